@@ -1,0 +1,115 @@
+"""Shell materials: every known name, its class, formula, behaviour in water and properties."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from perovshell.data.tables import Row, bundled_rows
+
+NONE = "none"
+"""The word for no shell."""
+
+PROPERTIES: dict[str, str] = {
+    "band_gap_ev": "eV",
+    "valence_band_max_ev_vs_vacuum": "eV",
+    "conduction_band_min_ev_vs_vacuum": "eV",
+    "lattice_a_angstrom": "angstrom",
+    "refractive_index": "1",
+    "relative_permittivity_static": "1",
+    "density_g_cm3": "g/cm3",
+    "melting_point_c": "deg C",
+    "water_contact_angle_deg": "deg",
+}
+"""Reference properties carried as numbers, with their units."""
+
+WATER_WORDS = ("soluble", "reacts", "sparingly soluble", "insoluble")
+"""How the bulk material behaves in water; an empty text is unknown."""
+
+
+@dataclass(frozen=True)
+class ShellMaterial:
+    """One layer material.
+
+    Attributes:
+        name: Standard name.
+        material_class: Class such as `oxide`, `polymer`, `metal`.
+        formula: Formula or repeat unit; empty where it is open.
+        in_water: One of `WATER_WORDS`, or empty where unknown.
+        crystalline: `yes`, `no`, `semi` or empty.
+        listed: Whether the name stands in the shell table.
+        properties: Reference properties by the names of `PROPERTIES`; NaN where unknown.
+    """
+
+    name: str
+    material_class: str
+    formula: str
+    in_water: str
+    crystalline: str = ""
+    listed: bool = True
+    properties: dict[str, float] = field(default_factory=dict, hash=False, compare=False)
+
+
+class Shells:
+    """The shell table joined with the reference properties.
+
+    Args:
+        shell_rows: Rows with the columns of `materials/shells.csv`.
+        property_rows: Rows with the columns of `materials/shell_materials.csv`.
+    """
+
+    def __init__(self, shell_rows: Iterable[Row], property_rows: Iterable[Row]) -> None:
+        """Index names and aliases, whatever their case."""
+        self.shell_rows = [dict(row) for row in shell_rows]
+        self.property_rows = [dict(row) for row in property_rows]
+        reference = {row["name"]: row for row in self.property_rows}
+        self.materials: dict[str, ShellMaterial] = {}
+        self._by_spelling: dict[str, str] = {}
+        for row in self.shell_rows:
+            self.materials[row["name"]] = _material(row, reference.get(row["reference"], {}))
+            for spelling in (row["name"], *row["aliases"].split(";")):
+                self._add_spelling(spelling.strip(), row["name"])
+
+    @classmethod
+    def bundled(cls) -> Shells:
+        """Read the tables that are shipped with the package."""
+        return cls(
+            bundled_rows("materials", "shells.csv"),
+            bundled_rows("materials", "shell_materials.csv"),
+        )
+
+    def _add_spelling(self, spelling: str, name: str) -> None:
+        if not spelling:
+            return
+        known = self._by_spelling.setdefault(spelling.casefold(), name)
+        if known != name:
+            msg = f"shells.csv: {spelling!r} stands for both {known!r} and {name!r}"
+            raise ValueError(msg)
+
+    def find(self, spelling: str) -> ShellMaterial | None:
+        """Return the material of a name or alias in any case, or None."""
+        name = self._by_spelling.get(spelling.casefold())
+        return self.materials[name] if name is not None else None
+
+    def nearest(self, spelling: str, count: int = 3) -> list[str]:
+        """Return the standard names whose spellings look most like a text."""
+        close = difflib.get_close_matches(spelling.casefold(), self._by_spelling, n=8, cutoff=0.5)
+        return list(dict.fromkeys(self._by_spelling[key] for key in close))[:count]
+
+
+def _material(row: Row, reference: Row) -> ShellMaterial:
+    exact = row["composition"] in {"exact", "repeat unit"}
+    return ShellMaterial(
+        name=row["name"],
+        material_class=row["class"],
+        formula=row["formula"] if exact else "",
+        in_water=row["in_water"],
+        crystalline=reference.get("crystalline", ""),
+        properties={key: _number(reference.get(key, "")) for key in PROPERTIES},
+    )
+
+
+def _number(text: str) -> float:
+    return float(text) if text else math.nan

@@ -1,0 +1,83 @@
+"""Reading CSV tables as text: `none` and `NA` stay what they are."""
+
+from __future__ import annotations
+
+import csv
+import io
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TypeAlias
+
+from perovshell.errors import InputError
+
+Row: TypeAlias = dict[str, str]
+Source: TypeAlias = Path | Traversable
+
+
+def bundled(folder: str, name: str) -> Traversable:
+    """Return a table that is shipped with the package.
+
+    Args:
+        folder: `literature` or `materials`.
+        name: File name, such as `shells.csv`.
+    """
+    return resources.files("perovshell.data") / folder / name
+
+
+def read_table(source: Source) -> tuple[list[str], list[Row]]:
+    """Read a CSV file as text.
+
+    Args:
+        source: File to read, UTF-8 (a byte order mark is allowed).
+
+    Returns:
+        The column names, and one dictionary a row; cells are stripped of outer blanks.
+
+    Raises:
+        InputError: The file is missing, unreadable, empty, has a column twice or a row of
+            another length than the header.
+    """
+    name = source.name
+    try:
+        text = source.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        msg = f"{name}: no such file"
+        raise InputError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"{name}: not UTF-8 text (byte {error.start}); save it as CSV in UTF-8"
+        raise InputError(msg) from error
+    except OSError as error:
+        msg = f"{name}: cannot be read ({error.strerror})"
+        raise InputError(msg) from error
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        msg = f"{name}: not a CSV table ({error})"
+        raise InputError(msg) from error
+    return _header_and_rows(name, lines)
+
+
+def _header_and_rows(name: str, lines: list[list[str]]) -> tuple[list[str], list[Row]]:
+    if not lines or not any(cell.strip() for cell in lines[0]):
+        msg = f"{name}: the file is empty; a header line with column names is needed"
+        raise InputError(msg)
+    header = [cell.strip() for cell in lines[0]]
+    twice = sorted({column for column in header if header.count(column) > 1})
+    if twice:
+        msg = f"{name}: column {twice[0]!r} stands twice in the header"
+        raise InputError(msg)
+    rows: list[Row] = []
+    for number, cells in enumerate(lines[1:], start=2):
+        if not cells:
+            continue
+        if len(cells) != len(header):
+            msg = f"{name}, row {number}: {len(cells)} cells where the header has {len(header)}"
+            raise InputError(msg)
+        rows.append({column: cell.strip() for column, cell in zip(header, cells, strict=True)})
+    return header, rows
+
+
+def bundled_rows(folder: str, name: str) -> list[Row]:
+    """Return the rows of a bundled table."""
+    return read_table(bundled(folder, name))[1]

@@ -1,0 +1,43 @@
+"""The words and columns of the dataset, in one place."""
+
+from __future__ import annotations
+
+STRUCTURES = ("core/shell", "janus", "core/island", "matrix", "bare", "other")
+ENCAPSULATIONS = ("single-particle", "multi-particle", "none", "unknown")
+MEDIA = ("solution", "film", "powder", "water", "unknown")
+ROLES = ("core", "dopant", "shell", "other")
+BOUNDS = ("", "~", ">", "<")
+STRESSORS = (
+    "water",
+    "humidity",
+    "light",
+    "heat",
+    "polar-solvent",
+    "sonication",
+    "ambient",
+    "anion-exchange",
+    "other",
+)
+MEASURES = ("remnant PL", "remnant PLQY", "time to failure")
+CONDITIONS = ("temperature_c", "humidity_percent", "irradiance_mw_cm2")
+"""Test conditions a lifetime is modelled with."""
+
+PAPER_COLUMNS = ("paper_id", "doi", "via_doi", "year", "title", "source", "note")
+# fmt: off
+SAMPLE_COLUMNS = (
+    "sample_id", "paper_id", "core", "composition", "shell", "structure", "encapsulation",
+    "core_size_nm", "shell_thickness_nm", "medium", "pl_peak_nm", "pl_peak_bound", "fwhm_nm",
+    "plqy_percent", "plqy_bound", "bare_sample_id", "role", "note",
+)
+STABILITY_COLUMNS = (
+    "sample_id", "stressor", "condition", "temperature_c", "humidity_percent",
+    "irradiance_mw_cm2", "wavelength_nm", "measure", "coated_duration_h", "coated_percent",
+    "coated_percent_low", "coated_percent_high", "coated_bound", "bare_duration_h",
+    "bare_percent", "bare_percent_low", "bare_percent_high", "bare_bound", "shared_group", "note",
+)
+# fmt: on
+
+
+def column_name(stressor: str) -> str:
+    """Return a stressor as it stands in column names."""
+    return stressor.replace("-", "_")

@@ -1,0 +1,76 @@
+"""The errors Perovshell raises. Each message says who, what was given and what is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class PerovshellError(Exception):
+    """Base of every error that Perovshell raises on purpose."""
+
+
+class InputError(PerovshellError, ValueError):
+    """A file, a row or a request is not as it must be."""
+
+
+class FormulaError(InputError):
+    """A core or a shell cannot be read as one definite composition."""
+
+
+class DesignSpaceError(InputError):
+    """A design space is empty, contradictory or not readable."""
+
+
+class ModelFolderError(PerovshellError):
+    """A model folder is damaged, foreign or of a newer format."""
+
+
+class WorkspaceError(PerovshellError):
+    """A workspace cannot be used: not writable, or without a champion."""
+
+
+class MissingExtraError(PerovshellError, ImportError):
+    """A part of Perovshell needs packages of an extra that is not installed."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of a dataset file.
+
+    Attributes:
+        file: Name of the file.
+        row: Line in the file, counting the header as 1; 0 for the file as a whole.
+        column: Column name, or an empty string.
+        value: The text found.
+        rule: What is allowed.
+    """
+
+    file: str
+    row: int
+    column: str
+    value: str
+    rule: str
+
+    def __str__(self) -> str:
+        """Say where, what was given and what is allowed, on one line."""
+        where = self.file
+        if self.row:
+            where += f", row {self.row}"
+        if self.column:
+            where += f", column {self.column}"
+        given = f": {self.value!r}" if self.column else ""
+        return f"{where}{given}: {self.rule}"
+
+
+class DatasetError(InputError):
+    """A dataset breaks its rules; carries every fault found in one go.
+
+    Attributes:
+        faults: All faults, in the order of the files.
+    """
+
+    def __init__(self, faults: list[Fault]) -> None:
+        """Collect the faults into one message, a line each."""
+        self.faults = tuple(faults)
+        count = f"{len(faults)} fault{'s' if len(faults) != 1 else ''} in the dataset"
+        super().__init__("\n".join([count, *(f"  {fault}" for fault in faults)]))
