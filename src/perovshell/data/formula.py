@@ -29,6 +29,8 @@ MAX_LENGTH = 200
 """Longest text read as a formula or a shell."""
 MAX_AMOUNT = 1000.0
 """Largest amount of one ion in a formula unit."""
+MAX_DEPTH = 3
+"""Most numbers that multiply for one ion: its own and those of the brackets around it."""
 _MAX_TEMPLATES = 100_000
 
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -118,6 +120,18 @@ class _Template:
     charge_choices: Floats
     is_metal: bool
     numbers: int
+
+    @cached_property
+    def flat_terms(self) -> npt.NDArray[np.intp]:
+        """One row a term: the place of its species, then the numbers to multiply (-1: none)."""
+        return np.array(
+            [
+                [slot, *term, *[-1] * (MAX_DEPTH - len(term))]
+                for slot, terms in enumerate(self.terms)
+                for term in terms
+            ],
+            dtype=np.intp,
+        )
 
     def amounts(self, numbers: Sequence[float]) -> list[float]:
         return [
@@ -283,15 +297,20 @@ class FormulaReader:
         return close[0]
 
     def _template_of(self, text: str) -> tuple[_Template, list[float]]:
-        text = self._plain(text)
+        template, parts = self._split(text)
+        return template, [float(number) for number in parts[1::2]]
+
+    def _split(self, text: str) -> tuple[_Template, list[str]]:
+        """Return the template of a formula, and its skeleton and numbers in turn."""
         parts = _NUMBER.split(text)
-        skeleton = tuple(parts[::2])
-        template = self._templates.get(skeleton)
+        template = self._templates.get(tuple(parts[::2]))
         if template is None:
+            text = self._plain(text)
+            parts = _NUMBER.split(text)
             template = self._template(text, _collect_terms(text, self._tokens(text)))
             if len(self._templates) < _MAX_TEMPLATES:
-                self._templates[skeleton] = template
-        return template, [float(number) for number in parts[1::2]]
+                self._templates[tuple(parts[::2])] = template
+        return template, parts
 
     def _plain(self, text: str) -> str:
         """Replace subscript digits and organic cations that are written out."""
@@ -396,11 +415,10 @@ class FormulaReader:
             place = known.get(skeleton)
             if place is None:
                 try:
-                    template, _ = self._template_of(text.strip())
+                    template, parts = self._split(text.strip())
                 except FormulaError as error:
                     errors[index] = error
                     continue
-                parts = split(self._plain(text.strip()))
                 place = known.setdefault(tuple(parts[::2]), len(used))
                 if place == len(used):
                     used.append(template)
@@ -454,22 +472,15 @@ def _multiply_out(
 ) -> _Block:
     """Multiply the numbers of all formulas in a few array operations.
 
-    Every term of a template is a product of up to `depth` numbers; a missing factor points to a 1
+    Every term of a template is a product of up to `MAX_DEPTH` numbers; a missing factor points to a 1
     at the end of the number array.
     """
     width = max((len(item.species) for item in used), default=1)
-    flat = [
-        (place, slot, term)
-        for place, item in enumerate(used)
-        for slot, terms in enumerate(item.terms)
-        for term in terms
-    ]
-    depth = max((len(term) for _, _, term in flat), default=0)
-    slots = np.array([slot for _, slot, _ in flat], dtype=np.intp)
-    factors = np.array(
-        [[*term, *(-1 for _ in range(depth - len(term)))] for _, _, term in flat], dtype=np.intp
-    ).reshape(len(flat), depth)
-    terms_each = np.bincount([place for place, _, _ in flat], minlength=len(used))
+    flat = np.concatenate(
+        [item.flat_terms for item in used] or [np.zeros((0, 1 + MAX_DEPTH), dtype=np.intp)]
+    )
+    slots, factors = flat[:, 0], flat[:, 1:]
+    terms_each = np.array([len(item.flat_terms) for item in used], dtype=np.intp)
     first_term = np.concatenate([[0], np.cumsum(terms_each)]).astype(np.intp)
     count = terms_each[template]
     row = np.repeat(np.arange(len(template)), count)
@@ -479,8 +490,10 @@ def _multiply_out(
     start = (np.cumsum(numbers_each) - numbers_each)[row]
     values = np.array([*map(float, numbers), 1.0])
     product = np.ones(len(row))
-    for level in range(depth):
+    for level in range(MAX_DEPTH):
         factor = factors[term, level]
+        if (factor < 0).all():
+            break
         product *= values[np.where(factor < 0, len(values) - 1, start + factor)]
     amounts = np.bincount(
         row * width + slots[term], weights=product, minlength=len(template) * width
@@ -597,6 +610,9 @@ def _collect_terms(
         raise FormulaError(msg)
     terms: dict[str, list[tuple[int, ...]]] = {}
     for symbol, term in stack[0]:
+        if len(term) > MAX_DEPTH:
+            msg = f"core {text!r}: amounts in brackets deeper than {MAX_DEPTH}; multiply them out"
+            raise FormulaError(msg)
         terms.setdefault(symbol, []).append(term)
     return terms
 

@@ -1,0 +1,277 @@
+"""From a combination to its row of descriptors.
+
+A row is made of blocks: core, size, shell, contrast (core with shell), context. Blocks are
+computed once for each distinct core and each distinct shell, so that a product of many cores and
+shells costs little more than its parts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.formula import Composition, CompositionBatch, FormulaReader
+from perovshell.data.ions import ELEMENTS, Ions
+from perovshell.data.shells import ShellMaterial, Shells
+from perovshell.data.tables import Row, bundled_rows
+from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, STRUCTURES
+from perovshell.features import elements
+from perovshell.features.crystal import CrystalTable, core_descriptors
+from perovshell.features.descriptor import REFERENCE_TABLE, REQUEST, Descriptor
+from perovshell.features.elements import ElementTable
+from perovshell.features.shell import shell_descriptors, shell_matrix
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Combination:
+    """What descriptors are computed of: a core, a shell and how they are put together.
+
+    Attributes:
+        core: The core, or None where its composition is open (descriptors are then NaN).
+        layers: Shell layers from the inside out; empty is bare.
+        structure: One of `vocabulary.STRUCTURES`.
+        encapsulation: One of `vocabulary.ENCAPSULATIONS`.
+        medium: One of `vocabulary.MEDIA`.
+        core_size_nm: Core size in nm, NaN where unknown.
+    """
+
+    core: Composition | None
+    layers: tuple[ShellMaterial, ...]
+    structure: str
+    encapsulation: str
+    medium: str
+    core_size_nm: float = math.nan
+
+    @property
+    def bare(self) -> Combination:
+        """The same core without its shell."""
+        return Combination(self.core, (), "bare", "none", self.medium, self.core_size_nm)
+
+
+class Featurizer:
+    """Computes descriptor rows by the tables it is given.
+
+    Args:
+        reader: Formula reader with the ion and shell tables.
+        table: Elemental properties.
+        core_rows: Rows with the columns of `materials/cores.csv`.
+    """
+
+    def __init__(
+        self, reader: FormulaReader, table: ElementTable, core_rows: Sequence[Row]
+    ) -> None:
+        self.reader = reader
+        self.table = table
+        self.core_rows = [dict(row) for row in core_rows]
+        self._crystal = CrystalTable(reader, core_rows)
+        self._atoms = _atoms_of_species(reader)
+        self._shell_rows: dict[tuple[ShellMaterial, ...], Floats] = {}
+
+    @classmethod
+    def bundled(cls) -> Featurizer:
+        """Build from the bundled tables and matminer's element table.
+
+        Raises:
+            MissingExtraError: matminer is not installed.
+        """
+        reader = FormulaReader(Ions.bundled(), Shells.bundled())
+        return cls(reader, ElementTable.from_matminer(), bundled_rows("materials", "cores.csv"))
+
+    @cached_property
+    def descriptors(self) -> tuple[Descriptor, ...]:
+        """All columns, in the order of the blocks."""
+        return (
+            *core_descriptors(),
+            *(
+                Descriptor(f"core {name}", unit, source, "core elements", "core")
+                for name, unit, source in elements.labels()
+            ),
+            *_SIZE,
+            *shell_descriptors(),
+            *_CONTRAST,
+            *_CONTEXT,
+        )
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns."""
+        return tuple(descriptor.name for descriptor in self.descriptors)
+
+    # Blocks ----------------------------------------------------------------------------------
+
+    def element_amounts(self, batch: CompositionBatch) -> tuple[Floats, npt.NDArray[np.intp]]:
+        """Take organic ions apart: amounts (n, u) of the elements (u,) that occur."""
+        species = batch.species
+        used = np.unique(species)
+        used = used[used >= 0]
+        by_species = np.zeros((len(species), len(used)))
+        place = np.searchsorted(used, species)
+        rows = np.broadcast_to(np.arange(len(species))[:, None], species.shape)
+        filled = species >= 0
+        by_species[rows[filled], place[filled]] = batch.amounts[filled]
+        atoms = self._atoms[used]
+        occurring = np.flatnonzero(atoms.any(axis=0))
+        return by_species @ atoms[:, occurring], occurring
+
+    def core_elements(self, batch: CompositionBatch) -> Floats:
+        """Return the element statistics of many cores, shape (n, `elements.N_COLUMNS`)."""
+        amounts, occurring = self.element_amounts(batch)
+        return elements.composition_matrix(self.table, amounts, occurring)
+
+    def core_block(self, batch: CompositionBatch) -> Floats:
+        """Return the core columns of many cores."""
+        return np.hstack([self._crystal.matrix(batch), self.core_elements(batch)])
+
+    def shell_block(self, shells: Sequence[tuple[ShellMaterial, ...]]) -> Floats:
+        """Return the shell columns; each distinct shell is computed once."""
+        for layers in shells:
+            if layers not in self._shell_rows:
+                self._shell_rows[layers] = shell_matrix(self.table, [layers])[0]
+        return np.stack([self._shell_rows[layers] for layers in shells])
+
+    def contrast_block(self, core: Floats, shell: Floats) -> Floats:
+        """Return the columns that compare core rows with shell rows, shape (n, 3)."""
+        at = self._at
+        gap = shell[:, at.inner_gap] - core[:, at.core_gap]
+        negativity = shell[:, at.inner_negativity] - core[:, at.core_negativity]
+        with np.errstate(invalid="ignore"):
+            mismatch = shell[:, at.inner_lattice] / core[:, at.core_lattice] - 1.0
+        return np.stack([gap, mismatch, negativity], axis=1)
+
+    @cached_property
+    def _at(self) -> _Places:
+        cores = [d.name for d in self.descriptors if d.block == "core"]
+        shells = [d.name for d in self.descriptors if d.block == "shell"]
+        return _Places(
+            core_gap=cores.index("bulk gap by Vegard"),
+            core_lattice=cores.index("pseudo-cubic lattice"),
+            core_negativity=cores.index("core mean Electronegativity"),
+            inner_gap=shells.index("inner band_gap_ev"),
+            inner_lattice=shells.index("inner lattice_a_angstrom"),
+            inner_negativity=shells.index("inner mean Electronegativity"),
+        )
+
+    # Rows ------------------------------------------------------------------------------------
+
+    def matrix(self, combinations: Sequence[Combination]) -> Floats:
+        """Compute descriptor rows.
+
+        Args:
+            combinations: The combinations, n of them.
+
+        Returns:
+            Matrix of shape (n, len(descriptors)); unknown is NaN.
+        """
+        keys = [None if item.core is None else item.core.amounts for item in combinations]
+        distinct = list(dict.fromkeys(keys))
+        block = self.core_block(self.batch(distinct))
+        core = block[[distinct.index(key) for key in keys]] if len(distinct) > 1 else np.repeat(
+            block, len(keys), axis=0
+        )
+        shell = self.shell_block([item.layers for item in combinations])
+        size = size_block([item.core_size_nm for item in combinations])
+        contrast = self.contrast_block(core, shell)
+        context = context_block(combinations)
+        return np.hstack([core, size, shell, contrast, context])
+
+    def batch(self, cores: Sequence[tuple[tuple[str, float], ...] | None]) -> CompositionBatch:
+        """Put compositions (ion amounts) into arrays; None is a row of padding."""
+        width = max((len(core) for core in cores if core is not None), default=1)
+        species = np.full((len(cores), width), -1, dtype=np.int16)
+        amounts = np.zeros((len(cores), width))
+        for row, core in enumerate(cores):
+            for column, (symbol, amount) in enumerate(core or ()):
+                species[row, column] = self.reader.species_index[symbol]
+                amounts[row, column] = amount
+        return CompositionBatch(species, amounts, {})
+
+    # Storage ---------------------------------------------------------------------------------
+
+    def tables(self) -> dict[str, Any]:
+        """Return the tables as JSON data; the element table is an array of its own."""
+        return {
+            "ions": self.reader.ions.rows,
+            "shells": self.reader.shells.shell_rows,
+            "shell_materials": self.reader.shells.property_rows,
+            "cores": self.core_rows,
+            "known_cores": list(self.reader.known_cores),
+        }
+
+    @classmethod
+    def from_tables(cls, tables: dict[str, Any], table: ElementTable) -> Featurizer:
+        """Rebuild from what `tables` returned."""
+        reader = FormulaReader(
+            Ions(tables["ions"]),
+            Shells(tables["shells"], tables["shell_materials"]),
+            tables["known_cores"],
+        )
+        return cls(reader, table, tables["cores"])
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Column numbers within the core and shell blocks."""
+
+    core_gap: int
+    core_lattice: int
+    core_negativity: int
+    inner_gap: int
+    inner_lattice: int
+    inner_negativity: int
+
+
+_SIZE = (
+    Descriptor("core size", "nm", REQUEST, "core size", "size"),
+    Descriptor("inverse square of core size", "1/nm2", REQUEST, "core size", "size"),
+)
+_CONTRAST = (
+    Descriptor("shell gap above core gap", "eV", REFERENCE_TABLE, "core-shell contrast", "contrast"),
+    Descriptor("lattice mismatch", "1", REFERENCE_TABLE, "core-shell contrast", "contrast"),
+    Descriptor("electronegativity step", "1", REFERENCE_TABLE, "core-shell contrast", "contrast"),
+)
+_CONTEXT = tuple(
+    Descriptor(f"{kind} is {word}", "1", REQUEST, kind, "context")
+    for kind, words in (
+        ("structure", STRUCTURES),
+        ("encapsulation", ENCAPSULATIONS),
+        ("medium", MEDIA),
+    )
+    for word in words
+)
+
+
+def size_block(sizes_nm: Sequence[float]) -> Floats:
+    """Return the size columns, shape (n, 2)."""
+    sizes = np.asarray(sizes_nm, dtype=float)
+    return np.stack([sizes, sizes**-2.0], axis=1)
+
+
+def context_block(combinations: Sequence[Combination]) -> Floats:
+    """Return the context columns; an unknown encapsulation or medium has a column of its own."""
+    rows = [
+        [
+            *(float(item.structure == word) for word in STRUCTURES),
+            *(float(item.encapsulation == word) for word in ENCAPSULATIONS),
+            *(float(item.medium == word) for word in MEDIA),
+        ]
+        for item in combinations
+    ]
+    return np.array(rows)
+
+
+def _atoms_of_species(reader: FormulaReader) -> Floats:
+    """Return atoms of each element in each species, shape (n_species, n_elements)."""
+    atoms = np.zeros((len(reader.species), len(ELEMENTS)))
+    for index, symbol in enumerate(reader.species):
+        ion = reader.ions.by_symbol.get(symbol)
+        for element, count in (ion.elements if ion else {symbol: 1.0}).items():
+            atoms[index, ELEMENTS.index(element)] = count
+    return atoms
