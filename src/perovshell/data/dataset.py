@@ -69,7 +69,8 @@ class Dataset:
             try:
                 tables[name] = read_table(source)
             except InputError as error:
-                unreadable.append(Fault(name, 0, "", "", str(error).removeprefix(f"{name}: ")))
+                rule = str(error).removeprefix(name).lstrip(":, ")
+                unreadable.append(Fault(name, 0, "", "", rule))
         if unreadable:
             raise DatasetError(unreadable)
         reader = FormulaReader(Ions.bundled(), Shells.bundled())
@@ -107,7 +108,7 @@ def _all_faults(
     tables: Mapping[str, tuple[list[str], list[Row]]], reader: FormulaReader
 ) -> list[Fault]:
     papers, samples, stability = (tables[name] for name in TABLES)
-    paper_ids = {cells.get("paper_id", "") for cells in papers[1]}
+    paper_ids = {cells["paper_id"] for cells in papers[1] if "paper_id" in cells}
     by_id = {cells.get("sample_id", ""): cells for cells in samples[1]}
     faults = rules.check_papers(*papers)
     sample_faults = rules.check_samples(*samples, paper_ids, reader)

@@ -27,14 +27,14 @@ NEUTRAL_WITHIN = 0.05
 """Largest net charge of a formula unit, in e."""
 MAX_LENGTH = 200
 """Longest text read as a formula or a shell."""
-MAX_AMOUNT = 1000.0
-"""Largest amount of one ion in a formula unit."""
+MIN_AMOUNT, MAX_AMOUNT = 1e-6, 1000.0
+"""Smallest and largest amount of one ion in a formula unit."""
 MAX_DEPTH = 3
 """Most numbers that multiply for one ion: its own and those of the brackets around it."""
 _MAX_TEMPLATES = 100_000
 
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
+_NUMBER = re.compile(r"((?:0|[1-9][0-9]*)(?:\.[0-9]+)?)")
 _OPEN, _CLOSE = "([{", ")]}"
 _SPREADSHEET = "=+-@"
 
@@ -158,7 +158,6 @@ class FormulaReader:
         self.species_index = {symbol: index for index, symbol in enumerate(self.species)}
         written = "|".join(map(re.escape, sorted(WRITTEN_OUT, key=len, reverse=True)))
         self._written = re.compile(written)
-        self._written_with_amount = re.compile(rf"({written})(?=\d)")
         self._token = re.compile(
             rf"(?P<species>{'|'.join(ions.organics)}|[A-Z][a-z]?)|(?P<number>{_NUMBER.pattern})"
             r"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<unknown>.)",
@@ -251,11 +250,7 @@ class FormulaReader:
             FormulaError: The text is no formula, leaves an amount open, is not neutral to
                 `NEUTRAL_WITHIN` with the charges of the ion table, or is no halide perovskite.
         """
-        text = text.strip()
-        if not text:
-            msg = "core: no core given; write a formula such as CsPbBr3"
-            raise FormulaError(msg)
-        return self._compose(text, need_a_site=True)
+        return self._compose(text.strip(), need_a_site=True)
 
     def _compose(self, text: str, *, need_a_site: bool) -> Composition:
         template, numbers = self._template_of(text)
@@ -276,10 +271,10 @@ class FormulaReader:
 
     def _refuse_amounts(self, text: str, template: _Template, amounts: list[float]) -> None:
         for symbol, amount in zip(template.species, amounts, strict=True):
-            if not 0.0 < amount <= MAX_AMOUNT:
+            if not MIN_AMOUNT <= amount <= MAX_AMOUNT:
                 msg = (
                     f"core {text!r}: amount {amount:g} of {symbol}; "
-                    f"amounts are above 0 and at most {MAX_AMOUNT:g}"
+                    f"amounts are from {MIN_AMOUNT:g} to {MAX_AMOUNT:g}"
                 )
                 raise FormulaError(msg)
         charges = template.charge_choices @ np.asarray(amounts)
@@ -302,6 +297,11 @@ class FormulaReader:
 
     def _split(self, text: str) -> tuple[_Template, list[str]]:
         """Return the template of a formula, and its skeleton and numbers in turn."""
+        if not text:
+            msg = "core: no core given; write a formula such as CsPbBr3"
+            raise FormulaError(msg)
+        if len(text) > MAX_LENGTH:
+            _refuse_shape("core", text)
         parts = _NUMBER.split(text)
         template = self._templates.get(tuple(parts[::2]))
         if template is None:
@@ -318,18 +318,18 @@ class FormulaReader:
             text = text.translate(_SUBSCRIPTS)
         if "H" not in text:
             return text
-        unclear = self._written_with_amount.search(text)
-        if unclear:
-            msg = (
-                f"core {text!r}: unclear where {unclear[1]} ends and its amount begins; "
-                f"put it in brackets"
-            )
-            raise FormulaError(msg)
+        for match in self._written.finditer(text):
+            if text[match.end() : match.end() + 1].isdigit():
+                msg = (
+                    f"core {text!r}: unclear where {match[0]} ends and its amount begins; "
+                    f"put it in brackets"
+                )
+                raise FormulaError(msg)
         return self._written.sub(lambda match: WRITTEN_OUT[match[0]], text)
 
     def _tokens(self, text: str) -> list[tuple[str, str]]:
         """Split a formula into (kind, text) tokens: species, number, open, close."""
-        if len(text) > MAX_LENGTH or text[0] in _SPREADSHEET:
+        if text[0] in _SPREADSHEET:
             _refuse_shape("core", text)
         tokens: list[tuple[str, str]] = []
         for match in self._token.finditer(text):
@@ -337,8 +337,8 @@ class FormulaReader:
             token = match[0]
             if kind == "unknown" or (kind == "species" and token not in self.species_index):
                 self._refuse_sign(text, token)
-            if kind == "number" and len(token) > 1 and token[0] == "0" and token[1] != ".":
-                msg = f"core {text!r}: amount {token!r} begins with 0; write it as a decimal"
+            if kind == "number" and tokens and tokens[-1] == ("number", "0"):
+                msg = f"core {text!r}: amount '0{token}' begins with 0; write it as a decimal"
                 raise FormulaError(msg)
             tokens.append((kind, token))
         return tokens
@@ -413,7 +413,7 @@ class FormulaReader:
             parts = split(text)
             skeleton = tuple(parts[::2])
             place = known.get(skeleton)
-            if place is None:
+            if place is None or len(text) > MAX_LENGTH:
                 try:
                     template, parts = self._split(text.strip())
                 except FormulaError as error:
@@ -512,7 +512,7 @@ def _first_verdict(
         charges[place, : len(item.species)] = item.charge_choices[0]
         present[place, : len(item.species)] = True
         is_site_fault[place] = bool(_site_fault(item))
-    in_range = ((amounts > 0.0) & (amounts <= MAX_AMOUNT)) | ~present[template]
+    in_range = ((amounts >= MIN_AMOUNT) & (amounts <= MAX_AMOUNT)) | ~present[template]
     neutral = np.abs((amounts * charges[template]).sum(axis=1)) <= NEUTRAL_WITHIN + 1e-9
     return np.asarray(in_range.all(axis=1) & neutral & ~is_site_fault[template])
 
@@ -657,7 +657,7 @@ def _common_divisor(pairs: Sequence[tuple[str, float, Ion]]) -> float:
 
 
 def _amount_text(amount: float) -> str:
-    text = f"{amount:.6f}".rstrip("0").rstrip(".")
+    text = f"{amount:.9f}".rstrip("0").rstrip(".")
     return "" if text == "1" else text
 
 

@@ -54,10 +54,7 @@ class FaultList:
         text = cells[column]
         if not text:
             return math.nan
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
+        value = float(text) if _is_number(text) else math.nan
         if not low <= value <= high:
             self.add(row, column, text, f"a number from {low:g} to {high:g}, or empty")
             return math.nan
@@ -87,7 +84,9 @@ def check_papers(header: Sequence[str], rows: Sequence[Row]) -> list[Fault]:
     dois: dict[str, int] = {}
     for row, cells in numbered(rows):
         faults.unique(row, cells, "paper_id", seen)
-        faults.number(row, cells, "year", 1990, 2100)
+        year = faults.number(row, cells, "year", 1990, 2100)
+        if not math.isnan(year) and not cells["year"].isdigit():
+            faults.add(row, "year", cells["year"], "a whole year such as 2021, or empty")
         for column in ("doi", "via_doi"):
             if cells[column] and not _DOI.fullmatch(cells[column]):
                 faults.add(row, column, cells[column], "a DOI such as 10.1021/jacs.7b11003")
@@ -115,7 +114,7 @@ def check_samples(
     by_id = {cells["sample_id"]: cells for cells in rows}
     for row, cells in numbered(rows):
         faults.unique(row, cells, "sample_id", seen)
-        if cells["paper_id"] not in paper_ids:
+        if paper_ids and cells["paper_id"] not in paper_ids:
             faults.add(row, "paper_id", cells["paper_id"], f"no such paper_id in {PAPERS}")
         _check_words(faults, row, cells)
         _check_formulas(faults, row, cells, reader)
@@ -174,6 +173,9 @@ def _check_optics(faults: FaultList, row: int, cells: Row) -> None:
 
 
 def _is_number(text: str) -> bool:
+    """Whether a text is a finite number in plain digits (Python also reads `1_000`)."""
+    if "_" in text or not text.isascii():
+        return False
     try:
         return math.isfinite(float(text))
     except ValueError:
@@ -215,7 +217,7 @@ def check_stability(
         return faults.faults
     for row, cells in numbered(rows):
         sample = samples.get(cells["sample_id"])
-        if sample is None:
+        if samples and sample is None:
             faults.add(row, "sample_id", cells["sample_id"], f"no such sample_id in {SAMPLES}")
         faults.one_of(row, cells, "stressor", words.STRESSORS)
         faults.one_of(row, cells, "measure", words.MEASURES)
