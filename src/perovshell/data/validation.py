@@ -260,6 +260,8 @@ def _check_side(faults: FaultList, row: int, cells: Row, side: str) -> None:
         faults.add(row, f"{side}_percent", cells[f"{side}_percent"], rule)
     if not fails and cells[f"{side}_duration_h"] and not cells[f"{side}_percent"]:
         faults.add(row, f"{side}_percent", "", "a remnant needs its percent")
+    if cells[f"{side}_bound"] == "<" and percent == 0:
+        faults.add(row, f"{side}_percent", cells[f"{side}_percent"], "less than 0 is impossible")
     if cells[f"{side}_bound"] and not _given(cells, side):
         faults.add(row, f"{side}_bound", cells[f"{side}_bound"], "a bound needs a reading")
 
