@@ -1,0 +1,173 @@
+"""Fitting boosted trees: bounded regression and accelerated failure time (needs xgboost)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.errors import MissingExtraError
+from perovshell.models.forest import Forest
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BoostConfig:
+    """One choice of settings.
+
+    Attributes:
+        groups: Descriptor groups that the trees may see.
+        rounds: Number of trees.
+        depth: Depth of a tree.
+        learning_rate: Step of a tree.
+        column_share: Share of the columns a tree sees.
+        row_share: Share of the rows a tree sees.
+    """
+
+    groups: tuple[str, ...]
+    rounds: int
+    depth: int
+    learning_rate: float = 0.05
+    column_share: float = 0.5
+    row_share: float = 0.8
+
+    def params(self, seed: int) -> dict[str, Any]:
+        """Return xgboost's parameters; one thread, so that folds can run side by side."""
+        return {
+            "tree_method": "hist",
+            "max_bin": 64,
+            "max_depth": self.depth,
+            "eta": self.learning_rate,
+            "colsample_bytree": self.column_share,
+            "subsample": self.row_share,
+            "lambda": 2.0,
+            "min_child_weight": 1.0,
+            "base_score": 0.0,
+            "seed": seed,
+            "nthread": 1,
+            "verbosity": 0,
+        }
+
+    def columns(self, groups: Sequence[str]) -> npt.NDArray[np.intp]:
+        """Return the columns whose group it may see."""
+        return np.flatnonzero([group in self.groups for group in groups])
+
+
+@dataclass(frozen=True)
+class FittedForest:
+    """Trees with the columns they look at and the library's own file for audit."""
+
+    forest: Forest
+    columns: npt.NDArray[np.intp]
+    native: bytes
+
+    def predict(self, matrix: Floats) -> Floats:
+        """Sum the leaves of each row of a full descriptor matrix."""
+        return self.forest.predict(matrix[:, self.columns])
+
+
+def fit_bounded(
+    matrix: Floats,
+    target: Floats,
+    bounds: Sequence[str],
+    weights: Floats,
+    offset: Floats,
+    scale: float,
+    config: tuple[BoostConfig, npt.NDArray[np.intp], int],
+) -> FittedForest:
+    """Fit trees to what an offset leaves of a target, with one-sided rows as bounds.
+
+    The loss is pseudo-Huber: quadratic within `scale`, linear beyond. A row with bound `>` costs
+    nothing where the prediction lies above it, one with `<` nothing below.
+
+    Args:
+        matrix: Descriptor rows, shape (n, p).
+        target: Target, shape (n,).
+        bounds: Bound of each row, of `vocabulary.BOUNDS`.
+        weights: Row weights, shape (n,).
+        offset: What the trees start from, shape (n,).
+        scale: Where the loss turns linear, in units of the target; inf is squared error.
+        config: Settings, the columns they select and the seed.
+
+    Returns:
+        The fitted trees; the prediction is offset + trees.
+    """
+    xgboost = _xgboost()
+    settings, columns, seed = config
+    above = np.array([bound == ">" for bound in bounds])
+    below = np.array([bound == "<" for bound in bounds])
+
+    def loss(margin: Floats, _: object) -> tuple[Floats, Floats]:
+        residual = np.asarray(margin, dtype=float) - target
+        free = (above & (residual > 0)) | (below & (residual < 0))
+        root = np.sqrt(1.0 + (residual / scale) ** 2) if math.isfinite(scale) else 1.0
+        gradient = np.where(free, 0.0, residual / root)
+        return gradient * weights, np.where(free, 1e-6, 1.0 / root) * weights
+
+    data = xgboost.DMatrix(matrix[:, columns], label=target, base_margin=offset)
+    return _boost(xgboost, data, {**settings.params(seed)}, settings, columns, loss)
+
+
+def fit_lifetime(
+    matrix: Floats,
+    low_h: Floats,
+    high_h: Floats,
+    weights: Floats,
+    offset: Floats,
+    spread: float,
+    config: tuple[BoostConfig, npt.NDArray[np.intp], int],
+) -> FittedForest:
+    """Fit an accelerated-failure-time model to intervals of lifetime.
+
+    Args:
+        matrix: Descriptor rows, shape (n, p).
+        low_h: Lower ends in h, 0 where there is none, shape (n,).
+        high_h: Upper ends in h, inf where there is none, shape (n,).
+        weights: Row weights, shape (n,).
+        offset: Log lifetime that the trees start from, shape (n,).
+        spread: Standard deviation of log lifetime given the descriptors.
+        config: Settings, the columns they select and the seed.
+
+    Returns:
+        The fitted trees; the log lifetime is offset + trees.
+    """
+    xgboost = _xgboost()
+    settings, columns, seed = config
+    data = xgboost.DMatrix(matrix[:, columns], weight=weights, base_margin=offset)
+    data.set_float_info("label_lower_bound", low_h.astype(np.float32))
+    data.set_float_info("label_upper_bound", high_h.astype(np.float32))
+    params = {
+        **settings.params(seed),
+        "objective": "survival:aft",
+        "aft_loss_distribution": "normal",
+        "aft_loss_distribution_scale": spread,
+        "base_score": 1.0,
+    }
+    return _boost(xgboost, data, params, settings, columns, None)
+
+
+def _boost(
+    xgboost: Any,  # noqa: ANN401
+    data: Any,  # noqa: ANN401
+    params: dict[str, Any],
+    settings: BoostConfig,
+    columns: npt.NDArray[np.intp],
+    loss: Callable[[Floats, object], tuple[Floats, Floats]] | None,
+) -> FittedForest:
+    booster = xgboost.train(params, data, num_boost_round=settings.rounds, obj=loss)
+    forest = Forest.from_xgboost_json(bytes(booster.save_raw("json")))
+    return FittedForest(forest, columns, bytes(booster.save_raw("ubj")))
+
+
+def _xgboost() -> Any:  # noqa: ANN401
+    try:
+        import xgboost
+    except ImportError as error:
+        msg = "training needs xgboost: pip install 'perovshell[train]'"
+        raise MissingExtraError(msg) from error
+    return xgboost

@@ -1,0 +1,162 @@
+"""Normal models of logarithms that are known as intervals: partial pooling and slopes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.errors import MissingExtraError
+
+Floats = npt.NDArray[np.float64]
+_TINY = 1e-300
+_SIGMA_PRIOR = 0.5
+"""Strength with which sigma is held near 1 (in log units), so that wide intervals cannot let it
+vanish."""
+
+
+@dataclass(frozen=True)
+class IntervalFit:
+    """A fitted linear model of a logarithm: coefficients and the residual standard deviation."""
+
+    coefficients: Floats
+    sigma: float
+
+
+def interval_log_likelihood(
+    mean: Floats, sigma: float, low: Floats, high: Floats
+) -> Floats:
+    """Return the log probability that a log-normal value falls into each interval.
+
+    Args:
+        mean: Mean of the logarithm, shape (n,).
+        sigma: Standard deviation of the logarithm.
+        low: Lower ends, 0 allowed, shape (n,).
+        high: Upper ends, inf allowed, shape (n,).
+    """
+    return np.log(_probability(*_standard(mean, sigma, low, high)))
+
+
+def _standard(mean: Floats, sigma: float, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    with np.errstate(divide="ignore"):
+        return (np.log(low) - mean) / sigma, (np.log(high) - mean) / sigma
+
+
+def _probability(lower: Floats, upper: Floats) -> Floats:
+    from scipy.special import ndtr
+
+    # Differences of upper tails keep their digits where both ends lie far right.
+    flip = lower > 0
+    first, last = np.where(flip, -upper, lower), np.where(flip, -lower, upper)
+    return np.maximum(ndtr(last) - ndtr(first), _TINY)
+
+
+def fit_intervals(
+    design: Floats, low: Floats, high: Floats, weights: Floats, penalty: Floats
+) -> IntervalFit:
+    """Fit a linear model to the logarithms of intervals by penalised maximum likelihood.
+
+    Args:
+        design: Design matrix, shape (n, p).
+        low: Lower ends, 0 where there is none, shape (n,).
+        high: Upper ends, inf where there is none, shape (n,).
+        weights: Row weights, shape (n,).
+        penalty: Inverse prior variance of each coefficient, 0 for none, shape (p,).
+
+    Raises:
+        MissingExtraError: scipy is not installed.
+    """
+    try:
+        from scipy.optimize import minimize
+    except ImportError as error:
+        msg = "training needs scipy: pip install 'perovshell[train]'"
+        raise MissingExtraError(msg) from error
+
+    def cost(theta: Floats) -> tuple[float, Floats]:
+        beta, log_sigma = theta[:-1], float(theta[-1])
+        sigma = math.exp(log_sigma)
+        lower, upper = _standard(design @ beta, sigma, low, high)
+        mass = _probability(lower, upper)
+        at_low, at_high = _density(lower), _density(upper)
+        slope = weights * (at_low - at_high) / (sigma * mass)
+        spread = weights * (_times(lower, at_low) - _times(upper, at_high)) / mass
+        value = -(weights * np.log(mass)).sum() + 0.5 * (penalty * beta**2).sum()
+        value += _SIGMA_PRIOR * log_sigma**2
+        gradient = np.append(
+            -design.T @ slope + penalty * beta, -spread.sum() + 2 * _SIGMA_PRIOR * log_sigma
+        )
+        return float(value), gradient
+
+    start = np.zeros(design.shape[1] + 1)
+    found = minimize(cost, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    return IntervalFit(np.asarray(found.x[:-1]), math.exp(float(found.x[-1])))
+
+
+def _density(z: Floats) -> Floats:
+    return np.asarray(np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi))
+
+
+def _times(z: Floats, density: Floats) -> Floats:
+    return np.where(np.isfinite(z), z, 0.0) * density
+
+
+@dataclass(frozen=True)
+class PooledEffects:
+    """Partial pooling: a mean plus an effect for each label, shrunk towards 0.
+
+    A label with one paper moves little, one with eight moves more.
+
+    Attributes:
+        intercept: Mean of the logarithm.
+        effects: Effect of each label, such as `shell:SiO2`.
+        sigma: Standard deviation of what is left.
+    """
+
+    intercept: float
+    effects: Mapping[str, float]
+    sigma: float
+
+    @classmethod
+    def fit(
+        cls,
+        labels: Sequence[Sequence[str]],
+        low: Floats,
+        high: Floats,
+        weights: Floats,
+        prior_sd: Mapping[str, float],
+    ) -> PooledEffects:
+        """Fit to intervals.
+
+        Args:
+            labels: Labels of each row, `kind:name`.
+            low: Lower ends, shape (n,).
+            high: Upper ends, shape (n,).
+            weights: Row weights, shape (n,).
+            prior_sd: Prior standard deviation of the effects of each kind, in log units.
+        """
+        names = sorted({label for row in labels for label in row})
+        design = np.ones((len(labels), len(names) + 1))
+        for column, name in enumerate(names, start=1):
+            design[:, column] = [name in row for row in labels]
+        spreads = [prior_sd[name.split(":", 1)[0]] for name in names]
+        penalty = np.array([1e-4, *(1.0 / spread**2 for spread in spreads)])
+        fit = fit_intervals(design, low, high, weights, penalty)
+        effects = dict(zip(names, fit.coefficients[1:].tolist(), strict=True))
+        return cls(float(fit.coefficients[0]), effects, fit.sigma)
+
+    def predict(self, labels: Sequence[str]) -> float:
+        """Return the mean of the logarithm; a label never seen adds nothing."""
+        return self.intercept + sum(self.effects.get(label, 0.0) for label in labels)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {"intercept": self.intercept, "effects": dict(self.effects), "sigma": self.sigma}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> PooledEffects:
+        """Rebuild from JSON data."""
+        return cls(float(data["intercept"]), data["effects"], float(data["sigma"]))

@@ -1,0 +1,219 @@
+"""The literature beside a prediction: nearest samples, measured values, domain verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.formula import Composition, FormulaReader, shell_text
+from perovshell.data.shells import ShellMaterial
+from perovshell.features.featurizer import Combination
+
+Floats = npt.NDArray[np.float64]
+
+N_NEAREST = 3
+"""Papers named beside a prediction."""
+FEW_PAPERS = 3
+"""An ion or a shell class known from fewer papers is outside the domain."""
+MIXING_REACH = 0.3
+"""Largest distance (in site fraction) from the nearest core of the training data."""
+OPEN_CLASSES = frozenset({"perovskite-like", "halide", "oxide", "other", "organosilica"})
+"""Classes in which a material of open composition is no definite request."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One literature sample near a request.
+
+    Attributes:
+        sample_id: The sample.
+        paper: DOI, or the paper_id where the DOI is not known.
+        distance: 0 for the same core, shell and structure.
+        core: Standard formula of its core.
+        shell: Its layers joined by `|`.
+        pl_peak_nm: Measured PL peak in nm (role core), or None.
+        plqy_percent: Measured PLQY in percent (role core), or None.
+    """
+
+    sample_id: str
+    paper: str
+    distance: float
+    core: str
+    shell: str
+    pl_peak_nm: float | None
+    plqy_percent: float | None
+
+
+class Literature:
+    """The samples of the training data, as far as evidence and domain need them.
+
+    Args:
+        samples: JSON data, one dictionary a sample with an exact core (see `training.literature`).
+        reader: Formula reader.
+    """
+
+    def __init__(self, samples: Sequence[dict[str, Any]], reader: FormulaReader) -> None:
+        self.samples = list(samples)
+        self._reader = reader
+        self._cores = [reader.read_core(row["core"]) for row in self.samples]
+        self._shells = [reader.read_shell(row["shell"]) for row in self.samples]
+
+    @cached_property
+    def _fractions(self) -> Floats:
+        return np.array([self.fractions(core) for core in self._cores])
+
+    @cached_property
+    def _classes(self) -> list[frozenset[str]]:
+        return [frozenset(layer.material_class for layer in shell) for shell in self._shells]
+
+    @cached_property
+    def _shell_names(self) -> list[str]:
+        return [row["shell"] for row in self.samples]
+
+    @cached_property
+    def _structures(self) -> npt.NDArray[np.str_]:
+        return np.array([row["structure"] for row in self.samples])
+
+    @cached_property
+    def _symbols(self) -> dict[str, int]:
+        return {symbol: place for place, symbol in enumerate(self._reader.ions.by_symbol)}
+
+    @cached_property
+    def _shell_distances(self) -> dict[tuple[str, frozenset[str]], Floats]:
+        return {}
+
+    def fractions(self, core: Composition) -> Floats:
+        """Return site fractions over the ion table, shape (n_ions,); 0 for metal cores."""
+        row = np.zeros(len(self._symbols))
+        for site in "ABX":
+            for symbol, share in core.site_fractions(site).items():
+                row[self._symbols[symbol]] = share
+        return row
+
+    # Nearest ---------------------------------------------------------------------------------
+
+    def nearest(self, item: Combination) -> list[Neighbour]:
+        """Return the nearest sample of each of the nearest `N_NEAREST` papers."""
+        if item.core is None or item.core.is_metal:
+            return []
+        distance = self._distances(item)
+        found: dict[str, Neighbour] = {}
+        for place in np.argsort(distance, kind="stable"):
+            row = self.samples[place]
+            if row["paper"] not in found:
+                found[row["paper"]] = _neighbour(row, float(distance[place]))
+            if len(found) == N_NEAREST:
+                break
+        return list(found.values())
+
+    def _distances(self, item: Combination) -> Floats:
+        assert item.core is not None
+        gap = np.abs(self._fractions - self.fractions(item.core)).sum(axis=1)
+        shell = shell_text(item.layers)
+        classes = frozenset(layer.material_class for layer in item.layers)
+        key = (shell, classes)
+        if key not in self._shell_distances:
+            self._shell_distances[key] = np.array(
+                [
+                    0.0 if name == shell else 0.5 if known & classes else 1.0
+                    for name, known in zip(self._shell_names, self._classes, strict=True)
+                ]
+            )
+        structure = 0.1 * (self._structures != item.structure)
+        return np.asarray(gap + self._shell_distances[key] + structure)
+
+    def measured(self, item: Combination) -> list[Neighbour]:
+        """Return the samples of the very combination (core and shell)."""
+        if item.core is None:
+            return []
+        return self._by_combination.get((item.core.key, shell_text(item.layers)), [])
+
+    @cached_property
+    def _by_combination(self) -> dict[tuple[object, str], list[Neighbour]]:
+        found: dict[tuple[object, str], list[Neighbour]] = {}
+        for row, core in zip(self.samples, self._cores, strict=True):
+            found.setdefault((core.key, row["shell"]), []).append(_neighbour(row, 0.0))
+        return found
+
+
+def _neighbour(row: dict[str, Any], distance: float) -> Neighbour:
+    return Neighbour(
+        sample_id=row["sample_id"],
+        paper=row["paper"],
+        distance=distance,
+        core=row["core"],
+        shell=row["shell"],
+        pl_peak_nm=row["pl_peak_nm"],
+        plqy_percent=row["plqy_percent"],
+    )
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Where the training data of one target speaks.
+
+    Attributes:
+        target: `PL`, `PLQY` or `stability`.
+        ion_papers: Papers a ion was seen in.
+        class_papers: Papers a shell class was seen in (`none` for bare).
+        fractions: Distinct site fractions of the training cores, shape (n, n_ions).
+    """
+
+    target: str
+    ion_papers: dict[str, int]
+    class_papers: dict[str, int]
+    fractions: Floats
+
+    def outside(self, item: Combination, fractions: Floats) -> str:
+        """Return why a combination is outside, or an empty text."""
+        core = item.core
+        if core is None or core.is_metal:
+            return "the core is a metal, not a halide perovskite"
+        for symbol, _ in core.amounts:
+            count = self.ion_papers.get(symbol, 0)
+            if count < FEW_PAPERS:
+                return f"{self.target}: {symbol} in the core is known from {_papers(count)}"
+        reach = float(np.abs(self.fractions - fractions).max(axis=1).min())
+        if reach > MIXING_REACH:
+            return f"{self.target}: nearest known core is {reach:.2f} away in site fraction"
+        return self._shell_outside(item.layers)
+
+    def _shell_outside(self, layers: Sequence[ShellMaterial]) -> str:
+        for layer in layers:
+            if not layer.formula and layer.material_class in OPEN_CLASSES:
+                return f"the composition of shell {layer.name} is open"
+            count = self.class_papers.get(layer.material_class, 0)
+            if count < FEW_PAPERS:
+                kind = f"shell class {layer.material_class!r} ({layer.name})"
+                return f"{self.target}: {kind} is known from {_papers(count)}"
+        return ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {
+            "target": self.target,
+            "ion_papers": self.ion_papers,
+            "class_papers": self.class_papers,
+            "fractions": self.fractions.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Domain:
+        """Rebuild from JSON data."""
+        fractions = np.array(data["fractions"], dtype=float)
+        return cls(data["target"], data["ion_papers"], data["class_papers"], fractions)
+
+
+def _papers(count: int) -> str:
+    return "no paper" if count == 0 else f"{count} paper{'s' if count > 1 else ''} only"
+
+
+def finite_or_none(value: float) -> float | None:
+    """Return a number that JSON can hold, None for NaN."""
+    return None if math.isnan(value) else value

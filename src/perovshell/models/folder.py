@@ -1,0 +1,191 @@
+"""The model folder: JSON, CSV-free tables and arrays, with a format number and checksums.
+
+No pickles, no times, no paths: the same data, seed and versions give the same bytes.
+
+Format 1:
+    manifest.json      format, kind, model id, SHA-256 of every other file
+    model.json         JSON parts of the models, dataset, figures, settings
+    tables.json        ion, shell and core tables; literature samples; domains
+    elements.npz       elemental properties
+    TARGET.npz         trees and scores of a target
+    TARGET.ubj         the library's own file of the trees, for audit
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.errors import ModelFolderError
+from perovshell.features.elements import ElementTable
+from perovshell.features.featurizer import Featurizer
+from perovshell.models.evidence import Domain, Literature
+from perovshell.models.predictor import Predictor
+from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
+
+FORMAT = 1
+KIND = "perovshell-model"
+MANIFEST = "manifest.json"
+TARGETS = ("pl", "plqy", "lifetime", "gain")
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model says of itself.
+
+    Attributes:
+        model_id: First 12 digits of the hash of its contents.
+        dataset: Content hash and counts of the dataset it was trained on.
+        settings: Seed, folds, chosen settings, versions of the libraries.
+        figures: Validation figures by `TARGET.SPLIT.SUBSET.FIGURE`.
+        skill: For each target: whether it beats its null, the shrinkage slope and a sentence.
+    """
+
+    model_id: str
+    dataset: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    figures: Mapping[str, float | None]
+    skill: Mapping[str, Mapping[str, Any]]
+
+
+def write_folder(
+    folder: Path, predictor: Predictor, info: Mapping[str, Any], native: Mapping[str, bytes]
+) -> str:
+    """Write a model folder; return its model id.
+
+    Args:
+        folder: Folder to write; must not exist.
+        predictor: The models.
+        info: `dataset`, `settings`, `figures` and `skill` of `ModelInfo`.
+        native: The library's own files by target.
+    """
+    parts = {name: getattr(predictor, name).to_parts() for name in TARGETS}
+    files: dict[str, bytes] = {
+        "model.json": _json({"models": {n: p[0] for n, p in parts.items()}, **info}),
+        "tables.json": _json(
+            {
+                **predictor.featurizer.tables(),
+                "literature": predictor.literature.samples,
+                "domains": {name: d.to_json() for name, d in predictor.domains.items()},
+            }
+        ),
+        "elements.npz": _npz({"values": predictor.featurizer.table.values}),
+        **{f"{name}.npz": _npz(arrays) for name, (_, arrays) in parts.items()},
+        **{f"{name}.ubj": content for name, content in native.items()},
+    }
+    checksums = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+    model_id = hashlib.sha256(_json(checksums)).hexdigest()[:12]
+    manifest = {"format": FORMAT, "kind": KIND, "model_id": model_id, "checksums": checksums}
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    (folder / MANIFEST).write_bytes(_json(manifest))
+    return model_id
+
+
+def read_folder(folder: Path) -> tuple[Predictor, ModelInfo]:
+    """Load a model folder.
+
+    Raises:
+        ModelFolderError: The folder is missing, foreign, of a newer format or damaged.
+    """
+    files, model_id = _checked_files(folder)
+    try:
+        return _rebuild(files, model_id)
+    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        msg = f"model folder {folder}: its contents do not fit format {FORMAT} ({error!r})"
+        raise ModelFolderError(msg) from error
+
+
+def _checked_files(folder: Path) -> tuple[dict[str, bytes], str]:
+    manifest = _manifest(folder)
+    if manifest.get("kind") != KIND:
+        msg = f"model folder {folder}: {MANIFEST} is not that of a Perovshell model"
+        raise ModelFolderError(msg)
+    version = manifest.get("format")
+    if not isinstance(version, int) or version > FORMAT:
+        msg = (
+            f"model folder {folder}: format {version!r} is newer than this Perovshell reads "
+            f"({FORMAT}); update Perovshell"
+        )
+        raise ModelFolderError(msg)
+    files: dict[str, bytes] = {}
+    for name, expected in manifest["checksums"].items():
+        try:
+            files[name] = (folder / Path(name).name).read_bytes()
+        except OSError as error:
+            msg = f"model folder {folder}: {name} is missing or unreadable"
+            raise ModelFolderError(msg) from error
+        if hashlib.sha256(files[name]).hexdigest() != expected:
+            msg = f"model folder {folder}: {name} is damaged (its checksum differs)"
+            raise ModelFolderError(msg)
+    if hashlib.sha256(_json(manifest["checksums"])).hexdigest()[:12] != manifest["model_id"]:
+        msg = f"model folder {folder}: {MANIFEST} is damaged (its model id differs)"
+        raise ModelFolderError(msg)
+    return files, manifest["model_id"]
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except OSError as error:
+        msg = f"model folder {folder}: no {MANIFEST}; this is no model folder"
+        raise ModelFolderError(msg) from error
+    except ValueError as error:
+        msg = f"model folder {folder}: {MANIFEST} is damaged ({error})"
+        raise ModelFolderError(msg) from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("checksums", {}), dict):
+        msg = f"model folder {folder}: {MANIFEST} is damaged"
+        raise ModelFolderError(msg)
+    return manifest
+
+
+def _rebuild(files: Mapping[str, bytes], model_id: str) -> tuple[Predictor, ModelInfo]:
+    model = json.loads(files["model.json"])
+    tables = json.loads(files["tables.json"])
+    table = ElementTable(_arrays(files["elements.npz"])["values"])
+    featurizer = Featurizer.from_tables(tables, table)
+    arrays = {name: _arrays(files[f"{name}.npz"]) for name in TARGETS}
+    parts = model["models"]
+    predictor = Predictor(
+        featurizer=featurizer,
+        pl=RegressionModel.from_parts(parts["pl"], arrays["pl"]),
+        plqy=RegressionModel.from_parts(parts["plqy"], arrays["plqy"]),
+        lifetime=LifetimeModel.from_parts(parts["lifetime"], arrays["lifetime"]),
+        gain=GainModel.from_parts(parts["gain"], arrays["gain"]),
+        domains={name: Domain.from_json(data) for name, data in tables["domains"].items()},
+        literature=Literature(tables["literature"], featurizer.reader),
+    )
+    keys = ("dataset", "settings", "figures", "skill")
+    return predictor, ModelInfo(model_id, **{key: model[key] for key in keys})
+
+
+def _json(data: object) -> bytes:
+    text = json.dumps(data, sort_keys=True, ensure_ascii=False, indent=1, allow_nan=False)
+    return (text + "\n").encode()
+
+
+def _npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Write arrays as npz with a fixed order and a fixed time stamp."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in sorted(arrays.items()):
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.asarray(array), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, content.getvalue())
+    return buffer.getvalue()
+
+
+def _arrays(content: bytes) -> dict[str, npt.NDArray[Any]]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}

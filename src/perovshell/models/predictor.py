@@ -1,0 +1,301 @@
+"""Prediction with numpy alone: values, intervals, the shell's effect, domain, evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.targets import EV_NM
+from perovshell.data.vocabulary import STRESSORS, column_name
+from perovshell.errors import InputError
+from perovshell.features.featurizer import Combination, Featurizer
+from perovshell.models.conformal import lower_quantile
+from perovshell.models.evidence import Domain, Literature, Neighbour
+from perovshell.models.request import Request
+from perovshell.models.stability import THIN_STRESSOR_PAPERS, test_columns, with_test_columns
+from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
+
+Floats = npt.NDArray[np.float64]
+
+DEFAULT_STRESSORS = ("water", "light", "heat")
+DEFAULT_COVERAGE = 0.9
+_LN2 = math.log(2.0)
+
+
+def output_columns(stressors: Sequence[str]) -> list[str]:
+    """Return the columns that a prediction adds, in order."""
+    values = ["pl_peak_nm", "plqy_percent", "pl_shift_nm", "plqy_change"]
+    for stressor in stressors:
+        values += [f"stability_gain_{column_name(stressor)}", f"half_life_h_{column_name(stressor)}"]
+    numbers = [f"{name}{end}" for name in values for end in ("", "_lower", "_upper")]
+    return [*numbers, "in_domain", "domain_reason", "nearest_papers", "error"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one request.
+
+    Attributes:
+        values: The output columns of `output_columns` as numbers and texts.
+        nearest: The nearest literature samples, one a paper.
+        measured: Literature samples of the very combination.
+        conditions: Conditions assumed for each stressor's half-life.
+    """
+
+    values: dict[str, Any]
+    nearest: list[Neighbour]
+    measured: list[Neighbour]
+    conditions: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """The models of all targets with their descriptors and evidence.
+
+    Attributes:
+        featurizer: Descriptors, with the tables they were trained with.
+        pl: Model of the PL energy in eV.
+        plqy: Model of the PLQY in percent.
+        lifetime: Model of the equivalent lifetime in h.
+        gain: Model of the stability gain.
+        domains: Domain of PL, PLQY and stability, by target name.
+        literature: The training samples.
+    """
+
+    featurizer: Featurizer
+    pl: RegressionModel
+    plqy: RegressionModel
+    lifetime: LifetimeModel
+    gain: GainModel
+    domains: Mapping[str, Domain]
+    literature: Literature
+
+    def answer(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        stressors: Sequence[str] = DEFAULT_STRESSORS,
+        coverage: float = DEFAULT_COVERAGE,
+    ) -> list[Answer]:
+        """Answer requests row by row; a row that cannot be answered says why in `error`.
+
+        Args:
+            rows: Requests with the columns of `request.INPUT_COLUMNS`.
+            stressors: Stressors to answer for, of `vocabulary.STRESSORS`.
+            coverage: Coverage of the intervals, above 0 and below 1.
+
+        Raises:
+            InputError: A stressor or the coverage is not allowed.
+        """
+        check_options(stressors, coverage)
+        requests: list[Request] = []
+        places: list[int] = []
+        answers: list[Answer] = [_unanswered("", stressors)] * len(rows)
+        for place, row in enumerate(rows):
+            try:
+                requests.append(Request.read(row, self.featurizer.reader))
+                places.append(place)
+            except InputError as error:
+                answers[place] = _unanswered(str(error), stressors)
+        if requests:
+            columns = self.columns(requests, stressors, coverage)
+            for index, (place, request) in enumerate(zip(places, requests, strict=True)):
+                values = {name: float(column[index]) for name, column in columns.items()}
+                answers[place] = self._explained(request, values, stressors)
+        return answers
+
+    # Numbers ---------------------------------------------------------------------------------
+
+    def columns(
+        self, requests: Sequence[Request], stressors: Sequence[str], coverage: float
+    ) -> dict[str, Floats]:
+        """Return the numeric output columns of many requests, each of shape (n,)."""
+        items = [request.item for request in requests]
+        matrix = self.featurizer.matrix([*items, *(item.bare for item in items)])
+        coated, bare = matrix[: len(items)], matrix[len(items) :]
+        found = _Numbers(items, coated, bare, coverage)
+        return {
+            **self._pl_columns(found, _field(requests, "bare_pl_peak_nm")),
+            **self._plqy_columns(found, _field(requests, "bare_plqy_percent")),
+            **self._stability_columns(found, stressors, _field(requests, "temperature_c")),
+        }
+
+    def _pl_columns(self, found: _Numbers, bare_nm: Floats) -> dict[str, Floats]:
+        model, names = self.pl, self.featurizer.names
+        both = model.predict(np.vstack([found.coated, found.bare]), names)
+        energy, bare_energy = both[: found.size], both[found.size :]
+        within = np.full(found.size, model.scores.quantile(found.coverage))
+        energy = np.where(found.is_metal, model.null_value, energy)
+        within = np.where(found.is_metal, model.null_scores.quantile(found.coverage), within)
+        step = np.where(found.has_shell & ~found.is_metal, energy - bare_energy, 0.0)
+        step_within = np.where(found.has_shell, model.pair_scores.quantile(found.coverage), 0.0)
+        anchored = ~np.isnan(bare_nm)
+        start = np.where(anchored, EV_NM / bare_nm, energy - step)
+        energy = np.where(anchored, start + step, energy)
+        within = np.where(anchored, step_within, within)
+        peak = _nm_interval("pl_peak_nm", energy, within)
+        start_nm = EV_NM / start
+        shift = _nm_interval("pl_shift_nm", start + step, step_within)
+        return peak | {name: column - start_nm for name, column in shift.items()}
+
+    def _plqy_columns(self, found: _Numbers, bare_percent: Floats) -> dict[str, Floats]:
+        model, names = self.plqy, self.featurizer.names
+        both = model.predict(np.vstack([found.coated, found.bare]), names)
+        both = np.clip(both, 0.0, 100.0)
+        value, bare = both[: found.size], both[found.size :]
+        value = np.where(found.is_metal, model.null_value, value)
+        within = np.full(found.size, model.scores.quantile(found.coverage))
+        within = np.where(found.is_metal, model.null_scores.quantile(found.coverage), within)
+        step = np.where(found.has_shell & ~found.is_metal, value - bare, 0.0)
+        step_within = np.where(found.has_shell, model.pair_scores.quantile(found.coverage), 0.0)
+        anchored = ~np.isnan(bare_percent)
+        start = np.where(anchored, bare_percent, value - step)
+        value = np.where(anchored, np.clip(start + step, 0.0, 100.0), value)
+        within = np.where(anchored, step_within, within)
+        percent = _interval("plqy_percent", value, within)
+        change = _interval("plqy_change", value - start, step_within)
+        return {name: np.clip(column, 0.0, 100.0) for name, column in percent.items()} | {
+            "plqy_change": change["plqy_change"],
+            "plqy_change_lower": np.maximum(change["plqy_change_lower"], -start),
+            "plqy_change_upper": np.minimum(change["plqy_change_upper"], 100.0 - start),
+        }
+
+    def _stability_columns(
+        self, found: _Numbers, stressors: Sequence[str], temperature: Floats
+    ) -> dict[str, Floats]:
+        level = 1.0 - found.coverage
+        lifetime_low = lower_quantile(self.lifetime.scores, level)
+        gain_low = lower_quantile(self.gain.scores, level)
+        columns: dict[str, Floats] = {}
+        for stressor in stressors:
+            name = column_name(stressor)
+            life = self._log_lifetime(found, stressor, temperature)
+            columns |= _lower_bound(f"half_life_h_{name}", life + math.log(_LN2), lifetime_low)
+            gain = np.array([self._log_gain(stressor, item) for item in found.items])
+            bounds = _lower_bound(f"stability_gain_{name}", gain, gain_low)
+            columns |= {key: np.where(found.has_shell, col, 1.0) for key, col in bounds.items()}
+        return columns
+
+    def _log_lifetime(self, found: _Numbers, stressor: str, temperature: Floats) -> Floats:
+        null = self.lifetime.predict_null(stressor, found.has_shell.tolist())
+        if self.lifetime.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
+            return null
+        usual = self.lifetime.conditions.get(stressor, {})
+        tests = []
+        for given in temperature:
+            stated = usual if math.isnan(given) else {**usual, "temperature_c": float(given)}
+            tests.append(test_columns(stressor, stated))
+        rows = with_test_columns(found.coated, tests)
+        life = null + self.lifetime.forest.predict(rows[:, self.lifetime.columns])
+        return np.where(found.is_metal, null, life)
+
+    def _log_gain(self, stressor: str, item: Combination) -> float:
+        thin = self.gain.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS
+        is_metal = item.core is not None and item.core.is_metal
+        return self.gain.null if thin or is_metal else self.gain.predict(stressor, item.layers)
+
+    # Evidence --------------------------------------------------------------------------------
+
+    def _explained(
+        self, request: Request, values: dict[str, Any], stressors: Sequence[str]
+    ) -> Answer:
+        reasons = self.outside(request.item, stressors)
+        notes = []
+        if not math.isnan(request.shell_thickness_nm):
+            notes.append("note: shell_thickness_nm is ignored (known for too few samples)")
+        nearest = self.literature.nearest(request.item)
+        texts = {
+            "in_domain": not reasons,
+            "domain_reason": "; ".join([*reasons, *notes]),
+            "nearest_papers": ";".join(item.paper for item in nearest),
+            "error": "",
+        }
+        ordered = values | texts
+        conditions = {
+            stressor: dict(self.lifetime.conditions.get(stressor, {})) for stressor in stressors
+        }
+        return Answer(
+            {name: ordered[name] for name in output_columns(stressors)},
+            nearest,
+            self.literature.measured(request.item),
+            conditions,
+        )
+
+    def outside(self, item: Combination, stressors: Sequence[str]) -> list[str]:
+        """Return why a combination is outside the domain, a reason each; empty inside."""
+        core = item.core
+        fractions = (
+            self.literature.fractions(core)
+            if core is not None and not core.is_metal
+            else np.zeros(0)
+        )
+        reasons = [domain.outside(item, fractions) for domain in self.domains.values()]
+        for stressor in stressors:
+            count = self.lifetime.papers.get(stressor, 0)
+            if count < THIN_STRESSOR_PAPERS:
+                reasons.append(f"{stressor}: {count} papers only, answered from the null model")
+            elif item.layers and self.gain.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
+                reasons.append(f"{stressor}: too few coated/bare pairs, gain from the null model")
+        return list(dict.fromkeys(reason for reason in reasons if reason))
+
+
+class _Numbers:
+    """What all targets need of a block of requests."""
+
+    def __init__(
+        self, items: Sequence[Combination], coated: Floats, bare: Floats, coverage: float
+    ) -> None:
+        self.items = items
+        self.size = len(items)
+        self.coated = coated
+        self.bare = bare
+        self.coverage = coverage
+        self.has_shell = np.array([bool(item.layers) for item in items])
+        self.is_metal = np.array([item.core is not None and item.core.is_metal for item in items])
+
+
+def check_options(stressors: Sequence[str], coverage: float) -> None:
+    """Refuse unknown stressors and impossible coverages."""
+    for stressor in stressors:
+        if stressor not in STRESSORS:
+            msg = f"stressor {stressor!r}: allowed: {', '.join(STRESSORS)}"
+            raise InputError(msg)
+    if len(set(stressors)) != len(stressors):
+        msg = f"stressors {', '.join(stressors)}: name each once"
+        raise InputError(msg)
+    if not 0.0 < coverage < 1.0:
+        msg = f"coverage {coverage:g}: a number above 0 and below 1, such as 0.9"
+        raise InputError(msg)
+
+
+def _field(requests: Sequence[Request], name: str) -> Floats:
+    return np.array([getattr(request, name) for request in requests], dtype=float)
+
+
+def _interval(name: str, value: Floats, within: Floats) -> dict[str, Floats]:
+    return {name: value, f"{name}_lower": value - within, f"{name}_upper": value + within}
+
+
+def _nm_interval(name: str, energy: Floats, within: Floats) -> dict[str, Floats]:
+    low_energy = energy - within
+    with np.errstate(divide="ignore"):
+        upper = np.where(low_energy > 0, EV_NM / np.maximum(low_energy, 0.0), np.inf)
+    return {name: EV_NM / energy, f"{name}_lower": EV_NM / (energy + within), f"{name}_upper": upper}
+
+
+def _lower_bound(name: str, log_value: Floats, log_low: float) -> dict[str, Floats]:
+    return {
+        name: np.exp(log_value),
+        f"{name}_lower": np.exp(log_value + log_low),
+        f"{name}_upper": np.full(len(log_value), np.inf),
+    }
+
+
+def _unanswered(error: str, stressors: Sequence[str]) -> Answer:
+    values: dict[str, Any] = dict.fromkeys(output_columns(stressors), math.nan)
+    texts = {"in_domain": False, "domain_reason": "", "nearest_papers": "", "error": error}
+    return Answer(values | texts, [], [], {})

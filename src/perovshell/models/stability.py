@@ -1,0 +1,54 @@
+"""What the stability models see of a combination under a stressor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.shells import ShellMaterial
+from perovshell.data.vocabulary import CONDITIONS, STRESSORS
+from perovshell.features.descriptor import REQUEST, Descriptor
+
+Floats = npt.NDArray[np.float64]
+
+TEST_DESCRIPTORS = (
+    *(Descriptor(f"stressor is {name}", "1", REQUEST, "stressor", "context") for name in STRESSORS),
+    Descriptor("temperature_c", "deg C", REQUEST, "stressor", "context"),
+    Descriptor("humidity_percent", "%", REQUEST, "stressor", "context"),
+    Descriptor("irradiance_mw_cm2", "mW/cm2", REQUEST, "stressor", "context"),
+)
+"""Columns that a lifetime row has behind those of its combination."""
+LIFETIME_PRIOR_SD = {"stressor": 2.0, "side": 1.0, "both": 1.0}
+GAIN_PRIOR_SD = {"stressor": 0.7, "class": 0.7, "shell": 0.7}
+"""Prior standard deviations of log-scale effects: a factor of about 7 and of about 2."""
+THIN_STRESSOR_PAPERS = 5
+"""Stressors with fewer papers are answered from the null model."""
+
+
+def test_columns(stressor: str, conditions: Mapping[str, float]) -> list[float]:
+    """Return the values of `TEST_DESCRIPTORS`."""
+    return [
+        *(float(stressor == name) for name in STRESSORS),
+        *(conditions.get(name, math.nan) for name in CONDITIONS),
+    ]
+
+
+def with_test_columns(matrix: Floats, columns: Sequence[Sequence[float]]) -> Floats:
+    """Append test columns to descriptor rows."""
+    return np.hstack([matrix, np.asarray(columns, dtype=float)])
+
+
+def lifetime_labels(stressor: str, *, coated: bool) -> tuple[str, ...]:
+    """Return the labels of the lifetime's null model."""
+    side = "coated" if coated else "bare"
+    return (f"stressor:{stressor}", f"side:{side}", f"both:{stressor}-{side}")
+
+
+def gain_labels(stressor: str, layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
+    """Return the labels of the gain model."""
+    classes = dict.fromkeys(f"class:{layer.material_class}" for layer in layers)
+    names = dict.fromkeys(f"shell:{layer.name}" for layer in layers)
+    return (f"stressor:{stressor}", *classes, *names)

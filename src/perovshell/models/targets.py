@@ -1,0 +1,199 @@
+"""The fitted models of the targets, as they stand in a model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.shells import ShellMaterial
+from perovshell.models.censored import PooledEffects
+from perovshell.models.conformal import Scores
+from perovshell.models.forest import Forest
+from perovshell.models.prior import LinearPrior
+from perovshell.models.stability import gain_labels, lifetime_labels
+
+Floats = npt.NDArray[np.float64]
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class RegressionModel:
+    """PL energy (eV) or PLQY (percent): an offset or a prior, plus trees.
+
+    Attributes:
+        prior: Linear prior, or None for a constant.
+        offset: The constant where there is no prior.
+        forest: The trees.
+        columns: Descriptor columns of the trees.
+        scores: Absolute out-of-fold residuals.
+        pair_scores: Absolute errors of differences between two samples of one paper.
+        null_value: Prediction of the null model (the median).
+        null_scores: Absolute residuals of the null model.
+    """
+
+    prior: LinearPrior | None
+    offset: float
+    forest: Forest
+    columns: npt.NDArray[np.intp]
+    scores: Scores
+    pair_scores: Scores
+    null_value: float
+    null_scores: Scores
+
+    def predict(self, matrix: Floats, names: Sequence[str]) -> Floats:
+        """Return predictions of descriptor rows (n, p) with the given column names."""
+        start = self.prior.predict(matrix, names) if self.prior else self.offset
+        return np.asarray(start + self.forest.predict(matrix[:, self.columns]))
+
+    def to_parts(self) -> tuple[dict[str, Any], Arrays]:
+        """Return JSON data and arrays for storage."""
+        data = {
+            "prior": self.prior.to_json() if self.prior else None,
+            "offset": self.offset,
+            "null_value": self.null_value,
+        }
+        arrays = {**_forest_parts(self.forest, self.columns)}
+        for name in ("scores", "pair_scores", "null_scores"):
+            arrays |= _score_parts(name, getattr(self, name))
+        return data, arrays
+
+    @classmethod
+    def from_parts(cls, data: dict[str, Any], arrays: Mapping[str, Any]) -> RegressionModel:
+        """Rebuild from stored parts."""
+        scores = {
+            name: _scores(name, arrays) for name in ("scores", "pair_scores", "null_scores")
+        }
+        forest, columns = _forest(arrays)
+        return cls(
+            prior=LinearPrior.from_json(data["prior"]) if data["prior"] else None,
+            offset=float(data["offset"]),
+            forest=forest,
+            columns=columns,
+            null_value=float(data["null_value"]),
+            **scores,
+        )
+
+
+@dataclass(frozen=True)
+class LifetimeModel:
+    """Equivalent lifetime (h) of a sample under a stressor.
+
+    Attributes:
+        null: Mean log lifetime by stressor and side.
+        forest: Trees on top of the null model.
+        columns: Columns of the trees, test columns included.
+        scores: Residuals of log lifetime, estimated from intervals.
+        conditions: Median stated conditions of each stressor in the literature.
+        papers: Papers with a lifetime under each stressor.
+    """
+
+    null: PooledEffects
+    forest: Forest
+    columns: npt.NDArray[np.intp]
+    scores: Scores
+    conditions: Mapping[str, Mapping[str, float]]
+    papers: Mapping[str, int]
+
+    def predict_null(self, stressor: str, coated: Sequence[bool]) -> Floats:
+        """Return log lifetimes in log h by stressor and side alone, shape (n,)."""
+        by_side = {
+            side: self.null.predict(lifetime_labels(stressor, coated=side)) for side in (True, False)
+        }
+        return np.array([by_side[bool(side)] for side in coated])
+
+    def predict(self, matrix: Floats, stressor: str, coated: Sequence[bool]) -> Floats:
+        """Return log lifetimes in log h of rows with test columns, shape (n,)."""
+        return self.predict_null(stressor, coated) + self.forest.predict(matrix[:, self.columns])
+
+    def to_parts(self) -> tuple[dict[str, Any], Arrays]:
+        """Return JSON data and arrays for storage."""
+        data = {
+            "null": self.null.to_json(),
+            "conditions": {key: dict(value) for key, value in self.conditions.items()},
+            "papers": dict(self.papers),
+        }
+        return data, _forest_parts(self.forest, self.columns) | _score_parts("scores", self.scores)
+
+    @classmethod
+    def from_parts(cls, data: dict[str, Any], arrays: Mapping[str, Any]) -> LifetimeModel:
+        """Rebuild from stored parts."""
+        forest, columns = _forest(arrays)
+        return cls(
+            PooledEffects.from_json(data["null"]),
+            forest,
+            columns,
+            _scores("scores", arrays),
+            data["conditions"],
+            data["papers"],
+        )
+
+
+@dataclass(frozen=True)
+class GainModel:
+    """Stability gain by partial pooling over stressors, shell classes and shells.
+
+    Attributes:
+        effects: Mean log gain and its effects.
+        scores: Residuals of log gain, estimated from intervals.
+        papers: Papers with a two-sided test under each stressor.
+        shell_papers: Papers with a two-sided test of each shell layer.
+    """
+
+    effects: PooledEffects
+    scores: Scores
+    papers: Mapping[str, int]
+    shell_papers: Mapping[str, int]
+
+    def predict(self, stressor: str, layers: Sequence[ShellMaterial]) -> float:
+        """Return the log gain of a shell under a stressor."""
+        return self.effects.predict(gain_labels(stressor, layers))
+
+    @property
+    def null(self) -> float:
+        """Log gain of the null model: the mean over all tests."""
+        return self.effects.intercept
+
+    def to_parts(self) -> tuple[dict[str, Any], Arrays]:
+        """Return JSON data and arrays for storage."""
+        data = {
+            "effects": self.effects.to_json(),
+            "papers": dict(self.papers),
+            "shell_papers": dict(self.shell_papers),
+        }
+        return data, _score_parts("scores", self.scores)
+
+    @classmethod
+    def from_parts(cls, data: dict[str, Any], arrays: Mapping[str, Any]) -> GainModel:
+        """Rebuild from stored parts."""
+        effects = PooledEffects.from_json(data["effects"])
+        return cls(effects, _scores("scores", arrays), data["papers"], data["shell_papers"])
+
+
+def _forest_parts(forest: Forest, columns: npt.NDArray[np.intp]) -> Arrays:
+    return {**forest.arrays(), "columns": np.asarray(columns, dtype=np.int32)}
+
+
+def _forest(arrays: Mapping[str, Any]) -> tuple[Forest, npt.NDArray[np.intp]]:
+    names = ("feature", "threshold", "children", "default_left", "value", "roots")
+    forest = Forest.from_arrays({name: arrays[name] for name in names})
+    return forest, np.asarray(arrays["columns"], dtype=np.intp)
+
+
+def _score_parts(name: str, scores: Scores) -> Arrays:
+    return {
+        f"{name}_values": scores.values,
+        f"{name}_masses": scores.masses,
+        f"{name}_groups": np.array(scores.groups),
+    }
+
+
+def _scores(name: str, arrays: Mapping[str, Any]) -> Scores:
+    return Scores(
+        np.asarray(arrays[f"{name}_values"], dtype=float),
+        np.asarray(arrays[f"{name}_masses"], dtype=float),
+        int(arrays[f"{name}_groups"]),
+    )

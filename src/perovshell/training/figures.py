@@ -1,0 +1,141 @@
+"""Validation figures with intervals by paper: a bootstrap over papers, not over rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Figures = dict[str, float | None]
+
+RESAMPLES = 2000
+LEVEL = 0.9
+"""Coverage of the bootstrap intervals."""
+WIDENED = 1.5
+"""Factor by which finite ends of lifetime intervals are moved out in scoring and calibration."""
+
+
+@dataclass(frozen=True)
+class PaperBootstrap:
+    """Resampling of papers with a fixed seed.
+
+    Attributes:
+        place: Paper number of each row, shape (n,).
+        counts: How often each paper is drawn in each resample, shape (resamples, n_papers).
+    """
+
+    place: npt.NDArray[np.intp]
+    counts: Floats
+
+    @classmethod
+    def of(cls, papers: npt.NDArray[np.str_]) -> PaperBootstrap:
+        """Prepare resamples of the papers of the given rows."""
+        names, place = np.unique(papers, return_inverse=True)
+        random = np.random.default_rng(20_240_229)
+        share = np.full(len(names), 1.0 / len(names))
+        counts = random.multinomial(len(names), share, size=RESAMPLES).astype(float)
+        return cls(place, counts)
+
+    def mean(self, values: Floats) -> tuple[float, float, float]:
+        """Return the row mean of values and its interval over papers."""
+        sums = np.bincount(self.place, weights=values, minlength=self.counts.shape[1])
+        sizes = np.bincount(self.place, minlength=self.counts.shape[1])
+        drawn = (self.counts @ sums) / np.maximum(self.counts @ sizes, 1e-12)
+        return float(values.mean()), *_ends(drawn)
+
+    def mean_by_paper(self, values: Floats) -> tuple[float, float, float]:
+        """Return the mean of the papers' means and its interval over papers."""
+        sums = np.bincount(self.place, weights=values, minlength=self.counts.shape[1])
+        means = sums / np.bincount(self.place, minlength=self.counts.shape[1])
+        drawn = (self.counts @ means) / self.counts.sum(axis=1)
+        return float(means.mean()), *_ends(drawn)
+
+    def statistic(self, compute: Callable[[Floats], float], resamples: int = 300) -> list[float]:
+        """Return a statistic of row weights, with its interval: for what is no mean."""
+        whole = compute(np.ones(len(self.place)))
+        drawn = np.array([compute(row[self.place]) for row in self.counts[:resamples]])
+        return [whole, *_ends(drawn[np.isfinite(drawn)])]
+
+
+def _ends(drawn: Floats) -> tuple[float, float]:
+    if not len(drawn):
+        return math.nan, math.nan
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def put(figures: Figures, key: str, triple: tuple[float, float, float] | list[float]) -> None:
+    """Store a figure with its interval under `key`, `key_lo`, `key_hi`; NaN becomes None."""
+    for end, value in zip(("", "_lo", "_hi"), triple, strict=True):
+        figures[key + end] = None if math.isnan(value) else float(value)
+
+
+def regression_figures(
+    prefix: str, papers: npt.NDArray[np.str_], observed: Floats, predicted: Floats, error: Floats
+) -> Figures:
+    """Return n, papers, mean (rows and papers), median error and R2 of predictions."""
+    figures: Figures = {}
+    if not len(observed):
+        return {f"{prefix}.n": 0.0}
+    bootstrap = PaperBootstrap.of(papers)
+    figures[f"{prefix}.n"] = float(len(observed))
+    figures[f"{prefix}.papers"] = float(len(set(papers.tolist())))
+    put(figures, f"{prefix}.mae", bootstrap.mean(error))
+    put(figures, f"{prefix}.mae_by_paper", bootstrap.mean_by_paper(error))
+    figures[f"{prefix}.median"] = float(np.median(error))
+    spread = float(((observed - observed.mean()) ** 2).sum())
+    if spread > 0:
+        figures[f"{prefix}.r2"] = 1.0 - float(((observed - predicted) ** 2).sum()) / spread
+    return figures
+
+
+def coverage_figures(
+    prefix: str, papers: npt.NDArray[np.str_], covered: Mask, width: Floats
+) -> Figures:
+    """Return the coverage counted by paper, and the mean width."""
+    figures: Figures = {}
+    if not len(covered):
+        return figures
+    put(
+        figures,
+        f"{prefix}.coverage",
+        PaperBootstrap.of(papers).mean_by_paper(covered.astype(float)),
+    )
+    figures[f"{prefix}.width"] = float(width.mean()) if np.isfinite(width).all() else None
+    return figures
+
+
+def concordance(
+    score: Floats, low: Floats, high: Floats, allowed: Mask, weights: Floats
+) -> float:
+    """Return the share of comparable pairs that a score puts in the right order.
+
+    Two intervals are comparable where one ends before the other begins.
+
+    Args:
+        score: Predicted log value, shape (n,).
+        low: Lower ends, shape (n,).
+        high: Upper ends, shape (n,).
+        allowed: Which pairs count, shape (n, n).
+        weights: Row weights, shape (n,).
+    """
+    longer = (low[:, None] > high[None, :]) & allowed
+    pair = longer * weights[:, None] * weights[None, :]
+    step = score[:, None] - score[None, :]
+    right = (step > 1e-12) + 0.5 * (np.abs(step) <= 1e-12)
+    total = float(pair.sum())
+    return float((pair * right).sum() / total) if total > 0 else math.nan
+
+
+def by_paper_slope(observed: Floats, predicted: Floats, weights: Floats) -> float:
+    """Return the slope of observed on predicted, held within 0 and 1."""
+    center = predicted - np.average(predicted, weights=weights)
+    spread = float((weights * center**2).sum())
+    if spread <= 0.0:
+        return 0.0
+    return float(np.clip((weights * center * observed).sum() / spread, 0.0, 1.0))

@@ -1,0 +1,265 @@
+"""From the dataset to training problems: rows, targets, bounds, weights, papers."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.dataset import Dataset
+from perovshell.data.records import Sample, StabilityTest
+from perovshell.data.targets import Interval, Reading, energy_ev
+from perovshell.data.vocabulary import CONDITIONS
+from perovshell.features.featurizer import Combination, Featurizer
+from perovshell.models.stability import (
+    TEST_DESCRIPTORS,
+    gain_labels,
+    lifetime_labels,
+    test_columns,
+    with_test_columns,
+)
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+SUBSETS = ("all", "lead_no_cspbcl3", "coated", "lead_free")
+_FLIPPED = {">": "<", "<": ">", "~": "~", "": ""}
+
+
+@dataclass(frozen=True)
+class RegressionProblem:
+    """Rows of PL (eV) or PLQY (percent).
+
+    Attributes:
+        matrix: Descriptor rows, shape (n, p).
+        names: Column names.
+        column_groups: Descriptor group of each column.
+        target: Target, shape (n,).
+        bounds: Bound of each target.
+        papers: Paper of each row: the group of every split.
+        weight_groups: Group that shares one unit of weight.
+        sample_ids: Sample of each row.
+        subsets: Rows of each of `SUBSETS`.
+    """
+
+    matrix: Floats
+    names: tuple[str, ...]
+    column_groups: tuple[str, ...]
+    target: Floats
+    bounds: tuple[str, ...]
+    papers: npt.NDArray[np.str_]
+    weight_groups: npt.NDArray[np.str_]
+    sample_ids: tuple[str, ...]
+    subsets: dict[str, Mask]
+
+    def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
+        """Return row weights: one unit a group, scaled to a mean of 1."""
+        return unit_weights(self.weight_groups[rows])
+
+
+@dataclass(frozen=True)
+class LifetimeProblem:
+    """Rows of equivalent lifetime: one side of one test each.
+
+    Attributes:
+        matrix: Descriptor rows with test columns, shape (n, p).
+        names: Column names.
+        column_groups: Descriptor group of each column.
+        low: Lower ends in h, shape (n,).
+        high: Upper ends in h, shape (n,).
+        duration: Duration of the test in h: a baseline, never a descriptor.
+        labels: Labels of the null model.
+        stressors: Stressor of each row.
+        is_coated: Whether the row is the coated side.
+        papers: Paper of each row.
+        share: Share of its experiment that a row counts for, shape (n,).
+    """
+
+    matrix: Floats
+    names: tuple[str, ...]
+    column_groups: tuple[str, ...]
+    low: Floats
+    high: Floats
+    duration: Floats
+    labels: tuple[tuple[str, ...], ...]
+    stressors: npt.NDArray[np.str_]
+    is_coated: Mask
+    papers: npt.NDArray[np.str_]
+    share: Floats
+
+    def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
+        """Return row weights: one unit a paper, shared by its experiments; mean 1."""
+        return unit_weights(self.papers[rows], self.share[rows])
+
+
+@dataclass(frozen=True)
+class GainProblem:
+    """Two-sided tests.
+
+    Attributes:
+        low: Lower ends of the gain, shape (n,).
+        high: Upper ends of the gain, shape (n,).
+        labels: Labels of the gain model.
+        stressors: Stressor of each row.
+        papers: Paper of each row.
+        share: Share of its experiment that a row counts for.
+        shells: Names of the layers of each row.
+    """
+
+    low: Floats
+    high: Floats
+    labels: tuple[tuple[str, ...], ...]
+    stressors: npt.NDArray[np.str_]
+    papers: npt.NDArray[np.str_]
+    share: Floats
+    shells: tuple[tuple[str, ...], ...]
+
+    def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
+        """Return row weights: the share of the experiment."""
+        return self.share[rows]
+
+
+def unit_weights(groups: npt.NDArray[np.str_], share: Floats | None = None) -> Floats:
+    """Return weights that add up to one unit a group, scaled to a mean of 1."""
+    parts = np.ones(len(groups)) if share is None else share
+    totals: dict[str, float] = defaultdict(float)
+    for group, part in zip(groups.tolist(), parts.tolist(), strict=True):
+        totals[group] += part
+    weights = parts / np.array([totals[group] for group in groups.tolist()])
+    return np.asarray(weights * len(weights) / weights.sum())
+
+
+def combination_of(sample: Sample) -> Combination:
+    """Return what descriptors see of a sample."""
+    return Combination(
+        sample.core,
+        sample.layers,
+        sample.structure,
+        sample.encapsulation,
+        sample.medium,
+        sample.core_size_nm,
+    )
+
+
+def pl_problem(dataset: Dataset, featurizer: Featurizer) -> RegressionProblem:
+    """Collect PL peaks of band-edge samples, as energies; bounds turn round with the energy."""
+    samples = [s for s in dataset.samples.values() if s.trains_pl]
+    target = np.array([energy_ev(s.pl_peak_nm) for s in samples])
+    bounds = tuple(_FLIPPED[s.pl_bound] for s in samples)
+    return _regression(dataset, featurizer, samples, target, bounds)
+
+
+def plqy_problem(dataset: Dataset, featurizer: Featurizer) -> RegressionProblem:
+    """Collect PLQY values of band-edge samples; open compositions train what they can."""
+    samples = [s for s in dataset.samples.values() if s.trains_plqy]
+    target = np.array([s.plqy_percent for s in samples])
+    return _regression(dataset, featurizer, samples, target, tuple(s.plqy_bound for s in samples))
+
+
+def _regression(
+    dataset: Dataset,
+    featurizer: Featurizer,
+    samples: Sequence[Sample],
+    target: Floats,
+    bounds: tuple[str, ...],
+) -> RegressionProblem:
+    matrix = featurizer.matrix([combination_of(sample) for sample in samples])
+    return RegressionProblem(
+        matrix=matrix,
+        names=featurizer.names,
+        column_groups=tuple(d.group for d in featurizer.descriptors),
+        target=target,
+        bounds=bounds,
+        papers=np.array([s.paper_id for s in samples]),
+        weight_groups=np.array([dataset.group_of(s.paper_id) for s in samples]),
+        sample_ids=tuple(s.sample_id for s in samples),
+        subsets=_subsets(dataset, samples),
+    )
+
+
+def _subsets(dataset: Dataset, samples: Sequence[Sample]) -> dict[str, Mask]:
+    lead = np.array([s.core is not None and "Pb" in dict(s.core.amounts) for s in samples])
+    known = np.array([s.core is not None for s in samples])
+    collection = np.array([dataset.in_collection(s.paper_id) for s in samples])
+    return {
+        "all": np.ones(len(samples), dtype=bool),
+        "lead_no_cspbcl3": lead & ~collection,
+        "coated": np.array([not s.is_bare for s in samples]),
+        "lead_free": known & ~lead,
+    }
+
+
+def lifetime_problem(dataset: Dataset, featurizer: Featurizer) -> LifetimeProblem:
+    """Collect each side of a test that states a duration."""
+    sides: list[tuple[StabilityTest, bool, Interval]] = []
+    for test in dataset.tests:
+        for coated, reading in ((True, test.coated), (False, test.bare)):
+            if reading.is_given and not math.isnan(reading.duration_h):
+                sides.append((test, coated, reading.lifetime()))
+    items = [_side_combination(test, coated=coated) for test, coated, _ in sides]
+    columns = [test_columns(test.stressor, test.conditions) for test, _, _ in sides]
+    counts = Counter((test.experiment, coated) for test, coated, _ in sides)
+    readings = [_reading(test, coated=coated) for test, coated, _ in sides]
+    extra = TEST_DESCRIPTORS
+    return LifetimeProblem(
+        matrix=with_test_columns(featurizer.matrix(items), columns),
+        names=(*featurizer.names, *(d.name for d in extra)),
+        column_groups=tuple(d.group for d in (*featurizer.descriptors, *extra)),
+        low=np.array([interval.low for _, _, interval in sides]),
+        high=np.array([interval.high for _, _, interval in sides]),
+        duration=np.array([reading.duration_h for reading in readings]),
+        labels=tuple(lifetime_labels(test.stressor, coated=coated) for test, coated, _ in sides),
+        stressors=np.array([test.stressor for test, _, _ in sides]),
+        is_coated=np.array([coated for _, coated, _ in sides]),
+        papers=np.array([test.sample.paper_id for test, _, _ in sides]),
+        share=np.array([1.0 / counts[test.experiment, coated] for test, coated, _ in sides]),
+    )
+
+
+def _reading(test: StabilityTest, *, coated: bool) -> Reading:
+    return test.coated if coated else test.bare
+
+
+def _side_combination(test: StabilityTest, *, coated: bool) -> Combination:
+    item = combination_of(test.sample)
+    return item if coated or test.sample.is_bare else item.bare
+
+
+def gain_problem(dataset: Dataset) -> GainProblem:
+    """Collect the two-sided tests, those without durations included."""
+    pairs = [(test, test.gain()) for test in dataset.tests]
+    tests = [(test, gain) for test, gain in pairs if gain is not None and gain.is_informative]
+    counts = Counter(test.experiment for test, _ in tests)
+    return GainProblem(
+        low=np.array([gain.low for _, gain in tests]),
+        high=np.array([gain.high for _, gain in tests]),
+        labels=tuple(gain_labels(test.stressor, test.sample.layers) for test, _ in tests),
+        stressors=np.array([test.stressor for test, _ in tests]),
+        papers=np.array([test.sample.paper_id for test, _ in tests]),
+        share=np.array([1.0 / counts[test.experiment] for test, _ in tests]),
+        shells=tuple(tuple(x.name for x in test.sample.layers) for test, _ in tests),
+    )
+
+
+def median_conditions(dataset: Dataset) -> dict[str, dict[str, float]]:
+    """Return the median stated conditions of each stressor."""
+    stated: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for test in dataset.tests:
+        for name in CONDITIONS:
+            if not math.isnan(test.conditions[name]):
+                stated[test.stressor][name].append(test.conditions[name])
+    return {
+        stressor: {name: float(np.median(values)) for name, values in sorted(names.items())}
+        for stressor, names in sorted(stated.items())
+    }
+
+
+def papers_by(keys: Sequence[str], papers: Sequence[str]) -> dict[str, int]:
+    """Count the distinct papers of each key."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for key, paper in zip(keys, papers, strict=True):
+        found[key].add(paper)
+    return {key: len(names) for key, names in sorted(found.items())}

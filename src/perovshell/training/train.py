@@ -1,0 +1,254 @@
+"""A training run: problems, nested validation, final fit, model folder."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.dataset import Dataset
+from perovshell.data.records import Sample
+from perovshell.features.featurizer import Featurizer
+from perovshell.models.evidence import Domain, Literature, finite_or_none
+from perovshell.models.folder import write_folder
+from perovshell.models.predictor import Predictor
+from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
+from perovshell.training import learners
+from perovshell.training import problems as made
+from perovshell.training import validation as nested
+from perovshell.training.baselines import weighted_median
+
+Floats = npt.NDArray[np.float64]
+QUICK = nested.Settings(folds=4, repeats=1, configs=1)
+"""A smoke-sized validation: for trying things, not for figures."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a training run made.
+
+    Attributes:
+        folder: The model folder.
+        model_id: Its content-addressed name.
+        info: Dataset, settings, figures, skill: what the folder says of itself.
+        results: Out-of-fold predictions by target.
+        problems: The training problems.
+    """
+
+    folder: Path
+    model_id: str
+    info: dict[str, Any]
+    results: dict[str, nested.OutOfFold]
+    problems: nested.Problems
+
+
+def train(
+    dataset: Dataset,
+    models: Path,
+    settings: nested.Settings,
+    advance: Callable[[], None] = lambda: None,
+) -> TrainedModel:
+    """Validate, fit and write a model folder named by its contents.
+
+    Args:
+        dataset: The dataset in use.
+        models: Folder that model folders are written into.
+        settings: Folds, repeats, seed, processes.
+        advance: Called once a validated fold of a target (`settings.folds` times 3).
+
+    Returns:
+        The trained model; where the same folder stands already, it is left as it is.
+    """
+    featurizer = Featurizer.bundled()
+    named = Featurizer.from_tables(
+        {**featurizer.tables(), "known_cores": list(dataset.known_cores)}, featurizer.table
+    )
+    problems = nested.Problems(
+        pl=made.pl_problem(dataset, named),
+        plqy=made.plqy_problem(dataset, named),
+        lifetime=made.lifetime_problem(dataset, named),
+        gain=made.gain_problem(dataset),
+    )
+    results = nested.out_of_fold(problems, settings, advance)
+    figures = nested.headline(problems, results)
+    predictor, native, chosen = _final_fit(dataset, named, problems, results, settings)
+    info = {
+        "dataset": {"hash": dataset.content_hash, **dataset.counts},
+        "settings": {**_recorded(settings), "chosen": chosen, "versions": _versions()},
+        "figures": figures,
+        "skill": nested.skill(problems, results, figures),
+    }
+    folder, model_id = _write(models, predictor, info, native)
+    return TrainedModel(folder, model_id, info, results, problems)
+
+
+def _recorded(settings: nested.Settings) -> dict[str, Any]:
+    """Return the settings that the result depends on: not the number of processes."""
+    recorded = asdict(settings)
+    del recorded["jobs"]
+    return recorded
+
+
+def _versions() -> dict[str, str]:
+    names = ("perovshell", "numpy", "scikit-learn", "scipy", "matminer")
+    versions = {name: metadata.version(name) for name in names}
+    import xgboost
+
+    return {**versions, "xgboost": xgboost.__version__}
+
+
+def _write(
+    models: Path, predictor: Predictor, info: dict[str, Any], native: dict[str, bytes]
+) -> tuple[Path, str]:
+    """Write beside the target and rename, so that no half-written folder has a model's name."""
+    models.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=models, prefix=".writing-"))
+    try:
+        model_id = write_folder(beside / "model", predictor, info, native)
+        folder = models / model_id
+        if not folder.exists():
+            (beside / "model").rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder, model_id
+
+
+def _final_fit(
+    dataset: Dataset,
+    featurizer: Featurizer,
+    problems: nested.Problems,
+    results: dict[str, nested.OutOfFold],
+    settings: nested.Settings,
+) -> tuple[Predictor, dict[str, bytes], dict[str, Any]]:
+    chosen: dict[str, Any] = {}
+    native: dict[str, bytes] = {}
+    regressions: dict[str, RegressionModel] = {}
+    for name in ("pl", "plqy"):
+        problem: made.RegressionProblem = getattr(problems, name)
+        rows = np.arange(len(problem.target))
+        configs = nested.CONFIGS[name][: settings.configs]
+        config = learners.choose_regression(name, problem, rows, configs, settings.seed)
+        fitted = learners.fit_regression(name, problem, rows, config, settings.seed)
+        regressions[name] = _regression_model(name, problem, fitted, results[name].model[0])
+        native[name], chosen[name] = fitted.trees.native, asdict(config)
+    lifetime, native["lifetime"], chosen["lifetime"] = _lifetime_model(
+        dataset, problems.lifetime, results["lifetime"].model[0], settings
+    )
+    predictor = Predictor(
+        featurizer=featurizer,
+        pl=regressions["pl"],
+        plqy=regressions["plqy"],
+        lifetime=lifetime,
+        gain=_gain_model(problems.gain, results["gain"].model[0]),
+        domains={},
+        literature=Literature(literature_rows(dataset), featurizer.reader),
+    )
+    return _with_domains(dataset, predictor), native, chosen
+
+
+def _regression_model(
+    name: str,
+    problem: made.RegressionProblem,
+    fitted: learners.FittedRegression,
+    out_of_fold: Floats,
+) -> RegressionModel:
+    usable = nested.calibration_rows(name, problem)
+    exact = np.array([row for row in usable if problem.bounds[row] not in {">", "<"}])
+    median = weighted_median(problem.target, problem.weights(np.arange(len(problem.target))))
+    null = np.full(len(problem.target), median)
+    return RegressionModel(
+        prior=fitted.prior,
+        offset=fitted.offset,
+        forest=fitted.trees.forest,
+        columns=fitted.trees.columns,
+        scores=nested.residual_scores(problem, out_of_fold, usable),
+        pair_scores=nested.pair_scores(problem, out_of_fold, exact),
+        null_value=median,
+        null_scores=nested.residual_scores(problem, null, usable),
+    )
+
+
+def _lifetime_model(
+    dataset: Dataset,
+    problem: made.LifetimeProblem,
+    out_of_fold: Floats,
+    settings: nested.Settings,
+) -> tuple[LifetimeModel, bytes, dict[str, Any]]:
+    rows = np.arange(len(problem.low))
+    configs = nested.CONFIGS["lifetime"][: settings.configs]
+    config = learners.choose_lifetimes(problem, rows, configs, settings.seed)
+    fitted = learners.fit_lifetimes(problem, rows, config, settings.seed)
+    model = LifetimeModel(
+        null=fitted.null,
+        forest=fitted.trees.forest,
+        columns=fitted.trees.columns,
+        scores=nested.interval_scores(out_of_fold, problem, rows),
+        conditions=made.median_conditions(dataset),
+        papers=made.papers_by(problem.stressors.tolist(), problem.papers.tolist()),
+    )
+    return model, fitted.trees.native, asdict(config)
+
+
+def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
+    rows = np.arange(len(problem.low))
+    pooled, _ = learners.fit_gain(problem, rows)
+    layers = [(name, paper) for names, paper in zip(problem.shells, problem.papers.tolist(),
+                                                    strict=True) for name in names]
+    return GainModel(
+        effects=pooled,
+        scores=nested.interval_scores(out_of_fold, problem, rows),
+        papers=made.papers_by(problem.stressors.tolist(), problem.papers.tolist()),
+        shell_papers=made.papers_by([n for n, _ in layers], [p for _, p in layers]),
+    )
+
+
+def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
+    """Return the samples with an exact core as evidence: JSON data for the model folder."""
+    return [
+        {
+            "sample_id": sample.sample_id,
+            "paper_id": sample.paper_id,
+            "paper": dataset.papers[sample.paper_id].label,
+            "core": sample.core.formula,
+            "shell": sample.shell,
+            "structure": sample.structure,
+            "pl_peak_nm": finite_or_none(sample.pl_peak_nm) if sample.role == "core" else None,
+            "plqy_percent": finite_or_none(sample.plqy_percent) if sample.role == "core" else None,
+            "plqy_bound": sample.plqy_bound,
+        }
+        for sample in dataset.samples.values()
+        if sample.core is not None
+    ]
+
+
+def _with_domains(dataset: Dataset, predictor: Predictor) -> Predictor:
+    tested = {test.sample.sample_id for test in dataset.tests}
+    chosen: dict[str, Callable[[Sample], bool]] = {
+        "PL": lambda sample: sample.trains_pl,
+        "PLQY": lambda sample: sample.trains_plqy,
+        "stability": lambda sample: sample.sample_id in tested,
+    }
+    domains = {
+        target: _domain(target, [s for s in dataset.samples.values() if keep(s)], predictor)
+        for target, keep in chosen.items()
+    }
+    return Predictor(**{**vars(predictor), "domains": domains})
+
+
+def _domain(target: str, samples: list[Sample], predictor: Predictor) -> Domain:
+    ions = [(symbol, s.paper_id) for s in samples if s.core for symbol, _ in s.core.amounts]
+    classes = [(layer.material_class, s.paper_id) for s in samples for layer in s.layers]
+    cores = {s.core.key: s.core for s in samples if s.core is not None}
+    return Domain(
+        target=target,
+        ion_papers=made.papers_by([i for i, _ in ions], [p for _, p in ions]),
+        class_papers=made.papers_by([c for c, _ in classes], [p for _, p in classes]),
+        fractions=np.array([predictor.literature.fractions(core) for core in cores.values()]),
+    )
