@@ -258,10 +258,10 @@ def _check_side(faults: FaultList, row: int, cells: Row, side: str) -> None:
     if fails and cells[f"{side}_percent"]:
         rule = "empty for a time to failure, which is a duration"
         faults.add(row, f"{side}_percent", cells[f"{side}_percent"], rule)
+    elif cells[f"{side}_bound"] == "<" and percent == 0:
+        faults.add(row, f"{side}_percent", cells[f"{side}_percent"], "less than 0 is impossible")
     if not fails and cells[f"{side}_duration_h"] and not cells[f"{side}_percent"]:
         faults.add(row, f"{side}_percent", "", "a remnant needs its percent")
-    if cells[f"{side}_bound"] == "<" and percent == 0:
-        faults.add(row, f"{side}_percent", cells[f"{side}_percent"], "less than 0 is impossible")
     if cells[f"{side}_bound"] and not _given(cells, side):
         faults.add(row, f"{side}_bound", cells[f"{side}_bound"], "a bound needs a reading")
 
