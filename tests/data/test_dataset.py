@@ -1,0 +1,373 @@
+"""The bundled dataset: its counts, groups, content hash; tables and reference tables."""
+
+import csv
+import math
+from collections import Counter
+
+import pytest
+
+from perovshell.data.dataset import COLLECTIONS, Dataset
+from perovshell.data.ions import Ions
+from perovshell.data.shells import NONE, WATER_WORDS, Shells
+from perovshell.data.tables import bundled, bundled_rows, read_table
+from perovshell.data.validation import check_samples
+from perovshell.errors import InputError
+
+TABLES = ("papers.csv", "samples.csv", "stability.csv")
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return Dataset.bundled()
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """Return a folder with a copy of the bundled tables."""
+    for name in TABLES:
+        (tmp_path / name).write_bytes(bundled("literature", name).read_bytes())
+    return tmp_path
+
+
+def rewrite(folder, name, change):
+    """Write a table anew after a change of its header and rows."""
+    header, rows = read_table(folder / name)
+    header, rows = change(header, rows)
+    with (folder / name).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, header)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def sides_with_a_duration(dataset):
+    """Return (test, side) for each observation of a lifetime."""
+    return [
+        (test, side)
+        for test in dataset.tests
+        for side in ("coated", "bare")
+        if not math.isnan(getattr(test, side).duration_h)
+    ]
+
+
+# Counts --------------------------------------------------------------------------------------
+
+
+def test_rows(dataset):
+    assert dataset.counts == {"papers": 190, "samples": 259, "stability_tests": 106}
+
+
+def test_two_sided_tests(dataset):
+    two_sided = [test for test in dataset.tests if test.is_two_sided]
+    assert len(two_sided) == 37
+    assert len({test.sample.paper_id for test in two_sided}) == 18
+
+
+def test_experiments_with_both_sides(dataset):
+    assert len({test.experiment for test in dataset.tests if test.is_two_sided}) == 30
+
+
+def test_experiments(dataset):
+    assert len({test.experiment for test in dataset.tests}) == 96
+
+
+def test_observations_of_a_lifetime(dataset):
+    observed = sides_with_a_duration(dataset)
+    assert len(observed) == 137
+    assert len({test.sample.paper_id for test, _ in observed}) == 54
+
+
+def test_observations_after_merging_shared_groups(dataset):
+    merged = {(test.experiment, side) for test, side in sides_with_a_duration(dataset)}
+    assert len(merged) == 124
+
+
+def test_stated_conditions(dataset):
+    stated = Counter(
+        name
+        for test in dataset.tests
+        for name, value in test.conditions.items()
+        if not math.isnan(value)
+    )
+    assert stated == {"temperature_c": 20, "humidity_percent": 4, "irradiance_mw_cm2": 7}
+
+
+def test_papers_with_a_doi(dataset):
+    papers = dataset.papers.values()
+    assert sum(bool(paper.doi) for paper in papers) == 140
+    assert sum(bool(paper.via_doi) for paper in papers) == 87
+    assert sum(paper.year is None for paper in papers) == 35
+
+
+def test_open_compositions(dataset):
+    open_cores = {s.core_text for s in dataset.samples.values() if s.core is None}
+    assert open_cores == {"CsPbMnX3", "APbX3"}
+
+
+# Contents ------------------------------------------------------------------------------------
+
+
+def test_every_gain_may_be_above_1(dataset):
+    gains = {test.number: test.gain() for test in dataset.tests if test.is_two_sided}
+    assert [number for number, gain in gains.items() if gain.high <= 1] == []
+
+
+def test_shared_group_never_spans_two_papers(dataset):
+    papers = {}
+    for test in dataset.tests:
+        papers.setdefault(test.experiment, set()).add(test.sample.paper_id)
+    assert [name for name, ids in papers.items() if len(ids) > 1] == []
+
+
+def test_uncoated_sample_is_of_the_same_paper(dataset):
+    named = [s for s in dataset.samples.values() if s.bare_sample_id]
+    assert named
+    for sample in named:
+        bare = dataset.samples[sample.bare_sample_id]
+        assert (bare.is_bare, bare.paper_id) == (True, sample.paper_id)
+
+
+@pytest.mark.parametrize(
+    ("sample_id", "trains_pl", "trains_plqy"),
+    [
+        pytest.param("hu2018-CsPbBr3-SiO2", True, True, id="peak-and-plqy"),
+        pytest.param("li2018-CsPbBr3-TiO2", True, False, id="no-plqy"),
+        pytest.param("review2021_ref27-CsPbMnX3-SiO2", False, True, id="open-core"),
+        pytest.param("cheng2020-CsPbCl3Mn-bare", False, False, id="dopant"),
+        pytest.param("bpnc2023-CsPbBr3-CsPbI3", False, False, id="emission-of-the-shell"),
+    ],
+)
+def test_what_a_sample_trains(dataset, sample_id, trains_pl, trains_plqy):
+    sample = dataset.samples[sample_id]
+    assert (sample.trains_pl, sample.trains_plqy) == (trains_pl, trains_plqy)
+
+
+def test_label_is_the_doi_where_it_is_known(dataset):
+    assert dataset.papers["hu2018"].label == "10.1021/jacs.7b11003"
+    assert dataset.papers["review2021_ref33"].label == "review2021_ref33"
+
+
+def test_known_cores_are_standard_formulas(dataset):
+    reread = [dataset.reader.read_core(text).formula for text in dataset.known_cores]
+    assert reread == list(dataset.known_cores)
+
+
+def test_known_cores_stand_once(dataset):
+    assert len(set(dataset.known_cores)) == len(dataset.known_cores)
+
+
+# Groups --------------------------------------------------------------------------------------
+
+
+def test_collection_is_one_group(dataset):
+    collected = [name for name in dataset.papers if dataset.in_collection(name)]
+    assert len(collected) == 58
+    assert {dataset.group_of(name) for name in collected} == set(COLLECTIONS.values())
+
+
+def test_collection_holds_57_second_hand_rows(dataset):
+    # One further paper of the collection, zhang2018, was also read in its own abstract.
+    rows = [s for s in dataset.samples.values() if dataset.in_collection(s.paper_id)]
+    others = {s.paper_id for s in rows if "second-hand" not in s.note}
+    assert sum("second-hand" in s.note for s in rows) == 57
+    assert others == {"zhang2018"}
+
+
+def test_papers_read_in_a_review_are_groups_of_their_own(dataset):
+    reviewed = [p.paper_id for p in dataset.papers.values() if p.via_doi == "10.1039/d1nr05478c"]
+    assert len(reviewed) == 14
+    assert [dataset.group_of(name) for name in reviewed] == reviewed
+
+
+# Content hash --------------------------------------------------------------------------------
+
+
+def test_hash_is_sha256_in_hexadecimal(dataset):
+    assert len(dataset.content_hash) == 64
+    assert int(dataset.content_hash, 16)
+
+
+def test_hash_is_the_same_each_time(dataset):
+    assert Dataset.bundled().content_hash == dataset.content_hash
+
+
+def test_hash_does_not_depend_on_the_place(dataset, copied):
+    assert Dataset.from_folder(copied).content_hash == dataset.content_hash
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_hash_does_not_depend_on_the_order_of_rows(dataset, copied, name):
+    rewrite(copied, name, lambda header, rows: (header, rows[::-1]))
+    assert Dataset.from_folder(copied).content_hash == dataset.content_hash
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_hash_does_not_depend_on_the_order_of_columns(dataset, copied, name):
+    rewrite(copied, name, lambda header, rows: (header[::-1], rows))
+    assert Dataset.from_folder(copied).content_hash == dataset.content_hash
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "text"),
+    [
+        ("papers.csv", "title", "Another title"),
+        ("samples.csv", "note", "another note"),
+        ("samples.csv", "fwhm_nm", "33.3"),
+        ("stability.csv", "temperature_c", "33.3"),
+    ],
+)
+def test_hash_changes_with_a_cell(dataset, copied, name, column, text):
+    def change(header, rows):
+        rows[0][column] = text
+        return header, rows
+
+    rewrite(copied, name, change)
+    assert Dataset.from_folder(copied).content_hash != dataset.content_hash
+
+
+@pytest.mark.parametrize("name", ["samples.csv", "stability.csv"])
+def test_hash_changes_with_a_row_less(dataset, copied, name):
+    tested = {row["sample_id"] for row in bundled_rows("literature", "stability.csv")}
+    needed = {row["bare_sample_id"] for row in bundled_rows("literature", "samples.csv")}
+
+    def change(header, rows):
+        free = [row for row in rows if row["sample_id"] not in tested | needed]
+        rows.remove(free[0] if name == "samples.csv" else rows[0])
+        return header, rows
+
+    rewrite(copied, name, change)
+    assert Dataset.from_folder(copied).content_hash != dataset.content_hash
+
+
+# Reading tables ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Return a function that writes bytes and reads them as a table."""
+
+    def read(content):
+        path = tmp_path / "table.csv"
+        path.write_bytes(content)
+        return read_table(path)
+
+    return read
+
+
+@pytest.mark.parametrize("text", ["none", "NA", "N/A", "nan", "null", "None", "1.0", "007", "true"])
+def test_cells_stay_text(table, text):
+    assert table(f"name\n{text}\n".encode())[1] == [{"name": text}]
+
+
+def test_outer_blanks_are_stripped(table):
+    assert table(b" a , b\n x,y \n") == (["a", "b"], [{"a": "x", "b": "y"}])
+
+
+def test_quoted_commas_and_line_breaks_stay_in_their_cell(table):
+    assert table(b'a,b\n"x,y","1\n2"\n')[1] == [{"a": "x,y", "b": "1\n2"}]
+
+
+def test_empty_cells_are_empty_texts(table):
+    assert table(b"a,b\n,\n")[1] == [{"a": "", "b": ""}]
+
+
+def test_header_alone_is_a_table_without_rows(table):
+    assert table(b"a,b\n") == (["a", "b"], [])
+
+
+def test_blank_lines_at_the_end_are_no_rows(table):
+    assert table(b"a,b\n1,2\n\n\n")[1] == [{"a": "1", "b": "2"}]
+
+
+def test_message_names_the_file_and_the_row(table):
+    with pytest.raises(InputError, match=r"table\.csv, row 3: 1 cells where the header has 2"):
+        table(b"a,b\n1,2\n3\n")
+
+
+# Reference tables ----------------------------------------------------------------------------
+
+
+def test_no_spelling_stands_for_two_shells():
+    owners = {}
+    for row in bundled_rows("materials", "shells.csv"):
+        for spelling in (row["name"], *row["aliases"].split(";")):
+            if spelling.strip():
+                owners.setdefault(spelling.strip().casefold(), set()).add(row["name"])
+    assert {text: names for text, names in owners.items() if len(names) > 1} == {}
+
+
+def test_shell_names_stand_once():
+    names = Counter(row["name"] for row in bundled_rows("materials", "shells.csv"))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_no_spelling_is_the_word_for_no_shell():
+    assert Shells.bundled().find(NONE) is None
+
+
+def test_one_spelling_for_two_shells_is_refused():
+    rows = [dict(row) for row in bundled_rows("materials", "shells.csv")[:2]]
+    rows[1]["aliases"] = "Silica"
+    with pytest.raises(ValueError, match="'Silica' stands for both 'SiO2' and 'Al2O3'"):
+        Shells(rows, [])
+
+
+def test_behaviour_in_water_is_a_known_word():
+    words = {shell.in_water for shell in Shells.bundled().materials.values()}
+    assert words <= {*WATER_WORDS, ""}
+
+
+def test_shell_references_exist():
+    shells = Shells.bundled()
+    known = {row["name"] for row in shells.property_rows}
+    wanted = {row["reference"] for row in shells.shell_rows if row["reference"]}
+    assert wanted - known == set()
+
+
+def test_unknown_properties_are_not_invented():
+    material = Shells.bundled().find("MgO")
+    assert all(math.isnan(value) for value in material.properties.values())
+
+
+@pytest.mark.parametrize(
+    ("symbol", "site", "charges"),
+    [
+        ("Cs", "A", (1,)),
+        ("FA", "A", (1,)),
+        ("Pb", "B", (2,)),
+        ("Sn", "B", (2, 4)),
+        ("Br", "X", (-1,)),
+        ("SCN", "X", (-1,)),
+    ],
+)
+def test_ion(symbol, site, charges):
+    ion = Ions.bundled().by_symbol[symbol]
+    assert (ion.site, ion.charges) == (site, charges)
+
+
+def test_radius_belongs_to_its_charge():
+    tin = Ions.bundled().by_symbol["Sn"]
+    assert dict(zip(tin.charges, tin.radius_pm, strict=True)) == {2: 110.0, 4: 69.0}
+
+
+def test_unknown_radius_is_missing():
+    assert math.isnan(Ions.bundled().by_symbol["EA"].radius_pm[0])
+
+
+# The single paper of many syntheses ----------------------------------------------------------
+
+
+def test_syntheses_of_one_paper_are_valid_samples(dataset):
+    header, rows = read_table(bundled("literature", "synthesizer.csv"))
+    assert len(rows) == 289
+    assert check_samples(header, rows, {"henke2025"}, dataset.reader, "synthesizer.csv") == []
+
+
+def test_syntheses_are_bare_and_of_a_known_paper(dataset):
+    rows = bundled_rows("literature", "synthesizer.csv")
+    assert {(row["paper_id"], row["shell"]) for row in rows} == {("henke2025", "none")}
+    assert "henke2025" in dataset.papers
+
+
+def test_syntheses_are_no_samples_of_the_dataset(dataset):
+    rows = bundled_rows("literature", "synthesizer.csv")
+    assert {row["sample_id"] for row in rows} & dataset.samples.keys() == set()
