@@ -52,6 +52,21 @@ class Answer:
     measured: list[Neighbour]
     conditions: dict[str, dict[str, float]]
 
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data: NaN is null, an open end is null with `NAME_open: true`."""
+        data: dict[str, Any] = {}
+        for name, value in self.values.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                data[name] = None
+                if math.isinf(value):
+                    data[f"{name}_open"] = True
+            else:
+                data[name] = value
+        data["nearest"] = [vars(item) for item in self.nearest]
+        data["measured"] = [vars(item) for item in self.measured]
+        data["conditions"] = self.conditions
+        return data
+
 
 @dataclass(frozen=True)
 class Predictor:
@@ -104,7 +119,7 @@ class Predictor:
         if requests:
             columns = self.columns(requests, stressors, coverage)
             for index, (place, request) in enumerate(zip(places, requests, strict=True)):
-                values = {name: float(column[index]) for name, column in columns.items()}
+                values = {name: _rounded(column[index]) for name, column in columns.items()}
                 answers[place] = self._explained(request, values, stressors)
         return answers
 
@@ -293,6 +308,11 @@ def _lower_bound(name: str, log_value: Floats, log_low: float) -> dict[str, Floa
         f"{name}_lower": np.exp(log_value + log_low),
         f"{name}_upper": np.full(len(log_value), np.inf),
     }
+
+
+def _rounded(value: float) -> float:
+    """Round to six digits, so that every interface gives the very same numbers."""
+    return float(f"{value:.6g}")
 
 
 def _unanswered(error: str, stressors: Sequence[str]) -> Answer:

@@ -255,8 +255,16 @@ def calibration_rows(name: str, problem: RegressionProblem) -> Rows:
     return np.flatnonzero(known)
 
 
+def coverage_at(
+    name: str, problem: RegressionProblem, result: OutOfFold, level: float
+) -> float:
+    """Return the coverage counted by paper of intervals at a level."""
+    covered, _ = _covered(name, problem, result, level)
+    return PaperBootstrap.of(problem.papers).mean_by_paper(covered.astype(float))[0]
+
+
 def _covered(
-    name: str, problem: RegressionProblem, result: OutOfFold
+    name: str, problem: RegressionProblem, result: OutOfFold, level: float = LEVEL
 ) -> tuple[npt.NDArray[np.bool_], Floats]:
     """Return whether each row lies in its interval, calibrated on the other folds only."""
     predicted = result.model[0]
@@ -265,7 +273,7 @@ def _covered(
     for fold in np.unique(result.fold):
         test = np.flatnonzero(result.fold == fold)
         others = usable[result.fold[usable] != fold]
-        within = residual_scores(problem, predicted, others).quantile(LEVEL)
+        within = residual_scores(problem, predicted, others).quantile(level)
         low, high = predicted[test] - within, predicted[test] + within
         target = problem.target[test]
         bounds = np.array([problem.bounds[row] for row in test])

@@ -1,0 +1,147 @@
+"""The public model: load it, ask it for predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from perovshell.errors import InputError, MissingExtraError
+from perovshell.models.folder import ModelInfo, read_folder
+from perovshell.models.predictor import (
+    DEFAULT_COVERAGE,
+    DEFAULT_STRESSORS,
+    Answer,
+    Predictor,
+)
+from perovshell.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_REQUIRED = ("core", "shell")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model.
+
+    Attributes:
+        predictor: The models of all targets.
+        info: What the model says of itself: id, dataset, settings, figures, skill.
+        folder: Where it was loaded from.
+    """
+
+    predictor: Predictor
+    info: ModelInfo
+    folder: Path
+
+    @classmethod
+    def from_folder(cls, folder: Path | str) -> Model:
+        """Load a model folder.
+
+        Raises:
+            ModelFolderError: The folder is missing, foreign, of a newer format or damaged.
+        """
+        predictor, info = read_folder(Path(folder))
+        return cls(predictor, info, Path(folder))
+
+    def answer(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        stressors: Sequence[str] = DEFAULT_STRESSORS,
+        coverage: float = DEFAULT_COVERAGE,
+    ) -> list[Answer]:
+        """Answer requests with values, nearest samples, measured values and conditions."""
+        return self.predictor.answer(rows, stressors, coverage)
+
+    @overload
+    def predict(
+        self,
+        rows: pd.DataFrame,
+        *,
+        stressors: Sequence[str] = ...,
+        coverage: float = ...,
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def predict(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        stressors: Sequence[str] = ...,
+        coverage: float = ...,
+    ) -> list[dict[str, Any]]: ...
+
+    def predict(
+        self,
+        rows: Any,
+        *,
+        stressors: Sequence[str] = DEFAULT_STRESSORS,
+        coverage: float = DEFAULT_COVERAGE,
+    ) -> Any:
+        """Predict PL peak, PLQY, the shell's effect and stability.
+
+        Args:
+            rows: Dictionaries or a pandas DataFrame with `core` and `shell`, and any of
+                `structure`, `encapsulation`, `medium`, `core_size_nm`, `shell_thickness_nm`,
+                `bare_pl_peak_nm`, `bare_plqy_percent`, `temperature_c`.
+            stressors: Stressors to answer for.
+            coverage: Coverage of the intervals.
+
+        Returns:
+            For dictionaries a list of dictionaries, for a DataFrame a DataFrame with the same
+            index: the output columns (nm, percent, hours). A row that cannot be answered has
+            NaN values and its reason in `error`.
+
+        Raises:
+            InputError: A required column is missing, or an option is not allowed.
+        """
+        if hasattr(rows, "to_dict") and hasattr(rows, "columns"):
+            _require_columns(list(rows.columns))
+            records = rows.to_dict(orient="records")
+            answers = self.answer(records, stressors=stressors, coverage=coverage)
+            return type(rows)([answer.values for answer in answers], index=rows.index)
+        answers = self.answer(list(rows), stressors=stressors, coverage=coverage)
+        return [answer.values for answer in answers]
+
+
+def _require_columns(columns: Sequence[str]) -> None:
+    missing = [name for name in _REQUIRED if name not in columns]
+    if missing:
+        msg = f"column {missing[0]!r} is missing; needed: {', '.join(_REQUIRED)}"
+        raise InputError(msg)
+
+
+def load(source: Path | str | None = None, *, workspace: Path | None = None) -> Model:
+    """Load a model.
+
+    Args:
+        source: A model folder, or an MLflow URI such as `models:/perovshell@champion`; the
+            champion of the workspace where it is None.
+        workspace: The workspace folder; else PEROVSHELL_HOME, else ./perovshell-workspace.
+
+    Raises:
+        ModelFolderError: The folder is missing, foreign, of a newer format or damaged.
+        WorkspaceError: The workspace has no champion.
+        MissingExtraError: An MLflow URI is given and mlflow is not installed.
+    """
+    place = Workspace.locate(workspace)
+    if source is None:
+        return Model.from_folder(place.champion())
+    if isinstance(source, str) and source.startswith(("models:/", "runs:/")):
+        return Model.from_folder(_download(source, place.tracking_uri))
+    return Model.from_folder(source)
+
+
+def _download(uri: str, tracking_uri: str) -> Path:
+    try:
+        from mlflow import artifacts, set_tracking_uri
+    except ImportError as error:
+        msg = f"{uri}: loading from MLflow needs mlflow: pip install 'perovshell[train]'"
+        raise MissingExtraError(msg) from error
+    set_tracking_uri(tracking_uri)
+    root = Path(artifacts.download_artifacts(artifact_uri=uri))
+    return next(root.glob("**/manifest.json")).parent

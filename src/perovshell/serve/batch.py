@@ -1,0 +1,93 @@
+"""Predictions for a CSV file: `perovshell predict IN.csv -o OUT.csv`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from perovshell.data.tables import Row, read_table
+from perovshell.errors import InputError
+from perovshell.model import Model
+from perovshell.models.predictor import output_columns
+from perovshell.workspace import write_atomically
+
+
+def predict_file(
+    model: Model,
+    source: Path,
+    target: Path,
+    *,
+    stressors: Sequence[str],
+    coverage: float,
+    keep: bool,
+) -> tuple[int, int]:
+    """Answer the rows of a CSV file and write them, with all given columns, to another.
+
+    Args:
+        model: The model.
+        source: Input with the columns `core` and `shell`; others pass through.
+        target: Output; written whole or not at all.
+        stressors: Stressors to answer for.
+        coverage: Coverage of the intervals.
+        keep: Keep given columns that have an output's name, as `given_NAME`.
+
+    Returns:
+        How many rows there were, and how many could not be answered.
+
+    Raises:
+        InputError: The file is unreadable, empty, misses a column or has one of an output.
+    """
+    header, rows = read_table(source)
+    outputs = output_columns(stressors)
+    kept = _checked_header(source.name, header, rows, outputs, keep=keep)
+    answers = model.predict(rows, stressors=stressors, coverage=coverage)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*kept, *outputs])
+    for row, answer in zip(rows, answers, strict=True):
+        writer.writerow(
+            [*(row[name] for name in header), *(cell(answer[name]) for name in outputs)]
+        )
+    try:
+        write_atomically(target, text.getvalue().encode())
+    except OSError as error:
+        msg = f"{target}: cannot be written ({error.strerror})"
+        raise InputError(msg) from error
+    return len(rows), sum(bool(answer["error"]) for answer in answers)
+
+
+def _checked_header(
+    name: str, header: list[str], rows: list[Row], outputs: list[str], *, keep: bool
+) -> list[str]:
+    for column in ("core", "shell"):
+        if column not in header:
+            msg = f"{name}, row 1, column {column}: this column is missing"
+            raise InputError(msg)
+    if not rows:
+        msg = f"{name}: no rows below the header"
+        raise InputError(msg)
+    clash = [column for column in header if column in outputs]
+    if clash and not keep:
+        msg = (
+            f"{name}, row 1, column {clash[0]}: has the name of an output; rename it, or give "
+            f"--keep to carry it along as given_{clash[0]}"
+        )
+        raise InputError(msg)
+    renamed = [f"given_{column}" if column in clash else column for column in header]
+    if len(set(renamed)) < len(renamed):
+        msg = f"{name}, row 1: columns {', '.join(clash)} cannot be kept, given_... stands already"
+        raise InputError(msg)
+    return renamed
+
+
+def cell(value: Any) -> str:
+    """Write a value into a CSV cell: unknown is empty, infinity is `inf`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:g}" if math.isinf(value) else repr(value)
+    return str(value)
