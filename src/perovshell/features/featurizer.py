@@ -74,6 +74,7 @@ class Featurizer:
         self._crystal = CrystalTable(reader, core_rows)
         self._atoms = _atoms_of_species(reader)
         self._shell_rows: dict[tuple[ShellMaterial, ...], Floats] = {}
+        self._bulk_gaps: dict[tuple[tuple[str, float], ...], float] = {}
 
     @classmethod
     def bundled(cls) -> Featurizer:
@@ -158,6 +159,13 @@ class Featurizer:
             inner_lattice=shells.index("inner lattice_a_angstrom"),
             inner_negativity=shells.index("inner mean Electronegativity"),
         )
+
+    def bulk_gap(self, core: Composition) -> float:
+        """Return the bulk gap of a core in eV by Vegard's rule; NaN where it is unknown."""
+        if core.key not in self._bulk_gaps:
+            row = self._crystal.matrix(self.batch([core.amounts]))[0]
+            self._bulk_gaps[core.key] = float(row[self._at.core_gap])
+        return self._bulk_gaps[core.key]
 
     # Rows ------------------------------------------------------------------------------------
 

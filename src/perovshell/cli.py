@@ -1,0 +1,281 @@
+"""The command line: each command parses, calls the library and prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perovshell.errors import PerovshellError
+from perovshell.workspace import Workspace
+
+if TYPE_CHECKING:
+    from perovshell.model import Model
+    from perovshell.serve.ranking import Ranking
+    from perovshell.training.train import TrainedModel
+
+app = typer.Typer(
+    name="perovshell",
+    help="Predict, from published papers, what a shell does to a halide-perovskite nanocrystal.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Look at the literature dataset.", no_args_is_help=True)
+models_app = typer.Typer(help="Look at the trained models.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(models_app, name="models")
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(help="Workspace folder; else PEROVSHELL_HOME, else ./perovshell-workspace."),
+]
+ModelOption = Annotated[
+    str | None, typer.Option(help="Model folder or MLflow URI; else the workspace's champion.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+FAULT, SOME_FAILED = 2, 1
+
+
+def main() -> None:
+    """Run the command line; an error of Perovshell is one clear line and exit code 2."""
+    try:
+        app()
+    except PerovshellError as error:
+        typer.echo(f"perovshell: {error}", err=True)
+        sys.exit(FAULT)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    if version:
+        import perovshell
+
+        typer.echo(perovshell.__version__)
+        raise typer.Exit
+
+
+# Train ---------------------------------------------------------------------------------------
+
+
+@app.command()
+def train(
+    *,
+    workspace: WorkspaceOption = None,
+    data: Annotated[Path | None, typer.Option(help="Dataset folder; else the bundled one.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the models.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes; the result is the same.")] = 2,
+    quick: Annotated[bool, typer.Option("--quick", help="A small validation, for trying.")] = False,
+    no_track: Annotated[bool, typer.Option("--no-track", help="Leave MLflow out.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train on the literature, validate by paper, register the model."""
+    from dataclasses import replace
+
+    from perovshell.data.dataset import Dataset
+    from perovshell.training import train as training
+    from perovshell.training.validation import CONFIGS, Settings
+
+    place = Workspace.locate(workspace)
+    place.prepare()
+    dataset = Dataset.bundled() if data is None else Dataset.from_folder(data)
+    settings = replace(training.QUICK if quick else Settings(), seed=seed, jobs=jobs)
+    steps = settings.folds * len(CONFIGS)
+    with typer.progressbar(length=steps, label="Validating by paper", file=sys.stderr) as bar:
+        trained = training.train(dataset, place.models, settings, lambda: bar.update(1))
+    if place.champion_id is None:
+        place.set_champion(trained.model_id)
+    version = None if no_track else _track(trained, place)
+    _say_trained(trained, place, version, as_json=as_json)
+
+
+def _track(trained: TrainedModel, place: Workspace) -> str:
+    from perovshell.training.tracking import track
+
+    return track(trained, place).version
+
+
+def _say_trained(
+    trained: TrainedModel, place: Workspace, version: str | None, *, as_json: bool
+) -> None:
+    if as_json:
+        summary = {"model_id": trained.model_id, "folder": str(trained.folder), **trained.info}
+        typer.echo(json.dumps({**summary, "version": version, "champion": place.champion_id}))
+        return
+    from perovshell.training.summary import summary_lines
+
+    for line in summary_lines(trained.info):
+        typer.echo(line)
+    typer.echo(f"Model {trained.model_id} in {trained.folder}")
+    if version is not None:
+        typer.echo(f"Registered in MLflow as perovshell version {version}")
+    if place.champion_id == trained.model_id:
+        typer.echo("It is the champion: predict and rank use it.")
+    else:
+        typer.echo(f"The champion stays {place.champion_id}.")
+
+
+# Use -----------------------------------------------------------------------------------------
+
+
+@app.command()
+def predict(
+    source: Annotated[Path, typer.Argument(metavar="IN.csv", help="Rows with core and shell.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.csv", help="Answers.")],
+    *,
+    model: ModelOption = None,
+    workspace: WorkspaceOption = None,
+    stressors: Annotated[str, typer.Option(help="Joined by commas.")] = "water,light,heat",
+    coverage: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.9,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep columns named like outputs as given_NAME.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict PL peak, PLQY, the shell's effect and stability of the rows of a CSV file."""
+    from perovshell.serve.batch import predict_file
+
+    loaded = _load(model, workspace)
+    names = [name.strip() for name in stressors.split(",") if name.strip()]
+    rows, failed = predict_file(
+        loaded, source, output, stressors=names, coverage=coverage, keep=keep
+    )
+    info = loaded.info
+    if as_json:
+        summary = {"rows": rows, "failed": failed, "model_id": info.model_id}
+        typer.echo(json.dumps({**summary, "dataset_hash": info.dataset["hash"]}))
+    else:
+        what = f"{rows - failed} of {rows} rows answered"
+        typer.echo(f"{what} by model {info.model_id} (dataset {info.dataset['hash'][:12]})")
+        typer.echo(f"Written to {output}")
+    if failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+@app.command()
+def rank(
+    space: Annotated[
+        str | None, typer.Argument(metavar="[SPACE.yaml]", help="Design space or preset.")
+    ] = None,
+    *,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Report folder.")] = None,
+    model: ModelOption = None,
+    workspace: WorkspaceOption = None,
+    top: Annotated[int, typer.Option(min=1, help="Lines to keep.")] = 200,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank the core/shell combinations of a design space and write a report."""
+    from perovshell.serve import ranking as ranks
+    from perovshell.serve.report import write_report
+    from perovshell.serve.space import DesignSpace
+
+    place = Workspace.locate(workspace)
+    loaded = _load(model, workspace)
+    checked = DesignSpace.from_yaml(space, loaded.predictor.featurizer.reader)
+    with typer.progressbar(length=checked.size, label="Ranking", file=sys.stderr) as bar:
+        ranking = ranks.rank(checked, model=loaded, top=top, advance=bar.update)
+        bar.update(checked.size - ranking.total)
+    folder = output or place.reports / checked.name
+    csv_path, html_path = write_report(ranking, folder)
+    if as_json:
+        header, rows = ranks.table(ranking)
+        lines = [dict(zip(header, row, strict=True)) for row in rows]
+        typer.echo(json.dumps({"report": str(html_path), "csv": str(csv_path), "lines": lines}))
+    else:
+        _say_ranked(ranking)
+        typer.echo(f"All {len(ranking.candidates)} lines: {csv_path}\nReport: {html_path}")
+
+
+def _say_ranked(ranking: Ranking) -> None:
+    from perovshell.data.vocabulary import column_name
+    from perovshell.serve.report import number
+
+    stressor = ranking.space.stressor
+    gain = f"stability_gain_{column_name(stressor)}"
+    typer.echo(f"{ranking.total:,} combinations ranked, best first:")
+    header = ("#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]", f"gain {stressor} (90 % >)")
+    typer.echo("{:>3}  {:<24} {:<16} {:<20} {:<16} {}".format(*header))
+    for line in ranking.candidates[:10]:
+        value = {key: number(amount) for key, amount in line.values.items()}
+        peak = f"{value['pl_peak_nm']} [{value['pl_peak_nm_lower']}, {value['pl_peak_nm_upper']}]"
+        plqy = f"{value['plqy_percent']} [{value['plqy_percent_lower']}, "
+        plqy += f"{value['plqy_percent_upper']}]"
+        gains = f"{value[gain]} ({value[gain + '_lower']})"
+        typer.echo(
+            f"{line.rank:>3}  {line.core:<24} {line.shell:<16} {peak:<20} {plqy:<16} {gains:<14} "
+        )
+        papers = ", ".join(row.paper for row in line.nearest)
+        typer.echo(f"     rests on: {line.rests_on}\n     papers: {papers}")
+    for statement in ranking.statements:
+        typer.echo(statement)
+
+
+def _load(model: str | None, workspace: Path | None) -> Model:
+    from perovshell.model import load
+
+    return load(model, workspace=workspace)
+
+
+# Look ----------------------------------------------------------------------------------------
+
+
+@data_app.command("check")
+def data_check(
+    folder: Annotated[Path | None, typer.Argument(help="Dataset folder; else the bundled.")] = None,
+) -> None:
+    """Check a dataset folder and list all faults at once."""
+    from perovshell.data.dataset import Dataset
+
+    dataset = Dataset.bundled() if folder is None else Dataset.from_folder(folder)
+    counts = ", ".join(f"{count} {name}" for name, count in dataset.counts.items())
+    typer.echo(f"No faults: {counts}; content hash {dataset.content_hash}")
+
+
+@data_app.command("show")
+def data_show(
+    paper: Annotated[str, typer.Argument(help="paper_id or DOI.")],
+) -> None:
+    """Show the samples and stability tests of one paper of the bundled dataset."""
+    from perovshell.data.dataset import Dataset
+    from perovshell.data.summary import paper_lines
+
+    for line in paper_lines(Dataset.bundled(), paper):
+        typer.echo(line)
+
+
+@models_app.command("list")
+def models_list(*, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """List the model folders of the workspace; the champion is marked."""
+    place = Workspace.locate(workspace)
+    champion = place.champion_id
+    if as_json:
+        typer.echo(json.dumps({"models": place.model_ids(), "champion": champion}))
+        return
+    for name in place.model_ids():
+        typer.echo(f"{name}{'  champion' if name == champion else ''}")
+
+
+@models_app.command("show")
+def models_show(
+    name: Annotated[str | None, typer.Argument(help="Model id; else the champion.")] = None,
+    *,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a model was trained on and how it was validated."""
+    from perovshell.model import load
+    from perovshell.training.summary import summary_lines
+
+    place = Workspace.locate(workspace)
+    info = load(place.models / name if name else None, workspace=workspace).info
+    if as_json:
+        typer.echo(json.dumps(vars(info)))
+        return
+    typer.echo(f"Model {info.model_id}, dataset {info.dataset['hash']}")
+    for line in summary_lines(vars(info)):
+        typer.echo(line)
