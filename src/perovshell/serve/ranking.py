@@ -173,13 +173,19 @@ def _removed_by(space: DesignSpace, model: Model, item: Combination) -> str:
     assert item.core is not None
     if holds["lead_free"] and "Pb" in dict(item.core.amounts):
         return "lead_free"
-    if holds["insoluble_in_water"] and any(x.in_water in _SOLUBLE for x in item.layers):
+    if holds["insoluble_in_water"] and not _insoluble(item):
         return "insoluble_in_water"
     if holds["no_quenching_shell"] and _quenches(model, item):
         return "no_quenching_shell"
     if holds["in_domain"] and model.predictor.outside(item, (space.stressor,)):
         return "in_domain"
     return ""
+
+
+def _insoluble(item: Combination) -> bool:
+    """Whether water meets a layer known as insoluble first, and none within that dissolves."""
+    outermost = item.layers[-1].in_water == "insoluble"
+    return outermost and not any(layer.in_water in _SOLUBLE for layer in item.layers)
 
 
 def _quenches(model: Model, item: Combination) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from perovshell.workspace import Workspace
 NAME = "perovshell"
 """Name of the experiment and of the registered model."""
 CHAMPION = "champion"
+_QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 
 
 class TrackingError(PerovshellError):
@@ -54,15 +58,25 @@ def track(trained: TrainedModel, workspace: Workspace) -> Registered:
 @contextmanager
 def _mlflow(workspace: Workspace) -> Iterator[Any]:
     """Import mlflow, point it to the workspace, and put the former address back at the end."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     import mlflow
 
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
+    levels = [logger.level for logger in loggers]
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(workspace.tracking_uri)
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     try:
-        yield mlflow
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            # What mlflow says of type hints and input examples is for its own users.
+            warnings.simplefilter("ignore")
+            yield mlflow
     finally:
         mlflow.set_tracking_uri(before)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _track(mlflow: Any, trained: TrainedModel, workspace: Workspace) -> Registered:

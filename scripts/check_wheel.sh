@@ -1,0 +1,28 @@
+#!/bin/sh
+# Build the wheel, install it without extras into a fresh environment, and predict from another
+# folder: what a user of the base install gets.
+set -eu
+python=$1
+top=$(pwd)
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
+
+"$python" -m build --wheel --no-isolation --outdir "$temporary/dist" . > "$temporary/build.log" 2>&1 \
+  || { cat "$temporary/build.log"; exit 1; }
+"$python" -m perovshell train --quick --no-track --workspace "$temporary/workspace" > /dev/null
+
+"$python" -m venv "$temporary/base"
+"$temporary/base/bin/pip" install -q "$temporary"/dist/*.whl
+cd "$temporary"
+model=workspace/models/$(cat workspace/models/champion)
+printf 'core,shell\nCsPbBr3,SiO2\nFAPbBr3,PMMA\n' > in.csv
+base/bin/perovshell --version
+base/bin/perovshell predict in.csv -o out.csv --model "$model"
+base/bin/python - <<'PY'
+import importlib.util
+
+heavy = ("xgboost", "sklearn", "pandas", "mlflow", "matminer", "scipy")
+found = [name for name in heavy if importlib.util.find_spec(name)]
+assert not found, f"the base install brings {found}"
+PY
+"$python" "$top/scripts/compare_predictions.py" "$model" in.csv out.csv
