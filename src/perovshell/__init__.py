@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Model", "PerovshellError", "__version__", "load", "rank"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
+def __getattr__(name: str) -> Any:
     """Load the public names when they are first used, so that the import itself is light."""
     if name in {"Model", "load"}:
         from perovshell import model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any
 
 from perovshell.errors import InputError, MissingExtraError
 from perovshell.models.folder import ModelInfo, read_folder
@@ -16,9 +16,6 @@ from perovshell.models.predictor import (
     Predictor,
 )
 from perovshell.workspace import Workspace
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _REQUIRED = ("core", "shell")
 
@@ -57,24 +54,6 @@ class Model:
         """Answer requests with values, nearest samples, measured values and conditions."""
         return self.predictor.answer(rows, stressors, coverage)
 
-    @overload
-    def predict(
-        self,
-        rows: pd.DataFrame,
-        *,
-        stressors: Sequence[str] = ...,
-        coverage: float = ...,
-    ) -> pd.DataFrame: ...
-
-    @overload
-    def predict(
-        self,
-        rows: Sequence[Mapping[str, Any]],
-        *,
-        stressors: Sequence[str] = ...,
-        coverage: float = ...,
-    ) -> list[dict[str, Any]]: ...
-
     def predict(
         self,
         rows: Any,
@@ -103,9 +82,12 @@ class Model:
             _require_columns(list(rows.columns))
             records = rows.to_dict(orient="records")
             answers = self.answer(records, stressors=stressors, coverage=coverage)
-            return type(rows)([answer.values for answer in answers], index=rows.index)
-        answers = self.answer(list(rows), stressors=stressors, coverage=coverage)
-        return [answer.values for answer in answers]
+            return type(rows)(_values(answers), index=rows.index)
+        return _values(self.answer(list(rows), stressors=stressors, coverage=coverage))
+
+
+def _values(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+    return [answer.values for answer in answers]
 
 
 def _require_columns(columns: Sequence[str]) -> None:

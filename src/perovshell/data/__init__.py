@@ -1,0 +1,1 @@
+"""The literature and its rules: tables, formulas, validation, targets."""

@@ -472,8 +472,8 @@ def _multiply_out(
 ) -> _Block:
     """Multiply the numbers of all formulas in a few array operations.
 
-    Every term of a template is a product of up to `MAX_DEPTH` numbers; a missing factor points to a 1
-    at the end of the number array.
+    Every term of a template is a product of up to `MAX_DEPTH` numbers; a missing factor points
+    to a 1 at the end of the number array.
     """
     width = max((len(item.species) for item in used), default=1)
     flat = np.concatenate(
@@ -495,9 +495,10 @@ def _multiply_out(
         if (factor < 0).all():
             break
         product *= values[np.where(factor < 0, len(values) - 1, start + factor)]
-    amounts = np.bincount(
+    summed = np.bincount(
         row * width + slots[term], weights=product, minlength=len(template) * width
-    ).reshape(len(template), width)
+    )
+    amounts = np.asarray(summed, dtype=float).reshape(len(template), width)
     return _Block(template, amounts, _first_verdict(used, template, amounts))
 
 
@@ -577,9 +578,7 @@ def _refuse_open_amounts(text: str) -> None:
         raise FormulaError(msg)
 
 
-def _collect_terms(
-    text: str, tokens: list[tuple[str, str]]
-) -> dict[str, list[tuple[int, ...]]]:
+def _collect_terms(text: str, tokens: list[tuple[str, str]]) -> dict[str, list[tuple[int, ...]]]:
     """Resolve brackets: each species gets the index tuples of the numbers to multiply."""
     stack: list[list[tuple[str, tuple[int, ...]]]] = [[]]
     brackets: list[str] = []
@@ -650,7 +649,7 @@ def _common_divisor(pairs: Sequence[tuple[str, float, Ion]]) -> float:
     charges = {ion.charges for _, _, ion in pairs if ion.site == "B"}
     totals = [sum(a for _, a, ion in pairs if ion.site == site) for site in "ABX"]
     whole = [round(total) for total in totals if total > 0]
-    integral = all(abs(total - round(total)) < 1e-9 for total in totals)
+    integral = all(math.isclose(total, round(total), abs_tol=1e-9) for total in totals)
     if len(charges) > 1 or not integral or 0 in whole:
         return 1.0
     return float(math.gcd(*whole))

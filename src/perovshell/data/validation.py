@@ -47,9 +47,7 @@ class FaultList:
             shown = ", ".join(word or "(empty)" for word in allowed)
             self.add(row, column, cells[column], f"allowed: {shown}")
 
-    def number(
-        self, row: int, cells: Row, column: str, low: float, high: float
-    ) -> float:
+    def number(self, row: int, cells: Row, column: str, low: float, high: float) -> float:
         """Check a number cell; return it, or NaN where it is empty or at fault."""
         text = cells[column]
         if not text:
@@ -279,9 +277,7 @@ def _check_sides(faults: FaultList, row: int, cells: Row) -> None:
         faults.add(row, f"{side}_duration_h", "", "a two-sided test states both durations or none")
 
 
-def _near_duplicate_tests(
-    faults: FaultList, rows: Sequence[Row], samples: dict[str, Row]
-) -> None:
+def _near_duplicate_tests(faults: FaultList, rows: Sequence[Row], samples: dict[str, Row]) -> None:
     """The same core, shell, stressor, durations and percents under two papers is a fault."""
     numbers = ("coated_duration_h", "coated_percent", "bare_duration_h", "bare_percent")
     seen: dict[tuple[str, ...], tuple[int, str]] = defaultdict(lambda: (0, ""))

@@ -1,0 +1,1 @@
+"""Descriptors of a combination."""

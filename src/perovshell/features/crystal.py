@@ -18,6 +18,7 @@ from perovshell.features.descriptor import (
 )
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 NAMED_FRACTIONS = {"A": ("Cs", "FA", "MA"), "B": ("Pb", "Sn"), "X": ("Cl", "Br", "I")}
 _RADII = ("mean A radius", "mean B radius", "mean X radius")
@@ -121,13 +122,13 @@ class CrystalTable:
     def _radius_of(self, species: npt.NDArray[np.int16], share: Floats) -> Floats:
         return np.where(share > 0, self._radius[species], 0.0)
 
-    def _gap(self, batch: CompositionBatch, fractions: dict[str, Floats], ratio: Floats) -> Floats:
+    def _gap(self, batch: CompositionBatch, fractions: dict[str, Floats], is_abx3: Mask) -> Floats:
         """Vegard's rule between bulk gaps of ABX3 end members; NaN where one is unknown."""
         weight = np.einsum("na,nb,nx->nabx", *(fractions[site] for site in "ABX"))
         flat, gaps = weight.reshape(len(weight), -1), self._gaps.ravel()
         known = np.where(np.isnan(gaps), 0.0, flat).sum(axis=1) > 1.0 - 1e-9
-        gap = np.where(known & ratio, flat @ np.nan_to_num(gaps), np.nan)
-        for row in np.flatnonzero(np.isnan(gap) & ~ratio):
+        gap = np.where(known & is_abx3, flat @ np.nan_to_num(gaps), np.nan)
+        for row in np.flatnonzero(np.isnan(gap) & ~is_abx3):
             # Compounds that are no ABX3, such as Cs3Bi2Br9.
             key = _key(batch.species[row], batch.amounts[row])
             gap[row] = self._other_gaps.get(key, math.nan)

@@ -181,8 +181,10 @@ class Featurizer:
         keys = [None if item.core is None else item.core.amounts for item in combinations]
         distinct = list(dict.fromkeys(keys))
         block = self.core_block(self.batch(distinct))
-        core = block[[distinct.index(key) for key in keys]] if len(distinct) > 1 else np.repeat(
-            block, len(keys), axis=0
+        core = (
+            block[[distinct.index(key) for key in keys]]
+            if len(distinct) > 1
+            else np.repeat(block, len(keys), axis=0)
         )
         shell = self.shell_block([item.layers for item in combinations])
         size = size_block([item.core_size_nm for item in combinations])
@@ -241,7 +243,9 @@ _SIZE = (
     Descriptor("inverse square of core size", "1/nm2", REQUEST, "core size", "size"),
 )
 _CONTRAST = (
-    Descriptor("shell gap above core gap", "eV", REFERENCE_TABLE, "core-shell contrast", "contrast"),
+    Descriptor(
+        "shell gap above core gap", "eV", REFERENCE_TABLE, "core-shell contrast", "contrast"
+    ),
     Descriptor("lattice mismatch", "1", REFERENCE_TABLE, "core-shell contrast", "contrast"),
     Descriptor("electronegativity step", "1", REFERENCE_TABLE, "core-shell contrast", "contrast"),
 )

@@ -47,8 +47,7 @@ def shell_descriptors() -> list[Descriptor]:
     columns += [column(f"shell is {name}", "1", "shell class") for name in CLASSES]
     for layer in LAYERS:
         columns += [
-            column(f"{layer} {name}", unit, "shell properties")
-            for name, unit in PROPERTIES.items()
+            column(f"{layer} {name}", unit, "shell properties") for name, unit in PROPERTIES.items()
         ]
         columns.append(column(f"{layer} insoluble in water", "1", "shell properties"))
         columns.append(column(f"{layer} crystalline", "1", "shell properties"))

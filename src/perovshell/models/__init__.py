@@ -1,0 +1,1 @@
+"""Models of the targets, their intervals, the model folder and its predictor."""

@@ -152,8 +152,8 @@ def fit_lifetime(
 
 
 def _boost(
-    xgboost: Any,  # noqa: ANN401
-    data: Any,  # noqa: ANN401
+    xgboost: Any,
+    data: Any,
     params: dict[str, Any],
     settings: BoostConfig,
     columns: npt.NDArray[np.intp],
@@ -164,7 +164,7 @@ def _boost(
     return FittedForest(forest, columns, bytes(booster.save_raw("ubj")))
 
 
-def _xgboost() -> Any:  # noqa: ANN401
+def _xgboost() -> Any:
     try:
         import xgboost
     except ImportError as error:

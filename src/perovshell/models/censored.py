@@ -27,9 +27,7 @@ class IntervalFit:
     sigma: float
 
 
-def interval_log_likelihood(
-    mean: Floats, sigma: float, low: Floats, high: Floats
-) -> Floats:
+def interval_log_likelihood(mean: Floats, sigma: float, low: Floats, high: Floats) -> Floats:
     """Return the log probability that a log-normal value falls into each interval.
 
     Args:
@@ -38,7 +36,7 @@ def interval_log_likelihood(
         low: Lower ends, 0 allowed, shape (n,).
         high: Upper ends, inf allowed, shape (n,).
     """
-    return np.log(_probability(*_standard(mean, sigma, low, high)))
+    return np.asarray(np.log(_probability(*_standard(mean, sigma, low, high))))
 
 
 def _standard(mean: Floats, sigma: float, low: Floats, high: Floats) -> tuple[Floats, Floats]:
@@ -52,7 +50,7 @@ def _probability(lower: Floats, upper: Floats) -> Floats:
     # Differences of upper tails keep their digits where both ends lie far right.
     flip = lower > 0
     first, last = np.where(flip, -upper, lower), np.where(flip, -lower, upper)
-    return np.maximum(ndtr(last) - ndtr(first), _TINY)
+    return np.asarray(np.maximum(ndtr(last) - ndtr(first), _TINY))
 
 
 def fit_intervals(

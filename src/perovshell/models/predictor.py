@@ -31,7 +31,10 @@ def output_columns(stressors: Sequence[str]) -> list[str]:
     """Return the columns that a prediction adds, in order."""
     values = ["pl_peak_nm", "plqy_percent", "pl_shift_nm", "plqy_change"]
     for stressor in stressors:
-        values += [f"stability_gain_{column_name(stressor)}", f"half_life_h_{column_name(stressor)}"]
+        values += [
+            f"stability_gain_{column_name(stressor)}",
+            f"half_life_h_{column_name(stressor)}",
+        ]
     numbers = [f"{name}{end}" for name in values for end in ("", "_lower", "_upper")]
     return [*numbers, "in_domain", "domain_reason", "nearest_papers", "error"]
 
@@ -299,7 +302,11 @@ def _nm_interval(name: str, energy: Floats, within: Floats) -> dict[str, Floats]
     low_energy = energy - within
     with np.errstate(divide="ignore"):
         upper = np.where(low_energy > 0, EV_NM / np.maximum(low_energy, 0.0), np.inf)
-    return {name: EV_NM / energy, f"{name}_lower": EV_NM / (energy + within), f"{name}_upper": upper}
+    return {
+        name: EV_NM / energy,
+        f"{name}_lower": EV_NM / (energy + within),
+        f"{name}_upper": upper,
+    }
 
 
 def _lower_bound(name: str, log_value: Floats, log_low: float) -> dict[str, Floats]:

@@ -27,6 +27,7 @@ PL_TERMS = (
 )
 """Mixing terms are the products of halide fractions (bowing); 1/d2 is confinement."""
 _PENALTY = 0.3
+_TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -55,16 +56,16 @@ class LinearPrior:
         terms = matrix[:, [names.index(term) for term in PL_TERMS]]
         known = ~np.isnan(terms)
         mass = np.where(known, weights[:, None], 0.0)
-        total = np.maximum(mass.sum(axis=0), 1e-12)
+        total = np.maximum(mass.sum(axis=0), _TINY)
         center = (mass * np.nan_to_num(terms)).sum(axis=0) / total
         spread = (mass * np.nan_to_num(terms - center) ** 2).sum(axis=0) / total
-        scale = np.where(spread > 1e-12, np.sqrt(spread), 1.0)
+        scale = np.asarray(np.where(spread > _TINY, np.sqrt(spread), 1.0), dtype=float)
         standard = np.where(known, np.nan_to_num(terms - center) / scale, 0.0)
         intercept = float(np.average(target, weights=weights))
         weighted = standard * weights[:, None]
         gram = standard.T @ weighted + _PENALTY * np.eye(len(PL_TERMS))
         slope = np.linalg.solve(gram, weighted.T @ (target - intercept))
-        return cls(PL_TERMS, center, scale, slope, intercept)
+        return cls(PL_TERMS, center, scale, np.asarray(slope, dtype=float), intercept)
 
     def predict(self, matrix: Floats, names: Sequence[str]) -> Floats:
         """Return the prior of descriptor rows, shape (n,)."""

@@ -64,9 +64,7 @@ class RegressionModel:
     @classmethod
     def from_parts(cls, data: dict[str, Any], arrays: Mapping[str, Any]) -> RegressionModel:
         """Rebuild from stored parts."""
-        scores = {
-            name: _scores(name, arrays) for name in ("scores", "pair_scores", "null_scores")
-        }
+        scores = {name: _scores(name, arrays) for name in ("scores", "pair_scores", "null_scores")}
         forest, columns = _forest(arrays)
         return cls(
             prior=LinearPrior.from_json(data["prior"]) if data["prior"] else None,
@@ -101,7 +99,8 @@ class LifetimeModel:
     def predict_null(self, stressor: str, coated: Sequence[bool]) -> Floats:
         """Return log lifetimes in log h by stressor and side alone, shape (n,)."""
         by_side = {
-            side: self.null.predict(lifetime_labels(stressor, coated=side)) for side in (True, False)
+            side: self.null.predict(lifetime_labels(stressor, coated=side))
+            for side in (True, False)
         }
         return np.array([by_side[bool(side)] for side in coated])
 

@@ -163,7 +163,9 @@ def _allowed(space: DesignSpace, model: Model) -> tuple[list[Combination], dict[
                     kept.append(item)
     if not kept:
         counts = ", ".join(f"{name} {count:,}" for name, count in removed.most_common())
-        msg = f"design space {space.name}: the constraints leave nothing of {space.size:,}: {counts}"
+        msg = (
+            f"design space {space.name}: the constraints leave nothing of {space.size:,}: {counts}"
+        )
         raise DesignSpaceError(msg)
     return kept, dict(removed)
 
@@ -256,14 +258,14 @@ class _Scorer:
         if measured:
             share = len(measured) / (len(measured) + COMBINATION_PRIOR_PAPERS)
             value += share * (sum(measured.values()) / len(measured) - value)
-        return min(max(value, 0.0), 100.0)
+        return float(min(max(value, 0.0), 100.0))
 
     def log_gain(self, item: Combination) -> float:
         """Return the log gain that orders: the shell's own tests, the rest shrunk."""
         gain = self.model.predictor.gain
         known = sum(gain.effects.effects.get(f"shell:{layer.name}", 0.0) for layer in item.layers)
         rest = gain.predict(self.space.stressor, item.layers) - known - gain.null
-        return gain.null + self._slope("gain") * rest + known
+        return float(gain.null + self._slope("gain") * rest + known)
 
     def _slope(self, target: str) -> float:
         verdict = self.skill[target]
@@ -358,7 +360,12 @@ def table(ranking: Ranking) -> tuple[list[str], list[list[Any]]]:
     name = column_name(ranking.space.stressor)
     numbers = [
         f"{column}{end}"
-        for column in ("pl_peak_nm", "plqy_percent", f"stability_gain_{name}", f"half_life_h_{name}")
+        for column in (
+            "pl_peak_nm",
+            "plqy_percent",
+            f"stability_gain_{name}",
+            f"half_life_h_{name}",
+        )
         for end in ("", "_lower", "_upper")
     ]
     numbers += ["pl_in_window", "plqy_ranked", "gain_ranked"]

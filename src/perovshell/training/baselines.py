@@ -30,13 +30,13 @@ def predict_baselines(
 ) -> dict[str, Floats]:
     """Return the predictions of each baseline of a target for test rows."""
     median = weighted_median(problem.target[train], problem.weights(train))
-    makers = {
-        "dummy": lambda: np.full(len(test), median),
-        "neighbour": lambda: _neighbour(problem, train, test),
-        "forest": lambda: _forest(problem, train, test),
-        "vegard": lambda: _vegard(problem, test, median),
+    found = {
+        "dummy": np.full(len(test), median),
+        "neighbour": _neighbour(problem, train, test),
+        "forest": _forest(problem, train, test),
+        "vegard": _vegard(problem, test, median),
     }
-    return {baseline: makers[baseline]() for baseline in BASELINES[name]}
+    return {baseline: found[baseline] for baseline in BASELINES[name]}
 
 
 def _neighbour(problem: RegressionProblem, train: Rows, test: Rows) -> Floats:

@@ -14,6 +14,7 @@ Mask = npt.NDArray[np.bool_]
 Figures = dict[str, float | None]
 
 RESAMPLES = 2000
+_TIE = 1e-12
 LEVEL = 0.9
 """Coverage of the bootstrap intervals."""
 WIDENED = 1.5
@@ -110,9 +111,7 @@ def coverage_figures(
     return figures
 
 
-def concordance(
-    score: Floats, low: Floats, high: Floats, allowed: Mask, weights: Floats
-) -> float:
+def concordance(score: Floats, low: Floats, high: Floats, allowed: Mask, weights: Floats) -> float:
     """Return the share of comparable pairs that a score puts in the right order.
 
     Two intervals are comparable where one ends before the other begins.
@@ -127,7 +126,7 @@ def concordance(
     longer = (low[:, None] > high[None, :]) & allowed
     pair = longer * weights[:, None] * weights[None, :]
     step = score[:, None] - score[None, :]
-    right = (step > 1e-12) + 0.5 * (np.abs(step) <= 1e-12)
+    right = (step > _TIE) + 0.5 * (np.abs(step) <= _TIE)
     total = float(pair.sum())
     return float((pair * right).sum() / total) if total > 0 else math.nan
 

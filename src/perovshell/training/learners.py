@@ -167,7 +167,9 @@ def choose_lifetimes(
         for train, test in inner_splits(problem.papers, rows):
             fitted = fit_lifetimes(problem, train, config, seed)
             chance = interval_log_likelihood(
-                fitted.predict(problem, test), fitted.null.sigma, problem.low[test],
+                fitted.predict(problem, test),
+                fitted.null.sigma,
+                problem.low[test],
                 problem.high[test],
             )
             total += float((chance * problem.weights(test)).sum())

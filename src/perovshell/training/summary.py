@@ -28,8 +28,9 @@ def summary_lines(info: Mapping[str, Any]) -> list[str]:
         for subset, words in _SUBSETS.items():
             lines += _regression(figures, target, subset, words, unit)
     lines += _stability(figures)
-    lines += [f"  {_NAMES[target]}: {verdict['sentence']}" for target, verdict in
-              info["skill"].items()]
+    lines += [
+        f"  {_NAMES[target]}: {verdict['sentence']}" for target, verdict in info["skill"].items()
+    ]
     return lines
 
 
@@ -40,11 +41,12 @@ def _regression(
     if figures.get(f"{key}.mae") is None:
         return []
     count = f"{figures[f'{key}.n']:.0f} rows, {figures[f'{key}.papers']:.0f} papers"
-    lines = [
+    head = (
         f"  {_NAMES[target]}, {words} ({count}): mean error {_ends(figures, f'{key}.mae')} {unit}, "
         f"median {figures[f'{key}.median']:.3g}, R2 {_plain(figures.get(f'{key}.r2'))}, "
         f"coverage {_ends(figures, f'{key}.coverage')}"
-    ]
+    )
+    lines = [head]
     if subset == "all":
         lines += [
             f"    against {baseline}: {_plain(figures[f'{baseline}.{key}.mae'])} {unit}, "
@@ -56,13 +58,14 @@ def _regression(
 
 def _stability(figures: Mapping[str, float | None]) -> list[str]:
     key = "lifetime.paper.all"
-    lines = [
+    head = (
         f"  Lifetime ({_plain(figures[f'{key}.n'])} observations, "
         f"{_plain(figures[f'{key}.papers'])} papers): concordance "
         f"{_ends(figures, f'{key}.concordance')}, within a stressor "
         f"{_ends(figures, f'{key}.concordance_within')}, coated against coated "
         f"{_ends(figures, f'{key}.concordance_coated')}"
-    ]
+    )
+    lines = [head]
     lines += [
         f"    against {name}: concordance {_ends(figures, f'{rival}.{key}.concordance')}"
         for rival, name in (("null", "the null model"), ("duration", "test duration alone"))

@@ -86,9 +86,7 @@ def _track(mlflow: Any, trained: TrainedModel, workspace: Workspace) -> Register
     with mlflow.start_run(experiment_id=experiment, run_name=trained.model_id) as run:
         mlflow.log_params(_parameters(info))
         mlflow.log_metrics({k: v for k, v in info["figures"].items() if v is not None})
-        mlflow.set_tags(
-            {"model_id": trained.model_id, "dataset_hash": info["dataset"]["hash"]}
-        )
+        mlflow.set_tags({"model_id": trained.model_id, "dataset_hash": info["dataset"]["hash"]})
         mlflow.log_dict(info["dataset"], "dataset.json")
         mlflow.log_dict(info["skill"], "skill.json")
         with tempfile.TemporaryDirectory() as folder:
@@ -125,9 +123,7 @@ def _parameters(info: dict[str, Any]) -> dict[str, Any]:
     settings = info["settings"]
     parameters = {key: settings[key] for key in ("seed", "folds", "repeats", "configs")}
     for target, chosen in settings["chosen"].items():
-        parameters |= {
-            f"{target}.{key}": value for key, value in chosen.items() if key != "groups"
-        }
+        parameters |= {f"{target}.{key}": value for key, value in chosen.items() if key != "groups"}
         parameters[f"{target}.groups"] = len(chosen["groups"])
     versions = {f"version.{name}": value for name, value in settings["versions"].items()}
     return {**parameters, **versions}

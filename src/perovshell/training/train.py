@@ -199,8 +199,11 @@ def _lifetime_model(
 def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
     rows = np.arange(len(problem.low))
     pooled, _ = learners.fit_gain(problem, rows)
-    layers = [(name, paper) for names, paper in zip(problem.shells, problem.papers.tolist(),
-                                                    strict=True) for name in names]
+    layers = [
+        (name, paper)
+        for names, paper in zip(problem.shells, problem.papers.tolist(), strict=True)
+        for name in names
+    ]
     return GainModel(
         effects=pooled,
         scores=nested.interval_scores(out_of_fold, problem, rows),

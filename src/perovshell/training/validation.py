@@ -255,9 +255,7 @@ def calibration_rows(name: str, problem: RegressionProblem) -> Rows:
     return np.flatnonzero(known)
 
 
-def coverage_at(
-    name: str, problem: RegressionProblem, result: OutOfFold, level: float
-) -> float:
+def coverage_at(name: str, problem: RegressionProblem, result: OutOfFold, level: float) -> float:
     """Return the coverage counted by paper of intervals at a level."""
     covered, _ = _covered(name, problem, result, level)
     return PaperBootstrap.of(problem.papers).mean_by_paper(covered.astype(float))[0]
@@ -361,8 +359,14 @@ def _interval_report(
         others, test = result.fold != fold, result.fold == fold
         scores = interval_scores(result.model[0][others], problem, np.flatnonzero(others))
         bound[test] = np.exp(result.model[0][test] + lower_quantile(scores, 1 - LEVEL))
-    put(figures, f"{prefix}.coverage_certain", bootstrap.mean_by_paper((bound <= low) * 1.0))
-    put(figures, f"{prefix}.coverage_possible", bootstrap.mean_by_paper((bound <= high) * 1.0))
+    put(
+        figures, f"{prefix}.coverage_certain", bootstrap.mean_by_paper((bound <= low).astype(float))
+    )
+    put(
+        figures,
+        f"{prefix}.coverage_possible",
+        bootstrap.mean_by_paper((bound <= high).astype(float)),
+    )
     return figures
 
 
