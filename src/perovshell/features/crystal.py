@@ -21,6 +21,19 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 NAMED_FRACTIONS = {"A": ("Cs", "FA", "MA"), "B": ("Pb", "Sn"), "X": ("Cl", "Br", "I")}
+SITES = "ABX"
+_NAMED = tuple(ion for ions in NAMED_FRACTIONS.values() for ion in ions)
+_SITE_OF_NAMED = [SITES.index(site) for site, ions in NAMED_FRACTIONS.items() for ion in ions]
+_SPLITS = [len(NAMED_FRACTIONS["A"]), len(NAMED_FRACTIONS["A"]) + len(NAMED_FRACTIONS["B"])]
+# What is summed over the ions of a formula: amounts of the named ions, then of each site, then
+# amounts times radii of each site.
+_TOTALS = slice(len(_NAMED), len(_NAMED) + 3)
+_RADIUS_SUMS = slice(len(_NAMED) + 3, len(_NAMED) + 6)
+_N_SUMS = len(_NAMED) + 6
+_N_DERIVED = 15
+_ABX3 = np.array([1.0, 1.0, 3.0])
+_RATIO_WITHIN = 0.03
+_ROUNDING = 1e-9
 _RADII = ("mean A radius", "mean B radius", "mean X radius")
 
 
@@ -59,76 +72,62 @@ class CrystalTable:
     """
 
     def __init__(self, reader: FormulaReader, core_rows: Iterable[Row]) -> None:
-        """Lay out the ion table as arrays over the species index."""
-        size = len(reader.species) + 1  # the last row is the padding index -1
-        self._site = {site: np.zeros(size) for site in "ABX"}
-        self._radius = np.full(size, np.nan)
-        self._radius[-1] = 0.0
+        """Lay out what each species adds to the sums, over the species index.
+
+        The last row is that of the padding index -1: it adds nothing.
+        """
+        self._per_ion = np.zeros((len(reader.species) + 1, _N_SUMS))
         for symbol, ion in reader.ions.by_symbol.items():
-            index = reader.species_index[symbol]
-            self._site[ion.site][index] = 1.0
-            self._radius[index] = ion.radius_pm[0]
-        self._named = {
-            site: [reader.species_index[ion] for ion in ions]
-            for site, ions in NAMED_FRACTIONS.items()
-        }
-        self._gaps, self._other_gaps = _bulk_gaps(reader, core_rows)
+            row = self._per_ion[reader.species_index[symbol]]
+            site = SITES.index(ion.site)
+            row[_TOTALS][site] = 1.0
+            row[_RADIUS_SUMS][site] = ion.radius_pm[0]
+            if symbol in NAMED_FRACTIONS[ion.site]:
+                row[_NAMED.index(symbol)] = 1.0
+        gaps, self._other_gaps = _bulk_gaps(reader, core_rows)
+        self._gaps = np.nan_to_num(gaps.ravel())
+        self._known_gaps = (~np.isnan(gaps.ravel())).astype(float)
 
     def matrix(self, batch: CompositionBatch) -> Floats:
         """Return the descriptors, shape (n, len(core_descriptors())); NaN where unknown."""
-        species, amounts = batch.species, batch.amounts
-        on_site = {site: amounts * self._site[site][species] for site in "ABX"}
-        totals = {site: part.sum(axis=1) for site, part in on_site.items()}
-        is_core = (totals["A"] > 0) & (totals["B"] > 0) & (totals["X"] > 0)
-        shares = {
-            site: part / np.where(is_core, totals[site], np.nan)[:, None]
-            for site, part in on_site.items()
-        }
-        fractions = {
-            site: np.stack(
-                [(share * (species == ion)).sum(axis=1) for ion in self._named[site]], axis=1
-            )
-            for site, share in shares.items()
-        }
-        chloride, bromide, iodide = fractions["X"].T
-        radius = {
-            site: (share * self._radius_of(species, share)).sum(axis=1)
-            for site, share in shares.items()
-        }
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = {site: totals[site] / totals["B"] for site in "AX"}
-            is_abx3 = (np.abs(ratio["A"] - 1.0) < 0.01) & (np.abs(ratio["X"] - 3.0) < 0.03)  # noqa: PLR2004
-        known = amounts.sum(axis=1) > 0
-        columns = [
-            *(column for site in "ABX" for column in fractions[site].T),
-            chloride * bromide,
-            bromide * iodide,
-            chloride * iodide,
-            1.0 - (shares["A"] ** 2).sum(axis=1),
-            1.0 - (shares["B"] ** 2).sum(axis=1),
-            np.where(is_core, ratio["A"], np.nan),
-            np.where(is_core, ratio["X"], np.nan),
-            radius["A"],
-            radius["B"],
-            radius["X"],
-            (radius["A"] + radius["X"]) / (math.sqrt(2) * (radius["B"] + radius["X"])),
-            radius["B"] / radius["X"],
-            2.0 * (radius["B"] + radius["X"]) / 100.0,
-            self._gap(batch, fractions, is_abx3),
-            np.where(known, (~is_core).astype(float), np.nan),
-        ]
-        return np.stack(columns, axis=1)
+        per_ion = self._per_ion[batch.species]
+        sums = np.einsum("nk,nkt->nt", batch.amounts, per_ion)
+        totals = sums[:, _TOTALS]
+        is_core = (totals > 0).all(axis=1)
+        on_site = np.where(is_core[:, None], totals, np.nan)
+        fractions = sums[:, : len(_NAMED)] / on_site[:, _SITE_OF_NAMED]
+        chloride, bromide, iodide = fractions[:, -3:].T
+        squares = np.einsum("nk,nkt->nt", batch.amounts**2, per_ion[:, :, _TOTALS])
+        mixing = 1.0 - squares / on_site**2
+        ratio = on_site / on_site[:, [1]]
+        radius = sums[:, _RADIUS_SUMS] / on_site
+        a, b, x = radius.T
+        is_abx3 = np.abs(ratio - _ABX3).max(axis=1) < _RATIO_WITHIN
+        out = np.empty((len(sums), len(_NAMED) + _N_DERIVED))
+        out[:, : len(_NAMED)] = fractions
+        derived = out[:, len(_NAMED) :].T
+        derived[0] = chloride * bromide
+        derived[1] = bromide * iodide
+        derived[2] = chloride * iodide
+        derived[3:5] = mixing[:, :2].T
+        derived[5], derived[6] = ratio[:, 0], ratio[:, 2]
+        derived[7:10] = radius.T
+        derived[10] = (a + x) / (math.sqrt(2) * (b + x))
+        derived[11] = b / x
+        derived[12] = 2.0 * (b + x) / 100.0
+        derived[13] = self._gap(batch, fractions, is_abx3)
+        derived[14] = np.where(batch.amounts.any(axis=1), ~is_core, np.nan)
+        return out
 
-    def _radius_of(self, species: npt.NDArray[np.int16], share: Floats) -> Floats:
-        return np.where(share > 0, self._radius[species], 0.0)
-
-    def _gap(self, batch: CompositionBatch, fractions: dict[str, Floats], is_abx3: Mask) -> Floats:
+    def _gap(self, batch: CompositionBatch, fractions: Floats, is_abx3: Mask) -> Floats:
         """Vegard's rule between bulk gaps of ABX3 end members; NaN where one is unknown."""
-        weight = np.einsum("na,nb,nx->nabx", *(fractions[site] for site in "ABX"))
-        flat, gaps = weight.reshape(len(weight), -1), self._gaps.ravel()
-        known = np.where(np.isnan(gaps), 0.0, flat).sum(axis=1) > 1.0 - 1e-9
-        gap = np.where(known & is_abx3, flat @ np.nan_to_num(gaps), np.nan)
-        for row in np.flatnonzero(np.isnan(gap) & ~is_abx3):
+        first, second = _SPLITS
+        on_a, on_b, on_x = (fractions[:, :first], fractions[:, first:second], fractions[:, second:])
+        weight = on_a[:, :, None, None] * on_b[:, None, :, None] * on_x[:, None, None, :]
+        flat = weight.reshape(len(weight), -1)
+        known = flat @ self._known_gaps > 1.0 - _ROUNDING
+        gap = np.where(known & is_abx3, flat @ self._gaps, np.nan)
+        for row in np.flatnonzero(~is_abx3):
             # Compounds that are no ABX3, such as Cs3Bi2Br9.
             key = _key(batch.species[row], batch.amounts[row])
             gap[row] = self._other_gaps.get(key, math.nan)

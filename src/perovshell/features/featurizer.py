@@ -73,6 +73,7 @@ class Featurizer:
         self.core_rows = [dict(row) for row in core_rows]
         self._crystal = CrystalTable(reader, core_rows)
         self._atoms = _atoms_of_species(reader)
+        self._negativity = _negativity_of_species(self._atoms, table)
         self._shell_rows: dict[tuple[ShellMaterial, ...], Floats] = {}
         self._bulk_gaps: dict[tuple[tuple[str, float], ...], float] = {}
 
@@ -127,9 +128,18 @@ class Featurizer:
         amounts, occurring = self.element_amounts(batch)
         return elements.composition_matrix(self.table, amounts, occurring)
 
-    def core_block(self, batch: CompositionBatch) -> Floats:
-        """Return the core columns of many cores."""
-        return np.hstack([self._crystal.matrix(batch), self.core_elements(batch)])
+    def core_block(self, batch: CompositionBatch, *, elements_too: bool = True) -> Floats:
+        """Return the core columns of many cores; NaN for element statistics that are left out."""
+        crystal = self._crystal.matrix(batch)
+        if elements_too:
+            return np.hstack([crystal, self.core_elements(batch)])
+        return np.hstack([crystal, np.full((len(crystal), elements.N_COLUMNS), np.nan)])
+
+    def _mean_negativity(self, batch: CompositionBatch) -> Floats:
+        """Return the mean electronegativity of the atoms of each core, shape (n,)."""
+        sums = np.einsum("nk,nkt->nt", batch.amounts, self._negativity[batch.species])
+        with np.errstate(invalid="ignore"):
+            return np.asarray(sums[:, 0] / sums[:, 1])
 
     def shell_block(self, shells: Sequence[tuple[ShellMaterial, ...]]) -> Floats:
         """Return the shell columns; each distinct shell is computed once."""
@@ -138,11 +148,11 @@ class Featurizer:
                 self._shell_rows[layers] = shell_matrix(self.table, [layers])[0]
         return np.stack([self._shell_rows[layers] for layers in shells])
 
-    def contrast_block(self, core: Floats, shell: Floats) -> Floats:
+    def contrast_block(self, core: Floats, core_negativity: Floats, shell: Floats) -> Floats:
         """Return the columns that compare core rows with shell rows, shape (n, 3)."""
         at = self._at
         gap = shell[:, at.inner_gap] - core[:, at.core_gap]
-        negativity = shell[:, at.inner_negativity] - core[:, at.core_negativity]
+        negativity = shell[:, at.inner_negativity] - core_negativity
         with np.errstate(invalid="ignore"):
             mismatch = shell[:, at.inner_lattice] / core[:, at.core_lattice] - 1.0
         return np.stack([gap, mismatch, negativity], axis=1)
@@ -154,7 +164,6 @@ class Featurizer:
         return _Places(
             core_gap=cores.index("bulk gap by Vegard"),
             core_lattice=cores.index("pseudo-cubic lattice"),
-            core_negativity=cores.index("core mean Electronegativity"),
             inner_gap=shells.index("inner band_gap_ev"),
             inner_lattice=shells.index("inner lattice_a_angstrom"),
             inner_negativity=shells.index("inner mean Electronegativity"),
@@ -169,28 +178,27 @@ class Featurizer:
 
     # Rows ------------------------------------------------------------------------------------
 
-    def matrix(self, combinations: Sequence[Combination]) -> Floats:
+    def matrix(self, combinations: Sequence[Combination], *, elements_too: bool = True) -> Floats:
         """Compute descriptor rows.
 
         Args:
             combinations: The combinations, n of them.
+            elements_too: Whether to compute the element statistics of the core; NaN otherwise,
+                for models that do not look at them.
 
         Returns:
             Matrix of shape (n, len(descriptors)); unknown is NaN.
         """
+        place: dict[tuple[tuple[str, float], ...] | None, int] = {}
         keys = [None if item.core is None else item.core.amounts for item in combinations]
-        distinct = list(dict.fromkeys(keys))
-        block = self.core_block(self.batch(distinct))
-        core = (
-            block[[distinct.index(key) for key in keys]]
-            if len(distinct) > 1
-            else np.repeat(block, len(keys), axis=0)
-        )
+        of_row = [place.setdefault(key, len(place)) for key in keys]
+        batch = self.batch(list(place))
+        core = self.core_block(batch, elements_too=elements_too)[of_row]
+        negativity = self._mean_negativity(batch)[of_row]
         shell = self.shell_block([item.layers for item in combinations])
         size = size_block([item.core_size_nm for item in combinations])
-        contrast = self.contrast_block(core, shell)
-        context = context_block(combinations)
-        return np.hstack([core, size, shell, contrast, context])
+        contrast = self.contrast_block(core, negativity, shell)
+        return np.hstack([core, size, shell, contrast, context_block(combinations)])
 
     def batch(self, cores: Sequence[tuple[tuple[str, float], ...] | None]) -> CompositionBatch:
         """Put compositions (ion amounts) into arrays; None is a row of padding."""
@@ -232,7 +240,6 @@ class _Places:
 
     core_gap: int
     core_lattice: int
-    core_negativity: int
     inner_gap: int
     inner_lattice: int
     inner_negativity: int
@@ -249,14 +256,20 @@ _CONTRAST = (
     Descriptor("lattice mismatch", "1", REFERENCE_TABLE, "core-shell contrast", "contrast"),
     Descriptor("electronegativity step", "1", REFERENCE_TABLE, "core-shell contrast", "contrast"),
 )
-_CONTEXT = tuple(
-    Descriptor(f"{kind} is {word}", "1", REQUEST, kind, "context")
-    for kind, words in (
-        ("structure", STRUCTURES),
-        ("encapsulation", ENCAPSULATIONS),
-        ("medium", MEDIA),
+_CONTEXT_PLACES = {
+    pair: place
+    for place, pair in enumerate(
+        (kind, word)
+        for kind, words in (
+            ("structure", STRUCTURES),
+            ("encapsulation", ENCAPSULATIONS),
+            ("medium", MEDIA),
+        )
+        for word in words
     )
-    for word in words
+}
+_CONTEXT = tuple(
+    Descriptor(f"{kind} is {word}", "1", REQUEST, kind, "context") for kind, word in _CONTEXT_PLACES
 )
 
 
@@ -268,15 +281,11 @@ def size_block(sizes_nm: Sequence[float]) -> Floats:
 
 def context_block(combinations: Sequence[Combination]) -> Floats:
     """Return the context columns; an unknown encapsulation or medium has a column of its own."""
-    rows = [
-        [
-            *(float(item.structure == word) for word in STRUCTURES),
-            *(float(item.encapsulation == word) for word in ENCAPSULATIONS),
-            *(float(item.medium == word) for word in MEDIA),
-        ]
-        for item in combinations
-    ]
-    return np.array(rows)
+    block = np.zeros((len(combinations), len(_CONTEXT_PLACES)))
+    for row, item in enumerate(combinations):
+        for kind in ("structure", "encapsulation", "medium"):
+            block[row, _CONTEXT_PLACES[kind, getattr(item, kind)]] = 1.0
+    return block
 
 
 def _atoms_of_species(reader: FormulaReader) -> Floats:
@@ -287,3 +296,11 @@ def _atoms_of_species(reader: FormulaReader) -> Floats:
         for element, count in (ion.elements if ion else {symbol: 1.0}).items():
             atoms[index, ELEMENTS.index(element)] = count
     return atoms
+
+
+def _negativity_of_species(atoms: Floats, table: ElementTable) -> Floats:
+    """Return (sum of electronegativities, number of atoms) of each species; the last is padding."""
+    negativity = table.values[:, elements.PROPERTIES.index("Electronegativity")]
+    known = np.where(atoms > 0, negativity, 0.0)
+    rows = np.stack([(atoms * known).sum(axis=1), atoms.sum(axis=1)], axis=1)
+    return np.vstack([rows, np.zeros((1, 2))])

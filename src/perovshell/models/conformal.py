@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 _MAX_STEPS = 20_000
 _TOLERANCE = 1e-10
+_ROUNDING = 1e-12
 
 
 def group_masses(groups: Sequence[str]) -> Floats:
@@ -49,8 +51,12 @@ class Scores:
 
     def quantile(self, coverage: float) -> float:
         """Return the score that a new paper's rows stay within; inf where K is too small."""
-        reached = np.cumsum(self.masses) >= coverage - 1e-12
-        return float(self.values[reached.argmax()]) if reached.any() else math.inf
+        place = int(np.searchsorted(self._cumulative, coverage - _ROUNDING))
+        return float(self.values[place]) if place < len(self.values) else math.inf
+
+    @cached_property
+    def _cumulative(self) -> Floats:
+        return np.cumsum(self.masses)
 
 
 def censored_scores(low: Floats, high: Floats, groups: Sequence[str]) -> Scores:
@@ -103,6 +109,6 @@ def lower_quantile(scores: Scores, level: float) -> float:
 
     The unseen paper's mass lies at -inf.
     """
-    unseen = 1.0 - float(scores.masses.sum())
-    reached = unseen + np.cumsum(scores.masses) > level + 1e-12
-    return float(scores.values[reached.argmax()]) if reached.any() else -math.inf
+    below = np.cumsum(scores.masses) - float(scores.masses.sum()) + 1.0
+    place = int(np.searchsorted(below, level + _ROUNDING, side="right"))
+    return float(scores.values[place]) if place < len(scores.values) else -math.inf

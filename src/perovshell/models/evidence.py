@@ -19,6 +19,7 @@ Floats = npt.NDArray[np.float64]
 
 N_NEAREST = 3
 """Papers named beside a prediction."""
+_MAX_REMEMBERED = 10_000
 FEW_PAPERS = 3
 """An ion or a shell class known from fewer papers is outside the domain."""
 MIXING_REACH = 0.3
@@ -69,6 +70,12 @@ class Literature:
         return np.array([self.fractions(core) for core in self._cores])
 
     @cached_property
+    def _used(self) -> tuple[npt.NDArray[np.bool_], Floats]:
+        """Which ions occur in the literature, and the fractions of those."""
+        used = np.asarray(self._fractions.any(axis=0))
+        return used, self._fractions[:, used]
+
+    @cached_property
     def _classes(self) -> list[frozenset[str]]:
         return [frozenset(layer.material_class for layer in shell) for shell in self._shells]
 
@@ -88,13 +95,25 @@ class Literature:
     def _shell_distances(self) -> dict[tuple[str, frozenset[str]], Floats]:
         return {}
 
+    @cached_property
+    def _structure_distances(self) -> dict[str, Floats]:
+        return {}
+
     def fractions(self, core: Composition) -> Floats:
         """Return site fractions over the ion table, shape (n_ions,); 0 for metal cores."""
-        row = np.zeros(len(self._symbols))
-        for site in "ABX":
-            for symbol, share in core.site_fractions(site).items():
-                row[self._symbols[symbol]] = share
-        return row
+        if core.key not in self._fractions_of:
+            row = np.zeros(len(self._symbols))
+            for site in "ABX":
+                for symbol, share in core.site_fractions(site).items():
+                    row[self._symbols[symbol]] = share
+            if len(self._fractions_of) >= _MAX_REMEMBERED:
+                self._fractions_of.clear()
+            self._fractions_of[core.key] = row
+        return self._fractions_of[core.key]
+
+    @cached_property
+    def _fractions_of(self) -> dict[object, Floats]:
+        return {}
 
     # Nearest ---------------------------------------------------------------------------------
 
@@ -104,7 +123,7 @@ class Literature:
             return []
         distance = self._distances(item)
         found: dict[str, Neighbour] = {}
-        for place in np.argsort(distance, kind="stable"):
+        for place in np.argsort(distance, kind="stable").tolist():
             row = self.samples[place]
             if row["paper"] not in found:
                 found[row["paper"]] = _neighbour(row, float(distance[place]))
@@ -114,7 +133,9 @@ class Literature:
 
     def _distances(self, item: Combination) -> Floats:
         assert item.core is not None
-        gap = np.abs(self._fractions - self.fractions(item.core)).sum(axis=1)
+        wanted = self.fractions(item.core)
+        used, known = self._used
+        gap = np.abs(known - wanted[used]).sum(axis=1) + wanted[~used].sum()
         shell = shell_text(item.layers)
         classes = frozenset(layer.material_class for layer in item.layers)
         key = (shell, classes)
@@ -125,8 +146,13 @@ class Literature:
                     for name, known in zip(self._shell_names, self._classes, strict=True)
                 ]
             )
-        structure = 0.1 * (self._structures != item.structure)
-        return np.asarray(gap + self._shell_distances[key] + structure)
+        return np.asarray(gap + self._shell_distances[key] + self._structure_distance(item))
+
+    def _structure_distance(self, item: Combination) -> Floats:
+        if item.structure not in self._structure_distances:
+            other = self._structures != item.structure
+            self._structure_distances[item.structure] = 0.1 * other
+        return self._structure_distances[item.structure]
 
     def measured(self, item: Combination) -> list[Neighbour]:
         """Return the samples of the very combination (core and shell)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 _CELLS_AT_ONCE = 1_000_000
+_LOW, _HIGH = np.float32(-np.inf), np.float32(np.inf)
 
 
 @dataclass(frozen=True)
@@ -49,20 +51,39 @@ class Forest:
         """
         rows = np.asarray(matrix, dtype=np.float32)
         step = max(1, _CELLS_AT_ONCE // max(len(self.roots), 1))
+        if len(rows) <= step:
+            return self._block(rows)
         parts = [self._block(rows[start : start + step]) for start in range(0, len(rows), step)]
-        return np.concatenate(parts) if parts else np.zeros(0)
+        return np.concatenate(parts)
 
     def _block(self, rows: npt.NDArray[np.float32]) -> Floats:
-        node = np.broadcast_to(self.roots, (len(rows), len(self.roots)))
-        index = np.arange(len(rows))[:, None]
+        """Walk all trees at once.
+
+        Each row is laid down twice, with missing values as -inf and as +inf, and a node reads the
+        copy that sends a missing value to its default side: so missing needs no case of its own.
+        """
+        missing = np.isnan(rows)
+        both = np.hstack([np.where(missing, _LOW, rows), np.where(missing, _HIGH, rows)])
+        values, width = both.ravel(), rows.shape[1]
+        look_at = self._look_at(width)
+        start = (np.arange(len(rows)) * (2 * width))[:, None]
+        children = self.children.ravel()
+        node = np.repeat(self.roots[None, :], len(rows), axis=0)
         for _ in range(self.depth):
-            seen = rows[index, self.feature[node]]
-            right = ~(seen < self.threshold[node])
-            missing = np.isnan(seen)
-            if missing.any():
-                right[missing] = ~self.default_left[node][missing]
-            node = self.children[node, right.astype(np.intp)]
-        return np.asarray(self.value[node].sum(axis=1, dtype=np.float64))
+            right = values.take(look_at.take(node) + start) >= self.threshold.take(node)
+            node = children.take(2 * node + right)
+        return np.asarray(self.value.take(node).sum(axis=1, dtype=np.float64))
+
+    def _look_at(self, width: int) -> npt.NDArray[np.intp]:
+        """Return the cell that each node reads in a row of the given width, laid down twice."""
+        if width not in self._cells:
+            shift = np.where(self.default_left, 0, width)
+            self._cells[width] = np.asarray(self.feature + shift, dtype=np.intp)
+        return self._cells[width]
+
+    @cached_property
+    def _cells(self) -> dict[int, npt.NDArray[np.intp]]:
+        return {}
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays for storage."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,16 @@ Floats = npt.NDArray[np.float64]
 DEFAULT_STRESSORS = ("water", "light", "heat")
 DEFAULT_COVERAGE = 0.9
 _LN2 = math.log(2.0)
+_TINY = 1e-12
 
 
-def output_columns(stressors: Sequence[str]) -> list[str]:
+def output_columns(stressors: Sequence[str]) -> tuple[str, ...]:
     """Return the columns that a prediction adds, in order."""
+    return _output_columns(tuple(stressors))
+
+
+@lru_cache(maxsize=64)
+def _output_columns(stressors: tuple[str, ...]) -> tuple[str, ...]:
     values = ["pl_peak_nm", "plqy_percent", "pl_shift_nm", "plqy_change"]
     for stressor in stressors:
         values += [
@@ -36,7 +43,7 @@ def output_columns(stressors: Sequence[str]) -> list[str]:
             f"half_life_h_{column_name(stressor)}",
         ]
     numbers = [f"{name}{end}" for name in values for end in ("", "_lower", "_upper")]
-    return [*numbers, "in_domain", "domain_reason", "nearest_papers", "error"]
+    return (*numbers, "in_domain", "domain_reason", "nearest_papers", "error")
 
 
 @dataclass(frozen=True)
@@ -126,6 +133,14 @@ class Predictor:
                 answers[place] = self._explained(request, values, stressors)
         return answers
 
+    @cached_property
+    def _needs_elements(self) -> bool:
+        """Whether any model looks at the element statistics of the core."""
+        groups = [descriptor.group for descriptor in self.featurizer.descriptors]
+        used = {*self.pl.columns.tolist(), *self.plqy.columns.tolist()}
+        used |= set(self.lifetime.columns.tolist())
+        return any(groups[column] == "core elements" for column in used if column < len(groups))
+
     # Numbers ---------------------------------------------------------------------------------
 
     def columns(
@@ -133,9 +148,9 @@ class Predictor:
     ) -> dict[str, Floats]:
         """Return the numeric output columns of many requests, each of shape (n,)."""
         items = [request.item for request in requests]
-        matrix = self.featurizer.matrix([*items, *(item.bare for item in items)])
-        coated, bare = matrix[: len(items)], matrix[len(items) :]
-        found = _Numbers(items, coated, bare, coverage)
+        both = [*items, *(item.bare for item in items)]
+        matrix = self.featurizer.matrix(both, elements_too=self._needs_elements)
+        found = _Numbers(items, matrix, coverage)
         return {
             **self._pl_columns(found, _field(requests, "bare_pl_peak_nm")),
             **self._plqy_columns(found, _field(requests, "bare_plqy_percent")),
@@ -143,8 +158,8 @@ class Predictor:
         }
 
     def _pl_columns(self, found: _Numbers, bare_nm: Floats) -> dict[str, Floats]:
-        model, names = self.pl, self.featurizer.names
-        both = model.predict(np.vstack([found.coated, found.bare]), names)
+        model = self.pl
+        both = model.predict(found.both)
         energy, bare_energy = both[: found.size], both[found.size :]
         within = np.full(found.size, model.scores.quantile(found.coverage))
         energy = np.where(found.is_metal, model.null_value, energy)
@@ -161,9 +176,9 @@ class Predictor:
         return peak | {name: column - start_nm for name, column in shift.items()}
 
     def _plqy_columns(self, found: _Numbers, bare_percent: Floats) -> dict[str, Floats]:
-        model, names = self.plqy, self.featurizer.names
-        both = model.predict(np.vstack([found.coated, found.bare]), names)
-        both = np.clip(both, 0.0, 100.0)
+        model = self.plqy
+        both = model.predict(found.both)
+        both = _percent(both)
         value, bare = both[: found.size], both[found.size :]
         value = np.where(found.is_metal, model.null_value, value)
         within = np.full(found.size, model.scores.quantile(found.coverage))
@@ -172,11 +187,11 @@ class Predictor:
         step_within = np.where(found.has_shell, model.pair_scores.quantile(found.coverage), 0.0)
         anchored = ~np.isnan(bare_percent)
         start = np.where(anchored, bare_percent, value - step)
-        value = np.where(anchored, np.clip(start + step, 0.0, 100.0), value)
+        value = np.where(anchored, _percent(start + step), value)
         within = np.where(anchored, step_within, within)
         percent = _interval("plqy_percent", value, within)
         change = _interval("plqy_change", value - start, step_within)
-        return {name: np.clip(column, 0.0, 100.0) for name, column in percent.items()} | {
+        return {name: _percent(column) for name, column in percent.items()} | {
             "plqy_change": change["plqy_change"],
             "plqy_change_lower": np.maximum(change["plqy_change_lower"], -start),
             "plqy_change_upper": np.minimum(change["plqy_change_upper"], 100.0 - start),
@@ -187,29 +202,48 @@ class Predictor:
     ) -> dict[str, Floats]:
         level = 1.0 - found.coverage
         lifetime_low = lower_quantile(self.lifetime.scores, level)
-        gain_low = lower_quantile(self.gain.scores, level)
+        gain_bound = lower_quantile(self.gain.scores, level)
+        lifetimes = self._log_lifetimes(found, stressors, temperature) + math.log(_LN2)
+        gains = np.array(
+            [[self._log_gain(name, item) for item in found.items] for name in stressors]
+        ).reshape(lifetimes.shape)
+        life, life_low = np.exp(lifetimes), np.exp(lifetimes + lifetime_low)
+        gain = np.where(found.has_shell, np.exp(gains), 1.0)
+        gain_low = np.where(found.has_shell, np.exp(gains + gain_bound), 1.0)
+        unbounded = np.full(found.size, np.inf)
+        gain_high = np.where(found.has_shell, np.inf, 1.0)
         columns: dict[str, Floats] = {}
-        for stressor in stressors:
+        for row, stressor in enumerate(stressors):
             name = column_name(stressor)
-            life = self._log_lifetime(found, stressor, temperature)
-            columns |= _lower_bound(f"half_life_h_{name}", life + math.log(_LN2), lifetime_low)
-            gain = np.array([self._log_gain(stressor, item) for item in found.items])
-            bounds = _lower_bound(f"stability_gain_{name}", gain, gain_low)
-            columns |= {key: np.where(found.has_shell, col, 1.0) for key, col in bounds.items()}
+            columns[f"half_life_h_{name}"] = life[row]
+            columns[f"half_life_h_{name}_lower"] = life_low[row]
+            columns[f"half_life_h_{name}_upper"] = unbounded
+            columns[f"stability_gain_{name}"] = gain[row]
+            columns[f"stability_gain_{name}_lower"] = gain_low[row]
+            columns[f"stability_gain_{name}_upper"] = gain_high
         return columns
 
-    def _log_lifetime(self, found: _Numbers, stressor: str, temperature: Floats) -> Floats:
-        null = self.lifetime.predict_null(stressor, found.has_shell.tolist())
-        if self.lifetime.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
-            return null
+    def _log_lifetimes(
+        self, found: _Numbers, stressors: Sequence[str], temperature: Floats
+    ) -> Floats:
+        """Return log lifetimes in log h, shape (n_stressors, n)."""
+        if not stressors:
+            return np.zeros((0, found.size))
+        coated = found.has_shell.tolist()
+        null = np.array([self.lifetime.predict_null(stressor, coated) for stressor in stressors])
+        tests = [
+            self._test_columns(stressor, given) for stressor in stressors for given in temperature
+        ]
+        rows = with_test_columns(np.tile(found.coated, (len(stressors), 1)), tests)
+        trees = self.lifetime.forest.predict(rows[:, self.lifetime.columns]).reshape(null.shape)
+        thin = [self.lifetime.papers.get(name, 0) < THIN_STRESSOR_PAPERS for name in stressors]
+        return np.where(np.array(thin)[:, None] | found.is_metal, null, null + trees)
+
+    def _test_columns(self, stressor: str, temperature: float) -> list[float]:
         usual = self.lifetime.conditions.get(stressor, {})
-        tests = []
-        for given in temperature:
-            stated = usual if math.isnan(given) else {**usual, "temperature_c": float(given)}
-            tests.append(test_columns(stressor, stated))
-        rows = with_test_columns(found.coated, tests)
-        life = null + self.lifetime.forest.predict(rows[:, self.lifetime.columns])
-        return np.where(found.is_metal, null, life)
+        if math.isnan(temperature):
+            return test_columns(stressor, usual)
+        return test_columns(stressor, {**usual, "temperature_c": float(temperature)})
 
     def _log_gain(self, stressor: str, item: Combination) -> float:
         thin = self.gain.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS
@@ -264,13 +298,11 @@ class Predictor:
 class _Numbers:
     """What all targets need of a block of requests."""
 
-    def __init__(
-        self, items: Sequence[Combination], coated: Floats, bare: Floats, coverage: float
-    ) -> None:
+    def __init__(self, items: Sequence[Combination], both: Floats, coverage: float) -> None:
         self.items = items
         self.size = len(items)
-        self.coated = coated
-        self.bare = bare
+        self.both = both
+        self.coated = both[: len(items)]
         self.coverage = coverage
         self.has_shell = np.array([bool(item.layers) for item in items])
         self.is_metal = np.array([item.core is not None and item.core.is_metal for item in items])
@@ -294,26 +326,21 @@ def _field(requests: Sequence[Request], name: str) -> Floats:
     return np.array([getattr(request, name) for request in requests], dtype=float)
 
 
+def _percent(value: Floats) -> Floats:
+    return np.minimum(np.maximum(value, 0.0), 100.0)
+
+
 def _interval(name: str, value: Floats, within: Floats) -> dict[str, Floats]:
     return {name: value, f"{name}_lower": value - within, f"{name}_upper": value + within}
 
 
 def _nm_interval(name: str, energy: Floats, within: Floats) -> dict[str, Floats]:
     low_energy = energy - within
-    with np.errstate(divide="ignore"):
-        upper = np.where(low_energy > 0, EV_NM / np.maximum(low_energy, 0.0), np.inf)
+    upper = np.where(low_energy > 0, EV_NM / np.maximum(low_energy, _TINY), np.inf)
     return {
         name: EV_NM / energy,
         f"{name}_lower": EV_NM / (energy + within),
         f"{name}_upper": upper,
-    }
-
-
-def _lower_bound(name: str, log_value: Floats, log_low: float) -> dict[str, Floats]:
-    return {
-        name: np.exp(log_value),
-        f"{name}_lower": np.exp(log_value + log_low),
-        f"{name}_upper": np.full(len(log_value), np.inf),
     }
 
 

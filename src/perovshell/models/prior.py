@@ -36,6 +36,7 @@ class LinearPrior:
 
     Attributes:
         terms: Descriptor names.
+        columns: Column of each term in a descriptor row.
         center: Weighted mean of each term.
         scale: Weighted standard deviation of each term.
         slope: Coefficient of each standardised term.
@@ -43,6 +44,7 @@ class LinearPrior:
     """
 
     terms: tuple[str, ...]
+    columns: tuple[int, ...]
     center: Floats
     scale: Floats
     slope: Floats
@@ -53,7 +55,8 @@ class LinearPrior:
         cls, matrix: Floats, names: Sequence[str], target: Floats, weights: Floats
     ) -> LinearPrior:
         """Fit to descriptor rows (n, p) with the given column names."""
-        terms = matrix[:, [names.index(term) for term in PL_TERMS]]
+        columns = tuple(names.index(term) for term in PL_TERMS)
+        terms = matrix[:, columns]
         known = ~np.isnan(terms)
         mass = np.where(known, weights[:, None], 0.0)
         total = np.maximum(mass.sum(axis=0), _TINY)
@@ -65,11 +68,11 @@ class LinearPrior:
         weighted = standard * weights[:, None]
         gram = standard.T @ weighted + _PENALTY * np.eye(len(PL_TERMS))
         slope = np.linalg.solve(gram, weighted.T @ (target - intercept))
-        return cls(PL_TERMS, center, scale, np.asarray(slope, dtype=float), intercept)
+        return cls(PL_TERMS, columns, center, scale, np.asarray(slope, dtype=float), intercept)
 
-    def predict(self, matrix: Floats, names: Sequence[str]) -> Floats:
+    def predict(self, matrix: Floats) -> Floats:
         """Return the prior of descriptor rows, shape (n,)."""
-        terms = matrix[:, [names.index(term) for term in self.terms]]
+        terms = matrix[:, self.columns]
         standard = np.where(np.isnan(terms), 0.0, (terms - self.center) / self.scale)
         return np.asarray(self.intercept + standard @ self.slope)
 
@@ -77,6 +80,7 @@ class LinearPrior:
         """Return JSON data."""
         return {
             "terms": list(self.terms),
+            "columns": list(self.columns),
             "center": self.center.tolist(),
             "scale": self.scale.tolist(),
             "slope": self.slope.tolist(),
@@ -87,4 +91,9 @@ class LinearPrior:
     def from_json(cls, data: dict[str, Any]) -> LinearPrior:
         """Rebuild from JSON data."""
         arrays = {name: np.array(data[name], dtype=float) for name in ("center", "scale", "slope")}
-        return cls(terms=tuple(data["terms"]), intercept=float(data["intercept"]), **arrays)
+        return cls(
+            terms=tuple(data["terms"]),
+            columns=tuple(data["columns"]),
+            intercept=float(data["intercept"]),
+            **arrays,
+        )

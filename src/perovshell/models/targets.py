@@ -44,9 +44,9 @@ class RegressionModel:
     null_value: float
     null_scores: Scores
 
-    def predict(self, matrix: Floats, names: Sequence[str]) -> Floats:
-        """Return predictions of descriptor rows (n, p) with the given column names."""
-        start = self.prior.predict(matrix, names) if self.prior else self.offset
+    def predict(self, matrix: Floats) -> Floats:
+        """Return predictions of descriptor rows (n, p)."""
+        start = self.prior.predict(matrix) if self.prior else self.offset
         return np.asarray(start + self.forest.predict(matrix[:, self.columns]))
 
     def to_parts(self) -> tuple[dict[str, Any], Arrays]:

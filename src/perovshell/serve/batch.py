@@ -61,7 +61,7 @@ def predict_file(
 
 
 def _checked_header(
-    name: str, header: list[str], rows: list[Row], outputs: list[str], *, keep: bool
+    name: str, header: list[str], rows: list[Row], outputs: Sequence[str], *, keep: bool
 ) -> list[str]:
     for column in ("core", "shell"):
         if column not in header:

@@ -67,7 +67,7 @@ class FittedRegression:
     def predict(self, problem: RegressionProblem, rows: Rows) -> Floats:
         """Return predictions of rows of a problem."""
         matrix = problem.matrix[rows]
-        start = self.prior.predict(matrix, problem.names) if self.prior else self.offset
+        start = self.prior.predict(matrix) if self.prior else self.offset
         return np.asarray(start + self.trees.predict(matrix))
 
 
@@ -79,7 +79,7 @@ def fit_regression(
     weights = problem.weights(rows)
     prior = LinearPrior.fit(matrix, problem.names, target, weights) if name == "pl" else None
     offset = float(np.average(target, weights=weights))
-    start = prior.predict(matrix, problem.names) if prior else np.full(len(rows), offset)
+    start = prior.predict(matrix) if prior else np.full(len(rows), offset)
     bounds = [problem.bounds[row] for row in rows]
     columns = config.columns(problem.column_groups)
     trees = fit_bounded(

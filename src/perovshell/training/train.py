@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -242,7 +242,7 @@ def _with_domains(dataset: Dataset, predictor: Predictor) -> Predictor:
         target: _domain(target, [s for s in dataset.samples.values() if keep(s)], predictor)
         for target, keep in chosen.items()
     }
-    return Predictor(**{**vars(predictor), "domains": domains})
+    return replace(predictor, domains=domains)
 
 
 def _domain(target: str, samples: list[Sample], predictor: Predictor) -> Domain:
