@@ -58,7 +58,11 @@ def track(trained: TrainedModel, workspace: Workspace) -> Registered:
 @contextmanager
 def _mlflow(workspace: Workspace) -> Iterator[Any]:
     """Import mlflow, point it to the workspace, and put the former address back at the end."""
-    for name, value in _QUIET.items():
+    settings = dict(_QUIET)
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        # Else the embedded store makes a folder of its own in the current one.
+        settings["_MLFLOW_SERVER_ARTIFACT_ROOT"] = _artifacts(workspace)
+    for name, value in settings.items():
         os.environ.setdefault(name, value)
     import mlflow
 
@@ -115,8 +119,11 @@ def _experiment(client: Any, workspace: Workspace) -> str:
         return str(found.experiment_id)
     if os.environ.get("MLFLOW_TRACKING_URI"):
         return str(client.create_experiment(NAME))
-    artifacts = (workspace.root / "mlartifacts").resolve().as_uri()
-    return str(client.create_experiment(NAME, artifact_location=artifacts))
+    return str(client.create_experiment(NAME, artifact_location=_artifacts(workspace)))
+
+
+def _artifacts(workspace: Workspace) -> str:
+    return (workspace.root / "mlartifacts").resolve().as_uri()
 
 
 def _parameters(info: dict[str, Any]) -> dict[str, Any]:

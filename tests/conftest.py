@@ -1,0 +1,45 @@
+"""What the tests share: the bundled dataset and one small trained model."""
+
+from pathlib import Path
+
+import pytest
+
+from perovshell.data.dataset import Dataset
+from perovshell.features.featurizer import Featurizer
+from perovshell.model import Model
+from perovshell.training.train import QUICK, TrainedModel, train
+from perovshell.workspace import Workspace
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Dataset:
+    return Dataset.bundled()
+
+
+@pytest.fixture(scope="session")
+def featurizer() -> Featurizer:
+    return Featurizer.bundled()
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    place = Workspace(tmp_path_factory.mktemp("workspace"))
+    place.prepare()
+    return place
+
+
+@pytest.fixture(scope="session")
+def trained(dataset: Dataset, workspace: Workspace) -> TrainedModel:
+    made = train(dataset, workspace.models, QUICK)
+    workspace.set_champion(made.model_id)
+    return made
+
+
+@pytest.fixture(scope="session")
+def model_folder(trained: TrainedModel) -> Path:
+    return trained.folder
+
+
+@pytest.fixture(scope="session")
+def model(model_folder: Path) -> Model:
+    return Model.from_folder(model_folder)
