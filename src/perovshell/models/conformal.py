@@ -109,6 +109,8 @@ def lower_quantile(scores: Scores, level: float) -> float:
 
     The unseen paper's mass lies at -inf.
     """
-    below = np.cumsum(scores.masses) - float(scores.masses.sum()) + 1.0
-    place = int(np.searchsorted(below, level + _ROUNDING, side="right"))
+    unseen = 1.0 - float(scores.masses.sum())
+    if unseen > level + _ROUNDING:
+        return -math.inf
+    place = int(np.searchsorted(unseen + np.cumsum(scores.masses), level + _ROUNDING, "right"))
     return float(scores.values[place]) if place < len(scores.values) else -math.inf

@@ -1,0 +1,62 @@
+"""Partial pooling of logarithms that are known as intervals."""
+
+import numpy as np
+import pytest
+
+from perovshell.models.censored import PooledEffects, fit_intervals, interval_log_likelihood
+
+
+def test_likelihood_of_half_the_line_is_one_half() -> None:
+    found = interval_log_likelihood(np.array([1.0]), 2.0, np.array([np.e]), np.array([np.inf]))
+    assert np.exp(found[0]) == pytest.approx(0.5)
+
+
+def test_far_tails_keep_their_digits() -> None:
+    found = interval_log_likelihood(
+        np.array([0.0]), 1.0, np.exp(np.array([10.0])), np.exp(np.array([11.0]))
+    )
+    assert found[0] == pytest.approx(-53.23, abs=0.05)  # log of the normal tail beyond 10
+
+
+def test_narrow_intervals_give_ordinary_least_squares() -> None:
+    random = np.random.default_rng(0)
+    design = np.stack([np.ones(200), random.normal(size=200)], axis=1)
+    logs = design @ [2.0, -0.7] + 0.3 * random.normal(size=200)
+    fit = fit_intervals(design, np.exp(logs - 1e-3), np.exp(logs + 1e-3), np.ones(200), np.zeros(2))
+    expected = np.linalg.lstsq(design, logs, rcond=None)[0]
+    assert fit.coefficients == pytest.approx(expected, abs=1e-3)
+    assert fit.sigma == pytest.approx(0.3, abs=0.03)
+
+
+def test_censored_means_are_recovered() -> None:
+    random = np.random.default_rng(1)
+    logs = 3.0 + random.normal(size=400)
+    low, high = np.exp(np.floor(logs)), np.exp(np.floor(logs) + 1)
+    low[logs < 2], high[logs > 4] = 0.0, np.inf
+    found = PooledEffects.fit([()] * 400, low, high, np.ones(400), {})
+    assert found.intercept == pytest.approx(3.0, abs=0.15)
+    assert found.sigma == pytest.approx(1.0, abs=0.15)
+
+
+def pooled(papers: int) -> PooledEffects:
+    rows = [("shell:new",)] * papers + [("shell:old",)] * 20
+    logs = np.array([3.0] * papers + [0.0] * 20)
+    low, high = np.exp(logs - 0.1), np.exp(logs + 0.1)
+    return PooledEffects.fit(rows, low, high, np.ones(len(rows)), {"shell": 0.7})
+
+
+def test_a_shell_with_one_paper_moves_less_than_one_with_eight() -> None:
+    one, eight = pooled(1), pooled(8)
+    step_one = one.predict(["shell:new"]) - one.predict(["shell:old"])
+    step_eight = eight.predict(["shell:new"]) - eight.predict(["shell:old"])
+    assert 0 < step_one < step_eight < 3.0
+
+
+def test_a_label_never_seen_adds_nothing() -> None:
+    found = pooled(3)
+    assert found.predict(["shell:never"]) == found.intercept
+
+
+def test_json_brings_the_same_effects_back() -> None:
+    found = pooled(3)
+    assert PooledEffects.from_json(found.to_json()) == found

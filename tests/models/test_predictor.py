@@ -1,0 +1,162 @@
+"""Answers: their parts, their order, and what they must never do."""
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perovshell.errors import InputError
+from perovshell.model import Model
+from perovshell.models.predictor import output_columns
+
+SYSTEMS = Path(__file__).parent.parent / "data" / "systems.csv"
+VALUES = ("pl_peak_nm", "plqy_percent", "pl_shift_nm", "plqy_change", "half_life_h_water")
+
+
+def one(model: Model, **row: object) -> dict[str, object]:
+    return model.predict([row])[0]
+
+
+def test_columns_come_in_their_order(model: Model) -> None:
+    answer = one(model, core="CsPbBr3", shell="SiO2")
+    assert tuple(answer) == output_columns(("water", "light", "heat"))
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_interval_holds_the_value(model: Model, name: str) -> None:
+    answer = one(model, core="CsPbBr2I", shell="ZrO2")
+    assert answer[f"{name}_lower"] <= answer[name] <= answer[f"{name}_upper"]
+
+
+def test_a_bare_core_has_no_effect_of_a_shell(model: Model) -> None:
+    answer = one(model, core="CsPbBr3", shell="none")
+    for stressor in ("water", "light", "heat"):
+        gains = [answer[f"stability_gain_{stressor}{end}"] for end in ("", "_lower", "_upper")]
+        assert gains == [1, 1, 1]
+    for name in ("pl_shift_nm", "plqy_change"):
+        assert [answer[name + end] for end in ("", "_lower", "_upper")] == [0, 0, 0]
+
+
+def test_stability_is_a_lower_bound_without_an_upper_end(model: Model) -> None:
+    answer = one(model, core="CsPbBr3", shell="SiO2")
+    assert answer["stability_gain_water_upper"] == math.inf
+    assert 0 < answer["stability_gain_water_lower"] < answer["stability_gain_water"]
+
+
+def test_a_measured_bare_peak_anchors_the_answer(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "SiO2"}
+    free, anchored = one(model, **row), one(model, **row, bare_pl_peak_nm=480)
+    assert anchored["pl_peak_nm"] == pytest.approx(480 + anchored["pl_shift_nm"], abs=0.01)
+    assert abs(anchored["pl_peak_nm"] - 480) < abs(free["pl_peak_nm"] - 480)
+
+
+def test_a_measured_bare_yield_anchors_the_answer(model: Model) -> None:
+    answer = one(model, core="CsPbBr3", shell="SiO2", bare_plqy_percent=20)
+    assert answer["plqy_percent"] == pytest.approx(20 + answer["plqy_change"], abs=0.01)
+    assert answer["plqy_change_lower"] >= -20
+
+
+def test_a_metal_core_is_answered_from_the_null_model(model: Model) -> None:
+    answer = one(model, core="AuCu", shell="CsPbCl3")
+    assert answer["in_domain"] is False
+    assert "metal" in answer["domain_reason"]
+    assert answer["pl_peak_nm"] == pytest.approx(1239.84 / model.predictor.pl.null_value, abs=0.01)
+
+
+def test_an_open_shell_says_why_it_is_outside(model: Model) -> None:
+    answer = one(model, core="CsPbBr3", shell="amorphous CsPbBrx")
+    assert answer["in_domain"] is False
+    assert "CsPbBrx is open" in answer["domain_reason"]
+
+
+def test_a_thin_stressor_says_null_model(model: Model) -> None:
+    answer = model.predict([{"core": "CsPbBr3", "shell": "SiO2"}], stressors=["sonication"])[0]
+    assert "null model" in answer["domain_reason"]
+    assert answer["half_life_h_sonication"] > 0
+
+
+def test_an_ignored_input_is_said_to_be_ignored(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "SiO2"}
+    plain, with_thickness = one(model, **row), one(model, **row, shell_thickness_nm=3)
+    assert "shell_thickness_nm is ignored" in with_thickness["domain_reason"]
+    assert with_thickness["pl_peak_nm"] == plain["pl_peak_nm"]
+
+
+def test_a_faulty_row_says_why_and_the_others_are_answered(model: Model) -> None:
+    rows = [
+        {"core": "CsPbX3", "shell": "SiO2"},
+        {"core": "CsPbBr3", "shell": "SiO2"},
+        {"core": "CsPbBr3", "shell": "SiO2", "medium": "gas"},
+        {"core": "CsPbBr3", "shell": "SiO2", "core_size_nm": "big"},
+        {"core": "CsPbBr3", "shell": "none", "structure": "janus"},
+    ]
+    answers = model.predict(rows)
+    assert [bool(answer["error"]) for answer in answers] == [True, False, True, True, True]
+    assert math.isnan(answers[0]["pl_peak_nm"])
+    assert "medium 'gas': allowed: solution" in answers[2]["error"]
+    assert "core_size_nm 'big': a number from" in answers[3]["error"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"stressors": ["wind"]}, "stressor 'wind': allowed: water"),
+        ({"stressors": ["water", "water"]}, "name each once"),
+        ({"coverage": 1.0}, "coverage 1: a number above 0 and below 1"),
+    ],
+)
+def test_options_are_checked(model: Model, options: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        model.predict([{"core": "CsPbBr3", "shell": "SiO2"}], **options)
+
+
+def test_a_measured_combination_names_its_papers(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "silica", "structure": "janus"}
+    answer = model.answer([row])[0]
+    hu = next(item for item in answer.measured if item.paper == "10.1021/jacs.7b11003")
+    assert (hu.pl_peak_nm, hu.plqy_percent) == (517, 80)
+    assert answer.nearest[0].paper == "10.1021/jacs.7b11003"
+    assert answer.nearest[0].distance == 0
+
+
+def test_json_has_no_infinity(model: Model) -> None:
+    data = model.answer([{"core": "CsPbBr3", "shell": "SiO2"}])[0].to_json()
+    assert data["half_life_h_water_upper"] is None
+    assert data["half_life_h_water_upper_open"] is True
+
+
+def test_a_batch_gives_the_numbers_of_single_requests(model: Model) -> None:
+    rows = [{"core": c, "shell": s} for c in ("CsPbBr3", "FAPbI3") for s in ("none", "PMMA", "ZnS")]
+    assert model.predict(rows) == [model.predict([row])[0] for row in rows]
+
+
+def test_a_temperature_moves_the_half_life_only(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "SiO2"}
+    cold, hot = one(model, **row, temperature_c=25), one(model, **row, temperature_c=150)
+    changed = {name for name in cold if cold[name] != hot[name]}
+    assert all(name.startswith("half_life") for name in changed)
+
+
+def test_all_systems_of_the_review_are_answered(model: Model) -> None:
+    with SYSTEMS.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    answers = model.predict(rows)
+    assert len(answers) == 40
+    assert [row["core"] for row, a in zip(rows, answers, strict=True) if a["error"]] == []
+    for answer in answers:
+        assert all(math.isfinite(answer[f"pl_peak_nm{end}"]) for end in ("", "_lower", "_upper"))
+        assert all(math.isfinite(answer[f"plqy_percent{end}"]) for end in ("", "_lower", "_upper"))
+        assert answer["in_domain"] or answer["domain_reason"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.5, 0.89), st.floats(0.9, 0.97))
+def test_more_coverage_never_narrows(model: Model, less: float, more: float) -> None:
+    rows = [{"core": "CsPbBr3", "shell": "SiO2"}]
+    narrow, wide = (model.predict(rows, coverage=level)[0] for level in (less, more))
+    for name in VALUES:
+        assert wide[f"{name}_lower"] <= narrow[f"{name}_lower"] + 1e-9
+        assert wide[f"{name}_upper"] >= narrow[f"{name}_upper"] - 1e-9
