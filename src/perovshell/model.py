@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perovshell.errors import InputError, MissingExtraError
+from perovshell.errors import InputError
 from perovshell.models.folder import ModelInfo, read_folder
 from perovshell.models.predictor import (
     DEFAULT_COVERAGE,
@@ -15,6 +15,7 @@ from perovshell.models.predictor import (
     Answer,
     Predictor,
 )
+from perovshell.registry import download
 from perovshell.workspace import Workspace
 
 _REQUIRED = ("core", "shell")
@@ -109,21 +110,11 @@ def load(source: Path | str | None = None, *, workspace: Path | None = None) -> 
         ModelFolderError: The folder is missing, foreign, of a newer format or damaged.
         WorkspaceError: The workspace has no champion.
         MissingExtraError: An MLflow URI is given and mlflow is not installed.
+        TrackingError: The registry has no such model, or cannot be reached.
     """
     place = Workspace.locate(workspace)
     if source is None:
         return Model.from_folder(place.champion())
     if isinstance(source, str) and source.startswith(("models:/", "runs:/")):
-        return Model.from_folder(_download(source, place.tracking_uri))
+        return Model.from_folder(download(source, place))
     return Model.from_folder(source)
-
-
-def _download(uri: str, tracking_uri: str) -> Path:
-    try:
-        from mlflow import artifacts, set_tracking_uri
-    except ImportError as error:
-        msg = f"{uri}: loading from MLflow needs mlflow: pip install 'perovshell[train]'"
-        raise MissingExtraError(msg) from error
-    set_tracking_uri(tracking_uri)
-    root = Path(artifacts.download_artifacts(artifact_uri=uri))
-    return next(root.glob("**/manifest.json")).parent

@@ -43,8 +43,12 @@ class Workspace:
     @property
     def tracking_uri(self) -> str:
         """MLFLOW_TRACKING_URI, else the embedded database of the workspace."""
-        embedded = f"sqlite:///{(self.root / 'mlflow.db').resolve()}"
-        return os.environ.get("MLFLOW_TRACKING_URI") or embedded
+        return os.environ.get("MLFLOW_TRACKING_URI") or self.database_uri
+
+    @property
+    def database_uri(self) -> str:
+        """The embedded database."""
+        return f"sqlite:///{(self.root / 'mlflow.db').resolve()}"
 
     def prepare(self) -> None:
         """Create the folders and try to write.

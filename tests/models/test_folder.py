@@ -42,7 +42,7 @@ def test_a_missing_file_is_named(copy: Path) -> None:
 
 def test_a_newer_format_says_to_update(copy: Path) -> None:
     change_manifest(copy, format=2)
-    with pytest.raises(ModelFolderError, match="format 2 is newer .* update Perovshell"):
+    with pytest.raises(ModelFolderError, match=r"format 2 is newer .* update Perovshell"):
         read_folder(copy)
 
 

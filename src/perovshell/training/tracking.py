@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import os
 import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perovshell.errors import PerovshellError
 from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
+from perovshell.registry import TrackingError, artifacts_uri, connect, is_embedded
 from perovshell.training.plots import write_plots
 from perovshell.training.train import TrainedModel
 from perovshell.workspace import Workspace
@@ -22,11 +16,6 @@ from perovshell.workspace import Workspace
 NAME = "perovshell"
 """Name of the experiment and of the registered model."""
 CHAMPION = "champion"
-_QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
-
-
-class TrackingError(PerovshellError):
-    """The tracking server cannot be reached or refused; the model folder stands all the same."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +33,7 @@ def track(trained: TrainedModel, workspace: Workspace) -> Registered:
     Raises:
         TrackingError: MLflow refused or cannot be reached.
     """
-    with _mlflow(workspace) as mlflow:
+    with connect(workspace) as mlflow:
         try:
             return _track(mlflow, trained, workspace)
         except Exception as error:
@@ -53,34 +42,6 @@ def track(trained: TrainedModel, workspace: Workspace) -> Registered:
                 f"the model folder {trained.folder} is whole"
             )
             raise TrackingError(msg) from error
-
-
-@contextmanager
-def _mlflow(workspace: Workspace) -> Iterator[Any]:
-    """Import mlflow, point it to the workspace, and put the former address back at the end."""
-    settings = dict(_QUIET)
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        # Else the embedded store makes a folder of its own in the current one.
-        settings["_MLFLOW_SERVER_ARTIFACT_ROOT"] = _artifacts(workspace)
-    for name, value in settings.items():
-        os.environ.setdefault(name, value)
-    import mlflow
-
-    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
-    levels = [logger.level for logger in loggers]
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(workspace.tracking_uri)
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
-            # What mlflow says of type hints and input examples is for its own users.
-            warnings.simplefilter("ignore")
-            yield mlflow
-    finally:
-        mlflow.set_tracking_uri(before)
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _track(mlflow: Any, trained: TrainedModel, workspace: Workspace) -> Registered:
@@ -117,13 +78,9 @@ def _experiment(client: Any, workspace: Workspace) -> str:
     found = client.get_experiment_by_name(NAME)
     if found is not None:
         return str(found.experiment_id)
-    if os.environ.get("MLFLOW_TRACKING_URI"):
-        return str(client.create_experiment(NAME))
-    return str(client.create_experiment(NAME, artifact_location=_artifacts(workspace)))
-
-
-def _artifacts(workspace: Workspace) -> str:
-    return (workspace.root / "mlartifacts").resolve().as_uri()
+    if is_embedded(workspace):
+        return str(client.create_experiment(NAME, artifact_location=artifacts_uri(workspace)))
+    return str(client.create_experiment(NAME))
 
 
 def _parameters(info: dict[str, Any]) -> dict[str, Any]:

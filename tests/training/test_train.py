@@ -1,0 +1,84 @@
+"""A training run: reproducible, and validated against what it must beat."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from perovshell.data.dataset import Dataset
+from perovshell.training.summary import summary_lines
+from perovshell.training.train import QUICK, TrainedModel, train
+from perovshell.training.validation import Settings
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_one_process_gives_the_bytes_of_two(
+    dataset: Dataset, trained: TrainedModel, tmp_path: Path
+) -> None:
+    alone = Settings(**{**vars(QUICK), "jobs": 1})
+    again = train(dataset, tmp_path, alone)
+    assert again.model_id == trained.model_id
+    assert contents(again.folder) == contents(trained.folder)
+
+
+def test_another_seed_is_another_model(
+    dataset: Dataset, trained: TrainedModel, tmp_path: Path
+) -> None:
+    other = train(dataset, tmp_path, Settings(**{**vars(QUICK), "seed": 1}))
+    assert other.model_id != trained.model_id
+
+
+def test_each_fold_is_reported_once(dataset: Dataset, tmp_path: Path) -> None:
+    steps: list[int] = []
+    train(dataset, tmp_path, QUICK, lambda: steps.append(1))
+    assert len(steps) == 3 * QUICK.folds
+
+
+def test_no_half_written_folder_is_left(trained: TrainedModel) -> None:
+    names = {path.name for path in trained.folder.parent.iterdir()}
+    assert not [name for name in names if name.startswith(".")]
+
+
+def test_every_row_is_predicted_by_a_model_that_did_not_see_its_paper(
+    trained: TrainedModel,
+) -> None:
+    for result in trained.results.values():
+        assert np.isfinite(result.model).all()
+
+
+def test_pl_beats_the_median_dummy_beyond_doubt(trained: TrainedModel) -> None:
+    figures = trained.info["figures"]
+    assert figures["dummy.pl.paper.all.mae_difference_lo"] > 0
+    assert trained.info["skill"]["pl"]["has_skill"] is True
+
+
+def test_a_gain_model_without_skill_says_so(trained: TrainedModel) -> None:
+    verdict = trained.info["skill"]["gain"]
+    assert verdict["has_skill"] is False
+    assert "no skill over the null model" in verdict["sentence"]
+    assert 0.0 <= verdict["slope"] <= 1.0
+
+
+def test_figures_are_named_target_split_subset_figure(trained: TrainedModel) -> None:
+    name = re.compile(
+        r"((dummy|neighbour|forest|vegard|null|duration)\.)?(pl|plqy|lifetime|gain)\.paper\."
+        r"(all|lead_no_cspbcl3|coated|lead_free)\.[a-z0-9_]+"
+    )
+    assert [key for key in trained.info["figures"] if not name.fullmatch(key)] == []
+
+
+def test_what_the_folder_says_of_itself(trained: TrainedModel, dataset: Dataset) -> None:
+    assert trained.info["dataset"]["hash"] == dataset.content_hash
+    assert "jobs" not in trained.info["settings"]
+    assert trained.info["settings"]["versions"]["xgboost"]
+
+
+@pytest.mark.parametrize(
+    "words", ["PL peak, all", "against dummy", "Lifetime", "Stability gain", "no skill"]
+)
+def test_the_summary_says_the_headline(trained: TrainedModel, words: str) -> None:
+    assert words in "\n".join(summary_lines(trained.info))
