@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +22,7 @@ from perovshell.errors import DesignSpaceError, FormulaError
 ALL_KNOWN = "all known"
 WISHES = ("pl", "plqy", "gain")
 CONSTRAINTS = ("insoluble_in_water", "no_quenching_shell", "in_domain", "lead_free")
+_COATED = tuple(word for word in STRUCTURES if word != "bare")
 MAX_COMBINATIONS = 200_000
 """Largest space that is ranked."""
 _KEYS = {
@@ -27,6 +30,8 @@ _KEYS = {
     "stressor", "wishes", "constraints",
 }  # fmt: skip
 _SITE_KEYS = {"ions", "step", "at_most"}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
+"""The name of a space is also that of its report's folder."""
 _AMOUNT = {"A": 1, "B": 1, "X": 3}
 
 
@@ -100,11 +105,11 @@ class DesignSpace:
         _check_keys("design space", data, _KEYS)
         cores, not_neutral = _cores(data.get("cores"), reader)
         space = cls(
-            name=str(data.get("name", "design space")),
+            name=_name(data.get("name", "design-space")),
             cores=cores,
             shells=_shells(data.get("shells", ALL_KNOWN), reader),
             structures=tuple(
-                _word("structures", word, STRUCTURES)
+                _word("structures", word, _COATED)
                 for word in _list("structures", data.get("structures", ["core/shell"]))
             ),
             encapsulation=_word(
@@ -153,6 +158,13 @@ def _check_keys(what: str, data: Mapping[Any, Any], allowed: set[str]) -> None:
 def _list(what: str, value: object) -> list[Any]:
     if not isinstance(value, list) or not value:
         msg = f"{what}: {value!r}: a list with at least one entry is needed"
+        raise DesignSpaceError(msg)
+    return value
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        msg = f"name: {value!r}: letters, digits, '-', '_' and '.' are allowed, a letter first"
         raise DesignSpaceError(msg)
     return value
 
@@ -231,7 +243,8 @@ def _cores(value: object, reader: FormulaReader) -> tuple[tuple[Composition, ...
         msg = f"cores: {value!r}: a list of formulas, or a grid with A, B and X, is needed"
         raise DesignSpaceError(msg)
     _check_keys("cores", value, set(_AMOUNT))
-    sites = [_site(site, value.get(site)) for site in _AMOUNT]
+    sites = [_site(site, value.get(site), reader) for site in _AMOUNT]
+    _refuse_grid("cores", math.prod(len(texts) for texts in sites))
     found: dict[object, Composition] = {}
     failed = 0
     for parts in itertools.product(*sites):
@@ -259,29 +272,45 @@ def _listed_cores(texts: list[Any], reader: FormulaReader) -> tuple[Composition,
     return tuple(found.values())
 
 
-def _site(site: str, value: object) -> list[str]:
+def _site(site: str, value: object, reader: FormulaReader) -> list[str]:
     """Return the formula texts of one site: every mixture of its ions on the grid."""
     if not isinstance(value, Mapping):
         msg = f"cores.{site}: {value!r}: a mapping is needed, as {{ions: [Cs, FA], step: 0.5}}"
         raise DesignSpaceError(msg)
     _check_keys(f"cores.{site}", value, _SITE_KEYS)
-    ions = [str(ion) for ion in _list(f"cores.{site}.ions", value.get("ions"))]
+    ions = [_ion(site, ion, reader) for ion in _list(f"cores.{site}.ions", value.get("ions"))]
     step = Fraction(str(_number(f"cores.{site}.step", value.get("step", 1), 0.001, 1)))
     at_most = int(_number(f"cores.{site}.at_most", value.get("at_most", 2), 1, len(ions) + 8))
     if (1 / step).denominator != 1:
         msg = f"cores.{site}.step: {float(step):g} does not divide 1; allowed: 0.5, 0.25, 0.1, ..."
         raise DesignSpaceError(msg)
-    texts: list[str] = []
-    for count in range(1, min(at_most, len(ions)) + 1):
-        for chosen in itertools.combinations(ions, count):
-            texts += [
-                "".join(
-                    f"{ion}{float(step * part * _AMOUNT[site]):.6f}"
-                    for ion, part in zip(chosen, parts, strict=True)
-                )
-                for parts in _compositions(int(1 / step), count)
-            ]
-    return texts
+    steps, counts = int(1 / step), range(1, min(at_most, len(ions)) + 1)
+    mixtures = sum(math.comb(len(ions), k) * math.comb(steps - 1, k - 1) for k in counts)
+    _refuse_grid(f"cores.{site}", mixtures)
+    return [
+        "".join(
+            f"{ion}{float(step * part * _AMOUNT[site]):.6f}"
+            for ion, part in zip(chosen, parts, strict=True)
+        )
+        for count in counts
+        for chosen in itertools.combinations(ions, count)
+        for parts in _compositions(steps, count)
+    ]
+
+
+def _refuse_grid(what: str, size: int) -> None:
+    """Refuse a grid before it is built: a small step gives more mixtures than fit in memory."""
+    if size > MAX_COMBINATIONS:
+        msg = f"{what}: a grid of {size:,}; at most {MAX_COMBINATIONS:,}: take larger steps"
+        raise DesignSpaceError(msg)
+
+
+def _ion(site: str, value: object, reader: FormulaReader) -> str:
+    allowed = [symbol for symbol, ion in reader.ions.by_symbol.items() if ion.site == site]
+    if value not in allowed:
+        msg = f"cores.{site}.ions: {value!r}: allowed: {', '.join(allowed)}"
+        raise DesignSpaceError(msg)
+    return str(value)
 
 
 def _compositions(total: int, parts: int) -> list[tuple[int, ...]]:

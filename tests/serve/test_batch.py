@@ -1,0 +1,97 @@
+"""Predictions for CSV files."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from perovshell.errors import InputError
+from perovshell.model import Model
+from perovshell.models.predictor import output_columns
+from perovshell.serve.batch import cell, predict_file
+
+
+def run(model: Model, folder: Path, text: str, *, keep: bool = False) -> list[dict[str, str]]:
+    (folder / "in.csv").write_text(text)
+    predict_file(
+        model, folder / "in.csv", folder / "out.csv",
+        stressors=["water"], coverage=0.9, keep=keep,
+    )  # fmt: skip
+    with (folder / "out.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_given_columns_pass_through_in_front(model: Model, tmp_path: Path) -> None:
+    rows = run(model, tmp_path, 'my note,core,shell\n"a, b",CsPbBr3,SiO2\n')
+    assert list(rows[0]) == ["my note", "core", "shell", *output_columns(["water"])]
+    assert rows[0]["my note"] == "a, b"
+
+
+def test_numbers_survive_the_file(model: Model, tmp_path: Path) -> None:
+    row = run(model, tmp_path, "core,shell\nCsPbBr3,SiO2\n")[0]
+    answer = model.predict([{"core": "CsPbBr3", "shell": "SiO2"}], stressors=["water"])[0]
+    for name, value in answer.items():
+        if isinstance(value, float):
+            assert float(row[name] or "nan") == pytest.approx(value, rel=0, nan_ok=True)
+
+
+def test_a_row_that_cannot_be_answered_has_an_error_and_no_number(
+    model: Model, tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text("core,shell\nCsPbBr3,SiO2\nCsPbBr4,SiO2\nCsPbI3,PMMA\n")
+    counts = predict_file(
+        model, tmp_path / "in.csv", tmp_path / "out.csv",
+        stressors=["water"], coverage=0.9, keep=False,
+    )  # fmt: skip
+    assert counts == (3, 1)
+    with (tmp_path / "out.csv").open(newline="") as file:
+        good, bad, last = csv.DictReader(file)
+    assert "CsPbBr4" in bad["error"]
+    assert not bad["pl_peak_nm"]
+    assert not bad["half_life_h_water"]
+    for row in (good, last):
+        assert not row["error"]
+        assert float(row["pl_peak_nm"]) > 300
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("core\nCsPbBr3\n", "in.csv, row 1, column shell: this column is missing"),
+        ("core,shell\n", "in.csv: no rows below the header"),
+        ("", "in.csv"),
+        ("core,shell,error\nCsPbBr3,SiO2,x\n", "column error: has the name of an output"),
+    ],
+)
+def test_a_faulty_file_is_refused_and_nothing_written(
+    model: Model, tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        run(model, tmp_path, text)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_clashing_column_is_kept_under_another_name(model: Model, tmp_path: Path) -> None:
+    row = run(model, tmp_path, "core,shell,pl_peak_nm\nCsPbBr3,SiO2,515\n", keep=True)[0]
+    assert row["given_pl_peak_nm"] == "515"
+    assert float(row["pl_peak_nm"]) > 300
+
+
+def test_two_columns_cannot_become_one(model: Model, tmp_path: Path) -> None:
+    text = "core,shell,pl_peak_nm,given_pl_peak_nm\nCsPbBr3,SiO2,515,1\n"
+    with pytest.raises(InputError, match=r"cannot be kept, given_\.\.\. stands already"):
+        run(model, tmp_path, text, keep=True)
+
+
+def test_a_target_that_cannot_be_written_is_named(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("core,shell\nCsPbBr3,SiO2\n")
+    with pytest.raises(InputError, match=r"nowhere/out\.csv: cannot be written"):
+        predict_file(
+            model, tmp_path / "in.csv", tmp_path / "nowhere" / "out.csv",
+            stressors=["water"], coverage=0.9, keep=False,
+        )  # fmt: skip
+
+
+def test_cells() -> None:
+    given = [True, float("nan"), float("inf"), 0.1, 5, "text"]
+    assert [cell(value) for value in given] == ["true", "", "inf", "0.1", "5", "text"]
