@@ -140,7 +140,7 @@ def _hash(tables: Mapping[str, list[Row]]) -> str:
 
 def _paper(cells: Row) -> Paper:
     year = int(cells["year"]) if cells["year"] else None
-    return Paper(cells["paper_id"], cells["doi"], cells["via_doi"], year)
+    return Paper(cells["paper_id"], cells["doi"], cells["via_doi"], year, cells["title"])
 
 
 def _number(text: str) -> float:

@@ -20,12 +20,14 @@ class Paper:
         doi: The study's own DOI, or empty.
         via_doi: DOI of the review or data set its facts were read in, or empty.
         year: Year of publication, or None.
+        title: Title, or empty.
     """
 
     paper_id: str
     doi: str
     via_doi: str
     year: int | None
+    title: str
 
     @property
     def label(self) -> str:

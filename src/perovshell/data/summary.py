@@ -6,7 +6,7 @@ import math
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
-from perovshell.data.targets import Interval
+from perovshell.data.targets import Interval, Reading
 from perovshell.errors import InputError
 
 
@@ -26,6 +26,7 @@ def paper_lines(dataset: Dataset, name: str) -> list[str]:
         raise InputError(msg)
     paper = papers[0]
     lines = [f"{paper.paper_id}: {paper.label}, {paper.year or 'year unknown'}"]
+    lines += [f"  {paper.title}"] if paper.title else []
     for sample in dataset.samples.values():
         if sample.paper_id == paper.paper_id:
             lines.append(_sample_line(sample))
@@ -41,8 +42,16 @@ def _sample_line(sample: Sample) -> str:
 
 def _test_line(test: StabilityTest) -> str:
     gain = test.gain()
-    text = "one-sided" if gain is None else f"gain {_interval(gain)}"
-    return f"    {test.stressor}, {test.coated.measure}: {text}"
+    sides = [("coated", test.coated), ("bare", test.bare)]
+    parts = [f"{name} {_lifetime(side)}" for name, side in sides if side.is_given]
+    parts += [] if gain is None else [f"gain {_interval(gain)}"]
+    return f"    {test.stressor}, {test.coated.measure}: {'; '.join(parts)}"
+
+
+def _lifetime(side: Reading) -> str:
+    if math.isnan(side.duration_h):
+        return f"lifetime {_interval(side.lifetime(1.0))} x an unstated duration"
+    return f"lifetime {_interval(side.lifetime())} h"
 
 
 def _value(value: float, bound: str, unit: str) -> str:

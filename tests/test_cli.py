@@ -1,0 +1,236 @@
+"""The command line as a user meets it: real processes, exit codes, no tracebacks."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import perovshell
+from perovshell.data.tables import bundled_rows
+from perovshell.workspace import Workspace
+
+LITERATURE = Path(perovshell.__file__).parent / "data" / "literature"
+
+
+def run(*arguments: str, cwd: Path, code: int = 0) -> str:
+    """Run the command line; return what it printed (of errors too)."""
+    done = subprocess.run(
+        [sys.executable, "-m", "perovshell", *arguments],
+        cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    if code == 2:
+        assert len(done.stderr.strip().splitlines()) >= 1
+        assert not done.stdout
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def home(workspace: Workspace, trained: object) -> str:
+    return str(workspace.root)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "in.csv"
+    path.write_text("core,shell\nCsPbBr3,SiO2\nFAPbBr3,PMMA\n")
+    return path
+
+
+def dataset_copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(LITERATURE, tmp_path / "data"))
+
+
+def edit(path: Path, row: int, **cells: str) -> None:
+    """Change cells of a CSV file; row 0 is the first below the header."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows[row].update(cells)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+# Help ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(), ("train",), ("predict",), ("rank",), ("data",), ("data", "check"), ("data", "show"),
+     ("models",), ("models", "list"), ("models", "show")],
+)  # fmt: skip
+def test_each_command_explains_itself(command: tuple[str, ...], tmp_path: Path) -> None:
+    assert "Usage: " in run(*command, "--help", cwd=tmp_path)
+
+
+def test_the_version_is_the_package_s(tmp_path: Path) -> None:
+    assert run("--version", cwd=tmp_path).strip() == perovshell.__version__
+
+
+# Predict -------------------------------------------------------------------------------------
+
+
+def test_predict_answers_a_file(home: str, table: Path, tmp_path: Path) -> None:
+    printed = run("predict", "in.csv", "-o", "out.csv", "--workspace", home, cwd=tmp_path)
+    assert "2 of 2 rows answered by model " in printed
+    with (tmp_path / "out.csv").open(newline="") as file:
+        assert [row["error"] for row in csv.DictReader(file)] == ["", ""]
+
+
+def test_predict_tells_scripts_in_json(home: str, table: Path, tmp_path: Path) -> None:
+    printed = run("predict", "in.csv", "-o", "o.csv", "--workspace", home, "--json", cwd=tmp_path)
+    summary = json.loads(printed)
+    assert (summary["rows"], summary["failed"]) == (2, 0)
+    assert len(summary["dataset_hash"]) == 64
+
+
+def test_a_row_that_cannot_be_answered_is_exit_code_1(
+    home: str, table: Path, tmp_path: Path
+) -> None:
+    table.write_text("core,shell\nCsPbBr3,SiO2\nCsPbBr4,SiO2\n")
+    printed = run("predict", "in.csv", "-o", "o.csv", "--workspace", home, cwd=tmp_path, code=1)
+    assert "1 of 2 rows answered" in printed
+    assert (tmp_path / "o.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "said"),
+    [
+        ("core\nCsPbBr3\n", (), "in.csv, row 1, column shell: this column is missing"),
+        ("core,shell\n", (), "in.csv: no rows"),
+        ("", (), "in.csv"),
+        ("core,shell\nCsPbBr3,SiO2\n", ("--stressors", "cold"), "'cold'"),
+        ("core,shell\nCsPbBr3,SiO2\n", ("--coverage", "1.5"), "coverage"),
+        ("core,shell\nCsPbBr3,SiO2\n", ("--model", "nowhere"), "nowhere"),
+    ],
+)
+def test_a_faulty_request_is_one_line_and_exit_code_2(
+    home: str, table: Path, tmp_path: Path, content: str, options: tuple[str, ...], said: str
+) -> None:
+    table.write_text(content)
+    where = ("--workspace", home)
+    printed = run("predict", "in.csv", "-o", "o.csv", *where, *options, cwd=tmp_path, code=2)
+    assert printed.startswith("perovshell: ")
+    assert len(printed.splitlines()) == 1
+    assert said in printed
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_a_missing_file_and_a_missing_champion_are_named(
+    home: str, table: Path, tmp_path: Path
+) -> None:
+    printed = run("predict", "no.csv", "-o", "o.csv", "--workspace", home, cwd=tmp_path, code=2)
+    assert "no.csv" in printed
+    printed = run("predict", "in.csv", "-o", "o.csv", "--workspace", "new", cwd=tmp_path, code=2)
+    assert "workspace new: no champion model; make one with 'perovshell train'" in printed
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [("byte", "pl.npz is damaged"), ("format", "is newer"), ("missing", "pl.npz is missing"),
+     ("foreign", "manifest.json")],
+)  # fmt: skip
+def test_a_model_folder_that_cannot_be_trusted_is_refused(
+    home: str, model_folder: Path, table: Path, tmp_path: Path, damage: str, said: str
+) -> None:
+    copy = Path(shutil.copytree(model_folder, tmp_path / "model"))
+    if damage == "byte":
+        content = bytearray((copy / "pl.npz").read_bytes())
+        content[100] ^= 1
+        (copy / "pl.npz").write_bytes(content)
+    elif damage == "format":
+        manifest = json.loads((copy / "manifest.json").read_text())
+        (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
+    else:
+        (copy / ("pl.npz" if damage == "missing" else "manifest.json")).unlink()
+    printed = run("predict", "in.csv", "-o", "o.csv", "--model", "model", cwd=tmp_path, code=2)
+    assert said in printed
+    assert len(printed.splitlines()) == 1
+
+
+# Rank ----------------------------------------------------------------------------------------
+
+
+def test_rank_prints_ten_lines_with_papers_and_writes_a_report(home: str, tmp_path: Path) -> None:
+    printed = run("rank", "-o", "report", "--workspace", home, cwd=tmp_path)
+    lines = printed.splitlines()
+    assert sum(line.strip().startswith("papers: ") for line in lines) == 10
+    assert sum(line.strip().startswith("rests on: ") for line in lines) == 10
+    assert (tmp_path / "report" / "report.html").is_file()
+    assert (tmp_path / "report" / "ranking.csv").is_file()
+
+
+def test_rank_tells_scripts_in_json(home: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "perovshell", "rank", "--json", "--top", "3", "--workspace", home,
+         "-o", "report"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert [line["rank"] for line in json.loads(done.stdout)["lines"]] == [1, 2, 3]
+
+
+def test_rank_refuses_a_faulty_space(home: str, tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text("cores: [CsPbBr3]\npl_window_nm: [535, 515]\n")
+    printed = run("rank", "space.yaml", "--workspace", home, cwd=tmp_path, code=2)
+    assert "pl_window_nm: [535, 515]: the first must be below the second" in printed
+
+
+# Data ----------------------------------------------------------------------------------------
+
+
+def test_the_bundled_data_have_no_faults(tmp_path: Path) -> None:
+    assert run("data", "check", cwd=tmp_path).startswith("No faults: ")
+
+
+def test_a_paper_is_shown(tmp_path: Path) -> None:
+    paper = bundled_rows("literature", "papers.csv")[0]
+    shown = run("data", "show", paper["paper_id"], cwd=tmp_path)
+    assert paper["title"] in shown
+    assert "neither a paper_id nor a DOI" in run("data", "show", "nobody2020", cwd=tmp_path, code=2)
+
+
+def test_all_faults_of_a_dataset_are_listed_at_once(tmp_path: Path) -> None:
+    folder = dataset_copy(tmp_path)
+    edit(folder / "samples.csv", 3, plqy_percent="140", role="core")
+    edit(folder / "samples.csv", 5, core="CsPbBr4")
+    edit(folder / "samples.csv", 7, paper_id="nobody2020")
+    edit(folder / "stability.csv", 2, coated_percent_low="90", coated_percent_high="10")
+    printed = run("data", "check", "data", cwd=tmp_path, code=2)
+    for said in ("140", "CsPbBr4", "nobody2020", "stability.csv"):
+        assert said in printed
+
+
+def test_training_on_faulty_data_writes_no_model(tmp_path: Path) -> None:
+    folder = dataset_copy(tmp_path)
+    edit(folder / "samples.csv", 0, core_size_nm="large")
+    printed = run("train", "--data", "data", "--workspace", "ws", cwd=tmp_path, code=2)
+    assert "samples.csv, row 2, column core_size_nm" in printed
+    assert not list((tmp_path / "ws" / "models").iterdir())
+
+
+def test_a_workspace_that_is_not_writable_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    printed = run("train", "--quick", "--workspace", "file/ws", cwd=tmp_path, code=2)
+    assert "workspace file/ws: not writable" in printed
+
+
+# Models --------------------------------------------------------------------------------------
+
+
+def test_models_are_listed_and_shown(home: str, model_folder: Path, tmp_path: Path) -> None:
+    assert run("models", "list", "--workspace", home, cwd=tmp_path) == (
+        f"{model_folder.name}  champion\n"
+    )
+    listed = json.loads(run("models", "list", "--json", "--workspace", home, cwd=tmp_path))
+    assert listed == {"models": [model_folder.name], "champion": model_folder.name}
+    shown = run("models", "show", "--workspace", home, cwd=tmp_path)
+    assert "PL peak" in shown
+    detail = json.loads(run("models", "show", "--json", "--workspace", home, cwd=tmp_path))
+    assert detail["model_id"] == model_folder.name

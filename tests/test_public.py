@@ -1,0 +1,72 @@
+"""The whole source: documented, typed, quiet; and the public calls."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import perovshell
+from perovshell.model import Model
+
+SOURCE = Path(perovshell.__file__).parent
+MODULES = sorted(SOURCE.rglob("*.py"))
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def public(tree: ast.Module) -> Iterator[Definition]:
+    """Yield the public classes and functions of a module, and the public methods."""
+    for node in tree.body:
+        if isinstance(node, Definition) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                for inner in node.body:
+                    if isinstance(inner, ast.FunctionDef) and not inner.name.startswith("_"):
+                        yield inner
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_everything_public_is_documented_and_typed(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), "the module has no docstring"
+    for node in public(tree):
+        assert ast.get_docstring(node), f"{node.name} has no docstring"
+        if isinstance(node, ast.FunctionDef):
+            assert node.returns is not None, f"{node.name} has no return type"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_the_library_never_prints_nor_unpickles(path: Path) -> None:
+    names = {
+        node.func.id
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert "print" not in names
+    imported = re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(), re.MULTILINE)
+    assert not {"pickle", "joblib", "cloudpickle", "dill"} & set(imported) - _allowed(path)
+
+
+def _allowed(path: Path) -> set[str]:
+    """Return what may import joblib: validation, to run folds in processes, never to load."""
+    return {"joblib"} if path.name == "validation.py" and path.parent.name == "training" else set()
+
+
+def test_public_names_resolve() -> None:
+    for name in perovshell.__all__:
+        assert getattr(perovshell, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = perovshell.nothing
+
+
+def test_a_data_frame_comes_back_with_its_index(model: Model) -> None:
+    given = pd.DataFrame(
+        {"core": ["CsPbBr3", "FAPbBr3"], "shell": ["SiO2", "PMMA"]}, index=["first", "second"]
+    )
+    answers = model.predict(given)
+    assert isinstance(answers, pd.DataFrame)
+    assert list(answers.index) == ["first", "second"]
+    rows = model.predict(given.to_dict(orient="records"))
+    assert answers.to_dict(orient="records") == rows
