@@ -281,12 +281,64 @@ def test_read_many_leaves_faulty_rows_empty(reader):
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "CsPbBr03", "AuCu" + "9" * 400],
-    ids=["empty", "blank", "leading-zero", "too-long"],
+    [
+        "",
+        " ",
+        "CsPbBr03",
+        "AuCu" + "9" * 400,
+        "AuCu1.2.3",
+        "AuCu2.",
+        "AuCu.5",
+        "Au\nCu2",
+        "AuCu\xff",
+        "AuCu\udcff",
+        "AuCu\0",
+    ],
+    ids=[
+        "empty",
+        "blank",
+        "leading-zero",
+        "too-long",
+        "two-dots",
+        "dot-last",
+        "dot-first",
+        "newline",
+        "byte-ff",
+        "surrogate",
+        "null",
+    ],
 )
 def test_read_many_refuses_after_good_rows(reader, text):
     batch = reader.read_many(["CsPbBr3", "AuCu2", text])
     assert list(batch.errors) == [2]
+
+
+_PIECES = st.sampled_from(
+    ["Cs", "FA", "CH3NH3", "Pb", "Sn", "Br", "I", "(", ")", "0", "1", "3", "0.5", ".", "00", "₃",
+     " ", "\n", "x", "#", "Au"]
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(_PIECES, max_size=8).map("".join), max_size=12))
+def test_read_many_decides_as_read_core(texts):
+    batch = READER.read_many(["CsPbBr3", *texts, "Cs0.5FA0.5Pb(Br0.5I0.5)3"])
+    for row, text in enumerate(texts, start=1):
+        if verdict_of(READER.read_core, text) == "refused":
+            assert str(batch.errors[row])
+        else:
+            core = dict(READER.read_core(text).amounts)
+            amounts = without_padding(batch, row)
+            scale = sum(amounts.values()) / sum(core.values())
+            assert amounts == pytest.approx({key: scale * value for key, value in core.items()})
+    assert without_padding(batch, len(texts) + 1)["FA"] == 0.5
+
+
+def test_read_many_spans_blocks(reader):
+    texts = [f"Cs{n / 10000:g}FA{1 - n / 10000:g}PbBr3" for n in range(1, 9999)]
+    texts[5000] = "CsPbBr4"
+    batch = reader.read_many(texts)
+    assert list(batch.errors) == [5000]
+    assert without_padding(batch, 9000)["Cs"] == pytest.approx(0.9001)
 
 
 def test_read_many_of_nothing(reader):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from perovshell.models.conformal import Scores, censored_scores, group_masses, lower_quantile
+from perovshell.models.conformal import Scores, censored_scores, group_masses
 
 
 def test_masses_leave_room_for_one_unseen_paper() -> None:
@@ -50,8 +50,8 @@ def test_a_known_interval_censored_sample() -> None:
 def test_lower_quantile_gives_the_unseen_paper_the_far_end() -> None:
     values = np.arange(1.0, 20)
     scores = Scores.of(values, [f"p{k}" for k in range(19)])
-    assert lower_quantile(scores, 0.1) == 2.0
-    assert lower_quantile(Scores.of(values[:5], list("abcde")), 0.1) == -math.inf
+    assert scores.lower_quantile(0.1) == 2.0
+    assert Scores.of(values[:5], list("abcde")).lower_quantile(0.1) == -math.inf
 
 
 def simulate(papers: int, datasets: int, *, by_paper: bool) -> float:
@@ -96,5 +96,5 @@ def test_a_lower_bound_holds_under_censoring() -> None:
         low[random.random(31) < 0.2] = -np.inf
         high[random.random(31) < 0.4] = np.inf
         scores = censored_scores(low[:30], high[:30], [f"p{k}" for k in range(30)])
-        kept.append(truth[30] >= lower_quantile(scores, 0.1))
+        kept.append(truth[30] >= scores.lower_quantile(0.1))
     assert np.mean(kept) >= 0.9 - 3 * 0.3 / math.sqrt(200)

@@ -21,16 +21,20 @@ import numpy.typing as npt
 
 from perovshell.data.ions import ELEMENTS, NONMETALS, WRITTEN_OUT, Ion, Ions
 from perovshell.data.shells import NONE, ShellMaterial, Shells
+from perovshell.data.template import (
+    MAX_AMOUNT,
+    MAX_DEPTH,
+    MIN_AMOUNT,
+    NEUTRAL_WITHIN,
+    Amounts,
+    Template,
+    multiply_out,
+    scan,
+)
 from perovshell.errors import FormulaError
 
-NEUTRAL_WITHIN = 0.05
-"""Largest net charge of a formula unit, in e."""
 MAX_LENGTH = 200
 """Longest text read as a formula or a shell."""
-MIN_AMOUNT, MAX_AMOUNT = 1e-6, 1000.0
-"""Smallest and largest amount of one ion in a formula unit."""
-MAX_DEPTH = 3
-"""Most numbers that multiply for one ion: its own and those of the brackets around it."""
 _MAX_TEMPLATES = 100_000
 
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -110,36 +114,6 @@ def shell_text(layers: Sequence[ShellMaterial]) -> str:
     return "|".join(layer.name for layer in layers) or NONE
 
 
-@dataclass(frozen=True)
-class _Template:
-    """What a skeleton means: for each species, the products of numbers that add up to it."""
-
-    species: tuple[str, ...]
-    terms: tuple[tuple[tuple[int, ...], ...], ...]
-    ions: tuple[Ion, ...]
-    charge_choices: Floats
-    is_metal: bool
-    numbers: int
-
-    @cached_property
-    def flat_terms(self) -> npt.NDArray[np.intp]:
-        """One row a term: the place of its species, then the numbers to multiply (-1: none)."""
-        return np.array(
-            [
-                [slot, *term, *[-1] * (MAX_DEPTH - len(term))]
-                for slot, terms in enumerate(self.terms)
-                for term in terms
-            ],
-            dtype=np.intp,
-        )
-
-    def amounts(self, numbers: Sequence[float]) -> list[float]:
-        return [
-            sum(math.prod(numbers[index] for index in term) for term in terms)
-            for terms in self.terms
-        ]
-
-
 class FormulaReader:
     """Reads cores, shells and whole samples by the ion and shell tables it is given.
 
@@ -163,7 +137,7 @@ class FormulaReader:
             r"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<unknown>.)",
             re.DOTALL,
         )
-        self._templates: dict[tuple[str, ...], _Template] = {}
+        self._templates: dict[tuple[str, ...], Template] = {}
         self._order = {symbol: rank for rank, symbol in enumerate(ions.by_symbol)}
 
     @classmethod
@@ -269,7 +243,7 @@ class FormulaReader:
             ions=tuple(ion for _, _, ion in pairs),
         )
 
-    def _refuse_amounts(self, text: str, template: _Template, amounts: list[float]) -> None:
+    def _refuse_amounts(self, text: str, template: Template, amounts: list[float]) -> None:
         for symbol, amount in zip(template.species, amounts, strict=True):
             if not MIN_AMOUNT <= amount <= MAX_AMOUNT:
                 msg = (
@@ -291,11 +265,11 @@ class FormulaReader:
         close = difflib.get_close_matches(text, self.known_cores, n=1, cutoff=0.0)
         return close[0]
 
-    def _template_of(self, text: str) -> tuple[_Template, list[float]]:
+    def _template_of(self, text: str) -> tuple[Template, list[float]]:
         template, parts = self._split(text)
         return template, [float(number) for number in parts[1::2]]
 
-    def _split(self, text: str) -> tuple[_Template, list[str]]:
+    def _split(self, text: str) -> tuple[Template, list[str]]:
         """Return the template of a formula, and its skeleton and numbers in turn."""
         if not text:
             msg = "core: no core given; write a formula such as CsPbBr3"
@@ -352,14 +326,14 @@ class FormulaReader:
         )
         raise FormulaError(msg)
 
-    def _template(self, text: str, terms: dict[str, list[tuple[int, ...]]]) -> _Template:
+    def _template(self, text: str, terms: dict[str, list[tuple[int, ...]]]) -> Template:
         species = tuple(terms)
         is_metal = all(symbol not in NONMETALS for symbol in species) and not any(
             symbol in self.ions.organics for symbol in species
         )
         ions = tuple(self._ion(text, symbol, is_metal=is_metal) for symbol in species)
         choices = itertools.product(*((0,) if is_metal else ion.charges for ion in ions))
-        return _Template(
+        return Template(
             species=species,
             terms=tuple(tuple(terms[symbol]) for symbol in species),
             ions=ions,
@@ -402,44 +376,49 @@ class FormulaReader:
             The compositions as arrays; rows that cannot be read stand in `errors`. Amounts are
             as written: `Cs2Pb2Br6` is not reduced to `CsPbBr3`.
         """
+        scanned = scan(texts, MAX_LENGTH)
+        templates: list[Template] = []
+        places: dict[bytes, int] = {}
+        for skeleton, row in scanned.examples().items():
+            try:
+                template, parts = self._split(texts[row])
+            except FormulaError:
+                continue  # Each row of this skeleton gets its own message below.
+            if "".join(parts) == texts[row]:
+                places[skeleton] = len(templates)
+                templates.append(template)
+        template_of = np.array([places.get(key, -1) for key in scanned.skeletons], dtype=np.intp)
+        template_of[~scanned.is_plain] = -1
+        start = scanned.first.copy()
+        numbers = scanned.numbers.tolist()
         errors: dict[int, FormulaError] = {}
-        known: dict[tuple[str, ...], int] = {}
-        used: list[_Template] = []
-        rows: list[int] = []
-        template_of: list[int] = []
-        numbers: list[str] = []
-        split = _NUMBER.split
-        for index, text in enumerate(texts):
-            parts = split(text)
-            skeleton = tuple(parts[::2])
-            place = known.get(skeleton)
-            if place is None or len(text) > MAX_LENGTH:
-                try:
-                    template, parts = self._split(text.strip())
-                except FormulaError as error:
-                    errors[index] = error
-                    continue
-                place = known.setdefault(tuple(parts[::2]), len(used))
-                if place == len(used):
-                    used.append(template)
-            rows.append(index)
-            template_of.append(place)
-            numbers.extend(parts[1::2])
-        block = _multiply_out(used, np.asarray(template_of, dtype=np.intp), numbers)
-        return self._finish(texts, np.asarray(rows, dtype=np.intp), used, block, errors)
+        place_of = {id(template): place for place, template in enumerate(templates)}
+        for row in np.flatnonzero(template_of < 0).tolist():
+            try:
+                template, own_numbers = self._template_of(texts[row].strip())
+            except FormulaError as error:
+                errors[row] = error
+                continue
+            place = place_of.setdefault(id(template), len(templates))
+            templates += [template] if place == len(templates) else []
+            template_of[row], start[row] = place, len(numbers)
+            numbers += own_numbers
+        rows = np.flatnonzero(template_of >= 0)
+        block = multiply_out(templates, template_of[rows], start[rows], numbers)
+        return self._finish(texts, rows, templates, block, errors)
 
     def _finish(
         self,
         texts: Sequence[str],
         rows: npt.NDArray[np.intp],
-        used: Sequence[_Template],
-        block: _Block,
+        templates: Sequence[Template],
+        block: Amounts,
         errors: dict[int, FormulaError],
     ) -> CompositionBatch:
         """Check amounts and charges, and put the rows where they were."""
         width = block.amounts.shape[1]
-        table = np.full((max(len(used), 1), width), -1, dtype=np.int16)
-        for place, template in enumerate(used):
+        table = np.full((max(len(templates), 1), width), -1, dtype=np.int16)
+        for place, template in enumerate(templates):
             table[place, : len(template.species)] = [
                 self.species_index[symbol] for symbol in template.species
             ]
@@ -458,83 +437,9 @@ class FormulaReader:
         return CompositionBatch(species, amounts, dict(sorted(errors.items())))
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Amounts of many formulas, by template: shape (n, k), with a first verdict."""
-
-    template: npt.NDArray[np.intp]
-    amounts: Floats
-    good: npt.NDArray[np.bool_]
-
-
-def _multiply_out(
-    used: Sequence[_Template], template: npt.NDArray[np.intp], numbers: Sequence[str]
-) -> _Block:
-    """Multiply the numbers of all formulas in a few array operations.
-
-    Every term of a template is a product of up to `MAX_DEPTH` numbers; a missing factor points
-    to a 1 at the end of the number array.
-    """
-    width = max((len(item.species) for item in used), default=1)
-    flat = np.concatenate(
-        [item.flat_terms for item in used] or [np.zeros((0, 1 + MAX_DEPTH), dtype=np.intp)]
-    )
-    slots, factors = flat[:, 0], flat[:, 1:]
-    terms_each = np.array([len(item.flat_terms) for item in used], dtype=np.intp)
-    first_term = np.concatenate([[0], np.cumsum(terms_each)]).astype(np.intp)
-    count = terms_each[template]
-    row = np.repeat(np.arange(len(template)), count)
-    within = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-    term = first_term[template[row]] + within
-    numbers_each = np.array([item.numbers for item in used], dtype=np.intp)[template]
-    start = (np.cumsum(numbers_each) - numbers_each)[row]
-    values = np.array([*map(float, numbers), 1.0])
-    product = np.ones(len(row))
-    for level in range(MAX_DEPTH):
-        factor = factors[term, level]
-        if (factor < 0).all():
-            break
-        product *= values[np.where(factor < 0, len(values) - 1, start + factor)]
-    summed = np.bincount(
-        row * width + slots[term], weights=product, minlength=len(template) * width
-    )
-    amounts = np.asarray(summed, dtype=float).reshape(len(template), width)
-    return _Block(template, amounts, _first_verdict(used, template, amounts))
-
-
-def _first_verdict(
-    used: Sequence[_Template], template: npt.NDArray[np.intp], amounts: Floats
-) -> npt.NDArray[np.bool_]:
-    """Accept what is in range and neutral with the first charge of each ion."""
-    charges = np.zeros((max(len(used), 1), amounts.shape[1]))
-    is_site_fault = np.zeros(max(len(used), 1), dtype=bool)
-    present = np.zeros(charges.shape, dtype=bool)
-    for place, item in enumerate(used):
-        charges[place, : len(item.species)] = item.charge_choices[0]
-        present[place, : len(item.species)] = True
-        is_site_fault[place] = bool(_site_fault(item))
-    in_range = ((amounts >= MIN_AMOUNT) & (amounts <= MAX_AMOUNT)) | ~present[template]
-    neutral = np.abs((amounts * charges[template]).sum(axis=1)) <= NEUTRAL_WITHIN + 1e-9
-    return np.asarray(in_range.all(axis=1) & neutral & ~is_site_fault[template])
-
-
-def _site_fault(template: _Template) -> str:
-    sites = {ion.site for ion in template.ions}
-    if template.is_metal:
-        return ""
-    if "X" not in sites:
-        return "no halide: not a halide-perovskite core"
-    if "A" not in sites:
-        return "no A-site ion (Cs, FA, MA, ...): not a halide-perovskite core"
-    if "B" not in sites:
-        return "no B-site metal: not a halide-perovskite core"
-    return ""
-
-
-def _refuse_sites(text: str, template: _Template) -> None:
-    fault = _site_fault(template)
-    if fault:
-        msg = f"core {text!r}: {fault}"
+def _refuse_sites(text: str, template: Template) -> None:
+    if template.site_fault:
+        msg = f"core {text!r}: {template.site_fault}"
         raise FormulaError(msg)
 
 

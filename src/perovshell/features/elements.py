@@ -44,6 +44,10 @@ _MODE_RELATIVE, _MODE_ABSOLUTE = 1e-5, 1e-8
 """Amounts this close count as equal for the mode, as in numpy.isclose."""
 
 
+_BLOCK = 512
+"""Rows worked on at once."""
+
+
 @dataclass(frozen=True)
 class ElementTable:
     """Elemental properties.
@@ -138,24 +142,34 @@ def _by_element_set(
 
 def _fill(out: Floats, rows: npt.NDArray[np.intp], amounts: Floats, properties: Floats) -> None:
     """Write one group; amounts (m, e) are all positive, properties (e, p)."""
-    fractions = amounts / amounts.sum(axis=1, keepdims=True)
     low, high = properties.min(axis=0), properties.max(axis=0)
-    mean = fractions @ properties
-    deviation = np.abs(properties[None, :, :] - mean[:, None, :])
-    block = np.empty((len(rows), len(PROPERTIES), len(STATISTICS)))
-    block[:, :, 0] = low
-    block[:, :, 1] = high
-    block[:, :, 2] = high - low
-    block[:, :, 3] = mean
-    block[:, :, 4] = np.matmul(fractions[:, None, :], deviation)[:, 0, :]
-    block[:, :, 5] = _mode(amounts, properties)
     size = len(PROPERTIES) * len(STATISTICS)
-    out[rows, :size] = block.reshape(len(rows), size)
-    out[rows, size : size + len(NORMS)] = _norms(fractions)
     first = PROPERTIES.index("NsValence")
-    orbitals = mean[:, first : first + len(ORBITALS)]
-    out[rows, size + len(NORMS) : -len(ORBITALS)] = orbitals
-    out[rows, -len(ORBITALS) :] = orbitals / mean[:, [PROPERTIES.index("NValence")]]
+    for start in range(0, len(rows), _BLOCK):
+        part = amounts[start : start + _BLOCK]
+        fractions = part / part.sum(axis=1, keepdims=True)
+        mean = fractions @ properties
+        block = np.empty((len(part), N_COLUMNS))
+        statistics = block[:, :size].reshape(len(part), len(PROPERTIES), len(STATISTICS))
+        statistics[:, :, 0] = low
+        statistics[:, :, 1] = high
+        statistics[:, :, 2] = high - low
+        statistics[:, :, 3] = mean
+        statistics[:, :, 4] = _average_deviation(fractions, properties, mean)
+        statistics[:, :, 5] = _mode(part, properties)
+        block[:, size : size + len(NORMS)] = _norms(fractions)
+        orbitals = mean[:, first : first + len(ORBITALS)]
+        block[:, size + len(NORMS) : -len(ORBITALS)] = orbitals
+        block[:, -len(ORBITALS) :] = orbitals / mean[:, [PROPERTIES.index("NValence")]]
+        out[rows[start : start + _BLOCK]] = block
+
+
+def _average_deviation(fractions: Floats, properties: Floats, mean: Floats) -> Floats:
+    """Sum over the elements: no array of (m, e, p) is needed, so a block stays in the cache."""
+    total = np.zeros_like(mean)
+    for element, values in enumerate(properties):
+        total += fractions[:, [element]] * np.abs(values - mean)
+    return total
 
 
 def _mode(amounts: Floats, properties: Floats) -> Floats:

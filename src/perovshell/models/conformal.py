@@ -10,9 +10,9 @@ hierarchical data" (10.48550/arXiv.2306.06342).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float64]
 _MAX_STEPS = 20_000
 _TOLERANCE = 1e-10
 _ROUNDING = 1e-12
+_LEVELS_KEPT = 64
 
 
 def group_masses(groups: Sequence[str]) -> Floats:
@@ -51,8 +52,38 @@ class Scores:
 
     def quantile(self, coverage: float) -> float:
         """Return the score that a new paper's rows stay within; inf where K is too small."""
-        place = int(np.searchsorted(self._cumulative, coverage - _ROUNDING))
-        return float(self.values[place]) if place < len(self.values) else math.inf
+        return self._quantile(coverage)
+
+    def lower_quantile(self, level: float) -> float:
+        """Return the score that a new paper's rows stay above with probability 1 - level.
+
+        The unseen paper's mass lies at -inf.
+        """
+        return self._lower_quantile(level)
+
+    @cached_property
+    def _quantile(self) -> Callable[[float], float]:
+        """Single predictions ask for the same few levels again and again."""
+
+        @lru_cache(maxsize=_LEVELS_KEPT)
+        def quantile(coverage: float) -> float:
+            place = int(np.searchsorted(self._cumulative, coverage - _ROUNDING))
+            return float(self.values[place]) if place < len(self.values) else math.inf
+
+        return quantile
+
+    @cached_property
+    def _lower_quantile(self) -> Callable[[float], float]:
+        @lru_cache(maxsize=_LEVELS_KEPT)
+        def quantile(level: float) -> float:
+            unseen = 1.0 - float(self.masses.sum())
+            if unseen > level + _ROUNDING:
+                return -math.inf
+            reached = unseen + self._cumulative
+            place = int(np.searchsorted(reached, level + _ROUNDING, "right"))
+            return float(self.values[place]) if place < len(self.values) else -math.inf
+
+        return quantile
 
     @cached_property
     def _cumulative(self) -> Floats:
@@ -102,15 +133,3 @@ def _mass_intervals(low: Floats, high: Floats) -> tuple[Floats, npt.NDArray[np.f
     last = np.array([end for _, end in innermost])
     covers = (low[:, None] <= first[None, :]) & (high[:, None] >= last[None, :])
     return first, covers.astype(float)
-
-
-def lower_quantile(scores: Scores, level: float) -> float:
-    """Return the residual that a new paper's rows stay above with probability 1 - level.
-
-    The unseen paper's mass lies at -inf.
-    """
-    unseen = 1.0 - float(scores.masses.sum())
-    if unseen > level + _ROUNDING:
-        return -math.inf
-    place = int(np.searchsorted(unseen + np.cumsum(scores.masses), level + _ROUNDING, "right"))
-    return float(scores.values[place]) if place < len(scores.values) else -math.inf

@@ -63,7 +63,7 @@ class Forest:
         copy that sends a missing value to its default side: so missing needs no case of its own.
         """
         missing = np.isnan(rows)
-        both = np.hstack([np.where(missing, _LOW, rows), np.where(missing, _HIGH, rows)])
+        both = np.concatenate([np.where(missing, _LOW, rows), np.where(missing, _HIGH, rows)], 1)
         values, width = both.ravel(), rows.shape[1]
         look_at = self._look_at(width)
         start = (np.arange(len(rows)) * (2 * width))[:, None]

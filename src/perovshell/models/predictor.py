@@ -15,7 +15,6 @@ from perovshell.data.targets import EV_NM
 from perovshell.data.vocabulary import STRESSORS, column_name
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Combination, Featurizer
-from perovshell.models.conformal import lower_quantile
 from perovshell.models.evidence import Domain, Literature, Neighbour
 from perovshell.models.request import Request
 from perovshell.models.stability import THIN_STRESSOR_PAPERS, test_columns, with_test_columns
@@ -128,8 +127,9 @@ class Predictor:
                 answers[place] = _unanswered(str(error), stressors)
         if requests:
             columns = self.columns(requests, stressors, coverage)
-            for index, (place, request) in enumerate(zip(places, requests, strict=True)):
-                values = {name: _rounded(column[index]) for name, column in columns.items()}
+            table = np.array(list(columns.values())).T.tolist()
+            for place, request, numbers in zip(places, requests, table, strict=True):
+                values = dict(zip(columns, map(_rounded, numbers), strict=True))
                 answers[place] = self._explained(request, values, stressors)
         return answers
 
@@ -201,8 +201,8 @@ class Predictor:
         self, found: _Numbers, stressors: Sequence[str], temperature: Floats
     ) -> dict[str, Floats]:
         level = 1.0 - found.coverage
-        lifetime_low = lower_quantile(self.lifetime.scores, level)
-        gain_bound = lower_quantile(self.gain.scores, level)
+        lifetime_low = self.lifetime.scores.lower_quantile(level)
+        gain_bound = self.gain.scores.lower_quantile(level)
         lifetimes = self._log_lifetimes(found, stressors, temperature) + math.log(_LN2)
         gains = np.array(
             [[self._log_gain(name, item) for item in found.items] for name in stressors]
@@ -235,7 +235,9 @@ class Predictor:
             self._test_columns(stressor, given) for stressor in stressors for given in temperature
         ]
         rows = with_test_columns(np.tile(found.coated, (len(stressors), 1)), tests)
-        trees = self.lifetime.forest.predict(rows[:, self.lifetime.columns]).reshape(null.shape)
+        trees = self.lifetime.forest.predict(rows.take(self.lifetime.columns, axis=1)).reshape(
+            null.shape
+        )
         thin = [self.lifetime.papers.get(name, 0) < THIN_STRESSOR_PAPERS for name in stressors]
         return np.where(np.array(thin)[:, None] | found.is_metal, null, null + trees)
 

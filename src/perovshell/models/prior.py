@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,9 +73,13 @@ class LinearPrior:
 
     def predict(self, matrix: Floats) -> Floats:
         """Return the prior of descriptor rows, shape (n,)."""
-        terms = matrix[:, self.columns]
+        terms = matrix.take(self._places, axis=1)
         standard = np.where(np.isnan(terms), 0.0, (terms - self.center) / self.scale)
         return np.asarray(self.intercept + standard @ self.slope)
+
+    @cached_property
+    def _places(self) -> npt.NDArray[np.intp]:
+        return np.array(self.columns, dtype=np.intp)
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON data."""

@@ -38,7 +38,7 @@ def test_columns(stressor: str, conditions: Mapping[str, float]) -> list[float]:
 
 def with_test_columns(matrix: Floats, columns: Sequence[Sequence[float]]) -> Floats:
     """Append test columns to descriptor rows."""
-    return np.hstack([matrix, np.asarray(columns, dtype=float)])
+    return np.concatenate([matrix, np.array(columns, dtype=float)], axis=1)
 
 
 def lifetime_labels(stressor: str, *, coated: bool) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ class RegressionModel:
     def predict(self, matrix: Floats) -> Floats:
         """Return predictions of descriptor rows (n, p)."""
         start = self.prior.predict(matrix) if self.prior else self.offset
-        return np.asarray(start + self.forest.predict(matrix[:, self.columns]))
+        return np.asarray(start + self.forest.predict(matrix.take(self.columns, axis=1)))
 
     def to_parts(self) -> tuple[dict[str, Any], Arrays]:
         """Return JSON data and arrays for storage."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from perovshell.data.targets import EV_NM
 from perovshell.models.censored import fit_intervals, interval_log_likelihood
-from perovshell.models.conformal import Scores, censored_scores, lower_quantile
+from perovshell.models.conformal import Scores, censored_scores
 from perovshell.training import learners
 from perovshell.training.baselines import BASELINES, predict_baselines
 from perovshell.training.figures import (
@@ -358,7 +358,7 @@ def _interval_report(
     for fold in np.unique(result.fold):
         others, test = result.fold != fold, result.fold == fold
         scores = interval_scores(result.model[0][others], problem, np.flatnonzero(others))
-        bound[test] = np.exp(result.model[0][test] + lower_quantile(scores, 1 - LEVEL))
+        bound[test] = np.exp(result.model[0][test] + scores.lower_quantile(1 - LEVEL))
     put(
         figures, f"{prefix}.coverage_certain", bootstrap.mean_by_paper((bound <= low).astype(float))
     )

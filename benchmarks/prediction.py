@@ -1,0 +1,57 @@
+"""One prediction in process against MLflow's pyfunc of the same model, and from a cold start."""
+
+import functools
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+from _bench import median_ms, rows, seconds, trained_workspace
+
+from perovshell.registry import connect
+
+WARM, ASKED, ROUNDS, COLD = 50, 200, 5, 9
+
+
+def main() -> None:
+    """Print the times and their ratio."""
+    with tempfile.TemporaryDirectory() as folder:
+        place, model = trained_workspace(folder)
+        with connect(place) as mlflow:
+            served = mlflow.pyfunc.load_model("models:/perovshell@champion")
+        requests = iter(rows((WARM + ROUNDS * ASKED) * 2, seed=0))
+
+        def ours(count: int) -> float:
+            given = [[next(requests)] for _ in range(count)]
+            return median_ms([functools.partial(model.predict, one) for one in given])
+
+        def theirs(count: int) -> float:
+            given = [pd.DataFrame([next(requests)]) for _ in range(count)]
+            return median_ms([functools.partial(served.predict, one) for one in given])
+
+        ours(WARM), theirs(WARM)
+        pairs = [(ours(ASKED), theirs(ASKED)) for _ in range(ROUNDS)]
+        ms = statistics.median(mine for mine, _ in pairs)
+        pyfunc_ms = statistics.median(other for _, other in pairs)
+        ratio = statistics.median(other / mine for mine, other in pairs)
+        cold = cold_start(Path(folder))
+    print(f"one row in process: {ms:.3f} ms; MLflow pyfunc: {pyfunc_ms:.2f} ms; cold: {cold:.2f} s")
+    figures = {"ms_per_row": ms, "ms_pyfunc": pyfunc_ms, "ratio_pyfunc": ratio}
+    print(json.dumps({**figures, "cold_start_s": cold}))
+
+
+def cold_start(folder: Path) -> float:
+    """Return the median time of `perovshell predict` of one row in a process of its own."""
+    (folder / "in.csv").write_text("core,shell\nCsPbBr3,SiO2\n")
+    command = [sys.executable, "-m", "perovshell", "predict", "in.csv", "-o", "out.csv"]
+    run = functools.partial(
+        subprocess.run, [*command, "--workspace", "."], cwd=folder, check=True, capture_output=True
+    )
+    return statistics.median(seconds(run) for _ in range(COLD))
+
+
+if __name__ == "__main__":
+    main()
