@@ -2,8 +2,8 @@
 # Build the wheel, install it without extras into a fresh environment, and predict from another
 # folder: what a user of the base install gets.
 set -eu
-python=$1
 top=$(pwd)
+python=$top/$1
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
 
