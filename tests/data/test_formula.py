@@ -489,3 +489,8 @@ def test_what_is_read_and_printed_reads_again_equal(pairs):
 def test_fractions_of_two_halides_add_up(fraction):
     core = READER.read_core(f"CsPb(Br{fraction}I{1 - fraction:.3f})3")
     assert core.site_fractions("X")["Br"] == pytest.approx(fraction)
+
+
+def test_a_whole_name_beside_a_shell_is_explained(reader):
+    with pytest.raises(FormulaError, match="such a name needs an empty shell cell"):
+        reader.read_sample("CsPbBr3@SiO2", "SiO2")

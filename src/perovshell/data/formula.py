@@ -463,11 +463,14 @@ def _refuse_open_amounts(text: str) -> None:
     if "|" in text:
         msg = f"core {text!r}: '|' joins shell layers; write them in the shell cell"
         raise FormulaError(msg)
+    if "@" in text:
+        msg = f"core {text!r}: '@' joins core and shell; such a name needs an empty shell cell"
+        raise FormulaError(msg)
     negative = re.search(r"-\d", text)
     if negative and not re.search(r"-\d*\.?\d*[a-zδ]", text):
         msg = f"core {text!r}: negative amount {negative[0]!r}; amounts are above 0"
         raise FormulaError(msg)
-    for sign in "/,;:@~±<>-–":
+    for sign in "/,;:~±<>-–":
         if sign in text:
             msg = (
                 f"core {text!r}: {sign!r} leaves an amount open; write each amount as a decimal, "

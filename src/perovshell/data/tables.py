@@ -38,7 +38,7 @@ def read_table(source: Source) -> tuple[list[str], list[Row]]:
         InputError: The file is missing, unreadable, empty, has a column twice or a row of
             another length than the header.
     """
-    name = source.name
+    name = source.name or str(source)
     try:
         text = source.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
@@ -67,10 +67,14 @@ def _header_and_rows(name: str, lines: list[list[str]]) -> tuple[list[str], list
     if twice:
         msg = f"{name}: column {twice[0]!r} stands twice in the header"
         raise InputError(msg)
+    while not lines[-1]:
+        lines.pop()
     rows: list[Row] = []
     for number, cells in enumerate(lines[1:], start=2):
         if not cells:
-            continue
+            # Skipped, it would shift the row numbers of all messages below it.
+            msg = f"{name}, row {number}: an empty line inside the table; remove it"
+            raise InputError(msg)
         if len(cells) != len(header):
             msg = f"{name}, row {number}: {len(cells)} cells where the header has {len(header)}"
             raise InputError(msg)

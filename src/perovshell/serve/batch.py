@@ -65,7 +65,8 @@ def _checked_header(
 ) -> list[str]:
     for column in ("core", "shell"):
         if column not in header:
-            msg = f"{name}, row 1, column {column}: this column is missing"
+            hint = "; cells are separated by commas" if ";" in header[0] else ""
+            msg = f"{name}, row 1, column {column}: this column is missing{hint}"
             raise InputError(msg)
     if not rows:
         msg = f"{name}: no rows below the header"
