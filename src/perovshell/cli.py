@@ -79,13 +79,13 @@ def train(
 
     from perovshell.data.dataset import Dataset
     from perovshell.training import train as training
-    from perovshell.training.validation import CONFIGS, Settings
+    from perovshell.training.nested import FITTED, Settings
 
     place = Workspace.locate(workspace)
     place.prepare()
     dataset = Dataset.bundled() if data is None else Dataset.from_folder(data)
     settings = replace(training.QUICK if quick else Settings(), seed=seed, jobs=jobs)
-    steps = settings.folds * len(CONFIGS)
+    steps = settings.folds * len(FITTED)
     with typer.progressbar(length=steps, label="Validating by paper", file=sys.stderr) as bar:
         trained = training.train(dataset, place.models, settings, lambda: bar.update(1))
     if place.champion_id is None:

@@ -69,7 +69,7 @@ def test_contrasts_compare_core_and_innermost_layer(featurizer: Featurizer) -> N
 
 def test_size_enters_as_its_inverse_square(featurizer: Featurizer) -> None:
     item = combination(featurizer, "CsPbBr3", "none", structure="bare", core_size_nm=4.0)
-    assert value(featurizer, item, "inverse square of core size") == pytest.approx(1 / 16)
+    assert value(featurizer, item, "confinement") == pytest.approx(1 / 16)
 
 
 def test_a_bare_core_has_no_layers_and_no_shell_properties(featurizer: Featurizer) -> None:

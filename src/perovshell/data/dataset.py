@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from perovshell.data import notes
 from perovshell.data import validation as rules
 from perovshell.data import vocabulary as words
 from perovshell.data.formula import FormulaReader
@@ -148,7 +149,7 @@ def _number(text: str) -> float:
 
 
 def _sample(cells: Row, reader: FormulaReader) -> Sample:
-    exact = cells["composition"] == "exact"
+    exact, note = cells["composition"] == "exact", cells["note"]
     return Sample(
         sample_id=cells["sample_id"],
         paper_id=cells["paper_id"],
@@ -158,7 +159,9 @@ def _sample(cells: Row, reader: FormulaReader) -> Sample:
         structure=cells["structure"],
         encapsulation=cells["encapsulation"],
         medium=cells["medium"],
-        core_size_nm=_number(cells["core_size_nm"]),
+        core_size_nm=_number(cells["core_size_nm"])
+        if cells["core_size_nm"]
+        else notes.platelet_thickness_nm(note),
         shell_thickness_nm=_number(cells["shell_thickness_nm"]),
         pl_peak_nm=_number(cells["pl_peak_nm"]),
         pl_bound=cells["pl_peak_bound"],
@@ -166,7 +169,9 @@ def _sample(cells: Row, reader: FormulaReader) -> Sample:
         plqy_bound=cells["plqy_bound"],
         bare_sample_id=cells["bare_sample_id"],
         role=cells["role"],
-        note=cells["note"],
+        note=note,
+        morphology=notes.morphology(note),
+        treatments=notes.treatments(note),
     )
 
 

@@ -48,7 +48,7 @@ class Sample:
         structure: One of `vocabulary.STRUCTURES`.
         encapsulation: One of `vocabulary.ENCAPSULATIONS`.
         medium: One of `vocabulary.MEDIA`.
-        core_size_nm: Core size in nm.
+        core_size_nm: Core size in nm: edge, width of a wire, thickness of a platelet.
         shell_thickness_nm: Shell thickness in nm.
         pl_peak_nm: PL peak in nm.
         pl_bound: Bound of the PL peak, one of `vocabulary.BOUNDS`.
@@ -57,6 +57,8 @@ class Sample:
         bare_sample_id: The uncoated sample of the same paper, or empty.
         role: What the emission is: one of `vocabulary.ROLES`.
         note: Remarks of the table.
+        morphology: One of `vocabulary.MORPHOLOGIES`, as far as the note names it.
+        treatments: Those of `vocabulary.TREATMENTS` that the note names.
     """
 
     sample_id: str
@@ -76,6 +78,8 @@ class Sample:
     bare_sample_id: str
     role: str
     note: str
+    morphology: str
+    treatments: tuple[str, ...]
 
     @property
     def is_bare(self) -> bool:

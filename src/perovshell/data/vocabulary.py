@@ -5,6 +5,9 @@ from __future__ import annotations
 STRUCTURES = ("core/shell", "janus", "core/island", "matrix", "bare", "other")
 ENCAPSULATIONS = ("single-particle", "multi-particle", "none", "unknown")
 MEDIA = ("solution", "film", "powder", "water", "unknown")
+MORPHOLOGIES = ("nanocrystal", "nanoplatelet", "nanowire")
+TREATMENTS = ("ligand", "dopant")
+"""What a sample may carry beside its shell; a note that names one begins with `ligand:` or `dopant:`."""
 ROLES = ("core", "dopant", "shell", "other")
 BOUNDS = ("", "~", ">", "<")
 STRESSORS = (

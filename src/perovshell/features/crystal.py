@@ -30,7 +30,7 @@ _SPLITS = [len(NAMED_FRACTIONS["A"]), len(NAMED_FRACTIONS["A"]) + len(NAMED_FRAC
 _TOTALS = slice(len(_NAMED), len(_NAMED) + 3)
 _RADIUS_SUMS = slice(len(_NAMED) + 3, len(_NAMED) + 6)
 _N_SUMS = len(_NAMED) + 6
-_N_DERIVED = 15
+_N_DERIVED = 17
 _ABX3 = np.array([1.0, 1.0, 3.0])
 _RATIO_WITHIN = 0.03
 _ROUNDING = 1e-9
@@ -59,6 +59,8 @@ def core_descriptors() -> list[Descriptor]:
         Descriptor("pseudo-cubic lattice", "angstrom", GOLDSCHMIDT, crystal, "core"),
         Descriptor("bulk gap by Vegard", "eV", REFERENCE_TABLE, "core gap", "core"),
         Descriptor("metal core", "1", REFERENCE_TABLE, composition, "core"),
+        Descriptor("bulk gap unknown", "1", REFERENCE_TABLE, "core gap", "core"),
+        Descriptor("other B fraction", "1", REFERENCE_TABLE, composition, "core"),
     ]
     return columns
 
@@ -97,6 +99,7 @@ class CrystalTable:
         on_site = np.where(is_core[:, None], totals, np.nan)
         fractions = sums[:, : len(_NAMED)] / on_site[:, _SITE_OF_NAMED]
         chloride, bromide, iodide = fractions[:, -3:].T
+        first, second = _SPLITS
         squares = np.einsum("nk,nkt->nt", batch.amounts**2, per_ion[:, :, _TOTALS])
         mixing = 1.0 - squares / on_site**2
         ratio = on_site / on_site[:, [1]]
@@ -117,6 +120,8 @@ class CrystalTable:
         derived[12] = 2.0 * (b + x) / 100.0
         derived[13] = self._gap(batch, fractions, is_abx3)
         derived[14] = np.where(batch.amounts.any(axis=1), ~is_core, np.nan)
+        derived[15] = np.where(is_core, np.isnan(derived[13]), np.nan)
+        derived[16] = 1.0 - fractions[:, first:second].sum(axis=1)
         return out
 
     def _gap(self, batch: CompositionBatch, fractions: Floats, is_abx3: Mask) -> Floats:

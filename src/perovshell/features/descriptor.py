@@ -13,6 +13,8 @@ GOLDSCHMIDT: Final = "10.1007/BF01507527"
 """Goldschmidt, tolerance factor and ionic radii in perovskites."""
 OCTAHEDRAL: Final = "10.1107/S0108768108032734"
 """Li et al., octahedral factor and formability of halide perovskites."""
+CONFINEMENT: Final = "10.1021/nl5048779"
+"""Protesescu et al., effective-mass confinement in cesium lead halide nanocrystals."""
 REFERENCE_TABLE: Final = "reference tables (provenance.csv)"
 REQUEST: Final = "as stated for the sample"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,10 +20,16 @@ from perovshell.data.formula import Composition, CompositionBatch, FormulaReader
 from perovshell.data.ions import ELEMENTS, Ions
 from perovshell.data.shells import ShellMaterial, Shells
 from perovshell.data.tables import Row, bundled_rows
-from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, STRUCTURES
+from perovshell.data.vocabulary import (
+    ENCAPSULATIONS,
+    MEDIA,
+    MORPHOLOGIES,
+    STRUCTURES,
+    TREATMENTS,
+)
 from perovshell.features import elements
 from perovshell.features.crystal import CrystalTable, core_descriptors
-from perovshell.features.descriptor import REFERENCE_TABLE, REQUEST, Descriptor
+from perovshell.features.descriptor import CONFINEMENT, REFERENCE_TABLE, REQUEST, Descriptor
 from perovshell.features.elements import ElementTable
 from perovshell.features.shell import shell_descriptors, shell_matrix
 
@@ -40,7 +46,9 @@ class Combination:
         structure: One of `vocabulary.STRUCTURES`.
         encapsulation: One of `vocabulary.ENCAPSULATIONS`.
         medium: One of `vocabulary.MEDIA`.
-        core_size_nm: Core size in nm, NaN where unknown.
+        core_size_nm: Core size in nm (thickness of a platelet, width of a wire), NaN where unknown.
+        morphology: One of `vocabulary.MORPHOLOGIES`.
+        treatments: Those of `vocabulary.TREATMENTS` that it had.
     """
 
     core: Composition | None
@@ -49,11 +57,13 @@ class Combination:
     encapsulation: str
     medium: str
     core_size_nm: float = math.nan
+    morphology: str = "nanocrystal"
+    treatments: tuple[str, ...] = ()
 
     @property
     def bare(self) -> Combination:
         """The same core without its shell."""
-        return Combination(self.core, (), "bare", "none", self.medium, self.core_size_nm)
+        return replace(self, layers=(), structure="bare", encapsulation="none")
 
 
 class Featurizer:
@@ -196,7 +206,7 @@ class Featurizer:
         core = self.core_block(batch, elements_too=elements_too)[of_row]
         negativity = self._mean_negativity(batch)[of_row]
         shell = self.shell_block([item.layers for item in combinations])
-        size = size_block([item.core_size_nm for item in combinations])
+        size = size_block(combinations)
         contrast = self.contrast_block(core, negativity, shell)
         return np.hstack([core, size, shell, contrast, context_block(combinations)])
 
@@ -247,7 +257,8 @@ class _Places:
 
 _SIZE = (
     Descriptor("core size", "nm", REQUEST, "core size", "size"),
-    Descriptor("inverse square of core size", "1/nm2", REQUEST, "core size", "size"),
+    Descriptor("confinement", "1/nm2", CONFINEMENT, "core size", "size"),
+    Descriptor("thin, thickness unstated", "1", REQUEST, "core size", "size"),
 )
 _CONTRAST = (
     Descriptor(
@@ -264,27 +275,40 @@ _CONTEXT_PLACES = {
             ("structure", STRUCTURES),
             ("encapsulation", ENCAPSULATIONS),
             ("medium", MEDIA),
+            ("morphology", MORPHOLOGIES),
         )
         for word in words
     )
 }
 _CONTEXT = tuple(
     Descriptor(f"{kind} is {word}", "1", REQUEST, kind, "context") for kind, word in _CONTEXT_PLACES
+) + tuple(
+    Descriptor(f"{kind} treatment", "1", REQUEST, "treatment", "context") for kind in TREATMENTS
 )
+_CONFINED_AXES = {"nanocrystal": 3, "nanowire": 2, "nanoplatelet": 1}
 
 
-def size_block(sizes_nm: Sequence[float]) -> Floats:
-    """Return the size columns, shape (n, 2)."""
-    sizes = np.asarray(sizes_nm, dtype=float)
-    return np.stack([sizes, sizes**-2.0], axis=1)
+def size_block(combinations: Sequence[Combination]) -> Floats:
+    """Return the size columns, shape (n, 3); an unknown size is NaN.
+
+    Confinement is 1/d2 for a cube; a wire is confined along two of three axes, a platelet
+    along one.
+    """
+    block = np.empty((len(combinations), 3))
+    for row, item in enumerate(combinations):
+        size, axes = item.core_size_nm, _CONFINED_AXES[item.morphology]
+        block[row] = size, axes / 3 / size**2, axes < 3 and math.isnan(size)  # noqa: PLR2004
+    return block
 
 
 def context_block(combinations: Sequence[Combination]) -> Floats:
     """Return the context columns; an unknown encapsulation or medium has a column of its own."""
-    block = np.zeros((len(combinations), len(_CONTEXT_PLACES)))
+    block = np.zeros((len(combinations), len(_CONTEXT)))
     for row, item in enumerate(combinations):
-        for kind in ("structure", "encapsulation", "medium"):
+        for kind in ("structure", "encapsulation", "medium", "morphology"):
             block[row, _CONTEXT_PLACES[kind, getattr(item, kind)]] = 1.0
+        for treatment in item.treatments:
+            block[row, len(_CONTEXT_PLACES) + TREATMENTS.index(treatment)] = 1.0
     return block
 
 

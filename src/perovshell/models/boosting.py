@@ -14,6 +14,8 @@ from perovshell.errors import MissingExtraError
 from perovshell.models.forest import Forest
 
 Floats = npt.NDArray[np.float64]
+HARSHER = ("temperature_c", "humidity_percent", "irradiance_mw_cm2")
+"""Conditions that can only shorten a life."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,23 @@ class BoostConfig:
 
 @dataclass(frozen=True)
 class FittedForest:
-    """Trees with the columns they look at and the library's own file for audit."""
+    """Trees with the columns they look at and the library's own files for audit."""
 
     forest: Forest
     columns: npt.NDArray[np.intp]
-    native: bytes
+    native: tuple[bytes, ...]
 
     def predict(self, matrix: Floats) -> Floats:
         """Sum the leaves of each row of a full descriptor matrix."""
         return self.forest.predict(matrix[:, self.columns])
+
+
+def mean_forest(fits: Sequence[FittedForest]) -> FittedForest:
+    """Join forests into the one whose sum is the mean of theirs."""
+    columns = np.unique(np.concatenate([fit.columns for fit in fits]))
+    placed = [fit.forest.on_columns(np.searchsorted(columns, fit.columns)) for fit in fits]
+    native = tuple(content for fit in fits for content in fit.native)
+    return FittedForest(Forest.mean(placed), columns, native)
 
 
 def fit_bounded(
@@ -120,6 +130,7 @@ def fit_lifetime(
     weights: Floats,
     offset: Floats,
     spread: float,
+    names: Sequence[str],
     config: tuple[BoostConfig, npt.NDArray[np.intp], int],
 ) -> FittedForest:
     """Fit an accelerated-failure-time model to intervals of lifetime.
@@ -131,6 +142,7 @@ def fit_lifetime(
         weights: Row weights, shape (n,).
         offset: Log lifetime that the trees start from, shape (n,).
         spread: Standard deviation of log lifetime given the descriptors.
+        names: Names of the columns: harsher conditions may not lengthen a life.
         config: Settings, the columns they select and the seed.
 
     Returns:
@@ -141,8 +153,10 @@ def fit_lifetime(
     data = xgboost.DMatrix(matrix[:, columns], weight=weights, base_margin=offset)
     data.set_float_info("label_lower_bound", low_h.astype(np.float32))
     data.set_float_info("label_upper_bound", high_h.astype(np.float32))
+    signs = [-1 if names[column] in HARSHER else 0 for column in columns]
     params = {
         **settings.params(seed),
+        "monotone_constraints": str(tuple(signs)).replace(" ", ""),
         "objective": "survival:aft",
         "aft_loss_distribution": "normal",
         "aft_loss_distribution_scale": spread,
@@ -161,7 +175,7 @@ def _boost(
 ) -> FittedForest:
     booster = xgboost.train(params, data, num_boost_round=settings.rounds, obj=loss)
     forest = Forest.from_xgboost_json(bytes(booster.save_raw("json")))
-    return FittedForest(forest, columns, bytes(booster.save_raw("ubj")))
+    return FittedForest(forest, columns, (bytes(booster.save_raw("ubj")),))
 
 
 def _xgboost() -> Any:

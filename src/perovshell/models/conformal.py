@@ -61,6 +61,22 @@ class Scores:
         """
         return self._lower_quantile(level)
 
+    def cdf(self, residual: Floats) -> Floats:
+        """Return the probability that a signed residual is at most the given one, shape (n,).
+
+        The scores are sizes of residuals: each counts half on either side, and so does the unseen
+        paper, without limit.
+        """
+        size = np.abs(residual)
+        reached = np.concatenate([[0.0], self._cumulative])
+        within = reached.take(np.searchsorted(self.values, size, "right"))
+        return np.where(residual >= 0, 0.5 + 0.5 * within, 0.5 - 0.5 * within)
+
+    def share_above(self, residual: Floats) -> Floats:
+        """Return the mass of signed scores above the given one, the unseen paper left out."""
+        reached = np.concatenate([[0.0], self._cumulative])
+        return reached[-1] - reached.take(np.searchsorted(self.values, residual, "right"))
+
     @cached_property
     def _quantile(self) -> Callable[[float], float]:
         """Single predictions ask for the same few levels again and again."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +29,7 @@ class Forest:
         children: Left and right child of a node, shape (n_nodes, 2).
         default_left: Whether a missing value goes left, shape (n_nodes,).
         value: Value of a leaf, 0 elsewhere, float32, shape (n_nodes,).
+        cover: Weight of the training rows that passed a node, float32, shape (n_nodes,).
         roots: First node of each tree, shape (n_trees,).
         depth: Most steps from a root to a leaf.
     """
@@ -37,6 +39,7 @@ class Forest:
     children: npt.NDArray[np.int32]
     default_left: npt.NDArray[np.bool_]
     value: npt.NDArray[np.float32]
+    cover: npt.NDArray[np.float32]
     roots: npt.NDArray[np.int32]
     depth: int
 
@@ -93,6 +96,7 @@ class Forest:
             "children": self.children,
             "default_left": self.default_left,
             "value": self.value,
+            "cover": self.cover,
             "roots": self.roots,
         }
 
@@ -100,6 +104,28 @@ class Forest:
     def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]]) -> Forest:
         """Rebuild from stored arrays."""
         return cls(**arrays, depth=_depth(arrays["children"], arrays["roots"]))
+
+    def on_columns(self, places: npt.NDArray[np.intp]) -> Forest:
+        """Return the same trees where column k stands in column `places[k]`."""
+        return replace(self, feature=places[self.feature].astype(np.int32))
+
+    @classmethod
+    def mean(cls, forests: Sequence[Forest]) -> Forest:
+        """Join forests on the same columns into the one whose sum is the mean of theirs."""
+        starts = np.cumsum([0, *(len(forest.value) for forest in forests)])[:-1]
+        joined = {
+            name: np.concatenate([forest.arrays()[name] for forest in forests])
+            for name in forests[0].arrays()
+        }
+        for name in ("children", "roots"):
+            joined[name] = np.concatenate(
+                [
+                    getattr(forest, name) + np.int32(start)
+                    for forest, start in zip(forests, starts, strict=True)
+                ]
+            )
+        joined["value"] = joined["value"] / np.float32(len(forests))
+        return cls.from_arrays(joined)
 
     @classmethod
     def from_xgboost_json(cls, text: str | bytes) -> Forest:
@@ -124,6 +150,7 @@ def _tree_arrays(tree: dict[str, Any], root: int) -> dict[str, npt.NDArray[Any]]
         "children": (children + root).astype(np.int32),
         "default_left": np.array(tree["default_left"], dtype=bool),
         "value": np.where(leaf, condition, np.float32(0)),
+        "cover": np.array(tree["sum_hessian"], dtype=np.float32),
     }
 
 

@@ -161,11 +161,11 @@ class Predictor:
         model = self.pl
         both = model.predict(found.both)
         energy, bare_energy = both[: found.size], both[found.size :]
-        within = np.full(found.size, model.scores.quantile(found.coverage))
+        within = model.scores.quantile(found.coverage) * model.prior.spread(found.coated)
         energy = np.where(found.is_metal, model.null_value, energy)
         within = np.where(found.is_metal, model.null_scores.quantile(found.coverage), within)
         step = np.where(found.has_shell & ~found.is_metal, energy - bare_energy, 0.0)
-        step_within = np.where(found.has_shell, model.pair_scores.quantile(found.coverage), 0.0)
+        step_within = np.where(found.has_shell, model.step_scores.quantile(found.coverage), 0.0)
         anchored = ~np.isnan(bare_nm)
         start = np.where(anchored, EV_NM / bare_nm, energy - step)
         energy = np.where(anchored, start + step, energy)
@@ -177,14 +177,12 @@ class Predictor:
 
     def _plqy_columns(self, found: _Numbers, bare_percent: Floats) -> dict[str, Floats]:
         model = self.plqy
-        both = model.predict(found.both)
-        both = _percent(both)
-        value, bare = both[: found.size], both[found.size :]
+        value = _percent(model.predict(found.coated))
         value = np.where(found.is_metal, model.null_value, value)
-        within = np.full(found.size, model.scores.quantile(found.coverage))
+        within = model.scores.quantile(found.coverage) * model.prior.spread(found.coated)
         within = np.where(found.is_metal, model.null_scores.quantile(found.coverage), within)
-        step = np.where(found.has_shell & ~found.is_metal, value - bare, 0.0)
-        step_within = np.where(found.has_shell, model.pair_scores.quantile(found.coverage), 0.0)
+        step = np.where(found.has_shell & ~found.is_metal, model.step, 0.0)
+        step_within = np.where(found.has_shell, model.step_scores.quantile(found.coverage), 0.0)
         anchored = ~np.isnan(bare_percent)
         start = np.where(anchored, bare_percent, value - step)
         value = np.where(anchored, _percent(start + step), value)

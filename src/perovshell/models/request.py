@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from perovshell.data.formula import FormulaReader
-from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, STRUCTURES
+from perovshell.data.vocabulary import (
+    ENCAPSULATIONS,
+    MEDIA,
+    MORPHOLOGIES,
+    STRUCTURES,
+    TREATMENTS,
+)
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Combination
 
@@ -16,6 +22,7 @@ INPUT_WORDS: dict[str, tuple[str, ...]] = {
     "structure": STRUCTURES,
     "encapsulation": ENCAPSULATIONS,
     "medium": MEDIA,
+    "morphology": MORPHOLOGIES,
 }
 INPUT_NUMBERS: dict[str, tuple[float, float]] = {
     "core_size_nm": (0.3, 10_000.0),
@@ -25,7 +32,8 @@ INPUT_NUMBERS: dict[str, tuple[float, float]] = {
     "temperature_c": (-273.15, 2000.0),
 }
 """Optional numbers of a request with their allowed ranges."""
-INPUT_COLUMNS = ("core", "shell", *INPUT_WORDS, *INPUT_NUMBERS)
+INPUT_COLUMNS = ("core", "shell", *INPUT_WORDS, *TREATMENTS, *INPUT_NUMBERS)
+"""A treatment column names what was used; empty is none."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,8 @@ class Request:
             encapsulation=_word(row, "encapsulation", "none" if is_bare else "unknown"),
             medium=_word(row, "medium", "unknown"),
             core_size_nm=numbers.pop("core_size_nm"),
+            morphology=_word(row, "morphology", "nanocrystal"),
+            treatments=tuple(kind for kind in TREATMENTS if _text(row, kind)),
         )
         return cls(item, **numbers)
 

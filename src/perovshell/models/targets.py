@@ -18,61 +18,59 @@ from perovshell.models.stability import gain_labels, lifetime_labels
 
 Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
+_SCORES = ("scores", "step_scores", "null_scores")
 
 
 @dataclass(frozen=True)
 class RegressionModel:
-    """PL energy (eV) or PLQY (percent): an offset or a prior, plus trees.
+    """PL energy (eV) or PLQY (percent): a prior plus trees, with intervals by paper.
 
     Attributes:
-        prior: Linear prior, or None for a constant.
-        offset: The constant where there is no prior.
-        forest: The trees.
+        prior: What is known before any tree; its spread is the difficulty of a prediction.
+        forest: The trees on what the prior leaves.
         columns: Descriptor columns of the trees.
-        scores: Absolute out-of-fold residuals.
-        pair_scores: Absolute errors of differences between two samples of one paper.
+        scores: Absolute out-of-fold residuals over their difficulty.
+        step: Shell's effect learned from coated/bare pairs of one paper; None where the model's
+            own difference is used.
+        step_scores: Absolute errors of that effect.
         null_value: Prediction of the null model (the median).
         null_scores: Absolute residuals of the null model.
     """
 
-    prior: LinearPrior | None
-    offset: float
+    prior: LinearPrior
     forest: Forest
     columns: npt.NDArray[np.intp]
     scores: Scores
-    pair_scores: Scores
+    step: float | None
+    step_scores: Scores
     null_value: float
     null_scores: Scores
 
     def predict(self, matrix: Floats) -> Floats:
         """Return predictions of descriptor rows (n, p)."""
-        start = self.prior.predict(matrix) if self.prior else self.offset
-        return np.asarray(start + self.forest.predict(matrix.take(self.columns, axis=1)))
+        trees = self.forest.predict(matrix.take(self.columns, axis=1))
+        return np.asarray(self.prior.predict(matrix) + trees)
 
     def to_parts(self) -> tuple[dict[str, Any], Arrays]:
         """Return JSON data and arrays for storage."""
-        data = {
-            "prior": self.prior.to_json() if self.prior else None,
-            "offset": self.offset,
-            "null_value": self.null_value,
-        }
-        arrays = {**_forest_parts(self.forest, self.columns)}
-        for name in ("scores", "pair_scores", "null_scores"):
+        prior, arrays = self.prior.to_parts()
+        data = {"prior": prior, "step": self.step, "null_value": self.null_value}
+        arrays |= _forest_parts(self.forest, self.columns)
+        for name in _SCORES:
             arrays |= _score_parts(name, getattr(self, name))
         return data, arrays
 
     @classmethod
     def from_parts(cls, data: dict[str, Any], arrays: Mapping[str, Any]) -> RegressionModel:
         """Rebuild from stored parts."""
-        scores = {name: _scores(name, arrays) for name in ("scores", "pair_scores", "null_scores")}
         forest, columns = _forest(arrays)
         return cls(
-            prior=LinearPrior.from_json(data["prior"]) if data["prior"] else None,
-            offset=float(data["offset"]),
+            prior=LinearPrior.from_parts(data["prior"], arrays),
             forest=forest,
             columns=columns,
+            step=data["step"],
             null_value=float(data["null_value"]),
-            **scores,
+            **{name: _scores(name, arrays) for name in _SCORES},
         )
 
 
@@ -177,7 +175,7 @@ def _forest_parts(forest: Forest, columns: npt.NDArray[np.intp]) -> Arrays:
 
 
 def _forest(arrays: Mapping[str, Any]) -> tuple[Forest, npt.NDArray[np.intp]]:
-    names = ("feature", "threshold", "children", "default_left", "value", "roots")
+    names = ("feature", "threshold", "children", "default_left", "value", "cover", "roots")
     forest = Forest.from_arrays({name: arrays[name] for name in names})
     return forest, np.asarray(arrays["columns"], dtype=np.intp)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perovshell.training.train import TrainedModel
-from perovshell.training.validation import to_unit
+from perovshell.training.calibration import coverage_at, to_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,8 +45,6 @@ def _parity(axes: Axes, trained: TrainedModel, name: str) -> None:
 
 
 def _calibration(axes: Axes, trained: TrainedModel) -> None:
-    from perovshell.training.validation import coverage_at
-
     levels = np.linspace(0.1, 0.95, 18)
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
     for name in _UNITS:

@@ -42,6 +42,7 @@ class RegressionProblem:
         papers: Paper of each row: the group of every split.
         weight_groups: Group that shares one unit of weight.
         sample_ids: Sample of each row.
+        cores: Standard formula of each core, empty where it is open.
         subsets: Rows of each of `SUBSETS`.
     """
 
@@ -53,6 +54,7 @@ class RegressionProblem:
     papers: npt.NDArray[np.str_]
     weight_groups: npt.NDArray[np.str_]
     sample_ids: tuple[str, ...]
+    cores: tuple[str, ...]
     subsets: dict[str, Mask]
 
     def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
@@ -106,6 +108,7 @@ class GainProblem:
         stressors: Stressor of each row.
         papers: Paper of each row.
         share: Share of its experiment that a row counts for.
+        duration: Duration of the coated side in h, NaN where unstated: a baseline.
         shells: Names of the layers of each row.
     """
 
@@ -115,11 +118,13 @@ class GainProblem:
     stressors: npt.NDArray[np.str_]
     papers: npt.NDArray[np.str_]
     share: Floats
+    duration: Floats
     shells: tuple[tuple[str, ...], ...]
 
     def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
-        """Return row weights: the share of the experiment."""
-        return self.share[rows]
+        """Return row weights that add up to the number of papers: one unit a paper."""
+        papers = self.papers[rows]
+        return unit_weights(papers, self.share[rows]) * len(set(papers.tolist())) / len(rows)
 
 
 def unit_weights(groups: npt.NDArray[np.str_], share: Floats | None = None) -> Floats:
@@ -141,6 +146,8 @@ def combination_of(sample: Sample) -> Combination:
         sample.encapsulation,
         sample.medium,
         sample.core_size_nm,
+        sample.morphology,
+        sample.treatments,
     )
 
 
@@ -176,6 +183,7 @@ def _regression(
         papers=np.array([s.paper_id for s in samples]),
         weight_groups=np.array([dataset.group_of(s.paper_id) for s in samples]),
         sample_ids=tuple(s.sample_id for s in samples),
+        cores=tuple(s.core.formula if s.core else "" for s in samples),
         subsets=_subsets(dataset, samples),
     )
 
@@ -190,6 +198,22 @@ def _subsets(dataset: Dataset, samples: Sequence[Sample]) -> dict[str, Mask]:
         "coated": np.array([not s.is_bare for s in samples]),
         "lead_free": known & ~lead,
     }
+
+
+def same_core_pairs(problem: RegressionProblem) -> list[tuple[int, int]]:
+    """Return pairs of rows with exact values of one core in one paper; a coated row comes first."""
+    by_core: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for row, paper in enumerate(problem.papers.tolist()):
+        if problem.cores[row] and problem.bounds[row] not in {">", "<"}:
+            by_core[paper, problem.cores[row]].append(row)
+    coated = problem.subsets["coated"]
+    pairs = [
+        (first, second)
+        for rows in by_core.values()
+        for place, first in enumerate(rows)
+        for second in rows[place + 1 :]
+    ]
+    return [(b, a) if coated[b] and not coated[a] else (a, b) for a, b in pairs]
 
 
 def lifetime_problem(dataset: Dataset, featurizer: Featurizer) -> LifetimeProblem:
@@ -240,6 +264,7 @@ def gain_problem(dataset: Dataset) -> GainProblem:
         stressors=np.array([test.stressor for test, _ in tests]),
         papers=np.array([test.sample.paper_id for test, _ in tests]),
         share=np.array([1.0 / counts[test.experiment] for test, _ in tests]),
+        duration=np.array([test.coated.duration_h for test, _ in tests]),
         shells=tuple(tuple(x.name for x in test.sample.layers) for test, _ in tests),
     )
 

@@ -86,9 +86,10 @@ def _experiment(client: Any, workspace: Workspace) -> str:
 def _parameters(info: dict[str, Any]) -> dict[str, Any]:
     settings = info["settings"]
     parameters = {key: settings[key] for key in ("seed", "folds", "repeats", "configs")}
-    for target, chosen in settings["chosen"].items():
-        parameters |= {f"{target}.{key}": value for key, value in chosen.items() if key != "groups"}
-        parameters[f"{target}.groups"] = len(chosen["groups"])
+    for target, boosters in settings["boosters"].items():
+        for number, booster in enumerate(boosters, start=1):
+            given = {**booster, "groups": len(booster["groups"])}
+            parameters |= {f"{target}.{number}.{key}": value for key, value in given.items()}
     versions = {f"version.{name}": value for name, value in settings["versions"].items()}
     return {**parameters, **versions}
 

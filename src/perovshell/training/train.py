@@ -22,8 +22,15 @@ from perovshell.models.predictor import Predictor
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
 from perovshell.training import learners
 from perovshell.training import problems as made
-from perovshell.training import validation as nested
+from perovshell.training import nested
 from perovshell.training.baselines import weighted_median
+from perovshell.training.calibration import (
+    calibration_rows,
+    interval_scores,
+    residual_scores,
+    step_scores,
+)
+from perovshell.training.headline import headline, skill
 
 Floats = npt.NDArray[np.float64]
 QUICK = nested.Settings(folds=4, repeats=1, configs=1)
@@ -66,32 +73,41 @@ def train(
     Returns:
         The trained model; where the same folder stands already, it is left as it is.
     """
-    featurizer = Featurizer.bundled()
-    named = Featurizer.from_tables(
-        {**featurizer.tables(), "known_cores": list(dataset.known_cores)}, featurizer.table
-    )
-    problems = nested.Problems(
-        pl=made.pl_problem(dataset, named),
-        plqy=made.plqy_problem(dataset, named),
-        lifetime=made.lifetime_problem(dataset, named),
-        gain=made.gain_problem(dataset),
-    )
+    problems, featurizer = problems_of(dataset)
     results = nested.out_of_fold(problems, settings, advance)
-    figures = nested.headline(problems, results)
-    predictor, native, chosen = _final_fit(dataset, named, problems, results, settings)
+    figures = headline(problems, results)
+    predictor, native = _final_fit(dataset, featurizer, problems, results, settings)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
-        "settings": {**_recorded(settings), "chosen": chosen, "versions": _versions()},
+        "settings": {**_recorded(settings), "versions": _versions()},
         "figures": figures,
-        "skill": nested.skill(problems, results, figures),
+        "skill": skill(problems, results, figures),
     }
     folder, model_id = _write(models, predictor, info, native)
     return TrainedModel(folder, model_id, info, results, problems)
 
 
+def problems_of(dataset: Dataset) -> tuple[nested.Problems, Featurizer]:
+    """Return the training problems of a dataset, and the featurizer that made them."""
+    bundled = Featurizer.bundled()
+    tables = {**bundled.tables(), "known_cores": list(dataset.known_cores)}
+    featurizer = Featurizer.from_tables(tables, bundled.table)
+    problems = nested.Problems(
+        pl=made.pl_problem(dataset, featurizer),
+        plqy=made.plqy_problem(dataset, featurizer),
+        lifetime=made.lifetime_problem(dataset, featurizer),
+        gain=made.gain_problem(dataset),
+    )
+    return problems, featurizer
+
+
 def _recorded(settings: nested.Settings) -> dict[str, Any]:
     """Return the settings that the result depends on: not the number of processes."""
-    recorded = asdict(settings)
+    boosters = {
+        name: [asdict(config) for config in configs[: settings.configs]]
+        for name, configs in learners.CONFIGS.items()
+    }
+    recorded = {**asdict(settings), "boosters": boosters}
     del recorded["jobs"]
     return recorded
 
@@ -126,21 +142,18 @@ def _final_fit(
     problems: nested.Problems,
     results: dict[str, nested.OutOfFold],
     settings: nested.Settings,
-) -> tuple[Predictor, dict[str, bytes], dict[str, Any]]:
-    chosen: dict[str, Any] = {}
+) -> tuple[Predictor, dict[str, bytes]]:
     native: dict[str, bytes] = {}
     regressions: dict[str, RegressionModel] = {}
     for name in ("pl", "plqy"):
         problem: made.RegressionProblem = getattr(problems, name)
+        configs = learners.CONFIGS[name][: settings.configs]
         rows = np.arange(len(problem.target))
-        configs = nested.CONFIGS[name][: settings.configs]
-        config = learners.choose_regression(name, problem, rows, configs, settings.seed)
-        fitted = learners.fit_regression(name, problem, rows, config, settings.seed)
-        regressions[name] = _regression_model(name, problem, fitted, results[name].model[0])
-        native[name], chosen[name] = fitted.trees.native, asdict(config)
-    lifetime, native["lifetime"], chosen["lifetime"] = _lifetime_model(
-        dataset, problems.lifetime, results["lifetime"].model[0], settings
-    )
+        fitted = learners.fit_regression(name, problem, rows, configs, settings.seed)
+        regressions[name] = _regression_model(name, problem, fitted, results[name])
+        native |= _named(name, fitted.trees.native)
+    lifetime, trees = _lifetime_model(dataset, problems.lifetime, results["lifetime"], settings)
+    native |= _named("lifetime", trees)
     predictor = Predictor(
         featurizer=featurizer,
         pl=regressions["pl"],
@@ -150,50 +163,53 @@ def _final_fit(
         domains={},
         literature=Literature(literature_rows(dataset), featurizer.reader),
     )
-    return _with_domains(dataset, predictor), native, chosen
+    return _with_domains(dataset, predictor), native
+
+
+def _named(name: str, trees: tuple[bytes, ...]) -> dict[str, bytes]:
+    return {f"{name}-{number}": content for number, content in enumerate(trees, start=1)}
 
 
 def _regression_model(
     name: str,
     problem: made.RegressionProblem,
     fitted: learners.FittedRegression,
-    out_of_fold: Floats,
+    result: nested.OutOfFold,
 ) -> RegressionModel:
-    usable = nested.calibration_rows(name, problem)
-    exact = np.array([row for row in usable if problem.bounds[row] not in {">", "<"}])
+    usable = calibration_rows(name, problem)
     median = weighted_median(problem.target, problem.weights(np.arange(len(problem.target))))
-    null = np.full(len(problem.target), median)
+    null, flat = np.full(len(problem.target), median), np.ones(len(problem.target))
+    step = learners.fit_step(problem) if name == "plqy" else None
     return RegressionModel(
         prior=fitted.prior,
-        offset=fitted.offset,
         forest=fitted.trees.forest,
         columns=fitted.trees.columns,
-        scores=nested.residual_scores(problem, out_of_fold, usable),
-        pair_scores=nested.pair_scores(problem, out_of_fold, exact),
+        scores=residual_scores(problem, result.model[0], result.others["spread"], usable),
+        step=step,
+        step_scores=step_scores(problem, result.model[0], step),
         null_value=median,
-        null_scores=nested.residual_scores(problem, null, usable),
+        null_scores=residual_scores(problem, null, flat, usable),
     )
 
 
 def _lifetime_model(
     dataset: Dataset,
     problem: made.LifetimeProblem,
-    out_of_fold: Floats,
+    result: nested.OutOfFold,
     settings: nested.Settings,
-) -> tuple[LifetimeModel, bytes, dict[str, Any]]:
+) -> tuple[LifetimeModel, tuple[bytes, ...]]:
     rows = np.arange(len(problem.low))
-    configs = nested.CONFIGS["lifetime"][: settings.configs]
-    config = learners.choose_lifetimes(problem, rows, configs, settings.seed)
-    fitted = learners.fit_lifetimes(problem, rows, config, settings.seed)
+    configs = learners.CONFIGS["lifetime"][: settings.configs]
+    fitted = learners.fit_lifetimes(problem, rows, configs, settings.seed)
     model = LifetimeModel(
         null=fitted.null,
         forest=fitted.trees.forest,
         columns=fitted.trees.columns,
-        scores=nested.interval_scores(out_of_fold, problem, rows),
+        scores=interval_scores(result.model[0], problem, rows),
         conditions=made.median_conditions(dataset),
         papers=made.papers_by(problem.stressors.tolist(), problem.papers.tolist()),
     )
-    return model, fitted.trees.native, asdict(config)
+    return model, fitted.trees.native
 
 
 def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
@@ -206,7 +222,7 @@ def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
     ]
     return GainModel(
         effects=pooled,
-        scores=nested.interval_scores(out_of_fold, problem, rows),
+        scores=interval_scores(out_of_fold, problem, rows),
         papers=made.papers_by(problem.stressors.tolist(), problem.papers.tolist()),
         shell_papers=made.papers_by([n for n, _ in layers], [p for _, p in layers]),
     )

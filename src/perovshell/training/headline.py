@@ -1,0 +1,245 @@
+"""The figures of a validation, and what has skill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.models.censored import PooledEffects, fit_intervals, interval_log_likelihood
+from perovshell.models.stability import LIFETIME_PRIOR_SD
+from perovshell.training import learners
+from perovshell.training.baselines import BASELINES
+from perovshell.training.calibration import bounds_in_unit, covered_rows, lower_bounds, to_unit
+from perovshell.training.figures import (
+    WIDENED,
+    Figures,
+    PaperBootstrap,
+    by_paper_slope,
+    concordance,
+    coverage_figures,
+    put,
+    regression_figures,
+)
+from perovshell.training.nested import OutOfFold, Problems
+from perovshell.training.problems import (
+    SUBSETS,
+    GainProblem,
+    LifetimeProblem,
+    RegressionProblem,
+    unit_weights,
+)
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+
+
+def headline(problems: Problems, results: dict[str, OutOfFold]) -> Figures:
+    """Return all headline figures."""
+    figures: Figures = {}
+    figures |= regression_report("pl", problems.pl, results["pl"])
+    figures |= regression_report("plqy", problems.plqy, results["plqy"])
+    figures |= lifetime_report(problems.lifetime, results["lifetime"])
+    figures |= gain_report(problems.gain, results["gain"])
+    return figures
+
+
+def errors(name: str, problem: RegressionProblem, result: OutOfFold) -> Floats:
+    """Return the absolute errors in nm or points, the mean over the repeats, shape (n,)."""
+    observed, bounds = to_unit(name, problem.target), bounds_in_unit(name, problem)
+    runs = [learners.bounded_error(observed, bounds, to_unit(name, run)) for run in result.model]
+    return np.asarray(np.mean(runs, axis=0))
+
+
+def regression_report(
+    name: str, problem: RegressionProblem, result: OutOfFold, split: str = "paper"
+) -> Figures:
+    """Return the figures of PL or PLQY, with baselines and paired differences where they ran.
+
+    Args:
+        name: `pl` or `plqy`.
+        problem: The problem.
+        result: Out-of-fold predictions; rows that no split tests are left out.
+        split: Name of the split in the keys.
+    """
+    figures: Figures = {}
+    observed, bounds = to_unit(name, problem.target), bounds_in_unit(name, problem)
+    predicted, error = to_unit(name, result.mean), errors(name, problem, result)
+    covered, width = covered_rows(name, problem, result)
+    for subset in SUBSETS:
+        rows = np.flatnonzero(problem.subsets[subset] & (result.fold >= 0))
+        papers, prefix = problem.papers[rows], f"{name}.{split}.{subset}"
+        figures |= regression_figures(prefix, papers, observed[rows], predicted[rows], error[rows])
+        if not len(rows):
+            continue
+        figures |= coverage_figures(prefix, papers, covered[rows], width[rows])
+        bootstrap = PaperBootstrap.of(papers)
+        for baseline in BASELINES[name]:
+            if baseline not in result.others:
+                continue
+            other = to_unit(name, result.others[baseline])
+            other_error = learners.bounded_error(observed, bounds, other)[rows]
+            against = f"{baseline}.{prefix}"
+            figures |= regression_figures(
+                against, papers, observed[rows], other[rows], other_error
+            )
+            worse = other_error - error[rows]
+            put(figures, f"{against}.mae_difference", bootstrap.mean(worse))
+            put(figures, f"{against}.mae_by_paper_difference", bootstrap.mean_by_paper(worse))
+    return figures
+
+
+def dummy_width(problem: RegressionProblem, result: OutOfFold, name: str) -> float:
+    """Return the mean width of intervals about the median, calibrated the same way."""
+    flat = np.ones(len(problem.target))
+    dummy = OutOfFold(result.others["dummy"][None, :], result.others, result.fold)
+    _, width = covered_rows(name, problem, dummy, difficulty=flat)
+    return float(width[result.fold >= 0].mean())
+
+
+def lifetime_report(problem: LifetimeProblem, result: OutOfFold) -> Figures:
+    """Return concordances, likelihood against the null and coverage of the lower bound."""
+    figures = _interval_report(
+        "lifetime", problem, result, result.others["sigma"], result.others["sigma"]
+    )
+    same = problem.stressors[:, None] == problem.stressors[None, :]
+    coated = problem.is_coated[:, None] & problem.is_coated[None, :]
+    pairs = {
+        "concordance": np.ones_like(same),
+        "concordance_within": same,
+        "concordance_coated": same & coated,
+    }
+    rivals = {
+        "": result.mean,
+        "duration.": np.log(problem.duration),
+        "null.": null_lifetimes(problem),
+    }
+    for figure, allowed in pairs.items():
+        for rival, score in rivals.items():
+            key = f"{rival}lifetime.paper.all.{figure}"
+            put(figures, key, _concordance(problem, score, allowed))
+    return figures
+
+
+def null_lifetimes(problem: LifetimeProblem) -> Floats:
+    """Return the null model's log lifetimes, fitted once on all rows.
+
+    Fitted fold by fold, a mean leans away from what it leaves out, and its order would look worse
+    than chance. Fitted once, it ties within a stressor and side, and is if anything flattered.
+    """
+    rows = np.arange(len(problem.low))
+    fit = PooledEffects.fit(
+        problem.labels, problem.low, problem.high, problem.weights(rows), LIFETIME_PRIOR_SD
+    )
+    return np.array([fit.predict(labels) for labels in problem.labels])
+
+
+def gain_report(problem: GainProblem, result: OutOfFold) -> Figures:
+    """Return concordance, likelihood against the null and coverage of the lower bound."""
+    figures = _interval_report(
+        "gain", problem, result, result.others["sigma"], result.others["null_sigma"]
+    )
+    everything = np.ones((len(problem.low), len(problem.low)), dtype=bool)
+    stated = ~np.isnan(problem.duration)
+    rivals = {
+        "": (result.mean, everything),
+        "duration.": (np.nan_to_num(problem.duration), stated[:, None] & stated[None, :]),
+        "null.": (np.zeros(len(problem.low)), everything),
+    }
+    for rival, (score, allowed) in rivals.items():
+        key = f"{rival}gain.paper.all.concordance"
+        put(figures, key, _concordance(problem, score, allowed))
+    return figures
+
+
+def _concordance(
+    problem: LifetimeProblem | GainProblem, score: Floats, allowed: npt.NDArray[Any]
+) -> list[float]:
+    def measure(weights: Floats) -> float:
+        share = weights * problem.share
+        return concordance(score, problem.low, problem.high, allowed, share)
+
+    return PaperBootstrap.of(problem.papers).statistic(measure, resamples=200)
+
+
+def _interval_report(
+    name: str,
+    problem: LifetimeProblem | GainProblem,
+    result: OutOfFold,
+    sigma: Floats,
+    null_sigma: Floats,
+) -> Figures:
+    """Figures shared by lifetimes and gains, on intervals widened by `WIDENED`."""
+    low, high = problem.low / WIDENED, problem.high * WIDENED
+    prefix, papers = f"{name}.paper.all", problem.papers
+    figures: Figures = {
+        f"{prefix}.n": float(problem.share.sum()),
+        f"{prefix}.papers": float(len(set(papers.tolist()))),
+    }
+    bootstrap = PaperBootstrap.of(papers)
+    chance = row_likelihood(result.model[0], sigma, low, high)
+    null = row_likelihood(result.others["null"], null_sigma, low, high)
+    put(figures, f"{prefix}.log_likelihood", bootstrap.mean_by_paper(chance))
+    put(figures, f"null.{prefix}.log_likelihood", bootstrap.mean_by_paper(null))
+    put(figures, f"null.{prefix}.log_likelihood_difference", bootstrap.mean_by_paper(chance - null))
+    bounds = {
+        rival: lower_bounds(predicted, problem, result.fold)
+        for rival, predicted in (("", result.model[0]), ("null.", result.others["null"]))
+    }
+    with np.errstate(divide="ignore"):
+        log_low, log_high = np.log(low), np.log(high)
+    for rival, bound in bounds.items():
+        certain, possible = (bound <= log_low).astype(float), (bound <= log_high).astype(float)
+        put(figures, f"{rival}{prefix}.coverage_certain", bootstrap.mean_by_paper(certain))
+        put(figures, f"{rival}{prefix}.coverage_possible", bootstrap.mean_by_paper(possible))
+        if np.isfinite(bound).all():
+            put(figures, f"{rival}{prefix}.log_lower_bound", bootstrap.mean_by_paper(bound))
+    step = bounds[""] - bounds["null."]
+    if np.isfinite(step).all():
+        key = f"null.{prefix}.log_lower_bound_difference"
+        put(figures, key, bootstrap.mean_by_paper(step))
+    return figures
+
+
+def row_likelihood(mean: Floats, sigma: Floats, low: Floats, high: Floats) -> Floats:
+    """Return the log likelihood of each row's interval, shape (n,)."""
+    rows = [
+        interval_log_likelihood(mean[k : k + 1], float(sigma[k]), low[k : k + 1], high[k : k + 1])
+        for k in range(len(mean))
+    ]
+    return np.concatenate(rows)
+
+
+# Skill ---------------------------------------------------------------------------------------
+
+
+def skill(
+    problems: Problems, results: dict[str, OutOfFold], figures: Figures
+) -> dict[str, dict[str, Any]]:
+    """Say for each target whether it beats its null model, and by what slope to shrink it."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in ("pl", "plqy"):
+        problem: RegressionProblem = getattr(problems, name)
+        predicted = results[name].mean
+        weights = problem.weights(np.arange(len(predicted)))
+        key = f"dummy.{name}.paper.all.mae_by_paper_difference"
+        found[name] = _verdict(figures, key, by_paper_slope(problem.target, predicted, weights))
+    for name in ("lifetime", "gain"):
+        censored: LifetimeProblem | GainProblem = getattr(problems, name)
+        predicted = results[name].mean
+        design = np.stack([np.ones(len(predicted)), predicted], axis=1)
+        weights = unit_weights(censored.papers, censored.share)
+        fit = fit_intervals(design, censored.low, censored.high, weights, np.array([0.0, 1e-6]))
+        slope = float(np.clip(fit.coefficients[1], 0.0, 1.0))
+        found[name] = _verdict(figures, f"null.{name}.paper.all.log_likelihood_difference", slope)
+    return found
+
+
+def _verdict(figures: Figures, key: str, slope: float) -> dict[str, Any]:
+    low, value, high = figures[f"{key}_lo"], figures[key], figures[f"{key}_hi"]
+    has_skill = low is not None and low > 0.0
+    verdict = "better than the null model" if has_skill else "no skill over the null model"
+    numbers = " to ".join("?" if end is None else f"{end:.3g}" for end in (low, high))
+    sentence = f"{verdict}, by paper: difference {value:.3g} (90 % interval {numbers})"
+    return {"has_skill": has_skill, "slope": slope, "sentence": sentence, "figure": key}

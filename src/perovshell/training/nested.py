@@ -1,0 +1,192 @@
+"""Out-of-fold predictions: what a model says of papers it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.training import learners
+from perovshell.training.baselines import predict_baselines
+from perovshell.training.folds import folds_of
+from perovshell.training.leaks import check_descriptors, check_split
+from perovshell.training.problems import GainProblem, LifetimeProblem, RegressionProblem
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+Problem = RegressionProblem | LifetimeProblem | GainProblem
+FITTED: Final = ("pl", "plqy", "lifetime")
+"""Targets whose folds take time; the gain is fitted at once."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a training run validates.
+
+    Attributes:
+        seed: Seed of the final models and first of the repeats.
+        folds: Outer folds by paper.
+        repeats: Model seeds of the headline.
+        jobs: Processes that fit folds side by side; the result does not depend on it.
+        configs: How many of the boosters of a target are averaged.
+    """
+
+    seed: int = 0
+    folds: int = 20
+    repeats: int = 3
+    jobs: int = 2
+    configs: int = 3
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Model seeds of the repeats."""
+        return tuple(range(self.seed, self.seed + self.repeats))
+
+
+@dataclass(frozen=True)
+class Problems:
+    """The training problems of all targets."""
+
+    pl: RegressionProblem
+    plqy: RegressionProblem
+    lifetime: LifetimeProblem
+    gain: GainProblem
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Predictions of rows whose papers were not trained on.
+
+    Attributes:
+        model: Predictions, NaN for rows that no split tests, shape (repeats, n).
+        others: By name, each of shape (n,): predictions of baselines and null models, and the
+            spread or sigma of the model's own.
+        fold: Split that tests each row, -1 for none.
+    """
+
+    model: Floats
+    others: dict[str, Floats]
+    fold: Rows
+
+    @property
+    def mean(self) -> Floats:
+        """Mean prediction over the repeats, shape (n,)."""
+        return np.asarray(self.model.mean(axis=0))
+
+
+Split = tuple[Rows, Rows]
+"""Training rows and test rows."""
+
+
+def paper_splits(problem: Problem, folds: int) -> list[Split]:
+    """Return the fixed folds by paper, those without test rows left out."""
+    fold = folds_of(problem.papers.tolist(), folds)
+    splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
+    return [(train, test) for train, test in splits if len(test) and len(train)]
+
+
+def out_of_fold(
+    problems: Problems, settings: Settings, advance: Callable[[], None] = lambda: None
+) -> dict[str, OutOfFold]:
+    """Run the headline's folds of all targets.
+
+    Args:
+        problems: The training problems.
+        settings: Folds, repeats, processes.
+        advance: Called when a fold of a target of `FITTED` is done.
+
+    Raises:
+        LeakError: A paper stands on both sides of a split, or a descriptor holds the target.
+    """
+    plans = {
+        name: paper_splits(getattr(problems, name), settings.folds) for name in (*FITTED, "gain")
+    }
+    for name, splits in plans.items():
+        problem = getattr(problems, name)
+        check_split(name, problem.papers, splits)
+        if isinstance(problem, RegressionProblem):
+            check_descriptors(name, problem.matrix, problem.names, problem.target, splits)
+    work = [(name, problems, splits) for name, splits in plans.items()]
+    return run_splits(work, settings, advance)
+
+
+def run_splits(
+    work: Sequence[tuple[str, Problems, list[Split]]],
+    settings: Settings,
+    advance: Callable[[], None] = lambda: None,
+    *,
+    baselines: bool = True,
+) -> dict[str, OutOfFold]:
+    """Fit and test every split of (target, problems, splits); side by side, in a fixed order.
+
+    Each target stands at most once in `work`.
+    """
+    from joblib import Parallel, delayed
+
+    tasks = [(name, problems, split) for name, problems, splits in work for split in splits]
+    done = Parallel(n_jobs=settings.jobs, return_as="generator")(
+        delayed(_one_split)(name, getattr(problems, name), split, settings, baselines)
+        for name, problems, split in tasks
+    )
+    results = {
+        name: OutOfFold(
+            np.full((settings.repeats, len(getattr(problems, name).papers)), np.nan),
+            {},
+            np.full(len(getattr(problems, name).papers), -1, dtype=np.intp),
+        )
+        for name, problems, _ in work
+    }
+    number = dict.fromkeys(results, 0)
+    for (name, _, (_, test)), (model, others) in zip(tasks, done, strict=True):
+        _store(results[name], number[name], test, model, others)
+        number[name] += 1
+        if name in FITTED:
+            advance()
+    return results
+
+
+def _store(
+    result: OutOfFold, number: int, test: Rows, model: Floats, others: dict[str, Floats]
+) -> None:
+    result.fold[test] = number
+    result.model[:, test] = model
+    for name, values in others.items():
+        result.others.setdefault(name, np.full(result.model.shape[1], np.nan))[test] = values
+
+
+def _one_split(
+    name: str, problem: Problem, split: Split, settings: Settings, baselines: bool
+) -> tuple[Floats, dict[str, Floats]]:
+    train, test = split
+    if isinstance(problem, GainProblem):
+        model, others = _gain(problem, train, test)
+        return np.repeat(model[None, :], settings.repeats, axis=0), others
+    configs = learners.CONFIGS[name][: settings.configs]
+    if isinstance(problem, LifetimeProblem):
+        lives = [learners.fit_lifetimes(problem, train, configs, seed) for seed in settings.seeds]
+        others = {
+            "null": lives[0].predict_null(problem, test),
+            "sigma": np.full(len(test), lives[0].null.sigma),
+        }
+        return np.array([fit.predict(problem, test) for fit in lives]), others
+    fits = [
+        learners.fit_regression(name, problem, train, configs, seed) for seed in settings.seeds
+    ]
+    others = {"spread": fits[0].prior.spread(problem.matrix[test])}
+    if baselines:
+        others |= predict_baselines(name, problem, train, test)
+    return np.array([fit.predict(problem, test) for fit in fits]), others
+
+
+def _gain(problem: GainProblem, train: Rows, test: Rows) -> tuple[Floats, dict[str, Any]]:
+    pooled, null = learners.fit_gain(problem, train)
+    model = np.array([pooled.predict(problem.labels[row]) for row in test])
+    others = {
+        "null": np.full(len(test), null.intercept),
+        "sigma": np.full(len(test), pooled.sigma),
+        "null_sigma": np.full(len(test), null.sigma),
+    }
+    return model, others
