@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perovshell.errors import PerovshellError
+from perovshell.errors import InputError, PerovshellError
 from perovshell.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _say_trained(
 
 
 @app.command()
-def predict(
+def predict(  # noqa: PLR0913
     source: Annotated[Path, typer.Argument(metavar="IN.csv", help="Rows with core and shell.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.csv", help="Answers.")],
     *,
@@ -135,15 +135,35 @@ def predict(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep columns named like outputs as given_NAME.")
     ] = False,
+    pl_window: Annotated[
+        str | None, typer.Option(help="Ask P(PL in a window), such as 510-540 (nm).")
+    ] = None,
+    plqy_above: Annotated[
+        float | None, typer.Option(help="Ask P(PLQY above this percent).")
+    ] = None,
+    gain_above: Annotated[
+        float | None, typer.Option(help="Ask P(stability gain above this).")
+    ] = None,
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="Say what moved each prediction.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Predict PL peak, PLQY, the shell's effect and stability of the rows of a CSV file."""
+    from perovshell.models.predictor import Wishes
     from perovshell.serve.batch import predict_file
 
     loaded = _load(model, workspace)
     names = [name.strip() for name in stressors.split(",") if name.strip()]
     rows, failed = predict_file(
-        loaded, source, output, stressors=names, coverage=coverage, keep=keep
+        loaded,
+        source,
+        output,
+        stressors=names,
+        coverage=coverage,
+        keep=keep,
+        wishes=Wishes(_window(pl_window), plqy_above, gain_above),
+        reasons=reasons,
     )
     info = loaded.info
     if as_json:
@@ -155,6 +175,18 @@ def predict(
         typer.echo(f"Written to {output}")
     if failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _window(text: str | None) -> tuple[float, float] | None:
+    """Read a window of wavelengths such as 510-540."""
+    if text is None:
+        return None
+    try:
+        low, high = (float(part) for part in text.split("-"))
+    except ValueError as error:
+        msg = f"--pl-window {text!r}: two wavelengths in nm, such as 510-540"
+        raise InputError(msg) from error
+    return low, high
 
 
 @app.command()

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from perovshell.errors import InputError
+from perovshell.models.explain import Reason
 from perovshell.models.folder import ModelInfo, read_folder
 from perovshell.models.predictor import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
+    NO_WISHES,
     Answer,
     Predictor,
+    Wishes,
 )
 from perovshell.registry import download
 from perovshell.workspace import Workspace
@@ -51,9 +54,22 @@ class Model:
         *,
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
+        wishes: Wishes = NO_WISHES,
     ) -> list[Answer]:
         """Answer requests with values, nearest samples, measured values and conditions."""
-        return self.predictor.answer(rows, stressors, coverage)
+        return self.predictor.answer(rows, stressors, coverage, wishes)
+
+    def explain(
+        self, row: Mapping[str, Any], *, stressors: Sequence[str] = DEFAULT_STRESSORS
+    ) -> list[Reason]:
+        """Return how far each group of descriptors moved the prediction of one request.
+
+        The contributions are exact: they add up to the prediction.
+
+        Raises:
+            InputError: The request cannot be read, or a stressor is not allowed.
+        """
+        return self.predictor.explain(row, stressors)
 
     def predict(
         self,
@@ -61,15 +77,18 @@ class Model:
         *,
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
+        wishes: Wishes = NO_WISHES,
     ) -> Any:
         """Predict PL peak, PLQY, the shell's effect and stability.
 
         Args:
             rows: Dictionaries or a pandas DataFrame with `core` and `shell`, and any of
                 `structure`, `encapsulation`, `medium`, `core_size_nm`, `shell_thickness_nm`,
-                `bare_pl_peak_nm`, `bare_plqy_percent`, `temperature_c`.
+                `bare_pl_peak_nm`, `bare_plqy_percent`, `temperature_c`, `morphology`, `ligand`,
+                `dopant`.
             stressors: Stressors to answer for.
             coverage: Coverage of the intervals.
+            wishes: Thresholds whose probability is asked.
 
         Returns:
             For dictionaries a list of dictionaries, for a DataFrame a DataFrame with the same
@@ -82,9 +101,10 @@ class Model:
         if hasattr(rows, "to_dict") and hasattr(rows, "columns"):
             _require_columns(list(rows.columns))
             records = rows.to_dict(orient="records")
-            answers = self.answer(records, stressors=stressors, coverage=coverage)
+            answers = self.answer(records, stressors=stressors, coverage=coverage, wishes=wishes)
             return type(rows)(_values(answers), index=rows.index)
-        return _values(self.answer(list(rows), stressors=stressors, coverage=coverage))
+        answers = self.answer(list(rows), stressors=stressors, coverage=coverage, wishes=wishes)
+        return _values(answers)
 
 
 def _values(answers: Sequence[Answer]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ def rows(count: int, seed: int) -> np.ndarray:
 
 
 def by_library(fitted: FittedForest, matrix: np.ndarray, offset: float) -> np.ndarray:
-    booster = xgboost.Booster(model_file=bytearray(fitted.native))
+    booster = xgboost.Booster(model_file=bytearray(fitted.native[0]))
     margin = np.full(len(matrix), offset)
     data = xgboost.DMatrix(matrix[:, fitted.columns], base_margin=margin)
     return booster.predict(data, output_margin=True)
@@ -38,7 +38,8 @@ def fit(depth: int, kind: str) -> FittedForest:
     if kind == "aft":
         low = np.exp(target - 0.3)
         high = np.where(known[:, 1] > 0.5, np.inf, np.exp(target + 0.3))
-        return fit_lifetime(matrix, low, high, weights, start, 1.0, settings)
+        names = [f"column {k}" for k in COLUMNS]
+        return fit_lifetime(matrix, low, high, weights, start, 1.0, names, settings)
     return fit_bounded(matrix, target, [""] * 300, weights, start, 1.0, settings)
 
 

@@ -4,13 +4,12 @@ import dataclasses
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 
 from perovshell.errors import DesignSpaceError
 from perovshell.features.featurizer import Combination
 from perovshell.model import Model
-from perovshell.serve.ranking import Ranking, _in_window, _Scorer, rank, table
+from perovshell.serve.ranking import Ranking, _Scorer, rank, table
 from perovshell.serve.space import DesignSpace
 
 SPACE: dict[str, Any] = {
@@ -75,18 +74,6 @@ def test_the_numbers_are_those_of_predict(model: Model, ranking: Ranking) -> Non
         for name in ("pl_peak_nm", "plqy_percent", "half_life_h_water", "pl_peak_nm_lower"):
             assert line.values[name] == pytest.approx(answer[name], rel=1e-4)
         assert answer["in_domain"] is not bool(line.reasons)
-
-
-def test_the_window_probability_counts_residuals(model: Model) -> None:
-    pl = model.predictor.pl
-    energy = np.array([1240 / 525, 1240 / 700])
-    everywhere = _in_window(pl, energy, (200, 2000))
-    # The conformal mass of the paper to come lies beyond every residual seen.
-    assert pl.scores.masses.sum() < 1
-    assert everywhere == pytest.approx(pl.scores.masses.sum())
-    narrow, wide = (_in_window(pl, energy, window) for window in ((520, 530), (505, 545)))
-    assert (narrow <= wide).all()
-    assert wide[0] > 0.5 > wide[1]
 
 
 def test_a_target_without_skill_orders_by_its_shrunk_differences(model: Model) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from perovshell.data.dataset import Dataset
+from perovshell.training.nested import Settings
 from perovshell.training.summary import summary_lines
 from perovshell.training.train import QUICK, TrainedModel, train
-from perovshell.training.validation import Settings
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ from perovshell.data.dataset import Dataset
 from perovshell.features.featurizer import Featurizer
 from perovshell.training import problems as made
 from perovshell.training.baselines import weighted_median
+from perovshell.training.calibration import step_scores
 from perovshell.training.figures import (
     PaperBootstrap,
     by_paper_slope,
@@ -18,8 +19,7 @@ from perovshell.training.figures import (
     regression_figures,
 )
 from perovshell.training.folds import fold_of, folds_of
-from perovshell.training.learners import bounded_error, inner_splits
-from perovshell.training.validation import pair_scores
+from perovshell.training.learners import bounded_error, fit_step
 
 # Splits --------------------------------------------------------------------------------------
 
@@ -36,17 +36,6 @@ def test_no_paper_is_split_and_a_new_one_moves_no_other(papers: list[str], folds
     assert before.tolist() == after[:-1].tolist()
     for paper in papers:
         assert len({f for p, f in zip(papers, before, strict=True) if p == paper}) == 1
-
-
-def test_inner_folds_share_no_paper_with_each_other_or_the_test_fold() -> None:
-    papers = np.array([f"p{k % 40}" for k in range(200)])
-    outer = folds_of(papers.tolist(), 5)
-    rows = np.flatnonzero(outer != 0)
-    splits = inner_splits(papers, rows)
-    assert sorted(np.concatenate([test for _, test in splits]).tolist()) == rows.tolist()
-    for train, test in splits:
-        assert not set(papers[train]) & set(papers[test])
-        assert not set(papers[np.concatenate([train, test])]) & set(papers[outer == 0])
 
 
 # Problems ------------------------------------------------------------------------------------
@@ -190,8 +179,24 @@ def test_a_bound_that_is_kept_is_no_error() -> None:
     assert found.tolist() == [0.0, 10.0, 0.0, 10.0]
 
 
-def test_pairs_of_one_paper_measure_differences(pl: made.RegressionProblem) -> None:
-    rows = np.flatnonzero(pl.papers == "energies2021")
-    predicted = pl.target + 0.3  # a paper effect cancels in a difference
-    scores = pair_scores(pl, predicted, rows)
-    assert scores.values == pytest.approx([0.0], abs=1e-12)
+def test_pairs_of_one_paper_measure_the_shells_effect(pl: made.RegressionProblem) -> None:
+    paper_effect = 0.3 * (pl.papers == "energies2021")  # cancels in a difference
+    scores = step_scores(pl, pl.target + paper_effect, None)
+    assert scores.values == pytest.approx(np.zeros(len(scores.values)), abs=1e-12)
+
+
+def test_pairs_without_a_named_difference_say_nothing_of_a_shell(
+    pl: made.RegressionProblem,
+) -> None:
+    series = [row for row, paper in enumerate(pl.papers) if paper == "gao2025"]  # an etching series
+    assert len(series) == 2
+    assert not [pair for pair in made.same_core_pairs(pl) if pair[0] in series]
+
+
+def test_a_coating_adds_what_six_papers_measured_held_towards_zero(
+    dataset: Dataset, featurizer: Featurizer
+) -> None:
+    changes = {"aerogel": -7.6, "lv2019_guhrenz": 6.0, "lv2019_meyns": 4.0}
+    changes |= {"lv2019_yoon": -8.7, "mo2020": 25.6, "mollick2019": 48.0}
+    expected = sum(changes.values()) / (len(changes) + 3)
+    assert fit_step(made.plqy_problem(dataset, featurizer)) == pytest.approx(expected)

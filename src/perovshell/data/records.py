@@ -134,6 +134,6 @@ class StabilityTest:
         """Whether both the coated and the bare side were measured."""
         return self.coated.is_given and self.bare.is_given
 
-    def gain(self) -> Interval | None:
+    def gain(self, exponent: float = 1.0) -> Interval | None:
         """Return the interval of the gain, or None for a one-sided test."""
-        return gain_interval(self.coated, self.bare) if self.is_two_sided else None
+        return gain_interval(self.coated, self.bare, exponent) if self.is_two_sided else None

@@ -92,11 +92,12 @@ class Reading:
         error = ROUGH_READING_ERROR if self.bound == "~" else READING_ERROR
         return Interval(max(0.0, value - error), value + error)
 
-    def lifetime(self, unit_h: float | None = None) -> Interval:
+    def lifetime(self, unit_h: float | None = None, exponent: float = 1.0) -> Interval:
         """Return the interval of the equivalent lifetime.
 
         Args:
             unit_h: Used as the duration where it is unstated; the lifetime is then relative.
+            exponent: Exponent of a stretched decay, remnant = exp(-(t / lifetime)^exponent).
 
         Returns:
             The lifetime in hours (or in units of the unstated duration).
@@ -113,7 +114,11 @@ class Reading:
         if self.measure == TIME_TO_FAILURE:
             return self._failure_time(duration)
         remnant = self.fraction()
-        return Interval(_lower_lifetime(duration, remnant), _upper_lifetime(duration, remnant))
+        low, high = _lower_lifetime(duration, remnant), _upper_lifetime(duration, remnant)
+        if exponent == 1.0:
+            return Interval(low, high)
+        stretch = 1.0 / exponent
+        return Interval(*(duration * (end / duration) ** stretch for end in (low, high)))
 
     def _failure_time(self, duration: float) -> Interval:
         if self.bound == ">":
@@ -137,10 +142,11 @@ def _upper_lifetime(duration: float, remnant: Interval) -> float:
     return duration / -math.log(remnant.high)
 
 
-def gain_interval(coated: Reading, bare: Reading) -> Interval:
+def gain_interval(coated: Reading, bare: Reading, exponent: float = 1.0) -> Interval:
     """Return the interval of the stability gain, lifetime coated over lifetime bare.
 
-    Both readings come from the same test; where both durations are unstated they cancel.
+    Both readings come from the same test; where both durations are unstated they cancel. Both
+    decays have the same exponent.
 
     Raises:
         ValueError: Just one of the two durations is stated.
@@ -148,7 +154,7 @@ def gain_interval(coated: Reading, bare: Reading) -> Interval:
     if math.isnan(coated.duration_h) != math.isnan(bare.duration_h):
         msg = "a gain needs both durations, or neither"
         raise ValueError(msg)
-    over, under = coated.lifetime(unit_h=1.0), bare.lifetime(unit_h=1.0)
+    over, under = (side.lifetime(unit_h=1.0, exponent=exponent) for side in (coated, bare))
     low = 0.0 if math.isinf(under.high) else _ratio(over.low, under.high)
     return Interval(low, math.inf if math.isinf(over.high) else _ratio(over.high, under.low))
 

@@ -7,7 +7,7 @@ ENCAPSULATIONS = ("single-particle", "multi-particle", "none", "unknown")
 MEDIA = ("solution", "film", "powder", "water", "unknown")
 MORPHOLOGIES = ("nanocrystal", "nanoplatelet", "nanowire")
 TREATMENTS = ("ligand", "dopant")
-"""What a sample may carry beside its shell; a note that names one begins with `ligand:` or `dopant:`."""
+"""What a sample may carry beside its shell, named in its note as `ligand:` or `dopant:`."""
 ROLES = ("core", "dopant", "shell", "other")
 BOUNDS = ("", "~", ">", "<")
 STRESSORS = (

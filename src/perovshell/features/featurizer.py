@@ -257,6 +257,7 @@ class _Places:
 
 _SIZE = (
     Descriptor("core size", "nm", REQUEST, "core size", "size"),
+    Descriptor("core size unknown", "1", REQUEST, "core size", "size"),
     Descriptor("confinement", "1/nm2", CONFINEMENT, "core size", "size"),
     Descriptor("thin, thickness unstated", "1", REQUEST, "core size", "size"),
 )
@@ -289,15 +290,16 @@ _CONFINED_AXES = {"nanocrystal": 3, "nanowire": 2, "nanoplatelet": 1}
 
 
 def size_block(combinations: Sequence[Combination]) -> Floats:
-    """Return the size columns, shape (n, 3); an unknown size is NaN.
+    """Return the size columns, shape (n, 4); an unknown size is NaN.
 
     Confinement is 1/d2 for a cube; a wire is confined along two of three axes, a platelet
     along one.
     """
-    block = np.empty((len(combinations), 3))
+    block = np.empty((len(combinations), len(_SIZE)))
     for row, item in enumerate(combinations):
         size, axes = item.core_size_nm, _CONFINED_AXES[item.morphology]
-        block[row] = size, axes / 3 / size**2, axes < 3 and math.isnan(size)  # noqa: PLR2004
+        unknown = math.isnan(size)
+        block[row] = size, unknown, axes / 3 / size**2, unknown and axes < 3  # noqa: PLR2004
     return block
 
 

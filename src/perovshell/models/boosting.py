@@ -132,6 +132,7 @@ def fit_lifetime(
     spread: float,
     names: Sequence[str],
     config: tuple[BoostConfig, npt.NDArray[np.intp], int],
+    distribution: str = "normal",
 ) -> FittedForest:
     """Fit an accelerated-failure-time model to intervals of lifetime.
 
@@ -144,6 +145,7 @@ def fit_lifetime(
         spread: Standard deviation of log lifetime given the descriptors.
         names: Names of the columns: harsher conditions may not lengthen a life.
         config: Settings, the columns they select and the seed.
+        distribution: Of the logarithm: `normal`, `logistic` or `extreme`.
 
     Returns:
         The fitted trees; the log lifetime is offset + trees.
@@ -158,7 +160,7 @@ def fit_lifetime(
         **settings.params(seed),
         "monotone_constraints": str(tuple(signs)).replace(" ", ""),
         "objective": "survival:aft",
-        "aft_loss_distribution": "normal",
+        "aft_loss_distribution": distribution,
         "aft_loss_distribution_scale": spread,
         "base_score": 1.0,
     }

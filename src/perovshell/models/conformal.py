@@ -75,7 +75,9 @@ class Scores:
     def share_above(self, residual: Floats) -> Floats:
         """Return the mass of signed scores above the given one, the unseen paper left out."""
         reached = np.concatenate([[0.0], self._cumulative])
-        return reached[-1] - reached.take(np.searchsorted(self.values, residual, "right"))
+        return np.asarray(
+            reached[-1] - reached.take(np.searchsorted(self.values, residual, "right"))
+        )
 
     @cached_property
     def _quantile(self) -> Callable[[float], float]:

@@ -17,6 +17,8 @@ from perovshell.features.featurizer import Combination
 
 Floats = npt.NDArray[np.float64]
 
+MEASURED = {"PL": "pl_peak_nm", "PLQY": "plqy_percent", "stability": "tested"}
+"""Entry of a literature sample that says whether a target was measured of it."""
 N_NEAREST = 3
 """Papers named beside a prediction."""
 _MAX_REMEMBERED = 10_000
@@ -117,11 +119,10 @@ class Literature:
 
     # Nearest ---------------------------------------------------------------------------------
 
-    def nearest(self, item: Combination) -> list[Neighbour]:
+    def nearest(self, distance: Floats) -> list[Neighbour]:
         """Return the nearest sample of each of the nearest `N_NEAREST` papers."""
-        if item.core is None or item.core.is_metal:
+        if not len(distance):
             return []
-        distance = self._distances(item)
         found: dict[str, Neighbour] = {}
         for place in np.argsort(distance, kind="stable").tolist():
             row = self.samples[place]
@@ -131,8 +132,25 @@ class Literature:
                 break
         return list(found.values())
 
-    def _distances(self, item: Combination) -> Floats:
-        assert item.core is not None
+    def nearest_of(self, target: str, distance: Floats) -> float:
+        """Return the distance to the nearest sample that a target was measured of."""
+        return float(distance[self._measured_of[target]].min()) if len(distance) else math.inf
+
+    @cached_property
+    def _measured_of(self) -> dict[str, npt.NDArray[np.bool_]]:
+        return {
+            target: np.array([row[column] not in {None, False} for row in self.samples])
+            for target, column in MEASURED.items()
+        }
+
+    def distances(self, item: Combination) -> Floats:
+        """Return the distance of a combination from each sample, shape (n,); empty for metals.
+
+        The summed difference of site fractions, plus 0.5 for another shell of a class in common or
+        1 for one of none, plus 0.1 for another structure.
+        """
+        if item.core is None or item.core.is_metal:
+            return np.zeros(0)
         wanted = self.fractions(item.core)
         used, known = self._used
         gap = np.abs(known - wanted[used]).sum(axis=1) + wanted[~used].sum()
@@ -189,14 +207,16 @@ class Domain:
         ion_papers: Papers a ion was seen in.
         class_papers: Papers a shell class was seen in (`none` for bare).
         fractions: Distinct site fractions of the training cores, shape (n, n_ions).
+        reach: Distance within which 95 % of the papers have a sample of another paper.
     """
 
     target: str
     ion_papers: dict[str, int]
     class_papers: dict[str, int]
     fractions: Floats
+    reach: float
 
-    def outside(self, item: Combination, fractions: Floats) -> str:
+    def outside(self, item: Combination, fractions: Floats, nearest: float) -> str:
         """Return why a combination is outside, or an empty text."""
         core = item.core
         if core is None or core.is_metal:
@@ -208,7 +228,13 @@ class Domain:
         reach = float(np.abs(self.fractions - fractions).max(axis=1).min())
         if reach > MIXING_REACH:
             return f"{self.target}: nearest known core is {reach:.2f} away in site fraction"
-        return self._shell_outside(item.layers)
+        fault = self._shell_outside(item.layers)
+        if not fault and nearest > self.reach:
+            fault = (
+                f"{self.target}: nearest sample at distance {nearest:.2g}; 95 % of the papers "
+                f"have one of another paper within {self.reach:.2g}"
+            )
+        return fault
 
     def _shell_outside(self, layers: Sequence[ShellMaterial]) -> str:
         for layer in layers:
@@ -227,13 +253,16 @@ class Domain:
             "ion_papers": self.ion_papers,
             "class_papers": self.class_papers,
             "fractions": self.fractions.tolist(),
+            "reach": self.reach,
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Domain:
         """Rebuild from JSON data."""
         fractions = np.array(data["fractions"], dtype=float)
-        return cls(data["target"], data["ion_papers"], data["class_papers"], fractions)
+        return cls(
+            data["target"], data["ion_papers"], data["class_papers"], fractions, data["reach"]
+        )
 
 
 def _papers(count: int) -> str:

@@ -15,9 +15,16 @@ from perovshell.data.targets import EV_NM
 from perovshell.data.vocabulary import STRESSORS, column_name
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Combination, Featurizer
+from perovshell.models.contributions import ForestContributions
 from perovshell.models.evidence import Domain, Literature, Neighbour
+from perovshell.models.explain import Reason, in_words, lifetime_moves, regression_moves
 from perovshell.models.request import Request
-from perovshell.models.stability import THIN_STRESSOR_PAPERS, test_columns, with_test_columns
+from perovshell.models.stability import (
+    TEST_DESCRIPTORS,
+    THIN_STRESSOR_PAPERS,
+    test_columns,
+    with_test_columns,
+)
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
 
 Floats = npt.NDArray[np.float64]
@@ -28,13 +35,57 @@ _LN2 = math.log(2.0)
 _TINY = 1e-12
 
 
-def output_columns(stressors: Sequence[str]) -> tuple[str, ...]:
+_GAIN = "stability_gain_"
+LEAST_GAIN = 2.0
+"""All gains in the literature are above 1 (published because they are): below this factor no
+probability is offered."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked of a combination, as thresholds; None is not asked.
+
+    Attributes:
+        pl_window_nm: Window of the PL peak in nm.
+        plqy_above: PLQY in percent that is to be passed.
+        gain_above: Stability gain that is to be passed, at least `LEAST_GAIN`.
+    """
+
+    pl_window_nm: tuple[float, float] | None = None
+    plqy_above: float | None = None
+    gain_above: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse impossible wishes."""
+        if self.pl_window_nm is not None and not 0 < self.pl_window_nm[0] < self.pl_window_nm[1]:
+            msg = f"PL window {self.pl_window_nm}: two rising wavelengths in nm"
+            raise InputError(msg)
+        if self.plqy_above is not None and not 0 <= self.plqy_above < 100:  # noqa: PLR2004
+            msg = f"PLQY above {self.plqy_above:g}: a percentage from 0 to below 100"
+            raise InputError(msg)
+        if self.gain_above is not None and not LEAST_GAIN <= self.gain_above < math.inf:
+            msg = f"gain above {self.gain_above:g}: a factor of {LEAST_GAIN:g} or more"
+            raise InputError(msg)
+
+    def columns(self, stressors: Sequence[str]) -> tuple[str, ...]:
+        """Return the output columns that answer them."""
+        names = ["pl_in_window"] if self.pl_window_nm is not None else []
+        names += ["plqy_above"] if self.plqy_above is not None else []
+        if self.gain_above is not None:
+            names += [f"gain_above_{column_name(stressor)}" for stressor in stressors]
+        return tuple(names)
+
+
+NO_WISHES = Wishes()
+
+
+def output_columns(stressors: Sequence[str], wishes: Wishes = NO_WISHES) -> tuple[str, ...]:
     """Return the columns that a prediction adds, in order."""
-    return _output_columns(tuple(stressors))
+    return _output_columns(tuple(stressors), wishes)
 
 
 @lru_cache(maxsize=64)
-def _output_columns(stressors: tuple[str, ...]) -> tuple[str, ...]:
+def _output_columns(stressors: tuple[str, ...], wishes: Wishes) -> tuple[str, ...]:
     values = ["pl_peak_nm", "plqy_percent", "pl_shift_nm", "plqy_change"]
     for stressor in stressors:
         values += [
@@ -42,6 +93,7 @@ def _output_columns(stressors: tuple[str, ...]) -> tuple[str, ...]:
             f"half_life_h_{column_name(stressor)}",
         ]
     numbers = [f"{name}{end}" for name in values for end in ("", "_lower", "_upper")]
+    numbers += wishes.columns(stressors)
     return (*numbers, "in_domain", "domain_reason", "nearest_papers", "error")
 
 
@@ -104,6 +156,7 @@ class Predictor:
         rows: Sequence[Mapping[str, Any]],
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
+        wishes: Wishes = NO_WISHES,
     ) -> list[Answer]:
         """Answer requests row by row; a row that cannot be answered says why in `error`.
 
@@ -111,6 +164,7 @@ class Predictor:
             rows: Requests with the columns of `request.INPUT_COLUMNS`.
             stressors: Stressors to answer for, of `vocabulary.STRESSORS`.
             coverage: Coverage of the intervals, above 0 and below 1.
+            wishes: Thresholds whose probability is asked.
 
         Raises:
             InputError: A stressor or the coverage is not allowed.
@@ -118,19 +172,22 @@ class Predictor:
         check_options(stressors, coverage)
         requests: list[Request] = []
         places: list[int] = []
-        answers: list[Answer] = [_unanswered("", stressors)] * len(rows)
+        answers: list[Answer] = [_unanswered("", stressors, wishes)] * len(rows)
         for place, row in enumerate(rows):
             try:
                 requests.append(Request.read(row, self.featurizer.reader))
                 places.append(place)
             except InputError as error:
-                answers[place] = _unanswered(str(error), stressors)
+                answers[place] = _unanswered(str(error), stressors, wishes)
+        outputs = output_columns(stressors, wishes)
         if requests:
             columns = self.columns(requests, stressors, coverage)
+            if wishes != NO_WISHES:
+                columns |= self.chances(requests, columns, wishes)
             table = np.array(list(columns.values())).T.tolist()
             for place, request, numbers in zip(places, requests, table, strict=True):
                 values = dict(zip(columns, map(_rounded, numbers), strict=True))
-                answers[place] = self._explained(request, values, stressors)
+                answers[place] = self._explained(request, values, outputs, stressors)
         return answers
 
     @cached_property
@@ -161,12 +218,10 @@ class Predictor:
         model = self.pl
         both = model.predict(found.both)
         energy, bare_energy = both[: found.size], both[found.size :]
-        within = model.scores.quantile(found.coverage) * model.prior.spread(found.coated)
         energy = np.where(found.is_metal, model.null_value, energy)
-        within = np.where(found.is_metal, model.null_scores.quantile(found.coverage), within)
-        step = np.where(found.has_shell & ~found.is_metal, energy - bare_energy, 0.0)
-        step_within = np.where(found.has_shell, model.step_scores.quantile(found.coverage), 0.0)
         anchored = ~np.isnan(bare_nm)
+        within, step_within = _half_widths(model, found, anchored)
+        step = np.where(found.has_shell & ~found.is_metal, energy - bare_energy, 0.0)
         start = np.where(anchored, EV_NM / bare_nm, energy - step)
         energy = np.where(anchored, start + step, energy)
         within = np.where(anchored, step_within, within)
@@ -179,11 +234,9 @@ class Predictor:
         model = self.plqy
         value = _percent(model.predict(found.coated))
         value = np.where(found.is_metal, model.null_value, value)
-        within = model.scores.quantile(found.coverage) * model.prior.spread(found.coated)
-        within = np.where(found.is_metal, model.null_scores.quantile(found.coverage), within)
-        step = np.where(found.has_shell & ~found.is_metal, model.step, 0.0)
-        step_within = np.where(found.has_shell, model.step_scores.quantile(found.coverage), 0.0)
         anchored = ~np.isnan(bare_percent)
+        within, step_within = _half_widths(model, found, anchored)
+        step = np.where(found.has_shell & ~found.is_metal, model.step or 0.0, 0.0)
         start = np.where(anchored, bare_percent, value - step)
         value = np.where(anchored, _percent(start + step), value)
         within = np.where(anchored, step_within, within)
@@ -250,16 +303,122 @@ class Predictor:
         is_metal = item.core is not None and item.core.is_metal
         return self.gain.null if thin or is_metal else self.gain.predict(stressor, item.layers)
 
+    # Chances ---------------------------------------------------------------------------------
+
+    def chances(
+        self, requests: Sequence[Request], columns: Mapping[str, Floats], wishes: Wishes
+    ) -> dict[str, Floats]:
+        """Return the probabilities of wishes, from the distributions the intervals come from.
+
+        Args:
+            requests: The requests, n of them.
+            columns: What `columns` returned for them.
+            wishes: What is asked; the stressors are those of `columns`.
+
+        Returns:
+            `pl_in_window`, `plqy_above` and `gain_above_STRESSOR` as asked, each of shape (n,).
+        """
+        found: dict[str, Floats] = {}
+        matrix = self.featurizer.matrix(
+            [request.item for request in requests], elements_too=self._needs_elements
+        )
+        if wishes.pl_window_nm is not None:
+            found["pl_in_window"] = self.pl_in_window(
+                matrix, EV_NM / columns["pl_peak_nm"], wishes.pl_window_nm
+            )
+        if wishes.plqy_above is not None:
+            scale = self.plqy.difficulty.of(self.plqy.prior, matrix)
+            step = (wishes.plqy_above - columns["plqy_percent"]) / scale
+            found["plqy_above"] = 1.0 - self.plqy.scores.cdf(step)
+        if wishes.gain_above is not None:
+            for name in [column for column in columns if column.startswith(_GAIN)]:
+                stressor = name.removeprefix(_GAIN)
+                if not stressor.endswith(("_lower", "_upper")):
+                    step = math.log(wishes.gain_above) - np.log(columns[name])
+                    above = self.gain.scores.share_above(step)
+                    bare = np.array([not request.item.layers for request in requests])
+                    found[f"gain_above_{stressor}"] = np.where(bare, 0.0, above)
+        return found
+
+    def pl_in_window(
+        self, matrix: Floats, energy: Floats, window_nm: tuple[float, float]
+    ) -> Floats:
+        """Return the probability that the PL lies in a window, for descriptor rows (n, p)."""
+        scale = self.pl.difficulty.of(self.pl.prior, matrix)
+        low, high = EV_NM / window_nm[1], EV_NM / window_nm[0]
+        scores = self.pl.scores
+        return scores.cdf((high - energy) / scale) - scores.cdf((low - energy) / scale)
+
+    # Reasons ---------------------------------------------------------------------------------
+
+    def explain(
+        self, row: Mapping[str, Any], stressors: Sequence[str] = DEFAULT_STRESSORS
+    ) -> list[Reason]:
+        """Return what moved the prediction of one request, a reason a target.
+
+        Raises:
+            InputError: The request cannot be read.
+        """
+        check_options(stressors, DEFAULT_COVERAGE)
+        request = Request.read(row, self.featurizer.reader)
+        matrix = self.featurizer.matrix([request.item], elements_too=self._needs_elements)
+        groups = [descriptor.group for descriptor in self.featurizer.descriptors]
+        return [
+            self._pl_reason(matrix[0], groups),
+            self._plqy_reason(matrix[0], groups),
+            *(self._life_reason(request, matrix, groups, stressor) for stressor in stressors),
+        ]
+
+    def _pl_reason(self, row: Floats, groups: Sequence[str]) -> Reason:
+        start, moved = regression_moves(self.pl, self._trees["pl"], row, groups)
+        # To first order a step in energy moves the peak by -peak / energy times that step.
+        energy = start + sum(moved.values())
+        nm = {g: f"{-step * EV_NM / (start * energy):+.0f} nm" for g, step in moved.items()}
+        head = f"PL peak, from the literature's mean of {EV_NM / start:.0f} nm"
+        return Reason("pl_peak_nm", "eV", start, moved, in_words(head, nm))
+
+    def _plqy_reason(self, row: Floats, groups: Sequence[str]) -> Reason:
+        start, moved = regression_moves(self.plqy, self._trees["plqy"], row, groups)
+        points = {group: f"{step:+.1f} points" for group, step in moved.items()}
+        head = f"PLQY, from the literature's mean of {start:.0f} %"
+        return Reason("plqy_percent", "percent", start, moved, in_words(head, points))
+
+    def _life_reason(
+        self, request: Request, matrix: Floats, groups: Sequence[str], stressor: str
+    ) -> Reason:
+        tests = [self._test_columns(stressor, request.temperature_c)]
+        row = with_test_columns(matrix, tests)[0]
+        every = [*groups, *(descriptor.group for descriptor in TEST_DESCRIPTORS)]
+        null = float(self.lifetime.predict_null(stressor, [bool(request.item.layers)])[0])
+        start, moved = lifetime_moves(self.lifetime, self._trees["lifetime"], row, every, null)
+        factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
+        half = math.exp(start) * _LN2
+        head = f"Half-life under {stressor}, from a mean of {half:.3g} h"
+        column = f"half_life_h_{column_name(stressor)}"
+        return Reason(column, "log h", start, moved, in_words(head, factors))
+
+    @cached_property
+    def _trees(self) -> dict[str, ForestContributions]:
+        return {
+            name: ForestContributions.of(getattr(self, name).forest)
+            for name in ("pl", "plqy", "lifetime")
+        }
+
     # Evidence --------------------------------------------------------------------------------
 
     def _explained(
-        self, request: Request, values: dict[str, Any], stressors: Sequence[str]
+        self,
+        request: Request,
+        values: dict[str, Any],
+        outputs: Sequence[str],
+        stressors: Sequence[str],
     ) -> Answer:
-        reasons = self.outside(request.item, stressors)
+        distances = self.literature.distances(request.item)
+        reasons = self.outside(request.item, stressors, distances)
         notes = []
         if not math.isnan(request.shell_thickness_nm):
             notes.append("note: shell_thickness_nm is ignored (known for too few samples)")
-        nearest = self.literature.nearest(request.item)
+        nearest = self.literature.nearest(distances)
         texts = {
             "in_domain": not reasons,
             "domain_reason": "; ".join([*reasons, *notes]),
@@ -271,21 +430,34 @@ class Predictor:
             stressor: dict(self.lifetime.conditions.get(stressor, {})) for stressor in stressors
         }
         return Answer(
-            {name: ordered[name] for name in output_columns(stressors)},
+            {name: ordered[name] for name in outputs},
             nearest,
             self.literature.measured(request.item),
             conditions,
         )
 
-    def outside(self, item: Combination, stressors: Sequence[str]) -> list[str]:
-        """Return why a combination is outside the domain, a reason each; empty inside."""
+    def outside(
+        self, item: Combination, stressors: Sequence[str], distances: Floats | None = None
+    ) -> list[str]:
+        """Return why a combination is outside the domain, a reason each; empty inside.
+
+        Args:
+            item: The combination.
+            stressors: The stressors asked for.
+            distances: Its distances from the literature, where they are known already.
+        """
+        if distances is None:
+            distances = self.literature.distances(item)
         core = item.core
         fractions = (
             self.literature.fractions(core)
             if core is not None and not core.is_metal
             else np.zeros(0)
         )
-        reasons = [domain.outside(item, fractions) for domain in self.domains.values()]
+        reasons = [
+            domain.outside(item, fractions, self.literature.nearest_of(name, distances))
+            for name, domain in self.domains.items()
+        ]
         for stressor in stressors:
             count = self.lifetime.papers.get(stressor, 0)
             if count < THIN_STRESSOR_PAPERS:
@@ -306,6 +478,22 @@ class _Numbers:
         self.coverage = coverage
         self.has_shell = np.array([bool(item.layers) for item in items])
         self.is_metal = np.array([item.core is not None and item.core.is_metal for item in items])
+
+
+def _half_widths(
+    model: RegressionModel, found: _Numbers, anchored: npt.NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Return half the widths of the intervals of a value and of the shell's effect on it.
+
+    A step is known as well as pairs of one paper tell, and no worse than its two ends; where the
+    bare end was measured, no worse than the coated one.
+    """
+    coated, bare = np.split(model.half_width(found.both, found.coverage), 2)
+    null = model.null_scores.quantile(found.coverage)
+    within = np.where(found.is_metal, null, coated)
+    ends = np.where(anchored, within, within + bare)
+    step = np.minimum(model.step_scores.quantile(found.coverage), ends)
+    return within, np.where(found.has_shell, step, 0.0)
 
 
 def check_options(stressors: Sequence[str], coverage: float) -> None:
@@ -349,7 +537,7 @@ def _rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _unanswered(error: str, stressors: Sequence[str]) -> Answer:
-    values: dict[str, Any] = dict.fromkeys(output_columns(stressors), math.nan)
+def _unanswered(error: str, stressors: Sequence[str], wishes: Wishes) -> Answer:
+    values: dict[str, Any] = dict.fromkeys(output_columns(stressors, wishes), math.nan)
     texts = {"in_domain": False, "domain_reason": "", "nearest_papers": "", "error": error}
     return Answer(values | texts, [], [], {})

@@ -180,7 +180,8 @@ class LinearPrior:
         """
         first, rest = self._root[0], self._root[1:]
         projected = self._terms(matrix) @ rest + first
-        return np.sqrt(np.einsum("nk,nk->n", projected, projected) + self.noise**2)
+        squares = np.einsum("nk,nk->n", projected, projected)
+        return np.asarray(np.sqrt(squares + self.noise**2))
 
     def contributions(self, matrix: Floats) -> tuple[float, Floats]:
         """Return the mean prior and how far base (first) and terms move each row from it."""
@@ -192,7 +193,7 @@ class LinearPrior:
     def _terms(self, matrix: Floats) -> Floats:
         terms = matrix.take(self._places, axis=1)
         terms[np.isnan(terms)] = 0.0
-        return terms
+        return np.asarray(terms)
 
     @cached_property
     def _places(self) -> npt.NDArray[np.intp]:
@@ -271,4 +272,4 @@ def _student_t_fit(
         noise = max(float(np.sqrt(spread)), floor)
         if moved < _TOLERANCE and settled:
             break
-    return effects, np.linalg.inv(hessian), noise
+    return effects, np.asarray(np.linalg.inv(hessian), dtype=float), noise

@@ -22,8 +22,9 @@ TEST_DESCRIPTORS = (
 )
 """Columns that a lifetime row has behind those of its combination."""
 LIFETIME_PRIOR_SD = {"stressor": 2.0, "side": 1.0, "both": 1.0}
-GAIN_PRIOR_SD = {"stressor": 0.7, "class": 0.7, "shell": 0.7}
-"""Prior standard deviations of log-scale effects: a factor of about 7 and of about 2."""
+GAIN_PRIOR_SD = {"stressor": 0.35, "class": 0.35, "shell": 0.35}
+"""Prior standard deviations of log-scale effects: gains of one shell differ between papers by a
+factor of 20, so what a stressor, class or shell adds is held to a factor of about 1.4."""
 THIN_STRESSOR_PAPERS = 5
 """Stressors with fewer papers are answered from the null model."""
 

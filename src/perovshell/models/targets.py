@@ -12,6 +12,7 @@ import numpy.typing as npt
 from perovshell.data.shells import ShellMaterial
 from perovshell.models.censored import PooledEffects
 from perovshell.models.conformal import Scores
+from perovshell.models.difficulty import Difficulty
 from perovshell.models.forest import Forest
 from perovshell.models.prior import LinearPrior
 from perovshell.models.stability import gain_labels, lifetime_labels
@@ -26,7 +27,8 @@ class RegressionModel:
     """PL energy (eV) or PLQY (percent): a prior plus trees, with intervals by paper.
 
     Attributes:
-        prior: What is known before any tree; its spread is the difficulty of a prediction.
+        prior: What is known before any tree.
+        difficulty: How hard a prediction is.
         forest: The trees on what the prior leaves.
         columns: Descriptor columns of the trees.
         scores: Absolute out-of-fold residuals over their difficulty.
@@ -38,6 +40,7 @@ class RegressionModel:
     """
 
     prior: LinearPrior
+    difficulty: Difficulty
     forest: Forest
     columns: npt.NDArray[np.intp]
     scores: Scores
@@ -51,11 +54,15 @@ class RegressionModel:
         trees = self.forest.predict(matrix.take(self.columns, axis=1))
         return np.asarray(self.prior.predict(matrix) + trees)
 
+    def half_width(self, matrix: Floats, coverage: float) -> Floats:
+        """Return half the width of the intervals of descriptor rows (n, p)."""
+        return self.scores.quantile(coverage) * self.difficulty.of(self.prior, matrix)
+
     def to_parts(self) -> tuple[dict[str, Any], Arrays]:
         """Return JSON data and arrays for storage."""
         prior, arrays = self.prior.to_parts()
         data = {"prior": prior, "step": self.step, "null_value": self.null_value}
-        arrays |= _forest_parts(self.forest, self.columns)
+        arrays |= self.difficulty.arrays() | _forest_parts(self.forest, self.columns)
         for name in _SCORES:
             arrays |= _score_parts(name, getattr(self, name))
         return data, arrays
@@ -66,6 +73,7 @@ class RegressionModel:
         forest, columns = _forest(arrays)
         return cls(
             prior=LinearPrior.from_parts(data["prior"], arrays),
+            difficulty=Difficulty.from_arrays(arrays),
             forest=forest,
             columns=columns,
             step=data["step"],

@@ -12,7 +12,7 @@ from typing import Any
 from perovshell.data.tables import Row, read_table
 from perovshell.errors import InputError
 from perovshell.model import Model
-from perovshell.models.predictor import output_columns
+from perovshell.models.predictor import NO_WISHES, Wishes, output_columns
 from perovshell.workspace import write_atomically
 
 
@@ -24,6 +24,8 @@ def predict_file(
     stressors: Sequence[str],
     coverage: float,
     keep: bool,
+    wishes: Wishes = NO_WISHES,
+    reasons: bool = False,
 ) -> tuple[int, int]:
     """Answer the rows of a CSV file and write them, with all given columns, to another.
 
@@ -34,6 +36,8 @@ def predict_file(
         stressors: Stressors to answer for.
         coverage: Coverage of the intervals.
         keep: Keep given columns that have an output's name, as `given_NAME`.
+        wishes: Thresholds whose probability is asked.
+        reasons: Say in a column `reasons` what moved each prediction.
 
     Returns:
         How many rows there were, and how many could not be answered.
@@ -42,9 +46,13 @@ def predict_file(
         InputError: The file is unreadable, empty, misses a column or has one of an output.
     """
     header, rows = read_table(source)
-    outputs = output_columns(stressors)
+    outputs = list(output_columns(stressors, wishes))
+    if reasons:
+        outputs.insert(-1, "reasons")
     kept = _checked_header(source.name, header, rows, outputs, keep=keep)
-    answers = model.predict(rows, stressors=stressors, coverage=coverage)
+    answers = model.predict(rows, stressors=stressors, coverage=coverage, wishes=wishes)
+    if reasons:
+        _add_reasons(model, rows, answers, stressors)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*kept, *outputs])
@@ -58,6 +66,14 @@ def predict_file(
         msg = f"{target}: cannot be written ({error.strerror})"
         raise InputError(msg) from error
     return len(rows), sum(bool(answer["error"]) for answer in answers)
+
+
+def _add_reasons(
+    model: Model, rows: Sequence[Row], answers: list[dict[str, Any]], stressors: Sequence[str]
+) -> None:
+    for row, answer in zip(rows, answers, strict=True):
+        found = [] if answer["error"] else model.explain(row, stressors=stressors)
+        answer["reasons"] = "; ".join(reason.sentence for reason in found)
 
 
 def _checked_header(

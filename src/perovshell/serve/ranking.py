@@ -21,15 +21,13 @@ import numpy.typing as npt
 
 from perovshell.data.formula import shell_text
 from perovshell.data.shells import ShellMaterial
-from perovshell.data.targets import EV_NM
 from perovshell.data.vocabulary import column_name
 from perovshell.errors import DesignSpaceError
 from perovshell.features.featurizer import Combination
 from perovshell.model import Model, load
 from perovshell.models.evidence import Neighbour
-from perovshell.models.predictor import DEFAULT_COVERAGE
+from perovshell.models.predictor import DEFAULT_COVERAGE, Wishes
 from perovshell.models.request import Request
-from perovshell.models.targets import RegressionModel
 from perovshell.serve.space import DesignSpace
 
 Floats = npt.NDArray[np.float64]
@@ -222,9 +220,7 @@ class _Scorer:
         requests = [Request(item, nan, nan, nan, nan) for item in items]
         predictor, stressor = self.model.predictor, self.space.stressor
         columns = predictor.columns(requests, (stressor,), DEFAULT_COVERAGE)
-        columns["pl_in_window"] = _in_window(
-            predictor.pl, EV_NM / columns["pl_peak_nm"], self.space.pl_window_nm
-        )
+        columns |= predictor.chances(requests, columns, Wishes(self.space.pl_window_nm))
         columns["plqy_ranked"] = np.array(
             [
                 self.plqy(item, value)
@@ -284,7 +280,7 @@ class _Scorer:
             values=values,
             reasons=tuple(predictor.outside(item, (self.space.stressor,))),
             rests_on=self._rests_on(item, measured),
-            nearest=tuple(predictor.literature.nearest(item)),
+            nearest=tuple(predictor.literature.nearest(predictor.literature.distances(item))),
             measured=measured,
         )
 
@@ -316,15 +312,6 @@ class _Scorer:
             )
             said.append(f"{name}: {verdict['sentence']}. {how}")
         return tuple(said)
-
-
-def _in_window(model: RegressionModel, energy: Floats, window_nm: tuple[float, float]) -> Floats:
-    """Return the probability that the PL lies in a window, from the out-of-fold residuals."""
-    low, high = EV_NM / window_nm[1], EV_NM / window_nm[0]
-    residual = np.concatenate([model.scores.values, -model.scores.values])
-    mass = np.concatenate([model.scores.masses, model.scores.masses]) / 2.0
-    placed = energy[:, None] + residual[None, :]
-    return np.asarray(((placed >= low) & (placed <= high)) @ mass)
 
 
 def _plqy_by_paper(rows: Sequence[Neighbour]) -> dict[str, float]:

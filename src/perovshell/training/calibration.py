@@ -75,10 +75,10 @@ def covered_rows(
         problem: The problem.
         result: Out-of-fold predictions.
         level: Coverage asked for.
-        difficulty: What residuals are divided by; the model's spread where it is None.
+        difficulty: What residuals are divided by; the model's own difficulty where it is None.
     """
     predicted = result.model[0]
-    scale = result.others["spread"] if difficulty is None else difficulty
+    scale = result.others["difficulty"] if difficulty is None else difficulty
     usable = calibration_rows(name, problem)
     covered, width = np.zeros(len(predicted), dtype=bool), np.full(len(predicted), np.nan)
     bound = np.array(problem.bounds)
@@ -124,13 +124,12 @@ def lower_bounds(predicted: Floats, problem: LifetimeProblem | GainProblem, fold
 # The shell's effect --------------------------------------------------------------------------
 
 
-def step_scores(
-    problem: RegressionProblem, predicted: Floats, step: float | None
-) -> Scores:
+def step_scores(problem: RegressionProblem, predicted: Floats, step: float | None) -> Scores:
     """Return errors of the shell's effect, over pairs of one core in one paper.
 
-    Pairs of a coated and a bare sample are few, so every pair of samples of one core counts: it
-    says how far two preparations of it lie apart when one laboratory makes both.
+    Pairs of a coated and a bare sample are few, so every pair of samples of one core counts that
+    differs in something named: it says how far two preparations lie apart when one laboratory
+    makes both.
 
     Args:
         problem: The problem.

@@ -111,7 +111,14 @@ def coverage_figures(
     return figures
 
 
-def concordance(score: Floats, low: Floats, high: Floats, allowed: Mask, weights: Floats) -> float:
+def concordance(
+    score: Floats,
+    low: Floats,
+    high: Floats,
+    allowed: Mask,
+    weights: Floats,
+    tied: Mask | None = None,
+) -> float:
     """Return the share of comparable pairs that a score puts in the right order.
 
     Two intervals are comparable where one ends before the other begins.
@@ -122,10 +129,13 @@ def concordance(score: Floats, low: Floats, high: Floats, allowed: Mask, weights
         high: Upper ends, shape (n,).
         allowed: Which pairs count, shape (n, n).
         weights: Row weights, shape (n,).
+        tied: Pairs that count half whatever their scores, shape (n, n).
     """
     longer = (low[:, None] > high[None, :]) & allowed
     pair = longer * weights[:, None] * weights[None, :]
     step = score[:, None] - score[None, :]
+    if tied is not None:
+        step = np.where(tied, 0.0, step)
     right = (step > _TIE) + 0.5 * (np.abs(step) <= _TIE)
     total = float(pair.sum())
     return float((pair * right).sum() / total) if total > 0 else math.nan

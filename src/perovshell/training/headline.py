@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.models.censored import PooledEffects, fit_intervals, interval_log_likelihood
-from perovshell.models.stability import LIFETIME_PRIOR_SD
+from perovshell.models.censored import fit_intervals, interval_log_likelihood
 from perovshell.training import learners
 from perovshell.training.baselines import BASELINES
 from perovshell.training.calibration import bounds_in_unit, covered_rows, lower_bounds, to_unit
@@ -81,9 +80,7 @@ def regression_report(
             other = to_unit(name, result.others[baseline])
             other_error = learners.bounded_error(observed, bounds, other)[rows]
             against = f"{baseline}.{prefix}"
-            figures |= regression_figures(
-                against, papers, observed[rows], other[rows], other_error
-            )
+            figures |= regression_figures(against, papers, observed[rows], other[rows], other_error)
             worse = other_error - error[rows]
             put(figures, f"{against}.mae_difference", bootstrap.mean(worse))
             put(figures, f"{against}.mae_by_paper_difference", bootstrap.mean_by_paper(worse))
@@ -98,11 +95,16 @@ def dummy_width(problem: RegressionProblem, result: OutOfFold, name: str) -> flo
     return float(width[result.fold >= 0].mean())
 
 
-def lifetime_report(problem: LifetimeProblem, result: OutOfFold) -> Figures:
-    """Return concordances, likelihood against the null and coverage of the lower bound."""
-    figures = _interval_report(
-        "lifetime", problem, result, result.others["sigma"], result.others["sigma"]
-    )
+def lifetime_report(
+    problem: LifetimeProblem, result: OutOfFold, split: str = "paper"
+) -> Figures:
+    """Return concordances, likelihood against the null and coverage of the lower bound.
+
+    Every row must have been tested.
+    """
+    prefix = f"lifetime.{split}.all"
+    sigma = result.others["sigma"]
+    figures = _interval_report(prefix, problem, result, sigma, sigma)
     same = problem.stressors[:, None] == problem.stressors[None, :]
     coated = problem.is_coated[:, None] & problem.is_coated[None, :]
     pairs = {
@@ -110,36 +112,29 @@ def lifetime_report(problem: LifetimeProblem, result: OutOfFold) -> Figures:
         "concordance_within": same,
         "concordance_coated": same & coated,
     }
+    # Two rows with the same labels tie in the null model: fold by fold its mean leans away from
+    # what it leaves out, which would order them worse than chance.
+    alike = np.array([[one == other for other in problem.labels] for one in problem.labels])
     rivals = {
-        "": result.mean,
-        "duration.": np.log(problem.duration),
-        "null.": null_lifetimes(problem),
+        "": (result.mean, None),
+        "duration.": (np.log(problem.duration), None),
+        "null.": (result.others["null"], alike),
     }
     for figure, allowed in pairs.items():
-        for rival, score in rivals.items():
-            key = f"{rival}lifetime.paper.all.{figure}"
-            put(figures, key, _concordance(problem, score, allowed))
+        for rival, (score, tied) in rivals.items():
+            key = f"{rival}{prefix}.{figure}"
+            put(figures, key, _concordance(problem, score, allowed, tied))
     return figures
 
 
-def null_lifetimes(problem: LifetimeProblem) -> Floats:
-    """Return the null model's log lifetimes, fitted once on all rows.
+def gain_report(problem: GainProblem, result: OutOfFold, split: str = "paper") -> Figures:
+    """Return concordance, likelihood against the null and coverage of the lower bound.
 
-    Fitted fold by fold, a mean leans away from what it leaves out, and its order would look worse
-    than chance. Fitted once, it ties within a stressor and side, and is if anything flattered.
+    Every row must have been tested.
     """
-    rows = np.arange(len(problem.low))
-    fit = PooledEffects.fit(
-        problem.labels, problem.low, problem.high, problem.weights(rows), LIFETIME_PRIOR_SD
-    )
-    return np.array([fit.predict(labels) for labels in problem.labels])
-
-
-def gain_report(problem: GainProblem, result: OutOfFold) -> Figures:
-    """Return concordance, likelihood against the null and coverage of the lower bound."""
-    figures = _interval_report(
-        "gain", problem, result, result.others["sigma"], result.others["null_sigma"]
-    )
+    prefix = f"gain.{split}.all"
+    sigmas = result.others["sigma"], result.others["null_sigma"]
+    figures = _interval_report(prefix, problem, result, *sigmas)
     everything = np.ones((len(problem.low), len(problem.low)), dtype=bool)
     stated = ~np.isnan(problem.duration)
     rivals = {
@@ -148,23 +143,25 @@ def gain_report(problem: GainProblem, result: OutOfFold) -> Figures:
         "null.": (np.zeros(len(problem.low)), everything),
     }
     for rival, (score, allowed) in rivals.items():
-        key = f"{rival}gain.paper.all.concordance"
-        put(figures, key, _concordance(problem, score, allowed))
+        put(figures, f"{rival}{prefix}.concordance", _concordance(problem, score, allowed))
     return figures
 
 
 def _concordance(
-    problem: LifetimeProblem | GainProblem, score: Floats, allowed: npt.NDArray[Any]
+    problem: LifetimeProblem | GainProblem,
+    score: Floats,
+    allowed: npt.NDArray[Any],
+    tied: npt.NDArray[Any] | None = None,
 ) -> list[float]:
     def measure(weights: Floats) -> float:
         share = weights * problem.share
-        return concordance(score, problem.low, problem.high, allowed, share)
+        return concordance(score, problem.low, problem.high, allowed, share, tied)
 
     return PaperBootstrap.of(problem.papers).statistic(measure, resamples=200)
 
 
 def _interval_report(
-    name: str,
+    prefix: str,
     problem: LifetimeProblem | GainProblem,
     result: OutOfFold,
     sigma: Floats,
@@ -172,7 +169,7 @@ def _interval_report(
 ) -> Figures:
     """Figures shared by lifetimes and gains, on intervals widened by `WIDENED`."""
     low, high = problem.low / WIDENED, problem.high * WIDENED
-    prefix, papers = f"{name}.paper.all", problem.papers
+    papers = problem.papers
     figures: Figures = {
         f"{prefix}.n": float(problem.share.sum()),
         f"{prefix}.papers": float(len(set(papers.tolist()))),
@@ -195,8 +192,8 @@ def _interval_report(
         put(figures, f"{rival}{prefix}.coverage_possible", bootstrap.mean_by_paper(possible))
         if np.isfinite(bound).all():
             put(figures, f"{rival}{prefix}.log_lower_bound", bootstrap.mean_by_paper(bound))
-    step = bounds[""] - bounds["null."]
-    if np.isfinite(step).all():
+    if all(np.isfinite(bound).all() for bound in bounds.values()):
+        step = bounds[""] - bounds["null."]
         key = f"null.{prefix}.log_lower_bound_difference"
         put(figures, key, bootstrap.mean_by_paper(step))
     return figures

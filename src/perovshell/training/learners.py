@@ -1,8 +1,8 @@
 """How each target is fitted, all inside a training set.
 
 The boosted part is the mean of a few boosters of different depth and sight. With some 130 rows the
-choice among them by inner folds is mostly noise; their mean was better in every trial, and it leaves
-nothing to choose.
+choice among them by inner folds is mostly noise: their mean was better, and leaves nothing to
+choose.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from perovshell.models.boosting import (
     mean_forest,
 )
 from perovshell.models.censored import PooledEffects
+from perovshell.models.difficulty import Difficulty
 from perovshell.models.prior import PL_PRIOR, PLQY_PRIOR, LinearPrior
 from perovshell.models.stability import GAIN_PRIOR_SD, LIFETIME_PRIOR_SD
 from perovshell.training.problems import (
@@ -28,6 +29,7 @@ from perovshell.training.problems import (
     LifetimeProblem,
     RegressionProblem,
     same_core_pairs,
+    unit_weights,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -77,15 +79,20 @@ CONFIGS: Final = {
 
 @dataclass(frozen=True)
 class FittedRegression:
-    """A fitted regression: prior and trees."""
+    """A fitted regression: prior, difficulty and trees."""
 
     prior: LinearPrior
+    difficulty: Difficulty
     trees: FittedForest
 
     def predict(self, problem: RegressionProblem, rows: Rows) -> Floats:
         """Return predictions of rows of a problem."""
         matrix = problem.matrix[rows]
         return np.asarray(self.prior.predict(matrix) + self.trees.predict(matrix))
+
+    def difficulty_of(self, problem: RegressionProblem, rows: Rows) -> Floats:
+        """Return how hard rows of a problem are to predict."""
+        return self.difficulty.of(self.prior, problem.matrix[rows])
 
 
 def fit_prior(name: str, problem: RegressionProblem, rows: Rows) -> LinearPrior:
@@ -122,7 +129,10 @@ def fit_regression(
         fit_bounded(*data, _LOSS_SCALE[name], (config, config.columns(problem.column_groups), seed))
         for config in configs
     ]
-    return FittedRegression(prior, mean_forest(trees))
+    papers = problem.papers[rows]
+    by_paper = unit_weights(papers) * len(set(papers.tolist())) / len(rows)
+    difficulty = Difficulty.fit(prior, matrix, problem.names, problem.target[rows], by_paper)
+    return FittedRegression(prior, difficulty, mean_forest(trees))
 
 
 def bounded_error(target: Floats, bounds: list[str], predicted: Floats) -> Floats:
@@ -150,7 +160,11 @@ class FittedLifetime:
 
 
 def fit_lifetimes(
-    problem: LifetimeProblem, rows: Rows, configs: tuple[BoostConfig, ...], seed: int
+    problem: LifetimeProblem,
+    rows: Rows,
+    configs: tuple[BoostConfig, ...],
+    seed: int,
+    distribution: str = "normal",
 ) -> FittedLifetime:
     """Fit null model and trees on rows of a problem."""
     low, high, weights = problem.low[rows], problem.high[rows], problem.weights(rows)
@@ -159,7 +173,12 @@ def fit_lifetimes(
     start = np.array([null.predict(label) for label in labels])
     data = (problem.matrix[rows], low, high, weights, start, null.sigma)
     trees = [
-        fit_lifetime(*data, problem.names, (config, config.columns(problem.column_groups), seed))
+        fit_lifetime(
+            *data,
+            problem.names,
+            (config, config.columns(problem.column_groups), seed),
+            distribution,
+        )
         for config in configs
     ]
     return FittedLifetime(null, mean_forest(trees))

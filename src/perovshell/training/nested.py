@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from perovshell.training.problems import GainProblem, LifetimeProblem, Regressio
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 Problem = RegressionProblem | LifetimeProblem | GainProblem
+AnyProblem = TypeVar("AnyProblem", RegressionProblem, LifetimeProblem, GainProblem)
 FITTED: Final = ("pl", "plqy", "lifetime")
 """Targets whose folds take time; the gain is fitted at once."""
 
@@ -77,6 +78,13 @@ class OutOfFold:
         return np.asarray(self.model.mean(axis=0))
 
 
+def only_tested(problem: AnyProblem, result: OutOfFold) -> tuple[AnyProblem, OutOfFold]:
+    """Return a problem and its predictions without the rows that no split tests."""
+    rows = np.flatnonzero(result.fold >= 0)
+    others = {name: values[rows] for name, values in result.others.items()}
+    return problem.take(rows), OutOfFold(result.model[:, rows], others, result.fold[rows])
+
+
 Split = tuple[Rows, Rows]
 """Training rows and test rows."""
 
@@ -128,7 +136,7 @@ def run_splits(
 
     tasks = [(name, problems, split) for name, problems, splits in work for split in splits]
     done = Parallel(n_jobs=settings.jobs, return_as="generator")(
-        delayed(_one_split)(name, getattr(problems, name), split, settings, baselines)
+        delayed(_one_split)(name, getattr(problems, name), split, settings, baselines=baselines)
         for name, problems, split in tasks
     )
     results = {
@@ -158,7 +166,7 @@ def _store(
 
 
 def _one_split(
-    name: str, problem: Problem, split: Split, settings: Settings, baselines: bool
+    name: str, problem: Problem, split: Split, settings: Settings, *, baselines: bool
 ) -> tuple[Floats, dict[str, Floats]]:
     train, test = split
     if isinstance(problem, GainProblem):
@@ -172,10 +180,8 @@ def _one_split(
             "sigma": np.full(len(test), lives[0].null.sigma),
         }
         return np.array([fit.predict(problem, test) for fit in lives]), others
-    fits = [
-        learners.fit_regression(name, problem, train, configs, seed) for seed in settings.seeds
-    ]
-    others = {"spread": fits[0].prior.spread(problem.matrix[test])}
+    fits = [learners.fit_regression(name, problem, train, configs, seed) for seed in settings.seeds]
+    others = {"difficulty": fits[0].difficulty_of(problem, test)}
     if baselines:
         others |= predict_baselines(name, problem, train, test)
     return np.array([fit.predict(problem, test) for fit in fits]), others

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perovshell.training.train import TrainedModel
 from perovshell.training.calibration import coverage_at, to_unit
+from perovshell.training.train import TrainedModel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

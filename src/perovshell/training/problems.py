@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,10 @@ class RegressionProblem:
         """Return row weights: one unit a group, scaled to a mean of 1."""
         return unit_weights(self.weight_groups[rows])
 
+    def take(self, rows: npt.NDArray[np.intp]) -> RegressionProblem:
+        """Return the problem of some rows."""
+        return _take(self, rows)
+
 
 @dataclass(frozen=True)
 class LifetimeProblem:
@@ -76,6 +81,8 @@ class LifetimeProblem:
         labels: Labels of the null model.
         stressors: Stressor of each row.
         is_coated: Whether the row is the coated side.
+        sample_ids: Sample of each row.
+        tests: Number of the test each row is a side of.
         papers: Paper of each row.
         share: Share of its experiment that a row counts for, shape (n,).
     """
@@ -89,12 +96,18 @@ class LifetimeProblem:
     labels: tuple[tuple[str, ...], ...]
     stressors: npt.NDArray[np.str_]
     is_coated: Mask
+    sample_ids: tuple[str, ...]
+    tests: npt.NDArray[np.intp]
     papers: npt.NDArray[np.str_]
     share: Floats
 
     def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
         """Return row weights: one unit a paper, shared by its experiments; mean 1."""
         return unit_weights(self.papers[rows], self.share[rows])
+
+    def take(self, rows: npt.NDArray[np.intp]) -> LifetimeProblem:
+        """Return the problem of some rows."""
+        return _take(self, rows)
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,8 @@ class GainProblem:
         papers: Paper of each row.
         share: Share of its experiment that a row counts for.
         duration: Duration of the coated side in h, NaN where unstated: a baseline.
+        sample_ids: Sample of each row.
+        tests: Number of the test of each row.
         shells: Names of the layers of each row.
     """
 
@@ -119,12 +134,37 @@ class GainProblem:
     papers: npt.NDArray[np.str_]
     share: Floats
     duration: Floats
+    sample_ids: tuple[str, ...]
+    tests: npt.NDArray[np.intp]
     shells: tuple[tuple[str, ...], ...]
 
     def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
         """Return row weights that add up to the number of papers: one unit a paper."""
         papers = self.papers[rows]
         return unit_weights(papers, self.share[rows]) * len(set(papers.tolist())) / len(rows)
+
+    def take(self, rows: npt.NDArray[np.intp]) -> GainProblem:
+        """Return the problem of some rows."""
+        return _take(self, rows)
+
+
+_ROW_FREE = ("names", "column_groups")
+_AnyProblem = TypeVar("_AnyProblem", RegressionProblem, LifetimeProblem, GainProblem)
+
+
+def _take(problem: _AnyProblem, rows: npt.NDArray[np.intp]) -> _AnyProblem:
+    changed: dict[str, Any] = {}
+    for entry in fields(problem):
+        value = getattr(problem, entry.name)
+        if entry.name in _ROW_FREE:
+            continue
+        if isinstance(value, dict):
+            changed[entry.name] = {name: mask[rows] for name, mask in value.items()}
+        elif isinstance(value, tuple):
+            changed[entry.name] = tuple(value[row] for row in rows)
+        else:
+            changed[entry.name] = value[rows]
+    return replace(problem, **changed)
 
 
 def unit_weights(groups: npt.NDArray[np.str_], share: Floats | None = None) -> Floats:
@@ -201,7 +241,11 @@ def _subsets(dataset: Dataset, samples: Sequence[Sample]) -> dict[str, Mask]:
 
 
 def same_core_pairs(problem: RegressionProblem) -> list[tuple[int, int]]:
-    """Return pairs of rows with exact values of one core in one paper; a coated row comes first."""
+    """Return pairs of rows with exact values of one core in one paper; a coated row comes first.
+
+    Pairs with equal descriptors are left out: what they differ in is not stated (the two ends of a
+    size series, say), and it is no shell.
+    """
     by_core: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row, paper in enumerate(problem.papers.tolist()):
         if problem.cores[row] and problem.bounds[row] not in {">", "<"}:
@@ -213,16 +257,23 @@ def same_core_pairs(problem: RegressionProblem) -> list[tuple[int, int]]:
         for place, first in enumerate(rows)
         for second in rows[place + 1 :]
     ]
-    return [(b, a) if coated[b] and not coated[a] else (a, b) for a, b in pairs]
+    named = [
+        (a, b)
+        for a, b in pairs
+        if not np.array_equal(problem.matrix[a], problem.matrix[b], equal_nan=True)
+    ]
+    return [(b, a) if coated[b] and not coated[a] else (a, b) for a, b in named]
 
 
-def lifetime_problem(dataset: Dataset, featurizer: Featurizer) -> LifetimeProblem:
-    """Collect each side of a test that states a duration."""
+def lifetime_problem(
+    dataset: Dataset, featurizer: Featurizer, exponent: float = 1.0
+) -> LifetimeProblem:
+    """Collect each side of a test that states a duration, under a decay of some exponent."""
     sides: list[tuple[StabilityTest, bool, Interval]] = []
     for test in dataset.tests:
         for coated, reading in ((True, test.coated), (False, test.bare)):
             if reading.is_given and not math.isnan(reading.duration_h):
-                sides.append((test, coated, reading.lifetime()))
+                sides.append((test, coated, reading.lifetime(exponent=exponent)))
     items = [_side_combination(test, coated=coated) for test, coated, _ in sides]
     columns = [test_columns(test.stressor, test.conditions) for test, _, _ in sides]
     counts = Counter((test.experiment, coated) for test, coated, _ in sides)
@@ -238,6 +289,8 @@ def lifetime_problem(dataset: Dataset, featurizer: Featurizer) -> LifetimeProble
         labels=tuple(lifetime_labels(test.stressor, coated=coated) for test, coated, _ in sides),
         stressors=np.array([test.stressor for test, _, _ in sides]),
         is_coated=np.array([coated for _, coated, _ in sides]),
+        sample_ids=tuple(test.sample.sample_id for test, _, _ in sides),
+        tests=np.array([test.number for test, _, _ in sides]),
         papers=np.array([test.sample.paper_id for test, _, _ in sides]),
         share=np.array([1.0 / counts[test.experiment, coated] for test, coated, _ in sides]),
     )
@@ -252,9 +305,9 @@ def _side_combination(test: StabilityTest, *, coated: bool) -> Combination:
     return item if coated or test.sample.is_bare else item.bare
 
 
-def gain_problem(dataset: Dataset) -> GainProblem:
+def gain_problem(dataset: Dataset, exponent: float = 1.0) -> GainProblem:
     """Collect the two-sided tests, those without durations included."""
-    pairs = [(test, test.gain()) for test in dataset.tests]
+    pairs = [(test, test.gain(exponent)) for test in dataset.tests]
     tests = [(test, gain) for test, gain in pairs if gain is not None and gain.is_informative]
     counts = Counter(test.experiment for test, _ in tests)
     return GainProblem(
@@ -265,6 +318,8 @@ def gain_problem(dataset: Dataset) -> GainProblem:
         papers=np.array([test.sample.paper_id for test, _ in tests]),
         share=np.array([1.0 / counts[test.experiment] for test, _ in tests]),
         duration=np.array([test.coated.duration_h for test, _ in tests]),
+        sample_ids=tuple(test.sample.sample_id for test, _ in tests),
+        tests=np.array([test.number for test, _ in tests]),
         shells=tuple(tuple(x.name for x in test.sample.layers) for test, _ in tests),
     )
 

@@ -20,9 +20,8 @@ from perovshell.models.evidence import Domain, Literature, finite_or_none
 from perovshell.models.folder import write_folder
 from perovshell.models.predictor import Predictor
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
-from perovshell.training import learners
+from perovshell.training import learners, nested
 from perovshell.training import problems as made
-from perovshell.training import nested
 from perovshell.training.baselines import weighted_median
 from perovshell.training.calibration import (
     calibration_rows,
@@ -33,6 +32,8 @@ from perovshell.training.calibration import (
 from perovshell.training.headline import headline, skill
 
 Floats = npt.NDArray[np.float64]
+REACH_SHARE = 0.95
+"""Share of the papers whose distance from the others is no reason to warn."""
 QUICK = nested.Settings(folds=4, repeats=1, configs=1)
 """A smoke-sized validation: for trying things, not for figures."""
 
@@ -182,9 +183,10 @@ def _regression_model(
     step = learners.fit_step(problem) if name == "plqy" else None
     return RegressionModel(
         prior=fitted.prior,
+        difficulty=fitted.difficulty,
         forest=fitted.trees.forest,
         columns=fitted.trees.columns,
-        scores=residual_scores(problem, result.model[0], result.others["spread"], usable),
+        scores=residual_scores(problem, result.model[0], result.others["difficulty"], usable),
         step=step,
         step_scores=step_scores(problem, result.model[0], step),
         null_value=median,
@@ -230,6 +232,7 @@ def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
 
 def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
     """Return the samples with an exact core as evidence: JSON data for the model folder."""
+    tested = {test.sample.sample_id for test in dataset.tests}
     return [
         {
             "sample_id": sample.sample_id,
@@ -241,6 +244,7 @@ def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
             "pl_peak_nm": finite_or_none(sample.pl_peak_nm) if sample.role == "core" else None,
             "plqy_percent": finite_or_none(sample.plqy_percent) if sample.role == "core" else None,
             "plqy_bound": sample.plqy_bound,
+            "tested": sample.sample_id in tested,
         }
         for sample in dataset.samples.values()
         if sample.core is not None
@@ -270,4 +274,20 @@ def _domain(target: str, samples: list[Sample], predictor: Predictor) -> Domain:
         ion_papers=made.papers_by([i for i, _ in ions], [p for _, p in ions]),
         class_papers=made.papers_by([c for c, _ in classes], [p for _, p in classes]),
         fractions=np.array([predictor.literature.fractions(core) for core in cores.values()]),
+        reach=_reach(samples, predictor.literature),
     )
+
+
+def _reach(samples: list[Sample], literature: Literature) -> float:
+    """Return the distance within which 95 % of the papers have a sample of another paper."""
+    papers = np.array([row["paper_id"] for row in literature.samples])
+    known = {sample.sample_id for sample in samples}
+    usable = np.array([row["sample_id"] in known for row in literature.samples])
+    nearest: dict[str, list[float]] = {}
+    for sample in samples:
+        if sample.core is None or sample.core.is_metal:
+            continue
+        distance = literature.distances(made.combination_of(sample))
+        others = distance[usable & (papers != sample.paper_id)]
+        nearest.setdefault(sample.paper_id, []).append(float(others.min()))
+    return float(np.quantile([max(found) for found in nearest.values()], REACH_SHARE))

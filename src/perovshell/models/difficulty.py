@@ -1,0 +1,104 @@
+"""How hard a prediction is: what residuals are divided by before they calibrate an interval.
+
+The size of a residual is modelled as log-linear in a few plain facts (is the size stated, is it a
+chloride, is it coated), times what the prior's own uncertainty adds for combinations far from all
+data. It need not be right for the intervals to cover, only roughly so for them to be narrow where
+narrow is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.models.prior import LinearPrior
+
+Floats = npt.NDArray[np.float64]
+
+TERMS: Final = (
+    "FA fraction on A",
+    "MA fraction on A",
+    "Cl fraction on X",
+    "I fraction on X",
+    "core size unknown",
+    "thin, thickness unstated",
+    "shell layers",
+    "ligand treatment",
+    "dopant treatment",
+)
+_EFFECT_SD: Final = 0.7
+"""Expected size of an effect: a factor of 2."""
+_LOG_NORMAL_SD: Final = 1.11
+"""Standard deviation of the logarithm of a normal residual's size."""
+_FLOOR: Final = 0.3
+"""Share of the noise that is added to a residual's size: none is much easier than the noise."""
+
+
+@dataclass(frozen=True)
+class Difficulty:
+    """A fitted difficulty.
+
+    Attributes:
+        columns: Column of each of `TERMS` in a descriptor row.
+        effects: Log size at 0, then the effect of each term.
+    """
+
+    columns: tuple[int, ...]
+    effects: Floats
+
+    @classmethod
+    def fit(
+        cls,
+        prior: LinearPrior,
+        matrix: Floats,
+        names: Sequence[str],
+        target: Floats,
+        weights: Floats,
+    ) -> Difficulty:
+        """Fit to the residuals that a prior leaves of its training rows.
+
+        Args:
+            prior: The prior.
+            matrix: Descriptor rows, shape (n, p).
+            names: Column names.
+            target: Target, shape (n,).
+            weights: Weights that add up to the number of papers, shape (n,).
+        """
+        columns = tuple(names.index(term) for term in TERMS)
+        size = np.log(np.abs(target - prior.predict(matrix)) + _FLOOR * prior.noise)
+        terms = np.nan_to_num(matrix[:, columns])
+        center = np.average(terms, axis=0, weights=weights)
+        level = float(np.average(size, weights=weights))
+        weighted = (terms - center) * weights[:, None]
+        hessian = weighted.T @ (terms - center)
+        hessian += np.eye(len(columns)) * (_LOG_NORMAL_SD / _EFFECT_SD) ** 2
+        slope = np.linalg.solve(hessian, weighted.T @ (size - level))
+        return cls(columns, np.array([level - center @ slope, *slope]))
+
+    def of(self, prior: LinearPrior, matrix: Floats) -> Floats:
+        """Return the difficulty of descriptor rows in units of the target, shape (n,)."""
+        terms = np.nan_to_num(matrix.take(self._places, axis=1))
+        size = np.exp(self.effects[0] + terms @ self.effects[1:])
+        return np.asarray(size * prior.spread(matrix) / prior.noise)
+
+    @cached_property
+    def _places(self) -> npt.NDArray[np.intp]:
+        return np.array(self.columns, dtype=np.intp)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays for storage."""
+        return {
+            "difficulty_columns": np.array(self.columns, dtype=np.int32),
+            "difficulty_effects": self.effects,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> Difficulty:
+        """Rebuild from stored arrays."""
+        columns = tuple(int(column) for column in arrays["difficulty_columns"])
+        return cls(columns, np.asarray(arrays["difficulty_effects"], dtype=float))

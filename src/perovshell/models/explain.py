@@ -1,0 +1,88 @@
+"""Why a prediction is what it is: how far each group of descriptors moved it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.models.contributions import ForestContributions
+from perovshell.models.targets import LifetimeModel, RegressionModel
+
+Floats = npt.NDArray[np.float64]
+_SHOWN = 4
+"""Groups named in a sentence."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What moved one target of one prediction.
+
+    Attributes:
+        target: Output column, such as `pl_peak_nm`.
+        unit: Unit of `start` and `moved`: eV, percent, or log h.
+        start: The mean over the training rows that the groups start from.
+        moved: How far each descriptor group moved it, largest first; start plus all of them is
+            the model's own prediction, before any measured bare value anchors it.
+        sentence: The same in words.
+    """
+
+    target: str
+    unit: str
+    start: float
+    moved: Mapping[str, float]
+    sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {**vars(self), "moved": dict(self.moved)}
+
+
+def regression_moves(
+    model: RegressionModel,
+    trees: ForestContributions,
+    row: Floats,
+    groups: Sequence[str],
+) -> tuple[float, dict[str, float]]:
+    """Return the mean and what each descriptor group adds to it, in units of the target."""
+    mean, terms = model.prior.contributions(row[None, :])
+    prior_columns = [model.prior.base_column, *model.prior.columns]
+    moved = _by_group(terms[0], [groups[column] for column in prior_columns])
+    from_trees = trees.of_row(model.forest, row[model.columns])
+    for group, amount in _by_group(from_trees, [groups[c] for c in model.columns]).items():
+        moved[group] = moved.get(group, 0.0) + amount
+    return mean + trees.expected, _largest_first(moved)
+
+
+def lifetime_moves(
+    model: LifetimeModel,
+    trees: ForestContributions,
+    row: Floats,
+    groups: Sequence[str],
+    start: float,
+) -> tuple[float, dict[str, float]]:
+    """Return the null model's log lifetime and what each descriptor group adds to it."""
+    amounts = trees.of_row(model.forest, row[model.columns])
+    moved = _by_group(amounts, [groups[column] for column in model.columns])
+    return start + trees.expected, _largest_first(moved)
+
+
+def _by_group(amounts: Floats, groups: Sequence[str]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for group, amount in zip(groups, amounts.tolist(), strict=True):
+        total[group] = total.get(group, 0.0) + amount
+    return total
+
+
+def _largest_first(moved: Mapping[str, float]) -> dict[str, float]:
+    kept = {group: amount for group, amount in moved.items() if amount != 0.0}
+    return dict(sorted(kept.items(), key=lambda pair: -abs(pair[1])))
+
+
+def in_words(head: str, moved: Mapping[str, str]) -> str:
+    """Join the largest moves into a sentence."""
+    parts = [f"{group} {amount}" for group, amount in list(moved.items())[:_SHOWN]]
+    return f"{head}: {', '.join(parts) or 'nothing moves it'}"

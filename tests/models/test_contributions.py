@@ -1,0 +1,125 @@
+"""Contributions against the library's own, and what the public answer says."""
+
+import numpy as np
+import pytest
+import xgboost
+
+from perovshell.errors import InputError
+from perovshell.model import Model
+from perovshell.models.boosting import BoostConfig, fit_bounded, mean_forest
+from perovshell.models.contributions import ForestContributions
+from perovshell.models.predictor import Wishes
+
+COLUMNS = np.arange(8)
+
+
+def rows(count: int, seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    matrix = np.round(random.normal(size=(count, len(COLUMNS))), 1)
+    matrix[random.random(matrix.shape) < 0.2] = np.nan
+    return matrix
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 5])
+def test_contributions_are_those_of_the_library(depth: int) -> None:
+    matrix = rows(200, 1)
+    known = np.nan_to_num(matrix)
+    target = known[:, 0] * known[:, 1] + np.isnan(matrix[:, 2]) + np.sin(3 * known[:, 3])
+    config = BoostConfig(("all",), rounds=30, depth=depth, learning_rate=0.3)
+    fitted = fit_bounded(
+        matrix, target, [""] * 200, np.ones(200), np.zeros(200), 1.0, (config, COLUMNS, 0)
+    )
+    booster = xgboost.Booster(model_file=bytearray(fitted.native[0]))
+    asked = rows(40, 2)
+    theirs = booster.predict(xgboost.DMatrix(asked, base_margin=np.zeros(40)), pred_contribs=True)
+    ours = ForestContributions.of(fitted.forest)
+    for row, expected in zip(asked, theirs, strict=True):
+        assert ours.of_row(fitted.forest, row) == pytest.approx(expected[:-1], abs=1e-5)
+    assert ours.expected == pytest.approx(theirs[0, -1], abs=1e-5)
+
+
+def test_the_mean_of_forests_is_the_mean_of_their_predictions() -> None:
+    matrix = rows(100, 3)
+    target = np.nan_to_num(matrix).sum(axis=1)
+    fits = [
+        fit_bounded(
+            matrix, target, [""] * 100, np.ones(100), np.zeros(100), 1.0,
+            (BoostConfig(("all",), rounds=10, depth=depth), columns, 0),
+        )
+        for depth, columns in ((2, np.array([1, 4])), (3, np.array([0, 4, 6])))
+    ]  # fmt: skip
+    joined = mean_forest(fits)
+    assert joined.columns.tolist() == [0, 1, 4, 6]
+    both = np.mean([fit.predict(matrix) for fit in fits], axis=0)
+    assert joined.predict(matrix) == pytest.approx(both, abs=1e-6)
+
+
+# The public answer ---------------------------------------------------------------------------
+
+ROW = {"core": "CsPbBr1.5I1.5", "shell": "SiO2", "core_size_nm": 8}
+
+
+def test_reasons_add_up_to_the_prediction(model: Model) -> None:
+    answer = model.predict([ROW], stressors=["water"])[0]
+    reasons = {reason.target: reason for reason in model.explain(ROW, stressors=["water"])}
+    totals = {name: reason.start + sum(reason.moved.values()) for name, reason in reasons.items()}
+    assert 1239.84 / totals["pl_peak_nm"] == pytest.approx(answer["pl_peak_nm"], rel=1e-4)
+    assert totals["plqy_percent"] == pytest.approx(answer["plqy_percent"], rel=1e-4)
+    half_life = np.exp(totals["half_life_h_water"]) * np.log(2)
+    assert half_life == pytest.approx(answer["half_life_h_water"], rel=1e-4)
+
+
+def test_reasons_name_groups_a_chemist_knows_and_the_physics(model: Model) -> None:
+    pl = model.explain({**ROW, "core_size_nm": 3})[0]
+    assert pl.moved["core size"] > 0.2  # eV: confinement
+    assert "core size -" in pl.sentence
+    groups = {descriptor.group for descriptor in model.predictor.featurizer.descriptors}
+    assert set(pl.moved) <= groups
+
+
+def test_an_unreadable_request_has_no_reasons(model: Model) -> None:
+    with pytest.raises(InputError, match="core"):
+        model.explain({"core": "CsPbBr4", "shell": "none"})
+
+
+# Chances -------------------------------------------------------------------------------------
+
+
+def test_chances_come_from_the_distribution_of_the_interval(model: Model) -> None:
+    answer = model.predict([ROW])[0]
+    window = (answer["pl_peak_nm_lower"], answer["pl_peak_nm_upper"])
+    wishes = Wishes(window, answer["plqy_percent"], 10.0)
+    asked = model.predict([ROW], wishes=wishes)[0]
+    assert asked["pl_in_window"] >= 0.9 - 0.05
+    assert asked["plqy_above"] == pytest.approx(0.5, abs=0.05)
+    assert 0 < asked["gain_above_water"] < 1
+    assert {name: asked[name] for name in answer} == answer
+
+
+def test_chances_fall_as_wishes_rise(model: Model) -> None:
+    values = [
+        model.predict([ROW], wishes=Wishes((600, 600 + width), 100 - width, 1000 / width))[0]
+        for width in (5, 50, 90)
+    ]
+    for name in ("pl_in_window", "plqy_above", "gain_above_light"):
+        found = [value[name] for value in values]
+        assert found == sorted(found)
+        assert all(0 <= value <= 1 for value in found)
+
+
+def test_a_bare_sample_gains_nothing(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "none"}
+    assert model.predict([row], wishes=Wishes(gain_above=2))[0]["gain_above_water"] == 0
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        ({"gain_above": 1.5}, "2 or more"),
+        ({"plqy_above": 100}, "below 100"),
+        ({"pl_window_nm": (600, 500)}, "rising"),
+    ],
+)
+def test_impossible_wishes_are_refused(wishes: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Wishes(**wishes)

@@ -1,0 +1,108 @@
+"""The robust prior and the difficulty: known answers, noise, bounds, storage."""
+
+import numpy as np
+import pytest
+
+from perovshell.models.difficulty import TERMS as DIFFICULTY_TERMS
+from perovshell.models.difficulty import Difficulty
+from perovshell.models.prior import PL_PRIOR, LinearPrior, PriorForm, Term
+
+NAMES = ("base", "x", "z")
+FORM = PriorForm("base", Term("offset", 0.0, 10.0), (Term("x", 0.0, 10.0), Term("z", 0.0, 10.0)), 1)
+
+
+def rows(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, 3))
+
+
+def fit(matrix: np.ndarray, target: np.ndarray, bounds: list[str] | None = None) -> LinearPrior:
+    count = len(target)
+    return LinearPrior.fit(FORM, matrix, NAMES, target, bounds or [""] * count, np.ones(count))
+
+
+def test_the_effects_behind_the_data_are_found() -> None:
+    matrix = rows(400)
+    noise = 0.05 * np.random.default_rng(1).normal(size=400)
+    prior = fit(matrix, matrix[:, 0] + 0.5 + 2 * matrix[:, 1] - matrix[:, 2] + noise)
+    assert prior.effects == pytest.approx([0.5, 2.0, -1.0], abs=0.02)
+    assert prior.predict(matrix[:3]) == pytest.approx(
+        matrix[:3, 0] + 0.5 + 2 * matrix[:3, 1] - matrix[:3, 2], abs=0.05
+    )
+
+
+def test_a_few_wild_samples_pull_little() -> None:
+    matrix = rows(200)
+    target = matrix[:, 0] + matrix[:, 1]
+    target[:10] += 50.0
+    assert fit(matrix, target).effects == pytest.approx([0.0, 1.0, 0.0], abs=0.1)
+
+
+def test_without_data_the_expectation_stands() -> None:
+    form = PriorForm("", Term("offset", 3.0, 0.001), (Term("x", 5.0, 0.001),), 1.0)
+    matrix = rows(4)
+    prior = LinearPrior.fit(form, matrix, NAMES, np.zeros(4), [""] * 4, np.full(4, 0.25))
+    assert prior.predict(matrix) == pytest.approx(3 + 5 * matrix[:, 1], abs=0.01)
+
+
+def test_a_bound_that_is_kept_costs_nothing_and_one_that_is_broken_pulls() -> None:
+    matrix = np.zeros((40, 3))
+    target = np.r_[np.full(20, 1.0), np.full(20, 0.0)]
+    kept = fit(matrix, target, [""] * 20 + [">"] * 20)
+    broken = fit(matrix, target, [""] * 20 + ["<"] * 20)
+    assert kept.effects[0] == pytest.approx(1.0, abs=0.02)
+    assert broken.effects[0] < 0.9
+
+
+def test_an_unknown_base_is_the_mean_and_an_unknown_term_adds_nothing() -> None:
+    matrix = rows(100)
+    prior = fit(matrix, matrix[:, 0] + matrix[:, 1])
+    unknown = np.array([[np.nan, np.nan, 0.0]])
+    assert prior.predict(unknown)[0] == pytest.approx(matrix[:, 0].mean() + prior.effects[0])
+
+
+def test_the_spread_grows_away_from_the_data() -> None:
+    matrix = rows(50)
+    prior = fit(matrix, matrix[:, 0] + np.random.default_rng(2).normal(size=50))
+    near, far = prior.spread(np.array([[0.0, 0, 0], [0.0, 30, 0]]))
+    assert prior.noise < near < 1.1 * prior.noise
+    assert far > 3 * near
+
+
+def test_contributions_add_up_to_the_prediction() -> None:
+    matrix = rows(60)
+    prior = fit(matrix, matrix[:, 0] + 3 * matrix[:, 1])
+    mean, moved = prior.contributions(matrix)
+    assert mean + moved.sum(axis=1) == pytest.approx(prior.predict(matrix))
+    assert moved[:, 1:].mean(axis=0) == pytest.approx([0.0, 0.0], abs=1e-12)
+
+
+def test_stored_parts_give_the_same_prior() -> None:
+    matrix = rows(60)
+    prior = fit(matrix, matrix[:, 0] + 3 * matrix[:, 1])
+    again = LinearPrior.from_parts(*prior.to_parts())
+    assert again.predict(matrix).tolist() == prior.predict(matrix).tolist()
+    assert again.spread(matrix).tolist() == prior.spread(matrix).tolist()
+
+
+def test_confinement_of_the_pl_prior_is_that_of_effective_masses() -> None:
+    """3 pi2 hbar2 / (2 mu) with mu = 0.126 electron masses is 9 eV nm2: an upper end."""
+    hbar2_over_2m = 0.0380998  # eV nm2
+    limit = 3 * np.pi**2 * hbar2_over_2m / 0.126
+    assert limit == pytest.approx(9.0, abs=0.1)
+    term = next(term for term in PL_PRIOR.terms if term.name == "confinement")
+    assert 0 < term.mean - term.sd < limit < term.mean + 2 * term.sd
+
+
+def test_difficulty_follows_the_size_of_residuals_and_never_vanishes() -> None:
+    random = np.random.default_rng(3)
+    names = ("base", "x", "z", *DIFFICULTY_TERMS)
+    matrix = np.hstack([rows(600), (random.random((600, len(DIFFICULTY_TERMS))) < 0.3) * 1.0])
+    hard = matrix[:, 3] == 1
+    target = matrix[:, 0] + random.normal(size=600) * np.where(hard, 0.3, 0.1)
+    prior = LinearPrior.fit(FORM, matrix, names, target, [""] * 600, np.ones(600))
+    difficulty = Difficulty.fit(prior, matrix, names, target, np.ones(600))
+    scale = difficulty.of(prior, matrix)
+    assert scale[hard].mean() / scale[~hard].mean() == pytest.approx(2.3, abs=0.5)
+    assert scale.min() > 0.3 * 0.1
+    again = Difficulty.from_arrays(difficulty.arrays())
+    assert again.of(prior, matrix).tolist() == scale.tolist()
