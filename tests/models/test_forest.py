@@ -39,7 +39,7 @@ def fit(depth: int, kind: str) -> FittedForest:
         low = np.exp(target - 0.3)
         high = np.where(known[:, 1] > 0.5, np.inf, np.exp(target + 0.3))
         names = [f"column {k}" for k in COLUMNS]
-        return fit_lifetime(matrix, low, high, weights, start, 1.0, names, settings)
+        return fit_lifetime(matrix, low, high, weights, start, ("normal", 1.0), names, settings)
     return fit_bounded(matrix, target, [""] * 300, weights, start, 1.0, settings)
 
 

@@ -41,7 +41,10 @@ def test_a_paper_split_in_two_is_caught(problems: Problems) -> None:
 @pytest.mark.parametrize(("slope", "shift"), [(1.0, 0.0), (-3.0, 7.0)])
 @pytest.mark.parametrize("only_in_one_fold", [False, True])
 def test_a_target_copied_into_a_descriptor_is_caught(
-    problems: Problems, slope: float, shift: float, only_in_one_fold: bool,  # noqa: FBT001
+    problems: Problems,
+    slope: float,
+    shift: float,
+    only_in_one_fold: bool,  # noqa: FBT001
 ) -> None:
     """Also where a descriptor holds the target of one fold's test rows only."""
     problem = problems.plqy

@@ -30,7 +30,7 @@ _SPLITS = [len(NAMED_FRACTIONS["A"]), len(NAMED_FRACTIONS["A"]) + len(NAMED_FRAC
 _TOTALS = slice(len(_NAMED), len(_NAMED) + 3)
 _RADIUS_SUMS = slice(len(_NAMED) + 3, len(_NAMED) + 6)
 _N_SUMS = len(_NAMED) + 6
-_N_DERIVED = 17
+_N_DERIVED = 18
 _ABX3 = np.array([1.0, 1.0, 3.0])
 _RATIO_WITHIN = 0.03
 _ROUNDING = 1e-9
@@ -59,8 +59,9 @@ def core_descriptors() -> list[Descriptor]:
         Descriptor("pseudo-cubic lattice", "angstrom", GOLDSCHMIDT, crystal, "core"),
         Descriptor("bulk gap by Vegard", "eV", REFERENCE_TABLE, "core gap", "core"),
         Descriptor("metal core", "1", REFERENCE_TABLE, composition, "core"),
-        Descriptor("bulk gap unknown", "1", REFERENCE_TABLE, "core gap", "core"),
-        Descriptor("other B fraction", "1", REFERENCE_TABLE, composition, "core"),
+        Descriptor("bulk gap estimate", "eV", REFERENCE_TABLE, "core gap", "core"),
+        Descriptor("A guessed as Cs", "1", REFERENCE_TABLE, "core gap", "core"),
+        Descriptor("B guessed as Pb", "1", REFERENCE_TABLE, "core gap", "core"),
     ]
     return columns
 
@@ -120,16 +121,29 @@ class CrystalTable:
         derived[12] = 2.0 * (b + x) / 100.0
         derived[13] = self._gap(batch, fractions, is_abx3)
         derived[14] = np.where(batch.amounts.any(axis=1), ~is_core, np.nan)
-        derived[15] = np.where(is_core, np.isnan(derived[13]), np.nan)
-        derived[16] = 1.0 - fractions[:, first:second].sum(axis=1)
+        guessed = np.isnan(derived[13])
+        derived[15] = np.where(guessed, self._guessed_gap(fractions), derived[13])
+        derived[16] = np.where(guessed, 1.0 - fractions[:, :first].sum(axis=1), 0.0)
+        derived[17] = np.where(guessed, 1.0 - fractions[:, first:second].sum(axis=1), 0.0)
         return out
+
+    def _guessed_gap(self, fractions: Floats) -> Floats:
+        """Vegard's rule with other ions on A taken for Cs and on B for Pb.
+
+        The edges of the bands are made of B and X, so A matters little; B is a rough guess. End
+        members without a tabulated gap are left out of the mean.
+        """
+        first, second = _SPLITS
+        filled = fractions.copy()
+        filled[:, 0] += 1.0 - fractions[:, :first].sum(axis=1)
+        filled[:, first] += 1.0 - fractions[:, first:second].sum(axis=1)
+        flat = _member_weights(filled)
+        known = flat @ self._known_gaps
+        return np.where(known > _ROUNDING, flat @ self._gaps / np.maximum(known, _ROUNDING), np.nan)
 
     def _gap(self, batch: CompositionBatch, fractions: Floats, is_abx3: Mask) -> Floats:
         """Vegard's rule between bulk gaps of ABX3 end members; NaN where one is unknown."""
-        first, second = _SPLITS
-        on_a, on_b, on_x = (fractions[:, :first], fractions[:, first:second], fractions[:, second:])
-        weight = on_a[:, :, None, None] * on_b[:, None, :, None] * on_x[:, None, None, :]
-        flat = weight.reshape(len(weight), -1)
+        flat = _member_weights(fractions)
         known = flat @ self._known_gaps > 1.0 - _ROUNDING
         gap = np.where(known & is_abx3, flat @ self._gaps, np.nan)
         for row in np.flatnonzero(~is_abx3):
@@ -137,6 +151,14 @@ class CrystalTable:
             key = _key(batch.species[row], batch.amounts[row])
             gap[row] = self._other_gaps.get(key, math.nan)
         return gap
+
+
+def _member_weights(fractions: Floats) -> Floats:
+    """Return the weight of each ABX3 end member, shape (n, n_A * n_B * n_X)."""
+    first, second = _SPLITS
+    on_a, on_b, on_x = (fractions[:, :first], fractions[:, first:second], fractions[:, second:])
+    weight = on_a[:, :, None, None] * on_b[:, None, :, None] * on_x[:, None, None, :]
+    return weight.reshape(len(weight), -1)
 
 
 def _key(species: npt.NDArray[np.int16], amounts: Floats) -> tuple[tuple[int, float], ...]:

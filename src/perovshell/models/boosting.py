@@ -129,10 +129,9 @@ def fit_lifetime(
     high_h: Floats,
     weights: Floats,
     offset: Floats,
-    spread: float,
+    noise: tuple[str, float],
     names: Sequence[str],
     config: tuple[BoostConfig, npt.NDArray[np.intp], int],
-    distribution: str = "normal",
 ) -> FittedForest:
     """Fit an accelerated-failure-time model to intervals of lifetime.
 
@@ -142,10 +141,10 @@ def fit_lifetime(
         high_h: Upper ends in h, inf where there is none, shape (n,).
         weights: Row weights, shape (n,).
         offset: Log lifetime that the trees start from, shape (n,).
-        spread: Standard deviation of log lifetime given the descriptors.
+        noise: Distribution of log lifetime given the descriptors (`normal`, `logistic` or
+            `extreme`) and its scale.
         names: Names of the columns: harsher conditions may not lengthen a life.
         config: Settings, the columns they select and the seed.
-        distribution: Of the logarithm: `normal`, `logistic` or `extreme`.
 
     Returns:
         The fitted trees; the log lifetime is offset + trees.
@@ -160,8 +159,8 @@ def fit_lifetime(
         **settings.params(seed),
         "monotone_constraints": str(tuple(signs)).replace(" ", ""),
         "objective": "survival:aft",
-        "aft_loss_distribution": distribution,
-        "aft_loss_distribution_scale": spread,
+        "aft_loss_distribution": noise[0],
+        "aft_loss_distribution_scale": noise[1],
         "base_score": 1.0,
     }
     return _boost(xgboost, data, params, settings, columns, None)

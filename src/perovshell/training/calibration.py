@@ -21,17 +21,6 @@ Rows = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 
-def to_unit(name: str, values: Floats) -> Floats:
-    """Convert predictions to the reported unit: PL energies (eV) to nm, PLQY to 0-100 %."""
-    return EV_NM / np.maximum(values, 0.5) if name == "pl" else np.clip(values, 0.0, 100.0)
-
-
-def bounds_in_unit(name: str, problem: RegressionProblem) -> list[str]:
-    """Return the bounds in the reported unit: those of energies turn round."""
-    turned = {">": "<", "<": ">"} if name == "pl" else {}
-    return [turned.get(bound, bound) for bound in problem.bounds]
-
-
 def residual_scores(
     problem: RegressionProblem, predicted: Floats, difficulty: Floats, rows: Rows
 ) -> Scores:

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.models.censored import fit_intervals, interval_log_likelihood
-from perovshell.training import learners
 from perovshell.training.baselines import BASELINES
-from perovshell.training.calibration import bounds_in_unit, covered_rows, lower_bounds, to_unit
+from perovshell.training.calibration import covered_rows, lower_bounds
 from perovshell.training.figures import (
     WIDENED,
     Figures,
@@ -21,6 +20,7 @@ from perovshell.training.figures import (
     put,
     regression_figures,
 )
+from perovshell.training.learners import bounded_error, bounds_in_unit, to_unit
 from perovshell.training.nested import OutOfFold, Problems
 from perovshell.training.problems import (
     SUBSETS,
@@ -46,8 +46,8 @@ def headline(problems: Problems, results: dict[str, OutOfFold]) -> Figures:
 
 def errors(name: str, problem: RegressionProblem, result: OutOfFold) -> Floats:
     """Return the absolute errors in nm or points, the mean over the repeats, shape (n,)."""
-    observed, bounds = to_unit(name, problem.target), bounds_in_unit(name, problem)
-    runs = [learners.bounded_error(observed, bounds, to_unit(name, run)) for run in result.model]
+    observed, bounds = to_unit(name, problem.target), bounds_in_unit(name, problem.bounds)
+    runs = [bounded_error(observed, bounds, to_unit(name, run)) for run in result.model]
     return np.asarray(np.mean(runs, axis=0))
 
 
@@ -63,7 +63,7 @@ def regression_report(
         split: Name of the split in the keys.
     """
     figures: Figures = {}
-    observed, bounds = to_unit(name, problem.target), bounds_in_unit(name, problem)
+    observed, bounds = to_unit(name, problem.target), bounds_in_unit(name, problem.bounds)
     predicted, error = to_unit(name, result.mean), errors(name, problem, result)
     covered, width = covered_rows(name, problem, result)
     for subset in SUBSETS:
@@ -78,7 +78,7 @@ def regression_report(
             if baseline not in result.others:
                 continue
             other = to_unit(name, result.others[baseline])
-            other_error = learners.bounded_error(observed, bounds, other)[rows]
+            other_error = bounded_error(observed, bounds, other)[rows]
             against = f"{baseline}.{prefix}"
             figures |= regression_figures(against, papers, observed[rows], other[rows], other_error)
             worse = other_error - error[rows]
@@ -95,9 +95,7 @@ def dummy_width(problem: RegressionProblem, result: OutOfFold, name: str) -> flo
     return float(width[result.fold >= 0].mean())
 
 
-def lifetime_report(
-    problem: LifetimeProblem, result: OutOfFold, split: str = "paper"
-) -> Figures:
+def lifetime_report(problem: LifetimeProblem, result: OutOfFold, split: str = "paper") -> Figures:
     """Return concordances, likelihood against the null and coverage of the lower bound.
 
     Every row must have been tested.

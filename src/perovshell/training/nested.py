@@ -32,14 +32,14 @@ class Settings:
         folds: Outer folds by paper.
         repeats: Model seeds of the headline.
         jobs: Processes that fit folds side by side; the result does not depend on it.
-        configs: How many of the boosters of a target are averaged.
+        boosters: How many of the boosters of a target are averaged.
     """
 
     seed: int = 0
     folds: int = 20
     repeats: int = 3
     jobs: int = 2
-    configs: int = 3
+    boosters: int = 3
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -172,15 +172,17 @@ def _one_split(
     if isinstance(problem, GainProblem):
         model, others = _gain(problem, train, test)
         return np.repeat(model[None, :], settings.repeats, axis=0), others
-    configs = learners.CONFIGS[name][: settings.configs]
+    boosters = learners.BOOSTERS[name][: settings.boosters]
     if isinstance(problem, LifetimeProblem):
-        lives = [learners.fit_lifetimes(problem, train, configs, seed) for seed in settings.seeds]
+        lives = [learners.fit_lifetimes(problem, train, boosters, seed) for seed in settings.seeds]
         others = {
             "null": lives[0].predict_null(problem, test),
             "sigma": np.full(len(test), lives[0].null.sigma),
         }
         return np.array([fit.predict(problem, test) for fit in lives]), others
-    fits = [learners.fit_regression(name, problem, train, configs, seed) for seed in settings.seeds]
+    fits = [
+        learners.fit_regression(name, problem, train, boosters, seed) for seed in settings.seeds
+    ]
     others = {"difficulty": fits[0].difficulty_of(problem, test)}
     if baselines:
         others |= predict_baselines(name, problem, train, test)

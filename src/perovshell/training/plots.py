@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perovshell.training.calibration import coverage_at, to_unit
+from perovshell.training.calibration import coverage_at
+from perovshell.training.learners import to_unit
 from perovshell.training.train import TrainedModel
 
 if TYPE_CHECKING:

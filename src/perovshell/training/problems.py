@@ -44,6 +44,7 @@ class RegressionProblem:
         weight_groups: Group that shares one unit of weight.
         sample_ids: Sample of each row.
         cores: Standard formula of each core, empty where it is open.
+        shells: Layers of each row joined by `|`, `none` for bare.
         subsets: Rows of each of `SUBSETS`.
     """
 
@@ -56,6 +57,7 @@ class RegressionProblem:
     weight_groups: npt.NDArray[np.str_]
     sample_ids: tuple[str, ...]
     cores: tuple[str, ...]
+    shells: tuple[str, ...]
     subsets: dict[str, Mask]
 
     def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
@@ -224,6 +226,7 @@ def _regression(
         weight_groups=np.array([dataset.group_of(s.paper_id) for s in samples]),
         sample_ids=tuple(s.sample_id for s in samples),
         cores=tuple(s.core.formula if s.core else "" for s in samples),
+        shells=tuple(s.shell for s in samples),
         subsets=_subsets(dataset, samples),
     )
 

@@ -74,9 +74,7 @@ def compare_gains(problems: Problems, dataset: Dataset, settings: Settings) -> l
     problem, lives = problems.gain, problems.lifetime
     boosted, hierarchical = (
         _boosted(lives, settings, "normal"),
-        lambda train, test: _linear(
-            lives, _shell_labels(lives, dataset, paper=True), train, test
-        ),
+        lambda train, test: _linear(lives, _shell_labels(lives, dataset, paper=True), train, test),
     )
     models: dict[str, Callable[[Rows, Rows], Predicted]] = {
         GAIN_NULL: lambda train, test: _pooled(problem, train, test, null=True),
@@ -129,10 +127,10 @@ def _out_of_fold(
 def _boosted(
     problem: LifetimeProblem, settings: Settings, distribution: str
 ) -> Callable[[Rows, Rows], Predicted]:
-    configs = learners.CONFIGS["lifetime"][: settings.configs]
+    boosters = learners.BOOSTERS["lifetime"][: settings.boosters]
 
     def model(train: Rows, test: Rows) -> Predicted:
-        fit = learners.fit_lifetimes(problem, train, configs, settings.seed, distribution)
+        fit = learners.fit_lifetimes(problem, train, boosters, settings.seed, distribution)
         return fit.predict(problem, test), np.full(len(test), fit.null.sigma)
 
     return model

@@ -85,8 +85,8 @@ def _experiment(client: Any, workspace: Workspace) -> str:
 
 def _parameters(info: dict[str, Any]) -> dict[str, Any]:
     settings = info["settings"]
-    parameters = {key: settings[key] for key in ("seed", "folds", "repeats", "configs")}
-    for target, boosters in settings["boosters"].items():
+    parameters = {key: settings[key] for key in ("seed", "folds", "repeats", "boosters")}
+    for target, boosters in settings["averaged"].items():
         for number, booster in enumerate(boosters, start=1):
             given = {**booster, "groups": len(booster["groups"])}
             parameters |= {f"{target}.{number}.{key}": value for key, value in given.items()}

@@ -34,7 +34,7 @@ from perovshell.training.headline import headline, skill
 Floats = npt.NDArray[np.float64]
 REACH_SHARE = 0.95
 """Share of the papers whose distance from the others is no reason to warn."""
-QUICK = nested.Settings(folds=4, repeats=1, configs=1)
+QUICK = nested.Settings(folds=4, repeats=1, boosters=1)
 """A smoke-sized validation: for trying things, not for figures."""
 
 
@@ -77,7 +77,7 @@ def train(
     problems, featurizer = problems_of(dataset)
     results = nested.out_of_fold(problems, settings, advance)
     figures = headline(problems, results)
-    predictor, native = _final_fit(dataset, featurizer, problems, results, settings)
+    predictor, native = final_fit(dataset, featurizer, problems, results, settings)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
         "settings": {**_recorded(settings), "versions": _versions()},
@@ -105,10 +105,10 @@ def problems_of(dataset: Dataset) -> tuple[nested.Problems, Featurizer]:
 def _recorded(settings: nested.Settings) -> dict[str, Any]:
     """Return the settings that the result depends on: not the number of processes."""
     boosters = {
-        name: [asdict(config) for config in configs[: settings.configs]]
-        for name, configs in learners.CONFIGS.items()
+        name: [asdict(booster) for booster in mean[: settings.boosters]]
+        for name, mean in learners.BOOSTERS.items()
     }
-    recorded = {**asdict(settings), "boosters": boosters}
+    recorded = {**asdict(settings), "averaged": boosters}
     del recorded["jobs"]
     return recorded
 
@@ -137,20 +137,25 @@ def _write(
     return folder, model_id
 
 
-def _final_fit(
+def final_fit(
     dataset: Dataset,
     featurizer: Featurizer,
     problems: nested.Problems,
     results: dict[str, nested.OutOfFold],
     settings: nested.Settings,
 ) -> tuple[Predictor, dict[str, bytes]]:
+    """Fit all targets on all rows, with intervals from out-of-fold residuals.
+
+    Returns:
+        The predictor, and the library's own file of each booster by name.
+    """
     native: dict[str, bytes] = {}
     regressions: dict[str, RegressionModel] = {}
     for name in ("pl", "plqy"):
         problem: made.RegressionProblem = getattr(problems, name)
-        configs = learners.CONFIGS[name][: settings.configs]
+        boosters = learners.BOOSTERS[name][: settings.boosters]
         rows = np.arange(len(problem.target))
-        fitted = learners.fit_regression(name, problem, rows, configs, settings.seed)
+        fitted = learners.fit_regression(name, problem, rows, boosters, settings.seed)
         regressions[name] = _regression_model(name, problem, fitted, results[name])
         native |= _named(name, fitted.trees.native)
     lifetime, trees = _lifetime_model(dataset, problems.lifetime, results["lifetime"], settings)
@@ -201,8 +206,8 @@ def _lifetime_model(
     settings: nested.Settings,
 ) -> tuple[LifetimeModel, tuple[bytes, ...]]:
     rows = np.arange(len(problem.low))
-    configs = learners.CONFIGS["lifetime"][: settings.configs]
-    fitted = learners.fit_lifetimes(problem, rows, configs, settings.seed)
+    boosters = learners.BOOSTERS["lifetime"][: settings.boosters]
+    fitted = learners.fit_lifetimes(problem, rows, boosters, settings.seed)
     model = LifetimeModel(
         null=fitted.null,
         forest=fitted.trees.forest,
