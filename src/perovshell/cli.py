@@ -107,10 +107,10 @@ def _say_trained(
         summary = {"model_id": trained.model_id, "folder": str(trained.folder), **trained.info}
         typer.echo(json.dumps({**summary, "version": version, "champion": place.champion_id}))
         return
-    from perovshell.training.summary import summary_lines
+    from perovshell.models.card import card_sections
 
-    for line in summary_lines(trained.info):
-        typer.echo(line)
+    for title, lines in card_sections(trained.info)[2:4]:
+        typer.echo("\n".join([f"{title}:", *(f"  {line}" for line in lines)]))
     typer.echo(f"Model {trained.model_id} in {trained.folder}")
     if version is not None:
         typer.echo(f"Registered in MLflow as perovshell version {version}")
@@ -118,6 +118,42 @@ def _say_trained(
         typer.echo("It is the champion: predict and rank use it.")
     else:
         typer.echo(f"The champion stays {place.champion_id}.")
+
+
+@app.command()
+def evaluate(
+    *,
+    workspace: WorkspaceOption = None,
+    data: Annotated[Path | None, typer.Option(help="Dataset folder; else the bundled one.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Report folder.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the models.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes; the result is the same.")] = 2,
+    quick: Annotated[bool, typer.Option("--quick", help="A small validation, for trying.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Validate everything the product says, and write a report: a few minutes."""
+    from dataclasses import replace
+
+    from perovshell.data.dataset import Dataset
+    from perovshell.models.card import card_sections
+    from perovshell.training import evaluate as evaluation
+    from perovshell.training.evaluation_report import write_evaluation
+    from perovshell.training.nested import Settings
+    from perovshell.training.train import QUICK
+
+    place = Workspace.locate(workspace)
+    dataset = Dataset.bundled() if data is None else Dataset.from_folder(data)
+    settings = replace(QUICK if quick else Settings(), seed=seed, jobs=jobs)
+    steps = evaluation.STEPS
+    with typer.progressbar(length=steps, label="Evaluating", file=sys.stderr) as bar:
+        found = evaluation.evaluate(dataset, settings, bar.update)
+    json_path, html_path = write_evaluation(found, output or place.reports / "evaluation")
+    if as_json:
+        typer.echo(json_path.read_text().rstrip())
+        return
+    for title, lines in card_sections(found.about())[2:4]:
+        typer.echo("\n".join([f"{title}:", *(f"  {line}" for line in lines)]))
+    typer.echo(f"Report: {html_path}\nFigures: {json_path}")
 
 
 # Use -----------------------------------------------------------------------------------------
@@ -299,15 +335,15 @@ def models_show(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a model was trained on and how it was validated."""
+    """Show the card of a model: its data, its validation, its limits."""
     from perovshell.model import load
-    from perovshell.training.summary import summary_lines
+    from perovshell.models.card import card_lines
 
     place = Workspace.locate(workspace)
     info = load(place.models / name if name else None, workspace=workspace).info
     if as_json:
         typer.echo(json.dumps(vars(info)))
         return
-    typer.echo(f"Model {info.model_id}, dataset {info.dataset['hash']}")
-    for line in summary_lines(vars(info)):
+    typer.echo(f"Model {info.model_id}")
+    for line in card_lines(vars(info)):
         typer.echo(line)

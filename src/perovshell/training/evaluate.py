@@ -47,7 +47,7 @@ from perovshell.training.nested import (
 from perovshell.training.problems import RegressionProblem
 from perovshell.training.rivals import compare_gains, compare_lifetimes
 from perovshell.training.rungs import SPLITS, rung_splits
-from perovshell.training.train import final_fit, literature_rows, problems_of
+from perovshell.training.train import final_fit, literature_rows, problems_of, recorded_settings
 
 Floats = npt.NDArray[np.float64]
 Step = Callable[[int], None]
@@ -86,6 +86,7 @@ class Evaluation:
         skill: As in the model folder.
         tables: The rest, by name: rows of JSON data.
         dataset: Content hash and counts of the dataset.
+        settings: Folds, repeats, seed, versions.
         problems: The training problems.
         results: The headline's out-of-fold predictions.
     """
@@ -94,17 +95,22 @@ class Evaluation:
     skill: dict[str, dict[str, Any]]
     tables: dict[str, Any]
     dataset: dict[str, Any]
+    settings: dict[str, Any]
     problems: Problems
     results: dict[str, OutOfFold]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON data."""
+    def about(self) -> dict[str, Any]:
+        """Return what a model card is made of."""
         return {
             "dataset": self.dataset,
+            "settings": self.settings,
             "figures": self.figures,
             "skill": self.skill,
-            "tables": self.tables,
         }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {**self.about(), "tables": self.tables}
 
 
 def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: None) -> Evaluation:
@@ -147,7 +153,8 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     advance(1)
     about = {"hash": dataset.content_hash, **dataset.counts}
     verdicts = skill(problems, results, figures)
-    return Evaluation(figures, verdicts, tables, about, problems, results)
+    recorded = recorded_settings(settings)
+    return Evaluation(figures, verdicts, tables, about, recorded, problems, results)
 
 
 STEPS: Final = 2 + 1 + len(SPLITS) + 1 + CURVE_REPEATS * len(SHARES) + 1

@@ -55,7 +55,7 @@ def _track(mlflow: Any, trained: TrainedModel, workspace: Workspace) -> Register
         mlflow.log_dict(info["dataset"], "dataset.json")
         mlflow.log_dict(info["skill"], "skill.json")
         with tempfile.TemporaryDirectory() as folder:
-            for path in write_plots(trained, Path(folder)):
+            for path in write_plots(trained.problems, trained.results, Path(folder)):
                 mlflow.log_artifact(str(path), "plots")
         logged = mlflow.pyfunc.log_model(
             name=NAME,

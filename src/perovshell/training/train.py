@@ -80,7 +80,7 @@ def train(
     predictor, native = final_fit(dataset, featurizer, problems, results, settings)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
-        "settings": {**_recorded(settings), "versions": _versions()},
+        "settings": recorded_settings(settings),
         "figures": figures,
         "skill": skill(problems, results, figures),
     }
@@ -102,13 +102,13 @@ def problems_of(dataset: Dataset) -> tuple[nested.Problems, Featurizer]:
     return problems, featurizer
 
 
-def _recorded(settings: nested.Settings) -> dict[str, Any]:
-    """Return the settings that the result depends on: not the number of processes."""
+def recorded_settings(settings: nested.Settings) -> dict[str, Any]:
+    """Return what the result depends on, versions included; not the number of processes."""
     boosters = {
         name: [asdict(booster) for booster in mean[: settings.boosters]]
         for name, mean in learners.BOOSTERS.items()
     }
-    recorded = {**asdict(settings), "averaged": boosters}
+    recorded = {**asdict(settings), "averaged": boosters, "versions": _versions()}
     del recorded["jobs"]
     return recorded
 

@@ -1,0 +1,203 @@
+"""The model card: what a model was made of, how far it can be trusted, and where it knows nothing.
+
+Made from what the model folder says of itself; shown by `perovshell models show`, by reports and
+by the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from perovshell.models.predictor import LEAST_GAIN
+from perovshell.models.stability import THIN_STRESSOR_PAPERS
+
+_UNITS = {"pl": "nm", "plqy": "points"}
+_NAMES = {"pl": "PL peak", "plqy": "PLQY", "lifetime": "Lifetime", "gain": "Stability gain"}
+_SUBSETS = {
+    "all": "all",
+    "lead_no_cspbcl3": "lead halides outside the CsPbCl3 collection",
+    "coated": "coated",
+    "lead_free": "lead-free",
+}
+_BASELINES = {
+    "dummy": "the median",
+    "neighbour": "the nearest neighbour",
+    "forest": "a random forest on magpie",
+    "vegard": "Vegard's rule",
+}
+Section = tuple[str, list[str]]
+"""A title and its lines."""
+
+
+def card_sections(info: Mapping[str, Any]) -> list[Section]:
+    """Return the card of a model.
+
+    Args:
+        info: `model_id`, `dataset`, `settings`, `figures` and `skill`, as in
+            `models.folder.ModelInfo`.
+    """
+    return [
+        ("Purpose", _purpose()),
+        ("Data", _data(info)),
+        ("Validation by paper [90 % intervals over papers]", figure_lines(info)),
+        ("What has skill", [_skill(name, verdict) for name, verdict in info["skill"].items()]),
+        ("Limits", _limits()),
+        ("How it was made", _made(info)),
+    ]
+
+
+def card_lines(info: Mapping[str, Any]) -> list[str]:
+    """Return the card as lines of text."""
+    lines = []
+    for title, entries in card_sections(info):
+        lines += [f"{title}:", *(f"  {entry}" for entry in entries)]
+    return lines
+
+
+def figure_lines(info: Mapping[str, Any]) -> list[str]:
+    """Return the headline figures as lines of text.
+
+    Args:
+        info: `figures` of a model, as in `models.folder.ModelInfo`.
+    """
+    figures = info["figures"]
+    lines: list[str] = []
+    for target, unit in _UNITS.items():
+        for subset, words in _SUBSETS.items():
+            lines += _regression(figures, target, subset, words, unit)
+    return lines + _stability(figures)
+
+
+def _purpose() -> list[str]:
+    return [
+        (
+            "Predicts PL peak, PLQY, stability gain and half-life of halide-perovskite nanocrystals "
+            "with and without a shell, from published papers."
+        ),
+        "Ranks combinations that are worth making; it does not replace a measurement.",
+    ]
+
+
+def _data(info: Mapping[str, Any]) -> list[str]:
+    data = info["dataset"]
+    return [
+        (
+            f"{data['papers']} papers, {data['samples']} samples, {data['stability_tests']} stability "
+            f"tests; content hash {data['hash']}"
+        ),
+        (
+            "A paper is the group of every split, of training weight and of calibration; a data set "
+            "read as a whole weighs as one paper."
+        ),
+    ]
+
+
+def _limits() -> list[str]:
+    return [
+        (
+            "All stability gains in the literature are above 1, because they were published for it: "
+            f"the probability of passing a gain is offered from {LEAST_GAIN:g} up only."
+        ),
+        (
+            "A lifetime is first-order equivalent, a convention that makes tests comparable; finite "
+            "bounds are widened by a factor 1.5 in scoring."
+        ),
+        "Stability intervals are 90 % lower bounds without an upper end.",
+        f"Stressors with fewer than {THIN_STRESSOR_PAPERS} papers are answered from the null model.",
+        "Shell thickness is known for too few samples and ignored.",
+    ]
+
+
+def _made(info: Mapping[str, Any]) -> list[str]:
+    settings = info["settings"]
+    versions = ", ".join(f"{name} {number}" for name, number in settings["versions"].items())
+    return [
+        (
+            f"seed {settings['seed']}, {settings['folds']} folds by paper, {settings['repeats']} "
+            "repeats of the model seed"
+        ),
+        (
+            "PL and PLQY: a robust linear prior from physics plus boosted trees; lifetime: boosted "
+            "accelerated failure time on intervals; gain: partial pooling of two-sided tests"
+        ),
+        versions,
+    ]
+
+
+def _skill(target: str, verdict: Mapping[str, Any]) -> str:
+    how = (
+        "" if verdict["has_skill"] else f"; rankings shrink it by the factor {verdict['slope']:.2f}"
+    )
+    return f"{_NAMES[target]}: {verdict['sentence']}{how}"
+
+
+def _regression(
+    figures: Mapping[str, float | None], target: str, subset: str, words: str, unit: str
+) -> list[str]:
+    key = f"{target}.paper.{subset}"
+    if figures.get(f"{key}.mae") is None:
+        return []
+    count = f"{figures[f'{key}.n']:.0f} rows, {figures[f'{key}.papers']:.0f} papers"
+    width = _plain(figures.get(f"{key}.width"))
+    head = (
+        f"{_NAMES[target]}, {words} ({count}): mean error {_ends(figures, f'{key}.mae')} {unit}, "
+        f"median {figures[f'{key}.median']:.3g}, R2 {_plain(figures.get(f'{key}.r2'))}, "
+        f"coverage {_ends(figures, f'{key}.coverage')}, mean width {width} {unit}"
+    )
+    if subset == "lead_free":
+        return [head]
+    return [
+        head,
+        *(
+            f"  against {words}: {_plain(figures[f'{baseline}.{key}.mae'])} {unit}, "
+            f"difference {_ends(figures, f'{baseline}.{key}.mae_difference')}"
+            for baseline, words in _BASELINES.items()
+            if figures.get(f"{baseline}.{key}.mae") is not None
+        ),
+    ]
+
+
+def _stability(figures: Mapping[str, float | None]) -> list[str]:
+    lines = []
+    for target, observed in (("lifetime", "observations"), ("gain", "tests")):
+        key = f"{target}.paper.all"
+        count = (
+            f"{_plain(figures[f'{key}.n'])} {observed}, {_plain(figures[f'{key}.papers'])} papers"
+        )
+        lines.append(f"{_NAMES[target]} ({count}): concordance {_concordances(figures, key)}")
+        lines += [
+            f"  against {name}: {_concordances(figures, f'{rival}.{key}')}"
+            for rival, name in (("null", "the null model"), ("duration", "test duration alone"))
+        ]
+        lines.append(
+            f"  log likelihood over the null {_ends(figures, f'null.{key}.log_likelihood_difference')}"
+        )
+        lines.append(
+            f"  90 % lower bound kept between {_plain(figures[f'{key}.coverage_certain'])} and "
+            f"{_plain(figures[f'{key}.coverage_possible'])}; mean log bound over the null's "
+            f"{_ends(figures, f'null.{key}.log_lower_bound_difference')}"
+        )
+    return lines
+
+
+def _concordances(figures: Mapping[str, float | None], key: str) -> str:
+    parts = [
+        f"{words}{_ends(figures, f'{key}.concordance{end}')}"
+        for end, words in (
+            ("", ""),
+            ("_within", "within a stressor "),
+            ("_coated", "coated against coated "),
+        )
+        if figures.get(f"{key}.concordance{end}") is not None
+    ]
+    return ", ".join(parts)
+
+
+def _plain(value: float | None) -> str:
+    return "?" if value is None else f"{value:.3g}"
+
+
+def _ends(figures: Mapping[str, float | None], key: str) -> str:
+    value, low, high = (_plain(figures.get(f"{key}{end}")) for end in ("", "_lo", "_hi"))
+    return f"{value} [{low}, {high}]"

@@ -1,0 +1,130 @@
+"""The evaluation on disk: evaluation.json for scripts, evaluation.html for people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from perovshell.errors import WorkspaceError
+from perovshell.models.card import card_sections
+from perovshell.training.evaluate import Evaluation
+from perovshell.training.plots import evaluation_plots
+from perovshell.workspace import write_atomically
+
+_TABLES: Final = {
+    "random_split": (
+        "A random split looks rosier",
+        "Rows of one paper on both sides. Shown only to say by how much it flatters.",
+    ),
+    "left_out": (
+        "Errors in and out of the domain",
+        (
+            "The same rows, with their kind in the training data (in) and without (out): all rows of "
+            "the shell class, the main halide or the ion are left out, and their papers."
+        ),
+    ),
+    "by_distance": (
+        "Error by distance",
+        (
+            "Distance from the nearest sample of another paper: summed difference of site fractions, "
+            "0.5 for another shell of the same class, 1 for another class, 0.1 for another structure."
+        ),
+    ),
+    "intervals": (
+        "Intervals",
+        (
+            "Coverage by level, mean width, the width without the difficulty, and that of intervals "
+            "about the median."
+        ),
+    ),
+    "noise_floor": (
+        "Noise floor",
+        (
+            "How far papers on one core and shell lie from each other: standard deviation, and the "
+            "mean error of predicting a paper by the median of the others (nm, points)."
+        ),
+    ),
+    "shell_effect": (
+        "What a coating does to the PLQY",
+        "Coated minus bare of one core in one paper (points), and three ways to predict it.",
+    ),
+    "lifetime_models": (
+        "Models of the lifetime",
+        "Under the same folds; over null: censored log likelihood a paper, beside the null model.",
+    ),
+    "gain_models": (
+        "Models of the stability gain",
+        "Under the same folds; a gain below the null model's likelihood has no skill.",
+    ),
+    "decay_exponent": (
+        "How the stability figures move with the exponent of the decay",
+        "1 is first order; 0.5 a strongly stretched decay.",
+    ),
+    "by_year": ("By year", "Trained on all papers before the year."),
+    "learning_curve": ("Learning curve", "Two draws of the training papers for each share."),
+    "strange_requests": (
+        "Strange requests",
+        "Requests at or beyond the edge of the data, and the answers with their 90 % intervals.",
+    ),
+}
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
+    """Write evaluation.json and evaluation.html into a folder; return their paths.
+
+    Raises:
+        WorkspaceError: The folder is not writable.
+    """
+    data = json.dumps(evaluation.to_json(), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    paths = folder / "evaluation.json", folder / "evaluation.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(paths[0], data.encode())
+        write_atomically(paths[1], render(evaluation).encode())
+    except OSError as error:
+        msg = f"report folder {folder}: cannot be written ({error.strerror})"
+        raise WorkspaceError(msg) from error
+    return paths
+
+
+def render(evaluation: Evaluation) -> str:
+    """Return the report as HTML."""
+    environment = Environment(
+        loader=PackageLoader("perovshell.training"), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters["cell"] = _cell
+    sections = dict(card_sections(evaluation.about()))
+    titles = list(sections)
+    return environment.get_template("evaluation.html").render(
+        dataset=evaluation.dataset,
+        headline=sections[titles[2]],
+        skill=sections["What has skill"],
+        plots=evaluation_plots(evaluation),
+        tables=[
+            (title, words, _rows(evaluation.tables[name]))
+            for name, (title, words) in _TABLES.items()
+        ],
+    )
+
+
+def _rows(table: Any) -> list[dict[str, Any]]:
+    return table if isinstance(table, list) else [table]
+
+
+def _cell(value: Any) -> str:
+    """Write a value for reading: a triple is a value with its interval."""
+    if value is None:
+        return "open"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_cell(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        middle, low, high = (_cell(part) for part in value)
+        return f"{middle} [{low}, {high}]"
+    return str(value)
