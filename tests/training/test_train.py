@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from perovshell.data.dataset import Dataset
+from perovshell.models.card import card_lines
 from perovshell.training.nested import Settings
-from perovshell.training.summary import summary_lines
 from perovshell.training.train import QUICK, TrainedModel, train
 
 
@@ -78,7 +78,7 @@ def test_what_the_folder_says_of_itself(trained: TrainedModel, dataset: Dataset)
 
 
 @pytest.mark.parametrize(
-    "words", ["PL peak, all", "against dummy", "Lifetime", "Stability gain", "no skill"]
+    "words", ["PL peak, all", "against the median", "Lifetime", "Stability gain", "no skill"]
 )
 def test_the_summary_says_the_headline(trained: TrainedModel, words: str) -> None:
-    assert words in "\n".join(summary_lines(trained.info))
+    assert words in "\n".join(card_lines(trained.info))

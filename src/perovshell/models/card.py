@@ -72,8 +72,8 @@ def figure_lines(info: Mapping[str, Any]) -> list[str]:
 def _purpose() -> list[str]:
     return [
         (
-            "Predicts PL peak, PLQY, stability gain and half-life of halide-perovskite nanocrystals "
-            "with and without a shell, from published papers."
+            "Predicts PL peak, PLQY, stability gain and half-life of halide-perovskite "
+            "nanocrystals with and without a shell, from published papers."
         ),
         "Ranks combinations that are worth making; it does not replace a measurement.",
     ]
@@ -83,12 +83,12 @@ def _data(info: Mapping[str, Any]) -> list[str]:
     data = info["dataset"]
     return [
         (
-            f"{data['papers']} papers, {data['samples']} samples, {data['stability_tests']} stability "
-            f"tests; content hash {data['hash']}"
+            f"{data['papers']} papers, {data['samples']} samples, "
+            f"{data['stability_tests']} stability tests; content hash {data['hash']}"
         ),
         (
-            "A paper is the group of every split, of training weight and of calibration; a data set "
-            "read as a whole weighs as one paper."
+            "A paper is the group of every split, of training weight and of calibration; a data "
+            "set read as a whole weighs as one paper."
         ),
     ]
 
@@ -96,15 +96,15 @@ def _data(info: Mapping[str, Any]) -> list[str]:
 def _limits() -> list[str]:
     return [
         (
-            "All stability gains in the literature are above 1, because they were published for it: "
-            f"the probability of passing a gain is offered from {LEAST_GAIN:g} up only."
+            "All stability gains in the literature are above 1, because they were published for "
+            f"it: the probability of passing a gain is offered from {LEAST_GAIN:g} up only."
         ),
         (
-            "A lifetime is first-order equivalent, a convention that makes tests comparable; finite "
-            "bounds are widened by a factor 1.5 in scoring."
+            "A lifetime is first-order equivalent, a convention to make tests comparable; "
+            "finite bounds are widened by a factor 1.5 in scoring."
         ),
         "Stability intervals are 90 % lower bounds without an upper end.",
-        f"Stressors with fewer than {THIN_STRESSOR_PAPERS} papers are answered from the null model.",
+        f"Stressors of fewer than {THIN_STRESSOR_PAPERS} papers are answered from the null model.",
         "Shell thickness is known for too few samples and ignored.",
     ]
 
@@ -114,8 +114,8 @@ def _made(info: Mapping[str, Any]) -> list[str]:
     versions = ", ".join(f"{name} {number}" for name, number in settings["versions"].items())
     return [
         (
-            f"seed {settings['seed']}, {settings['folds']} folds by paper, {settings['repeats']} "
-            "repeats of the model seed"
+            f"seed {settings['seed']}, {settings['folds']} folds by paper, "
+            f"{settings['repeats']} repeats of the model seed"
         ),
         (
             "PL and PLQY: a robust linear prior from physics plus boosted trees; lifetime: boosted "
@@ -170,9 +170,8 @@ def _stability(figures: Mapping[str, float | None]) -> list[str]:
             f"  against {name}: {_concordances(figures, f'{rival}.{key}')}"
             for rival, name in (("null", "the null model"), ("duration", "test duration alone"))
         ]
-        lines.append(
-            f"  log likelihood over the null {_ends(figures, f'null.{key}.log_likelihood_difference')}"
-        )
+        over_null = _ends(figures, f"null.{key}.log_likelihood_difference")
+        lines.append(f"  log likelihood over the null {over_null}")
         lines.append(
             f"  90 % lower bound kept between {_plain(figures[f'{key}.coverage_certain'])} and "
             f"{_plain(figures[f'{key}.coverage_possible'])}; mean log bound over the null's "

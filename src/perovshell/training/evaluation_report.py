@@ -22,29 +22,30 @@ _TABLES: Final = {
     "left_out": (
         "Errors in and out of the domain",
         (
-            "The same rows, with their kind in the training data (in) and without (out): all rows of "
-            "the shell class, the main halide or the ion are left out, and their papers."
+            "The same rows, with their kind in the training data (in) and without (out): all rows "
+            "of the shell class, the main halide or the ion are left out, and their papers."
         ),
     ),
     "by_distance": (
         "Error by distance",
         (
-            "Distance from the nearest sample of another paper: summed difference of site fractions, "
-            "0.5 for another shell of the same class, 1 for another class, 0.1 for another structure."
+            "Distance from the nearest sample of another paper: summed difference of site "
+            "fractions, 0.5 for another shell of the same class, 1 for another class, 0.1 for "
+            "another structure."
         ),
     ),
     "intervals": (
         "Intervals",
         (
-            "Coverage by level, mean width, the width without the difficulty, and that of intervals "
-            "about the median."
+            "Coverage by level, mean width, the width without the difficulty, and that of "
+            "intervals about the median."
         ),
     ),
     "noise_floor": (
         "Noise floor",
         (
-            "How far papers on one core and shell lie from each other: standard deviation, and the "
-            "mean error of predicting a paper by the median of the others (nm, points)."
+            "How far papers on one core and shell lie from each other: standard deviation, and "
+            "the mean error of predicting a paper by the median of the others (nm, points)."
         ),
     ),
     "shell_effect": (

@@ -77,10 +77,10 @@ def calibration_figure(problems: Problems, results: dict[str, OutOfFold]) -> Fig
     """Draw coverage counted by paper against the level asked for."""
     figure, axes = _single()
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    for name in _UNITS:
+    for name, label in _UNITS.items():
         problem, result = getattr(problems, name), results[name]
         found = [coverage_at(name, problem, result, level) for level in _LEVELS]
-        axes.plot(_LEVELS, found, label=_UNITS[name], color=_COLOURS[name])
+        axes.plot(_LEVELS, found, label=label, color=_COLOURS[name])
     axes.set(xlabel="coverage asked for", ylabel="coverage found")
     axes.legend(frameon=False)
     return figure
