@@ -12,15 +12,15 @@ from typing import Any
 from perovshell.models.predictor import LEAST_GAIN
 from perovshell.models.stability import THIN_STRESSOR_PAPERS
 
-_UNITS = {"pl": "nm", "plqy": "points"}
-_NAMES = {"pl": "PL peak", "plqy": "PLQY", "lifetime": "Lifetime", "gain": "Stability gain"}
-_SUBSETS = {
+UNITS = {"pl": "nm", "plqy": "points"}
+NAMES = {"pl": "PL peak", "plqy": "PLQY", "lifetime": "Lifetime", "gain": "Stability gain"}
+SUBSETS = {
     "all": "all",
     "lead_no_cspbcl3": "lead halides outside the CsPbCl3 collection",
     "coated": "coated",
     "lead_free": "lead-free",
 }
-_BASELINES = {
+BASELINES = {
     "dummy": "the median",
     "neighbour": "the nearest neighbour",
     "forest": "a random forest on magpie",
@@ -63,8 +63,8 @@ def figure_lines(info: Mapping[str, Any]) -> list[str]:
     """
     figures = info["figures"]
     lines: list[str] = []
-    for target, unit in _UNITS.items():
-        for subset, words in _SUBSETS.items():
+    for target, unit in UNITS.items():
+        for subset, words in SUBSETS.items():
             lines += _regression(figures, target, subset, words, unit)
     return lines + _stability(figures)
 
@@ -129,7 +129,7 @@ def _skill(target: str, verdict: Mapping[str, Any]) -> str:
     how = (
         "" if verdict["has_skill"] else f"; rankings shrink it by the factor {verdict['slope']:.2f}"
     )
-    return f"{_NAMES[target]}: {verdict['sentence']}{how}"
+    return f"{NAMES[target]}: {verdict['sentence']}{how}"
 
 
 def _regression(
@@ -141,7 +141,7 @@ def _regression(
     count = f"{figures[f'{key}.n']:.0f} rows, {figures[f'{key}.papers']:.0f} papers"
     width = _plain(figures.get(f"{key}.width"))
     head = (
-        f"{_NAMES[target]}, {words} ({count}): mean error {_ends(figures, f'{key}.mae')} {unit}, "
+        f"{NAMES[target]}, {words} ({count}): mean error {_ends(figures, f'{key}.mae')} {unit}, "
         f"median {figures[f'{key}.median']:.3g}, R2 {_plain(figures.get(f'{key}.r2'))}, "
         f"coverage {_ends(figures, f'{key}.coverage')}, mean width {width} {unit}"
     )
@@ -152,7 +152,7 @@ def _regression(
         *(
             f"  against {words}: {_plain(figures[f'{baseline}.{key}.mae'])} {unit}, "
             f"difference {_ends(figures, f'{baseline}.{key}.mae_difference')}"
-            for baseline, words in _BASELINES.items()
+            for baseline, words in BASELINES.items()
             if figures.get(f"{baseline}.{key}.mae") is not None
         ),
     ]
@@ -165,7 +165,7 @@ def _stability(figures: Mapping[str, float | None]) -> list[str]:
         count = (
             f"{_plain(figures[f'{key}.n'])} {observed}, {_plain(figures[f'{key}.papers'])} papers"
         )
-        lines.append(f"{_NAMES[target]} ({count}): concordance {_concordances(figures, key)}")
+        lines.append(f"{NAMES[target]} ({count}): concordance {_concordances(figures, key)}")
         lines += [
             f"  against {name}: {_concordances(figures, f'{rival}.{key}')}"
             for rival, name in (("null", "the null model"), ("duration", "test duration alone"))

@@ -1,7 +1,8 @@
 """How hard a prediction is: what residuals are divided by before they calibrate an interval.
 
 The size of a residual is modelled as log-linear in a few plain facts (is the size stated, is it a
-chloride, is it coated), times what the prior's own uncertainty adds for combinations far from all
+chloride, is it coated) and, for a share of 0-100 %, in the logarithm of the room that its ends
+leave, sqrt(p (100 - p)); times what the prior's own uncertainty adds for combinations far from all
 data. It need not be right for the intervals to cover, only roughly so for them to be narrow where
 narrow is due.
 """
@@ -37,6 +38,8 @@ _LOG_NORMAL_SD: Final = 1.11
 """Standard deviation of the logarithm of a normal residual's size."""
 _FLOOR: Final = 0.3
 """Share of the noise that is added to a residual's size: none is much easier than the noise."""
+_LEAST_ROOM: Final = 5.0
+"""Percent from either end at which the room of a share stops shrinking."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,12 @@ class Difficulty:
     Attributes:
         columns: Column of each of `TERMS` in a descriptor row.
         effects: Log size at 0, then the effect of each term.
+        room_effect: Effect of the logarithm of the room; 0 for a target without ends.
     """
 
     columns: tuple[int, ...]
     effects: Floats
+    room_effect: float
 
     @classmethod
     def fit(
@@ -59,6 +64,8 @@ class Difficulty:
         names: Sequence[str],
         target: Floats,
         weights: Floats,
+        *,
+        is_share: bool,
     ) -> Difficulty:
         """Fit to the residuals that a prior leaves of its training rows.
 
@@ -68,23 +75,28 @@ class Difficulty:
             names: Column names.
             target: Target, shape (n,).
             weights: Weights that add up to the number of papers, shape (n,).
+            is_share: Whether the target is a share of 0-100 %.
         """
         columns = tuple(names.index(term) for term in TERMS)
-        size = np.log(np.abs(target - prior.predict(matrix)) + _FLOOR * prior.noise)
-        terms = np.nan_to_num(matrix[:, columns])
+        expected = prior.predict(matrix)
+        size = np.log(np.abs(target - expected) + _FLOOR * prior.noise)
+        room = _log_room(expected) if is_share else np.zeros(len(target))
+        terms = np.column_stack([np.nan_to_num(matrix[:, columns]), room])
         center = np.average(terms, axis=0, weights=weights)
         level = float(np.average(size, weights=weights))
         weighted = (terms - center) * weights[:, None]
         hessian = weighted.T @ (terms - center)
-        hessian += np.eye(len(columns)) * (_LOG_NORMAL_SD / _EFFECT_SD) ** 2
+        hessian += np.eye(terms.shape[1]) * (_LOG_NORMAL_SD / _EFFECT_SD) ** 2
         slope = np.linalg.solve(hessian, weighted.T @ (size - level))
-        return cls(columns, np.array([level - center @ slope, *slope]))
+        return cls(columns, np.array([level - center @ slope, *slope[:-1]]), float(slope[-1]))
 
     def of(self, prior: LinearPrior, matrix: Floats) -> Floats:
         """Return the difficulty of descriptor rows in units of the target, shape (n,)."""
         terms = np.nan_to_num(matrix.take(self._places, axis=1))
-        size = np.exp(self.effects[0] + terms @ self.effects[1:])
-        return np.asarray(size * prior.spread(matrix) / prior.noise)
+        log_size = self.effects[0] + terms @ self.effects[1:]
+        if self.room_effect:
+            log_size = log_size + self.room_effect * _log_room(prior.predict(matrix))
+        return np.asarray(np.exp(log_size) * prior.spread(matrix) / prior.noise)
 
     @cached_property
     def _places(self) -> npt.NDArray[np.intp]:
@@ -95,10 +107,18 @@ class Difficulty:
         return {
             "difficulty_columns": np.array(self.columns, dtype=np.int32),
             "difficulty_effects": self.effects,
+            "difficulty_room": np.array(self.room_effect),
         }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any]) -> Difficulty:
         """Rebuild from stored arrays."""
         columns = tuple(int(column) for column in arrays["difficulty_columns"])
-        return cls(columns, np.asarray(arrays["difficulty_effects"], dtype=float))
+        effects = np.asarray(arrays["difficulty_effects"], dtype=float)
+        return cls(columns, effects, float(arrays["difficulty_room"]))
+
+
+def _log_room(share: Floats) -> Floats:
+    """Return log sqrt(p (100 - p)): a share has less room to vary near its ends."""
+    inside = np.clip(share, _LEAST_ROOM, 100.0 - _LEAST_ROOM)
+    return np.asarray(0.5 * np.log(inside * (100.0 - inside)))

@@ -130,7 +130,9 @@ def fit_regression(
     ]
     papers = problem.papers[rows]
     by_paper = unit_weights(papers) * len(set(papers.tolist())) / len(rows)
-    difficulty = Difficulty.fit(prior, matrix, problem.names, target, by_paper)
+    difficulty = Difficulty.fit(
+        prior, matrix, problem.names, target, by_paper, is_share=name == "plqy"
+    )
     return FittedRegression(prior, difficulty, mean_forest(trees))
 
 
