@@ -186,7 +186,7 @@ def predict(  # noqa: PLR0913
     as_json: JsonOption = False,
 ) -> None:
     """Predict PL peak, PLQY, the shell's effect and stability of the rows of a CSV file."""
-    from perovshell.models.predictor import Wishes
+    from perovshell.models.outputs import Wishes
     from perovshell.serve.batch import predict_file
 
     loaded = _load(model, workspace)

@@ -10,14 +10,14 @@ from typing import Any
 from perovshell.errors import InputError
 from perovshell.models.explain import Reason
 from perovshell.models.folder import ModelInfo, read_folder
-from perovshell.models.predictor import (
+from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
     NO_WISHES,
     Answer,
-    Predictor,
     Wishes,
 )
+from perovshell.models.predictor import Predictor
 from perovshell.registry import download
 from perovshell.workspace import Workspace
 

@@ -54,36 +54,6 @@ def test_lower_quantile_gives_the_unseen_paper_the_far_end() -> None:
     assert Scores.of(values[:5], list("abcde")).lower_quantile(0.1) == -math.inf
 
 
-def simulate(papers: int, datasets: int, *, by_paper: bool) -> float:
-    """Mean coverage of one new paper's rows under a known paper effect."""
-    random = np.random.default_rng(papers)
-    rows_each = 4
-    covered = []
-    for _ in range(datasets):
-        effect = random.normal(size=(papers + 1, 1))
-        residual = np.abs(effect + 0.5 * random.normal(size=(papers + 1, rows_each)))
-        known, unseen = residual[:-1].ravel(), residual[-1]
-        if by_paper:
-            names = np.repeat(np.arange(papers), rows_each).astype(str).tolist()
-            within = Scores.of(known, names).quantile(0.9)
-        else:
-            within = float(np.quantile(known, 0.9))
-        covered.append(float((unseen <= within).mean()))
-    return float(np.mean(covered))
-
-
-@pytest.mark.parametrize("papers", [10, 20, 45])
-def test_coverage_by_paper_holds_and_is_not_wasteful(papers: int) -> None:
-    datasets = 1500
-    error = 3 * 0.3 / math.sqrt(datasets)
-    coverage = simulate(papers, datasets, by_paper=True)
-    assert 0.9 - error <= coverage <= 0.9 + 1.5 / (papers + 1) + error
-
-
-def test_calibration_by_rows_falls_below() -> None:
-    assert simulate(10, 1500, by_paper=False) < 0.9 - 0.02
-
-
 def test_a_lower_bound_holds_under_censoring() -> None:
     """The truth is seen as intervals; the bound must hold for a new paper's truth."""
     random = np.random.default_rng(4)

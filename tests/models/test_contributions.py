@@ -8,7 +8,7 @@ from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.models.boosting import BoostConfig, fit_bounded, mean_forest
 from perovshell.models.contributions import ForestContributions
-from perovshell.models.predictor import Wishes
+from perovshell.models.outputs import Wishes
 
 COLUMNS = np.arange(8)
 
@@ -105,6 +105,28 @@ def test_chances_fall_as_wishes_rise(model: Model) -> None:
         found = [value[name] for value in values]
         assert found == sorted(found)
         assert all(0 <= value <= 1 for value in found)
+
+
+@pytest.mark.parametrize("measured", [{}, {"bare_pl_peak_nm": 512.0, "bare_plqy_percent": 55.0}])
+@pytest.mark.parametrize("coverage", [0.6, 0.8])
+def test_chances_agree_with_intervals(model: Model, measured: dict, coverage: float) -> None:
+    row = ROW | measured
+    answer = model.predict([row], coverage=coverage)[0]
+    low, high = answer["pl_peak_nm_lower"], answer["pl_peak_nm_upper"]
+    inside = Wishes((low - 1e-3, high + 1e-3), answer["plqy_percent_lower"] - 1e-3)
+    outside = Wishes((low + 1e-3, high - 1e-3), answer["plqy_percent_lower"] + 1e-3)
+    most = model.predict([row], wishes=inside)[0]
+    least = model.predict([row], wishes=outside)[0]
+    assert least["pl_in_window"] <= coverage <= most["pl_in_window"]
+    assert least["plqy_above"] <= 0.5 + coverage / 2 <= most["plqy_above"]
+
+
+def test_a_measured_bare_sample_is_certain(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "none", "bare_pl_peak_nm": 512, "bare_plqy_percent": 55}
+    certain = model.predict([row], wishes=Wishes((511, 513), 54))[0]
+    assert (certain["pl_in_window"], certain["plqy_above"]) == (1, 1)
+    missed = model.predict([row], wishes=Wishes((513, 515), 56))[0]
+    assert (missed["pl_in_window"], missed["plqy_above"]) == (0, 0)
 
 
 def test_a_bare_sample_gains_nothing(model: Model) -> None:

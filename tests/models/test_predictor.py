@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from perovshell.errors import InputError
 from perovshell.model import Model
-from perovshell.models.predictor import output_columns
+from perovshell.models.outputs import output_columns
 
 SYSTEMS = Path(__file__).parent.parent / "data" / "systems.csv"
 VALUES = ("pl_peak_nm", "plqy_percent", "pl_shift_nm", "plqy_change", "half_life_h_water")

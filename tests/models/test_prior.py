@@ -100,9 +100,25 @@ def test_difficulty_follows_the_size_of_residuals_and_never_vanishes() -> None:
     hard = matrix[:, 3] == 1
     target = matrix[:, 0] + random.normal(size=600) * np.where(hard, 0.3, 0.1)
     prior = LinearPrior.fit(FORM, matrix, names, target, [""] * 600, np.ones(600))
-    difficulty = Difficulty.fit(prior, matrix, names, target, np.ones(600))
-    scale = difficulty.of(prior, matrix)
+    difficulty = Difficulty.fit(prior, matrix, names, target, np.ones(600), is_share=False)
+    expected = prior.predict(matrix)
+    scale = difficulty.of(prior, matrix, expected)
     assert scale[hard].mean() / scale[~hard].mean() == pytest.approx(2.3, abs=0.5)
     assert scale.min() > 0.3 * 0.1
     again = Difficulty.from_arrays(difficulty.arrays())
-    assert again.of(prior, matrix).tolist() == scale.tolist()
+    assert again.of(prior, matrix, expected).tolist() == scale.tolist()
+
+
+def test_a_share_has_less_room_near_its_ends() -> None:
+    random = np.random.default_rng(5)
+    names = ("base", "x", "z", *DIFFICULTY_TERMS)
+    matrix = np.hstack([rows(2000), np.zeros((2000, len(DIFFICULTY_TERMS)))])
+    matrix[:, 0] = share = random.uniform(6, 94, size=2000)
+    matrix[:, 1:3] = 0
+    target = share + random.normal(size=2000) * np.sqrt(share * (100 - share)) / 10
+    prior = LinearPrior.fit(FORM, matrix, names, target, [""] * 2000, np.ones(2000))
+    difficulty = Difficulty.fit(prior, matrix, names, target, np.ones(2000), is_share=True)
+    near, middle = difficulty.of(prior, matrix[:2], np.array([95.0, 50.0]))
+    # sqrt(95 * 5) / sqrt(50 * 50) = 0.44, held towards 1 by the added floor.
+    assert 0.4 < near / middle < 0.75
+    assert difficulty.of(prior, matrix[:1], np.array([100.0])) == pytest.approx(near, rel=0.2)

@@ -7,7 +7,7 @@ import pytest
 
 from perovshell.errors import InputError
 from perovshell.model import Model
-from perovshell.models.predictor import output_columns
+from perovshell.models.outputs import output_columns
 from perovshell.serve.batch import cell, predict_file
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from perovshell.models.predictor import LEAST_GAIN
+from perovshell.models.outputs import LEAST_GAIN
 from perovshell.models.stability import THIN_STRESSOR_PAPERS
 
 UNITS = {"pl": "nm", "plqy": "points"}

@@ -90,12 +90,18 @@ class Difficulty:
         slope = np.linalg.solve(hessian, weighted.T @ (size - level))
         return cls(columns, np.array([level - center @ slope, *slope[:-1]]), float(slope[-1]))
 
-    def of(self, prior: LinearPrior, matrix: Floats) -> Floats:
-        """Return the difficulty of descriptor rows in units of the target, shape (n,)."""
+    def of(self, prior: LinearPrior, matrix: Floats, predicted: Floats) -> Floats:
+        """Return the difficulty of descriptor rows in units of the target, shape (n,).
+
+        Args:
+            prior: The prior that it was fitted with.
+            matrix: Descriptor rows, shape (n, p).
+            predicted: The model's predictions of the rows, shape (n,).
+        """
         terms = np.nan_to_num(matrix.take(self._places, axis=1))
         log_size = self.effects[0] + terms @ self.effects[1:]
         if self.room_effect:
-            log_size = log_size + self.room_effect * _log_room(prior.predict(matrix))
+            log_size = log_size + self.room_effect * _log_room(predicted)
         return np.asarray(np.exp(log_size) * prior.spread(matrix) / prior.noise)
 
     @cached_property

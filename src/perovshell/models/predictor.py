@@ -5,20 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.targets import EV_NM
-from perovshell.data.vocabulary import STRESSORS, column_name
+from perovshell.data.vocabulary import column_name
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Combination, Featurizer
 from perovshell.models.contributions import ForestContributions
-from perovshell.models.evidence import Domain, Literature, Neighbour
+from perovshell.models.evidence import Domain, Literature
 from perovshell.models.explain import Reason, in_words, lifetime_moves, regression_moves
+from perovshell.models.outputs import (
+    DEFAULT_COVERAGE,
+    DEFAULT_STRESSORS,
+    NO_WISHES,
+    Answer,
+    Wishes,
+    check_options,
+    output_columns,
+    unanswered,
+)
 from perovshell.models.request import Request
+from perovshell.models.spread import Spread
 from perovshell.models.stability import (
     TEST_DESCRIPTORS,
     THIN_STRESSOR_PAPERS,
@@ -28,105 +39,10 @@ from perovshell.models.stability import (
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
-DEFAULT_STRESSORS = ("water", "light", "heat")
-DEFAULT_COVERAGE = 0.9
 _LN2 = math.log(2.0)
 _TINY = 1e-12
-
-
-_GAIN = "stability_gain_"
-LEAST_GAIN = 2.0
-"""All gains in the literature are above 1 (published because they are): below this factor no
-probability is offered."""
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What is asked of a combination, as thresholds; None is not asked.
-
-    Attributes:
-        pl_window_nm: Window of the PL peak in nm.
-        plqy_above: PLQY in percent that is to be passed.
-        gain_above: Stability gain that is to be passed, at least `LEAST_GAIN`.
-    """
-
-    pl_window_nm: tuple[float, float] | None = None
-    plqy_above: float | None = None
-    gain_above: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse impossible wishes."""
-        if self.pl_window_nm is not None and not 0 < self.pl_window_nm[0] < self.pl_window_nm[1]:
-            msg = f"PL window {self.pl_window_nm}: two rising wavelengths in nm"
-            raise InputError(msg)
-        if self.plqy_above is not None and not 0 <= self.plqy_above < 100:  # noqa: PLR2004
-            msg = f"PLQY above {self.plqy_above:g}: a percentage from 0 to below 100"
-            raise InputError(msg)
-        if self.gain_above is not None and not LEAST_GAIN <= self.gain_above < math.inf:
-            msg = f"gain above {self.gain_above:g}: a factor of {LEAST_GAIN:g} or more"
-            raise InputError(msg)
-
-    def columns(self, stressors: Sequence[str]) -> tuple[str, ...]:
-        """Return the output columns that answer them."""
-        names = ["pl_in_window"] if self.pl_window_nm is not None else []
-        names += ["plqy_above"] if self.plqy_above is not None else []
-        if self.gain_above is not None:
-            names += [f"gain_above_{column_name(stressor)}" for stressor in stressors]
-        return tuple(names)
-
-
-NO_WISHES = Wishes()
-
-
-def output_columns(stressors: Sequence[str], wishes: Wishes = NO_WISHES) -> tuple[str, ...]:
-    """Return the columns that a prediction adds, in order."""
-    return _output_columns(tuple(stressors), wishes)
-
-
-@lru_cache(maxsize=64)
-def _output_columns(stressors: tuple[str, ...], wishes: Wishes) -> tuple[str, ...]:
-    values = ["pl_peak_nm", "plqy_percent", "pl_shift_nm", "plqy_change"]
-    for stressor in stressors:
-        values += [
-            f"stability_gain_{column_name(stressor)}",
-            f"half_life_h_{column_name(stressor)}",
-        ]
-    numbers = [f"{name}{end}" for name in values for end in ("", "_lower", "_upper")]
-    numbers += wishes.columns(stressors)
-    return (*numbers, "in_domain", "domain_reason", "nearest_papers", "error")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer to one request.
-
-    Attributes:
-        values: The output columns of `output_columns` as numbers and texts.
-        nearest: The nearest literature samples, one a paper.
-        measured: Literature samples of the very combination.
-        conditions: Conditions assumed for each stressor's half-life.
-    """
-
-    values: dict[str, Any]
-    nearest: list[Neighbour]
-    measured: list[Neighbour]
-    conditions: dict[str, dict[str, float]]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON data: NaN is null, an open end is null with `NAME_open: true`."""
-        data: dict[str, Any] = {}
-        for name, value in self.values.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                data[name] = None
-                if math.isinf(value):
-                    data[f"{name}_open"] = True
-            else:
-                data[name] = value
-        data["nearest"] = [vars(item) for item in self.nearest]
-        data["measured"] = [vars(item) for item in self.measured]
-        data["conditions"] = self.conditions
-        return data
 
 
 @dataclass(frozen=True)
@@ -172,18 +88,16 @@ class Predictor:
         check_options(stressors, coverage)
         requests: list[Request] = []
         places: list[int] = []
-        answers: list[Answer] = [_unanswered("", stressors, wishes)] * len(rows)
+        answers: list[Answer] = [unanswered("", stressors, wishes)] * len(rows)
         for place, row in enumerate(rows):
             try:
                 requests.append(Request.read(row, self.featurizer.reader))
                 places.append(place)
             except InputError as error:
-                answers[place] = _unanswered(str(error), stressors, wishes)
+                answers[place] = unanswered(str(error), stressors, wishes)
         outputs = output_columns(stressors, wishes)
         if requests:
-            columns = self.columns(requests, stressors, coverage)
-            if wishes != NO_WISHES:
-                columns |= self.chances(requests, columns, wishes)
+            columns = self.columns(requests, stressors, coverage, wishes)
             table = np.array(list(columns.values())).T.tolist()
             for place, request, numbers in zip(places, requests, table, strict=True):
                 values = dict(zip(columns, map(_rounded, numbers), strict=True))
@@ -201,52 +115,60 @@ class Predictor:
     # Numbers ---------------------------------------------------------------------------------
 
     def columns(
-        self, requests: Sequence[Request], stressors: Sequence[str], coverage: float
+        self,
+        requests: Sequence[Request],
+        stressors: Sequence[str],
+        coverage: float = DEFAULT_COVERAGE,
+        wishes: Wishes = NO_WISHES,
     ) -> dict[str, Floats]:
         """Return the numeric output columns of many requests, each of shape (n,)."""
         items = [request.item for request in requests]
         both = [*items, *(item.bare for item in items)]
         matrix = self.featurizer.matrix(both, elements_too=self._needs_elements)
-        found = _Numbers(items, matrix, coverage)
-        return {
-            **self._pl_columns(found, _field(requests, "bare_pl_peak_nm")),
-            **self._plqy_columns(found, _field(requests, "bare_plqy_percent")),
-            **self._stability_columns(found, stressors, _field(requests, "temperature_c")),
-        }
+        found = _Numbers(items, matrix, coverage, wishes)
+        pl = self._pl_columns(found, _field(requests, "bare_pl_peak_nm"))
+        plqy = self._plqy_columns(found, _field(requests, "bare_plqy_percent"))
+        columns = pl | plqy
+        columns |= self._stability_columns(found, stressors, _field(requests, "temperature_c"))
+        asked = wishes.columns(stressors)
+        numbers = {name: column for name, column in columns.items() if name not in asked}
+        return numbers | {name: columns[name] for name in asked}
 
     def _pl_columns(self, found: _Numbers, bare_nm: Floats) -> dict[str, Floats]:
-        model = self.pl
-        both = model.predict(found.both)
-        energy, bare_energy = both[: found.size], both[found.size :]
-        energy = np.where(found.is_metal, model.null_value, energy)
-        anchored = ~np.isnan(bare_nm)
-        within, step_within = _half_widths(model, found, anchored)
-        step = np.where(found.has_shell & ~found.is_metal, energy - bare_energy, 0.0)
-        start = np.where(anchored, EV_NM / bare_nm, energy - step)
-        energy = np.where(anchored, start + step, energy)
-        within = np.where(anchored, step_within, within)
-        peak = _nm_interval("pl_peak_nm", energy, within)
+        model, anchored = self.pl, ~np.isnan(bare_nm)
+        coated, bare = np.split(model.predict(found.both), 2)
+        spread = found.spread(model, coated, bare, anchored)
+        coated = np.where(found.is_metal, model.null_value, coated)
+        step = np.where(found.may_change, coated - bare, 0.0)
+        start = np.where(anchored, EV_NM / bare_nm, coated - step)
+        energy = start + step
         start_nm = EV_NM / start
-        shift = _nm_interval("pl_shift_nm", start + step, step_within)
-        return peak | {name: column - start_nm for name, column in shift.items()}
+        shift = _nm_interval("pl_shift_nm", energy, spread.step_half_width(found.coverage))
+        columns = _nm_interval("pl_peak_nm", energy, spread.half_width(found.coverage))
+        columns |= {name: column - start_nm for name, column in shift.items()}
+        if found.wishes.pl_window_nm is not None:
+            first, last = (EV_NM / end for end in found.wishes.pl_window_nm)
+            columns["pl_in_window"] = spread.cdf(first - energy) - spread.cdf(last - energy)
+        return columns
 
     def _plqy_columns(self, found: _Numbers, bare_percent: Floats) -> dict[str, Floats]:
-        model = self.plqy
-        value = _percent(model.predict(found.coated))
-        value = np.where(found.is_metal, model.null_value, value)
-        anchored = ~np.isnan(bare_percent)
-        within, step_within = _half_widths(model, found, anchored)
-        step = np.where(found.has_shell & ~found.is_metal, model.step or 0.0, 0.0)
+        model, anchored = self.plqy, ~np.isnan(bare_percent)
+        coated, bare = np.split(model.predict(found.both), 2)
+        spread = found.spread(model, coated, bare, anchored)
+        value = _percent(np.where(found.is_metal, model.null_value, coated))
+        step = np.where(found.may_change, model.step or 0.0, 0.0)
         start = np.where(anchored, bare_percent, value - step)
         value = np.where(anchored, _percent(start + step), value)
-        within = np.where(anchored, step_within, within)
-        percent = _interval("plqy_percent", value, within)
-        change = _interval("plqy_change", value - start, step_within)
-        return {name: _percent(column) for name, column in percent.items()} | {
+        percent = _interval("plqy_percent", value, spread.half_width(found.coverage))
+        change = _interval("plqy_change", value - start, spread.step_half_width(found.coverage))
+        columns = {name: _percent(column) for name, column in percent.items()} | {
             "plqy_change": change["plqy_change"],
             "plqy_change_lower": np.maximum(change["plqy_change_lower"], -start),
             "plqy_change_upper": np.minimum(change["plqy_change_upper"], 100.0 - start),
         }
+        if found.wishes.plqy_above is not None:
+            columns["plqy_above"] = 1.0 - spread.cdf(found.wishes.plqy_above - value)
+        return columns
 
     def _stability_columns(
         self, found: _Numbers, stressors: Sequence[str], temperature: Floats
@@ -272,6 +194,9 @@ class Predictor:
             columns[f"stability_gain_{name}"] = gain[row]
             columns[f"stability_gain_{name}_lower"] = gain_low[row]
             columns[f"stability_gain_{name}_upper"] = gain_high
+            if found.wishes.gain_above is not None:
+                above = self.gain.scores.share_above(math.log(found.wishes.gain_above) - gains[row])
+                columns[f"gain_above_{name}"] = np.where(found.has_shell, above, 0.0)
         return columns
 
     def _log_lifetimes(
@@ -302,52 +227,6 @@ class Predictor:
         thin = self.gain.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS
         is_metal = item.core is not None and item.core.is_metal
         return self.gain.null if thin or is_metal else self.gain.predict(stressor, item.layers)
-
-    # Chances ---------------------------------------------------------------------------------
-
-    def chances(
-        self, requests: Sequence[Request], columns: Mapping[str, Floats], wishes: Wishes
-    ) -> dict[str, Floats]:
-        """Return the probabilities of wishes, from the distributions the intervals come from.
-
-        Args:
-            requests: The requests, n of them.
-            columns: What `columns` returned for them.
-            wishes: What is asked; the stressors are those of `columns`.
-
-        Returns:
-            `pl_in_window`, `plqy_above` and `gain_above_STRESSOR` as asked, each of shape (n,).
-        """
-        found: dict[str, Floats] = {}
-        matrix = self.featurizer.matrix(
-            [request.item for request in requests], elements_too=self._needs_elements
-        )
-        if wishes.pl_window_nm is not None:
-            found["pl_in_window"] = self.pl_in_window(
-                matrix, EV_NM / columns["pl_peak_nm"], wishes.pl_window_nm
-            )
-        if wishes.plqy_above is not None:
-            scale = self.plqy.difficulty.of(self.plqy.prior, matrix)
-            step = (wishes.plqy_above - columns["plqy_percent"]) / scale
-            found["plqy_above"] = 1.0 - self.plqy.scores.cdf(step)
-        if wishes.gain_above is not None:
-            for name in [column for column in columns if column.startswith(_GAIN)]:
-                stressor = name.removeprefix(_GAIN)
-                if not stressor.endswith(("_lower", "_upper")):
-                    step = math.log(wishes.gain_above) - np.log(columns[name])
-                    above = self.gain.scores.share_above(step)
-                    bare = np.array([not request.item.layers for request in requests])
-                    found[f"gain_above_{stressor}"] = np.where(bare, 0.0, above)
-        return found
-
-    def pl_in_window(
-        self, matrix: Floats, energy: Floats, window_nm: tuple[float, float]
-    ) -> Floats:
-        """Return the probability that the PL lies in a window, for descriptor rows (n, p)."""
-        scale = self.pl.difficulty.of(self.pl.prior, matrix)
-        low, high = EV_NM / window_nm[1], EV_NM / window_nm[0]
-        scores = self.pl.scores
-        return scores.cdf((high - energy) / scale) - scores.cdf((low - energy) / scale)
 
     # Reasons ---------------------------------------------------------------------------------
 
@@ -470,44 +349,26 @@ class Predictor:
 class _Numbers:
     """What all targets need of a block of requests."""
 
-    def __init__(self, items: Sequence[Combination], both: Floats, coverage: float) -> None:
+    def __init__(
+        self, items: Sequence[Combination], both: Floats, coverage: float, wishes: Wishes
+    ) -> None:
         self.items = items
         self.size = len(items)
         self.both = both
         self.coated = both[: len(items)]
         self.coverage = coverage
+        self.wishes = wishes
         self.has_shell = np.array([bool(item.layers) for item in items])
         self.is_metal = np.array([item.core is not None and item.core.is_metal for item in items])
+        self.may_change = self.has_shell & ~self.is_metal
 
-
-def _half_widths(
-    model: RegressionModel, found: _Numbers, anchored: npt.NDArray[np.bool_]
-) -> tuple[Floats, Floats]:
-    """Return half the widths of the intervals of a value and of the shell's effect on it.
-
-    A step is known as well as pairs of one paper tell, and no worse than its two ends; where the
-    bare end was measured, no worse than the coated one.
-    """
-    coated, bare = np.split(model.half_width(found.both, found.coverage), 2)
-    null = model.null_scores.quantile(found.coverage)
-    within = np.where(found.is_metal, null, coated)
-    ends = np.where(anchored, within, within + bare)
-    step = np.minimum(model.step_scores.quantile(found.coverage), ends)
-    return within, np.where(found.has_shell, step, 0.0)
-
-
-def check_options(stressors: Sequence[str], coverage: float) -> None:
-    """Refuse unknown stressors and impossible coverages."""
-    for stressor in stressors:
-        if stressor not in STRESSORS:
-            msg = f"stressor {stressor!r}: allowed: {', '.join(STRESSORS)}"
-            raise InputError(msg)
-    if len(set(stressors)) != len(stressors):
-        msg = f"stressors {', '.join(stressors)}: name each once"
-        raise InputError(msg)
-    if not 0.0 < coverage < 1.0:
-        msg = f"coverage {coverage:g}: a number above 0 and below 1, such as 0.9"
-        raise InputError(msg)
+    def spread(
+        self, model: RegressionModel, coated: Floats, bare: Floats, anchored: Mask
+    ) -> Spread:
+        """Return how far values may lie from what a model predicts of the two sides."""
+        scale = model.difficulty.of(model.prior, self.both, np.concatenate([coated, bare]))
+        scale_coated, scale_bare = np.split(scale, 2)
+        return Spread(model, scale_coated, scale_bare, self.has_shell, self.is_metal, anchored)
 
 
 def _field(requests: Sequence[Request], name: str) -> Floats:
@@ -535,9 +396,3 @@ def _nm_interval(name: str, energy: Floats, within: Floats) -> dict[str, Floats]
 def _rounded(value: float) -> float:
     """Round to six digits, so that every interface gives the very same numbers."""
     return float(f"{value:.6g}")
-
-
-def _unanswered(error: str, stressors: Sequence[str], wishes: Wishes) -> Answer:
-    values: dict[str, Any] = dict.fromkeys(output_columns(stressors, wishes), math.nan)
-    texts = {"in_domain": False, "domain_reason": "", "nearest_papers": "", "error": error}
-    return Answer(values | texts, [], [], {})

@@ -54,10 +54,6 @@ class RegressionModel:
         trees = self.forest.predict(matrix.take(self.columns, axis=1))
         return np.asarray(self.prior.predict(matrix) + trees)
 
-    def half_width(self, matrix: Floats, coverage: float) -> Floats:
-        """Return half the width of the intervals of descriptor rows (n, p)."""
-        return self.scores.quantile(coverage) * self.difficulty.of(self.prior, matrix)
-
     def to_parts(self) -> tuple[dict[str, Any], Arrays]:
         """Return JSON data and arrays for storage."""
         prior, arrays = self.prior.to_parts()

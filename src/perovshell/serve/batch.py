@@ -12,7 +12,7 @@ from typing import Any
 from perovshell.data.tables import Row, read_table
 from perovshell.errors import InputError
 from perovshell.model import Model
-from perovshell.models.predictor import NO_WISHES, Wishes, output_columns
+from perovshell.models.outputs import NO_WISHES, Wishes, output_columns
 from perovshell.workspace import write_atomically
 
 

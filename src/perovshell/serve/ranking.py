@@ -26,7 +26,7 @@ from perovshell.errors import DesignSpaceError
 from perovshell.features.featurizer import Combination
 from perovshell.model import Model, load
 from perovshell.models.evidence import Neighbour
-from perovshell.models.predictor import DEFAULT_COVERAGE, Wishes
+from perovshell.models.outputs import Wishes
 from perovshell.models.request import Request
 from perovshell.serve.space import DesignSpace
 
@@ -219,8 +219,8 @@ class _Scorer:
         nan = math.nan
         requests = [Request(item, nan, nan, nan, nan) for item in items]
         predictor, stressor = self.model.predictor, self.space.stressor
-        columns = predictor.columns(requests, (stressor,), DEFAULT_COVERAGE)
-        columns |= predictor.chances(requests, columns, Wishes(self.space.pl_window_nm))
+        wishes = Wishes(self.space.pl_window_nm)
+        columns = predictor.columns(requests, (stressor,), wishes=wishes)
         columns["plqy_ranked"] = np.array(
             [
                 self.plqy(item, value)

@@ -96,7 +96,7 @@ class FittedRegression:
 
     def difficulty_of(self, problem: RegressionProblem, rows: Rows) -> Floats:
         """Return how hard rows of a problem are to predict."""
-        return self.difficulty.of(self.prior, problem.matrix[rows])
+        return self.difficulty.of(self.prior, problem.matrix[rows], self.predict(problem, rows))
 
 
 def fit_prior(name: str, problem: RegressionProblem, rows: Rows) -> LinearPrior:

@@ -1,0 +1,128 @@
+"""What a prediction is asked for and what it answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from perovshell.data.vocabulary import STRESSORS, column_name
+from perovshell.errors import InputError
+from perovshell.models.evidence import Neighbour
+
+DEFAULT_STRESSORS = ("water", "light", "heat")
+DEFAULT_COVERAGE = 0.9
+LEAST_GAIN = 2.0
+"""All gains in the literature are above 1 (published because they are): below this factor no
+probability is offered."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked of a combination, as thresholds; None is not asked.
+
+    Attributes:
+        pl_window_nm: Window of the PL peak in nm.
+        plqy_above: PLQY in percent that is to be passed.
+        gain_above: Stability gain that is to be passed, at least `LEAST_GAIN`.
+    """
+
+    pl_window_nm: tuple[float, float] | None = None
+    plqy_above: float | None = None
+    gain_above: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse impossible wishes."""
+        if self.pl_window_nm is not None and not 0 < self.pl_window_nm[0] < self.pl_window_nm[1]:
+            msg = f"PL window {self.pl_window_nm}: two rising wavelengths in nm"
+            raise InputError(msg)
+        if self.plqy_above is not None and not 0 <= self.plqy_above < 100:  # noqa: PLR2004
+            msg = f"PLQY above {self.plqy_above:g}: a percentage from 0 to below 100"
+            raise InputError(msg)
+        if self.gain_above is not None and not LEAST_GAIN <= self.gain_above < math.inf:
+            msg = f"gain above {self.gain_above:g}: a factor of {LEAST_GAIN:g} or more"
+            raise InputError(msg)
+
+    def columns(self, stressors: Sequence[str]) -> tuple[str, ...]:
+        """Return the output columns that answer them."""
+        names = ["pl_in_window"] if self.pl_window_nm is not None else []
+        names += ["plqy_above"] if self.plqy_above is not None else []
+        if self.gain_above is not None:
+            names += [f"gain_above_{column_name(stressor)}" for stressor in stressors]
+        return tuple(names)
+
+
+NO_WISHES = Wishes()
+
+
+def output_columns(stressors: Sequence[str], wishes: Wishes = NO_WISHES) -> tuple[str, ...]:
+    """Return the columns that a prediction adds, in order."""
+    return _output_columns(tuple(stressors), wishes)
+
+
+@lru_cache(maxsize=64)
+def _output_columns(stressors: tuple[str, ...], wishes: Wishes) -> tuple[str, ...]:
+    values = ["pl_peak_nm", "plqy_percent", "pl_shift_nm", "plqy_change"]
+    for stressor in stressors:
+        values += [
+            f"stability_gain_{column_name(stressor)}",
+            f"half_life_h_{column_name(stressor)}",
+        ]
+    numbers = [f"{name}{end}" for name in values for end in ("", "_lower", "_upper")]
+    numbers += wishes.columns(stressors)
+    return (*numbers, "in_domain", "domain_reason", "nearest_papers", "error")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one request.
+
+    Attributes:
+        values: The output columns of `output_columns` as numbers and texts.
+        nearest: The nearest literature samples, one a paper.
+        measured: Literature samples of the very combination.
+        conditions: Conditions assumed for each stressor's half-life.
+    """
+
+    values: dict[str, Any]
+    nearest: list[Neighbour]
+    measured: list[Neighbour]
+    conditions: dict[str, dict[str, float]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data: NaN is null, an open end is null with `NAME_open: true`."""
+        data: dict[str, Any] = {}
+        for name, value in self.values.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                data[name] = None
+                if math.isinf(value):
+                    data[f"{name}_open"] = True
+            else:
+                data[name] = value
+        data["nearest"] = [vars(item) for item in self.nearest]
+        data["measured"] = [vars(item) for item in self.measured]
+        data["conditions"] = self.conditions
+        return data
+
+
+def check_options(stressors: Sequence[str], coverage: float) -> None:
+    """Refuse unknown stressors and impossible coverages."""
+    for stressor in stressors:
+        if stressor not in STRESSORS:
+            msg = f"stressor {stressor!r}: allowed: {', '.join(STRESSORS)}"
+            raise InputError(msg)
+    if len(set(stressors)) != len(stressors):
+        msg = f"stressors {', '.join(stressors)}: name each once"
+        raise InputError(msg)
+    if not 0.0 < coverage < 1.0:
+        msg = f"coverage {coverage:g}: a number above 0 and below 1, such as 0.9"
+        raise InputError(msg)
+
+
+def unanswered(error: str, stressors: Sequence[str], wishes: Wishes) -> Answer:
+    """Return the answer to a request that cannot be answered, and why."""
+    values: dict[str, Any] = dict.fromkeys(output_columns(stressors, wishes), math.nan)
+    texts = {"in_domain": False, "domain_reason": "", "nearest_papers": "", "error": error}
+    return Answer(values | texts, [], [], {})
