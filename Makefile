@@ -14,7 +14,7 @@ test: $(VENV)/.all
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.all lint types
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=85
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=95
 	$(MAKE) wheel
 
 lint: $(VENV)/.all

@@ -63,8 +63,8 @@ def edit(path: Path, row: int, **cells: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("train",), ("predict",), ("rank",), ("data",), ("data", "check"), ("data", "show"),
-     ("models",), ("models", "list"), ("models", "show")],
+    [(), ("train",), ("evaluate",), ("predict",), ("rank",), ("data",), ("data", "check"),
+     ("data", "show"), ("models",), ("models", "list"), ("models", "show")],
 )  # fmt: skip
 def test_each_command_explains_itself(command: tuple[str, ...], tmp_path: Path) -> None:
     assert "Usage: " in run(*command, "--help", cwd=tmp_path)
@@ -91,6 +91,16 @@ def test_predict_tells_scripts_in_json(home: str, table: Path, tmp_path: Path) -
     assert len(summary["dataset_hash"]) == 64
 
 
+def test_predict_answers_wishes_and_gives_reasons(home: str, table: Path, tmp_path: Path) -> None:
+    wishes = ("--pl-window", "510-540", "--plqy-above", "80", "--gain-above", "5", "--reasons")
+    run("predict", "in.csv", "-o", "out.csv", "--workspace", home, *wishes, cwd=tmp_path)
+    with (tmp_path / "out.csv").open(newline="") as file:
+        row = next(csv.DictReader(file))
+    for name in ("pl_in_window", "plqy_above", "gain_above_water"):
+        assert 0 < float(row[name]) < 1
+    assert "PL peak, from the literature's mean of" in row["reasons"]
+
+
 def test_a_row_that_cannot_be_answered_is_exit_code_1(
     home: str, table: Path, tmp_path: Path
 ) -> None:
@@ -108,6 +118,8 @@ def test_a_row_that_cannot_be_answered_is_exit_code_1(
         ("", (), "in.csv"),
         ("core,shell\nCsPbBr3,SiO2\n", ("--stressors", "cold"), "'cold'"),
         ("core,shell\nCsPbBr3,SiO2\n", ("--coverage", "1.5"), "coverage"),
+        ("core,shell\nCsPbBr3,SiO2\n", ("--pl-window", "green"), "'green'"),
+        ("core,shell\nCsPbBr3,SiO2\n", ("--gain-above", "1"), "gain above 1"),
         ("core,shell\nCsPbBr3,SiO2\n", ("--model", "nowhere"), "nowhere"),
     ],
 )
@@ -213,6 +225,8 @@ def test_training_on_faulty_data_writes_no_model(tmp_path: Path) -> None:
     printed = run("train", "--data", "data", "--workspace", "ws", cwd=tmp_path, code=2)
     assert "samples.csv, row 2, column core_size_nm" in printed
     assert not list((tmp_path / "ws" / "models").iterdir())
+    printed = run("evaluate", "--data", "data", "--workspace", "ws", cwd=tmp_path, code=2)
+    assert "samples.csv, row 2, column core_size_nm" in printed
 
 
 def test_a_workspace_that_is_not_writable_is_named(tmp_path: Path) -> None:
@@ -231,6 +245,7 @@ def test_models_are_listed_and_shown(home: str, model_folder: Path, tmp_path: Pa
     listed = json.loads(run("models", "list", "--json", "--workspace", home, cwd=tmp_path))
     assert listed == {"models": [model_folder.name], "champion": model_folder.name}
     shown = run("models", "show", "--workspace", home, cwd=tmp_path)
-    assert "PL peak" in shown
+    for words in ("PL peak, all", "Data:", "What has skill:", "Limits:", "How it was made:"):
+        assert words in shown
     detail = json.loads(run("models", "show", "--json", "--workspace", home, cwd=tmp_path))
     assert detail["model_id"] == model_folder.name

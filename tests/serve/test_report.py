@@ -71,7 +71,7 @@ def test_the_page_is_whole_and_needs_nothing_from_outside(html: str) -> None:
 
 def test_the_page_names_the_model_the_data_and_the_figures(html: str, ranking: Ranking) -> None:
     info = ranking.model.info
-    for text in (info.model_id, info.dataset["hash"][:12], "CsPbCl3 collection", "PL peak, coated"):
+    for text in (info.model_id, info.dataset["hash"][:12], "CsPbCl3 collection", "Limits"):
         assert text in html
     for statement in ranking.statements:
         assert statement.split(" (")[0] in html

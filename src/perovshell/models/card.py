@@ -12,20 +12,21 @@ from typing import Any
 from perovshell.models.outputs import LEAST_GAIN
 from perovshell.models.stability import THIN_STRESSOR_PAPERS
 
-UNITS = {"pl": "nm", "plqy": "points"}
-NAMES = {"pl": "PL peak", "plqy": "PLQY", "lifetime": "Lifetime", "gain": "Stability gain"}
-SUBSETS = {
+_UNITS = {"pl": "nm", "plqy": "points"}
+_NAMES = {"pl": "PL peak", "plqy": "PLQY", "lifetime": "Lifetime", "gain": "Stability gain"}
+_SUBSETS = {
     "all": "all",
     "lead_no_cspbcl3": "lead halides outside the CsPbCl3 collection",
     "coated": "coated",
     "lead_free": "lead-free",
 }
-BASELINES = {
+_BASELINES = {
     "dummy": "the median",
     "neighbour": "the nearest neighbour",
     "forest": "a random forest on magpie",
     "vegard": "Vegard's rule",
 }
+Figures = Mapping[str, float | None]
 Section = tuple[str, list[str]]
 """A title and its lines."""
 
@@ -63,10 +64,63 @@ def figure_lines(info: Mapping[str, Any]) -> list[str]:
     """
     figures = info["figures"]
     lines: list[str] = []
-    for target, unit in UNITS.items():
-        for subset, words in SUBSETS.items():
+    for target, unit in _UNITS.items():
+        for subset, words in _SUBSETS.items():
             lines += _regression(figures, target, subset, words, unit)
     return lines + _stability(figures)
+
+
+def error_table(figures: Figures) -> list[dict[str, Any]]:
+    """Return the headline of PL and PLQY: what was tested, how far off, against what."""
+    rows = []
+    for target, unit in _UNITS.items():
+        for subset, words in _SUBSETS.items():
+            key = f"{target}.paper.{subset}"
+            if figures.get(f"{key}.mae") is None:
+                continue
+            rows.append(
+                {
+                    "target": f"{_NAMES[target]} ({unit}), {words}",
+                    "rows": figures[f"{key}.n"],
+                    "papers": figures[f"{key}.papers"],
+                    "mean_error": _triple(figures, f"{key}.mae"),
+                    "median_error": figures[f"{key}.median"],
+                    "R2": figures.get(f"{key}.r2"),
+                    "coverage": _triple(figures, f"{key}.coverage"),
+                    "mean_width": figures.get(f"{key}.width"),
+                    **{
+                        f"better_than {rival}": _triple(figures, f"{name}.{key}.mae_difference")
+                        for name, rival in _BASELINES.items()
+                    },
+                }
+            )
+    return rows
+
+
+def stability_table(figures: Figures) -> list[dict[str, Any]]:
+    """Return the headline of the stability models beside null model and test duration."""
+    rows = []
+    for target in ("lifetime", "gain"):
+        key = f"{target}.paper.all"
+        for prefix, words in (("", ""), ("null.", ", null"), ("duration.", ", duration alone")):
+            row: dict[str, Any] = {"model": _NAMES[target] + words}
+            for end in ("", "_within", "_coated"):
+                row[f"concordance{end}"] = _triple(figures, f"{prefix}{key}.concordance{end}")
+            rows.append(row)
+        rows[-3] |= {
+            "log_likelihood over null": _triple(figures, f"null.{key}.log_likelihood_difference"),
+            "lower bound certainly kept": figures[f"{key}.coverage_certain"],
+            "possibly kept": figures[f"{key}.coverage_possible"],
+            "log bound over null": _triple(figures, f"null.{key}.log_lower_bound_difference"),
+        }
+    return rows
+
+
+def _triple(figures: Figures, key: str) -> list[float | None] | None:
+    """Return a figure with the ends of its interval; None where it is missing."""
+    if figures.get(key) is None:
+        return None
+    return [figures[key], figures.get(f"{key}_lo"), figures.get(f"{key}_hi")]
 
 
 def _purpose() -> list[str]:
@@ -129,19 +183,17 @@ def _skill(target: str, verdict: Mapping[str, Any]) -> str:
     how = (
         "" if verdict["has_skill"] else f"; rankings shrink it by the factor {verdict['slope']:.2f}"
     )
-    return f"{NAMES[target]}: {verdict['sentence']}{how}"
+    return f"{_NAMES[target]}: {verdict['sentence']}{how}"
 
 
-def _regression(
-    figures: Mapping[str, float | None], target: str, subset: str, words: str, unit: str
-) -> list[str]:
+def _regression(figures: Figures, target: str, subset: str, words: str, unit: str) -> list[str]:
     key = f"{target}.paper.{subset}"
     if figures.get(f"{key}.mae") is None:
         return []
     count = f"{figures[f'{key}.n']:.0f} rows, {figures[f'{key}.papers']:.0f} papers"
     width = _plain(figures.get(f"{key}.width"))
     head = (
-        f"{NAMES[target]}, {words} ({count}): mean error {_ends(figures, f'{key}.mae')} {unit}, "
+        f"{_NAMES[target]}, {words} ({count}): mean error {_ends(figures, f'{key}.mae')} {unit}, "
         f"median {figures[f'{key}.median']:.3g}, R2 {_plain(figures.get(f'{key}.r2'))}, "
         f"coverage {_ends(figures, f'{key}.coverage')}, mean width {width} {unit}"
     )
@@ -152,20 +204,20 @@ def _regression(
         *(
             f"  against {words}: {_plain(figures[f'{baseline}.{key}.mae'])} {unit}, "
             f"difference {_ends(figures, f'{baseline}.{key}.mae_difference')}"
-            for baseline, words in BASELINES.items()
+            for baseline, words in _BASELINES.items()
             if figures.get(f"{baseline}.{key}.mae") is not None
         ),
     ]
 
 
-def _stability(figures: Mapping[str, float | None]) -> list[str]:
+def _stability(figures: Figures) -> list[str]:
     lines = []
     for target, observed in (("lifetime", "observations"), ("gain", "tests")):
         key = f"{target}.paper.all"
         count = (
             f"{_plain(figures[f'{key}.n'])} {observed}, {_plain(figures[f'{key}.papers'])} papers"
         )
-        lines.append(f"{NAMES[target]} ({count}): concordance {_concordances(figures, key)}")
+        lines.append(f"{_NAMES[target]} ({count}): concordance {_concordances(figures, key)}")
         lines += [
             f"  against {name}: {_concordances(figures, f'{rival}.{key}')}"
             for rival, name in (("null", "the null model"), ("duration", "test duration alone"))
@@ -180,7 +232,7 @@ def _stability(figures: Mapping[str, float | None]) -> list[str]:
     return lines
 
 
-def _concordances(figures: Mapping[str, float | None], key: str) -> str:
+def _concordances(figures: Figures, key: str) -> str:
     parts = [
         f"{words}{_ends(figures, f'{key}.concordance{end}')}"
         for end, words in (
@@ -197,6 +249,6 @@ def _plain(value: float | None) -> str:
     return "?" if value is None else f"{value:.3g}"
 
 
-def _ends(figures: Mapping[str, float | None], key: str) -> str:
+def _ends(figures: Figures, key: str) -> str:
     value, low, high = (_plain(figures.get(f"{key}{end}")) for end in ("", "_lo", "_hi"))
     return f"{value} [{low}, {high}]"

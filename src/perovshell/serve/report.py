@@ -8,10 +8,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from perovshell.data.vocabulary import column_name
 from perovshell.errors import WorkspaceError
+from perovshell.pages import card_page, environment
 from perovshell.serve.charts import Scale, colour, light_colour, padded
 from perovshell.serve.ranking import GAIN_SCALE, Candidate, Ranking, table
 from perovshell.workspace import write_atomically
@@ -20,14 +19,6 @@ _WIDTH, _HEIGHT = 760, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 740, 20, 335
 SHOWN = 50
 """Lines in the table of the report; ranking.csv has all."""
-
-FIGURES = (
-    ("PL peak, all", "pl.paper.all", "nm"),
-    ("PL peak, lead halides outside the CsPbCl3 collection", "pl.paper.lead_no_cspbcl3", "nm"),
-    ("PL peak, coated", "pl.paper.coated", "nm"),
-    ("PLQY, all", "plqy.paper.all", "%"),
-    ("PLQY, coated", "plqy.paper.coated", "%"),
-)
 
 
 def write_report(ranking: Ranking, folder: Path) -> tuple[Path, Path]:
@@ -53,19 +44,15 @@ def write_report(ranking: Ranking, folder: Path) -> tuple[Path, Path]:
 
 def render(ranking: Ranking) -> str:
     """Return the report as HTML."""
-    environment = Environment(
-        loader=PackageLoader("perovshell.serve"), autoescape=True, undefined=StrictUndefined
-    )
-    environment.filters["number"] = number
-    return environment.get_template("report.html").render(
+    pages = environment("perovshell.serve")
+    pages.filters["number"] = number
+    return pages.get_template("report.html").render(
         ranking=ranking,
         space=ranking.space,
         info=ranking.model.info,
         lines=[_line(ranking, line) for line in ranking.candidates[:SHOWN]],
         scatter=_scatter(ranking),
-        figures=_figure_rows(ranking),
-        stability=_stability_rows(ranking),
-        shown=SHOWN,
+        card=card_page(vars(ranking.model.info)),
     )
 
 
@@ -144,50 +131,3 @@ def _scatter(ranking: Ranking) -> dict[str, Any]:
         "top": _TOP,
         "bottom": _BOTTOM,
     }
-
-
-def _figure_rows(ranking: Ranking) -> list[dict[str, str]]:
-    figures = ranking.model.info.figures
-    rows = []
-    for label, key, unit in FIGURES:
-        if figures.get(f"{key}.mae") is None:
-            continue
-        rows.append(
-            {
-                "label": label,
-                "n": f"{number(figures[f'{key}.n'])} / {number(figures[f'{key}.papers'])}",
-                "mae": _with_ends(figures, f"{key}.mae", unit),
-                "median": f"{number(figures[f'{key}.median'])} {unit}",
-                "r2": number(figures.get(f"{key}.r2")),
-                "coverage": _with_ends(figures, f"{key}.coverage", ""),
-                "dummy": _with_ends(figures, f"dummy.{key}.mae_difference", unit),
-            }
-        )
-    return rows
-
-
-def _stability_rows(ranking: Ranking) -> list[dict[str, str]]:
-    figures = ranking.model.info.figures
-    rows = [
-        ("Lifetime: concordance, all pairs", "lifetime.paper.all.concordance"),
-        ("  test duration alone", "duration.lifetime.paper.all.concordance"),
-        ("  null model (stressor and side)", "null.lifetime.paper.all.concordance"),
-        ("Lifetime: concordance within a stressor", "lifetime.paper.all.concordance_within"),
-        ("Lifetime: coated against coated", "lifetime.paper.all.concordance_coated"),
-        ("Lifetime: lower bound certainly kept", "lifetime.paper.all.coverage_certain"),
-        ("Lifetime: lower bound possibly kept", "lifetime.paper.all.coverage_possible"),
-        ("Gain: concordance", "gain.paper.all.concordance"),
-        ("Gain: lower bound certainly kept", "gain.paper.all.coverage_certain"),
-        ("Gain: lower bound possibly kept", "gain.paper.all.coverage_possible"),
-    ]
-    return [
-        {"label": label, "value": _with_ends(figures, key, "")}
-        for label, key in rows
-        if figures.get(key) is not None
-    ]
-
-
-def _with_ends(figures: Any, key: str, unit: str) -> str:
-    value, low, high = (figures.get(f"{key}{end}") for end in ("", "_lo", "_hi"))
-    shown = f"{number(value)} [{number(low)}, {number(high)}]"
-    return f"{shown} {unit}".strip()

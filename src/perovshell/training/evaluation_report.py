@@ -6,12 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from perovshell.errors import WorkspaceError
-from perovshell.models.card import BASELINES, NAMES, SUBSETS, UNITS, card_sections
+from perovshell.pages import card_page, environment
 from perovshell.training.evaluate import Evaluation
-from perovshell.training.figures import Figures
 from perovshell.training.plots import evaluation_plots
 from perovshell.workspace import write_atomically
 
@@ -101,91 +98,20 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
 
 def render(evaluation: Evaluation) -> str:
     """Return the report as HTML."""
-    environment = Environment(
-        loader=PackageLoader("perovshell.training"), autoescape=True, undefined=StrictUndefined
+    return (
+        environment("perovshell.training")
+        .get_template("evaluation.html")
+        .render(
+            dataset=evaluation.dataset,
+            card=card_page(evaluation.about()),
+            plots=evaluation_plots(evaluation),
+            tables=[
+                (title, words, _rows(evaluation.tables[name]))
+                for name, (title, words) in _TABLES.items()
+            ],
+        )
     )
-    environment.filters["cell"] = _cell
-    sections = dict(card_sections(evaluation.about()))
-    return environment.get_template("evaluation.html").render(
-        dataset=evaluation.dataset,
-        headline=[_errors(evaluation.figures), _concordances(evaluation.figures)],
-        skill=sections["What has skill"],
-        plots=evaluation_plots(evaluation),
-        tables=[
-            (title, words, _rows(evaluation.tables[name]))
-            for name, (title, words) in _TABLES.items()
-        ],
-    )
-
-
-def _errors(figures: Figures) -> list[dict[str, Any]]:
-    """Return the headline of PL and PLQY: what was tested, how far off, against what."""
-    rows = []
-    for target, unit in UNITS.items():
-        for subset, words in SUBSETS.items():
-            key = f"{target}.paper.{subset}"
-            if figures.get(f"{key}.mae") is None:
-                continue
-            rows.append(
-                {
-                    "target": f"{NAMES[target]} ({unit}), {words}",
-                    "rows": figures[f"{key}.n"],
-                    "papers": figures[f"{key}.papers"],
-                    "mean_error": _triple(figures, f"{key}.mae"),
-                    "median_error": figures[f"{key}.median"],
-                    "R2": figures.get(f"{key}.r2"),
-                    "coverage": _triple(figures, f"{key}.coverage"),
-                    "mean_width": figures.get(f"{key}.width"),
-                    **{
-                        f"better_than {rival}": _triple(figures, f"{name}.{key}.mae_difference")
-                        for name, rival in BASELINES.items()
-                    },
-                }
-            )
-    return rows
-
-
-def _concordances(figures: Figures) -> list[dict[str, Any]]:
-    """Return the headline of the stability models beside null model and test duration."""
-    rows = []
-    for target in ("lifetime", "gain"):
-        key = f"{target}.paper.all"
-        for prefix, words in (("", ""), ("null.", ", null"), ("duration.", ", duration alone")):
-            row: dict[str, Any] = {"model": NAMES[target] + words}
-            for end in ("", "_within", "_coated"):
-                row[f"concordance{end}"] = _triple(figures, f"{prefix}{key}.concordance{end}")
-            rows.append(row)
-        rows[-3] |= {
-            "log_likelihood over null": _triple(figures, f"null.{key}.log_likelihood_difference"),
-            "lower bound certainly kept": figures[f"{key}.coverage_certain"],
-            "possibly kept": figures[f"{key}.coverage_possible"],
-            "log bound over null": _triple(figures, f"null.{key}.log_lower_bound_difference"),
-        }
-    return rows
-
-
-def _triple(figures: Figures, key: str) -> list[float | None] | None:
-    """Return a figure with the ends of its interval; None where it is missing."""
-    if figures.get(key) is None:
-        return None
-    return [figures[key], figures.get(f"{key}_lo"), figures.get(f"{key}_hi")]
 
 
 def _rows(table: Any) -> list[dict[str, Any]]:
     return table if isinstance(table, list) else [table]
-
-
-def _cell(value: Any) -> str:
-    """Write a value for reading: a triple is a value with its interval, maybe without an end."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {_cell(part)}" for name, part in value.items())
-    if isinstance(value, list | tuple):
-        middle, low, high = ("open" if part is None else _cell(part) for part in value)
-        return f"{middle} [{low}, {high}]"
-    return str(value)

@@ -1,0 +1,49 @@
+"""Scores that calibrate intervals, by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from perovshell.data.dataset import Dataset
+from perovshell.training.calibration import calibration_rows, covered_rows, residual_scores
+from perovshell.training.nested import OutOfFold
+from perovshell.training.problems import RegressionProblem
+from perovshell.training.train import problems_of
+
+
+@pytest.fixture(scope="module")
+def plqy(dataset: Dataset) -> RegressionProblem:
+    """Four PLQY rows of four papers: 60, above 80, below 20, 50 percent."""
+    taken = problems_of(dataset)[0].plqy.take(np.arange(4))
+    return replace(
+        taken,
+        target=np.array([60.0, 80.0, 20.0, 50.0]),
+        bounds=["", ">", "<", ""],
+        papers=np.array(list("abcd")),
+        weight_groups=np.array(list("abcd")),
+    )
+
+
+def test_a_bound_counts_to_its_far_end(plqy: RegressionProblem) -> None:
+    predicted, difficulty = np.array([70.0, 90.0, 30.0, 50.0]), np.array([1.0, 2.0, 1.0, 1.0])
+    scores = residual_scores(plqy, predicted, difficulty, np.arange(4))
+    # |70 - 60|; the farther of |90 - 80| and |90 - 100| over 2; |30 - 0|; nothing.
+    assert scores.values.tolist() == [0.0, 5.0, 10.0, 30.0]
+    assert scores.masses.tolist() == pytest.approx([0.2] * 4)
+
+
+def test_a_pl_bound_has_no_far_end(plqy: RegressionProblem) -> None:
+    assert calibration_rows("plqy", plqy).tolist() == [0, 1, 2, 3]
+    assert calibration_rows("pl", plqy).tolist() == [0, 3]
+
+
+def test_each_fold_is_covered_by_the_scores_of_the_others(plqy: RegressionProblem) -> None:
+    predicted = np.array([70.0, 50.0, 5.0, 49.0])
+    fold = np.array([0, 1, 2, 3])
+    result = OutOfFold(predicted[None, :], {"difficulty": np.ones(4)}, fold)
+    covered, width = covered_rows("plqy", plqy, result, level=0.5)
+    # Scores are 10, 50, 15, 1; the half of the others' mass is reached at 15, 10, 10, 15.
+    assert width.tolist() == [30.0, 20.0, 15.0, 30.0]
+    # 60 in 55-85; above 80 and 40-60 do not meet; below 20 and 0-15 do; 50 in 34-64.
+    assert covered.tolist() == [True, False, True, True]
