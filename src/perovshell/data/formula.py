@@ -70,15 +70,23 @@ class Composition:
         total = sum(amount for _, amount in self.amounts)
         return tuple((symbol, round(amount / total, 6)) for symbol, amount in self.amounts)
 
+    @cached_property
+    def fractions(self) -> dict[str, float]:
+        """Fraction of each ion on its own site; empty for metal cores."""
+        if self.is_metal:
+            return {}
+        totals: dict[str, float] = {}
+        for (_, amount), ion in zip(self.amounts, self.ions, strict=True):
+            totals[ion.site] = totals.get(ion.site, 0.0) + amount
+        return {
+            symbol: amount / totals[ion.site]
+            for (symbol, amount), ion in zip(self.amounts, self.ions, strict=True)
+        }
+
     def site_fractions(self, site: str) -> dict[str, float]:
         """Return the fraction of each ion on a site, `A`, `B` or `X`; empty for metal cores."""
-        on_site = {
-            symbol: amount
-            for (symbol, amount), ion in zip(self.amounts, self.ions, strict=True)
-            if ion.site == site and not self.is_metal
-        }
-        total = sum(on_site.values())
-        return {symbol: amount / total for symbol, amount in on_site.items()}
+        sites = {ion.symbol: ion.site for ion in self.ions}
+        return {symbol: share for symbol, share in self.fractions.items() if sites[symbol] == site}
 
 
 @dataclass(frozen=True)

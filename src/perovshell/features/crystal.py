@@ -100,7 +100,6 @@ class CrystalTable:
         on_site = np.where(is_core[:, None], totals, np.nan)
         fractions = sums[:, : len(_NAMED)] / on_site[:, _SITE_OF_NAMED]
         chloride, bromide, iodide = fractions[:, -3:].T
-        first, second = _SPLITS
         squares = np.einsum("nk,nkt->nt", batch.amounts**2, per_ion[:, :, _TOTALS])
         mixing = 1.0 - squares / on_site**2
         ratio = on_site / on_site[:, [1]]
@@ -121,25 +120,28 @@ class CrystalTable:
         derived[12] = 2.0 * (b + x) / 100.0
         derived[13] = self._gap(batch, fractions, is_abx3)
         derived[14] = np.where(batch.amounts.any(axis=1), ~is_core, np.nan)
+        derived[15], derived[16:18] = derived[13], 0.0
         guessed = np.isnan(derived[13])
-        derived[15] = np.where(guessed, self._guessed_gap(fractions), derived[13])
-        derived[16] = np.where(guessed, 1.0 - fractions[:, :first].sum(axis=1), 0.0)
-        derived[17] = np.where(guessed, 1.0 - fractions[:, first:second].sum(axis=1), 0.0)
+        if guessed.any():
+            derived[15:18, guessed] = self._guessed_gap(fractions[guessed])
         return out
 
     def _guessed_gap(self, fractions: Floats) -> Floats:
-        """Vegard's rule with other ions on A taken for Cs and on B for Pb.
+        """Vegard's rule with other ions on A taken for Cs and on B for Pb, and their shares.
 
         The edges of the bands are made of B and X, so A matters little; B is a rough guess. End
         members without a tabulated gap are left out of the mean.
         """
         first, second = _SPLITS
         filled = fractions.copy()
-        filled[:, 0] += 1.0 - fractions[:, :first].sum(axis=1)
-        filled[:, first] += 1.0 - fractions[:, first:second].sum(axis=1)
+        on_a = 1.0 - fractions[:, :first].sum(axis=1)
+        on_b = 1.0 - fractions[:, first:second].sum(axis=1)
+        filled[:, 0] += on_a
+        filled[:, first] += on_b
         flat = _member_weights(filled)
         known = flat @ self._known_gaps
-        return np.where(known > _ROUNDING, flat @ self._gaps / np.maximum(known, _ROUNDING), np.nan)
+        gap = np.where(known > _ROUNDING, flat @ self._gaps / np.maximum(known, _ROUNDING), np.nan)
+        return np.stack([gap, on_a, on_b])
 
     def _gap(self, batch: CompositionBatch, fractions: Floats, is_abx3: Mask) -> Floats:
         """Vegard's rule between bulk gaps of ABX3 end members; NaN where one is unknown."""

@@ -98,7 +98,8 @@ class Difficulty:
             matrix: Descriptor rows, shape (n, p).
             predicted: The model's predictions of the rows, shape (n,).
         """
-        terms = np.nan_to_num(matrix.take(self._places, axis=1))
+        terms = matrix.take(self._places, axis=1)
+        terms[np.isnan(terms)] = 0.0
         log_size = self.effects[0] + terms @ self.effects[1:]
         if self.room_effect:
             log_size = log_size + self.room_effect * _log_room(predicted)

@@ -105,9 +105,8 @@ class Literature:
         """Return site fractions over the ion table, shape (n_ions,); 0 for metal cores."""
         if core.key not in self._fractions_of:
             row = np.zeros(len(self._symbols))
-            for site in "ABX":
-                for symbol, share in core.site_fractions(site).items():
-                    row[self._symbols[symbol]] = share
+            for symbol, share in core.fractions.items():
+                row[self._symbols[symbol]] = share
             if len(self._fractions_of) >= _MAX_REMEMBERED:
                 self._fractions_of.clear()
             self._fractions_of[core.key] = row

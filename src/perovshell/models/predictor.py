@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.targets import EV_NM
-from perovshell.data.vocabulary import column_name
+from perovshell.data.vocabulary import STRESSORS, column_name
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Combination, Featurizer
 from perovshell.models.contributions import ForestContributions
@@ -136,15 +136,17 @@ class Predictor:
 
     def _pl_columns(self, found: _Numbers, bare_nm: Floats) -> dict[str, Floats]:
         model, anchored = self.pl, ~np.isnan(bare_nm)
-        coated, bare = np.split(model.predict(found.both), 2)
-        spread = found.spread(model, coated, bare, anchored)
+        predicted = model.predict(found.both)
+        spread = found.spread(model, predicted, anchored)
+        coated, bare = found.sides(predicted)
         coated = np.where(found.is_metal, model.null_value, coated)
         step = np.where(found.may_change, coated - bare, 0.0)
         start = np.where(anchored, EV_NM / bare_nm, coated - step)
         energy = start + step
         start_nm = EV_NM / start
-        shift = _nm_interval("pl_shift_nm", energy, spread.step_half_width(found.coverage))
-        columns = _nm_interval("pl_peak_nm", energy, spread.half_width(found.coverage))
+        within, step_within = spread.half_widths(found.coverage)
+        shift = _nm_interval("pl_shift_nm", energy, step_within)
+        columns = _nm_interval("pl_peak_nm", energy, within)
         columns |= {name: column - start_nm for name, column in shift.items()}
         if found.wishes.pl_window_nm is not None:
             first, last = (EV_NM / end for end in found.wishes.pl_window_nm)
@@ -153,14 +155,15 @@ class Predictor:
 
     def _plqy_columns(self, found: _Numbers, bare_percent: Floats) -> dict[str, Floats]:
         model, anchored = self.plqy, ~np.isnan(bare_percent)
-        coated, bare = np.split(model.predict(found.both), 2)
-        spread = found.spread(model, coated, bare, anchored)
-        value = _percent(np.where(found.is_metal, model.null_value, coated))
+        predicted = model.predict(found.both)
+        spread = found.spread(model, predicted, anchored)
+        value = _percent(np.where(found.is_metal, model.null_value, found.sides(predicted)[0]))
         step = np.where(found.may_change, model.step or 0.0, 0.0)
         start = np.where(anchored, bare_percent, value - step)
         value = np.where(anchored, _percent(start + step), value)
-        percent = _interval("plqy_percent", value, spread.half_width(found.coverage))
-        change = _interval("plqy_change", value - start, spread.step_half_width(found.coverage))
+        within, step_within = spread.half_widths(found.coverage)
+        percent = _interval("plqy_percent", value, within)
+        change = _interval("plqy_change", value - start, step_within)
         columns = {name: _percent(column) for name, column in percent.items()} | {
             "plqy_change": change["plqy_change"],
             "plqy_change_lower": np.maximum(change["plqy_change_lower"], -start),
@@ -218,10 +221,15 @@ class Predictor:
         return np.where(np.array(thin)[:, None] | found.is_metal, null, null + trees)
 
     def _test_columns(self, stressor: str, temperature: float) -> list[float]:
-        usual = self.lifetime.conditions.get(stressor, {})
         if math.isnan(temperature):
-            return test_columns(stressor, usual)
+            return self._usual_tests[stressor]
+        usual = self.lifetime.conditions.get(stressor, {})
         return test_columns(stressor, {**usual, "temperature_c": float(temperature)})
+
+    @cached_property
+    def _usual_tests(self) -> dict[str, list[float]]:
+        conditions = self.lifetime.conditions
+        return {name: test_columns(name, conditions.get(name, {})) for name in STRESSORS}
 
     def _log_gain(self, stressor: str, item: Combination) -> float:
         thin = self.gain.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS
@@ -362,13 +370,14 @@ class _Numbers:
         self.is_metal = np.array([item.core is not None and item.core.is_metal for item in items])
         self.may_change = self.has_shell & ~self.is_metal
 
-    def spread(
-        self, model: RegressionModel, coated: Floats, bare: Floats, anchored: Mask
-    ) -> Spread:
-        """Return how far values may lie from what a model predicts of the two sides."""
-        scale = model.difficulty.of(model.prior, self.both, np.concatenate([coated, bare]))
-        scale_coated, scale_bare = np.split(scale, 2)
-        return Spread(model, scale_coated, scale_bare, self.has_shell, self.is_metal, anchored)
+    def sides(self, values: Floats) -> tuple[Floats, Floats]:
+        """Return the coated and the bare part of values of `both`."""
+        return values[: self.size], values[self.size :]
+
+    def spread(self, model: RegressionModel, predicted: Floats, anchored: Mask) -> Spread:
+        """Return how far values may lie from what a model predicts of `both`."""
+        scale = model.difficulty.of(model.prior, self.both, predicted)
+        return Spread(model, *self.sides(scale), self.has_shell, self.is_metal, anchored)
 
 
 def _field(requests: Sequence[Request], name: str) -> Floats:

@@ -37,21 +37,21 @@ class Spread:
     is_metal: Mask
     anchored: Mask
 
-    def half_width(self, coverage: float) -> Floats:
-        """Return half the width of the values' intervals, shape (n,)."""
-        return np.where(self.anchored, self.step_half_width(coverage), self._own(coverage))
-
-    def step_half_width(self, coverage: float) -> Floats:
-        """Return half the width of the intervals of the shell's effect, shape (n,)."""
-        of_bare = self.model.scores.quantile(coverage) * self.bare_scale
-        ends = self._own(coverage) + np.where(self.anchored, 0.0, of_bare)
+    def half_widths(self, coverage: float) -> tuple[Floats, Floats]:
+        """Return half the widths of the intervals of values and of steps, each of shape (n,)."""
+        quantile = self.model.scores.quantile(coverage)
+        own = np.where(
+            self.is_metal, self.model.null_scores.quantile(coverage), quantile * self.scale
+        )
+        ends = own + np.where(self.anchored, 0.0, quantile * self.bare_scale)
         step = np.minimum(self.model.step_scores.quantile(coverage), ends)
-        return np.where(self.has_shell, step, 0.0)
+        step = np.where(self.has_shell, step, 0.0)
+        return np.where(self.anchored, step, own), step
 
     def cdf(self, residual: Floats) -> Floats:
         """Return the probability that value minus prediction is at most the residual, shape (n,).
 
-        It agrees with `half_width`: an interval's ends have the probabilities that its coverage
+        It agrees with `half_widths`: an interval's ends have the probabilities that its coverage
         says.
         """
         scores, above = self.model.scores, residual >= 0
@@ -62,7 +62,3 @@ class Spread:
         narrower = np.where(above, np.maximum(own, step), np.minimum(own, step))
         known = np.where(self.has_shell, narrower, above.astype(float))
         return np.where(self.anchored, known, own)
-
-    def _own(self, coverage: float) -> Floats:
-        null = self.model.null_scores.quantile(coverage)
-        return np.where(self.is_metal, null, self.model.scores.quantile(coverage) * self.scale)

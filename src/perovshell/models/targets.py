@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -100,11 +101,16 @@ class LifetimeModel:
 
     def predict_null(self, stressor: str, coated: Sequence[bool]) -> Floats:
         """Return log lifetimes in log h by stressor and side alone, shape (n,)."""
-        by_side = {
-            side: self.null.predict(lifetime_labels(stressor, coated=side))
-            for side in (True, False)
-        }
-        return np.array([by_side[bool(side)] for side in coated])
+        if stressor not in self._nulls:
+            self._nulls[stressor] = tuple(
+                self.null.predict(lifetime_labels(stressor, coated=side)) for side in (False, True)
+            )
+        return np.array([self._nulls[stressor][side] for side in coated])
+
+    @cached_property
+    def _nulls(self) -> dict[str, tuple[float, ...]]:
+        """Bare and coated log lifetime by stressor."""
+        return {}
 
     def predict(self, matrix: Floats, stressor: str, coated: Sequence[bool]) -> Floats:
         """Return log lifetimes in log h of rows with test columns, shape (n,)."""
