@@ -104,6 +104,18 @@ def test_lifetime(reading, lifetime):
     assert ends(reading.lifetime()) == pytest.approx(lifetime, rel=0.002)
 
 
+def test_a_stretched_decay_by_hand():
+    # exp(-(10 / lifetime)^0.5) = 0.48 and 0.52.
+    lifetime = remnant(10, 50).lifetime(exponent=0.5)
+    assert ends(lifetime) == pytest.approx((18.563, 23.385), rel=1e-3)
+
+
+def test_a_stretched_decay_squares_the_gain():
+    coated, bare = remnant(7 * DAY, 80), remnant(7 * DAY, 17.8)
+    first_order, stretched = gain_interval(coated, bare), gain_interval(coated, bare, 0.5)
+    assert ends(stretched) == pytest.approx((first_order.low**2, first_order.high**2))
+
+
 def test_only_the_reading_that_says_nothing_is_uninformative():
     assert not remnant(10, 100, "<").lifetime().is_informative
     assert remnant(10, 99.5).lifetime().is_informative

@@ -60,6 +60,24 @@ def test_what_is_unknown_stays_missing(featurizer: Featurizer, core: str, name: 
     assert math.isnan(value(featurizer, combination(featurizer, core, "SiO2"), name))
 
 
+@pytest.mark.parametrize(
+    ("core", "gap", "guessed_a", "guessed_b"),
+    [
+        ("CsPbI3", 1.73, 0, 0),
+        ("EAPbI3", 1.73, 1, 0),
+        ("Cs0.5EA0.5PbI3", 1.73, 0.5, 0),
+        ("Rb0.5Cs0.5Pb0.5Ge0.5I3", 1.73, 0.5, 0.5),
+    ],
+)
+def test_an_ion_without_a_tabulated_gap_counts_as_caesium_or_lead(
+    featurizer: Featurizer, core: str, gap: float, guessed_a: float, guessed_b: float
+) -> None:
+    item = combination(featurizer, core, "none")
+    names = ("bulk gap estimate", "A guessed as Cs", "B guessed as Pb")
+    found = [value(featurizer, item, name) for name in names]
+    assert found == pytest.approx([gap, guessed_a, guessed_b])
+
+
 def test_contrasts_compare_core_and_innermost_layer(featurizer: Featurizer) -> None:
     item = combination(featurizer, "CsPbBr3", "CdS|Al2O3")
     assert value(featurizer, item, "shell gap above core gap") == pytest.approx(2.42 - 2.36)

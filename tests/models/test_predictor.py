@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.models.outputs import output_columns
+from perovshell.models.request import Request
 
 SYSTEMS = Path(__file__).parent.parent / "data" / "systems.csv"
 VALUES = ("pl_peak_nm", "plqy_percent", "pl_shift_nm", "plqy_change", "half_life_h_water")
@@ -83,6 +84,36 @@ def test_an_ignored_input_is_said_to_be_ignored(model: Model) -> None:
     plain, with_thickness = one(model, **row), one(model, **row, shell_thickness_nm=3)
     assert "shell_thickness_nm is ignored" in with_thickness["domain_reason"]
     assert with_thickness["pl_peak_nm"] == plain["pl_peak_nm"]
+
+
+def test_a_shell_of_no_sample_is_noted_and_answered_by_its_class(model: Model) -> None:
+    unseen = one(model, core="CsPbBr3", shell="MgO")
+    assert "no sample has the shell MgO" in unseen["domain_reason"]
+    assert unseen["in_domain"]
+    assert "no sample" not in one(model, core="CsPbBr3", shell="SiO2")["domain_reason"]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"core": "RbPbBr3", "shell": "none"}, "Rb in the core is known from no paper"),
+        ({"core": "CsPbBr3", "shell": "Au"}, "shell class 'metal' (Au) is known from"),
+        ({"core": "CsPb(Cl0.5I0.5)3", "shell": "none"}, "0.50 away in site fraction"),
+    ],
+)
+def test_what_is_outside_says_why(model: Model, row: dict[str, str], reason: str) -> None:
+    answer = one(model, **row)
+    assert not answer["in_domain"]
+    assert reason in answer["domain_reason"]
+
+
+def test_a_sample_beyond_the_reach_of_the_papers_is_outside(model: Model) -> None:
+    domain = model.predictor.domains["PLQY"]
+    reader = model.predictor.featurizer.reader
+    item = Request.read({"core": "CsPbBr3", "shell": "SiO2"}, reader).item
+    fractions = model.predictor.literature.fractions(item.core)
+    assert domain.outside(item, fractions, domain.reach) == ""
+    assert "nearest sample at distance" in domain.outside(item, fractions, domain.reach + 0.1)
 
 
 def test_a_faulty_row_says_why_and_the_others_are_answered(model: Model) -> None:

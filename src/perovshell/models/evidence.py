@@ -171,6 +171,14 @@ class Literature:
             self._structure_distances[item.structure] = 0.1 * other
         return self._structure_distances[item.structure]
 
+    def unseen_layers(self, item: Combination) -> list[str]:
+        """Return the layers of a shell that no sample has."""
+        return [layer.name for layer in item.layers if layer.name not in self._layer_names]
+
+    @cached_property
+    def _layer_names(self) -> frozenset[str]:
+        return frozenset(layer.name for shell in self._shells for layer in shell)
+
     def measured(self, item: Combination) -> list[Neighbour]:
         """Return the samples of the very combination (core and shell)."""
         if item.core is None:

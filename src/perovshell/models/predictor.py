@@ -305,6 +305,10 @@ class Predictor:
         notes = []
         if not math.isnan(request.shell_thickness_nm):
             notes.append("note: shell_thickness_nm is ignored (known for too few samples)")
+        notes += [
+            f"note: no sample has the shell {name}, its class speaks for it"
+            for name in self.literature.unseen_layers(request.item)
+        ]
         nearest = self.literature.nearest(distances)
         texts = {
             "in_domain": not reasons,
