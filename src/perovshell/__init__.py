@@ -14,9 +14,10 @@ from perovshell.errors import PerovshellError
 
 if TYPE_CHECKING:
     from perovshell.model import Model, load
+    from perovshell.models.outputs import Wishes
     from perovshell.serve.ranking import rank
 
-__all__ = ["Model", "PerovshellError", "__version__", "load", "rank"]
+__all__ = ["Model", "PerovshellError", "Wishes", "__version__", "load", "rank"]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,6 +26,10 @@ def __getattr__(name: str) -> Any:
         from perovshell import model
 
         return getattr(model, name)
+    if name == "Wishes":
+        from perovshell.models import outputs
+
+        return outputs.Wishes
     if name == "rank":
         from perovshell.serve import ranking
 

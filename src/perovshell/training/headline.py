@@ -214,12 +214,13 @@ def skill(
 ) -> dict[str, dict[str, Any]]:
     """Say for each target whether it beats its null model, and by what slope to shrink it."""
     found: dict[str, dict[str, Any]] = {}
-    for name in ("pl", "plqy"):
+    for name, unit in (("pl", "nm"), ("plqy", "points")):
         problem: RegressionProblem = getattr(problems, name)
         predicted = results[name].mean
         weights = problem.weights(np.arange(len(predicted)))
         key = f"dummy.{name}.paper.all.mae_by_paper_difference"
-        found[name] = _verdict(figures, key, by_paper_slope(problem.target, predicted, weights))
+        slope = by_paper_slope(problem.target, predicted, weights)
+        found[name] = _verdict(figures, key, slope, ("mean error smaller by", f" {unit}"))
     for name in ("lifetime", "gain"):
         censored: LifetimeProblem | GainProblem = getattr(problems, name)
         predicted = results[name].mean
@@ -227,14 +228,16 @@ def skill(
         weights = unit_weights(censored.papers, censored.share)
         fit = fit_intervals(design, censored.low, censored.high, weights, np.array([0.0, 1e-6]))
         slope = float(np.clip(fit.coefficients[1], 0.0, 1.0))
-        found[name] = _verdict(figures, f"null.{name}.paper.all.log_likelihood_difference", slope)
+        key = f"null.{name}.paper.all.log_likelihood_difference"
+        found[name] = _verdict(figures, key, slope, ("log likelihood higher by", ""))
     return found
 
 
-def _verdict(figures: Figures, key: str, slope: float) -> dict[str, Any]:
+def _verdict(figures: Figures, key: str, slope: float, words: tuple[str, str]) -> dict[str, Any]:
     low, value, high = figures[f"{key}_lo"], figures[key], figures[f"{key}_hi"]
     has_skill = low is not None and low > 0.0
     verdict = "better than the null model" if has_skill else "no skill over the null model"
     numbers = " to ".join("?" if end is None else f"{end:.3g}" for end in (low, high))
-    sentence = f"{verdict}, by paper: difference {value:.3g} (90 % interval {numbers})"
+    what, unit = words
+    sentence = f"{verdict}: {what} {value:.3g}{unit} a paper (90 % interval {numbers})"
     return {"has_skill": has_skill, "slope": slope, "sentence": sentence, "figure": key}
