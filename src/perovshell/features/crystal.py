@@ -98,11 +98,11 @@ class CrystalTable:
         totals = sums[:, _TOTALS]
         is_core = (totals > 0).all(axis=1)
         on_site = np.where(is_core[:, None], totals, np.nan)
-        fractions = sums[:, : len(_NAMED)] / on_site[:, _SITE_OF_NAMED]
+        fractions = sums[:, : len(_NAMED)] / on_site.take(_SITE_OF_NAMED, axis=1)
         chloride, bromide, iodide = fractions[:, -3:].T
         squares = np.einsum("nk,nkt->nt", batch.amounts**2, per_ion[:, :, _TOTALS])
         mixing = 1.0 - squares / on_site**2
-        ratio = on_site / on_site[:, [1]]
+        ratio = on_site / on_site[:, 1:2]
         radius = sums[:, _RADIUS_SUMS] / on_site
         a, b, x = radius.T
         is_abx3 = np.abs(ratio - _ABX3).max(axis=1) < _RATIO_WITHIN
