@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.data.targets import EV_NM
+from perovshell.data.vocabulary import column_name
 from perovshell.models.contributions import ForestContributions
 from perovshell.models.targets import LifetimeModel, RegressionModel
 
@@ -41,11 +44,57 @@ class Reason:
         return {**vars(self), "moved": dict(self.moved)}
 
 
-def regression_moves(
-    model: RegressionModel,
+def pl_reason(
+    model: RegressionModel, trees: ForestContributions, row: Floats, groups: Sequence[str]
+) -> Reason:
+    """Say what moved the PL energy (eV) of a descriptor row, in words as nm."""
+    start, moved = _regression_moves(model, trees, row, groups)
+    # To first order a step in energy moves the peak by -peak / energy times that step.
+    energy = start + sum(moved.values())
+    nm = {group: f"{-step * EV_NM / (start * energy):+.0f} nm" for group, step in moved.items()}
+    head = f"PL peak, from the literature's mean of {EV_NM / start:.0f} nm"
+    return Reason("pl_peak_nm", "eV", start, moved, _in_words(head, nm))
+
+
+def plqy_reason(
+    model: RegressionModel, trees: ForestContributions, row: Floats, groups: Sequence[str]
+) -> Reason:
+    """Say what moved the PLQY (percent) of a descriptor row."""
+    start, moved = _regression_moves(model, trees, row, groups)
+    points = {group: f"{step:+.1f} points" for group, step in moved.items()}
+    head = f"PLQY, from the literature's mean of {start:.0f} %"
+    return Reason("plqy_percent", "percent", start, moved, _in_words(head, points))
+
+
+def lifetime_reason(
+    model: LifetimeModel,
     trees: ForestContributions,
     row: Floats,
     groups: Sequence[str],
+    test: tuple[str, bool],
+) -> Reason:
+    """Say what moved the log lifetime (h) of a row with test columns, in words as factors.
+
+    Args:
+        model: The model.
+        trees: Contributions of its trees.
+        row: Descriptors and test columns.
+        groups: Group of each of them.
+        test: Stressor, and whether the sample is coated.
+    """
+    stressor, coated = test
+    amounts = trees.of_row(model.forest, row[model.columns])
+    moved = _largest_first(_by_group(amounts, [groups[column] for column in model.columns]))
+    start = float(model.predict_null(stressor, [coated])[0]) + trees.expected
+    factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
+    half = math.exp(start) * math.log(2.0)
+    head = f"Half-life under {stressor}, from a mean of {half:.3g} h"
+    column = f"half_life_h_{column_name(stressor)}"
+    return Reason(column, "log h", start, moved, _in_words(head, factors))
+
+
+def _regression_moves(
+    model: RegressionModel, trees: ForestContributions, row: Floats, groups: Sequence[str]
 ) -> tuple[float, dict[str, float]]:
     """Return the mean and what each descriptor group adds to it, in units of the target."""
     mean, terms = model.prior.contributions(row[None, :])
@@ -55,19 +104,6 @@ def regression_moves(
     for group, amount in _by_group(from_trees, [groups[c] for c in model.columns]).items():
         moved[group] = moved.get(group, 0.0) + amount
     return mean + trees.expected, _largest_first(moved)
-
-
-def lifetime_moves(
-    model: LifetimeModel,
-    trees: ForestContributions,
-    row: Floats,
-    groups: Sequence[str],
-    start: float,
-) -> tuple[float, dict[str, float]]:
-    """Return the null model's log lifetime and what each descriptor group adds to it."""
-    amounts = trees.of_row(model.forest, row[model.columns])
-    moved = _by_group(amounts, [groups[column] for column in model.columns])
-    return start + trees.expected, _largest_first(moved)
 
 
 def _by_group(amounts: Floats, groups: Sequence[str]) -> dict[str, float]:
@@ -82,7 +118,7 @@ def _largest_first(moved: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(kept.items(), key=lambda pair: -abs(pair[1])))
 
 
-def in_words(head: str, moved: Mapping[str, str]) -> str:
+def _in_words(head: str, moved: Mapping[str, str]) -> str:
     """Join the largest moves into a sentence."""
     parts = [f"{group} {amount}" for group, amount in list(moved.items())[:_SHOWN]]
     return f"{head}: {', '.join(parts) or 'nothing moves it'}"

@@ -17,7 +17,7 @@ from perovshell.errors import InputError
 from perovshell.features.featurizer import Combination, Featurizer
 from perovshell.models.contributions import ForestContributions
 from perovshell.models.evidence import Domain, Literature
-from perovshell.models.explain import Reason, in_words, lifetime_moves, regression_moves
+from perovshell.models.explain import Reason, lifetime_reason, pl_reason, plqy_reason
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
@@ -250,39 +250,23 @@ class Predictor:
         request = Request.read(row, self.featurizer.reader)
         matrix = self.featurizer.matrix([request.item], elements_too=self._needs_elements)
         groups = [descriptor.group for descriptor in self.featurizer.descriptors]
-        return [
-            self._pl_reason(matrix[0], groups),
-            self._plqy_reason(matrix[0], groups),
-            *(self._life_reason(request, matrix, groups, stressor) for stressor in stressors),
-        ]
-
-    def _pl_reason(self, row: Floats, groups: Sequence[str]) -> Reason:
-        start, moved = regression_moves(self.pl, self._trees["pl"], row, groups)
-        # To first order a step in energy moves the peak by -peak / energy times that step.
-        energy = start + sum(moved.values())
-        nm = {g: f"{-step * EV_NM / (start * energy):+.0f} nm" for g, step in moved.items()}
-        head = f"PL peak, from the literature's mean of {EV_NM / start:.0f} nm"
-        return Reason("pl_peak_nm", "eV", start, moved, in_words(head, nm))
-
-    def _plqy_reason(self, row: Floats, groups: Sequence[str]) -> Reason:
-        start, moved = regression_moves(self.plqy, self._trees["plqy"], row, groups)
-        points = {group: f"{step:+.1f} points" for group, step in moved.items()}
-        head = f"PLQY, from the literature's mean of {start:.0f} %"
-        return Reason("plqy_percent", "percent", start, moved, in_words(head, points))
-
-    def _life_reason(
-        self, request: Request, matrix: Floats, groups: Sequence[str], stressor: str
-    ) -> Reason:
-        tests = [self._test_columns(stressor, request.temperature_c)]
-        row = with_test_columns(matrix, tests)[0]
+        tests = [self._test_columns(stressor, request.temperature_c) for stressor in stressors]
         every = [*groups, *(descriptor.group for descriptor in TEST_DESCRIPTORS)]
-        null = float(self.lifetime.predict_null(stressor, [bool(request.item.layers)])[0])
-        start, moved = lifetime_moves(self.lifetime, self._trees["lifetime"], row, every, null)
-        factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
-        half = math.exp(start) * _LN2
-        head = f"Half-life under {stressor}, from a mean of {half:.3g} h"
-        column = f"half_life_h_{column_name(stressor)}"
-        return Reason(column, "log h", start, moved, in_words(head, factors))
+        coated = bool(request.item.layers)
+        return [
+            pl_reason(self.pl, self._trees["pl"], matrix[0], groups),
+            plqy_reason(self.plqy, self._trees["plqy"], matrix[0], groups),
+            *(
+                lifetime_reason(
+                    self.lifetime,
+                    self._trees["lifetime"],
+                    with_test_columns(matrix, [test])[0],
+                    every,
+                    (stressor, coated),
+                )
+                for stressor, test in zip(stressors, tests, strict=True)
+            ),
+        ]
 
     @cached_property
     def _trees(self) -> dict[str, ForestContributions]:
