@@ -1,4 +1,5 @@
-# Everything a fresh machine needs is installed here: Python >= 3.11 and make are enough.
+# Everything a fresh machine needs is installed here: Python >= 3.11 and make are enough. The lock
+# files name every package, so pip is told not to resolve any (`--no-deps`).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -44,12 +45,12 @@ $(VENV)/.made:
 	touch $@
 
 $(VENV)/.run: $(VENV)/.made requirements-run.lock pyproject.toml
-	test -e $(VENV)/.all || $(BIN)/python -m pip install -q --require-hashes -r requirements-run.lock
+	test -e $(VENV)/.all || $(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements-run.lock
 	test -e $(VENV)/.all || $(BIN)/python -m pip install -q --no-deps -e .
 	touch $@
 
 $(VENV)/.all: $(VENV)/.made requirements.lock pyproject.toml
-	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	touch $@
 
