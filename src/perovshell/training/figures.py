@@ -111,31 +111,20 @@ def coverage_figures(
     return figures
 
 
-def concordance(
-    score: Floats,
-    low: Floats,
-    high: Floats,
-    allowed: Mask,
-    weights: Floats,
-    tied: Mask | None = None,
-) -> float:
-    """Return the share of comparable pairs that a score puts in the right order.
+def concordance(step: Floats, low: Floats, high: Floats, allowed: Mask, weights: Floats) -> float:
+    """Return the share of comparable pairs that a model puts in the right order.
 
-    Two intervals are comparable where one ends before the other begins.
+    Two intervals are comparable where one ends before the other begins. A tie counts half.
 
     Args:
-        score: Predicted log value, shape (n,).
+        step: How far a row is predicted above a column, NaN where it is not, shape (n, n).
         low: Lower ends, shape (n,).
         high: Upper ends, shape (n,).
         allowed: Which pairs count, shape (n, n).
         weights: Row weights, shape (n,).
-        tied: Pairs that count half whatever their scores, shape (n, n).
     """
-    longer = (low[:, None] > high[None, :]) & allowed
+    longer = (low[:, None] > high[None, :]) & allowed & ~np.isnan(step)
     pair = longer * weights[:, None] * weights[None, :]
-    step = score[:, None] - score[None, :]
-    if tied is not None:
-        step = np.where(tied, 0.0, step)
     right = (step > _TIE) + 0.5 * (np.abs(step) <= _TIE)
     total = float(pair.sum())
     return float((pair * right).sum() / total) if total > 0 else math.nan

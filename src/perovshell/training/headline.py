@@ -110,18 +110,15 @@ def lifetime_report(problem: LifetimeProblem, result: OutOfFold, split: str = "p
         "concordance_within": same,
         "concordance_coated": same & coated,
     }
-    # Two rows with the same labels tie in the null model: fold by fold its mean leans away from
-    # what it leaves out, which would order them worse than chance.
-    alike = np.array([[one == other for other in problem.labels] for one in problem.labels])
     rivals = {
-        "": (result.mean, None),
-        "duration.": (np.log(problem.duration), None),
-        "null.": (result.others["null"], alike),
+        "": result.steps["model"],
+        "duration.": _steps(np.log(problem.duration)),
+        "null.": result.steps["null"],
     }
     for figure, allowed in pairs.items():
-        for rival, (score, tied) in rivals.items():
+        for rival, step in rivals.items():
             key = f"{rival}{prefix}.{figure}"
-            put(figures, key, _concordance(problem, score, allowed, tied))
+            put(figures, key, _concordance(problem, step, allowed))
     return figures
 
 
@@ -134,26 +131,26 @@ def gain_report(problem: GainProblem, result: OutOfFold, split: str = "paper") -
     sigmas = result.others["sigma"], result.others["null_sigma"]
     figures = _interval_report(prefix, problem, result, *sigmas)
     everything = np.ones((len(problem.low), len(problem.low)), dtype=bool)
-    stated = ~np.isnan(problem.duration)
     rivals = {
-        "": (result.mean, everything),
-        "duration.": (np.nan_to_num(problem.duration), stated[:, None] & stated[None, :]),
-        "null.": (np.zeros(len(problem.low)), everything),
+        "": result.steps["model"],
+        "duration.": _steps(problem.duration),
+        "null.": result.steps["null"],
     }
-    for rival, (score, allowed) in rivals.items():
-        put(figures, f"{rival}{prefix}.concordance", _concordance(problem, score, allowed))
+    for rival, step in rivals.items():
+        put(figures, f"{rival}{prefix}.concordance", _concordance(problem, step, everything))
     return figures
 
 
+def _steps(values: Floats) -> Floats:
+    """Return each value minus each other one, shape (n, n)."""
+    return np.asarray(values[:, None] - values[None, :])
+
+
 def _concordance(
-    problem: LifetimeProblem | GainProblem,
-    score: Floats,
-    allowed: npt.NDArray[Any],
-    tied: npt.NDArray[Any] | None = None,
+    problem: LifetimeProblem | GainProblem, step: Floats, allowed: npt.NDArray[np.bool_]
 ) -> list[float]:
     def measure(weights: Floats) -> float:
-        share = weights * problem.share
-        return concordance(score, problem.low, problem.high, allowed, share, tied)
+        return concordance(step, problem.low, problem.high, allowed, weights * problem.share)
 
     return PaperBootstrap.of(problem.papers).statistic(measure, resamples=200)
 
@@ -223,10 +220,12 @@ def skill(
         found[name] = _verdict(figures, key, slope, ("mean error smaller by", f" {unit}"))
     for name in ("lifetime", "gain"):
         censored: LifetimeProblem | GainProblem = getattr(problems, name)
-        predicted = results[name].mean
-        design = np.stack([np.ones(len(predicted)), predicted], axis=1)
+        null = results[name].others["null"]
+        # What a ranking compares is how far the model departs from its null.
+        design = np.stack([np.ones(len(null)), results[name].mean - null], axis=1)
         weights = unit_weights(censored.papers, censored.share)
-        fit = fit_intervals(design, censored.low, censored.high, weights, np.array([0.0, 1e-6]))
+        ends = censored.low / np.exp(null), censored.high / np.exp(null)
+        fit = fit_intervals(design, *ends, weights, np.array([0.0, 1e-6]))
         slope = float(np.clip(fit.coefficients[1], 0.0, 1.0))
         key = f"null.{name}.paper.all.log_likelihood_difference"
         found[name] = _verdict(figures, key, slope, ("log likelihood higher by", ""))

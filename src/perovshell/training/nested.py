@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from perovshell.training import learners
 from perovshell.training.baselines import predict_baselines
 from perovshell.training.folds import folds_of
 from perovshell.training.leaks import check_descriptors, check_split
+from perovshell.training.pairs import paired_steps
 from perovshell.training.problems import GainProblem, LifetimeProblem, RegressionProblem
 
 Floats = npt.NDArray[np.float64]
@@ -66,11 +68,14 @@ class OutOfFold:
         others: By name, each of shape (n,): predictions of baselines and null models, and the
             spread or sigma of the model's own.
         fold: Split that tests each row, -1 for none.
+        steps: Of lifetimes and gains, by `model` and `null`: how far each row lies above each other
+            one by a model that saw neither's paper, shape (n, n).
     """
 
     model: Floats
     others: dict[str, Floats]
     fold: Rows
+    steps: dict[str, Floats] = field(default_factory=dict)
 
     @property
     def mean(self) -> Floats:
@@ -82,16 +87,23 @@ def only_tested(problem: AnyProblem, result: OutOfFold) -> tuple[AnyProblem, Out
     """Return a problem and its predictions without the rows that no split tests."""
     rows = np.flatnonzero(result.fold >= 0)
     others = {name: values[rows] for name, values in result.others.items()}
-    return problem.take(rows), OutOfFold(result.model[:, rows], others, result.fold[rows])
+    steps = {name: step[np.ix_(rows, rows)] for name, step in result.steps.items()}
+    return problem.take(rows), OutOfFold(result.model[:, rows], others, result.fold[rows], steps)
 
 
 Split = tuple[Rows, Rows]
 """Training rows and test rows."""
 
 
-def paper_splits(problem: Problem, folds: int) -> list[Split]:
-    """Return the fixed folds by paper, those without test rows left out."""
-    fold = folds_of(problem.papers.tolist(), folds)
+def paper_splits(problem: Problem, folds: int, deal: str = "") -> list[Split]:
+    """Return the fixed folds by paper, those without test rows left out.
+
+    Args:
+        problem: The problem.
+        folds: Number of folds.
+        deal: Name of another deal of the papers into folds; empty for the headline's.
+    """
+    fold = folds_of(problem.papers.tolist(), folds, deal)
     splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
     return [(train, test) for train, test in splits if len(test) and len(train)]
 
@@ -153,6 +165,12 @@ def run_splits(
         number[name] += 1
         if name in FITTED:
             advance()
+    for name, problems, splits in work:
+        problem = getattr(problems, name)
+        if not isinstance(problem, RegressionProblem):
+            scorer = partial(_scores, problem, settings)
+            count = len(problem.papers)
+            results[name].steps.update(paired_steps(scorer, splits, count, settings.jobs))
     return results
 
 
@@ -187,6 +205,18 @@ def _one_split(
     if baselines:
         others |= predict_baselines(name, problem, train, test)
     return np.array([fit.predict(problem, test) for fit in fits]), others
+
+
+def _scores(
+    problem: LifetimeProblem | GainProblem, settings: Settings, train: Rows, test: Rows
+) -> dict[str, Floats]:
+    """Return log values of test rows by the model and the null model, fitted with one seed."""
+    if isinstance(problem, GainProblem):
+        model, others = _gain(problem, train, test)
+        return {"model": model, "null": others["null"]}
+    boosters = learners.BOOSTERS["lifetime"][: settings.boosters]
+    fit = learners.fit_lifetimes(problem, train, boosters, settings.seed)
+    return {"model": fit.predict(problem, test), "null": fit.predict_null(problem, test)}
 
 
 def _gain(problem: GainProblem, train: Rows, test: Rows) -> tuple[Floats, dict[str, Any]]:

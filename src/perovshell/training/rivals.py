@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +24,7 @@ from perovshell.training import learners
 from perovshell.training.figures import WIDENED, PaperBootstrap, concordance
 from perovshell.training.headline import row_likelihood
 from perovshell.training.nested import Problems, Rows, Settings, paper_splits
+from perovshell.training.pairs import paired_steps
 from perovshell.training.problems import GainProblem, LifetimeProblem
 
 Floats = npt.NDArray[np.float64]
@@ -105,14 +107,21 @@ def _table(
     found = {name: _out_of_fold(model, splits, len(low)) for name, model in models.items()}
     chance = {name: row_likelihood(*one, low, high) for name, one in found.items()}
     rows = []
-    for name, (mean, _) in found.items():
+    for name, model in models.items():
+        step = paired_steps(partial(_means, model), splits, len(low), settings.jobs)["model"]
         row: dict[str, Any] = {"model": name}
         for figure, allowed in pairs.items():
-            row[figure] = concordance(mean, problem.low, problem.high, allowed, problem.share)
+            row[figure] = concordance(step, problem.low, problem.high, allowed, problem.share)
         row["log_likelihood"] = bootstrap.mean_by_paper(chance[name])[0]
         row["over_null"] = list(bootstrap.mean_by_paper(chance[name] - chance[null]))
         rows.append(row)
     return rows
+
+
+def _means(
+    model: Callable[[Rows, Rows], Predicted], train: Rows, test: Rows
+) -> dict[str, Floats]:
+    return {"model": model(train, test)[0]}
 
 
 def _out_of_fold(
