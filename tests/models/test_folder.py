@@ -9,7 +9,7 @@ import pytest
 
 from perovshell.errors import ModelFolderError
 from perovshell.model import Model
-from perovshell.models.folder import MANIFEST, read_folder, write_folder
+from perovshell.models.folder import FORMAT, MANIFEST, read_folder, write_folder
 
 
 @pytest.fixture
@@ -40,9 +40,12 @@ def test_a_missing_file_is_named(copy: Path) -> None:
         read_folder(copy)
 
 
-def test_a_newer_format_says_to_update(copy: Path) -> None:
-    change_manifest(copy, format=2)
-    with pytest.raises(ModelFolderError, match=r"format 2 is newer .* update Perovshell"):
+@pytest.mark.parametrize(
+    ("step", "words"), [(1, "is newer .* update Perovshell"), (-1, "is older .* train again")]
+)
+def test_another_format_says_what_to_do(copy: Path, step: int, words: str) -> None:
+    change_manifest(copy, format=FORMAT + step)
+    with pytest.raises(ModelFolderError, match=words):
         read_folder(copy)
 
 

@@ -99,6 +99,7 @@ def test_a_shell_of_no_sample_is_noted_and_answered_by_its_class(model: Model) -
         ({"core": "RbPbBr3", "shell": "none"}, "Rb in the core is known from no paper"),
         ({"core": "CsPbBr3", "shell": "Au"}, "shell class 'metal' (Au) is known from"),
         ({"core": "CsPb(Cl0.5I0.5)3", "shell": "none"}, "0.50 away in site fraction"),
+        ({"core": "CsPbBr3", "shell": "none", "core_size_nm": "2"}, "smaller than any known one"),
     ],
 )
 def test_what_is_outside_says_why(model: Model, row: dict[str, str], reason: str) -> None:

@@ -127,11 +127,15 @@ def test_concordance_counts_only_intervals_that_do_not_overlap() -> None:
     low, high = np.array([0.0, 2.0, 5.0]), np.array([1.0, 6.0, 9.0])
     everything = np.ones((3, 3), dtype=bool)
     weights = np.ones(3)
-    assert concordance(np.array([1.0, 2.0, 3.0]), low, high, everything, weights) == 1.0
-    assert concordance(np.array([1.0, 0.0, 3.0]), low, high, everything, weights) == 0.5
-    assert concordance(np.zeros(3), low, high, everything, weights) == 0.5
-    overlapping = concordance(np.zeros(2), low[1:], high[1:], everything[:2, :2], weights[:2])
-    assert math.isnan(overlapping)
+
+    def measured(*scores: float) -> float:
+        step = np.subtract.outer(scores, scores)
+        return concordance(step, low, high, everything, weights)
+
+    assert measured(1, 2, 3) == 1.0
+    assert measured(1, 0, 3) == 0.5
+    assert measured(0, 0, 0) == 0.5
+    assert measured(math.nan, 2, 3) != measured(math.nan, 2, 3)  # nothing comparable is left
 
 
 def test_mean_and_median_error_by_hand() -> None:

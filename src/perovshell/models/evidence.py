@@ -26,6 +26,8 @@ FEW_PAPERS = 3
 """An ion or a shell class known from fewer papers is outside the domain."""
 MIXING_REACH = 0.3
 """Largest distance (in site fraction) from the nearest core of the training data."""
+FEWEST_SIZES = 10
+"""With fewer known core sizes a size says nothing."""
 OPEN_CLASSES = frozenset({"perovskite-like", "halide", "oxide", "other", "organosilica"})
 """Classes in which a material of open composition is no definite request."""
 
@@ -214,6 +216,7 @@ class Domain:
         ion_papers: Papers a ion was seen in.
         class_papers: Papers a shell class was seen in (`none` for bare).
         fractions: Distinct site fractions of the training cores, shape (n, n_ions).
+        smallest_nm: Size of the smallest training core in nm, NaN where too few sizes are known.
         reach: Distance within which 95 % of the papers have a sample of another paper.
     """
 
@@ -221,6 +224,7 @@ class Domain:
     ion_papers: dict[str, int]
     class_papers: dict[str, int]
     fractions: Floats
+    smallest_nm: float
     reach: float
 
     def outside(self, item: Combination, fractions: Floats, nearest: float) -> str:
@@ -235,6 +239,11 @@ class Domain:
         reach = float(np.abs(self.fractions - fractions).max(axis=1).min())
         if reach > MIXING_REACH:
             return f"{self.target}: nearest known core is {reach:.2f} away in site fraction"
+        if item.core_size_nm < self.smallest_nm:
+            return (
+                f"{self.target}: a core of {item.core_size_nm:g} nm is smaller than any known one "
+                f"({self.smallest_nm:g} nm)"
+            )
         fault = self._shell_outside(item.layers)
         if not fault and nearest > self.reach:
             fault = (
@@ -260,15 +269,21 @@ class Domain:
             "ion_papers": self.ion_papers,
             "class_papers": self.class_papers,
             "fractions": self.fractions.tolist(),
+            "smallest_nm": finite_or_none(self.smallest_nm),
             "reach": self.reach,
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Domain:
         """Rebuild from JSON data."""
-        fractions = np.array(data["fractions"], dtype=float)
+        smallest = data["smallest_nm"]
         return cls(
-            data["target"], data["ion_papers"], data["class_papers"], fractions, data["reach"]
+            target=data["target"],
+            ion_papers=data["ion_papers"],
+            class_papers=data["class_papers"],
+            fractions=np.array(data["fractions"], dtype=float),
+            smallest_nm=math.nan if smallest is None else float(smallest),
+            reach=float(data["reach"]),
         )
 
 

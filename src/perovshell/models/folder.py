@@ -32,7 +32,7 @@ from perovshell.models.evidence import Domain, Literature
 from perovshell.models.predictor import Predictor
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
 
-FORMAT = 1
+FORMAT = 2
 KIND = "perovshell-model"
 MANIFEST = "manifest.json"
 TARGETS = ("pl", "plqy", "lifetime", "gain")
@@ -96,7 +96,7 @@ def read_folder(folder: Path) -> tuple[Predictor, ModelInfo]:
     """Load a model folder.
 
     Raises:
-        ModelFolderError: The folder is missing, foreign, of a newer format or damaged.
+        ModelFolderError: The folder is missing, foreign, of another format or damaged.
     """
     files, model_id = _checked_files(folder)
     try:
@@ -112,10 +112,12 @@ def _checked_files(folder: Path) -> tuple[dict[str, bytes], str]:
         msg = f"model folder {folder}: {MANIFEST} is not that of a Perovshell model"
         raise ModelFolderError(msg)
     version = manifest.get("format")
-    if not isinstance(version, int) or version > FORMAT:
+    if version != FORMAT:
+        older = isinstance(version, int) and version < FORMAT
+        age, what = ("older", "train again") if older else ("newer", "update Perovshell")
         msg = (
-            f"model folder {folder}: format {version!r} is newer than this Perovshell reads "
-            f"({FORMAT}); update Perovshell"
+            f"model folder {folder}: format {version!r} is {age} than this Perovshell reads "
+            f"({FORMAT}); {what}"
         )
         raise ModelFolderError(msg)
     files: dict[str, bytes] = {}

@@ -118,9 +118,7 @@ def _table(
     return rows
 
 
-def _means(
-    model: Callable[[Rows, Rows], Predicted], train: Rows, test: Rows
-) -> dict[str, Floats]:
+def _means(model: Callable[[Rows, Rows], Predicted], train: Rows, test: Rows) -> dict[str, Floats]:
     return {"model": model(train, test)[0]}
 
 

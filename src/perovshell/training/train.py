@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
 from perovshell.features.featurizer import Featurizer
-from perovshell.models.evidence import Domain, Literature, finite_or_none
+from perovshell.models.evidence import FEWEST_SIZES, Domain, Literature, finite_or_none
 from perovshell.models.folder import write_folder
 from perovshell.models.predictor import Predictor
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
@@ -274,11 +275,13 @@ def _domain(target: str, samples: list[Sample], predictor: Predictor) -> Domain:
     ions = [(symbol, s.paper_id) for s in samples if s.core for symbol, _ in s.core.amounts]
     classes = [(layer.material_class, s.paper_id) for s in samples for layer in s.layers]
     cores = {s.core.key: s.core for s in samples if s.core is not None}
+    sizes = [s.core_size_nm for s in samples if not math.isnan(s.core_size_nm)]
     return Domain(
         target=target,
         ion_papers=made.papers_by([i for i, _ in ions], [p for _, p in ions]),
         class_papers=made.papers_by([c for c, _ in classes], [p for _, p in classes]),
         fractions=np.array([predictor.literature.fractions(core) for core in cores.values()]),
+        smallest_nm=min(sizes) if len(sizes) >= FEWEST_SIZES else math.nan,
         reach=_reach(samples, predictor.literature),
     )
 
