@@ -140,7 +140,7 @@ def intervals(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[st
                 },
                 "width": float(width.mean()),
                 "width_not_normalised": float(constant.mean()),
-                "width_of_dummy": dummy_width(problem, result, target),
+                "width_of_dummy": dummy_width(target, problem, result),
             }
         )
     return rows

@@ -21,6 +21,7 @@ from perovshell.training import problems as made
 from perovshell.training.figures import Figures
 from perovshell.training.folds import folds_of
 from perovshell.training.headline import (
+    dummy_width,
     errors,
     gain_report,
     headline,
@@ -53,6 +54,18 @@ EXPONENTS: Final = (1.0, 0.7, 0.5)
 SHARES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Shares of the training papers on the learning curve."""
 CURVE_REPEATS: Final = 2
+DEALS: Final = 5
+"""Other deals of the papers into folds beside the headline's."""
+DEALT_FIGURES: Final = (
+    *(f"pl.paper.lead_no_cspbcl3.{end}" for end in ("mae", "median", "coverage", "width")),
+    "pl.paper.all.coverage",
+    *(f"plqy.paper.all.{end}" for end in ("mae", "r2", "coverage")),
+    "dummy.plqy.paper.all.mae_difference",
+    *(f"lifetime.paper.all.{end}" for end in ("coverage_certain", "coverage_possible")),
+    "null.lifetime.paper.all.log_likelihood_difference",
+    "null.lifetime.paper.all.log_lower_bound_difference",
+    "null.gain.paper.all.log_likelihood_difference",
+)
 SIMULATED_PAPERS: Final = (10, 20, 45, 100)
 SIMULATIONS: Final = 2000
 """Simulated data sets for each number of papers."""
@@ -134,6 +147,7 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
         asdict(simulated_coverage(papers, SIMULATIONS, settings.seed))
         for papers in SIMULATED_PAPERS
     ]
+    tables["fold_deals"] = _fold_deals(problems, results, once, advance)
     tables["learning_curve"] = _learning_curve(problems, once, advance)
     tables["decay_exponent"] = _decay_exponents(problems, dataset, featurizer, once)
     tables["strange_requests"] = diagnostics.strange_requests(predictor)
@@ -144,7 +158,7 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     return Evaluation(figures, verdicts, tables, about, recorded, problems, results)
 
 
-STEPS: Final = 2 + 1 + len(SPLITS) + 1 + CURVE_REPEATS * len(SHARES) + 1
+STEPS: Final = 2 + 1 + len(SPLITS) + 1 + DEALS + CURVE_REPEATS * len(SHARES) + 1
 
 
 # The ladder ----------------------------------------------------------------------------------
@@ -172,6 +186,39 @@ def _rung(
 
 
 # More data, other conventions ----------------------------------------------------------------
+
+
+def _fold_deals(
+    problems: Problems, results: dict[str, OutOfFold], settings: Settings, advance: Step
+) -> list[dict[str, Any]]:
+    """Return what the headline's figures would be with the papers dealt into other folds."""
+    found = [_dealt_figures(problems, results)]
+    for deal in range(1, DEALS + 1):
+        splits = {
+            target: paper_splits(getattr(problems, target), settings.folds, f"deal {deal}:")
+            for target in TARGETS
+        }
+        work = [(target, problems, own) for target, own in splits.items()]
+        found.append(_dealt_figures(problems, run_splits(work, settings)))
+        advance(1)
+    rows = []
+    for name, usual in found[0].items():
+        others = [deal[name] for deal in found[1:]]
+        known = [value for value in others if value is not None]
+        ends = {"least": min(known, default=None), "most": max(known, default=None)}
+        rows.append({"figure": name, "headline": usual, **ends})
+    return rows
+
+
+def _dealt_figures(problems: Problems, results: dict[str, OutOfFold]) -> Figures:
+    figures = headline(problems, results)
+    found = {name: figures[name] for name in DEALT_FIGURES}
+    width, dummy = (
+        figures["plqy.paper.all.width"],
+        dummy_width("plqy", problems.plqy, results["plqy"]),
+    )
+    found["plqy.paper.all.width over the median's"] = None if width is None else width / dummy
+    return found
 
 
 def _learning_curve(problems: Problems, settings: Settings, advance: Step) -> list[dict[str, Any]]:

@@ -57,6 +57,13 @@ _TABLES: Final = {
         "What a coating does to the PLQY",
         "Coated minus bare of one core in one paper (points), and three ways to predict it.",
     ),
+    "fold_deals": (
+        "The same figures with the papers dealt into other folds",
+        (
+            "The headline's folds are fixed. Other deals say how much of a figure is their luck: "
+            "the least and the most of five."
+        ),
+    ),
     "lifetime_models": (
         "Models of the lifetime",
         "Under the same folds; over null: censored log likelihood a paper, beside the null model.",

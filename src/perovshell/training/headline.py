@@ -87,7 +87,7 @@ def regression_report(
     return figures
 
 
-def dummy_width(problem: RegressionProblem, result: OutOfFold, name: str) -> float:
+def dummy_width(name: str, problem: RegressionProblem, result: OutOfFold) -> float:
     """Return the mean width of intervals about the median, calibrated the same way."""
     flat = np.ones(len(problem.target))
     dummy = OutOfFold(result.others["dummy"][None, :], result.others, result.fold)
