@@ -74,7 +74,9 @@ class FittedForest:
 
 
 def mean_forest(fits: Sequence[FittedForest]) -> FittedForest:
-    """Join forests into the one whose sum is the mean of theirs."""
+    """Join forests into the one whose sum is the mean of theirs; none make an empty one."""
+    if not fits:
+        return FittedForest(Forest.none(), np.zeros(0, dtype=np.intp), ())
     columns = np.unique(np.concatenate([fit.columns for fit in fits]))
     placed = [fit.forest.on_columns(np.searchsorted(columns, fit.columns)) for fit in fits]
     native = tuple(content for fit in fits for content in fit.native)

@@ -24,10 +24,17 @@ _ROUNDING = 1e-12
 _LEVELS_KEPT = 64
 
 
-def group_masses(groups: Sequence[str]) -> Floats:
-    """Return the mass of each row: 1 / (K + 1) a group, shared by its rows."""
-    _, place, count = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-    return np.asarray(1.0 / ((len(count) + 1) * count[place]))
+def group_masses(groups: Sequence[str], share: Floats | None = None) -> Floats:
+    """Return the mass of each row: 1 / (K + 1) a group, shared by its rows.
+
+    Args:
+        groups: Paper of each row.
+        share: What each row counts for within its paper; None is alike, shape (n,).
+    """
+    names, place = np.unique(np.asarray(groups), return_inverse=True)
+    parts = np.ones(len(place)) if share is None else share
+    total = np.bincount(place, weights=parts, minlength=len(names))
+    return np.asarray(parts / ((len(names) + 1) * total[place]))
 
 
 @dataclass(frozen=True)
@@ -45,10 +52,10 @@ class Scores:
     groups: int
 
     @classmethod
-    def of(cls, values: Floats, groups: Sequence[str]) -> Scores:
-        """Sort scores and weigh them by group."""
+    def of(cls, values: Floats, groups: Sequence[str], share: Floats | None = None) -> Scores:
+        """Sort scores and weigh them by group, as in `group_masses`."""
         order = np.argsort(values, kind="stable")
-        return cls(values[order], group_masses(groups)[order], len(set(groups)))
+        return cls(values[order], group_masses(groups, share)[order], len(set(groups)))
 
     def quantile(self, coverage: float) -> float:
         """Return the score that a new paper's rows stay within; inf where K is too small."""
@@ -73,7 +80,10 @@ class Scores:
         return np.where(residual >= 0, 0.5 + 0.5 * within, 0.5 - 0.5 * within)
 
     def share_above(self, residual: Floats) -> Floats:
-        """Return the mass of signed scores above the given one, the unseen paper left out."""
+        """Return the mass of signed scores above the given one, the unseen paper left out.
+
+        Of scores at the rows' own lower ends, it is the least that the probability can be.
+        """
         reached = np.concatenate([[0.0], self._cumulative])
         return np.asarray(
             reached[-1] - reached.take(np.searchsorted(self.values, residual, "right"))
@@ -108,7 +118,9 @@ class Scores:
         return np.cumsum(self.masses)
 
 
-def censored_scores(low: Floats, high: Floats, groups: Sequence[str]) -> Scores:
+def censored_scores(
+    low: Floats, high: Floats, groups: Sequence[str], share: Floats | None = None
+) -> Scores:
     """Estimate the distribution of residuals that are known as intervals only.
 
     The nonparametric maximum-likelihood estimate for interval-censored data (Turnbull,
@@ -118,13 +130,15 @@ def censored_scores(low: Floats, high: Floats, groups: Sequence[str]) -> Scores:
         low: Lower ends of the residuals, -inf where unbounded, shape (n,).
         high: Upper ends, inf where unbounded, shape (n,).
         groups: Paper of each row.
+        share: What each row counts for within its paper; None is alike, shape (n,).
 
     Returns:
-        Scores at the lower ends of the mass intervals (so that a lower bound errs on the safe
-        side); masses as in `Scores`.
+        Scores at the lower ends of the mass intervals; masses as in `Scores`. Rows without an upper
+        end share the last interval, so how far up their mass lies is a guess: quantiles below it
+        are an estimate, shares above a value are not (see `Scores.share_above`).
     """
     starts, covers = _mass_intervals(low, high)
-    weights = group_masses(groups)
+    weights = group_masses(groups, share)
     mass = np.full(len(starts), 1.0 / len(starts))
     for _ in range(_MAX_STEPS):
         share = covers * mass

@@ -48,6 +48,7 @@ class ModelInfo:
         settings: Seed, folds, chosen settings, versions of the libraries.
         figures: Validation figures by `TARGET.SPLIT.SUBSET.FIGURE`.
         skill: For each target: whether it beats its null, the shrinkage slope and a sentence.
+        forms: For PL and PLQY: whether trees are used, and why, a sentence each.
     """
 
     model_id: str
@@ -55,6 +56,7 @@ class ModelInfo:
     settings: Mapping[str, Any]
     figures: Mapping[str, float | None]
     skill: Mapping[str, Mapping[str, Any]]
+    forms: Mapping[str, str]
 
 
 def write_folder(
@@ -65,7 +67,7 @@ def write_folder(
     Args:
         folder: Folder to write; must not exist.
         predictor: The models.
-        info: `dataset`, `settings`, `figures` and `skill` of `ModelInfo`.
+        info: `dataset`, `settings`, `figures`, `skill` and `forms` of `ModelInfo`.
         native: The library's own files by target.
     """
     parts = {name: getattr(predictor, name).to_parts() for name in TARGETS}
@@ -167,7 +169,7 @@ def _rebuild(files: Mapping[str, bytes], model_id: str) -> tuple[Predictor, Mode
         domains={name: Domain.from_json(data) for name, data in tables["domains"].items()},
         literature=Literature(tables["literature"], featurizer.reader),
     )
-    keys = ("dataset", "settings", "figures", "skill")
+    keys = ("dataset", "settings", "figures", "skill", "forms")
     return predictor, ModelInfo(model_id, **{key: model[key] for key in keys})
 
 

@@ -64,6 +64,8 @@ class Forest:
         Returns:
             The margin without its offset, shape (n,).
         """
+        if not len(self.roots):
+            return np.zeros(len(matrix))
         rows = np.asarray(matrix, dtype=np.float32)
         step = max(1, _NODES_AT_ONCE // max(len(self._splits.threshold), 1))
         if len(rows) <= step:
@@ -112,6 +114,20 @@ class Forest:
     def on_columns(self, places: npt.NDArray[np.intp]) -> Forest:
         """Return the same trees where column k stands in column `places[k]`."""
         return replace(self, feature=places[self.feature].astype(np.int32))
+
+    @classmethod
+    def none(cls) -> Forest:
+        """Return a forest without trees."""
+        return cls(
+            feature=np.zeros(0, np.int32),
+            threshold=np.zeros(0, np.float32),
+            children=np.zeros((0, 2), np.int32),
+            default_left=np.zeros(0, np.bool_),
+            value=np.zeros(0, np.float32),
+            cover=np.zeros(0, np.float32),
+            roots=np.zeros(0, np.int32),
+            depth=0,
+        )
 
     @classmethod
     def mean(cls, forests: Sequence[Forest]) -> Forest:

@@ -135,14 +135,14 @@ class Predictor:
         return numbers | {name: columns[name] for name in asked}
 
     def _pl_columns(self, found: _Numbers, bare_nm: Floats) -> dict[str, Floats]:
-        model, anchored = self.pl, ~np.isnan(bare_nm)
+        model, anchored = self.pl, ~np.isnan(bare_nm) & ~found.is_metal
         predicted = model.predict(found.both)
         spread = found.spread(model, predicted, anchored)
         coated, bare = found.sides(predicted)
         coated = np.where(found.is_metal, model.null_value, coated)
         step = np.where(found.may_change, coated - bare, 0.0)
         start = np.where(anchored, EV_NM / bare_nm, coated - step)
-        energy = start + step
+        energy = np.where(anchored, found.carried(model, start, bare, coated), coated)
         start_nm = EV_NM / start
         within, step_within = spread.half_widths(found.coverage)
         shift = _nm_interval("pl_shift_nm", energy, step_within)
@@ -154,13 +154,15 @@ class Predictor:
         return columns
 
     def _plqy_columns(self, found: _Numbers, bare_percent: Floats) -> dict[str, Floats]:
-        model, anchored = self.plqy, ~np.isnan(bare_percent)
+        model, anchored = self.plqy, ~np.isnan(bare_percent) & ~found.is_metal
         predicted = model.predict(found.both)
         spread = found.spread(model, predicted, anchored)
-        value = _percent(np.where(found.is_metal, model.null_value, found.sides(predicted)[0]))
+        coated, bare = found.sides(predicted)
+        value = _percent(np.where(found.is_metal, model.null_value, coated))
         step = np.where(found.may_change, model.step or 0.0, 0.0)
         start = np.where(anchored, bare_percent, value - step)
-        value = np.where(anchored, _percent(start + step), value)
+        carried = _percent(found.carried(model, start, bare, coated))
+        value = np.where(anchored, carried, value)
         within, step_within = spread.half_widths(found.coverage)
         percent = _interval("plqy_percent", value, within)
         change = _interval("plqy_change", value - start, step_within)
@@ -177,8 +179,9 @@ class Predictor:
         self, found: _Numbers, stressors: Sequence[str], temperature: Floats
     ) -> dict[str, Floats]:
         level = 1.0 - found.coverage
-        lifetime_low = self.lifetime.scores.lower_quantile(level)
-        gain_bound = self.gain.scores.lower_quantile(level)
+        # A bound of little coverage is no higher than the value.
+        lifetime_low = min(self.lifetime.scores.lower_quantile(level), 0.0)
+        gain_bound = min(self.gain.scores.lower_quantile(level), 0.0)
         lifetimes = self._log_lifetimes(found, stressors, temperature) + math.log(_LN2)
         gains = np.array(
             [[self._log_gain(name, item) for item in found.items] for name in stressors]
@@ -198,7 +201,7 @@ class Predictor:
             columns[f"stability_gain_{name}_lower"] = gain_low[row]
             columns[f"stability_gain_{name}_upper"] = gain_high
             if found.wishes.gain_above is not None:
-                above = self.gain.scores.share_above(math.log(found.wishes.gain_above) - gains[row])
+                above = self.gain.floors.share_above(math.log(found.wishes.gain_above) - gains[row])
                 columns[f"gain_above_{name}"] = np.where(found.has_shell, above, 0.0)
         return columns
 
@@ -365,7 +368,13 @@ class _Numbers:
     def spread(self, model: RegressionModel, predicted: Floats, anchored: Mask) -> Spread:
         """Return how far values may lie from what a model predicts of `both`."""
         scale = model.difficulty.of(model.prior, self.both, predicted)
-        return Spread(model, *self.sides(scale), self.has_shell, self.is_metal, anchored)
+        return Spread(model, *self.sides(scale), self.may_change, self.is_metal, anchored)
+
+    def carried(
+        self, model: RegressionModel, measured: Floats, bare: Floats, coated: Floats
+    ) -> Floats:
+        """Return coated values where what the model missed of the bare sample is carried over."""
+        return np.where(self.may_change, coated + model.carry * (measured - bare), measured)
 
 
 def _field(requests: Sequence[Request], name: str) -> Floats:

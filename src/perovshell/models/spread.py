@@ -17,15 +17,15 @@ Mask = npt.NDArray[np.bool_]
 class Spread:
     """The spread of n values of PL or PLQY and of the shell's effect on them.
 
-    A value spreads as the model's left-out papers did, times its difficulty. A step from bare to
-    coated spreads as pairs of one paper do, and no wider than its two ends; where the bare end was
-    measured, it is all that spreads the value.
+    A value spreads as the model's left-out papers did, times its difficulty; with a measured bare
+    value no wider than that, nor than pairs of one paper do. A step from bare to coated spreads as
+    such pairs do, and no wider than its two ends; from a measured bare value, as its coated end.
 
     Attributes:
         model: The model of the target.
         scale: Difficulty of each combination.
         bare_scale: Difficulty of the same core bare.
-        has_shell: Whether there is a step at all.
+        has_shell: Whether a shell may change the value.
         is_metal: Whether the core is a metal, which the null model answers.
         anchored: Whether the bare value was measured.
     """
@@ -43,10 +43,12 @@ class Spread:
         own = np.where(
             self.is_metal, self.model.null_scores.quantile(coverage), quantile * self.scale
         )
-        ends = own + np.where(self.anchored, 0.0, quantile * self.bare_scale)
-        step = np.minimum(self.model.step_scores.quantile(coverage), ends)
+        pairs = self.model.step_scores.quantile(coverage)
+        step = np.minimum(pairs, own + quantile * self.bare_scale)
+        carried = np.minimum(own, self.model.carried_scores.quantile(coverage) * self.scale)
+        value, step = np.where(self.anchored, carried, own), np.where(self.anchored, carried, step)
         step = np.where(self.has_shell, step, 0.0)
-        return np.where(self.anchored, step, own), step
+        return np.where(self.anchored & ~self.has_shell, 0.0, value), step
 
     def cdf(self, residual: Floats) -> Floats:
         """Return the probability that value minus prediction is at most the residual, shape (n,).
@@ -54,11 +56,10 @@ class Spread:
         It agrees with `half_widths`: an interval's ends have the probabilities that its coverage
         says.
         """
-        scores, above = self.model.scores, residual >= 0
-        own = np.where(
-            self.is_metal, self.model.null_scores.cdf(residual), scores.cdf(residual / self.scale)
-        )
-        step = self.model.step_scores.cdf(residual)
-        narrower = np.where(above, np.maximum(own, step), np.minimum(own, step))
+        model, share = self.model, residual / self.scale
+        own = np.where(self.is_metal, model.null_scores.cdf(residual), model.scores.cdf(share))
+        above = residual >= 0
+        carried = model.carried_scores.cdf(share)
+        narrower = np.where(above, np.maximum(own, carried), np.minimum(own, carried))
         known = np.where(self.has_shell, narrower, above.astype(float))
         return np.where(self.anchored, known, own)

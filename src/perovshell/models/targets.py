@@ -20,7 +20,7 @@ from perovshell.models.stability import gain_labels, lifetime_labels
 
 Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
-_SCORES = ("scores", "step_scores", "null_scores")
+_SCORES = ("scores", "step_scores", "carried_scores", "null_scores")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class RegressionModel:
         step: Shell's effect learned from coated/bare pairs of one paper; None where the model's
             own difference is used.
         step_scores: Absolute errors of that effect.
+        carry: Share of a measured bare sample's residual that its coated sample shares.
+        carried_scores: Residuals over their difficulty of predictions that carry it over.
         null_value: Prediction of the null model (the median).
         null_scores: Absolute residuals of the null model.
     """
@@ -47,6 +49,8 @@ class RegressionModel:
     scores: Scores
     step: float | None
     step_scores: Scores
+    carry: float
+    carried_scores: Scores
     null_value: float
     null_scores: Scores
 
@@ -58,7 +62,12 @@ class RegressionModel:
     def to_parts(self) -> tuple[dict[str, Any], Arrays]:
         """Return JSON data and arrays for storage."""
         prior, arrays = self.prior.to_parts()
-        data = {"prior": prior, "step": self.step, "null_value": self.null_value}
+        data = {
+            "prior": prior,
+            "step": self.step,
+            "carry": self.carry,
+            "null_value": self.null_value,
+        }
         arrays |= self.difficulty.arrays() | _forest_parts(self.forest, self.columns)
         for name in _SCORES:
             arrays |= _score_parts(name, getattr(self, name))
@@ -74,6 +83,7 @@ class RegressionModel:
             forest=forest,
             columns=columns,
             step=data["step"],
+            carry=float(data["carry"]),
             null_value=float(data["null_value"]),
             **{name: _scores(name, arrays) for name in _SCORES},
         )
@@ -146,12 +156,14 @@ class GainModel:
     Attributes:
         effects: Mean log gain and its effects.
         scores: Residuals of log gain, estimated from intervals.
+        floors: Lower ends of the residuals: what was seen at least.
         papers: Papers with a two-sided test under each stressor.
         shell_papers: Papers with a two-sided test of each shell layer.
     """
 
     effects: PooledEffects
     scores: Scores
+    floors: Scores
     papers: Mapping[str, int]
     shell_papers: Mapping[str, int]
 
@@ -171,13 +183,18 @@ class GainModel:
             "papers": dict(self.papers),
             "shell_papers": dict(self.shell_papers),
         }
-        return data, _score_parts("scores", self.scores)
+        return data, _score_parts("scores", self.scores) | _score_parts("floors", self.floors)
 
     @classmethod
     def from_parts(cls, data: dict[str, Any], arrays: Mapping[str, Any]) -> GainModel:
         """Rebuild from stored parts."""
-        effects = PooledEffects.from_json(data["effects"])
-        return cls(effects, _scores("scores", arrays), data["papers"], data["shell_papers"])
+        return cls(
+            PooledEffects.from_json(data["effects"]),
+            _scores("scores", arrays),
+            _scores("floors", arrays),
+            data["papers"],
+            data["shell_papers"],
+        )
 
 
 def _forest_parts(forest: Forest, columns: npt.NDArray[np.intp]) -> Arrays:

@@ -13,7 +13,6 @@ from perovshell.training.problems import (
     GainProblem,
     LifetimeProblem,
     RegressionProblem,
-    same_core_pairs,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -52,29 +51,36 @@ def covered_rows(
     problem: RegressionProblem,
     result: OutOfFold,
     level: float = LEVEL,
-    difficulty: Floats | None = None,
+    *,
+    usual: OutOfFold | None = None,
+    normalised: bool = True,
 ) -> tuple[Mask, Floats]:
     """Return whether each row lies in its interval, and the interval's width in nm or points.
 
-    The interval is calibrated on the other folds only. Rows that no split tests are not covered
+    The interval of a test row is calibrated on the rows that its model was trained on, by what was
+    predicted of them when their own papers were left out. Rows that no split tests are not covered
     and have the width NaN.
 
     Args:
         name: `pl` or `plqy`.
         problem: The problem.
-        result: Out-of-fold predictions.
+        result: Out-of-fold predictions that are covered.
         level: Coverage asked for.
-        difficulty: What residuals are divided by; the model's own difficulty where it is None.
+        usual: Out-of-fold predictions that calibrate; None is `result`. Splits that leave out more
+            than a fold are calibrated by the headline's.
+        normalised: Whether residuals are divided by the model's difficulty.
     """
-    predicted = result.model[0]
-    scale = result.others["difficulty"] if difficulty is None else difficulty
+    known = usual or result
+    own, scale = (
+        one.others["difficulty"] if normalised else np.ones(len(problem.target))
+        for one in (known, result)
+    )
     usable = calibration_rows(name, problem)
+    predicted, bound = result.model[0], np.array(problem.bounds)
     covered, width = np.zeros(len(predicted), dtype=bool), np.full(len(predicted), np.nan)
-    bound = np.array(problem.bounds)
-    for fold in np.unique(result.fold[result.fold >= 0]):
-        test = np.flatnonzero(result.fold == fold)
-        others = usable[(result.fold[usable] != fold) & (result.fold[usable] >= 0)]
-        scores = residual_scores(problem, predicted, scale, others)
+    for train, test in result.splits:
+        others = np.intersect1d(train, usable)
+        scores = residual_scores(problem, known.model[0], own, others)
         within = scores.quantile(level) * scale[test]
         low, high = predicted[test] - within, predicted[test] + within
         target, side = problem.target[test], bound[test]
@@ -97,44 +103,27 @@ def interval_scores(
     with np.errstate(divide="ignore"):
         low = np.log(problem.low[rows] / WIDENED) - predicted
         high = np.log(problem.high[rows] * WIDENED) - predicted
-    return censored_scores(low, high, problem.papers[rows].tolist())
+    return censored_scores(low, high, problem.papers[rows].tolist(), problem.share[rows])
 
 
-def lower_bounds(predicted: Floats, problem: LifetimeProblem | GainProblem, fold: Rows) -> Floats:
-    """Return the log lower bound of each row, calibrated on the other folds."""
-    bound = np.empty(len(predicted))
-    for number in np.unique(fold):
-        others, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        scores = interval_scores(predicted[others], problem, others)
-        bound[test] = predicted[test] + scores.lower_quantile(1 - LEVEL)
+def floor_scores(predicted: Floats, problem: GainProblem) -> Scores:
+    """Return the lower ends of the residuals of log gains, which were seen at least."""
+    with np.errstate(divide="ignore"):
+        low = np.log(problem.low / WIDENED) - predicted
+    return Scores.of(low, problem.papers.tolist(), problem.share)
+
+
+def lower_bounds(
+    problem: LifetimeProblem | GainProblem,
+    result: OutOfFold,
+    level: float = LEVEL,
+    *,
+    usual: OutOfFold | None = None,
+) -> Floats:
+    """Return the log lower bound of each row, calibrated as in `covered_rows`; NaN if untested."""
+    known, predicted = (usual or result).model[0], result.model[0]
+    bound = np.full(len(predicted), np.nan)
+    for train, test in result.splits:
+        scores = interval_scores(known[train], problem, train)
+        bound[test] = predicted[test] + scores.lower_quantile(1 - level)
     return bound
-
-
-# The shell's effect --------------------------------------------------------------------------
-
-
-def step_scores(problem: RegressionProblem, predicted: Floats, step: float | None) -> Scores:
-    """Return errors of the shell's effect, over pairs of one core in one paper.
-
-    Pairs of a coated and a bare sample are few, so every pair of samples of one core counts that
-    differs in something named: it says how far two preparations lie apart when one laboratory
-    makes both.
-
-    Args:
-        problem: The problem.
-        predicted: Out-of-fold predictions, shape (n,).
-        step: Expected effect of a coating, or None for the model's own difference.
-    """
-    coated = problem.subsets["coated"]
-    scores, groups = [], []
-    for first, second in same_core_pairs(problem):
-        if step is None:
-            expected = predicted[first] - predicted[second]
-        else:
-            expected = step if coated[first] and not coated[second] else 0.0
-        observed = problem.target[first] - problem.target[second]
-        scores.append(abs(observed - expected))
-        groups.append(str(problem.papers[first]))
-    if not scores:
-        return Scores(np.zeros(0), np.zeros(0), 0)
-    return Scores.of(np.array(scores), groups)

@@ -13,19 +13,29 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
+from perovshell.data.records import Sample
 from perovshell.models.evidence import Literature
 from perovshell.models.predictor import Predictor
-from perovshell.training.calibration import coverage_at, covered_rows
-from perovshell.training.figures import Figures, PaperBootstrap
-from perovshell.training.headline import dummy_width, errors
-from perovshell.training.learners import bounds_in_unit, fit_step, to_unit
+from perovshell.training.calibration import (
+    calibration_rows,
+    coverage_at,
+    covered_rows,
+    lower_bounds,
+)
+from perovshell.training.domains import domain_of, samples_of
+from perovshell.training.figures import WIDENED, Figures, PaperBootstrap
+from perovshell.training.headline import bound_figures, bound_gain, errors
+from perovshell.training.learners import bounds_in_unit, to_unit
 from perovshell.training.nested import OutOfFold, Problems
-from perovshell.training.problems import RegressionProblem, combination_of, same_core_pairs
+from perovshell.training.problems import RegressionProblem, combination_of
 
 Floats = npt.NDArray[np.float64]
 
 UNITS: Final = {"pl": "nm", "plqy": "points"}
 LEVELS: Final = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
+BOUND_LEVELS: Final = (0.7, 0.8, 0.85, 0.9, 0.925)
+FEWEST_REPLICATES: Final = 3
+"""Papers on one combination from which their spread is shown."""
 DISTANCES: Final = (0.05, 0.6, 1.1)
 """Ends of the bins of distance from the nearest sample of another paper: the same combination,
 another shell of a class in common or a slightly other core, another class, beyond."""
@@ -77,7 +87,7 @@ def left_out(
         for split in ("shell_class", "halide", "element"):
             if target not in runs[split]:
                 continue
-            tested = np.flatnonzero(runs[split][target].fold >= 0)
+            tested = runs[split][target].tested
             strict = errors(target, problem, runs[split][target])[tested]
             bootstrap = PaperBootstrap.of(problem.papers[tested])
             rows.append(
@@ -105,13 +115,13 @@ def by_year(
         years = [dataset.papers[sample.paper_id].year for sample in samples]
         unknown = sum(year is None for year in years)
         error = errors(target, problem, runs[target])
-        for fold in np.unique(runs[target].fold[runs[target].fold >= 0]):
-            tested = np.flatnonzero(runs[target].fold == fold)
+        for train, tested in runs[target].splits:
             rows.append(
                 {
                     "target": target,
                     "year": years[tested[0]],
                     "n": len(tested),
+                    "trained_papers": len(set(problem.papers[train].tolist())),
                     "mae": float(error[tested].mean()),
                     "median": float(np.median(error[tested])),
                     "rows_without_year": unknown,
@@ -129,43 +139,68 @@ def intervals(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[st
     for target in UNITS:
         problem, result = getattr(problems, target), results[target]
         _, width = covered_rows(target, problem, result)
-        flat = np.ones(len(width))
-        _, constant = covered_rows(target, problem, result, difficulty=flat)
+        _, constant = covered_rows(target, problem, result, normalised=False)
+        _, dummy = covered_rows(target, problem, result.saying("dummy"), normalised=False)
+        groups = problem.weight_groups[calibration_rows(target, problem)]
         rows.append(
             {
                 "target": target,
-                "papers": len(set(problem.weight_groups.tolist())),
+                "K": len(set(groups.tolist())),
                 "coverage": {
                     f"{level:g}": coverage_at(target, problem, result, level) for level in LEVELS
                 },
                 "width": float(width.mean()),
                 "width_not_normalised": float(constant.mean()),
-                "width_of_dummy": dummy_width(target, problem, result),
+                "width_of_dummy": float(dummy.mean()),
             }
         )
     return rows
 
 
-def noise_floor(problems: Problems) -> list[dict[str, Any]]:
+def bounds_by_level(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[str, Any]]:
+    """Return how often lower bounds of lifetime and gain hold, by level, beside the null's."""
+    rows = []
+    for target in ("lifetime", "gain"):
+        problem, result = getattr(problems, target), results[target]
+        bootstrap = PaperBootstrap.of(problem.papers, problem.share)
+        low, high = problem.low / WIDENED, problem.high * WIDENED
+        for level in BOUND_LEVELS:
+            own = lower_bounds(problem, result, level)
+            null = lower_bounds(problem, result.saying("null"), level)
+            row: dict[str, Any] = {
+                "target": target,
+                "K": len(set(problem.papers.tolist())),
+                "level": level,
+            }
+            for name, bound in (("", own), ("null_", null)):
+                kept = bound_figures("x", bootstrap, bound, low, high)
+                row[f"{name}certain"] = kept["x.coverage_certain"]
+                row[f"{name}possible"] = kept["x.coverage_possible"]
+            gain = [None if np.isnan(end) else end for end in bound_gain(bootstrap, own, null, low)]
+            row["log bound over null"] = gain if gain[0] is not None else None
+            rows.append(row)
+    return rows
+
+
+def noise_floor(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[str, Any]]:
     """Return how far papers on one combination lie from each other, in nm and points.
 
-    The floor is the mean error of predicting a paper by the median of the others on the same core
-    and shell: no model that sees only these can do better on them.
+    Predicting a paper by the median of the others on the same core and shell is the reference for
+    a model that sees only these; the model's own error stands beside it, on the same papers.
     """
     rows = []
     for target in UNITS:
         problem: RegressionProblem = getattr(problems, target)
-        values = to_unit(target, problem.target)
+        values, error = to_unit(target, problem.target), errors(target, problem, results[target])
         exact = [bound not in {">", "<"} for bound in bounds_in_unit(target, problem.bounds)]
-        found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         for row, paper in enumerate(problem.papers.tolist()):
             if problem.cores[row] and exact[row]:
-                combination = f"{problem.cores[row]} / {problem.shells[row]}"
-                found[combination][paper].append(float(values[row]))
+                found[f"{problem.cores[row]} / {problem.shells[row]}"][paper].append(row)
         for combination, papers in sorted(found.items(), key=lambda pair: -len(pair[1])):
-            if len(papers) < 3:  # noqa: PLR2004
+            if len(papers) < FEWEST_REPLICATES:
                 continue
-            means = np.array([np.mean(own) for own in papers.values()])
+            means = np.array([values[own].mean() for own in papers.values()])
             others = [np.median(np.delete(means, k)) for k in range(len(means))]
             rows.append(
                 {
@@ -173,36 +208,11 @@ def noise_floor(problems: Problems) -> list[dict[str, Any]]:
                     "combination": combination,
                     "papers": len(means),
                     "sd": float(means.std(ddof=1)),
-                    "floor": float(np.abs(means - others).mean()),
+                    "by_the_others": float(np.abs(means - others).mean()),
+                    "by_the_model": float(np.mean([error[own].mean() for own in papers.values()])),
                 }
             )
     return rows
-
-
-def shell_effect(problem: RegressionProblem, result: OutOfFold) -> dict[str, Any]:
-    """Return how well the change of PLQY by a coating is known: pairs of one paper, it left out."""
-    coated = problem.subsets["coated"]
-    pairs = [(a, b) for a, b in same_core_pairs(problem) if coated[a] and not coated[b]]
-    coat, bare = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
-    changes, papers = problem.target[coat] - problem.target[bare], problem.papers[coat]
-    predicted = result.model[0]
-    guesses = {
-        "no change": np.zeros(len(pairs)),
-        "what the other papers found, held towards 0": np.array(
-            [fit_step(problem.take(np.flatnonzero(problem.papers != paper))) for paper in papers]
-        ),
-        "difference of two predictions": predicted[coat] - predicted[bare],
-    }
-    bootstrap = PaperBootstrap.of(papers)
-    return {
-        "pairs": len(pairs),
-        "papers": len(set(papers.tolist())),
-        "change": list(bootstrap.mean_by_paper(changes)),
-        "said": fit_step(problem),
-        "mean_error": {
-            name: float(np.abs(changes - guess).mean()) for name, guess in guesses.items()
-        },
-    }
 
 
 # Domain --------------------------------------------------------------------------------------
@@ -250,6 +260,49 @@ def nearest_other_paper(
             distance = literature.distances(combination_of(sample))
             found[row] = distance[usable & (papers != sample.paper_id)].min()
     return found
+
+
+def by_domain(
+    problems: Problems, results: dict[str, OutOfFold], predictor: Predictor, dataset: Dataset
+) -> list[dict[str, Any]]:
+    """Return error and coverage inside and outside the domain that the other papers make."""
+    rows = []
+    for target, domain in (("pl", "PL"), ("plqy", "PLQY")):
+        problem: RegressionProblem = getattr(problems, target)
+        samples = [dataset.samples[sample_id] for sample_id in problem.sample_ids]
+        known = np.flatnonzero([s.core is not None and not s.core.is_metal for s in samples])
+        inside = np.array(
+            [is_inside(predictor, domain, samples[row], dataset) for row in known], dtype=bool
+        )
+        error = errors(target, problem, results[target])
+        covered, width = covered_rows(target, problem, results[target])
+        for verdict, mask in (("inside", inside), ("outside", ~inside)):
+            place = known[mask]
+            bootstrap = PaperBootstrap.of(problem.papers[place])
+            rows.append(
+                {
+                    "target": target,
+                    "verdict": verdict,
+                    "n": len(place),
+                    "papers": len(set(problem.papers[place].tolist())),
+                    "mae": list(bootstrap.mean(error[place])),
+                    "coverage": list(bootstrap.mean_by_paper(covered[place].astype(float))),
+                    "width": list(bootstrap.mean(width[place])),
+                }
+            )
+    return rows
+
+
+def is_inside(predictor: Predictor, target: str, sample: Sample, dataset: Dataset) -> bool:
+    """Return whether a sample is inside the domain of a target that the other papers make."""
+    assert sample.core is not None
+    literature, item = predictor.literature, combination_of(sample)
+    others = [s for s in samples_of(target, dataset) if s.paper_id != sample.paper_id]
+    domain = domain_of(target, others, literature, predictor.domains[target].reach)
+    papers = np.array([row["paper_id"] for row in literature.samples])
+    distance = np.where(papers == sample.paper_id, np.inf, literature.distances(item))
+    nearest = literature.nearest_of(target, distance)
+    return not domain.outside(item, literature.fractions(sample.core), nearest)
 
 
 def strange_requests(predictor: Predictor) -> list[dict[str, Any]]:

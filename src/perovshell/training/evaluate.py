@@ -7,7 +7,7 @@ answers strange requests. Everything it returns is JSON data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -15,27 +15,22 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
+from perovshell.features.featurizer import Featurizer
 from perovshell.models.evidence import Literature
 from perovshell.training import diagnostics
 from perovshell.training import problems as made
-from perovshell.training.figures import Figures
+from perovshell.training.effects import shell_effect
+from perovshell.training.figures import Figures, PaperBootstrap
 from perovshell.training.folds import folds_of
-from perovshell.training.headline import (
-    dummy_width,
-    errors,
-    gain_report,
-    headline,
-    lifetime_report,
-    regression_report,
-    skill,
-)
+from perovshell.training.forms import Form, choose_forms, in_form, said_of
+from perovshell.training.headline import errors, headline, report, skill
+from perovshell.training.leaks import check_split
 from perovshell.training.nested import (
     FITTED,
     OutOfFold,
     Problems,
     Settings,
     Split,
-    only_tested,
     out_of_fold,
     paper_splits,
     run_splits,
@@ -51,6 +46,13 @@ Step = Callable[[int], None]
 
 TARGETS: Final = (*FITTED, "gain")
 EXPONENTS: Final = (1.0, 0.7, 0.5)
+EXPONENT_FIGURES: Final = (
+    *(f"lifetime.paper.all.concordance{end}" for end in ("", "_within", "_coated")),
+    "null.lifetime.paper.all.log_likelihood_difference",
+    "gain.paper.all.concordance",
+    "null.gain.paper.all.log_likelihood_difference",
+    *(f"gain.paper.all.coverage_{kind}" for kind in ("certain", "possible")),
+)
 SHARES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Shares of the training papers on the learning curve."""
 CURVE_REPEATS: Final = 2
@@ -60,7 +62,9 @@ DEALT_FIGURES: Final = (
     *(f"pl.paper.lead_no_cspbcl3.{end}" for end in ("mae", "median", "coverage", "width")),
     "pl.paper.all.coverage",
     *(f"plqy.paper.all.{end}" for end in ("mae", "r2", "coverage")),
+    "plqy.paper.all.width",
     "dummy.plqy.paper.all.mae_difference",
+    "dummy.plqy.paper.all.width_difference",
     *(f"lifetime.paper.all.{end}" for end in ("coverage_certain", "coverage_possible")),
     "null.lifetime.paper.all.log_likelihood_difference",
     "null.lifetime.paper.all.log_lower_bound_difference",
@@ -80,6 +84,7 @@ class Evaluation:
         skill: As in the model folder.
         tables: The rest, by name: rows of JSON data.
         dataset: Content hash and counts of the dataset.
+        forms: Whether PL and PLQY use trees, and why, a sentence each.
         settings: Folds, repeats, seed, versions.
         problems: The training problems.
         results: The headline's out-of-fold predictions.
@@ -89,6 +94,7 @@ class Evaluation:
     skill: dict[str, dict[str, Any]]
     tables: dict[str, Any]
     dataset: dict[str, Any]
+    forms: dict[str, str]
     settings: dict[str, Any]
     problems: Problems
     results: dict[str, OutOfFold]
@@ -100,6 +106,7 @@ class Evaluation:
             "settings": self.settings,
             "figures": self.figures,
             "skill": self.skill,
+            "forms": self.forms,
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -120,25 +127,30 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     """
     problems, featurizer = problems_of(dataset)
     once = replace(settings, repeats=1)
-    results = out_of_fold(problems, settings)
+    tried = out_of_fold(problems, settings)
+    forms = choose_forms(problems, tried)
+    results = in_form(tried, forms)
     advance(2)
     figures = headline(problems, results)
     advance(1)
-    rungs = {name: _rung(name, problems, dataset, once, advance) for name in SPLITS}
-    for found, _ in rungs.values():
-        figures |= found
-    predictor, _ = final_fit(dataset, featurizer, problems, results, settings)
+    tester = _Tester(problems, dataset, forms, once, advance)
+    runs = {name: tester.rung(name) for name in SPLITS}
+    for name, found in runs.items():
+        figures |= rung_figures(name, problems, found, results)
+    predictor, _ = final_fit(dataset, featurizer, problems, results, forms, settings)
     literature = Literature(literature_rows(dataset), featurizer.reader)
     tables = {
         "random_split": diagnostics.random_split(figures),
-        "left_out": diagnostics.left_out(
-            problems, results, {name: runs for name, (_, runs) in rungs.items()}
-        ),
-        "by_year": diagnostics.by_year(problems, dataset, rungs["time"][1]),
+        "left_out": diagnostics.left_out(problems, results, runs),
+        "by_year": diagnostics.by_year(problems, dataset, runs["time"]),
         "intervals": diagnostics.intervals(problems, results),
-        "noise_floor": diagnostics.noise_floor(problems),
-        "shell_effect": diagnostics.shell_effect(problems.plqy, results["plqy"]),
+        "lower_bounds": diagnostics.bounds_by_level(problems, results),
+        "noise_floor": diagnostics.noise_floor(problems, results),
+        "shell_effect": [
+            shell_effect(name, getattr(problems, name), results[name]) for name in diagnostics.UNITS
+        ],
         "by_distance": diagnostics.by_distance(problems, results, literature, dataset),
+        "by_domain": diagnostics.by_domain(problems, results, predictor, dataset),
         "lifetime_models": compare_lifetimes(problems, dataset, once),
         "gain_models": compare_gains(problems, dataset, once),
     }
@@ -147,150 +159,142 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
         asdict(simulated_coverage(papers, SIMULATIONS, settings.seed))
         for papers in SIMULATED_PAPERS
     ]
-    tables["fold_deals"] = _fold_deals(problems, results, once, advance)
-    tables["learning_curve"] = _learning_curve(problems, once, advance)
-    tables["decay_exponent"] = _decay_exponents(problems, dataset, featurizer, once)
+    tables["fold_deals"] = tester.fold_deals(results)
+    tables["learning_curve"] = tester.learning_curve()
+    tables["decay_exponent"] = tester.decay_exponents(featurizer)
     tables["strange_requests"] = diagnostics.strange_requests(predictor)
     advance(1)
-    about = {"hash": dataset.content_hash, **dataset.counts}
-    verdicts = skill(problems, results, figures)
-    recorded = recorded_settings(settings)
-    return Evaluation(figures, verdicts, tables, about, recorded, problems, results)
+    return Evaluation(
+        figures=figures,
+        skill=skill(problems, results, figures),
+        tables=tables,
+        dataset={"hash": dataset.content_hash, **dataset.counts},
+        forms=said_of(forms),
+        settings=recorded_settings(settings),
+        problems=problems,
+        results=results,
+    )
 
 
-STEPS: Final = 2 + 1 + len(SPLITS) + 1 + DEALS + CURVE_REPEATS * len(SHARES) + 1
+STEPS: Final = 2 + 1 + len(SPLITS) + 1 + DEALS + CURVE_REPEATS * len(SHARES) + len(EXPONENTS) + 1
+"""Steps that `evaluate` announces."""
 
 
-# The ladder ----------------------------------------------------------------------------------
-
-
-def _rung(
-    name: str, problems: Problems, dataset: Dataset, settings: Settings, advance: Step
-) -> tuple[Figures, dict[str, OutOfFold]]:
-    """Return the figures and predictions of one rung; a target without a split is left out."""
-    plans = {
-        target: rung_splits(name, getattr(problems, target), dataset, settings.folds)
-        for target in TARGETS
-    }
-    work = [(target, problems, splits) for target, splits in plans.items() if splits]
-    runs = run_splits(work, settings)
+def rung_figures(
+    name: str, problems: Problems, runs: Mapping[str, OutOfFold], results: Mapping[str, OutOfFold]
+) -> Figures:
+    """Return the figures of one rung; a target that no split tests has the figure n = 0."""
     figures: Figures = {}
-    for target, result in runs.items():
-        if target in diagnostics.UNITS:
-            figures |= regression_report(target, getattr(problems, target), result, name)
+    for target in TARGETS:
+        if target in runs:
+            usual = results[target]
+            figures |= report(target, getattr(problems, target), runs[target], name, usual)
         else:
-            report = lifetime_report if target == "lifetime" else gain_report
-            figures |= report(*only_tested(getattr(problems, target), result), name)
-    advance(1)
-    return figures, runs
+            figures[f"{target}.{name}.all.n"] = 0.0
+    return figures
 
 
-# More data, other conventions ----------------------------------------------------------------
+@dataclass(frozen=True)
+class _Tester:
+    """Runs of the models on other splits than the headline's, in the headline's forms."""
 
+    problems: Problems
+    dataset: Dataset
+    forms: Mapping[str, Form]
+    settings: Settings
+    advance: Step
 
-def _fold_deals(
-    problems: Problems, results: dict[str, OutOfFold], settings: Settings, advance: Step
-) -> list[dict[str, Any]]:
-    """Return what the headline's figures would be with the papers dealt into other folds."""
-    found = [_dealt_figures(problems, results)]
-    for deal in range(1, DEALS + 1):
+    def _run(
+        self, problems: Problems, splits: Mapping[str, list[Split]], *, baselines: bool = True
+    ) -> dict[str, OutOfFold]:
+        work = [(target, problems, own) for target, own in splits.items() if own]
+        runs = run_splits(work, self.settings, baselines=baselines)
+        self.advance(1)
+        return in_form(runs, self.forms)
+
+    def rung(self, name: str) -> dict[str, OutOfFold]:
+        """Run one rung of the ladder; a target without a split is left out."""
         splits = {
-            target: paper_splits(getattr(problems, target), settings.folds, f"deal {deal}:")
+            target: rung_splits(
+                name, getattr(self.problems, target), self.dataset, self.settings.folds
+            )
             for target in TARGETS
         }
-        work = [(target, problems, own) for target, own in splits.items()]
-        found.append(_dealt_figures(problems, run_splits(work, settings)))
-        advance(1)
-    rows = []
-    for name, usual in found[0].items():
-        others = [deal[name] for deal in found[1:]]
-        known = [value for value in others if value is not None]
-        ends = {"least": min(known, default=None), "most": max(known, default=None)}
-        rows.append({"figure": name, "headline": usual, **ends})
-    return rows
+        if name != "random":
+            for target, own in splits.items():
+                check_split(target, getattr(self.problems, target).papers, own)
+        return self._run(self.problems, splits)
 
-
-def _dealt_figures(problems: Problems, results: dict[str, OutOfFold]) -> Figures:
-    figures = headline(problems, results)
-    found = {name: figures[name] for name in DEALT_FIGURES}
-    width, dummy = (
-        figures["plqy.paper.all.width"],
-        dummy_width("plqy", problems.plqy, results["plqy"]),
-    )
-    found["plqy.paper.all.width over the median's"] = None if width is None else width / dummy
-    return found
-
-
-def _learning_curve(problems: Problems, settings: Settings, advance: Step) -> list[dict[str, Any]]:
-    """Return the error by the share of the training papers that is used."""
-    rows = []
-    for share in SHARES:
-        for repeat in range(CURVE_REPEATS):
-            work = [
-                (name, problems, _thinned(getattr(problems, name), settings, share, repeat))
-                for name in diagnostics.UNITS
-            ]
-            runs = run_splits(work, settings, baselines=False)
-            for name, result in runs.items():
-                problem: RegressionProblem = getattr(problems, name)
-                subset = problem.subsets["lead_no_cspbcl3" if name == "pl" else "all"]
-                rows.append(
-                    {
-                        "target": name,
-                        "share": share,
-                        "papers": round(share * len(set(problem.weight_groups.tolist()))),
-                        "mae": float(errors(name, problem, result)[subset].mean()),
-                    }
+    def fold_deals(self, results: Mapping[str, OutOfFold]) -> list[dict[str, Any]]:
+        """Return what the headline's figures would be with the papers dealt into other folds."""
+        first = {name: replace(one, model=one.model[:1]) for name, one in results.items()}
+        found = [headline(self.problems, first)]
+        for deal in range(1, DEALS + 1):
+            splits = {
+                target: paper_splits(
+                    getattr(self.problems, target), self.settings.folds, f"deal {deal}:"
                 )
-            advance(1)
-    return rows
-
-
-def _thinned(
-    problem: RegressionProblem, settings: Settings, share: float, repeat: int
-) -> list[Split]:
-    """Keep a fixed share of the training papers of each fold; a collection goes as one."""
-    splits = paper_splits(problem, settings.folds)
-    groups = problem.weight_groups.tolist()
-    draw = folds_of(groups, 1000, salt=f"curve {repeat}:")
-    return [(train[draw[train] < 1000 * share], test) for train, test in splits]
-
-
-def _decay_exponents(
-    problems: Problems, dataset: Dataset, featurizer: Any, settings: Settings
-) -> list[dict[str, Any]]:
-    """Return how the stability figures move with the exponent of the decay."""
-    rows = []
-    for exponent in EXPONENTS:
-        moved = replace(
-            problems,
-            lifetime=made.lifetime_problem(dataset, featurizer, exponent),
-            gain=made.gain_problem(dataset, exponent),
-        )
-        work = [
-            (name, moved, paper_splits(getattr(moved, name), settings.folds))
-            for name in ("lifetime", "gain")
-        ]
-        runs = run_splits(work, settings)
-        figures = lifetime_report(moved.lifetime, runs["lifetime"])
-        figures |= gain_report(moved.gain, runs["gain"])
-        rows.append(
-            {
-                "exponent": exponent,
-                "median_gain": float(np.median(np.exp(runs["gain"].mean))),
-                **{
-                    f"{name}.{figure}": figures[f"{prefix}{name}.paper.all.{figure}"]
-                    for name, prefix, figure in (
-                        ("lifetime", "", "concordance"),
-                        ("lifetime", "", "concordance_within"),
-                        ("lifetime", "", "concordance_coated"),
-                        ("lifetime", "null.", "log_likelihood_difference"),
-                        ("gain", "", "concordance"),
-                        ("gain", "null.", "log_likelihood_difference"),
-                        ("gain", "", "coverage_certain"),
-                        ("gain", "", "coverage_possible"),
-                    )
-                },
+                for target in TARGETS
             }
-        )
-    return rows
+            found.append(headline(self.problems, self._run(self.problems, splits)))
+        rows = []
+        for name in DEALT_FIGURES:
+            values = [deal[name] for deal in found[1:]]
+            known = [value for value in values if value is not None]
+            ends = {"least": min(known, default=None), "most": max(known, default=None)}
+            rows.append({"figure": name, "headline": found[0][name], **ends})
+        return rows
+
+    def learning_curve(self) -> list[dict[str, Any]]:
+        """Return the error by the share of the training papers that is used."""
+        rows = []
+        for share in SHARES:
+            for repeat in range(CURVE_REPEATS):
+                splits = {name: self._thinned(name, share, repeat) for name in diagnostics.UNITS}
+                for name, result in self._run(self.problems, splits, baselines=False).items():
+                    problem: RegressionProblem = getattr(self.problems, name)
+                    subset = problem.subsets["lead_no_cspbcl3" if name == "pl" else "all"]
+                    error, papers = errors(name, problem, result)[subset], problem.papers[subset]
+                    groups = [len(set(problem.weight_groups[train])) for train, _ in splits[name]]
+                    rows.append(
+                        {
+                            "target": name,
+                            "share": share,
+                            "papers": round(float(np.mean(groups))),
+                            "n": len(error),
+                            "mae": list(PaperBootstrap.of(papers).mean(error)),
+                        }
+                    )
+        return rows
+
+    def _thinned(self, name: str, share: float, repeat: int) -> list[Split]:
+        """Keep a fixed share of the training papers of each fold; a collection goes as one."""
+        problem: RegressionProblem = getattr(self.problems, name)
+        groups = problem.weight_groups.tolist()
+        draw = folds_of(groups, 1000, salt=f"curve {repeat}:")
+        splits = paper_splits(problem, self.settings.folds)
+        return [(train[draw[train] < 1000 * share], test) for train, test in splits]
+
+    def decay_exponents(self, featurizer: Featurizer) -> list[dict[str, Any]]:
+        """Return how the stability figures move with the exponent of the decay."""
+        rows = []
+        for exponent in EXPONENTS:
+            moved = replace(
+                self.problems,
+                lifetime=made.lifetime_problem(self.dataset, featurizer, exponent),
+                gain=made.gain_problem(self.dataset, exponent),
+            )
+            splits = {
+                name: paper_splits(getattr(moved, name), self.settings.folds)
+                for name in ("lifetime", "gain")
+            }
+            runs = self._run(moved, splits)
+            figures = headline(moved, runs)
+            rows.append(
+                {
+                    "exponent": exponent,
+                    "median_gain": float(np.median(np.exp(runs["gain"].mean))),
+                    **{name: figures[name] for name in EXPONENT_FIGURES},
+                }
+            )
+        return rows

@@ -12,9 +12,13 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Figures = dict[str, float | None]
+Triple = tuple[float, float, float]
+"""A figure and the ends of its interval."""
 
 RESAMPLES = 2000
 _TIE = 1e-12
+_FLAT = 1e-12
+"""Share of the squares below which values are all the same."""
 LEVEL = 0.9
 """Coverage of the bootstrap intervals."""
 WIDENED = 1.5
@@ -27,34 +31,58 @@ class PaperBootstrap:
 
     Attributes:
         place: Paper number of each row, shape (n,).
+        share: What each row counts for within its paper, shape (n,).
         counts: How often each paper is drawn in each resample, shape (resamples, n_papers).
     """
 
     place: npt.NDArray[np.intp]
+    share: Floats
     counts: Floats
 
     @classmethod
-    def of(cls, papers: npt.NDArray[np.str_]) -> PaperBootstrap:
+    def of(cls, papers: npt.NDArray[np.str_], share: Floats | None = None) -> PaperBootstrap:
         """Prepare resamples of the papers of the given rows."""
         names, place = np.unique(papers, return_inverse=True)
         random = np.random.default_rng(20_240_229)
-        share = np.full(len(names), 1.0 / len(names))
-        counts = random.multinomial(len(names), share, size=RESAMPLES).astype(float)
-        return cls(place, counts)
+        even = np.full(len(names), 1.0 / len(names))
+        counts = random.multinomial(len(names), even, size=RESAMPLES).astype(float)
+        return cls(place, np.ones(len(place)) if share is None else share, counts)
 
-    def mean(self, values: Floats) -> tuple[float, float, float]:
+    def _totals(self, values: Floats) -> Floats:
+        totals = np.bincount(self.place, values * self.share, minlength=self.counts.shape[1])
+        return np.asarray(totals, dtype=float)
+
+    def mean(self, values: Floats) -> Triple:
         """Return the row mean of values and its interval over papers."""
-        sums = np.bincount(self.place, weights=values, minlength=self.counts.shape[1])
-        sizes = np.bincount(self.place, minlength=self.counts.shape[1])
+        sums, sizes = self._totals(values), self._totals(np.ones(len(values)))
         drawn = (self.counts @ sums) / np.maximum(self.counts @ sizes, 1e-12)
-        return float(values.mean()), *_ends(drawn)
+        return float(sums.sum() / sizes.sum()), *_ends(drawn)
 
-    def mean_by_paper(self, values: Floats) -> tuple[float, float, float]:
+    def mean_by_paper(self, values: Floats) -> Triple:
         """Return the mean of the papers' means and its interval over papers."""
-        sums = np.bincount(self.place, weights=values, minlength=self.counts.shape[1])
-        means = sums / np.bincount(self.place, minlength=self.counts.shape[1])
+        means = self._totals(values) / self._totals(np.ones(len(values)))
         drawn = (self.counts @ means) / self.counts.sum(axis=1)
         return float(means.mean()), *_ends(drawn)
+
+    def median(self, values: Floats) -> Triple:
+        """Return the row median of values and its interval over papers."""
+        order = np.argsort(values, kind="stable")
+        reached = np.cumsum(self.counts[:, self.place[order]], axis=1)
+        middle = (reached >= 0.5 * reached[:, -1:]).argmax(axis=1)
+        return float(np.median(values)), *_ends(values[order][middle])
+
+    def r2(self, observed: Floats, predicted: Floats) -> Triple:
+        """Return the R2 of predictions and its interval over papers."""
+        powers = (np.ones(len(observed)), observed, observed**2, (observed - predicted) ** 2)
+        totals = np.array([self._totals(power) for power in powers])
+
+        def share(count: Floats, total: Floats, square: Floats, left: Floats) -> Floats:
+            spread = square - total**2 / np.maximum(count, 1e-12)
+            return 1.0 - left / np.where(spread > _FLAT * square, spread, np.nan)
+
+        drawn = share(*(self.counts @ total for total in totals))
+        whole = share(*totals.sum(axis=1, keepdims=True))
+        return float(whole[0]), *_ends(drawn[np.isfinite(drawn)])
 
     def statistic(self, compute: Callable[[Floats], float], resamples: int = 300) -> list[float]:
         """Return a statistic of row weights, with its interval: for what is no mean."""
@@ -70,7 +98,7 @@ def _ends(drawn: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def put(figures: Figures, key: str, triple: tuple[float, float, float] | list[float]) -> None:
+def put(figures: Figures, key: str, triple: Triple | list[float]) -> None:
     """Store a figure with its interval under `key`, `key_lo`, `key_hi`; NaN becomes None."""
     for end, value in zip(("", "_lo", "_hi"), triple, strict=True):
         figures[key + end] = None if math.isnan(value) else float(value)
@@ -88,26 +116,20 @@ def regression_figures(
     figures[f"{prefix}.papers"] = float(len(set(papers.tolist())))
     put(figures, f"{prefix}.mae", bootstrap.mean(error))
     put(figures, f"{prefix}.mae_by_paper", bootstrap.mean_by_paper(error))
-    figures[f"{prefix}.median"] = float(np.median(error))
-    spread = float(((observed - observed.mean()) ** 2).sum())
-    if spread > 0:
-        figures[f"{prefix}.r2"] = 1.0 - float(((observed - predicted) ** 2).sum()) / spread
+    put(figures, f"{prefix}.median", bootstrap.median(error))
+    put(figures, f"{prefix}.r2", bootstrap.r2(observed, predicted))
     return figures
 
 
 def coverage_figures(
     prefix: str, papers: npt.NDArray[np.str_], covered: Mask, width: Floats
 ) -> Figures:
-    """Return the coverage counted by paper, and the mean width."""
+    """Return the coverage counted by paper, and the mean width (None where one is infinite)."""
     figures: Figures = {}
-    if not len(covered):
-        return figures
-    put(
-        figures,
-        f"{prefix}.coverage",
-        PaperBootstrap.of(papers).mean_by_paper(covered.astype(float)),
-    )
-    figures[f"{prefix}.width"] = float(width.mean()) if np.isfinite(width).all() else None
+    bootstrap = PaperBootstrap.of(papers)
+    put(figures, f"{prefix}.coverage", bootstrap.mean_by_paper(covered.astype(float)))
+    wide = bootstrap.mean(width) if np.isfinite(width).all() else (math.nan,) * 3
+    put(figures, f"{prefix}.width", wide)
     return figures
 
 

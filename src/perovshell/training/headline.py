@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ from perovshell.training.figures import (
     WIDENED,
     Figures,
     PaperBootstrap,
+    Triple,
     by_paper_slope,
     concordance,
     coverage_figures,
@@ -21,7 +24,7 @@ from perovshell.training.figures import (
     regression_figures,
 )
 from perovshell.training.learners import bounded_error, bounds_in_unit, to_unit
-from perovshell.training.nested import OutOfFold, Problems
+from perovshell.training.nested import OutOfFold, Problem, Problems
 from perovshell.training.problems import (
     SUBSETS,
     GainProblem,
@@ -32,16 +35,41 @@ from perovshell.training.problems import (
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
+RIVALS: Final = {name: (*baselines, "prior", "trees") for name, baselines in BASELINES.items()}
+"""What PL and PLQY are compared with: the frozen baselines, the prior alone and with trees."""
+_ROUNDING = 1e-9
 
 
 def headline(problems: Problems, results: dict[str, OutOfFold]) -> Figures:
     """Return all headline figures."""
     figures: Figures = {}
-    figures |= regression_report("pl", problems.pl, results["pl"])
-    figures |= regression_report("plqy", problems.plqy, results["plqy"])
-    figures |= lifetime_report(problems.lifetime, results["lifetime"])
-    figures |= gain_report(problems.gain, results["gain"])
+    for name, result in results.items():
+        figures |= report(name, getattr(problems, name), result)
     return figures
+
+
+def report(
+    name: str,
+    problem: Problem,
+    result: OutOfFold,
+    split: str = "paper",
+    usual: OutOfFold | None = None,
+) -> Figures:
+    """Return the figures of one target.
+
+    Args:
+        name: Name of the target.
+        problem: The problem.
+        result: Out-of-fold predictions; rows that no split tests are left out and counted.
+        split: Name of the split in the keys.
+        usual: The headline's predictions, which calibrate the intervals of other splits.
+    """
+    if isinstance(problem, RegressionProblem):
+        figures = _regression_report(name, problem, result, split, usual)
+    else:
+        figures = _interval_report(name, problem, result, split, usual)
+    untested = len(problem.papers) - len(result.tested)
+    return figures | {f"{name}.{split}.all.untested": float(untested)}
 
 
 def errors(name: str, problem: RegressionProblem, result: OutOfFold) -> Floats:
@@ -51,147 +79,158 @@ def errors(name: str, problem: RegressionProblem, result: OutOfFold) -> Floats:
     return np.asarray(np.mean(runs, axis=0))
 
 
-def regression_report(
-    name: str, problem: RegressionProblem, result: OutOfFold, split: str = "paper"
+def _regression_report(
+    name: str, problem: RegressionProblem, result: OutOfFold, split: str, usual: OutOfFold | None
 ) -> Figures:
-    """Return the figures of PL or PLQY, with baselines and paired differences where they ran.
-
-    Args:
-        name: `pl` or `plqy`.
-        problem: The problem.
-        result: Out-of-fold predictions; rows that no split tests are left out.
-        split: Name of the split in the keys.
-    """
+    """Return the figures of PL or PLQY, with those of baselines and paired differences."""
     figures: Figures = {}
     observed, bounds = to_unit(name, problem.target), bounds_in_unit(name, problem.bounds)
-    predicted, error = to_unit(name, result.mean), errors(name, problem, result)
-    covered, width = covered_rows(name, problem, result)
+    error = errors(name, problem, result)
+    tested = np.isin(np.arange(len(error)), result.tested)
+    covered, width = covered_rows(name, problem, result, usual=usual)
+    rivals = [rival for rival in RIVALS[name] if rival in result.others]
     for subset in SUBSETS:
-        rows = np.flatnonzero(problem.subsets[subset] & (result.fold >= 0))
+        rows = np.flatnonzero(problem.subsets[subset] & tested)
         papers, prefix = problem.papers[rows], f"{name}.{split}.{subset}"
+        predicted = to_unit(name, result.mean)
         figures |= regression_figures(prefix, papers, observed[rows], predicted[rows], error[rows])
         if not len(rows):
             continue
         figures |= coverage_figures(prefix, papers, covered[rows], width[rows])
         bootstrap = PaperBootstrap.of(papers)
-        for baseline in BASELINES[name]:
-            if baseline not in result.others:
-                continue
-            other = to_unit(name, result.others[baseline])
+        groups = PaperBootstrap.of(problem.weight_groups[rows])
+        by_group = groups.mean_by_paper(covered[rows].astype(float))
+        put(figures, f"{prefix}.coverage_by_group", by_group)
+        for rival in rivals:
+            other = to_unit(name, result.others[rival])
             other_error = bounded_error(observed, bounds, other)[rows]
-            against = f"{baseline}.{prefix}"
+            against = f"{rival}.{prefix}"
             figures |= regression_figures(against, papers, observed[rows], other[rows], other_error)
             worse = other_error - error[rows]
             put(figures, f"{against}.mae_difference", bootstrap.mean(worse))
             put(figures, f"{against}.mae_by_paper_difference", bootstrap.mean_by_paper(worse))
+            put(figures, f"{against}.mae_by_group_difference", groups.mean_by_paper(worse))
+            kept, wide = _rival_intervals(name, problem, result, usual, rival)
+            figures |= coverage_figures(against, papers, kept[rows], wide[rows])
+            if np.isfinite(wide[rows]).all():
+                put(figures, f"{against}.width_difference", bootstrap.mean((wide - width)[rows]))
     return figures
 
 
-def dummy_width(name: str, problem: RegressionProblem, result: OutOfFold) -> float:
-    """Return the mean width of intervals about the median, calibrated the same way."""
-    flat = np.ones(len(problem.target))
-    dummy = OutOfFold(result.others["dummy"][None, :], result.others, result.fold)
-    _, width = covered_rows(name, problem, dummy, difficulty=flat)
-    return float(width[result.fold >= 0].mean())
-
-
-def lifetime_report(problem: LifetimeProblem, result: OutOfFold, split: str = "paper") -> Figures:
-    """Return concordances, likelihood against the null and coverage of the lower bound.
-
-    Every row must have been tested.
-    """
-    prefix = f"lifetime.{split}.all"
-    sigma = result.others["sigma"]
-    figures = _interval_report(prefix, problem, result, sigma, sigma)
-    same = problem.stressors[:, None] == problem.stressors[None, :]
-    coated = problem.is_coated[:, None] & problem.is_coated[None, :]
-    pairs = {
-        "concordance": np.ones_like(same),
-        "concordance_within": same,
-        "concordance_coated": same & coated,
-    }
-    rivals = {
-        "": result.steps["model"],
-        "duration.": _steps(np.log(problem.duration)),
-        "null.": result.steps["null"],
-    }
-    for figure, allowed in pairs.items():
-        for rival, step in rivals.items():
-            key = f"{rival}{prefix}.{figure}"
-            put(figures, key, _concordance(problem, step, allowed))
-    return figures
-
-
-def gain_report(problem: GainProblem, result: OutOfFold, split: str = "paper") -> Figures:
-    """Return concordance, likelihood against the null and coverage of the lower bound.
-
-    Every row must have been tested.
-    """
-    prefix = f"gain.{split}.all"
-    sigmas = result.others["sigma"], result.others["null_sigma"]
-    figures = _interval_report(prefix, problem, result, *sigmas)
-    everything = np.ones((len(problem.low), len(problem.low)), dtype=bool)
-    rivals = {
-        "": result.steps["model"],
-        "duration.": _steps(problem.duration),
-        "null.": result.steps["null"],
-    }
-    for rival, step in rivals.items():
-        put(figures, f"{rival}{prefix}.concordance", _concordance(problem, step, everything))
-    return figures
-
-
-def _steps(values: Floats) -> Floats:
-    """Return each value minus each other one, shape (n, n)."""
-    return np.asarray(values[:, None] - values[None, :])
-
-
-def _concordance(
-    problem: LifetimeProblem | GainProblem, step: Floats, allowed: npt.NDArray[np.bool_]
-) -> list[float]:
-    def measure(weights: Floats) -> float:
-        return concordance(step, problem.low, problem.high, allowed, weights * problem.share)
-
-    return PaperBootstrap.of(problem.papers).statistic(measure, resamples=200)
+def _rival_intervals(
+    name: str,
+    problem: RegressionProblem,
+    result: OutOfFold,
+    usual: OutOfFold | None,
+    rival: str,
+) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Return coverage and width of intervals about a rival, one width for all (eV, points)."""
+    known = None if usual is None else usual.saying(rival)
+    return covered_rows(name, problem, result.saying(rival), usual=known, normalised=False)
 
 
 def _interval_report(
-    prefix: str,
+    name: str,
     problem: LifetimeProblem | GainProblem,
     result: OutOfFold,
-    sigma: Floats,
-    null_sigma: Floats,
+    split: str,
+    usual: OutOfFold | None,
 ) -> Figures:
-    """Figures shared by lifetimes and gains, on intervals widened by `WIDENED`."""
-    low, high = problem.low / WIDENED, problem.high * WIDENED
-    papers = problem.papers
-    figures: Figures = {
-        f"{prefix}.n": float(problem.share.sum()),
-        f"{prefix}.papers": float(len(set(papers.tolist()))),
-    }
-    bootstrap = PaperBootstrap.of(papers)
-    chance = row_likelihood(result.model[0], sigma, low, high)
-    null = row_likelihood(result.others["null"], null_sigma, low, high)
+    """Return concordances, likelihood and lower bounds of lifetimes or gains, beside rivals."""
+    prefix, rows = f"{name}.{split}.all", result.tested
+    papers, share = problem.papers[rows], problem.share[rows]
+    figures: Figures = {}
+    for rival in ("", "null.", "duration."):
+        figures[f"{rival}{prefix}.n"] = float(share.sum())
+        figures[f"{rival}{prefix}.papers"] = float(len(set(papers.tolist())))
+    figures |= _concordances(prefix, problem, result)
+    bootstrap = PaperBootstrap.of(papers, share)
+    low, high = problem.low[rows] / WIDENED, problem.high[rows] * WIDENED
+    sigma, null_sigma = (result.others[key][rows] for key in ("sigma", "null_sigma"))
+    chance = row_likelihood(result.model[0][rows], sigma, low, high)
+    null = row_likelihood(result.others["null"][rows], null_sigma, low, high)
     put(figures, f"{prefix}.log_likelihood", bootstrap.mean_by_paper(chance))
     put(figures, f"null.{prefix}.log_likelihood", bootstrap.mean_by_paper(null))
     put(figures, f"null.{prefix}.log_likelihood_difference", bootstrap.mean_by_paper(chance - null))
+    known = None if usual is None else usual.saying("null")
     bounds = {
-        rival: lower_bounds(predicted, problem, result.fold)
-        for rival, predicted in (("", result.model[0]), ("null.", result.others["null"]))
+        "": lower_bounds(problem, result, usual=usual)[rows],
+        "null.": lower_bounds(problem, result.saying("null"), usual=known)[rows],
     }
-    with np.errstate(divide="ignore"):
-        log_low, log_high = np.log(low), np.log(high)
     for rival, bound in bounds.items():
-        certain, possible = (bound <= log_low).astype(float), (bound <= log_high).astype(float)
-        put(figures, f"{rival}{prefix}.coverage_certain", bootstrap.mean_by_paper(certain))
-        put(figures, f"{rival}{prefix}.coverage_possible", bootstrap.mean_by_paper(possible))
-        if np.isfinite(bound).all():
-            put(figures, f"{rival}{prefix}.log_lower_bound", bootstrap.mean_by_paper(bound))
-    if all(np.isfinite(bound).all() for bound in bounds.values()):
-        step = bounds[""] - bounds["null."]
-        key = f"null.{prefix}.log_lower_bound_difference"
-        put(figures, key, bootstrap.mean_by_paper(step))
+        figures |= bound_figures(f"{rival}{prefix}", bootstrap, bound, low, high)
+    key = f"null.{prefix}.log_lower_bound_difference"
+    put(figures, key, bound_gain(bootstrap, bounds[""], bounds["null."], low))
     return figures
+
+
+def _concordances(
+    prefix: str, problem: LifetimeProblem | GainProblem, result: OutOfFold
+) -> Figures:
+    """Return concordances beside those of the null model and of the duration of the test."""
+    figures: Figures = {}
+    low, high = problem.low / WIDENED, problem.high * WIDENED
+    bootstrap, duration = PaperBootstrap.of(problem.papers), np.log(problem.duration)
+    model = result.steps["model"]
+    rivals = {"null.": result.steps["null"], "duration.": duration[:, None] - duration[None, :]}
+
+    def measured(step: Floats, allowed: npt.NDArray[np.bool_], weights: Floats) -> float:
+        return concordance(step, low, high, allowed, weights * problem.share)
+
+    def difference(step: Floats, allowed: npt.NDArray[np.bool_], weights: Floats) -> float:
+        both = allowed & ~np.isnan(step)
+        return measured(model, both, weights) - measured(step, both, weights)
+
+    for figure, pairs in _pairs(problem).items():
+        allowed = pairs & ~np.isnan(model)
+        own = bootstrap.statistic(partial(measured, model, allowed))
+        put(figures, f"{prefix}.{figure}", own)
+        for rival, step in rivals.items():
+            key = f"{rival}{prefix}.{figure}"
+            put(figures, key, bootstrap.statistic(partial(measured, step, allowed)))
+            better = bootstrap.statistic(partial(difference, step, allowed))
+            put(figures, f"{key}_difference", better)
+    return figures
+
+
+def _pairs(problem: LifetimeProblem | GainProblem) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return which pairs of rows each concordance compares."""
+    same = problem.stressors[:, None] == problem.stressors[None, :]
+    pairs = {"concordance": np.ones_like(same)}
+    if isinstance(problem, LifetimeProblem):
+        coated = problem.is_coated[:, None] & problem.is_coated[None, :]
+        pairs |= {"concordance_within": same, "concordance_coated": same & coated}
+    return pairs
+
+
+def bound_figures(
+    prefix: str, bootstrap: PaperBootstrap, bound: Floats, low: Floats, high: Floats
+) -> Figures:
+    """Return how often log lower bounds certainly and possibly hold, and their mean."""
+    figures: Figures = {}
+    with np.errstate(divide="ignore"):
+        certain, possible = bound <= np.log(low), bound <= np.log(high)
+    put(figures, f"{prefix}.coverage_certain", bootstrap.mean_by_paper(certain.astype(float)))
+    put(figures, f"{prefix}.coverage_possible", bootstrap.mean_by_paper(possible.astype(float)))
+    mean = bootstrap.mean_by_paper(bound) if np.isfinite(bound).all() else (math.nan,) * 3
+    put(figures, f"{prefix}.log_lower_bound", mean)
+    return figures
+
+
+def bound_gain(bootstrap: PaperBootstrap, bound: Floats, null: Floats, low: Floats) -> Triple:
+    """Return how far log lower bounds lie above the null model's at equal coverage, by paper.
+
+    The bounds are moved by one constant, to where they certainly hold as often as the null's.
+    """
+    if not (np.isfinite(bound).all() and np.isfinite(null).all()):
+        return math.nan, math.nan, math.nan
+    with np.errstate(divide="ignore"):
+        over = bound - np.log(low)
+        asked = bootstrap.mean_by_paper((null <= np.log(low)).astype(float))[0]
+    for move in np.unique(over[np.isfinite(over)]):
+        if bootstrap.mean_by_paper((over <= move).astype(float))[0] >= asked - _ROUNDING:
+            return bootstrap.mean_by_paper(bound - move - null)
+    return math.nan, math.nan, math.nan
 
 
 def row_likelihood(mean: Floats, sigma: Floats, low: Floats, high: Floats) -> Floats:
@@ -215,7 +254,7 @@ def skill(
         problem: RegressionProblem = getattr(problems, name)
         predicted = results[name].mean
         weights = problem.weights(np.arange(len(predicted)))
-        key = f"dummy.{name}.paper.all.mae_by_paper_difference"
+        key = f"dummy.{name}.paper.all.mae_by_group_difference"
         slope = by_paper_slope(problem.target, predicted, weights)
         found[name] = _verdict(figures, key, slope, ("mean error smaller by", f" {unit}"))
     for name in ("lifetime", "gain"):

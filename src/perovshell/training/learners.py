@@ -8,7 +8,7 @@ with every deal of the papers), so nothing is chosen: the mean hedges.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -25,13 +25,14 @@ from perovshell.models.boosting import (
 from perovshell.models.censored import PooledEffects
 from perovshell.models.difficulty import Difficulty
 from perovshell.models.prior import PL_PRIOR, PLQY_PRIOR, LinearPrior
-from perovshell.models.stability import GAIN_PRIOR_SD, LIFETIME_PRIOR_SD
+from perovshell.models.stability import GAIN_PRIOR_SD, LIFETIME_PRIOR_SD, THIN_STRESSOR_PAPERS
 from perovshell.training.problems import (
     GainProblem,
     LifetimeProblem,
     RegressionProblem,
+    group_weights,
+    papers_by,
     same_core_pairs,
-    unit_weights,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -89,6 +90,11 @@ class FittedRegression:
     difficulty: Difficulty
     trees: FittedForest
 
+    @property
+    def without_trees(self) -> FittedRegression:
+        """Return the prior alone."""
+        return replace(self, trees=mean_forest([]))
+
     def predict(self, problem: RegressionProblem, rows: Rows) -> Floats:
         """Return predictions of rows of a problem."""
         matrix = problem.matrix[rows]
@@ -101,14 +107,13 @@ class FittedRegression:
 
 def fit_prior(name: str, problem: RegressionProblem, rows: Rows) -> LinearPrior:
     """Fit the prior of `pl` or `plqy` on rows of a problem; a group counts as one observation."""
-    groups = len(set(problem.weight_groups[rows].tolist()))
     return LinearPrior.fit(
         PRIORS[name],
         problem.matrix[rows],
         problem.names,
         problem.target[rows],
         [problem.bounds[row] for row in rows],
-        problem.weights(rows) * groups / len(rows),
+        group_weights(problem.weight_groups[rows]),
     )
 
 
@@ -128,10 +133,9 @@ def fit_regression(
         fit_bounded(*data, _LOSS_SCALE[name], config)
         for config in _with_columns_and_seeds(boosters, problem, seed)
     ]
-    papers = problem.papers[rows]
-    by_paper = unit_weights(papers) * len(set(papers.tolist())) / len(rows)
+    by_group = group_weights(problem.weight_groups[rows])
     difficulty = Difficulty.fit(
-        prior, matrix, problem.names, target, by_paper, is_share=name == "plqy"
+        prior, matrix, problem.names, target, by_group, is_share=name == "plqy"
     )
     return FittedRegression(prior, difficulty, mean_forest(trees))
 
@@ -166,10 +170,14 @@ def bounded_error(target: Floats, bounds: Sequence[str], predicted: Floats) -> F
 
 @dataclass(frozen=True)
 class FittedLifetime:
-    """A fitted lifetime model: null model by stressor and side, and trees."""
+    """A fitted lifetime model: null model by stressor and side, and trees.
+
+    Stressors that are no member of `known` are too thin for the trees.
+    """
 
     null: PooledEffects
     trees: FittedForest
+    known: frozenset[str]
 
     def predict_null(self, problem: LifetimeProblem, rows: Rows) -> Floats:
         """Return the null model's log lifetimes."""
@@ -177,7 +185,9 @@ class FittedLifetime:
 
     def predict(self, problem: LifetimeProblem, rows: Rows) -> Floats:
         """Return log lifetimes of rows of a problem."""
-        return self.predict_null(problem, rows) + self.trees.predict(problem.matrix[rows])
+        trees = self.trees.predict(problem.matrix[rows])
+        known = np.isin(problem.stressors[rows], list(self.known))
+        return self.predict_null(problem, rows) + np.where(known, trees, 0.0)
 
 
 def fit_lifetimes(
@@ -185,28 +195,58 @@ def fit_lifetimes(
     rows: Rows,
     boosters: tuple[BoostConfig, ...],
     seed: int,
-    distribution: str = "normal",
+    noise: tuple[str, float] = ("normal", 1.0),
 ) -> FittedLifetime:
-    """Fit null model and trees on rows of a problem."""
+    """Fit null model and trees on rows of a problem.
+
+    Args:
+        problem: The problem.
+        rows: Training rows.
+        boosters: Settings of the trees.
+        seed: Seed of the first booster.
+        noise: Distribution of the log lifetime, and its scale beside the null model's.
+    """
     low, high, weights = problem.low[rows], problem.high[rows], problem.weights(rows)
     labels = [problem.labels[row] for row in rows]
-    null = PooledEffects.fit(labels, low, high, weights, LIFETIME_PRIOR_SD)
+    by_paper = group_weights(problem.papers[rows], problem.share[rows])
+    null = PooledEffects.fit(labels, low, high, by_paper, LIFETIME_PRIOR_SD)
     start = np.array([null.predict(label) for label in labels])
-    noise = (distribution, null.sigma)
-    data = (problem.matrix[rows], low, high, weights, start, noise, problem.names)
+    spread = (noise[0], noise[1] * null.sigma)
+    data = (problem.matrix[rows], low, high, weights, start, spread, problem.names)
     trees = [
         fit_lifetime(*data, config) for config in _with_columns_and_seeds(boosters, problem, seed)
     ]
-    return FittedLifetime(null, mean_forest(trees))
+    return FittedLifetime(null, mean_forest(trees), _known_stressors(problem, rows))
 
 
-def fit_gain(problem: GainProblem, rows: Rows) -> tuple[PooledEffects, PooledEffects]:
-    """Fit the gain model and its null (one mean for all) on rows of a problem."""
-    low, high, weights = problem.low[rows], problem.high[rows], problem.weights(rows)
+@dataclass(frozen=True)
+class FittedGain:
+    """A fitted gain model and its null, one mean for all; see `FittedLifetime` for `known`."""
+
+    pooled: PooledEffects
+    null: PooledEffects
+    known: frozenset[str]
+
+    def predict(self, problem: GainProblem, rows: Rows) -> Floats:
+        """Return log gains of rows of a problem."""
+        known = np.isin(problem.stressors[rows], list(self.known))
+        pooled = [self.pooled.predict(problem.labels[row]) for row in rows]
+        return np.where(known, pooled, self.pooled.intercept)
+
+
+def fit_gain(problem: GainProblem, rows: Rows) -> FittedGain:
+    """Fit the gain model and its null on rows of a problem."""
+    low, high = problem.low[rows], problem.high[rows]
+    weights = group_weights(problem.papers[rows], problem.share[rows])
     labels = [problem.labels[row] for row in rows]
     pooled = PooledEffects.fit(labels, low, high, weights, GAIN_PRIOR_SD)
     null = PooledEffects.fit([() for _ in rows], low, high, weights, {})
-    return pooled, null
+    return FittedGain(pooled, null, _known_stressors(problem, rows))
+
+
+def _known_stressors(problem: LifetimeProblem | GainProblem, rows: Rows) -> frozenset[str]:
+    papers = papers_by(problem.stressors[rows].tolist(), problem.papers[rows].tolist())
+    return frozenset(name for name, count in papers.items() if count >= THIN_STRESSOR_PAPERS)
 
 
 def fit_step(problem: RegressionProblem) -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,6 @@ from perovshell.training.problems import GainProblem, LifetimeProblem, Regressio
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 Problem = RegressionProblem | LifetimeProblem | GainProblem
-AnyProblem = TypeVar("AnyProblem", RegressionProblem, LifetimeProblem, GainProblem)
 FITTED: Final = ("pl", "plqy", "lifetime")
 """Targets whose folds take time; the gain is fitted at once."""
 
@@ -59,22 +58,26 @@ class Problems:
     gain: GainProblem
 
 
+Split = tuple[Rows, Rows]
+"""Training rows and test rows."""
+
+
 @dataclass(frozen=True)
 class OutOfFold:
     """Predictions of rows whose papers were not trained on.
 
     Attributes:
         model: Predictions, NaN for rows that no split tests, shape (repeats, n).
-        others: By name, each of shape (n,): predictions of baselines and null models, and the
-            spread or sigma of the model's own.
-        fold: Split that tests each row, -1 for none.
+        others: By name, each of shape (n,): predictions of baselines, null models and the prior
+            alone, and the difficulty or sigma of the model's own.
+        splits: The splits that were tested, no row twice.
         steps: Of lifetimes and gains, by `model` and `null`: how far each row lies above each other
             one by a model that saw neither's paper, shape (n, n).
     """
 
     model: Floats
     others: dict[str, Floats]
-    fold: Rows
+    splits: Sequence[Split]
     steps: dict[str, Floats] = field(default_factory=dict)
 
     @property
@@ -82,17 +85,14 @@ class OutOfFold:
         """Mean prediction over the repeats, shape (n,)."""
         return np.asarray(self.model.mean(axis=0))
 
+    @property
+    def tested(self) -> Rows:
+        """Rows that some split tests, in rising order."""
+        return np.sort(np.concatenate([test for _, test in self.splits]))
 
-def only_tested(problem: AnyProblem, result: OutOfFold) -> tuple[AnyProblem, OutOfFold]:
-    """Return a problem and its predictions without the rows that no split tests."""
-    rows = np.flatnonzero(result.fold >= 0)
-    others = {name: values[rows] for name, values in result.others.items()}
-    steps = {name: step[np.ix_(rows, rows)] for name, step in result.steps.items()}
-    return problem.take(rows), OutOfFold(result.model[:, rows], others, result.fold[rows], steps)
-
-
-Split = tuple[Rows, Rows]
-"""Training rows and test rows."""
+    def saying(self, name: str) -> OutOfFold:
+        """Return the predictions of another model of `others` in place of the model's."""
+        return replace(self, model=np.repeat(self.others[name][None, :], len(self.model), axis=0))
 
 
 def paper_splits(problem: Problem, folds: int, deal: str = "") -> list[Split]:
@@ -153,16 +153,12 @@ def run_splits(
     )
     results = {
         name: OutOfFold(
-            np.full((settings.repeats, len(getattr(problems, name).papers)), np.nan),
-            {},
-            np.full(len(getattr(problems, name).papers), -1, dtype=np.intp),
+            np.full((settings.repeats, len(getattr(problems, name).papers)), np.nan), {}, splits
         )
-        for name, problems, _ in work
+        for name, problems, splits in work
     }
-    number = dict.fromkeys(results, 0)
     for (name, _, (_, test)), (model, others) in zip(tasks, done, strict=True):
-        _store(results[name], number[name], test, model, others)
-        number[name] += 1
+        _store(results[name], test, model, others)
         if name in FITTED:
             advance()
     for name, problems, splits in work:
@@ -174,10 +170,7 @@ def run_splits(
     return results
 
 
-def _store(
-    result: OutOfFold, number: int, test: Rows, model: Floats, others: dict[str, Floats]
-) -> None:
-    result.fold[test] = number
+def _store(result: OutOfFold, test: Rows, model: Floats, others: dict[str, Floats]) -> None:
     result.model[:, test] = model
     for name, values in others.items():
         result.others.setdefault(name, np.full(result.model.shape[1], np.nan))[test] = values
@@ -196,12 +189,17 @@ def _one_split(
         others = {
             "null": lives[0].predict_null(problem, test),
             "sigma": np.full(len(test), lives[0].null.sigma),
+            "null_sigma": np.full(len(test), lives[0].null.sigma),
         }
         return np.array([fit.predict(problem, test) for fit in lives]), others
     fits = [
         learners.fit_regression(name, problem, train, boosters, seed) for seed in settings.seeds
     ]
-    others = {"difficulty": fits[0].difficulty_of(problem, test)}
+    others = {
+        "difficulty": fits[0].difficulty_of(problem, test),
+        "prior": fits[0].prior.predict(problem.matrix[test]),
+        "prior_difficulty": fits[0].without_trees.difficulty_of(problem, test),
+    }
     if baselines:
         others |= predict_baselines(name, problem, train, test)
     return np.array([fit.predict(problem, test) for fit in fits]), others
@@ -220,11 +218,10 @@ def _scores(
 
 
 def _gain(problem: GainProblem, train: Rows, test: Rows) -> tuple[Floats, dict[str, Any]]:
-    pooled, null = learners.fit_gain(problem, train)
-    model = np.array([pooled.predict(problem.labels[row]) for row in test])
+    fit = learners.fit_gain(problem, train)
     others = {
-        "null": np.full(len(test), null.intercept),
-        "sigma": np.full(len(test), pooled.sigma),
-        "null_sigma": np.full(len(test), null.sigma),
+        "null": np.full(len(test), fit.null.intercept),
+        "sigma": np.full(len(test), fit.pooled.sigma),
+        "null_sigma": np.full(len(test), fit.null.sigma),
     }
-    return model, others
+    return fit.predict(problem, test), others

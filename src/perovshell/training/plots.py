@@ -117,8 +117,8 @@ def _curve_figure(rows: Sequence[dict[str, Any]]) -> Figure:
     for place, name in zip(axes, _UNITS, strict=True):
         own = [row for row in rows if row["target"] == name]
         counts = sorted({row["papers"] for row in own})
-        means = [np.mean([row["mae"] for row in own if row["papers"] == n]) for n in counts]
-        place.scatter([r["papers"] for r in own], [r["mae"] for r in own], s=14, color="0.6")
+        means = [np.mean([row["mae"][0] for row in own if row["papers"] == n]) for n in counts]
+        place.scatter([r["papers"] for r in own], [r["mae"][0] for r in own], s=14, color="0.6")
         place.plot(counts, means, color=_COLOURS[name])
         place.set(xlabel="training papers", ylabel=_ERRORS[name])
     return figure
@@ -139,10 +139,10 @@ def _exponent_figure(rows: Sequence[dict[str, Any]]) -> Figure:
     figure, axes = _single()
     exponents = [row["exponent"] for row in rows]
     for key, label in (
-        ("lifetime.concordance", "lifetime, pooled"),
-        ("lifetime.concordance_within", "lifetime, within a stressor"),
-        ("lifetime.concordance_coated", "lifetime, coated against coated"),
-        ("gain.concordance", "gain"),
+        ("lifetime.paper.all.concordance", "lifetime, pooled"),
+        ("lifetime.paper.all.concordance_within", "lifetime, within a stressor"),
+        ("lifetime.paper.all.concordance_coated", "lifetime, coated against coated"),
+        ("gain.paper.all.concordance", "gain"),
     ):
         axes.plot(exponents, [row[key] for row in rows], marker="o", label=label)
     axes.axhline(0.5, color="0.7", linewidth=1)

@@ -140,11 +140,6 @@ class GainProblem:
     tests: npt.NDArray[np.intp]
     shells: tuple[tuple[str, ...], ...]
 
-    def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
-        """Return row weights that add up to the number of papers: one unit a paper."""
-        papers = self.papers[rows]
-        return unit_weights(papers, self.share[rows]) * len(set(papers.tolist())) / len(rows)
-
     def take(self, rows: npt.NDArray[np.intp]) -> GainProblem:
         """Return the problem of some rows."""
         return _take(self, rows)
@@ -177,6 +172,11 @@ def unit_weights(groups: npt.NDArray[np.str_], share: Floats | None = None) -> F
         totals[group] += part
     weights = parts / np.array([totals[group] for group in groups.tolist()])
     return np.asarray(weights * len(weights) / weights.sum())
+
+
+def group_weights(groups: npt.NDArray[np.str_], share: Floats | None = None) -> Floats:
+    """Return weights that add up to the number of groups: one unit a group."""
+    return unit_weights(groups, share) * len(set(groups.tolist())) / len(groups)
 
 
 def combination_of(sample: Sample) -> Combination:

@@ -25,7 +25,7 @@ from perovshell.training.figures import WIDENED, PaperBootstrap, concordance
 from perovshell.training.headline import row_likelihood
 from perovshell.training.nested import Problems, Rows, Settings, paper_splits
 from perovshell.training.pairs import paired_steps
-from perovshell.training.problems import GainProblem, LifetimeProblem
+from perovshell.training.problems import GainProblem, LifetimeProblem, group_weights
 
 Floats = npt.NDArray[np.float64]
 Predicted = tuple[Floats, Floats]
@@ -43,6 +43,9 @@ _PRIOR_SD: Final = {
 NULL: Final = "null: stressor and side"
 OURS: Final = "boosted AFT, normal (the product's)"
 GAIN_NULL: Final = "null: one mean"
+GAIN_OURS: Final = "partial pooling (the product's)"
+_SCALES: Final = (0.6, 0.8)
+"""Scales of the boosted normal model beside that of the null model's residuals."""
 
 
 def compare_lifetimes(
@@ -64,11 +67,15 @@ def compare_lifetimes(
     for distribution in ("normal", "logistic", "extreme"):
         name = OURS if distribution == "normal" else f"boosted AFT, {distribution}"
         models[name] = _boosted(problem, settings, distribution)
+    for scale in _SCALES:
+        models[f"boosted AFT, normal, scale x {scale:g}"] = _boosted(
+            problem, settings, "normal", scale
+        )
     everything = np.ones((len(problem.low), len(problem.low)), dtype=bool)
     same = problem.stressors[:, None] == problem.stressors[None, :]
     coated = problem.is_coated[:, None] & problem.is_coated[None, :]
     pairs = {"concordance": everything, "within": same, "coated": same & coated}
-    return _table(problem, models, NULL, pairs, settings)
+    return _table(problem, models, (NULL, OURS), pairs, settings)
 
 
 def compare_gains(problems: Problems, dataset: Dataset, settings: Settings) -> list[dict[str, Any]]:
@@ -80,9 +87,7 @@ def compare_gains(problems: Problems, dataset: Dataset, settings: Settings) -> l
     )
     models: dict[str, Callable[[Rows, Rows], Predicted]] = {
         GAIN_NULL: lambda train, test: _pooled(problem, train, test, null=True),
-        "partial pooling (the product's)": lambda train, test: _pooled(
-            problem, train, test, null=False
-        ),
+        GAIN_OURS: lambda train, test: _pooled(problem, train, test, null=False),
         "difference of boosted lifetimes": lambda train, test: _difference(
             problem, lives, boosted, train, test
         ),
@@ -91,29 +96,33 @@ def compare_gains(problems: Problems, dataset: Dataset, settings: Settings) -> l
         ),
     }
     everything = np.ones((len(problem.low), len(problem.low)), dtype=bool)
-    return _table(problem, models, GAIN_NULL, {"concordance": everything}, settings)
+    pairs = {"concordance": everything}
+    return _table(problem, models, (GAIN_NULL, GAIN_OURS), pairs, settings)
 
 
 def _table(
     problem: LifetimeProblem | GainProblem,
     models: dict[str, Callable[[Rows, Rows], Predicted]],
-    null: str,
+    names: tuple[str, str],
     pairs: dict[str, npt.NDArray[Any]],
     settings: Settings,
 ) -> list[dict[str, Any]]:
-    bootstrap = PaperBootstrap.of(problem.papers)
+    """Compare models; `names` are those of the null and of the product's model."""
+    bootstrap = PaperBootstrap.of(problem.papers, problem.share)
     low, high = problem.low / WIDENED, problem.high * WIDENED
     splits = paper_splits(problem, settings.folds)
     found = {name: _out_of_fold(model, splits, len(low)) for name, model in models.items()}
     chance = {name: row_likelihood(*one, low, high) for name, one in found.items()}
+    null, ours = names
     rows = []
     for name, model in models.items():
         step = paired_steps(partial(_means, model), splits, len(low), settings.jobs)["model"]
         row: dict[str, Any] = {"model": name}
         for figure, allowed in pairs.items():
-            row[figure] = concordance(step, problem.low, problem.high, allowed, problem.share)
+            row[figure] = concordance(step, low, high, allowed, problem.share)
         row["log_likelihood"] = bootstrap.mean_by_paper(chance[name])[0]
         row["over_null"] = list(bootstrap.mean_by_paper(chance[name] - chance[null]))
+        row["over_the_product's"] = list(bootstrap.mean_by_paper(chance[name] - chance[ours]))
         rows.append(row)
     return rows
 
@@ -132,13 +141,13 @@ def _out_of_fold(
 
 
 def _boosted(
-    problem: LifetimeProblem, settings: Settings, distribution: str
+    problem: LifetimeProblem, settings: Settings, distribution: str, scale: float = 1.0
 ) -> Callable[[Rows, Rows], Predicted]:
     boosters = learners.BOOSTERS["lifetime"][: settings.boosters]
 
     def model(train: Rows, test: Rows) -> Predicted:
-        fit = learners.fit_lifetimes(problem, train, boosters, settings.seed, distribution)
-        return fit.predict(problem, test), np.full(len(test), fit.null.sigma)
+        fit = learners.fit_lifetimes(problem, train, boosters, settings.seed, (distribution, scale))
+        return fit.predict(problem, test), np.full(len(test), scale * fit.null.sigma)
 
     return model
 
@@ -148,7 +157,7 @@ def _linear(
 ) -> Predicted:
     """Fit a linear model of labels; a paper never seen adds the spread of papers to sigma."""
     chosen = [labels[row] for row in train]
-    weights = problem.weights(train)
+    weights = group_weights(problem.papers[train], problem.share[train])
     fit = PooledEffects.fit(chosen, problem.low[train], problem.high[train], weights, _PRIOR_SD)
     has_papers = any(label.startswith("paper:") for label in chosen[0])
     sigma = math.hypot(fit.sigma, _PRIOR_SD["paper"]) if has_papers else fit.sigma
@@ -157,10 +166,10 @@ def _linear(
 
 
 def _pooled(problem: GainProblem, train: Rows, test: Rows, *, null: bool) -> Predicted:
-    pooled, flat = learners.fit_gain(problem, train)
-    fit = flat if null else pooled
-    mean = np.array([fit.predict(() if null else problem.labels[row]) for row in test])
-    return mean, np.full(len(test), fit.sigma)
+    fit = learners.fit_gain(problem, train)
+    if null:
+        return np.full(len(test), fit.null.intercept), np.full(len(test), fit.null.sigma)
+    return fit.predict(problem, test), np.full(len(test), fit.pooled.sigma)
 
 
 def _difference(

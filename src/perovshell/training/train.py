@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -15,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.records import Sample
 from perovshell.features.featurizer import Featurizer
-from perovshell.models.evidence import FEWEST_SIZES, Domain, Literature, finite_or_none
+from perovshell.models.evidence import Literature, finite_or_none
 from perovshell.models.folder import write_folder
 from perovshell.models.predictor import Predictor
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
@@ -26,15 +24,16 @@ from perovshell.training import problems as made
 from perovshell.training.baselines import weighted_median
 from perovshell.training.calibration import (
     calibration_rows,
+    floor_scores,
     interval_scores,
     residual_scores,
-    step_scores,
 )
+from perovshell.training.domains import domains_of
+from perovshell.training.effects import Pairs
+from perovshell.training.forms import Form, choose_forms, in_form, said_of
 from perovshell.training.headline import headline, skill
 
 Floats = npt.NDArray[np.float64]
-REACH_SHARE = 0.95
-"""Share of the papers whose distance from the others is no reason to warn."""
 QUICK = nested.Settings(folds=4, repeats=1, boosters=1)
 """A smoke-sized validation: for trying things, not for figures."""
 
@@ -76,14 +75,17 @@ def train(
         The trained model; where the same folder stands already, it is left as it is.
     """
     problems, featurizer = problems_of(dataset)
-    results = nested.out_of_fold(problems, settings, advance)
+    tried = nested.out_of_fold(problems, settings, advance)
+    forms = choose_forms(problems, tried)
+    results = in_form(tried, forms)
     figures = headline(problems, results)
-    predictor, native = final_fit(dataset, featurizer, problems, results, settings)
+    predictor, native = final_fit(dataset, featurizer, problems, results, forms, settings)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
         "settings": recorded_settings(settings),
         "figures": figures,
         "skill": skill(problems, results, figures),
+        "forms": said_of(forms),
     }
     folder, model_id = _write(models, predictor, info, native)
     return TrainedModel(folder, model_id, info, results, problems)
@@ -143,6 +145,7 @@ def final_fit(
     featurizer: Featurizer,
     problems: nested.Problems,
     results: dict[str, nested.OutOfFold],
+    forms: Mapping[str, Form],
     settings: nested.Settings,
 ) -> tuple[Predictor, dict[str, bytes]]:
     """Fit all targets on all rows, with intervals from out-of-fold residuals.
@@ -157,6 +160,7 @@ def final_fit(
         boosters = learners.BOOSTERS[name][: settings.boosters]
         rows = np.arange(len(problem.target))
         fitted = learners.fit_regression(name, problem, rows, boosters, settings.seed)
+        fitted = fitted if forms[name].has_trees else fitted.without_trees
         regressions[name] = _regression_model(name, problem, fitted, results[name])
         native |= _named(name, fitted.trees.native)
     lifetime, trees = _lifetime_model(dataset, problems.lifetime, results["lifetime"], settings)
@@ -170,7 +174,7 @@ def final_fit(
         domains={},
         literature=Literature(literature_rows(dataset), featurizer.reader),
     )
-    return _with_domains(dataset, predictor), native
+    return replace(predictor, domains=domains_of(dataset, predictor.literature)), native
 
 
 def _named(name: str, trees: tuple[bytes, ...]) -> dict[str, bytes]:
@@ -186,15 +190,18 @@ def _regression_model(
     usable = calibration_rows(name, problem)
     median = weighted_median(problem.target, problem.weights(np.arange(len(problem.target))))
     null, flat = np.full(len(problem.target), median), np.ones(len(problem.target))
-    step = learners.fit_step(problem) if name == "plqy" else None
+    predicted, difficulty = result.model[0], result.others["difficulty"]
+    pairs = Pairs.of(name, problem, result)
     return RegressionModel(
         prior=fitted.prior,
         difficulty=fitted.difficulty,
         forest=fitted.trees.forest,
         columns=fitted.trees.columns,
-        scores=residual_scores(problem, result.model[0], result.others["difficulty"], usable),
-        step=step,
-        step_scores=step_scores(problem, result.model[0], step),
+        scores=residual_scores(problem, predicted, difficulty, usable),
+        step=learners.fit_step(problem) if name == "plqy" else None,
+        step_scores=pairs.step_scores(),
+        carry=pairs.carry(),
+        carried_scores=pairs.carried_scores(),
         null_value=median,
         null_scores=residual_scores(problem, null, flat, usable),
     )
@@ -222,7 +229,7 @@ def _lifetime_model(
 
 def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
     rows = np.arange(len(problem.low))
-    pooled, _ = learners.fit_gain(problem, rows)
+    pooled = learners.fit_gain(problem, rows).pooled
     layers = [
         (name, paper)
         for names, paper in zip(problem.shells, problem.papers.tolist(), strict=True)
@@ -231,6 +238,7 @@ def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
     return GainModel(
         effects=pooled,
         scores=interval_scores(out_of_fold, problem, rows),
+        floors=floor_scores(out_of_fold, problem),
         papers=made.papers_by(problem.stressors.tolist(), problem.papers.tolist()),
         shell_papers=made.papers_by([n for n, _ in layers], [p for _, p in layers]),
     )
@@ -255,47 +263,3 @@ def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
         for sample in dataset.samples.values()
         if sample.core is not None
     ]
-
-
-def _with_domains(dataset: Dataset, predictor: Predictor) -> Predictor:
-    tested = {test.sample.sample_id for test in dataset.tests}
-    chosen: dict[str, Callable[[Sample], bool]] = {
-        "PL": lambda sample: sample.trains_pl,
-        "PLQY": lambda sample: sample.trains_plqy,
-        "stability": lambda sample: sample.sample_id in tested,
-    }
-    domains = {
-        target: _domain(target, [s for s in dataset.samples.values() if keep(s)], predictor)
-        for target, keep in chosen.items()
-    }
-    return replace(predictor, domains=domains)
-
-
-def _domain(target: str, samples: list[Sample], predictor: Predictor) -> Domain:
-    ions = [(symbol, s.paper_id) for s in samples if s.core for symbol, _ in s.core.amounts]
-    classes = [(layer.material_class, s.paper_id) for s in samples for layer in s.layers]
-    cores = {s.core.key: s.core for s in samples if s.core is not None}
-    sizes = [s.core_size_nm for s in samples if not math.isnan(s.core_size_nm)]
-    return Domain(
-        target=target,
-        ion_papers=made.papers_by([i for i, _ in ions], [p for _, p in ions]),
-        class_papers=made.papers_by([c for c, _ in classes], [p for _, p in classes]),
-        fractions=np.array([predictor.literature.fractions(core) for core in cores.values()]),
-        smallest_nm=min(sizes) if len(sizes) >= FEWEST_SIZES else math.nan,
-        reach=_reach(samples, predictor.literature),
-    )
-
-
-def _reach(samples: list[Sample], literature: Literature) -> float:
-    """Return the distance within which 95 % of the papers have a sample of another paper."""
-    papers = np.array([row["paper_id"] for row in literature.samples])
-    known = {sample.sample_id for sample in samples}
-    usable = np.array([row["sample_id"] in known for row in literature.samples])
-    nearest: dict[str, list[float]] = {}
-    for sample in samples:
-        if sample.core is None or sample.core.is_metal:
-            continue
-        distance = literature.distances(made.combination_of(sample))
-        others = distance[usable & (papers != sample.paper_id)]
-        nearest.setdefault(sample.paper_id, []).append(float(others.min()))
-    return float(np.quantile([max(found) for found in nearest.values()], REACH_SHARE))
