@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from perovshell.data.dataset import Dataset
-from perovshell.training.leaks import LeakError, check_descriptors, check_split
+from perovshell.training.leaks import LeakError, check_descriptors, check_order, check_split
 from perovshell.training.nested import Problems, Settings, out_of_fold, paper_splits
 from perovshell.training.train import problems_of
 
@@ -23,8 +23,10 @@ def test_the_headline_splits_are_clean(problems: Problems, name: str) -> None:
     check_split(name, problem.papers, splits)
     tested = np.concatenate([test for _, test in splits])
     assert sorted(tested.tolist()) == list(range(len(problem.papers)))
+    if name != "gain":
+        check_descriptors(name, problem, problems.featurizer)
     if name in {"pl", "plqy"}:
-        check_descriptors(name, problem.matrix, problem.names, problem.target, splits)
+        check_order(name, problem.matrix, problem.names, problem.target)
 
 
 def test_a_paper_split_in_two_is_caught(problems: Problems) -> None:
@@ -38,25 +40,38 @@ def test_a_paper_split_in_two_is_caught(problems: Problems) -> None:
         check_split("pl", problems.pl.papers, splits)
 
 
-@pytest.mark.parametrize(("slope", "shift"), [(1.0, 0.0), (-3.0, 7.0)])
-@pytest.mark.parametrize("only_in_one_fold", [False, True])
-def test_a_target_copied_into_a_descriptor_is_caught(
-    problems: Problems,
-    slope: float,
-    shift: float,
-    only_in_one_fold: bool,  # noqa: FBT001
+@pytest.mark.parametrize("name", ["pl", "plqy", "lifetime"])
+def test_a_target_copied_into_a_descriptor_of_any_fold_is_caught(
+    problems: Problems, name: str
 ) -> None:
-    """Also where a descriptor holds the target of one fold's test rows only."""
-    problem = problems.plqy
-    matrix = problem.matrix.copy()
+    """Whatever form the copy has: here a rounded, turned one in the test rows of one fold."""
+    problem = getattr(problems, name)
     place = problem.names.index("core size")
-    rows = np.arange(len(matrix))
-    if only_in_one_fold:
-        rows = max((test for _, test in paper_splits(problem, 20)), key=len)
-    matrix[rows, place] = slope * problem.target[rows] + shift
-    leaking = replace(problems, plqy=replace(problem, matrix=matrix))
-    with pytest.raises(LeakError, match="plqy: descriptor 'core size' holds the target"):
+    target = problem.low if name == "lifetime" else problem.target
+    for _, test in paper_splits(problem, 20):
+        matrix = problem.matrix.copy()
+        matrix[test, place] = np.round(7.0 - 3.0 * target[test], 2)
+        leaking = replace(problem, matrix=matrix)
+        with pytest.raises(LeakError, match=f"{name}: descriptor 'core size' of"):
+            check_descriptors(name, leaking, problems.featurizer)
+
+
+def test_nothing_is_fitted_to_a_leak(problems: Problems) -> None:
+    matrix = problems.plqy.matrix.copy()
+    matrix[0, 0] += 1e-6
+    leaking = replace(problems, plqy=replace(problems.plqy, matrix=matrix))
+    with pytest.raises(LeakError, match="plqy: descriptor"):
         out_of_fold(leaking, Settings(repeats=1, jobs=1))
+
+
+def test_a_descriptor_in_the_order_of_the_target_is_caught(problems: Problems) -> None:
+    """Also where the featurizer itself gives it: nm for eV, with noise."""
+    problem = problems.pl
+    matrix = problem.matrix.copy()
+    noise = np.random.default_rng(0).normal(0, 0.5, len(matrix))
+    matrix[:, 3] = 1239.84 / problem.target + noise
+    with pytest.raises(LeakError, match=r"pl: descriptor .* is in the order of the target"):
+        check_order("pl", matrix, problem.names, problem.target)
 
 
 def test_two_papers_with_the_same_doi_or_samples_are_no_valid_dataset(dataset: Dataset) -> None:

@@ -8,12 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.errors import PerovshellError
+from perovshell.features.featurizer import Featurizer
+from perovshell.training.problems import LifetimeProblem, RegressionProblem
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
+Described = RegressionProblem | LifetimeProblem
 _ENOUGH = 8
-"""Distinct values from which a perfect fit is no accident."""
-_PERFECT = 1e-9
+"""Distinct values from which a perfect order is no accident."""
+_PERFECT = 0.99
+"""Share of the variance of ranks that a descriptor may explain at the most."""
 
 
 class LeakError(PerovshellError):
@@ -35,44 +39,44 @@ def check_split(
             raise LeakError(msg)
 
 
-def check_descriptors(
-    name: str,
-    matrix: Floats,
-    names: Sequence[str],
-    target: Floats,
-    splits: Sequence[tuple[Rows, Rows]],
-) -> None:
-    """Check that no descriptor is the target itself, on any side of any split.
+def check_descriptors(name: str, problem: Described, featurizer: Featurizer) -> None:
+    """Check that descriptors hold nothing but what a request can hold.
 
-    A descriptor that is linear in the target to rounding, over at least `_ENOUGH` of its values,
-    was made from it.
+    They are made again from the combinations alone, which know no target, and must be the same: so
+    a target copied into a single row, in whatever form, is found.
 
     Raises:
-        LeakError: Some descriptor is; the message names it.
+        LeakError: Some descriptor is not; the message names it and the first such sample.
     """
-    for train, test in splits:
-        for rows in (train, test):
-            place = _copy_of(target[rows], matrix[rows])
-            if place is not None:
-                msg = f"{name}: descriptor {names[place]!r} holds the target"
-                raise LeakError(msg)
+    again = featurizer.matrix(problem.items)
+    held = problem.matrix[:, : again.shape[1]]
+    same = (held == again) | (np.isnan(held) & np.isnan(again))
+    if not same.all():
+        row, column = np.argwhere(~same)[0]
+        msg = (
+            f"{name}: descriptor {problem.names[column]!r} of {problem.sample_ids[row]} is not "
+            "what its composition, shell and context give: does it hold the target?"
+        )
+        raise LeakError(msg)
 
 
-def _copy_of(target: Floats, columns: Floats) -> int | None:
-    """Return the first column that is linear in the target, or None."""
-    if len(np.unique(target)) < _ENOUGH:
-        return None
-    known = ~np.isnan(columns)
-    count = np.maximum(known.sum(axis=0), 1)
-    filled = np.where(known, columns, 0.0)
-    x = np.where(known, filled - filled.sum(axis=0) / count, 0.0)
-    of_column = np.where(known, target[:, None], 0.0)
-    y = np.where(known, of_column - of_column.sum(axis=0) / count, 0.0)
-    across, up, down = (x * y).sum(axis=0), (x * x).sum(axis=0), (y * y).sum(axis=0)
-    left = down - across**2 / np.where(up > 0, up, 1.0)
-    varied = (up > 0) & (down > 0)
-    for place in np.flatnonzero(varied & (left <= _PERFECT * np.maximum(down, 1e-300))):
-        values = columns[known[:, place], place]
-        if len(np.unique(values)) >= _ENOUGH:
-            return int(place)
-    return None
+def check_order(name: str, matrix: Floats, names: Sequence[str], target: Floats) -> None:
+    """Check that no descriptor puts all rows in the order of the target.
+
+    Raises:
+        LeakError: Some descriptor does over at least `_ENOUGH` of its values; the message names it.
+    """
+    for place, column in enumerate(matrix.T):
+        known = ~np.isnan(column)
+        if len(np.unique(column[known])) < _ENOUGH or len(np.unique(target[known])) < _ENOUGH:
+            continue
+        if np.corrcoef(_ranks(column[known]), _ranks(target[known]))[0, 1] ** 2 > _PERFECT:
+            msg = f"{name}: descriptor {names[place]!r} is in the order of the target"
+            raise LeakError(msg)
+
+
+def _ranks(values: Floats) -> Floats:
+    """Return ranks, equal values at their mean rank."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return np.asarray((last - (count - 1) / 2)[place])

@@ -10,10 +10,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.features.featurizer import Featurizer
 from perovshell.training import learners
 from perovshell.training.baselines import predict_baselines
 from perovshell.training.folds import folds_of
-from perovshell.training.leaks import check_descriptors, check_split
+from perovshell.training.leaks import check_descriptors, check_order, check_split
 from perovshell.training.pairs import paired_steps
 from perovshell.training.problems import GainProblem, LifetimeProblem, RegressionProblem
 
@@ -50,8 +51,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Problems:
-    """The training problems of all targets."""
+    """The training problems of all targets, and the featurizer that described their rows."""
 
+    featurizer: Featurizer
     pl: RegressionProblem
     plqy: RegressionProblem
     lifetime: LifetimeProblem
@@ -127,8 +129,10 @@ def out_of_fold(
     for name, splits in plans.items():
         problem = getattr(problems, name)
         check_split(name, problem.papers, splits)
+        if not isinstance(problem, GainProblem):
+            check_descriptors(name, problem, problems.featurizer)
         if isinstance(problem, RegressionProblem):
-            check_descriptors(name, problem.matrix, problem.names, problem.target, splits)
+            check_order(name, problem.matrix, problem.names, problem.target)
     work = [(name, problems, splits) for name, splits in plans.items()]
     return run_splits(work, settings, advance)
 

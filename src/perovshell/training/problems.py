@@ -35,6 +35,7 @@ class RegressionProblem:
     """Rows of PL (eV) or PLQY (percent).
 
     Attributes:
+        items: What descriptors see of each row.
         matrix: Descriptor rows, shape (n, p).
         names: Column names.
         column_groups: Descriptor group of each column.
@@ -48,6 +49,7 @@ class RegressionProblem:
         subsets: Rows of each of `SUBSETS`.
     """
 
+    items: tuple[Combination, ...]
     matrix: Floats
     names: tuple[str, ...]
     column_groups: tuple[str, ...]
@@ -74,6 +76,7 @@ class LifetimeProblem:
     """Rows of equivalent lifetime: one side of one test each.
 
     Attributes:
+        items: What descriptors see of each row.
         matrix: Descriptor rows with test columns, shape (n, p).
         names: Column names.
         column_groups: Descriptor group of each column.
@@ -89,6 +92,7 @@ class LifetimeProblem:
         share: Share of its experiment that a row counts for, shape (n,).
     """
 
+    items: tuple[Combination, ...]
     matrix: Floats
     names: tuple[str, ...]
     column_groups: tuple[str, ...]
@@ -215,9 +219,10 @@ def _regression(
     target: Floats,
     bounds: tuple[str, ...],
 ) -> RegressionProblem:
-    matrix = featurizer.matrix([combination_of(sample) for sample in samples])
+    items = tuple(combination_of(sample) for sample in samples)
     return RegressionProblem(
-        matrix=matrix,
+        items=items,
+        matrix=featurizer.matrix(items),
         names=featurizer.names,
         column_groups=tuple(d.group for d in featurizer.descriptors),
         target=target,
@@ -277,12 +282,13 @@ def lifetime_problem(
         for coated, reading in ((True, test.coated), (False, test.bare)):
             if reading.is_given and not math.isnan(reading.duration_h):
                 sides.append((test, coated, reading.lifetime(exponent=exponent)))
-    items = [_side_combination(test, coated=coated) for test, coated, _ in sides]
+    items = tuple(_side_combination(test, coated=coated) for test, coated, _ in sides)
     columns = [test_columns(test.stressor, test.conditions) for test, _, _ in sides]
     counts = Counter((test.experiment, coated) for test, coated, _ in sides)
     readings = [_reading(test, coated=coated) for test, coated, _ in sides]
     extra = TEST_DESCRIPTORS
     return LifetimeProblem(
+        items=items,
         matrix=with_test_columns(featurizer.matrix(items), columns),
         names=(*featurizer.names, *(d.name for d in extra)),
         column_groups=tuple(d.group for d in (*featurizer.descriptors, *extra)),

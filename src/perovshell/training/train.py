@@ -97,6 +97,7 @@ def problems_of(dataset: Dataset) -> tuple[nested.Problems, Featurizer]:
     tables = {**bundled.tables(), "known_cores": list(dataset.known_cores)}
     featurizer = Featurizer.from_tables(tables, bundled.table)
     problems = nested.Problems(
+        featurizer=featurizer,
         pl=made.pl_problem(dataset, featurizer),
         plqy=made.plqy_problem(dataset, featurizer),
         lifetime=made.lifetime_problem(dataset, featurizer),
