@@ -55,6 +55,11 @@ class Neighbour:
     plqy_percent: float | None
 
 
+def combination_name(item: Combination) -> str:
+    """Return core and shell as one name; empty where the core is unknown."""
+    return f"{item.core.formula} / {shell_text(item.layers)}" if item.core else ""
+
+
 class Literature:
     """The samples of the training data, as far as evidence and domain need them.
 

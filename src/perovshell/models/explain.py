@@ -12,10 +12,19 @@ import numpy.typing as npt
 
 from perovshell.data.targets import EV_NM
 from perovshell.data.vocabulary import column_name
+from perovshell.features.featurizer import Combination
 from perovshell.models.contributions import ForestContributions
+from perovshell.models.stability import shell_labels
 from perovshell.models.targets import LifetimeModel, RegressionModel
 
 Floats = npt.NDArray[np.float64]
+_KINDS = {
+    "class": "shell class",
+    "shell": "shell",
+    "structure": "structure",
+    "encapsulation": "encapsulation",
+}
+"""In words, the kinds of effects of the linear model of the lifetime."""
 _SHOWN = 4
 """Groups named in a sentence."""
 
@@ -71,7 +80,7 @@ def lifetime_reason(
     trees: ForestContributions,
     row: Floats,
     groups: Sequence[str],
-    test: tuple[str, bool],
+    test: tuple[str, Combination],
 ) -> Reason:
     """Say what moved the log lifetime (h) of a row with test columns, in words as factors.
 
@@ -80,12 +89,19 @@ def lifetime_reason(
         trees: Contributions of its trees.
         row: Descriptors and test columns.
         groups: Group of each of them.
-        test: Stressor, and whether the sample is coated.
+        test: Stressor and combination.
     """
-    stressor, coated = test
+    stressor, item = test
     amounts = trees.of_row(model.forest, row[model.columns])
-    moved = _largest_first(_by_group(amounts, [groups[column] for column in model.columns]))
-    start = float(model.predict_null(stressor, [coated])[0]) + trees.expected
+    moved = _by_group(amounts, [groups[column] for column in model.columns])
+    labels = shell_labels(item)
+    kinds = [_KINDS[label.split(":", 1)[0]] for label in labels]
+    effects = np.array([model.effects.effects.get(label, 0.0) for label in labels])
+    for kind, amount in _by_group(effects, kinds).items():
+        moved[kind] = moved.get(kind, 0.0) + amount
+    moved = _largest_first(moved)
+    whole = float(model.predict_effects(stressor, [item])[0])
+    start = whole - float(effects.sum()) + trees.expected
     factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
     half = math.exp(start) * math.log(2.0)
     head = f"Half-life under {stressor}, from a mean of {half:.3g} h"

@@ -16,7 +16,7 @@ from perovshell.data.vocabulary import STRESSORS, column_name
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Combination, Featurizer
 from perovshell.models.contributions import ForestContributions
-from perovshell.models.evidence import Domain, Literature
+from perovshell.models.evidence import Domain, Literature, combination_name
 from perovshell.models.explain import Reason, lifetime_reason, pl_reason, plqy_reason
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
@@ -123,9 +123,10 @@ class Predictor:
     ) -> dict[str, Floats]:
         """Return the numeric output columns of many requests, each of shape (n,)."""
         items = [request.item for request in requests]
-        both = [*items, *(item.bare for item in items)]
+        bare_items = [item.bare for item in items]
+        both = [*items, *bare_items]
         matrix = self.featurizer.matrix(both, elements_too=self._needs_elements)
-        found = _Numbers(items, matrix, coverage, wishes)
+        found = _Numbers(items, bare_items, matrix, coverage, wishes)
         pl = self._pl_columns(found, _field(requests, "bare_pl_peak_nm"))
         plqy = self._plqy_columns(found, _field(requests, "bare_plqy_percent"))
         columns = pl | plqy
@@ -212,16 +213,25 @@ class Predictor:
         if not stressors:
             return np.zeros((0, found.size))
         coated = found.has_shell.tolist()
-        null = np.array([self.lifetime.predict_null(stressor, coated) for stressor in stressors])
+        model = self.lifetime
+        null = np.array([model.predict_null(stressor, coated) for stressor in stressors])
+        effects = np.array([model.predict_effects(stressor, found.items) for stressor in stressors])
+        thin = np.array([model.papers.get(name, 0) < THIN_STRESSOR_PAPERS for name in stressors])
+        full = effects + self._lifetime_trees(found, stressors, temperature)
+        return np.where(thin[:, None] | found.is_metal, null, full)
+
+    def _lifetime_trees(
+        self, found: _Numbers, stressors: Sequence[str], temperature: Floats
+    ) -> Floats:
+        """Return what the trees add to log lifetimes, shape (n_stressors, n)."""
+        if not self.lifetime.has_trees:
+            return np.zeros((len(stressors), found.size))
         tests = [
             self._test_columns(stressor, given) for stressor in stressors for given in temperature
         ]
         rows = with_test_columns(np.tile(found.coated, (len(stressors), 1)), tests)
-        trees = self.lifetime.forest.predict(rows.take(self.lifetime.columns, axis=1)).reshape(
-            null.shape
-        )
-        thin = [self.lifetime.papers.get(name, 0) < THIN_STRESSOR_PAPERS for name in stressors]
-        return np.where(np.array(thin)[:, None] | found.is_metal, null, null + trees)
+        trees = self.lifetime.forest.predict(rows.take(self.lifetime.columns, axis=1))
+        return trees.reshape(len(stressors), found.size)
 
     def _test_columns(self, stressor: str, temperature: float) -> list[float]:
         if math.isnan(temperature):
@@ -255,7 +265,6 @@ class Predictor:
         groups = [descriptor.group for descriptor in self.featurizer.descriptors]
         tests = [self._test_columns(stressor, request.temperature_c) for stressor in stressors]
         every = [*groups, *(descriptor.group for descriptor in TEST_DESCRIPTORS)]
-        coated = bool(request.item.layers)
         return [
             pl_reason(self.pl, self._trees["pl"], matrix[0], groups),
             plqy_reason(self.plqy, self._trees["plqy"], matrix[0], groups),
@@ -265,7 +274,7 @@ class Predictor:
                     self._trees["lifetime"],
                     with_test_columns(matrix, [test])[0],
                     every,
-                    (stressor, coated),
+                    (stressor, request.item),
                 )
                 for stressor, test in zip(stressors, tests, strict=True)
             ),
@@ -292,6 +301,8 @@ class Predictor:
         notes = []
         if not math.isnan(request.shell_thickness_nm):
             notes.append("note: shell_thickness_nm is ignored (known for too few samples)")
+        if not math.isnan(request.temperature_c) and not self.lifetime.has_trees:
+            notes.append("note: temperature_c is ignored (knowing it improves no lifetime)")
         notes += [
             f"note: no sample has the shell {name}, its class speaks for it"
             for name in self.literature.unseen_layers(request.item)
@@ -349,9 +360,15 @@ class _Numbers:
     """What all targets need of a block of requests."""
 
     def __init__(
-        self, items: Sequence[Combination], both: Floats, coverage: float, wishes: Wishes
+        self,
+        items: Sequence[Combination],
+        bare_items: Sequence[Combination],
+        both: Floats,
+        coverage: float,
+        wishes: Wishes,
     ) -> None:
         self.items = items
+        self.bare_items = bare_items
         self.size = len(items)
         self.both = both
         self.coated = both[: len(items)]
@@ -368,7 +385,24 @@ class _Numbers:
     def spread(self, model: RegressionModel, predicted: Floats, anchored: Mask) -> Spread:
         """Return how far values may lie from what a model predicts of `both`."""
         scale = model.difficulty.of(model.prior, self.both, predicted)
-        return Spread(model, *self.sides(scale), self.may_change, self.is_metal, anchored)
+        own, bare = self.sides(scale)
+        return Spread(
+            model=model,
+            scale=own,
+            bare_scale=bare,
+            places=self._places(model, self.items),
+            bare_places=self._places(model, self.bare_items),
+            has_shell=self.may_change,
+            is_metal=self.is_metal,
+            anchored=anchored,
+        )
+
+    def _places(self, model: RegressionModel, items: Sequence[Combination]) -> dict[str, Mask]:
+        """Return which items are each of the model's replicated combinations."""
+        if not model.replicated:
+            return {}
+        names = [combination_name(item) for item in items]
+        return {name: np.array([own == name for own in names]) for name in model.replicated}
 
     def carried(
         self, model: RegressionModel, measured: Floats, bare: Floats, coated: Floats

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,8 @@ class Spread:
         model: The model of the target.
         scale: Difficulty of each combination.
         bare_scale: Difficulty of the same core bare.
+        places: By replicated combination of the model, which values are of it.
+        bare_places: The same of the bare cores.
         has_shell: Whether a shell may change the value.
         is_metal: Whether the core is a metal, which the null model answers.
         anchored: Whether the bare value was measured.
@@ -33,19 +36,23 @@ class Spread:
     model: RegressionModel
     scale: Floats
     bare_scale: Floats
+    places: Mapping[str, Mask]
+    bare_places: Mapping[str, Mask]
     has_shell: Mask
     is_metal: Mask
     anchored: Mask
 
     def half_widths(self, coverage: float) -> tuple[Floats, Floats]:
         """Return half the widths of the intervals of values and of steps, each of shape (n,)."""
-        quantile = self.model.scores.quantile(coverage)
+        model = self.model
         own = np.where(
-            self.is_metal, self.model.null_scores.quantile(coverage), quantile * self.scale
+            self.is_metal,
+            model.null_scores.quantile(coverage),
+            self._quantiles(coverage, self.places) * self.scale,
         )
-        pairs = self.model.step_scores.quantile(coverage)
-        step = np.minimum(pairs, own + quantile * self.bare_scale)
-        carried = np.minimum(own, self.model.carried_scores.quantile(coverage) * self.scale)
+        bare = self._quantiles(coverage, self.bare_places) * self.bare_scale
+        step = np.minimum(model.step_scores.quantile(coverage), own + bare)
+        carried = np.minimum(own, model.carried_scores.quantile(coverage) * self.scale)
         value, step = np.where(self.anchored, carried, own), np.where(self.anchored, carried, step)
         step = np.where(self.has_shell, step, 0.0)
         return np.where(self.anchored & ~self.has_shell, 0.0, value), step
@@ -57,9 +64,19 @@ class Spread:
         says.
         """
         model, share = self.model, residual / self.scale
-        own = np.where(self.is_metal, model.null_scores.cdf(residual), model.scores.cdf(share))
+        chance = model.scores.cdf(share)
+        for name, place in self.places.items():
+            chance[place] = model.replicated[name].cdf(share[place])
+        own = np.where(self.is_metal, model.null_scores.cdf(residual), chance)
         above = residual >= 0
         carried = model.carried_scores.cdf(share)
         narrower = np.where(above, np.maximum(own, carried), np.minimum(own, carried))
         known = np.where(self.has_shell, narrower, above.astype(float))
         return np.where(self.anchored, known, own)
+
+    def _quantiles(self, coverage: float, places: Mapping[str, Mask]) -> Floats:
+        """Return the normalised half width of each value, shape (n,)."""
+        quantile = np.full(len(self.scale), self.model.scores.quantile(coverage))
+        for name, place in places.items():
+            quantile[place] = self.model.replicated[name].quantile(coverage)
+        return quantile

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from perovshell.data.shells import ShellMaterial
 from perovshell.data.vocabulary import CONDITIONS, STRESSORS
 from perovshell.features.descriptor import REQUEST, Descriptor
+from perovshell.features.featurizer import Combination
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,6 +23,8 @@ TEST_DESCRIPTORS = (
 )
 """Columns that a lifetime row has behind those of its combination."""
 LIFETIME_PRIOR_SD = {"stressor": 2.0, "side": 1.0, "both": 1.0}
+SHELL_PRIOR_SD = {"class": 0.7, "shell": 0.7, "structure": 0.5, "encapsulation": 0.5}
+"""Of what a shell adds to the lifetime of a coated sample: about a factor of 2."""
 GAIN_PRIOR_SD = {"stressor": 0.35, "class": 0.35, "shell": 0.35}
 """Prior standard deviations of log-scale effects: gains of one shell differ between papers by a
 factor of 20, so what a stressor, class or shell adds is held to a factor of about 1.4."""
@@ -48,8 +51,20 @@ def lifetime_labels(stressor: str, *, coated: bool) -> tuple[str, ...]:
     return (f"stressor:{stressor}", f"side:{side}", f"both:{stressor}-{side}")
 
 
-def gain_labels(stressor: str, layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
-    """Return the labels of the gain model."""
+def shell_labels(item: Combination) -> tuple[str, ...]:
+    """Return the labels that the linear model of the lifetime adds for a coated sample."""
+    if not item.layers:
+        return ()
+    context = (f"structure:{item.structure}", f"encapsulation:{item.encapsulation}")
+    return (*_layer_labels(item.layers), *context)
+
+
+def _layer_labels(layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
     classes = dict.fromkeys(f"class:{layer.material_class}" for layer in layers)
     names = dict.fromkeys(f"shell:{layer.name}" for layer in layers)
-    return (f"stressor:{stressor}", *classes, *names)
+    return (*classes, *names)
+
+
+def gain_labels(stressor: str, layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
+    """Return the labels of the gain model."""
+    return (f"stressor:{stressor}", *_layer_labels(layers))

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.shells import ShellMaterial
+from perovshell.features.featurizer import Combination
 from perovshell.models.censored import PooledEffects
 from perovshell.models.conformal import Scores
 from perovshell.models.difficulty import Difficulty
 from perovshell.models.forest import Forest
 from perovshell.models.prior import LinearPrior
-from perovshell.models.stability import gain_labels, lifetime_labels
+from perovshell.models.stability import gain_labels, lifetime_labels, shell_labels
 
 Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
@@ -33,6 +34,7 @@ class RegressionModel:
         forest: The trees on what the prior leaves.
         columns: Descriptor columns of the trees.
         scores: Absolute out-of-fold residuals over their difficulty.
+        replicated: Those of each combination that many papers measured, which `scores` leaves out.
         step: Shell's effect learned from coated/bare pairs of one paper; None where the model's
             own difference is used.
         step_scores: Absolute errors of that effect.
@@ -47,6 +49,7 @@ class RegressionModel:
     forest: Forest
     columns: npt.NDArray[np.intp]
     scores: Scores
+    replicated: Mapping[str, Scores]
     step: float | None
     step_scores: Scores
     carry: float
@@ -64,6 +67,7 @@ class RegressionModel:
         prior, arrays = self.prior.to_parts()
         data = {
             "prior": prior,
+            "replicated": list(self.replicated),
             "step": self.step,
             "carry": self.carry,
             "null_value": self.null_value,
@@ -71,6 +75,8 @@ class RegressionModel:
         arrays |= self.difficulty.arrays() | _forest_parts(self.forest, self.columns)
         for name in _SCORES:
             arrays |= _score_parts(name, getattr(self, name))
+        for number, scores in enumerate(self.replicated.values()):
+            arrays |= _score_parts(f"replicated_{number}", scores)
         return data, arrays
 
     @classmethod
@@ -82,6 +88,10 @@ class RegressionModel:
             difficulty=Difficulty.from_arrays(arrays),
             forest=forest,
             columns=columns,
+            replicated={
+                name: _scores(f"replicated_{number}", arrays)
+                for number, name in enumerate(data["replicated"])
+            },
             step=data["step"],
             carry=float(data["carry"]),
             null_value=float(data["null_value"]),
@@ -95,7 +105,9 @@ class LifetimeModel:
 
     Attributes:
         null: Mean log lifetime by stressor and side.
-        forest: Trees on top of the null model.
+        effects: What the forest starts from: the null model itself, or a linear model that also
+            knows shell, class and structure.
+        forest: Trees on top of the effects; none where the linear model is used.
         columns: Columns of the trees, test columns included.
         scores: Residuals of log lifetime, estimated from intervals.
         conditions: Median stated conditions of each stressor in the literature.
@@ -103,33 +115,48 @@ class LifetimeModel:
     """
 
     null: PooledEffects
+    effects: PooledEffects
     forest: Forest
     columns: npt.NDArray[np.intp]
     scores: Scores
     conditions: Mapping[str, Mapping[str, float]]
     papers: Mapping[str, int]
 
+    @property
+    def has_trees(self) -> bool:
+        """Whether trees, which know the conditions of a test, are used."""
+        return len(self.forest.roots) > 0
+
     def predict_null(self, stressor: str, coated: Sequence[bool]) -> Floats:
         """Return log lifetimes in log h by stressor and side alone, shape (n,)."""
-        if stressor not in self._nulls:
-            self._nulls[stressor] = tuple(
-                self.null.predict(lifetime_labels(stressor, coated=side)) for side in (False, True)
+        return np.array([self._by_side(stressor)[0][side] for side in coated])
+
+    def predict_effects(self, stressor: str, items: Sequence[Combination]) -> Floats:
+        """Return the log lifetimes in log h that the forest starts from, shape (n,)."""
+        base = self._by_side(stressor)[1]
+        return np.array([base[bool(item.layers)] + self._of_shell(item) for item in items])
+
+    def _of_shell(self, item: Combination) -> float:
+        return sum(self.effects.effects.get(label, 0.0) for label in shell_labels(item))
+
+    def _by_side(self, stressor: str) -> tuple[tuple[float, ...], ...]:
+        """Return bare and coated log lifetime by the null model and by the effects."""
+        if stressor not in self._sides:
+            labels = [lifetime_labels(stressor, coated=side) for side in (False, True)]
+            self._sides[stressor] = tuple(
+                tuple(model.predict(own) for own in labels) for model in (self.null, self.effects)
             )
-        return np.array([self._nulls[stressor][side] for side in coated])
+        return self._sides[stressor]
 
     @cached_property
-    def _nulls(self) -> dict[str, tuple[float, ...]]:
-        """Bare and coated log lifetime by stressor."""
+    def _sides(self) -> dict[str, tuple[tuple[float, ...], ...]]:
         return {}
-
-    def predict(self, matrix: Floats, stressor: str, coated: Sequence[bool]) -> Floats:
-        """Return log lifetimes in log h of rows with test columns, shape (n,)."""
-        return self.predict_null(stressor, coated) + self.forest.predict(matrix[:, self.columns])
 
     def to_parts(self) -> tuple[dict[str, Any], Arrays]:
         """Return JSON data and arrays for storage."""
         data = {
             "null": self.null.to_json(),
+            "effects": self.effects.to_json(),
             "conditions": {key: dict(value) for key, value in self.conditions.items()},
             "papers": dict(self.papers),
         }
@@ -141,6 +168,7 @@ class LifetimeModel:
         forest, columns = _forest(arrays)
         return cls(
             PooledEffects.from_json(data["null"]),
+            PooledEffects.from_json(data["effects"]),
             forest,
             columns,
             _scores("scores", arrays),

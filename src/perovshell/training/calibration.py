@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,7 @@ from perovshell.training.problems import (
     GainProblem,
     LifetimeProblem,
     RegressionProblem,
+    papers_by,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -20,8 +23,42 @@ Rows = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 
-def residual_scores(
+MANY_PAPERS: Final = 30
+"""A combination that this many papers measured is calibrated by these alone."""
+
+
+def replicated(problem: RegressionProblem, rows: Rows) -> dict[str, Rows]:
+    """Return the rows of each combination (core and shell) that `MANY_PAPERS` papers measured."""
+    names = np.array(problem.combinations)[rows]
+    papers = papers_by(names.tolist(), problem.papers[rows].tolist())
+    return {
+        name: rows[names == name] for name, count in papers.items() if name and count >= MANY_PAPERS
+    }
+
+
+def calibrated(
     problem: RegressionProblem, predicted: Floats, difficulty: Floats, rows: Rows
+) -> tuple[Scores, dict[str, Scores]]:
+    """Return the scores of rows, and apart from them those of each replicated combination.
+
+    Among the papers of one combination each counts for itself; among the others a collection
+    counts as one.
+    """
+    apart = replicated(problem, rows)
+    rest = np.setdiff1d(rows, np.concatenate([*apart.values(), np.zeros(0, dtype=np.intp)]))
+    usual = residual_scores(problem, predicted, difficulty, rest, problem.weight_groups)
+    return usual, {
+        name: residual_scores(problem, predicted, difficulty, own, problem.papers)
+        for name, own in apart.items()
+    }
+
+
+def residual_scores(
+    problem: RegressionProblem,
+    predicted: Floats,
+    difficulty: Floats,
+    rows: Rows,
+    groups: npt.NDArray[np.str_],
 ) -> Scores:
     """Return the absolute residuals of rows over their difficulty; a bound counts to its far end.
 
@@ -31,7 +68,7 @@ def residual_scores(
     bound = np.array([problem.bounds[row] for row in rows])
     far = np.where(bound == ">", 100.0, np.where(bound == "<", 0.0, target))
     residual = np.maximum(np.abs(guess - target), np.abs(guess - far))
-    return Scores.of(residual / difficulty[rows], problem.weight_groups[rows].tolist())
+    return Scores.of(residual / difficulty[rows], groups[rows].tolist())
 
 
 def calibration_rows(name: str, problem: RegressionProblem) -> Rows:
@@ -80,8 +117,9 @@ def covered_rows(
     covered, width = np.zeros(len(predicted), dtype=bool), np.full(len(predicted), np.nan)
     for train, test in result.splits:
         others = np.intersect1d(train, usable)
-        scores = residual_scores(problem, known.model[0], own, others)
-        within = scores.quantile(level) * scale[test]
+        usual_scores, apart = calibrated(problem, known.model[0], own, others)
+        scores = [apart.get(problem.combinations[row], usual_scores) for row in test]
+        within = np.array([one.quantile(level) for one in scores]) * scale[test]
         low, high = predicted[test] - within, predicted[test] + within
         target, side = problem.target[test], bound[test]
         # A bound is covered where some value that it allows lies in the interval.

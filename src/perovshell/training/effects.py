@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.models.conformal import Scores
-from perovshell.training.calibration import calibration_rows, residual_scores
+from perovshell.training.calibration import calibrated, calibration_rows
 from perovshell.training.figures import LEVEL, PaperBootstrap
 from perovshell.training.learners import fit_step, to_unit
 from perovshell.training.nested import OutOfFold
@@ -160,7 +160,7 @@ def _covered(pairs: Pairs, result: OutOfFold) -> npt.NDArray[np.bool_]:
     for paper in dict.fromkeys(pairs.papers.tolist()):
         own = pairs.papers == paper
         rows = usable[pairs.problem.papers[usable] != paper]
-        usual = residual_scores(pairs.problem, result.model[0], pairs.difficulty, rows)
+        usual, _ = calibrated(pairs.problem, result.model[0], pairs.difficulty, rows)
         carried = Scores.of(sizes[~own], pairs.papers[~own].tolist())
         covered[own] = sizes[own] <= min(usual.quantile(LEVEL), carried.quantile(LEVEL))
     return covered

@@ -151,8 +151,8 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
         ],
         "by_distance": diagnostics.by_distance(problems, results, literature, dataset),
         "by_domain": diagnostics.by_domain(problems, results, predictor, dataset),
-        "lifetime_models": compare_lifetimes(problems, dataset, once),
-        "gain_models": compare_gains(problems, dataset, once),
+        "lifetime_models": compare_lifetimes(problems, once, has_trees=forms["lifetime"].has_trees),
+        "gain_models": compare_gains(problems, once),
     }
     advance(1)
     tables["simulated_coverage"] = [

@@ -25,7 +25,13 @@ from perovshell.models.boosting import (
 from perovshell.models.censored import PooledEffects
 from perovshell.models.difficulty import Difficulty
 from perovshell.models.prior import PL_PRIOR, PLQY_PRIOR, LinearPrior
-from perovshell.models.stability import GAIN_PRIOR_SD, LIFETIME_PRIOR_SD, THIN_STRESSOR_PAPERS
+from perovshell.models.stability import (
+    GAIN_PRIOR_SD,
+    LIFETIME_PRIOR_SD,
+    SHELL_PRIOR_SD,
+    THIN_STRESSOR_PAPERS,
+    shell_labels,
+)
 from perovshell.training.problems import (
     GainProblem,
     LifetimeProblem,
@@ -170,12 +176,13 @@ def bounded_error(target: Floats, bounds: Sequence[str], predicted: Floats) -> F
 
 @dataclass(frozen=True)
 class FittedLifetime:
-    """A fitted lifetime model: null model by stressor and side, and trees.
+    """A fitted lifetime model: null model by stressor and side, effects, and trees on these.
 
-    Stressors that are no member of `known` are too thin for the trees.
+    Stressors that are no member of `known` are too thin for more than the null model.
     """
 
     null: PooledEffects
+    effects: PooledEffects
     trees: FittedForest
     known: frozenset[str]
 
@@ -185,9 +192,11 @@ class FittedLifetime:
 
     def predict(self, problem: LifetimeProblem, rows: Rows) -> Floats:
         """Return log lifetimes of rows of a problem."""
-        trees = self.trees.predict(problem.matrix[rows])
+        labels = linear_labels(problem, rows)
+        effects = np.array([self.effects.predict(own) for own in labels])
         known = np.isin(problem.stressors[rows], list(self.known))
-        return self.predict_null(problem, rows) + np.where(known, trees, 0.0)
+        full = effects + self.trees.predict(problem.matrix[rows])
+        return np.where(known, full, self.predict_null(problem, rows))
 
 
 def fit_lifetimes(
@@ -216,7 +225,23 @@ def fit_lifetimes(
     trees = [
         fit_lifetime(*data, config) for config in _with_columns_and_seeds(boosters, problem, seed)
     ]
-    return FittedLifetime(null, mean_forest(trees), _known_stressors(problem, rows))
+    return FittedLifetime(null, null, mean_forest(trees), _known_stressors(problem, rows))
+
+
+def fit_linear_lifetimes(problem: LifetimeProblem, rows: Rows) -> FittedLifetime:
+    """Fit null model and linear effects of shell, class and structure on rows of a problem."""
+    low, high = problem.low[rows], problem.high[rows]
+    weights = group_weights(problem.papers[rows], problem.share[rows])
+    null_labels = [problem.labels[row] for row in rows]
+    null = PooledEffects.fit(null_labels, low, high, weights, LIFETIME_PRIOR_SD)
+    prior_sd = {**LIFETIME_PRIOR_SD, **SHELL_PRIOR_SD}
+    effects = PooledEffects.fit(linear_labels(problem, rows), low, high, weights, prior_sd)
+    return FittedLifetime(null, effects, mean_forest([]), _known_stressors(problem, rows))
+
+
+def linear_labels(problem: LifetimeProblem, rows: Rows) -> list[tuple[str, ...]]:
+    """Return the labels of the linear model of rows of a problem."""
+    return [(*problem.labels[row], *shell_labels(problem.items[row])) for row in rows]
 
 
 @dataclass(frozen=True)

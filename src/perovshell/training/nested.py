@@ -73,8 +73,8 @@ class OutOfFold:
         others: By name, each of shape (n,): predictions of baselines, null models and the prior
             alone, and the difficulty or sigma of the model's own.
         splits: The splits that were tested, no row twice.
-        steps: Of lifetimes and gains, by `model` and `null`: how far each row lies above each other
-            one by a model that saw neither's paper, shape (n, n).
+        steps: Of lifetimes and gains, by model (`model`, `null`, `linear`): how far each row lies
+            above each other one by a model that saw neither's paper, shape (n, n).
     """
 
     model: Floats
@@ -190,10 +190,13 @@ def _one_split(
     boosters = learners.BOOSTERS[name][: settings.boosters]
     if isinstance(problem, LifetimeProblem):
         lives = [learners.fit_lifetimes(problem, train, boosters, seed) for seed in settings.seeds]
+        linear = learners.fit_linear_lifetimes(problem, train)
         others = {
             "null": lives[0].predict_null(problem, test),
             "sigma": np.full(len(test), lives[0].null.sigma),
             "null_sigma": np.full(len(test), lives[0].null.sigma),
+            "linear": linear.predict(problem, test),
+            "linear_sigma": np.full(len(test), linear.effects.sigma),
         }
         return np.array([fit.predict(problem, test) for fit in lives]), others
     fits = [
@@ -218,7 +221,11 @@ def _scores(
         return {"model": model, "null": others["null"]}
     boosters = learners.BOOSTERS["lifetime"][: settings.boosters]
     fit = learners.fit_lifetimes(problem, train, boosters, settings.seed)
-    return {"model": fit.predict(problem, test), "null": fit.predict_null(problem, test)}
+    return {
+        "model": fit.predict(problem, test),
+        "null": fit.predict_null(problem, test),
+        "linear": learners.fit_linear_lifetimes(problem, train).predict(problem, test),
+    }
 
 
 def _gain(problem: GainProblem, train: Rows, test: Rows) -> tuple[Floats, dict[str, Any]]:

@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from perovshell.data.records import Sample, StabilityTest
 from perovshell.data.targets import Interval, Reading, energy_ev
 from perovshell.data.vocabulary import CONDITIONS
 from perovshell.features.featurizer import Combination, Featurizer
+from perovshell.models.evidence import combination_name
 from perovshell.models.stability import (
     TEST_DESCRIPTORS,
     gain_labels,
@@ -61,6 +63,11 @@ class RegressionProblem:
     cores: tuple[str, ...]
     shells: tuple[str, ...]
     subsets: dict[str, Mask]
+
+    @cached_property
+    def combinations(self) -> tuple[str, ...]:
+        """Name of core and shell of each row, empty where the core is open."""
+        return tuple(combination_name(item) for item in self.items)
 
     def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
         """Return row weights: one unit a group, scaled to a mean of 1."""

@@ -16,10 +16,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.dataset import Dataset
-from perovshell.data.records import StabilityTest
 from perovshell.models.censored import PooledEffects
-from perovshell.models.stability import LIFETIME_PRIOR_SD, lifetime_labels
+from perovshell.models.stability import LIFETIME_PRIOR_SD, SHELL_PRIOR_SD
 from perovshell.training import learners
 from perovshell.training.figures import WIDENED, PaperBootstrap, concordance
 from perovshell.training.headline import row_likelihood
@@ -31,68 +29,50 @@ Floats = npt.NDArray[np.float64]
 Predicted = tuple[Floats, Floats]
 """Mean and standard deviation of the logarithm, each of shape (n,)."""
 
-_PRIOR_SD: Final = {
-    **LIFETIME_PRIOR_SD,
-    "class": 0.7,
-    "shell": 0.7,
-    "encapsulation": 0.5,
-    "structure": 0.5,
-    "paper": 1.5,
-}
+_PRIOR_SD: Final = {**LIFETIME_PRIOR_SD, **SHELL_PRIOR_SD, "paper": 1.5}
 """Prior standard deviations of log-scale effects of the linear rivals."""
 NULL: Final = "null: stressor and side"
-OURS: Final = "boosted AFT, normal (the product's)"
+BOOSTED: Final = "boosted AFT, normal"
+LINEAR: Final = "linear AFT: shell, class, structure"
 GAIN_NULL: Final = "null: one mean"
-GAIN_OURS: Final = "partial pooling (the product's)"
+GAIN_OURS: Final = "partial pooling"
 _SCALES: Final = (0.6, 0.8)
 """Scales of the boosted normal model beside that of the null model's residuals."""
 
 
 def compare_lifetimes(
-    problems: Problems, dataset: Dataset, settings: Settings
+    problems: Problems, settings: Settings, *, has_trees: bool
 ) -> list[dict[str, Any]]:
-    """Return a row of figures for each model of the lifetime."""
+    """Return a row of figures for each model of the lifetime; `has_trees` tells the product's."""
     problem = problems.lifetime
-    linear = _shell_labels(problem, dataset, paper=False)
-    hierarchical = _shell_labels(problem, dataset, paper=True)
     models: dict[str, Callable[[Rows, Rows], Predicted]] = {
-        NULL: lambda train, test: _linear(problem, problem.labels, train, test),
-        "linear AFT: shell, class, structure": lambda train, test: _linear(
-            problem, linear, train, test
-        ),
-        "hierarchical AFT with paper effect": lambda train, test: _linear(
-            problem, hierarchical, train, test
-        ),
+        NULL: partial(_linear, problem, problem.labels),
+        LINEAR: partial(_linear, problem, _all_labels(problem)),
+        "hierarchical AFT with paper effect": partial(_linear, problem, _paper_labels(problem)),
+        BOOSTED: _boosted(problem, settings, "normal"),
     }
-    for distribution in ("normal", "logistic", "extreme"):
-        name = OURS if distribution == "normal" else f"boosted AFT, {distribution}"
-        models[name] = _boosted(problem, settings, distribution)
+    for distribution in ("logistic", "extreme"):
+        models[f"boosted AFT, {distribution}"] = _boosted(problem, settings, distribution)
     for scale in _SCALES:
-        models[f"boosted AFT, normal, scale x {scale:g}"] = _boosted(
-            problem, settings, "normal", scale
-        )
+        models[f"{BOOSTED}, scale x {scale:g}"] = _boosted(problem, settings, "normal", scale)
     everything = np.ones((len(problem.low), len(problem.low)), dtype=bool)
     same = problem.stressors[:, None] == problem.stressors[None, :]
     coated = problem.is_coated[:, None] & problem.is_coated[None, :]
     pairs = {"concordance": everything, "within": same, "coated": same & coated}
-    return _table(problem, models, (NULL, OURS), pairs, settings)
+    return _table(problem, models, (NULL, BOOSTED if has_trees else LINEAR), pairs, settings)
 
 
-def compare_gains(problems: Problems, dataset: Dataset, settings: Settings) -> list[dict[str, Any]]:
+def compare_gains(problems: Problems, settings: Settings) -> list[dict[str, Any]]:
     """Return a row of figures for each model of the gain."""
     problem, lives = problems.gain, problems.lifetime
-    boosted, hierarchical = (
-        _boosted(lives, settings, "normal"),
-        lambda train, test: _linear(lives, _shell_labels(lives, dataset, paper=True), train, test),
-    )
+    boosted = _boosted(lives, settings, "normal")
+    hierarchical = partial(_linear, lives, _paper_labels(lives))
     models: dict[str, Callable[[Rows, Rows], Predicted]] = {
-        GAIN_NULL: lambda train, test: _pooled(problem, train, test, null=True),
-        GAIN_OURS: lambda train, test: _pooled(problem, train, test, null=False),
-        "difference of boosted lifetimes": lambda train, test: _difference(
-            problem, lives, boosted, train, test
-        ),
-        "difference of hierarchical lifetimes (pairs)": lambda train, test: _difference(
-            problem, lives, hierarchical, train, test
+        GAIN_NULL: partial(_pooled, problem, null=True),
+        GAIN_OURS: partial(_pooled, problem, null=False),
+        "difference of boosted lifetimes": partial(_difference, problem, lives, boosted),
+        "difference of hierarchical lifetimes (pairs)": partial(
+            _difference, problem, lives, hierarchical
         ),
     }
     everything = np.ones((len(problem.low), len(problem.low)), dtype=bool)
@@ -117,7 +97,7 @@ def _table(
     rows = []
     for name, model in models.items():
         step = paired_steps(partial(_means, model), splits, len(low), settings.jobs)["model"]
-        row: dict[str, Any] = {"model": name}
+        row: dict[str, Any] = {"model": f"{name} (the product's)" if name == ours else name}
         for figure, allowed in pairs.items():
             row[figure] = concordance(step, low, high, allowed, problem.share)
         row["log_likelihood"] = bootstrap.mean_by_paper(chance[name])[0]
@@ -203,26 +183,11 @@ def _difference(
     return mean, sigma
 
 
-def _shell_labels(
-    problem: LifetimeProblem, dataset: Dataset, *, paper: bool
-) -> list[tuple[str, ...]]:
-    tests = {test.number: test for test in dataset.tests}
-    return [
-        (
-            *_side_labels(tests[int(number)], coated=bool(coated)),
-            *((f"paper:{of_paper}",) if paper else ()),
-        )
-        for number, coated, of_paper in zip(
-            problem.tests, problem.is_coated, problem.papers, strict=True
-        )
-    ]
+def _all_labels(problem: LifetimeProblem) -> list[tuple[str, ...]]:
+    return learners.linear_labels(problem, np.arange(len(problem.low)))
 
 
-def _side_labels(test: StabilityTest, *, coated: bool) -> tuple[str, ...]:
-    labels = list(lifetime_labels(test.stressor, coated=coated))
-    sample = test.sample
-    if coated:
-        labels += dict.fromkeys(f"class:{layer.material_class}" for layer in sample.layers)
-        labels += dict.fromkeys(f"shell:{layer.name}" for layer in sample.layers)
-        labels += [f"structure:{sample.structure}", f"encapsulation:{sample.encapsulation}"]
-    return tuple(labels)
+def _paper_labels(problem: LifetimeProblem) -> list[tuple[str, ...]]:
+    papers = problem.papers.tolist()
+    labels = _all_labels(problem)
+    return [(*own, f"paper:{paper}") for own, paper in zip(labels, papers, strict=True)]

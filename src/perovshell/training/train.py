@@ -23,6 +23,7 @@ from perovshell.training import learners, nested
 from perovshell.training import problems as made
 from perovshell.training.baselines import weighted_median
 from perovshell.training.calibration import (
+    calibrated,
     calibration_rows,
     floor_scores,
     interval_scores,
@@ -164,7 +165,9 @@ def final_fit(
         fitted = fitted if forms[name].has_trees else fitted.without_trees
         regressions[name] = _regression_model(name, problem, fitted, results[name])
         native |= _named(name, fitted.trees.native)
-    lifetime, trees = _lifetime_model(dataset, problems.lifetime, results["lifetime"], settings)
+    lifetime, trees = _lifetime_model(
+        dataset, problems.lifetime, results["lifetime"], forms["lifetime"], settings
+    )
     native |= _named("lifetime", trees)
     predictor = Predictor(
         featurizer=featurizer,
@@ -191,20 +194,23 @@ def _regression_model(
     usable = calibration_rows(name, problem)
     median = weighted_median(problem.target, problem.weights(np.arange(len(problem.target))))
     null, flat = np.full(len(problem.target), median), np.ones(len(problem.target))
+    groups = problem.weight_groups
     predicted, difficulty = result.model[0], result.others["difficulty"]
     pairs = Pairs.of(name, problem, result)
+    scores, replicated = calibrated(problem, predicted, difficulty, usable)
     return RegressionModel(
         prior=fitted.prior,
         difficulty=fitted.difficulty,
         forest=fitted.trees.forest,
         columns=fitted.trees.columns,
-        scores=residual_scores(problem, predicted, difficulty, usable),
+        scores=scores,
+        replicated=replicated,
         step=learners.fit_step(problem) if name == "plqy" else None,
         step_scores=pairs.step_scores(),
         carry=pairs.carry(),
         carried_scores=pairs.carried_scores(),
         null_value=median,
-        null_scores=residual_scores(problem, null, flat, usable),
+        null_scores=residual_scores(problem, null, flat, usable, groups),
     )
 
 
@@ -212,13 +218,19 @@ def _lifetime_model(
     dataset: Dataset,
     problem: made.LifetimeProblem,
     result: nested.OutOfFold,
+    form: Form,
     settings: nested.Settings,
 ) -> tuple[LifetimeModel, tuple[bytes, ...]]:
     rows = np.arange(len(problem.low))
     boosters = learners.BOOSTERS["lifetime"][: settings.boosters]
-    fitted = learners.fit_lifetimes(problem, rows, boosters, settings.seed)
+    fitted = (
+        learners.fit_lifetimes(problem, rows, boosters, settings.seed)
+        if form.has_trees
+        else learners.fit_linear_lifetimes(problem, rows)
+    )
     model = LifetimeModel(
         null=fitted.null,
+        effects=fitted.effects,
         forest=fitted.trees.forest,
         columns=fitted.trees.columns,
         scores=interval_scores(result.model[0], problem, rows),
