@@ -11,6 +11,8 @@ from perovshell.errors import ModelFolderError
 from perovshell.model import Model
 from perovshell.models.folder import FORMAT, MANIFEST, read_folder, write_folder
 
+INFO = ("dataset", "settings", "figures", "skill", "forms")
+
 
 @pytest.fixture
 def copy(model_folder: Path, tmp_path: Path) -> Path:
@@ -24,7 +26,7 @@ def change_manifest(folder: Path, **changes: object) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["model.json", "tables.json", "elements.npz", "pl.npz", "gain.npz", "lifetime-1.ubj"],
+    ["model.json", "tables.json", "elements.npz", "pl.npz", "gain.npz", "pl-1.ubj"],
 )
 def test_a_changed_byte_is_named(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())
@@ -83,7 +85,7 @@ def test_a_manifest_cannot_reach_outside_its_folder(copy: Path) -> None:
 
 def test_written_again_it_is_the_same_byte_for_byte(model: Model, tmp_path: Path) -> None:
     native = dict.fromkeys(("pl", "plqy", "lifetime"), b"trees")
-    info = {key: vars(model.info)[key] for key in ("dataset", "settings", "figures", "skill")}
+    info = {key: vars(model.info)[key] for key in INFO}
     ids = [write_folder(tmp_path / name, model.predictor, info, native) for name in "ab"]
     assert ids[0] == ids[1]
     for path in (tmp_path / "a").iterdir():
@@ -91,7 +93,7 @@ def test_written_again_it_is_the_same_byte_for_byte(model: Model, tmp_path: Path
 
 
 def test_read_back_it_predicts_the_same(model: Model, tmp_path: Path) -> None:
-    info = {key: vars(model.info)[key] for key in ("dataset", "settings", "figures", "skill")}
+    info = {key: vars(model.info)[key] for key in INFO}
     write_folder(tmp_path / "again", model.predictor, info, {})
     rows = [{"core": "CsPbBr3", "shell": "SiO2"}, {"core": "FAPbI3", "shell": "none"}]
     assert Model.from_folder(tmp_path / "again").predict(rows) == model.predict(rows)

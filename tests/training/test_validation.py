@@ -11,7 +11,7 @@ from perovshell.data.dataset import Dataset
 from perovshell.features.featurizer import Featurizer
 from perovshell.training import problems as made
 from perovshell.training.baselines import weighted_median
-from perovshell.training.calibration import step_scores
+from perovshell.training.effects import Pairs
 from perovshell.training.figures import (
     PaperBootstrap,
     by_paper_slope,
@@ -19,7 +19,9 @@ from perovshell.training.figures import (
     regression_figures,
 )
 from perovshell.training.folds import fold_of, folds_of
+from perovshell.training.headline import bound_gain
 from perovshell.training.learners import bounded_error, fit_step
+from perovshell.training.nested import OutOfFold
 
 # Splits --------------------------------------------------------------------------------------
 
@@ -163,6 +165,34 @@ def test_the_bootstrap_over_papers_covers_the_mean() -> None:
     assert 0.83 <= np.mean(covered) <= 0.96
 
 
+def test_a_row_counts_its_share_within_its_paper() -> None:
+    papers, share = np.array(["a", "a", "b"]), np.array([0.75, 0.25, 1.0])
+    found = PaperBootstrap.of(papers, share).mean_by_paper(np.array([1.0, 0.0, 0.0]))
+    assert found[0] == pytest.approx(0.75 / 2)
+
+
+def test_median_and_r2_have_intervals_over_papers() -> None:
+    random = np.random.default_rng(5)
+    observed = random.normal(size=80)
+    predicted = observed + 0.5 * random.normal(size=80)
+    bootstrap = PaperBootstrap.of(np.repeat(np.arange(40), 2).astype(str))
+    for middle, low, high in (bootstrap.median(observed), bootstrap.r2(observed, predicted)):
+        assert low < middle < high
+    assert bootstrap.r2(observed, predicted)[0] == pytest.approx(
+        1 - ((observed - predicted) ** 2).sum() / ((observed - observed.mean()) ** 2).sum()
+    )
+
+
+def test_bounds_are_compared_at_equal_coverage() -> None:
+    """A bound that is higher but breaks more often gains nothing once it is as careful."""
+    low = np.exp(np.arange(10.0))
+    papers = PaperBootstrap.of(np.arange(10).astype(str))
+    null = np.arange(10.0) - 1.0  # always kept
+    assert bound_gain(papers, np.arange(10.0) + 0.5, null, low)[0] == pytest.approx(1.0)
+    assert bound_gain(papers, null - 3.0, null, low)[0] == pytest.approx(1.0)
+    assert math.isnan(bound_gain(papers, np.full(10, -np.inf), null, low)[0])
+
+
 def test_slope_is_held_within_0_and_1() -> None:
     x = np.linspace(0, 1, 20)
     ones = np.ones(20)
@@ -185,7 +215,9 @@ def test_a_bound_that_is_kept_is_no_error() -> None:
 
 def test_pairs_of_one_paper_measure_the_shells_effect(pl: made.RegressionProblem) -> None:
     paper_effect = 0.3 * (pl.papers == "energies2021")  # cancels in a difference
-    scores = step_scores(pl, pl.target + paper_effect, None)
+    predicted = (pl.target + paper_effect)[None, :]
+    result = OutOfFold(predicted, {"difficulty": np.ones(len(pl.target))}, [])
+    scores = Pairs.of("pl", pl, result).step_scores()
     assert scores.values == pytest.approx(np.zeros(len(scores.values)), abs=1e-12)
 
 

@@ -6,7 +6,7 @@ by the service.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from perovshell.models.outputs import LEAST_GAIN
@@ -35,7 +35,7 @@ def card_sections(info: Mapping[str, Any]) -> list[Section]:
     """Return the card of a model.
 
     Args:
-        info: `model_id`, `dataset`, `settings`, `figures` and `skill`, as in
+        info: `model_id`, `dataset`, `settings`, `figures`, `skill` and `forms`, as in
             `models.folder.ModelInfo`.
     """
     return [
@@ -43,6 +43,7 @@ def card_sections(info: Mapping[str, Any]) -> list[Section]:
         ("Data", _data(info)),
         ("Validation by paper [90 % intervals over papers]", figure_lines(info)),
         ("What has skill", [_skill(name, verdict) for name, verdict in info["skill"].items()]),
+        ("Which form of each model", list(_forms(info))),
         ("Limits", _limits()),
         ("How it was made", _made(info)),
     ]
@@ -160,7 +161,22 @@ def _limits() -> list[str]:
         "Stability intervals are 90 % lower bounds without an upper end.",
         f"Stressors of fewer than {THIN_STRESSOR_PAPERS} papers are answered from the null model.",
         "Shell thickness is known for too few samples and ignored.",
+        (
+            "The probability of passing a gain is the least it can be: what was seen at least. How "
+            "large gains without an upper bound are, nobody knows."
+        ),
+        (
+            "The effect of a shell rests on few pairs of a coated and a bare sample of one paper: "
+            "seven for PLQY, one for PL. Its intervals come from pairs of any two samples of one "
+            "core in one paper."
+        ),
     ]
+
+
+def _forms(info: Mapping[str, Any]) -> Iterator[str]:
+    for target, sentence in info["forms"].items():
+        yield f"{_NAMES[target]}: {sentence}"
+    yield "A tie goes to boosted trees for PL, to the simpler model otherwise."
 
 
 def _made(info: Mapping[str, Any]) -> list[str]:
@@ -172,8 +188,9 @@ def _made(info: Mapping[str, Any]) -> list[str]:
             f"{settings['repeats']} repeats of the model seed"
         ),
         (
-            "PL and PLQY: a robust linear prior from physics plus boosted trees; lifetime: boosted "
-            "accelerated failure time on intervals; gain: partial pooling of two-sided tests"
+            "PL and PLQY: a robust linear prior from physics; lifetime: stressor and side, on "
+            "intervals; where they win, boosted trees on the rest; gain: partial pooling of "
+            "two-sided tests"
         ),
         versions,
     ]
@@ -222,25 +239,28 @@ def _stability(figures: Figures) -> list[str]:
             f"  against {name}: {_concordances(figures, f'{rival}.{key}')}"
             for rival, name in (("null", "the null model"), ("duration", "test duration alone"))
         ]
+        lines.append(
+            f"  better than the null by {_concordances(figures, f'null.{key}', '_difference')}"
+        )
         over_null = _ends(figures, f"null.{key}.log_likelihood_difference")
         lines.append(f"  log likelihood over the null {over_null}")
         lines.append(
             f"  90 % lower bound kept between {_plain(figures[f'{key}.coverage_certain'])} and "
-            f"{_plain(figures[f'{key}.coverage_possible'])}; mean log bound over the null's "
-            f"{_ends(figures, f'null.{key}.log_lower_bound_difference')}"
+            f"{_plain(figures[f'{key}.coverage_possible'])}; at equal coverage, log bound over the "
+            f"null's {_ends(figures, f'null.{key}.log_lower_bound_difference')}"
         )
     return lines
 
 
-def _concordances(figures: Figures, key: str) -> str:
+def _concordances(figures: Figures, key: str, of: str = "") -> str:
     parts = [
-        f"{words}{_ends(figures, f'{key}.concordance{end}')}"
+        f"{words}{_ends(figures, f'{key}.concordance{end}{of}')}"
         for end, words in (
             ("", ""),
             ("_within", "within a stressor "),
             ("_coated", "coated against coated "),
         )
-        if figures.get(f"{key}.concordance{end}") is not None
+        if figures.get(f"{key}.concordance{end}{of}") is not None
     ]
     return ", ".join(parts)
 
