@@ -2,7 +2,11 @@
 
 import pytest
 
-from perovshell.training.simulation import SimulatedCoverage, simulated_coverage
+from perovshell.training.simulation import (
+    SimulatedCoverage,
+    simulated_bounds,
+    simulated_coverage,
+)
 
 DATASETS = 1000
 
@@ -25,3 +29,11 @@ def test_by_rows_falls_below(coverage: SimulatedCoverage) -> None:
 def test_the_simulation_is_fixed_by_its_seed() -> None:
     assert simulated_coverage(10, 20, seed=1) == simulated_coverage(10, 20, seed=1)
     assert simulated_coverage(10, 20, seed=1) != simulated_coverage(10, 20, seed=2)
+
+
+@pytest.mark.parametrize("papers", [18, 54])
+def test_lower_bounds_hold_where_tests_stop_by_chance(papers: int) -> None:
+    """Where they stop just before failure, what was seen cannot tell: then fewer are kept."""
+    found = simulated_bounds(papers, 500, seed=2)
+    assert found.by_chance + 3 * found.by_chance_error >= 0.9
+    assert 0.8 < found.before_failure < found.by_chance

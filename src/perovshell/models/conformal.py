@@ -20,6 +20,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 _MAX_STEPS = 20_000
 _TOLERANCE = 1e-10
+_TINY = 1e-300
 _ROUNDING = 1e-12
 _LEVELS_KEPT = 64
 
@@ -139,17 +140,37 @@ def censored_scores(
     """
     starts, covers = _mass_intervals(low, high)
     weights = group_masses(groups, share)
-    mass = np.full(len(starts), 1.0 / len(starts))
-    for _ in range(_MAX_STEPS):
-        share = covers * mass
-        share /= share.sum(axis=1, keepdims=True)
-        update = weights @ share / weights.sum()
-        change = float(np.abs(update - mass).max())
-        mass = update
-        if change < _TOLERANCE:
-            break
+    mass = _most_likely(covers, weights / weights.sum())
     kept = mass > 1e-12  # noqa: PLR2004
     return Scores(starts[kept], mass[kept] * weights.sum(), len(set(groups)))
+
+
+def _most_likely(covers: Floats, weights: Floats) -> Floats:
+    """Return the masses of mass intervals that make what was seen most likely.
+
+    Expectation-maximisation with squared steps (Varadhan and Roland,
+    10.1111/j.1467-9469.2007.00585.x): a step that leaves the simplex is not taken.
+
+    Args:
+        covers: Whether a row (first axis) covers a mass interval (second axis), as 0 or 1.
+        weights: Weights of the rows, with the sum 1.
+    """
+
+    def step(mass: Floats) -> Floats:
+        return np.asarray(mass * (weights / (covers @ mass) @ covers))
+
+    mass = np.full(covers.shape[1], 1.0 / covers.shape[1])
+    for _ in range(_MAX_STEPS):
+        once = step(mass)
+        change = once - mass
+        if float(np.abs(change).max()) < _TOLERANCE:
+            break
+        twice = step(once)
+        turn = twice - once - change
+        far = math.sqrt(float(change @ change) / max(float(turn @ turn), _TINY))
+        leap = mass + 2.0 * far * change + far**2 * turn
+        mass = step(leap if far > 1.0 and (leap >= 0.0).all() else twice)
+    return np.asarray(mass / mass.sum())
 
 
 def _mass_intervals(low: Floats, high: Floats) -> tuple[Floats, npt.NDArray[np.float64]]:

@@ -38,7 +38,7 @@ from perovshell.training.nested import (
 from perovshell.training.problems import RegressionProblem
 from perovshell.training.rivals import compare_gains, compare_lifetimes
 from perovshell.training.rungs import SPLITS, rung_splits
-from perovshell.training.simulation import simulated_coverage
+from perovshell.training.simulation import simulated_bounds, simulated_coverage
 from perovshell.training.train import final_fit, literature_rows, problems_of, recorded_settings
 
 Floats = npt.NDArray[np.float64]
@@ -71,6 +71,8 @@ DEALT_FIGURES: Final = (
     "null.gain.paper.all.log_likelihood_difference",
 )
 SIMULATED_PAPERS: Final = (10, 20, 45, 100)
+BOUNDED_PAPERS: Final = (18, 54)
+"""Papers that calibrate the lower bounds of gain and lifetime."""
 SIMULATIONS: Final = 2000
 """Simulated data sets for each number of papers."""
 
@@ -158,6 +160,9 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     tables["simulated_coverage"] = [
         asdict(simulated_coverage(papers, SIMULATIONS, settings.seed))
         for papers in SIMULATED_PAPERS
+    ]
+    tables["simulated_bounds"] = [
+        asdict(simulated_bounds(papers, SIMULATIONS, settings.seed)) for papers in BOUNDED_PAPERS
     ]
     tables["fold_deals"] = tester.fold_deals(results)
     tables["learning_curve"] = tester.learning_curve()

@@ -32,9 +32,14 @@ _TABLES: Final = {
             "another structure."
         ),
     ),
+    "by_domain": (
+        "Errors inside and outside the domain",
+        "The verdict that the other papers make of each sample: what the user is told, tested.",
+    ),
     "intervals": (
         "Intervals",
         (
+            "K papers calibrate (a collection counts as one; bare CsPbCl3 has 58 of its own). "
             "Coverage by level, mean width, the width without the difficulty, and that of "
             "intervals about the median."
         ),
@@ -46,16 +51,37 @@ _TABLES: Final = {
             "in its 90 % interval, calibrated on papers left out, and on rows left out at random."
         ),
     ),
+    "simulated_bounds": (
+        "Do lower bounds hold that were calibrated on intervals?",
+        (
+            "Simulated data sets whose true values are seen as intervals, as lifetimes are: how "
+            "often a new paper's true value lies above its 90 % lower bound, where tests stop by "
+            "chance, and where half of them stop shortly before the sample fails."
+        ),
+    ),
+    "lower_bounds": (
+        "Lower bounds of lifetime and gain by level",
+        (
+            "How often they hold for certain (the whole observed interval lies above) and possibly "
+            "(some of it does), beside the null model's; and how far they lie above the null's "
+            "(natural logarithm) when both hold for certain as often."
+        ),
+    ),
     "noise_floor": (
         "Noise floor",
         (
-            "How far papers on one core and shell lie from each other: standard deviation, and "
-            "the mean error of predicting a paper by the median of the others (nm, points)."
+            "How far papers on one core and shell lie from each other: standard deviation, the "
+            "mean error of predicting a paper by the median of the others, and the model's own "
+            "on the same papers (nm, points)."
         ),
     ),
     "shell_effect": (
-        "What a coating does to the PLQY",
-        "Coated minus bare of one core in one paper (points), and three ways to predict it.",
+        "What a measured bare sample says of the coated one",
+        (
+            "Mean errors (nm, points) of ways to predict a coated sample whose bare one was "
+            "measured in the same paper, all papers left out in turn; and the coverage of the 90 % "
+            "intervals over all pairs of one core in one paper."
+        ),
     ),
     "fold_deals": (
         "The same figures with the papers dealt into other folds",
