@@ -34,7 +34,7 @@ from perovshell.training.problems import RegressionProblem
 from perovshell.training.train import problems_of
 
 FOLDS, INNER_FOLDS, JOBS = 20, 5, 2
-OURS: Final = "XGBoost, pseudo-Huber with bounds (the product's)"
+OURS: Final = "XGBoost, pseudo-Huber with bounds (the default)"
 LOSS_SCALE: Final = {"pl": 0.02, "plqy": 20.0}
 SHAPES: Final = {
     name: [(b.rounds, b.depth, b.learning_rate) for b in BOOSTERS[name]] for name in LOSS_SCALE
@@ -49,7 +49,7 @@ Fit = Callable[[RegressionProblem, Rows, Floats, Shape, str], Callable[[Rows], F
 
 
 def xgboost(scale_of: dict[str, float]) -> Fit:
-    """Return the product's trees, with a loss that is linear from a scale on."""
+    """Return the default trees, with a loss that is linear from a scale on."""
 
     def fit(
         problem: RegressionProblem, rows: Rows, start: Floats, shape: Shape, name: str
@@ -188,7 +188,7 @@ def run(name: str, problem: RegressionProblem) -> dict[str, dict[str, Floats]]:
 
 
 def table(name: str, problem: RegressionProblem) -> list[dict[str, Any]]:
-    """Return mean and median errors, and the difference from the product's with its interval."""
+    """Return mean and median errors, and the difference from the default with its interval."""
     found = run(name, problem)
     rows = []
     for subset in SUBSETS[name]:
@@ -213,7 +213,7 @@ def table(name: str, problem: RegressionProblem) -> list[dict[str, Any]]:
 
 def lines(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return the table in Markdown."""
-    head = "| target, rows | trees on the prior | mean error | median | worse than the product's "
+    head = "| target, rows | trees on the prior | mean error | median | worse than the default "
     head += "| inner folds choose |"
     made = [head, "|---|---|---|---|---|---|"]
     for row in rows:
