@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from perovshell.errors import InputError
 from perovshell.model import Model
-from perovshell.models.outputs import output_columns
+from perovshell.models.outputs import Wishes, output_columns
 from perovshell.models.request import Request
 
 SYSTEMS = Path(__file__).parent.parent / "data" / "systems.csv"
@@ -58,6 +58,66 @@ def test_a_measured_bare_yield_anchors_the_answer(model: Model) -> None:
     answer = one(model, core="CsPbBr3", shell="SiO2", bare_plqy_percent=20)
     assert answer["plqy_percent"] == pytest.approx(20 + answer["plqy_change"], abs=0.01)
     assert answer["plqy_change_lower"] >= -20
+
+
+@pytest.mark.parametrize("coverage", [0.3, 0.5, 0.8, 0.9, 0.97])
+@pytest.mark.parametrize("bare", [{}, {"bare_pl_peak_nm": 505, "bare_plqy_percent": 35}])
+@pytest.mark.parametrize("core", ["CsPbBr3", "CsPbCl3", "MAPbI3", "AuCu"])
+def test_an_interval_holds_its_value_at_every_coverage(
+    model: Model, core: str, bare: dict[str, float], coverage: float
+) -> None:
+    row = {"core": core, "shell": "SiO2", **bare}
+    answer = model.predict([row], coverage=coverage)[0]
+    names = [name.removesuffix("_lower") for name in answer if name.endswith("_lower")]
+    assert len(names) == 10
+    for name in names:
+        assert answer[f"{name}_lower"] <= answer[name] <= answer[f"{name}_upper"], name
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.9, 0.97])
+def test_a_measured_bare_value_never_widens_an_interval(model: Model, coverage: float) -> None:
+    row = {"core": "CsPbBr3", "shell": "SiO2"}
+    spread = model.predictor.plqy
+    free, known = (
+        model.predict([{**row, **bare}], coverage=coverage)[0]
+        for bare in ({}, {"bare_plqy_percent": 55})
+    )
+    assert 0.0 < spread.carry < 1.0
+    wide, narrow = (a["plqy_percent"] - a["plqy_percent_lower"] for a in (free, known))
+    assert narrow <= wide + 1e-3
+
+
+def test_a_poor_bare_sample_is_expected_to_gain_more(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "SiO2"}
+    poor, good = (one(model, **row, bare_plqy_percent=value) for value in (20, 90))
+    assert poor["plqy_change"] > good["plqy_change"]
+    assert poor["plqy_percent"] < good["plqy_percent"]
+
+
+def test_a_replicated_combination_has_its_own_interval(model: Model) -> None:
+    known = one(model, core="CsPbCl3", shell="none")
+    width = known["pl_peak_nm_upper"] - known["pl_peak_nm_lower"]
+    nearly = one(model, core="CsPb(Cl0.99Br0.01)3", shell="none")
+    assert list(model.predictor.pl.replicated) == ["CsPbCl3 / none"]
+    assert width < 0.8 * (nearly["pl_peak_nm_upper"] - nearly["pl_peak_nm_lower"])
+
+
+def test_chances_of_gain_fall_with_the_gain(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "SiO2"}
+    chances = [
+        model.predict([row], stressors=["water"], wishes=Wishes(gain_above=gain))[0][
+            "gain_above_water"
+        ]
+        for gain in (2, 10, 100, 1e4, 1e8)
+    ]
+    assert chances == sorted(chances, reverse=True)
+    assert chances[0] > chances[2] > chances[-1] == 0.0
+
+
+def test_a_temperature_is_said_to_be_ignored_where_it_is(model: Model) -> None:
+    answer = one(model, core="CsPbBr3", shell="SiO2", temperature_c=80)
+    ignored = "temperature_c is ignored" in answer["domain_reason"]
+    assert ignored != model.predictor.lifetime.has_trees
 
 
 def test_a_metal_core_is_answered_from_the_null_model(model: Model) -> None:
