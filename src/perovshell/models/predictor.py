@@ -15,8 +15,9 @@ from perovshell.data.targets import EV_NM
 from perovshell.data.vocabulary import STRESSORS, column_name
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Combination, Featurizer
+from perovshell.models.block import Block
 from perovshell.models.contributions import ForestContributions
-from perovshell.models.evidence import Domain, Literature, combination_name
+from perovshell.models.evidence import Domain, Literature
 from perovshell.models.explain import Reason, lifetime_reason, pl_reason, plqy_reason
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
@@ -29,7 +30,6 @@ from perovshell.models.outputs import (
     unanswered,
 )
 from perovshell.models.request import Request
-from perovshell.models.spread import Spread
 from perovshell.models.stability import (
     TEST_DESCRIPTORS,
     THIN_STRESSOR_PAPERS,
@@ -39,7 +39,6 @@ from perovshell.models.stability import (
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
 
 Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 _LN2 = math.log(2.0)
 _TINY = 1e-12
@@ -126,7 +125,7 @@ class Predictor:
         bare_items = [item.bare for item in items]
         both = [*items, *bare_items]
         matrix = self.featurizer.matrix(both, elements_too=self._needs_elements)
-        found = _Numbers(items, bare_items, matrix, coverage, wishes)
+        found = Block(items, bare_items, matrix, coverage, wishes)
         pl = self._pl_columns(found, _field(requests, "bare_pl_peak_nm"))
         plqy = self._plqy_columns(found, _field(requests, "bare_plqy_percent"))
         columns = pl | plqy
@@ -135,7 +134,7 @@ class Predictor:
         numbers = {name: column for name, column in columns.items() if name not in asked}
         return numbers | {name: columns[name] for name in asked}
 
-    def _pl_columns(self, found: _Numbers, bare_nm: Floats) -> dict[str, Floats]:
+    def _pl_columns(self, found: Block, bare_nm: Floats) -> dict[str, Floats]:
         model, anchored = self.pl, ~np.isnan(bare_nm) & ~found.is_metal
         predicted = model.predict(found.both)
         spread = found.spread(model, predicted, anchored)
@@ -154,7 +153,7 @@ class Predictor:
             columns["pl_in_window"] = spread.cdf(first - energy) - spread.cdf(last - energy)
         return columns
 
-    def _plqy_columns(self, found: _Numbers, bare_percent: Floats) -> dict[str, Floats]:
+    def _plqy_columns(self, found: Block, bare_percent: Floats) -> dict[str, Floats]:
         model, anchored = self.plqy, ~np.isnan(bare_percent) & ~found.is_metal
         predicted = model.predict(found.both)
         spread = found.spread(model, predicted, anchored)
@@ -177,7 +176,7 @@ class Predictor:
         return columns
 
     def _stability_columns(
-        self, found: _Numbers, stressors: Sequence[str], temperature: Floats
+        self, found: Block, stressors: Sequence[str], temperature: Floats
     ) -> dict[str, Floats]:
         level = 1.0 - found.coverage
         # A bound of little coverage is no higher than the value.
@@ -206,9 +205,7 @@ class Predictor:
                 columns[f"gain_above_{name}"] = np.where(found.has_shell, above, 0.0)
         return columns
 
-    def _log_lifetimes(
-        self, found: _Numbers, stressors: Sequence[str], temperature: Floats
-    ) -> Floats:
+    def _log_lifetimes(self, found: Block, stressors: Sequence[str], temperature: Floats) -> Floats:
         """Return log lifetimes in log h, shape (n_stressors, n)."""
         if not stressors:
             return np.zeros((0, found.size))
@@ -221,7 +218,7 @@ class Predictor:
         return np.where(thin[:, None] | found.is_metal, null, full)
 
     def _lifetime_trees(
-        self, found: _Numbers, stressors: Sequence[str], temperature: Floats
+        self, found: Block, stressors: Sequence[str], temperature: Floats
     ) -> Floats:
         """Return what the trees add to log lifetimes, shape (n_stressors, n)."""
         if not self.lifetime.has_trees:
@@ -354,61 +351,6 @@ class Predictor:
             elif item.layers and self.gain.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
                 reasons.append(f"{stressor}: too few coated/bare pairs, gain from the null model")
         return list(dict.fromkeys(reason for reason in reasons if reason))
-
-
-class _Numbers:
-    """What all targets need of a block of requests."""
-
-    def __init__(
-        self,
-        items: Sequence[Combination],
-        bare_items: Sequence[Combination],
-        both: Floats,
-        coverage: float,
-        wishes: Wishes,
-    ) -> None:
-        self.items = items
-        self.bare_items = bare_items
-        self.size = len(items)
-        self.both = both
-        self.coated = both[: len(items)]
-        self.coverage = coverage
-        self.wishes = wishes
-        self.has_shell = np.array([bool(item.layers) for item in items])
-        self.is_metal = np.array([item.core is not None and item.core.is_metal for item in items])
-        self.may_change = self.has_shell & ~self.is_metal
-
-    def sides(self, values: Floats) -> tuple[Floats, Floats]:
-        """Return the coated and the bare part of values of `both`."""
-        return values[: self.size], values[self.size :]
-
-    def spread(self, model: RegressionModel, predicted: Floats, anchored: Mask) -> Spread:
-        """Return how far values may lie from what a model predicts of `both`."""
-        scale = model.difficulty.of(model.prior, self.both, predicted)
-        own, bare = self.sides(scale)
-        return Spread(
-            model=model,
-            scale=own,
-            bare_scale=bare,
-            places=self._places(model, self.items),
-            bare_places=self._places(model, self.bare_items),
-            has_shell=self.may_change,
-            is_metal=self.is_metal,
-            anchored=anchored,
-        )
-
-    def _places(self, model: RegressionModel, items: Sequence[Combination]) -> dict[str, Mask]:
-        """Return which items are each of the model's replicated combinations."""
-        if not model.replicated:
-            return {}
-        names = [combination_name(item) for item in items]
-        return {name: np.array([own == name for own in names]) for name in model.replicated}
-
-    def carried(
-        self, model: RegressionModel, measured: Floats, bare: Floats, coated: Floats
-    ) -> Floats:
-        """Return coated values where what the model missed of the bare sample is carried over."""
-        return np.where(self.may_change, coated + model.carry * (measured - bare), measured)
 
 
 def _field(requests: Sequence[Request], name: str) -> Floats:
