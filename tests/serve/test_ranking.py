@@ -57,6 +57,18 @@ def test_the_score_is_the_weighted_geometric_mean_of_the_wishes(model: Model) ->
         assert line.score == pytest.approx(math.exp((2 * logs[0] + logs[1] + logs[2]) / 4))
 
 
+def test_only_measured_evidence_orders_by_a_gain_without_skill(model: Model) -> None:
+    """Here the model has no skill: a shell moves by what tests of it and of its class say."""
+    gain = model.predictor.gain
+    verdict = model.info.skill["gain"]
+    assert not verdict["has_skill"]
+    for line in rank(with_(), model=model, top=1000).candidates:
+        layers = line.item.layers
+        stressor = gain.predict("water", layers) - gain.null - gain.of_shell(layers)
+        expected = gain.null + verdict["slope"] * stressor + gain.of_shell(layers)
+        assert math.log(line.values["gain_ranked"]) == pytest.approx(expected)
+
+
 def test_a_wish_of_weight_zero_does_not_count(model: Model) -> None:
     lines = rank(with_(wishes={"pl": 1}), model=model, top=1000).candidates
     assert [line.score for line in lines] == pytest.approx(

@@ -56,10 +56,11 @@ def shell_labels(item: Combination) -> tuple[str, ...]:
     if not item.layers:
         return ()
     context = (f"structure:{item.structure}", f"encapsulation:{item.encapsulation}")
-    return (*_layer_labels(item.layers), *context)
+    return (*layer_labels(item.layers), *context)
 
 
-def _layer_labels(layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
+def layer_labels(layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
+    """Return the labels of a shell's materials and of their classes."""
     classes = dict.fromkeys(f"class:{layer.material_class}" for layer in layers)
     names = dict.fromkeys(f"shell:{layer.name}" for layer in layers)
     return (*classes, *names)
@@ -67,4 +68,4 @@ def _layer_labels(layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
 
 def gain_labels(stressor: str, layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
     """Return the labels of the gain model."""
-    return (f"stressor:{stressor}", *_layer_labels(layers))
+    return (f"stressor:{stressor}", *layer_labels(layers))

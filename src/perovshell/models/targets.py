@@ -17,7 +17,7 @@ from perovshell.models.conformal import Scores
 from perovshell.models.difficulty import Difficulty
 from perovshell.models.forest import Forest
 from perovshell.models.prior import LinearPrior
-from perovshell.models.stability import gain_labels, lifetime_labels, shell_labels
+from perovshell.models.stability import gain_labels, layer_labels, lifetime_labels, shell_labels
 
 Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
@@ -198,6 +198,10 @@ class GainModel:
     def predict(self, stressor: str, layers: Sequence[ShellMaterial]) -> float:
         """Return the log gain of a shell under a stressor."""
         return self.effects.predict(gain_labels(stressor, layers))
+
+    def of_shell(self, layers: Sequence[ShellMaterial]) -> float:
+        """Return what tests of the shell and of its class add to the log gain, partially pooled."""
+        return sum(self.effects.effects.get(label, 0.0) for label in layer_labels(layers))
 
     @property
     def null(self) -> float:

@@ -257,11 +257,11 @@ class _Scorer:
         return float(min(max(value, 0.0), 100.0))
 
     def log_gain(self, item: Combination) -> float:
-        """Return the log gain that orders: the shell's own tests, the rest shrunk."""
+        """Return the log gain that orders: tests of the shell and its class, the rest shrunk."""
         gain = self.model.predictor.gain
-        known = sum(gain.effects.effects.get(f"shell:{layer.name}", 0.0) for layer in item.layers)
-        rest = gain.predict(self.space.stressor, item.layers) - known - gain.null
-        return float(gain.null + self._slope("gain") * rest + known)
+        measured = gain.of_shell(item.layers)
+        rest = gain.predict(self.space.stressor, item.layers) - measured - gain.null
+        return float(gain.null + self._slope("gain") * rest + measured)
 
     def _slope(self, target: str) -> float:
         verdict = self.skill[target]
