@@ -116,10 +116,13 @@ def _curve_figure(rows: Sequence[dict[str, Any]]) -> Figure:
     figure, axes = _pair()
     for place, name in zip(axes, _UNITS, strict=True):
         own = [row for row in rows if row["target"] == name]
-        counts = sorted({row["papers"] for row in own})
-        means = [np.mean([row["mae"][0] for row in own if row["papers"] == n]) for n in counts]
         place.scatter([r["papers"] for r in own], [r["mae"][0] for r in own], s=14, color="0.6")
-        place.plot(counts, means, color=_COLOURS[name])
+        shares = sorted({row["share"] for row in own})
+        means = [
+            np.mean([(r["papers"], r["mae"][0]) for r in own if r["share"] == share], axis=0)
+            for share in shares
+        ]
+        place.plot(*np.array(means).T, color=_COLOURS[name])
         place.set(xlabel="training papers", ylabel=_ERRORS[name])
     return figure
 
