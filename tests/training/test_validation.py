@@ -20,7 +20,7 @@ from perovshell.training.figures import (
 )
 from perovshell.training.folds import fold_of, folds_of
 from perovshell.training.headline import bound_gain
-from perovshell.training.learners import bounded_error, fit_step
+from perovshell.training.learners import bounded_error
 from perovshell.training.nested import OutOfFold
 
 # Splits --------------------------------------------------------------------------------------
@@ -227,12 +227,3 @@ def test_pairs_without_a_named_difference_say_nothing_of_a_shell(
     series = [row for row, paper in enumerate(pl.papers) if paper == "gao2025"]  # an etching series
     assert len(series) == 2
     assert not [pair for pair in made.same_core_pairs(pl) if pair[0] in series]
-
-
-def test_a_coating_adds_what_six_papers_measured_held_towards_zero(
-    dataset: Dataset, featurizer: Featurizer
-) -> None:
-    changes = {"aerogel": -7.6, "lv2019_guhrenz": 6.0, "lv2019_meyns": 4.0}
-    changes |= {"lv2019_yoon": -8.7, "mo2020": 25.6, "mollick2019": 48.0}
-    expected = sum(changes.values()) / (len(changes) + 3)
-    assert fit_step(made.plqy_problem(dataset, featurizer)) == pytest.approx(expected)

@@ -61,7 +61,7 @@ class Block:
             bare_scale=bare,
             places=self._places(model, self.items),
             bare_places=self._places(model, self.bare_items),
-            has_shell=self.may_change,
+            has_shell=self.has_shell,
             is_metal=self.is_metal,
             anchored=anchored,
         )

@@ -44,7 +44,7 @@ def card_sections(info: Mapping[str, Any]) -> list[Section]:
         ("Validation by paper [90 % intervals over papers]", figure_lines(info)),
         ("What has skill", [_skill(name, verdict) for name, verdict in info["skill"].items()]),
         ("Which form of each model", list(_forms(info))),
-        ("Limits", _limits()),
+        ("Limits", _limits(info["figures"])),
         ("How it was made", _made(info)),
     ]
 
@@ -148,14 +148,23 @@ def _data(info: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _limits() -> list[str]:
+def _limits(figures: Figures) -> list[str]:
     return [
+        (
+            "Outside the domain errors are larger and intervals cover less than asked: "
+            f"of lead-free cores a share of {_plain(figures.get('pl.paper.lead_free.coverage'))}."
+        ),
+        (
+            "The folds of the headline are fixed, and choices were made with this data in view; "
+            "`perovshell evaluate` shows the figures of other deals of the papers."
+        ),
         (
             "All stability gains in the literature are above 1, because they were published for "
             f"it: the probability of passing a gain is offered from {LEAST_GAIN:g} up only."
         ),
         (
-            "A lifetime is first-order equivalent, a convention to make tests comparable; "
+            "A lifetime is first-order equivalent, a convention to make tests comparable, and a "
+            "half-life is its ln 2; a gain has a model of its own and is not their ratio; "
             "finite bounds are widened by a factor 1.5 in scoring."
         ),
         "Stability intervals are 90 % lower bounds without an upper end.",

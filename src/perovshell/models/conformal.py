@@ -73,12 +73,14 @@ class Scores:
         """Return the probability that a signed residual is at most the given one, shape (n,).
 
         The scores are sizes of residuals: each counts half on either side, and so does the unseen
-        paper, without limit.
+        paper, without limit. Between two scores the probability rises in a straight line.
         """
         size = np.abs(residual)
-        reached = np.concatenate([[0.0], self._cumulative])
-        within = reached.take(np.searchsorted(self.values, size, "right"))
-        return np.where(residual >= 0, 0.5 + 0.5 * within, 0.5 - 0.5 * within)
+        if not len(self.values):
+            return np.full(len(size), 0.5)
+        values = np.concatenate([[0.0], self.values])
+        within = np.interp(size, values, np.concatenate([[0.0], self._cumulative]))
+        return np.asarray(np.where(residual >= 0, 0.5 + 0.5 * within, 0.5 - 0.5 * within))
 
     def share_above(self, residual: Floats) -> Floats:
         """Return the mass of signed scores above the given one, the unseen paper left out.

@@ -240,7 +240,7 @@ class Domain:
         for symbol, _ in core.amounts:
             count = self.ion_papers.get(symbol, 0)
             if count < FEW_PAPERS:
-                return f"{self.target}: {symbol} in the core is known from {_papers(count)}"
+                return f"{self.target}: {symbol} in the core is known from {papers_said(count)}"
         reach = float(np.abs(self.fractions - fractions).max(axis=1).min())
         if reach > MIXING_REACH:
             return f"{self.target}: nearest known core is {reach:.2f} away in site fraction"
@@ -264,7 +264,7 @@ class Domain:
             count = self.class_papers.get(layer.material_class, 0)
             if count < FEW_PAPERS:
                 kind = f"shell class {layer.material_class!r} ({layer.name})"
-                return f"{self.target}: {kind} is known from {_papers(count)}"
+                return f"{self.target}: {kind} is known from {papers_said(count)}"
         return ""
 
     def to_json(self) -> dict[str, Any]:
@@ -292,7 +292,8 @@ class Domain:
         )
 
 
-def _papers(count: int) -> str:
+def papers_said(count: int) -> str:
+    """Return a number of papers in words."""
     return "no paper" if count == 0 else f"{count} paper{'s' if count > 1 else ''} only"
 
 

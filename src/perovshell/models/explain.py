@@ -37,8 +37,8 @@ class Reason:
         target: Output column, such as `pl_peak_nm`.
         unit: Unit of `start` and `moved`: eV, percent, or log h.
         start: The mean over the training rows that the groups start from.
-        moved: How far each descriptor group moved it, largest first; start plus all of them is
-            the model's own prediction, before any measured bare value anchors it.
+        moved: How far each descriptor group, and a measured bare value, moved it, largest first;
+            start plus all of them is the prediction.
         sentence: The same in words.
     """
 
@@ -54,10 +54,22 @@ class Reason:
 
 
 def pl_reason(
-    model: RegressionModel, trees: ForestContributions, row: Floats, groups: Sequence[str]
+    model: RegressionModel,
+    trees: ForestContributions,
+    row: Floats,
+    groups: Sequence[str],
+    carried: float,
 ) -> Reason:
-    """Say what moved the PL energy (eV) of a descriptor row, in words as nm."""
-    start, moved = _regression_moves(model, trees, row, groups)
+    """Say what moved the PL energy (eV) of a descriptor row, in words as nm.
+
+    Args:
+        model: The model.
+        trees: Contributions of its trees.
+        row: Descriptors.
+        groups: Group of each of them.
+        carried: What a measured bare value moves, 0 where none was given.
+    """
+    start, moved = _regression_moves(model, trees, row, groups, carried)
     # To first order a step in energy moves the peak by -peak / energy times that step.
     energy = start + sum(moved.values())
     nm = {group: f"{-step * EV_NM / (start * energy):+.0f} nm" for group, step in moved.items()}
@@ -66,13 +78,22 @@ def pl_reason(
 
 
 def plqy_reason(
-    model: RegressionModel, trees: ForestContributions, row: Floats, groups: Sequence[str]
+    model: RegressionModel,
+    trees: ForestContributions,
+    row: Floats,
+    groups: Sequence[str],
+    carried: float,
 ) -> Reason:
-    """Say what moved the PLQY (percent) of a descriptor row."""
-    start, moved = _regression_moves(model, trees, row, groups)
+    """Say what moved the PLQY (percent) of a descriptor row; arguments as for `pl_reason`."""
+    start, moved = _regression_moves(model, trees, row, groups, carried)
     points = {group: f"{step:+.1f} points" for group, step in moved.items()}
     head = f"PLQY, from the literature's mean of {start:.0f} %"
     return Reason("plqy_percent", "percent", start, moved, _in_words(head, points))
+
+
+def null_reason(target: str, unit: str, value: float, why: str) -> Reason:
+    """Say that the null model answered a target, and why."""
+    return Reason(target, unit, value, {}, f"{target}: answered from the null model, {why}")
 
 
 def lifetime_reason(
@@ -110,7 +131,11 @@ def lifetime_reason(
 
 
 def _regression_moves(
-    model: RegressionModel, trees: ForestContributions, row: Floats, groups: Sequence[str]
+    model: RegressionModel,
+    trees: ForestContributions,
+    row: Floats,
+    groups: Sequence[str],
+    carried: float,
 ) -> tuple[float, dict[str, float]]:
     """Return the mean and what each descriptor group adds to it, in units of the target."""
     mean, terms = model.prior.contributions(row[None, :])
@@ -119,6 +144,7 @@ def _regression_moves(
     from_trees = trees.of_row(model.forest, row[model.columns])
     for group, amount in _by_group(from_trees, [groups[c] for c in model.columns]).items():
         moved[group] = moved.get(group, 0.0) + amount
+    moved["measured bare value"] = carried
     return mean + trees.expected, _largest_first(moved)
 
 

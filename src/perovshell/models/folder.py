@@ -36,6 +36,13 @@ FORMAT = 2
 KIND = "perovshell-model"
 MANIFEST = "manifest.json"
 TARGETS = ("pl", "plqy", "lifetime", "gain")
+_NO_SKILL = {
+    "pl": "the PL peak is predicted no better than by the median",
+    "plqy": "the PLQY is predicted no better than by the median",
+    "lifetime": "half-lives are predicted no better than by stressor and side alone",
+    "gain": "stability gains are predicted no better than by the mean of all shells",
+}
+"""What an answer says of a target without skill."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +162,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def _rebuild(files: Mapping[str, bytes], model_id: str) -> tuple[Predictor, ModelInfo]:
     model = json.loads(files["model.json"])
+    skill = model["skill"]
     tables = json.loads(files["tables.json"])
     table = ElementTable(_arrays(files["elements.npz"])["values"])
     featurizer = Featurizer.from_tables(tables, table)
@@ -168,6 +176,7 @@ def _rebuild(files: Mapping[str, bytes], model_id: str) -> tuple[Predictor, Mode
         gain=GainModel.from_parts(parts["gain"], arrays["gain"]),
         domains={name: Domain.from_json(data) for name, data in tables["domains"].items()},
         literature=Literature(tables["literature"], featurizer.reader),
+        notes=tuple(_NO_SKILL[name] for name in sorted(skill) if not skill[name]["has_skill"]),
     )
     keys = ("dataset", "settings", "figures", "skill", "forms")
     return predictor, ModelInfo(model_id, **{key: model[key] for key in keys})

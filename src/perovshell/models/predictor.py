@@ -17,8 +17,8 @@ from perovshell.errors import InputError
 from perovshell.features.featurizer import Combination, Featurizer
 from perovshell.models.block import Block
 from perovshell.models.contributions import ForestContributions
-from perovshell.models.evidence import Domain, Literature
-from perovshell.models.explain import Reason, lifetime_reason, pl_reason, plqy_reason
+from perovshell.models.evidence import Domain, Literature, Neighbour, papers_said
+from perovshell.models.explain import Reason, lifetime_reason, null_reason, pl_reason, plqy_reason
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
@@ -56,6 +56,7 @@ class Predictor:
         gain: Model of the stability gain.
         domains: Domain of PL, PLQY and stability, by target name.
         literature: The training samples.
+        notes: What is said of every answer with a shell: targets without skill.
     """
 
     featurizer: Featurizer
@@ -65,6 +66,7 @@ class Predictor:
     gain: GainModel
     domains: Mapping[str, Domain]
     literature: Literature
+    notes: tuple[str, ...] = ()
 
     def answer(
         self,
@@ -159,7 +161,7 @@ class Predictor:
         spread = found.spread(model, predicted, anchored)
         coated, bare = found.sides(predicted)
         value = _percent(np.where(found.is_metal, model.null_value, coated))
-        step = np.where(found.may_change, model.step or 0.0, 0.0)
+        step = np.where(found.may_change, value - _percent(bare), 0.0)
         start = np.where(anchored, bare_percent, value - step)
         carried = _percent(found.carried(model, start, bare, coated))
         value = np.where(anchored, carried, value)
@@ -258,24 +260,45 @@ class Predictor:
         """
         check_options(stressors, DEFAULT_COVERAGE)
         request = Request.read(row, self.featurizer.reader)
-        matrix = self.featurizer.matrix([request.item], elements_too=self._needs_elements)
+        sides = [request.item, request.item.bare]
+        matrix = self.featurizer.matrix(sides, elements_too=self._needs_elements)
+        if request.item.core is not None and request.item.core.is_metal:
+            why = "the core is a metal"
+            return [
+                null_reason("pl_peak_nm", "eV", self.pl.null_value, why),
+                null_reason("plqy_percent", "percent", self.plqy.null_value, why),
+                *(self._null_half_life(stressor, request.item, why) for stressor in stressors),
+            ]
         groups = [descriptor.group for descriptor in self.featurizer.descriptors]
-        tests = [self._test_columns(stressor, request.temperature_c) for stressor in stressors]
-        every = [*groups, *(descriptor.group for descriptor in TEST_DESCRIPTORS)]
+        measured = EV_NM / request.bare_pl_peak_nm, request.bare_plqy_percent
         return [
-            pl_reason(self.pl, self._trees["pl"], matrix[0], groups),
-            plqy_reason(self.plqy, self._trees["plqy"], matrix[0], groups),
-            *(
-                lifetime_reason(
-                    self.lifetime,
-                    self._trees["lifetime"],
-                    with_test_columns(matrix, [test])[0],
-                    every,
-                    (stressor, request.item),
-                )
-                for stressor, test in zip(stressors, tests, strict=True)
+            pl_reason(
+                *(self.pl, self._trees["pl"], matrix[0], groups),
+                _carried(self.pl, matrix, measured[0], request),
             ),
+            plqy_reason(
+                *(self.plqy, self._trees["plqy"], matrix[0], groups),
+                _carried(self.plqy, matrix, measured[1], request),
+            ),
+            *(self._half_life_reason(stressor, request, matrix[:1]) for stressor in stressors),
         ]
+
+    def _half_life_reason(self, stressor: str, request: Request, matrix: Floats) -> Reason:
+        if self.lifetime.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
+            return self._null_half_life(stressor, request.item, f"{stressor} has few papers")
+        test = self._test_columns(stressor, request.temperature_c)
+        descriptors = (*self.featurizer.descriptors, *TEST_DESCRIPTORS)
+        return lifetime_reason(
+            self.lifetime,
+            self._trees["lifetime"],
+            with_test_columns(matrix, [test])[0],
+            [descriptor.group for descriptor in descriptors],
+            (stressor, request.item),
+        )
+
+    def _null_half_life(self, stressor: str, item: Combination, why: str) -> Reason:
+        log_life = float(self.lifetime.predict_null(stressor, [bool(item.layers)])[0])
+        return null_reason(f"half_life_h_{column_name(stressor)}", "log h", log_life, why)
 
     @cached_property
     def _trees(self) -> dict[str, ForestContributions]:
@@ -304,6 +327,10 @@ class Predictor:
             f"note: no sample has the shell {name}, its class speaks for it"
             for name in self.literature.unseen_layers(request.item)
         ]
+        measured = self.literature.measured(request.item)
+        if measured:
+            notes.append(f"note: measured by {', '.join(_said_of(one) for one in measured[:3])}")
+        notes += [f"note: {note}" for note in self.notes if request.item.layers]
         nearest = self.literature.nearest(distances)
         texts = {
             "in_domain": not reasons,
@@ -318,7 +345,7 @@ class Predictor:
         return Answer(
             {name: ordered[name] for name in outputs},
             nearest,
-            self.literature.measured(request.item),
+            measured,
             conditions,
         )
 
@@ -347,10 +374,28 @@ class Predictor:
         for stressor in stressors:
             count = self.lifetime.papers.get(stressor, 0)
             if count < THIN_STRESSOR_PAPERS:
-                reasons.append(f"{stressor}: {count} papers only, answered from the null model")
+                reasons.append(f"{stressor}: {papers_said(count)}, answered from the null model")
             elif item.layers and self.gain.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
                 reasons.append(f"{stressor}: too few coated/bare pairs, gain from the null model")
         return list(dict.fromkeys(reason for reason in reasons if reason))
+
+
+def _said_of(one: Neighbour) -> str:
+    """Return a paper and what it measured."""
+    values = []
+    if one.pl_peak_nm is not None:
+        values.append(f"PL {one.pl_peak_nm:g} nm")
+    if one.plqy_percent is not None:
+        values.append(f"PLQY {one.plqy_percent:g} %")
+    return f"{one.paper} ({', '.join(values) or 'stability'})"
+
+
+def _carried(model: RegressionModel, matrix: Floats, measured: float, request: Request) -> float:
+    """Return what a measured bare value moves the coated one by; 0 where none was given."""
+    if math.isnan(measured):
+        return 0.0
+    missed = measured - float(model.predict(matrix[1:])[0])
+    return missed * (model.carry if request.item.layers else 1.0)
 
 
 def _field(requests: Sequence[Request], name: str) -> Floats:

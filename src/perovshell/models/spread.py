@@ -28,7 +28,7 @@ class Spread:
         bare_scale: Difficulty of the same core bare.
         places: By replicated combination of the model, which values are of it.
         bare_places: The same of the bare cores.
-        has_shell: Whether a shell may change the value.
+        has_shell: Whether there is a shell that may change the value.
         is_metal: Whether the core is a metal, which the null model answers.
         anchored: Whether the bare value was measured.
     """
@@ -51,7 +51,8 @@ class Spread:
             self._quantiles(coverage, self.places) * self.scale,
         )
         bare = self._quantiles(coverage, self.bare_places) * self.bare_scale
-        step = np.minimum(model.step_scores.quantile(coverage), own + bare)
+        pairs = np.minimum(model.step_scores.quantile(coverage), own + bare)
+        step = np.where(self.is_metal, own, pairs)
         carried = np.minimum(own, model.carried_scores.quantile(coverage) * self.scale)
         value, step = np.where(self.anchored, carried, own), np.where(self.anchored, carried, step)
         step = np.where(self.has_shell, step, 0.0)

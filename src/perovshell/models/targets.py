@@ -35,9 +35,7 @@ class RegressionModel:
         columns: Descriptor columns of the trees.
         scores: Absolute out-of-fold residuals over their difficulty.
         replicated: Those of each combination that many papers measured, which `scores` leaves out.
-        step: Shell's effect learned from coated/bare pairs of one paper; None where the model's
-            own difference is used.
-        step_scores: Absolute errors of that effect.
+        step_scores: Absolute errors of the shell's effect, over pairs of one core and paper.
         carry: Share of a measured bare sample's residual that its coated sample shares.
         carried_scores: Residuals over their difficulty of predictions that carry it over.
         null_value: Prediction of the null model (the median).
@@ -50,7 +48,6 @@ class RegressionModel:
     columns: npt.NDArray[np.intp]
     scores: Scores
     replicated: Mapping[str, Scores]
-    step: float | None
     step_scores: Scores
     carry: float
     carried_scores: Scores
@@ -68,7 +65,6 @@ class RegressionModel:
         data = {
             "prior": prior,
             "replicated": list(self.replicated),
-            "step": self.step,
             "carry": self.carry,
             "null_value": self.null_value,
         }
@@ -92,7 +88,6 @@ class RegressionModel:
                 name: _scores(f"replicated_{number}", arrays)
                 for number, name in enumerate(data["replicated"])
             },
-            step=data["step"],
             carry=float(data["carry"]),
             null_value=float(data["null_value"]),
             **{name: _scores(name, arrays) for name in _SCORES},

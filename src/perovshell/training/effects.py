@@ -15,7 +15,7 @@ import numpy.typing as npt
 from perovshell.models.conformal import Scores
 from perovshell.training.calibration import calibrated, calibration_rows
 from perovshell.training.figures import LEVEL, PaperBootstrap
-from perovshell.training.learners import fit_step, to_unit
+from perovshell.training.learners import to_unit
 from perovshell.training.nested import OutOfFold
 from perovshell.training.problems import RegressionProblem, same_core_pairs, unit_weights
 
@@ -97,24 +97,9 @@ class Pairs:
         return Scores.of(sizes, self.papers.tolist())
 
     def step_scores(self) -> Scores:
-        """Return errors of the shell's effect where nothing was measured.
-
-        The effect is the model's own difference for PL; for PLQY the mean of the other papers'
-        coatings.
-        """
-        step = self.problem.target[self.first] - self.problem.target[self.second]
-        if self.name == "pl":
-            error = self.residual[self.first] - self.residual[self.second]
-        else:
-            error = step - np.where(self.is_coating, self.steps_of_others(), 0.0)
+        """Return errors of the difference of two predictions where nothing was measured."""
+        error = self.residual[self.first] - self.residual[self.second]
         return Scores.of(np.abs(error), self.papers.tolist())
-
-    def steps_of_others(self) -> Floats:
-        """Return the mean change by a coating that the other papers found, shape (m,)."""
-        return np.array([fit_step(self._without(paper)) for paper in self.papers.tolist()])
-
-    def _without(self, paper: str) -> RegressionProblem:
-        return self.problem.take(np.flatnonzero(self.problem.papers != paper))
 
 
 def shell_effect(name: str, problem: RegressionProblem, result: OutOfFold) -> dict[str, Any]:
@@ -129,12 +114,11 @@ def shell_effect(name: str, problem: RegressionProblem, result: OutOfFold) -> di
     predicted = seen - pairs.residual[pairs.first]
     ways = {
         "nothing_changes": bare,
+        "mean_change_of_other_papers": bare + _mean_change_of_others(pairs),
         "difference_of_predictions": predicted + pairs.residual[pairs.second],
         "bare_value_unknown": predicted,
         "bare_value_carried_over": seen - pairs.carried_residuals(),
     }
-    if name == "plqy":
-        ways["mean_change_of_other_papers"] = bare + pairs.steps_of_others()
     errors = {
         way: float(np.abs(to_unit(name, seen) - to_unit(name, said))[named].mean())
         for way, said in ways.items()
@@ -150,6 +134,21 @@ def shell_effect(name: str, problem: RegressionProblem, result: OutOfFold) -> di
         "errors": errors,
         "coverage": list(covered),
     }
+
+
+def _mean_change_of_others(pairs: Pairs) -> Floats:
+    """Return the mean change by a coating that the other papers found; 0 where none did."""
+    change = (pairs.problem.target[pairs.first] - pairs.problem.target[pairs.second])[
+        pairs.is_coating
+    ]
+    papers = pairs.papers[pairs.is_coating]
+    means = {paper: float(change[papers == paper].mean()) for paper in dict.fromkeys(papers)}
+    return np.array(
+        [
+            np.mean([mean for other, mean in means.items() if other != paper] or [0.0])
+            for paper in pairs.papers
+        ]
+    )
 
 
 def _covered(pairs: Pairs, result: OutOfFold) -> npt.NDArray[np.bool_]:

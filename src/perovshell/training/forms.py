@@ -19,9 +19,9 @@ SIMPLER: Final = {"pl": "prior", "plqy": "prior", "lifetime": "linear"}
 """The other model of `OutOfFold.others` that is the simpler form."""
 TIES_TO_TREES: Final = {"pl"}
 _WORDS: Final = {
-    "pl": ("a prior alone", "lower the mean error by", " nm"),
-    "plqy": ("a prior alone", "lower the mean error by", " points"),
-    "lifetime": ("a linear model", "raise the log likelihood by", ""),
+    "pl": ("a prior alone", "error", ("lower", "raise"), " nm"),
+    "plqy": ("a prior alone", "error", ("lower", "raise"), " points"),
+    "lifetime": ("a linear model", "log likelihood", ("raise", "lower"), ""),
 }
 
 
@@ -41,10 +41,12 @@ class Form:
     def sentence(self, target: str) -> str:
         """Return what was compared and what follows."""
         value, low, high = self.trees_better_by
-        simpler, verb, unit = _WORDS[target]
+        simpler, what, verbs, unit = _WORDS[target]
         used = "boosted trees" if self.has_trees else f"{simpler}, without trees"
         tie = ", a tie" if low <= 0 <= high else ""
-        return f"{used}: trees {verb} {value:.2g}{unit} a paper [{low:.2g}, {high:.2g}]{tie}"
+        verb = verbs[0] if value >= 0 else verbs[1]
+        gain = f"90 % interval of the gain {low:.2g} to {high:.2g}{tie}"
+        return f"{used}: trees {verb} the {what} by {abs(value):.2g}{unit} a paper ({gain})"
 
 
 def choose_forms(problems: Problems, results: Mapping[str, OutOfFold]) -> dict[str, Form]:

@@ -256,7 +256,9 @@ def skill(
         weights = problem.weights(np.arange(len(predicted)))
         key = f"dummy.{name}.paper.all.mae_by_group_difference"
         slope = by_paper_slope(problem.target, predicted, weights)
-        found[name] = _verdict(figures, key, slope, ("mean error smaller by", f" {unit}"))
+        found[name] = _verdict(
+            figures, key, slope, ("the median", "mean error", "smaller", "larger", f" {unit}")
+        )
     for name in ("lifetime", "gain"):
         censored: LifetimeProblem | GainProblem = getattr(problems, name)
         null = results[name].others["null"]
@@ -267,15 +269,22 @@ def skill(
         fit = fit_intervals(design, *ends, weights, np.array([0.0, 1e-6]))
         slope = float(np.clip(fit.coefficients[1], 0.0, 1.0))
         key = f"null.{name}.paper.all.log_likelihood_difference"
-        found[name] = _verdict(figures, key, slope, ("log likelihood higher by", ""))
+        found[name] = _verdict(
+            figures, key, slope, ("the null model", "log likelihood", "higher", "lower", "")
+        )
     return found
 
 
-def _verdict(figures: Figures, key: str, slope: float, words: tuple[str, str]) -> dict[str, Any]:
+def _verdict(figures: Figures, key: str, slope: float, words: tuple[str, ...]) -> dict[str, Any]:
+    """Return a verdict; papers count once in it, and a collection as one paper."""
     low, value, high = figures[f"{key}_lo"], figures[key], figures[f"{key}_hi"]
+    null, what, more, less, unit = words
     has_skill = low is not None and low > 0.0
-    verdict = "better than the null model" if has_skill else "no skill over the null model"
+    verdict = "better than" if has_skill else "no skill over"
     numbers = " to ".join("?" if end is None else f"{end:.3g}" for end in (low, high))
-    what, unit = words
-    sentence = f"{verdict}: {what} {value:.3g}{unit} a paper (90 % interval {numbers})"
+    size = math.nan if value is None else value
+    sentence = (
+        f"{verdict} {null}: {what} {more if size >= 0 else less} by {abs(size):.3g}{unit}, papers "
+        f"counting once (90 % interval of the gain {numbers})"
+    )
     return {"has_skill": has_skill, "slope": slope, "sentence": sentence, "figure": key}

@@ -38,7 +38,6 @@ from perovshell.training.problems import (
     RegressionProblem,
     group_weights,
     papers_by,
-    same_core_pairs,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -48,9 +47,6 @@ PRIORS: Final = {"pl": PL_PRIOR, "plqy": PLQY_PRIOR}
 _LOSS_SCALE: Final = {"pl": 0.02, "plqy": 20.0}
 """Residual (eV, percent) from which the loss is linear: about what papers on one combination
 differ by."""
-
-STEP_PRIOR_PAPERS: Final = 3.0
-"""Papers that no change of PLQY is worth: changes spread by about 18 points, their mean by 10."""
 
 _SHELL = (
     "shell class",
@@ -272,18 +268,3 @@ def fit_gain(problem: GainProblem, rows: Rows) -> FittedGain:
 def _known_stressors(problem: LifetimeProblem | GainProblem, rows: Rows) -> frozenset[str]:
     papers = papers_by(problem.stressors[rows].tolist(), problem.papers[rows].tolist())
     return frozenset(name for name, count in papers.items() if count >= THIN_STRESSOR_PAPERS)
-
-
-def fit_step(problem: RegressionProblem) -> float:
-    """Return what a coating adds to the PLQY (points): coated minus bare of one core and paper.
-
-    The mean over the papers that measured both, held towards 0 like any effect of the prior.
-    """
-    coated = problem.subsets["coated"]
-    pairs = [(a, b) for a, b in same_core_pairs(problem) if coated[a] and not coated[b]]
-    by_paper: dict[str, list[float]] = {}
-    for first, second in pairs:
-        change = float(problem.target[first] - problem.target[second])
-        by_paper.setdefault(str(problem.papers[first]), []).append(change)
-    means = [sum(changes) / len(changes) for changes in by_paper.values()]
-    return sum(means) / (len(means) + STEP_PRIOR_PAPERS)

@@ -205,7 +205,6 @@ def _regression_model(
         columns=fitted.trees.columns,
         scores=scores,
         replicated=replicated,
-        step=learners.fit_step(problem) if name == "plqy" else None,
         step_scores=pairs.step_scores(),
         carry=pairs.carry(),
         carried_scores=pairs.carried_scores(),
