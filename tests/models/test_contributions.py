@@ -59,14 +59,33 @@ def test_the_mean_of_forests_is_the_mean_of_their_predictions() -> None:
 ROW = {"core": "CsPbBr1.5I1.5", "shell": "SiO2", "core_size_nm": 8}
 
 
-def test_reasons_add_up_to_the_prediction(model: Model) -> None:
-    answer = model.predict([ROW], stressors=["water"])[0]
-    reasons = {reason.target: reason for reason in model.explain(ROW, stressors=["water"])}
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"bare_pl_peak_nm": 580.0, "bare_plqy_percent": 40.0},
+        {"shell": "none", "bare_pl_peak_nm": 580.0, "bare_plqy_percent": 40.0},
+        {"core": "AuCu", "shell": "CsPbCl3"},
+    ],
+    ids=["nothing measured", "bare measured", "itself measured", "metal"],
+)
+def test_reasons_add_up_to_the_prediction(model: Model, given: dict[str, object]) -> None:
+    row = ROW | given
+    answer = model.predict([row], stressors=["water"])[0]
+    reasons = {reason.target: reason for reason in model.explain(row, stressors=["water"])}
     totals = {name: reason.start + sum(reason.moved.values()) for name, reason in reasons.items()}
     assert 1239.84 / totals["pl_peak_nm"] == pytest.approx(answer["pl_peak_nm"], rel=1e-4)
     assert totals["plqy_percent"] == pytest.approx(answer["plqy_percent"], rel=1e-4)
     half_life = np.exp(totals["half_life_h_water"]) * np.log(2)
     assert half_life == pytest.approx(answer["half_life_h_water"], rel=1e-4)
+
+
+def test_reasons_say_what_was_measured_and_what_the_null_model_answers(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "SiO2", "bare_plqy_percent": 20}
+    _, plqy, sonication = model.explain(row, stressors=["sonication"])
+    assert plqy.moved["measured bare value"] < -5
+    assert "measured bare value -" in plqy.sentence
+    assert "null model, sonication has few papers" in sonication.sentence
 
 
 def test_reasons_name_groups_a_chemist_knows_and_the_physics(model: Model) -> None:

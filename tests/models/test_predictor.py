@@ -124,7 +124,31 @@ def test_a_metal_core_is_answered_from_the_null_model(model: Model) -> None:
     answer = one(model, core="AuCu", shell="CsPbCl3")
     assert answer["in_domain"] is False
     assert "metal" in answer["domain_reason"]
+    assert answer["pl_shift_nm_lower"] < -20
+    assert answer["plqy_change_upper"] > 10
     assert answer["pl_peak_nm"] == pytest.approx(1239.84 / model.predictor.pl.null_value, abs=0.01)
+
+
+def test_an_answer_says_what_has_no_skill(model: Model) -> None:
+    """It stands with the answer, not only on the card."""
+    for verdict in (model.info.skill["gain"], model.info.skill["pl"]):
+        assert verdict["has_skill"] == (verdict is model.info.skill["pl"])
+    said = one(model, core="CsPbBr3", shell="SiO2")["domain_reason"]
+    assert "stability gains are predicted no better" in said
+    assert "the PL peak is predicted no better" not in said
+    assert "no better" not in one(model, core="CsPbBr3", shell="none")["domain_reason"]
+
+
+def test_a_measured_combination_is_named_with_its_values(model: Model) -> None:
+    said = one(model, core="CsPbBr3", shell="SiO2")["domain_reason"]
+    assert "note: measured by " in said
+    assert "PLQY" in said
+
+
+def test_the_change_is_what_lies_between_coated_and_bare(model: Model) -> None:
+    coated, bare = (one(model, core="CsPbBr3", shell=shell) for shell in ("Pt", "none"))
+    change = coated["plqy_percent"] - bare["plqy_percent"]
+    assert coated["plqy_change"] == pytest.approx(change, abs=1e-3)
 
 
 def test_an_open_shell_says_why_it_is_outside(model: Model) -> None:

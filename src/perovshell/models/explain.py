@@ -5,17 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.targets import EV_NM
 from perovshell.data.vocabulary import column_name
-from perovshell.features.featurizer import Combination
 from perovshell.models.contributions import ForestContributions
-from perovshell.models.stability import shell_labels
-from perovshell.models.targets import LifetimeModel, RegressionModel
+from perovshell.models.request import Request
+from perovshell.models.stability import (
+    TEST_DESCRIPTORS,
+    THIN_STRESSOR_PAPERS,
+    shell_labels,
+    with_test_columns,
+)
+from perovshell.models.targets import RegressionModel
+
+if TYPE_CHECKING:
+    from perovshell.models.predictor import Predictor
 
 Floats = npt.NDArray[np.float64]
 _KINDS = {
@@ -25,6 +33,8 @@ _KINDS = {
     "encapsulation": "encapsulation",
 }
 """In words, the kinds of effects of the linear model of the lifetime."""
+_OUTPUTS = {"pl": ("pl_peak_nm", "eV"), "plqy": ("plqy_percent", "percent")}
+_METAL = "the core is a metal"
 _SHOWN = 4
 """Groups named in a sentence."""
 
@@ -53,68 +63,48 @@ class Reason:
         return {**vars(self), "moved": dict(self.moved)}
 
 
-def pl_reason(
-    model: RegressionModel,
-    trees: ForestContributions,
-    row: Floats,
-    groups: Sequence[str],
-    carried: float,
-) -> Reason:
-    """Say what moved the PL energy (eV) of a descriptor row, in words as nm.
-
-    Args:
-        model: The model.
-        trees: Contributions of its trees.
-        row: Descriptors.
-        groups: Group of each of them.
-        carried: What a measured bare value moves, 0 where none was given.
-    """
-    start, moved = _regression_moves(model, trees, row, groups, carried)
-    # To first order a step in energy moves the peak by -peak / energy times that step.
-    energy = start + sum(moved.values())
-    nm = {group: f"{-step * EV_NM / (start * energy):+.0f} nm" for group, step in moved.items()}
-    head = f"PL peak, from the literature's mean of {EV_NM / start:.0f} nm"
-    return Reason("pl_peak_nm", "eV", start, moved, _in_words(head, nm))
-
-
-def plqy_reason(
-    model: RegressionModel,
-    trees: ForestContributions,
-    row: Floats,
-    groups: Sequence[str],
-    carried: float,
-) -> Reason:
-    """Say what moved the PLQY (percent) of a descriptor row; arguments as for `pl_reason`."""
-    start, moved = _regression_moves(model, trees, row, groups, carried)
-    points = {group: f"{step:+.1f} points" for group, step in moved.items()}
-    head = f"PLQY, from the literature's mean of {start:.0f} %"
-    return Reason("plqy_percent", "percent", start, moved, _in_words(head, points))
+def regression_reason(name: str, predictor: Predictor, request: Request) -> Reason:
+    """Say what moved the PL energy (`pl`: eV, in words nm) or the PLQY (`plqy`: percent)."""
+    model: RegressionModel = getattr(predictor, name)
+    target, unit = _OUTPUTS[name]
+    if request.item.core is not None and request.item.core.is_metal:
+        return _null_reason(target, unit, model.null_value, _METAL)
+    sides = [request.item, request.item.bare]
+    matrix = predictor.featurizer.matrix(sides, elements_too=predictor.needs_elements)
+    groups = [descriptor.group for descriptor in predictor.featurizer.descriptors]
+    start, moved = _regression_moves(model, predictor.contributions[name], matrix[0], groups)
+    bare = EV_NM / request.bare_pl_peak_nm if name == "pl" else request.bare_plqy_percent
+    if not math.isnan(bare):
+        missed = bare - float(model.predict(matrix[1:])[0])
+        moved["measured bare value"] = missed * (model.carry if request.item.layers else 1.0)
+    moved = _largest_first(moved)
+    if name == "pl":
+        # To first order a step in energy moves the peak by -peak / energy times that step.
+        slope = -EV_NM / (start * (start + sum(moved.values())))
+        words = {group: f"{step * slope:+.0f} nm" for group, step in moved.items()}
+        head = f"PL peak, from the literature's mean of {EV_NM / start:.0f} nm"
+    else:
+        words = {group: f"{step:+.1f} points" for group, step in moved.items()}
+        head = f"PLQY, from the literature's mean of {start:.0f} %"
+    return Reason(target, unit, start, moved, _in_words(head, words))
 
 
-def null_reason(target: str, unit: str, value: float, why: str) -> Reason:
-    """Say that the null model answered a target, and why."""
-    return Reason(target, unit, value, {}, f"{target}: answered from the null model, {why}")
-
-
-def lifetime_reason(
-    model: LifetimeModel,
-    trees: ForestContributions,
-    row: Floats,
-    groups: Sequence[str],
-    test: tuple[str, Combination],
-) -> Reason:
-    """Say what moved the log lifetime (h) of a row with test columns, in words as factors.
-
-    Args:
-        model: The model.
-        trees: Contributions of its trees.
-        row: Descriptors and test columns.
-        groups: Group of each of them.
-        test: Stressor and combination.
-    """
-    stressor, item = test
+def half_life_reason(predictor: Predictor, request: Request, stressor: str) -> Reason:
+    """Say what moved the log lifetime (h) under a stressor, in words as factors."""
+    model, item = predictor.lifetime, request.item
+    column = f"half_life_h_{column_name(stressor)}"
+    is_metal = item.core is not None and item.core.is_metal
+    if is_metal or model.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
+        log_life = float(model.predict_null(stressor, [bool(item.layers)])[0])
+        why = _METAL if is_metal else f"{stressor} has few papers"
+        return _null_reason(column, "log h", log_life, why)
+    matrix = predictor.featurizer.matrix([item], elements_too=predictor.needs_elements)
+    test = predictor.test_columns(stressor, request.temperature_c)
+    row = with_test_columns(matrix, [test])[0]
+    descriptors = (*predictor.featurizer.descriptors, *TEST_DESCRIPTORS)
+    trees = predictor.contributions["lifetime"]
     amounts = trees.of_row(model.forest, row[model.columns])
-    moved = _by_group(amounts, [groups[column] for column in model.columns])
+    moved = _by_group(amounts, [descriptors[column].group for column in model.columns])
     labels = shell_labels(item)
     kinds = [_KINDS[label.split(":", 1)[0]] for label in labels]
     effects = np.array([model.effects.effects.get(label, 0.0) for label in labels])
@@ -126,8 +116,11 @@ def lifetime_reason(
     factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
     half = math.exp(start) * math.log(2.0)
     head = f"Half-life under {stressor}, from a mean of {half:.3g} h"
-    column = f"half_life_h_{column_name(stressor)}"
     return Reason(column, "log h", start, moved, _in_words(head, factors))
+
+
+def _null_reason(target: str, unit: str, value: float, why: str) -> Reason:
+    return Reason(target, unit, value, {}, f"{target}: answered from the null model, {why}")
 
 
 def _regression_moves(
@@ -135,7 +128,6 @@ def _regression_moves(
     trees: ForestContributions,
     row: Floats,
     groups: Sequence[str],
-    carried: float,
 ) -> tuple[float, dict[str, float]]:
     """Return the mean and what each descriptor group adds to it, in units of the target."""
     mean, terms = model.prior.contributions(row[None, :])
@@ -144,8 +136,7 @@ def _regression_moves(
     from_trees = trees.of_row(model.forest, row[model.columns])
     for group, amount in _by_group(from_trees, [groups[c] for c in model.columns]).items():
         moved[group] = moved.get(group, 0.0) + amount
-    moved["measured bare value"] = carried
-    return mean + trees.expected, _largest_first(moved)
+    return mean + trees.expected, moved
 
 
 def _by_group(amounts: Floats, groups: Sequence[str]) -> dict[str, float]:

@@ -18,7 +18,7 @@ from perovshell.features.featurizer import Combination, Featurizer
 from perovshell.models.block import Block
 from perovshell.models.contributions import ForestContributions
 from perovshell.models.evidence import Domain, Literature, Neighbour, papers_said
-from perovshell.models.explain import Reason, lifetime_reason, null_reason, pl_reason, plqy_reason
+from perovshell.models.explain import Reason, half_life_reason, regression_reason
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
@@ -31,7 +31,6 @@ from perovshell.models.outputs import (
 )
 from perovshell.models.request import Request
 from perovshell.models.stability import (
-    TEST_DESCRIPTORS,
     THIN_STRESSOR_PAPERS,
     test_columns,
     with_test_columns,
@@ -106,7 +105,7 @@ class Predictor:
         return answers
 
     @cached_property
-    def _needs_elements(self) -> bool:
+    def needs_elements(self) -> bool:
         """Whether any model looks at the element statistics of the core."""
         groups = [descriptor.group for descriptor in self.featurizer.descriptors]
         used = {*self.pl.columns.tolist(), *self.plqy.columns.tolist()}
@@ -126,7 +125,7 @@ class Predictor:
         items = [request.item for request in requests]
         bare_items = [item.bare for item in items]
         both = [*items, *bare_items]
-        matrix = self.featurizer.matrix(both, elements_too=self._needs_elements)
+        matrix = self.featurizer.matrix(both, elements_too=self.needs_elements)
         found = Block(items, bare_items, matrix, coverage, wishes)
         pl = self._pl_columns(found, _field(requests, "bare_pl_peak_nm"))
         plqy = self._plqy_columns(found, _field(requests, "bare_plqy_percent"))
@@ -226,13 +225,14 @@ class Predictor:
         if not self.lifetime.has_trees:
             return np.zeros((len(stressors), found.size))
         tests = [
-            self._test_columns(stressor, given) for stressor in stressors for given in temperature
+            self.test_columns(stressor, given) for stressor in stressors for given in temperature
         ]
         rows = with_test_columns(np.tile(found.coated, (len(stressors), 1)), tests)
         trees = self.lifetime.forest.predict(rows.take(self.lifetime.columns, axis=1))
         return trees.reshape(len(stressors), found.size)
 
-    def _test_columns(self, stressor: str, temperature: float) -> list[float]:
+    def test_columns(self, stressor: str, temperature: float) -> list[float]:
+        """Return the test columns under a stressor; the literature's conditions where unknown."""
         if math.isnan(temperature):
             return self._usual_tests[stressor]
         usual = self.lifetime.conditions.get(stressor, {})
@@ -260,48 +260,15 @@ class Predictor:
         """
         check_options(stressors, DEFAULT_COVERAGE)
         request = Request.read(row, self.featurizer.reader)
-        sides = [request.item, request.item.bare]
-        matrix = self.featurizer.matrix(sides, elements_too=self._needs_elements)
-        if request.item.core is not None and request.item.core.is_metal:
-            why = "the core is a metal"
-            return [
-                null_reason("pl_peak_nm", "eV", self.pl.null_value, why),
-                null_reason("plqy_percent", "percent", self.plqy.null_value, why),
-                *(self._null_half_life(stressor, request.item, why) for stressor in stressors),
-            ]
-        groups = [descriptor.group for descriptor in self.featurizer.descriptors]
-        measured = EV_NM / request.bare_pl_peak_nm, request.bare_plqy_percent
         return [
-            pl_reason(
-                *(self.pl, self._trees["pl"], matrix[0], groups),
-                _carried(self.pl, matrix, measured[0], request),
-            ),
-            plqy_reason(
-                *(self.plqy, self._trees["plqy"], matrix[0], groups),
-                _carried(self.plqy, matrix, measured[1], request),
-            ),
-            *(self._half_life_reason(stressor, request, matrix[:1]) for stressor in stressors),
+            regression_reason("pl", self, request),
+            regression_reason("plqy", self, request),
+            *(half_life_reason(self, request, stressor) for stressor in stressors),
         ]
 
-    def _half_life_reason(self, stressor: str, request: Request, matrix: Floats) -> Reason:
-        if self.lifetime.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
-            return self._null_half_life(stressor, request.item, f"{stressor} has few papers")
-        test = self._test_columns(stressor, request.temperature_c)
-        descriptors = (*self.featurizer.descriptors, *TEST_DESCRIPTORS)
-        return lifetime_reason(
-            self.lifetime,
-            self._trees["lifetime"],
-            with_test_columns(matrix, [test])[0],
-            [descriptor.group for descriptor in descriptors],
-            (stressor, request.item),
-        )
-
-    def _null_half_life(self, stressor: str, item: Combination, why: str) -> Reason:
-        log_life = float(self.lifetime.predict_null(stressor, [bool(item.layers)])[0])
-        return null_reason(f"half_life_h_{column_name(stressor)}", "log h", log_life, why)
-
     @cached_property
-    def _trees(self) -> dict[str, ForestContributions]:
+    def contributions(self) -> dict[str, ForestContributions]:
+        """Contributions of the trees of each target."""
         return {
             name: ForestContributions.of(getattr(self, name).forest)
             for name in ("pl", "plqy", "lifetime")
@@ -388,14 +355,6 @@ def _said_of(one: Neighbour) -> str:
     if one.plqy_percent is not None:
         values.append(f"PLQY {one.plqy_percent:g} %")
     return f"{one.paper} ({', '.join(values) or 'stability'})"
-
-
-def _carried(model: RegressionModel, matrix: Floats, measured: float, request: Request) -> float:
-    """Return what a measured bare value moves the coated one by; 0 where none was given."""
-    if math.isnan(measured):
-        return 0.0
-    missed = measured - float(model.predict(matrix[1:])[0])
-    return missed * (model.carry if request.item.layers else 1.0)
 
 
 def _field(requests: Sequence[Request], name: str) -> Floats:
