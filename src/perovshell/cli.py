@@ -178,7 +178,7 @@ def predict(  # noqa: PLR0913
         float | None, typer.Option(help="Ask P(PLQY above this percent).")
     ] = None,
     gain_above: Annotated[
-        float | None, typer.Option(help="Ask P(stability gain above this).")
+        float | None, typer.Option(help="Ask P(stability gain above this), from 2 up.")
     ] = None,
     reasons: Annotated[
         bool, typer.Option("--reasons", help="Say what moved each prediction.")
