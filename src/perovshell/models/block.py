@@ -71,7 +71,8 @@ class Block:
         if not model.replicated:
             return {}
         names = [combination_name(item) for item in items]
-        return {name: np.array([own == name for own in names]) for name in model.replicated}
+        found = model.replicated.keys() & set(names)
+        return {name: np.array([own == name for own in names]) for name in sorted(found)}
 
     def carried(
         self, model: RegressionModel, measured: Floats, bare: Floats, coated: Floats

@@ -111,7 +111,7 @@ def half_life_reason(predictor: Predictor, request: Request, stressor: str) -> R
     for kind, amount in _by_group(effects, kinds).items():
         moved[kind] = moved.get(kind, 0.0) + amount
     moved = _largest_first(moved)
-    whole = float(model.predict_effects(stressor, [item])[0])
+    whole = float(model.predict_effects([stressor], [item])[0, 0])
     start = whole - float(effects.sum()) + trees.expected
     factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
     half = math.exp(start) * math.log(2.0)

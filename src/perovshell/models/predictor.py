@@ -38,6 +38,7 @@ from perovshell.models.stability import (
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 _LN2 = math.log(2.0)
 _TINY = 1e-12
@@ -184,9 +185,7 @@ class Predictor:
         lifetime_low = min(self.lifetime.scores.lower_quantile(level), 0.0)
         gain_bound = min(self.gain.scores.lower_quantile(level), 0.0)
         lifetimes = self._log_lifetimes(found, stressors, temperature) + math.log(_LN2)
-        gains = np.array(
-            [[self._log_gain(name, item) for item in found.items] for name in stressors]
-        ).reshape(lifetimes.shape)
+        gains = self._log_gains(found, stressors)
         life, life_low = np.exp(lifetimes), np.exp(lifetimes + lifetime_low)
         gain = np.where(found.has_shell, np.exp(gains), 1.0)
         gain_low = np.where(found.has_shell, np.exp(gains + gain_bound), 1.0)
@@ -213,8 +212,8 @@ class Predictor:
         coated = found.has_shell.tolist()
         model = self.lifetime
         null = np.array([model.predict_null(stressor, coated) for stressor in stressors])
-        effects = np.array([model.predict_effects(stressor, found.items) for stressor in stressors])
-        thin = np.array([model.papers.get(name, 0) < THIN_STRESSOR_PAPERS for name in stressors])
+        effects = model.predict_effects(stressors, found.items)
+        thin = self._is_thin(model.papers, stressors)
         full = effects + self._lifetime_trees(found, stressors, temperature)
         return np.where(thin[:, None] | found.is_metal, null, full)
 
@@ -243,10 +242,18 @@ class Predictor:
         conditions = self.lifetime.conditions
         return {name: test_columns(name, conditions.get(name, {})) for name in STRESSORS}
 
-    def _log_gain(self, stressor: str, item: Combination) -> float:
-        thin = self.gain.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS
-        is_metal = item.core is not None and item.core.is_metal
-        return self.gain.null if thin or is_metal else self.gain.predict(stressor, item.layers)
+    def _log_gains(self, found: Block, stressors: Sequence[str]) -> Floats:
+        """Return log gains, shape (n_stressors, n)."""
+        model = self.gain
+        of_shell = np.array([model.of_shell(item.layers) for item in found.items])
+        of_stressor = np.array([model.of_stressor(name) for name in stressors])
+        unknown = self._is_thin(model.papers, stressors)[:, None] | found.is_metal
+        return np.where(unknown, model.null, model.null + of_stressor[:, None] + of_shell)
+
+    @staticmethod
+    def _is_thin(papers: Mapping[str, int], stressors: Sequence[str]) -> Mask:
+        """Return which stressors have too few papers for more than the null model."""
+        return np.array([papers.get(name, 0) < THIN_STRESSOR_PAPERS for name in stressors], bool)
 
     # Reasons ---------------------------------------------------------------------------------
 

@@ -76,8 +76,11 @@ class Spread:
         return np.where(self.anchored, known, own)
 
     def _quantiles(self, coverage: float, places: Mapping[str, Mask]) -> Floats:
-        """Return the normalised half width of each value, shape (n,)."""
-        quantile = np.full(len(self.scale), self.model.scores.quantile(coverage))
+        """Return the normalised half width of each value, shape (n,) or ()."""
+        usual = self.model.scores.quantile(coverage)
+        if not places:
+            return np.array(usual)
+        quantile = np.full(len(self.scale), usual)
         for name, place in places.items():
             quantile[place] = self.model.replicated[name].quantile(coverage)
         return quantile

@@ -17,7 +17,7 @@ from perovshell.models.conformal import Scores
 from perovshell.models.difficulty import Difficulty
 from perovshell.models.forest import Forest
 from perovshell.models.prior import LinearPrior
-from perovshell.models.stability import gain_labels, layer_labels, lifetime_labels, shell_labels
+from perovshell.models.stability import layer_labels, lifetime_labels, shell_labels
 
 Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
@@ -126,10 +126,11 @@ class LifetimeModel:
         """Return log lifetimes in log h by stressor and side alone, shape (n,)."""
         return np.array([self._by_side(stressor)[0][side] for side in coated])
 
-    def predict_effects(self, stressor: str, items: Sequence[Combination]) -> Floats:
-        """Return the log lifetimes in log h that the forest starts from, shape (n,)."""
-        base = self._by_side(stressor)[1]
-        return np.array([base[bool(item.layers)] + self._of_shell(item) for item in items])
+    def predict_effects(self, stressors: Sequence[str], items: Sequence[Combination]) -> Floats:
+        """Return the log lifetimes in log h that the forest starts from, (n_stressors, n)."""
+        coated = [bool(item.layers) for item in items]
+        base = [[self._by_side(name)[1][side] for side in coated] for name in stressors]
+        return np.asarray(base + np.array([self._of_shell(item) for item in items]))
 
     def _of_shell(self, item: Combination) -> float:
         return sum(self.effects.effects.get(label, 0.0) for label in shell_labels(item))
@@ -192,7 +193,11 @@ class GainModel:
 
     def predict(self, stressor: str, layers: Sequence[ShellMaterial]) -> float:
         """Return the log gain of a shell under a stressor."""
-        return self.effects.predict(gain_labels(stressor, layers))
+        return self.null + self.of_stressor(stressor) + self.of_shell(layers)
+
+    def of_stressor(self, stressor: str) -> float:
+        """Return what a stressor adds to the log gain."""
+        return self.effects.effects.get(f"stressor:{stressor}", 0.0)
 
     def of_shell(self, layers: Sequence[ShellMaterial]) -> float:
         """Return what tests of the shell and of its class add to the log gain, partially pooled."""

@@ -259,9 +259,8 @@ class _Scorer:
     def log_gain(self, item: Combination) -> float:
         """Return the log gain that orders: tests of the shell and its class, the rest shrunk."""
         gain = self.model.predictor.gain
-        measured = gain.of_shell(item.layers)
-        rest = gain.predict(self.space.stressor, item.layers) - measured - gain.null
-        return float(gain.null + self._slope("gain") * rest + measured)
+        shrunk = self._slope("gain") * gain.of_stressor(self.space.stressor)
+        return float(gain.null + shrunk + gain.of_shell(item.layers))
 
     def _slope(self, target: str) -> float:
         verdict = self.skill[target]
