@@ -139,6 +139,12 @@ def test_an_answer_says_what_has_no_skill(model: Model) -> None:
     assert "no better" not in one(model, core="CsPbBr3", shell="none")["domain_reason"]
 
 
+def test_a_share_instead_of_a_percentage_is_noted(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "SiO2"}
+    assert "0.85 is below 1 %" in one(model, **row, bare_plqy_percent=0.85)["domain_reason"]
+    assert "below 1 %" not in one(model, **row, bare_plqy_percent=85)["domain_reason"]
+
+
 def test_a_measured_combination_is_named_with_its_values(model: Model) -> None:
     said = one(model, core="CsPbBr3", shell="SiO2")["domain_reason"]
     assert "note: measured by " in said

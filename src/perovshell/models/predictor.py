@@ -295,6 +295,10 @@ class Predictor:
         notes = []
         if not math.isnan(request.shell_thickness_nm):
             notes.append("note: shell_thickness_nm is ignored (known for too few samples)")
+        if 0.0 < request.bare_plqy_percent < 1.0:
+            notes.append(
+                f"note: bare_plqy_percent is in percent, {request.bare_plqy_percent:g} is below 1 %"
+            )
         if not math.isnan(request.temperature_c) and not self.lifetime.has_trees:
             notes.append("note: temperature_c is ignored (knowing it improves no lifetime)")
         notes += [
