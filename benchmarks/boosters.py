@@ -228,7 +228,7 @@ def lines(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def main() -> None:
     """Print the table, and its rows as JSON."""
-    problems, _ = problems_of(Dataset.bundled())
+    problems = problems_of(Dataset.bundled())
     rows = [row for name in SHAPES for row in table(name, getattr(problems, name))]
     print("\n".join(lines(rows)))
     print(json.dumps({"rows": rows}))

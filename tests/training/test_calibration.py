@@ -22,7 +22,7 @@ from perovshell.training.train import problems_of
 @pytest.fixture(scope="module")
 def plqy(dataset: Dataset) -> RegressionProblem:
     """Four PLQY rows of four papers: 60, above 80, below 20, 50 percent."""
-    taken = problems_of(dataset)[0].plqy.take(np.arange(4))
+    taken = problems_of(dataset).plqy.take(np.arange(4))
     return replace(
         taken,
         target=np.array([60.0, 80.0, 20.0, 50.0]),
@@ -58,7 +58,7 @@ def test_each_fold_is_covered_by_the_scores_of_the_others(plqy: RegressionProble
 
 
 def test_a_combination_of_many_papers_is_calibrated_by_these_alone(dataset: Dataset) -> None:
-    pl = problems_of(dataset)[0].pl
+    pl = problems_of(dataset).pl
     rows, ones = calibration_rows("pl", pl), np.ones(len(pl.target))
     predicted = pl.target - np.where(np.array(pl.combinations) == "CsPbCl3 / none", 0.1, 1.0)
     usual, apart = calibrated(pl, predicted, ones, rows)
@@ -86,7 +86,7 @@ def test_strict_splits_are_calibrated_by_the_headline(plqy: RegressionProblem) -
 
 
 def test_bounds_of_repeated_readings_count_once(dataset: Dataset) -> None:
-    gain = problems_of(dataset)[0].gain
+    gain = problems_of(dataset).gain
     scores = floor_scores(np.zeros(len(gain.low)), gain)
     assert scores.masses.sum() == pytest.approx(18 / 19)
     shared = gain.share < 1

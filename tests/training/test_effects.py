@@ -14,7 +14,7 @@ from perovshell.training.train import problems_of
 
 @pytest.fixture(scope="module")
 def plqy(dataset: Dataset) -> RegressionProblem:
-    return problems_of(dataset)[0].plqy
+    return problems_of(dataset).plqy
 
 
 def predicted_with(problem: RegressionProblem, residual: np.ndarray) -> OutOfFold:
@@ -43,7 +43,7 @@ def test_a_paper_effect_is_carried_over_in_full(plqy: RegressionProblem) -> None
 
 
 def test_of_the_peak_all_is_carried_over(dataset: Dataset) -> None:
-    pl = problems_of(dataset)[0].pl
+    pl = problems_of(dataset).pl
     residual = np.random.default_rng(1).normal(size=len(pl.target))
     assert Pairs.of("pl", pl, predicted_with(pl, residual)).carry() == 1.0
 

@@ -13,7 +13,7 @@ from perovshell.training.train import problems_of
 
 @pytest.fixture(scope="module")
 def problems(dataset: Dataset) -> Problems:
-    return problems_of(dataset)[0]
+    return problems_of(dataset)
 
 
 def predictions(problems: Problems, trees: float, simpler: float) -> dict[str, OutOfFold]:

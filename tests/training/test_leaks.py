@@ -13,7 +13,7 @@ from perovshell.training.train import problems_of
 
 @pytest.fixture(scope="module")
 def problems(dataset: Dataset) -> Problems:
-    return problems_of(dataset)[0]
+    return problems_of(dataset)
 
 
 @pytest.mark.parametrize("name", ["pl", "plqy", "lifetime", "gain"])

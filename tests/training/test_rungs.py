@@ -11,7 +11,7 @@ from perovshell.training.train import problems_of
 
 @pytest.fixture(scope="module")
 def problems(dataset: Dataset) -> Problems:
-    return problems_of(dataset)[0]
+    return problems_of(dataset)
 
 
 def traits(problem: Problem, dataset: Dataset, name: str) -> list[set[str]]:

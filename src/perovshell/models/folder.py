@@ -55,7 +55,7 @@ class ModelInfo:
         settings: Seed, folds, chosen settings, versions of the libraries.
         figures: Validation figures by `TARGET.SPLIT.SUBSET.FIGURE`.
         skill: For each target: whether it beats its null, the shrinkage slope and a sentence.
-        forms: For PL and PLQY: whether trees are used, and why, a sentence each.
+        forms: Whether each model uses trees, and why, a sentence a target.
     """
 
     model_id: str

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
-from perovshell.features.featurizer import Featurizer
 from perovshell.models.evidence import Literature
 from perovshell.training import diagnostics
 from perovshell.training import problems as made
@@ -86,7 +85,7 @@ class Evaluation:
         skill: As in the model folder.
         tables: The rest, by name: rows of JSON data.
         dataset: Content hash and counts of the dataset.
-        forms: Whether PL and PLQY use trees, and why, a sentence each.
+        forms: Whether each model uses trees, and why, a sentence a target.
         settings: Folds, repeats, seed, versions.
         problems: The training problems.
         results: The headline's out-of-fold predictions.
@@ -127,7 +126,7 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     Raises:
         LeakError: A paper stands on both sides of a split, or a descriptor holds the target.
     """
-    problems, featurizer = problems_of(dataset)
+    problems = problems_of(dataset)
     once = replace(settings, repeats=1)
     tried = out_of_fold(problems, settings)
     forms = choose_forms(problems, tried)
@@ -139,8 +138,8 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     runs = {name: tester.rung(name) for name in SPLITS}
     for name, found in runs.items():
         figures |= rung_figures(name, problems, found, results)
-    predictor, _ = final_fit(dataset, featurizer, problems, results, forms, settings)
-    literature = Literature(literature_rows(dataset), featurizer.reader)
+    predictor, _ = final_fit(dataset, problems, results, forms, settings)
+    literature = Literature(literature_rows(dataset), problems.featurizer.reader)
     tables = {
         "random_split": diagnostics.random_split(figures),
         "left_out": diagnostics.left_out(problems, results, runs),
@@ -166,7 +165,7 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     ]
     tables["fold_deals"] = tester.fold_deals(results)
     tables["learning_curve"] = tester.learning_curve()
-    tables["decay_exponent"] = tester.decay_exponents(featurizer)
+    tables["decay_exponent"] = tester.decay_exponents()
     tables["strange_requests"] = diagnostics.strange_requests(predictor)
     advance(1)
     return Evaluation(
@@ -280,13 +279,13 @@ class _Tester:
         splits = paper_splits(problem, self.settings.folds)
         return [(train[draw[train] < 1000 * share], test) for train, test in splits]
 
-    def decay_exponents(self, featurizer: Featurizer) -> list[dict[str, Any]]:
+    def decay_exponents(self) -> list[dict[str, Any]]:
         """Return how the stability figures move with the exponent of the decay."""
         rows = []
         for exponent in EXPONENTS:
             moved = replace(
                 self.problems,
-                lifetime=made.lifetime_problem(self.dataset, featurizer, exponent),
+                lifetime=made.lifetime_problem(self.dataset, self.problems.featurizer, exponent),
                 gain=made.gain_problem(self.dataset, exponent),
             )
             splits = {

@@ -75,12 +75,12 @@ def train(
     Returns:
         The trained model; where the same folder stands already, it is left as it is.
     """
-    problems, featurizer = problems_of(dataset)
+    problems = problems_of(dataset)
     tried = nested.out_of_fold(problems, settings, advance)
     forms = choose_forms(problems, tried)
     results = in_form(tried, forms)
     figures = headline(problems, results)
-    predictor, native = final_fit(dataset, featurizer, problems, results, forms, settings)
+    predictor, native = final_fit(dataset, problems, results, forms, settings)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
         "settings": recorded_settings(settings),
@@ -92,19 +92,18 @@ def train(
     return TrainedModel(folder, model_id, info, results, problems)
 
 
-def problems_of(dataset: Dataset) -> tuple[nested.Problems, Featurizer]:
-    """Return the training problems of a dataset, and the featurizer that made them."""
+def problems_of(dataset: Dataset) -> nested.Problems:
+    """Return the training problems of a dataset."""
     bundled = Featurizer.bundled()
     tables = {**bundled.tables(), "known_cores": list(dataset.known_cores)}
     featurizer = Featurizer.from_tables(tables, bundled.table)
-    problems = nested.Problems(
+    return nested.Problems(
         featurizer=featurizer,
         pl=made.pl_problem(dataset, featurizer),
         plqy=made.plqy_problem(dataset, featurizer),
         lifetime=made.lifetime_problem(dataset, featurizer),
         gain=made.gain_problem(dataset),
     )
-    return problems, featurizer
 
 
 def recorded_settings(settings: nested.Settings) -> dict[str, Any]:
@@ -144,7 +143,6 @@ def _write(
 
 def final_fit(
     dataset: Dataset,
-    featurizer: Featurizer,
     problems: nested.Problems,
     results: dict[str, nested.OutOfFold],
     forms: Mapping[str, Form],
@@ -170,13 +168,13 @@ def final_fit(
     )
     native |= _named("lifetime", trees)
     predictor = Predictor(
-        featurizer=featurizer,
+        featurizer=problems.featurizer,
         pl=regressions["pl"],
         plqy=regressions["plqy"],
         lifetime=lifetime,
         gain=_gain_model(problems.gain, results["gain"].model[0]),
         domains={},
-        literature=Literature(literature_rows(dataset), featurizer.reader),
+        literature=Literature(literature_rows(dataset), problems.featurizer.reader),
     )
     return replace(predictor, domains=domains_of(dataset, predictor.literature)), native
 
