@@ -145,7 +145,7 @@ class Featurizer:
             return np.hstack([crystal, self.core_elements(batch)])
         return np.hstack([crystal, np.full((len(crystal), elements.N_COLUMNS), np.nan)])
 
-    def _mean_negativity(self, batch: CompositionBatch) -> Floats:
+    def mean_negativity(self, batch: CompositionBatch) -> Floats:
         """Return the mean electronegativity of the atoms of each core, shape (n,)."""
         sums = np.einsum("nk,nkt->nt", batch.amounts, self._negativity[batch.species])
         with np.errstate(invalid="ignore"):
@@ -204,7 +204,7 @@ class Featurizer:
         of_row = [place.setdefault(key, len(place)) for key in keys]
         batch = self.batch(list(place))
         core = self.core_block(batch, elements_too=elements_too)[of_row]
-        negativity = self._mean_negativity(batch)[of_row]
+        negativity = self.mean_negativity(batch)[of_row]
         shell = self.shell_block([item.layers for item in combinations])
         size = size_block(combinations)
         contrast = self.contrast_block(core, negativity, shell)

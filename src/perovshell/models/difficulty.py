@@ -100,10 +100,14 @@ class Difficulty:
         """
         terms = matrix.take(self._places, axis=1)
         terms[np.isnan(terms)] = 0.0
-        log_size = self.effects[0] + terms @ self.effects[1:]
+        size = np.exp(self.effects[0] + terms @ self.effects[1:])
         if self.room_effect:
-            log_size = log_size + self.room_effect * _log_room(predicted)
-        return np.asarray(np.exp(log_size) * prior.spread(matrix) / prior.noise)
+            size = size * self.room_factor(predicted)
+        return np.asarray(size * prior.spread(matrix) / prior.noise)
+
+    def room_factor(self, predicted: Floats) -> Floats:
+        """Return what the room around predictions of a share multiplies their difficulty by."""
+        return np.asarray(np.exp(self.room_effect * _log_room(predicted)))
 
     @cached_property
     def _places(self) -> npt.NDArray[np.intp]:

@@ -26,6 +26,8 @@ FEW_PAPERS = 3
 """An ion or a shell class known from fewer papers is outside the domain."""
 MIXING_REACH = 0.3
 """Largest distance (in site fraction) from the nearest core of the training data."""
+ROUNDING = 1e-9
+"""Distances this close to a limit are at it: sums of fractions carry rounding errors."""
 FEWEST_SIZES = 10
 """With fewer known core sizes a size says nothing."""
 OPEN_CLASSES = frozenset({"perovskite-like", "halide", "oxide", "other", "organosilica"})
@@ -89,31 +91,29 @@ class Literature:
         return [frozenset(layer.material_class for layer in shell) for shell in self._shells]
 
     @cached_property
-    def _shell_names(self) -> list[str]:
-        return [row["shell"] for row in self.samples]
+    def shell_names(self) -> npt.NDArray[np.str_]:
+        """Shell of each sample, layers joined by `|`."""
+        return np.array([row["shell"] for row in self.samples])
 
     @cached_property
     def _structures(self) -> npt.NDArray[np.str_]:
         return np.array([row["structure"] for row in self.samples])
 
     @cached_property
-    def _symbols(self) -> dict[str, int]:
+    def symbols(self) -> dict[str, int]:
+        """The ions, and their places in site fractions."""
         return {symbol: place for place, symbol in enumerate(self._reader.ions.by_symbol)}
 
     @cached_property
-    def _shell_distances(self) -> dict[tuple[str, frozenset[str]], Floats]:
-        return {}
-
-    @cached_property
-    def _structure_distances(self) -> dict[str, Floats]:
+    def _shell_distances(self) -> dict[tuple[str, frozenset[str], str], Floats]:
         return {}
 
     def fractions(self, core: Composition) -> Floats:
         """Return site fractions over the ion table, shape (n_ions,); 0 for metal cores."""
         if core.key not in self._fractions_of:
-            row = np.zeros(len(self._symbols))
+            row = np.zeros(len(self.symbols))
             for symbol, share in core.fractions.items():
-                row[self._symbols[symbol]] = share
+                row[self.symbols[symbol]] = share
             if len(self._fractions_of) >= _MAX_REMEMBERED:
                 self._fractions_of.clear()
             self._fractions_of[core.key] = row
@@ -140,10 +140,11 @@ class Literature:
 
     def nearest_of(self, target: str, distance: Floats) -> float:
         """Return the distance to the nearest sample that a target was measured of."""
-        return float(distance[self._measured_of[target]].min()) if len(distance) else math.inf
+        return float(distance[self.measured_of[target]].min()) if len(distance) else math.inf
 
     @cached_property
-    def _measured_of(self) -> dict[str, npt.NDArray[np.bool_]]:
+    def measured_of(self) -> dict[str, npt.NDArray[np.bool_]]:
+        """Which samples each target was measured of."""
         return {
             target: np.array([row[column] not in {None, False} for row in self.samples])
             for target, column in MEASURED.items()
@@ -160,23 +161,29 @@ class Literature:
         wanted = self.fractions(item.core)
         used, known = self._used
         gap = np.abs(known - wanted[used]).sum(axis=1) + wanted[~used].sum()
-        shell = shell_text(item.layers)
-        classes = frozenset(layer.material_class for layer in item.layers)
-        key = (shell, classes)
+        return np.asarray(gap + self.shell_distances(item.layers, item.structure))
+
+    def shell_distances(self, layers: Sequence[ShellMaterial], structure: str) -> Floats:
+        """Return what shell and structure add to the distance from each sample, shape (n,)."""
+        shell = shell_text(layers)
+        classes = frozenset(layer.material_class for layer in layers)
+        key = (shell, classes, structure)
         if key not in self._shell_distances:
-            self._shell_distances[key] = np.array(
+            of_shell = np.array(
                 [
                     0.0 if name == shell else 0.5 if known & classes else 1.0
-                    for name, known in zip(self._shell_names, self._classes, strict=True)
+                    for name, known in zip(self.shell_names.tolist(), self._classes, strict=True)
                 ]
             )
-        return np.asarray(gap + self._shell_distances[key] + self._structure_distance(item))
+            self._shell_distances[key] = of_shell + 0.1 * (self._structures != structure)
+        return self._shell_distances[key]
 
-    def _structure_distance(self, item: Combination) -> Floats:
-        if item.structure not in self._structure_distances:
-            other = self._structures != item.structure
-            self._structure_distances[item.structure] = 0.1 * other
-        return self._structure_distances[item.structure]
+    @cached_property
+    def distinct_cores(self) -> tuple[Floats, npt.NDArray[np.intp]]:
+        """The distinct site fractions of the samples, and which of them each sample has."""
+        rounded = np.round(self._fractions, 9)
+        _, first, place = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
+        return self._fractions[first], np.asarray(place.ravel(), dtype=np.intp)
 
     def unseen_layers(self, item: Combination) -> list[str]:
         """Return the layers of a shell that no sample has."""
@@ -242,22 +249,23 @@ class Domain:
             if count < FEW_PAPERS:
                 return f"{self.target}: {symbol} in the core is known from {papers_said(count)}"
         reach = float(np.abs(self.fractions - fractions).max(axis=1).min())
-        if reach > MIXING_REACH:
+        if reach > MIXING_REACH + ROUNDING:
             return f"{self.target}: nearest known core is {reach:.2f} away in site fraction"
         if item.core_size_nm < self.smallest_nm:
             return (
                 f"{self.target}: a core of {item.core_size_nm:g} nm is smaller than any known one "
                 f"({self.smallest_nm:g} nm)"
             )
-        fault = self._shell_outside(item.layers)
-        if not fault and nearest > self.reach:
+        fault = self.shell_outside(item.layers)
+        if not fault and nearest > self.reach + ROUNDING:
             fault = (
                 f"{self.target}: nearest sample at distance {nearest:.2g}; 95 % of the papers "
                 f"have one of another paper within {self.reach:.2g}"
             )
         return fault
 
-    def _shell_outside(self, layers: Sequence[ShellMaterial]) -> str:
+    def shell_outside(self, layers: Sequence[ShellMaterial]) -> str:
+        """Return why a shell is outside, or an empty text."""
         for layer in layers:
             if not layer.formula and layer.material_class in OPEN_CLASSES:
                 return f"the composition of shell {layer.name} is open"

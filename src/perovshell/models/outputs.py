@@ -8,15 +8,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.targets import EV_NM
 from perovshell.data.vocabulary import STRESSORS, column_name
 from perovshell.errors import InputError
 from perovshell.models.evidence import Neighbour
+
+Floats = npt.NDArray[np.float64]
 
 DEFAULT_STRESSORS = ("water", "light", "heat")
 DEFAULT_COVERAGE = 0.9
 LEAST_GAIN = 2.0
 """All gains in the literature are above 1 (published because they are): below this factor no
 probability is offered."""
+_TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -126,3 +133,24 @@ def unanswered(error: str, stressors: Sequence[str], wishes: Wishes) -> Answer:
     values: dict[str, Any] = dict.fromkeys(output_columns(stressors, wishes), math.nan)
     texts = {"in_domain": False, "domain_reason": "", "nearest_papers": "", "error": error}
     return Answer(values | texts, [], [], {})
+
+
+def percent(value: Floats) -> Floats:
+    """Return values held between 0 and 100 %."""
+    return np.minimum(np.maximum(value, 0.0), 100.0)
+
+
+def interval(name: str, value: Floats, within: Floats) -> dict[str, Floats]:
+    """Return the columns of a value and half its interval."""
+    return {name: value, f"{name}_lower": value - within, f"{name}_upper": value + within}
+
+
+def nm_interval(name: str, energy: Floats, within: Floats) -> dict[str, Floats]:
+    """Return the columns of a wavelength in nm from an energy and half its interval in eV."""
+    low_energy = energy - within
+    upper = np.where(low_energy > 0, EV_NM / np.maximum(low_energy, _TINY), np.inf)
+    return {
+        name: EV_NM / energy,
+        f"{name}_lower": EV_NM / (energy + within),
+        f"{name}_upper": upper,
+    }

@@ -26,7 +26,10 @@ from perovshell.models.outputs import (
     Answer,
     Wishes,
     check_options,
+    interval,
+    nm_interval,
     output_columns,
+    percent,
     unanswered,
 )
 from perovshell.models.request import Request
@@ -41,7 +44,6 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _LN2 = math.log(2.0)
-_TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,8 @@ class Predictor:
         energy = np.where(anchored, found.carried(model, start, bare, coated), coated)
         start_nm = EV_NM / start
         within, step_within = spread.half_widths(found.coverage)
-        shift = _nm_interval("pl_shift_nm", energy, step_within)
-        columns = _nm_interval("pl_peak_nm", energy, within)
+        shift = nm_interval("pl_shift_nm", energy, step_within)
+        columns = nm_interval("pl_peak_nm", energy, within)
         columns |= {name: column - start_nm for name, column in shift.items()}
         if found.wishes.pl_window_nm is not None:
             first, last = (EV_NM / end for end in found.wishes.pl_window_nm)
@@ -160,15 +162,17 @@ class Predictor:
         predicted = model.predict(found.both)
         spread = found.spread(model, predicted, anchored)
         coated, bare = found.sides(predicted)
-        value = _percent(np.where(found.is_metal, model.null_value, coated))
-        step = np.where(found.may_change, value - _percent(bare), 0.0)
+        value = percent(np.where(found.is_metal, model.null_value, coated))
+        step = np.where(found.may_change, value - percent(bare), 0.0)
         start = np.where(anchored, bare_percent, value - step)
-        carried = _percent(found.carried(model, start, bare, coated))
+        carried = percent(found.carried(model, start, bare, coated))
         value = np.where(anchored, carried, value)
         within, step_within = spread.half_widths(found.coverage)
-        percent = _interval("plqy_percent", value, within)
-        change = _interval("plqy_change", value - start, step_within)
-        columns = {name: _percent(column) for name, column in percent.items()} | {
+        change = interval("plqy_change", value - start, step_within)
+        columns = {
+            name: percent(column)
+            for name, column in interval("plqy_percent", value, within).items()
+        } | {
             "plqy_change": change["plqy_change"],
             "plqy_change_lower": np.maximum(change["plqy_change_lower"], -start),
             "plqy_change_upper": np.minimum(change["plqy_change_upper"], 100.0 - start),
@@ -213,7 +217,7 @@ class Predictor:
         model = self.lifetime
         null = np.array([model.predict_null(stressor, coated) for stressor in stressors])
         effects = model.predict_effects(stressors, found.items)
-        thin = self._is_thin(model.papers, stressors)
+        thin = self.is_thin(model.papers, stressors)
         full = effects + self._lifetime_trees(found, stressors, temperature)
         return np.where(thin[:, None] | found.is_metal, null, full)
 
@@ -247,11 +251,11 @@ class Predictor:
         model = self.gain
         of_shell = np.array([model.of_shell(item.layers) for item in found.items])
         of_stressor = np.array([model.of_stressor(name) for name in stressors])
-        unknown = self._is_thin(model.papers, stressors)[:, None] | found.is_metal
+        unknown = self.is_thin(model.papers, stressors)[:, None] | found.is_metal
         return np.where(unknown, model.null, model.null + of_stressor[:, None] + of_shell)
 
     @staticmethod
-    def _is_thin(papers: Mapping[str, int], stressors: Sequence[str]) -> Mask:
+    def is_thin(papers: Mapping[str, int], stressors: Sequence[str]) -> Mask:
         """Return which stressors have too few papers for more than the null model."""
         return np.array([papers.get(name, 0) < THIN_STRESSOR_PAPERS for name in stressors], bool)
 
@@ -370,24 +374,6 @@ def _said_of(one: Neighbour) -> str:
 
 def _field(requests: Sequence[Request], name: str) -> Floats:
     return np.array([getattr(request, name) for request in requests], dtype=float)
-
-
-def _percent(value: Floats) -> Floats:
-    return np.minimum(np.maximum(value, 0.0), 100.0)
-
-
-def _interval(name: str, value: Floats, within: Floats) -> dict[str, Floats]:
-    return {name: value, f"{name}_lower": value - within, f"{name}_upper": value + within}
-
-
-def _nm_interval(name: str, energy: Floats, within: Floats) -> dict[str, Floats]:
-    low_energy = energy - within
-    upper = np.where(low_energy > 0, EV_NM / np.maximum(low_energy, _TINY), np.inf)
-    return {
-        name: EV_NM / energy,
-        f"{name}_lower": EV_NM / (energy + within),
-        f"{name}_upper": upper,
-    }
 
 
 def _rounded(value: float) -> float:

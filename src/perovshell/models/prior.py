@@ -172,22 +172,27 @@ class LinearPrior:
 
     def predict(self, matrix: Floats) -> Floats:
         """Return the prior of descriptor rows, shape (n,)."""
-        base = _base(matrix, self.base_column, self.base_mean)
-        return np.asarray(base + self.effects[0] + self._terms(matrix) @ self.effects[1:])
+        return np.asarray(
+            self.base(matrix) + self.effects[0] + self._terms(matrix) @ self.effects[1:]
+        )
+
+    def base(self, matrix: Floats) -> Floats:
+        """Return what the target starts from, shape (n,)."""
+        return _base(matrix, self.base_column, self.base_mean)
 
     def spread(self, matrix: Floats) -> Floats:
         """Return the standard deviation of the target about the prior, shape (n,).
 
         It joins what is uncertain of the effects with the noise.
         """
-        first, rest = self._root[0], self._root[1:]
+        first, rest = self.root[0], self.root[1:]
         projected = self._terms(matrix) @ rest + first
         squares = np.einsum("nk,nk->n", projected, projected)
         return np.asarray(np.sqrt(squares + self.noise**2))
 
     def contributions(self, matrix: Floats) -> tuple[float, Floats]:
         """Return the mean prior and how far base (first) and terms move each row from it."""
-        base = _base(matrix, self.base_column, self.base_mean) - self.base_mean
+        base = self.base(matrix) - self.base_mean
         moved = (self._terms(matrix) - self.center) * self.effects[1:]
         mean = self.base_mean + float(self.effects[0] + self.center @ self.effects[1:])
         return mean, np.hstack([base[:, None], moved])
@@ -202,7 +207,8 @@ class LinearPrior:
         return np.array(self.columns, dtype=np.intp)
 
     @cached_property
-    def _root(self) -> Floats:
+    def root(self) -> Floats:
+        """A root of the covariance: rows as in `effects`."""
         return np.asarray(np.linalg.cholesky(self.covariance))
 
     def to_parts(self) -> tuple[dict[str, Any], Arrays]:

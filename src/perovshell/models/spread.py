@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,9 +66,7 @@ class Spread:
         says.
         """
         model, share = self.model, residual / self.scale
-        chance = model.scores.cdf(share)
-        for name, place in self.places.items():
-            chance[place] = model.replicated[name].cdf(share[place])
+        chance = normalised_cdf(model, share, self.places)
         own = np.where(self.is_metal, model.null_scores.cdf(residual), chance)
         above = residual >= 0
         carried = model.carried_scores.cdf(share)
@@ -76,11 +75,38 @@ class Spread:
         return np.where(self.anchored, known, own)
 
     def _quantiles(self, coverage: float, places: Mapping[str, Mask]) -> Floats:
-        """Return the normalised half width of each value, shape (n,) or ()."""
-        usual = self.model.scores.quantile(coverage)
-        if not places:
-            return np.array(usual)
-        quantile = np.full(len(self.scale), usual)
-        for name, place in places.items():
-            quantile[place] = self.model.replicated[name].quantile(coverage)
-        return quantile
+        return normalised_quantiles(self.model, coverage, places, self.scale.shape)
+
+
+def normalised_quantiles(
+    model: RegressionModel, coverage: float, places: Mapping[str, Any], shape: tuple[int, ...]
+) -> Floats:
+    """Return half widths over difficulty, of the given shape, or () where all are alike.
+
+    Args:
+        model: The model of the target.
+        coverage: Coverage of the interval.
+        places: By replicated combination of the model, where its values stand (an index).
+        shape: Shape of the values.
+    """
+    usual = model.scores.quantile(coverage)
+    if not places:
+        return np.array(usual)
+    quantile = np.full(shape, usual)
+    for name, place in places.items():
+        quantile[place] = model.replicated[name].quantile(coverage)
+    return quantile
+
+
+def normalised_cdf(model: RegressionModel, share: Floats, places: Mapping[str, Any]) -> Floats:
+    """Return the probability that a residual over its difficulty is at most `share`.
+
+    Args:
+        model: The model of the target.
+        share: Residuals over their difficulty, of any shape.
+        places: As in `normalised_quantiles`.
+    """
+    chance = model.scores.cdf(share)
+    for name, place in places.items():
+        chance[place] = model.replicated[name].cdf(share[place])
+    return chance

@@ -1,0 +1,275 @@
+"""Trees taken apart by side, so that a product space is scored without writing out its rows.
+
+A leaf is reached where its conditions on the core, on the shell, on the context and on the contrast
+of core and shell all hold. For one shell the contrast is a matter of the core alone. So the trees of
+all cores and contexts are a sum over leaves of (does the core side hold) x (value where the other
+sides hold): a matrix product of an indicator matrix with a matrix of leaf values, exact in floating
+point up to the order of its sums. Leaves with the same conditions on the core share one row of it,
+whatever tree they stand in. What no core of a block decides (a contrast that all of them pass, say)
+is decided before the product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.models.forest import Forest
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.intp]
+
+SIDES: Final = ("core", "shell", "context", "contrast")
+"""The parts of a combination that vary on their own, and the contrast of the first two; the size
+belongs to the context."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Where each descriptor stands: its side, and its column among those of that side.
+
+    Attributes:
+        side: Side of each descriptor.
+        place: Column among the descriptors of that side.
+    """
+
+    side: tuple[str, ...]
+    place: Places
+
+    @classmethod
+    def of(cls, blocks: Sequence[str], extra: int = 0) -> Sides:
+        """Sort descriptors by their blocks; columns of a stability test follow the context.
+
+        Args:
+            blocks: Block of each descriptor; one of `descriptor.BLOCKS`.
+            extra: Number of columns behind the descriptors.
+        """
+        side = tuple("context" if block == "size" else block for block in blocks)
+        side += ("context",) * extra
+        count = dict.fromkeys(SIDES, 0)
+        place = []
+        for name in side:
+            place.append(count[name])
+            count[name] += 1
+        return cls(side, np.array(place, dtype=np.intp))
+
+    def split(self, columns: Sequence[int] | Places) -> dict[str, tuple[Places, Places]]:
+        """Return by side which entries of a list of descriptor columns are of it, and where."""
+        named = np.array([self.side[column] for column in columns], dtype=object)
+        own = {name: np.flatnonzero(named == name) for name in SIDES}
+        taken = self.place.take(np.asarray(columns, dtype=np.intp))
+        return {name: (entries, taken[entries]) for name, entries in own.items()}
+
+
+@dataclass(frozen=True)
+class _Interval:
+    """What the nodes on the way to a leaf ask of one column: low <= value < high."""
+
+    column: int
+    low: float = -np.inf
+    high: float = np.inf
+    missing_passes: bool = True
+
+    def narrowed(self, threshold: float, *, left: bool, default_left: bool) -> _Interval:
+        """Return the interval behind one more node."""
+        return _Interval(
+            self.column,
+            self.low if left else max(self.low, threshold),
+            min(self.high, threshold) if left else self.high,
+            self.missing_passes and left == default_left,
+        )
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The distinct sets of intervals that leaves ask of one side.
+
+    Attributes:
+        column: Column of each distinct interval among those of its side, shape (n_intervals,).
+        low: Least value that passes, float32, shape (n_intervals,).
+        high: First value that does not, float32, shape (n_intervals,).
+        missing_passes: Whether a missing value passes, shape (n_intervals,).
+        members: The intervals of each set, padded by n_intervals, shape (n_sets, width).
+        of_leaf: The set of each leaf, shape (n_leaves,).
+    """
+
+    column: Places
+    low: Singles
+    high: Singles
+    missing_passes: Mask
+    members: Places
+    of_leaf: Places
+
+    @classmethod
+    def of(cls, leaves: Sequence[frozenset[_Interval]]) -> Conditions:
+        """Number the intervals of leaves and their sets."""
+        sets = {intervals: place for place, intervals in enumerate(dict.fromkeys(leaves))}
+        place_of: dict[_Interval, int] = {}
+        for intervals in sets:
+            for interval in sorted(intervals, key=lambda one: one.column):
+                place_of.setdefault(interval, len(place_of))
+        width = max((len(intervals) for intervals in sets), default=0)
+        members = np.full((len(sets), max(width, 1)), len(place_of), dtype=np.intp)
+        for row, intervals in enumerate(sets):
+            members[row, : len(intervals)] = sorted(place_of[one] for one in intervals)
+        return cls(
+            np.array([one.column for one in place_of], dtype=np.intp),
+            np.array([one.low for one in place_of], dtype=np.float32),
+            np.array([one.high for one in place_of], dtype=np.float32),
+            np.array([one.missing_passes for one in place_of], dtype=bool),
+            members,
+            np.array([sets[intervals] for intervals in leaves], dtype=np.intp),
+        )
+
+    def hold(self, rows: Floats) -> Mask:
+        """Return which sets hold for rows, shape (n_sets, n).
+
+        Args:
+            rows: One row a descriptor of the side, NaN where missing, shape (n_columns, n).
+        """
+        value = rows.take(self.column, axis=0).astype(np.float32)
+        passes = np.empty((len(self.column) + 1, rows.shape[1]), dtype=bool)
+        passes[-1] = True
+        inside = (value >= self.low[:, None]) & (value < self.high[:, None])
+        passes[:-1] = inside | (np.isnan(value) & self.missing_passes[:, None])
+        holds = passes.take(self.members[:, 0], axis=0)
+        for column in self.members.T[1:]:
+            holds &= passes.take(column, axis=0)
+        return holds
+
+
+@dataclass(frozen=True)
+class FactoredForest:
+    """The leaves of a forest with their conditions on each side.
+
+    Leaves stand in the order of their pair: the set of conditions on the core and the set on the
+    contrast; pairs in the order of their core set.
+
+    Attributes:
+        value: Value of each leaf, shape (n_leaves,).
+        core: Conditions on the core.
+        shell: Conditions on the shell.
+        context: Conditions on the context and the size.
+        contrast: Conditions on the contrast of core and shell.
+        pair_starts: First leaf of each pair, shape (n_pairs,).
+        core_starts: First pair of each core set, shape (n_core_sets,).
+    """
+
+    value: Floats
+    core: Conditions
+    shell: Conditions
+    context: Conditions
+    contrast: Conditions
+    pair_starts: Places
+    core_starts: Places
+
+    @classmethod
+    def of(cls, forest: Forest, columns: Sequence[int] | Places, sides: Sides) -> FactoredForest:
+        """Take a forest apart.
+
+        Args:
+            forest: The trees.
+            columns: Descriptor column of each of its columns.
+            sides: Side of each descriptor.
+        """
+        side = [sides.side[column] for column in columns]
+        place = sides.place.take(np.asarray(columns, dtype=np.intp)).tolist()
+        leaves = [leaf for root in forest.roots.tolist() for leaf in _leaves(forest, root)]
+        parts = {
+            name: [
+                frozenset(
+                    replace(one, column=place[one.column])
+                    for one in path
+                    if side[one.column] == name
+                )
+                for _, path in leaves
+            ]
+            for name in SIDES
+        }
+        first = {name: list(dict.fromkeys(parts[name])) for name in ("core", "contrast")}
+        rank = {name: {one: k for k, one in enumerate(sets)} for name, sets in first.items()}
+        pairs = [
+            (rank["core"][core], rank["contrast"][contrast])
+            for core, contrast in zip(parts["core"], parts["contrast"], strict=True)
+        ]
+        order = sorted(range(len(leaves)), key=lambda leaf: pairs[leaf])
+        asked = {name: Conditions.of([parts[name][leaf] for leaf in order]) for name in SIDES}
+        core, contrast = asked["core"].of_leaf, asked["contrast"].of_leaf
+        pair_starts = _changes(core * (contrast.max(initial=0) + 1) + contrast)
+        value = np.array([leaves[leaf][0] for leaf in order], dtype=float)
+        return cls(value, **asked, pair_starts=pair_starts, core_starts=_changes(core[pair_starts]))
+
+    def predict(
+        self,
+        core_on: Floats,
+        shell_on: Mask,
+        context_on: Mask,
+        contrast_rows: Callable[[int], Floats],
+    ) -> Floats:
+        """Sum the leaves that each member of a product reaches.
+
+        Args:
+            core_on: Which core sets hold, as 0 and 1, shape (n_core_sets, n_cores).
+            shell_on: Which shell sets hold, shape (n_shell_sets, n_shells).
+            context_on: Which context sets hold, shape (n_context_sets, n_contexts).
+            contrast_rows: Returns the contrast descriptors of one shell, by its place, with all
+                cores, shape (n_columns, n_cores).
+
+        Returns:
+            The margin without its offset, shape (n_shells, n_contexts, n_cores).
+        """
+        n_shells, n_contexts, n_cores = shell_on.shape[1], context_on.shape[1], core_on.shape[1]
+        if not len(self.value):
+            return np.zeros((n_shells, n_contexts, n_cores))
+        by_context = self.value[:, None] * context_on[self.context.of_leaf]
+        live = shell_on[self.shell.of_leaf]
+        core_of_pair = self.core.of_leaf[self.pair_starts]
+        contrast_of_pair = self.contrast.of_leaf[self.pair_starts]
+        decided = np.empty((n_shells, n_contexts, len(core_on)))
+        open_pairs: list[tuple[Floats, Mask, Places]] = []
+        for shell in range(n_shells):
+            weight = np.add.reduceat(by_context * live[:, shell, None], self.pair_starts, axis=0)
+            holds = self.contrast.hold(contrast_rows(shell))
+            always, never = holds.all(axis=1), ~holds.any(axis=1)
+            is_open = ~(always | never)[contrast_of_pair] & weight.any(axis=1)
+            settled = weight * always[contrast_of_pair, None]
+            decided[shell] = np.add.reduceat(settled, self.core_starts, axis=0).T
+            open_pairs.append((weight, holds, np.flatnonzero(is_open)))
+        total = (decided.reshape(-1, len(core_on)) @ core_on).reshape(n_shells, n_contexts, n_cores)
+        for shell, (weight, holds, pairs) in enumerate(open_pairs):
+            if len(pairs):
+                reached = core_on[core_of_pair[pairs]] * holds[contrast_of_pair[pairs]]
+                total[shell] += weight[pairs].T @ reached
+        return np.asarray(total)
+
+
+def _leaves(forest: Forest, root: int) -> list[tuple[float, tuple[_Interval, ...]]]:
+    """Return the leaves under a node with the intervals on the way to each."""
+    found = []
+    waiting: list[tuple[int, dict[int, _Interval]]] = [(root, {})]
+    while waiting:
+        node, path = waiting.pop()
+        left, right = forest.children[node].tolist()
+        if left == node:
+            found.append((float(forest.value[node]), tuple(path.values())))
+            continue
+        column, threshold = int(forest.feature[node]), float(forest.threshold[node])
+        default_left = bool(forest.default_left[node])
+        asked = path.get(column, _Interval(column))
+        for child, goes_left in ((right, False), (left, True)):
+            narrowed = asked.narrowed(threshold, left=goes_left, default_left=default_left)
+            waiting.append((child, {**path, column: narrowed}))
+    return found
+
+
+def _changes(values: Places) -> Places:
+    """Return where a run of equal values begins."""
+    if not len(values):
+        return np.zeros(0, dtype=np.intp)
+    return np.flatnonzero(np.concatenate([[True], np.diff(values) != 0]))

@@ -1,0 +1,407 @@
+"""Predictions for a product of cores, shells and contexts, without writing out its rows.
+
+The numbers are those of `Predictor.columns`. Priors and difficulties are sums over the sides of a
+combination, so each is one number a core, one a shell and context, and a matrix product where the
+prior's own uncertainty joins them; the trees are those of `factored.FactoredForest`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.formula import CompositionBatch
+from perovshell.data.shells import ShellMaterial
+from perovshell.data.targets import EV_NM
+from perovshell.data.vocabulary import column_name
+from perovshell.features.featurizer import Combination, context_block, size_block
+from perovshell.models.evidence import ROUNDING, combination_name
+from perovshell.models.factored import FactoredForest, Sides
+from perovshell.models.outputs import Wishes, interval, nm_interval, percent
+from perovshell.models.predictor import Predictor
+from perovshell.models.product_domain import CoreReach, ProductDomain, site_fractions
+from perovshell.models.spread import normalised_cdf, normalised_quantiles
+from perovshell.models.stability import TEST_DESCRIPTORS
+from perovshell.models.targets import RegressionModel
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Layers = tuple[ShellMaterial, ...]
+Columns = dict[str, npt.NDArray[np.generic]]
+_LN2 = math.log(2.0)
+
+
+@dataclass(frozen=True)
+class CoreSide:
+    """What all shells and contexts need of n cores, computed once.
+
+    Attributes:
+        rows: Core descriptors, shape (n, n_core_descriptors).
+        negativity: Mean electronegativity of each core, shape (n,).
+        reach: What the domain knows of them.
+        trees: By target, which core conditions of its trees hold, as 0 and 1.
+        linear: By target, what its prior and difficulty need.
+        replicated: By target and replicated combination, the place of its core.
+    """
+
+    rows: Floats
+    negativity: Floats
+    reach: CoreReach
+    trees: Mapping[str, Floats]
+    linear: Mapping[str, _LinearSide]
+    replicated: Mapping[str, Mapping[str, int]]
+
+    @property
+    def size(self) -> int:
+        """Number of cores."""
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class _LinearSide:
+    """One side's part of a prior and a difficulty.
+
+    Attributes:
+        value: What it adds to the prior, shape (n,).
+        terms: Its terms of the prior, unknown as 0, shape (n, k).
+        projected: What it adds to the prior's error, shape (n, n_effects).
+        log_size: What it adds to the log difficulty, shape (n,).
+    """
+
+    value: Floats
+    terms: Floats
+    projected: Floats
+    log_size: Floats
+
+
+class _ProductRegression:
+    """PL or PLQY for products: the sums of `LinearPrior` and `Difficulty`, side by side."""
+
+    def __init__(self, model: RegressionModel, sides: Sides) -> None:
+        self.model = model
+        self.forest = FactoredForest.of(model.forest, model.columns, sides)
+        self._terms = sides.split(model.prior.columns)
+        self._hardness = sides.split(model.difficulty.columns)
+        if len(self._terms["contrast"][0]) or len(self._hardness["contrast"][0]):
+            msg = "a prior or difficulty with a contrast descriptor is no sum over core and shell"
+            raise NotImplementedError(msg)
+
+    def linear(self, side: str, rows: Floats) -> _LinearSide:
+        """Return the part of one side, of its descriptor rows (n, n_columns)."""
+        prior = self.model.prior
+        entries, columns = self._terms[side]
+        terms = np.nan_to_num(rows[:, columns], nan=0.0)
+        hard_entries, hard_columns = self._hardness[side]
+        hard = np.nan_to_num(rows[:, hard_columns], nan=0.0)
+        value = terms @ prior.effects[1:][entries]
+        if side == "core":
+            value = value + prior.base(rows)
+        return _LinearSide(
+            value=value,
+            terms=terms,
+            projected=terms @ prior.root[1:][entries],
+            log_size=hard @ self.model.difficulty.effects[1:][hard_entries],
+        )
+
+    def predict(self, core: _LinearSide, shell: _LinearSide, context: _LinearSide) -> Floats:
+        """Return the prior, shape (n_shells, n_contexts, n_cores)."""
+        offset = self.model.prior.effects[0]
+        other = offset + shell.value[:, None] + context.value
+        return np.asarray(other[:, :, None] + core.value)
+
+    def scale(
+        self, core: _LinearSide, shell: _LinearSide, context: _LinearSide, predicted: Floats
+    ) -> Floats:
+        """Return the difficulty in units of the target, of the shape of the predictions."""
+        prior, difficulty = self.model.prior, self.model.difficulty
+        other = prior.root[0] + shell.projected[:, None] + context.projected
+        entries, _ = self._terms["core"]
+        across = other @ prior.root[1:][entries].T @ core.terms.T
+        squares = 2.0 * across
+        squares += (other**2).sum(axis=2)[:, :, None]
+        squares += (core.projected**2).sum(axis=1)
+        np.maximum(squares, 0.0, out=squares)
+        squares += prior.noise**2
+        spread = np.sqrt(squares, out=squares)
+        log_other = difficulty.effects[0] + shell.log_size[:, None] + context.log_size
+        spread *= np.exp(log_other)[:, :, None] / prior.noise
+        spread *= np.exp(core.log_size)
+        if difficulty.room_effect:
+            spread *= difficulty.room_factor(predicted)
+        return spread
+
+
+class Product:
+    """All targets of a predictor for a product of shells and contexts with any cores.
+
+    Args:
+        predictor: The predictor.
+        shells: Layers of each shell; none is bare.
+        contexts: Structure, encapsulation, medium, size, morphology and treatments of each
+            context (core and layers are not looked at).
+        stressors: Stressors to answer for.
+        coverage: Coverage of the intervals.
+        wishes: Thresholds whose probability is asked.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        shells: Sequence[Layers],
+        contexts: Sequence[Combination],
+        stressors: Sequence[str],
+        *,
+        coverage: float,
+        wishes: Wishes,
+    ) -> None:
+        self.predictor = predictor
+        self.shells = list(shells)
+        self.contexts = [replace(context, core=None, layers=()) for context in contexts]
+        self.stressors = tuple(stressors)
+        self.coverage = coverage
+        self.wishes = wishes
+        featurizer = predictor.featurizer
+        blocks = [descriptor.block for descriptor in featurizer.descriptors]
+        sides = Sides.of(blocks, extra=len(TEST_DESCRIPTORS))
+        self._targets = {
+            name: _ProductRegression(getattr(predictor, name), sides) for name in ("pl", "plqy")
+        }
+        self._shell_rows = featurizer.shell_block(self.shells)
+        self._context_rows = np.hstack([size_block(self.contexts), context_block(self.contexts)])
+        self._linear = {
+            name: (target.linear("shell", self._shell_rows), self._context_side(target))
+            for name, target in self._targets.items()
+        }
+        lifetime = predictor.lifetime
+        self._forests = {name: target.forest for name, target in self._targets.items()}
+        self._forests["lifetime"] = FactoredForest.of(lifetime.forest, lifetime.columns, sides)
+        self._domain = ProductDomain(predictor.literature, predictor.domains)
+        self._shell_known = np.array([self._domain.shell_is_known(own) for own in self.shells])
+        self._size_known = np.array([self._domain.size_is_known(own) for own in self.contexts])
+
+    def _context_side(self, target: _ProductRegression) -> _LinearSide:
+        return target.linear("context", self._context_rows)
+
+    # Cores -----------------------------------------------------------------------------------
+
+    def cores(self, batch: CompositionBatch) -> CoreSide:
+        """Compute what all shells and contexts need of many cores.
+
+        Args:
+            batch: The cores; none is a metal.
+        """
+        predictor = self.predictor
+        featurizer = predictor.featurizer
+        rows = featurizer.core_block(batch, elements_too=predictor.needs_elements)
+        fractions = site_fractions(batch.species, batch.amounts, *self._ion_tables)
+        return CoreSide(
+            rows=rows,
+            negativity=featurizer.mean_negativity(batch),
+            reach=self._domain.cores(fractions),
+            trees={
+                name: forest.core.hold(rows.T).astype(np.float64)
+                for name, forest in self._forests.items()
+            },
+            linear={name: target.linear("core", rows) for name, target in self._targets.items()},
+            replicated={
+                name: {
+                    key: int(np.flatnonzero(same)[0])
+                    for key, wanted in self._replicated_cores[name].items()
+                    if (same := np.abs(fractions - wanted).max(axis=1) < ROUNDING).any()
+                }
+                for name in self._targets
+            },
+        )
+
+    @cached_property
+    def _ion_tables(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """The ion of each species (the last is that of the padding), and the site of each ion."""
+        reader = self.predictor.featurizer.reader
+        places = {symbol: place for place, symbol in enumerate(reader.ions.by_symbol)}
+        of_species = [places.get(symbol, 0) for symbol in reader.species]
+        sites = ["ABX".index(ion.site) for ion in reader.ions.by_symbol.values()]
+        return np.array([*of_species, 0], dtype=np.intp), np.array(sites, dtype=np.intp)
+
+    @cached_property
+    def _replicated_cores(self) -> dict[str, dict[str, Floats]]:
+        """Site fractions of the cores of replicated combinations with a shell of this product."""
+        literature, reader = self.predictor.literature, self.predictor.featurizer.reader
+        found: dict[str, dict[str, Floats]] = {name: {} for name in self._targets}
+        for name, target in self._targets.items():
+            for key in target.model.replicated:
+                if key in self._shell_of_replicated:
+                    core = reader.read_core(key.split(" / ")[0])
+                    found[name][key] = literature.fractions(core)
+        return found
+
+    @cached_property
+    def _shell_of_replicated(self) -> dict[str, int]:
+        """Place of the shell of each replicated combination that has one of this product's."""
+        keys = [key for target in self._targets.values() for key in target.model.replicated]
+        reader = self.predictor.featurizer.reader
+        found = {}
+        for key in keys:
+            core = reader.read_core(key.split(" / ")[0])
+            for place, layers in enumerate(self.shells):
+                if combination_name(Combination(core, layers, "", "", "")) == key:
+                    found[key] = place
+        return found
+
+    # Columns ---------------------------------------------------------------------------------
+
+    def columns(self, cores: CoreSide, first: int = 0, last: int | None = None) -> Columns:
+        """Return the output columns of the cores with a range of shells and all contexts.
+
+        Args:
+            cores: The cores.
+            first: First shell.
+            last: One behind the last shell; None is all.
+
+        Returns:
+            The columns of `Predictor.columns` without the shell's effects, and `in_domain` and
+            `domain_distance` (see `ProductDomain`); each broadcasts to the shape
+            (n_shells, n_contexts, n_cores).
+        """
+        own = slice(first, len(self.shells) if last is None else last)
+        columns: Columns = {}
+        columns |= self._pl(cores, own)
+        columns |= self._plqy(cores, own)
+        columns |= self._stability(cores, own)
+        return columns | self._verdicts(cores, own)
+
+    def _pl(self, cores: CoreSide, own: slice) -> Columns:
+        energy, scale, places = self._predicted("pl", cores, own)
+        model, window = self._targets["pl"].model, self.wishes.pl_window_nm
+        within = normalised_quantiles(model, self.coverage, places, energy.shape) * scale
+        columns: Columns = {**nm_interval("pl_peak_nm", energy, within)}
+        if window is not None:
+            first, last = (EV_NM / end for end in window)
+            above = normalised_cdf(model, (first - energy) / scale, places)
+            columns["pl_in_window"] = above - normalised_cdf(model, (last - energy) / scale, places)
+        return columns
+
+    def _plqy(self, cores: CoreSide, own: slice) -> Columns:
+        predicted, scale, places = self._predicted("plqy", cores, own)
+        model, bar = self._targets["plqy"].model, self.wishes.plqy_above
+        value = percent(predicted)
+        within = normalised_quantiles(model, self.coverage, places, value.shape) * scale
+        columns: Columns = {
+            name: percent(column)
+            for name, column in interval("plqy_percent", value, within).items()
+        }
+        if bar is not None:
+            columns["plqy_above"] = 1.0 - normalised_cdf(model, (bar - value) / scale, places)
+        return columns
+
+    def _predicted(
+        self, name: str, cores: CoreSide, own: slice
+    ) -> tuple[Floats, Floats, dict[str, tuple[int, slice, int]]]:
+        """Return predictions, their difficulty, and where replicated combinations stand."""
+        target, core = self._targets[name], cores.linear[name]
+        shell_all, context = self._linear[name]
+        shell = _LinearSide(*(getattr(shell_all, part)[own] for part in _PARTS))
+        predicted = target.predict(core, shell, context)
+        predicted += self._trees(name, cores, own, self._context_rows)
+        scale = target.scale(core, shell, context, predicted)
+        places = {}
+        for key, place in cores.replicated[name].items():
+            row = self._shell_of_replicated[key] - own.start
+            if 0 <= row < own.stop - own.start:
+                places[key] = (row, slice(None), place)
+        return predicted, scale, places
+
+    def _trees(self, name: str, cores: CoreSide, own: slice, contexts: Floats) -> Floats:
+        forest = self._forests[name]
+        shells = self._shell_rows[own]
+        if not len(forest.value):
+            return np.zeros((len(shells), len(contexts), cores.size))
+        contrast = self.predictor.featurizer.contrast_block
+
+        def rows(place: int) -> Floats:
+            return contrast(cores.rows, cores.negativity, shells[place : place + 1]).T
+
+        return forest.predict(
+            cores.trees[name], forest.shell.hold(shells.T), forest.context.hold(contexts.T), rows
+        )
+
+    def _stability(self, cores: CoreSide, own: slice) -> Columns:
+        predictor, level = self.predictor, 1.0 - self.coverage
+        lifetime_low = min(predictor.lifetime.scores.lower_quantile(level), 0.0)
+        gain_low = min(predictor.gain.scores.lower_quantile(level), 0.0)
+        lifetimes = self._log_lifetimes(cores, own) + math.log(_LN2)
+        columns: Columns = {}
+        for row, stressor in enumerate(self.stressors):
+            name = column_name(stressor)
+            gain = self._log_gain[row, own, None, None]
+            columns[f"half_life_h_{name}"] = np.exp(lifetimes[row])
+            columns[f"half_life_h_{name}_lower"] = np.exp(lifetimes[row] + lifetime_low)
+            columns[f"half_life_h_{name}_upper"] = np.array(np.inf)
+            columns[f"stability_gain_{name}"] = np.exp(gain)
+            columns[f"stability_gain_{name}_lower"] = np.exp(gain + gain_low)
+            columns[f"stability_gain_{name}_upper"] = np.array(np.inf)
+            if self.wishes.gain_above is not None:
+                above = math.log(self.wishes.gain_above) - gain
+                columns[f"gain_above_{name}"] = predictor.gain.floors.share_above(above)
+        return columns
+
+    def _log_lifetimes(self, cores: CoreSide, own: slice) -> Floats:
+        """Return log lifetimes in log h, broadcasting to (n_stressors, n_s, n_x, n_cores)."""
+        predictor = self.predictor
+        null, effects, thin = self._lifetime_effects
+        full = effects[:, own, :, None]
+        if predictor.lifetime.has_trees:
+            tests = [predictor.test_columns(name, math.nan) for name in self.stressors]
+            rows = [np.hstack([self._context_rows, self._repeated(test)]) for test in tests]
+            full = full + np.stack([self._trees("lifetime", cores, own, part) for part in rows])
+        return np.where(thin[:, None, None, None], null[:, None, None, None], full)
+
+    def _repeated(self, test: Sequence[float]) -> Floats:
+        return np.tile(np.array(test), (len(self.contexts), 1))
+
+    @cached_property
+    def _lifetime_effects(self) -> tuple[Floats, Floats, Mask]:
+        """Null model (n_stressors,), effects (n_stressors, n_s, n_x), and which are thin."""
+        model, shape = self.predictor.lifetime, (len(self.shells), len(self.contexts))
+        items = [replace(own, layers=layers) for layers in self.shells for own in self.contexts]
+        effects = model.predict_effects(self.stressors, items)
+        null = np.array([model.predict_null(name, [True])[0] for name in self.stressors])
+        thin = self.predictor.is_thin(model.papers, self.stressors)
+        return null, effects.reshape(len(self.stressors), *shape), thin
+
+    @cached_property
+    def _log_gain(self) -> Floats:
+        """Log gains, shape (n_stressors, n_shells)."""
+        model = self.predictor.gain
+        thin = self.predictor.is_thin(model.papers, self.stressors)
+        of_shell = np.array([model.of_shell(layers) for layers in self.shells])
+        of_stressor = np.array([model.of_stressor(name) for name in self.stressors])
+        full = model.null + of_stressor[:, None] + of_shell
+        return np.where(thin[:, None], model.null, full)
+
+    def _verdicts(self, cores: CoreSide, own: slice) -> Columns:
+        structures = list(dict.fromkeys(context.structure for context in self.contexts))
+        near = np.array(
+            [
+                [self._domain.distance(cores.reach, layers, name) for name in structures]
+                for layers in self.shells[own]
+            ]
+        )
+        distance = near[:, [structures.index(context.structure) for context in self.contexts]]
+        inside = distance <= 1.0 + ROUNDING
+        inside &= cores.reach.known
+        inside &= self._shell_known[own, None, None] & self._size_known[:, None]
+        return {"in_domain": inside & self._stressors_known, "domain_distance": distance}
+
+    @cached_property
+    def _stressors_known(self) -> bool:
+        lifetime, gain = self.predictor.lifetime.papers, self.predictor.gain.papers
+        thin = [self.predictor.is_thin(papers, self.stressors) for papers in (lifetime, gain)]
+        return not np.any(thin)
+
+
+_PARTS = ("value", "terms", "projected", "log_size")
