@@ -29,6 +29,10 @@ class WorkspaceError(PerovshellError):
     """A workspace cannot be used: not writable, or without a champion."""
 
 
+class ClusterError(PerovshellError):
+    """A cluster cannot be reached, has no workers, or failed."""
+
+
 class MissingExtraError(PerovshellError, ImportError):
     """A part of Perovshell needs packages of an extra that is not installed."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -198,6 +198,14 @@ class Literature:
         if item.core is None:
             return []
         return self._by_combination.get((item.core.key, shell_text(item.layers)), [])
+
+    def combinations(self) -> Iterator[tuple[Composition, str, list[Neighbour]]]:
+        """Yield each distinct core and shell with its samples."""
+        seen = set()
+        for core, shell in zip(self._cores, self.shell_names.tolist(), strict=True):
+            if (core.key, shell) not in seen:
+                seen.add((core.key, shell))
+                yield core, shell, self._by_combination[core.key, shell]
 
     @cached_property
     def _by_combination(self) -> dict[tuple[object, str], list[Neighbour]]:

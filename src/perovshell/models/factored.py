@@ -1,12 +1,12 @@
 """Trees taken apart by side, so that a product space is scored without writing out its rows.
 
-A leaf is reached where its conditions on the core, on the shell, on the context and on the contrast
-of core and shell all hold. For one shell the contrast is a matter of the core alone. So the trees of
-all cores and contexts are a sum over leaves of (does the core side hold) x (value where the other
-sides hold): a matrix product of an indicator matrix with a matrix of leaf values, exact in floating
-point up to the order of its sums. Leaves with the same conditions on the core share one row of it,
-whatever tree they stand in. What no core of a block decides (a contrast that all of them pass, say)
-is decided before the product.
+A leaf is reached where its conditions on core, shell, context and the contrast of core and shell
+all hold. For one shell the contrast is a matter of the core alone. So the trees of all cores and
+contexts are a sum over leaves of (does the core side hold) x (value where the other sides hold): a
+matrix product of an indicator matrix with a matrix of leaf values, exact up to the order of its
+sums. Leaves with the same conditions on the core share one row of it, whatever tree they stand in.
+What no core of a block decides (a contrast that all of them pass, say) is decided before the
+product.
 """
 
 from __future__ import annotations

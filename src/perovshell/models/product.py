@@ -264,21 +264,21 @@ class Product:
 
         Returns:
             The columns of `Predictor.columns` without the shell's effects, and `in_domain` and
-            `domain_distance` (see `ProductDomain`); each broadcasts to the shape
-            (n_shells, n_contexts, n_cores).
+            `domain_distance` (see `ProductDomain`), and the difficulties `pl_scale` in eV and
+            `plqy_scale` in percent; each broadcasts to the shape (n_shells, n_contexts, n_cores).
         """
-        own = slice(first, len(self.shells) if last is None else last)
+        own = self._range(first, last)
         columns: Columns = {}
         columns |= self._pl(cores, own)
         columns |= self._plqy(cores, own)
         columns |= self._stability(cores, own)
-        return columns | self._verdicts(cores, own)
+        return columns | self.verdicts(cores, first, last)
 
     def _pl(self, cores: CoreSide, own: slice) -> Columns:
         energy, scale, places = self._predicted("pl", cores, own)
         model, window = self._targets["pl"].model, self.wishes.pl_window_nm
         within = normalised_quantiles(model, self.coverage, places, energy.shape) * scale
-        columns: Columns = {**nm_interval("pl_peak_nm", energy, within)}
+        columns: Columns = {**nm_interval("pl_peak_nm", energy, within), "pl_scale": scale}
         if window is not None:
             first, last = (EV_NM / end for end in window)
             above = normalised_cdf(model, (first - energy) / scale, places)
@@ -294,6 +294,7 @@ class Product:
             name: percent(column)
             for name, column in interval("plqy_percent", value, within).items()
         }
+        columns["plqy_scale"] = scale
         if bar is not None:
             columns["plqy_above"] = 1.0 - normalised_cdf(model, (bar - value) / scale, places)
         return columns
@@ -383,7 +384,12 @@ class Product:
         full = model.null + of_stressor[:, None] + of_shell
         return np.where(thin[:, None], model.null, full)
 
-    def _verdicts(self, cores: CoreSide, own: slice) -> Columns:
+    def _range(self, first: int, last: int | None) -> slice:
+        return slice(first, len(self.shells) if last is None else last)
+
+    def verdicts(self, cores: CoreSide, first: int = 0, last: int | None = None) -> Columns:
+        """Return `in_domain` and `domain_distance` alone; arguments as in `columns`."""
+        own = self._range(first, last)
         structures = list(dict.fromkeys(context.structure for context in self.contexts))
         near = np.array(
             [
@@ -396,6 +402,17 @@ class Product:
         inside &= cores.reach.known
         inside &= self._shell_known[own, None, None] & self._size_known[:, None]
         return {"in_domain": inside & self._stressors_known, "domain_distance": distance}
+
+    def mismatch(self, cores: CoreSide, first: int = 0, last: int | None = None) -> Floats:
+        """Return the lattice mismatch of shells on cores, NaN where one lattice is unknown.
+
+        Its shape is (n_shells, n_cores); arguments as in `columns`.
+        """
+        contrast = self.predictor.featurizer.contrast_block
+        shells = self._shell_rows[self._range(first, last)]
+        return np.stack(
+            [contrast(cores.rows, cores.negativity, row[None])[:, 1] for row in shells]
+        )
 
     @cached_property
     def _stressors_known(self) -> bool:

@@ -1,0 +1,306 @@
+"""The cores of a design space: a list of formulas, or a mixing grid that is never written out."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.formula import Composition, CompositionBatch, FormulaReader
+from perovshell.data.template import NEUTRAL_WITHIN
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+SITES = ("A", "B", "X")
+_AMOUNT = {"A": 1, "B": 1, "X": 3}
+_ROUNDING = 1e-9
+_THIRDS = 3
+"""Cores are grouped by the majority on A and B and by the nearest third on X, as in CsPbBr2I."""
+
+
+class Cores(Protocol):
+    """Numbered cores; see `CoreList` and `CoreGrid`."""
+
+    @property
+    def size(self) -> int:
+        """Number of cores, those that are not neutral included."""
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Names of the groups of similar cores."""
+
+    def batch(self, start: int, stop: int) -> tuple[CompositionBatch, Mask]:
+        """Return cores as arrays, and which of them are neutral."""
+
+    def family(self, start: int, stop: int) -> npt.NDArray[np.intp]:
+        """Return the group of each core."""
+
+    def composition(self, index: int) -> Composition:
+        """Return one core."""
+
+    def find(self, core: Composition) -> int | None:
+        """Return the number of a core, whatever its spelling, or None."""
+
+
+@dataclass(frozen=True)
+class CoreList:
+    """Listed cores, all different and neutral.
+
+    Attributes:
+        cores: The cores.
+        reader: Reader whose species index the batches use.
+    """
+
+    cores: tuple[Composition, ...]
+    reader: FormulaReader
+
+    @property
+    def size(self) -> int:
+        """Number of cores."""
+        return len(self.cores)
+
+    @cached_property
+    def families(self) -> tuple[str, ...]:
+        """Names of the groups: each core is its own."""
+        return tuple(core.formula for core in self.cores)
+
+    def batch(self, start: int, stop: int) -> tuple[CompositionBatch, Mask]:
+        """Return cores as arrays; all are neutral."""
+        own = self.cores[start:stop]
+        width = max(len(core.amounts) for core in own)
+        species = np.full((len(own), width), -1, dtype=np.int16)
+        amounts = np.zeros((len(own), width))
+        for row, core in enumerate(own):
+            for column, (symbol, amount) in enumerate(core.amounts):
+                species[row, column] = self.reader.species_index[symbol]
+                amounts[row, column] = amount
+        return CompositionBatch(species, amounts, {}), np.ones(len(own), dtype=bool)
+
+    def family(self, start: int, stop: int) -> npt.NDArray[np.intp]:
+        """Return the group of each core: itself."""
+        return np.arange(start, stop)
+
+    def composition(self, index: int) -> Composition:
+        """Return one core."""
+        return self.cores[index]
+
+    def find(self, core: Composition) -> int | None:
+        """Return the number of a core, whatever its spelling, or None."""
+        return self._place.get(core.key)
+
+    @cached_property
+    def _place(self) -> dict[object, int]:
+        return {core.key: place for place, core in enumerate(self.cores)}
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Ions of one site with their shares, which add up to 1."""
+
+    shares: tuple[tuple[str, Fraction], ...]
+
+    def doped(self, dopant: str, level: Fraction) -> Mixture:
+        """Return the mixture with a share of its ions replaced by a dopant."""
+        kept = tuple((ion, share * (1 - level)) for ion, share in self.shares)
+        return Mixture((*kept, (dopant, level)))
+
+    @property
+    def key(self) -> tuple[tuple[str, float], ...]:
+        """The shares to six digits, sorted by ion."""
+        return tuple(sorted((ion, round(float(share), 6)) for ion, share in self.shares))
+
+    def text(self, amount: int) -> str:
+        """Return the formula of a site with so many ions."""
+        return "".join(f"{ion}{float(share * amount):.9f}" for ion, share in self.shares)
+
+    def family(self, parts: int) -> str:
+        """Return the shares rounded to so many parts (largest remainder), as a formula."""
+        exact = [(ion, float(share) * parts) for ion, share in self.shares]
+        floor = {ion: math.floor(amount + _ROUNDING) for ion, amount in exact}
+        left = sorted(exact, key=lambda one: (math.floor(one[1] + _ROUNDING) - one[1], one[0]))
+        for ion, _ in left[: parts - sum(floor.values())]:
+            floor[ion] += 1
+        amount = {ion: count for ion, count in sorted(floor.items()) if count}
+        return "".join(f"{ion}{count if count > 1 else ''}" for ion, count in amount.items())
+
+
+def mixtures(ions: Sequence[str], steps: int, at_most: int) -> list[Mixture]:
+    """Return every mixture of at most so many ions with shares in whole steps of 1 / steps."""
+    return [
+        Mixture(
+            tuple((ion, Fraction(part, steps)) for ion, part in zip(chosen, parts, strict=True))
+        )
+        for count in range(1, min(at_most, len(ions)) + 1)
+        for chosen in itertools.combinations(ions, count)
+        for parts in _compositions(steps, count)
+    ]
+
+
+def count_mixtures(ions: int, steps: int, at_most: int) -> int:
+    """Return how many mixtures `mixtures` would return."""
+    counts = range(1, min(at_most, ions) + 1)
+    return sum(math.comb(ions, k) * math.comb(steps - 1, k - 1) for k in counts)
+
+
+def _compositions(total: int, parts: int) -> list[tuple[int, ...]]:
+    """Return all ways to write a total as positive parts, in order."""
+    if parts == 1:
+        return [(total,)]
+    return [
+        (first, *rest)
+        for first in range(1, total - parts + 2)
+        for rest in _compositions(total - first, parts - 1)
+    ]
+
+
+@dataclass(frozen=True)
+class CoreGrid:
+    """All ABX3 cores of the mixtures of three sites; A runs fastest, X slowest.
+
+    Attributes:
+        sites: The different mixtures of A, B and X.
+        reader: Reader with the ion table.
+    """
+
+    sites: Mapping[str, tuple[Mixture, ...]]
+    reader: FormulaReader
+
+    @property
+    def size(self) -> int:
+        """Number of cores, those that are not neutral included."""
+        return math.prod(len(self.sites[site]) for site in SITES)
+
+    @property
+    def neutral(self) -> int:
+        """Number of neutral cores."""
+        classes = [np.bincount(self._charge_class[site]) for site in SITES]
+        return int(np.einsum("a,b,x,abx->", *classes, self._is_neutral))
+
+    def batch(self, start: int, stop: int) -> tuple[CompositionBatch, Mask]:
+        """Return cores as arrays, and which of them are neutral."""
+        places = self._places(start, stop)
+        parts = [self._arrays[site] for site in SITES]
+        species = np.hstack([part[0][own] for part, own in zip(parts, places, strict=True)])
+        amounts = np.hstack([part[1][own] for part, own in zip(parts, places, strict=True)])
+        charges = [self._charge_class[s][own] for s, own in zip(SITES, places, strict=True)]
+        return CompositionBatch(species, amounts, {}), self._is_neutral[tuple(charges)]
+
+    def _places(self, start: int, stop: int) -> tuple[npt.NDArray[np.intp], ...]:
+        index = np.arange(start, stop)
+        n_a, n_b = len(self.sites["A"]), len(self.sites["B"])
+        return index % n_a, index // n_a % n_b, index // (n_a * n_b)
+
+    @cached_property
+    def _arrays(self) -> dict[str, tuple[npt.NDArray[np.int16], Floats]]:
+        """Species and amounts of each mixture of a site, padded."""
+        found = {}
+        for site, own in self.sites.items():
+            width = max(len(mixture.shares) for mixture in own)
+            species = np.full((len(own), width), -1, dtype=np.int16)
+            amounts = np.zeros((len(own), width))
+            for row, mixture in enumerate(own):
+                for column, (ion, share) in enumerate(mixture.shares):
+                    species[row, column] = self.reader.species_index[ion]
+                    amounts[row, column] = float(share * _AMOUNT[site])
+            found[site] = species, amounts
+        return found
+
+    # Neutrality ------------------------------------------------------------------------------
+
+    @cached_property
+    def _charges(self) -> dict[str, tuple[list[tuple[float, ...]], list[int]]]:
+        """The distinct sets of charges that mixtures of a site can have, and each one's set."""
+        found = {}
+        for site, own in self.sites.items():
+            sets = [self._charge_set(site, mixture) for mixture in own]
+            distinct = list(dict.fromkeys(sets))
+            found[site] = distinct, [distinct.index(one) for one in sets]
+        return found
+
+    def _charge_set(self, site: str, mixture: Mixture) -> tuple[float, ...]:
+        ions = [self.reader.ions.by_symbol[ion] for ion, _ in mixture.shares]
+        amounts = [float(share * _AMOUNT[site]) for _, share in mixture.shares]
+        totals = {
+            round(math.fsum(q * amount for q, amount in zip(choice, amounts, strict=True)), 9)
+            for choice in itertools.product(*(ion.charges for ion in ions))
+        }
+        return tuple(sorted(totals))
+
+    @cached_property
+    def _charge_class(self) -> dict[str, npt.NDArray[np.intp]]:
+        return {
+            site: np.array(places, dtype=np.intp) for site, (_, places) in self._charges.items()
+        }
+
+    @cached_property
+    def _is_neutral(self) -> Mask:
+        """Whether any choice of charges is neutral, by the charge sets of A, B and X."""
+        sets = [self._charges[site][0] for site in SITES]
+        table = np.zeros([len(own) for own in sets], dtype=bool)
+        for place in np.ndindex(table.shape):
+            choices = itertools.product(*(own[k] for own, k in zip(sets, place, strict=True)))
+            table[place] = any(abs(sum(one)) <= NEUTRAL_WITHIN + _ROUNDING for one in choices)
+        return table
+
+    # Names -----------------------------------------------------------------------------------
+
+    @cached_property
+    def _family_names(self) -> dict[str, tuple[list[str], npt.NDArray[np.intp]]]:
+        found = {}
+        for site, own in self.sites.items():
+            names = [mixture.family(_THIRDS if site == "X" else 1) for mixture in own]
+            distinct = list(dict.fromkeys(names))
+            found[site] = distinct, np.array([distinct.index(name) for name in names])
+        return found
+
+    @cached_property
+    def families(self) -> tuple[str, ...]:
+        """Names of the groups of similar cores."""
+        names = [self._family_names[site][0] for site in SITES]
+        return tuple(a + b + x for x in names[2] for b in names[1] for a in names[0])
+
+    def family(self, start: int, stop: int) -> npt.NDArray[np.intp]:
+        """Return the group of each core."""
+        n_a, n_b = (len(self._family_names[site][0]) for site in ("A", "B"))
+        a, b, x = (
+            self._family_names[site][1][own]
+            for site, own in zip(SITES, self._places(start, stop), strict=True)
+        )
+        return np.asarray(a + n_a * (b + n_b * x))
+
+    def composition(self, index: int) -> Composition:
+        """Return one core."""
+        places = [int(own[0]) for own in self._places(index, index + 1)]
+        parts = zip(SITES, places, strict=True)
+        return self.reader.read_core(
+            "".join(self.sites[site][place].text(_AMOUNT[site]) for site, place in parts)
+        )
+
+    def find(self, core: Composition) -> int | None:
+        """Return the number of a core, whatever its spelling, or None."""
+        if core.is_metal:
+            return None
+        index = 0
+        for site in reversed(SITES):
+            shares = core.site_fractions(site)
+            key = tuple(sorted((ion, round(share, 6)) for ion, share in shares.items()))
+            place = self._mixture_places[site].get(key)
+            if place is None:
+                return None
+            index = index * len(self.sites[site]) + place
+        return index if self.composition(index).key == core.key else None
+
+    @cached_property
+    def _mixture_places(self) -> dict[str, dict[tuple[tuple[str, float], ...], int]]:
+        return {
+            site: {mixture.key: place for place, mixture in enumerate(own)}
+            for site, own in self.sites.items()
+        }

@@ -1,0 +1,324 @@
+"""What is wished of a combination, as desirabilities from 0 to 1, and the score they make.
+
+Each wish is a desirability: the probability that the PL lies in the window; the PLQY over 100 %, or
+the probability that it passes a bar; the logarithms of the gain and of the half-life over those of
+`GAIN_SCALE` and `HALF_LIFE_SCALE_H`, over all stressors asked for; the nearness to the data. The
+score is their weighted geometric mean (Derringer and Suich, 10.1080/00224065.1980.11980968).
+
+A target without skill over its null model has its differences shrunk by the by-paper slope of
+observed on predicted, so that noise orders nothing; measured evidence on the very combination or
+the shell still counts, by partial pooling.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.formula import shell_text
+from perovshell.data.shells import ShellMaterial
+from perovshell.data.vocabulary import column_name
+from perovshell.model import Model
+from perovshell.models.evidence import Neighbour
+from perovshell.models.outputs import percent
+from perovshell.serve.space import WISHES, DesignSpace
+
+Floats = npt.NDArray[np.float64]
+Layers = tuple[ShellMaterial, ...]
+
+ORDERS: Final = ("best", "value", "explore")
+"""By what a ranking may be ordered: a lower bound, the value, the expected improvement."""
+GAIN_SCALE: Final = 1000.0
+"""A gain of this size has the desirability 1, a gain of 1 or less the desirability 0."""
+HALF_LIFE_SCALE_H: Final = 10_000.0
+"""A half-life of this many hours (14 months) has the desirability 1, one of 1 h or less 0."""
+SHELL_PRIOR_PAPERS: Final = 4.0
+"""Papers that a shell's mean PLQY is worth before any is read: papers on one combination spread
+by about 18 points, shells by about half of that, and (18 / 9)^2 = 4."""
+COMBINATION_PRIOR_PAPERS: Final = 1.0
+"""Papers that the model is worth against measurements of the very combination."""
+BOUND_COVERAGE: Final = 0.8
+"""The lower end of an interval of this coverage is passed by 90 %."""
+LEAST: Final = 1e-9
+"""A desirability of 0 has this one, so that a logarithm exists."""
+_OUTCOMES: Final = 9
+"""Equally likely PLQY outcomes that an expected improvement is the mean over."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the literature says of one combination: its papers and the mean of their PLQY."""
+
+    papers: int
+    plqy_percent: float
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What orders n combinations, of any shape that broadcasts.
+
+    Attributes:
+        plqy: PLQY in percent, shrunk and pooled with measurements.
+        plqy_low: The value that 90 % of new papers pass.
+        gain: Stability gain, a row a stressor.
+        half_life: Half-life in h, a row a stressor.
+    """
+
+    plqy: Floats
+    plqy_low: Floats
+    gain: Sequence[Floats]
+    half_life: Sequence[Floats]
+
+
+class Objectives:
+    """The wishes of a design space, by the verdicts of a model on its own skill.
+
+    Args:
+        space: The design space.
+        model: The model.
+        raw: Whether to take predictions as they are, without shrinking or pooling.
+    """
+
+    def __init__(self, space: DesignSpace, model: Model, *, raw: bool = False) -> None:
+        self.space = space
+        self.model = model
+        self.raw = raw
+        self.names = tuple(name for name in WISHES if space.wishes[name] > 0)
+        self._weights = {name: space.wishes[name] for name in self.names}
+        self._total = sum(self._weights.values())
+        self._plqy_shells = _mean_plqy_by_shell(model)
+        self._outcomes = _outcomes(model)
+
+    def slope(self, target: str) -> float:
+        """Return what the differences of a target are multiplied by: 1 where it has skill."""
+        verdict = self.model.info.skill[target]
+        return 1.0 if self.raw or verdict["has_skill"] else float(verdict["slope"])
+
+    # Values ----------------------------------------------------------------------------------
+
+    def shell_papers(self, layers: Layers) -> int:
+        """Return how many papers measured the PLQY of a shell."""
+        return int(self._plqy_shells["shells"].get(shell_text(layers), (0, 0.0))[0])
+
+    def of_shell_plqy(self, layers: Layers) -> float:
+        """Return what papers on a shell add to its PLQY in percent, partially pooled."""
+        if self.raw:
+            return 0.0
+        papers, mean = self._plqy_shells["shells"].get(shell_text(layers), (0, 0.0))
+        share = papers / (papers + SHELL_PRIOR_PAPERS)
+        return float(share * (mean - self._plqy_shells["center"]))
+
+    def plqy(self, predicted: Floats, of_shell: Floats) -> Floats:
+        """Return the PLQY (percent) that orders, before measurements of the very combination.
+
+        Args:
+            predicted: Predictions of the model.
+            of_shell: What papers on the shell add; see `of_shell_plqy`.
+        """
+        center = self.model.predictor.plqy.null_value
+        return center + self.slope("plqy") * (predicted - center) + of_shell
+
+    @staticmethod
+    def pooled(value: Floats | float, measured: Measured) -> Any:
+        """Pool a PLQY (percent) with measurements of the very combination."""
+        share = measured.papers / (measured.papers + COMBINATION_PRIOR_PAPERS)
+        return value + share * (measured.plqy_percent - value)
+
+    def log_gain(self, layers: Layers, stressor: str) -> float:
+        """Return the log gain that orders: tests of the shell and its class, the rest shrunk."""
+        gain = self.model.predictor.gain
+        shrunk = self.slope("gain") * gain.of_stressor(stressor)
+        return float(gain.null + shrunk + gain.of_shell(layers))
+
+    def half_life(self, predicted: Floats, stressor: str) -> Floats:
+        """Return the half-life (h) that orders: shrunk to the null model where there is no skill."""
+        slope = self.slope("lifetime")
+        if slope == 1.0:
+            return predicted
+        null = self.model.predictor.lifetime.predict_null(stressor, [True])[0]
+        log_null = null + math.log(math.log(2.0))
+        return np.asarray(np.exp(log_null + slope * (np.log(predicted) - log_null)))
+
+    def ranked(
+        self, columns: Mapping[str, Any], of_shell: Floats, gain: Sequence[Floats]
+    ) -> Ranked:
+        """Return what orders combinations, from the output columns of the model.
+
+        Args:
+            columns: Output columns, with `plqy_scale` in percent.
+            of_shell: What papers on each shell add to its PLQY.
+            gain: Gain that orders, a row a stressor.
+        """
+        value = percent(self.plqy(columns["plqy_percent"], of_shell))
+        bound = self.model.predictor.plqy.scores.quantile(BOUND_COVERAGE)
+        lives = [columns[f"half_life_h_{column_name(own)}"] for own in self.space.stressors]
+        return Ranked(
+            plqy=value,
+            plqy_low=value - bound * columns["plqy_scale"],
+            gain=gain,
+            half_life=[
+                self.half_life(life, own)
+                for life, own in zip(lives, self.space.stressors, strict=True)
+            ],
+        )
+
+    # Desirabilities --------------------------------------------------------------------------
+
+    def desirabilities(
+        self, columns: Mapping[str, Any], ranked: Ranked, *, by: str = "value"
+    ) -> dict[str, Floats]:
+        """Return the desirability of each wish.
+
+        Args:
+            columns: Output columns with `pl_in_window`, `plqy_above` and `domain_distance` where
+                they are wished.
+            ranked: What orders.
+            by: `best` takes the PLQY that 90 % of new papers pass.
+        """
+        found: dict[str, Floats] = {}
+        for name in self.names:
+            if name == "pl":
+                found[name] = columns["pl_in_window"]
+            elif name == "plqy":
+                found[name] = self._plqy_desirability(columns, ranked, by=by)
+            elif name == "gain":
+                found[name] = _log_share(ranked.gain, GAIN_SCALE)
+            elif name == "half_life":
+                found[name] = _log_share(ranked.half_life, HALF_LIFE_SCALE_H)
+            else:
+                found[name] = 0.5 ** columns["domain_distance"]
+        return found
+
+    def _plqy_desirability(
+        self, columns: Mapping[str, Any], ranked: Ranked, *, by: str
+    ) -> Floats:
+        if self.space.plqy_above is not None:
+            return np.asarray(columns["plqy_above"])
+        value = ranked.plqy_low if by == "best" else ranked.plqy
+        return np.asarray(np.maximum(value, 0.0) / 100.0)
+
+    def log_score(self, desirable: Mapping[str, Floats]) -> Floats:
+        """Return the logarithm of the weighted geometric mean of desirabilities."""
+        total: Any = 0.0
+        for name in self.names:
+            share = self._weights[name] / self._total
+            total = total + share * np.log(np.maximum(desirable[name], LEAST))
+        return np.asarray(total)
+
+    # Improvement -----------------------------------------------------------------------------
+
+    def improvement(
+        self, columns: Mapping[str, Any], ranked: Ranked, best_known: float
+    ) -> Floats:
+        """Return the expected improvement of the score over the best known combination.
+
+        The PL counts as in the window or not; the PLQY is spread by the model's residuals of
+        left-out papers; the rest is at its value.
+
+        Args:
+            columns: Output columns, with `plqy_scale`.
+            ranked: What orders.
+            best_known: Score of the best measured combination; see `best_known`.
+        """
+        rest = {
+            name: value
+            for name, value in self.desirabilities(columns, ranked).items()
+            if name not in {"pl", "plqy"}
+        }
+        share = {name: weight / self._total for name, weight in self._weights.items()}
+        fixed: Any = 0.0
+        for name, value in rest.items():
+            fixed = fixed + share[name] * np.log(np.maximum(value, LEAST))
+        fixed = np.exp(fixed)
+        if "plqy" in self.names:
+            total = np.zeros(np.broadcast_shapes(np.shape(fixed), np.shape(ranked.plqy)))
+            for outcome in self._outcomes:
+                own = percent(ranked.plqy + outcome * columns["plqy_scale"]) / 100.0
+                reached = fixed * np.exp(share["plqy"] * np.log(np.maximum(own, LEAST)))
+                total += np.maximum(reached - best_known, 0.0)
+            gain = total / len(self._outcomes)
+        else:
+            gain = np.maximum(fixed - best_known, 0.0)
+        return np.asarray(gain * columns["pl_in_window"] if "pl" in self.names else gain)
+
+    def best_known(self) -> float:
+        """Return the score of the best measured coated combination; 0 where none fits.
+
+        Its PL lies in the window, its PLQY is the measured one, the rest is as predicted.
+        """
+        reader = self.model.predictor.featurizer.reader
+        best = 0.0
+        for row in self.model.predictor.literature.samples:
+            layers = reader.read_shell(row["shell"])
+            if not layers or not self._fits(row):
+                continue
+            known = {"pl": 1.0, "plqy": (row["plqy_percent"] or 0.0) / 100.0, "domain": 1.0}
+            gains = [np.exp(self.log_gain(layers, own)) for own in self.space.stressors]
+            known["gain"] = float(_log_share(gains, GAIN_SCALE))
+            if "half_life" in self.names:
+                known["half_life"] = 0.5
+            values = {name: np.array(known[name]) for name in self.names}
+            best = max(best, float(np.exp(self.log_score(values))))
+        return best
+
+    def _fits(self, row: Mapping[str, Any]) -> bool:
+        """Return whether a sample has all that is wished, and its PL in the window."""
+        window = self.space.pl_window_nm
+        if "plqy" in self.names and row["plqy_percent"] is None:
+            return False
+        if "pl" not in self.names or window is None:
+            return True
+        return row["pl_peak_nm"] is not None and window[0] <= row["pl_peak_nm"] <= window[1]
+
+
+def _log_share(values: Sequence[Any], scale: float) -> Floats:
+    """Return the mean over stressors of log value over log scale, held between 0 and 1."""
+    shares = [np.clip(np.log(value) / math.log(scale), 0.0, 1.0) for value in values]
+    logs = sum(np.log(np.maximum(share, LEAST)) for share in shares)
+    return np.asarray(np.exp(logs / len(shares)))
+
+
+def _outcomes(model: Model) -> Floats:
+    """Return equally likely residuals of the PLQY over their difficulty."""
+    levels = (np.arange(_OUTCOMES) + 0.5) / _OUTCOMES
+    scores = model.predictor.plqy.scores
+    largest = float(scores.values[-1]) if len(scores.values) else 1.0
+    size = [min(scores.quantile(abs(2 * level - 1)), largest) for level in levels]
+    return np.asarray(np.sign(levels - 0.5) * size)
+
+
+def plqy_by_paper(rows: Sequence[Neighbour]) -> dict[str, float]:
+    """Return the mean PLQY in percent of each paper's samples."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        if row.plqy_percent is not None:
+            found[row.paper].append(row.plqy_percent)
+    return {paper: sum(values) / len(values) for paper, values in found.items()}
+
+
+def measured_plqy(rows: Sequence[Neighbour]) -> Measured | None:
+    """Return what the samples of one combination say of its PLQY, or None."""
+    papers = plqy_by_paper(rows)
+    return Measured(len(papers), sum(papers.values()) / len(papers)) if papers else None
+
+
+def _mean_plqy_by_shell(model: Model) -> dict[str, Any]:
+    """Return for each shell (papers, mean of the papers' mean PLQY), and the mean over papers."""
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in model.predictor.literature.samples:
+        if row["plqy_percent"] is not None and row["shell"] != "none":
+            found[row["shell"]][row["paper"]].append(row["plqy_percent"])
+    means = {
+        shell: [sum(values) / len(values) for values in papers.values()]
+        for shell, papers in found.items()
+    }
+    every = [value for values in means.values() for value in values]
+    center = sum(every) / len(every) if every else 0.0
+    shells = {shell: (len(values), sum(values) / len(values)) for shell, values in means.items()}
+    return {"center": center, "shells": shells}

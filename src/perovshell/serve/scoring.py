@@ -1,0 +1,462 @@
+"""Scoring a design space block by block: constraints, predictions, scores, and the best of them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.formula import CompositionBatch, shell_text
+from perovshell.errors import DesignSpaceError
+from perovshell.model import Model
+from perovshell.models.outputs import DEFAULT_COVERAGE
+from perovshell.models.product import CoreSide, Product
+from perovshell.serve.harvest import FRONT_STEP, Harvest, best, non_dominated, not_beaten
+from perovshell.serve.objectives import ORDERS, Measured, Objectives, measured_plqy
+from perovshell.serve.physics import alignment_allowed, has_element, is_insoluble, quenches
+from perovshell.serve.space import DesignSpace, Layers
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_AT_ONCE: Final = 100_000
+"""Combinations whose columns are held at once: what a processor's cache takes."""
+_MOST_CORES, _FEWEST_CORES = 2048, 64
+_TASK: Final = 4_000_000
+"""Combinations of one task: a second or two."""
+_DIGITS: Final = 10
+"""Decimals of a score's logarithm: what is left behind them is the order of sums."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a space is ranked.
+
+    Attributes:
+        by: One of `ORDERS`.
+        raw: Whether predictions are taken as they are, without shrinking or pooling.
+        novel: Whether combinations of the literature are left out.
+        keep: Length of the list of the best.
+    """
+
+    by: str = "best"
+    raw: bool = False
+    novel: bool = False
+    keep: int = 1000
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown order."""
+        if self.by not in ORDERS:
+            msg = f"--by {self.by!r}: allowed: {', '.join(ORDERS)}"
+            raise DesignSpaceError(msg)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A range of cores with a range of kept shells."""
+
+    cores: range
+    shells: range
+
+
+class Scorer:
+    """Scores the combinations of a design space.
+
+    Args:
+        space: The design space.
+        model: The model.
+        options: How it is ranked.
+    """
+
+    def __init__(self, space: DesignSpace, model: Model, options: Options) -> None:
+        self.space = space
+        self.model = model
+        self.options = options
+        self.objectives = Objectives(space, model, raw=options.raw)
+        faults = [self._shell_fault(layers) for layers in space.shells]
+        self._shell_faults = Counter(fault for fault in faults if fault)
+        self._kept = [place for place, fault in enumerate(faults) if not fault]
+        self._shells: list[Layers] = [space.shells[place] for place in self._kept]
+        self._of_shell = np.array([self.objectives.of_shell_plqy(own) for own in self._shells])
+        self._best_known = self.objectives.best_known() if options.by == "explore" else 0.0
+
+    @cached_property
+    def _product(self) -> Product:
+        return Product(
+            self.model.predictor,
+            self._shells,
+            self.space.contexts,
+            self.space.stressors,
+            coverage=DEFAULT_COVERAGE,
+            wishes=self.space.thresholds,
+        )
+
+    @cached_property
+    def _gain(self) -> Floats:
+        """Log gain that orders, shape (n_stressors, n_kept_shells)."""
+        stressors = self.space.stressors
+        if self.options.raw:
+            predict = self.model.predictor.gain.predict
+            return np.array([[predict(name, own) for own in self._shells] for name in stressors])
+        log_gain = self.objectives.log_gain
+        return np.array([[log_gain(own, name) for own in self._shells] for name in stressors])
+
+    # Tasks -----------------------------------------------------------------------------------
+
+    @cached_property
+    def units(self) -> tuple[int, int]:
+        """Number of cores and of shells of a unit."""
+        contexts = len(self.space.contexts)
+        cores = min(max(_AT_ONCE // contexts, _FEWEST_CORES), _MOST_CORES, self.space.cores.size)
+        shells = max(1, _TASK // (cores * contexts))
+        return cores, min(shells, max(len(self._kept), 1))
+
+    @cached_property
+    def tasks(self) -> int:
+        """Number of tasks; they depend on the space alone, so that any engine scores the same."""
+        return -(-self._n_units // self._units_a_task)
+
+    @property
+    def _n_units(self) -> int:
+        return self._core_blocks * self._shell_blocks
+
+    @property
+    def _core_blocks(self) -> int:
+        return -(-self.space.cores.size // self.units[0])
+
+    @property
+    def _shell_blocks(self) -> int:
+        return -(-max(len(self._kept), 1) // self.units[1])
+
+    @property
+    def _units_a_task(self) -> int:
+        cores, shells = self.units
+        return max(1, _TASK // (cores * shells * len(self.space.contexts)))
+
+    def _units(self, task: int) -> Iterator[Unit]:
+        n_cores, n_shells = self.units
+        first = task * self._units_a_task
+        for unit in range(first, min(first + self._units_a_task, self._n_units)):
+            core, shell = divmod(unit, self._shell_blocks)
+            yield Unit(
+                range(core * n_cores, min((core + 1) * n_cores, self.space.cores.size)),
+                range(shell * n_shells, min((shell + 1) * n_shells, len(self._kept))),
+            )
+
+    def harvest(self, task: int) -> Harvest:
+        """Score the combinations of one task and return the best of them."""
+        found = _Basket(self)
+        for unit in self._units(task):
+            self._score(unit, found)
+        return found.harvest()
+
+    # Constraints -----------------------------------------------------------------------------
+
+    def _shell_fault(self, layers: Layers) -> str:
+        holds = self.space.constraints
+        if holds.lead_free and has_element(layers, "Pb"):
+            return "lead_free"
+        if holds.cadmium_free and has_element(layers, "Cd"):
+            return "cadmium_free"
+        if holds.exclude.has_shell(layers):
+            return "exclude"
+        if (holds.include.shells or holds.include.classes) and not holds.include.has_shell(layers):
+            return "include"
+        if holds.insoluble_in_water and not is_insoluble(layers):
+            return "insoluble_in_water"
+        return ""
+
+    def _kept_cores(self, unit: Unit, found: _Basket) -> tuple[CompositionBatch, Mask]:
+        """Return the cores of a unit that satisfy what is asked of cores, and which they are."""
+        batch, neutral = self.space.cores.batch(unit.cores.start, unit.cores.stop)
+        kept = np.ones(len(neutral), dtype=bool)
+        holds = self.space.constraints
+        numbers = np.array(unit.cores)
+        checks: list[tuple[str, Mask]] = [("charge_balance", neutral)]
+        if holds.lead_free:
+            checks.append(("lead_free", ~self._has_ions(batch, {"Pb"})))
+        if holds.cadmium_free:
+            checks.append(("cadmium_free", ~self._has_ions(batch, {"Cd"})))
+        if holds.exclude.ions or holds.exclude.cores:
+            named = np.isin(numbers, list(holds.exclude.cores))
+            checks.append(("exclude", ~(named | self._has_ions(batch, holds.exclude.ions))))
+        if holds.include.ions:
+            checks.append(("include", ~self._has_others(batch, holds.include.ions)))
+        if holds.include.cores:
+            checks.append(("include", np.isin(numbers, list(holds.include.cores))))
+        if holds.tolerance_factor is not None:
+            checks.append(("tolerance_factor", self._tolerated(batch, holds.tolerance_factor)))
+        # The shells of a core are counted once, with the first range of shells.
+        combinations = len(unit.shells) * len(self.space.contexts)
+        if unit.shells.start == 0:
+            combinations += (len(self.space.shells) - len(self._kept)) * len(self.space.contexts)
+        for name, passes in checks:
+            found.remove(name, int((kept & ~passes).sum()) * combinations)
+            kept &= passes
+        if unit.shells.start == 0:
+            for name, shells in self._shell_faults.items():
+                found.remove(name, int(kept.sum()) * shells * len(self.space.contexts))
+        return CompositionBatch(batch.species[kept], batch.amounts[kept], {}), kept
+
+    def _has_ions(self, batch: CompositionBatch, ions: Any) -> Mask:
+        index = self.model.predictor.featurizer.reader.species_index
+        return np.asarray(np.isin(batch.species, [index[ion] for ion in ions]).any(axis=1))
+
+    def _has_others(self, batch: CompositionBatch, ions: Any) -> Mask:
+        index = self.model.predictor.featurizer.reader.species_index
+        allowed = [-1, *(index[ion] for ion in ions)]
+        return np.asarray(~np.isin(batch.species, allowed).all(axis=1))
+
+    def _tolerated(self, batch: CompositionBatch, window: tuple[float, float]) -> Mask:
+        featurizer = self.model.predictor.featurizer
+        column = featurizer.names.index("tolerance factor")
+        factor = featurizer.core_block(batch, elements_too=False)[:, column]
+        return (factor >= window[0]) & (factor <= window[1])
+
+    def _pairs(self, cores: CoreSide, numbers: npt.NDArray[np.int64], shells: range) -> Any:
+        """Yield the name of each constraint on pairs with who passes, (n_shells, n_cores)."""
+        holds = self.space.constraints
+        featurizer = self.model.predictor.featurizer
+        gaps = cores.rows[:, featurizer.names.index("bulk gap by Vegard")]
+        own = [self._shells[place] for place in shells]
+        if holds.exclude.combinations:
+            yield "exclude", ~self._named(own, numbers, holds.exclude.combinations)
+        if holds.include.combinations:
+            yield "include", self._named(own, numbers, holds.include.combinations)
+        if self.options.novel:
+            yield "novel", ~self._named(own, numbers, self._known)
+        if holds.no_quenching_shell:
+            yield "no_quenching_shell", ~np.array([quenches(layers, gaps) for layers in own])
+        if holds.band_alignment:
+            allowed = holds.band_alignment
+            passes = [alignment_allowed(layers, gaps, allowed) for layers in own]
+            yield "band_alignment", np.array(passes)
+        if holds.lattice_mismatch_below is not None:
+            mismatch = self._product.mismatch(cores, shells.start, shells.stop)
+            limit = holds.lattice_mismatch_below
+            yield "lattice_mismatch_below", ~(np.abs(mismatch) > limit)
+
+    @staticmethod
+    def _named(
+        own: list[Layers], numbers: npt.NDArray[np.int64], pairs: frozenset[tuple[int, str]]
+    ) -> Mask:
+        by_shell: dict[str, list[int]] = defaultdict(list)
+        for core, shell in pairs:
+            by_shell[shell].append(core)
+        return np.array([np.isin(numbers, by_shell[shell_text(layers)]) for layers in own])
+
+    @cached_property
+    def _known(self) -> frozenset[tuple[int, str]]:
+        """The combinations of the literature that are in the space."""
+        return frozenset(
+            (core, shell) for core, shells in self._literature.items() for shell in shells
+        )
+
+    @cached_property
+    def _literature(self) -> dict[int, dict[str, Measured | None]]:
+        """By core of the space and shell, what the literature measured of their PLQY."""
+        found: dict[int, dict[str, Measured | None]] = defaultdict(dict)
+        for core, shell, rows in self.model.predictor.literature.combinations():
+            place = self.space.cores.find(core)
+            if place is not None:
+                found[place][shell] = measured_plqy(rows)
+        return dict(found)
+
+    # Scores ----------------------------------------------------------------------------------
+
+    def _score(self, unit: Unit, found: _Basket) -> None:
+        batch, kept = self._kept_cores(unit, found)
+        numbers = np.flatnonzero(kept).astype(np.int64) + unit.cores.start
+        if not len(numbers) or not len(unit.shells):
+            return
+        cores = self._product.cores(batch)
+        family = self.space.cores.family(unit.cores.start, unit.cores.stop)[kept]
+        step = max(1, _AT_ONCE // (len(numbers) * len(self.space.contexts)))
+        for first in range(unit.shells.start, unit.shells.stop, step):
+            shells = range(first, min(first + step, unit.shells.stop))
+            alive = self._alive(cores, numbers, shells, found)
+            if alive.any():
+                self._score_alive(cores, numbers, shells, alive, family, found)
+
+    def _alive(
+        self, cores: CoreSide, numbers: npt.NDArray[np.int64], shells: range, found: _Basket
+    ) -> Mask:
+        """Return which combinations satisfy all, shape (n_shells, n_contexts, n_cores)."""
+        contexts = len(self.space.contexts)
+        pairs = np.ones((len(shells), len(numbers)), dtype=bool)
+        for name, passes in self._pairs(cores, numbers, shells):
+            found.remove(name, int((pairs & ~passes).sum()) * contexts)
+            pairs &= passes
+        alive = np.repeat(pairs[:, None, :], contexts, axis=1)
+        if self.space.constraints.in_domain:
+            inside = self._product.verdicts(cores, shells.start, shells.stop)["in_domain"]
+            found.remove("in_domain", int((alive & ~inside).sum()))
+            alive &= inside
+        return alive
+
+    def _score_alive(  # noqa: PLR0913, PLR0917
+        self,
+        cores: CoreSide,
+        numbers: npt.NDArray[np.int64],
+        shells: range,
+        alive: Mask,
+        family: npt.NDArray[np.intp],
+        found: _Basket,
+    ) -> None:
+        objectives = self.objectives
+        columns = self._product.columns(cores, shells.start, shells.stop)
+        own = slice(shells.start, shells.stop)
+        gain = [np.exp(row[own, None, None]) for row in self._gain]
+        ranked = objectives.ranked(columns, self._of_shell[own, None, None], gain)
+        self._pool(ranked.plqy, ranked.plqy_low, numbers, shells)
+        desirable = objectives.desirabilities(columns, ranked)
+        if self.options.by == "explore":
+            improvement = objectives.improvement(columns, ranked, self._best_known)
+            score = np.log(np.maximum(improvement, 1e-300))
+        elif self.options.by == "best":
+            score = objectives.log_score(objectives.desirabilities(columns, ranked, by="best"))
+        else:
+            score = objectives.log_score(desirable)
+        score = np.where(alive, np.round(score, _DIGITS), -np.inf)
+        found.add(score, desirable, alive, (numbers, shells, family), columns["plqy_scale"])
+
+    def _pool(
+        self, plqy: Floats, low: Floats, numbers: npt.NDArray[np.int64], shells: range
+    ) -> None:
+        """Pool the PLQY of combinations that were measured, in place."""
+        if self.options.raw:
+            return
+        for core in self._literature.keys() & set(range(int(numbers[0]), int(numbers[-1]) + 1)):
+            column = int(np.searchsorted(numbers, core))
+            if numbers[column] != core:
+                continue
+            for place in shells:
+                measured = self._literature[core].get(shell_text(self._shells[place]))
+                if measured is not None:
+                    spot = place - shells.start, slice(None), column
+                    pooled = self.objectives.pooled(plqy[spot], measured)
+                    low[spot] += pooled - plqy[spot]
+                    plqy[spot] = pooled
+
+    def number(self, shell: Any, context: Any, core: Any) -> Any:
+        """Return the numbers of combinations from kept shell, context and core."""
+        contexts = len(self.space.contexts)
+        places = np.asarray(self._kept, dtype=np.int64)[shell]
+        return (core * len(self.space.shells) + places) * contexts + context
+
+
+class _Basket:
+    """Collects the best of one task."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        space = scorer.space
+        self._keep = scorer.options.keep
+        self._removed: Counter[str] = Counter()
+        self._ranked = 0
+        self._found = Harvest.empty(
+            len(scorer.objectives.names), len(space.cores.families), len(space.shells)
+        )
+        self._top = (self._found.top_score, self._found.top_index)
+        self._front = (self._found.front, self._found.front_score, self._found.front_index)
+        self._width = [np.inf, -np.inf]
+
+    def remove(self, name: str, count: int) -> None:
+        """Count what a constraint removed."""
+        if count:
+            self._removed[name] += count
+
+    def add(
+        self,
+        score: Floats,
+        desirable: dict[str, Floats],
+        alive: Mask,
+        where: tuple[npt.NDArray[np.int64], range, npt.NDArray[np.intp]],
+        scale: Floats,
+    ) -> None:
+        """Take in the scores of a block, shape (n_shells, n_contexts, n_cores)."""
+        numbers, shells, family = where
+        self._ranked += int(alive.sum())
+        self._width = [min(self._width[0], scale.min()), max(self._width[1], scale.max())]
+        self._add_top(score, numbers, shells)
+        self._add_front(score, desirable, alive, numbers, shells)
+        self._add_cells(score, numbers, shells, family)
+
+    def _numbers(
+        self, flat: npt.NDArray[np.intp], shape: tuple[int, ...], numbers: Any, shells: range
+    ) -> npt.NDArray[np.int64]:
+        shell, context, core = np.unravel_index(flat, shape)
+        own: npt.NDArray[np.int64] = self._scorer.number(
+            shell + shells.start, context, numbers[core]
+        )
+        return own
+
+    def _add_top(self, score: Floats, numbers: Any, shells: range) -> None:
+        known, index = self._top
+        limit = known[-1] if len(known) == self._keep else -np.inf
+        flat = score.ravel()
+        if len(flat) > 4 * self._keep and len(known) < self._keep:
+            limit = max(limit, float(np.partition(flat, -self._keep)[-self._keep]))
+        good = np.flatnonzero((flat >= limit) & (flat > -np.inf))
+        if len(good):
+            own = self._numbers(good, score.shape, numbers, shells)
+            joined = np.concatenate([known, flat[good]]), np.concatenate([index, own])
+            self._top = best(*joined, self._keep)
+
+    def _add_front(
+        self, score: Floats, desirable: dict[str, Floats], alive: Mask, numbers: Any, shells: range
+    ) -> None:
+        points = [
+            np.broadcast_to(np.rint(value / FRONT_STEP).astype(np.int16), score.shape)
+            for value in desirable.values()
+        ]
+        strong = self._front[0][np.argsort(-self._front[0].sum(axis=1, dtype=np.int64))]
+        good = np.flatnonzero(not_beaten([own.ravel() for own in points], strong) & alive.ravel())
+        if len(good):
+            rows = np.stack([own.ravel()[good] for own in points], axis=1)
+            own = self._numbers(good, score.shape, numbers, shells)
+            front, known, index = self._front
+            self._front = non_dominated(
+                np.concatenate([front, rows]),
+                np.concatenate([known, score.ravel()[good]]),
+                np.concatenate([index, own]),
+            )
+
+    def _add_cells(
+        self, score: Floats, numbers: Any, shells: range, family: npt.NDArray[np.intp]
+    ) -> None:
+        cells, index = self._found.cell_score, self._found.cell_index
+        rows = np.arange(len(shells))
+        shell_number = np.asarray(self._scorer.number(np.array(shells), 0, 0))
+        column = shell_number // len(self._scorer.space.contexts)
+        for own in np.unique(family):
+            members = np.flatnonzero(family == own)
+            part = score[:, :, members].reshape(len(rows), -1)
+            place = part.argmax(axis=1)
+            value = part[rows, place]
+            better = value > cells[own, column]
+            if better.any():
+                context, core = np.divmod(place, len(members))
+                number = self._scorer.number(np.array(shells), context, numbers[members[core]])
+                cells[own, column[better]] = value[better]
+                index[own, column[better]] = number[better]
+
+    def harvest(self) -> Harvest:
+        """Return what was collected."""
+        return Harvest(
+            ranked=self._ranked,
+            removed=dict(self._removed),
+            top_score=self._top[0],
+            top_index=self._top[1],
+            front=self._front[0],
+            front_score=self._front[1],
+            front_index=self._front[2],
+            cell_score=self._found.cell_score,
+            cell_index=self._found.cell_index,
+            width=np.array(self._width),
+        )

@@ -1,0 +1,470 @@
+"""Reading and checking a design space: every key and value, with what is allowed."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from perovshell.data.formula import Composition, FormulaReader, shell_text
+from perovshell.data.shells import ShellMaterial
+from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, MORPHOLOGIES, STRESSORS, STRUCTURES
+from perovshell.errors import DesignSpaceError, FormulaError
+from perovshell.models.request import INPUT_NUMBERS
+from perovshell.serve.cores import (
+    SITES,
+    CoreGrid,
+    CoreList,
+    Cores,
+    Mixture,
+    count_mixtures,
+    mixtures,
+)
+from perovshell.serve.physics import ALIGNMENTS
+from perovshell.serve.space import WISHES, Constraints, DesignSpace, Selection
+
+ALL_KNOWN = "all known"
+DEFAULT_PRESET = "green-emitter"
+DEFAULT_WISHES = {"pl": 1, "plqy": 1, "gain": 1}
+MAX_MIXTURES = 200_000
+"""Most mixtures of one site."""
+MAX_SHELLS = 20_000
+MAX_CONTEXTS = 2_000
+_COATED = tuple(word for word in STRUCTURES if word != "bare")
+_KEYS = {
+    "name", "cores", "dopants", "shells", "structures", "encapsulation", "medium", "sizes_nm",
+    "morphology", "shell_thickness_nm", "pl_window_nm", "plqy_above", "stressor", "stressors",
+    "wishes", "constraints",
+}  # fmt: skip
+_SITE_KEYS = {"ions", "step", "at_most"}
+_SHELL_KEYS = {"names", "classes", "layers"}
+_SELECTION_KEYS = {"ions", "cores", "shells", "classes", "combinations"}
+_YES_NO = ("lead_free", "cadmium_free", "insoluble_in_water", "no_quenching_shell", "in_domain")
+CONSTRAINTS = tuple(field.name for field in fields(Constraints))
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
+"""The name of a space is also that of its report's folder."""
+
+
+def presets() -> list[str]:
+    """Return the names of the presets."""
+    folder = resources.files("perovshell.serve") / "presets"
+    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir())
+
+
+def read_yaml(source: Path | str | None, reader: FormulaReader) -> DesignSpace:
+    """Read a design space from a file, the name of a preset, or the default preset."""
+    given = DEFAULT_PRESET if source is None else str(source)
+    preset = resources.files("perovshell.serve") / "presets" / f"{given}.yaml"
+    try:
+        text = (preset if preset.is_file() else Path(given)).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"design space {given}: cannot be read ({error}); presets: {', '.join(presets())}"
+        raise DesignSpaceError(msg) from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = str(error).replace("\n", " ")
+        msg = f"design space {given}: not YAML ({where})"
+        raise DesignSpaceError(msg) from error
+    return read_mapping(data, reader)
+
+
+def read_mapping(data: object, reader: FormulaReader) -> DesignSpace:
+    """Check a mapping with the keys of the YAML file."""
+    if not isinstance(data, Mapping):
+        msg = f"design space: a mapping with the keys {', '.join(sorted(_KEYS))} is needed"
+        raise DesignSpaceError(msg)
+    _check_keys("design space", data, _KEYS)
+    cores, not_neutral = _cores(data.get("cores"), data.get("dopants", {}), reader)
+    shells = _shells(data.get("shells", ALL_KNOWN), reader)
+    wishes = _wishes(data.get("wishes", DEFAULT_WISHES))
+    space = DesignSpace(
+        name=_name(data.get("name", "design-space")),
+        cores=cores,
+        shells=shells,
+        structures=_words("structures", data.get("structures", ["core/shell"]), _COATED),
+        encapsulations=_words(
+            "encapsulation", data.get("encapsulation", "unknown"), ENCAPSULATIONS
+        ),
+        media=_words("medium", data.get("medium", "unknown"), MEDIA),
+        sizes_nm=_sizes(data.get("sizes_nm", ["unknown"])),
+        morphology=_word("morphology", data.get("morphology", "nanocrystal"), MORPHOLOGIES),
+        pl_window_nm=_window(data.get("pl_window_nm"), needed=wishes["pl"] > 0),
+        plqy_above=_bar(data.get("plqy_above")),
+        stressors=_stressors(data),
+        wishes=wishes,
+        constraints=_constraints(data.get("constraints", {}), cores, reader),
+        not_neutral=not_neutral,
+        notes=_notes(data),
+        source=dict(data),
+    )
+    _refuse(space)
+    return space
+
+
+def _refuse(space: DesignSpace) -> None:
+    if space.size == 0:
+        msg = f"design space: empty: {space.sizes}, {space.not_neutral:,} cores not neutral"
+        raise DesignSpaceError(msg)
+    for what, count, most in (
+        ("shells", len(space.shells), MAX_SHELLS),
+        (
+            "contexts (structures x encapsulations x media x sizes)",
+            len(space.contexts),
+            MAX_CONTEXTS,
+        ),
+    ):
+        if count > most:
+            msg = f"design space: {count:,} {what}; at most {most:,}"
+            raise DesignSpaceError(msg)
+
+
+def _notes(data: Mapping[Any, Any]) -> tuple[str, ...]:
+    if data.get("shell_thickness_nm") is None:
+        return ()
+    return ("shell_thickness_nm is ignored (known for too few samples)",)
+
+
+# Cores ---------------------------------------------------------------------------------------
+
+
+def _cores(value: object, dopants: object, reader: FormulaReader) -> tuple[Cores, int]:
+    """Read the cores: a list of formulas, or a grid of A, B and X; and count not neutral ones."""
+    if isinstance(value, list):
+        if dopants:
+            msg = "dopants: they are for a grid of cores; write doped cores out in a list"
+            raise DesignSpaceError(msg)
+        return CoreList(_listed_cores(_list("cores", value), reader), reader), 0
+    if not isinstance(value, Mapping):
+        msg = f"cores: {value!r}: a list of formulas, or a grid with A, B and X, is needed"
+        raise DesignSpaceError(msg)
+    _check_keys("cores", value, set(SITES))
+    levels = _dopants(dopants, reader)
+    grid = CoreGrid({site: _site(site, value.get(site), levels, reader) for site in SITES}, reader)
+    if grid.neutral == 0:
+        msg = f"design space: empty: none of the {grid.size:,} cores of the grid is neutral"
+        raise DesignSpaceError(msg)
+    return grid, grid.size - grid.neutral
+
+
+def _listed_cores(texts: list[Any], reader: FormulaReader) -> tuple[Composition, ...]:
+    found: dict[object, Composition] = {}
+    for text in texts:
+        core = _core("cores", text, reader)
+        found.setdefault(core.key, core)
+    return tuple(found.values())
+
+
+def _core(what: str, text: object, reader: FormulaReader) -> Composition:
+    try:
+        core = reader.read_core(str(text))
+    except FormulaError as error:
+        msg = f"{what}: {error}"
+        raise DesignSpaceError(msg) from error
+    if core.is_metal:
+        msg = f"{what}: {text!r}: a metal core is no halide perovskite"
+        raise DesignSpaceError(msg)
+    return core
+
+
+def _site(
+    site: str, value: object, dopants: Mapping[str, list[Fraction]], reader: FormulaReader
+) -> tuple[Mixture, ...]:
+    """Return every mixture of a site's ions on the grid, undoped and with each dopant."""
+    what = f"cores.{site}"
+    if not isinstance(value, Mapping):
+        msg = f"{what}: {value!r}: a mapping is needed, as {{ions: [Cs, FA], step: 0.5}}"
+        raise DesignSpaceError(msg)
+    _check_keys(what, value, _SITE_KEYS)
+    given = [
+        _ion(f"{what}.ions", ion, reader, site) for ion in _list(f"{what}.ions", value.get("ions"))
+    ]
+    ions = list(dict.fromkeys(given))
+    steps = _steps(f"{what}.step", value.get("step", 1))
+    at_most = int(_number(f"{what}.at_most", value.get("at_most", 2), 1, 100))
+    size = count_mixtures(len(ions), steps, at_most)
+    if size > MAX_MIXTURES:
+        msg = f"{what}: {size:,} mixtures; at most {MAX_MIXTURES:,}: take larger steps"
+        raise DesignSpaceError(msg)
+    plain = mixtures(ions, steps, at_most)
+    doped = [
+        mixture.doped(dopant, level)
+        for dopant, levels in dopants.items()
+        if reader.ions.by_symbol[dopant].site == site
+        for level in levels
+        for mixture in plain
+        if dopant not in dict(mixture.shares)
+    ]
+    distinct = {mixture.key: mixture for mixture in (*plain, *doped)}
+    return tuple(distinct.values())
+
+
+def _steps(what: str, value: object) -> int:
+    """Read a step such as 0.05 or 1/3; return how many make up 1."""
+    try:
+        step = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        step = Fraction(0)
+    if isinstance(value, bool) or not Fraction(1, 1000) <= step <= 1:
+        msg = f"{what}: {value!r}: a number from 0.001 to 1 is needed"
+        raise DesignSpaceError(msg)
+    if (1 / step).denominator != 1:
+        msg = f"{what}: {value} does not divide 1; allowed: 1/2, 1/3, 0.25, 0.2, 0.1, 0.05, ..."
+        raise DesignSpaceError(msg)
+    return int(1 / step)
+
+
+def _dopants(value: object, reader: FormulaReader) -> dict[str, list[Fraction]]:
+    """Read the levels of each dopant as fractions of its site; undoped is always there too."""
+    if not isinstance(value, Mapping):
+        msg = f"dopants: {value!r}: levels of each ion are needed, as {{Mn: [0.01, 0.05]}}"
+        raise DesignSpaceError(msg)
+    found = {}
+    for ion, levels in value.items():
+        symbol = _ion("dopants", ion, reader)
+        numbers = [
+            _number(f"dopants.{symbol}", level, 0, 0.5)
+            for level in _list(f"dopants.{symbol}", levels)
+        ]
+        found[symbol] = [Fraction(str(number)) for number in numbers if number > 0]
+    return found
+
+
+def _ion(what: str, value: object, reader: FormulaReader, site: str = "") -> str:
+    ions = reader.ions.by_symbol
+    allowed = [symbol for symbol, ion in ions.items() if not site or ion.site == site]
+    if value not in allowed:
+        msg = f"{what}: {value!r}: allowed: {', '.join(allowed)}"
+        raise DesignSpaceError(msg)
+    return str(value)
+
+
+# Shells --------------------------------------------------------------------------------------
+
+
+def _shells(value: object, reader: FormulaReader) -> tuple[tuple[ShellMaterial, ...], ...]:
+    """Read the shells: a list of names, `all known`, or names or classes in so many layers."""
+    if not isinstance(value, Mapping):
+        return tuple(_named_shells("shells", value, reader).values())
+    _check_keys("shells", value, _SHELL_KEYS)
+    found: dict[str, tuple[ShellMaterial, ...]] = {}
+    if "names" in value:
+        found |= _named_shells("shells.names", value["names"], reader)
+    if "classes" in value:
+        classes = _classes("shells.classes", value["classes"], reader)
+        found |= {
+            material.name: (material,)
+            for material in reader.shells.materials.values()
+            if material.material_class in classes
+        }
+    layers = int(_number("shells.layers", value.get("layers", 1), 1, 3))
+    count = sum(math.perm(len(found), k) for k in range(1, layers + 1))
+    if count > MAX_SHELLS:
+        msg = f"shells: {count:,} shells of up to {layers} layers; at most {MAX_SHELLS:,}"
+        raise DesignSpaceError(msg)
+    stacks = (
+        tuple(itertools.chain.from_iterable(chosen))
+        for number in range(1, layers + 1)
+        for chosen in itertools.permutations(found.values(), number)
+    )
+    return tuple({shell_text(own): own for own in stacks}.values())
+
+
+def _named_shells(
+    what: str, value: object, reader: FormulaReader
+) -> dict[str, tuple[ShellMaterial, ...]]:
+    if value == ALL_KNOWN:
+        return {name: (material,) for name, material in reader.shells.materials.items()}
+    found: dict[str, tuple[ShellMaterial, ...]] = {}
+    for text in _list(what, value):
+        layers = _shell(what, text, reader)
+        found[shell_text(layers)] = layers
+    return found
+
+
+def _shell(what: str, text: object, reader: FormulaReader) -> tuple[ShellMaterial, ...]:
+    try:
+        layers = reader.read_shell(str(text))
+    except FormulaError as error:
+        msg = f"{what}: {error}"
+        raise DesignSpaceError(msg) from error
+    if not layers:
+        msg = f"{what}: 'none' is no shell; bare cores are not ranked"
+        raise DesignSpaceError(msg)
+    return layers
+
+
+def _classes(what: str, value: object, reader: FormulaReader) -> frozenset[str]:
+    known = sorted({own.material_class for own in reader.shells.materials.values()})
+    return frozenset(_word(what, word, known) for word in _list(what, value))
+
+
+# Wishes and constraints ----------------------------------------------------------------------
+
+
+def _wishes(value: object) -> dict[str, float]:
+    if not isinstance(value, Mapping):
+        msg = f"wishes: {value!r}: weights are needed, as {{pl: 1, plqy: 1, gain: 1}}"
+        raise DesignSpaceError(msg)
+    _check_keys("wishes", value, set(WISHES))
+    weights = {name: _number(f"wishes.{name}", value.get(name, 0), 0, 100) for name in WISHES}
+    if not any(weights.values()):
+        msg = "wishes: at least one weight must be above 0"
+        raise DesignSpaceError(msg)
+    return weights
+
+
+def _constraints(value: object, cores: Cores, reader: FormulaReader) -> Constraints:
+    if not isinstance(value, Mapping):
+        msg = f"constraints: {value!r}: a mapping is needed, as {{lead_free: true}}"
+        raise DesignSpaceError(msg)
+    _check_keys("constraints", value, set(CONSTRAINTS))
+    for name in _YES_NO:
+        if not isinstance(value.get(name, False), bool):
+            msg = f"constraints.{name}: {value[name]!r}: true or false is needed"
+            raise DesignSpaceError(msg)
+    mismatch = value.get("lattice_mismatch_below")
+    alignment = value.get("band_alignment", [])
+    return Constraints(
+        **{name: bool(value.get(name, False)) for name in _YES_NO},
+        tolerance_factor=_rising(
+            "constraints.tolerance_factor", value.get("tolerance_factor"), 0.1, 3
+        ),
+        lattice_mismatch_below=None
+        if mismatch is None
+        else _number("constraints.lattice_mismatch_below", mismatch, 0, 10),
+        band_alignment=_words("constraints.band_alignment", alignment, ALIGNMENTS)
+        if alignment
+        else (),
+        exclude=_selection("constraints.exclude", value.get("exclude", {}), cores, reader),
+        include=_selection("constraints.include", value.get("include", {}), cores, reader),
+    )
+
+
+def _selection(what: str, value: object, cores: Cores, reader: FormulaReader) -> Selection:
+    if not isinstance(value, Mapping):
+        msg = f"{what}: {value!r}: a mapping is needed, as {{shells: [PMMA], ions: [Sn]}}"
+        raise DesignSpaceError(msg)
+    _check_keys(what, value, _SELECTION_KEYS)
+
+    def entries(key: str) -> Iterable[Any]:
+        return _list(f"{what}.{key}", value[key]) if key in value else ()
+
+    def number(key: str, text: object) -> int:
+        index = cores.find(_core(f"{what}.{key}", text, reader))
+        if index is None:
+            msg = f"{what}.{key}: {text!r}: this core is not in the design space"
+            raise DesignSpaceError(msg)
+        return index
+
+    pairs = set()
+    for text in entries("combinations"):
+        core, sign, shell = str(text).partition("/")
+        if not sign:
+            msg = f"{what}.combinations: {text!r}: a core and a shell, as CsPbBr3/SiO2"
+            raise DesignSpaceError(msg)
+        layers = _shell(f"{what}.combinations", shell, reader)
+        pairs.add((number("combinations", core), shell_text(layers)))
+    classes = value.get("classes", [])
+    return Selection(
+        ions=frozenset(_ion(f"{what}.ions", ion, reader) for ion in entries("ions")),
+        cores=frozenset(number("cores", text) for text in entries("cores")),
+        shells=frozenset(
+            shell_text(_shell(f"{what}.shells", text, reader)) for text in entries("shells")
+        ),
+        classes=_classes(f"{what}.classes", classes, reader) if classes else frozenset(),
+        combinations=frozenset(pairs),
+    )
+
+
+# Values --------------------------------------------------------------------------------------
+
+
+def _check_keys(what: str, data: Mapping[Any, Any], allowed: set[str]) -> None:
+    for key in data:
+        if key not in allowed:
+            msg = f"{what}: unknown key {key!r}; allowed: {', '.join(sorted(allowed))}"
+            raise DesignSpaceError(msg)
+
+
+def _list(what: str, value: object) -> list[Any]:
+    if not isinstance(value, list) or not value:
+        msg = f"{what}: {value!r}: a list with at least one entry is needed"
+        raise DesignSpaceError(msg)
+    return value
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        msg = f"name: {value!r}: letters, digits, '-', '_' and '.' are allowed, a letter first"
+        raise DesignSpaceError(msg)
+    return value
+
+
+def _word(what: str, value: object, allowed: Sequence[str]) -> str:
+    if value not in allowed:
+        msg = f"{what}: {value!r}: allowed: {', '.join(allowed)}"
+        raise DesignSpaceError(msg)
+    return str(value)
+
+
+def _words(what: str, value: object, allowed: Sequence[str]) -> tuple[str, ...]:
+    """Read one word or a list of words; a word named twice counts once."""
+    given = [value] if isinstance(value, str) else _list(what, value)
+    return tuple(dict.fromkeys(_word(what, word, allowed) for word in given))
+
+
+def _number(what: str, value: object, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        msg = f"{what}: {value!r}: a number from {low:g} to {high:g} is needed"
+        raise DesignSpaceError(msg)
+    return float(value)
+
+
+def _rising(what: str, value: object, low: float, high: float) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004
+        msg = f"{what}: {value!r}: two numbers are needed, as [0.8, 1.1]"
+        raise DesignSpaceError(msg)
+    first, last = (_number(what, end, low, high) for end in value)
+    if first >= last:
+        msg = f"{what}: {value!r}: the first must be below the second"
+        raise DesignSpaceError(msg)
+    return first, last
+
+
+def _window(value: object, *, needed: bool) -> tuple[float, float] | None:
+    if value is None and needed:
+        msg = "pl_window_nm: two wavelengths in nm are needed, as [515, 535], where pl is wished"
+        raise DesignSpaceError(msg)
+    return _rising("pl_window_nm", value, 200, 2000)
+
+
+def _bar(value: object) -> float | None:
+    return None if value is None else _number("plqy_above", value, 0, 99.9)
+
+
+def _sizes(value: object) -> tuple[float, ...]:
+    low, high = INPUT_NUMBERS["core_size_nm"]
+    return tuple(
+        dict.fromkeys(
+            math.nan if size == "unknown" else _number("sizes_nm", size, low, high)
+            for size in _list("sizes_nm", value)
+        )
+    )
+
+
+def _stressors(data: Mapping[Any, Any]) -> tuple[str, ...]:
+    if "stressor" in data and "stressors" in data:
+        msg = "stressors: give stressor or stressors, not both"
+        raise DesignSpaceError(msg)
+    return _words("stressors", data.get("stressors", data.get("stressor", "water")), STRESSORS)
