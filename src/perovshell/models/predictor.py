@@ -138,6 +138,14 @@ class Predictor:
         numbers = {name: column for name, column in columns.items() if name not in asked}
         return numbers | {name: columns[name] for name in asked}
 
+    def difficulties(self, items: Sequence[Combination]) -> dict[str, Floats]:
+        """Return how hard the PL (eV) and the PLQY (percent) are, each of shape (n,)."""
+        matrix = self.featurizer.matrix(items, elements_too=self.needs_elements)
+        return {
+            name: model.difficulty.of(model.prior, matrix, model.predict(matrix))
+            for name, model in (("pl", self.pl), ("plqy", self.plqy))
+        }
+
     def _pl_columns(self, found: Block, bare_nm: Floats) -> dict[str, Floats]:
         model, anchored = self.pl, ~np.isnan(bare_nm) & ~found.is_metal
         predicted = model.predict(found.both)

@@ -188,9 +188,9 @@ class Objectives:
             elif name == "plqy":
                 found[name] = self._plqy_desirability(columns, ranked, by=by)
             elif name == "gain":
-                found[name] = _log_share(ranked.gain, GAIN_SCALE)
+                found[name] = log_share(ranked.gain, GAIN_SCALE)
             elif name == "half_life":
-                found[name] = _log_share(ranked.half_life, HALF_LIFE_SCALE_H)
+                found[name] = log_share(ranked.half_life, HALF_LIFE_SCALE_H)
             else:
                 found[name] = 0.5 ** columns["domain_distance"]
         return found
@@ -224,7 +224,7 @@ class Objectives:
         Args:
             columns: Output columns, with `plqy_scale`.
             ranked: What orders.
-            best_known: Score of the best measured combination; see `best_known`.
+            best_known: Score of the best measured combination.
         """
         rest = {
             name: value
@@ -247,38 +247,9 @@ class Objectives:
             gain = np.maximum(fixed - best_known, 0.0)
         return np.asarray(gain * columns["pl_in_window"] if "pl" in self.names else gain)
 
-    def best_known(self) -> float:
-        """Return the score of the best measured coated combination; 0 where none fits.
 
-        Its PL lies in the window, its PLQY is the measured one, the rest is as predicted.
-        """
-        reader = self.model.predictor.featurizer.reader
-        best = 0.0
-        for row in self.model.predictor.literature.samples:
-            layers = reader.read_shell(row["shell"])
-            if not layers or not self._fits(row):
-                continue
-            known = {"pl": 1.0, "plqy": (row["plqy_percent"] or 0.0) / 100.0, "domain": 1.0}
-            gains = [np.exp(self.log_gain(layers, own)) for own in self.space.stressors]
-            known["gain"] = float(_log_share(gains, GAIN_SCALE))
-            if "half_life" in self.names:
-                known["half_life"] = 0.5
-            values = {name: np.array(known[name]) for name in self.names}
-            best = max(best, float(np.exp(self.log_score(values))))
-        return best
-
-    def _fits(self, row: Mapping[str, Any]) -> bool:
-        """Return whether a sample has all that is wished, and its PL in the window."""
-        window = self.space.pl_window_nm
-        if "plqy" in self.names and row["plqy_percent"] is None:
-            return False
-        if "pl" not in self.names or window is None:
-            return True
-        return row["pl_peak_nm"] is not None and window[0] <= row["pl_peak_nm"] <= window[1]
-
-
-def _log_share(values: Sequence[Any], scale: float) -> Floats:
-    """Return the mean over stressors of log value over log scale, held between 0 and 1."""
+def log_share(values: Sequence[Any] | Floats, scale: float) -> Floats:
+    """Return log value over log scale, held between 0 and 1: geometric mean over stressors."""
     shares = [np.clip(np.log(value) / math.log(scale), 0.0, 1.0) for value in values]
     logs = sum(np.log(np.maximum(share, LEAST)) for share in shares)
     return np.asarray(np.exp(logs / len(shares)))

@@ -1,47 +1,38 @@
-"""Ranking the combinations of a design space, and what each line rests on.
-
-Each wish is turned into a desirability from 0 to 1 (the probability that the PL lies in the
-window; the PLQY over 100 %; the logarithm of the gain over that of `GAIN_SCALE`), and the score is
-their weighted geometric mean. A target without skill over its null model has its differences
-shrunk by the by-paper slope of observed on predicted, so that noise orders nothing; measured
-evidence on the very combination or the shell still counts, by partial pooling.
-"""
+"""Ranking the combinations of a design space, and what each line rests on."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.formula import shell_text
-from perovshell.data.shells import ShellMaterial
-from perovshell.data.vocabulary import column_name
 from perovshell.errors import DesignSpaceError
 from perovshell.features.featurizer import Combination
 from perovshell.model import Model, load
 from perovshell.models.evidence import Neighbour
-from perovshell.models.outputs import Wishes
-from perovshell.models.request import Request
+from perovshell.serve import engine as engines
+from perovshell.serve.advice import Experiment, experiments
+from perovshell.serve.chances import chances
+from perovshell.serve.harvest import Harvest
+from perovshell.serve.objectives import Objectives
+from perovshell.serve.prospects import Prospects
+from perovshell.serve.scoring import Options, Scorer
 from perovshell.serve.space import DesignSpace
 
 Floats = npt.NDArray[np.float64]
 
-GAIN_SCALE = 1000.0
-"""A gain of this size has the desirability 1, a gain of 1 or less the desirability 0."""
-SHELL_PRIOR_PAPERS = 4.0
-"""Papers that a shell's mean PLQY is worth before any is read: papers on one combination spread
-by about 18 points, shells by about half of that, and (18 / 9)^2 = 4."""
-COMBINATION_PRIOR_PAPERS = 1.0
-"""Papers that the model is worth against measurements of the very combination."""
-_BLOCK = 4000
-_SOLUBLE = frozenset({"soluble", "reacts", "sparingly soluble"})
-_METALLIC = frozenset({"metal", "carbon"})
+FRONT_SHOWN: Final = 100
+"""Lines of the Pareto front that are shown, best score first."""
+_DIVERSE: Final = 0.6
+"""Least distance of two combinations of a batch: three tenths of a site exchanged, or a shell of
+another class."""
+_POOL: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -49,11 +40,17 @@ class Candidate:
     """One line of a ranking.
 
     Attributes:
-        rank: Place in the list, from 1.
+        rank: Place in the list, from 1; 0 for a line of the front that is not in the list.
         item: The combination.
-        score: Weighted geometric mean of the desirabilities.
-        values: Numeric output columns of the prediction, and `pl_in_window` (probability),
-            `plqy_ranked` and `gain_ranked` (what the order rests on).
+        score: What orders the list: a weighted geometric mean of desirabilities, of lower bounds
+            or of values, or an expected improvement.
+        desirabilities: Desirability of each wish, at its value.
+        values: Numeric output columns of the prediction, `pl_in_window` (probability) where a
+            window is asked for, and `plqy_ranked`, `plqy_ranked_lower`, `gain_ranked_S` and
+            `half_life_ranked_S` (what the order rests on).
+        on_front: Chance that none of the lines shown beats it in all wishes.
+        in_front: Whether none does at their values.
+        above_next: Chance that it is better than the next line; NaN for the last.
         reasons: Why it is outside the domain; empty inside.
         rests_on: What the line rests on.
         nearest: The nearest literature samples.
@@ -63,7 +60,11 @@ class Candidate:
     rank: int
     item: Combination
     score: float
+    desirabilities: Mapping[str, float]
     values: Mapping[str, float]
+    on_front: float
+    in_front: bool
+    above_next: float
     reasons: tuple[str, ...]
     rests_on: str
     nearest: tuple[Neighbour, ...]
@@ -81,31 +82,98 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Overview:
+    """The best score of each family of cores with each shell.
+
+    Attributes:
+        families: Names of the families of cores with any score, best first.
+        shells: Names of the shells with any score, best first.
+        score: Best score, NaN where no combination was ranked, shape (n_families, n_shells).
+    """
+
+    families: tuple[str, ...]
+    shells: tuple[str, ...]
+    score: Floats
+
+
+@dataclass(frozen=True)
 class Ranking:
     """A ranked design space.
 
     Attributes:
         space: The design space.
         model: The model that ranked it.
+        options: How it was ranked.
         candidates: The best lines.
+        front: The lines that no other combination beats in all wishes, best score first.
+        batch: The lines of a diverse batch, where one was asked for.
+        overview: Best scores by family of cores and shell.
+        measure_next: Experiments that would help to choose, most worth first.
         total: Number of combinations ranked.
+        seen: Number of combinations looked at, those that constraints removed included.
         removed: How many combinations each constraint removed.
-        statements: What was shrunk, and why.
+        statements: What orders the list, what was shrunk, and why.
     """
 
     space: DesignSpace
     model: Model
+    options: Options
     candidates: tuple[Candidate, ...]
+    front: tuple[Candidate, ...]
+    batch: tuple[Candidate, ...]
+    overview: Overview
+    measure_next: tuple[Experiment, ...]
     total: int
+    seen: int
     removed: Mapping[str, int]
     statements: tuple[str, ...]
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all combinations of the space were looked at."""
+        return self.seen == self.space.size
 
-def rank(
+
+@dataclass(frozen=True)
+class Run:
+    """Where and how a ranking is computed; it has no influence on the result.
+
+    Attributes:
+        engine: One of `engine.ENGINES`.
+        jobs: Processes, or workers of a local cluster.
+        scheduler: Address of a Dask scheduler; None starts a local cluster.
+        keep_in: File that keeps what is found while it runs; None keeps nothing.
+        resume: Whether to go on from that file.
+        yes: Whether a space that takes hours is wanted.
+    """
+
+    engine: str = "local"
+    jobs: int = 1
+    scheduler: str | None = None
+    keep_in: Path | None = None
+    resume: bool = False
+    yes: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown engine."""
+        if self.engine not in engines.ENGINES:
+            msg = f"--engine {self.engine!r}: allowed: {', '.join(engines.ENGINES)}"
+            raise DesignSpaceError(msg)
+        if self.scheduler is not None and self.engine != "dask":
+            msg = "--scheduler: it is for --engine dask"
+            raise DesignSpaceError(msg)
+
+
+def rank(  # noqa: PLR0913
     space: DesignSpace | Mapping[str, Any] | Path | str | None = None,
     *,
     model: Model | None = None,
     top: int = 200,
+    by: str = "best",
+    raw: bool = False,
+    novel: bool = False,
+    batch: int = 0,
+    run: Run | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Ranking:
     """Rank the combinations of a design space.
@@ -114,263 +182,305 @@ def rank(
         space: A design space, its mapping, a YAML file, a preset's name; None is the default.
         model: The model; None is the workspace's champion.
         top: How many lines to keep.
-        advance: Called with the number of combinations done since the last call.
+        by: `best` orders by the PLQY that 90 % of new papers pass and the other wishes at their
+            values, `value` by values, `explore` by the expected improvement over the best known
+            combination.
+        raw: Whether to order by predictions as they are, noise included.
+        novel: Whether to leave out combinations of the literature.
+        batch: How many combinations to choose that are unlike one another.
+        run: Where it is computed; None is this process.
+        advance: Called with the number of combinations looked at since the last call.
+
+    Returns:
+        The ranking; where the user interrupts it, of what was looked at until then.
 
     Raises:
         DesignSpaceError: The space is not allowed, or its constraints leave nothing.
+        ClusterError: The cluster cannot be reached or failed.
+        WorkspaceError: There is nothing to resume, or what is found cannot be kept.
     """
+    run = run or Run()
     model = model or load()
-    if not isinstance(space, DesignSpace):
-        reader = model.predictor.featurizer.reader
-        is_file = space is None or isinstance(space, str | Path)
-        make = DesignSpace.from_yaml if is_file else DesignSpace.from_mapping
-        space = make(space, reader)  # type: ignore[arg-type]
-    kept, removed = _allowed(space, model)
-    scorer = _Scorer(space, model)
-    scored: list[tuple[float, str, int, dict[str, float]]] = []
-    for start in range(0, len(kept), _BLOCK):
-        block = kept[start : start + _BLOCK]
-        scored += [
-            (-score, f"{item.core.formula if item.core else ''} {shell_text(item.layers)}", k, row)
-            for k, (item, score, row) in enumerate(scorer.block(block), start=start)
-        ]
-        advance(len(block))
-    scored.sort(key=lambda entry: entry[:3])
-    candidates = tuple(
-        scorer.candidate(place, kept[index], -negative, values)
-        for place, (negative, _, index, values) in enumerate(scored[:top], start=1)
-    )
-    return Ranking(space, model, candidates, len(kept), removed, scorer.statements())
+    space = read_space(space, model)
+    space.refuse_size(yes=run.yes)
+    options = Options(by, raw, novel, keep=max(top, _POOL))
+    scorer = Scorer(space, model, options)
+    found = _harvest(scorer, run, advance)
+    _refuse_nothing(space, found)
+    return _Finisher(scorer, found).ranking(top, batch)
 
 
-# Constraints ---------------------------------------------------------------------------------
+def read_space(
+    space: DesignSpace | Mapping[str, Any] | Path | str | None, model: Model
+) -> DesignSpace:
+    """Return a design space from whatever stands for one; see `rank`."""
+    reader = model.predictor.featurizer.reader
+    if isinstance(space, DesignSpace):
+        return space
+    if space is None or isinstance(space, str | Path):
+        return DesignSpace.from_yaml(space, reader)
+    return DesignSpace.from_mapping(space, reader)
 
 
-def _allowed(space: DesignSpace, model: Model) -> tuple[list[Combination], dict[str, int]]:
-    """Apply the constraints; count what each one removes from what the ones before left."""
-    removed: Counter[str] = Counter()
-    kept: list[Combination] = []
-    for core in space.cores:
-        for layers in space.shells:
-            for structure in space.structures:
-                item = Combination(core, layers, structure, space.encapsulation, space.medium)
-                fault = _removed_by(space, model, item)
-                if fault:
-                    removed[fault] += 1
-                else:
-                    kept.append(item)
-    if not kept:
-        counts = ", ".join(f"{name} {count:,}" for name, count in removed.most_common())
+def _harvest(scorer: Scorer, run: Run, advance: Callable[[int], None]) -> Harvest:
+    """Score all tasks by an engine; an interrupt keeps what is found."""
+    progress = engines.Progress(scorer, run.keep_in, resume=run.resume)
+    if progress.found.ranked:
+        advance(_seen(progress.found))
+    try:
+        for tasks, part in _results(scorer, run, progress.left):
+            progress.add(tasks, part)
+            advance(_seen(part))
+    except KeyboardInterrupt:
+        progress.save()
+        if not progress.found.ranked:
+            raise
+        return progress.found
+    except BaseException:
+        progress.save()
+        raise
+    progress.discard()
+    return progress.found
+
+
+def _results(scorer: Scorer, run: Run, tasks: list[int]) -> engines.Results:
+    if run.engine == "dask":
+        job = engines.Job.of(scorer.space, scorer.model, scorer.options)
+        with engines.dask_client(run.scheduler, run.jobs) as client:
+            yield from engines.on_dask(client, job, tasks, scorer.options.keep)
+    elif run.jobs > 1 and len(tasks) > 1:
+        job = engines.Job.of(scorer.space, scorer.model, scorer.options)
+        yield from engines.in_processes(job, tasks, run.jobs)
+    else:
+        yield from engines.in_this_process(scorer, tasks)
+
+
+def _seen(found: Harvest) -> int:
+    return found.ranked + sum(found.removed.values())
+
+
+def _refuse_nothing(space: DesignSpace, found: Harvest) -> None:
+    if not found.ranked:
+        ordered = sorted(found.removed.items(), key=lambda one: (-one[1], one[0]))
+        counts = ", ".join(f"{name} {count:,}" for name, count in ordered)
         msg = (
             f"design space {space.name}: the constraints leave nothing of {space.size:,}: {counts}"
         )
         raise DesignSpaceError(msg)
-    return kept, dict(removed)
 
 
-def _removed_by(space: DesignSpace, model: Model, item: Combination) -> str:
-    holds = space.constraints
-    assert item.core is not None
-    if holds["lead_free"] and "Pb" in dict(item.core.amounts):
-        return "lead_free"
-    if holds["insoluble_in_water"] and not _insoluble(item):
-        return "insoluble_in_water"
-    if holds["no_quenching_shell"] and _quenches(model, item):
-        return "no_quenching_shell"
-    if holds["in_domain"] and model.predictor.outside(item, (space.stressor,)):
-        return "in_domain"
-    return ""
+# Lines ---------------------------------------------------------------------------------------
 
 
-def _insoluble(item: Combination) -> bool:
-    """Whether water meets a layer known as insoluble first, and none within that dissolves."""
-    outermost = item.layers[-1].in_water == "insoluble"
-    return outermost and not any(layer.in_water in _SOLUBLE for layer in item.layers)
+class _Finisher:
+    """Makes lines with their evidence of what was found."""
 
+    def __init__(self, scorer: Scorer, found: Harvest) -> None:
+        self.scorer = scorer
+        self.found = found
+        self.space = scorer.space
+        self.model = scorer.model
+        self.objectives: Objectives = scorer.objectives
 
-def _quenches(model: Model, item: Combination) -> bool:
-    """Whether the innermost layer takes carriers: a metal, or a gap below the core's."""
-    inner: ShellMaterial = item.layers[0]
-    if inner.material_class in _METALLIC:
-        return True
-    featurizer = model.predictor.featurizer
-    gap = inner.properties.get("band_gap_ev", math.nan)
-    core_gap = featurizer.bulk_gap(item.core) if item.core else math.nan
-    return bool(gap < core_gap)
-
-
-# Scores --------------------------------------------------------------------------------------
-
-
-class _Scorer:
-    """Scores blocks of combinations against the wishes of a space."""
-
-    def __init__(self, space: DesignSpace, model: Model) -> None:
-        self.space = space
-        self.model = model
-        self.skill = model.info.skill
-        self._plqy_center = model.predictor.plqy.null_value
-        self._shell_plqy = _mean_plqy_by_shell(model)
-
-    def block(
-        self, items: Sequence[Combination]
-    ) -> Iterable[tuple[Combination, float, dict[str, float]]]:
-        """Yield (combination, score, values) of each combination."""
-        nan = math.nan
-        requests = [Request(item, nan, nan, nan, nan) for item in items]
-        predictor, stressor = self.model.predictor, self.space.stressor
-        wishes = Wishes(self.space.pl_window_nm)
-        columns = predictor.columns(requests, (stressor,), wishes=wishes)
-        columns["plqy_ranked"] = np.array(
-            [
-                self.plqy(item, value)
-                for item, value in zip(items, columns["plqy_percent"], strict=True)
-            ]
+    def ranking(self, top: int, batch: int) -> Ranking:
+        """Return the ranking with so many lines, and a batch of so many."""
+        found = self.found
+        index = found.top_index[:top].tolist()
+        front = np.lexsort((found.front_index, -found.front_score))[:FRONT_SHOWN]
+        others = [own for own in found.front_index[front].tolist() if own not in set(index)]
+        chosen = self._batch(batch)
+        extra = list(dict.fromkeys([*others, *(own for own in chosen if own not in set(index))]))
+        score = dict(zip(found.top_index.tolist(), found.top_score.tolist(), strict=True))
+        score |= dict(zip(found.front_index.tolist(), found.front_score.tolist(), strict=True))
+        score |= dict(zip(found.cell_index.ravel().tolist(), found.cell_score.ravel(), strict=True))
+        prospects = Prospects.of(
+            self.objectives, [self.space.item(own) for own in (*index, *extra)]
         )
-        columns["gain_ranked"] = np.exp([self.log_gain(item) for item in items])
-        score = self._score(columns)
-        for index, item in enumerate(items):
-            yield item, float(score[index]), {n: float(c[index]) for n, c in columns.items()}
-
-    def _score(self, columns: Mapping[str, Floats]) -> Floats:
-        desirable = {
-            "pl": columns["pl_in_window"],
-            "plqy": columns["plqy_ranked"] / 100.0,
-            "gain": np.clip(np.log(columns["gain_ranked"]) / math.log(GAIN_SCALE), 0.0, 1.0),
-        }
-        weights = self.space.wishes
-        logs = sum(
-            weight * np.log(np.maximum(desirable[name], 1e-9)) for name, weight in weights.items()
+        lines = self._lines(prospects, [*index, *extra], len(index), score)
+        by_index = dict(zip((*index, *extra), lines, strict=True))
+        return Ranking(
+            space=self.space,
+            model=self.model,
+            options=self.scorer.options,
+            candidates=tuple(lines[: len(index)]),
+            front=tuple(by_index[own] for own in found.front_index[front].tolist()),
+            batch=tuple(by_index[own] for own in chosen),
+            overview=self._overview(),
+            measure_next=experiments(self.objectives, prospects.rows(range(len(index)))),
+            total=found.ranked,
+            seen=_seen(found),
+            removed=found.removed,
+            statements=tuple(self._statements()),
         )
-        return np.asarray(np.exp(logs / sum(weights.values())))
 
-    def plqy(self, item: Combination, predicted: float) -> float:
-        """Return the PLQY (percent) that orders: shrunk, then pooled with measurements."""
-        center = self._plqy_center
-        value = center + self._slope("plqy") * (predicted - center)
-        papers, mean = self._shell_plqy["shells"].get(shell_text(item.layers), (0, 0.0))
-        value += papers / (papers + SHELL_PRIOR_PAPERS) * (mean - self._shell_plqy["center"])
-        measured = _plqy_by_paper(self.model.predictor.literature.measured(item))
-        if measured:
-            share = len(measured) / (len(measured) + COMBINATION_PRIOR_PAPERS)
-            value += share * (sum(measured.values()) / len(measured) - value)
-        return float(min(max(value, 0.0), 100.0))
+    def _lines(
+        self, prospects: Prospects, index: Sequence[int], listed: int, score: Mapping[int, float]
+    ) -> list[Candidate]:
+        desirable = self.objectives.desirabilities(prospects.columns, prospects.ranked)
+        chance = chances(self.objectives, prospects)
+        front = set(self.found.front_index.tolist())
+        lines = []
+        for row, (own, item) in enumerate(zip(index, prospects.items, strict=True)):
+            lines.append(
+                self._candidate(
+                    item,
+                    rank=row + 1 if row < listed else 0,
+                    score=math.exp(score[own]),
+                    desirabilities={name: float(column[row]) for name, column in desirable.items()},
+                    values=self._values(prospects, row),
+                    on_front=float(chance.on_front[row]),
+                    in_front=own in front,
+                    above_next=float(chance.above_next[row]) if row + 1 < listed else math.nan,
+                )
+            )
+        return lines
 
-    def log_gain(self, item: Combination) -> float:
-        """Return the log gain that orders: tests of the shell and its class, the rest shrunk."""
-        gain = self.model.predictor.gain
-        shrunk = self._slope("gain") * gain.of_stressor(self.space.stressor)
-        return float(gain.null + shrunk + gain.of_shell(item.layers))
+    def _values(self, prospects: Prospects, row: int) -> dict[str, float]:
+        values = {name: float(column[row]) for name, column in prospects.columns.items()}
+        ranked = prospects.ranked
+        values["plqy_ranked"] = float(ranked.plqy[row])
+        values["plqy_ranked_lower"] = max(float(ranked.plqy_low[row]), 0.0)
+        for place, stressor in enumerate(self.space.stressors):
+            name = stressor.replace("-", "_")
+            values[f"gain_ranked_{name}"] = float(ranked.gain[place][row])
+            values[f"half_life_ranked_{name}"] = float(ranked.half_life[place][row])
+        return values
 
-    def _slope(self, target: str) -> float:
-        verdict = self.skill[target]
-        return 1.0 if verdict["has_skill"] else float(verdict["slope"])
-
-    def candidate(
-        self, place: int, item: Combination, score: float, values: Mapping[str, float]
-    ) -> Candidate:
-        """Put evidence beside a scored combination."""
+    def _candidate(self, item: Combination, **parts: Any) -> Candidate:
         predictor = self.model.predictor
-        measured = tuple(predictor.literature.measured(item))
+        literature = predictor.literature
+        measured = tuple(literature.measured(item))
         return Candidate(
-            rank=place,
             item=item,
-            score=score,
-            values=values,
-            reasons=tuple(predictor.outside(item, (self.space.stressor,))),
+            reasons=tuple(predictor.outside(item, self.space.stressors)),
             rests_on=self._rests_on(item, measured),
-            nearest=tuple(predictor.literature.nearest(predictor.literature.distances(item))),
+            nearest=tuple(literature.nearest(literature.distances(item))),
             measured=measured,
+            **parts,
         )
 
     def _rests_on(self, item: Combination, measured: Sequence[Neighbour]) -> str:
-        parts = ["PL: model"]
+        parts = ["PL: model"] if "pl" in self.objectives.names else []
         papers = len({row.paper for row in measured})
         if papers:
             parts.append(f"combination measured in {_count(papers)}")
-        plqy_papers = self._shell_plqy["shells"].get(shell_text(item.layers), (0, 0.0))[0]
-        parts.append(f"PLQY of the shell: {_count(plqy_papers)}")
-        tested = sum(self.model.predictor.gain.shell_papers.get(x.name, 0) for x in item.layers)
+        of_shell = self.objectives.shell_papers(item.layers)
+        parts.append(f"PLQY of the shell: {_count(of_shell)}")
+        gain = self.model.predictor.gain
+        tested = sum(gain.shell_papers.get(layer.name, 0) for layer in item.layers)
         parts.append(f"gain of the shell: {_count(tested)}")
-        if self.space.stressor == "water":
+        if "water" in self.space.stressors:
             known = {layer.in_water or "unknown" for layer in item.layers}
             parts.append(f"in water: {', '.join(sorted(known))}")
         return "; ".join(parts)
 
-    def statements(self) -> tuple[str, ...]:
-        """Return what is shrunk and why, a sentence a target."""
+    # A batch ---------------------------------------------------------------------------------
+
+    def _batch(self, count: int) -> list[int]:
+        """Choose combinations best first, none near another; nearer ones where there are no more.
+
+        They come from the best list and from the best of each family of cores with each shell.
+        """
+        if not count:
+            return []
+        found = self.found
+        cells = found.cell_index[found.cell_index >= 0]
+        score = np.concatenate([found.top_score, found.cell_score[found.cell_index >= 0]])
+        index = np.concatenate([found.top_index, cells])
+        index, first = np.unique(index, return_index=True)
+        order = np.lexsort((index, -score[first]))
+        pool = index[order][: 4 * _POOL].tolist()
+        items = {own: self.space.item(own) for own in pool}
+        chosen: list[int] = []
+        least = _DIVERSE
+        while len(chosen) < min(count, len(pool)):
+            for own in pool:
+                if len(chosen) == count:
+                    break
+                if own not in chosen and all(
+                    self._apart(items[own], items[other]) >= least for other in chosen
+                ):
+                    chosen.append(own)
+            least = least / 2 if least > 0.01 else 0.0  # noqa: PLR2004
+        return chosen
+
+    def _apart(self, one: Combination, other: Combination) -> float:
+        """Return the distance of two combinations, as `Literature.distances` measures it."""
+        literature = self.model.predictor.literature
+        assert one.core is not None
+        assert other.core is not None
+        cores = np.abs(literature.fractions(one.core) - literature.fractions(other.core)).sum()
+        classes = [{layer.material_class for layer in own.layers} for own in (one, other)]
+        same = shell_text(one.layers) == shell_text(other.layers)
+        shells = 0.0 if same else 0.5 if classes[0] & classes[1] else 1.0
+        return float(cores) + shells + 0.1 * (one.structure != other.structure)
+
+    # Said of it ------------------------------------------------------------------------------
+
+    def _overview(self) -> Overview:
+        score = np.exp(self.found.cell_score)
+        score[self.found.cell_index < 0] = math.nan
+        filled = ~np.isnan(score)
+        rows, columns = (np.flatnonzero(filled.any(axis=axis)) for axis in (1, 0))
+        best = np.where(filled, score, -np.inf)
+        rows = rows[np.argsort(-best[rows].max(axis=1, initial=-np.inf), kind="stable")]
+        columns = columns[np.argsort(-best[:, columns].max(axis=0), kind="stable")]
+        return Overview(
+            tuple(self.space.cores.families[row] for row in rows),
+            tuple(shell_text(self.space.shells[column]) for column in columns),
+            score[np.ix_(rows, columns)],
+        )
+
+    def _statements(self) -> list[str]:
         said = []
-        names = {"pl": "PL peak", "plqy": "PLQY", "gain": "Stability gain"}
-        for target, name in names.items():
-            verdict = self.skill[target]
-            how = (
-                "Its differences order the list in full."
-                if verdict["has_skill"]
-                else f"Its differences are shrunk by the factor {verdict['slope']:.2f}; "
-                "measured evidence on the combination or the shell still counts."
+        if _seen(self.found) < self.space.size:
+            share = _seen(self.found) / self.space.size
+            said.append(
+                f"Stopped after {share:.0%} of the space: {_seen(self.found):,} of "
+                f"{self.space.size:,} combinations. The list holds for these alone."
             )
+        said.append(self._order())
+        names = {"pl": "PL peak", "plqy": "PLQY", "gain": "Stability gain"}
+        targets = {"pl": "pl", "plqy": "plqy", "gain": "gain"}
+        if "half_life" in self.objectives.names:
+            names["half_life"], targets["half_life"] = "Half-life", "lifetime"
+        for wish, name in names.items():
+            verdict = self.model.info.skill[targets[wish]]
+            how = "Its differences order the list in full."
+            if self.scorer.options.raw:
+                how = "Its differences order the list as predicted (raw), noise included."
+            elif not verdict["has_skill"]:
+                how = (
+                    f"Its differences are shrunk by the factor {verdict['slope']:.2f}; "
+                    "measured evidence on the combination or the shell still counts."
+                )
             said.append(f"{name}: {verdict['sentence']}. {how}")
-        return tuple(said)
+        return [*said, *self.space.notes]
 
-
-def _plqy_by_paper(rows: Sequence[Neighbour]) -> dict[str, float]:
-    found: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        if row.plqy_percent is not None:
-            found[row.paper].append(row.plqy_percent)
-    return {paper: sum(values) / len(values) for paper, values in found.items()}
-
-
-def _mean_plqy_by_shell(model: Model) -> dict[str, Any]:
-    """Return for each shell (papers, mean of the papers' mean PLQY), and the mean over papers."""
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in model.predictor.literature.samples:
-        if row["plqy_percent"] is not None and row["shell"] != "none":
-            found[row["shell"]][row["paper"]].append(row["plqy_percent"])
-    means = {
-        shell: [sum(values) / len(values) for values in papers.values()]
-        for shell, papers in found.items()
-    }
-    every = [value for values in means.values() for value in values]
-    center = sum(every) / len(every) if every else 0.0
-    shells = {shell: (len(values), sum(values) / len(values)) for shell, values in means.items()}
-    return {"center": center, "shells": shells}
+    def _order(self) -> str:
+        options, (low, high) = self.scorer.options, self.found.width
+        if options.by == "explore":
+            return (
+                "Ordered by expected improvement over the best measured combination "
+                f"(score {self.scorer.best_known:.3g}): what to make next, not what is best."
+            )
+        if options.by == "value" or "plqy" not in self.objectives.names:
+            return "Ordered by value: a weighted geometric mean of the desirabilities."
+        if self.space.plqy_above is not None:
+            return "Ordered by value; the chance of passing the PLQY bar counts how unsure it is."
+        if high - low < 1e-6 * high:
+            return (
+                "Ordered by lower bound; all intervals are equally wide, so that this is the "
+                "order by value."
+            )
+        quantile = self.model.predictor.plqy.scores.quantile(0.9)
+        return (
+            "Ordered by lower bound: the PLQY counts with what 90 % of new papers pass (its 90 % "
+            f"intervals are {low * quantile:.0f} to {high * quantile:.0f} points wide to either "
+            "side); intervals of gain and half-life are equally wide for all, so these count with "
+            "their value."
+        )
 
 
 def _count(papers: int) -> str:
     return f"{papers} paper{'' if papers == 1 else 's'}"
-
-
-def table(ranking: Ranking) -> tuple[list[str], list[list[Any]]]:
-    """Return the header and the rows of ranking.csv."""
-    name = column_name(ranking.space.stressor)
-    numbers = [
-        f"{column}{end}"
-        for column in (
-            "pl_peak_nm",
-            "plqy_percent",
-            f"stability_gain_{name}",
-            f"half_life_h_{name}",
-        )
-        for end in ("", "_lower", "_upper")
-    ]
-    numbers += ["pl_in_window", "plqy_ranked", "gain_ranked"]
-    texts = ["in_domain", "domain_reason", "rests_on", "measured_papers", "nearest_papers"]
-    header = ["rank", "core", "shell", "structure", "score", *numbers, *texts]
-    rows = [
-        [
-            line.rank,
-            line.core,
-            line.shell,
-            line.item.structure,
-            f"{line.score:.4g}",
-            *(f"{line.values[column]:.6g}" for column in numbers),
-            str(not line.reasons).lower(),
-            "; ".join(line.reasons),
-            line.rests_on,
-            ";".join(dict.fromkeys(row.paper for row in line.measured)),
-            ";".join(row.paper for row in line.nearest),
-        ]
-        for line in ranking.candidates
-    ]
-    return header, rows

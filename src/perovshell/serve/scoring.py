@@ -19,6 +19,7 @@ from perovshell.models.product import CoreSide, Product
 from perovshell.serve.harvest import FRONT_STEP, Harvest, best, non_dominated, not_beaten
 from perovshell.serve.objectives import ORDERS, Measured, Objectives, measured_plqy
 from perovshell.serve.physics import alignment_allowed, has_element, is_insoluble, quenches
+from perovshell.serve.prospects import best_known
 from perovshell.serve.space import DesignSpace, Layers
 
 Floats = npt.NDArray[np.float64]
@@ -83,7 +84,7 @@ class Scorer:
         self._kept = [place for place, fault in enumerate(faults) if not fault]
         self._shells: list[Layers] = [space.shells[place] for place in self._kept]
         self._of_shell = np.array([self.objectives.of_shell_plqy(own) for own in self._shells])
-        self._best_known = self.objectives.best_known() if options.by == "explore" else 0.0
+        self.best_known = best_known(self.objectives) if options.by == "explore" else 0.0
 
     @cached_property
     def _product(self) -> Product:
@@ -316,7 +317,7 @@ class Scorer:
         self._pool(ranked.plqy, ranked.plqy_low, numbers, shells)
         desirable = objectives.desirabilities(columns, ranked)
         if self.options.by == "explore":
-            improvement = objectives.improvement(columns, ranked, self._best_known)
+            improvement = objectives.improvement(columns, ranked, self.best_known)
             score = np.log(np.maximum(improvement, 1e-300))
         elif self.options.by == "best":
             score = objectives.log_score(objectives.desirabilities(columns, ranked, by="best"))
