@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +17,6 @@ from perovshell.workspace import Workspace
 
 if TYPE_CHECKING:
     from perovshell.model import Model
-    from perovshell.serve.ranking import Ranking
     from perovshell.training.train import TrainedModel
 
 app = typer.Typer(
@@ -226,7 +228,7 @@ def _window(text: str | None) -> tuple[float, float] | None:
 
 
 @app.command()
-def rank(
+def rank(  # noqa: PLR0913
     space: Annotated[
         str | None, typer.Argument(metavar="[SPACE.yaml]", help="Design space or preset.")
     ] = None,
@@ -235,52 +237,93 @@ def rank(
     model: ModelOption = None,
     workspace: WorkspaceOption = None,
     top: Annotated[int, typer.Option(min=1, help="Lines to keep.")] = 200,
+    by: Annotated[
+        str, typer.Option(help="best (lower bound), value, or explore (expected improvement).")
+    ] = "best",
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Order by predictions as they are, noise included.")
+    ] = False,
+    novel: Annotated[
+        bool, typer.Option("--novel", help="Leave out combinations of the literature.")
+    ] = False,
+    batch: Annotated[int, typer.Option(min=0, help="Choose so many unlike one another.")] = 0,
+    measure_next: Annotated[
+        bool, typer.Option("--measure-next", help="Say which experiment would help most.")
+    ] = False,
+    engine: Annotated[str, typer.Option(help="local or dask.")] = "local",
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler; else a local cluster.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes; the result is the same.")] = 2,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a stopped ranking left off.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Rank a space that takes hours.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Rank the core/shell combinations of a design space and write a report."""
     from perovshell.serve import ranking as ranks
+    from perovshell.serve import tables
     from perovshell.serve.report import write_report
     from perovshell.serve.space import DesignSpace
 
     place = Workspace.locate(workspace)
     loaded = _load(model, workspace)
     checked = DesignSpace.from_yaml(space, loaded.predictor.featurizer.reader)
-    with typer.progressbar(length=checked.size, label="Ranking", file=sys.stderr) as bar:
-        ranking = ranks.rank(checked, model=loaded, top=top, advance=bar.update)
-        bar.update(checked.size - ranking.total)
     folder = output or place.reports / checked.name
+    run = ranks.Run(engine, jobs, scheduler, folder / "ranking.part.npz", resume, yes)
+    checked.refuse_size(yes=yes)
+    if not as_json:
+        typer.echo(f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process")
+    with _rate_bar(checked.size) as advance:
+        ranking = ranks.rank(
+            checked,
+            model=loaded,
+            top=top,
+            by=by,
+            raw=raw,
+            novel=novel,
+            batch=batch,
+            run=run,
+            advance=advance,
+        )
     csv_path, html_path = write_report(ranking, folder)
     if as_json:
-        header, rows = ranks.table(ranking)
-        lines = [dict(zip(header, row, strict=True)) for row in rows]
-        typer.echo(json.dumps({"report": str(html_path), "csv": str(csv_path), "lines": lines}))
-    else:
-        _say_ranked(ranking)
-        typer.echo(f"All {len(ranking.candidates)} lines: {csv_path}\nReport: {html_path}")
+        said = {
+            "report": str(html_path),
+            "csv": str(csv_path),
+            "complete": ranking.is_complete,
+            "ranked": ranking.total,
+            "removed": dict(ranking.removed),
+            "statements": list(ranking.statements),
+            "lines": tables.json_lines(ranking),
+        }
+        if measure_next:
+            said["measure_next"] = [vars(one) for one in ranking.measure_next]
+        typer.echo(json.dumps(said))
+        return
+    for text in tables.summary(ranking, measure_next=measure_next):
+        typer.echo(text)
+    typer.echo(f"All {len(ranking.candidates)} lines: {csv_path}\nReport: {html_path}")
+    if not ranking.is_complete:
+        typer.echo("Stopped early; go on with --resume.", err=True)
+        raise typer.Exit(SOME_FAILED)
 
 
-def _say_ranked(ranking: Ranking) -> None:
-    from perovshell.data.vocabulary import column_name
-    from perovshell.serve.report import number
+@contextmanager
+def _rate_bar(size: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar with rate and time left."""
+    start, done = time.monotonic(), 0
+    with typer.progressbar(length=size, label="Ranking", file=sys.stderr) as bar:
 
-    stressor = ranking.space.stressor
-    gain = f"stability_gain_{column_name(stressor)}"
-    typer.echo(f"{ranking.total:,} combinations ranked, best first:")
-    header = ("#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]", f"gain {stressor} (90 % >)")
-    typer.echo("{:>3}  {:<24} {:<16} {:<20} {:<16} {}".format(*header))
-    for line in ranking.candidates[:10]:
-        value = {key: number(amount) for key, amount in line.values.items()}
-        peak = f"{value['pl_peak_nm']} [{value['pl_peak_nm_lower']}, {value['pl_peak_nm_upper']}]"
-        plqy = f"{value['plqy_percent']} [{value['plqy_percent_lower']}, "
-        plqy += f"{value['plqy_percent_upper']}]"
-        gains = f"{value[gain]} ({value[gain + '_lower']})"
-        typer.echo(
-            f"{line.rank:>3}  {line.core:<24} {line.shell:<16} {peak:<20} {plqy:<16} {gains:<14} "
-        )
-        papers = ", ".join(row.paper for row in line.nearest)
-        typer.echo(f"     rests on: {line.rests_on}\n     papers: {papers}")
-    for statement in ranking.statements:
-        typer.echo(statement)
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            rate = done / max(time.monotonic() - start, 1e-3)
+            bar.label = f"Ranking ({rate / 1e6:.2f} million/s)"
+            bar.update(count)
+
+        yield advance
 
 
 def _load(model: str | None, workspace: Path | None) -> Model:

@@ -236,8 +236,9 @@ class FactoredForest:
         for shell in range(n_shells):
             weight = np.add.reduceat(by_context * live[:, shell, None], self.pair_starts, axis=0)
             holds = self.contrast.hold(contrast_rows(shell))
-            always, never = holds.all(axis=1), ~holds.any(axis=1)
-            is_open = ~(always | never)[contrast_of_pair] & weight.any(axis=1)
+            always = np.asarray(holds.all(axis=1))
+            decides = np.asarray(holds.any(axis=1)) & ~always
+            is_open = decides[contrast_of_pair] & weight.any(axis=1)
             settled = weight * always[contrast_of_pair, None]
             decided[shell] = np.add.reduceat(settled, self.core_starts, axis=0).T
             open_pairs.append((weight, holds, np.flatnonzero(is_open)))

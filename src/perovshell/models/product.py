@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ from perovshell.models.targets import RegressionModel
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Layers = tuple[ShellMaterial, ...]
-Columns = dict[str, npt.NDArray[np.generic]]
+Columns = dict[str, npt.NDArray[Any]]
 _LN2 = math.log(2.0)
 
 
@@ -133,7 +134,7 @@ class _ProductRegression:
         spread *= np.exp(core.log_size)
         if difficulty.room_effect:
             spread *= difficulty.room_factor(predicted)
-        return spread
+        return np.asarray(spread)
 
 
 class Product:
@@ -410,9 +411,7 @@ class Product:
         """
         contrast = self.predictor.featurizer.contrast_block
         shells = self._shell_rows[self._range(first, last)]
-        return np.stack(
-            [contrast(cores.rows, cores.negativity, row[None])[:, 1] for row in shells]
-        )
+        return np.stack([contrast(cores.rows, cores.negativity, row[None])[:, 1] for row in shells])
 
     @cached_property
     def _stressors_known(self) -> bool:

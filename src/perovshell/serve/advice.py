@@ -1,10 +1,10 @@
 """Which one experiment would help most to choose.
 
-The worth of an experiment is its knowledge gradient (Frazier, Powell and Dayanik, 10.1137/070693424):
-how much better, in score, the best choice is expected to be once its outcome is known. Three kinds
-are compared: making a combination of the list; measuring the bare core, whose residual a coated
-sample shares in part; and testing a shell until it fails, which moves what all its combinations are
-expected to last.
+The worth of an experiment is its knowledge gradient (Frazier, Powell and Dayanik,
+10.1137/070693424): how much better, in score, the best choice is expected to be once its outcome
+is known. Three kinds are compared: making a combination of the list; measuring the bare core, whose
+residual a coated sample shares in part; and testing a shell until it fails, which moves what all
+its combinations are expected to last.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import multiprocessing
 import os
@@ -210,7 +211,7 @@ def on_dask(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
             ]
         return parts[0]
 
-    flying = {submit(group): group for _, group in zip(range(_IN_FLIGHT * workers), groups)}
+    flying = {submit(group): group for group in itertools.islice(groups, _IN_FLIGHT * workers)}
     completed = as_completed(list(flying))
     for future in completed:
         group = flying.pop(future)
@@ -254,11 +255,7 @@ class Progress:
         self._scorer = scorer
         self._path = path
         self.done: npt.NDArray[np.bool_] = np.zeros(scorer.tasks, dtype=bool)
-        self.found = Harvest.empty(
-            len(scorer.objectives.names),
-            len(scorer.space.cores.families),
-            len(scorer.space.shells),
-        )
+        self.found = scorer.empty
         self._saved = time.monotonic()
         if resume:
             self._load()

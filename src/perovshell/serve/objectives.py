@@ -137,7 +137,7 @@ class Objectives:
         return float(gain.null + shrunk + gain.of_shell(layers))
 
     def half_life(self, predicted: Floats, stressor: str) -> Floats:
-        """Return the half-life (h) that orders: shrunk to the null model where there is no skill."""
+        """Return the half-life (h) that orders: shrunk to the null model without skill."""
         slope = self.slope("lifetime")
         if slope == 1.0:
             return predicted
@@ -195,9 +195,7 @@ class Objectives:
                 found[name] = 0.5 ** columns["domain_distance"]
         return found
 
-    def _plqy_desirability(
-        self, columns: Mapping[str, Any], ranked: Ranked, *, by: str
-    ) -> Floats:
+    def _plqy_desirability(self, columns: Mapping[str, Any], ranked: Ranked, *, by: str) -> Floats:
         if self.space.plqy_above is not None:
             return np.asarray(columns["plqy_above"])
         value = ranked.plqy_low if by == "best" else ranked.plqy
@@ -213,9 +211,7 @@ class Objectives:
 
     # Improvement -----------------------------------------------------------------------------
 
-    def improvement(
-        self, columns: Mapping[str, Any], ranked: Ranked, best_known: float
-    ) -> Floats:
+    def improvement(self, columns: Mapping[str, Any], ranked: Ranked, best_known: float) -> Floats:
         """Return the expected improvement of the score over the best known combination.
 
         The PL counts as in the window or not; the PLQY is spread by the model's residuals of

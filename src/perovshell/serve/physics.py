@@ -22,6 +22,10 @@ the band edges themselves are known for too few cores to tell type I from type I
 SOLUBLE: Final = frozenset({"soluble", "reacts", "sparingly soluble"})
 METALLIC: Final = frozenset({"metal", "carbon"})
 
+SEMICONDUCTORS: Final = frozenset({"sulfide", "selenide", "telluride"})
+"""Classes whose gaps run from far below a core's to far above: one without a known gap cannot be
+shown not to quench."""
+
 
 def is_insoluble(layers: Layers) -> bool:
     """Whether water meets a layer known as insoluble first, and none within that dissolves."""
@@ -36,11 +40,19 @@ def has_element(layers: Layers, element: str) -> bool:
 
 def gap_above(layers: Layers, core_gaps: Floats) -> Floats:
     """Return the innermost layer's gap less each core's in eV, NaN where one is unknown."""
-    return np.asarray(layers[0].properties.get("band_gap_ev", math.nan) - core_gaps)
+    return np.asarray(gap_of(layers) - core_gaps)
+
+
+def gap_of(layers: Layers) -> float:
+    """Return the gap of the innermost layer in eV, NaN where it is unknown."""
+    return layers[0].properties.get("band_gap_ev", math.nan)
 
 
 def quenches(layers: Layers, core_gaps: Floats) -> Mask:
-    """Whether the innermost layer takes carriers: a metal, or a gap below the core's, shape (n,).
+    """Whether the innermost layer may take carriers, shape (n,).
+
+    It does where it is a metal or its gap is below the core's; a sulfide, selenide or telluride of
+    unknown gap may.
 
     Args:
         layers: The shell.
@@ -48,7 +60,9 @@ def quenches(layers: Layers, core_gaps: Floats) -> Mask:
     """
     if layers[0].material_class in METALLIC:
         return np.ones(len(core_gaps), dtype=bool)
-    return gap_above(layers, core_gaps) < 0.0
+    above = gap_above(layers, core_gaps)
+    may = layers[0].material_class in SEMICONDUCTORS and math.isnan(gap_of(layers))
+    return np.asarray((above < 0.0) | may)
 
 
 def alignment_allowed(layers: Layers, core_gaps: Floats, allowed: Sequence[str]) -> Mask:

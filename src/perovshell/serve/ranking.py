@@ -27,6 +27,8 @@ from perovshell.serve.space import DesignSpace
 
 Floats = npt.NDArray[np.float64]
 
+MEMORY_MB: Final = 300
+"""Memory of a process, whatever the size of the space: it is scored in blocks."""
 FRONT_SHOWN: Final = 100
 """Lines of the Pareto front that are shown, best score first."""
 _DIVERSE: Final = 0.6

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,9 @@ from perovshell.data.formula import CompositionBatch, shell_text
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
 from perovshell.models.outputs import DEFAULT_COVERAGE
-from perovshell.models.product import CoreSide, Product
-from perovshell.serve.harvest import FRONT_STEP, Harvest, best, non_dominated, not_beaten
+from perovshell.models.product import Product
+from perovshell.serve.basket import Basket, Part
+from perovshell.serve.harvest import Harvest
 from perovshell.serve.objectives import ORDERS, Measured, Objectives, measured_plqy
 from perovshell.serve.physics import alignment_allowed, has_element, is_insoluble, quenches
 from perovshell.serve.prospects import best_known
@@ -30,6 +31,7 @@ _AT_ONCE: Final = 100_000
 _MOST_CORES, _FEWEST_CORES = 2048, 64
 _TASK: Final = 4_000_000
 """Combinations of one task: a second or two."""
+_LEAST_IMPROVEMENT: Final = 1e-300
 _DIGITS: Final = 10
 """Decimals of a score's logarithm: what is left behind them is the order of sums."""
 
@@ -149,9 +151,19 @@ class Scorer:
                 range(shell * n_shells, min((shell + 1) * n_shells, len(self._kept))),
             )
 
+    @property
+    def empty(self) -> Harvest:
+        """The harvest of nothing."""
+        families, shells = len(self.space.cores.families), len(self.space.shells)
+        return Harvest.empty(len(self.objectives.names), families, shells)
+
+    def _basket(self) -> Basket:
+        counts = len(self.space.shells), len(self.space.contexts)
+        return Basket(self.empty, self.options.keep, self._kept, *counts)
+
     def harvest(self, task: int) -> Harvest:
         """Score the combinations of one task and return the best of them."""
-        found = _Basket(self)
+        found = self._basket()
         for unit in self._units(task):
             self._score(unit, found)
         return found.harvest()
@@ -172,46 +184,51 @@ class Scorer:
             return "insoluble_in_water"
         return ""
 
-    def _kept_cores(self, unit: Unit, found: _Basket) -> tuple[CompositionBatch, Mask]:
+    def _kept_cores(self, unit: Unit, found: Basket) -> tuple[CompositionBatch, Mask]:
         """Return the cores of a unit that satisfy what is asked of cores, and which they are."""
         batch, neutral = self.space.cores.batch(unit.cores.start, unit.cores.stop)
         kept = np.ones(len(neutral), dtype=bool)
-        holds = self.space.constraints
-        numbers = np.array(unit.cores)
-        checks: list[tuple[str, Mask]] = [("charge_balance", neutral)]
-        if holds.lead_free:
-            checks.append(("lead_free", ~self._has_ions(batch, {"Pb"})))
-        if holds.cadmium_free:
-            checks.append(("cadmium_free", ~self._has_ions(batch, {"Cd"})))
-        if holds.exclude.ions or holds.exclude.cores:
-            named = np.isin(numbers, list(holds.exclude.cores))
-            checks.append(("exclude", ~(named | self._has_ions(batch, holds.exclude.ions))))
-        if holds.include.ions:
-            checks.append(("include", ~self._has_others(batch, holds.include.ions)))
-        if holds.include.cores:
-            checks.append(("include", np.isin(numbers, list(holds.include.cores))))
-        if holds.tolerance_factor is not None:
-            checks.append(("tolerance_factor", self._tolerated(batch, holds.tolerance_factor)))
-        # The shells of a core are counted once, with the first range of shells.
-        combinations = len(unit.shells) * len(self.space.contexts)
-        if unit.shells.start == 0:
-            combinations += (len(self.space.shells) - len(self._kept)) * len(self.space.contexts)
+        contexts = len(self.space.contexts)
+        # What shells alone removed is counted once a core, with the first range of shells.
+        is_first = unit.shells.start == 0
+        shells = len(unit.shells) + is_first * sum(self._shell_faults.values())
+        checks = [("charge_balance", neutral), *self._core_checks(batch, np.array(unit.cores))]
         for name, passes in checks:
-            found.remove(name, int((kept & ~passes).sum()) * combinations)
+            found.remove(name, int((kept & ~passes).sum()) * shells * contexts)
             kept &= passes
-        if unit.shells.start == 0:
-            for name, shells in self._shell_faults.items():
-                found.remove(name, int(kept.sum()) * shells * len(self.space.contexts))
+        for name, count in self._shell_faults.items():
+            found.remove(name, int(kept.sum()) * is_first * count * contexts)
         return CompositionBatch(batch.species[kept], batch.amounts[kept], {}), kept
 
-    def _has_ions(self, batch: CompositionBatch, ions: Any) -> Mask:
-        index = self.model.predictor.featurizer.reader.species_index
-        return np.asarray(np.isin(batch.species, [index[ion] for ion in ions]).any(axis=1))
+    def _core_checks(
+        self, batch: CompositionBatch, numbers: npt.NDArray[np.int64]
+    ) -> Iterator[tuple[str, Mask]]:
+        """Yield the name of each constraint on cores, and which cores pass it."""
+        holds = self.space.constraints
+        if holds.lead_free:
+            yield "lead_free", ~self._has_ions(batch, {"Pb"})
+        if holds.cadmium_free:
+            yield "cadmium_free", ~self._has_ions(batch, {"Cd"})
+        if holds.exclude.ions:
+            yield "exclude", ~self._has_ions(batch, holds.exclude.ions)
+        if holds.exclude.cores:
+            yield "exclude", ~np.isin(numbers, list(holds.exclude.cores))
+        if holds.include.ions:
+            yield "include", self._has_only(batch, holds.include.ions)
+        if holds.include.cores:
+            yield "include", np.isin(numbers, list(holds.include.cores))
+        if holds.tolerance_factor is not None:
+            yield "tolerance_factor", self._tolerated(batch, holds.tolerance_factor)
 
-    def _has_others(self, batch: CompositionBatch, ions: Any) -> Mask:
+    def _has_ions(self, batch: CompositionBatch, ions: Collection[str]) -> Mask:
+        return np.asarray(np.isin(batch.species, self._species(ions)).any(axis=1))
+
+    def _has_only(self, batch: CompositionBatch, ions: Collection[str]) -> Mask:
+        return np.asarray(np.isin(batch.species, [-1, *self._species(ions)]).all(axis=1))
+
+    def _species(self, ions: Collection[str]) -> list[int]:
         index = self.model.predictor.featurizer.reader.species_index
-        allowed = [-1, *(index[ion] for ion in ions)]
-        return np.asarray(~np.isin(batch.species, allowed).all(axis=1))
+        return [index[ion] for ion in ions]
 
     def _tolerated(self, batch: CompositionBatch, window: tuple[float, float]) -> Mask:
         featurizer = self.model.predictor.featurizer
@@ -219,8 +236,12 @@ class Scorer:
         factor = featurizer.core_block(batch, elements_too=False)[:, column]
         return (factor >= window[0]) & (factor <= window[1])
 
-    def _pairs(self, cores: CoreSide, numbers: npt.NDArray[np.int64], shells: range) -> Any:
-        """Yield the name of each constraint on pairs with who passes, (n_shells, n_cores)."""
+    def _pair_checks(self, part: Part, shells: range) -> Iterator[tuple[str, Mask]]:
+        """Yield the name of each constraint on core and shell, and who passes it.
+
+        The masks have the shape (n_shells, n_cores).
+        """
+        cores, numbers = part.cores, part.numbers
         holds = self.space.constraints
         featurizer = self.model.predictor.featurizer
         gaps = cores.rows[:, featurizer.names.index("bulk gap by Vegard")]
@@ -270,61 +291,54 @@ class Scorer:
 
     # Scores ----------------------------------------------------------------------------------
 
-    def _score(self, unit: Unit, found: _Basket) -> None:
+    def _score(self, unit: Unit, found: Basket) -> None:
         batch, kept = self._kept_cores(unit, found)
-        numbers = np.flatnonzero(kept).astype(np.int64) + unit.cores.start
-        if not len(numbers) or not len(unit.shells):
+        if not kept.any() or not len(unit.shells):
             return
-        cores = self._product.cores(batch)
-        family = self.space.cores.family(unit.cores.start, unit.cores.stop)[kept]
-        step = max(1, _AT_ONCE // (len(numbers) * len(self.space.contexts)))
+        part = Part(
+            self._product.cores(batch),
+            np.flatnonzero(kept).astype(np.int64) + unit.cores.start,
+            self.space.cores.family(unit.cores.start, unit.cores.stop)[kept],
+        )
+        step = max(1, _AT_ONCE // (len(part.numbers) * len(self.space.contexts)))
         for first in range(unit.shells.start, unit.shells.stop, step):
             shells = range(first, min(first + step, unit.shells.stop))
-            alive = self._alive(cores, numbers, shells, found)
+            alive = self._alive(part, shells, found)
             if alive.any():
-                self._score_alive(cores, numbers, shells, alive, family, found)
+                self._score_alive(part, shells, alive, found)
 
-    def _alive(
-        self, cores: CoreSide, numbers: npt.NDArray[np.int64], shells: range, found: _Basket
-    ) -> Mask:
+    def _alive(self, part: Part, shells: range, found: Basket) -> Mask:
         """Return which combinations satisfy all, shape (n_shells, n_contexts, n_cores)."""
         contexts = len(self.space.contexts)
-        pairs = np.ones((len(shells), len(numbers)), dtype=bool)
-        for name, passes in self._pairs(cores, numbers, shells):
+        pairs = np.ones((len(shells), len(part.numbers)), dtype=bool)
+        for name, passes in self._pair_checks(part, shells):
             found.remove(name, int((pairs & ~passes).sum()) * contexts)
             pairs &= passes
-        alive = np.repeat(pairs[:, None, :], contexts, axis=1)
-        if self.space.constraints.in_domain:
-            inside = self._product.verdicts(cores, shells.start, shells.stop)["in_domain"]
+        alive: Mask = np.repeat(pairs[:, None, :], contexts, axis=1)
+        if self.space.constraints.in_domain and pairs.any():
+            inside = self._product.verdicts(part.cores, shells.start, shells.stop)["in_domain"]
             found.remove("in_domain", int((alive & ~inside).sum()))
             alive &= inside
         return alive
 
-    def _score_alive(  # noqa: PLR0913, PLR0917
-        self,
-        cores: CoreSide,
-        numbers: npt.NDArray[np.int64],
-        shells: range,
-        alive: Mask,
-        family: npt.NDArray[np.intp],
-        found: _Basket,
-    ) -> None:
+    def _score_alive(self, part: Part, shells: range, alive: Mask, found: Basket) -> None:
         objectives = self.objectives
-        columns = self._product.columns(cores, shells.start, shells.stop)
+        columns = self._product.columns(part.cores, shells.start, shells.stop)
         own = slice(shells.start, shells.stop)
         gain = [np.exp(row[own, None, None]) for row in self._gain]
         ranked = objectives.ranked(columns, self._of_shell[own, None, None], gain)
-        self._pool(ranked.plqy, ranked.plqy_low, numbers, shells)
+        self._pool(ranked.plqy, ranked.plqy_low, part.numbers, shells)
         desirable = objectives.desirabilities(columns, ranked)
         if self.options.by == "explore":
             improvement = objectives.improvement(columns, ranked, self.best_known)
-            score = np.log(np.maximum(improvement, 1e-300))
+            score = np.log(np.maximum(improvement, _LEAST_IMPROVEMENT))
         elif self.options.by == "best":
             score = objectives.log_score(objectives.desirabilities(columns, ranked, by="best"))
         else:
             score = objectives.log_score(desirable)
         score = np.where(alive, np.round(score, _DIGITS), -np.inf)
-        found.add(score, desirable, alive, (numbers, shells, family), columns["plqy_scale"])
+        found.add(part, shells, score, desirable)
+        found.add_widths(columns["plqy_scale"], alive)
 
     def _pool(
         self, plqy: Floats, low: Floats, numbers: npt.NDArray[np.int64], shells: range
@@ -343,121 +357,3 @@ class Scorer:
                     pooled = self.objectives.pooled(plqy[spot], measured)
                     low[spot] += pooled - plqy[spot]
                     plqy[spot] = pooled
-
-    def number(self, shell: Any, context: Any, core: Any) -> Any:
-        """Return the numbers of combinations from kept shell, context and core."""
-        contexts = len(self.space.contexts)
-        places = np.asarray(self._kept, dtype=np.int64)[shell]
-        return (core * len(self.space.shells) + places) * contexts + context
-
-
-class _Basket:
-    """Collects the best of one task."""
-
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
-        space = scorer.space
-        self._keep = scorer.options.keep
-        self._removed: Counter[str] = Counter()
-        self._ranked = 0
-        self._found = Harvest.empty(
-            len(scorer.objectives.names), len(space.cores.families), len(space.shells)
-        )
-        self._top = (self._found.top_score, self._found.top_index)
-        self._front = (self._found.front, self._found.front_score, self._found.front_index)
-        self._width = [np.inf, -np.inf]
-
-    def remove(self, name: str, count: int) -> None:
-        """Count what a constraint removed."""
-        if count:
-            self._removed[name] += count
-
-    def add(
-        self,
-        score: Floats,
-        desirable: dict[str, Floats],
-        alive: Mask,
-        where: tuple[npt.NDArray[np.int64], range, npt.NDArray[np.intp]],
-        scale: Floats,
-    ) -> None:
-        """Take in the scores of a block, shape (n_shells, n_contexts, n_cores)."""
-        numbers, shells, family = where
-        self._ranked += int(alive.sum())
-        self._width = [min(self._width[0], scale.min()), max(self._width[1], scale.max())]
-        self._add_top(score, numbers, shells)
-        self._add_front(score, desirable, alive, numbers, shells)
-        self._add_cells(score, numbers, shells, family)
-
-    def _numbers(
-        self, flat: npt.NDArray[np.intp], shape: tuple[int, ...], numbers: Any, shells: range
-    ) -> npt.NDArray[np.int64]:
-        shell, context, core = np.unravel_index(flat, shape)
-        own: npt.NDArray[np.int64] = self._scorer.number(
-            shell + shells.start, context, numbers[core]
-        )
-        return own
-
-    def _add_top(self, score: Floats, numbers: Any, shells: range) -> None:
-        known, index = self._top
-        limit = known[-1] if len(known) == self._keep else -np.inf
-        flat = score.ravel()
-        if len(flat) > 4 * self._keep and len(known) < self._keep:
-            limit = max(limit, float(np.partition(flat, -self._keep)[-self._keep]))
-        good = np.flatnonzero((flat >= limit) & (flat > -np.inf))
-        if len(good):
-            own = self._numbers(good, score.shape, numbers, shells)
-            joined = np.concatenate([known, flat[good]]), np.concatenate([index, own])
-            self._top = best(*joined, self._keep)
-
-    def _add_front(
-        self, score: Floats, desirable: dict[str, Floats], alive: Mask, numbers: Any, shells: range
-    ) -> None:
-        points = [
-            np.broadcast_to(np.rint(value / FRONT_STEP).astype(np.int16), score.shape)
-            for value in desirable.values()
-        ]
-        strong = self._front[0][np.argsort(-self._front[0].sum(axis=1, dtype=np.int64))]
-        good = np.flatnonzero(not_beaten([own.ravel() for own in points], strong) & alive.ravel())
-        if len(good):
-            rows = np.stack([own.ravel()[good] for own in points], axis=1)
-            own = self._numbers(good, score.shape, numbers, shells)
-            front, known, index = self._front
-            self._front = non_dominated(
-                np.concatenate([front, rows]),
-                np.concatenate([known, score.ravel()[good]]),
-                np.concatenate([index, own]),
-            )
-
-    def _add_cells(
-        self, score: Floats, numbers: Any, shells: range, family: npt.NDArray[np.intp]
-    ) -> None:
-        cells, index = self._found.cell_score, self._found.cell_index
-        rows = np.arange(len(shells))
-        shell_number = np.asarray(self._scorer.number(np.array(shells), 0, 0))
-        column = shell_number // len(self._scorer.space.contexts)
-        for own in np.unique(family):
-            members = np.flatnonzero(family == own)
-            part = score[:, :, members].reshape(len(rows), -1)
-            place = part.argmax(axis=1)
-            value = part[rows, place]
-            better = value > cells[own, column]
-            if better.any():
-                context, core = np.divmod(place, len(members))
-                number = self._scorer.number(np.array(shells), context, numbers[members[core]])
-                cells[own, column[better]] = value[better]
-                index[own, column[better]] = number[better]
-
-    def harvest(self) -> Harvest:
-        """Return what was collected."""
-        return Harvest(
-            ranked=self._ranked,
-            removed=dict(self._removed),
-            top_score=self._top[0],
-            top_index=self._top[1],
-            front=self._front[0],
-            front_score=self._front[1],
-            front_index=self._front[2],
-            cell_score=self._found.cell_score,
-            cell_index=self._found.cell_index,
-            width=np.array(self._width),
-        )

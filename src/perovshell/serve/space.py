@@ -56,7 +56,8 @@ class Constraints:
         lead_free: No lead, in core or shell.
         cadmium_free: No cadmium, in core or shell.
         insoluble_in_water: The outermost layer is known as insoluble, and no layer dissolves.
-        no_quenching_shell: The innermost layer is no metal, and its gap not below the core's.
+        no_quenching_shell: The innermost layer cannot take carriers by what is known of its gap;
+            see `physics.quenches`.
         in_domain: Inside the domain of all targets.
         tolerance_factor: Least and largest Goldschmidt factor, or None.
         lattice_mismatch_below: Largest mismatch of innermost layer and core, or None; a layer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from fractions import Fraction
 from importlib import resources
@@ -19,6 +19,14 @@ from perovshell.data.shells import ShellMaterial
 from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, MORPHOLOGIES, STRESSORS, STRUCTURES
 from perovshell.errors import DesignSpaceError, FormulaError
 from perovshell.models.request import INPUT_NUMBERS
+from perovshell.serve.checks import (
+    check_keys,
+    entries_of,
+    number_of,
+    rising_of,
+    word_of,
+    words_of,
+)
 from perovshell.serve.cores import (
     SITES,
     CoreGrid,
@@ -82,7 +90,7 @@ def read_mapping(data: object, reader: FormulaReader) -> DesignSpace:
     if not isinstance(data, Mapping):
         msg = f"design space: a mapping with the keys {', '.join(sorted(_KEYS))} is needed"
         raise DesignSpaceError(msg)
-    _check_keys("design space", data, _KEYS)
+    check_keys("design space", data, _KEYS)
     cores, not_neutral = _cores(data.get("cores"), data.get("dopants", {}), reader)
     shells = _shells(data.get("shells", ALL_KNOWN), reader)
     wishes = _wishes(data.get("wishes", DEFAULT_WISHES))
@@ -90,13 +98,13 @@ def read_mapping(data: object, reader: FormulaReader) -> DesignSpace:
         name=_name(data.get("name", "design-space")),
         cores=cores,
         shells=shells,
-        structures=_words("structures", data.get("structures", ["core/shell"]), _COATED),
-        encapsulations=_words(
+        structures=words_of("structures", data.get("structures", ["core/shell"]), _COATED),
+        encapsulations=words_of(
             "encapsulation", data.get("encapsulation", "unknown"), ENCAPSULATIONS
         ),
-        media=_words("medium", data.get("medium", "unknown"), MEDIA),
+        media=words_of("medium", data.get("medium", "unknown"), MEDIA),
         sizes_nm=_sizes(data.get("sizes_nm", ["unknown"])),
-        morphology=_word("morphology", data.get("morphology", "nanocrystal"), MORPHOLOGIES),
+        morphology=word_of("morphology", data.get("morphology", "nanocrystal"), MORPHOLOGIES),
         pl_window_nm=_window(data.get("pl_window_nm"), needed=wishes["pl"] > 0),
         plqy_above=_bar(data.get("plqy_above")),
         stressors=_stressors(data),
@@ -142,11 +150,11 @@ def _cores(value: object, dopants: object, reader: FormulaReader) -> tuple[Cores
         if dopants:
             msg = "dopants: they are for a grid of cores; write doped cores out in a list"
             raise DesignSpaceError(msg)
-        return CoreList(_listed_cores(_list("cores", value), reader), reader), 0
+        return CoreList(_listed_cores(entries_of("cores", value), reader), reader), 0
     if not isinstance(value, Mapping):
         msg = f"cores: {value!r}: a list of formulas, or a grid with A, B and X, is needed"
         raise DesignSpaceError(msg)
-    _check_keys("cores", value, set(SITES))
+    check_keys("cores", value, set(SITES))
     levels = _dopants(dopants, reader)
     grid = CoreGrid({site: _site(site, value.get(site), levels, reader) for site in SITES}, reader)
     if grid.neutral == 0:
@@ -183,13 +191,14 @@ def _site(
     if not isinstance(value, Mapping):
         msg = f"{what}: {value!r}: a mapping is needed, as {{ions: [Cs, FA], step: 0.5}}"
         raise DesignSpaceError(msg)
-    _check_keys(what, value, _SITE_KEYS)
+    check_keys(what, value, _SITE_KEYS)
     given = [
-        _ion(f"{what}.ions", ion, reader, site) for ion in _list(f"{what}.ions", value.get("ions"))
+        _ion(f"{what}.ions", ion, reader, site)
+        for ion in entries_of(f"{what}.ions", value.get("ions"))
     ]
     ions = list(dict.fromkeys(given))
     steps = _steps(f"{what}.step", value.get("step", 1))
-    at_most = int(_number(f"{what}.at_most", value.get("at_most", 2), 1, 100))
+    at_most = int(number_of(f"{what}.at_most", value.get("at_most", 2), 1, 100))
     size = count_mixtures(len(ions), steps, at_most)
     if size > MAX_MIXTURES:
         msg = f"{what}: {size:,} mixtures; at most {MAX_MIXTURES:,}: take larger steps"
@@ -231,8 +240,8 @@ def _dopants(value: object, reader: FormulaReader) -> dict[str, list[Fraction]]:
     for ion, levels in value.items():
         symbol = _ion("dopants", ion, reader)
         numbers = [
-            _number(f"dopants.{symbol}", level, 0, 0.5)
-            for level in _list(f"dopants.{symbol}", levels)
+            number_of(f"dopants.{symbol}", level, 0, 0.5)
+            for level in entries_of(f"dopants.{symbol}", levels)
         ]
         found[symbol] = [Fraction(str(number)) for number in numbers if number > 0]
     return found
@@ -254,7 +263,7 @@ def _shells(value: object, reader: FormulaReader) -> tuple[tuple[ShellMaterial, 
     """Read the shells: a list of names, `all known`, or names or classes in so many layers."""
     if not isinstance(value, Mapping):
         return tuple(_named_shells("shells", value, reader).values())
-    _check_keys("shells", value, _SHELL_KEYS)
+    check_keys("shells", value, _SHELL_KEYS)
     found: dict[str, tuple[ShellMaterial, ...]] = {}
     if "names" in value:
         found |= _named_shells("shells.names", value["names"], reader)
@@ -265,7 +274,7 @@ def _shells(value: object, reader: FormulaReader) -> tuple[tuple[ShellMaterial, 
             for material in reader.shells.materials.values()
             if material.material_class in classes
         }
-    layers = int(_number("shells.layers", value.get("layers", 1), 1, 3))
+    layers = int(number_of("shells.layers", value.get("layers", 1), 1, 3))
     count = sum(math.perm(len(found), k) for k in range(1, layers + 1))
     if count > MAX_SHELLS:
         msg = f"shells: {count:,} shells of up to {layers} layers; at most {MAX_SHELLS:,}"
@@ -284,7 +293,7 @@ def _named_shells(
     if value == ALL_KNOWN:
         return {name: (material,) for name, material in reader.shells.materials.items()}
     found: dict[str, tuple[ShellMaterial, ...]] = {}
-    for text in _list(what, value):
+    for text in entries_of(what, value):
         layers = _shell(what, text, reader)
         found[shell_text(layers)] = layers
     return found
@@ -304,7 +313,7 @@ def _shell(what: str, text: object, reader: FormulaReader) -> tuple[ShellMateria
 
 def _classes(what: str, value: object, reader: FormulaReader) -> frozenset[str]:
     known = sorted({own.material_class for own in reader.shells.materials.values()})
-    return frozenset(_word(what, word, known) for word in _list(what, value))
+    return frozenset(word_of(what, word, known) for word in entries_of(what, value))
 
 
 # Wishes and constraints ----------------------------------------------------------------------
@@ -314,8 +323,8 @@ def _wishes(value: object) -> dict[str, float]:
     if not isinstance(value, Mapping):
         msg = f"wishes: {value!r}: weights are needed, as {{pl: 1, plqy: 1, gain: 1}}"
         raise DesignSpaceError(msg)
-    _check_keys("wishes", value, set(WISHES))
-    weights = {name: _number(f"wishes.{name}", value.get(name, 0), 0, 100) for name in WISHES}
+    check_keys("wishes", value, set(WISHES))
+    weights = {name: number_of(f"wishes.{name}", value.get(name, 0), 0, 100) for name in WISHES}
     if not any(weights.values()):
         msg = "wishes: at least one weight must be above 0"
         raise DesignSpaceError(msg)
@@ -326,7 +335,7 @@ def _constraints(value: object, cores: Cores, reader: FormulaReader) -> Constrai
     if not isinstance(value, Mapping):
         msg = f"constraints: {value!r}: a mapping is needed, as {{lead_free: true}}"
         raise DesignSpaceError(msg)
-    _check_keys("constraints", value, set(CONSTRAINTS))
+    check_keys("constraints", value, set(CONSTRAINTS))
     for name in _YES_NO:
         if not isinstance(value.get(name, False), bool):
             msg = f"constraints.{name}: {value[name]!r}: true or false is needed"
@@ -335,13 +344,13 @@ def _constraints(value: object, cores: Cores, reader: FormulaReader) -> Constrai
     alignment = value.get("band_alignment", [])
     return Constraints(
         **{name: bool(value.get(name, False)) for name in _YES_NO},
-        tolerance_factor=_rising(
+        tolerance_factor=rising_of(
             "constraints.tolerance_factor", value.get("tolerance_factor"), 0.1, 3
         ),
         lattice_mismatch_below=None
         if mismatch is None
-        else _number("constraints.lattice_mismatch_below", mismatch, 0, 10),
-        band_alignment=_words("constraints.band_alignment", alignment, ALIGNMENTS)
+        else number_of("constraints.lattice_mismatch_below", mismatch, 0, 10),
+        band_alignment=words_of("constraints.band_alignment", alignment, ALIGNMENTS)
         if alignment
         else (),
         exclude=_selection("constraints.exclude", value.get("exclude", {}), cores, reader),
@@ -353,10 +362,10 @@ def _selection(what: str, value: object, cores: Cores, reader: FormulaReader) ->
     if not isinstance(value, Mapping):
         msg = f"{what}: {value!r}: a mapping is needed, as {{shells: [PMMA], ions: [Sn]}}"
         raise DesignSpaceError(msg)
-    _check_keys(what, value, _SELECTION_KEYS)
+    check_keys(what, value, _SELECTION_KEYS)
 
     def entries(key: str) -> Iterable[Any]:
-        return _list(f"{what}.{key}", value[key]) if key in value else ()
+        return entries_of(f"{what}.{key}", value[key]) if key in value else ()
 
     def number(key: str, text: object) -> int:
         index = cores.find(_core(f"{what}.{key}", text, reader))
@@ -388,20 +397,6 @@ def _selection(what: str, value: object, cores: Cores, reader: FormulaReader) ->
 # Values --------------------------------------------------------------------------------------
 
 
-def _check_keys(what: str, data: Mapping[Any, Any], allowed: set[str]) -> None:
-    for key in data:
-        if key not in allowed:
-            msg = f"{what}: unknown key {key!r}; allowed: {', '.join(sorted(allowed))}"
-            raise DesignSpaceError(msg)
-
-
-def _list(what: str, value: object) -> list[Any]:
-    if not isinstance(value, list) or not value:
-        msg = f"{what}: {value!r}: a list with at least one entry is needed"
-        raise DesignSpaceError(msg)
-    return value
-
-
 def _name(value: object) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         msg = f"name: {value!r}: letters, digits, '-', '_' and '.' are allowed, a letter first"
@@ -409,56 +404,23 @@ def _name(value: object) -> str:
     return value
 
 
-def _word(what: str, value: object, allowed: Sequence[str]) -> str:
-    if value not in allowed:
-        msg = f"{what}: {value!r}: allowed: {', '.join(allowed)}"
-        raise DesignSpaceError(msg)
-    return str(value)
-
-
-def _words(what: str, value: object, allowed: Sequence[str]) -> tuple[str, ...]:
-    """Read one word or a list of words; a word named twice counts once."""
-    given = [value] if isinstance(value, str) else _list(what, value)
-    return tuple(dict.fromkeys(_word(what, word, allowed) for word in given))
-
-
-def _number(what: str, value: object, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        msg = f"{what}: {value!r}: a number from {low:g} to {high:g} is needed"
-        raise DesignSpaceError(msg)
-    return float(value)
-
-
-def _rising(what: str, value: object, low: float, high: float) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004
-        msg = f"{what}: {value!r}: two numbers are needed, as [0.8, 1.1]"
-        raise DesignSpaceError(msg)
-    first, last = (_number(what, end, low, high) for end in value)
-    if first >= last:
-        msg = f"{what}: {value!r}: the first must be below the second"
-        raise DesignSpaceError(msg)
-    return first, last
-
-
 def _window(value: object, *, needed: bool) -> tuple[float, float] | None:
     if value is None and needed:
         msg = "pl_window_nm: two wavelengths in nm are needed, as [515, 535], where pl is wished"
         raise DesignSpaceError(msg)
-    return _rising("pl_window_nm", value, 200, 2000)
+    return rising_of("pl_window_nm", value, 200, 2000)
 
 
 def _bar(value: object) -> float | None:
-    return None if value is None else _number("plqy_above", value, 0, 99.9)
+    return None if value is None else number_of("plqy_above", value, 0, 99.9)
 
 
 def _sizes(value: object) -> tuple[float, ...]:
     low, high = INPUT_NUMBERS["core_size_nm"]
     return tuple(
         dict.fromkeys(
-            math.nan if size == "unknown" else _number("sizes_nm", size, low, high)
-            for size in _list("sizes_nm", value)
+            math.nan if size == "unknown" else number_of("sizes_nm", size, low, high)
+            for size in entries_of("sizes_nm", value)
         )
     )
 
@@ -467,4 +429,4 @@ def _stressors(data: Mapping[Any, Any]) -> tuple[str, ...]:
     if "stressor" in data and "stressors" in data:
         msg = "stressors: give stressor or stressors, not both"
         raise DesignSpaceError(msg)
-    return _words("stressors", data.get("stressors", data.get("stressor", "water")), STRESSORS)
+    return words_of("stressors", data.get("stressors", data.get("stressor", "water")), STRESSORS)

@@ -1,0 +1,236 @@
+"""A ranking as tables: CSV, Parquet and Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from perovshell.data.vocabulary import column_name
+from perovshell.serve.ranking import Candidate, Ranking
+
+MARKDOWN_LINES = 50
+"""Lines of the Markdown table; the CSV has all."""
+
+
+def number_columns(ranking: Ranking) -> list[str]:
+    """Return the numeric output columns of a ranking, in order."""
+    names = [column_name(stressor) for stressor in ranking.space.stressors]
+    with_ends = ["pl_peak_nm", "plqy_percent"]
+    for name in names:
+        with_ends += [f"stability_gain_{name}", f"half_life_h_{name}"]
+    found = [f"{column}{end}" for column in with_ends for end in ("", "_lower", "_upper")]
+    found += ranking.space.thresholds.columns(())
+    found += ["plqy_ranked", "plqy_ranked_lower"]
+    found += [f"{kind}_ranked_{name}" for name in names for kind in ("gain", "half_life")]
+    return [*found, "domain_distance"]
+
+
+def table(ranking: Ranking) -> tuple[list[str], list[list[Any]]]:
+    """Return the header and a row a line: numbers to six digits, texts as they are."""
+    numbers = number_columns(ranking)
+    wishes = [f"desirability_{name}" for name in _wishes(ranking)]
+    header = [
+        "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", "score",
+        *wishes, "above_next", "on_front", "in_front", *numbers, "in_domain", "domain_reason",
+        "rests_on", "measured_papers", "nearest_papers",
+    ]  # fmt: skip
+    return header, [_row(ranking, line, numbers) for line in ranking.candidates]
+
+
+def _wishes(ranking: Ranking) -> list[str]:
+    return [name for name, weight in ranking.space.wishes.items() if weight > 0]
+
+
+def _row(ranking: Ranking, line: Candidate, numbers: Sequence[str]) -> list[Any]:
+    item = line.item
+    return [
+        line.rank,
+        line.core,
+        line.shell,
+        item.structure,
+        item.encapsulation,
+        item.medium,
+        _rounded(item.core_size_nm),
+        _rounded(line.score),
+        *(_rounded(line.desirabilities[name]) for name in _wishes(ranking)),
+        _rounded(line.above_next),
+        _rounded(line.on_front),
+        line.in_front,
+        *(_rounded(line.values[column]) for column in numbers),
+        not line.reasons,
+        "; ".join(line.reasons),
+        line.rests_on,
+        ";".join(dict.fromkeys(row.paper for row in line.measured)),
+        ";".join(row.paper for row in line.nearest),
+    ]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def csv_text(ranking: Ranking) -> str:
+    """Return the table as CSV; an unknown number is empty, no limit is `inf`."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    header, rows = table(ranking)
+    writer.writerow(header)
+    writer.writerows([[_cell(value) for value in row] for row in rows])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return str(value)
+
+
+def json_lines(ranking: Ranking) -> list[dict[str, Any]]:
+    """Return the table as JSON data; an unknown number and no limit are null."""
+    header, rows = table(ranking)
+    return [
+        {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in zip(header, row, strict=True)
+        }
+        for row in rows
+    ]
+
+
+def markdown_text(ranking: Ranking) -> str:
+    """Return the first lines as a Markdown table, with what the order rests on above it."""
+    space, info = ranking.space, ranking.model.info
+    stressors = space.stressors
+    head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
+    head += [f"gain {name} (90 % >)" for name in stressors]
+    head += ["score", "above next", "in domain", "rests on", "nearest papers"]
+    what = f"{ranking.total:,} of {space.size:,} combinations ranked"
+    lines = [
+        f"# {space.name}",
+        "",
+        f"{what} by model {info.model_id} (dataset {info.dataset['hash'][:12]}).",
+        "",
+        *(f"- {statement}" for statement in ranking.statements),
+        "",
+        _markdown_row(head),
+        _markdown_row(["---"] * len(head)),
+    ]
+    for line in ranking.candidates[:MARKDOWN_LINES]:
+        cells = [
+            str(line.rank),
+            line.core,
+            line.shell
+            + ("" if line.item.structure == "core/shell" else f" ({line.item.structure})"),
+            interval_text(line, "pl_peak_nm"),
+            interval_text(line, "plqy_percent"),
+            *(gain_text(line, name) for name in stressors),
+            f"{line.score:.3g}",
+            "" if math.isnan(line.above_next) else f"{line.above_next:.2f}",
+            "yes" if not line.reasons else "no",
+            line.rests_on,
+            ", ".join(row.paper for row in line.nearest),
+        ]
+        lines.append(_markdown_row(cells))
+    return "\n".join([*lines, ""])
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+def short(value: float) -> str:
+    """Write a number for reading: three digits, no limit as a word."""
+    if math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "no limit"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
+
+
+def interval_text(line: Candidate, column: str) -> str:
+    """Return a value with its interval."""
+    value, low, high = (short(line.values[column + end]) for end in ("", "_lower", "_upper"))
+    return f"{value} [{low}, {high}]"
+
+
+def gain_text(line: Candidate, stressor: str) -> str:
+    """Return a gain with its lower bound."""
+    column = f"stability_gain_{column_name(stressor)}"
+    return f"{short(line.values[column])} ({short(line.values[column + '_lower'])})"
+
+
+def write_parquet(ranking: Ranking, path: Path) -> bool:
+    """Write the table as Parquet; return whether pyarrow is there to do it.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        return False
+    header, rows = table(ranking)
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(header)}
+    parquet.write_table(pa.table(columns), path)
+    return True
+
+
+SUMMARY_LINES = 10
+_EXPERIMENTS = 2
+"""Experiments of each kind named on the command line."""
+
+
+def summary(ranking: Ranking, *, measure_next: bool) -> list[str]:
+    """Return the first lines, what they rest on and what orders them, for a terminal."""
+    stressors = ranking.space.stressors
+    head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
+    head += [f"gain {name} (90 % >)" for name in stressors]
+    said = [f"{ranking.total:,} combinations ranked, best first:"]
+    said.append(_columns(head))
+    for line in ranking.candidates[:SUMMARY_LINES]:
+        said += _line_texts(line, stressors)
+    if ranking.batch:
+        said.append(f"A batch of {len(ranking.batch)}, unlike one another:")
+        said += [f"     {line.core} / {line.shell}{_context(line)}" for line in ranking.batch]
+    if measure_next:
+        said.append("What to measure next, by the expected rise of the score of the best choice:")
+        for kind in dict.fromkeys(one.kind for one in ranking.measure_next):
+            own = [one for one in ranking.measure_next if one.kind == kind][:_EXPERIMENTS]
+            said += [f"     {one.worth:.4f}  {kind}: {one.what} ({one.why})" for one in own]
+    return [*said, *ranking.statements]
+
+
+def _columns(cells: Sequence[str]) -> str:
+    widths = (">3", "<24", "<16", "<20", "<16")
+    padded = [format(cell, width) for cell, width in zip(cells, widths, strict=False)]
+    return "  ".join([*padded, *(f"{cell:<20}" for cell in cells[len(widths) :])]).rstrip()
+
+
+def _line_texts(line: Candidate, stressors: Sequence[str]) -> list[str]:
+    cells = [str(line.rank), line.core, line.shell]
+    cells += [interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")]
+    said = [_columns([*cells, *(gain_text(line, name) for name in stressors)])]
+    known = [
+        f"PL {short(row.pl_peak_nm)} nm" if row.pl_peak_nm is not None else ""
+        for row in line.measured
+    ]
+    rests = f"     rests on: {line.rests_on}{_context(line)}"
+    if any(known):
+        rests += f"; measured {', '.join(dict.fromkeys(text for text in known if text))}"
+    if not math.isnan(line.above_next):
+        rests += f"; above the next with {line.above_next:.0%}"
+    return [said[0], rests, f"     papers: {', '.join(row.paper for row in line.nearest)}"]
+
+
+def _context(line: Candidate) -> str:
+    """Return what of structure and size is not the usual."""
+    parts = [] if line.item.structure == "core/shell" else [line.item.structure]
+    parts += [] if math.isnan(line.item.core_size_nm) else [f"{line.item.core_size_nm:g} nm"]
+    return f" ({', '.join(parts)})" if parts else ""
