@@ -136,8 +136,10 @@ class Conditions:
         value = rows.take(self.column, axis=0).astype(np.float32)
         passes = np.empty((len(self.column) + 1, rows.shape[1]), dtype=bool)
         passes[-1] = True
-        inside = (value >= self.low[:, None]) & (value < self.high[:, None])
-        passes[:-1] = inside | (np.isnan(value) & self.missing_passes[:, None])
+        inside = np.greater_equal(value, self.low[:, None], out=passes[:-1])
+        inside &= value < self.high[:, None]
+        if np.isnan(rows).any():
+            inside |= np.isnan(value) & self.missing_passes[:, None]
         holds = passes.take(self.members[:, 0], axis=0)
         for column in self.members.T[1:]:
             holds &= passes.take(column, axis=0)
@@ -219,7 +221,7 @@ class FactoredForest:
             shell_on: Which shell sets hold, shape (n_shell_sets, n_shells).
             context_on: Which context sets hold, shape (n_context_sets, n_contexts).
             contrast_rows: Returns the contrast descriptors of one shell, by its place, with all
-                cores, shape (n_columns, n_cores).
+                cores, shape (n_columns, n_cores), or (n_columns, 1) where they are alike.
 
         Returns:
             The margin without its offset, shape (n_shells, n_contexts, n_cores).

@@ -172,6 +172,7 @@ class Product:
         self._targets = {
             name: _ProductRegression(getattr(predictor, name), sides) for name in ("pl", "plqy")
         }
+        self._core_width = blocks.count("core")
         self._shell_rows = featurizer.shell_block(self.shells)
         self._context_rows = np.hstack([size_block(self.contexts), context_block(self.contexts)])
         self._linear = {
@@ -325,10 +326,24 @@ class Product:
         contrast = self.predictor.featurizer.contrast_block
 
         def rows(place: int) -> Floats:
-            return contrast(cores.rows, cores.negativity, shells[place : place + 1]).T
+            count = 1 if self._has_no_contrast[own.start + place] else cores.size
+            shell = shells[place : place + 1]
+            return contrast(cores.rows[:count], cores.negativity[:count], shell).T
 
         return forest.predict(
             cores.trees[name], forest.shell.hold(shells.T), forest.context.hold(contexts.T), rows
+        )
+
+    @cached_property
+    def _has_no_contrast(self) -> Mask:
+        """Which shells have no known property that a core is compared in."""
+        featurizer = self.predictor.featurizer
+        blank = np.ones((1, self._core_width))
+        return np.array(
+            [
+                np.isnan(featurizer.contrast_block(blank, np.ones(1), row[None])).all()
+                for row in self._shell_rows
+            ]
         )
 
     def _stability(self, cores: CoreSide, own: slice) -> Columns:

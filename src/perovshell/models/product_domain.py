@@ -22,6 +22,7 @@ from perovshell.models.evidence import (
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.intp]
 Layers = tuple[ShellMaterial, ...]
 _FEWEST_STEPS_APART = 1e-12
 
@@ -64,12 +65,13 @@ class ProductDomain:
         Args:
             fractions: Site fractions over the ion table, shape (n, n_ions).
         """
-        gaps = np.abs(self._cores[:, None, :] - fractions[None]).sum(axis=2)
+        own = np.flatnonzero(fractions.any(axis=0))
+        gaps = _apart(self._cores, fractions, own, np.add)
         known = np.ones(len(fractions), dtype=bool)
         for domain in self._domains.values():
-            seen = self._seen(domain)
-            known &= ~(fractions[:, ~seen] > 0.0).any(axis=1)
-            apart = np.abs(domain.fractions[:, None, :] - fractions[None]).max(axis=2)
+            unseen = own[~self._seen(domain)[own]]
+            known &= ~(fractions[:, unseen] > 0.0).any(axis=1)
+            apart = _apart(domain.fractions, fractions, own, np.maximum)
             known &= apart.min(axis=0) <= MIXING_REACH + ROUNDING
         return CoreReach(known, gaps, {})
 
@@ -114,11 +116,28 @@ class ProductDomain:
         return found
 
 
+def _apart(known: Floats, fractions: Floats, own: Places, add: np.ufunc) -> Floats:
+    """Return the sums or the largest of the differences of site fractions, shape (n_known, n).
+
+    Args:
+        known: Site fractions of known cores.
+        fractions: Site fractions of n cores.
+        own: The ions that these have: of the others, the difference is the known fraction.
+        add: `np.add` for sums, `np.maximum` for the largest.
+    """
+    rest = np.ones(known.shape[1], dtype=bool)
+    rest[own] = False
+    found = np.repeat(add.reduce(known[:, rest], axis=1, initial=0.0)[:, None], len(fractions), 1)
+    for ion in own:
+        add(found, np.abs(known[:, ion, None] - fractions[:, ion]), out=found)
+    return found
+
+
 def site_fractions(
     species: npt.NDArray[np.int16],
     amounts: Floats,
-    ion_of_species: npt.NDArray[np.intp],
-    site_of_ion: npt.NDArray[np.intp],
+    ion_of_species: Places,
+    site_of_ion: Places,
 ) -> Floats:
     """Return the fraction of each ion on its own site, shape (n, n_ions).
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.models.product import CoreSide
-from perovshell.serve.harvest import FRONT_STEP, Harvest, best, non_dominated, not_beaten
+from perovshell.serve.harvest import FRONT_STEP, STRONG, Harvest, best, non_dominated, not_beaten
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -103,14 +103,13 @@ class Basket:
         self, part: Part, shells: range, score: Floats, desirable: Mapping[str, Floats]
     ) -> None:
         points = [
-            np.broadcast_to(np.rint(value / FRONT_STEP).astype(np.int16), score.shape)
+            np.broadcast_to(np.rint(value / FRONT_STEP).astype(np.int16), score.shape).ravel()
             for value in desirable.values()
         ]
-        strong = self._front[0][np.argsort(-self._front[0].sum(axis=1, dtype=np.int64))]
         alive = score.ravel() > -np.inf
-        good = np.flatnonzero(not_beaten([own.ravel() for own in points], strong) & alive)
+        good = np.flatnonzero(not_beaten(points, self._strong(points, alive)) & alive)
         if len(good):
-            rows = np.stack([own.ravel()[good] for own in points], axis=1)
+            rows = np.stack([own[good] for own in points], axis=1)
             own = self._numbers(part, shells, good, score.shape)
             front, known, index = self._front
             self._front = non_dominated(
@@ -118,6 +117,17 @@ class Basket:
                 np.concatenate([known, score.ravel()[good]]),
                 np.concatenate([index, own]),
             )
+
+    def _strong(
+        self, points: Sequence[npt.NDArray[np.int16]], alive: Mask
+    ) -> npt.NDArray[np.int16]:
+        """Return the strongest points so far, of the first block where there are none yet."""
+        front = self._front[0]
+        if len(front):
+            return front[np.argsort(-front.sum(axis=1, dtype=np.int64))]
+        total = np.where(alive, np.sum(points, axis=0, dtype=np.int64), -1)
+        place = np.argsort(-total, kind="stable")[:STRONG]
+        return np.stack([own[place] for own in points], axis=1)[alive[place]]
 
     def _add_cells(self, part: Part, shells: range, score: Floats) -> None:
         cells, index = self._found.cell_score, self._found.cell_index

@@ -16,7 +16,8 @@ Mask = npt.NDArray[np.bool_]
 
 FRONT_STEP: Final = 0.01
 """Differences of desirability below this are none to the front: it stays short and steady."""
-_PIVOTS: Final = 16
+STRONG: Final = 16
+"""Strong points that others are compared with first."""
 _NOTHING: Final = -np.inf
 
 
@@ -155,7 +156,7 @@ def non_dominated(
         index: Number of each point, shape (n,).
     """
     order = np.lexsort((index, -score))
-    _, first = np.unique(points[order], axis=0, return_index=True)
+    _, first = np.unique(_keys(points[order]), return_index=True)
     kept = order[np.sort(first)]
     own = points[kept]
     alive = np.ones(len(own), dtype=bool)
@@ -167,6 +168,12 @@ def non_dominated(
     return points[kept], score[kept], index[kept]
 
 
+def _keys(points: npt.NDArray[np.int16]) -> Numbers:
+    """Return one number a point: desirabilities are at most 100 steps."""
+    base = np.int64(round(1 / FRONT_STEP) + 1)
+    return np.asarray(points.astype(np.int64) @ base ** np.arange(points.shape[1]))
+
+
 def not_beaten(objectives: Sequence[npt.NDArray[np.int16]], by: npt.NDArray[np.int16]) -> Mask:
     """Return which points are not beaten by any of a few strong ones, shape (n,).
 
@@ -175,7 +182,7 @@ def not_beaten(objectives: Sequence[npt.NDArray[np.int16]], by: npt.NDArray[np.i
         by: The strong points, shape (k, m).
     """
     alive = np.ones(len(objectives[0]), dtype=bool)
-    for strong in by[:_PIVOTS]:
+    for strong in by[:STRONG]:
         no_better = alive.copy()
         worse = np.zeros(len(alive), dtype=bool)
         for own, limit in zip(objectives, strong.tolist(), strict=True):
