@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,7 @@ class Candidate:
         on_front: Chance that none of the lines shown beats it in all wishes.
         in_front: Whether none does at their values.
         above_next: Chance that it is better than the next line; NaN for the last.
+        alike: Number of other lines with the same score: nothing known tells them apart.
         reasons: Why it is outside the domain; empty inside.
         rests_on: What the line rests on.
         nearest: The nearest literature samples.
@@ -67,6 +69,7 @@ class Candidate:
     on_front: float
     in_front: bool
     above_next: float
+    alike: int
     reasons: tuple[str, ...]
     rests_on: str
     nearest: tuple[Neighbour, ...]
@@ -321,6 +324,7 @@ class _Finisher:
         desirable = self.objectives.desirabilities(prospects.columns, prospects.ranked)
         chance = chances(self.objectives, prospects)
         front = set(self.found.front_index.tolist())
+        equal = Counter(score[own] for own in index[:listed])
         lines = []
         for row, (own, item) in enumerate(zip(index, prospects.items, strict=True)):
             lines.append(
@@ -333,6 +337,7 @@ class _Finisher:
                     on_front=float(chance.on_front[row]),
                     in_front=own in front,
                     above_next=float(chance.above_next[row]) if row + 1 < listed else math.nan,
+                    alike=max(equal[score[own]] - 1, 0),
                 )
             )
         return lines
@@ -371,6 +376,9 @@ class _Finisher:
         gain = self.model.predictor.gain
         tested = sum(gain.shell_papers.get(layer.name, 0) for layer in item.layers)
         parts.append(f"gain of the shell: {_count(tested)}")
+        unseen = self.model.predictor.literature.unseen_layers(item)
+        if unseen:
+            parts.append(f"no paper has {', '.join(unseen)}: the class speaks for it")
         if "water" in self.space.stressors:
             known = {layer.in_water or "unknown" for layer in item.layers}
             parts.append(f"in water: {', '.join(sorted(known))}")
@@ -428,7 +436,7 @@ class _Finisher:
         rows = rows[np.argsort(-best[rows].max(axis=1, initial=-np.inf), kind="stable")]
         columns = columns[np.argsort(-best[:, columns].max(axis=0), kind="stable")]
         return Overview(
-            tuple(self.space.cores.families[row] for row in rows),
+            tuple(self.scorer.families[row] for row in rows),
             tuple(shell_text(self.space.shells[column]) for column in columns),
             score[np.ix_(rows, columns)],
         )
@@ -457,6 +465,11 @@ class _Finisher:
                     "measured evidence on the combination or the shell still counts."
                 )
             said.append(f"{name}: {verdict['sentence']}. {how}")
+        if "light" in self.space.stressors:
+            said.append(
+                "Cores of bromide and iodide demix under light (10.1039/C4SC03141E), which no "
+                "target here knows of."
+            )
         return [*said, *self.space.notes]
 
     def _order(self) -> str:

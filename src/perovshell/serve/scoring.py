@@ -31,6 +31,7 @@ _AT_ONCE: Final = 100_000
 _MOST_CORES, _FEWEST_CORES = 2048, 64
 _TASK: Final = 4_000_000
 """Combinations of one task: a second or two."""
+_MOST_CELLS: Final = 200_000
 _LEAST_IMPROVEMENT: Final = 1e-300
 _DIGITS: Final = 10
 """Decimals of a score's logarithm: what is left behind them is the order of sums."""
@@ -151,11 +152,17 @@ class Scorer:
                 range(shell * n_shells, min((shell + 1) * n_shells, len(self._kept))),
             )
 
+    @cached_property
+    def families(self) -> tuple[str, ...]:
+        """Families of cores in the overview: one for all where it would be too large."""
+        own = self.space.cores.families
+        return own if len(own) * len(self.space.shells) <= _MOST_CELLS else ("all cores",)
+
     @property
     def empty(self) -> Harvest:
         """The harvest of nothing."""
-        families, shells = len(self.space.cores.families), len(self.space.shells)
-        return Harvest.empty(len(self.objectives.names), families, shells)
+        wishes, shells = len(self.objectives.names), len(self.space.shells)
+        return Harvest.empty(wishes, len(self.families), shells)
 
     def _basket(self) -> Basket:
         counts = len(self.space.shells), len(self.space.contexts)
@@ -298,7 +305,7 @@ class Scorer:
         part = Part(
             self._product.cores(batch),
             np.flatnonzero(kept).astype(np.int64) + unit.cores.start,
-            self.space.cores.family(unit.cores.start, unit.cores.stop)[kept],
+            self._family(unit.cores)[kept],
         )
         step = max(1, _AT_ONCE // (len(part.numbers) * len(self.space.contexts)))
         for first in range(unit.shells.start, unit.shells.stop, step):
@@ -306,6 +313,11 @@ class Scorer:
             alive = self._alive(part, shells, found)
             if alive.any():
                 self._score_alive(part, shells, alive, found)
+
+    def _family(self, cores: range) -> npt.NDArray[np.intp]:
+        if len(self.families) == 1:
+            return np.zeros(len(cores), dtype=np.intp)
+        return self.space.cores.family(cores.start, cores.stop)
 
     def _alive(self, part: Part, shells: range, found: Basket) -> Mask:
         """Return which combinations satisfy all, shape (n_shells, n_contexts, n_cores)."""
@@ -324,6 +336,11 @@ class Scorer:
     def _score_alive(self, part: Part, shells: range, alive: Mask, found: Basket) -> None:
         objectives = self.objectives
         columns = self._product.columns(part.cores, shells.start, shells.stop)
+        if self.space.constraints.pl_in_window:
+            low, high = self.space.pl_window_nm or (-np.inf, np.inf)
+            inside = (columns["pl_peak_nm"] >= low) & (columns["pl_peak_nm"] <= high)
+            found.remove("pl_in_window", int((alive & ~inside).sum()))
+            alive &= inside
         own = slice(shells.start, shells.stop)
         gain = [np.exp(row[own, None, None]) for row in self._gain]
         ranked = objectives.ranked(columns, self._of_shell[own, None, None], gain)

@@ -59,6 +59,7 @@ class Constraints:
         no_quenching_shell: The innermost layer cannot take carriers by what is known of its gap;
             see `physics.quenches`.
         in_domain: Inside the domain of all targets.
+        pl_in_window: The predicted PL lies in the wanted window.
         tolerance_factor: Least and largest Goldschmidt factor, or None.
         lattice_mismatch_below: Largest mismatch of innermost layer and core, or None; a layer
             without a known lattice passes.
@@ -72,6 +73,7 @@ class Constraints:
     insoluble_in_water: bool = False
     no_quenching_shell: bool = False
     in_domain: bool = False
+    pl_in_window: bool = False
     tolerance_factor: tuple[float, float] | None = None
     lattice_mismatch_below: float | None = None
     band_alignment: tuple[str, ...] = ()

@@ -45,6 +45,7 @@ DEFAULT_WISHES = {"pl": 1, "plqy": 1, "gain": 1}
 MAX_MIXTURES = 200_000
 """Most mixtures of one site."""
 MAX_SHELLS = 20_000
+MAX_SIZE = 2**62
 MAX_CONTEXTS = 2_000
 _COATED = tuple(word for word in STRUCTURES if word != "bare")
 _KEYS = {
@@ -55,7 +56,10 @@ _KEYS = {
 _SITE_KEYS = {"ions", "step", "at_most"}
 _SHELL_KEYS = {"names", "classes", "layers"}
 _SELECTION_KEYS = {"ions", "cores", "shells", "classes", "combinations"}
-_YES_NO = ("lead_free", "cadmium_free", "insoluble_in_water", "no_quenching_shell", "in_domain")
+_YES_NO = (
+    "lead_free", "cadmium_free", "insoluble_in_water", "no_quenching_shell", "in_domain",
+    "pl_in_window",
+)  # fmt: skip
 CONSTRAINTS = tuple(field.name for field in fields(Constraints))
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 """The name of a space is also that of its report's folder."""
@@ -119,8 +123,11 @@ def read_mapping(data: object, reader: FormulaReader) -> DesignSpace:
 
 
 def _refuse(space: DesignSpace) -> None:
-    if space.size == 0:
-        msg = f"design space: empty: {space.sizes}, {space.not_neutral:,} cores not neutral"
+    if space.constraints.pl_in_window and space.pl_window_nm is None:
+        msg = "constraints.pl_in_window: it needs pl_window_nm, two wavelengths in nm"
+        raise DesignSpaceError(msg)
+    if space.size > MAX_SIZE:
+        msg = f"design space: {space.sizes}: more than can be counted; take larger steps"
         raise DesignSpaceError(msg)
     for what, count, most in (
         ("shells", len(space.shells), MAX_SHELLS),

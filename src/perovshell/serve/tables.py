@@ -35,7 +35,7 @@ def table(ranking: Ranking) -> tuple[list[str], list[list[Any]]]:
     wishes = [f"desirability_{name}" for name in _wishes(ranking)]
     header = [
         "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", "score",
-        *wishes, "above_next", "on_front", "in_front", *numbers, "in_domain", "domain_reason",
+        *wishes, "above_next", "alike", "on_front", "in_front", *numbers, "in_domain", "domain_reason",
         "rests_on", "measured_papers", "nearest_papers",
     ]  # fmt: skip
     return header, [_row(ranking, line, numbers) for line in ranking.candidates]
@@ -58,6 +58,7 @@ def _row(ranking: Ranking, line: Candidate, numbers: Sequence[str]) -> list[Any]
         _rounded(line.score),
         *(_rounded(line.desirabilities[name]) for name in _wishes(ranking)),
         _rounded(line.above_next),
+        line.alike,
         _rounded(line.on_front),
         line.in_front,
         *(_rounded(line.values[column]) for column in numbers),
@@ -226,7 +227,12 @@ def _line_texts(line: Candidate, stressors: Sequence[str]) -> list[str]:
         rests += f"; measured {', '.join(dict.fromkeys(text for text in known if text))}"
     if not math.isnan(line.above_next):
         rests += f"; above the next with {line.above_next:.0%}"
-    return [said[0], rests, f"     papers: {', '.join(row.paper for row in line.nearest)}"]
+    if line.alike:
+        rests += f"; {line.alike} other lines score the same"
+    said.append(rests)
+    if line.reasons:
+        said.append(f"     outside the domain: {'; '.join(line.reasons)}")
+    return [*said, f"     papers: {', '.join(row.paper for row in line.nearest)}"]
 
 
 def _context(line: Candidate) -> str:
