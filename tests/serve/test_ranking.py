@@ -2,15 +2,20 @@
 
 import dataclasses
 import math
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from perovshell.data.formula import shell_text
 from perovshell.errors import DesignSpaceError
-from perovshell.features.featurizer import Combination
 from perovshell.model import Model
-from perovshell.serve.ranking import Ranking, _Scorer, rank, table
+from perovshell.serve.objectives import Measured, Objectives
+from perovshell.serve.prospects import Prospects, best_known
+from perovshell.serve.ranking import Candidate, Ranking, Run, rank
 from perovshell.serve.space import DesignSpace
+from perovshell.serve.tables import markdown_text, summary, table
 
 SPACE: dict[str, Any] = {
     "name": "test",
@@ -30,7 +35,17 @@ def with_(**changes: object) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def ranking(model: Model) -> Ranking:
-    return rank(SPACE, model=model, top=1000)
+    return rank(SPACE, model=model, top=1000, by="value")
+
+
+def lines_of(space: dict[str, Any], model: Model, **options: Any) -> tuple[Candidate, ...]:
+    return rank(space, model=model, top=1000, by=options.pop("by", "value"), **options).candidates
+
+
+def objectives(model: Model, **changes: object) -> Objectives:
+    return Objectives(
+        DesignSpace.from_mapping(with_(**changes), model.predictor.featurizer.reader), model
+    )
 
 
 def claim_skill(model: Model, target: str, *, has_skill: bool, slope: float) -> Model:
@@ -41,7 +56,9 @@ def claim_skill(model: Model, target: str, *, has_skill: bool, slope: float) -> 
 
 def test_every_combination_gets_one_line(ranking: Ranking) -> None:
     assert ranking.total == len(ranking.candidates) == 2 * 3 * 3 * 5
+    assert ranking.seen == ranking.space.size
     assert [line.rank for line in ranking.candidates] == list(range(1, ranking.total + 1))
+    assert len({(line.core, line.shell) for line in ranking.candidates}) == ranking.total
     scores = [line.score for line in ranking.candidates]
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
@@ -49,12 +66,44 @@ def test_every_combination_gets_one_line(ranking: Ranking) -> None:
 
 def test_the_score_is_the_weighted_geometric_mean_of_the_wishes(model: Model) -> None:
     wishes = {"pl": 2, "plqy": 1, "gain": 1}
-    for line in rank(with_(wishes=wishes), model=model).candidates:
+    for line in lines_of(with_(wishes=wishes), model):
         values = line.values
-        gain = min(max(math.log(values["gain_ranked"]) / math.log(1000), 0), 1)
+        gain = min(max(math.log(values["gain_ranked_water"]) / math.log(1000), 0), 1)
         parts = [values["pl_in_window"], values["plqy_ranked"] / 100, gain]
         logs = [math.log(max(part, 1e-9)) for part in parts]
         assert line.score == pytest.approx(math.exp((2 * logs[0] + logs[1] + logs[2]) / 4))
+
+
+def test_half_lives_and_nearness_can_be_wished(model: Model) -> None:
+    wishes = {"half_life": 1, "domain": 1}
+    for line in lines_of(with_(wishes=wishes, stressors=["water", "light"]), model):
+        shares = [
+            min(max(math.log(line.values[f"half_life_h_{name}"]) / math.log(1e4), 0), 1)
+            for name in ("water", "light")
+        ]
+        life = math.sqrt(math.prod(max(share, 1e-9) for share in shares))
+        near = 0.5 ** line.values["domain_distance"]
+        assert line.desirabilities == pytest.approx({"half_life": life, "domain": near})
+        assert line.score == pytest.approx(math.sqrt(max(life, 1e-9) * near))
+
+
+def test_a_bar_takes_the_chance_of_passing_it(model: Model) -> None:
+    for line in lines_of(with_(wishes={"plqy": 1}, plqy_above=60), model):
+        assert line.score == pytest.approx(max(line.values["plqy_above"], 1e-9))
+
+
+def test_the_best_are_ordered_by_what_nine_of_ten_new_papers_pass(model: Model) -> None:
+    for line in lines_of(with_(wishes={"plqy": 1}), model, by="best"):
+        scale = line.values["plqy_scale"]
+        low = line.values["plqy_ranked"] - model.predictor.plqy.scores.quantile(0.8) * scale
+        assert line.score == pytest.approx(max(low / 100, 1e-9))
+
+
+def test_equal_widths_are_said_to_order_by_value(model: Model) -> None:
+    one = {"cores": ["CsPbBr3"], "shells": ["SiO2"]}
+    said = rank(with_(**one), model=model).statements[0]
+    assert "equally wide, so that this is the order by value" in said
+    assert "points wide to either side" in rank(SPACE, model=model).statements[0]
 
 
 def test_only_measured_evidence_orders_by_a_gain_without_skill(model: Model) -> None:
@@ -62,15 +111,29 @@ def test_only_measured_evidence_orders_by_a_gain_without_skill(model: Model) -> 
     gain = model.predictor.gain
     verdict = model.info.skill["gain"]
     assert not verdict["has_skill"]
-    for line in rank(with_(), model=model, top=1000).candidates:
+    for line in lines_of(SPACE, model):
         layers = line.item.layers
         stressor = gain.predict("water", layers) - gain.null - gain.of_shell(layers)
         expected = gain.null + verdict["slope"] * stressor + gain.of_shell(layers)
-        assert math.log(line.values["gain_ranked"]) == pytest.approx(expected)
+        assert math.log(line.values["gain_ranked_water"]) == pytest.approx(expected)
+
+
+def test_raw_orders_by_the_predictions_as_they_are(model: Model) -> None:
+    shrunk = claim_skill(model, "plqy", has_skill=False, slope=0.0)
+    wishes = {"plqy": 1}
+    for line in lines_of(with_(wishes=wishes), shrunk, raw=True):
+        assert line.score == pytest.approx(line.values["plqy_percent"] / 100)
+    scores = {line.shell: line.score for line in lines_of(with_(wishes=wishes), shrunk)
+              if not line.measured}  # fmt: skip
+    center = model.predictor.plqy.null_value
+    own = objectives(shrunk)
+    for layers in own.space.shells:
+        expected = (center + own.of_shell_plqy(layers)) / 100
+        assert scores[shell_text(layers)] == pytest.approx(expected)
 
 
 def test_a_wish_of_weight_zero_does_not_count(model: Model) -> None:
-    lines = rank(with_(wishes={"pl": 1}), model=model, top=1000).candidates
+    lines = lines_of(with_(wishes={"pl": 1}), model)
     assert [line.score for line in lines] == pytest.approx(
         [max(line.values["pl_in_window"], 1e-9) for line in lines]
     )
@@ -88,80 +151,178 @@ def test_the_numbers_are_those_of_predict(model: Model, ranking: Ranking) -> Non
         assert answer["in_domain"] is not bool(line.reasons)
 
 
+@pytest.mark.parametrize("by", ["best", "value", "explore"])
+def test_blocks_score_what_the_lines_score(model: Model, by: str) -> None:
+    """The product's score of each line is that of its own prediction, evidence pooled."""
+    found = rank(SPACE, model=model, top=1000, by=by)
+    own = objectives(model)
+    items = [line.item for line in found.candidates]
+    prospects = Prospects.of(own, items)
+    if by == "explore":
+        scores = own.improvement(prospects.columns, prospects.ranked, best_known(own))
+    else:
+        desirable = own.desirabilities(prospects.columns, prospects.ranked, by=by)
+        scores = np.exp(own.log_score(desirable))
+    expected = [line.score for line in found.candidates]
+    np.testing.assert_allclose(scores, expected, rtol=1e-8, atol=1e-12)
+
+
 def test_a_target_without_skill_orders_by_its_shrunk_differences(model: Model) -> None:
-    space = DesignSpace.from_mapping(SPACE, model.predictor.featurizer.reader)
-    item = Combination(space.cores[0], space.shells[1], "core/shell", "unknown", "unknown")
     center = model.predictor.plqy.null_value
-    found = {
-        slope: _Scorer(space, claim_skill(model, "plqy", has_skill=False, slope=slope)).plqy
-        for slope in (0.0, 0.5)
-    }
-    assert found[0.0](item, center + 10) == found[0.0](item, center - 10)
-    difference = found[0.5](item, center + 10) - found[0.5](item, center - 10)
-    papers = {row.paper for row in model.predictor.literature.measured(item)
-              if row.plqy_percent is not None}  # fmt: skip
-    assert difference == pytest.approx(0.5 * 20 / (len(papers) + 1))
-    skilled = _Scorer(space, claim_skill(model, "plqy", has_skill=True, slope=0.5)).plqy
-    assert skilled(item, center + 10) - skilled(item, center - 10) == pytest.approx(
-        20 / (len(papers) + 1)
-    )
+    for slope in (0.0, 0.5):
+        own = objectives(claim_skill(model, "plqy", has_skill=False, slope=slope))
+        moved = own.plqy(np.array([center - 10, center + 10]), np.array(0.0))
+        assert moved[1] - moved[0] == pytest.approx(slope * 20)
+    own = objectives(claim_skill(model, "plqy", has_skill=True, slope=0.5))
+    assert own.plqy(np.array(center + 7), np.array(0.0)) == pytest.approx(center + 7)
 
 
-def test_measured_plqy_of_the_combination_pulls_by_papers(model: Model) -> None:
-    space = DesignSpace.from_mapping(SPACE, model.predictor.featurizer.reader)
-    core = model.predictor.featurizer.reader.read_core("CsPbBr3")
-    item = Combination(core, space.shells[0], "core/shell", "unknown", "unknown")
-    by_paper: dict[str, list[float]] = {}
-    for row in model.predictor.literature.measured(item):
-        if row.plqy_percent is not None:
-            by_paper.setdefault(row.paper, []).append(row.plqy_percent)
-    means = [sum(values) / len(values) for values in by_paper.values()]
-    assert len(means) >= 3
-    scorer = _Scorer(space, claim_skill(model, "plqy", has_skill=False, slope=0.0))
-    value = scorer.plqy(item, 50.0)
-    pooled = sum(means) / len(means)
-    apart = abs(value - pooled)
+def test_a_half_life_without_skill_shrinks_to_the_null_model(model: Model) -> None:
+    own = objectives(claim_skill(model, "lifetime", has_skill=False, slope=0.5))
+    log_null = model.predictor.lifetime.predict_null("water", [True])[0]
+    null = math.exp(log_null) * math.log(2)
+    assert own.half_life(np.array(null), "water") == pytest.approx(null)
+    assert own.half_life(np.array(4 * null), "water") == pytest.approx(2 * null)
+
+
+def test_measured_plqy_of_the_combination_pulls_by_papers() -> None:
     # n papers against a prior worth one: the model keeps 1 / (n + 1) of the distance.
-    assert apart <= 100 / (len(means) + 1)
+    assert Objectives.pooled(50.0, Measured(3, 90.0)) == pytest.approx(80.0)
+    assert Objectives.pooled(50.0, Measured(1, 90.0)) == pytest.approx(70.0)
+
+
+def test_a_shell_moves_by_its_papers(model: Model) -> None:
+    own = objectives(model)
+    by_shell: dict[str, dict[str, list[float]]] = {}
+    for row in model.predictor.literature.samples:
+        if row["plqy_percent"] is not None and row["shell"] != "none":
+            papers = by_shell.setdefault(row["shell"], {})
+            papers.setdefault(row["paper"], []).append(row["plqy_percent"])
+    means = {s: [np.mean(v) for v in papers.values()] for s, papers in by_shell.items()}
+    center = np.mean([value for values in means.values() for value in values])
+    silica = model.predictor.featurizer.reader.read_shell("SiO2")
+    papers = len(means["SiO2"])
+    expected = papers / (papers + 4) * (np.mean(means["SiO2"]) - center)
+    assert own.of_shell_plqy(silica) == pytest.approx(expected)
+    assert own.shell_papers(silica) == papers
+
+
+# Constraints ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("constraint", "gone"),
     [
-        ("lead_free", "Pb"),
-        ("no_quenching_shell", "Au"),
-        ("insoluble_in_water", "NaNO3"),
+        ({"lead_free": True}, "Pb"),
+        ({"no_quenching_shell": True}, "Au"),
+        ({"no_quenching_shell": True}, "MoS2"),
+        ({"insoluble_in_water": True}, "NaNO3"),
+        ({"cadmium_free": True}, "CdS"),
+        ({"exclude": {"shells": ["silica"]}}, "SiO2"),
+        ({"exclude": {"classes": ["polymer"]}}, "PMMA"),
+        ({"exclude": {"ions": ["Sn"]}}, "Sn"),
+        ({"exclude": {"cores": ["CsPbBr3"]}}, "CsPbBr3"),
+        ({"band_alignment": ["wider gap", "unknown"]}, "Au"),
     ],
 )
-def test_a_constraint_removes_and_counts(model: Model, constraint: str, gone: str) -> None:
-    found = rank(with_(constraints={constraint: True}), model=model, top=1000)
-    assert not any(gone in (line.core + line.shell) for line in found.candidates)
-    assert found.total + found.removed[constraint] == found.space.size
+def test_a_constraint_removes_and_counts(
+    model: Model, constraint: dict[str, Any], gone: str
+) -> None:
+    shells = [*SPACE["shells"], "CdS", "MoS2", "PbSO4"]
+    found = rank(with_(shells=shells, constraints=constraint), model=model, top=1000)
+    assert not any(gone in (line.core, line.shell) for line in found.candidates)
+    if gone in {"Pb", "Sn"}:
+        assert not any(gone in line.core + line.shell for line in found.candidates)
+    assert found.removed[next(iter(constraint))] > 0
+    assert found.total + sum(found.removed.values()) == found.space.size
 
 
-def test_inside_the_domain_alone(model: Model) -> None:
+def test_what_is_included_alone_is_ranked(model: Model) -> None:
+    include = {"ions": ["Cs", "Pb", "Br", "I"], "classes": ["oxide"]}
+    lines = lines_of(with_(constraints={"include": include}), model)
+    assert {line.shell for line in lines} == {"SiO2", "ZrO2"}
+    assert not any("FA" in line.core or "Sn" in line.core for line in lines)
+    one = {"combinations": ["CsPbBr3/PMMA"]}
+    lines = lines_of(with_(constraints={"include": one}), model)
+    assert [(line.core, line.shell) for line in lines] == [("CsPbBr3", "PMMA")]
+
+
+def test_a_tolerance_window_keeps_what_lies_in_it(model: Model) -> None:
+    window = [0.85, 0.99]
+    featurizer = model.predictor.featurizer
+    column = featurizer.names.index("tolerance factor")
+    lines = lines_of(with_(constraints={"tolerance_factor": window}), model)
+    kept = {line.core for line in lines}
+    for line in lines_of(SPACE, model):
+        factor = featurizer.matrix([line.item])[0, column]
+        assert (line.core in kept) == (window[0] <= factor <= window[1])
+
+
+def test_a_lattice_mismatch_removes_what_is_known_to_fit_badly(model: Model) -> None:
+    shells = ["ZnS", "CdS", "SiO2", "PMMA"]
+    featurizer = model.predictor.featurizer
+    column = featurizer.names.index("lattice mismatch")
+    limit = {"lattice_mismatch_below": 0.07}
+    kept = {(x.core, x.shell) for x in lines_of(with_(shells=shells, constraints=limit), model)}
+    for line in lines_of(with_(shells=shells), model):
+        mismatch = featurizer.matrix([line.item])[0, column]
+        assert ((line.core, line.shell) in kept) != (abs(mismatch) > 0.07)
+
+
+def test_the_predicted_pl_lies_in_the_window_where_that_is_asked(model: Model) -> None:
+    found = rank(with_(constraints={"pl_in_window": True}), model=model, top=1000)
+    assert all(515 <= line.values["pl_peak_nm"] <= 535 for line in found.candidates)
+    assert 0 < found.total == found.space.size - found.removed["pl_in_window"]
+
+
+def test_inside_the_domain_alone(model: Model, ranking: Ranking) -> None:
     found = rank(with_(constraints={"in_domain": True}), model=model, top=1000)
     assert not any(line.reasons for line in found.candidates)
-    assert found.removed["in_domain"] > 0
+    assert found.removed["in_domain"] == sum(bool(line.reasons) for line in ranking.candidates)
+
+
+def test_cores_that_are_not_neutral_are_counted(model: Model) -> None:
+    cores = {**SPACE["cores"], "B": {"ions": ["Pb", "Bi"], "step": 0.5}}
+    found = rank(with_(cores=cores), model=model)
+    assert found.removed["charge_balance"] == 2 * 9 * 5
+
+
+def test_novel_leaves_out_what_papers_have_made(model: Model, ranking: Ranking) -> None:
+    known = {(line.core, line.shell) for line in ranking.candidates if line.measured}
+    assert known
+    novel = rank(SPACE, model=model, top=1000, novel=True)
+    assert not known & {(line.core, line.shell) for line in novel.candidates}
+    assert novel.removed["novel"] == len(known)
 
 
 def test_constraints_that_leave_nothing_say_what_each_removed(model: Model) -> None:
-    data = with_(cores=["CsPbBr3"], shells=["Au"], constraints={"no_quenching_shell": True})
-    with pytest.raises(DesignSpaceError, match="leave nothing of 1: no_quenching_shell 1"):
+    data = with_(
+        cores=["CsPbBr3"], shells=["Au", "NaNO3"],
+        constraints={"no_quenching_shell": True, "insoluble_in_water": True},
+    )  # fmt: skip
+    said = "leave nothing of 2: insoluble_in_water 1, no_quenching_shell 1"
+    with pytest.raises(DesignSpaceError, match=said):
         rank(data, model=model)
+
+
+# Lines ---------------------------------------------------------------------------------------
 
 
 def test_two_rankings_are_equal_and_the_first_lines_do_not_depend_on_top(
     model: Model, ranking: Ranking
 ) -> None:
-    first = table(rank(SPACE, model=model, top=7))
-    assert first[1] == table(ranking)[1][:7]
+    first = table(rank(SPACE, model=model, top=7, by="value"))
+    header, rows = table(ranking)
+    # Chances are among the lines shown.
+    same = [k for k, name in enumerate(header) if name not in {"on_front", "above_next", "alike"}]
+    for mine, other in zip(first[1], rows[:7], strict=True):
+        assert [str(mine[k]) for k in same] == [str(other[k]) for k in same]
 
 
 def test_the_bar_counts_every_combination(model: Model) -> None:
     steps: list[int] = []
-    found = rank(SPACE, model=model, advance=steps.append)
-    assert sum(steps) == found.total
+    found = rank(with_(constraints={"in_domain": True}), model=model, advance=steps.append)
+    assert sum(steps) == found.space.size
 
 
 def test_each_line_says_what_it_rests_on(model: Model) -> None:
@@ -175,17 +336,102 @@ def test_each_line_says_what_it_rests_on(model: Model) -> None:
     assert "combination measured" not in lines["CaF2"].rests_on
 
 
+def test_lines_that_nothing_tells_apart_say_so(model: Model) -> None:
+    data = with_(cores=["CsPbBr3"], shells=["EVA", "polyurethane", "ZrO2"])
+    alike = {line.shell: line.alike for line in rank(data, model=model).candidates}
+    assert alike == {"EVA": 1, "polyurethane": 1, "ZrO2": 0}
+
+
+def test_no_line_of_the_front_is_beaten(ranking: Ranking) -> None:
+    def steps(line: Candidate) -> np.ndarray:
+        return np.rint(100 * np.array(list(line.desirabilities.values())))
+
+    every = np.array([steps(line) for line in ranking.candidates])
+    fronts = {(line.core, line.shell) for line in ranking.front}
+    for line in ranking.candidates:
+        own = steps(line)
+        beaten = ((every >= own).all(axis=1) & (every > own).any(axis=1)).any()
+        if (line.core, line.shell) in fronts:
+            assert not beaten
+            assert line.in_front
+        elif not beaten:  # An equal line stands for it.
+            assert any((steps(other) == own).all() for other in ranking.front)
+
+
+def test_a_batch_holds_no_neighbours(model: Model) -> None:
+    cores = {"A": {"ions": ["Cs", "FA"], "step": 0.1}, "B": {"ions": ["Pb"]},
+             "X": {"ions": ["Br", "I"], "step": 0.1}}  # fmt: skip
+    found = rank(with_(cores=cores), model=model, batch=4)
+    assert len(found.batch) == 4
+    assert found.batch[0].core == found.candidates[0].core
+    literature = model.predictor.literature
+    for place, one in enumerate(found.batch):
+        for other in found.batch[:place]:
+            cores_apart = np.abs(
+                literature.fractions(one.item.core) - literature.fractions(other.item.core)
+            ).sum()
+            assert cores_apart >= 0.6 or one.shell != other.shell
+
+
+def test_the_overview_has_the_best_of_each_family_and_shell(ranking: Ranking) -> None:
+    best: dict[str, float] = {}
+    for line in ranking.candidates:
+        best[line.shell] = max(best.get(line.shell, 0.0), line.score)
+    own = ranking.overview
+    assert dict(zip(own.shells, np.nanmax(own.score, axis=0), strict=True)) == pytest.approx(best)
+    assert list(own.shells) == sorted(best, key=lambda name: -best[name])
+
+
 def test_statements_name_each_target(ranking: Ranking) -> None:
-    assert [text.split(":")[0] for text in ranking.statements] == [
+    assert [text.split(":")[0] for text in ranking.statements[1:]] == [
         "PL peak", "PLQY", "Stability gain",
     ]  # fmt: skip
 
 
+def test_light_on_mixed_halides_is_spoken_of(model: Model) -> None:
+    said = rank(with_(stressor="light"), model=model).statements
+    assert any("demix under light" in text for text in said)
+
+
 def test_the_table_has_the_promised_columns(ranking: Ranking) -> None:
     header, rows = table(ranking)
-    assert header[:5] == ["rank", "core", "shell", "structure", "score"]
+    assert header[:5] == ["rank", "core", "shell", "structure", "encapsulation"]
     assert header[-5:] == [
         "in_domain", "domain_reason", "rests_on", "measured_papers", "nearest_papers",
     ]  # fmt: skip
     assert {len(row) for row in rows} == {len(header)}
     assert len(rows) == len(ranking.candidates)
+
+
+def test_markdown_has_a_row_a_line_and_no_stray_bars(model: Model) -> None:
+    found = rank(with_(shells=["CdS|Al2O3", "SiO2"]), model=model, top=5)
+    rows = [text for text in markdown_text(found).splitlines() if text.startswith("|")]
+    assert len(rows) == 2 + 5
+    assert len({row.count("|") for row in rows}) == 1
+    assert "CdS&#124;Al2O3" in "".join(rows)
+
+
+def test_the_summary_says_what_to_measure_next(model: Model) -> None:
+    said = summary(rank(SPACE, model=model, batch=2), measure_next=True)
+    text = "\n".join(said)
+    for part in ("A batch of 2", "combination: ", "bare control: ", "stability test: "):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"by": "luck"}, "--by 'luck': allowed: best, value, explore"),
+        ({"run": {"engine": "abacus"}}, "--engine 'abacus': allowed: local, dask"),
+        ({"run": {"scheduler": "tcp://127.0.0.1:1"}}, "--scheduler: it is for --engine dask"),
+    ],
+)
+def test_unknown_options_are_named(model: Model, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(DesignSpaceError, match=said):
+        rank(SPACE, model=model, **{**options, "run": Run(**options.get("run", {}))})
+
+
+def test_a_file_names_a_space_too(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text("cores: [CsPbBr3]\nshells: [SiO2]\npl_window_nm: [500, 530]\n")
+    assert rank(str(path), model=model).total == 1

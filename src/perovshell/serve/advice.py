@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from perovshell.data.formula import shell_text
 from perovshell.models.stability import GAIN_PRIOR_SD
-from perovshell.serve.chances import normal_cdf, outcomes
+from perovshell.serve.chances import even_normals, normal_cdf, outcomes
 from perovshell.serve.objectives import Objectives
 from perovshell.serve.prospects import Prospects
 
@@ -77,15 +77,17 @@ class _Judge:
         place = [cores.index(name) for name in self._cores]
         found = {}
         for target, share in self._share.items():
-            shared = self._random.standard_normal((len(cores), _OUTER, 1))[place]
-            own = self._random.standard_normal((len(place), _OUTER, _INNER))
-            found[target] = share * shared + math.sqrt(max(1.0 - share**2, 0.0)) * own
+            shared = even_normals(self._random, len(cores), _OUTER)[place, :, None]
+            own = even_normals(self._random, len(place), _OUTER * _INNER)
+            rest = math.sqrt(max(1.0 - share**2, 0.0))
+            found[target] = share * shared + rest * own.reshape(-1, _OUTER, _INNER)
         shells = sorted(set(self._shells))
         rows = [shells.index(name) for name in self._shells]
         stressors = len(self.objectives.space.stressors)
-        shape = (stressors, len(shells), _OUTER, _INNER)
         for target in ("gain", "half_life"):
-            found[target] = self._random.standard_normal(shape)[:, rows]
+            drawn = even_normals(self._random, stressors * len(shells), _OUTER * _INNER)
+            shape = (stressors, len(shells), _OUTER, _INNER)
+            found[target] = drawn.reshape(shape)[:, rows]
         return found
 
     def _scores(self, prospects: Prospects) -> Floats:

@@ -296,7 +296,10 @@ class CoreGrid:
             if place is None:
                 return None
             index = index * len(self.sites[site]) + place
-        return index if self.composition(index).key == core.key else None
+        # The same mixtures in other proportions, as in Cs3Bi2Br9, are no ABX3.
+        _, neutral = self.batch(index, index + 1)
+        same = neutral[0] and self.composition(index).key == core.key
+        return index if same else None
 
     @cached_property
     def _mixture_places(self) -> dict[str, dict[tuple[tuple[str, float], ...], int]]:

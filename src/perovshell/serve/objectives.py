@@ -246,7 +246,8 @@ class Objectives:
 
 def log_share(values: Sequence[Any] | Floats, scale: float) -> Floats:
     """Return log value over log scale, held between 0 and 1: geometric mean over stressors."""
-    shares = [np.clip(np.log(value) / math.log(scale), 0.0, 1.0) for value in values]
+    logs_of = [np.log(np.maximum(value, LEAST)) for value in values]
+    shares = [np.clip(own / math.log(scale), 0.0, 1.0) for own in logs_of]
     logs = sum(np.log(np.maximum(share, LEAST)) for share in shares)
     return np.asarray(np.exp(logs / len(shares)))
 

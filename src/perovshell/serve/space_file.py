@@ -436,4 +436,5 @@ def _stressors(data: Mapping[Any, Any]) -> tuple[str, ...]:
     if "stressor" in data and "stressors" in data:
         msg = "stressors: give stressor or stressors, not both"
         raise DesignSpaceError(msg)
-    return words_of("stressors", data.get("stressors", data.get("stressor", "water")), STRESSORS)
+    key = "stressor" if "stressor" in data else "stressors"
+    return words_of(key, data.get(key, "water"), STRESSORS)

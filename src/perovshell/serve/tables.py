@@ -35,8 +35,8 @@ def table(ranking: Ranking) -> tuple[list[str], list[list[Any]]]:
     wishes = [f"desirability_{name}" for name in _wishes(ranking)]
     header = [
         "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", "score",
-        *wishes, "above_next", "alike", "on_front", "in_front", *numbers, "in_domain", "domain_reason",
-        "rests_on", "measured_papers", "nearest_papers",
+        *wishes, "above_next", "alike", "on_front", "in_front", *numbers, "in_domain",
+        "domain_reason", "rests_on", "measured_papers", "nearest_papers",
     ]  # fmt: skip
     return header, [_row(ranking, line, numbers) for line in ranking.candidates]
 
