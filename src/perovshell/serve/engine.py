@@ -13,11 +13,13 @@ import itertools
 import json
 import multiprocessing
 import os
+import signal
 import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -104,13 +106,26 @@ def in_this_process(scorer: Scorer, tasks: Iterable[int]) -> Results:
 
 
 def in_processes(job: Job, tasks: Sequence[int], jobs: int) -> Results:
-    """Score tasks in several processes of this machine."""
-    context = multiprocessing.get_context("spawn")
-    with _one_thread_each(), ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    """Score tasks in several processes of this machine.
+
+    Raises:
+        ClusterError: A process ended before its time.
+    """
+    # Ctrl-C is for this process alone: the others end with their task.
+    pool = ProcessPoolExecutor(
+        jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
+    with _one_thread_each(), pool:
         try:
             yield from _as_completed(
                 tasks, 1, 2 * jobs, lambda group: pool.submit(job.harvest, group)
             )
+        except BrokenProcessPool as error:
+            msg = "a process of the ranking ended before its time (out of memory?); try --resume"
+            raise ClusterError(msg) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

@@ -150,6 +150,7 @@ class Run:
         keep_in: File that keeps what is found while it runs; None keeps nothing.
         resume: Whether to go on from that file.
         yes: Whether a space that takes hours is wanted.
+        task_size: Combinations of one task.
     """
 
     engine: str = "local"
@@ -158,6 +159,7 @@ class Run:
     keep_in: Path | None = None
     resume: bool = False
     yes: bool = False
+    task_size: int = 4_000_000
 
     def __post_init__(self) -> None:
         """Refuse an unknown engine."""
@@ -208,7 +210,7 @@ def rank(  # noqa: PLR0913
     model = model or load()
     space = read_space(space, model)
     space.refuse_size(yes=run.yes)
-    options = Options(by, raw, novel, keep=max(top, _POOL))
+    options = Options(by, raw, novel, max(top, _POOL), run.task_size)
     scorer = Scorer(space, model, options)
     found = _harvest(scorer, run, advance)
     _refuse_nothing(space, found)

@@ -29,8 +29,6 @@ Mask = npt.NDArray[np.bool_]
 _AT_ONCE: Final = 100_000
 """Combinations whose columns are held at once: what a processor's cache takes."""
 _MOST_CORES, _FEWEST_CORES = 2048, 64
-_TASK: Final = 4_000_000
-"""Combinations of one task: a second or two."""
 _MOST_CELLS: Final = 200_000
 _LEAST_IMPROVEMENT: Final = 1e-300
 _DIGITS: Final = 10
@@ -46,12 +44,14 @@ class Options:
         raw: Whether predictions are taken as they are, without shrinking or pooling.
         novel: Whether combinations of the literature are left out.
         keep: Length of the list of the best.
+        task_size: Combinations of one task: a second or two. It does not change the result.
     """
 
     by: str = "best"
     raw: bool = False
     novel: bool = False
     keep: int = 1000
+    task_size: int = 4_000_000
 
     def __post_init__(self) -> None:
         """Refuse an unknown order."""
@@ -117,7 +117,7 @@ class Scorer:
         """Number of cores and of shells of a unit."""
         contexts = len(self.space.contexts)
         cores = min(max(_AT_ONCE // contexts, _FEWEST_CORES), _MOST_CORES, self.space.cores.size)
-        shells = max(1, _TASK // (cores * contexts))
+        shells = max(1, self.options.task_size // (cores * contexts))
         return cores, min(shells, max(len(self._kept), 1))
 
     @cached_property
@@ -140,7 +140,7 @@ class Scorer:
     @property
     def _units_a_task(self) -> int:
         cores, shells = self.units
-        return max(1, _TASK // (cores * shells * len(self.space.contexts)))
+        return max(1, self.options.task_size // (cores * shells * len(self.space.contexts)))
 
     def _units(self, task: int) -> Iterator[Unit]:
         n_cores, n_shells = self.units
