@@ -4,8 +4,10 @@ import csv
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -188,10 +190,80 @@ def test_rank_tells_scripts_in_json(home: str, tmp_path: Path) -> None:
     assert [line["rank"] for line in json.loads(done.stdout)["lines"]] == [1, 2, 3]
 
 
-def test_rank_refuses_a_faulty_space(home: str, tmp_path: Path) -> None:
-    (tmp_path / "space.yaml").write_text("cores: [CsPbBr3]\npl_window_nm: [535, 515]\n")
-    printed = run("rank", "space.yaml", "--workspace", home, cwd=tmp_path, code=2)
-    assert "pl_window_nm: [535, 515]: the first must be below the second" in printed
+GRID = """
+name: {name}
+cores:
+  A: {{ions: [Cs, FA, MA, Rb], step: {step}, at_most: 4}}
+  B: {{ions: [Pb, Sn, Ge], step: {step}, at_most: 3}}
+  X: {{ions: [Cl, Br, I], step: {step}, at_most: 3}}
+shells: {{names: all known, layers: {layers}}}
+pl_window_nm: [515, 535]
+"""
+
+
+@pytest.mark.parametrize(
+    ("space", "options", "said"),
+    [
+        ("cores: [CsPbBr3]\npl_window_nm: [535, 515]", (), "the first must be below the second"),
+        ("cores: [CsPbBr3]\nshells: [ZrO22]\npl_window_nm: [515, 535]", (), "ZrO2"),
+        (GRID.format(name="a", step=0.3, layers=1), (), "cores.A.step: 0.3 does not divide 1"),
+        (
+            GRID.format(name="huge", step=0.01, layers=2), (),
+            "2,066,512,512,744,880,000 combinations",
+        ),
+        (
+            "cores: {A: {ions: [Cs]}, B: {ions: [Bi]}, X: {ions: [Br]}}\npl_window_nm: [515, 535]",
+            (), "empty: none of the 1 cores of the grid is neutral",
+        ),
+        (
+            "cores: [CsPbBr3]\nshells: [Au, KBr]\npl_window_nm: [515, 535]\n"
+            "constraints: {no_quenching_shell: true, insoluble_in_water: true}",
+            (), "leave nothing of 2: insoluble_in_water 1, no_quenching_shell 1",
+        ),
+        (
+            "cores: [CsPbBr3]\npl_window_nm: [515, 535]",
+            ("--engine", "dask", "--scheduler", "nonsense"), "scheduler 'nonsense': cannot be",
+        ),
+        ("cores: [CsPbBr3]\npl_window_nm: [515, 535]", ("--resume",), "nothing to go on from"),
+        ("cores: [CsPbBr3]\npl_window_nm: [515, 535]", ("--by", "luck"), "--by 'luck': allowed"),
+    ],
+)  # fmt: skip
+def test_rank_says_what_is_wrong_before_work_begins(
+    home: str, tmp_path: Path, space: str, options: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "space.yaml").write_text(space)
+    printed = run(
+        "rank", "space.yaml", "-o", "report", "--workspace", home, *options, cwd=tmp_path, code=2
+    )
+    assert said in printed
+    assert not (tmp_path / "report").exists()
+
+
+def test_control_c_keeps_what_is_ranked_and_resume_goes_on(home: str, tmp_path: Path) -> None:
+    """The whole group of processes is interrupted, as a terminal does."""
+    text = GRID.format(name="stopped", step=0.125, layers=1).replace(", Rb]", "]")
+    (tmp_path / "space.yaml").write_text(text)
+    command = [sys.executable, "-m", "perovshell", "rank", "space.yaml", "--workspace", home]
+    command += ["-o", "report", "--json", "--jobs", "1"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        time.sleep(4)
+        os.killpg(process.pid, signal.SIGINT)
+        printed, _ = process.communicate(timeout=60)
+    first = json.loads(printed)
+    assert process.returncode == (0 if first["complete"] else 1)
+    if not first["complete"]:
+        assert first["statements"][0].startswith("Stopped after")
+        done = subprocess.run(
+            [*command, "--resume"], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        first = json.loads(done.stdout)
+    assert first["complete"]
+    whole = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(whole.stdout) == first
 
 
 # Data ----------------------------------------------------------------------------------------

@@ -273,8 +273,8 @@ def rank(  # noqa: PLR0913
     folder = output or place.reports / checked.name
     run = ranks.Run(engine, jobs, scheduler, folder / "ranking.part.npz", resume, yes)
     checked.refuse_size(yes=yes)
-    if not as_json:
-        typer.echo(f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process")
+    told = f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process"
+    typer.echo(told, err=True)
     with _rate_bar(checked.size) as advance:
         ranking = ranks.rank(
             checked,

@@ -1,68 +1,173 @@
-"""Small SVG charts for the reports, without scripts or outside addresses."""
+"""Colours and scales of the charts in a report."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-_STOPS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+STOPS: Final = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 """The viridis colour map at equal steps."""
+_VISIBLE_NM: Final = (380.0, 780.0)
+_FITTED_NM: Final = (420.0, 650.0)
+"""Where the fit below holds its hue; light outside looks about like that at the end."""
+_LOBES: Final = (
+    ((1.056, 599.8, 37.9, 31.0), (0.362, 442.0, 16.0, 26.7), (-0.065, 501.1, 20.4, 26.2)),
+    ((0.821, 568.8, 46.9, 40.5), (0.286, 530.9, 16.3, 31.1)),
+    ((1.217, 437.0, 11.8, 36.0), (0.681, 459.0, 26.0, 13.8)),
+)
+"""Colour-matching functions of the CIE 1931 observer as sums of lobes: height, centre, widths below
+and above it (Wyman, Sloan and Shirley, Journal of Computer Graphics Techniques 2, 1, 2013)."""
+_TO_SRGB: Final = (
+    (3.2406, -1.5372, -0.4986),
+    (-0.9689, 1.8758, 0.0415),
+    (0.0557, -0.2040, 1.0570),
+)
+_DARK: Final = 0.179
+"""On colours of a smaller relative luminance white text has more contrast than black."""
+
+
+def number(value: float | None) -> str:
+    """Write a number for reading: three digits, no limit as a word."""
+    if value is None or math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "no limit"
+    if abs(value) >= 10_000:  # noqa: PLR2004
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
+
+
+def chance(value: float) -> str:
+    """Write a probability in percent for reading; never 0 or 100 where it is not."""
+    if math.isnan(value):
+        return "–"
+    if 0 < value < 0.005:  # noqa: PLR2004
+        return "<1 %"
+    if 0.995 < value < 1:  # noqa: PLR2004
+        return ">99 %"
+    return f"{100 * value:.0f} %"
+
+
+def _viridis(share: float) -> tuple[int, ...]:
+    place = min(max(share, 0.0), 1.0) * (len(STOPS) - 1)
+    first = min(int(place), len(STOPS) - 2)
+    step = place - first
+    return tuple(
+        round(a + (b - a) * step) for a, b in zip(STOPS[first], STOPS[first + 1], strict=True)
+    )
 
 
 def colour(share: float) -> str:
     """Return the colour of a share from 0 to 1 as `rgb(...)`."""
-    place = min(max(share, 0.0), 1.0) * (len(_STOPS) - 1)
-    first = min(int(place), len(_STOPS) - 2)
-    step = place - first
-    low, high = _STOPS[first], _STOPS[first + 1]
-    parts = (round(a + (b - a) * step) for a, b in zip(low, high, strict=True))
-    return f"rgb({','.join(map(str, parts))})"
+    return f"rgb({','.join(map(str, _viridis(share)))})"
+
+
+def ink(share: float) -> str:
+    """Return the colour of text that can be read on `colour(share)`."""
+    red, green, blue = (_linear(part / 255) for part in _viridis(share))
+    return "#fff" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < _DARK else "#000"
 
 
 def light_colour(wavelength_nm: float) -> str:
-    """Return about the colour that light of a wavelength looks like; grey outside 380-780 nm."""
-    w = wavelength_nm
-    ramps = (
-        (380, 440, ((440 - w) / 60, 0.0, 1.0)),
-        (440, 490, (0.0, (w - 440) / 50, 1.0)),
-        (490, 510, (0.0, 1.0, (510 - w) / 20)),
-        (510, 580, ((w - 510) / 70, 1.0, 0.0)),
-        (580, 645, (1.0, (645 - w) / 65, 0.0)),
-        (645, 781, (1.0, 0.0, 0.0)),
-    )
-    for low, high, rgb in ramps:
-        if low <= w < high:
-            return f"rgb({','.join(str(round(255 * part)) for part in rgb)})"
-    return "rgb(128,128,128)"
+    """Return about the colour that light of a wavelength looks like; grey outside 380-780 nm.
+
+    Spectral colours are purer than a screen shows: it shows the nearest it can.
+    """
+    if not _VISIBLE_NM[0] <= wavelength_nm <= _VISIBLE_NM[1]:
+        return "rgb(128,128,128)"
+    held = min(max(wavelength_nm, _FITTED_NM[0]), _FITTED_NM[1])
+    xyz = [sum(_lobe(held, *lobe) for lobe in lobes) for lobes in _LOBES]
+    linear = [sum(a * b for a, b in zip(row, xyz, strict=True)) for row in _TO_SRGB]
+    parts = (round(255 * _gamma(max(part, 0.0) / max(linear))) for part in linear)
+    return f"rgb({','.join(map(str, parts))})"
+
+
+def _lobe(wavelength: float, height: float, centre: float, below: float, above: float) -> float:
+    width = below if wavelength < centre else above
+    return height * math.exp(-0.5 * ((wavelength - centre) / width) ** 2)
+
+
+def _gamma(part: float) -> float:
+    """Return a linear part of light as sRGB writes it."""
+    return 12.92 * part if part <= 0.0031308 else 1.055 * part ** (1 / 2.4) - 0.055  # noqa: PLR2004
+
+
+def _linear(part: float) -> float:
+    """Return a part of light as sRGB writes it as a linear one."""
+    return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)  # noqa: PLR2004
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A linear scale from data to pixels."""
+    """A linear or logarithmic scale from data to pixels.
+
+    Attributes:
+        low: Value at the first pixel; above 0 where the scale is logarithmic.
+        high: Value at the last pixel.
+        first: First pixel.
+        last: Last pixel.
+        log: Whether the scale is logarithmic.
+    """
 
     low: float
     high: float
     first: float
     last: float
+    log: bool = False
 
     def __call__(self, value: float) -> float:
-        """Return the pixel of a value."""
-        share = (value - self.low) / (self.high - self.low)
-        return round(self.first + share * (self.last - self.first), 1)
+        """Return the pixel of a value, held between the first and the last."""
+        share = (self._place(value) - self._place(self.low)) / (
+            self._place(self.high) - self._place(self.low)
+        )
+        return round(self.first + min(max(share, 0.0), 1.0) * (self.last - self.first), 1)
+
+    def _place(self, value: float) -> float:
+        if not self.log:
+            return min(max(value, self.low), self.high)
+        return math.log(min(max(value, self.low), self.high))
 
     def ticks(self, count: int = 6) -> list[tuple[float, str]]:
-        """Return (pixel, label) of round ticks."""
+        """Return (pixel, label) of round ticks, about `count` at most."""
+        values = self._decades(count) if self.log else self._steps(count)
+        return [(self(value), number(value)) for value in values]
+
+    def _steps(self, count: int) -> list[float]:
         rough = (self.high - self.low) / count
         size = 10.0 ** math.floor(math.log10(rough))
         step = next(size * m for m in (1, 2, 5, 10) if size * m >= rough)
         start = math.ceil(self.low / step)
-        values = [k * step for k in range(start, math.floor(self.high / step) + 1)]
-        return [(self(value), f"{value:g}") for value in values]
+        return [k * step for k in range(start, math.floor(self.high / step) + 1)]
+
+    def _decades(self, count: int) -> list[float]:
+        low, high = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
+        if high <= low:
+            return self._steps(count)
+        return [10.0**k for k in range(low, high + 1, max(math.ceil((high - low) / count), 1))]
 
 
-def padded(values: Sequence[float], share: float = 0.05) -> tuple[float, float]:
-    """Return the ends of values with room at both sides."""
-    low, high = min(values), max(values)
+def padded(values: Iterable[float], share: float = 0.05) -> tuple[float, float]:
+    """Return the ends of values with room at both sides; 0 and 1 where there are none."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return 0.0, 1.0
+    low, high = min(known), max(known)
     room = max((high - low) * share, 1e-9 + abs(high) * 0.002)
     return low - room, high + room
+
+
+def log_padded(values: Iterable[float], share: float = 0.05) -> tuple[float, float]:
+    """Return the ends of values above 0 on a logarithmic axis, with room at both sides."""
+    low, high = padded((math.log(value) for value in values if 0 < value < math.inf), share)
+    return math.exp(low), math.exp(high)
+
+
+def whole_decades(values: Iterable[float], low: float, high: float) -> tuple[float, float]:
+    """Return powers of ten around values above 0, and around `low` and `high` at least."""
+    known = [low, high, *(value for value in values if 0 < value < math.inf)]
+    return (
+        10.0 ** math.floor(math.log10(min(known)) + 1e-9),
+        10.0 ** math.ceil(math.log10(max(known)) - 1e-9),
+    )

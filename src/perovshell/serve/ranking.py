@@ -212,8 +212,10 @@ def rank(  # noqa: PLR0913
     space.refuse_size(yes=run.yes)
     options = Options(by, raw, novel, max(top, _POOL), run.task_size)
     scorer = Scorer(space, model, options)
+    scorer.refuse_contradiction()
     found = _harvest(scorer, run, advance)
-    _refuse_nothing(space, found)
+    if not found.ranked:
+        raise DesignSpaceError(space.nothing_left(found.removed))
     return _Finisher(scorer, found).ranking(top, batch)
 
 
@@ -264,16 +266,6 @@ def _results(scorer: Scorer, run: Run, tasks: list[int]) -> engines.Results:
 
 def _seen(found: Harvest) -> int:
     return found.ranked + sum(found.removed.values())
-
-
-def _refuse_nothing(space: DesignSpace, found: Harvest) -> None:
-    if not found.ranked:
-        ordered = sorted(found.removed.items(), key=lambda one: (-one[1], one[0]))
-        counts = ", ".join(f"{name} {count:,}" for name, count in ordered)
-        msg = (
-            f"design space {space.name}: the constraints leave nothing of {space.size:,}: {counts}"
-        )
-        raise DesignSpaceError(msg)
 
 
 # Lines ---------------------------------------------------------------------------------------

@@ -1,41 +1,54 @@
-"""The report of a ranking: one self-contained HTML file, and ranking.csv beside it."""
+"""The report of a ranking: one self-contained HTML file, and its tables beside it."""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-from perovshell.data.vocabulary import column_name
 from perovshell.errors import WorkspaceError
 from perovshell.pages import card_page, environment
-from perovshell.serve.charts import Scale, colour, light_colour, padded
-from perovshell.serve.ranking import GAIN_SCALE, Candidate, Ranking, table
+from perovshell.serve.advice import Experiment
+from perovshell.serve.charts import chance, light_colour, number
+from perovshell.serve.ranking import Candidate, Ranking
+from perovshell.serve.report_lines import SPECTRUM_NM, CardScales, card, table_columns, table_row
+from perovshell.serve.report_plots import heat_map, scatter
+from perovshell.serve.tables import csv_text, markdown_text, write_parquet
 from perovshell.workspace import write_atomically
 
-_WIDTH, _HEIGHT = 760, 380
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 740, 20, 335
-SHOWN = 50
+__all__ = ["CARDS", "SHOWN", "number", "render", "write_report"]
+
+CARDS: Final = 10
+"""Lines with a card."""
+SHOWN: Final = 50
 """Lines in the table of the report; ranking.csv has all."""
+_EXPERIMENTS: Final = 3
+"""Experiments shown of each kind."""
 
 
 def write_report(ranking: Ranking, folder: Path) -> tuple[Path, Path]:
-    """Write ranking.csv and report.html into a folder; return their paths.
+    """Write ranking.csv, ranking.md, report.html and, where it can be made, ranking.parquet.
+
+    Args:
+        ranking: The ranking.
+        folder: Where to; it is made where it is not there.
+
+    Returns:
+        The paths of ranking.csv and report.html.
 
     Raises:
         WorkspaceError: The folder is not writable.
     """
-    text = io.StringIO(newline="")
-    header, rows = table(ranking)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    texts = {
+        "ranking.csv": csv_text(ranking),
+        "ranking.md": markdown_text(ranking),
+        "report.html": render(ranking),
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "ranking.csv", text.getvalue().encode())
-        write_atomically(folder / "report.html", render(ranking).encode())
+        for name, text in texts.items():
+            write_atomically(folder / name, text.encode())
+        write_parquet(ranking, folder / "ranking.parquet")
     except OSError as error:
         msg = f"report folder {folder}: cannot be written ({error.strerror})"
         raise WorkspaceError(msg) from error
@@ -45,89 +58,84 @@ def write_report(ranking: Ranking, folder: Path) -> tuple[Path, Path]:
 def render(ranking: Ranking) -> str:
     """Return the report as HTML."""
     pages = environment("perovshell.serve")
-    pages.filters["number"] = number
+    pages.filters |= {"number": number, "chance": chance, "count": "{:,}".format}
+    pages.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    cards = ranking.candidates[:CARDS]
+    shown = ranking.candidates[:SHOWN]
+    scales = CardScales.of(ranking, [*cards, *ranking.batch])
+    plot = scatter(ranking, _places(cards, shown, ranking.batch))
     return pages.get_template("report.html").render(
         ranking=ranking,
         space=ranking.space,
         info=ranking.model.info,
-        lines=[_line(ranking, line) for line in ranking.candidates[:SHOWN]],
-        scatter=_scatter(ranking),
+        wishes=_wishes(ranking),
+        statements=[own for own in ranking.statements if own not in ranking.space.notes],
+        cards=[card(ranking, line, scales) for line in cards],
+        batch=[card(ranking, line, scales) for line in ranking.batch],
+        columns=table_columns(ranking),
+        rows=[table_row(ranking, line) for line in shown],
+        plot=plot,
+        id_of=id,
+        line_of={id(line): place for place, line in enumerate(plot.lines)},
+        spectrum=_spectrum(),
+        heat=heat_map(ranking.overview),
+        experiments=_experiments(ranking.measure_next),
         card=card_page(vars(ranking.model.info)),
     )
 
 
-def number(value: float | None) -> str:
-    """Write a number for reading: three digits, no limit as a word."""
-    if value is None or math.isnan(value):
-        return "unknown"
-    if math.isinf(value):
-        return "no limit"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
+def _places(
+    cards: Iterable[Candidate], shown: Iterable[Candidate], batch: Iterable[Candidate]
+) -> dict[int, str]:
+    """Return where on the page a line is found, by the line's identity."""
+    found = {id(line): f"batch-{place}" for place, line in enumerate(batch, 1)}
+    found |= {id(line): f"line-{line.rank}" for line in shown}
+    return found | {id(line): f"card-{line.rank}" for line in cards}
 
 
-def _line(ranking: Ranking, line: Candidate) -> dict[str, Any]:
-    name = column_name(ranking.space.stressor)
-    keys = {
-        "pl": "pl_peak_nm",
-        "plqy": "plqy_percent",
-        "gain": f"stability_gain_{name}",
-        "life": f"half_life_h_{name}",
-    }
-    cells = {
-        key: [number(line.values[column + end]) for end in ("", "_lower", "_upper")]
-        for key, column in keys.items()
-    }
-    return {
-        "line": line,
-        "light": light_colour(line.values["pl_peak_nm"]),
-        "papers": list(dict.fromkeys(row.paper for row in line.nearest)),
-        "measured": [_measured(row) for row in line.measured],
-        **cells,
-    }
-
-
-def _measured(row: Any) -> str:
-    parts = [f"PL {number(row.pl_peak_nm)} nm"] if row.pl_peak_nm is not None else []
-    parts += [f"PLQY {number(row.plqy_percent)} %"] if row.plqy_percent is not None else []
-    return f"{', '.join(parts) or 'stability only'} ({row.paper})"
-
-
-def _scatter(ranking: Ranking) -> dict[str, Any]:
-    """PL against PLQY with the stability gain as colour."""
-    lines = ranking.candidates
-    peaks = [line.values["pl_peak_nm"] for line in lines]
-    yields = [line.values["plqy_ranked"] for line in lines]
-    across = Scale(*padded(peaks), _LEFT, _RIGHT)
-    up = Scale(*padded(yields), _BOTTOM, _TOP)
-    window = [min(max(across(end), _LEFT), _RIGHT) for end in ranking.space.pl_window_nm]
-    points = [
-        {
-            "x": across(line.values["pl_peak_nm"]),
-            "y": up(line.values["plqy_ranked"]),
-            "colour": colour(math.log(max(line.values["gain_ranked"], 1)) / math.log(GAIN_SCALE)),
-            "text": (
-                f"{line.rank}. {line.core} / {line.shell}: "
-                f"PL {number(line.values['pl_peak_nm'])} nm, "
-                f"PLQY {number(line.values['plqy_ranked'])} %, "
-                f"gain {number(line.values['gain_ranked'])}"
-            ),
-        }
-        for line in reversed(lines)
+def _spectrum() -> list[tuple[float, str]]:
+    """Return the colours of the strip of light: share of its width, and colour."""
+    low, high = SPECTRUM_NM
+    count = 40
+    return [
+        (place / count, light_colour(low + (high - low) * place / count))
+        for place in range(count + 1)
     ]
-    legend = [
-        {"x": 480 + 40 * k, "colour": colour(k / 6), "text": number(GAIN_SCALE ** (k / 6))}
-        for k in range(7)
-    ]
-    return {
-        "width": _WIDTH,
-        "height": _HEIGHT,
-        "window": window,
-        "points": points,
-        "legend": legend,
-        "across": across.ticks(),
-        "up": up.ticks(),
-        "left": _LEFT,
-        "right": _RIGHT,
-        "top": _TOP,
-        "bottom": _BOTTOM,
+
+
+def _wishes(ranking: Ranking) -> str:
+    """Say what is wished, and how much where not all weigh the same."""
+    space = ranking.space
+    stressors = _joined(space.stressors)
+    names = {
+        "plqy": "a high PLQY"
+        if space.plqy_above is None
+        else f"a PLQY above {space.plqy_above:g} %",
+        "gain": f"a high stability gain ({stressors})",
+        "half_life": f"a long half-life ({stressors})",
+        "domain": "nearness to the data",
     }
+    if space.pl_window_nm is not None:
+        low, high = space.pl_window_nm
+        names["pl"] = f"a PL peak within {low:g} to {high:g} nm"
+    weights = {name: weight for name, weight in space.wishes.items() if weight > 0}
+    equal = len(set(weights.values())) == 1
+    return _joined(
+        [
+            names[name] if equal else f"{names[name]} (weight {weight:g})"
+            for name, weight in weights.items()
+        ]
+    )
+
+
+def _joined(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _experiments(found: Iterable[Experiment]) -> list[Experiment]:
+    """Return the first few experiments of each kind, kinds as they come."""
+    kinds: dict[str, list[Experiment]] = {}
+    for one in found:
+        kinds.setdefault(one.kind, []).append(one)
+    return [one for own in kinds.values() for one in own[:_EXPERIMENTS]]

@@ -299,6 +299,11 @@ class Scorer:
     # Scores ----------------------------------------------------------------------------------
 
     def _score(self, unit: Unit, found: Basket) -> None:
+        for part, shells, alive in self._alive_parts(unit, found):
+            self._score_alive(part, shells, alive, found)
+
+    def _alive_parts(self, unit: Unit, found: Basket) -> Iterator[tuple[Part, range, Mask]]:
+        """Yield cores and shells of which any combination satisfies all, and which of them do."""
         batch, kept = self._kept_cores(unit, found)
         if not kept.any() or not len(unit.shells):
             return
@@ -312,7 +317,19 @@ class Scorer:
             shells = range(first, min(first + step, unit.shells.stop))
             alive = self._alive(part, shells, found)
             if alive.any():
-                self._score_alive(part, shells, alive, found)
+                yield part, shells, alive
+
+    def refuse_contradiction(self) -> None:
+        """Refuse constraints that leave nothing, before anything is predicted.
+
+        Raises:
+            DesignSpaceError: It says what each constraint removed.
+        """
+        found = self._basket()
+        units = (unit for task in range(self.tasks) for unit in self._units(task))
+        if any(True for unit in units for _ in self._alive_parts(unit, found)):
+            return
+        raise DesignSpaceError(self.space.nothing_left(found.harvest().removed))
 
     def _family(self, cores: range) -> npt.NDArray[np.intp]:
         if len(self.families) == 1:

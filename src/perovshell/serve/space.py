@@ -188,6 +188,12 @@ class DesignSpace:
             )
             raise DesignSpaceError(msg)
 
+    def nothing_left(self, removed: Mapping[str, int]) -> str:
+        """Say which constraints removed how many combinations, where none is left."""
+        ordered = sorted(removed.items(), key=lambda one: (-one[1], one[0]))
+        counts = ", ".join(f"{name} {count:,}" for name, count in ordered)
+        return f"design space {self.name}: the constraints leave nothing of {self.size:,}: {counts}"
+
     @classmethod
     def from_yaml(cls, source: Path | str | None, reader: FormulaReader) -> DesignSpace:
         """Read a design space from a file, the name of a preset, or the default preset.
