@@ -158,6 +158,33 @@ def evaluate(
     typer.echo(f"Report: {html_path}\nFigures: {json_path}")
 
 
+@app.command()
+def backtest(
+    *,
+    workspace: WorkspaceOption = None,
+    data: Annotated[Path | None, typer.Option(help="Dataset folder; else the bundled one.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="JSON file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank by models of earlier years and see where later combinations stand: a minute."""
+    from perovshell import backtest as backtests
+    from perovshell.data.dataset import Dataset
+    from perovshell.workspace import write_file
+
+    place = Workspace.locate(workspace)
+    dataset = Dataset.bundled() if data is None else Dataset.from_folder(data)
+    steps = backtests.steps(dataset)
+    with typer.progressbar(length=steps, label="Ranking the past", file=sys.stderr) as bar:
+        found = backtests.backtest(dataset, advance=lambda: bar.update(1))
+    text = json.dumps(found.to_json(), indent=1)
+    path = write_file(output or place.reports / "backtest.json", text)
+    if as_json:
+        typer.echo(text)
+        return
+    typer.echo("\n".join(found.lines()))
+    typer.echo(f"Figures: {path}")
+
+
 # Use -----------------------------------------------------------------------------------------
 
 
@@ -301,10 +328,10 @@ def rank(  # noqa: PLR0913
         if measure_next:
             said["measure_next"] = [vars(one) for one in ranking.measure_next]
         typer.echo(json.dumps(said))
-        return
-    for text in tables.summary(ranking, measure_next=measure_next):
-        typer.echo(text)
-    typer.echo(f"All {len(ranking.candidates)} lines: {csv_path}\nReport: {html_path}")
+    else:
+        for text in tables.summary(ranking, measure_next=measure_next):
+            typer.echo(text)
+        typer.echo(f"All {len(ranking.candidates)} lines: {csv_path}\nReport: {html_path}")
     if not ranking.is_complete:
         typer.echo("Stopped early; go on with --resume.", err=True)
         raise typer.Exit(SOME_FAILED)

@@ -33,6 +33,10 @@ class ClusterError(PerovshellError):
     """A cluster cannot be reached, has no workers, or failed."""
 
 
+class BacktestLeakError(PerovshellError):
+    """A model of a backtest knows what it is tested on."""
+
+
 class MissingExtraError(PerovshellError, ImportError):
     """A part of Perovshell needs packages of an extra that is not installed."""
 

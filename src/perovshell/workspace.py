@@ -116,3 +116,18 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
+
+
+def write_file(path: Path, text: str) -> Path:
+    """Write a text file with the folders it stands in; return its path.
+
+    Raises:
+        WorkspaceError: The folder is not writable.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, f"{text}\n".encode())
+    except OSError as error:
+        msg = f"{path}: cannot be written ({error.strerror})"
+        raise WorkspaceError(msg) from error
+    return path

@@ -171,10 +171,10 @@ def test_a_target_without_skill_orders_by_its_shrunk_differences(model: Model) -
     center = model.predictor.plqy.null_value
     for slope in (0.0, 0.5):
         own = objectives(claim_skill(model, "plqy", has_skill=False, slope=slope))
-        moved = own.plqy(np.array([center - 10, center + 10]), np.array(0.0))
+        moved = own.plqy(np.array([center - 10, center + 10]))
         assert moved[1] - moved[0] == pytest.approx(slope * 20)
     own = objectives(claim_skill(model, "plqy", has_skill=True, slope=0.5))
-    assert own.plqy(np.array(center + 7), np.array(0.0)) == pytest.approx(center + 7)
+    assert own.plqy(np.array(center + 7)) == pytest.approx(center + 7)
 
 
 def test_a_half_life_without_skill_shrinks_to_the_null_model(model: Model) -> None:
@@ -191,20 +191,29 @@ def test_measured_plqy_of_the_combination_pulls_by_papers() -> None:
     assert Objectives.pooled(50.0, Measured(1, 90.0)) == pytest.approx(70.0)
 
 
-def test_a_shell_moves_by_its_papers(model: Model) -> None:
+def test_a_shell_moves_by_what_its_papers_found_beyond_the_model(model: Model) -> None:
     own = objectives(model)
-    by_shell: dict[str, dict[str, list[float]]] = {}
-    for row in model.predictor.literature.samples:
-        if row["plqy_percent"] is not None and row["shell"] != "none":
-            papers = by_shell.setdefault(row["shell"], {})
-            papers.setdefault(row["paper"], []).append(row["plqy_percent"])
-    means = {s: [np.mean(v) for v in papers.values()] for s, papers in by_shell.items()}
-    center = np.mean([value for values in means.values() for value in values])
-    silica = model.predictor.featurizer.reader.read_shell("SiO2")
-    papers = len(means["SiO2"])
-    expected = papers / (papers + 4) * (np.mean(means["SiO2"]) - center)
-    assert own.of_shell_plqy(silica) == pytest.approx(expected)
+    predictor = model.predictor
+    beyond: dict[str, list[float]] = {}
+    for row in predictor.literature.samples:
+        if row["plqy_percent"] is not None and row["shell"] == "SiO2":
+            matrix = predictor.featurizer.matrix([predictor.literature.item(row)])
+            expected = own.plqy(predictor.plqy.predict(matrix))[0]
+            beyond.setdefault(row["paper"], []).append(row["plqy_percent"] - expected)
+    mean = np.mean([np.mean(values) for values in beyond.values()])
+    silica = predictor.featurizer.reader.read_shell("SiO2")
+    papers = len(beyond)
+    assert own.of_shell_plqy(silica) == pytest.approx(papers / (papers + 4) * mean)
     assert own.shell_papers(silica) == papers
+    unseen = predictor.featurizer.reader.read_shell("HfO2")
+    assert own.of_shell_plqy(unseen) == 0.0
+
+
+def test_a_thin_stressor_orders_by_the_shell_alone(model: Model) -> None:
+    own, gain = objectives(model), model.predictor.gain
+    assert gain.papers.get("sonication", 0) < 5
+    silica = model.predictor.featurizer.reader.read_shell("SiO2")
+    assert own.log_gain(silica, "sonication") == gain.null + gain.of_shell(silica)
 
 
 # Constraints ---------------------------------------------------------------------------------
@@ -245,6 +254,13 @@ def test_what_is_included_alone_is_ranked(model: Model) -> None:
     one = {"combinations": ["CsPbBr3/PMMA"]}
     lines = lines_of(with_(constraints={"include": one}), model)
     assert [(line.core, line.shell) for line in lines] == [("CsPbBr3", "PMMA")]
+
+
+def test_a_core_is_no_shell_of_itself(model: Model) -> None:
+    shells = ["CsPbBr3", "CsPbBr3|SiO2", "SiO2|CsPbBr3", "SiO2"]
+    found = rank(with_(cores=["Cs2Pb2Br6", "CsPbI3"], shells=shells), model=model)
+    assert found.removed == {"shell_is_core": 2}
+    assert ("CsPbI3", "CsPbBr3") in {(line.core, line.shell) for line in found.candidates}
 
 
 def test_a_tolerance_window_keeps_what_lies_in_it(model: Model) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -198,6 +198,16 @@ class Literature:
         if item.core is None:
             return []
         return self._by_combination.get((item.core.key, shell_text(item.layers)), [])
+
+    def item(self, row: Mapping[str, Any]) -> Combination:
+        """Return the combination of a sample; what is not told of it is unknown."""
+        return Combination(
+            self._reader.read_core(row["core"]),
+            self._reader.read_shell(row["shell"]),
+            row["structure"],
+            "unknown",
+            "unknown",
+        )
 
     def combinations(self) -> Iterator[tuple[Composition, str, list[Neighbour]]]:
         """Yield each distinct core and shell with its samples."""

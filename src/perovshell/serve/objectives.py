@@ -16,13 +16,14 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.formula import shell_text
-from perovshell.data.shells import ShellMaterial
+from perovshell.data.shells import NONE, ShellMaterial
 from perovshell.data.vocabulary import column_name
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour
@@ -92,7 +93,6 @@ class Objectives:
         self.names = tuple(name for name in WISHES if space.wishes[name] > 0)
         self._weights = {name: space.wishes[name] for name in self.names}
         self._total = sum(self._weights.values())
-        self._plqy_shells = _mean_plqy_by_shell(model)
         self._outcomes = _outcomes(model)
 
     def slope(self, target: str) -> float:
@@ -104,25 +104,42 @@ class Objectives:
 
     def shell_papers(self, layers: Layers) -> int:
         """Return how many papers measured the PLQY of a shell."""
-        return int(self._plqy_shells["shells"].get(shell_text(layers), (0, 0.0))[0])
+        return self._plqy_shells.get(shell_text(layers), (0, 0.0))[0]
 
     def of_shell_plqy(self, layers: Layers) -> float:
-        """Return what papers on a shell add to its PLQY in percent, partially pooled."""
+        """Return what papers on a shell found beyond the prediction, in percent, partially pooled.
+
+        Beyond the prediction that orders, so that a shell tried on poor cores is not marked down
+        for them, and what the model learned of a shell does not count twice.
+        """
         if self.raw:
             return 0.0
-        papers, mean = self._plqy_shells["shells"].get(shell_text(layers), (0, 0.0))
-        share = papers / (papers + SHELL_PRIOR_PAPERS)
-        return float(share * (mean - self._plqy_shells["center"]))
+        papers, beyond = self._plqy_shells.get(shell_text(layers), (0, 0.0))
+        return papers / (papers + SHELL_PRIOR_PAPERS) * beyond
 
-    def plqy(self, predicted: Floats, of_shell: Floats) -> Floats:
-        """Return the PLQY (percent) that orders, before measurements of the very combination.
+    @cached_property
+    def _plqy_shells(self) -> dict[str, tuple[int, float]]:
+        """By shell, how many papers measured its PLQY and how far beyond the prediction."""
+        predictor = self.model.predictor
+        rows = [
+            row
+            for row in predictor.literature.samples
+            if row["plqy_percent"] is not None and row["shell"] != NONE
+        ]
+        if not rows:
+            return {}
+        items = [predictor.literature.item(row) for row in rows]
+        matrix = predictor.featurizer.matrix(items, elements_too=predictor.needs_elements)
+        expected = self.plqy(predictor.plqy.predict(matrix)).tolist()
+        found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for row, value in zip(rows, expected, strict=True):
+            found[row["shell"]][row["paper"]].append(row["plqy_percent"] - value)
+        return {shell: (len(papers), _mean_of_means(papers)) for shell, papers in found.items()}
 
-        Args:
-            predicted: Predictions of the model.
-            of_shell: What papers on the shell add; see `of_shell_plqy`.
-        """
+    def plqy(self, predicted: Floats) -> Floats:
+        """Return the PLQY (percent) that orders, before papers on the shell or combination."""
         center = self.model.predictor.plqy.null_value
-        return center + self.slope("plqy") * (predicted - center) + of_shell
+        return center + self.slope("plqy") * (predicted - center)
 
     @staticmethod
     def pooled(value: Floats | float, measured: Measured) -> Any:
@@ -132,8 +149,10 @@ class Objectives:
 
     def log_gain(self, layers: Layers, stressor: str) -> float:
         """Return the log gain that orders: tests of the shell and its class, the rest shrunk."""
-        gain = self.model.predictor.gain
-        shrunk = self.slope("gain") * gain.of_stressor(stressor)
+        predictor = self.model.predictor
+        gain = predictor.gain
+        is_thin = predictor.is_thin(gain.papers, [stressor])[0]
+        shrunk = 0.0 if is_thin else self.slope("gain") * gain.of_stressor(stressor)
         return float(gain.null + shrunk + gain.of_shell(layers))
 
     def half_life(self, predicted: Floats, stressor: str) -> Floats:
@@ -155,7 +174,7 @@ class Objectives:
             of_shell: What papers on each shell add to its PLQY.
             gain: Gain that orders, a row a stressor.
         """
-        value = percent(self.plqy(columns["plqy_percent"], of_shell))
+        value = percent(self.plqy(columns["plqy_percent"]) + of_shell)
         bound = self.model.predictor.plqy.scores.quantile(BOUND_COVERAGE)
         lives = [columns[f"half_life_h_{column_name(own)}"] for own in self.space.stressors]
         return Ranked(
@@ -276,17 +295,5 @@ def measured_plqy(rows: Sequence[Neighbour]) -> Measured | None:
     return Measured(len(papers), sum(papers.values()) / len(papers)) if papers else None
 
 
-def _mean_plqy_by_shell(model: Model) -> dict[str, Any]:
-    """Return for each shell (papers, mean of the papers' mean PLQY), and the mean over papers."""
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in model.predictor.literature.samples:
-        if row["plqy_percent"] is not None and row["shell"] != "none":
-            found[row["shell"]][row["paper"]].append(row["plqy_percent"])
-    means = {
-        shell: [sum(values) / len(values) for values in papers.values()]
-        for shell, papers in found.items()
-    }
-    every = [value for values in means.values() for value in values]
-    center = sum(every) / len(every) if every else 0.0
-    shells = {shell: (len(values), sum(values) / len(values)) for shell, values in means.items()}
-    return {"center": center, "shells": shells}
+def _mean_of_means(papers: Mapping[str, Sequence[float]]) -> float:
+    return sum(sum(values) / len(values) for values in papers.values()) / len(papers)

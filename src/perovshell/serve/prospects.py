@@ -91,20 +91,10 @@ def best_known(objectives: Objectives) -> float:
     Its PL lies in the window and its PLQY is as measured; the rest is as predicted.
     """
     predictor = objectives.model.predictor
-    reader = predictor.featurizer.reader
     rows = [row for row in predictor.literature.samples if _fits(objectives, row)]
     if not rows:
         return 0.0
-    items = [
-        Combination(
-            reader.read_core(row["core"]),
-            reader.read_shell(row["shell"]),
-            row["structure"],
-            "unknown",
-            "unknown",
-        )
-        for row in rows
-    ]
+    items = [predictor.literature.item(row) for row in rows]
     prospects = Prospects.of(objectives, items)
     desirable = objectives.desirabilities(prospects.columns, prospects.ranked)
     if "pl" in desirable:

@@ -36,6 +36,8 @@ _DIVERSE: Final = 0.6
 """Least distance of two combinations of a batch: three tenths of a site exchanged, or a shell of
 another class."""
 _POOL: Final = 1000
+_WEIGHED: Final = 400
+"""Lines whose chances are drawn: each is compared with each."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Candidate:
         values: Numeric output columns of the prediction, `pl_in_window` (probability) where a
             window is asked for, and `plqy_ranked`, `plqy_ranked_lower`, `gain_ranked_S` and
             `half_life_ranked_S` (what the order rests on).
-        on_front: Chance that none of the lines shown beats it in all wishes.
+        on_front: Chance that none of the first lines beats it in all wishes; NaN further down.
         in_front: Whether none does at their values.
         above_next: Chance that it is better than the next line; NaN for the last.
         alike: Number of other lines with the same score: nothing known tells them apart.
@@ -241,12 +243,13 @@ def _harvest(scorer: Scorer, run: Run, advance: Callable[[int], None]) -> Harves
             progress.add(tasks, part)
             advance(_seen(part))
     except KeyboardInterrupt:
-        progress.save()
         if not progress.found.ranked:
             raise
+        progress.save()
         return progress.found
     except BaseException:
-        progress.save()
+        if progress.found.ranked:
+            progress.save()
         raise
     progress.discard()
     return progress.found
@@ -316,7 +319,9 @@ class _Finisher:
         self, prospects: Prospects, index: Sequence[int], listed: int, score: Mapping[int, float]
     ) -> list[Candidate]:
         desirable = self.objectives.desirabilities(prospects.columns, prospects.ranked)
-        chance = chances(self.objectives, prospects)
+        chance = chances(self.objectives, prospects.rows(range(min(len(index), _WEIGHED))))
+        on_front = [*chance.on_front.tolist(), *[math.nan] * len(index)]
+        above_next = [*chance.above_next.tolist(), *[math.nan] * len(index)]
         front = set(self.found.front_index.tolist())
         equal = Counter(score[own] for own in index[:listed])
         lines = []
@@ -328,9 +333,9 @@ class _Finisher:
                     score=math.exp(score[own]),
                     desirabilities={name: float(column[row]) for name, column in desirable.items()},
                     values=self._values(prospects, row),
-                    on_front=float(chance.on_front[row]),
+                    on_front=on_front[row],
                     in_front=own in front,
-                    above_next=float(chance.above_next[row]) if row + 1 < listed else math.nan,
+                    above_next=above_next[row] if row + 1 < listed else math.nan,
                     alike=max(equal[score[own]] - 1, 0),
                 )
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.formula import CompositionBatch, shell_text
-from perovshell.errors import DesignSpaceError
+from perovshell.errors import DesignSpaceError, FormulaError
 from perovshell.model import Model
 from perovshell.models.outputs import DEFAULT_COVERAGE
 from perovshell.models.product import Product
@@ -253,6 +254,8 @@ class Scorer:
         featurizer = self.model.predictor.featurizer
         gaps = cores.rows[:, featurizer.names.index("bulk gap by Vegard")]
         own = [self._shells[place] for place in shells]
+        if self._of_the_core:
+            yield "shell_is_core", ~self._named(own, numbers, self._of_the_core)
         if holds.exclude.combinations:
             yield "exclude", ~self._named(own, numbers, holds.exclude.combinations)
         if holds.include.combinations:
@@ -278,6 +281,18 @@ class Scorer:
         for core, shell in pairs:
             by_shell[shell].append(core)
         return np.array([np.isin(numbers, by_shell[shell_text(layers)]) for layers in own])
+
+    @cached_property
+    def _of_the_core(self) -> frozenset[tuple[int, str]]:
+        """The combinations whose innermost layer is the core over again."""
+        reader = self.model.predictor.featurizer.reader
+        found = set()
+        for layers in self._shells:
+            with contextlib.suppress(FormulaError):
+                core = self.space.cores.find(reader.read_core(layers[0].name))
+                if core is not None:
+                    found.add((core, shell_text(layers)))
+        return frozenset(found)
 
     @cached_property
     def _known(self) -> frozenset[tuple[int, str]]:

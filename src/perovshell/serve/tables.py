@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from perovshell.data.vocabulary import column_name
+from perovshell.serve.charts import number
 from perovshell.serve.ranking import Candidate, Ranking
+from perovshell.workspace import write_atomically
 
 MARKDOWN_LINES = 50
 """Lines of the Markdown table; the CSV has all."""
@@ -145,25 +147,16 @@ def _markdown_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
-def short(value: float) -> str:
-    """Write a number for reading: three digits, no limit as a word."""
-    if math.isnan(value):
-        return "unknown"
-    if math.isinf(value):
-        return "no limit"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
-
-
 def interval_text(line: Candidate, column: str) -> str:
     """Return a value with its interval."""
-    value, low, high = (short(line.values[column + end]) for end in ("", "_lower", "_upper"))
+    value, low, high = (number(line.values[column + end]) for end in ("", "_lower", "_upper"))
     return f"{value} [{low}, {high}]"
 
 
 def gain_text(line: Candidate, stressor: str) -> str:
     """Return a gain with its lower bound."""
     column = f"stability_gain_{column_name(stressor)}"
-    return f"{short(line.values[column])} ({short(line.values[column + '_lower'])})"
+    return f"{number(line.values[column])} ({number(line.values[column + '_lower'])})"
 
 
 def write_parquet(ranking: Ranking, path: Path) -> bool:
@@ -179,7 +172,9 @@ def write_parquet(ranking: Ranking, path: Path) -> bool:
         return False
     header, rows = table(ranking)
     columns = {name: [row[place] for row in rows] for place, name in enumerate(header)}
-    parquet.write_table(pa.table(columns), path)
+    content = io.BytesIO()
+    parquet.write_table(pa.table(columns), content)
+    write_atomically(path, content.getvalue())
     return True
 
 
@@ -219,7 +214,7 @@ def _line_texts(line: Candidate, stressors: Sequence[str]) -> list[str]:
     cells += [interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")]
     said = [_columns([*cells, *(gain_text(line, name) for name in stressors)])]
     known = [
-        f"PL {short(row.pl_peak_nm)} nm" if row.pl_peak_nm is not None else ""
+        f"PL {number(row.pl_peak_nm)} nm" if row.pl_peak_nm is not None else ""
         for row in line.measured
     ]
     rests = f"     rests on: {line.rests_on}{_context(line)}"
