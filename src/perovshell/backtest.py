@@ -15,7 +15,7 @@ import hashlib
 import math
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Final
@@ -214,7 +214,7 @@ def rankings(space: DesignSpace, model: Model, before: Dataset) -> dict[str, Flo
     own = scores.reshape(space.cores.size, len(space.shells))
     count = Counter(shell for shell, _ in {(x.shell, x.paper_id) for x in before.samples.values()})
     plqy = _plqy_of_shells(before)
-    by_shell = {"papers": count, "shell_plqy": plqy}
+    by_shell: dict[str, Mapping[str, float]] = {"papers": count, "shell_plqy": plqy}
     naive = {
         name: np.array([float(values.get(shell_text(own), 0.0)) for own in space.shells])
         for name, values in by_shell.items()
