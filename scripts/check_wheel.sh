@@ -1,6 +1,6 @@
 #!/bin/sh
-# Build the wheel, install it without extras into a fresh environment, and predict from another
-# folder: what a user of the base install gets.
+# Build the wheel, install it without extras into a fresh environment, and predict and rank from
+# another folder: what a user of the base install gets.
 set -eu
 top=$(pwd)
 python=$top/$1
@@ -18,6 +18,8 @@ model=workspace/models/$(cat workspace/models/champion)
 printf 'core,shell\nCsPbBr3,SiO2\nFAPbBr3,PMMA\n' > in.csv
 base/bin/perovshell --version
 base/bin/perovshell predict in.csv -o out.csv --model "$model"
+base/bin/perovshell rank --model "$model" -o ranked > ranked.txt
+test -s ranked/report.html && test -s ranked/ranking.csv && test -s ranked/ranking.md
 base/bin/python - <<'PY'
 import importlib.util
 
