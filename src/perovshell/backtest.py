@@ -197,6 +197,7 @@ def space_of(before: Dataset, samples: Sequence[Sample]) -> DesignSpace:
         "structures": ["core/shell"],
         "stressor": "water",
         "wishes": WISHES,
+        "constraints": {"insoluble_in_water": False},
     }
     return DesignSpace.from_mapping(asked, before.reader)
 

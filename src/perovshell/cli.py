@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perovshell.errors import InputError, PerovshellError
-from perovshell.workspace import Workspace
+from perovshell.workspace import Workspace, refuse_unwritable
 
 if TYPE_CHECKING:
     from perovshell.model import Model
@@ -257,7 +257,12 @@ def _window(text: str | None) -> tuple[float, float] | None:
 @app.command()
 def rank(  # noqa: PLR0913
     space: Annotated[
-        str | None, typer.Argument(metavar="[SPACE.yaml]", help="Design space or preset.")
+        str | None,
+        typer.Argument(
+            metavar="[SPACE.yaml]",
+            help="Design space, or a preset: green-emitter (the default), red-emitter, "
+            "blue-emitter, lead-free. docs/ranking.md says what a space may hold.",
+        ),
     ] = None,
     *,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Report folder.")] = None,
@@ -292,16 +297,20 @@ def rank(  # noqa: PLR0913
     from perovshell.serve import ranking as ranks
     from perovshell.serve import tables
     from perovshell.serve.report import write_report
+    from perovshell.serve.scoring import Options
     from perovshell.serve.space import DesignSpace
 
     place = Workspace.locate(workspace)
     loaded = _load(model, workspace)
     checked = DesignSpace.from_yaml(space, loaded.predictor.featurizer.reader)
     folder = output or place.reports / checked.name
-    run = ranks.Run(engine, jobs, scheduler, folder / "ranking.part.npz", resume, yes)
+    kept = folder / "ranking.part.npz"
+    run = ranks.Run(engine, jobs, scheduler, kept, resume, yes)
     checked.refuse_size(yes=yes)
+    Options(by)
     told = f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process"
     typer.echo(told, err=True)
+    refuse_unwritable(folder)
     with _rate_bar(checked.size) as advance:
         ranking = ranks.rank(
             checked,
@@ -332,7 +341,9 @@ def rank(  # noqa: PLR0913
         for text in tables.summary(ranking, measure_next=measure_next):
             typer.echo(text)
         typer.echo(f"All {len(ranking.candidates)} lines: {csv_path}\nReport: {html_path}")
-    if not ranking.is_complete:
+    if ranking.is_complete:
+        kept.unlink(missing_ok=True)
+    else:
         typer.echo("Stopped early; go on with --resume.", err=True)
         raise typer.Exit(SOME_FAILED)
 
@@ -347,7 +358,8 @@ def _rate_bar(size: int) -> Iterator[Callable[[int], None]]:
             nonlocal done
             done += count
             rate = done / max(time.monotonic() - start, 1e-3)
-            bar.label = f"Ranking ({rate / 1e6:.2f} million/s)"
+            if sys.stderr.isatty():
+                bar.label = f"Ranking ({rate / 1e6:.2f} million/s)"
             bar.update(count)
 
         yield advance

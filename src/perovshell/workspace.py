@@ -131,3 +131,20 @@ def write_file(path: Path, text: str) -> Path:
         msg = f"{path}: cannot be written ({error.strerror})"
         raise WorkspaceError(msg) from error
     return path
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written into, before work begins for it.
+
+    The nearest folder that is there is tried, and nothing is left behind.
+
+    Raises:
+        WorkspaceError: The folder is not writable.
+    """
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.NamedTemporaryFile(dir=nearest, prefix=".probe-"):
+            pass
+    except OSError as error:
+        msg = f"folder {folder}: cannot be written ({error.strerror})"
+        raise WorkspaceError(msg) from error

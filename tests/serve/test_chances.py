@@ -9,11 +9,13 @@ import pytest
 from perovshell.features.featurizer import Combination
 from perovshell.model import Model
 from perovshell.models.conformal import Scores
-from perovshell.serve.advice import experiments
+from perovshell.serve.advice import experiments, shared_part
 from perovshell.serve.chances import (
-    chances,
+    above_next,
     log_residual,
     normal_cdf,
+    normal_quantile,
+    on_front,
     outcomes,
     random_levels,
     residual,
@@ -53,6 +55,7 @@ def test_residuals_have_the_quantiles_of_their_scores() -> None:
 
 def test_the_normal_distribution_is_known_to_four_digits() -> None:
     for z in (-3.0, -1.0, 0.0, 0.5, 1.6449):
+        assert normal_quantile(normal_cdf(np.array(z))) == pytest.approx(z)
         assert normal_cdf(np.array(z)) == pytest.approx(0.5 * (1 + math.erf(z / 2**0.5)), abs=1e-4)
 
 
@@ -67,9 +70,17 @@ def test_drawn_pl_lies_in_the_window_as_often_as_its_probability_says(model: Mod
 def test_of_two_equal_lines_either_may_be_better(model: Model) -> None:
     own = objectives(model)
     twice = Prospects.of(own, items(model, ("FAPbBr3", "ZrO2"), ("FAPbBr3", "ZrO2")))
-    found = chances(own, twice)
-    assert found.above_next[0] == pytest.approx(0.5, abs=0.06)
-    assert found.on_front == pytest.approx([found.on_front[0]] * 2, abs=0.1)
+    # The draws of a combination are its own: the same one twice is a tie in each of them.
+    assert above_next(own, twice).tolist() == [0.5]
+    alone = on_front(own, twice)
+    assert alone[0] == alone[1] == 1.0
+
+
+def test_chances_do_not_depend_on_the_list(model: Model) -> None:
+    own = objectives(model)
+    names = [("CsPbBr3", "SiO2"), ("FAPbBr3", "PMMA"), ("CsPbBr3", "ZrO2")]
+    three, two = (Prospects.of(own, items(model, *names[:count])) for count in (3, 2))
+    assert above_next(own, three)[0] == above_next(own, two)[0]
 
 
 def test_a_line_that_is_far_better_is_above_the_next(model: Model) -> None:
@@ -77,9 +88,9 @@ def test_a_line_that_is_far_better_is_above_the_next(model: Model) -> None:
     two = Prospects.of(own, items(model, ("CsPbBr3", "SiO2"), ("CsPbBr3", "ZrO2")))
     ranked = dataclasses.replace(two.ranked, plqy=np.array([95.0, 5.0]))
     columns = {**two.columns, "plqy_scale": np.array([1e-3, 1e-3])}
-    found = chances(own, dataclasses.replace(two, ranked=ranked, columns=columns))
-    assert found.above_next.tolist() == [1.0]
-    assert found.on_front.tolist() == [1.0, 0.0]
+    sure = dataclasses.replace(two, ranked=ranked, columns=columns)
+    assert above_next(own, sure).tolist() == [1.0]
+    assert on_front(own, sure).tolist() == [1.0, 0.0]
 
 
 def test_combinations_of_one_shell_share_its_stability(model: Model) -> None:
@@ -99,6 +110,33 @@ def test_experiments_of_every_kind_are_weighed(model: Model) -> None:
     # A whole combination tells at least what its bare core tells of it alone.
     single = experiments(own, Prospects.of(own, items(model, ("CsPbBr3", "SiO2"))))
     assert all(one.worth == pytest.approx(0.0, abs=1e-9) for one in single)
+
+
+def test_a_bare_core_that_shares_nothing_is_worth_nothing(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = objectives(model)
+    names = [(core, shell) for core in DATA["cores"] for shell in DATA["shells"]]
+    prospects = Prospects.of(own, items(model, *names))
+    worth = {}
+    for share in (0.0, 0.5, 0.9):
+        monkeypatch.setattr("perovshell.serve.advice.shared_part", lambda _, own=share: own)
+        found = experiments(own, prospects)
+        worth[share] = max(one.worth for one in found if one.kind == "bare control")
+    assert worth[0.0] == pytest.approx(0.0, abs=1e-12)
+    assert 0.0 < worth[0.5] < worth[0.9]
+
+
+def test_what_bare_and_coated_share_follows_from_how_carrying_narrows(model: Model) -> None:
+    own = model.predictor.plqy
+    size = np.arange(1.0, 10.0)
+    groups = [str(k) for k in range(9)]
+    half = dataclasses.replace(
+        own, scores=Scores.of(size, groups), carried_scores=Scores.of(0.6 * size, groups)
+    )
+    assert shared_part(half) == pytest.approx(0.8)
+    wider = dataclasses.replace(half, carried_scores=Scores.of(1.1 * size, groups))
+    assert shared_part(wider) == 0.0
 
 
 def test_what_is_certain_is_not_worth_an_experiment(model: Model) -> None:

@@ -1,5 +1,6 @@
 """Engines give the same ranking, lose nothing, and a stopped ranking goes on."""
 
+import dataclasses
 import os
 import signal
 import socket
@@ -14,7 +15,10 @@ import pytest
 
 from perovshell.errors import ClusterError, WorkspaceError
 from perovshell.model import Model
-from perovshell.serve.ranking import Ranking, Run, rank
+from perovshell.serve.engine import Job
+from perovshell.serve.lines import Ranking
+from perovshell.serve.ranking import Run, rank, read_space
+from perovshell.serve.scoring import Options
 from perovshell.serve.tables import table
 
 SPACE: dict[str, Any] = {
@@ -106,6 +110,14 @@ def test_a_cluster_that_loses_a_worker_half_way_gives_the_same(
     assert workers[0].wait(timeout=10) == -signal.SIGKILL
     assert 0 < killed_at < seen == found.space.size
     assert result(found) == alone
+    assert result(rank(SPACE, model=model, run=run(engine="dask", scheduler=address))) == alone
+
+
+def test_a_worker_of_another_version_is_refused(model: Model) -> None:
+    found = read_space(SPACE, model)
+    job = dataclasses.replace(Job.of(found, model, Options()), version="0.0.1")
+    with pytest.raises(ClusterError, match=r"the ranking is of 0\.0\.1: install the same"):
+        job.harvest([0])
 
 
 def test_a_local_cluster_is_started_where_none_is_named(
@@ -154,7 +166,11 @@ def test_an_interrupted_ranking_keeps_what_it_found_and_goes_on(
     assert seen[0] == part.seen
     assert sum(seen) == whole.space.size
     assert result(whole) == alone
-    assert not kept.exists()
+    # What comes after a ranking, as its report, cannot lose it: it only has to be finished again.
+    again: list[int] = []
+    finished = rank(SPACE, model=model, run=run(keep_in=kept, resume=True), advance=again.append)
+    assert again == [whole.space.size]
+    assert result(finished) == alone
 
 
 def test_processes_can_be_interrupted_too(
@@ -187,7 +203,7 @@ def test_another_space_or_order_is_not_gone_on_with(model: Model, tmp_path: Path
     kept = tmp_path / "ranking.part.npz"
     rank(SPACE, model=model, run=run(keep_in=kept), advance=stop_after(2))
     for changed in ({"by": "value"}, {"novel": True}):
-        with pytest.raises(WorkspaceError, match="of another space, model or order"):
+        with pytest.raises(WorkspaceError, match="of another space, model, order"):
             rank(SPACE, model=model, run=run(keep_in=kept, resume=True), **changed)
 
 

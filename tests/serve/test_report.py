@@ -26,7 +26,8 @@ from perovshell.serve.charts import (
     padded,
     whole_decades,
 )
-from perovshell.serve.ranking import Candidate, Overview, Ranking, rank
+from perovshell.serve.lines import Candidate, Overview, Ranking
+from perovshell.serve.ranking import rank
 from perovshell.serve.report import CARDS, SHOWN, number, render, write_report
 from perovshell.serve.report_plots import FAMILIES, PLOTTED, SHELLS, axes, heat_map
 from perovshell.serve.tables import csv_text, markdown_text

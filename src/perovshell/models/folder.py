@@ -32,7 +32,7 @@ from perovshell.models.evidence import Domain, Literature
 from perovshell.models.predictor import Predictor
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
 
-FORMAT = 2
+FORMAT = 3
 KIND = "perovshell-model"
 MANIFEST = "manifest.json"
 TARGETS = ("pl", "plqy", "lifetime", "gain")

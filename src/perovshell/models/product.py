@@ -383,12 +383,16 @@ class Product:
     @cached_property
     def _lifetime_effects(self) -> tuple[Floats, Floats, Mask]:
         """Null model (n_stressors,), effects (n_stressors, n_s, n_x), and which are thin."""
-        model, shape = self.predictor.lifetime, (len(self.shells), len(self.contexts))
-        items = [replace(own, layers=layers) for layers in self.shells for own in self.contexts]
-        effects = model.predict_effects(self.stressors, items)
+        model, word = self.predictor.lifetime, "unknown"
+        shells = [Combination(None, layers, word, word, word) for layers in self.shells]
+        # Of shell and context together less that of the shell, the same for any shell.
+        both = [replace(own, layers=self.shells[0]) for own in self.contexts]
+        of_shell = model.predict_effects(self.stressors, shells)
+        of_context = model.predict_effects(self.stressors, both) - of_shell[:, :1]
+        effects = of_shell[:, :, None] + of_context[:, None, :]
         null = np.array([model.predict_null(name, [True])[0] for name in self.stressors])
         thin = self.predictor.is_thin(model.papers, self.stressors)
-        return null, effects.reshape(len(self.stressors), *shape), thin
+        return null, effects, thin
 
     @cached_property
     def _log_gain(self) -> Floats:

@@ -61,9 +61,17 @@ def shell_labels(item: Combination) -> tuple[str, ...]:
 
 def layer_labels(layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
     """Return the labels of a shell's materials and of their classes."""
-    classes = dict.fromkeys(f"class:{layer.material_class}" for layer in layers)
-    names = dict.fromkeys(f"shell:{layer.name}" for layer in layers)
-    return (*classes, *names)
+    return (*class_labels(layers), *name_labels(layers))
+
+
+def class_labels(layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
+    """Return the labels of the classes of a shell's materials."""
+    return tuple(dict.fromkeys(f"class:{layer.material_class}" for layer in layers))
+
+
+def name_labels(layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
+    """Return the labels of a shell's materials."""
+    return tuple(dict.fromkeys(f"shell:{layer.name}" for layer in layers))
 
 
 def gain_labels(stressor: str, layers: Sequence[ShellMaterial]) -> tuple[str, ...]:

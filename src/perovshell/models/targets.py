@@ -17,11 +17,16 @@ from perovshell.models.conformal import Scores
 from perovshell.models.difficulty import Difficulty
 from perovshell.models.forest import Forest
 from perovshell.models.prior import LinearPrior
-from perovshell.models.stability import layer_labels, lifetime_labels, shell_labels
+from perovshell.models.stability import (
+    class_labels,
+    lifetime_labels,
+    name_labels,
+    shell_labels,
+)
 
 Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
-_SCORES = ("scores", "step_scores", "carried_scores", "null_scores")
+_SCORES = ("scores", "signed_scores", "step_scores", "carried_scores", "null_scores")
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class RegressionModel:
         forest: The trees on what the prior leaves.
         columns: Descriptor columns of the trees.
         scores: Absolute out-of-fold residuals over their difficulty.
+        signed_scores: Residuals over their difficulty, with their sign; a bound counts to its lower
+            end. What is passed by so many new papers follows from these.
         replicated: Those of each combination that many papers measured, which `scores` leaves out.
         step_scores: Absolute errors of the shell's effect, over pairs of one core and paper.
         carry: Share of a measured bare sample's residual that its coated sample shares.
@@ -47,6 +54,7 @@ class RegressionModel:
     forest: Forest
     columns: npt.NDArray[np.intp]
     scores: Scores
+    signed_scores: Scores
     replicated: Mapping[str, Scores]
     step_scores: Scores
     carry: float
@@ -183,6 +191,7 @@ class GainModel:
         floors: Lower ends of the residuals: what was seen at least.
         papers: Papers with a two-sided test under each stressor.
         shell_papers: Papers with a two-sided test of each shell layer.
+        shell_tests: The same under each stressor, by `test_key`.
     """
 
     effects: PooledEffects
@@ -190,6 +199,12 @@ class GainModel:
     floors: Scores
     papers: Mapping[str, int]
     shell_papers: Mapping[str, int]
+    shell_tests: Mapping[str, int]
+
+    @staticmethod
+    def test_key(layer: str, stressor: str) -> str:
+        """Return the name of tests of a layer under a stressor."""
+        return f"{layer}, {stressor}"
 
     def predict(self, stressor: str, layers: Sequence[ShellMaterial]) -> float:
         """Return the log gain of a shell under a stressor."""
@@ -201,7 +216,18 @@ class GainModel:
 
     def of_shell(self, layers: Sequence[ShellMaterial]) -> float:
         """Return what tests of the shell and of its class add to the log gain, partially pooled."""
-        return sum(self.effects.effects.get(label, 0.0) for label in layer_labels(layers))
+        return self.of_class(layers) + self.of_names(layers)
+
+    def of_class(self, layers: Sequence[ShellMaterial]) -> float:
+        """Return what tests of all shells of its classes add to the log gain."""
+        return self._sum(class_labels(layers))
+
+    def of_names(self, layers: Sequence[ShellMaterial]) -> float:
+        """Return what tests of the very materials add to the log gain."""
+        return self._sum(name_labels(layers))
+
+    def _sum(self, labels: Sequence[str]) -> float:
+        return sum(self.effects.effects.get(label, 0.0) for label in labels)
 
     @property
     def null(self) -> float:
@@ -214,6 +240,7 @@ class GainModel:
             "effects": self.effects.to_json(),
             "papers": dict(self.papers),
             "shell_papers": dict(self.shell_papers),
+            "shell_tests": dict(self.shell_tests),
         }
         return data, _score_parts("scores", self.scores) | _score_parts("floors", self.floors)
 
@@ -226,6 +253,7 @@ class GainModel:
             _scores("floors", arrays),
             data["papers"],
             data["shell_papers"],
+            data["shell_tests"],
         )
 
 

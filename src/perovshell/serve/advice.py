@@ -2,14 +2,16 @@
 
 The worth of an experiment is its knowledge gradient (Frazier, Powell and Dayanik,
 10.1137/070693424): how much better, in score, the best choice is expected to be once its outcome
-is known. Three kinds are compared: making a combination of the list; measuring the bare core, whose
-residual a coated sample shares in part; and testing a shell until it fails, which moves what all
-its combinations are expected to last.
+is known. Three kinds are compared, all in one's own laboratory: making a combination of the list;
+measuring the bare core, whose residual a coated sample shares in part; and testing a shell until it
+fails, which moves what all its combinations are expected to last. PL, PLQY and stability are taken
+as independent, so that every expectation is a product of sums and none is a draw.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,18 +20,19 @@ import numpy.typing as npt
 
 from perovshell.data.formula import shell_text
 from perovshell.models.stability import GAIN_PRIOR_SD
-from perovshell.serve.chances import even_normals, normal_cdf, outcomes
-from perovshell.serve.objectives import Objectives
+from perovshell.models.targets import RegressionModel
+from perovshell.serve.chances import normal_cdf, normal_quantile, outcomes
+from perovshell.serve.objectives import LEAST, Objectives
 from perovshell.serve.prospects import Prospects
 
 Floats = npt.NDArray[np.float64]
 
 LOOKED_AT: Final = 60
 """First lines of a ranking among which the choice is made."""
-_OUTER, _INNER = 64, 96
-_SEED: Final = 1
-_SEVENTHS: Final = (-1.465, -0.792, -0.366, 0.0, 0.366, 0.792, 1.465)
-"""The middles of seven equally likely parts of the normal distribution."""
+_NODES: Final = 48
+"""Equally likely outcomes that a sum is over."""
+_KNOWN: Final = 16
+"""Equally likely outcomes of a bare core's PL, and of its PLQY."""
 
 
 @dataclass(frozen=True)
@@ -57,77 +60,97 @@ def experiments(objectives: Objectives, prospects: Prospects) -> tuple[Experimen
 
 
 class _Judge:
-    """Weighs experiments by outcomes that share what they share."""
+    """Weighs experiments on the first lines of a ranking."""
 
     def __init__(self, objectives: Objectives, prospects: Prospects) -> None:
         self.objectives = objectives
         self.prospects = prospects
-        self._random = np.random.default_rng(_SEED)
         self._cores = [item.core.formula if item.core else "" for item in prospects.items]
         self._shells = [shell_text(item.layers) for item in prospects.items]
         predictor = objectives.model.predictor
-        self._share = {"pl": predictor.pl.carry, "plqy": predictor.plqy.carry}
-        self._normal = self._shared_normals()
-        self._score = self._scores(prospects)
-        self._expected = self._score.mean(axis=(1, 2))
+        self._share = {name: shared_part(getattr(predictor, name)) for name in ("pl", "plqy")}
+        # What each wish makes of the score, by outcome: (n, outcomes).
+        self._parts = self._powers(prospects, _normals(_NODES))
+        self._means = {name: part.mean(axis=1) for name, part in self._parts.items()}
+        self._expected = self._product(self._means)
 
-    def _shared_normals(self) -> dict[str, Floats]:
-        """Draw normals of shape (n, outer, inner); those of one core share a part of each outer."""
-        cores = sorted(set(self._cores))
-        place = [cores.index(name) for name in self._cores]
-        found = {}
-        for target, share in self._share.items():
-            shared = even_normals(self._random, len(cores), _OUTER)[place, :, None]
-            own = even_normals(self._random, len(place), _OUTER * _INNER)
-            rest = math.sqrt(max(1.0 - share**2, 0.0))
-            found[target] = share * shared + rest * own.reshape(-1, _OUTER, _INNER)
-        shells = sorted(set(self._shells))
-        rows = [shells.index(name) for name in self._shells]
+    def _powers(self, prospects: Prospects, normal: Floats) -> dict[str, Floats]:
+        """Return each desirability to the power of its weight, at outcomes (k,) or (n, k)."""
+        count = len(prospects.items)
+        level = np.broadcast_to(normal_cdf(normal), (count, normal.shape[-1]))
         stressors = len(self.objectives.space.stressors)
-        for target in ("gain", "half_life"):
-            drawn = even_normals(self._random, stressors * len(shells), _OUTER * _INNER)
-            shape = (stressors, len(shells), _OUTER, _INNER)
-            found[target] = drawn.reshape(shape)[:, rows]
-        return found
-
-    def _scores(self, prospects: Prospects) -> Floats:
-        """Return scores, shape (n, outer, inner)."""
-        levels = {
-            name: normal_cdf(value).reshape(*value.shape[:-2], -1)
-            for name, value in self._normal.items()
-        }
+        every = np.broadcast_to(level, (stressors, *level.shape))
+        levels = {"pl": level, "plqy": level, "gain": every, "half_life": every}
         drawn = outcomes(self.objectives, prospects, levels)
-        score = np.exp(self.objectives.log_score(drawn))
-        return score.reshape(len(prospects.items), _OUTER, _INNER)
+        return {
+            name: np.maximum(value, LEAST) ** self.objectives.share(name)
+            for name, value in drawn.items()
+        }
+
+    def _product(self, parts: Mapping[str, Floats]) -> Floats:
+        total: Floats = np.ones(1)
+        for part in parts.values():
+            total = total * part
+        return total
 
     def _worth(self, rows: list[int], known: Floats) -> float:
         """Return the worth of knowing the expectations (n_rows, k) of some combinations."""
         others = np.delete(self._expected, rows)
-        best_other = float(others.max()) if len(others) else 0.0
+        best_other = float(others.max()) if len(others) else -math.inf
         after = float(np.maximum(known.max(axis=0), best_other).mean())
         return max(after - float(self._expected.max()), 0.0)
 
     def combinations(self) -> list[Experiment]:
         """Making and measuring each combination."""
         found = []
-        for row, (core, shell) in enumerate(zip(self._cores, self._shells, strict=True)):
-            worth = self._worth([row], self._score[row].reshape(1, -1))
-            structure = self.prospects.items[row].structure
-            what = f"{core} / {shell} ({structure})"
-            why = "settles PL, PLQY and stability of this combination"
+        for row, item in enumerate(self.prospects.items):
+            known: Floats = np.ones(1)
+            for part in self._parts.values():
+                known = np.multiply.outer(known, _few(part[row])).ravel()
+            worth = self._worth([row], self._centred([row], known[None]))
+            size = "" if math.isnan(item.core_size_nm) else f", {item.core_size_nm:g} nm"
+            medium = "" if item.medium == "unknown" else f", {item.medium}"
+            what = f"{self._cores[row]} / {self._shells[row]} ({item.structure}{size}{medium})"
+            why = "settles its PL, PLQY and stability"
             found.append(Experiment("combination", what, worth, why))
         return found
 
+    def _centred(self, rows: list[int], known: Floats) -> Floats:
+        """Return expectations moved to agree on average with those before the experiment."""
+        shift = self._expected[rows, None] - known.mean(axis=1, keepdims=True)
+        return np.asarray(known + shift)
+
     def bare_controls(self) -> list[Experiment]:
-        """Measuring each core bare."""
+        """Measuring each core bare: its residual is known, the rest of a coated one's is not."""
         found = []
         for core in dict.fromkeys(self._cores):
             rows = [row for row, name in enumerate(self._cores) if name == core]
-            worth = self._worth(rows, self._score[rows].mean(axis=2))
-            parts = [f"{self._share['pl']:.0%} of its PL", f"{self._share['plqy']:.0%} of its PLQY"]
-            why = f"a coated sample shares {' and '.join(parts)} residual; {_lines(rows)}"
-            found.append(Experiment("bare control", core, worth, why))
+            known = self._centred(rows, self._given_bare(rows))
+            peak, quantum_yield = (f"{self._share[name]:.2f}" for name in ("pl", "plqy"))
+            why = (
+                f"errors of a bare and a coated sample go together by {peak} in PL and "
+                f"{quantum_yield} in PLQY; {_lines(rows)}"
+            )
+            found.append(Experiment("bare control", core, self._worth(rows, known), why))
         return found
+
+    def _given_bare(self, rows: list[int]) -> Floats:
+        """Return expectations given a bare core's PL and PLQY residual, shape (n_rows, k)."""
+        own = self.prospects.rows(rows)
+        given = {name: self._means[name][rows, None] for name in self._means}
+        for name, share in self._share.items():
+            if name in given:
+                rest = math.sqrt(1.0 - share**2) * _normals(_NODES)
+                given[name] = np.stack(
+                    [
+                        self._powers(own, share * shared + rest)[name].mean(axis=1)
+                        for shared in _normals(_KNOWN)
+                    ],
+                    axis=1,
+                )
+        pair = [given.pop(name, np.ones((len(rows), 1))) for name in ("pl", "plqy")]
+        both = (pair[0][:, :, None] * pair[1][:, None, :]).reshape(len(rows), -1)
+        return np.asarray(both * self._product(given))
 
     def stability_tests(self) -> list[Experiment]:
         """Testing each shell until it fails."""
@@ -141,7 +164,7 @@ class _Judge:
             papers = max((gain.shell_papers.get(layer.name, 0) for layer in layers), default=0)
             variance = 1.0 / (GAIN_PRIOR_SD["shell"] ** -2 + papers / gain.effects.sigma**2)
             moved = variance / math.sqrt(variance + gain.effects.sigma**2)
-            worth = self._worth(rows, self._after_shift(rows, moved))
+            worth = self._worth(rows, self._centred(rows, self._after_shift(rows, moved)))
             why = (
                 f"tested two-sided in {papers} paper{'' if papers == 1 else 's'}; one more moves "
                 f"its expected gain by a factor of about {math.exp(moved):.2f}; {_lines(rows)}"
@@ -151,21 +174,41 @@ class _Judge:
         return found
 
     def _after_shift(self, rows: list[int], moved: float) -> Floats:
-        """Return expectations of some combinations after shifts of their log gain, (n_rows, k)."""
+        """Return expectations after shifts of the log gain, shape (n_rows, k)."""
         own = self.prospects.rows(rows)
-        levels = {
-            name: normal_cdf(value[..., rows, :, :]).reshape(*value.shape[:-3], len(rows), -1)
-            for name, value in self._normal.items()
-        }
+        means = {name: self._means[name][rows] for name in self._means}
         found = []
-        for z in _SEVENTHS:
+        for z in _normals(_KNOWN):
             gain = [row * math.exp(z * moved) for row in own.ranked.gain]
             shifted = replace(own, ranked=replace(own.ranked, gain=gain))
-            drawn = outcomes(self.objectives, shifted, levels)
-            found.append(np.exp(self.objectives.log_score(drawn)).mean(axis=1))
-        known = np.stack(found, axis=1)
-        return np.asarray(known - known.mean(axis=1, keepdims=True) + self._expected[rows, None])
+            means["gain"] = self._powers(shifted, _normals(_NODES))["gain"].mean(axis=1)
+            found.append(self._product(means))
+        return np.stack(found, axis=1)
+
+
+def shared_part(model: RegressionModel) -> float:
+    """Return how far residuals of bare and coated samples of one core and paper go together.
+
+    As a correlation: by how much carrying the one over narrows the other, in the middle of the
+    left-out papers.
+    """
+    own, carried = (part.quantile(0.5) for part in (model.scores, model.carried_scores))
+    if not 0.0 < carried < own < math.inf:
+        return 0.0
+    return math.sqrt(1.0 - (carried / own) ** 2)
+
+
+def _few(values: Floats) -> Floats:
+    """Return a few that stand for equally likely values."""
+    if np.ptp(values) == 0.0:
+        return values[:1]
+    step = len(values) // _KNOWN
+    return np.sort(values)[step // 2 :: step]
 
 
 def _lines(rows: list[int]) -> str:
     return f"it bears on {len(rows)} of the first lines"
+
+
+def _normals(count: int) -> Floats:
+    return normal_quantile((np.arange(count) + 0.5) / count)

@@ -2,15 +2,14 @@
 
 Outcomes are drawn from the residuals of left-out papers: each combination has its own PL and PLQY
 residual; combinations with one shell share the residual of its stability, since one prediction
-speaks for all of them. Errors of neighbours on a mixing grid are in truth alike, so their order is
-surer than these chances say.
+speaks for all of them.
 """
 
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -100,40 +99,47 @@ def outcomes(
 def random_levels(
     items: Sequence[Combination], stressors: int, draws: int = DRAWS
 ) -> dict[str, Floats]:
-    """Draw levels for `outcomes`; those of the stability are shared by combinations of a shell."""
-    random = np.random.default_rng(_SEED)
-    own = {name: random.random((len(items), draws)) for name in ("pl", "plqy")}
-    shells = list(dict.fromkeys(shell_text(item.layers) for item in items))
-    place = [shells.index(shell_text(item.layers)) for item in items]
-    shared = {
-        name: random.random((stressors, len(shells), draws))[:, place]
-        for name in ("gain", "half_life")
-    }
-    return own | shared
+    """Draw levels for `outcomes`; those of the stability are shared by combinations of a shell.
 
-
-@dataclass(frozen=True)
-class Chances:
-    """Chances of n combinations.
-
-    Attributes:
-        on_front: Chance that no other one of the n beats it in all wishes, shape (n,).
-        above_next: Chance that its score is above that of the next one, shape (n - 1,); a tie
-            counts half.
+    The draws of a combination and of a shell are theirs, whatever list they stand in.
     """
+    levels = {name: np.empty((len(items), draws)) for name in ("pl", "plqy")}
+    levels |= {name: np.empty((stressors, len(items), draws)) for name in ("gain", "half_life")}
+    for row, item in enumerate(items):
+        shell = shell_text(item.layers)
+        core = item.core.formula if item.core else ""
+        own = _random(
+            core, shell, item.structure, item.encapsulation, item.medium, f"{item.core_size_nm:g}"
+        )
+        levels["pl"][row], levels["plqy"][row] = own.random((2, draws))
+        of_shell = _random(shell).random((2, stressors, draws))
+        levels["gain"][:, row], levels["half_life"][:, row] = of_shell
+    return levels
 
-    on_front: Floats
-    above_next: Floats
+
+def _random(*names: str) -> np.random.Generator:
+    return np.random.default_rng([_SEED, zlib.crc32("\0".join(names).encode())])
 
 
-def chances(objectives: Objectives, prospects: Prospects) -> Chances:
-    """Draw outcomes of combinations in the order of a ranking and compare them."""
-    levels = random_levels(prospects.items, len(objectives.space.stressors))
-    drawn = outcomes(objectives, prospects, levels)
-    score = np.exp(objectives.log_score(drawn))
+def above_next(objectives: Objectives, prospects: Prospects) -> Floats:
+    """Return the chance that each score is above that of the next, shape (n - 1,).
+
+    A tie counts half.
+    """
+    score = np.exp(objectives.log_score(_drawn(objectives, prospects)))
     above = (score[:-1] > score[1:]) + 0.5 * (score[:-1] == score[1:])
-    points = np.stack([drawn[name] for name in objectives.names])
-    return Chances(_on_front(points), above.mean(axis=1))
+    return np.asarray(above.mean(axis=1))
+
+
+def on_front(objectives: Objectives, prospects: Prospects) -> Floats:
+    """Return the chance that no other one of n combinations beats one in all wishes, shape (n,)."""
+    drawn = _drawn(objectives, prospects)
+    return _on_front(np.stack([drawn[name] for name in objectives.names]))
+
+
+def _drawn(objectives: Objectives, prospects: Prospects) -> dict[str, Floats]:
+    levels = random_levels(prospects.items, len(objectives.space.stressors))
+    return outcomes(objectives, prospects, levels)
 
 
 def _on_front(points: Floats) -> Floats:
@@ -155,10 +161,6 @@ def normal_cdf(value: Floats) -> Floats:
     return np.asarray(np.interp(value, _GRID, _NORMAL))
 
 
-def even_normals(random: np.random.Generator, rows: int, count: int) -> Floats:
-    """Return standard normal values, evenly spread in each row and in random order, (rows, count).
-
-    Means over them are far steadier than over independent draws.
-    """
-    even = np.interp((np.arange(count) + 0.5) / count, _NORMAL, _GRID)
-    return random.permuted(np.tile(even, (rows, 1)), axis=1)
+def normal_quantile(level: Floats) -> Floats:
+    """Return the standard normal value at a level, the inverse of `normal_cdf`."""
+    return np.asarray(np.interp(level, _NORMAL, _GRID))

@@ -22,11 +22,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from perovshell.errors import ClusterError, MissingExtraError, WorkspaceError
 from perovshell.model import Model
@@ -55,18 +55,22 @@ class Job:
         files: Name and content of each file of the model folder.
         space: The mapping of the design space, as JSON.
         options: How it is ranked, as JSON.
+        version: Version of Perovshell that packed it.
     """
 
     files: tuple[tuple[str, bytes], ...]
     space: str
     options: str
+    version: str
 
     @classmethod
     def of(cls, space: DesignSpace, model: Model, options: Options) -> Job:
         """Pack a ranking."""
         paths = sorted(path for path in model.folder.iterdir() if path.is_file())
         files = tuple((path.name, path.read_bytes()) for path in paths)
-        return cls(files, json.dumps(space.source), json.dumps(asdict(options)))
+        return cls(
+            files, json.dumps(space.source), json.dumps(asdict(options)), version("perovshell")
+        )
 
     def harvest(self, tasks: Sequence[int]) -> Harvest:
         """Score tasks and join what they yield."""
@@ -78,6 +82,10 @@ class Job:
 @lru_cache(maxsize=1)
 def _scorer(job: Job) -> Scorer:
     """Unpack a ranking once in each process."""
+    own = version("perovshell")
+    if own != job.version:
+        msg = f"a worker has Perovshell {own}, the ranking is of {job.version}: install the same"
+        raise ClusterError(msg)
     with tempfile.TemporaryDirectory() as folder:
         for name, content in job.files:
             (Path(folder) / name).write_bytes(content)
@@ -274,33 +282,39 @@ class Progress:
     def __init__(self, scorer: Scorer, path: Path | None, *, resume: bool) -> None:
         self._scorer = scorer
         self._path = path
-        self.done: npt.NDArray[np.bool_] = np.zeros(scorer.tasks, dtype=bool)
-        self.found = scorer.empty
+        # One object, so that an interrupt cannot part what was found from the tasks it is of.
+        self._state = scorer.empty, np.zeros(scorer.tasks, dtype=bool)
         self._saved = time.monotonic()
         if resume:
             self._load()
 
     @property
+    def found(self) -> Harvest:
+        """What the tasks that are done yielded."""
+        return self._state[0]
+
+    @property
     def left(self) -> list[int]:
         """The tasks that are not done."""
-        return np.flatnonzero(~self.done).tolist()
+        return np.flatnonzero(~self._state[1]).tolist()
 
     def add(self, tasks: Sequence[int], found: Harvest) -> None:
         """Take in what tasks yielded."""
-        self.found = self.found.joined(found, self._scorer.options.keep)
-        self.done[list(tasks)] = True
+        done = self._state[1].copy()
+        done[list(tasks)] = True
+        self._state = self.found.joined(found, self._scorer.options.keep), done
         if self._path is not None and time.monotonic() - self._saved > _SAVE_EVERY_S:
             self.save()
 
     def save(self) -> None:
-        """Write the file.
+        """Write the file, where any task is done.
 
         Raises:
             WorkspaceError: The folder is not writable.
         """
-        if self._path is None:
+        if self._path is None or not self._state[1].any():
             return
-        extra = {"done": np.packbits(self.done), "ranking": np.array(self._fingerprint)}
+        extra = {"done": np.packbits(self._state[1]), "ranking": np.array(self._fingerprint)}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._path, self.found.to_bytes(extra))
@@ -309,15 +323,11 @@ class Progress:
             raise WorkspaceError(msg) from error
         self._saved = time.monotonic()
 
-    def discard(self) -> None:
-        """Remove the file: the ranking is complete."""
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-
     @property
     def _fingerprint(self) -> str:
         scorer = self._scorer
-        data = [scorer.model.info.model_id, scorer.space.source, asdict(scorer.options)]
+        data = [version("perovshell"), scorer.model.info.model_id, scorer.space.source]
+        data.append(asdict(scorer.options))
         return json.dumps(data, sort_keys=True)
 
     def _load(self) -> None:
@@ -335,7 +345,10 @@ class Progress:
             msg = f"--resume: {path} cannot be read ({error}); rank again without --resume"
             raise WorkspaceError(msg) from error
         if not same:
-            msg = f"--resume: {path} is of another space, model or order; rank without --resume"
+            msg = (
+                f"--resume: {path} is of another space, model, order, length of list or version "
+                "of Perovshell; rank without --resume"
+            )
             raise WorkspaceError(msg)
-        self.found = found
-        self.done = np.unpackbits(kept["done"], count=len(self.done)).astype(bool)
+        done = np.unpackbits(kept["done"], count=self._scorer.tasks).astype(bool)
+        self._state = found, done

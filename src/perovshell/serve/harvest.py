@@ -67,6 +67,11 @@ class Harvest:
             width=np.array([np.inf, _NOTHING]),
         )
 
+    @property
+    def seen(self) -> int:
+        """Number of combinations looked at, those that constraints removed included."""
+        return self.ranked + sum(self.removed.values())
+
     def joined(self, other: Harvest, keep: int) -> Harvest:
         """Join two parts: associative and commutative, so that any tree of parts gives the same.
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from perovshell.data.formula import shell_text
 from perovshell.data.shells import NONE, ShellMaterial
+from perovshell.data.targets import EV_NM
 from perovshell.data.vocabulary import column_name
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour
@@ -42,10 +43,13 @@ HALF_LIFE_SCALE_H: Final = 10_000.0
 SHELL_PRIOR_PAPERS: Final = 4.0
 """Papers that a shell's mean PLQY is worth before any is read: papers on one combination spread
 by about 18 points, shells by about half of that, and (18 / 9)^2 = 4."""
-COMBINATION_PRIOR_PAPERS: Final = 1.0
-"""Papers that the model is worth against measurements of the very combination."""
-BOUND_COVERAGE: Final = 0.8
-"""The lower end of an interval of this coverage is passed by 90 %."""
+SHELL_SHARE: Final = 0.25
+"""Part of the variance of a paper's PLQY that is its shell's: (9 / 18)^2."""
+COMBINATION_PRIOR_PAPERS: Final = 8.0
+"""Papers that the model is worth against measurements of the very combination: papers on one
+spread as widely as the model is off, and it was fitted to them already."""
+BOUND_LEVEL: Final = 0.1
+"""The lower bound of a PLQY is passed by all but this share of new papers."""
 LEAST: Final = 1e-9
 """A desirability of 0 has this one, so that a logarithm exists."""
 _OUTCOMES: Final = 9
@@ -148,12 +152,18 @@ class Objectives:
         return value + share * (measured.plqy_percent - value)
 
     def log_gain(self, layers: Layers, stressor: str) -> float:
-        """Return the log gain that orders: tests of the shell and its class, the rest shrunk."""
+        """Return the log gain that orders: tests of the very shell, and the rest shrunk.
+
+        Raw, it is that of the prediction.
+        """
         predictor = self.model.predictor
         gain = predictor.gain
-        is_thin = predictor.is_thin(gain.papers, [stressor])[0]
-        shrunk = 0.0 if is_thin else self.slope("gain") * gain.of_stressor(stressor)
-        return float(gain.null + shrunk + gain.of_shell(layers))
+        rest = gain.of_stressor(stressor) + gain.of_class(layers)
+        if predictor.is_thin(gain.papers, [stressor])[0]:
+            if self.raw:
+                return gain.null
+            rest = gain.of_class(layers)
+        return gain.null + self.slope("gain") * rest + gain.of_names(layers)
 
     def half_life(self, predicted: Floats, stressor: str) -> Floats:
         """Return the half-life (h) that orders: shrunk to the null model without skill."""
@@ -164,22 +174,40 @@ class Objectives:
         log_null = null + math.log(math.log(2.0))
         return np.asarray(np.exp(log_null + slope * (np.log(predicted) - log_null)))
 
+    def shell_width(self, layers: Layers) -> float:
+        """Return what the papers on a shell make of the width of its PLQY interval.
+
+        How far a shell is off is a part of how far a left-out paper was; the more papers know a
+        shell, the less of it is left. 1 on average over the coated samples of the literature.
+        """
+        if self.raw:
+            return 1.0
+        left = _unknown(self.shell_papers(layers)) - self._usually_unknown
+        return math.sqrt(1.0 + SHELL_SHARE * left)
+
+    @cached_property
+    def _usually_unknown(self) -> float:
+        """How unknown shells were to the others, on average over papers on coated samples."""
+        papers = [count for count, _ in self._plqy_shells.values()]
+        return sum(own * _unknown(own - 1) for own in papers) / sum(papers) if papers else 1.0
+
     def ranked(
-        self, columns: Mapping[str, Any], of_shell: Floats, gain: Sequence[Floats]
+        self, columns: Mapping[str, Any], shells: tuple[Floats, Floats], gain: Sequence[Floats]
     ) -> Ranked:
         """Return what orders combinations, from the output columns of the model.
 
         Args:
             columns: Output columns, with `plqy_scale` in percent.
-            of_shell: What papers on each shell add to its PLQY.
+            shells: What papers on each shell add to its PLQY, and make of its width.
             gain: Gain that orders, a row a stressor.
         """
+        of_shell, width = shells
         value = percent(self.plqy(columns["plqy_percent"]) + of_shell)
-        bound = self.model.predictor.plqy.scores.quantile(BOUND_COVERAGE)
+        bound = self.model.predictor.plqy.signed_scores.lower_quantile(BOUND_LEVEL)
         lives = [columns[f"half_life_h_{column_name(own)}"] for own in self.space.stressors]
         return Ranked(
             plqy=value,
-            plqy_low=value - bound * columns["plqy_scale"],
+            plqy_low=value + bound * width * columns["plqy_scale"],
             gain=gain,
             half_life=[
                 self.half_life(life, own)
@@ -203,7 +231,7 @@ class Objectives:
         found: dict[str, Floats] = {}
         for name in self.names:
             if name == "pl":
-                found[name] = columns["pl_in_window"]
+                found[name] = self._in_window(columns)
             elif name == "plqy":
                 found[name] = self._plqy_desirability(columns, ranked, by=by)
             elif name == "gain":
@@ -214,18 +242,35 @@ class Objectives:
                 found[name] = 0.5 ** columns["domain_distance"]
         return found
 
+    def _in_window(self, columns: Mapping[str, Any]) -> Floats:
+        """Return the chance that the PL lies in the window; shrunk to the null model's energy."""
+        slope, window = self.slope("pl"), self.space.pl_window_nm
+        if slope == 1.0 or window is None:
+            return np.asarray(columns["pl_in_window"])
+        model = self.model.predictor.pl
+        predicted = EV_NM / columns["pl_peak_nm"]
+        energy = model.null_value + slope * (predicted - model.null_value)
+        first, last = (EV_NM / end for end in window)
+        below = [model.scores.cdf((end - energy) / columns["pl_scale"]) for end in (first, last)]
+        return below[0] - below[1]
+
     def _plqy_desirability(self, columns: Mapping[str, Any], ranked: Ranked, *, by: str) -> Floats:
-        if self.space.plqy_above is not None:
-            return np.asarray(columns["plqy_above"])
+        bar = self.space.plqy_above
+        if bar is not None:
+            scores = self.model.predictor.plqy.scores
+            return 1.0 - scores.cdf((bar - ranked.plqy) / columns["plqy_scale"])
         value = ranked.plqy_low if by == "best" else ranked.plqy
         return np.asarray(np.maximum(value, 0.0) / 100.0)
+
+    def share(self, name: str) -> float:
+        """Return the share of a wish in the weights of all."""
+        return self._weights[name] / self._total
 
     def log_score(self, desirable: Mapping[str, Floats]) -> Floats:
         """Return the logarithm of the weighted geometric mean of desirabilities."""
         total: Any = 0.0
         for name in self.names:
-            share = self._weights[name] / self._total
-            total = total + share * np.log(np.maximum(desirable[name], LEAST))
+            total = total + self.share(name) * np.log(np.maximum(desirable[name], LEAST))
         return np.asarray(total)
 
     # Improvement -----------------------------------------------------------------------------
@@ -246,21 +291,22 @@ class Objectives:
             for name, value in self.desirabilities(columns, ranked).items()
             if name not in {"pl", "plqy"}
         }
-        share = {name: weight / self._total for name, weight in self._weights.items()}
         fixed: Any = 0.0
         for name, value in rest.items():
-            fixed = fixed + share[name] * np.log(np.maximum(value, LEAST))
+            fixed = fixed + self.share(name) * np.log(np.maximum(value, LEAST))
         fixed = np.exp(fixed)
+        bar = self.space.plqy_above
         if "plqy" in self.names:
             total = np.zeros(np.broadcast_shapes(np.shape(fixed), np.shape(ranked.plqy)))
             for outcome in self._outcomes:
-                own = percent(ranked.plqy + outcome * columns["plqy_scale"]) / 100.0
-                reached = fixed * np.exp(share["plqy"] * np.log(np.maximum(own, LEAST)))
+                value = percent(ranked.plqy + outcome * columns["plqy_scale"])
+                own = value / 100.0 if bar is None else (value > bar).astype(float)
+                reached = fixed * np.exp(self.share("plqy") * np.log(np.maximum(own, LEAST)))
                 total += np.maximum(reached - best_known, 0.0)
             gain = total / len(self._outcomes)
         else:
             gain = np.maximum(fixed - best_known, 0.0)
-        return np.asarray(gain * columns["pl_in_window"] if "pl" in self.names else gain)
+        return np.asarray(gain * self._in_window(columns) if "pl" in self.names else gain)
 
 
 def log_share(values: Sequence[Any] | Floats, scale: float) -> Floats:
@@ -293,6 +339,11 @@ def measured_plqy(rows: Sequence[Neighbour]) -> Measured | None:
     """Return what the samples of one combination say of its PLQY, or None."""
     papers = plqy_by_paper(rows)
     return Measured(len(papers), sum(papers.values()) / len(papers)) if papers else None
+
+
+def _unknown(papers: int) -> float:
+    """Return the part of a shell's variance that papers on it leave."""
+    return SHELL_PRIOR_PAPERS / (papers + SHELL_PRIOR_PAPERS)
 
 
 def _mean_of_means(papers: Mapping[str, Sequence[float]]) -> float:

@@ -56,12 +56,12 @@ def quenches(layers: Layers, core_gaps: Floats) -> Mask:
 
     Args:
         layers: The shell.
-        core_gaps: Bulk gap of each core in eV, NaN where unknown, shape (n,).
+        core_gaps: Estimated bulk gap of each core in eV, NaN where unknown, shape (n,).
     """
     if layers[0].material_class in METALLIC:
         return np.ones(len(core_gaps), dtype=bool)
     above = gap_above(layers, core_gaps)
-    may = layers[0].material_class in SEMICONDUCTORS and math.isnan(gap_of(layers))
+    may = np.isnan(above) & (layers[0].material_class in SEMICONDUCTORS)
     return np.asarray((above < 0.0) | may)
 
 

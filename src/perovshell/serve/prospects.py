@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,11 +42,12 @@ class Prospects:
         columns |= {f"{name}_scale": own for name, own in predictor.difficulties(items).items()}
         columns["domain_distance"] = np.array([_distance(predictor, item) for item in items])
         of_shell = np.array([objectives.of_shell_plqy(item.layers) for item in items])
+        width = np.array([objectives.shell_width(item.layers) for item in items])
         gain = [
             np.exp([objectives.log_gain(item.layers, name) for item in items])
             for name in space.stressors
         ]
-        ranked = objectives.ranked(columns, of_shell, gain)
+        ranked = objectives.ranked(columns, (of_shell, width), gain)
         return cls(items, columns, _pooled(objectives, ranked, items))
 
     def rows(self, rows: Sequence[int]) -> Prospects:
@@ -85,15 +86,22 @@ def _pooled(objectives: Objectives, ranked: Ranked, items: Sequence[Combination]
     return replace(ranked, plqy=value, plqy_low=low)
 
 
-def best_known(objectives: Objectives) -> float:
-    """Return the score of the best measured coated combination; 0 where none fits.
+def best_known(
+    objectives: Objectives, satisfies: Callable[[Combination], bool]
+) -> tuple[float, str]:
+    """Return the score and the name of the best measured coated combination; 0 where none fits.
 
     Its PL lies in the window and its PLQY is as measured; the rest is as predicted.
+
+    Args:
+        objectives: The wishes.
+        satisfies: Whether a combination satisfies the constraints.
     """
     predictor = objectives.model.predictor
-    rows = [row for row in predictor.literature.samples if _fits(objectives, row)]
+    known = [row for row in predictor.literature.samples if _fits(objectives, row)]
+    rows = [row for row in known if satisfies(predictor.literature.item(row))]
     if not rows:
-        return 0.0
+        return 0.0, ""
     items = [predictor.literature.item(row) for row in rows]
     prospects = Prospects.of(objectives, items)
     desirable = objectives.desirabilities(prospects.columns, prospects.ranked)
@@ -103,7 +111,9 @@ def best_known(objectives: Objectives) -> float:
         measured = np.array([row["plqy_percent"] for row in rows])
         bar = objectives.space.plqy_above
         desirable["plqy"] = measured / 100.0 if bar is None else (measured > bar).astype(float)
-    return float(np.exp(objectives.log_score(desirable)).max())
+    score = np.exp(objectives.log_score(desirable))
+    best = int(score.argmax())
+    return float(score[best]), f"{rows[best]['core']} / {rows[best]['shell']}"
 
 
 def _fits(objectives: Objectives, row: Mapping[str, object]) -> bool:

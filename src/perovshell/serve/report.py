@@ -10,7 +10,7 @@ from perovshell.errors import WorkspaceError
 from perovshell.pages import card_page, environment
 from perovshell.serve.advice import Experiment
 from perovshell.serve.charts import chance, light_colour, number
-from perovshell.serve.ranking import Candidate, Ranking
+from perovshell.serve.lines import Candidate, Ranking
 from perovshell.serve.report_lines import SPECTRUM_NM, CardScales, card, table_columns, table_row
 from perovshell.serve.report_plots import heat_map, scatter
 from perovshell.serve.tables import csv_text, markdown_text, write_parquet

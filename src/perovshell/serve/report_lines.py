@@ -11,8 +11,8 @@ from urllib.parse import quote
 from perovshell.data.vocabulary import column_name
 from perovshell.models.evidence import Neighbour
 from perovshell.serve.charts import Scale, chance, light_colour, number, whole_decades
+from perovshell.serve.lines import Candidate, Ranking
 from perovshell.serve.objectives import GAIN_SCALE
-from perovshell.serve.ranking import Candidate, Ranking
 
 BAR: Final = (8.0, 312.0)
 """First and last pixel of the bars of a card."""

@@ -20,7 +20,7 @@ from perovshell.serve.charts import (
     number,
     padded,
 )
-from perovshell.serve.ranking import Candidate, Overview, Ranking
+from perovshell.serve.lines import Candidate, Overview, Ranking
 from perovshell.serve.report_lines import context
 
 FAMILIES: Final = 40

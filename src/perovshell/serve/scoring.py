@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from perovshell.data.formula import CompositionBatch, shell_text
 from perovshell.errors import DesignSpaceError, FormulaError
+from perovshell.features.featurizer import Combination
 from perovshell.model import Model
 from perovshell.models.outputs import DEFAULT_COVERAGE
 from perovshell.models.product import Product
@@ -27,11 +28,13 @@ from perovshell.serve.space import DesignSpace, Layers
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+POOL: Final = 1000
+"""Least length of the list of the best that is kept while a space is scored."""
 _AT_ONCE: Final = 100_000
 """Combinations whose columns are held at once: what a processor's cache takes."""
 _MOST_CORES, _FEWEST_CORES = 2048, 64
 _MOST_CELLS: Final = 200_000
-_LEAST_IMPROVEMENT: Final = 1e-300
+LEAST_IMPROVEMENT: Final = 1e-300
 _DIGITS: Final = 10
 """Decimals of a score's logarithm: what is left behind them is the order of sums."""
 
@@ -51,7 +54,7 @@ class Options:
     by: str = "best"
     raw: bool = False
     novel: bool = False
-    keep: int = 1000
+    keep: int = POOL
     task_size: int = 4_000_000
 
     def __post_init__(self) -> None:
@@ -88,7 +91,10 @@ class Scorer:
         self._kept = [place for place, fault in enumerate(faults) if not fault]
         self._shells: list[Layers] = [space.shells[place] for place in self._kept]
         self._of_shell = np.array([self.objectives.of_shell_plqy(own) for own in self._shells])
-        self.best_known = best_known(self.objectives) if options.by == "explore" else 0.0
+        self._width = np.array([self.objectives.shell_width(own) for own in self._shells])
+        self.best_known = (
+            best_known(self.objectives, self._satisfies) if options.by == "explore" else (0.0, "")
+        )
 
     @cached_property
     def _product(self) -> Product:
@@ -104,11 +110,7 @@ class Scorer:
     @cached_property
     def _gain(self) -> Floats:
         """Log gain that orders, shape (n_stressors, n_kept_shells)."""
-        stressors = self.space.stressors
-        if self.options.raw:
-            predict = self.model.predictor.gain.predict
-            return np.array([[predict(name, own) for own in self._shells] for name in stressors])
-        log_gain = self.objectives.log_gain
+        stressors, log_gain = self.space.stressors, self.objectives.log_gain
         return np.array([[log_gain(own, name) for own in self._shells] for name in stressors])
 
     # Tasks -----------------------------------------------------------------------------------
@@ -192,6 +194,15 @@ class Scorer:
             return "insoluble_in_water"
         return ""
 
+    def _satisfies(self, item: Combination) -> bool:
+        """Whether a combination of the literature satisfies what is asked of cores and shells."""
+        if item.core is None or self._shell_fault(item.layers):
+            return False
+        batch = self.model.predictor.featurizer.batch([item.core.amounts])
+        number = self.space.cores.find(item.core)
+        numbers = np.array([-1 if number is None else number])
+        return all(bool(passes[0]) for _, passes in self._core_checks(batch, numbers))
+
     def _kept_cores(self, unit: Unit, found: Basket) -> tuple[CompositionBatch, Mask]:
         """Return the cores of a unit that satisfy what is asked of cores, and which they are."""
         batch, neutral = self.space.cores.batch(unit.cores.start, unit.cores.stop)
@@ -252,7 +263,7 @@ class Scorer:
         cores, numbers = part.cores, part.numbers
         holds = self.space.constraints
         featurizer = self.model.predictor.featurizer
-        gaps = cores.rows[:, featurizer.names.index("bulk gap by Vegard")]
+        gaps = cores.rows[:, featurizer.names.index("bulk gap estimate")]
         own = [self._shells[place] for place in shells]
         if self._of_the_core:
             yield "shell_is_core", ~self._named(own, numbers, self._of_the_core)
@@ -375,12 +386,13 @@ class Scorer:
             alive &= inside
         own = slice(shells.start, shells.stop)
         gain = [np.exp(row[own, None, None]) for row in self._gain]
-        ranked = objectives.ranked(columns, self._of_shell[own, None, None], gain)
+        shells_of = [part[own, None, None] for part in (self._of_shell, self._width)]
+        ranked = objectives.ranked(columns, (shells_of[0], shells_of[1]), gain)
         self._pool(ranked.plqy, ranked.plqy_low, part.numbers, shells)
         desirable = objectives.desirabilities(columns, ranked)
         if self.options.by == "explore":
-            improvement = objectives.improvement(columns, ranked, self.best_known)
-            score = np.log(np.maximum(improvement, _LEAST_IMPROVEMENT))
+            improvement = objectives.improvement(columns, ranked, self.best_known[0])
+            score = np.log(np.maximum(improvement, LEAST_IMPROVEMENT))
         elif self.options.by == "best":
             score = objectives.log_score(objectives.desirabilities(columns, ranked, by="best"))
         else:

@@ -172,8 +172,8 @@ class DesignSpace:
 
     @property
     def thresholds(self) -> Wishes:
-        """The thresholds whose probability is asked of the model."""
-        return Wishes(self.pl_window_nm, self.plqy_above)
+        """The threshold whose probability is asked of the model; a PLQY bar is of what orders."""
+        return Wishes(self.pl_window_nm)
 
     def refuse_size(self, *, yes: bool) -> None:
         """Refuse a space that takes hours, unless that is wanted.

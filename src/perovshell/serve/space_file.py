@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from fractions import Fraction
 from importlib import resources
@@ -42,6 +43,8 @@ from perovshell.serve.space import WISHES, Constraints, DesignSpace, Selection
 ALL_KNOWN = "all known"
 DEFAULT_PRESET = "green-emitter"
 DEFAULT_WISHES = {"pl": 1, "plqy": 1, "gain": 1}
+LEAST_LEVEL = 1e-4
+"""Least level of a dopant, as a fraction of its site."""
 MAX_MIXTURES = 200_000
 """Most mixtures of one site."""
 MAX_SHELLS = 20_000
@@ -61,6 +64,7 @@ _YES_NO = (
     "pl_in_window",
 )  # fmt: skip
 CONSTRAINTS = tuple(field.name for field in fields(Constraints))
+_WET = frozenset({"water", "humidity"})
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 """The name of a space is also that of its report's folder."""
 
@@ -98,6 +102,7 @@ def read_mapping(data: object, reader: FormulaReader) -> DesignSpace:
     cores, not_neutral = _cores(data.get("cores"), data.get("dopants", {}), reader)
     shells = _shells(data.get("shells", ALL_KNOWN), reader)
     wishes = _wishes(data.get("wishes", DEFAULT_WISHES))
+    stressors = _stressors(data)
     space = DesignSpace(
         name=_name(data.get("name", "design-space")),
         cores=cores,
@@ -111,12 +116,12 @@ def read_mapping(data: object, reader: FormulaReader) -> DesignSpace:
         morphology=word_of("morphology", data.get("morphology", "nanocrystal"), MORPHOLOGIES),
         pl_window_nm=_window(data.get("pl_window_nm"), needed=wishes["pl"] > 0),
         plqy_above=_bar(data.get("plqy_above")),
-        stressors=_stressors(data),
+        stressors=stressors,
         wishes=wishes,
-        constraints=_constraints(data.get("constraints", {}), cores, reader),
+        constraints=_constraints(data.get("constraints", {}), stressors, cores, reader),
         not_neutral=not_neutral,
         notes=_notes(data),
-        source=dict(data),
+        source=json.loads(json.dumps(data, default=str)),
     )
     _refuse(space)
     return space
@@ -206,7 +211,8 @@ def _site(
     ions = list(dict.fromkeys(given))
     steps = _steps(f"{what}.step", value.get("step", 1))
     at_most = int(number_of(f"{what}.at_most", value.get("at_most", 2), 1, 100))
-    size = count_mixtures(len(ions), steps, at_most)
+    own = [n for ion, n in dopants.items() if reader.ions.by_symbol[ion].site == site]
+    size = count_mixtures(len(ions), steps, at_most) * (1 + sum(map(len, own)))
     if size > MAX_MIXTURES:
         msg = f"{what}: {size:,} mixtures; at most {MAX_MIXTURES:,}: take larger steps"
         raise DesignSpaceError(msg)
@@ -251,6 +257,9 @@ def _dopants(value: object, reader: FormulaReader) -> dict[str, list[Fraction]]:
             for level in entries_of(f"dopants.{symbol}", levels)
         ]
         found[symbol] = [Fraction(str(number)) for number in numbers if number > 0]
+        if any(number < LEAST_LEVEL for number in found[symbol]):
+            msg = f"dopants.{symbol}: {min(found[symbol])}: a level is 0 or from {LEAST_LEVEL:g} up"
+            raise DesignSpaceError(msg)
     return found
 
 
@@ -264,6 +273,11 @@ def _ion(what: str, value: object, reader: FormulaReader, site: str = "") -> str
 
 
 # Shells --------------------------------------------------------------------------------------
+
+
+def _is_all(value: object) -> bool:
+    """Whether a value stands for all known shells."""
+    return value in (ALL_KNOWN, "all", [ALL_KNOWN])
 
 
 def _shells(value: object, reader: FormulaReader) -> tuple[tuple[ShellMaterial, ...], ...]:
@@ -297,7 +311,7 @@ def _shells(value: object, reader: FormulaReader) -> tuple[tuple[ShellMaterial, 
 def _named_shells(
     what: str, value: object, reader: FormulaReader
 ) -> dict[str, tuple[ShellMaterial, ...]]:
-    if value == ALL_KNOWN:
+    if _is_all(value):
         return {name: (material,) for name, material in reader.shells.materials.items()}
     found: dict[str, tuple[ShellMaterial, ...]] = {}
     for text in entries_of(what, value):
@@ -338,7 +352,9 @@ def _wishes(value: object) -> dict[str, float]:
     return weights
 
 
-def _constraints(value: object, cores: Cores, reader: FormulaReader) -> Constraints:
+def _constraints(
+    value: object, stressors: Sequence[str], cores: Cores, reader: FormulaReader
+) -> Constraints:
     if not isinstance(value, Mapping):
         msg = f"constraints: {value!r}: a mapping is needed, as {{lead_free: true}}"
         raise DesignSpaceError(msg)
@@ -347,19 +363,21 @@ def _constraints(value: object, cores: Cores, reader: FormulaReader) -> Constrai
         if not isinstance(value.get(name, False), bool):
             msg = f"constraints.{name}: {value[name]!r}: true or false is needed"
             raise DesignSpaceError(msg)
+    # A shell that dissolves is no answer to water, whatever the model makes of it.
+    default = {"insoluble_in_water": not _WET.isdisjoint(stressors)}
     mismatch = value.get("lattice_mismatch_below")
-    alignment = value.get("band_alignment", [])
+    alignment = value.get("band_alignment")
     return Constraints(
-        **{name: bool(value.get(name, False)) for name in _YES_NO},
+        **{name: bool(value.get(name, default.get(name, False))) for name in _YES_NO},
         tolerance_factor=rising_of(
             "constraints.tolerance_factor", value.get("tolerance_factor"), 0.1, 3
         ),
         lattice_mismatch_below=None
         if mismatch is None
         else number_of("constraints.lattice_mismatch_below", mismatch, 0, 10),
-        band_alignment=words_of("constraints.band_alignment", alignment, ALIGNMENTS)
-        if alignment
-        else (),
+        band_alignment=()
+        if alignment is None
+        else words_of("constraints.band_alignment", alignment, ALIGNMENTS),
         exclude=_selection("constraints.exclude", value.get("exclude", {}), cores, reader),
         include=_selection("constraints.include", value.get("include", {}), cores, reader),
     )
@@ -389,14 +407,15 @@ def _selection(what: str, value: object, cores: Cores, reader: FormulaReader) ->
             raise DesignSpaceError(msg)
         layers = _shell(f"{what}.combinations", shell, reader)
         pairs.add((number("combinations", core), shell_text(layers)))
-    classes = value.get("classes", [])
     return Selection(
         ions=frozenset(_ion(f"{what}.ions", ion, reader) for ion in entries("ions")),
         cores=frozenset(number("cores", text) for text in entries("cores")),
         shells=frozenset(
             shell_text(_shell(f"{what}.shells", text, reader)) for text in entries("shells")
         ),
-        classes=_classes(f"{what}.classes", classes, reader) if classes else frozenset(),
+        classes=_classes(f"{what}.classes", value["classes"], reader)
+        if "classes" in value
+        else frozenset(),
         combinations=frozenset(pairs),
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from perovshell.data.vocabulary import column_name
 from perovshell.serve.charts import number
-from perovshell.serve.ranking import Candidate, Ranking
+from perovshell.serve.lines import Candidate, Ranking
 from perovshell.workspace import write_atomically
 
 MARKDOWN_LINES = 50
@@ -26,6 +26,7 @@ def number_columns(ranking: Ranking) -> list[str]:
         with_ends += [f"stability_gain_{name}", f"half_life_h_{name}"]
     found = [f"{column}{end}" for column in with_ends for end in ("", "_lower", "_upper")]
     found += ranking.space.thresholds.columns(())
+    found += [] if ranking.space.plqy_above is None else ["plqy_above"]
     found += ["plqy_ranked", "plqy_ranked_lower"]
     found += [f"{kind}_ranked_{name}" for name in names for kind in ("gain", "half_life")]
     return [*found, "domain_distance"]
@@ -35,8 +36,9 @@ def table(ranking: Ranking) -> tuple[list[str], list[list[Any]]]:
     """Return the header and a row a line: numbers to six digits, texts as they are."""
     numbers = number_columns(ranking)
     wishes = [f"desirability_{name}" for name in _wishes(ranking)]
+    scored = "expected_improvement" if ranking.options.by == "explore" else "score"
     header = [
-        "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", "score",
+        "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", scored,
         *wishes, "above_next", "alike", "on_front", "in_front", *numbers, "in_domain",
         "domain_reason", "rests_on", "measured_papers", "nearest_papers",
     ]  # fmt: skip
@@ -111,7 +113,7 @@ def markdown_text(ranking: Ranking) -> str:
     space, info = ranking.space, ranking.model.info
     stressors = space.stressors
     head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
-    head += [f"gain {name} (90 % >)" for name in stressors]
+    head += [_gain_head(ranking, name) for name in stressors]
     head += ["score", "above next", "in domain", "rests on", "nearest papers"]
     what = f"{ranking.total:,} of {space.size:,} combinations ranked"
     lines = [
@@ -119,7 +121,7 @@ def markdown_text(ranking: Ranking) -> str:
         "",
         f"{what} by model {info.model_id} (dataset {info.dataset['hash'][:12]}).",
         "",
-        *(f"- {statement}" for statement in ranking.statements),
+        *(f"- {statement}" for statement in (*ranking.statements, *_left_out(ranking))),
         "",
         _markdown_row(head),
         _markdown_row(["---"] * len(head)),
@@ -132,7 +134,7 @@ def markdown_text(ranking: Ranking) -> str:
             + ("" if line.item.structure == "core/shell" else f" ({line.item.structure})"),
             interval_text(line, "pl_peak_nm"),
             interval_text(line, "plqy_percent"),
-            *(gain_text(line, name) for name in stressors),
+            *(gain_text(ranking, line, name) for name in stressors),
             f"{line.score:.3g}",
             "" if math.isnan(line.above_next) else f"{line.above_next:.2f}",
             "yes" if not line.reasons else "no",
@@ -140,6 +142,10 @@ def markdown_text(ranking: Ranking) -> str:
             ", ".join(row.paper for row in line.nearest),
         ]
         lines.append(_markdown_row(cells))
+    if len(ranking.candidates) > MARKDOWN_LINES:
+        lines += ["", f"The first {MARKDOWN_LINES} lines; ranking.csv has all."]
+    for title, *entries in filter(None, (batch_texts(ranking), experiment_texts(ranking))):
+        lines += ["", title, "", *(f"- {entry.strip()}" for entry in entries)]
     return "\n".join([*lines, ""])
 
 
@@ -153,10 +159,13 @@ def interval_text(line: Candidate, column: str) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def gain_text(line: Candidate, stressor: str) -> str:
-    """Return a gain with its lower bound."""
+def gain_text(ranking: Ranking, line: Candidate, stressor: str) -> str:
+    """Return a gain with its lower bound; two digits where the model has no skill."""
     column = f"stability_gain_{column_name(stressor)}"
-    return f"{number(line.values[column])} ({number(line.values[column + '_lower'])})"
+    ends = [line.values[column + end] for end in ("", "_lower")]
+    if ranking.model.info.skill["gain"]["has_skill"]:
+        return "{} ({})".format(*map(number, ends))
+    return "~{} ({})".format(*(number(float(f"{value:.2g}")) for value in ends))
 
 
 def write_parquet(ranking: Ranking, path: Path) -> bool:
@@ -178,29 +187,65 @@ def write_parquet(ranking: Ranking, path: Path) -> bool:
     return True
 
 
-SUMMARY_LINES = 10
+SUMMARY_GROUPS = 10
 _EXPERIMENTS = 2
 """Experiments of each kind named on the command line."""
+_LEAST_WORTH = 1e-3
+"""An experiment with less expected of it is not named."""
+_NAMED = 4
+"""Shells named of lines that nothing known tells apart."""
 
 
 def summary(ranking: Ranking, *, measure_next: bool) -> list[str]:
     """Return the first lines, what they rest on and what orders them, for a terminal."""
     stressors = ranking.space.stressors
     head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
-    head += [f"gain {name} (90 % >)" for name in stressors]
+    head += [_gain_head(ranking, name) for name in stressors]
     said = [f"{ranking.total:,} combinations ranked, best first:"]
     said.append(_columns(head))
-    for line in ranking.candidates[:SUMMARY_LINES]:
-        said += _line_texts(line, stressors)
-    if ranking.batch:
-        said.append(f"A batch of {len(ranking.batch)}, unlike one another:")
-        said += [f"     {line.core} / {line.shell}{_context(line)}" for line in ranking.batch]
+    for group in ranking.groups[:SUMMARY_GROUPS]:
+        said += _group_texts(ranking, group)
+    said += batch_texts(ranking)
     if measure_next:
-        said.append("What to measure next, by the expected rise of the score of the best choice:")
-        for kind in dict.fromkeys(one.kind for one in ranking.measure_next):
-            own = [one for one in ranking.measure_next if one.kind == kind][:_EXPERIMENTS]
-            said += [f"     {one.worth:.4f}  {kind}: {one.what} ({one.why})" for one in own]
-    return [*said, *ranking.statements]
+        said += experiment_texts(ranking)
+    return [*said, *ranking.statements, *_left_out(ranking)]
+
+
+def batch_texts(ranking: Ranking) -> list[str]:
+    """Return the diverse batch, a line each, where one was asked for."""
+    if not ranking.batch:
+        return []
+    lines = [f"     {line.core} / {line.shell}{_context(line)}" for line in ranking.batch]
+    return [f"A batch of {len(ranking.batch)}, unlike one another:", *lines]
+
+
+def experiment_texts(ranking: Ranking) -> list[str]:
+    """Return the experiments worth most of each kind, most worth first."""
+    kinds = dict.fromkeys(one.kind for one in ranking.measure_next)
+    kept = [
+        one
+        for kind in kinds
+        for one in [own for own in ranking.measure_next if own.kind == kind][:_EXPERIMENTS]
+        if one.worth >= _LEAST_WORTH
+    ]
+    if not kept:
+        return ["What to measure next: no one experiment is expected to change the choice."]
+    lines = [
+        f"     {one.worth:.3f}  {one.kind}: {one.what} ({one.why})"
+        for one in sorted(kept, key=lambda own: -own.worth)
+    ]
+    return ["What to measure next, by the expected rise of the score of the best choice:", *lines]
+
+
+def _left_out(ranking: Ranking) -> list[str]:
+    """Return what constraints removed, in one line."""
+    parts = [f"{name} {count:,}" for name, count in ranking.removed.items()]
+    return [f"Left out by constraints: {', '.join(parts)}."] if parts else []
+
+
+def _gain_head(ranking: Ranking, stressor: str) -> str:
+    has_skill = ranking.model.info.skill["gain"]["has_skill"]
+    return f"gain {stressor} (90 % >){'' if has_skill else ', no skill'}"
 
 
 def _columns(cells: Sequence[str]) -> str:
@@ -209,21 +254,22 @@ def _columns(cells: Sequence[str]) -> str:
     return "  ".join([*padded, *(f"{cell:<20}" for cell in cells[len(widths) :])]).rstrip()
 
 
-def _line_texts(line: Candidate, stressors: Sequence[str]) -> list[str]:
+def _group_texts(ranking: Ranking, group: Sequence[Candidate]) -> list[str]:
+    """Return a line and what it rests on; lines that score the same stand together."""
+    line, stressors = group[0], ranking.space.stressors
     cells = [str(line.rank), line.core, line.shell]
     cells += [interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")]
-    said = [_columns([*cells, *(gain_text(line, name) for name in stressors)])]
-    known = [
-        f"PL {number(row.pl_peak_nm)} nm" if row.pl_peak_nm is not None else ""
-        for row in line.measured
-    ]
+    said = [_columns([*cells, *(gain_text(ranking, line, name) for name in stressors)])]
+    others = [f"{own.shell}{_context(own)}" for own in group[1:]]
+    if others:
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        said.append(f"     the same score: {', '.join(others[:_NAMED])}{more}")
     rests = f"     rests on: {line.rests_on}{_context(line)}"
-    if any(known):
-        rests += f"; measured {', '.join(dict.fromkeys(text for text in known if text))}"
-    if not math.isnan(line.above_next):
-        rests += f"; above the next with {line.above_next:.0%}"
-    if line.alike:
-        rests += f"; {line.alike} other lines score the same"
+    peaks = [f"{number(row.pl_peak_nm)} nm" for row in line.measured if row.pl_peak_nm is not None]
+    if peaks:
+        rests += f"; PL measured: {', '.join(dict.fromkeys(peaks))}"
+    if not others and not math.isnan(line.above_next):
+        rests += f"; chance above the next line {line.above_next:.0%}"
     said.append(rests)
     if line.reasons:
         said.append(f"     outside the domain: {'; '.join(line.reasons)}")

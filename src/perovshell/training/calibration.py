@@ -71,6 +71,16 @@ def residual_scores(
     return Scores.of(residual / difficulty[rows], groups[rows].tolist())
 
 
+def signed_scores(
+    problem: RegressionProblem, predicted: Floats, difficulty: Floats, rows: Rows
+) -> Scores:
+    """Return residuals of rows over their difficulty; a bound counts to the least it allows."""
+    bound = np.array([problem.bounds[row] for row in rows])
+    least = np.where(bound == "<", 0.0, problem.target[rows])
+    residual = (least - predicted[rows]) / difficulty[rows]
+    return Scores.of(residual, problem.weight_groups[rows].tolist())
+
+
 def calibration_rows(name: str, problem: RegressionProblem) -> Rows:
     """Return the rows that calibrate intervals: a PL bound has no far end, so it is left out."""
     known = [bound not in {">", "<"} or name == "plqy" for bound in problem.bounds]

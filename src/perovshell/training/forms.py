@@ -45,8 +45,8 @@ class Form:
         used = "boosted trees" if self.has_trees else f"{simpler}, without trees"
         tie = ", a tie" if low <= 0 <= high else ""
         verb = verbs[0] if value >= 0 else verbs[1]
-        gain = f"90 % interval of the gain {low:.2g} to {high:.2g}{tie}"
-        return f"{used}: trees {verb} the {what} by {abs(value):.2g}{unit} a paper ({gain})"
+        difference = f"90 % interval of the difference {low:.2g} to {high:.2g}{tie}"
+        return f"{used}: trees {verb} the {what} by {abs(value):.2g}{unit} a paper ({difference})"
 
 
 def choose_forms(problems: Problems, results: Mapping[str, OutOfFold]) -> dict[str, Form]:

@@ -285,6 +285,6 @@ def _verdict(figures: Figures, key: str, slope: float, words: tuple[str, ...]) -
     size = math.nan if value is None else value
     sentence = (
         f"{verdict} {null}: {what} {more if size >= 0 else less} by {abs(size):.3g}{unit}, papers "
-        f"counting once (90 % interval of the gain {numbers})"
+        f"counting once (90 % interval of the difference {numbers})"
     )
     return {"has_skill": has_skill, "slope": slope, "sentence": sentence, "figure": key}

@@ -28,6 +28,7 @@ from perovshell.training.calibration import (
     floor_scores,
     interval_scores,
     residual_scores,
+    signed_scores,
 )
 from perovshell.training.domains import domains_of
 from perovshell.training.effects import Pairs
@@ -202,6 +203,7 @@ def _regression_model(
         forest=fitted.trees.forest,
         columns=fitted.trees.columns,
         scores=scores,
+        signed_scores=signed_scores(problem, predicted, difficulty, usable),
         replicated=replicated,
         step_scores=pairs.step_scores(),
         carry=pairs.carry(),
@@ -240,17 +242,21 @@ def _lifetime_model(
 def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
     rows = np.arange(len(problem.low))
     pooled = learners.fit_gain(problem, rows).pooled
+    stressors, papers = problem.stressors.tolist(), problem.papers.tolist()
     layers = [
-        (name, paper)
-        for names, paper in zip(problem.shells, problem.papers.tolist(), strict=True)
+        (name, stressor, paper)
+        for names, stressor, paper in zip(problem.shells, stressors, papers, strict=True)
         for name in names
     ]
+    of_layer = [paper for *_, paper in layers]
+    tests = [GainModel.test_key(name, stressor) for name, stressor, _ in layers]
     return GainModel(
         effects=pooled,
         scores=interval_scores(out_of_fold, problem, rows),
         floors=floor_scores(out_of_fold, problem),
-        papers=made.papers_by(problem.stressors.tolist(), problem.papers.tolist()),
-        shell_papers=made.papers_by([n for n, _ in layers], [p for _, p in layers]),
+        papers=made.papers_by(stressors, papers),
+        shell_papers=made.papers_by([name for name, *_ in layers], of_layer),
+        shell_tests=made.papers_by(tests, of_layer),
     )
 
 
