@@ -122,7 +122,7 @@ class Finisher:
         values["plqy_ranked"] = float(ranked.plqy[row])
         values["plqy_ranked_lower"] = max(float(ranked.plqy_low[row]), 0.0)
         if self.space.plqy_above is not None:
-            values["plqy_above"] = desirable["plqy"] if "plqy" in desirable else math.nan
+            values["plqy_above"] = desirable.get("plqy", math.nan)
         for place, stressor in enumerate(self.space.stressors):
             name = column_name(stressor)
             values[f"gain_ranked_{name}"] = float(ranked.gain[place][row])

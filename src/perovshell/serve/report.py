@@ -11,14 +11,21 @@ from perovshell.pages import card_page, environment
 from perovshell.serve.advice import Experiment
 from perovshell.serve.charts import chance, light_colour, number
 from perovshell.serve.lines import Candidate, Ranking
-from perovshell.serve.report_lines import SPECTRUM_NM, CardScales, card, table_columns, table_row
+from perovshell.serve.report_lines import (
+    SPECTRUM_NM,
+    CardScales,
+    card,
+    first_line,
+    table_columns,
+    table_row,
+)
 from perovshell.serve.report_plots import heat_map, scatter
 from perovshell.serve.tables import csv_text, markdown_text, write_parquet
 from perovshell.workspace import write_atomically
 
 __all__ = ["CARDS", "SHOWN", "number", "render", "write_report"]
 
-CARDS: Final = 10
+CARDS: Final = 9
 """Lines with a card."""
 SHOWN: Final = 50
 """Lines in the table of the report; ranking.csv has all."""
@@ -60,7 +67,8 @@ def render(ranking: Ranking) -> str:
     pages = environment("perovshell.serve")
     pages.filters |= {"number": number, "chance": chance, "count": "{:,}".format}
     pages.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    cards = ranking.candidates[:CARDS]
+    groups = ranking.groups[:CARDS]
+    cards = [group[0] for group in groups]
     shown = ranking.candidates[:SHOWN]
     scales = CardScales.of(ranking, [*cards, *ranking.batch])
     plot = scatter(ranking, _places(cards, shown, ranking.batch))
@@ -70,7 +78,8 @@ def render(ranking: Ranking) -> str:
         info=ranking.model.info,
         wishes=_wishes(ranking),
         statements=[own for own in ranking.statements if own not in ranking.space.notes],
-        cards=[card(ranking, line, scales) for line in cards],
+        first=first_line(ranking),
+        cards=[card(ranking, group[0], scales, group[1:]) for group in groups],
         batch=[card(ranking, line, scales) for line in ranking.batch],
         columns=table_columns(ranking),
         rows=[table_row(ranking, line) for line in shown],

@@ -17,6 +17,8 @@ from perovshell.serve.objectives import GAIN_SCALE
 BAR: Final = (8.0, 312.0)
 """First and last pixel of the bars of a card."""
 SPECTRUM_NM: Final = (400.0, 800.0)
+_BARE: Final = 3
+"""Samples of the bare core that a card names."""
 _WISHES: Final = {
     "pl": "PL in window", "plqy": "PLQY", "gain": "gain", "half_life": "half-life",
     "domain": "near the data",
@@ -64,12 +66,31 @@ def _one_sided_columns(kind: str, stressor: str) -> tuple[str, str, str]:
 # Cards ---------------------------------------------------------------------------------------
 
 
-def card(ranking: Ranking, line: Candidate, scales: CardScales) -> dict[str, Any]:
-    """Return what the card of a line shows."""
+def first_line(ranking: Ranking) -> str:
+    """Return the answer in a sentence: what stands first, and how surely."""
+    first, *same = ranking.groups[0]
+    peak, low, high = (number(value) for value in _with_interval(first, "pl_peak_nm"))
+    value, least, most = (number(value) for value in _with_interval(first, "plqy_percent"))
+    said = f"First stands {first.core} / {first.shell}: PL {peak} nm [{low}, {high}]"
+    said += f", PLQY {value} % [{least}, {most}]."
+    if same:
+        said += f" {len(same)} other shells score the same: nothing known tells them apart."
+    elif not math.isnan(first.above_next):
+        said += f" The chance that it is better than the next line is {chance(first.above_next)}."
+    if not ranking.model.info.skill["gain"]["has_skill"]:
+        said += " Do not read gains as differences between lines: the model has no skill in them."
+    return said
+
+
+def card(
+    ranking: Ranking, line: Candidate, scales: CardScales, same: Sequence[Candidate] = ()
+) -> dict[str, Any]:
+    """Return what the card of a line shows; `same` are others with its score."""
     peak, low, high = _with_interval(line, "pl_peak_nm")
     window = ranking.space.pl_window_nm
     return {
         "line": line,
+        "same": ", ".join(own.shell for own in same),
         "context": context(line),
         "light": light_colour(peak),
         "peak": f"{number(peak)} nm",
@@ -82,6 +103,8 @@ def card(ranking: Ranking, line: Candidate, scales: CardScales) -> dict[str, Any
         "wishes": [(_WISHES[name], value) for name, value in line.desirabilities.items()],
         "distance": line.values["domain_distance"],
         "measured": [_measured(row) for row in line.measured],
+        "bare": [_measured(row) for row in line.bare[:_BARE]],
+        "more_bare": max(len(line.bare) - _BARE, 0),
         "papers": _papers(line.nearest),
     }
 
@@ -191,7 +214,7 @@ def table_columns(ranking: Ranking) -> list[dict[str, Any]]:
     names += ["P(front)", "P(above next)", "distance"]
     texts = [("#", True), ("core", False), ("shell", False)]
     texts += [(name, True) for name in names]
-    texts += [("domain", False), ("rests on", False), ("nearest papers", False)]
+    texts += [("domain, evidence", False), ("nearest papers", False)]
     return [{"name": name, "is_number": is_number} for name, is_number in texts]
 
 
@@ -215,7 +238,7 @@ def table_row(ranking: Ranking, line: Candidate) -> dict[str, Any]:
     numbers.append(_cell(values["domain_distance"]))
     return {
         "line": line,
-        "context": context(line),
+        "context": context(line) if len(ranking.space.contexts) > 1 else "",
         "light": light_colour(peak),
         "numbers": numbers,
         "measured": [_measured(row) for row in line.measured],
