@@ -25,6 +25,8 @@ Singles = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
 
+_CELLS: Final = 4_000_000
+"""Values by shell, context and core set that are held at once."""
 SIDES: Final = ("core", "shell", "context", "contrast")
 """The parts of a combination that vary on their own, and the contrast of the first two; the size
 belongs to the context."""
@@ -230,26 +232,60 @@ class FactoredForest:
         if not len(self.value):
             return np.zeros((n_shells, n_contexts, n_cores))
         by_context = self.value[:, None] * context_on[self.context.of_leaf]
-        live = shell_on[self.shell.of_leaf]
-        core_of_pair = self.core.of_leaf[self.pair_starts]
-        contrast_of_pair = self.contrast.of_leaf[self.pair_starts]
-        decided = np.empty((n_shells, n_contexts, len(core_on)))
-        open_pairs: list[tuple[Floats, Mask, Places]] = []
-        for shell in range(n_shells):
-            weight = np.add.reduceat(by_context * live[:, shell, None], self.pair_starts, axis=0)
-            holds = self.contrast.hold(contrast_rows(shell))
-            always = np.asarray(holds.all(axis=1))
-            decides = np.asarray(holds.any(axis=1)) & ~always
-            is_open = decides[contrast_of_pair] & weight.any(axis=1)
-            settled = weight * always[contrast_of_pair, None]
-            decided[shell] = np.add.reduceat(settled, self.core_starts, axis=0).T
-            open_pairs.append((weight, holds, np.flatnonzero(is_open)))
-        total = (decided.reshape(-1, len(core_on)) @ core_on).reshape(n_shells, n_contexts, n_cores)
-        for shell, (weight, holds, pairs) in enumerate(open_pairs):
-            if len(pairs):
-                reached = core_on[core_of_pair[pairs]] * holds[contrast_of_pair[pairs]]
-                total[shell] += weight[pairs].T @ reached
-        return np.asarray(total)
+        total = np.empty((n_shells, n_contexts, n_cores))
+        step = max(1, _CELLS // (n_contexts * len(core_on)))
+        for first in range(0, n_shells, step):
+            own = range(first, min(first + step, n_shells))
+            parts = [
+                self._one_shell(by_context * shell_on[self.shell.of_leaf, place, None], rows)
+                for place, rows in ((place, contrast_rows(place)) for place in own)
+            ]
+            decided = np.concatenate([part.decided for part in parts])
+            total[first : own.stop] = (decided @ core_on).reshape(-1, n_contexts, n_cores)
+            for place, part in zip(own, parts, strict=True):
+                if len(part.core):
+                    total[place] += part.weight.T @ (core_on[part.core] * part.holds)
+        return total
+
+    def _one_shell(self, value: Floats, contrast_rows: Floats) -> _OneShell:
+        """Settle what all cores of a block have in common with one shell.
+
+        Args:
+            value: Values of the leaves by context, 0 where shell or context rule them out, shape
+                (n_leaves, n_contexts).
+            contrast_rows: Contrast descriptors of the shell with the cores.
+        """
+        weight = np.add.reduceat(value, self.pair_starts, axis=0)
+        contrast = self.contrast.of_leaf[self.pair_starts]
+        holds = self.contrast.hold(contrast_rows)
+        always = np.asarray(holds.all(axis=1))
+        decides = np.asarray(holds.any(axis=1)) & ~always
+        pairs = np.flatnonzero(decides[contrast] & weight.any(axis=1))
+        settled = weight * always[contrast, None]
+        return _OneShell(
+            decided=np.add.reduceat(settled, self.core_starts, axis=0).T,
+            weight=weight[pairs],
+            core=self.core.of_leaf[self.pair_starts[pairs]],
+            holds=holds[contrast[pairs]],
+        )
+
+
+@dataclass(frozen=True)
+class _OneShell:
+    """What the leaves give to the combinations of one shell.
+
+    Attributes:
+        decided: Values by context and core set, whatever the contrast, shape
+            (n_contexts, n_core_sets).
+        weight: Values of pairs whose contrast some cores pass, shape (n_open, n_contexts).
+        core: Core set of these pairs, shape (n_open,).
+        holds: Which cores pass their contrast, shape (n_open, n_cores).
+    """
+
+    decided: Floats
+    weight: Floats
+    core: Places
+    holds: Mask
 
 
 def _leaves(forest: Forest, root: int) -> list[tuple[float, tuple[_Interval, ...]]]:
