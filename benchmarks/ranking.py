@@ -46,6 +46,7 @@ def space(kind: str) -> dict[str, object]:
         "sizes_nm": ["unknown", 10],
         "pl_window_nm": [515, 535],
         "stressor": "water",
+        "constraints": {"insoluble_in_water": False},
     }
 
 
