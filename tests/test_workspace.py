@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from perovshell.errors import WorkspaceError
-from perovshell.workspace import Workspace, write_atomically
+from perovshell.workspace import Workspace, refuse_unwritable, write_atomically, write_file
 
 
 def test_the_place_is_as_given_else_of_the_environment_else_here(
@@ -54,3 +54,18 @@ def test_a_file_is_written_whole_or_not_at_all(
         write_atomically(path, b"second")
     assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    refuse_unwritable(tmp_path / "new" / "deep")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WorkspaceError, match="cannot be written"):
+        refuse_unwritable(tmp_path / "file" / "below")
+
+
+def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "a" / "b.json", "{}")
+    assert path.read_text() == "{}\n"
+    with pytest.raises(WorkspaceError, match="cannot be written"):
+        write_file(path / "c.json", "{}")

@@ -16,6 +16,7 @@ from perovshell.serve.objectives import Measured, Objectives
 from perovshell.serve.prospects import Prospects, best_known
 from perovshell.serve.ranking import Run, rank
 from perovshell.serve.space import DesignSpace
+from perovshell.serve.space_file import presets
 from perovshell.serve.tables import markdown_text, summary, table
 
 SPACE: dict[str, Any] = {
@@ -474,6 +475,28 @@ def test_a_semiconductor_of_unknown_gap_may_quench_any_core(model: Model) -> Non
                  constraints={"no_quenching_shell": True})  # fmt: skip
     with pytest.raises(DesignSpaceError, match="no_quenching_shell"):
         rank(data, model=model)
+
+
+def test_the_first_lines_for_water_read_as_a_chemist_would_have_them(model: Model) -> None:
+    found = rank("green-emitter", model=model)
+    reader = model.predictor.featurizer.reader
+    first = found.candidates[:20]
+    assert len({(line.item.core.key, line.shell) for line in first}) == 20
+    for line in first:
+        assert all(layer.in_water == "insoluble" for layer in line.item.layers)
+        assert line.shell not in {"KBr", "ZnSO4", "NaCl"}
+        assert 510 <= line.values["pl_peak_nm"] <= 540
+        assert not line.reasons
+        # Each is spelt as it would be read again.
+        assert reader.read_core(line.core) == line.item.core
+        assert reader.read_shell(line.shell) == line.item.layers
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_every_preset_ranks_something(model: Model, preset: str) -> None:
+    found = rank(preset, model=model, batch=3)
+    assert len(found.candidates) > 20
+    assert len(found.batch) == 3
 
 
 def test_statements_name_each_target(ranking: Ranking) -> None:

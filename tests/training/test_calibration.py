@@ -13,6 +13,7 @@ from perovshell.training.calibration import (
     covered_rows,
     floor_scores,
     residual_scores,
+    signed_scores,
 )
 from perovshell.training.nested import OutOfFold
 from perovshell.training.problems import RegressionProblem
@@ -38,6 +39,16 @@ def test_a_bound_counts_to_its_far_end(plqy: RegressionProblem) -> None:
     # |70 - 60|; the farther of |90 - 80| and |90 - 100| over 2; |30 - 0|; nothing.
     assert scores.values.tolist() == [0.0, 5.0, 10.0, 30.0]
     assert scores.masses.tolist() == pytest.approx([0.2] * 4)
+
+
+def test_a_lower_bound_counts_a_bound_to_the_least_it_allows(plqy: RegressionProblem) -> None:
+    predicted, difficulty = np.array([70.0, 90.0, 30.0, 50.0]), np.array([1.0, 2.0, 1.0, 1.0])
+    scores = signed_scores(plqy, predicted, difficulty, np.arange(4))
+    # 60 - 70; (80 - 90) over 2, as it is 80 at least; 0 - 30, as it may be 0; nothing.
+    assert scores.values.tolist() == [-30.0, -10.0, -5.0, 0.0]
+    # One of five is the unseen paper's, so four in five new papers stay above the lowest seen.
+    assert scores.lower_quantile(0.2) == -30.0
+    assert scores.lower_quantile(0.1) == -np.inf
 
 
 def test_a_pl_bound_has_no_far_end(plqy: RegressionProblem) -> None:

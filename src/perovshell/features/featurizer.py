@@ -163,9 +163,16 @@ class Featurizer:
         at = self._at
         gap = shell[:, at.inner_gap] - core[:, at.core_gap]
         negativity = shell[:, at.inner_negativity] - core_negativity
+        return np.stack([gap, self.lattice_mismatch(core, shell), negativity], axis=1)
+
+    def lattice_mismatch(self, core: Floats, shell: Floats) -> Floats:
+        """Return the innermost lattice over the core's, less 1, of core rows with shell rows, (n,).
+
+        NaN where one of them is unknown.
+        """
+        at = self._at
         with np.errstate(invalid="ignore"):
-            mismatch = shell[:, at.inner_lattice] / core[:, at.core_lattice] - 1.0
-        return np.stack([gap, mismatch, negativity], axis=1)
+            return np.asarray(shell[:, at.inner_lattice] / core[:, at.core_lattice] - 1.0)
 
     @cached_property
     def _at(self) -> _Places:

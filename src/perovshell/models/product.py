@@ -423,15 +423,6 @@ class Product:
         inside &= self._shell_known[own, None, None] & self._size_known[:, None]
         return {"in_domain": inside & self._stressors_known, "domain_distance": distance}
 
-    def mismatch(self, cores: CoreSide, first: int = 0, last: int | None = None) -> Floats:
-        """Return the lattice mismatch of shells on cores, NaN where one lattice is unknown.
-
-        Its shape is (n_shells, n_cores); arguments as in `columns`.
-        """
-        contrast = self.predictor.featurizer.contrast_block
-        shells = self._shell_rows[self._range(first, last)]
-        return np.stack([contrast(cores.rows, cores.negativity, row[None])[:, 1] for row in shells])
-
     @cached_property
     def _stressors_known(self) -> bool:
         lifetime, gain = self.predictor.lifetime.papers, self.predictor.gain.papers

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -13,15 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.formula import CompositionBatch, shell_text
-from perovshell.errors import DesignSpaceError, FormulaError
-from perovshell.features.featurizer import Combination
+from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
 from perovshell.models.outputs import DEFAULT_COVERAGE
 from perovshell.models.product import Product
 from perovshell.serve.basket import Basket, Part
+from perovshell.serve.filters import Filters
 from perovshell.serve.harvest import Harvest
 from perovshell.serve.objectives import ORDERS, Measured, Objectives, measured_plqy
-from perovshell.serve.physics import alignment_allowed, has_element, is_insoluble, quenches
 from perovshell.serve.prospects import best_known
 from perovshell.serve.space import DesignSpace, Layers
 
@@ -86,14 +84,17 @@ class Scorer:
         self.model = model
         self.options = options
         self.objectives = Objectives(space, model, raw=options.raw)
-        faults = [self._shell_fault(layers) for layers in space.shells]
+        self._filters = Filters(space, model.predictor.featurizer)
+        faults = [self._filters.shell_fault(layers) for layers in space.shells]
         self._shell_faults = Counter(fault for fault in faults if fault)
         self._kept = [place for place, fault in enumerate(faults) if not fault]
         self._shells: list[Layers] = [space.shells[place] for place in self._kept]
         self._of_shell = np.array([self.objectives.of_shell_plqy(own) for own in self._shells])
         self._width = np.array([self.objectives.shell_width(own) for own in self._shells])
         self.best_known = (
-            best_known(self.objectives, self._satisfies) if options.by == "explore" else (0.0, "")
+            best_known(self.objectives, self._filters.satisfies)
+            if options.by == "explore"
+            else (0.0, "")
         )
 
     @cached_property
@@ -180,29 +181,6 @@ class Scorer:
 
     # Constraints -----------------------------------------------------------------------------
 
-    def _shell_fault(self, layers: Layers) -> str:
-        holds = self.space.constraints
-        if holds.lead_free and has_element(layers, "Pb"):
-            return "lead_free"
-        if holds.cadmium_free and has_element(layers, "Cd"):
-            return "cadmium_free"
-        if holds.exclude.has_shell(layers):
-            return "exclude"
-        if (holds.include.shells or holds.include.classes) and not holds.include.has_shell(layers):
-            return "include"
-        if holds.insoluble_in_water and not is_insoluble(layers):
-            return "insoluble_in_water"
-        return ""
-
-    def _satisfies(self, item: Combination) -> bool:
-        """Whether a combination of the literature satisfies what is asked of cores and shells."""
-        if item.core is None or self._shell_fault(item.layers):
-            return False
-        batch = self.model.predictor.featurizer.batch([item.core.amounts])
-        number = self.space.cores.find(item.core)
-        numbers = np.array([-1 if number is None else number])
-        return all(bool(passes[0]) for _, passes in self._core_checks(batch, numbers))
-
     def _kept_cores(self, unit: Unit, found: Basket) -> tuple[CompositionBatch, Mask]:
         """Return the cores of a unit that satisfy what is asked of cores, and which they are."""
         batch, neutral = self.space.cores.batch(unit.cores.start, unit.cores.stop)
@@ -211,99 +189,16 @@ class Scorer:
         # What shells alone removed is counted once a core, with the first range of shells.
         is_first = unit.shells.start == 0
         shells = len(unit.shells) + is_first * sum(self._shell_faults.values())
-        checks = [("charge_balance", neutral), *self._core_checks(batch, np.array(unit.cores))]
+        checks = [
+            ("charge_balance", neutral),
+            *self._filters.core_checks(batch, np.array(unit.cores)),
+        ]
         for name, passes in checks:
             found.remove(name, int((kept & ~passes).sum()) * shells * contexts)
             kept &= passes
         for name, count in self._shell_faults.items():
             found.remove(name, int(kept.sum()) * is_first * count * contexts)
         return CompositionBatch(batch.species[kept], batch.amounts[kept], {}), kept
-
-    def _core_checks(
-        self, batch: CompositionBatch, numbers: npt.NDArray[np.int64]
-    ) -> Iterator[tuple[str, Mask]]:
-        """Yield the name of each constraint on cores, and which cores pass it."""
-        holds = self.space.constraints
-        if holds.lead_free:
-            yield "lead_free", ~self._has_ions(batch, {"Pb"})
-        if holds.cadmium_free:
-            yield "cadmium_free", ~self._has_ions(batch, {"Cd"})
-        if holds.exclude.ions:
-            yield "exclude", ~self._has_ions(batch, holds.exclude.ions)
-        if holds.exclude.cores:
-            yield "exclude", ~np.isin(numbers, list(holds.exclude.cores))
-        if holds.include.ions:
-            yield "include", self._has_only(batch, holds.include.ions)
-        if holds.include.cores:
-            yield "include", np.isin(numbers, list(holds.include.cores))
-        if holds.tolerance_factor is not None:
-            yield "tolerance_factor", self._tolerated(batch, holds.tolerance_factor)
-
-    def _has_ions(self, batch: CompositionBatch, ions: Collection[str]) -> Mask:
-        return np.asarray(np.isin(batch.species, self._species(ions)).any(axis=1))
-
-    def _has_only(self, batch: CompositionBatch, ions: Collection[str]) -> Mask:
-        return np.asarray(np.isin(batch.species, [-1, *self._species(ions)]).all(axis=1))
-
-    def _species(self, ions: Collection[str]) -> list[int]:
-        index = self.model.predictor.featurizer.reader.species_index
-        return [index[ion] for ion in ions]
-
-    def _tolerated(self, batch: CompositionBatch, window: tuple[float, float]) -> Mask:
-        featurizer = self.model.predictor.featurizer
-        column = featurizer.names.index("tolerance factor")
-        factor = featurizer.core_block(batch, elements_too=False)[:, column]
-        return (factor >= window[0]) & (factor <= window[1])
-
-    def _pair_checks(self, part: Part, shells: range) -> Iterator[tuple[str, Mask]]:
-        """Yield the name of each constraint on core and shell, and who passes it.
-
-        The masks have the shape (n_shells, n_cores).
-        """
-        cores, numbers = part.cores, part.numbers
-        holds = self.space.constraints
-        featurizer = self.model.predictor.featurizer
-        gaps = cores.rows[:, featurizer.names.index("bulk gap estimate")]
-        own = [self._shells[place] for place in shells]
-        if self._of_the_core:
-            yield "shell_is_core", ~self._named(own, numbers, self._of_the_core)
-        if holds.exclude.combinations:
-            yield "exclude", ~self._named(own, numbers, holds.exclude.combinations)
-        if holds.include.combinations:
-            yield "include", self._named(own, numbers, holds.include.combinations)
-        if self.options.novel:
-            yield "novel", ~self._named(own, numbers, self._known)
-        if holds.no_quenching_shell:
-            yield "no_quenching_shell", ~np.array([quenches(layers, gaps) for layers in own])
-        if holds.band_alignment:
-            allowed = holds.band_alignment
-            passes = [alignment_allowed(layers, gaps, allowed) for layers in own]
-            yield "band_alignment", np.array(passes)
-        if holds.lattice_mismatch_below is not None:
-            mismatch = self._product.mismatch(cores, shells.start, shells.stop)
-            limit = holds.lattice_mismatch_below
-            yield "lattice_mismatch_below", ~(np.abs(mismatch) > limit)
-
-    @staticmethod
-    def _named(
-        own: list[Layers], numbers: npt.NDArray[np.int64], pairs: frozenset[tuple[int, str]]
-    ) -> Mask:
-        by_shell: dict[str, list[int]] = defaultdict(list)
-        for core, shell in pairs:
-            by_shell[shell].append(core)
-        return np.array([np.isin(numbers, by_shell[shell_text(layers)]) for layers in own])
-
-    @cached_property
-    def _of_the_core(self) -> frozenset[tuple[int, str]]:
-        """The combinations whose innermost layer is the core over again."""
-        reader = self.model.predictor.featurizer.reader
-        found = set()
-        for layers in self._shells:
-            with contextlib.suppress(FormulaError):
-                core = self.space.cores.find(reader.read_core(layers[0].name))
-                if core is not None:
-                    found.add((core, shell_text(layers)))
-        return frozenset(found)
 
     @cached_property
     def _known(self) -> frozenset[tuple[int, str]]:
@@ -366,7 +261,10 @@ class Scorer:
         """Return which combinations satisfy all, shape (n_shells, n_contexts, n_cores)."""
         contexts = len(self.space.contexts)
         pairs = np.ones((len(shells), len(part.numbers)), dtype=bool)
-        for name, passes in self._pair_checks(part, shells):
+        own = [self._shells[place] for place in shells]
+        known = self._known if self.options.novel else frozenset()
+        checks = self._filters.pair_checks(part.cores, part.numbers, own, known)
+        for name, passes in checks:
             found.remove(name, int((pairs & ~passes).sum()) * contexts)
             pairs &= passes
         alive: Mask = np.repeat(pairs[:, None, :], contexts, axis=1)
