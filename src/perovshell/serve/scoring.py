@@ -284,8 +284,8 @@ class Scorer:
             alive &= inside
         own = slice(shells.start, shells.stop)
         gain = [np.exp(row[own, None, None]) for row in self._gain]
-        shells_of = [part[own, None, None] for part in (self._of_shell, self._width)]
-        ranked = objectives.ranked(columns, (shells_of[0], shells_of[1]), gain)
+        of_shell, width = self._of_shell[own, None, None], self._width[own, None, None]
+        ranked = objectives.ranked(columns, (of_shell, width), gain)
         self._pool(ranked.plqy, ranked.plqy_low, part.numbers, shells)
         desirable = objectives.desirabilities(columns, ranked)
         if self.options.by == "explore":
