@@ -57,7 +57,7 @@ def test_bulk_equals_matminer_on_1000_random_compositions(featurizer: Featurizer
 @pytest.mark.parametrize("text", ["AuCu", "Cs2AgInCl6", "CsPbBr1.5I1.5", "EAPbBr3", "Cs4PbBr6"])
 def test_one_formula_equals_matminer(featurizer: Featurizer, text: str) -> None:
     core = featurizer.reader.read_core(text)
-    ours = featurizer.core_elements(featurizer.batch([core.amounts]))[0]
+    ours = featurizer.core_elements(featurizer.reader.batch([core.amounts]))[0]
     theirs = by_matminer(featurizer.reader.atoms(core))
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9)
 
@@ -90,7 +90,7 @@ def test_a_row_that_cannot_be_read_is_missing(featurizer: Featurizer) -> None:
 
 def test_a_tie_of_the_mode_takes_the_smallest_value(featurizer: Featurizer) -> None:
     core = featurizer.reader.read_core("AuCu")
-    row = featurizer.core_elements(featurizer.batch([core.amounts]))[0]
+    row = featurizer.core_elements(featurizer.reader.batch([core.amounts]))[0]
     names = [name for name, _, _ in elements.labels()]
     assert row[names.index("mode Number")] == 29
 

@@ -112,7 +112,7 @@ def test_equal_to_rows_for_100000_members_of_random_spaces(
     stressors, coverage = tuple(space["stressors"]), space["coverage"]
     product = Product(predictor, shells, contexts, stressors, coverage=coverage, wishes=WISHES)
     columns = product.columns(
-        product.cores(predictor.featurizer.batch([core.amounts for core in cores]))
+        product.cores(predictor.featurizer.reader.batch([core.amounts for core in cores]))
     )
     shape = (len(shells), len(contexts), len(cores))
     random = np.random.default_rng(space["seed"])
@@ -151,7 +151,7 @@ def test_equal_to_the_boosters_own_batch_prediction(model: Model, model_folder: 
         for x in range(1, 20)
     ]
     product = Product(predictor, shells, contexts, ("water",), coverage=0.9, wishes=WISHES)
-    batch = predictor.featurizer.batch([core.amounts for core in cores])
+    batch = predictor.featurizer.reader.batch([core.amounts for core in cores])
     found = product.columns(product.cores(batch))["pl_peak_nm"]
     random = np.random.default_rng(0)
     places = [random.integers(0, count, 20_000) for count in found.shape]
@@ -184,7 +184,7 @@ def test_ranges_of_shells_join_to_the_whole(predictor: Predictor) -> None:
     contexts = [Combination(None, (), "core/shell", "unknown", "film")]
     cores = [reader.read_core(text) for text in ("CsPbBr3", "FAPbI3", "CsPbBr2Cl")]
     product = Product(predictor, shells, contexts, ("light",), coverage=0.9, wishes=WISHES)
-    side = product.cores(predictor.featurizer.batch([core.amounts for core in cores]))
+    side = product.cores(predictor.featurizer.reader.batch([core.amounts for core in cores]))
     whole = product.columns(side)
     parts = [product.columns(side, first, first + 1) for first in range(len(shells))]
     for name, column in whole.items():

@@ -64,7 +64,7 @@ def test_a_batch_has_the_descriptors_of_its_formulas(
     rows = featurizer.core_block(batch)[neutral]
     cores = [grid.composition(start + k) for k in np.flatnonzero(neutral)]
     if cores:
-        expected = featurizer.core_block(featurizer.batch([core.amounts for core in cores]))
+        expected = featurizer.core_block(featurizer.reader.batch([core.amounts for core in cores]))
         np.testing.assert_allclose(rows, expected, rtol=1e-7, atol=1e-9)
     assert {grid.families[k] for k in grid.family(start, stop)} <= set(grid.families)
 

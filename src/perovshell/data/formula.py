@@ -415,6 +415,17 @@ class FormulaReader:
         block = multiply_out(templates, template_of[rows], start[rows], numbers)
         return self._finish(texts, rows, templates, block, errors)
 
+    def batch(self, cores: Sequence[tuple[tuple[str, float], ...] | None]) -> CompositionBatch:
+        """Put compositions (ion amounts) into arrays; None is a row of padding."""
+        width = max((len(core) for core in cores if core is not None), default=1)
+        species = np.full((len(cores), width), -1, dtype=np.int16)
+        amounts = np.zeros((len(cores), width))
+        for row, core in enumerate(cores):
+            for column, (symbol, amount) in enumerate(core or ()):
+                species[row, column] = self.species_index[symbol]
+                amounts[row, column] = amount
+        return CompositionBatch(species, amounts, {})
+
     def _finish(
         self,
         texts: Sequence[str],

@@ -189,7 +189,7 @@ class Featurizer:
     def bulk_gap(self, core: Composition) -> float:
         """Return the bulk gap of a core in eV by Vegard's rule; NaN where it is unknown."""
         if core.key not in self._bulk_gaps:
-            row = self._crystal.matrix(self.batch([core.amounts]))[0]
+            row = self._crystal.matrix(self.reader.batch([core.amounts]))[0]
             self._bulk_gaps[core.key] = float(row[self._at.core_gap])
         return self._bulk_gaps[core.key]
 
@@ -209,24 +209,13 @@ class Featurizer:
         place: dict[tuple[tuple[str, float], ...] | None, int] = {}
         keys = [None if item.core is None else item.core.amounts for item in combinations]
         of_row = [place.setdefault(key, len(place)) for key in keys]
-        batch = self.batch(list(place))
+        batch = self.reader.batch(list(place))
         core = self.core_block(batch, elements_too=elements_too)[of_row]
         negativity = self.mean_negativity(batch)[of_row]
         shell = self.shell_block([item.layers for item in combinations])
         size = size_block(combinations)
         contrast = self.contrast_block(core, negativity, shell)
         return np.hstack([core, size, shell, contrast, context_block(combinations)])
-
-    def batch(self, cores: Sequence[tuple[tuple[str, float], ...] | None]) -> CompositionBatch:
-        """Put compositions (ion amounts) into arrays; None is a row of padding."""
-        width = max((len(core) for core in cores if core is not None), default=1)
-        species = np.full((len(cores), width), -1, dtype=np.int16)
-        amounts = np.zeros((len(cores), width))
-        for row, core in enumerate(cores):
-            for column, (symbol, amount) in enumerate(core or ()):
-                species[row, column] = self.reader.species_index[symbol]
-                amounts[row, column] = amount
-        return CompositionBatch(species, amounts, {})
 
     # Storage ---------------------------------------------------------------------------------
 

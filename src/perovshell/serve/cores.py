@@ -75,14 +75,8 @@ class CoreList:
     def batch(self, start: int, stop: int) -> tuple[CompositionBatch, Mask]:
         """Return cores as arrays; all are neutral."""
         own = self.cores[start:stop]
-        width = max(len(core.amounts) for core in own)
-        species = np.full((len(own), width), -1, dtype=np.int16)
-        amounts = np.zeros((len(own), width))
-        for row, core in enumerate(own):
-            for column, (symbol, amount) in enumerate(core.amounts):
-                species[row, column] = self.reader.species_index[symbol]
-                amounts[row, column] = amount
-        return CompositionBatch(species, amounts, {}), np.ones(len(own), dtype=bool)
+        batch = self.reader.batch([core.amounts for core in own])
+        return batch, np.ones(len(own), dtype=bool)
 
     def family(self, start: int, stop: int) -> npt.NDArray[np.intp]:
         """Return the group of each core: itself."""

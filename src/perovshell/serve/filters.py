@@ -54,7 +54,7 @@ class Filters:
         """Whether a combination, in the space or not, breaks none of core or shell alone."""
         if item.core is None or self.shell_fault(item.layers):
             return False
-        batch = self._featurizer.batch([item.core.amounts])
+        batch = self._featurizer.reader.batch([item.core.amounts])
         number = self._space.cores.find(item.core)
         numbers = np.array([-1 if number is None else number])
         return all(bool(passes[0]) for _, passes in self.core_checks(batch, numbers))

@@ -107,6 +107,9 @@ class Finisher:
         however many lines are asked for.
         """
         above = above_next(self.objectives, prospects.rows(range(listed)))
+        known_score = dict(zip(self.found.top_index.tolist(), self.found.top_score, strict=True))
+        own = np.array([known_score[number] for number in index[:listed]])
+        above[own[:-1] == own[1:]] = 0.5  # Nothing tells them apart.
         among = list(dict.fromkeys((*self.found.top_index[:_WEIGHED].tolist(), *index[listed:])))
         known = dict(zip(index, prospects.items, strict=True))
         items = [known.get(own) or self.space.item(own) for own in among]
