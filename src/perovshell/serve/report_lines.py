@@ -74,7 +74,7 @@ def first_line(ranking: Ranking) -> str:
     said = f"First stands {first.core} / {first.shell}: PL {peak} nm [{low}, {high}]"
     said += f", PLQY {value} % [{least}, {most}]."
     if same:
-        said += f" {len(same)} other shells score the same: nothing known tells them apart."
+        said += f" {len(same)} other shells score the same."
     elif not math.isnan(first.above_next):
         said += f" The chance that it is better than the next line is {chance(first.above_next)}."
     if not ranking.model.info.skill["gain"]["has_skill"]:
