@@ -296,6 +296,15 @@ def test_control_c_keeps_what_is_ranked_and_resume_goes_on(home: str, tmp_path: 
 # Data ----------------------------------------------------------------------------------------
 
 
+def test_shells_are_listed_by_name_alias_or_class(tmp_path: Path) -> None:
+    printed = run("data", "shells", cwd=tmp_path).splitlines()
+    assert len(printed) == 1 + len(bundled_rows("materials", "shells.csv"))
+    silica = run("data", "shells", "SILICA", cwd=tmp_path)
+    assert "SiO2 " in silica
+    assert "insoluble" in silica
+    assert "no shell has 'gold leaf'" in run("data", "shells", "gold leaf", cwd=tmp_path, code=2)
+
+
 def test_the_bundled_data_have_no_faults(tmp_path: Path) -> None:
     assert run("data", "check", cwd=tmp_path).startswith("No faults: ")
 

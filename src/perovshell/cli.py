@@ -398,6 +398,23 @@ def data_show(
         typer.echo(line)
 
 
+@data_app.command("shells")
+def data_shells(
+    text: Annotated[str, typer.Argument(help="Part of a name, an alias or a class.")] = "",
+) -> None:
+    """List the shells that requests and design spaces may name: class, water, other names."""
+    from perovshell.data.shells import Shells
+    from perovshell.data.summary import shell_lines
+
+    lines = shell_lines(Shells.bundled(), text)
+    if not lines:
+        msg = f"no shell has {text!r} in its name, aliases or class"
+        raise InputError(msg)
+    typer.echo(f"{'name':<28} {'class':<16} {'in water':<18} other names")
+    for line in lines:
+        typer.echo(line)
+
+
 @models_app.command("list")
 def models_list(*, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the model folders of the workspace; the champion is marked."""

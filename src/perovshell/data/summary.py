@@ -1,4 +1,4 @@
-"""One paper of the dataset in words, for the command line."""
+"""Papers and shells of the data in words, for the command line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
+from perovshell.data.shells import Shells
 from perovshell.data.targets import Interval, Reading
 from perovshell.errors import InputError
 
@@ -60,3 +61,18 @@ def _value(value: float, bound: str, unit: str) -> str:
 
 def _interval(interval: Interval) -> str:
     return f"[{interval.low:.3g}, {interval.high:.3g}]"
+
+
+def shell_lines(shells: Shells, wanted: str = "") -> list[str]:
+    """Return every known shell with its class, its behaviour in water and its other names.
+
+    Args:
+        shells: The shell table.
+        wanted: Text that a name, an alias or the class must have, whatever its case.
+    """
+    aliases = {row["name"]: row["aliases"].replace(";", ", ") for row in shells.shell_rows}
+    lines = [
+        f"{own.name:<28} {own.material_class:<16} {own.in_water or 'unknown':<18} {aliases[name]}"
+        for name, own in shells.materials.items()
+    ]
+    return [line.rstrip() for line in lines if wanted.casefold() in line.casefold()]
