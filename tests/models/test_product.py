@@ -1,5 +1,6 @@
 """Products of cores, shells and contexts against prediction row by row."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, STRESSORS, STRUCTURES
+from perovshell.errors import ModelFolderError
 from perovshell.features.featurizer import Combination
 from perovshell.model import Model
 from perovshell.models.conformal import Scores
@@ -172,8 +174,6 @@ def test_equal_to_the_boosters_own_batch_prediction(model: Model, model_folder: 
 def _base_score(path: Path) -> float:
     """What the library adds to the trees where no offset is given."""
     config = xgboost.Booster(model_file=str(path)).save_config()
-    import json
-
     text = json.loads(config)["learner"]["learner_model_param"]["base_score"]
     return float(text.strip("[]"))
 
@@ -197,5 +197,5 @@ def test_a_prior_on_a_contrast_is_refused(predictor: Predictor) -> None:
     names = predictor.featurizer.names
     prior = replace(predictor.pl.prior, columns=(names.index("lattice mismatch"),))
     bad = replace(predictor, pl=replace(predictor.pl, prior=prior))
-    with pytest.raises(NotImplementedError, match="contrast"):
+    with pytest.raises(ModelFolderError, match="contrast"):
         Product(bad, [], [], ("water",), coverage=0.9, wishes=WISHES)

@@ -26,9 +26,9 @@ from perovshell.models.factored import FactoredForest, Sides
 from perovshell.models.outputs import Wishes, interval, nm_interval, percent
 from perovshell.models.predictor import Predictor
 from perovshell.models.product_domain import CoreReach, ProductDomain, site_fractions
+from perovshell.models.product_linear import LinearSide, ProductRegression
 from perovshell.models.spread import normalised_cdf, normalised_quantiles
 from perovshell.models.stability import TEST_DESCRIPTORS
-from perovshell.models.targets import RegressionModel
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -54,87 +54,13 @@ class CoreSide:
     negativity: Floats
     reach: CoreReach
     trees: Mapping[str, Floats]
-    linear: Mapping[str, _LinearSide]
+    linear: Mapping[str, LinearSide]
     replicated: Mapping[str, Mapping[str, int]]
 
     @property
     def size(self) -> int:
         """Number of cores."""
         return len(self.rows)
-
-
-@dataclass(frozen=True)
-class _LinearSide:
-    """One side's part of a prior and a difficulty.
-
-    Attributes:
-        value: What it adds to the prior, shape (n,).
-        terms: Its terms of the prior, unknown as 0, shape (n, k).
-        projected: What it adds to the prior's error, shape (n, n_effects).
-        log_size: What it adds to the log difficulty, shape (n,).
-    """
-
-    value: Floats
-    terms: Floats
-    projected: Floats
-    log_size: Floats
-
-
-class _ProductRegression:
-    """PL or PLQY for products: the sums of `LinearPrior` and `Difficulty`, side by side."""
-
-    def __init__(self, model: RegressionModel, sides: Sides) -> None:
-        self.model = model
-        self.forest = FactoredForest.of(model.forest, model.columns, sides)
-        self._terms = sides.split(model.prior.columns)
-        self._hardness = sides.split(model.difficulty.columns)
-        if len(self._terms["contrast"][0]) or len(self._hardness["contrast"][0]):
-            msg = "a prior or difficulty with a contrast descriptor is no sum over core and shell"
-            raise NotImplementedError(msg)
-
-    def linear(self, side: str, rows: Floats) -> _LinearSide:
-        """Return the part of one side, of its descriptor rows (n, n_columns)."""
-        prior = self.model.prior
-        entries, columns = self._terms[side]
-        terms = np.nan_to_num(rows[:, columns], nan=0.0)
-        hard_entries, hard_columns = self._hardness[side]
-        hard = np.nan_to_num(rows[:, hard_columns], nan=0.0)
-        value = terms @ prior.effects[1:][entries]
-        if side == "core":
-            value = value + prior.base(rows)
-        return _LinearSide(
-            value=value,
-            terms=terms,
-            projected=terms @ prior.root[1:][entries],
-            log_size=hard @ self.model.difficulty.effects[1:][hard_entries],
-        )
-
-    def predict(self, core: _LinearSide, shell: _LinearSide, context: _LinearSide) -> Floats:
-        """Return the prior, shape (n_shells, n_contexts, n_cores)."""
-        offset = self.model.prior.effects[0]
-        other = offset + shell.value[:, None] + context.value
-        return np.asarray(other[:, :, None] + core.value)
-
-    def scale(
-        self, core: _LinearSide, shell: _LinearSide, context: _LinearSide, predicted: Floats
-    ) -> Floats:
-        """Return the difficulty in units of the target, of the shape of the predictions."""
-        prior, difficulty = self.model.prior, self.model.difficulty
-        other = prior.root[0] + shell.projected[:, None] + context.projected
-        entries, _ = self._terms["core"]
-        across = other @ prior.root[1:][entries].T @ core.terms.T
-        squares = 2.0 * across
-        squares += (other**2).sum(axis=2)[:, :, None]
-        squares += (core.projected**2).sum(axis=1)
-        np.maximum(squares, 0.0, out=squares)
-        squares += prior.noise**2
-        spread = np.sqrt(squares, out=squares)
-        log_other = difficulty.effects[0] + shell.log_size[:, None] + context.log_size
-        spread *= np.exp(log_other)[:, :, None] / prior.noise
-        spread *= np.exp(core.log_size)
-        if difficulty.room_effect:
-            spread *= difficulty.room_factor(predicted)
-        return np.asarray(spread)
 
 
 class Product:
@@ -170,7 +96,7 @@ class Product:
         blocks = [descriptor.block for descriptor in featurizer.descriptors]
         sides = Sides.of(blocks, extra=len(TEST_DESCRIPTORS))
         self._targets = {
-            name: _ProductRegression(getattr(predictor, name), sides) for name in ("pl", "plqy")
+            name: ProductRegression(getattr(predictor, name), sides) for name in ("pl", "plqy")
         }
         self._core_width = blocks.count("core")
         self._shell_rows = featurizer.shell_block(self.shells)
@@ -186,7 +112,7 @@ class Product:
         self._shell_known = np.array([self._domain.shell_is_known(own) for own in self.shells])
         self._size_known = np.array([self._domain.size_is_known(own) for own in self.contexts])
 
-    def _context_side(self, target: _ProductRegression) -> _LinearSide:
+    def _context_side(self, target: ProductRegression) -> LinearSide:
         return target.linear("context", self._context_rows)
 
     # Cores -----------------------------------------------------------------------------------
@@ -307,7 +233,7 @@ class Product:
         """Return predictions, their difficulty, and where replicated combinations stand."""
         target, core = self._targets[name], cores.linear[name]
         shell_all, context = self._linear[name]
-        shell = _LinearSide(*(getattr(shell_all, part)[own] for part in _PARTS))
+        shell = shell_all.of(own)
         predicted = target.predict(core, shell, context)
         predicted += self._trees(name, cores, own, self._context_rows)
         scale = target.scale(core, shell, context, predicted)
@@ -428,6 +354,3 @@ class Product:
         lifetime, gain = self.predictor.lifetime.papers, self.predictor.gain.papers
         thin = [self.predictor.is_thin(papers, self.stressors) for papers in (lifetime, gain)]
         return not np.any(thin)
-
-
-_PARTS = ("value", "terms", "projected", "log_size")

@@ -136,14 +136,10 @@ def _harvest(scorer: Scorer, run: Run, advance: Callable[[int], None]) -> Harves
             progress.add(tasks, part)
             advance(part.seen)
     except KeyboardInterrupt:
-        progress.save()
         if not progress.found.ranked:
             raise
-        return progress.found
-    except BaseException:
+    finally:
         progress.save()
-        raise
-    progress.save()
     return progress.found
 
 
