@@ -1,0 +1,92 @@
+"""Priors and difficulties of PL and PLQY for products: sums over the sides of a combination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.errors import ModelFolderError
+from perovshell.models.factored import FactoredForest, Sides
+from perovshell.models.targets import RegressionModel
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LinearSide:
+    """One side's part of a prior and a difficulty.
+
+    Attributes:
+        value: What it adds to the prior, shape (n,).
+        terms: Its terms of the prior, unknown as 0, shape (n, k).
+        projected: What it adds to the prior's error, shape (n, n_effects).
+        log_size: What it adds to the log difficulty, shape (n,).
+    """
+
+    value: Floats
+    terms: Floats
+    projected: Floats
+    log_size: Floats
+
+    def of(self, own: slice) -> LinearSide:
+        """Return the part of a range."""
+        return LinearSide(self.value[own], self.terms[own], self.projected[own], self.log_size[own])
+
+
+class ProductRegression:
+    """PL or PLQY for products: the sums of `LinearPrior` and `Difficulty`, side by side."""
+
+    def __init__(self, model: RegressionModel, sides: Sides) -> None:
+        self.model = model
+        self.forest = FactoredForest.of(model.forest, model.columns, sides)
+        self._terms = sides.split(model.prior.columns)
+        self._hardness = sides.split(model.difficulty.columns)
+        if len(self._terms["contrast"][0]) or len(self._hardness["contrast"][0]):
+            msg = "model: with a contrast, a prior or difficulty is no sum over core and shell"
+            raise ModelFolderError(msg)
+
+    def linear(self, side: str, rows: Floats) -> LinearSide:
+        """Return the part of one side, of its descriptor rows (n, n_columns)."""
+        prior = self.model.prior
+        entries, columns = self._terms[side]
+        terms = np.nan_to_num(rows[:, columns], nan=0.0)
+        hard_entries, hard_columns = self._hardness[side]
+        hard = np.nan_to_num(rows[:, hard_columns], nan=0.0)
+        value = terms @ prior.effects[1:][entries]
+        if side == "core":
+            value = value + prior.base(rows)
+        return LinearSide(
+            value=value,
+            terms=terms,
+            projected=terms @ prior.root[1:][entries],
+            log_size=hard @ self.model.difficulty.effects[1:][hard_entries],
+        )
+
+    def predict(self, core: LinearSide, shell: LinearSide, context: LinearSide) -> Floats:
+        """Return the prior, shape (n_shells, n_contexts, n_cores)."""
+        offset = self.model.prior.effects[0]
+        other = offset + shell.value[:, None] + context.value
+        return np.asarray(other[:, :, None] + core.value)
+
+    def scale(
+        self, core: LinearSide, shell: LinearSide, context: LinearSide, predicted: Floats
+    ) -> Floats:
+        """Return the difficulty in units of the target, of the shape of the predictions."""
+        prior, difficulty = self.model.prior, self.model.difficulty
+        other = prior.root[0] + shell.projected[:, None] + context.projected
+        entries, _ = self._terms["core"]
+        across = other @ prior.root[1:][entries].T @ core.terms.T
+        squares = 2.0 * across
+        squares += (other**2).sum(axis=2)[:, :, None]
+        squares += (core.projected**2).sum(axis=1)
+        np.maximum(squares, 0.0, out=squares)
+        squares += prior.noise**2
+        spread = np.sqrt(squares, out=squares)
+        log_other = difficulty.effects[0] + shell.log_size[:, None] + context.log_size
+        spread *= np.exp(log_other)[:, :, None] / prior.noise
+        spread *= np.exp(core.log_size)
+        if difficulty.room_effect:
+            spread *= difficulty.room_factor(predicted)
+        return np.asarray(spread)
