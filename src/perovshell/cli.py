@@ -324,6 +324,8 @@ def rank(  # noqa: PLR0913
             advance=advance,
         )
     csv_path, html_path = write_report(ranking, folder)
+    if ranking.is_complete:
+        kept.unlink(missing_ok=True)
     if as_json:
         said = {
             "report": str(html_path),
@@ -341,9 +343,7 @@ def rank(  # noqa: PLR0913
         for text in tables.summary(ranking, measure_next=measure_next):
             typer.echo(text)
         typer.echo(f"All {len(ranking.candidates)} lines: {csv_path}\nReport: {html_path}")
-    if ranking.is_complete:
-        kept.unlink(missing_ok=True)
-    else:
+    if not ranking.is_complete:
         typer.echo("Stopped early; go on with --resume.", err=True)
         raise typer.Exit(SOME_FAILED)
 

@@ -26,6 +26,7 @@ from perovshell.serve.charts import (
     padded,
     whole_decades,
 )
+from perovshell.serve.core_file import read_cores
 from perovshell.serve.lines import Candidate, Overview, Ranking
 from perovshell.serve.ranking import rank
 from perovshell.serve.report import CARDS, SHOWN, number, render, write_report
@@ -238,13 +239,21 @@ def test_an_incomplete_ranking_says_so(ranking: Ranking) -> None:
 
 
 def test_what_was_removed_and_ignored_is_said(ranking: Ranking) -> None:
-    space = dataclasses.replace(ranking.space, notes=("A note.",), not_neutral=1234)
+    mixed = {
+        "A": {"ions": ["Cs"]},
+        "B": {"ions": ["Pb", "Bi"], "step": 0.05},
+        "X": {"ions": ["Br"]},
+    }
+    reader = ranking.model.predictor.featurizer.reader
+    cores = read_cores(mixed, {}, reader)
+    space = dataclasses.replace(ranking.space, notes=("A note.",), cores=cores)
     changed = dataclasses.replace(
         ranking, space=space, removed={"lead_free": 4321}, statements=("A statement.", "A note.")
     )
     said = Page(render(changed)).said
     assert "lead_free: 4,321 combinations" in said
-    assert "not neutral: 1,234 cores of the grid" in said
+    # With up to a twentieth of bismuth a core is neutral within what is allowed.
+    assert "not neutral: 19 cores of the grid" in said
     assert said.count("A note.") == 1
 
 

@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
 Layers = tuple[ShellMaterial, ...]
-_FEWEST_STEPS_APART = 1e-12
+_TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -154,5 +154,5 @@ def site_fractions(
     for site in np.unique(site_of_ion):
         own = site_of_ion == site
         total = found[:, own].sum(axis=1, keepdims=True)
-        found[:, own] /= np.maximum(total, _FEWEST_STEPS_APART)
+        found[:, own] /= np.maximum(total, _TINY)
     return found

@@ -30,13 +30,13 @@ MAX_MIXTURES = 200_000
 _SITE_KEYS = {"ions", "step", "at_most"}
 
 
-def read_cores(value: object, dopants: object, reader: FormulaReader) -> tuple[Cores, int]:
-    """Read the cores: a list of formulas, or a grid of A, B and X; and count not neutral ones."""
+def read_cores(value: object, dopants: object, reader: FormulaReader) -> Cores:
+    """Read the cores: a list of formulas, or a grid of A, B and X."""
     if isinstance(value, list):
         if dopants:
             msg = "dopants: they are for a grid of cores; write doped cores out in a list"
             raise DesignSpaceError(msg)
-        return CoreList(_listed_cores(entries_of("cores", value), reader), reader), 0
+        return CoreList(_listed_cores(entries_of("cores", value), reader), reader)
     if not isinstance(value, Mapping):
         msg = f"cores: {value!r}: a list of formulas, or a grid with A, B and X, is needed"
         raise DesignSpaceError(msg)
@@ -46,7 +46,7 @@ def read_cores(value: object, dopants: object, reader: FormulaReader) -> tuple[C
     if grid.neutral == 0:
         msg = f"design space: empty: none of the {grid.size:,} cores of the grid is neutral"
         raise DesignSpaceError(msg)
-    return grid, grid.size - grid.neutral
+    return grid
 
 
 def _listed_cores(texts: list[Any], reader: FormulaReader) -> tuple[Composition, ...]:

@@ -34,6 +34,10 @@ class Cores(Protocol):
         """Number of cores, those that are not neutral included."""
 
     @property
+    def neutral(self) -> int:
+        """Number of neutral cores."""
+
+    @property
     def families(self) -> tuple[str, ...]:
         """Names of the groups of similar cores."""
 
@@ -66,6 +70,11 @@ class CoreList:
     def size(self) -> int:
         """Number of cores."""
         return len(self.cores)
+
+    @property
+    def neutral(self) -> int:
+        """Number of neutral cores: all."""
+        return self.size
 
     @cached_property
     def families(self) -> tuple[str, ...]:

@@ -99,7 +99,6 @@ class DesignSpace:
         stressors: Stressors of the stability gain or half-life.
         wishes: Weight of each of `WISHES`; 0 leaves it out.
         constraints: What a combination must satisfy.
-        not_neutral: How many cores of the grid are not neutral.
         notes: What was ignored, and why.
         source: The mapping it was read from.
     """
@@ -117,7 +116,6 @@ class DesignSpace:
     stressors: tuple[str, ...]
     wishes: Mapping[str, float]
     constraints: Constraints
-    not_neutral: int
     notes: tuple[str, ...]
     source: Mapping[str, Any]
 
@@ -125,6 +123,11 @@ class DesignSpace:
     def size(self) -> int:
         """Number of combinations, those that constraints remove included."""
         return self.cores.size * len(self.shells) * len(self.contexts)
+
+    @property
+    def not_neutral(self) -> int:
+        """How many cores of a grid are not neutral."""
+        return self.cores.size - self.cores.neutral
 
     @cached_property
     def contexts(self) -> tuple[Combination, ...]:

@@ -88,7 +88,7 @@ def read_mapping(data: object, reader: FormulaReader) -> DesignSpace:
         msg = f"design space: a mapping with the keys {', '.join(sorted(_KEYS))} is needed"
         raise DesignSpaceError(msg)
     check_keys("design space", data, _KEYS)
-    cores, not_neutral = read_cores(data.get("cores"), data.get("dopants", {}), reader)
+    cores = read_cores(data.get("cores"), data.get("dopants", {}), reader)
     shells = _shells(data.get("shells", ALL_KNOWN), reader)
     wishes = _wishes(data.get("wishes", DEFAULT_WISHES))
     stressors = _stressors(data)
@@ -108,7 +108,6 @@ def read_mapping(data: object, reader: FormulaReader) -> DesignSpace:
         stressors=stressors,
         wishes=wishes,
         constraints=_constraints(data.get("constraints", {}), stressors, cores, reader),
-        not_neutral=not_neutral,
         notes=_notes(data),
         source=json.loads(json.dumps(data, default=str)),
     )

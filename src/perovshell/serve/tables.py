@@ -257,14 +257,14 @@ def _columns(cells: Sequence[str]) -> str:
 def _group_texts(ranking: Ranking, group: Sequence[Candidate]) -> list[str]:
     """Return a line and what it rests on; lines that score the same stand together."""
     line, stressors = group[0], ranking.space.stressors
-    cells = [str(line.rank), line.core, line.shell]
+    cells = [str(line.rank), line.core, f"{line.shell}{_context(line)}"]
     cells += [interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")]
     said = [_columns([*cells, *(gain_text(ranking, line, name) for name in stressors)])]
     others = [f"{own.shell}{_context(own)}" for own in group[1:]]
     if others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         said.append(f"     the same score: {', '.join(others[:_NAMED])}{more}")
-    rests = f"     rests on: {line.rests_on}{_context(line)}"
+    rests = f"     rests on: {line.rests_on}"
     peaks = [f"{number(row.pl_peak_nm)} nm" for row in line.measured if row.pl_peak_nm is not None]
     if peaks:
         rests += f"; PL measured: {', '.join(dict.fromkeys(peaks))}"
