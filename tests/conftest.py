@@ -31,7 +31,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="session")
 def trained(dataset: Dataset, workspace: Workspace) -> TrainedModel:
     made = train(dataset, workspace.models, QUICK)
-    workspace.set_champion(made.model_id)
+    workspace.set_champion(made.model_id, "the first")
     return made
 
 

@@ -11,7 +11,6 @@ they are today's. A shell first tried in a year is therefore among the ranked on
 
 from __future__ import annotations
 
-import hashlib
 import math
 import tempfile
 from collections import Counter, defaultdict
@@ -24,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.formula import Composition, FormulaReader, shell_text
+from perovshell.data.formula import Composition, shell_text
 from perovshell.data.records import Sample
 from perovshell.errors import BacktestLeakError
 from perovshell.model import Model
@@ -114,15 +113,7 @@ def measured_in(dataset: Dataset, year: int) -> list[tuple[Composition, Sample]]
 
 def papers_before(dataset: Dataset, year: int) -> Dataset:
     """Return the part of a dataset that papers before a year make; none without a year."""
-    papers = {k: own for k, own in dataset.papers.items() if own.year and own.year < year}
-    marked = f"{dataset.content_hash} before {year}"
-    return Dataset(
-        papers=papers,
-        samples={k: own for k, own in dataset.samples.items() if own.paper_id in papers},
-        tests=tuple(test for test in dataset.tests if test.sample.paper_id in papers),
-        reader=FormulaReader(dataset.reader.ions, dataset.reader.shells),
-        content_hash=hashlib.sha256(marked.encode()).hexdigest(),
-    )
+    return dataset.subset({k for k, own in dataset.papers.items() if own.year and own.year < year})
 
 
 def _year(

@@ -6,15 +6,21 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from perovshell.errors import MissingExtraError, PerovshellError
 from perovshell.workspace import Workspace
 
+NAME = "perovshell"
+"""Name of the experiment and of the registered model."""
+CHAMPION, CHALLENGER = "champion", "challenger"
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+"""A server that is away is told within seconds, unless the user asks for more patience."""
 
 
 class TrackingError(PerovshellError):
@@ -28,7 +34,8 @@ def connect(workspace: Workspace) -> Iterator[Any]:
     Raises:
         MissingExtraError: mlflow is not installed.
     """
-    settings = {"MLFLOW_TRACKING_URI": workspace.tracking_uri, **_QUIET}
+    patience = {name: os.environ.get(name, value) for name, value in _PATIENCE.items()}
+    settings = {"MLFLOW_TRACKING_URI": workspace.tracking_uri, **_QUIET, **patience}
     if is_embedded(workspace):
         # Else the embedded store makes a folder of its own in the current one.
         settings["_MLFLOW_SERVER_ARTIFACT_ROOT"] = artifacts_uri(workspace)
@@ -65,6 +72,78 @@ def download(uri: str, workspace: Workspace) -> Path:
         msg = f"{uri} holds no Perovshell model folder"
         raise TrackingError(msg)
     return manifests[0].parent
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the registered model.
+
+    Attributes:
+        number: Its number.
+        model_id: The model folder that it holds.
+        tags: All its tags.
+        aliases: Names that point to it.
+    """
+
+    number: str
+    model_id: str
+    tags: Mapping[str, str]
+    aliases: tuple[str, ...]
+
+
+def is_tracked(workspace: Workspace) -> bool:
+    """Whether the workspace has a registry: a server, or a database of its own."""
+    return not is_embedded(workspace) or (workspace.root / "mlflow.db").exists()
+
+
+def versions(mlflow: Any) -> list[Version]:
+    """Return the registered versions, the newest first; none where nothing is registered."""
+    client = mlflow.MlflowClient()
+    found = client.search_model_versions(f"name = '{NAME}'")
+    # The search does not tell the aliases.
+    aliases: dict[str, list[str]] = {}
+    for model in client.search_registered_models(f"name = '{NAME}'"):
+        for alias, number in sorted(model.aliases.items()):
+            aliases.setdefault(str(number), []).append(alias)
+    made = [
+        Version(
+            str(one.version),
+            one.tags.get("model_id", ""),
+            dict(one.tags),
+            tuple(aliases.get(str(one.version), ())),
+        )
+        for one in found
+    ]
+    return sorted(made, key=lambda one: int(one.number), reverse=True)
+
+
+def version_with(mlflow: Any, alias: str) -> Version | None:
+    """Return the version that an alias points to, or None."""
+    return next((one for one in versions(mlflow) if alias in one.aliases), None)
+
+
+def version_of(mlflow: Any, model_id: str) -> Version | None:
+    """Return the newest version that holds a model, or None."""
+    return next((one for one in versions(mlflow) if one.model_id == model_id), None)
+
+
+@contextmanager
+def tracking(workspace: Workspace, undone: str) -> Iterator[Any]:
+    """Connect as `connect` does; whatever fails there is one error that says what is undone.
+
+    Raises:
+        MissingExtraError: mlflow is not installed.
+        TrackingError: MLflow refused or cannot be reached.
+    """
+    with connect(workspace) as mlflow:
+        try:
+            yield mlflow
+        except PerovshellError:
+            raise
+        except Exception as error:
+            said = " ".join(str(error).split())
+            msg = f"tracking at {workspace.tracking_uri} failed ({said}); {undone}"
+            raise TrackingError(msg) from error
 
 
 def is_embedded(workspace: Workspace) -> bool:

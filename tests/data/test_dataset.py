@@ -238,6 +238,94 @@ def test_hash_changes_with_a_row_less(dataset, copied, name):
     assert Dataset.from_folder(copied).content_hash != dataset.content_hash
 
 
+def test_hash_of_the_bundled_tables_is_pinned(dataset):
+    assert dataset.content_hash.startswith("a7f3c648ebbb")
+
+
+# Papers of a dataset -------------------------------------------------------------------------
+
+
+def test_subset_has_the_rows_of_its_papers_alone(dataset):
+    own = dataset.subset(["hu2018", "zhang2018"])
+    assert set(own.papers) == {"hu2018", "zhang2018"}
+    assert {sample.paper_id for sample in own.samples.values()} == set(own.papers)
+    hu = [test for test in dataset.tests if test.sample.paper_id == "hu2018"]
+    assert [test for test in own.tests if test.sample.paper_id == "hu2018"] == hu
+    counted = {
+        name: len(own.rows[f"{file}.csv"])
+        for name, file in (
+            ("papers", "papers"),
+            ("samples", "samples"),
+            ("stability_tests", "stability"),
+        )
+    }
+    assert own.counts == counted
+
+
+def test_hash_of_a_subset_is_that_of_its_rows(dataset):
+    one, other = dataset.subset({"hu2018"}), dataset.subset({"hu2018", "li2018"})
+    assert one.content_hash != other.content_hash != dataset.content_hash
+    assert other.subset({"hu2018"}).content_hash == one.content_hash
+    assert dataset.subset(dataset.papers).content_hash == dataset.content_hash
+
+
+def test_subset_of_an_unknown_paper_is_refused(dataset):
+    with pytest.raises(InputError, match=r"paper 'hu2081': no such paper_id .*; nearest: hu2018"):
+        dataset.subset({"hu2018", "hu2081"})
+
+
+def test_subset_offers_no_core_of_another_paper(dataset):
+    known = dataset.subset({"hu2018"}).reader.known_cores
+    assert known == ("CsPbBr3",)
+
+
+def test_digests_are_of_each_paper(dataset):
+    assert list(dataset.digests) == list(dataset.papers)
+    assert len(set(dataset.digests.values())) == len(dataset.papers)
+    assert all(len(own) == 16 and int(own, 16) for own in dataset.digests.values())
+
+
+def test_digest_of_a_paper_is_the_same_in_a_subset(dataset):
+    assert dataset.subset({"hu2018"}).digest_of("hu2018") == dataset.digest_of("hu2018")
+
+
+def test_digest_of_an_unknown_paper_is_refused(dataset):
+    with pytest.raises(InputError, match="no such paper_id"):
+        dataset.digest_of("nobody2018")
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "column"),
+    [
+        ("papers.csv", {"paper_id": "hu2018"}, "title"),
+        ("samples.csv", {"paper_id": "hu2018"}, "note"),
+        ("stability.csv", {"sample_id": "hu2018-CsPbBr3-SiO2"}, "note"),
+    ],
+)
+def test_digest_changes_with_a_cell_of_its_paper_alone(dataset, copied, name, key, column):
+    def change(header, rows):
+        row = next(row for row in rows if row.items() >= key.items())
+        row[column] = "changed"
+        return header, rows
+
+    rewrite(copied, name, change)
+    digests = Dataset.from_folder(copied).digests
+    changed = {paper for paper in digests if digests[paper] != dataset.digests[paper]}
+    assert changed == {"hu2018"}
+
+
+def test_entry_of_a_paper_has_its_rows(dataset):
+    entry = dataset.entry("hu2018")
+    assert entry.paper["doi"] == "10.1021/jacs.7b11003"
+    assert {row["paper_id"] for row in entry.samples} == {"hu2018"}
+    assert len(entry.tests) == sum(t.sample.paper_id == "hu2018" for t in dataset.tests)
+
+
+def test_entry_of_an_unknown_paper_is_refused(dataset):
+    with pytest.raises(InputError, match="no such paper_id"):
+        dataset.entry("nobody2018")
+
+
 # Reading tables ------------------------------------------------------------------------------
 
 

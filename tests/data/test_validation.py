@@ -7,7 +7,7 @@ import pytest
 from perovshell.data.dataset import Dataset
 from perovshell.data.formula import FormulaReader
 from perovshell.data.tables import bundled, read_table
-from perovshell.data.validation import check_samples
+from perovshell.data.validation import check_samples, check_stability
 from perovshell.errors import DatasetError, Fault, InputError
 
 PAPERS, SAMPLES, STABILITY = "papers.csv", "samples.csv", "stability.csv"
@@ -76,6 +76,9 @@ def faults_of(path):
     return list(caught.value.faults)
 
 
+ANSWER = "if it is the same study, name it in supersedes; if not, in distinct_from"
+
+
 def place(fault):
     return (fault.file, fault.row, fault.column)
 
@@ -115,7 +118,9 @@ CELLS = {
     "half-year": (PAPERS, 2, {"year": "2018.5"}, "year", "a whole year"),
     "not-a-doi": (PAPERS, 2, {"doi": "jacs.7b11003"}, "doi", "a DOI such as"),
     "not-a-via-doi": (PAPERS, 2, {"via_doi": "a review"}, "via_doi", "a DOI such as"),
-    "duplicate-doi": (PAPERS, 4, {"doi": "10.1021/JACS.7b11003"}, "doi", "already in row 2"),
+    "duplicate-doi": (
+        PAPERS, 4, {"doi": "10.1021/JACS.7b11003"}, "doi", "already in row 2 (paper 'hu2018'); if",
+    ),
     "duplicate-sample": (
         SAMPLES, 5, {"sample_id": "hu2018-CsPbBr3-SiO2"}, "sample_id", "already in row 2",
     ),
@@ -358,7 +363,8 @@ def test_same_test_under_two_papers(folder):
     row = folder.add(STABILITY, 2, sample_id=sample)
     (fault,) = folder.faults()
     assert place(fault) == (STABILITY, row, "sample_id")
-    assert fault.rule == "same core, shell, stressor and readings as row 2 of paper 'hu2018'"
+    same = "same core, shell, stressor and readings as row 2 of paper 'hu2018'"
+    assert fault.rule == f"{same}; {ANSWER}"
 
 
 def test_same_test_twice_in_one_paper_is_accepted(folder):
@@ -380,12 +386,70 @@ def test_same_sample_under_two_papers(folder):
     folder.set(SAMPLES, row, structure="core/shell")
     (fault,) = folder.faults()
     assert place(fault) == (SAMPLES, row, "sample_id")
-    assert fault.rule == "same core, shell and numbers as row 2 of paper 'hu2018'"
+    assert fault.rule == f"same core, shell and numbers as row 2 of paper 'hu2018'; {ANSWER}"
 
 
 def test_two_equal_numbers_are_no_study_read_twice(folder):
     folder.add(SAMPLES, 2, sample_id="again", paper_id="zhong2018")
     assert Dataset.from_folder(folder.write()).counts["samples"] == 6
+
+
+SPELLINGS = {
+    "core": {"core": "Cs1Pb1Br3"},
+    "mixed-core": {"core": "CsPb(Br0.5I0.5)3"},
+    "shell": {"shell": "silica"},
+    "number": {"pl_peak_nm": "517.0", "plqy_percent": "80.00"},
+}
+
+
+@pytest.mark.parametrize("cells", SPELLINGS.values(), ids=SPELLINGS)
+def test_other_spelling_of_a_sample_under_two_papers_is_the_same_sample(folder, cells):
+    mixed = {"core": "CsPbBr1.5I1.5"} if "(" in cells.get("core", "") else {}
+    folder.set(SAMPLES, 2, fwhm_nm="20", **mixed)
+    row = folder.add(SAMPLES, 2, sample_id="again", paper_id="zhong2018", **cells)
+    (fault,) = folder.faults()
+    assert place(fault) == (SAMPLES, row, "sample_id")
+    assert "of paper 'hu2018'" in fault.rule
+
+
+def test_other_spelling_of_a_test_under_two_papers_is_the_same_test(folder):
+    folder.set(SAMPLES, 5, core="Cs2Pb2Br6", shell="Silica")
+    numbers = {"coated_duration_h": "168.0", "bare_percent": "17.80"}
+    row = folder.add(STABILITY, 2, sample_id="zhong2018-CsPbBr3-SiO2", **numbers)
+    (fault,) = folder.faults()
+    assert place(fault) == (STABILITY, row, "sample_id")
+
+
+@pytest.mark.parametrize("cells", [{"core": "CsPbBr2I"}, {"shell": "TiO2"}, {"fwhm_nm": "21"}])
+def test_other_sample_under_two_papers_is_accepted(folder, cells):
+    folder.set(SAMPLES, 2, fwhm_nm="20")
+    folder.add(SAMPLES, 2, sample_id="again", paper_id="zhong2018", **cells)
+    assert Dataset.from_folder(folder.write()).counts["samples"] == 6
+
+
+def test_papers_said_to_be_distinct_may_have_equal_samples_and_tests(folder):
+    header, samples = folder.headers[SAMPLES], folder.rows[SAMPLES]
+    folder.set(SAMPLES, 2, fwhm_nm="20")
+    folder.add(SAMPLES, 2, sample_id="again", paper_id="zhong2018")
+    folder.add(STABILITY, 2, sample_id="again")
+    reader, by_id = FormulaReader.bundled(), {row["sample_id"]: row for row in samples}
+    tests = (folder.headers[STABILITY], folder.rows[STABILITY], by_id, reader)
+    for pair, count in ({"zhong2018", "hu2018"}, 0), ({"zhong2018", "li2018"}, 1):
+        distinct = {frozenset(pair)}
+        assert len(check_samples(header, samples, set(), reader, distinct=distinct)) == count
+        assert len(check_stability(*tests, distinct=distinct)) == count
+
+
+def test_a_copy_is_told_of_each_paper_that_it_is_not_distinct_from(folder):
+    folder.set(SAMPLES, 2, fwhm_nm="20")
+    folder.add(SAMPLES, 2, sample_id="second", paper_id="zhong2018")
+    folder.add(SAMPLES, 2, sample_id="third", paper_id="li2018")
+    distinct = [frozenset(("hu2018", "zhong2018")), frozenset(("hu2018", "li2018"))]
+    reader = FormulaReader.bundled()
+    (fault,) = check_samples(
+        folder.headers[SAMPLES], folder.rows[SAMPLES], set(), reader, distinct=distinct
+    )
+    assert (fault.value, "of paper 'zhong2018'" in fault.rule) == ("third", True)
 
 
 # All at once ---------------------------------------------------------------------------------

@@ -1,20 +1,24 @@
-"""The literature dataset: loading, checking, content hash."""
+"""The literature dataset: loading, checking, content hash, and papers added to it."""
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 from perovshell.data import notes
 from perovshell.data import validation as rules
 from perovshell.data import vocabulary as words
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import Ions
+from perovshell.data.merging import merge
+from perovshell.data.paper_entry import COLUMNS, PaperEntry, in_sample_order
 from perovshell.data.records import Paper, Sample, StabilityTest
 from perovshell.data.shells import Shells
 from perovshell.data.tables import Row, Source, bundled, read_table
@@ -35,14 +39,16 @@ class Dataset:
         samples: Samples by sample_id.
         tests: Stability tests in the order of the table.
         reader: The formula reader with the ion and shell tables.
-        content_hash: SHA-256 of the cells of all tables, in hexadecimal.
+        rows: The rows all of it was made of, by the names of `TABLES`.
+        distinct: Pairs of paper_ids that are said not to be copies of one another.
     """
 
     papers: Mapping[str, Paper]
     samples: Mapping[str, Sample]
     tests: tuple[StabilityTest, ...]
     reader: FormulaReader
-    content_hash: str
+    rows: Mapping[str, tuple[Row, ...]]
+    distinct: frozenset[frozenset[str]] = frozenset()
 
     @classmethod
     def bundled(cls) -> Dataset:
@@ -78,7 +84,115 @@ class Dataset:
         faults = _all_faults(tables, reader)
         if faults:
             raise DatasetError(faults)
-        return _build({name: rows for name, (_, rows) in tables.items()}, reader)
+        return _build({name: tuple(rows) for name, (_, rows) in tables.items()}, reader)
+
+    # Papers ----------------------------------------------------------------------------------
+
+    def with_papers(self, entries: Sequence[PaperEntry]) -> Dataset:
+        """Return the dataset in use: this one with papers added, replaced or left out.
+
+        A paper whose paper_id an entry has is replaced by it; what a counting entry supersedes
+        and what an entry withdraws is left out. The rows do not depend on the order of the entries.
+
+        Args:
+            entries: The entries; without any, it is this dataset. A fault of two of them is told
+                of the later one.
+
+        Raises:
+            DatasetError: The tables and the entries together break the rules; all faults are
+                listed, those of entries with their file and line.
+        """
+        if not entries:
+            return self
+        merged = merge(self.rows, entries)
+        distinct = self.distinct | merged.distinct
+        tables = {name: (list(COLUMNS[name]), list(rows)) for name, rows in merged.rows.items()}
+        faults = [*merged.faults, *_all_faults(tables, self.reader, distinct, merged.locate)]
+        if faults:
+            raise DatasetError(faults)
+        in_order = merge(self.rows, sorted(entries, key=lambda own: own.paper_id))
+        return _build(in_order.rows, self.reader, distinct)
+
+    def subset(self, paper_ids: Collection[str]) -> Dataset:
+        """Return the part of some papers; its tests keep their numbers.
+
+        Raises:
+            InputError: A paper is not in the dataset.
+        """
+        wanted = frozenset(paper_ids)
+        for name in sorted(wanted - self.papers.keys()):
+            self._refuse(name)
+        samples = {k: own for k, own in self.samples.items() if own.paper_id in wanted}
+        rows = {
+            rules.PAPERS: tuple(r for r in self.rows[rules.PAPERS] if r["paper_id"] in wanted),
+            rules.SAMPLES: tuple(r for r in self.rows[rules.SAMPLES] if r["paper_id"] in wanted),
+            rules.STABILITY: tuple(
+                r for r in self.rows[rules.STABILITY] if r["sample_id"] in samples
+            ),
+        }
+        return Dataset(
+            papers={k: own for k, own in self.papers.items() if k in wanted},
+            samples=samples,
+            tests=tuple(test for test in self.tests if test.sample.paper_id in wanted),
+            reader=_naming(self.reader, samples),
+            rows=rows,
+            distinct=self.distinct,
+        )
+
+    def entry(self, paper_id: str) -> PaperEntry:
+        """Return the rows of a paper as an entry.
+
+        Raises:
+            InputError: The paper is not in the dataset.
+        """
+        if paper_id not in self._entries:
+            self._refuse(paper_id)
+        return self._entries[paper_id]
+
+    def digest_of(self, paper_id: str) -> str:
+        """Return what tells whether the rows of a paper have changed: see `digests`.
+
+        Raises:
+            InputError: The paper is not in the dataset.
+        """
+        if paper_id not in self.digests:
+            self._refuse(paper_id)
+        return self.digests[paper_id]
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """The first 16 hexadecimal digits of the SHA-256 of each paper's rows, by paper_id.
+
+        Rows stand in the order of their table, tests in that of their samples.
+        """
+        return {
+            name: _sha256(json.dumps(own.rows, sort_keys=True, ensure_ascii=False))[:16]
+            for name, own in self._entries.items()
+        }
+
+    @cached_property
+    def _entries(self) -> Mapping[str, PaperEntry]:
+        samples: dict[str, list[Row]] = {row["paper_id"]: [] for row in self.rows[rules.PAPERS]}
+        for row in self.rows[rules.SAMPLES]:
+            samples[row["paper_id"]].append(row)
+        tests: dict[str, list[Row]] = {name: [] for name in samples}
+        paper_of = {row["sample_id"]: row["paper_id"] for row in self.rows[rules.SAMPLES]}
+        for row in self.rows[rules.STABILITY]:
+            tests[paper_of[row["sample_id"]]].append(row)
+        return {
+            row["paper_id"]: PaperEntry(
+                paper=row,
+                samples=tuple(samples[row["paper_id"]]),
+                tests=tuple(in_sample_order(samples[row["paper_id"]], tests[row["paper_id"]])),
+            )
+            for row in self.rows[rules.PAPERS]
+        }
+
+    def _refuse(self, paper_id: str) -> NoReturn:
+        near = difflib.get_close_matches(paper_id, self.papers, n=1)
+        hint = f"; nearest: {near[0]}" if near else ""
+        msg = f"paper {paper_id!r}: no such paper_id in the dataset{hint}"
+        raise InputError(msg)
 
     def group_of(self, paper_id: str) -> str:
         """Return the group that shares one unit of training and calibration weight."""
@@ -90,10 +204,18 @@ class Dataset:
         return self.papers[paper_id].via_doi in COLLECTIONS
 
     @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of the cells of all tables in hexadecimal, whatever the order of rows."""
+        content = {
+            name: sorted(json.dumps(row, sort_keys=True, ensure_ascii=False) for row in rows)
+            for name, rows in self.rows.items()
+        }
+        return _sha256(json.dumps(content, sort_keys=True, ensure_ascii=False))
+
+    @cached_property
     def known_cores(self) -> tuple[str, ...]:
         """Standard formulas of the exact cores, in the order of the table."""
-        cores = (s.core.formula for s in self.samples.values() if s.core is not None)
-        return tuple(dict.fromkeys(cores))
+        return _cores(self.samples)
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -106,36 +228,47 @@ class Dataset:
 
 
 def _all_faults(
-    tables: Mapping[str, tuple[list[str], list[Row]]], reader: FormulaReader
+    tables: Mapping[str, tuple[list[str], list[Row]]],
+    reader: FormulaReader,
+    distinct: Collection[frozenset[str]] = (),
+    locate: rules.Locate = rules.in_table,
 ) -> list[Fault]:
     papers, samples, stability = (tables[name] for name in TABLES)
     paper_ids = {cells["paper_id"] for cells in papers[1] if "paper_id" in cells}
     by_id = {cells.get("sample_id", ""): cells for cells in samples[1]}
-    faults = rules.check_papers(*papers)
-    sample_faults = rules.check_samples(*samples, paper_ids, reader)
-    faults += sample_faults
+    faults = rules.check_papers(*papers, locate=locate)
+    faults += rules.check_samples(*samples, paper_ids, reader, distinct=distinct, locate=locate)
     columns_fine = all(column in samples[0] for column in words.SAMPLE_COLUMNS)
-    return faults + rules.check_stability(*stability, by_id if columns_fine else {})
-
-
-def _build(tables: Mapping[str, list[Row]], reader: FormulaReader) -> Dataset:
-    papers = {cells["paper_id"]: _paper(cells) for cells in tables[rules.PAPERS]}
-    samples = {cells["sample_id"]: _sample(cells, reader) for cells in tables[rules.SAMPLES]}
-    tests = tuple(
-        _test(number, cells, samples) for number, cells in enumerate(tables[rules.STABILITY])
+    known = by_id if columns_fine else {}
+    return faults + rules.check_stability(
+        *stability, known, reader, distinct=distinct, locate=locate
     )
-    cores = tuple(dict.fromkeys(s.core.formula for s in samples.values() if s.core is not None))
-    named = FormulaReader(reader.ions, reader.shells, cores)
-    return Dataset(papers, samples, tests, named, _hash(tables))
 
 
-def _hash(tables: Mapping[str, list[Row]]) -> str:
-    """Hash the cells, whatever the order of rows and columns in the files."""
-    content = {
-        name: sorted(json.dumps(row, sort_keys=True, ensure_ascii=False) for row in rows)
-        for name, rows in tables.items()
-    }
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+def _build(
+    rows: Mapping[str, tuple[Row, ...]],
+    reader: FormulaReader,
+    distinct: frozenset[frozenset[str]] = frozenset(),
+) -> Dataset:
+    papers = {cells["paper_id"]: _paper(cells) for cells in rows[rules.PAPERS]}
+    samples = {cells["sample_id"]: _sample(cells, reader) for cells in rows[rules.SAMPLES]}
+    tests = tuple(
+        _test(number, cells, samples) for number, cells in enumerate(rows[rules.STABILITY])
+    )
+    return Dataset(papers, samples, tests, _naming(reader, samples), rows, distinct)
+
+
+def _naming(reader: FormulaReader, samples: Mapping[str, Sample]) -> FormulaReader:
+    """Return a reader that offers the cores of some samples where a text cannot be read."""
+    return FormulaReader(reader.ions, reader.shells, _cores(samples))
+
+
+def _cores(samples: Mapping[str, Sample]) -> tuple[str, ...]:
+    cores = (own.core.formula for own in samples.values() if own.core is not None)
+    return tuple(dict.fromkeys(cores))
+
+
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 

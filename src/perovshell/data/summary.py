@@ -7,7 +7,7 @@ import math
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
 from perovshell.data.shells import Shells
-from perovshell.data.targets import Interval, Reading
+from perovshell.data.targets import TIME_TO_FAILURE, Interval, Reading
 from perovshell.errors import InputError
 
 
@@ -36,30 +36,55 @@ def paper_lines(dataset: Dataset, name: str) -> list[str]:
 
 
 def _sample_line(sample: Sample) -> str:
-    peak = _value(sample.pl_peak_nm, sample.pl_bound, "nm")
-    plqy = _value(sample.plqy_percent, sample.plqy_bound, "%")
+    peak = value_text(sample.pl_peak_nm, sample.pl_bound, "nm")
+    plqy = value_text(sample.plqy_percent, sample.plqy_bound, "%")
     return f"  {sample.sample_id}: {sample.core_text} / {sample.shell}, PL {peak}, PLQY {plqy}"
 
 
 def _test_line(test: StabilityTest) -> str:
-    gain = test.gain()
-    sides = [("coated", test.coated), ("bare", test.bare)]
-    parts = [f"{name} {_lifetime(side)}" for name, side in sides if side.is_given]
-    parts += [] if gain is None else [f"gain {_interval(gain)}"]
+    parts = [f"{name} {lifetime_text(side)}" for name, side in given_sides(test)]
+    parts += gain_parts(test)
     return f"    {test.stressor}, {test.coated.measure}: {'; '.join(parts)}"
 
 
-def _lifetime(side: Reading) -> str:
-    if math.isnan(side.duration_h):
-        return f"lifetime {_interval(side.lifetime(1.0))} x an unstated duration"
-    return f"lifetime {_interval(side.lifetime())} h"
+def given_sides(test: StabilityTest) -> list[tuple[str, Reading]]:
+    """Return the sides of a test that were measured, by name."""
+    sides = [("coated", test.coated), ("bare", test.bare)]
+    return [(name, side) for name, side in sides if side.is_given]
 
 
-def _value(value: float, bound: str, unit: str) -> str:
+def gain_parts(test: StabilityTest) -> list[str]:
+    """Return the gain of a two-sided test as text, nothing for a one-sided one."""
+    gain = test.gain()
+    return [] if gain is None else [f"gain {interval_text(gain)}"]
+
+
+def reading_text(reading: Reading) -> str:
+    """Return a reading as it was printed, such as `80 % after 168 h` or `>96 h to failure`."""
+    if reading.measure == TIME_TO_FAILURE:
+        return f"{value_text(reading.duration_h, reading.bound, 'h')} to failure"
+    if math.isnan(reading.percent_low):
+        remnant = value_text(reading.percent, reading.bound, "%")
+    else:
+        remnant = f"{reading.percent_low:g} to {reading.percent_high:g} %"
+    stated = not math.isnan(reading.duration_h)
+    return f"{remnant} after {reading.duration_h:g} h" if stated else remnant
+
+
+def lifetime_text(reading: Reading) -> str:
+    """Return the interval of a reading's equivalent lifetime as text."""
+    if math.isnan(reading.duration_h):
+        return f"lifetime {interval_text(reading.lifetime(1.0))} x an unstated duration"
+    return f"lifetime {interval_text(reading.lifetime())} h"
+
+
+def value_text(value: float, bound: str, unit: str) -> str:
+    """Return a value with its bound and unit, `unknown` for NaN."""
     return "unknown" if math.isnan(value) else f"{bound}{value:g} {unit}"
 
 
-def _interval(interval: Interval) -> str:
+def interval_text(interval: Interval) -> str:
+    """Return the ends of an interval to three digits."""
     return f"[{interval.low:.3g}, {interval.high:.3g}]"
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from perovshell.data import vocabulary as words
-from perovshell.data.formula import FormulaReader
+from perovshell.data.formula import FormulaReader, shell_text
 from perovshell.data.tables import Row
 from perovshell.data.targets import TIME_TO_FAILURE
 from perovshell.errors import Fault, FormulaError
@@ -18,6 +20,16 @@ PAPERS, SAMPLES, STABILITY = "papers.csv", "samples.csv", "stability.csv"
 _DOI = re.compile(r"10\.\d{4,9}/\S+")
 _IDENTIFIER = re.compile(r"[^\s,;|]+")
 _MAX_PERCENT = 1000.0
+_SAME_STUDY = "if it is the same study, name it in supersedes"
+_ANSWER = f"{_SAME_STUDY}; if not, in distinct_from"
+
+Locate: TypeAlias = Callable[[str, int, str], tuple[str, int]]
+"""Tells the file and line where a cell was read, by table, row and column (empty: the row)."""
+
+
+def in_table(table: str, row: int, _column: str) -> tuple[str, int]:
+    """Locate a cell in the table itself."""
+    return table, row
 
 
 @dataclass
@@ -26,10 +38,18 @@ class FaultList:
 
     file: str
     faults: list[Fault] = field(default_factory=list)
+    locate: Locate = in_table
 
     def add(self, row: int, column: str, value: str, rule: str) -> None:
         """Note one fault."""
-        self.faults.append(Fault(self.file, row, column, value, rule))
+        file, line = self.locate(self.file, row, column)
+        self.faults.append(Fault(file, line, column, value, rule))
+
+    def told(self, row: int, beside: int) -> str:
+        """Return where a row stands, in words; its file where that is not the one of `beside`."""
+        file, line = self.locate(self.file, row, "")
+        named = [] if file == self.locate(self.file, beside, "")[0] else [file]
+        return ", ".join([*named, *([f"row {line}"] if line else [])]) or file
 
     def columns(self, header: Sequence[str], wanted: Sequence[str]) -> bool:
         """Check the header; return whether the rows can be read at all."""
@@ -64,7 +84,7 @@ class FaultList:
         if not _IDENTIFIER.fullmatch(text):
             self.add(row, column, text, "an identity without blanks, commas, ';' or '|' is needed")
         elif text in seen:
-            self.add(row, column, text, f"stands already in row {seen[text]}")
+            self.add(row, column, text, f"stands already in {self.told(seen[text], row)}")
         seen.setdefault(text, row)
 
 
@@ -73,13 +93,15 @@ def numbered(rows: Iterable[Row]) -> Iterable[tuple[int, Row]]:
     return enumerate(rows, start=2)
 
 
-def check_papers(header: Sequence[str], rows: Sequence[Row]) -> list[Fault]:
+def check_papers(
+    header: Sequence[str], rows: Sequence[Row], *, locate: Locate = in_table
+) -> list[Fault]:
     """Return all faults of papers.csv."""
-    faults = FaultList(PAPERS)
+    faults = FaultList(PAPERS, locate=locate)
     if not faults.columns(header, words.PAPER_COLUMNS):
         return faults.faults
     seen: dict[str, int] = {}
-    dois: dict[str, int] = {}
+    dois: dict[str, tuple[int, str]] = {}
     for row, cells in numbered(rows):
         faults.unique(row, cells, "paper_id", seen)
         year = faults.number(row, cells, "year", 1990, 2100)
@@ -90,8 +112,10 @@ def check_papers(header: Sequence[str], rows: Sequence[Row]) -> list[Fault]:
                 faults.add(row, column, cells[column], "a DOI such as 10.1021/jacs.7b11003")
         doi = cells["doi"].casefold()
         if doi and doi in dois:
-            faults.add(row, "doi", cells["doi"], f"stands already in row {dois[doi]}")
-        dois.setdefault(doi, row)
+            first, paper = dois[doi]
+            rule = f"stands already in {faults.told(first, row)} (paper {paper!r}); {_SAME_STUDY}"
+            faults.add(row, "doi", cells["doi"], rule)
+        dois.setdefault(doi, (row, cells["paper_id"]))
     if not rows:
         faults.add(0, "", "", "no rows; at least one paper is needed")
     return faults.faults
@@ -103,9 +127,22 @@ def check_samples(
     paper_ids: set[str],
     reader: FormulaReader,
     file: str = SAMPLES,
+    *,
+    distinct: Collection[frozenset[str]] = (),
+    locate: Locate = in_table,
 ) -> list[Fault]:
-    """Return all faults of samples.csv (or of a table of the same columns)."""
-    faults = FaultList(file)
+    """Return all faults of samples.csv (or of a table of the same columns).
+
+    Args:
+        header: The columns of the table.
+        rows: Its rows.
+        paper_ids: The papers there are; empty where this is not to be checked.
+        reader: Reads cores and shells.
+        file: Name of the table.
+        distinct: Pairs of paper_ids that are said not to be copies of one another.
+        locate: Where the rows were read.
+    """
+    faults = FaultList(file, locate=locate)
     if not faults.columns(header, words.SAMPLE_COLUMNS):
         return faults.faults
     seen: dict[str, int] = {}
@@ -120,7 +157,7 @@ def check_samples(
         _check_bare(faults, row, cells, by_id)
     if not rows:
         faults.add(0, "", "", "no rows; at least one sample is needed")
-    _near_duplicate_samples(faults, rows)
+    _report_copies(faults, _copied_samples(rows, reader), distinct, "core, shell and numbers")
     return faults.faults
 
 
@@ -162,9 +199,8 @@ def _check_optics(faults: FaultList, row: int, cells: Row) -> None:
     text = cells["plqy_percent"]
     value = faults.number(row, cells, "plqy_percent", 0, highest)
     if math.isnan(value) and text and cells["role"] != "dopant" and _is_number(text):
-        last = faults.faults[-1]
         rule = "a PLQY from 0 to 100 percent; above 100 only with role dopant"
-        faults.faults[-1] = Fault(last.file, row, "plqy_percent", text, rule)
+        faults.faults[-1] = replace(faults.faults[-1], rule=rule)
     for column, bound in (("pl_peak_nm", "pl_peak_bound"), ("plqy_percent", "plqy_bound")):
         if cells[bound] and not cells[column]:
             faults.add(row, bound, cells[bound], f"a bound needs a value in {column}")
@@ -191,26 +227,26 @@ def _check_bare(faults: FaultList, row: int, cells: Row, by_id: dict[str, Row]) 
         faults.add(row, "bare_sample_id", name, "must name an uncoated sample of the same paper")
 
 
-def _near_duplicate_samples(faults: FaultList, rows: Sequence[Row]) -> None:
-    """The same core and shell with three equal numbers under two papers is one study read twice."""
-    numbers = ("core_size_nm", "pl_peak_nm", "fwhm_nm", "plqy_percent", "shell_thickness_nm")
-    seen: dict[tuple[str, ...], tuple[int, str]] = {}
-    for row, cells in numbered(rows):
-        given = tuple(cells[column] for column in numbers)
-        if sum(bool(text) for text in given) < 3:  # noqa: PLR2004
-            continue
-        key = (cells["core"], cells["shell"], *given)
-        first, paper = seen.setdefault(key, (row, cells["paper_id"]))
-        if paper != cells["paper_id"]:
-            rule = f"same core, shell and numbers as row {first} of paper {paper!r}"
-            faults.add(row, "sample_id", cells["sample_id"], rule)
-
-
 def check_stability(
-    header: Sequence[str], rows: Sequence[Row], samples: dict[str, Row]
+    header: Sequence[str],
+    rows: Sequence[Row],
+    samples: dict[str, Row],
+    reader: FormulaReader,
+    *,
+    distinct: Collection[frozenset[str]] = (),
+    locate: Locate = in_table,
 ) -> list[Fault]:
-    """Return all faults of stability.csv."""
-    faults = FaultList(STABILITY)
+    """Return all faults of stability.csv.
+
+    Args:
+        header: The columns of the table.
+        rows: Its rows.
+        samples: The rows of samples.csv by sample_id; empty where they cannot be read.
+        reader: Reads cores and shells.
+        distinct: Pairs of paper_ids that are said not to be copies of one another.
+        locate: Where the rows were read.
+    """
+    faults = FaultList(STABILITY, locate=locate)
     if not faults.columns(header, words.STABILITY_COLUMNS):
         return faults.faults
     for row, cells in numbered(rows):
@@ -229,7 +265,8 @@ def check_stability(
         if sample is not None and sample["shell"] == "none" and _given(cells, "coated"):
             rule = "empty for an uncoated sample: its readings stand in the bare columns"
             faults.add(row, "coated_duration_h", cells["coated_duration_h"], rule)
-    _near_duplicate_tests(faults, rows, samples)
+    copied = _copied_tests(rows, samples, reader)
+    _report_copies(faults, copied, distinct, "core, shell, stressor and readings")
     return faults.faults
 
 
@@ -277,17 +314,59 @@ def _check_sides(faults: FaultList, row: int, cells: Row) -> None:
         faults.add(row, f"{side}_duration_h", "", "a two-sided test states both durations or none")
 
 
-def _near_duplicate_tests(faults: FaultList, rows: Sequence[Row], samples: dict[str, Row]) -> None:
+# One study under two papers ------------------------------------------------------------------
+
+_Keyed: TypeAlias = tuple[int, Row, str, Hashable]
+"""Row number, cells, paper_id, and what is equal for copies."""
+
+
+def _copied_samples(rows: Sequence[Row], reader: FormulaReader) -> Iterator[_Keyed]:
+    """The same core and shell with three equal numbers under two papers is one study read twice."""
+    numbers = ("core_size_nm", "pl_peak_nm", "fwhm_nm", "plqy_percent", "shell_thickness_nm")
+    for row, cells in numbered(rows):
+        if sum(bool(cells[column]) for column in numbers) >= 3:  # noqa: PLR2004
+            given = tuple(_value(cells[column]) for column in numbers)
+            yield row, cells, cells["paper_id"], (*_combination(cells, reader), *given)
+
+
+def _copied_tests(
+    rows: Sequence[Row], samples: dict[str, Row], reader: FormulaReader
+) -> Iterator[_Keyed]:
     """The same core, shell, stressor, durations and percents under two papers is a fault."""
     numbers = ("coated_duration_h", "coated_percent", "bare_duration_h", "bare_percent")
-    seen: dict[tuple[str, ...], tuple[int, str]] = defaultdict(lambda: (0, ""))
     for row, cells in numbered(rows):
         sample = samples.get(cells["sample_id"])
-        given = tuple(cells[column] for column in numbers)
-        if sample is None or sum(bool(text) for text in given) < 2:  # noqa: PLR2004
-            continue
-        key = (sample["core"], sample["shell"], cells["stressor"], *given)
-        first, paper = seen.setdefault(key, (row, sample["paper_id"]))
-        if paper != sample["paper_id"]:
-            rule = f"same core, shell, stressor and readings as row {first} of paper {paper!r}"
-            faults.add(row, "sample_id", cells["sample_id"], rule)
+        if sample is not None and sum(bool(cells[column]) for column in numbers) >= 2:  # noqa: PLR2004
+            given = tuple(_value(cells[column]) for column in numbers)
+            key = (*_combination(sample, reader), cells["stressor"], *given)
+            yield row, cells, sample["paper_id"], key
+
+
+def _report_copies(
+    faults: FaultList, rows: Iterable[_Keyed], distinct: Collection[frozenset[str]], what: str
+) -> None:
+    """Note a row once for each other paper that has an equal row above it."""
+    seen: dict[Hashable, dict[str, int]] = defaultdict(dict)
+    for row, cells, paper, key in rows:
+        for other, first in seen[key].items():
+            if other != paper and frozenset((other, paper)) not in distinct:
+                rule = f"same {what} as {faults.told(first, row)} of paper {other!r}; {_ANSWER}"
+                faults.add(row, "sample_id", cells["sample_id"], rule)
+        seen[key].setdefault(paper, row)
+
+
+def _combination(cells: Row, reader: FormulaReader) -> tuple[Hashable, Hashable]:
+    """Return core and shell, equal for all their spellings; texts that cannot be read as given."""
+    core: Hashable = cells["core"]
+    shell: Hashable = cells["shell"]
+    if cells["composition"] == "exact":
+        with suppress(FormulaError):
+            core = reader.read_core(cells["core"]).key
+    with suppress(FormulaError):
+        shell = shell_text(reader.read_shell(cells["shell"]))
+    return core, shell
+
+
+def _value(text: str) -> float | str:
+    """Return a number cell as a number, so that `168` and `168.0` are equal."""
+    return float(text) if _is_number(text) else text

@@ -2,13 +2,14 @@
 
 No pickles, no times, no paths: the same data, seed and versions give the same bytes.
 
-Format 1:
+Format 4:
     manifest.json      format, kind, model id, SHA-256 of every other file
     model.json         JSON parts of the models, dataset, figures, settings
     tables.json        ion, shell and core tables; literature samples; domains
     elements.npz       elemental properties
     TARGET.npz         trees and scores of a target
     TARGET.ubj         the library's own file of the trees, for audit
+    validation.npz     what the validation found of each row, for comparison with a later model
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ from perovshell.models.evidence import Domain, Literature
 from perovshell.models.predictor import Predictor
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
 
-FORMAT = 3
+FORMAT = 4
 KIND = "perovshell-model"
 MANIFEST = "manifest.json"
+_VALIDATION = "validation.npz"
 TARGETS = ("pl", "plqy", "lifetime", "gain")
 _NO_SKILL = {
     "pl": "the PL peak is predicted no better than by the median",
@@ -67,7 +69,11 @@ class ModelInfo:
 
 
 def write_folder(
-    folder: Path, predictor: Predictor, info: Mapping[str, Any], native: Mapping[str, bytes]
+    folder: Path,
+    predictor: Predictor,
+    info: Mapping[str, Any],
+    native: Mapping[str, bytes],
+    validation: Mapping[str, npt.NDArray[Any]],
 ) -> str:
     """Write a model folder; return its model id.
 
@@ -76,6 +82,7 @@ def write_folder(
         predictor: The models.
         info: `dataset`, `settings`, `figures`, `skill` and `forms` of `ModelInfo`.
         native: The library's own files by target.
+        validation: What the validation found of each row; see `training.marks`.
     """
     parts = {name: getattr(predictor, name).to_parts() for name in TARGETS}
     files: dict[str, bytes] = {
@@ -90,6 +97,7 @@ def write_folder(
         "elements.npz": _npz({"values": predictor.featurizer.table.values}),
         **{f"{name}.npz": _npz(arrays) for name, (_, arrays) in parts.items()},
         **{f"{name}.ubj": content for name, content in native.items()},
+        _VALIDATION: _npz(validation),
     }
     checksums = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
     model_id = hashlib.sha256(_json(checksums)).hexdigest()[:12]
@@ -113,6 +121,24 @@ def read_folder(folder: Path) -> tuple[Predictor, ModelInfo]:
     except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         msg = f"model folder {folder}: its contents do not fit format {FORMAT} ({error!r})"
         raise ModelFolderError(msg) from error
+
+
+def read_validation(folder: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return what the validation of a model found of each row.
+
+    Raises:
+        ModelFolderError: The folder is missing, foreign, of another format or damaged.
+    """
+    files, _ = _checked_files(folder)
+    return _arrays(files[_VALIDATION])
+
+
+def read_dataset_of(folder: Path) -> dict[str, Any]:
+    """Return hash and counts of the dataset of a model, unchecked; empty where unreadable."""
+    try:
+        return dict(json.loads((folder / "model.json").read_bytes())["dataset"])
+    except (OSError, KeyError, TypeError, ValueError):
+        return {}
 
 
 def _checked_files(folder: Path) -> tuple[dict[str, bytes], str]:

@@ -351,16 +351,7 @@ class Predictor:
         """
         if distances is None:
             distances = self.literature.distances(item)
-        core = item.core
-        fractions = (
-            self.literature.fractions(core)
-            if core is not None and not core.is_metal
-            else np.zeros(0)
-        )
-        reasons = [
-            domain.outside(item, fractions, self.literature.nearest_of(name, distances))
-            for name, domain in self.domains.items()
-        ]
+        reasons = [self.outside_of(name, item, distances) for name in self.domains]
         for stressor in stressors:
             count = self.lifetime.papers.get(stressor, 0)
             if count < THIN_STRESSOR_PAPERS:
@@ -368,6 +359,13 @@ class Predictor:
             elif item.layers and self.gain.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
                 reasons.append(f"{stressor}: too few coated/bare pairs, gain from the null model")
         return list(dict.fromkeys(reason for reason in reasons if reason))
+
+    def outside_of(self, target: str, item: Combination, distances: Floats) -> str:
+        """Return why a combination is outside the domain of a target; empty inside."""
+        core, known = item.core, self.literature
+        is_salt = core is not None and not core.is_metal
+        fractions = known.fractions(core) if core is not None and is_salt else np.zeros(0)
+        return self.domains[target].outside(item, fractions, known.nearest_of(target, distances))
 
 
 def _said_of(one: Neighbour) -> str:

@@ -64,11 +64,15 @@ def residual_scores(
 
     A PLQY above 80 % may be as high as 100 %: the score is the largest residual it allows.
     """
-    target, guess = problem.target[rows], predicted[rows]
-    bound = np.array([problem.bounds[row] for row in rows])
-    far = np.where(bound == ">", 100.0, np.where(bound == "<", 0.0, target))
-    residual = np.maximum(np.abs(guess - target), np.abs(guess - far))
+    residual = largest_residual(problem, predicted)[rows]
     return Scores.of(residual / difficulty[rows], groups[rows].tolist())
+
+
+def largest_residual(problem: RegressionProblem, predicted: Floats) -> Floats:
+    """Return the largest residual that each row allows, shape (n,)."""
+    target, bound = problem.target, np.array(problem.bounds, dtype=np.str_)
+    far = np.where(bound == ">", 100.0, np.where(bound == "<", 0.0, target))
+    return np.maximum(np.abs(predicted - target), np.abs(predicted - far))
 
 
 def signed_scores(
@@ -123,7 +127,7 @@ def covered_rows(
         for one in (known, result)
     )
     usable = calibration_rows(name, problem)
-    predicted, bound = result.model[0], np.array(problem.bounds)
+    predicted = result.model[0]
     covered, width = np.zeros(len(predicted), dtype=bool), np.full(len(predicted), np.nan)
     for train, test in result.splits:
         others = np.intersect1d(train, usable)
@@ -131,14 +135,22 @@ def covered_rows(
         scores = [apart.get(problem.combinations[row], usual_scores) for row in test]
         within = np.array([one.quantile(level) for one in scores]) * scale[test]
         low, high = predicted[test] - within, predicted[test] + within
-        target, side = problem.target[test], bound[test]
-        # A bound is covered where some value that it allows lies in the interval.
-        covered[test] = ((target >= low) | (side == ">")) & ((target <= high) | (side == "<"))
-        width[test] = _width(name, low, high)
+        covered[test] = is_covered(problem.take(test), low, high)
+        width[test] = interval_width(name, low, high)
     return covered, width
 
 
-def _width(name: str, low: Floats, high: Floats) -> Floats:
+def is_covered(problem: RegressionProblem, low: Floats, high: Floats) -> Mask:
+    """Return whether each row lies in its interval (eV, percent), shape (n,).
+
+    A bound is covered where some value that it allows lies in the interval.
+    """
+    target, side = problem.target, np.array(problem.bounds, dtype=np.str_)
+    return np.asarray(((target >= low) | (side == ">")) & ((target <= high) | (side == "<")))
+
+
+def interval_width(name: str, low: Floats, high: Floats) -> Floats:
+    """Return the widths of intervals in nm or points, shape (n,)."""
     if name == "pl":
         return np.where(low > 0, EV_NM / np.maximum(low, 1e-9) - EV_NM / high, np.inf)
     return np.clip(high, 0, 100) - np.clip(low, 0, 100)

@@ -52,7 +52,7 @@ def evaluation_plots(evaluation: Evaluation) -> dict[str, str]:
         "Error by year, trained on the years before": _year_figure(tables["by_year"]),
         "Concordance by the exponent of the decay": _exponent_figure(tables["decay_exponent"]),
     }
-    return {caption: _svg(figure) for caption, figure in figures.items()}
+    return {caption: as_svg(figure) for caption, figure in figures.items()}
 
 
 def parity_figure(problems: Problems, results: dict[str, OutOfFold]) -> Figure:
@@ -168,7 +168,7 @@ def _single() -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def _svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
     """Return a figure as SVG to stand in a page; without a date, so that runs are comparable."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})

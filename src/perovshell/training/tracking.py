@@ -2,85 +2,153 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
-from perovshell.registry import TrackingError, artifacts_uri, connect, is_embedded
+from perovshell.registry import (
+    CHALLENGER,
+    CHAMPION,
+    NAME,
+    artifacts_uri,
+    is_embedded,
+    tracking,
+    version_of,
+    version_with,
+)
+from perovshell.training.gate import Verdict
 from perovshell.training.plots import write_plots
 from perovshell.training.train import TrainedModel
 from perovshell.workspace import Workspace
 
-NAME = "perovshell"
-"""Name of the experiment and of the registered model."""
-CHAMPION = "champion"
+_OWNER = "perovshell.workspace"
+"""Tag of a run: which workspace made it."""
 
 
 @dataclass(frozen=True)
 class Registered:
-    """What tracking made: the registered version, and whether it became champion."""
+    """What tracking made: the registered version and its run."""
 
     version: str
     run_id: str
-    is_champion: bool
 
 
-def track(trained: TrainedModel, workspace: Workspace) -> Registered:
+def track(
+    trained: TrainedModel,
+    workspace: Workspace,
+    verdict: Verdict | None = None,
+    report: Path | None = None,
+) -> Registered:
     """Log a training run and register its model; set `champion` if there is none.
+
+    A version is made last and in one step, with its tags, so that none is half-registered. A model
+    that is registered already is not registered twice.
+
+    Args:
+        trained: What a training made.
+        workspace: The workspace.
+        verdict: How it compares with the champion; the version then gets the alias `challenger`.
+        report: Folder of the comparison's report, kept with the run.
 
     Raises:
         TrackingError: MLflow refused or cannot be reached.
     """
-    with connect(workspace) as mlflow:
-        try:
-            return _track(mlflow, trained, workspace)
-        except Exception as error:
-            msg = (
-                f"tracking at {workspace.tracking_uri} failed ({error}); "
-                f"the model folder {trained.folder} is whole"
-            )
-            raise TrackingError(msg) from error
+    with tracking(workspace, f"the model folder {trained.folder} is whole") as mlflow:
+        client = mlflow.MlflowClient()
+        experiment = _experiment(client, workspace)
+        _end_killed_runs(client, experiment, workspace)
+        tags = {**_version_tags(trained), **_verdict_tags(verdict)}
+        known = version_of(mlflow, trained.model_id)
+        with mlflow.start_run(experiment_id=experiment, run_name=trained.model_id) as run:
+            _log(mlflow, trained, workspace, verdict, report)
+            uri = "" if known else _log_model(mlflow, trained)
+        if known is None:
+            number = str(mlflow.register_model(uri, NAME, tags=tags).version)
+        else:
+            number = known.number
+            for key, value in tags.items():
+                client.set_model_version_tag(NAME, number, key, value)
+        if version_with(mlflow, CHAMPION) is None:
+            client.set_registered_model_alias(NAME, CHAMPION, number)
+        elif verdict is not None:
+            client.set_registered_model_alias(NAME, CHALLENGER, number)
+    return Registered(number, run.info.run_id)
 
 
-def _track(mlflow: Any, trained: TrainedModel, workspace: Workspace) -> Registered:
-    client = mlflow.MlflowClient()
-    experiment = _experiment(client, workspace)
+def _log(
+    mlflow: Any,
+    trained: TrainedModel,
+    workspace: Workspace,
+    verdict: Verdict | None,
+    report: Path | None,
+) -> None:
+    """Log what a training found into the active run."""
     info = trained.info
-    with mlflow.start_run(experiment_id=experiment, run_name=trained.model_id) as run:
-        mlflow.log_params(_parameters(info))
-        mlflow.log_metrics({k: v for k, v in info["figures"].items() if v is not None})
-        mlflow.set_tags({"model_id": trained.model_id, "dataset_hash": info["dataset"]["hash"]})
-        mlflow.log_dict(info["dataset"], "dataset.json")
-        mlflow.log_dict(info["skill"], "skill.json")
-        with tempfile.TemporaryDirectory() as folder:
-            for path in write_plots(trained.problems, trained.results, Path(folder)):
-                mlflow.log_artifact(str(path), "plots")
-        logged = mlflow.pyfunc.log_model(
-            name=NAME,
-            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-            artifacts={"folder": str(trained.folder)},
-            pip_requirements=[f"perovshell=={info['settings']['versions']['perovshell']}"],
-            signature=_signature(mlflow),
-            registered_model_name=NAME,
-        )
-    version = str(logged.registered_model_version)
-    for key, value in _version_tags(trained).items():
-        client.set_model_version_tag(NAME, version, key, value)
-    is_champion = CHAMPION not in client.get_registered_model(NAME).aliases
-    if is_champion:
-        client.set_registered_model_alias(NAME, CHAMPION, version)
-    return Registered(version, run.info.run_id, is_champion)
+    tags = {"model_id": trained.model_id, "dataset_hash": info["dataset"]["hash"]}
+    mlflow.set_tags({**tags, _OWNER: _owner(workspace), **_verdict_tags(verdict)})
+    mlflow.log_params(_parameters(info))
+    mlflow.log_metrics({k: v for k, v in info["figures"].items() if v is not None})
+    mlflow.log_dict(info["dataset"], "dataset.json")
+    mlflow.log_dict(info["skill"], "skill.json")
+    if verdict is not None:
+        mlflow.log_metrics(verdict.figures())
+    if report is not None:
+        mlflow.log_artifacts(str(report), "report")
+    with tempfile.TemporaryDirectory() as folder:
+        for path in write_plots(trained.problems, trained.results, Path(folder)):
+            mlflow.log_artifact(str(path), "plots")
+
+
+def _log_model(mlflow: Any, trained: TrainedModel) -> str:
+    """Log the model folder into the active run; return its address."""
+    version = trained.info["settings"]["versions"]["perovshell"]
+    logged = mlflow.pyfunc.log_model(
+        name=NAME,
+        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+        artifacts={"folder": str(trained.folder)},
+        pip_requirements=[f"perovshell=={version}"],
+        signature=_signature(mlflow),
+    )
+    return str(logged.model_uri)
+
+
+def _owner(workspace: Workspace) -> str:
+    """Return a name of the workspace that tells nothing of its place."""
+    where = f"{platform.node()} {workspace.root.resolve()}"
+    return hashlib.sha256(where.encode()).hexdigest()[:12]
+
+
+def _end_killed_runs(client: Any, experiment: str, workspace: Workspace) -> None:
+    """End the runs of this workspace that a killed process left; the caller holds its lock."""
+    asked = f"attributes.status = 'RUNNING' and tags.`{_OWNER}` = '{_owner(workspace)}'"
+    for run in client.search_runs([experiment], asked):
+        client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _verdict_tags(verdict: Verdict | None) -> dict[str, str]:
+    if verdict is None:
+        return {}
+    return {"promote": str(verdict.promote).lower(), "verdict": verdict.sentence}
 
 
 def _experiment(client: Any, workspace: Workspace) -> str:
+    from mlflow.exceptions import MlflowException
+
     found = client.get_experiment_by_name(NAME)
-    if found is not None:
-        return str(found.experiment_id)
-    if is_embedded(workspace):
-        return str(client.create_experiment(NAME, artifact_location=artifacts_uri(workspace)))
-    return str(client.create_experiment(NAME))
+    if found is None:
+        place = artifacts_uri(workspace) if is_embedded(workspace) else None
+        try:
+            return str(client.create_experiment(NAME, artifact_location=place))
+        except MlflowException:
+            # Somebody else's first training may have made it in between.
+            found = client.get_experiment_by_name(NAME)
+            if found is None:
+                raise
+    return str(found.experiment_id)
 
 
 def _parameters(info: dict[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from perovshell.training.domains import domains_of
 from perovshell.training.effects import Pairs
 from perovshell.training.forms import Form, choose_forms, in_form, said_of
 from perovshell.training.headline import headline, skill
+from perovshell.training.marks import Validated, validated
 
 Floats = npt.NDArray[np.float64]
 QUICK = nested.Settings(folds=4, repeats=1, boosters=1)
@@ -50,6 +51,7 @@ class TrainedModel:
         info: Dataset, settings, figures, skill: what the folder says of itself.
         results: Out-of-fold predictions by target.
         problems: The training problems.
+        validated: The marks of the validation, as they stand in the folder.
     """
 
     folder: Path
@@ -57,6 +59,7 @@ class TrainedModel:
     info: dict[str, Any]
     results: dict[str, nested.OutOfFold]
     problems: nested.Problems
+    validated: Validated
 
 
 def train(
@@ -89,8 +92,9 @@ def train(
         "skill": skill(problems, results, figures),
         "forms": said_of(forms),
     }
-    folder, model_id = _write(models, predictor, info, native)
-    return TrainedModel(folder, model_id, info, results, problems)
+    marks = validated(dataset, problems, results)
+    folder, model_id = _write(models, predictor, info, native, marks)
+    return TrainedModel(folder, model_id, info, results, problems, marks)
 
 
 def problems_of(dataset: Dataset) -> nested.Problems:
@@ -127,13 +131,17 @@ def _versions() -> dict[str, str]:
 
 
 def _write(
-    models: Path, predictor: Predictor, info: dict[str, Any], native: dict[str, bytes]
+    models: Path,
+    predictor: Predictor,
+    info: dict[str, Any],
+    native: dict[str, bytes],
+    marks: Validated,
 ) -> tuple[Path, str]:
     """Write beside the target and rename, so that no half-written folder has a model's name."""
     models.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=models, prefix=".writing-"))
     try:
-        model_id = write_folder(beside / "model", predictor, info, native)
+        model_id = write_folder(beside / "model", predictor, info, native, marks.arrays())
         folder = models / model_id
         if not folder.exists():
             (beside / "model").rename(folder)

@@ -1,0 +1,209 @@
+"""Who is champion, in the workspace and in the model registry at once.
+
+Predictions load the champion that the workspace names; a team that shares a tracking server shares
+the alias `champion` there. A promotion moves the alias first and the workspace's own pointer last,
+each in one step, so whatever ends a promotion half-way leaves both at whole models. `align` then
+follows the alias, which is also how a workspace takes over what somebody else promoted.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from perovshell.errors import WorkspaceError
+from perovshell.models.folder import read_dataset_of, read_folder
+from perovshell.promotions import Promotion
+from perovshell.registry import (
+    CHALLENGER,
+    CHAMPION,
+    NAME,
+    Version,
+    download,
+    is_tracked,
+    tracking,
+    version_with,
+    versions,
+)
+from perovshell.workspace import Workspace
+
+_UNCHANGED = "the champion is unchanged"
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model that can be loaded or fetched.
+
+    Attributes:
+        model_id: Its id.
+        version: Its version in the registry; None where it is not registered.
+        aliases: Names that point to the version.
+        is_here: Whether its folder is in the workspace.
+        dataset_hash: Content hash of the dataset it was trained on; empty where it is not told.
+        papers: Number of papers it was trained on, or None where it is not here.
+    """
+
+    model_id: str
+    version: str | None
+    aliases: tuple[str, ...]
+    is_here: bool
+    dataset_hash: str
+    papers: int | None
+
+    def __str__(self) -> str:
+        """Say all on one line."""
+        version = f"version {self.version}" if self.version else "not registered"
+        papers = f", {self.papers} papers" if self.papers is not None else ""
+        data = f"data {self.dataset_hash[:12] or 'unknown'}{papers}"
+        where = "" if self.is_here else "  (in the registry alone)"
+        aliases = f"  @{' @'.join(self.aliases)}" if self.aliases else ""
+        return f"{self.model_id}  {version}  {data}{aliases}{where}"
+
+
+def known_models(place: Workspace) -> list[KnownModel]:
+    """Return the models of the workspace and of its registry, the newest version first.
+
+    Raises:
+        TrackingError: The registry cannot be reached.
+    """
+    registered: dict[str, Version] = {}
+    if is_tracked(place):
+        with tracking(place, "nothing is changed") as mlflow:
+            for version in versions(mlflow):
+                registered.setdefault(version.model_id, version)
+    here = place.model_ids()
+    names = [*registered, *(name for name in here if name not in registered)]
+    return [_known(place, name, registered.get(name), is_here=name in here) for name in names]
+
+
+def _known(
+    place: Workspace, model_id: str, version: Version | None, *, is_here: bool
+) -> KnownModel:
+    dataset = read_dataset_of(place.models / model_id) if is_here else {}
+    told = version.tags.get("dataset_hash", "") if version else ""
+    return KnownModel(
+        model_id=model_id,
+        version=version.number if version else None,
+        aliases=version.aliases if version else (),
+        is_here=is_here,
+        dataset_hash=dataset.get("hash", told),
+        papers=dataset.get("papers"),
+    )
+
+
+def align(place: Workspace) -> str:
+    """Follow the champion of the registry; say what was taken over, or nothing.
+
+    Raises:
+        TrackingError: The registry cannot be reached, or its champion cannot be fetched.
+    """
+    if not is_tracked(place):
+        return ""
+    with tracking(place, _UNCHANGED) as mlflow:
+        version = version_with(mlflow, CHAMPION)
+    if version is None or version.model_id == place.champion_id:
+        return ""
+    fetch(place, version)
+    why = f"follows the registry's champion, version {version.number}"
+    place.set_champion(version.model_id, why, version.number)
+    return f"The champion is now {version.model_id}: version {version.number} of the registry."
+
+
+def fetch(place: Workspace, version: Version) -> Path:
+    """Return the folder of a registered model, fetched into the workspace if it is not there.
+
+    Raises:
+        TrackingError: The registry cannot be reached or has no such model.
+        ModelFolderError: What it holds is damaged or of another format.
+    """
+    folder = place.models / version.model_id
+    if not folder.is_dir():
+        place.prepare()
+        found = download(f"models:/{NAME}/{version.number}", place)
+        _, info = read_folder(found)
+        beside = Path(tempfile.mkdtemp(dir=place.models, prefix=".writing-"))
+        try:
+            shutil.copytree(found, beside / "model")
+            (beside / "model").rename(place.models / info.model_id)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    return folder
+
+
+def promote(place: Workspace, name: str, why: str) -> Promotion:
+    """Make a model champion.
+
+    Args:
+        place: The workspace; the caller holds its lock `models`.
+        name: Model id, or number of a version in the registry.
+        why: The reason, which is kept.
+
+    Raises:
+        WorkspaceError: There is no such model, or it is champion already.
+        ModelFolderError: Its folder is damaged.
+        TrackingError: The registry cannot be reached; nothing is changed.
+    """
+    model_id, version = resolve(place, name)
+    if model_id == place.champion_id:
+        msg = f"model {model_id}: is the champion already"
+        raise WorkspaceError(msg)
+    read_folder(place.models / model_id)
+    _move_alias(place, version)
+    place.set_champion(model_id, why, version)
+    return place.promotions[-1]
+
+
+def roll_back(place: Workspace, why: str) -> Promotion:
+    """Make the champion before the present one champion again.
+
+    Args:
+        place: The workspace; the caller holds its lock `models`.
+        why: The reason, which is kept.
+
+    Raises:
+        WorkspaceError: There was none before.
+        ModelFolderError: Its folder is damaged.
+        TrackingError: The registry cannot be reached; nothing is changed.
+    """
+    target = place.before_champion()
+    _, version = resolve(place, target)
+    read_folder(place.models / target)
+    _move_alias(place, version)
+    return place.roll_back(why)
+
+
+def resolve(place: Workspace, name: str) -> tuple[str, str | None]:
+    """Return model id and registered version of a model, its folder being in the workspace.
+
+    Raises:
+        WorkspaceError: There is no such model, or the registry does not know it.
+        TrackingError: The registry cannot be reached.
+    """
+    if not is_tracked(place):
+        if name not in place.model_ids():
+            known = ", ".join(place.model_ids()) or "none"
+            msg = f"model {name!r}: not in the workspace {place.root}; known: {known}"
+            raise WorkspaceError(msg)
+        return name, None
+    with tracking(place, _UNCHANGED) as mlflow:
+        registered = versions(mlflow)
+    found = next((one for one in registered if name in {one.number, one.model_id}), None)
+    if found is None:
+        numbers = ", ".join(f"{one.number} ({one.model_id})" for one in registered) or "none"
+        msg = f"model {name!r}: not in the registry {place.tracking_uri}; known: {numbers}"
+        raise WorkspaceError(msg)
+    fetch(place, found)
+    return found.model_id, found.number
+
+
+def _move_alias(place: Workspace, version: str | None) -> None:
+    if version is None:
+        return
+    with tracking(place, _UNCHANGED) as mlflow:
+        client = mlflow.MlflowClient()
+        client.set_registered_model_alias(NAME, CHAMPION, version)
+        challenger = version_with(mlflow, CHALLENGER)
+        if challenger is not None and challenger.number == version:
+            client.delete_registered_model_alias(NAME, CHALLENGER)

@@ -1,0 +1,50 @@
+"""The command line: each command parses, calls the library and prints.
+
+A module of this package holds the commands of one subject on a `typer.Typer` of its own, named
+`commands`; they are put together here.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from perovshell.cli import data, learning, models, training, use
+from perovshell.cli.options import FAULT
+from perovshell.errors import PerovshellError
+
+app = typer.Typer(
+    name="perovshell",
+    help="Predict, from published papers, what a shell does to a halide-perovskite nanocrystal.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+# Without a name, commands stand at the top level; `--help` lists them in this order.
+app.add_typer(training.commands)
+app.add_typer(learning.commands)
+app.add_typer(use.commands)
+app.add_typer(data.commands, name="data")
+app.add_typer(models.commands, name="models")
+
+
+def main() -> None:
+    """Run the command line; an error of Perovshell is one clear line and exit code 2."""
+    try:
+        app()
+    except PerovshellError as error:
+        typer.echo(f"perovshell: {error}", err=True)
+        sys.exit(FAULT)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    if version:
+        import perovshell
+
+        typer.echo(perovshell.__version__)
+        raise typer.Exit

@@ -1,0 +1,171 @@
+"""Commands that learn from new papers: add, retrain."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perovshell.cli.options import (
+    SOME_FAILED,
+    DataOption,
+    JobsOption,
+    JsonOption,
+    WaitOption,
+    WorkspaceOption,
+    champion_predictor,
+    dataset_in_use,
+    progress,
+    read_dataset,
+)
+from perovshell.errors import InputError
+from perovshell.workspace import Workspace
+
+if TYPE_CHECKING:
+    from perovshell.adding import Proposal
+    from perovshell.training.retrain import Retraining
+
+commands = typer.Typer()
+
+
+@commands.command()
+def add(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A paper as YAML or JSON ('perovshell data template' prints one), or a folder "
+            "with papers.csv, samples.csv and stability.csv.",
+        ),
+    ],
+    *,
+    workspace: WorkspaceOption = None,
+    data: DataOption = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Correct a paper; its old version is kept.")
+    ] = False,
+    accept_outlier: Annotated[
+        bool, typer.Option("--accept-outlier", help="Take values outside of the 99 % interval.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a paper, show how it was understood, and add it to the data."""
+    from perovshell import adding
+
+    place = Workspace.locate(workspace)
+    base = read_dataset(data)
+    proposal = adding.propose(source, place, base, champion_predictor(place), replace=replace)
+    if not as_json:
+        _show(proposal)
+    if proposal.outliers and not accept_outlier:
+        checks = "\n".join(f"  {check}" for check in proposal.outliers)
+        msg = f"{source}: nothing is added; values need --accept-outlier\n{checks}"
+        raise InputError(msg)
+    if not (yes or as_json or typer.confirm("Add this?", err=True)):
+        typer.echo("Nothing is added.")
+        raise typer.Exit(SOME_FAILED)
+    paths = adding.accept(proposal, place, replace=replace)
+    if as_json:
+        typer.echo(json.dumps(_said(proposal, paths)))
+        return
+    for path in paths:
+        typer.echo(f"Added: {path}")
+    counts = ", ".join(f"{count} {name}" for name, count in proposal.dataset.counts.items())
+    typer.echo(f"The data has {counts}; content hash {proposal.dataset.content_hash[:12]}")
+    typer.echo("Learn from it with 'perovshell retrain'.")
+
+
+def _show(proposal: Proposal) -> None:
+    for fault in proposal.left_out:
+        typer.echo(f"not used: {fault}", err=True)
+    for name in proposal.unchanged:
+        typer.echo(f"{name}: in the workspace already, word for word")
+    for one in proposal.reviews:
+        typer.echo(f"{one.paper_id}: understood as")
+        for line in one.understood:
+            typer.echo(f"  {line}")
+        for line in one.known:
+            typer.echo(f"  known: {line}")
+        for check in one.checks:
+            typer.echo(f"  {'outlier' if check.is_outlier else 'please check'}: {check}")
+    for entry in proposal.entries:
+        if entry.withdrawn:
+            typer.echo(f"{entry.paper_id}: withdrawn ({entry.withdrawn})")
+
+
+def _said(proposal: Proposal, paths: list[Path]) -> dict[str, object]:
+    return {
+        "added": [entry.paper_id for entry in proposal.entries],
+        "files": [str(path) for path in paths],
+        "unchanged": list(proposal.unchanged),
+        "checks": [vars(check) for one in proposal.reviews for check in one.checks],
+        "dataset_hash": proposal.dataset.content_hash,
+    }
+
+
+@commands.command()
+def retrain(
+    *,
+    workspace: WorkspaceOption = None,
+    data: DataOption = None,
+    inbox: Annotated[
+        Path | None,
+        typer.Option(help="First take in the paper files of this folder; for cron."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Compare and report, but register nothing.")
+    ] = False,
+    wait: WaitOption = False,
+    jobs: JobsOption = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Train on all papers, compare with the champion, promote what is not worse."""
+    from perovshell.adding import take_in
+    from perovshell.training import retrain as retraining
+    from perovshell.training.nested import FITTED
+
+    place = Workspace.locate(workspace)
+    base = read_dataset(data)
+    taken = []
+    if inbox is not None:
+        taken = take_in(inbox, place, base, champion_predictor(place))
+        for one in taken:
+            typer.echo(str(one), err=True)
+    with place.locked("models", wait=wait):
+        dataset = dataset_in_use(place, data)
+        champion = retraining.champion_of(place, follow=not dry_run)
+        steps = retraining.settings_of(champion).folds * len(FITTED)
+        with progress("Validating by paper", steps) as advance:
+            watched = retraining.Watched(_say, lambda: advance(1))
+            made = retraining.retrain(
+                place, dataset, champion, jobs=jobs, dry_run=dry_run, watched=watched
+            )
+    _say_retrained(made, place, dry_run=dry_run, as_json=as_json)
+    if any(not one.papers for one in taken):
+        raise typer.Exit(SOME_FAILED)
+
+
+def _say(stage: str) -> None:
+    typer.echo(f"\rretrain: {stage}", err=True)
+
+
+def _say_retrained(
+    made: Retraining | None, place: Workspace, *, dry_run: bool, as_json: bool
+) -> None:
+    if as_json:
+        said = {"challenger": None} if made is None else made.to_json()
+        typer.echo(json.dumps({**said, "now_champion": place.champion_id}))
+        return
+    if made is None:
+        typer.echo(f"The champion {place.champion_id} was trained on this very data.")
+        return
+    for line in made.lines():
+        typer.echo(line)
+    if made.version is not None:
+        typer.echo(f"Registered in MLflow as perovshell version {made.version}")
+    if dry_run:
+        typer.echo("A dry run: nothing is registered, the champion is unchanged.")
+    typer.echo(f"Champion: {place.champion_id}\nReport: {made.report}")

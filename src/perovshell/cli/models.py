@@ -1,0 +1,86 @@
+"""Commands of the trained models: models list, show, promote, rollback."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from perovshell.cli.options import JsonOption, WaitOption, WorkspaceOption
+from perovshell.workspace import Workspace
+
+commands = typer.Typer(help="Look at the trained models, promote, go back.", no_args_is_help=True)
+
+
+@commands.command("list")
+def list_models(*, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """List the models of the workspace and of its registry: version, data, champion."""
+    from perovshell.championship import known_models
+
+    place = Workspace.locate(workspace)
+    models, champion = known_models(place), place.champion_id
+    if as_json:
+        listed = [vars(model) for model in models]
+        history = [vars(one) for one in place.promotions]
+        typer.echo(json.dumps({"models": listed, "champion": champion, "promotions": history}))
+        return
+    for model in models:
+        typer.echo(f"{model}{'  champion' if model.model_id == champion else ''}")
+    for one in place.promotions:
+        typer.echo(f"{one.when}  {one.model_id} became champion: {one.why}")
+
+
+@commands.command()
+def show(
+    name: Annotated[str | None, typer.Argument(help="Model id; else the champion.")] = None,
+    *,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the card of a model: its data, its validation, its limits."""
+    from perovshell.model import load
+    from perovshell.models.card import card_lines
+
+    place = Workspace.locate(workspace)
+    info = load(place.models / name if name else None, workspace=workspace).info
+    if as_json:
+        typer.echo(json.dumps(vars(info)))
+        return
+    typer.echo(f"Model {info.model_id}")
+    for line in card_lines(vars(info)):
+        typer.echo(line)
+
+
+@commands.command()
+def promote(
+    name: Annotated[str, typer.Argument(metavar="N", help="Version of the registry or model id.")],
+    *,
+    why: Annotated[str, typer.Option(help="The reason, which is kept.")],
+    workspace: WorkspaceOption = None,
+    wait: WaitOption = False,
+) -> None:
+    """Make a model champion, whatever a retraining said of it."""
+    from perovshell import championship
+
+    place = Workspace.locate(workspace)
+    with place.locked("models", wait=wait):
+        made = championship.promote(place, name, why)
+    typer.echo(f"Champion: {made.model_id} (before: {made.previous})")
+
+
+@commands.command()
+def rollback(
+    *,
+    why: Annotated[str, typer.Option(help="The reason, which is kept.")] = "rolled back",
+    workspace: WorkspaceOption = None,
+    wait: WaitOption = False,
+) -> None:
+    """Make the champion before the present one champion again."""
+    from perovshell import championship
+
+    place = Workspace.locate(workspace)
+    before = place.champion_id
+    with place.locked("models", wait=wait):
+        made = championship.roll_back(place, why)
+    typer.echo(f"Champion: {made.model_id} again (was: {before})")

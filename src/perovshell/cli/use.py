@@ -1,0 +1,214 @@
+"""Commands that use a model: predict, rank."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perovshell.cli.options import (
+    SOME_FAILED,
+    JobsOption,
+    JsonOption,
+    ModelOption,
+    ReportOption,
+    WorkspaceOption,
+    load_model,
+)
+from perovshell.errors import InputError
+from perovshell.workspace import Workspace, refuse_unwritable
+
+if TYPE_CHECKING:
+    from perovshell.serve.lines import Ranking
+
+commands = typer.Typer()
+
+
+@commands.command()
+def predict(  # noqa: PLR0913
+    source: Annotated[Path, typer.Argument(metavar="IN.csv", help="Rows with core and shell.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.csv", help="Answers.")],
+    *,
+    model: ModelOption = None,
+    workspace: WorkspaceOption = None,
+    stressors: Annotated[str, typer.Option(help="Joined by commas.")] = "water,light,heat",
+    coverage: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.9,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep columns named like outputs as given_NAME.")
+    ] = False,
+    pl_window: Annotated[
+        str | None, typer.Option(help="Ask P(PL in a window), such as 510-540 (nm).")
+    ] = None,
+    plqy_above: Annotated[
+        float | None, typer.Option(help="Ask P(PLQY above this percent).")
+    ] = None,
+    gain_above: Annotated[
+        float | None, typer.Option(help="Ask P(stability gain above this), from 2 up.")
+    ] = None,
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="Say what moved each prediction.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict PL peak, PLQY, the shell's effect and stability of the rows of a CSV file."""
+    from perovshell.models.outputs import Wishes
+    from perovshell.serve.batch import predict_file
+
+    loaded = load_model(model, workspace)
+    names = [name.strip() for name in stressors.split(",") if name.strip()]
+    rows, failed = predict_file(
+        loaded,
+        source,
+        output,
+        stressors=names,
+        coverage=coverage,
+        keep=keep,
+        wishes=Wishes(_window(pl_window), plqy_above, gain_above),
+        reasons=reasons,
+    )
+    info = loaded.info
+    if as_json:
+        summary = {"rows": rows, "failed": failed, "model_id": info.model_id}
+        typer.echo(json.dumps({**summary, "dataset_hash": info.dataset["hash"]}))
+    else:
+        what = f"{rows - failed} of {rows} rows answered"
+        typer.echo(f"{what} by model {info.model_id} (dataset {info.dataset['hash'][:12]})")
+        typer.echo(f"Written to {output}")
+    if failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _window(text: str | None) -> tuple[float, float] | None:
+    """Read a window of wavelengths such as 510-540."""
+    if text is None:
+        return None
+    try:
+        low, high = (float(part) for part in text.split("-"))
+    except ValueError as error:
+        msg = f"--pl-window {text!r}: two wavelengths in nm, such as 510-540"
+        raise InputError(msg) from error
+    return low, high
+
+
+@commands.command()
+def rank(  # noqa: PLR0913
+    space: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SPACE.yaml]",
+            help="Design space, or a preset: green-emitter (the default), red-emitter, "
+            "blue-emitter, lead-free. docs/ranking.md says what a space may hold.",
+        ),
+    ] = None,
+    *,
+    output: ReportOption = None,
+    model: ModelOption = None,
+    workspace: WorkspaceOption = None,
+    top: Annotated[int, typer.Option(min=1, help="Lines to keep.")] = 200,
+    by: Annotated[
+        str, typer.Option(help="best (lower bound), value, or explore (expected improvement).")
+    ] = "best",
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Order by predictions as they are, noise included.")
+    ] = False,
+    novel: Annotated[
+        bool, typer.Option("--novel", help="Leave out combinations of the literature.")
+    ] = False,
+    batch: Annotated[int, typer.Option(min=0, help="Choose so many unlike one another.")] = 0,
+    measure_next: Annotated[
+        bool, typer.Option("--measure-next", help="Say which experiment would help most.")
+    ] = False,
+    engine: Annotated[str, typer.Option(help="local or dask.")] = "local",
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler; else a local cluster.")
+    ] = None,
+    jobs: JobsOption = 2,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a stopped ranking left off.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Rank a space that takes hours.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank the core/shell combinations of a design space and write a report."""
+    from perovshell.serve import ranking as ranks
+    from perovshell.serve.report import write_report
+    from perovshell.serve.scoring import Options
+    from perovshell.serve.space import DesignSpace
+
+    place = Workspace.locate(workspace)
+    loaded = load_model(model, workspace)
+    checked = DesignSpace.from_yaml(space, loaded.predictor.featurizer.reader)
+    folder = output or place.reports / checked.name
+    kept = folder / "ranking.part.npz"
+    run = ranks.Run(engine, jobs, scheduler, kept, resume, yes)
+    checked.refuse_size(yes=yes)
+    Options(by)
+    told = f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process"
+    typer.echo(told, err=True)
+    refuse_unwritable(folder)
+    with _rate_bar(checked.size) as advance:
+        ranking = ranks.rank(
+            checked,
+            model=loaded,
+            top=top,
+            by=by,
+            raw=raw,
+            novel=novel,
+            batch=batch,
+            run=run,
+            advance=advance,
+        )
+    csv_path, html_path = write_report(ranking, folder)
+    if ranking.is_complete:
+        kept.unlink(missing_ok=True)
+    _say_ranking(ranking, csv_path, html_path, measure_next=measure_next, as_json=as_json)
+    if not ranking.is_complete:
+        typer.echo("Stopped early; go on with --resume.", err=True)
+        raise typer.Exit(SOME_FAILED)
+
+
+def _say_ranking(
+    ranking: Ranking, csv_path: Path, html_path: Path, *, measure_next: bool, as_json: bool
+) -> None:
+    from perovshell.serve import tables
+
+    if not as_json:
+        for text in tables.summary(ranking, measure_next=measure_next):
+            typer.echo(text)
+        typer.echo(f"All {len(ranking.candidates)} lines: {csv_path}\nReport: {html_path}")
+        return
+    said = {
+        "report": str(html_path),
+        "csv": str(csv_path),
+        "complete": ranking.is_complete,
+        "ranked": ranking.total,
+        "removed": dict(ranking.removed),
+        "statements": list(ranking.statements),
+        "lines": tables.json_lines(ranking),
+    }
+    if measure_next:
+        said["measure_next"] = [vars(one) for one in ranking.measure_next]
+    typer.echo(json.dumps(said))
+
+
+@contextmanager
+def _rate_bar(size: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar with rate and time left."""
+    start, done = time.monotonic(), 0
+    with typer.progressbar(length=size, label="Ranking", file=sys.stderr) as bar:
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            rate = done / max(time.monotonic() - start, 1e-3)
+            if sys.stderr.isatty():
+                bar.label = f"Ranking ({rate / 1e6:.2f} million/s)"
+            bar.update(count)
+
+        yield advance

@@ -1,0 +1,157 @@
+"""Values of a paper file that stand for several cells: bounds, durations, ranges; both ways."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from perovshell.data.paper_nodes import Cell
+from perovshell.data.tables import Row
+from perovshell.data.targets import TIME_TO_FAILURE
+from perovshell.data.validation import FaultList
+
+BOUNDED: Mapping[str, str] = {"pl_peak_nm": "pl_peak_bound", "plqy_percent": "plqy_bound"}
+"""Columns whose value may carry a bound, and the column of the bound."""
+SIDE_KEYS = ("duration", "duration_h", "percent", "percent_low", "percent_high", "bound")
+SIDES = ("coated", "bare")
+_SIDE_COLUMNS = ("duration_h", "percent", "percent_low", "percent_high", "bound")
+_SECONDS = {
+    "s": 1,
+    "min": 60,
+    "h": 3600,
+    "d": 86_400,
+    "day": 86_400,
+    "days": 86_400,
+    "week": 604_800,
+    "weeks": 604_800,
+}
+_BOUND = r"(?P<bound>[~<>]?)\s*"
+_NUMBER = r"(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+_PRINTED = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+_DURATION = re.compile(rf"{_BOUND}{_NUMBER}\s*(?P<unit>{'|'.join(_SECONDS)}|)")
+_PERCENT = re.compile(_BOUND + _NUMBER)
+_RANGE = re.compile(rf"(?P<low>{_PRINTED})\s*[-–]\s*(?P<high>{_PRINTED})")
+
+
+# Values with a bound -------------------------------------------------------------------------
+
+
+def read_bounded(cells: dict[str, Cell], faults: FaultList) -> None:
+    """Move the bounds that stand before the values of a sample into their own columns.
+
+    Args:
+        cells: Cells of a sample by column; changed.
+        faults: Where a bound given twice is noted.
+    """
+    for column, bound_column in BOUNDED.items():
+        cell = cells.get(column)
+        if cell is None or cell.text[0] not in "~<>":
+            continue
+        if bound_column in cells:
+            rule = f"a bound stands already in {bound_column}"
+            faults.add(cell.line, column, cell.text, rule)
+            continue
+        cells[bound_column] = Cell(cell.text[0], cell.line)
+        cells[column] = Cell(cell.text[1:].strip(), cell.line)
+
+
+# Sides of a stability test -------------------------------------------------------------------
+
+
+def read_side(
+    side: str, given: Mapping[str, Cell], measure: str, faults: FaultList
+) -> dict[str, Cell]:
+    """Read one side of a stability test.
+
+    Args:
+        side: One of `SIDES`.
+        given: Texts by the keys of `SIDE_KEYS`, in any order.
+        measure: The measure of the test.
+        faults: Where contradictions and unreadable values are noted.
+
+    Returns:
+        The cells of the side by column of stability.csv.
+    """
+    found: dict[str, Cell] = {}
+    bounds: list[tuple[str, Cell]] = []
+    for key in (key for key in SIDE_KEYS if key in given):
+        cell, rule = given[key], ""
+        if key == "duration":
+            rule = _read_duration(cell, measure, found, bounds)
+        elif key == "percent":
+            rule = _read_percent(cell, found, bounds)
+        elif key == "bound":
+            bounds.append((key, cell))
+        elif key in found:
+            rule = f"given already by {key.partition('_')[0]}; leave one of them out"
+        else:
+            found[key] = cell
+        if rule:
+            faults.add(cell.line, f"{side}.{key}", cell.text, rule)
+    for key, cell in bounds[1:]:
+        rule = f"a bound stands already in {bounds[0][0]}"
+        faults.add(cell.line, f"{side}.{key}", given[key].text, rule)
+    if bounds:
+        found["bound"] = bounds[0][1]
+    return {f"{side}_{name}": cell for name, cell in found.items()}
+
+
+def write_side(row: Row, side: str) -> dict[str, str]:
+    """Return the keys that write one side of a test; empty where it has no cell.
+
+    The short form is taken where it is read as the same cells, else one key a cell.
+    """
+    cells = {name: row[f"{side}_{name}"] for name in _SIDE_COLUMNS if row[f"{side}_{name}"]}
+    fails = row["measure"] == TIME_TO_FAILURE
+    bound = cells.get("bound", "")
+    short = {}
+    if "duration_h" in cells:
+        short["duration"] = (bound if fails else "") + cells["duration_h"]
+    if "percent_low" in cells:
+        short["percent"] = f"{cells['percent_low']}-{cells.get('percent_high', '')}"
+    elif "percent" in cells:
+        short["percent"] = ("" if fails else bound) + cells["percent"]
+    faults = FaultList(side)
+    given = {key: Cell(text, 0) for key, text in short.items()}
+    read = read_side(side, given, row["measure"], faults)
+    same = {name: cell.text for name, cell in read.items()}
+    if not faults.faults and same == {f"{side}_{name}": text for name, text in cells.items()}:
+        return short
+    return cells
+
+
+def _read_duration(
+    cell: Cell, measure: str, found: dict[str, Cell], bounds: list[tuple[str, Cell]]
+) -> str:
+    """Read a duration into hours; return the rule it breaks, or an empty text."""
+    match = _DURATION.fullmatch(cell.text)
+    if match is None:
+        return f"hours, or a number with one of the units {', '.join(_SECONDS)}, such as 30 d"
+    if match["bound"]:
+        bounds.append(("duration", Cell(match["bound"], cell.line)))
+    hours = match["number"]
+    if match["unit"]:
+        hours = f"{float(hours) * _SECONDS[match['unit']] / 3600:.6g}"
+    found["duration_h"] = Cell(hours, cell.line)
+    if match["bound"] and measure != TIME_TO_FAILURE:
+        return f"only the duration of a test of {TIME_TO_FAILURE!r} has a bound"
+    return ""
+
+
+def _read_percent(cell: Cell, found: dict[str, Cell], bounds: list[tuple[str, Cell]]) -> str:
+    """Read a percent or a range; return the rule it breaks, or an empty text."""
+    printed = _RANGE.fullmatch(cell.text)
+    if printed is not None:
+        mean = (Decimal(printed["low"]) + Decimal(printed["high"])) / 2
+        texts = (f"{mean.normalize():f}", printed["low"], printed["high"])
+        for name, text in zip(("percent", "percent_low", "percent_high"), texts, strict=True):
+            found[name] = Cell(text, cell.line)
+        return ""
+    match = _PERCENT.fullmatch(cell.text)
+    if match is None:
+        return "a percent is 80, ~85, >90, <5 or a range such as 52-64"
+    if match["bound"]:
+        bounds.append(("percent", Cell(match["bound"], cell.line)))
+    found["percent"] = Cell(match["number"], cell.line)
+    return ""

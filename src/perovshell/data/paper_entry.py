@@ -1,0 +1,94 @@
+"""One paper as it enters the dataset: its rows, and what it says of other papers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from perovshell.data import vocabulary as words
+from perovshell.data.tables import Row
+from perovshell.data.validation import PAPERS, SAMPLES, STABILITY
+from perovshell.errors import InputError
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    PAPERS: words.PAPER_COLUMNS,
+    SAMPLES: words.SAMPLE_COLUMNS,
+    STABILITY: words.STABILITY_COLUMNS,
+}
+"""The columns of each table."""
+
+
+@dataclass(frozen=True)
+class PaperEntry:
+    """One paper as it enters the dataset.
+
+    Attributes:
+        paper: Its row, with all columns of papers.csv.
+        samples: Its samples, with all columns of samples.csv and texts as there.
+        tests: Its stability tests, with all columns of stability.csv, in the order of the samples.
+        supersedes: The paper_ids whose rows it replaces: the same study, read in a review.
+        distinct_from: The paper_ids it resembles and is no copy of.
+        withdrawn: Why its results no longer count (retraction, removal); empty where they count.
+        file: Where it was read, for messages; a folder of tables ends with `/`.
+        lines: Line in the file by table, index of the row in the entry, and column (empty for the
+            row as a whole).
+
+    Raises:
+        InputError: A row has other columns than its table, or belongs to another paper or sample.
+    """
+
+    paper: Row
+    samples: tuple[Row, ...]
+    tests: tuple[Row, ...]
+    supersedes: tuple[str, ...] = ()
+    distinct_from: tuple[str, ...] = ()
+    withdrawn: str = ""
+    file: str = field(default="", compare=False)
+    lines: Mapping[tuple[str, int, str], int] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        for name, rows in self.rows.items():
+            for row in rows:
+                if set(row) != set(COLUMNS[name]):
+                    wrong = ", ".join(sorted(set(row) ^ set(COLUMNS[name])))
+                    msg = f"paper entry: a row of {name} with missing or unknown columns: {wrong}"
+                    raise InputError(msg)
+        for row in self.samples:
+            if row["paper_id"] != self.paper_id:
+                msg = f"paper {self.paper_id}: sample of another paper, {row['paper_id']!r}"
+                raise InputError(msg)
+        if list(self.tests) != in_sample_order(self.samples, self.tests):
+            msg = f"paper {self.paper_id}: its tests are not in the order of its samples"
+            raise InputError(msg)
+
+    @property
+    def paper_id(self) -> str:
+        """Identity of the paper."""
+        return self.paper["paper_id"]
+
+    @property
+    def rows(self) -> dict[str, tuple[Row, ...]]:
+        """Its rows by table."""
+        return {PAPERS: (self.paper,), SAMPLES: self.samples, STABILITY: self.tests}
+
+    def place(self, table: str, index: int, column: str) -> tuple[str, int]:
+        """Return the file and the line of a cell, or of its row where the cell has no line."""
+        file = f"{self.file}{table}" if self.file.endswith("/") else self.file
+        line = self.lines.get((table, index, column), self.lines.get((table, index, ""), 0))
+        return file or f"paper {self.paper_id}", line
+
+
+def in_sample_order(samples: Iterable[Row], tests: Sequence[Row]) -> list[Row]:
+    """Return tests in the order of their samples; those of one sample stay in their order.
+
+    Raises:
+        InputError: A test is of no sample given.
+    """
+    ranks = {row["sample_id"]: rank for rank, row in enumerate(samples)}
+    for test in tests:
+        if test["sample_id"] not in ranks:
+            msg = f"stability test of {test['sample_id']!r}: no such sample_id in its paper"
+            raise InputError(msg)
+    return sorted(tests, key=lambda test: ranks[test["sample_id"]])

@@ -1,0 +1,89 @@
+"""Which model is the champion, which were before, and why: one file of the workspace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from perovshell.errors import WorkspaceError
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One promotion: a model became champion.
+
+    Attributes:
+        model_id: The model.
+        previous: The champion that a rollback from it leads to; None for the first.
+        version: Its version in the model registry; None where it is not tracked.
+        why: The reason.
+        when: Time in UTC, ISO 8601.
+    """
+
+    model_id: str
+    previous: str | None
+    version: str | None
+    why: str
+    when: str
+
+
+def read_promotions(path: Path) -> tuple[Promotion, ...]:
+    """Read the promotions, the champion's last; none where there is no file.
+
+    Raises:
+        WorkspaceError: The file is damaged.
+    """
+    try:
+        return tuple(_promotion(entry) for entry in json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return ()
+    except (OSError, TypeError, ValueError) as error:
+        msg = (
+            f"{path}: cannot be read ({error}); it names the champion: put a copy back, or move it "
+            "away and promote a model again"
+        )
+        raise WorkspaceError(msg) from error
+
+
+def _promotion(entry: Any) -> Promotion:
+    made = Promotion(**entry)
+    if not isinstance(made.model_id, str) or not made.model_id.isalnum():
+        msg = f"{made.model_id!r} is no model id"
+        raise ValueError(msg)
+    return made
+
+
+def promoted(
+    before: Sequence[Promotion], model_id: str, why: str, version: str | None = None
+) -> tuple[Promotion, ...]:
+    """Return the promotions with one more: a champion's predecessor is the champion so far."""
+    previous = before[-1].model_id if before else None
+    return (*before, Promotion(model_id, previous, version, why, _now()))
+
+
+def rolled_back(before: Sequence[Promotion], why: str) -> tuple[Promotion, ...]:
+    """Return the promotions with one more: back to the champion before the present one.
+
+    Raises:
+        WorkspaceError: There is no champion before the present one.
+    """
+    target = before[-1].previous if before else None
+    if target is None:
+        msg = "rollback: there is no champion before the present one"
+        raise WorkspaceError(msg)
+    # Rolled back twice, it goes two champions back: what led to the target counts again.
+    first = next(entry for entry in reversed(before) if entry.model_id == target)
+    return (*before, Promotion(target, first.previous, first.version, why, _now()))
+
+
+def to_bytes(promotions: Sequence[Promotion]) -> bytes:
+    """Return the contents of the file."""
+    return (json.dumps([asdict(entry) for entry in promotions], indent=1) + "\n").encode()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,477 @@
+"""The gate: whether a challenger may take the champion's place.
+
+Both are compared on the papers that both know in the same words, each paper left out in turn, and
+on papers that came after the champion, which neither had seen when it was asked. A challenger is
+held back where it is worse by more than a margin and the paired 90 % bootstrap interval over papers
+says that this is no chance: its whole length lies on the worse side. (To ask for proof that it is
+no worse would hold back most additions of twenty clean papers: a model of so few papers moves by
+more than any useful margin whenever it learns.)
+
+It is also held back where the new papers are too surprising to have come from where the others did:
+one-sided rank-sum test (Mann and Whitney, 10.1214/aoms/1177730491) of the champion's scores on new
+papers against those on papers left out of its own validation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.models.folder import TARGETS
+from perovshell.training.figures import LEVEL, PaperBootstrap, Triple
+from perovshell.training.marks import UNITS, Marks, Validated
+
+Floats = npt.NDArray[np.float64]
+
+ERROR_MARGIN: Final = 0.05
+"""Share of the champion's mean error (PL, PLQY) by which a challenger may be worse."""
+LIKELIHOOD_MARGIN: Final = 0.05
+"""Log likelihood a paper (lifetime, gain) by which a challenger may be worse."""
+COVERAGE_MARGIN: Final = 0.05
+"""Coverage that intervals may lose."""
+WIDTH_MARGIN: Final = 0.25
+"""Share of their width by which intervals may grow, unless the champion's covered too little."""
+SURPRISE: Final = 0.01
+"""Probability of scores as large as those of the new papers, below which they are refused."""
+FEWEST_PAPERS: Final = 10
+"""A comparison of fewer papers decides nothing: their bootstrap is too narrow."""
+TIME_MARGIN: Final = 1.5
+"""Factor by which a prediction may take longer."""
+SIZE_MARGIN: Final = 1.5
+"""Factor by which a model folder may be larger."""
+NAMES: Final = {"pl": "PL peak", "plqy": "PLQY", "lifetime": "lifetime", "gain": "stability gain"}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a dataset has, and a model's did not have: paper_ids in rising order."""
+
+    added: tuple[str, ...]
+    replaced: tuple[str, ...]
+    gone: tuple[str, ...]
+
+    @classmethod
+    def between(cls, known: Mapping[str, str], now: Mapping[str, str]) -> Changes:
+        """Compare the digests of papers."""
+        return cls(
+            added=tuple(sorted(now.keys() - known.keys())),
+            replaced=tuple(sorted(k for k in now.keys() & known.keys() if now[k] != known[k])),
+            gone=tuple(sorted(known.keys() - now.keys())),
+        )
+
+    def __bool__(self) -> bool:
+        """Whether anything changed."""
+        return bool(self.added or self.replaced or self.gone)
+
+    def __str__(self) -> str:
+        """Count and name them."""
+        parts = [
+            f"{len(papers)} paper{'s' if len(papers) != 1 else ''} {word} ({_names(papers)})"
+            for word, papers in asdict(self).items()
+            if papers
+        ]
+        return "; ".join(parts) or "no paper changed"
+
+
+def _names(papers: tuple[str, ...], shown: int = 5) -> str:
+    rest = len(papers) - shown
+    return ", ".join(papers[:shown]) + (f" and {rest} more" if rest > 0 else "")
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a model costs: milliseconds a prediction, and the megabytes of its folder."""
+
+    milliseconds: float
+    megabytes: float
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """How a target of the new papers was predicted, before they were learned.
+
+    Attributes:
+        papers: Number of new papers (a collection counts as one).
+        champion: Mean loss of the champion, which never saw them.
+        challenger: Mean loss of the challenger, each paper left out in turn.
+        better_by: What the challenger is better by, with its interval.
+        coverage: Share of them that the champion's 90 % intervals covered.
+        surprise: Probability of scores this large where new papers come from where the others did;
+            NaN where none is in the champion's domain, and for stability.
+    """
+
+    papers: int
+    champion: float
+    challenger: float
+    better_by: Triple
+    coverage: float
+    surprise: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A target of a champion and a challenger on the papers that both know.
+
+    Losses are mean errors in nm or points, or minus the mean log likelihood, over papers.
+
+    Attributes:
+        target: Name of the target.
+        papers: Number of papers compared (a collection counts as one).
+        champion: Mean loss of the champion.
+        challenger: Mean loss of the challenger.
+        better_by: What the challenger is better by, with its interval.
+        margin: What it may be worse by.
+        coverage: Coverage of the intervals of both.
+        coverage_change: What they gained, with its interval.
+        width: Mean width of the intervals of both.
+        width_change: Share by which they grew, with its interval.
+        new: The same on the new papers, or None where there are none.
+    """
+
+    target: str
+    papers: int
+    champion: float
+    challenger: float
+    better_by: Triple
+    margin: float
+    coverage: tuple[float, float]
+    coverage_change: Triple
+    width: tuple[float, float]
+    width_change: Triple
+    new: Prospect | None
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether enough papers are compared."""
+        return self.papers >= FEWEST_PAPERS
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the challenger is better for sure, on known or on new papers."""
+        new_too = self.new is not None and self.new.papers >= FEWEST_PAPERS
+        return (self.is_decided and self.better_by[1] > 0) or (
+            new_too and self.new is not None and self.new.better_by[1] > 0
+        )
+
+    def line(self) -> str:
+        """Say the comparison on one line."""
+        unit = f" {UNITS[self.target]}" if UNITS[self.target] else ""
+        what = "error" if UNITS[self.target] else "minus log likelihood"
+        value, low, high = self.better_by
+        return (
+            f"{NAMES[self.target]} ({self.papers} papers): {what} {self.champion:.3g} -> "
+            f"{self.challenger:.3g}{unit}, better by {value:.2g} [{low:.2g}, {high:.2g}], margin "
+            f"{self.margin:.2g}; coverage {self.coverage[0]:.3f} -> {self.coverage[1]:.3f}; width "
+            f"{self.width[0]:.3g} -> {self.width[1]:.3g}"
+        )
+
+    def new_line(self) -> str:
+        """Say what became of the new papers, on one line; empty where there are none."""
+        if self.new is None:
+            return ""
+        unit = f" {UNITS[self.target]}" if UNITS[self.target] else ""
+        what = "error" if UNITS[self.target] else "minus log likelihood"
+        chance = "" if math.isnan(self.new.surprise) else f"; surprise p = {self.new.surprise:.2g}"
+        return (
+            f"{NAMES[self.target]}, {self.new.papers} new papers before they were learned: {what} "
+            f"{self.new.champion:.3g}{unit} (challenger, each left out: "
+            f"{self.new.challenger:.3g}), covered {self.new.coverage:.2f}{chance}"
+        )
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition of the gate: what was asked, what was found, whether it holds."""
+
+    name: str
+    passed: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the challenger is promoted, and why.
+
+    Attributes:
+        changes: What changed in the data.
+        comparisons: One a target.
+        checks: All conditions.
+        promote: Whether it is promoted.
+        sentence: Why, or why not.
+    """
+
+    changes: Changes
+    comparisons: tuple[Comparison, ...]
+    checks: tuple[Check, ...]
+    promote: bool
+    sentence: str
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The conditions that do not hold."""
+        return tuple(check for check in self.checks if not check.passed)
+
+    def lines(self) -> list[str]:
+        """Return the verdict with its figures as lines of text."""
+        lines = [f"Data: {self.changes}"]
+        lines += [comparison.line() for comparison in self.comparisons]
+        lines += [line for one in self.comparisons if (line := one.new_line())]
+        lines += [f"held back: {check.sentence}" for check in self.failed]
+        return [*lines, self.sentence]
+
+    def figures(self) -> dict[str, float]:
+        """Return the finite figures by key, for tracking."""
+        found: dict[str, float] = {}
+        for one in self.comparisons:
+            key = f"gate.{one.target}"
+            for name, value in asdict(one).items():
+                if name == "new" and one.new is not None:
+                    for part, number in asdict(one.new).items():
+                        found |= _flat(f"{key}.new.{part}", number)
+                else:
+                    found |= _flat(f"{key}.{name}", value)
+        return {**found, "gate.promote": float(self.promote)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verdict as JSON data, NaN and infinity as null."""
+        return _plain(asdict(self))  # type: ignore[no-any-return]
+
+
+def _flat(key: str, value: Any) -> dict[str, float]:
+    if isinstance(value, tuple):
+        ends = ("", "_lo", "_hi") if len(value) == 3 else ("_champion", "_challenger")  # noqa: PLR2004
+        pairs = {key + end: number for end, number in zip(ends, value, strict=True)}
+    else:
+        pairs = {key: value}
+    return {
+        name: float(number)
+        for name, number in pairs.items()
+        if isinstance(number, int | float) and math.isfinite(number)
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# The comparison ------------------------------------------------------------------------------
+
+
+def judge(
+    champion: Validated,
+    challenger: Validated,
+    new: Mapping[str, Marks],
+    costs: tuple[Footprint, Footprint] | None = None,
+) -> Verdict:
+    """Compare a challenger with the champion.
+
+    Args:
+        champion: The champion's validation.
+        challenger: The challenger's validation.
+        new: The champion's marks on the papers that were added, by target; the score is NaN where
+            its domain ends.
+        costs: Footprints of champion and challenger, where they are to be compared.
+    """
+    changes = Changes.between(champion.digests, challenger.digests)
+    comparisons = tuple(
+        _compare(name, champion.marks[name], challenger.marks[name], new[name], changes)
+        for name in TARGETS
+    )
+    checks = [check for one in comparisons for check in _checks(one)]
+    if costs is not None:
+        checks += _cost_checks(*costs)
+    failed = [check.name for check in checks if not check.passed]
+    better = [NAMES[one.target] for one in comparisons if one.is_better]
+    promote = not failed and bool(better or changes)
+    return Verdict(changes, comparisons, tuple(checks), promote, _why(failed, better, changes))
+
+
+def _why(failed: list[str], better: list[str], changes: Changes) -> str:
+    if failed:
+        return f"The champion stays: {', '.join(failed)}."
+    if better:
+        return f"Promoted: nothing is worse beyond its margin, and better is {', '.join(better)}."
+    if changes:
+        return "Promoted: nothing is worse beyond its margin, and the data changed."
+    return "The champion stays: the data is the same, and nothing is better."
+
+
+def _compare(
+    name: str, champion: Marks, challenger: Marks, new: Marks, changes: Changes
+) -> Comparison:
+    altered = {*changes.added, *changes.replaced, *changes.gone}
+    known = set(champion.papers.tolist()) - altered
+    before = champion.of_papers(known)
+    after = challenger.take(challenger.places_of(before.rows.tolist()))
+    bootstrap = PaperBootstrap.of(before.groups, before.share)
+    loss = [bootstrap.mean_by_paper(one.loss)[0] for one in (before, after)]
+    margin = ERROR_MARGIN * loss[0] if UNITS[name] else LIKELIHOOD_MARGIN
+    width = [bootstrap.mean_by_paper(one.width)[0] for one in (before, after)]
+    coverage = [bootstrap.mean_by_paper(one.covered)[0] for one in (before, after)]
+    return Comparison(
+        target=name,
+        papers=len(set(before.groups.tolist())),
+        champion=loss[0],
+        challenger=loss[1],
+        better_by=bootstrap.mean_by_paper(before.loss - after.loss),
+        margin=margin,
+        coverage=(coverage[0], coverage[1]),
+        coverage_change=bootstrap.mean_by_paper(after.covered - before.covered),
+        width=(width[0], width[1]),
+        width_change=_growth(bootstrap, before.width, after.width),
+        new=_prospect(champion, challenger, new) if len(new.rows) else None,
+    )
+
+
+def _growth(bootstrap: PaperBootstrap, before: Floats, after: Floats) -> Triple:
+    """Return the share by which widths grew, with its interval; NaN where one is infinite."""
+    if not (np.isfinite(before).all() and np.isfinite(after).all()):
+        grew = math.inf if np.isfinite(before).all() else math.nan
+        return grew, grew, grew
+    mean = bootstrap.mean_by_paper(before)[0]
+    value, low, high = bootstrap.mean_by_paper((after - before) / mean)
+    return value, low, high
+
+
+def _prospect(champion: Marks, challenger: Marks, new: Marks) -> Prospect:
+    after = challenger.take(challenger.places_of(new.rows.tolist()))
+    bootstrap = PaperBootstrap.of(new.groups, new.share)
+    return Prospect(
+        papers=len(set(new.groups.tolist())),
+        champion=bootstrap.mean_by_paper(new.loss)[0],
+        challenger=bootstrap.mean_by_paper(after.loss)[0],
+        better_by=bootstrap.mean_by_paper(new.loss - after.loss),
+        coverage=bootstrap.mean_by_paper(new.covered)[0],
+        surprise=surprise(champion, new),
+    )
+
+
+def surprise(known: Marks, new: Marks) -> float:
+    """Return the probability of scores as large as the new papers', were they like the others.
+
+    One-sided rank-sum test of the mean score of each new paper among those of the known papers;
+    NaN where no new row has a score.
+    """
+    from scipy.stats import mannwhitneyu
+
+    old, now = _mean_scores(known), _mean_scores(new)
+    if not len(old) or not len(now):
+        return math.nan
+    return float(mannwhitneyu(now, old, alternative="greater").pvalue)
+
+
+def _mean_scores(marks: Marks) -> Floats:
+    """Return the mean score of each group that has one."""
+    scored = np.isfinite(marks.score)
+    names, place = np.unique(marks.groups[scored], return_inverse=True)
+    sums = np.bincount(place, marks.score[scored], minlength=len(names))
+    return np.asarray(sums / np.bincount(place, minlength=len(names)))
+
+
+# The conditions ------------------------------------------------------------------------------
+
+
+def _checks(one: Comparison) -> list[Check]:
+    name, checks = NAMES[one.target], []
+    if one.is_decided:
+        checks += [_error_check(one, name), _coverage_check(one, name), _width_check(one, name)]
+    if one.new is not None and one.new.papers >= FEWEST_PAPERS:
+        checks.append(_new_check(one, one.new, name))
+    if one.new is not None and not math.isnan(one.new.surprise):
+        checks.append(_surprise_check(one.new.surprise, name))
+    return checks
+
+
+def _surprise_check(chance: float, name: str) -> Check:
+    return Check(
+        f"new papers surprise ({name})",
+        chance >= SURPRISE,
+        (
+            f"the {name} of the new papers lies farther from the champion's predictions than that "
+            f"of papers left out does (p = {chance:.2g}, refused below {SURPRISE:g}): are the "
+            "values right, or is this another kind of sample?"
+        ),
+    )
+
+
+def _error_check(one: Comparison, name: str) -> Check:
+    return Check(
+        f"{name} worse",
+        not _is_worse(one.better_by, one.margin),
+        f"{name}: worse by {_span(one.better_by, -1)}, margin {one.margin:.2g}",
+    )
+
+
+def _coverage_check(one: Comparison, name: str) -> Check:
+    return Check(
+        f"{name} coverage lower",
+        not _is_worse(one.coverage_change, COVERAGE_MARGIN),
+        (
+            f"{name}: the intervals cover less by {_span(one.coverage_change, -1)}, margin "
+            f"{COVERAGE_MARGIN:g}"
+        ),
+    )
+
+
+def _width_check(one: Comparison, name: str) -> Check:
+    value, low, high = one.width_change
+    too_narrow = one.coverage[0] < LEVEL - COVERAGE_MARGIN
+    return Check(
+        f"{name} intervals wider",
+        too_narrow or not _is_worse((-value, -high, -low), WIDTH_MARGIN),
+        (
+            f"{name}: the intervals are wider by {value:.0%} ({low:.0%} to {high:.0%}), margin "
+            f"{WIDTH_MARGIN:.0%}"
+        ),
+    )
+
+
+def _new_check(one: Comparison, new: Prospect, name: str) -> Check:
+    margin = ERROR_MARGIN * new.champion if UNITS[one.target] else LIKELIHOOD_MARGIN
+    return Check(
+        f"{name} of new papers worse",
+        not _is_worse(new.better_by, margin),
+        (
+            f"{name}: on the new papers the challenger is worse by {_span(new.better_by, -1)}, "
+            f"margin {margin:.2g}"
+        ),
+    )
+
+
+def _is_worse(change: Triple, margin: float) -> bool:
+    """Whether a change for the worse is beyond a margin and no chance."""
+    value, _, high = change
+    return value < -margin and high < 0
+
+
+def _span(triple: Triple, sign: int) -> str:
+    ends = sorted(sign * end for end in triple[1:])
+    return f"{sign * triple[0]:.2g} [{ends[0]:.2g}, {ends[1]:.2g}]"
+
+
+def _cost_checks(champion: Footprint, challenger: Footprint) -> list[Check]:
+    slower = challenger.milliseconds / champion.milliseconds
+    larger = challenger.megabytes / champion.megabytes
+    return [
+        Check(
+            "prediction time",
+            slower <= TIME_MARGIN,
+            f"a prediction takes {challenger.milliseconds:.2g} ms instead of "
+            f"{champion.milliseconds:.2g} (at most {TIME_MARGIN:g} times as long)",
+        ),
+        Check(
+            "folder size",
+            larger <= SIZE_MARGIN,
+            f"the model folder has {challenger.megabytes:.2g} MB instead of "
+            f"{champion.megabytes:.2g} (at most {SIZE_MARGIN:g} times as many)",
+        ),
+    ]

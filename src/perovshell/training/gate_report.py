@@ -1,0 +1,117 @@
+"""The report of a retraining: gate.html for people with a plot, gate.json for scripts."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perovshell.errors import WorkspaceError
+from perovshell.model import Model
+from perovshell.pages import environment
+from perovshell.training.drift import Drift
+from perovshell.training.gate import NAMES, Comparison, Verdict
+from perovshell.training.marks import UNITS
+from perovshell.training.plots import as_svg
+from perovshell.training.train import TrainedModel
+from perovshell.workspace import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write_gate_report(
+    folder: Path, champion: Model, challenger: TrainedModel, verdict: Verdict, moved: Drift
+) -> Path:
+    """Write gate.json and gate.html into a folder; return the path of the latter.
+
+    Raises:
+        WorkspaceError: The folder is not writable.
+    """
+    data = {
+        "champion": _about(champion.info.model_id, champion.info.dataset),
+        "challenger": _about(challenger.model_id, challenger.info["dataset"]),
+        "verdict": verdict.to_json(),
+        "drift": moved.to_json(),
+    }
+    text = json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    page = (
+        environment("perovshell.training")
+        .get_template("gate.html")
+        .render(
+            **data,
+            decision=verdict,
+            plot=as_svg(_figure(verdict)),
+            known=[_row(one) for one in verdict.comparisons],
+            new=[_new_row(one) for one in verdict.comparisons if one.new],
+            drift_lines=moved.lines(),
+        )
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "gate.json", text.encode())
+        write_atomically(folder / "gate.html", page.encode())
+    except OSError as error:
+        msg = f"report folder {folder}: cannot be written ({error.strerror})"
+        raise WorkspaceError(msg) from error
+    return folder / "gate.html"
+
+
+def _about(model_id: str, dataset: Any) -> dict[str, Any]:
+    return {"model_id": model_id, "dataset": dict(dataset)}
+
+
+def _row(one: Comparison) -> dict[str, Any]:
+    """Return a comparison as a line of a table."""
+    unit = UNITS[one.target]
+    return {
+        "target": NAMES[one.target],
+        "papers": one.papers,
+        "loss": f"mean error, {unit}" if unit else "minus log likelihood",
+        "champion": one.champion,
+        "challenger": one.challenger,
+        "better by": _finite(one.better_by),
+        "margin": one.margin,
+        "coverage": f"{one.coverage[0]:.3f} -> {one.coverage[1]:.3f}",
+        "width": f"{one.width[0]:.3g} -> {one.width[1]:.3g}",
+    }
+
+
+def _new_row(one: Comparison) -> dict[str, Any]:
+    new = one.new
+    assert new is not None
+    unit = UNITS[one.target]
+    return {
+        "target": NAMES[one.target],
+        "new papers": new.papers,
+        "loss": f"mean error, {unit}" if unit else "minus log likelihood",
+        "champion, before they were learned": new.champion,
+        "challenger, each left out": new.challenger,
+        "covered by the champion": new.coverage,
+        "surprise, p": None if math.isnan(new.surprise) else new.surprise,
+    }
+
+
+def _finite(triple: tuple[float, float, float]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in triple]
+
+
+def _figure(verdict: Verdict) -> Figure:
+    """Draw what the challenger is better by, in units of the champion's loss or the margin."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 2.8), layout="constrained")
+    axes = figure.subplots()
+    shown = [one for one in verdict.comparisons if math.isfinite(one.better_by[0])]
+    for place, one in enumerate(reversed(shown)):
+        value, low, high = (part / one.margin for part in one.better_by)
+        colour = "tab:red" if high < 0 else "tab:green" if low > 0 else "0.3"
+        axes.plot([low, high], [place, place], color=colour, linewidth=2)
+        axes.plot([value], [place], "o", color=colour)
+    axes.set_yticks(range(len(shown)), [NAMES[one.target] for one in reversed(shown)])
+    axes.axvline(0, color="0.7", linewidth=1)
+    axes.axvline(-1, color="tab:red", linewidth=1, linestyle="--")
+    axes.set_xlabel("challenger better by, in margins (90 % interval over papers; dashed: margin)")
+    axes.margins(y=0.25)
+    return figure

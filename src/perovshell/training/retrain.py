@@ -1,0 +1,206 @@
+"""Retraining: a challenger on all data, the gate, and what follows from its verdict."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from perovshell.championship import align, promote
+from perovshell.data.dataset import Dataset
+from perovshell.model import Model
+from perovshell.models.folder import read_validation
+from perovshell.training.drift import Drift, drift
+from perovshell.training.gate import Changes, Footprint, Verdict, judge
+from perovshell.training.gate_report import write_gate_report
+from perovshell.training.marks import Validated, prospective
+from perovshell.training.nested import Settings
+from perovshell.training.tracking import track
+from perovshell.training.train import TrainedModel, recorded_settings, train
+from perovshell.workspace import Workspace
+
+_TIMED_ROWS: Final = 25
+_TIMED_ROUNDS: Final = 5
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """What a retraining made.
+
+    Attributes:
+        champion: Model id of the champion it was compared with.
+        challenger: Model id of the challenger.
+        verdict: Whether it is promoted, and why.
+        drift: How the new papers differ from the known ones.
+        report: The report as HTML.
+        version: The challenger's version in the registry; None of a dry run.
+    """
+
+    champion: str
+    challenger: str
+    verdict: Verdict
+    drift: Drift
+    report: Path
+    version: str | None
+
+    def lines(self) -> list[str]:
+        """Return the verdict with its figures as lines of text."""
+        tested = self.drift.lines()
+        *figures, sentence = self.verdict.lines()
+        compared = f"Challenger {self.challenger} against champion {self.champion}"
+        return [compared, *figures, *tested, sentence]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {
+            "champion": self.champion,
+            "challenger": self.challenger,
+            "version": self.version,
+            "verdict": self.verdict.to_json(),
+            "drift": self.drift.to_json(),
+            "report": str(self.report),
+        }
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Who is told how far a retraining is: `say` the stages, `advance` each fold of a target."""
+
+    say: Callable[[str], None] = lambda _: None
+    advance: Callable[[], None] = lambda: None
+
+
+def champion_of(place: Workspace, *, follow: bool = True) -> Model:
+    """Return the champion to compare with.
+
+    Args:
+        place: The workspace; the caller holds its lock `models`.
+        follow: Whether to take over the champion of the registry first.
+
+    Raises:
+        WorkspaceError: There is no champion.
+        ModelFolderError: It is damaged or of another format.
+        TrackingError: The registry cannot be reached.
+    """
+    if follow:
+        align(place)
+    return Model.from_folder(place.champion())
+
+
+def retrain(
+    place: Workspace,
+    dataset: Dataset,
+    champion: Model,
+    *,
+    jobs: int = 2,
+    dry_run: bool = False,
+    watched: Watched | None = None,
+) -> Retraining | None:
+    """Train a challenger, compare it with the champion, and promote it if it is not worse.
+
+    Args:
+        place: The workspace; the caller holds its lock `models`.
+        dataset: The dataset in use.
+        champion: The champion; see `champion_of`.
+        jobs: Processes; the result does not depend on it.
+        dry_run: Whether nothing but the report is to be written.
+        watched: Who is told how far it is.
+
+    Returns:
+        What was made; None where the champion was trained on this very dataset in the same way.
+
+    Raises:
+        WorkspaceError: The workspace is not writable.
+        TrackingError: The tracking server refused or cannot be reached; the champion is unchanged,
+            and retraining again goes on.
+    """
+    watched = watched or Watched()
+    settings = settings_of(champion, jobs)
+    same_data = champion.info.dataset["hash"] == dataset.content_hash
+    if same_data and champion.info.settings == _as_json(recorded_settings(settings)):
+        return None
+    with _folder_for(place, dry_run=dry_run) as models:
+        watched.say("training the challenger")
+        challenger = train(dataset, models, settings, watched.advance)
+        watched.say("comparing")
+        verdict, moved = compare(champion, challenger, dataset, place)
+        report = write_gate_report(
+            place.reports / f"retrain-{challenger.model_id}", champion, challenger, verdict, moved
+        )
+        version = None
+        if not dry_run:
+            watched.say("registering")
+            version = track(challenger, place, verdict, report.parent).version
+    if version is not None and verdict.promote and challenger.model_id != place.champion_id:
+        watched.say("promoting")
+        promote(place, challenger.model_id, verdict.sentence)
+    return Retraining(champion.info.model_id, challenger.model_id, verdict, moved, report, version)
+
+
+def compare(
+    champion: Model, challenger: TrainedModel, dataset: Dataset, place: Workspace
+) -> tuple[Verdict, Drift]:
+    """Judge a challenger and say how its new papers differ."""
+    known = Validated.from_arrays(read_validation(champion.folder))
+    changes = Changes.between(known.digests, challenger.validated.digests)
+    added = set(changes.added)
+    new = prospective(dataset, challenger.problems, champion.predictor, added)
+    other = Model.from_folder(challenger.folder)
+    verdict = judge(known, challenger.validated, new, footprints(champion, other))
+    altered = added | set(changes.replaced)
+    moved = drift(dataset, challenger.problems.featurizer, altered, place.request_log)
+    return verdict, moved
+
+
+def settings_of(champion: Model, jobs: int = 1) -> Settings:
+    """Return the settings of the champion's validation, so that both have the same splits."""
+    known = champion.info.settings
+    names = ("seed", "folds", "repeats", "boosters")
+    return Settings(**{name: int(known[name]) for name in names}, jobs=jobs)
+
+
+def footprints(champion: Model, challenger: Model) -> tuple[Footprint, Footprint]:
+    """Return what both models cost, timed in turns on the same rows."""
+    models = (champion, challenger)
+    rows = [
+        {"core": row["core"], "shell": row["shell"]}
+        for row in models[0].predictor.literature.samples[:_TIMED_ROWS]
+    ]
+    times = np.full((_TIMED_ROUNDS, len(models)), np.inf)
+    for turn in range(_TIMED_ROUNDS):
+        for place, model in enumerate(models):
+            start = time.perf_counter()
+            for row in rows:
+                model.predictor.answer([row])
+            times[turn, place] = (time.perf_counter() - start) / len(rows) * 1000
+    first, second = times.min(axis=0).tolist()
+    return (
+        Footprint(first, _megabytes(champion.folder)),
+        Footprint(second, _megabytes(challenger.folder)),
+    )
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+
+
+def _as_json(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as they come back from a model folder."""
+    return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _folder_for(place: Workspace, *, dry_run: bool) -> Iterator[Path]:
+    """Yield where the challenger is written: nowhere that lasts in a dry run."""
+    if not dry_run:
+        yield place.models
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)

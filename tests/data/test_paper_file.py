@@ -1,0 +1,695 @@
+"""Paper files: what each key means, faults with their lines, and writing what is read."""
+
+import csv
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perovshell.data import vocabulary as words
+from perovshell.data.dataset import Dataset
+from perovshell.data.paper_entry import COLUMNS
+from perovshell.data.paper_file import (
+    MAX_BYTES,
+    PaperEntry,
+    read_papers,
+    read_yaml,
+    template_text,
+    to_yaml,
+)
+from perovshell.data.tables import bundled, read_table
+from perovshell.errors import DatasetError, InputError
+
+PAPERS, SAMPLES, STABILITY = COLUMNS
+TEXT = """\
+paper_id: smith2026
+doi: 10.1000/smith
+samples:
+  - name: coated
+    core: CsPbBr3
+    shell: SiO2
+    structure: core/shell
+    pl_peak_nm: "~515"
+    plqy_percent: ">80"
+    bare: plain
+    stability:
+      - stressor: water
+        coated: {duration: 30 d, percent: ">90"}
+        bare: {duration: 30 d, percent: 52-64}
+  - name: plain
+    core: CsPbBr3
+    shell: none
+"""
+
+
+def faults_in(text):
+    with pytest.raises(DatasetError) as caught:
+        read_yaml(text, "smith.yaml")
+    return caught.value.faults
+
+
+def fault_in(text):
+    (fault,) = faults_in(text)
+    assert fault.file == "smith.yaml"
+    return fault
+
+
+def side_of(given_side, measure="remnant PL", side="coated"):
+    """Return the filled cells of one side of a test, without the name of the side."""
+    old = 'coated: {duration: 30 d, percent: ">90"}\n        bare: {duration: 30 d, percent: 52-64}'
+    text = TEXT.replace(old, f"{side}: {{{given_side}}}\n        measure: {measure}")
+    (test,) = read_yaml(text, "smith.yaml").tests
+    names = [name for name in test if name.startswith(f"{side}_") and test[name]]
+    return {name.removeprefix(f"{side}_"): test[name] for name in names}
+
+
+# What is read --------------------------------------------------------------------------------
+
+
+def test_cells_of_a_sample():
+    sample = read_yaml(TEXT, "smith.yaml").samples[0]
+    assert {column: text for column, text in sample.items() if text} == {
+        "sample_id": "smith2026-coated",
+        "paper_id": "smith2026",
+        "core": "CsPbBr3",
+        "composition": "exact",
+        "shell": "SiO2",
+        "structure": "core/shell",
+        "encapsulation": "unknown",
+        "medium": "unknown",
+        "pl_peak_nm": "515",
+        "pl_peak_bound": "~",
+        "plqy_percent": "80",
+        "plqy_bound": ">",
+        "bare_sample_id": "smith2026-plain",
+        "role": "core",
+    }
+
+
+def test_cells_of_a_test():
+    (test,) = read_yaml(TEXT, "smith.yaml").tests
+    assert {column: text for column, text in test.items() if text} == {
+        "sample_id": "smith2026-coated",
+        "stressor": "water",
+        "measure": "remnant PL",
+        "coated_duration_h": "720",
+        "coated_percent": "90",
+        "coated_bound": ">",
+        "bare_duration_h": "720",
+        "bare_percent": "58",
+        "bare_percent_low": "52",
+        "bare_percent_high": "64",
+    }
+
+
+def test_bare_sample_has_no_structure_to_state():
+    bare = read_yaml(TEXT, "smith.yaml").samples[1]
+    assert (bare["structure"], bare["encapsulation"]) == ("bare", "none")
+
+
+def test_what_is_stated_is_no_default():
+    stated = "composition: open\n    medium: film\n    role: dopant\n    encapsulation: none\n"
+    sample = read_yaml(TEXT.replace("shell: SiO2\n", f"shell: SiO2\n    {stated}"), "s").samples[0]
+    read = [sample[name] for name in ("composition", "medium", "role", "encapsulation")]
+    assert read == ["open", "film", "dopant", "none"]
+
+
+def test_whole_identities_are_taken_as_they_are():
+    text = TEXT.replace("name: coated", "sample_id: c-1").replace("name: plain", "sample_id: p-1")
+    entry = read_yaml(text.replace("bare: plain", "bare_sample_id: p-1"), "smith.yaml")
+    assert [row["sample_id"] for row in entry.samples] == ["c-1", "p-1"]
+    assert entry.samples[0]["bare_sample_id"] == "p-1"
+    assert entry.tests[0]["sample_id"] == "c-1"
+
+
+@pytest.mark.parametrize("value", ["none", "NA", "nan", "168", "1.0", "0x1F", "yes", "2026-01-01"])
+def test_values_stay_text(value):
+    assert read_yaml(TEXT.replace("doi: ", f"note: {value}\ndoi: "), "s").paper["note"] == value
+
+
+@pytest.mark.parametrize("value", ["", "~", "null", "''", '"  "'])
+def test_empty_values_are_empty(value):
+    assert read_yaml(TEXT.replace("doi: ", f"note: {value}\ndoi: "), "s").paper["note"] == ""
+
+
+@pytest.mark.parametrize("value", ["'~'", '"null"'])
+def test_words_for_empty_are_texts_in_quotes(value):
+    read = read_yaml(TEXT.replace("doi: ", f"note: {value}\ndoi: "), "s").paper["note"]
+    assert read == value[1:-1]
+
+
+def test_an_empty_value_leaves_the_default():
+    assert read_yaml(TEXT.replace("plain\n    core", "plain\n    role:\n    core"), "s").samples[1][
+        "role"
+    ] == "core"  # fmt: skip
+
+
+def test_a_note_may_be_a_block():
+    read = read_yaml(TEXT.replace("doi: ", "note: >\n  two\n  lines\ndoi: "), "s")
+    assert read.paper["note"] == "two lines"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("old2020", ("old2020",)), ("[a, ~, b]", ("a", "b")), ("[]", ()), ("", ())],
+)
+def test_other_papers_are_a_list_or_a_single_text(value, expected):
+    entry = read_yaml(f"supersedes: {value}\ndistinct_from: {value}\n{TEXT}", "smith.yaml")
+    assert entry.supersedes == entry.distinct_from == expected
+
+
+def test_a_withdrawn_paper_needs_no_samples():
+    entry = read_yaml("paper_id: x\nwithdrawn: retracted in 2027\n", "x.yaml")
+    assert (entry.withdrawn, entry.samples) == ("retracted in 2027", ())
+
+
+def test_lines_of_cells_are_those_of_the_file():
+    entry = read_yaml(TEXT, "smith.yaml")
+    assert entry.place(PAPERS, 0, "doi") == ("smith.yaml", 2)
+    assert entry.place(SAMPLES, 0, "pl_peak_bound") == ("smith.yaml", 8)
+    assert entry.place(SAMPLES, 1, "shell") == ("smith.yaml", 17)
+    assert entry.place(STABILITY, 0, "bare_percent_low") == ("smith.yaml", 14)
+
+
+def test_a_cell_without_a_line_stands_in_its_row():
+    entry = read_yaml(TEXT, "smith.yaml")
+    assert entry.place(SAMPLES, 0, "fwhm_nm") == ("smith.yaml", 4)
+    assert entry.place(STABILITY, 0, "note") == ("smith.yaml", 12)
+
+
+# Sides of a test -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("duration", "hours"),
+    [
+        ("168", "168"),
+        ("168.0", "168.0"),
+        ("168 h", "168"),
+        ("36 s", "0.01"),
+        ("40 min", "0.666667"),
+        ("15min", "0.25"),
+        ("30 d", "720"),
+        ("1 day", "24"),
+        ("1.5 days", "36"),
+        ("1 week", "168"),
+        ("2 weeks", "336"),
+    ],
+)
+def test_durations_are_hours(duration, hours):
+    assert side_of(f"duration: {duration}, percent: 5") == {"duration_h": hours, "percent": "5"}
+
+
+@pytest.mark.parametrize(
+    ("percent", "cells"),
+    [
+        ("80", {"percent": "80"}),
+        ("~85", {"percent": "85", "bound": "~"}),
+        ('"> 90"', {"percent": "90", "bound": ">"}),
+        ("<5", {"percent": "5", "bound": "<"}),
+        ("52-64", {"percent": "58", "percent_low": "52", "percent_high": "64"}),
+        ("52.7 – 62.1", {"percent": "57.4", "percent_low": "52.7", "percent_high": "62.1"}),
+        ("100-200", {"percent": "150", "percent_low": "100", "percent_high": "200"}),
+    ],
+)
+def test_percents_have_bounds_and_ranges(percent, cells):
+    assert side_of(f"percent: {percent}") == cells
+
+
+def test_each_cell_of_a_side_has_a_key():
+    cells = {"duration_h": "5", "percent": "50", "percent_low": "40", "percent_high": "61"}
+    cells["bound"] = "~"
+    assert side_of(", ".join(f"{key}: {text}" for key, text in cells.items())) == cells
+
+
+def test_a_plain_tilde_is_a_bound_where_a_bound_is_asked():
+    assert side_of("percent: 80, bound: ~") == {"percent": "80", "bound": "~"}
+
+
+def test_a_time_to_failure_may_be_a_bound():
+    cells = {"duration_h": "720", "bound": ">"}
+    assert side_of('duration: "> 30 d"', "time to failure") == cells
+
+
+SIDES_AT_FAULT = {
+    "unit": ("duration: 2 months", "duration", "hours, or a number with one of the units s, min"),
+    "no-number": ("duration: long", "duration", "hours, or a number"),
+    "bound": ('duration: ">30 d"', "duration", "only the duration of a test of 'time to failure'"),
+    "percent": ("percent: most", "percent", "a percent is 80, ~85, >90, <5 or a range"),
+    "rough-range": ("percent: ~52-64", "percent", "a percent is 80"),
+    "two-durations": ("duration: 5, duration_h: 5", "duration_h", "given already by duration"),
+    "two-lows": ("percent: 5-6, percent_low: 5", "percent_low", "given already by percent"),
+    "two-bounds": ("percent: ~5, bound: '>'", "bound", "a bound stands already in percent"),
+    "unknown-key": ("hours: 5", "hours", "unknown key"),
+    "key-twice": ("percent: 5, percent: 6", "percent", "this key stands already in row 13"),
+    "list": ("percent: [5, 6]", "percent", "one value is needed, not a list"),
+}
+
+
+@pytest.mark.parametrize(("side", "key", "rule"), SIDES_AT_FAULT.values(), ids=SIDES_AT_FAULT)
+def test_fault_of_a_side(side, key, rule):
+    fault = fault_in(TEXT.replace('duration: 30 d, percent: ">90"', side))
+    assert (fault.row, fault.column.removeprefix("coated.")) == (13, key)
+    assert fault.rule.startswith(rule)
+
+
+def test_a_side_that_is_one_value_is_a_fault():
+    fault = fault_in(TEXT.replace('{duration: 30 d, percent: ">90"}', "90"))
+    assert (fault.row, fault.column, fault.value) == (13, "coated", "90")
+    assert fault.rule.startswith("a mapping is needed; its keys: duration, ")
+
+
+# Faults --------------------------------------------------------------------------------------
+
+TEXTS_AT_FAULT = {
+    # name: (text replaced, by what, line, column, words of the rule)
+    "no-paper-id": ("paper_id: smith2026\n", "", 1, "paper_id", "an identity such as"),
+    "empty-paper-id": ("paper_id: smith2026", "paper_id:", 1, "paper_id", "an identity such as"),
+    "unknown-key": ("    core: C", "    corr: x\n    core: C", 5, "corr", "unknown key; nearest: "),
+    "key-twice": ("doi: 10", "doi: 11.1/x\ndoi: 10", 3, "doi", "this key stands already in row 2"),
+    "empty-key-twice": ("doi: 10", "doi:\ndoi: 10", 3, "doi", "this key stands already in row 2"),
+    "key-that-is-a-list": ("doi: 10", "[a]: 1\ndoi: 10", 2, "?", "unknown key"),
+    "no-name": ("- name: plain\n    core", "- core", 15, "sample_id", "a name (or a whole"),
+    "two-names": (
+        "- name: plain", "- name: plain\n    sample_id: p", 15, "name", "give name or sample_id",
+    ),
+    "same-name": ("- name: plain", "- name: coated", 15, "sample_id", "stands already in row 4"),
+    "no-core": ("    core: CsPbBr3\n    shell: none", "    shell: none", 15, "core", "a core such"),
+    "no-shell": ("    shell: none\n", "", 15, "shell", "a shell is needed"),
+    "no-structure": ("    structure: core/shell\n", "", 4, "structure", "a coated sample needs"),
+    "no-stressor": ("- stressor: water", "- note: x", 12, "stressor", "a stressor is needed: wat"),
+    "two-bounds": (
+        "    bare: plain", "    bare: plain\n    pl_peak_bound: '<'", 8, "pl_peak_nm",
+        "a bound stands already in pl_peak_bound",
+    ),
+    "list-for-a-value": ("doi: 10.1000/smith", "doi: [a]", 2, "doi", "one value is needed"),
+    "value-for-a-list": ("doi: 10", "supersedes: {a: b}\ndoi: 10", 2, "supersedes", "one value"),
+    "sample-is-a-text": ("- name: plain\n", "- plain\n  - name: plain\n", 15, "samples", "a mapp"),
+    "not-withdrawn": ("doi: 10", "withdrawn: no\ndoi: 10", 2, "withdrawn", "say in words why"),
+    "half-a-character": ("doi: 10.1000/smith", r'doi: "\ud800"', 2, "doi", "half of a character"),
+    "block": ('plqy_percent: ">80"', "plqy_percent: >8", 9, "plqy_percent", "'>' begins a YAML"),
+    "empty-block": ("doi: 10", "note: >8\ndoi: 10", 2, "note", "'>' begins a YAML block; put"),
+    "unquoted-bound": ('plqy_percent: ">80"', "plqy_percent: >80", 9, "", "not YAML ("),
+    "open-quote": ("bare: plain", "bare: 'plain", 18, "", "not YAML ("),
+    "anchor": ("doi: 10.1000/smith", "doi: &a 10.1000/smith", 2, "", "not YAML (anchors, aliases"),
+    "alias": ("doi: 10.1000/smith", "doi: *a", 2, "", "not YAML (anchors, aliases and tags"),
+    "tag": ("doi: 10", "doi: !!python/name:os.system 10", 2, "", "not YAML (anchors, aliases"),
+    "own-tag": ("doi: 10.1000/smith", "doi: !important", 2, "", "not YAML (anchors, aliases"),
+    "control-character": ("doi: 10", "doi: \a10", 2, "", "not YAML (special characters are not"),
+    "second-document": ("samples:", "---\nsamples:", 3, "", "not YAML (expected a single document"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "column", "rule"), TEXTS_AT_FAULT.values(), ids=TEXTS_AT_FAULT
+)
+def test_fault_of_a_text(old, new, line, column, rule):
+    assert old in TEXT
+    fault = fault_in(TEXT.replace(old, new, 1))
+    assert (fault.row, fault.column) == (line, column)
+    assert fault.rule.startswith(rule)
+
+
+def test_a_value_that_yaml_cannot_read_is_to_be_quoted():
+    fault = fault_in(TEXT.replace('">80"', ">80"))
+    assert fault.rule.endswith('in quotes, such as ">90"')
+
+
+def test_all_faults_come_at_once():
+    text = TEXT.replace("doi", "dio").replace("30 d", "30 moons").replace("shell: none", "role:")
+    found = [(fault.row, fault.column) for fault in faults_in(text)]
+    assert found == [(2, "dio"), (13, "coated.duration"), (14, "bare.duration"), (15, "shell")]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("", "the file is empty"),
+        ("# a remark\n", "the file is empty"),
+        ("- paper_id: x\n", "a mapping is needed"),
+        ("smith2026", "a mapping is needed"),
+        ("paper_id: x\n", "a list of samples is needed"),
+        ('paper_id: x\nwithdrawn: ""\n', "a list of samples is needed"),
+        ("paper_id: x\nsamples:\n", "a list of samples is needed"),
+        ("paper_id: x\nsamples: none\n", "a list is needed"),
+        ("[" * 50_000, "lists or mappings nested too deeply"),
+    ],
+)
+def test_a_text_that_is_no_paper(text, rule):
+    assert fault_in(text).rule.startswith(rule)
+
+
+# Files ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["smith.yaml", "smith.YML"])
+def test_a_yaml_file_is_one_paper(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
+    (entry,) = read_papers(tmp_path / name)
+    assert entry == read_yaml(TEXT, "smith.yaml")
+    assert entry.place(PAPERS, 0, "doi") == (name, 2)
+
+
+def as_json(paper_id="smith2026", **changes):
+    coated = {"name": "a", "core": "CsPbBr3", "shell": "SiO2", "structure": "matrix"}
+    stability = [{"stressor": "water", "coated": {"duration": 1.50, "percent": ">9"}}]
+    samples = [coated | {"stability": stability, "pl_peak_nm": 515, "fwhm_nm": None}]
+    return {"paper_id": paper_id, "samples": samples, **changes}
+
+
+def test_a_json_file_is_one_paper(tmp_path):
+    path = tmp_path / "smith.json"
+    path.write_text(json.dumps(as_json(title="\U0001f52c of\tA\u2028B"), indent="\t"))
+    (entry,) = read_papers(path)
+    assert entry.paper["title"] == "\U0001f52c of\tA\u2028B"
+    assert (entry.samples[0]["pl_peak_nm"], entry.samples[0]["fwhm_nm"]) == ("515", "")
+    assert entry.tests[0]["coated_duration_h"] == "1.5"
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_a_json_file_is_a_list_of_papers(tmp_path, separators):
+    path = tmp_path / "papers.json"
+    path.write_text(json.dumps([as_json("a"), as_json("b")], separators=separators))
+    assert [entry.paper_id for entry in read_papers(path)] == ["a", "b"]
+
+
+def test_numbers_of_json_are_texts(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text('{"paper_id": "x", "year": 2026.0, "note": 1e5, "samples": []}')
+    (entry,) = read_papers(path)
+    assert (entry.paper["year"], entry.paper["note"]) == ("2026.0", "1e5")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "rule"),
+    [
+        ('{\n"paper_id": }', 2, "not JSON (Expecting value)"),
+        ("paper_id: x\nsamples: []", 1, "not JSON"),
+        ('{"paper_id": "x",\n"samples": [],\n"doii": "y"}', 3, "unknown key; nearest: doi"),
+        ('{"paper_id": "x",\n"samples": [],\n"paper_id": "y"}', 3, "this key stands already in"),
+        ("[]", 1, "the list is empty"),
+        ("[" * 50_000, 0, "lists or mappings nested too deeply"),
+    ],
+)
+def test_fault_of_a_json_file(tmp_path, text, line, rule):
+    path = tmp_path / "smith.json"
+    path.write_text(text)
+    with pytest.raises(DatasetError) as caught:
+        read_papers(path)
+    (fault,) = caught.value.faults
+    assert (fault.file, fault.row) == ("smith.json", line)
+    assert fault.rule.startswith(rule)
+
+
+def test_faults_of_all_papers_of_a_list_come_at_once(tmp_path):
+    path = tmp_path / "papers.json"
+    path.write_text(json.dumps([as_json(dio="x"), as_json(yaer="2020")], indent=1))
+    with pytest.raises(DatasetError) as caught:
+        read_papers(path)
+    assert [fault.column for fault in caught.value.faults] == ["dio", "yaer"]
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (b"paper_id: caf\xe9", "not UTF-8 text (byte 13)"),
+        (b"#" * (MAX_BYTES + 1), "larger than 1,000,000 bytes"),
+    ],
+)
+def test_a_file_that_is_not_read(tmp_path, content, rule):
+    (tmp_path / "smith.yaml").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"smith\.yaml") as caught:
+        read_papers(tmp_path / "smith.yaml")
+    assert caught.value.faults[0].rule.startswith(rule)
+
+
+@pytest.mark.parametrize("name", ["smith.xlsx", "smith", "smith.csv"])
+def test_another_kind_of_file_is_refused(tmp_path, name):
+    (tmp_path / name).write_text(TEXT)
+    with pytest.raises(InputError, match=r"smith.*: a paper is a \.yaml or \.yml file, a \.json"):
+        read_papers(tmp_path / name)
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(InputError, match=r"smith\.yaml: no such file"):
+        read_papers(tmp_path / "smith.yaml")
+
+
+def test_a_folder_in_place_of_a_file_is_told(tmp_path):
+    (tmp_path / "smith.yaml").mkdir()
+    with pytest.raises(InputError, match=r"smith\.yaml: cannot be read"):
+        read_papers(tmp_path / "smith.yaml")
+
+
+def test_a_folder_without_tables_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"or a folder with papers\.csv"):
+        read_papers(tmp_path)
+
+
+# Folders of tables ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Return a function that writes tables with the rows of some bundled papers."""
+
+    def write(*paper_ids, **changes):
+        for name in COLUMNS:
+            header, rows = read_table(bundled("literature", name))
+            kept = [row for row in rows if paper_of(row) in paper_ids]
+            kept = changes.get(name.removesuffix(".csv"), list)(kept)
+            with (tmp_path / name).open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, header)
+                writer.writeheader()
+                writer.writerows(kept)
+        return tmp_path
+
+    _, samples = read_table(bundled("literature", SAMPLES))
+    owners = {row["sample_id"]: row["paper_id"] for row in samples}
+
+    def paper_of(row):
+        return row.get("paper_id") or owners[row["sample_id"]]
+
+    return write
+
+
+def test_a_folder_of_tables_has_an_entry_a_paper(tables):
+    dataset = Dataset.bundled()
+    names = ["chen2023", "henke2025", "hu2018"]
+    assert read_papers(tables(*names)) == [dataset.entry(name) for name in names]
+
+
+def test_cells_of_a_folder_stand_in_its_tables(tables):
+    folder = tables("hu2018", "li2018")
+    entry = read_papers(folder)[1]
+    assert entry.place(PAPERS, 0, "doi") == (f"{folder.name}/papers.csv", 3)
+    assert entry.place(SAMPLES, 0, "core")[0] == f"{folder.name}/samples.csv"
+    _, rows = read_table(folder / STABILITY)
+    line = entry.place(STABILITY, 0, "stressor")[1]
+    assert rows[line - 2] == entry.tests[0]
+
+
+def test_a_folder_may_be_without_stability_tests(tables):
+    folder = tables("hu2018")
+    (folder / STABILITY).unlink()
+    (entry,) = read_papers(folder)
+    assert (len(entry.samples), entry.tests) == (2, ())
+
+
+FOLDERS_AT_FAULT = {
+    "papers-twice": (PAPERS, lambda rows: [*rows, *rows], 3, "paper_id", "stands already in row 2"),
+    "no-papers": (PAPERS, lambda _: [], 0, "", "no rows; at least one paper"),
+    "samples-twice": (SAMPLES, lambda rows: [*rows, rows[0]], 4, "sample_id", "stands already in"),
+    "sample-of-another-paper": (
+        SAMPLES, lambda rows: [*rows, {**rows[0], "paper_id": "li", "sample_id": "x"}], 4,
+        "paper_id", "no such paper_id in ",
+    ),
+    "test-of-another-sample": (
+        STABILITY, lambda rows: [{**rows[0], "sample_id": "li"}], 2, "sample_id",
+        "no such sample_id in ",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "row", "column", "rule"), FOLDERS_AT_FAULT.values(), ids=FOLDERS_AT_FAULT
+)
+def test_fault_of_a_folder(tables, table, change, row, column, rule):
+    folder = tables("hu2018", **{table.removesuffix(".csv"): change})
+    with pytest.raises(DatasetError) as caught:
+        read_papers(folder)
+    fault = next(own for own in caught.value.faults if own.file.endswith(f"/{table}"))
+    assert (fault.row, fault.column) == (row, column)
+    assert fault.rule.startswith(rule)
+
+
+def test_columns_of_a_folder_are_those_of_the_dataset(tables):
+    folder = tables("hu2018")
+    (folder / PAPERS).write_text("paper_id,colour\nhu2018,red\n")
+    (folder / SAMPLES).unlink()
+    with pytest.raises(DatasetError) as caught:
+        read_papers(folder)
+    found = {(fault.file.partition("/")[2], fault.column) for fault in caught.value.faults}
+    assert found >= {(PAPERS, "colour"), (PAPERS, "doi"), (SAMPLES, "")}
+
+
+# Writing -------------------------------------------------------------------------------------
+
+FIRST = ["name: coated", "composition: exact", "plqy_percent: '>80'", "pl_peak_nm: ~515"]
+FIRST += ["coated: {duration: 720, percent: '>90'}", "bare: {duration: 720, percent: 52-64}"]
+
+
+@pytest.mark.parametrize("line", FIRST)
+def test_values_are_written_as_people_write_them(line):
+    assert line in to_yaml(read_yaml(TEXT, "smith.yaml"))
+
+
+def test_empty_cells_are_not_written():
+    written = to_yaml(read_yaml(TEXT, "smith.yaml"))
+    bare_keys = {line.strip() for line in written.splitlines() if line.endswith(":")}
+    assert bare_keys == {"samples:", "stability:"}
+    assert "''" not in written
+
+
+def test_every_bundled_paper_is_read_as_it_was_written():
+    dataset = Dataset.bundled()
+    entries = [dataset.entry(name) for name in dataset.papers]
+    assert [read_yaml(to_yaml(entry), "x") for entry in entries] == entries
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12).map(str.strip)
+NUMBERS = st.sampled_from(["", "0", "58", "1.50", "1e3", ".5", "52", "64"])
+BOUNDS = st.sampled_from(words.BOUNDS)
+
+
+@st.composite
+def entries(draw):
+    """Draw an entry whose words and numbers are allowed, and whose texts are any."""
+
+    def row(columns, **strategies):
+        return {column: draw(strategies.get(column, TEXTS)) for column in columns}
+
+    paper_id = draw(TEXTS.filter(bool))
+    verbatim = draw(st.lists(TEXTS.filter(bool), unique=True, max_size=3))
+    names = [draw(st.sampled_from([own, f"{paper_id}-{own}"])) for own in verbatim]
+    names = list(dict.fromkeys(names))
+    ranges = dict.fromkeys(("pl_peak_nm", "plqy_percent"), NUMBERS)
+    ranges |= {"pl_peak_bound": BOUNDS, "plqy_bound": BOUNDS}
+    vocabulary = {
+        "composition": ("exact", "open"),
+        "structure": words.STRUCTURES,
+        "encapsulation": words.ENCAPSULATIONS,
+        "medium": words.MEDIA,
+        "role": words.ROLES,
+        "shell": ("none", "SiO2"),
+    }
+    ranges |= {column: st.sampled_from(own) for column, own in vocabulary.items()}
+    samples = [
+        row(words.SAMPLE_COLUMNS, **ranges, sample_id=st.just(name), paper_id=st.just(paper_id),
+            core=TEXTS.filter(bool))
+        for name in names
+    ]  # fmt: skip
+    sides = {
+        f"{side}_{name}": BOUNDS if name == "bound" else NUMBERS
+        for side in ("coated", "bare")
+        for name in ("duration_h", "percent", "percent_low", "percent_high", "bound")
+    }
+    sides |= {
+        "stressor": st.sampled_from(words.STRESSORS),
+        "measure": st.sampled_from(words.MEASURES),
+    }
+    tests = [
+        row(words.STABILITY_COLUMNS, **sides, sample_id=st.just(name))
+        for name in names
+        for _ in range(draw(st.integers(0, 2)))
+    ]
+    others = st.lists(TEXTS.filter(bool), max_size=2).map(tuple)
+    return PaperEntry(
+        paper=row(words.PAPER_COLUMNS, paper_id=st.just(paper_id)),
+        samples=tuple(samples),
+        tests=tuple(tests),
+        supersedes=draw(others),
+        distinct_from=draw(others),
+        withdrawn=draw(st.sampled_from(["", "retracted: see doi"])),
+    )
+
+
+@given(entries())
+def test_what_is_written_is_read_as_the_same_entry(entry):
+    assert read_yaml(to_yaml(entry), "x") == entry
+
+
+@given(st.text(max_size=40))
+def test_any_text_as_a_value_is_read_or_has_a_fault(text):
+    try:
+        entry = read_yaml(f"paper_id: smith2026\nsamples: []\nnote: {text}", "smith.yaml")
+    except DatasetError as error:
+        found = {fault.file for fault in error.faults}
+    else:
+        found = {f"{entry.paper_id}.yaml".replace("2026", "")}
+    assert found == {"smith.yaml"}
+
+
+# Entries -------------------------------------------------------------------------------------
+
+
+def test_an_entry_with_another_column_is_refused():
+    entry = read_yaml(TEXT, "smith.yaml")
+    with pytest.raises(InputError, match=r"a row of papers\.csv .*: colour"):
+        replace(entry, paper={**entry.paper, "colour": "red"})
+
+
+def test_an_entry_with_a_sample_of_another_paper_is_refused():
+    entry = read_yaml(TEXT, "smith.yaml")
+    with pytest.raises(InputError, match="paper jones2026: sample of another paper, 'smith2026'"):
+        replace(entry, paper={**entry.paper, "paper_id": "jones2026"})
+
+
+def test_an_entry_with_a_test_of_another_sample_is_refused():
+    entry = read_yaml(TEXT, "smith.yaml")
+    with pytest.raises(InputError, match="'smith2026-coated': no such sample_id"):
+        replace(entry, samples=entry.samples[1:])
+
+
+def test_the_tests_of_an_entry_are_in_the_order_of_its_samples():
+    entry = read_yaml(TEXT, "smith.yaml")
+    plain = {**entry.tests[0], "sample_id": "smith2026-plain"}
+    assert replace(entry, tests=(*entry.tests, plain)).tests[-1] == plain
+    with pytest.raises(InputError, match="not in the order of its samples"):
+        replace(entry, tests=(plain, *entry.tests))
+
+
+def test_an_entry_of_no_file_is_told_by_its_paper():
+    entry = Dataset.bundled().entry("hu2018")
+    assert entry.place(SAMPLES, 0, "core") == ("paper hu2018", 0)
+
+
+# Template ------------------------------------------------------------------------------------
+
+
+def filled_in():
+    text = template_text()
+    assert text.count("\npaper_id:\n") == text.count("\ndoi:\n") == 1
+    text = text.replace("\npaper_id:\n", "\npaper_id: smith2026\n")
+    return text.replace("\ndoi:\n", "\ndoi: 10.1000/smith\n")
+
+
+def test_the_template_is_at_fault_for_its_paper_id_alone():
+    assert fault_in(template_text()).column == "paper_id"
+
+
+def test_the_template_filled_in_is_a_paper_of_the_dataset():
+    base = Dataset.bundled()
+    added = base.with_papers([read_yaml(filled_in(), "smith.yaml")])
+    names = ("papers", "samples", "stability_tests")
+    assert [added.counts[name] - base.counts[name] for name in names] == [1, 2, 2]
+    assert all(test.gain().low > 1 for test in added.tests[-2:])
+
+
+def test_the_template_names_every_word_of_the_vocabulary():
+    text = template_text()
+    wanted = {*words.STRUCTURES, *words.ENCAPSULATIONS, *words.MEDIA, *words.ROLES}
+    wanted |= {*words.STRESSORS, *words.MEASURES, *words.MORPHOLOGIES}
+    assert {word for word in wanted if word not in text} == set()
