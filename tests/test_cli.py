@@ -347,11 +347,14 @@ def test_a_workspace_that_is_not_writable_is_named(tmp_path: Path) -> None:
 
 
 def test_models_are_listed_and_shown(home: str, model_folder: Path, tmp_path: Path) -> None:
-    assert run("models", "list", "--workspace", home, cwd=tmp_path) == (
-        f"{model_folder.name}  champion\n"
-    )
+    listed = run("models", "list", "--workspace", home, cwd=tmp_path)
+    assert f"{model_folder.name}  " in listed
+    assert "190 papers" in listed
+    assert "  champion\n" in listed
+    assert f"{model_folder.name} became champion: the first" in listed
     listed = json.loads(run("models", "list", "--json", "--workspace", home, cwd=tmp_path))
-    assert listed == {"models": [model_folder.name], "champion": model_folder.name}
+    assert [one["model_id"] for one in listed["models"]] == [model_folder.name]
+    assert listed["champion"] == listed["promotions"][-1]["model_id"] == model_folder.name
     shown = run("models", "show", "--workspace", home, cwd=tmp_path)
     for words in ("PL peak, all", "Data:", "What has skill:", "Limits:", "How it was made:"):
         assert words in shown

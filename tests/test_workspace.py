@@ -25,18 +25,18 @@ def test_the_champion_is_a_known_model(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match="no champion model"):
         place.champion()
     with pytest.raises(WorkspaceError, match="no model '0123456789ab'"):
-        place.set_champion("0123456789ab")
+        place.set_champion("0123456789ab", "why")
     (place.models / "0123456789ab").mkdir()
     (place.models / ".tmp-0123").mkdir()
-    place.set_champion("0123456789ab")
+    place.set_champion("0123456789ab", "why")
     assert place.champion() == place.models / "0123456789ab"
     assert place.model_ids() == ["0123456789ab"]
 
 
 def test_an_unreadable_champion_file_is_named(tmp_path: Path) -> None:
     place = Workspace(tmp_path)
-    (place.models / "champion").mkdir(parents=True)
-    with pytest.raises(WorkspaceError, match="models/champion cannot be read"):
+    (place.models / "champions.json").mkdir(parents=True)
+    with pytest.raises(WorkspaceError, match="models/champions.json: cannot be read"):
         place.champion()
 
 

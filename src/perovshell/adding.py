@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import PaperEntry, read_papers
 from perovshell.data.validation import PAPERS
-from perovshell.errors import DatasetError, Fault, InputError, PerovshellError
+from perovshell.errors import DatasetError, Fault, InputError, WorkspaceError
 from perovshell.models.predictor import Predictor
 from perovshell.papers import PaperStore
 from perovshell.serve.intake import Review, review
@@ -48,6 +49,17 @@ class Proposal:
         """Values that need an explicit acceptance."""
         return tuple(check for one in self.reviews for check in one.outliers)
 
+    def refuse_outliers(self, path: Path) -> None:
+        """Refuse values that need an explicit acceptance.
+
+        Raises:
+            InputError: There are some; all are listed.
+        """
+        if self.outliers:
+            checks = "\n".join(f"  {check}" for check in self.outliers)
+            msg = f"{path}: nothing is added; values need --accept-outlier\n{checks}"
+            raise InputError(msg)
+
 
 def propose(
     path: Path,
@@ -71,14 +83,17 @@ def propose(
         InputError: The file cannot be read, or all papers are in the workspace already.
     """
     entries = read_papers(path)
-    in_use = PaperStore(place).in_use(base)
+    store = PaperStore(place)
+    in_use = store.in_use(base)
     known = {entry.paper_id: entry for entry in in_use.entries}
     unchanged = tuple(one.paper_id for one in entries if known.get(one.paper_id) == one)
     changed = [one for one in entries if one.paper_id not in unchanged]
     if not changed:
         msg = f"{path}: in the workspace already, word for word: {', '.join(unchanged)}"
         raise InputError(msg)
-    faults = _identity_faults(changed, in_use.dataset, known.keys(), replace=replace)
+    # One that is damaged, and so not in use, can be replaced too.
+    there = [one.paper_id for one in changed if store.path_of(one.paper_id).exists()]
+    faults = _identity_faults(changed, in_use.dataset, {*known, *there}, replace=replace)
     kept = [entry for name, entry in known.items() if name not in {o.paper_id for o in changed}]
     try:
         dataset = base.with_papers([*kept, *changed])
@@ -163,32 +178,37 @@ def take_in(
     if not inbox.is_dir():
         msg = f"inbox {inbox}: no such folder"
         raise InputError(msg)
-    found = sorted(path for pattern in _PATTERNS for path in inbox.glob(pattern))
-    now = time.time()
-    settled = [path for path in found if now - path.stat().st_mtime >= _SETTLED_SECONDS]
-    return [_take_in(path, place, base, predictor) for path in settled]
+    with place.locked("inbox", wait=True):
+        found = sorted(path for pattern in _PATTERNS for path in inbox.glob(pattern))
+        now = time.time()
+        settled = [path for path in found if now - path.stat().st_mtime >= _SETTLED_SECONDS]
+        return [_take_in(path, place, base, predictor) for path in settled]
 
 
 def _take_in(path: Path, place: Workspace, base: Dataset, predictor: Predictor | None) -> Taken:
     try:
         proposal = propose(path, place, base, predictor)
-        if proposal.outliers:
-            checks = "\n".join(f"  {check}" for check in proposal.outliers)
-            msg = f"{path.name}: values need --accept-outlier\n{checks}"
-            raise InputError(msg)
+        proposal.refuse_outliers(path)
         accept(proposal, place)
     except InputError as error:
-        _move(path, path.parent / "rejected")
-        write_file(path.parent / "rejected" / f"{path.name}.reasons.txt", str(error))
+        target = _free(path.parent / "rejected" / path.name)
+        write_file(target.with_name(f"{target.name}.reasons.txt"), str(error))
+        _move(path, target)
         return Taken(path.name, (), str(error))
-    _move(path, path.parent / "added")
+    _move(path, _free(path.parent / "added" / path.name))
     return Taken(path.name, tuple(entry.paper_id for entry in proposal.entries), "")
 
 
-def _move(path: Path, folder: Path) -> None:
+def _free(path: Path) -> Path:
+    """Return a path, with a number where an earlier file has its name."""
+    names = (path.with_name(f"{path.stem}.{number}{path.suffix}") for number in count(2))
+    return next(other for other in chain([path], names) if not other.exists())
+
+
+def _move(path: Path, target: Path) -> None:
     try:
-        folder.mkdir(exist_ok=True)
-        shutil.move(path, folder / path.name)
+        target.parent.mkdir(exist_ok=True)
+        shutil.move(path, target)
     except OSError as error:
-        msg = f"inbox: {path.name} cannot be moved to {folder} ({error.strerror})"
-        raise PerovshellError(msg) from error
+        msg = f"inbox: {path.name} cannot be moved to {target.parent} ({error.strerror})"
+        raise WorkspaceError(msg) from error

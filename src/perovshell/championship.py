@@ -20,6 +20,7 @@ from perovshell.registry import (
     CHALLENGER,
     CHAMPION,
     NAME,
+    TrackingError,
     Version,
     download,
     is_tracked,
@@ -119,29 +120,38 @@ def fetch(place: Workspace, version: Version) -> Path:
         ModelFolderError: What it holds is damaged or of another format.
     """
     folder = place.models / version.model_id
-    if not folder.is_dir():
+    if version.model_id not in place.model_ids():
         place.prepare()
-        found = download(f"models:/{NAME}/{version.number}", place)
-        _, info = read_folder(found)
         beside = Path(tempfile.mkdtemp(dir=place.models, prefix=".writing-"))
         try:
-            shutil.copytree(found, beside / "model")
-            (beside / "model").rename(place.models / info.model_id)
+            found = download(f"models:/{NAME}/{version.number}", place, beside)
+            _, info = read_folder(found)
+            if info.model_id != version.model_id:
+                msg = (
+                    f"version {version.number} of {NAME} in {place.tracking_uri}: its tag model_id "
+                    f"is {version.model_id!r}, but it holds model {info.model_id}; "
+                    f"{_UNCHANGED}"
+                )
+                raise TrackingError(msg)
+            found.rename(folder)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     return folder
 
 
-def promote(place: Workspace, name: str, why: str) -> Promotion:
+def promote(place: Workspace, name: str, why: str, *, over: str | None = None) -> Promotion:
     """Make a model champion.
 
     Args:
         place: The workspace; the caller holds its lock `models`.
         name: Model id, or number of a version in the registry.
         why: The reason, which is kept.
+        over: The champion that it was compared with: where the registry has got another since, it
+            is not promoted.
 
     Raises:
-        WorkspaceError: There is no such model, or it is champion already.
+        WorkspaceError: There is no such model, it is champion already, or it was compared with a
+            champion of the past.
         ModelFolderError: Its folder is damaged.
         TrackingError: The registry cannot be reached; nothing is changed.
     """
@@ -150,6 +160,8 @@ def promote(place: Workspace, name: str, why: str) -> Promotion:
         msg = f"model {model_id}: is the champion already"
         raise WorkspaceError(msg)
     read_folder(place.models / model_id)
+    if over is not None:
+        _refuse_if_changed(place, model_id, over)
     _move_alias(place, version)
     place.set_champion(model_id, why, version)
     return place.promotions[-1]
@@ -157,6 +169,8 @@ def promote(place: Workspace, name: str, why: str) -> Promotion:
 
 def roll_back(place: Workspace, why: str) -> Promotion:
     """Make the champion before the present one champion again.
+
+    The present one is that of the registry, which somebody else may have promoted.
 
     Args:
         place: The workspace; the caller holds its lock `models`.
@@ -167,6 +181,7 @@ def roll_back(place: Workspace, why: str) -> Promotion:
         ModelFolderError: Its folder is damaged.
         TrackingError: The registry cannot be reached; nothing is changed.
     """
+    align(place)
     target = place.before_champion()
     _, version = resolve(place, target)
     read_folder(place.models / target)
@@ -196,6 +211,23 @@ def resolve(place: Workspace, name: str) -> tuple[str, str | None]:
         raise WorkspaceError(msg)
     fetch(place, found)
     return found.model_id, found.number
+
+
+def _refuse_if_changed(place: Workspace, model_id: str, over: str) -> None:
+    """Refuse a challenger whose comparison is out of date.
+
+    MLflow cannot compare and set an alias in one step; what is left between is milliseconds.
+    """
+    if not is_tracked(place):
+        return
+    with tracking(place, _UNCHANGED) as mlflow:
+        now = version_with(mlflow, CHAMPION)
+    if now is not None and now.model_id not in {over, model_id}:
+        msg = (
+            f"model {model_id}: it was compared with {over}, but {now.model_id} (version "
+            f"{now.number}) has become champion since; retrain again to compare with that"
+        )
+        raise WorkspaceError(msg)
 
 
 def _move_alias(place: Workspace, version: str | None) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,7 +73,10 @@ class PaperStore:
 
     def path_of(self, paper_id: str) -> Path:
         """Return where a paper stands; its name is safe on every file system."""
-        return self.place.papers / f"{quote(paper_id, safe='')}.yaml"
+        name = quote(paper_id, safe="")
+        # A dot in front would hide the file, among what is half-written.
+        name = f"%2E{name[1:]}" if name.startswith(".") else name
+        return self.place.papers / f"{name}.yaml"
 
     def shelf(self) -> Shelf:
         """Read every paper; a file that is at fault does not keep the others from being used."""
@@ -136,7 +138,7 @@ class PaperStore:
         path = self.path_of(paper_id)
         if path.exists():
             kept = self._keep(path, f"removed: {why}")
-            path.unlink()
+            _unlink(path)
             return kept
         if paper_id not in base.papers:
             msg = f"paper {paper_id!r}: not in the data; 'perovshell data show' finds papers"
@@ -146,26 +148,28 @@ class PaperStore:
 
     def versions(self, paper_id: str) -> list[Path]:
         """Return what a paper was before, the oldest first."""
-        return self._versions(self.path_of(paper_id).stem)
+        return list(self._versions(self.path_of(paper_id).stem).values())
 
-    def _versions(self, name: str) -> list[Path]:
+    def _versions(self, name: str) -> dict[int, Path]:
         found = {}
         for path in self.history.glob("[!.]*.yaml"):
             version = re.fullmatch(rf"{re.escape(name)}\.([0-9]+)\.yaml", path.name)
             if version:
                 found[int(version[1])] = path
-        return [found[number] for number in sorted(found)]
+        return {number: found[number] for number in sorted(found)}
 
     def _keep(self, path: Path, why: str) -> Path:
         """Copy a file into the history, with the reason as a comment below its own lines."""
         if not path.exists():
             return path
         _make(self.history)
-        number = len(self._versions(path.stem)) + 1
-        kept = self.history / f"{path.stem}.{number}.yaml"
+        content, said = path.read_bytes(), " ".join(why.split())
+        versions = self._versions(path.stem)
+        if versions and _is_kept(last := versions[max(versions)], content, said):
+            return last
+        kept = self.history / f"{path.stem}.{max(versions, default=0) + 1}.yaml"
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        note = f"# {when} {' '.join(why.split())}\n"
-        _write(kept, path.read_bytes() + note.encode())
+        _write(kept, content + f"# {when} {said}\n".encode())
         return kept
 
 
@@ -185,6 +189,12 @@ def _read(path: Path) -> PaperEntry:
     return read_yaml(text, path.name)
 
 
+def _is_kept(kept: Path, content: bytes, said: str) -> bool:
+    """Whether a process that was then killed has kept a version already, for the same reason."""
+    note = kept.read_bytes().removeprefix(content)
+    return re.fullmatch(rf"# \S+ {re.escape(said)}\n", note.decode(errors="replace")) is not None
+
+
 def _sealed(text: str) -> bytes:
     return f"{_SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n{text}".encode()
 
@@ -198,17 +208,17 @@ def _write(path: Path, content: bytes) -> None:
         raise WorkspaceError(msg) from error
 
 
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        msg = f"{path}: cannot be removed ({error.strerror}); nothing is changed"
+        raise WorkspaceError(msg) from error
+
+
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         msg = f"{folder}: cannot be made ({error.strerror}); nothing is changed"
         raise WorkspaceError(msg) from error
-
-
-def sweep(folders: Sequence[Path]) -> None:
-    """Remove what a killed process left half-written: hidden files beside their places."""
-    for folder in folders:
-        for path in folder.glob(".*-*"):
-            if path.is_file():
-                path.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ def read_promotions(path: Path) -> tuple[Promotion, ...]:
         WorkspaceError: The file is damaged.
     """
     try:
-        return tuple(_promotion(entry) for entry in json.loads(path.read_bytes()))
+        return tuple(_promotion(entry) for entry in _list(json.loads(path.read_bytes())))
     except FileNotFoundError:
         return ()
     except (OSError, TypeError, ValueError) as error:
@@ -47,6 +47,14 @@ def read_promotions(path: Path) -> tuple[Promotion, ...]:
             "away and promote a model again"
         )
         raise WorkspaceError(msg) from error
+
+
+def _list(content: Any) -> list[Any]:
+    # A mapping without entries would else be no champion at all.
+    if not isinstance(content, list):
+        msg = "it holds no list"
+        raise TypeError(msg)
+    return content
 
 
 def _promotion(entry: Any) -> Promotion:

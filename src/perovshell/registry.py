@@ -19,7 +19,11 @@ NAME = "perovshell"
 """Name of the experiment and of the registered model."""
 CHAMPION, CHALLENGER = "champion", "challenger"
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+}
 """A server that is away is told within seconds, unless the user asks for more patience."""
 
 
@@ -54,8 +58,13 @@ def connect(workspace: Workspace) -> Iterator[Any]:
                 mlflow.set_tracking_uri(None)
 
 
-def download(uri: str, workspace: Workspace) -> Path:
+def download(uri: str, workspace: Workspace, into: Path | None = None) -> Path:
     """Fetch the model folder of a registered model, such as `models:/perovshell@champion`.
+
+    Args:
+        uri: The model.
+        workspace: The workspace.
+        into: Folder to fetch it into; else one of mlflow's, which lasts.
 
     Raises:
         MissingExtraError: mlflow is not installed.
@@ -63,11 +72,11 @@ def download(uri: str, workspace: Workspace) -> Path:
     """
     with connect(workspace) as mlflow:
         try:
-            root = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+            found = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=into)
         except Exception as error:
-            msg = f"{uri} cannot be loaded from {workspace.tracking_uri}: {error}"
+            msg = f"{uri} cannot be loaded from {workspace.tracking_uri}: {_one_line(error)}"
             raise TrackingError(msg) from error
-    manifests = sorted(root.glob("**/manifest.json"))
+    manifests = sorted(Path(found).glob("**/manifest.json"))
     if not manifests:
         msg = f"{uri} holds no Perovshell model folder"
         raise TrackingError(msg)
@@ -141,8 +150,7 @@ def tracking(workspace: Workspace, undone: str) -> Iterator[Any]:
         except PerovshellError:
             raise
         except Exception as error:
-            said = " ".join(str(error).split())
-            msg = f"tracking at {workspace.tracking_uri} failed ({said}); {undone}"
+            msg = f"tracking at {workspace.tracking_uri} failed ({_one_line(error)}); {undone}"
             raise TrackingError(msg) from error
 
 
@@ -154,6 +162,10 @@ def is_embedded(workspace: Workspace) -> bool:
 def artifacts_uri(workspace: Workspace) -> str:
     """Where the embedded registry keeps its files."""
     return (workspace.root / "mlartifacts").resolve().as_uri()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 @contextmanager
@@ -180,6 +192,8 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
+            # For itself, mlflow turns warnings on again.
+            warnings.showwarning = lambda *_, **__: None
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

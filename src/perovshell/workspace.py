@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from perovshell.errors import WorkspaceError
 from perovshell.promotions import Promotion, promoted, read_promotions, rolled_back, to_bytes
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 _ENVIRONMENT = "PEROVSHELL_HOME"
 _DEFAULT = "perovshell-workspace"
 _CHAMPIONS = "champions.json"
 _LOCK_SECONDS = 1.0
 """How long a lock is tried: another process may be just about to let go."""
+_HALF_WRITTEN: Final = {
+    "papers": ("papers/.*.yaml-????????", "papers/history/.*.yaml-????????"),
+    "models": (
+        "models/.champions.json-????????",
+        "models/.writing-????????",
+        "reports/retrain-*/.gate.*-????????",
+    ),
+}
+"""What is written beside its place under each lock."""
+_ABANDONED_SECONDS: Final = 3600.0
+"""A model folder is written within seconds, but a first training does so before it takes the lock:
+one that is not older may be in the making."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +92,8 @@ class Workspace:
         try:
             for folder in (self.models, self.papers, self.reports):
                 folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.models, prefix=".probe-"):
+            # Where the system can, it has no name, and so a killed process leaves none.
+            with tempfile.TemporaryFile(dir=self.models, prefix=".probe-"):
                 pass
         except OSError as error:
             msg = f"workspace {self.root}: not writable ({error.strerror}); choose another folder"
@@ -105,6 +124,11 @@ class Workspace:
         """
         promotions = self.promotions
         return promotions[-1].model_id if promotions else None
+
+    def version_of(self, model_id: str) -> str | None:
+        """Return the registered version under which a model became champion, as far as known."""
+        found = [one.version for one in self.promotions if one.model_id == model_id]
+        return found[-1] if found else None
 
     def champion(self) -> Path:
         """Return the champion's model folder.
@@ -164,25 +188,66 @@ class Workspace:
     def locked(self, what: str, *, wait: bool = False) -> Iterator[None]:
         """Hold one of the locks of the workspace; it goes with the process, however that ends.
 
+        What a killed process left half-written is removed first.
+
         Args:
-            what: What is kept to one process: `papers` or `models`.
+            what: What is kept to one process: `papers`, `models` or `inbox`.
             wait: Whether to wait for another process that holds it.
 
         Raises:
-            WorkspaceError: Another process holds it, or the workspace is not writable.
+            WorkspaceError: Another process holds it, or the workspace is not writable: now, or
+                at any time while it is held (a full disk).
         """
+        self.prepare()
+        lock = self._lock(what, wait=wait)
+        try:
+            self._sweep(what)
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            msg = (
+                f"workspace {self.root}: cannot be written{where}: {error.strerror or error}; "
+                "what stood there is unchanged"
+            )
+            raise WorkspaceError(msg) from error
+        finally:
+            lock.release()
+
+    def _lock(self, what: str, *, wait: bool) -> BaseFileLock:
         from filelock import FileLock, Timeout
 
-        self.prepare()
+        path = self.root / f".{what}.lock"
         try:
-            with FileLock(self.root / f".{what}.lock", timeout=-1 if wait else _LOCK_SECONDS):
-                yield
+            lock = FileLock(path, timeout=-1 if wait else _LOCK_SECONDS)
+            lock.acquire()
         except Timeout as error:
             msg = (
                 f"workspace {self.root}: another process is changing its {what}; wait until it is "
                 "done, or give --wait"
             )
             raise WorkspaceError(msg) from error
+        except OSError as error:
+            msg = f"workspace {self.root}: {path.name} cannot be locked ({error.strerror})"
+            raise WorkspaceError(msg) from error
+        return lock
+
+    def _sweep(self, what: str) -> None:
+        """Remove what killed processes left half-written; the caller holds the lock."""
+        patterns = _HALF_WRITTEN.get(what, ())
+        for path in [path for pattern in patterns for path in self.root.glob(pattern)]:
+            if path.is_dir():
+                _remove_abandoned(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    # Whoever is at it removes it, or gives it its name, at any moment.
+    with suppress(FileNotFoundError):
+        if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(folder)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -224,7 +289,7 @@ def refuse_unwritable(folder: Path) -> None:
     """
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
-        with tempfile.NamedTemporaryFile(dir=nearest, prefix=".probe-"):
+        with tempfile.TemporaryFile(dir=nearest, prefix=".probe-"):
             pass
     except OSError as error:
         msg = f"folder {folder}: cannot be written ({error.strerror})"

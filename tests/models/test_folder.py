@@ -86,7 +86,7 @@ def test_a_manifest_cannot_reach_outside_its_folder(copy: Path) -> None:
 def test_written_again_it_is_the_same_byte_for_byte(model: Model, tmp_path: Path) -> None:
     native = dict.fromkeys(("pl", "plqy", "lifetime"), b"trees")
     info = {key: vars(model.info)[key] for key in INFO}
-    ids = [write_folder(tmp_path / name, model.predictor, info, native) for name in "ab"]
+    ids = [write_folder(tmp_path / name, model.predictor, info, native, {}) for name in "ab"]
     assert ids[0] == ids[1]
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
@@ -94,7 +94,7 @@ def test_written_again_it_is_the_same_byte_for_byte(model: Model, tmp_path: Path
 
 def test_read_back_it_predicts_the_same(model: Model, tmp_path: Path) -> None:
     info = {key: vars(model.info)[key] for key in INFO}
-    write_folder(tmp_path / "again", model.predictor, info, {})
+    write_folder(tmp_path / "again", model.predictor, info, {}, {})
     rows = [{"core": "CsPbBr3", "shell": "SiO2"}, {"core": "FAPbI3", "shell": "none"}]
     assert Model.from_folder(tmp_path / "again").predict(rows) == model.predict(rows)
 

@@ -73,11 +73,19 @@ def remove(
     """Take a paper out of the data: retracted, wrong, not wanted. What it said is kept."""
     from perovshell.papers import PaperStore
 
-    place = Workspace.locate(workspace)
+    place, base = Workspace.locate(workspace), read_dataset(data)
+    store = PaperStore(place)
+    before = store.in_use(base).dataset.digests
     with place.locked("papers", wait=True):
-        kept = PaperStore(place).remove(paper, why, read_dataset(data))
-    typer.echo(f"Out of the data: {paper}. Kept: {kept}")
-    typer.echo("The models know it until 'perovshell retrain'.")
+        kept = store.remove(paper, why, base)
+    after = store.in_use(base).dataset.digests
+    for name in sorted(before.keys() - after.keys()):
+        typer.echo(f"Out of the data: {name}")
+    for name in sorted(after.keys() - before.keys()):
+        typer.echo(f"In the data again, since nothing replaces it any more: {name}")
+    for name in sorted(k for k in before.keys() & after.keys() if before[k] != after[k]):
+        typer.echo(f"As it was before it was corrected: {name}")
+    typer.echo(f"Kept: {kept}\nThe models follow with 'perovshell retrain'.")
 
 
 @commands.command()

@@ -20,7 +20,6 @@ from perovshell.cli.options import (
     progress,
     read_dataset,
 )
-from perovshell.errors import InputError
 from perovshell.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -60,10 +59,8 @@ def add(
     proposal = adding.propose(source, place, base, champion_predictor(place), replace=replace)
     if not as_json:
         _show(proposal)
-    if proposal.outliers and not accept_outlier:
-        checks = "\n".join(f"  {check}" for check in proposal.outliers)
-        msg = f"{source}: nothing is added; values need --accept-outlier\n{checks}"
-        raise InputError(msg)
+    if not accept_outlier:
+        proposal.refuse_outliers(source)
     if not (yes or as_json or typer.confirm("Add this?", err=True)):
         typer.echo("Nothing is added.")
         raise typer.Exit(SOME_FAILED)

@@ -51,10 +51,14 @@ def train(
     settings = _settings(seed, jobs, quick=quick)
     with progress("Validating by paper", settings.folds * len(FITTED)) as advance:
         trained = training.train(dataset, place.models, settings, lambda: advance(1))
+    version = None
     with place.locked("models", wait=True):
-        if place.champion_id is None:
-            place.set_champion(trained.model_id, "the first model of the workspace")
-        version = None if no_track else _track(trained, place)
+        try:
+            version = None if no_track else _track(trained, place)
+        finally:
+            # Also where tracking failed: the model folder is whole, and predictions need one.
+            if place.champion_id is None:
+                place.set_champion(trained.model_id, "the first model of the workspace", version)
     _say_trained(trained, place, version, as_json=as_json)
 
 

@@ -73,12 +73,16 @@ def predict(  # noqa: PLR0913
         reasons=reasons,
     )
     info = loaded.info
+    version = Workspace.locate(workspace).version_of(info.model_id)
     if as_json:
-        summary = {"rows": rows, "failed": failed, "model_id": info.model_id}
+        summary = {
+            "rows": rows, "failed": failed, "model_id": info.model_id, "version": version,
+        }  # fmt: skip
         typer.echo(json.dumps({**summary, "dataset_hash": info.dataset["hash"]}))
     else:
         what = f"{rows - failed} of {rows} rows answered"
-        typer.echo(f"{what} by model {info.model_id} (dataset {info.dataset['hash'][:12]})")
+        named = f"model {info.model_id}" + (f" version {version}" if version else "")
+        typer.echo(f"{what} by {named} (dataset {info.dataset['hash'][:12]})")
         typer.echo(f"Written to {output}")
     if failed:
         raise typer.Exit(SOME_FAILED)

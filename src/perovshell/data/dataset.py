@@ -91,8 +91,8 @@ class Dataset:
     def with_papers(self, entries: Sequence[PaperEntry]) -> Dataset:
         """Return the dataset in use: this one with papers added, replaced or left out.
 
-        A paper whose paper_id an entry has is replaced by it; what a counting entry supersedes
-        and what an entry withdraws is left out. The rows do not depend on the order of the entries.
+        A paper whose paper_id an entry has is replaced by it; what an entry supersedes or
+        withdraws is left out. The rows do not depend on the order of the entries.
 
         Args:
             entries: The entries; without any, it is this dataset. A fault of two of them is told

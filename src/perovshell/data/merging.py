@@ -49,7 +49,8 @@ def merge(rows: Mapping[str, Sequence[Row]], entries: Sequence[PaperEntry]) -> M
     """Merge entries into the rows of a dataset.
 
     A paper whose paper_id an entry has is replaced by it. A paper that an entry supersedes is left
-    out, also where it is an entry itself; so is a withdrawn one, which supersedes nothing.
+    out, also where it is an entry itself. So is a withdrawn one, with what it supersedes: the same
+    study, read in a review, is no better than the study.
 
     Args:
         rows: Rows of the dataset by table.
@@ -63,14 +64,15 @@ def merge(rows: Mapping[str, Sequence[Row]], entries: Sequence[PaperEntry]) -> M
             file, line = first.place(PAPERS, 0, "paper_id")
             rule = f"stands already in {file}" + (f", row {line}" if line else "")
             faults.append(_fault(entry, "paper_id", entry.paper_id, rule))
-    older = {own.paper_id: own.supersedes for own in chosen.values() if not own.withdrawn}
+    older = {own.paper_id: own.supersedes for own in chosen.values()}
     for name in older:
         if name in _all_older(name, older):
             rule = "supersedes itself, or is superseded by a paper it supersedes"
             entry = chosen[name]
             faults.append(_fault(entry, "supersedes", ", ".join(entry.supersedes), rule))
     superseded = {name for names in older.values() for name in names}
-    kept = [chosen[name] for name in older if name not in superseded]
+    counting = [own for own in chosen.values() if not own.withdrawn]
+    kept = [own for own in counting if own.paper_id not in superseded]
     sources = _sources(rows, {*chosen, *superseded}, kept)
     return Merged(
         rows={name: tuple(row for row, _ in own) for name, own in sources.items()},

@@ -315,7 +315,7 @@ def _compare(
     bootstrap = PaperBootstrap.of(before.groups, before.share)
     loss = [bootstrap.mean_by_paper(one.loss)[0] for one in (before, after)]
     margin = ERROR_MARGIN * loss[0] if UNITS[name] else LIKELIHOOD_MARGIN
-    width = [bootstrap.mean_by_paper(one.width)[0] for one in (before, after)]
+    width = [_mean_width(bootstrap, one.width) for one in (before, after)]
     coverage = [bootstrap.mean_by_paper(one.covered)[0] for one in (before, after)]
     return Comparison(
         target=name,
@@ -330,6 +330,10 @@ def _compare(
         width_change=_growth(bootstrap, before.width, after.width),
         new=_prospect(champion, challenger, new) if len(new.rows) else None,
     )
+
+
+def _mean_width(bootstrap: PaperBootstrap, width: Floats) -> float:
+    return bootstrap.mean_by_paper(width)[0] if np.isfinite(width).all() else math.inf
 
 
 def _growth(bootstrap: PaperBootstrap, before: Floats, after: Floats) -> Triple:

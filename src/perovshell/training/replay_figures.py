@@ -49,7 +49,8 @@ class Score:
         coverage: Share that the 90 % intervals (stability: lower bounds) cover, by `POLICIES`.
         paid: What retraining through the gate paid: the loss of `never` less that of `gated`, with
             its interval; the ends are NaN with fewer than `FEWEST_PAPERS` papers.
-        spared: What the gate spared: the loss of `always` less that of `gated`, likewise.
+        paid_ungated: What retraining without the gate paid: `never` less `always`, likewise.
+        spared: What the gate spared: `always` less `gated`, likewise.
         largest: The paper with the largest loss of `gated`, and its share of their sum; None where
             the loss is no error.
     """
@@ -60,6 +61,7 @@ class Score:
     median: Mapping[str, float]
     coverage: Mapping[str, float]
     paid: Triple
+    paid_ungated: Triple
     spared: Triple
     largest: tuple[str, float] | None
 
@@ -69,19 +71,19 @@ class Score:
         some = marks["gated"]
         if not len(some.rows):
             unknown = dict.fromkeys(POLICIES, math.nan)
-            return cls(target, 0, unknown, unknown, unknown, _NOTHING, _NOTHING, None)
+            return cls(target, 0, unknown, unknown, unknown, *(_NOTHING,) * 3, None)
         bootstrap = PaperBootstrap.of(some.groups, some.share)
         losses = {name: by_paper(own, own.loss) for name, own in marks.items()}
         coverage = {name: by_paper(own, own.covered) for name, own in marks.items()}
-        papers = len(losses["gated"])
         return cls(
             target=target,
-            papers=papers,
+            papers=len(losses["gated"]),
             loss={name: _mean(own) for name, own in losses.items()},
             median={name: float(np.median(list(own.values()))) for name, own in losses.items()},
             coverage={name: _mean(own) for name, own in coverage.items()},
-            paid=_difference(bootstrap, marks["never"], some, papers),
-            spared=_difference(bootstrap, marks["always"], some, papers),
+            paid=_better_by(bootstrap, marks["never"], some),
+            paid_ungated=_better_by(bootstrap, marks["never"], marks["always"]),
+            spared=_better_by(bootstrap, marks["always"], some),
             largest=_largest(losses["gated"]) if _UNIT[target] else None,
         )
 
@@ -107,18 +109,18 @@ class Score:
             f"{self._each(self.loss)} (median paper {self._each(self.median)}); covered "
             f"{self._each(self.coverage, '.2f')}."
         )
-        said = [first, f"  {self.retraining()}", f"  {self.gate()}"]
+        said = [first, *(f"  {sentence}" for sentence in self.findings())]
         if self.largest is not None and self.papers > 1:
             said.append(f"  {self.largest[0]} alone is {self.largest[1]:.0%} of the gated sum.")
         return said
 
-    def retraining(self) -> str:
-        """Say whether it is shown that retraining pays."""
-        return self._shown(self.paid, ("Retraining", "pays", "costs"))
-
-    def gate(self) -> str:
-        """Say whether it is shown that the gate does better than taking every challenger."""
-        return self._shown(self.spared, ("The gate", "helps by", "costs"))
+    def findings(self) -> list[str]:
+        """Say whether it is shown that retraining pays, and that the gate does."""
+        return [
+            self._shown(self.paid, ("Retraining through the gate", "pays", "costs")),
+            self._shown(self.paid_ungated, ("Retraining without it", "pays", "costs")),
+            self._shown(self.spared, ("The gate, against none,", "helps by", "costs")),
+        ]
 
     def _shown(self, triple: Triple, words: tuple[str, str, str]) -> str:
         (value, low, high), (what, helps, harms) = triple, words
@@ -127,14 +129,14 @@ class Score:
         if value == 0 and (is_open or low == high == 0):
             return f"{what} changed nothing: the predictions are the same."
         if is_open:
-            return f"{what}: better by {value:.2g}{unit}, too few papers for an interval."
+            return f"{what} is better by {value:.2g}{unit}: too few papers for an interval."
         if low > 0:
             return f"{what} {helps} {value:.2g}{unit} ({low:.2g} to {high:.2g})."
         if high < 0:
             return f"{what} {harms} {-value:.2g}{unit} ({-high:.2g} to {-low:.2g})."
         verb = helps.split()[0]
         span = f"{value:.2g}{unit} ({low:.2g} to {high:.2g}, includes 0)"
-        return f"{what}: not shown that it {verb}; better by {span}."
+        return f"{what} is not shown to {verb.removesuffix('s')}; better by {span}."
 
     @staticmethod
     def _each(values: Mapping[str, float], style: str = ".3g") -> str:
@@ -186,8 +188,8 @@ class Year:
             "scores": {name: _plain(asdict(own)) for name, own in self.scores.items()},
             "losses": {name: self._losses(name) for name in TARGETS},
             "promoted": self.verdict.promote,
-            "sentence": self.verdict.sentence,
             "reasons": [check.sentence for check in self.verdict.failed],
+            "verdict": self.verdict.to_json(),
         }
 
     def _losses(self, target: str) -> dict[str, dict[str, Any]]:
@@ -268,11 +270,7 @@ class Replay:
             "fewest": self.fewest,
             "years": [own.to_json() for own in self.years],
             "totals": {
-                name: {
-                    **_plain(asdict(own)),
-                    "retraining": own.retraining() if own.papers else None,
-                    "gate": own.gate() if own.papers else None,
-                }
+                name: {**_plain(asdict(own)), "findings": own.findings() if own.papers else []}
                 for name, own in self.totals.items()
             },
             "promotions": self.promotions,
@@ -315,9 +313,10 @@ def _mean(values: Mapping[str, float]) -> float:
     return float(np.mean(list(values.values())))
 
 
-def _difference(bootstrap: PaperBootstrap, other: Marks, gated: Marks, papers: int) -> Triple:
-    """Return what the gated model is better by; no interval of too few papers."""
-    value, low, high = bootstrap.mean_by_paper(other.loss - gated.loss)
+def _better_by(bootstrap: PaperBootstrap, other: Marks, own: Marks) -> Triple:
+    """Return what a model is better by than another; no interval of too few papers."""
+    value, low, high = bootstrap.mean_by_paper(other.loss - own.loss)
+    papers = bootstrap.counts.shape[1]
     return (value, low, high) if papers >= FEWEST_PAPERS else (value, math.nan, math.nan)
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PLOTTED: Final = ("pl", "plqy")
-_LINES: Final = {
-    "never": {"color": "0.5", "marker": "s", "linestyle": ":"},
+_LINES: Final[dict[str, dict[str, Any]]] = {
+    "never": {"color": "0.75", "marker": "s", "linestyle": "-", "linewidth": 4.0},
     "gated": {"color": "tab:green", "marker": "o", "linestyle": "-"},
     "always": {"color": "tab:orange", "marker": "x", "linestyle": "--"},
 }
@@ -58,9 +58,7 @@ def render(replay: Replay) -> str:
             plot=as_svg(replay_figure(replay)),
             totals=[_total(own) for own in replay.totals.values()],
             findings=[
-                (TARGETS[name], [own.retraining(), own.gate()])
-                for name, own in replay.totals.items()
-                if own.papers
+                (TARGETS[name], own.findings()) for name, own in replay.totals.items() if own.papers
             ],
             years=replay.years,
             tables=[
@@ -79,8 +77,9 @@ def _total(own: Score) -> dict[str, Any]:
         "papers": own.papers,
         "loss": f"mean error, {own.unit}" if own.unit else "minus log likelihood",
         **{name: _known(own.loss[name]) for name in POLICIES},
-        **{f"median, {name}": _known(own.median[name]) for name in POLICIES},
+        **{f"median paper, {name}": _known(own.median[name]) for name in POLICIES},
         "never less gated": _triple(own.paid),
+        "never less always": _triple(own.paid_ungated),
         "always less gated": _triple(own.spared),
         "covered": _each(own.coverage),
         "largest share of one paper": (
@@ -136,13 +135,15 @@ def replay_figure(replay: Replay) -> Figure:
             errors.plot(labels, [own.loss[name] for own in scores], label=name, **style)
             coverage.plot(labels, [own.coverage[name] for own in scores], label=name, **style)
         unit = replay.totals[target].unit
-        errors.set(title=TARGETS[target], ylabel=f"mean error ({unit})", yscale="log")
+        errors.set(title=TARGETS[target], ylabel=f"mean error ({unit})")
+        # One paper of another kind of core lies hundreds of nm off.
+        errors.set(**({"yscale": "log"} if target == "pl" else {"ylim": (0, None)}))
         coverage.axhline(LEVEL, color="0.7", linewidth=1)
         coverage.set(ylabel=f"coverage of {LEVEL:.0%} intervals", ylim=(-0.03, 1.03))
         for place in (errors, coverage):
             place.tick_params(axis="x", labelsize=7)
+        errors.legend(frameon=False, fontsize=8)
         _mark_verdicts(errors, years)
-    axes[0][0].legend(frameon=False, fontsize=8)
     return figure
 
 

@@ -43,7 +43,10 @@ def track(
     verdict: Verdict | None = None,
     report: Path | None = None,
 ) -> Registered:
-    """Log a training run and register its model; set `champion` if there is none.
+    """Log a training run and register its model.
+
+    It gets the alias `challenger` where it was compared with the champion, and `champion` where
+    neither the registry nor the workspace has another.
 
     A version is made last and in one step, with its tags, so that none is half-registered. A model
     that is registered already is not registered twice.
@@ -51,7 +54,7 @@ def track(
     Args:
         trained: What a training made.
         workspace: The workspace.
-        verdict: How it compares with the champion; the version then gets the alias `challenger`.
+        verdict: How it compares with the champion.
         report: Folder of the comparison's report, kept with the run.
 
     Raises:
@@ -64,18 +67,19 @@ def track(
         tags = {**_version_tags(trained), **_verdict_tags(verdict)}
         known = version_of(mlflow, trained.model_id)
         with mlflow.start_run(experiment_id=experiment, run_name=trained.model_id) as run:
-            _log(mlflow, trained, workspace, verdict, report)
+            # The model first: mlflow reads figures that are there before it back one by one.
             uri = "" if known else _log_model(mlflow, trained)
+            _log(mlflow, trained, workspace, verdict, report)
         if known is None:
             number = str(mlflow.register_model(uri, NAME, tags=tags).version)
         else:
             number = known.number
             for key, value in tags.items():
                 client.set_model_version_tag(NAME, number, key, value)
-        if version_with(mlflow, CHAMPION) is None:
-            client.set_registered_model_alias(NAME, CHAMPION, number)
-        elif verdict is not None:
+        if verdict is not None:
             client.set_registered_model_alias(NAME, CHALLENGER, number)
+        elif _is_first(mlflow, trained, workspace):
+            client.set_registered_model_alias(NAME, CHAMPION, number)
     return Registered(number, run.info.run_id)
 
 
@@ -114,6 +118,12 @@ def _log_model(mlflow: Any, trained: TrainedModel) -> str:
         signature=_signature(mlflow),
     )
     return str(logged.model_uri)
+
+
+def _is_first(mlflow: Any, trained: TrainedModel, workspace: Workspace) -> bool:
+    """Whether there is no other champion: not in the registry, nor an untracked one here."""
+    here = workspace.champion_id in {None, trained.model_id}
+    return here and version_with(mlflow, CHAMPION) is None
 
 
 def _owner(workspace: Workspace) -> str:
