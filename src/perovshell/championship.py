@@ -100,10 +100,7 @@ def align(place: Workspace) -> str:
     Raises:
         TrackingError: The registry cannot be reached, or its champion cannot be fetched.
     """
-    if not is_tracked(place):
-        return ""
-    with tracking(place, _UNCHANGED) as mlflow:
-        version = version_with(mlflow, CHAMPION)
+    version = _registered_champion(place)
     if version is None or version.model_id == place.champion_id:
         return ""
     fetch(place, version)
@@ -170,7 +167,8 @@ def promote(place: Workspace, name: str, why: str, *, over: str | None = None) -
 def roll_back(place: Workspace, why: str) -> Promotion:
     """Make the champion before the present one champion again.
 
-    The present one is that of the registry, which somebody else may have promoted.
+    The present one is that of the registry, which somebody else may have promoted. Where the
+    registry is back already, since a rollback was killed on its way, that one is finished.
 
     Args:
         place: The workspace; the caller holds its lock `models`.
@@ -181,7 +179,9 @@ def roll_back(place: Workspace, why: str) -> Promotion:
         ModelFolderError: Its folder is damaged.
         TrackingError: The registry cannot be reached; nothing is changed.
     """
-    align(place)
+    registered = _registered_champion(place)
+    if registered is None or not place.comes_after(registered.model_id):
+        align(place)
     target = place.before_champion()
     _, version = resolve(place, target)
     read_folder(place.models / target)
@@ -213,15 +213,19 @@ def resolve(place: Workspace, name: str) -> tuple[str, str | None]:
     return found.model_id, found.number
 
 
+def _registered_champion(place: Workspace) -> Version | None:
+    if not is_tracked(place):
+        return None
+    with tracking(place, _UNCHANGED) as mlflow:
+        return version_with(mlflow, CHAMPION)
+
+
 def _refuse_if_changed(place: Workspace, model_id: str, over: str) -> None:
     """Refuse a challenger whose comparison is out of date.
 
     MLflow cannot compare and set an alias in one step; what is left between is milliseconds.
     """
-    if not is_tracked(place):
-        return
-    with tracking(place, _UNCHANGED) as mlflow:
-        now = version_with(mlflow, CHAMPION)
+    now = _registered_champion(place)
     if now is not None and now.model_id not in {over, model_id}:
         msg = (
             f"model {model_id}: it was compared with {over}, but {now.model_id} (version "

@@ -166,6 +166,11 @@ class Workspace:
         """
         return rolled_back(self.promotions, "")[-1].model_id
 
+    def comes_after(self, model_id: str) -> bool:
+        """Whether a rollback leads to a model."""
+        promotions = self.promotions
+        return bool(promotions) and promotions[-1].previous == model_id
+
     def roll_back(self, why: str) -> Promotion:
         """Point to the champion before the present one in one step.
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perovshell.models.folder import TARGETS
@@ -186,17 +186,17 @@ def test_new_papers_that_fit_too_well_are_no_surprise() -> None:
     assert judge(model(PAPERS), model([*PAPERS, *NEW]), near).promote
 
 
-def test_the_probability_of_a_surprise_is_that_of_the_ranks() -> None:
+def test_the_probability_of_a_surprise_is_that_of_a_permutation() -> None:
     """One new paper above nineteen known ones: one of twenty equally likely places."""
     one = replace(marks(["newest"]), score=np.array([5.0]))
-    assert surprise(marks(PAPERS[:19]), one) == pytest.approx(1 / 20)
+    assert surprise(marks(PAPERS[:19]), one) == pytest.approx(1 / 20, abs=0.005)
 
 
 def test_a_paper_is_as_surprising_as_the_mean_of_its_rows() -> None:
     rows = replace(marks(["a", "b"]), papers=np.array(["a", "a"]), groups=np.array(["a", "a"]))
     rows = replace(rows, score=np.array([0.0, 10.0]))
     known = replace(marks(PAPERS[:4]), score=np.array([1.0, 2.0, 3.0, 6.0]))
-    assert surprise(known, rows) == pytest.approx(2 / 5)
+    assert surprise(known, rows) == pytest.approx(2 / 5, abs=0.01)
 
 
 def test_new_papers_outside_the_domain_do_not_surprise() -> None:
@@ -318,7 +318,7 @@ def test_json_has_null_where_a_figure_is_unknown(told: Verdict) -> None:
 def test_lines_name_what_holds_a_challenger_back() -> None:
     lines = grown("pl", loss=marks(PAPERS).loss * 1.2).lines()
     assert lines[0] == "Data: 1 paper added (newest)"
-    assert lines[1].startswith("PL peak (20 papers): error 12 -> 14.4 nm")
+    assert lines[2].startswith("PL peak (20 papers): error 12 -> 14.4 nm")
     assert lines[-2].startswith("held back: PL peak: worse by 2.4")
     assert lines[-1] == "The champion stays: PL peak worse."
 
@@ -341,6 +341,7 @@ def judged(before: list[float], after: list[float], order: list[int]) -> Verdict
     return judge(turned[0], replace(turned[1], marks=other), unseen())
 
 
+@settings(deadline=None, max_examples=25)
 @given(losses, losses, st.permutations(range(KNOWN)))
 def test_a_verdict_does_not_depend_on_the_order_of_rows(
     before: list[float], after: list[float], order: list[int]
@@ -352,6 +353,7 @@ def test_a_verdict_does_not_depend_on_the_order_of_rows(
     assert found[0] == pytest.approx(found[1])
 
 
+@settings(deadline=None, max_examples=25)
 @given(losses, losses)
 def test_a_verdict_is_the_same_when_it_is_asked_again(
     before: list[float], after: list[float]
@@ -361,6 +363,7 @@ def test_a_verdict_is_the_same_when_it_is_asked_again(
     assert json.dumps(first.to_json()) == json.dumps(second.to_json())
 
 
+@settings(deadline=None, max_examples=25)
 @given(losses)
 def test_a_challenger_that_is_better_everywhere_is_never_worse(before: list[float]) -> None:
     after = [loss * 0.9 for loss in before]

@@ -7,9 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from perovshell.training.train import TrainedModel
 from perovshell.workspace import Workspace
 
 SYSTEMS = Path(__file__).parent.parent / "data" / "systems.csv"
+OWNER = "perovshell.workspace"
 ROWS = [{"core": "CsPbBr3", "shell": "SiO2"}, {"core": "CsPbI3", "shell": "none"}]
 
 
@@ -53,24 +54,6 @@ def tracked(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> 
     return place
 
 
-@pytest.fixture
-def place(tracked: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of it to change."""
-    return Workspace(Path(shutil.copytree(tracked.root, tmp_path / "mine")))
-
-
-@pytest.fixture
-def other(trained: TrainedModel, place: Workspace) -> TrainedModel:
-    """Another model of the workspace."""
-    return variant(trained, place)
-
-
-@pytest.fixture
-def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes longer than everything else here."""
-    monkeypatch.setattr("perovshell.training.tracking.write_plots", lambda *_: [])
-
-
 @pytest.fixture(scope="module")
 def verdict(trained: TrainedModel) -> Verdict:
     marks = trained.validated.marks
@@ -79,7 +62,59 @@ def verdict(trained: TrainedModel) -> Verdict:
     return replace(found, promote=True, sentence="Promoted: better is all.")
 
 
-def variant(trained: TrainedModel, place: Workspace, seed: int = 7) -> TrainedModel:
+@dataclass(frozen=True)
+class Challenged:
+    """A workspace with a champion and a challenger, and what tracking said of the latter."""
+
+    place: Workspace
+    champion: TrainedModel
+    challenger: TrainedModel
+    made: Registered
+
+
+@pytest.fixture(scope="module")
+def challenged(
+    trained: TrainedModel,
+    tracked: Workspace,
+    verdict: Verdict,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Challenged:
+    """A champion and a challenger in the registry; no test changes it."""
+    folder = tmp_path_factory.mktemp("challenged")
+    place = Workspace(Path(shutil.copytree(tracked.root, folder / "workspace")))
+    (folder / "report").mkdir()
+    (folder / "report" / "index.html").write_text("compared")
+    challenger = variant(trained, place, seed=7)
+    with without_plots():
+        made = track(challenger, place, verdict, folder / "report")
+    return Challenged(place, trained, challenger, made)
+
+
+@pytest.fixture
+def two(challenged: Challenged, tmp_path: Path) -> Challenged:
+    """A copy of it to change."""
+    place = Workspace(Path(shutil.copytree(challenged.place.root, tmp_path / "mine")))
+    folder = place.models / challenged.challenger.model_id
+    return replace(
+        challenged, place=place, challenger=replace(challenged.challenger, folder=folder)
+    )
+
+
+@contextmanager
+def without_plots() -> Iterator[None]:
+    """Drawing takes longer than everything else here."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("perovshell.training.tracking.write_plots", lambda *_: [])
+        yield
+
+
+@pytest.fixture
+def no_plots() -> Iterator[None]:
+    with without_plots():
+        yield
+
+
+def variant(trained: TrainedModel, place: Workspace, *, seed: int) -> TrainedModel:
     """Return a model that says another seed of itself, in the workspace."""
     predictor, _ = read_folder(trained.folder)
     info = {**trained.info, "settings": {**trained.info["settings"], "seed": seed}}
@@ -115,9 +150,9 @@ def only_run(place: Workspace) -> Any:
     return run
 
 
-def run_of(place: Workspace, made: Registered) -> Any:
-    with asked(place) as client:
-        return client.get_run(made.run_id)
+def run_of(two: Challenged) -> Any:
+    with asked(two.place) as client:
+        return client.get_run(two.made.run_id)
 
 
 # A training ----------------------------------------------------------------------------------
@@ -157,45 +192,63 @@ def test_a_run_has_parameters_figures_dataset_and_plots(
 
 
 def test_a_run_does_not_tell_where_the_workspace_is(tracked: Workspace) -> None:
-    tags = {key: value for key, value in only_run(tracked).data.tags.items() if "." not in key}
-    own = only_run(tracked).data.tags["perovshell.workspace"]
-    assert re.fullmatch("[0-9a-f]{12}", own)
-    assert not [value for value in tags.values() if str(tracked.root) in value]
+    own = only_run(tracked).data.tags
+    assert re.fullmatch("[0-9a-f]{12}", own[OWNER])
 
 
-def test_a_model_is_registered_once(
-    place: Workspace, trained: TrainedModel, no_plots: None
+def test_figures_are_sent_together_and_belong_to_the_model_too(
+    tracked: Workspace,
+    trained: TrainedModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    no_plots: None,
 ) -> None:
-    again = track(trained, place)
-    assert [version.number for version in registered(place)] == ["1"]
-    assert again.version == "1"
-    assert again.run_id != only_run_ids(place)[-1]
-
-
-def only_run_ids(place: Workspace) -> list[str]:
-    """Return the ids of all runs, the newest first."""
+    asked_for: list[str] = []
+    history = mlflow.MlflowClient.get_metric_history
+    monkeypatch.setattr(
+        mlflow.MlflowClient,
+        "get_metric_history",
+        lambda self, run, key: asked_for.append(key) or history(self, run, key),
+    )
+    place = Workspace(Path(shutil.copytree(tracked.root, tmp_path / "mine")))
+    made = track(variant(trained, place, seed=7), place)
     with asked(place) as client:
-        runs = client.search_runs([client.get_experiment_by_name(NAME).experiment_id])
-    return [run.info.run_id for run in runs]
+        outputs = client.get_run(made.run_id).outputs
+        figures = client.get_logged_model(outputs.model_outputs[0].model_id).metrics
+    assert asked_for == []
+    assert {figure.key for figure in figures} == {
+        key for key, value in trained.info["figures"].items() if value is not None
+    }
 
 
-def test_another_training_leaves_the_champion(
-    place: Workspace, trained: TrainedModel, other: TrainedModel, no_plots: None
-) -> None:
-    assert track(other, place).version == "2"
-    assert alias(place, CHAMPION) == trained.model_id
-    assert alias(place, CHALLENGER) is None
+def test_a_model_is_registered_once(two: Challenged, no_plots: None) -> None:
+    again = track(two.challenger, two.place)
+    assert [version.number for version in registered(two.place)] == ["2", "1"]
+    assert again.version == "2"
+    assert again.run_id != two.made.run_id
 
 
+def test_another_training_leaves_the_champion(two: Challenged, no_plots: None) -> None:
+    third = variant(two.champion, two.place, seed=8)
+    assert track(third, two.place).version == "3"
+    assert [version.aliases for version in registered(two.place)] == [
+        (),
+        (CHALLENGER,),
+        (CHAMPION,),
+    ]
+
+
+@pytest.mark.parametrize("is_compared", [True, False])
 def test_an_untracked_champion_is_not_passed_over(
-    trained: TrainedModel, tmp_path: Path, no_plots: None
+    trained: TrainedModel, verdict: Verdict, tmp_path: Path, no_plots: None, *, is_compared: bool
 ) -> None:
     place = Workspace(tmp_path)
     place.prepare()
-    first, second = variant(trained, place, 1), variant(trained, place, 2)
+    first, second = variant(trained, place, seed=1), variant(trained, place, seed=2)
     place.set_champion(first.model_id, "trained without tracking")
-    track(second, place)
-    assert [version.aliases for version in registered(place)] == [()]
+    track(second, place, replace(verdict, promote=False) if is_compared else None)
+    aliases = (CHALLENGER,) if is_compared else ()
+    assert [version.aliases for version in registered(place)] == [aliases]
     assert align(place) == ""
     assert place.champion_id == first.model_id
 
@@ -209,231 +262,191 @@ def test_tracking_writes_into_the_workspace_alone(tracked: Workspace) -> None:
 # A challenger --------------------------------------------------------------------------------
 
 
-def test_a_challenger_has_its_verdict_and_its_alias(
-    place: Workspace, trained: TrainedModel, other: TrainedModel, verdict: Verdict, no_plots: None
-) -> None:
-    made = track(other, place, verdict)
-    newest, _ = registered(place)
-    assert (newest.number, newest.aliases) == (made.version, (CHALLENGER,))
+def test_a_challenger_has_its_verdict_and_its_alias(challenged: Challenged) -> None:
+    newest, first = registered(challenged.place)
+    assert (newest.number, newest.aliases) == (challenged.made.version, (CHALLENGER,))
     said = {"promote": "true", "verdict": "Promoted: better is all."}
     assert said.items() <= newest.tags.items()
-    assert said.items() <= run_of(place, made).data.tags.items()
-    assert alias(place, CHAMPION) == trained.model_id
+    assert said.items() <= run_of(challenged).data.tags.items()
+    assert first.aliases == (CHAMPION,)
 
 
-def test_the_figures_of_a_verdict_are_logged(
-    place: Workspace, other: TrainedModel, verdict: Verdict, no_plots: None
-) -> None:
-    metrics = run_of(place, track(other, place, verdict)).data.metrics
+def test_the_figures_of_a_verdict_are_logged(challenged: Challenged, verdict: Verdict) -> None:
+    metrics = run_of(challenged).data.metrics
     figures = {key: value for key, value in metrics.items() if key.startswith("gate.")}
     assert figures == pytest.approx(verdict.figures())
     assert figures["gate.pl.better_by"] == 0.0
 
 
 def test_the_report_of_a_comparison_is_kept_with_the_run(
-    place: Workspace, other: TrainedModel, verdict: Verdict, tmp_path: Path, no_plots: None
+    challenged: Challenged, tmp_path: Path
 ) -> None:
-    report = tmp_path / "report"
-    report.mkdir()
-    (report / "index.html").write_text("compared")
-    made = track(other, place, verdict, report)
-    with asked(place) as client:
-        found = client.download_artifacts(made.run_id, "report/index.html", str(tmp_path))
+    run = challenged.made.run_id
+    with asked(challenged.place) as client:
+        found = client.download_artifacts(run, "report/index.html", str(tmp_path))
     assert Path(found).read_text() == "compared"
 
 
-def test_a_verdict_is_told_of_a_version_that_is_there_already(
-    place: Workspace, other: TrainedModel, verdict: Verdict, no_plots: None
+def test_a_version_that_is_there_already_gets_the_new_verdict(
+    two: Challenged, verdict: Verdict, no_plots: None
 ) -> None:
-    track(other, place)
-    made = track(other, place, replace(verdict, promote=False, sentence="The champion stays."))
-    newest, _ = registered(place)
+    held_back = replace(verdict, promote=False, sentence="The champion stays.")
+    made = track(two.challenger, two.place, held_back)
+    newest, _ = registered(two.place)
     assert newest.number == made.version
     assert (newest.tags["promote"], newest.tags["verdict"]) == ("false", "The champion stays.")
-    assert newest.aliases == (CHALLENGER,)
 
 
 def test_the_alias_goes_to_the_latest_challenger(
-    place: Workspace, trained: TrainedModel, other: TrainedModel, verdict: Verdict, no_plots: None
+    two: Challenged, verdict: Verdict, no_plots: None
 ) -> None:
-    track(other, place, verdict)
-    third = variant(trained, place, seed=8)
-    track(third, place, verdict)
-    assert [version.aliases for version in registered(place)] == [(CHALLENGER,), (), (CHAMPION,)]
-
-
-def test_a_challenger_is_never_champion_of_an_empty_registry(
-    trained: TrainedModel, verdict: Verdict, tmp_path: Path, no_plots: None
-) -> None:
-    place = Workspace(tmp_path)
-    place.prepare()
-    first, second = variant(trained, place, 1), variant(trained, place, 2)
-    place.set_champion(first.model_id, "trained without tracking")
-    track(second, place, replace(verdict, promote=False))
-    assert [version.aliases for version in registered(place)] == [(CHALLENGER,)]
-    assert align(place) == ""
-    assert place.champion_id == first.model_id
+    track(variant(two.champion, two.place, seed=8), two.place, verdict)
+    assert [version.aliases for version in registered(two.place)] == [
+        (CHALLENGER,),
+        (),
+        (CHAMPION,),
+    ]
 
 
 # Promotions ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def challenger(
-    place: Workspace, other: TrainedModel, verdict: Verdict, no_plots: None
-) -> TrainedModel:
-    track(other, place, verdict)
-    return other
-
-
-@pytest.mark.parametrize("name", ["number", "model id"])
+@pytest.mark.parametrize("by_number", [True, False])
 def test_a_promotion_moves_both_aliases_and_the_workspace(
-    place: Workspace, trained: TrainedModel, challenger: TrainedModel, name: str
+    two: Challenged, *, by_number: bool
 ) -> None:
-    made = promote(place, "2" if name == "number" else challenger.model_id, "better")
-    assert [version.aliases for version in registered(place)] == [(CHAMPION,), ()]
-    assert place.champion_id == challenger.model_id
-    assert (made.previous, made.version, made.why) == (trained.model_id, "2", "better")
+    made = promote(two.place, "2" if by_number else two.challenger.model_id, "better")
+    assert [version.aliases for version in registered(two.place)] == [(CHAMPION,), ()]
+    assert two.place.champion_id == two.challenger.model_id
+    assert (made.previous, made.version, made.why) == (two.champion.model_id, "2", "better")
 
 
 def test_a_promotion_leaves_the_alias_of_another_challenger(
-    place: Workspace, trained: TrainedModel, challenger: TrainedModel
+    two: Challenged, no_plots: None
 ) -> None:
-    third = variant(trained, place, seed=8)
-    track(third, place)
-    promote(place, third.model_id, "wanted")
-    assert alias(place, CHAMPION) == third.model_id
-    assert alias(place, CHALLENGER) == challenger.model_id
+    third = variant(two.champion, two.place, seed=8)
+    track(third, two.place)
+    promote(two.place, third.model_id, "wanted")
+    assert [version.aliases for version in registered(two.place)] == [
+        (CHAMPION,),
+        (CHALLENGER,),
+        (),
+    ]
 
 
-def test_a_rollback_leads_back_in_the_registry_too(
-    place: Workspace, trained: TrainedModel, challenger: TrainedModel
-) -> None:
-    promote(place, "2", "better")
-    back = roll_back(place, "worse after all")
-    assert alias(place, CHAMPION) == trained.model_id == place.champion_id
-    assert (back.version, back.why) == ("1", "worse after all")
+def test_a_rollback_leads_back_in_the_registry_too(two: Challenged) -> None:
+    promote(two.place, "2", "better")
+    back = roll_back(two.place, "worse after all")
+    assert alias(two.place, CHAMPION) == two.champion.model_id == two.place.champion_id
+    assert (back.model_id, back.why) == (two.champion.model_id, "worse after all")
 
 
-def test_nothing_to_roll_back_to_leaves_the_alias(place: Workspace, trained: TrainedModel) -> None:
+def test_nothing_to_roll_back_to_leaves_the_alias(two: Challenged) -> None:
     with pytest.raises(WorkspaceError, match="no champion before"):
-        roll_back(place, "why not")
-    assert alias(place, CHAMPION) == trained.model_id
+        roll_back(two.place, "why not")
+    assert alias(two.place, CHAMPION) == two.champion.model_id
 
 
 @pytest.mark.parametrize("name", ["3", "0123456789ab", "../models"])
-def test_a_model_that_is_not_registered_is_not_promoted(
-    place: Workspace, trained: TrainedModel, name: str
-) -> None:
-    with pytest.raises(WorkspaceError, match=rf"not in the registry .*1 \({trained.model_id}\)"):
-        promote(place, name, "wanted")
-    assert alias(place, CHAMPION) == trained.model_id
+def test_a_model_that_is_not_registered_is_not_promoted(two: Challenged, name: str) -> None:
+    known = rf"2 \({two.challenger.model_id}\), 1 \({two.champion.model_id}\)$"
+    with pytest.raises(WorkspaceError, match=rf"not in the registry .*; known: {known}"):
+        promote(two.place, name, "wanted")
+    assert alias(two.place, CHAMPION) == two.champion.model_id
 
 
-def test_the_champion_is_not_promoted_again(place: Workspace) -> None:
+def test_the_champion_is_not_promoted_again(two: Challenged) -> None:
     with pytest.raises(WorkspaceError, match="is the champion already"):
-        promote(place, "1", "wanted")
-    assert len(place.promotions) == 1
+        promote(two.place, "1", "wanted")
+    assert len(two.place.promotions) == 1
 
 
 # Somebody else -------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def shared(place: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """The workspace of the first of two people who share a registry."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", place.database_uri)
-    return place
-
-
-@pytest.fixture
-def second(shared: Workspace, tmp_path: Path) -> Workspace:
-    """The workspace of the second, still empty."""
+def second(two: Challenged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """The empty workspace of the second of two people, who share the registry of the first."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", two.place.database_uri)
     return Workspace(tmp_path / "second")
 
 
 def test_an_empty_workspace_takes_over_the_champion(
-    second: Workspace, model: Model, trained: TrainedModel
+    two: Challenged, second: Workspace, model: Model
 ) -> None:
-    said = align(second)
-    assert said == f"The champion is now {trained.model_id}: version 1 of the registry."
+    name = two.champion.model_id
+    assert align(second) == f"The champion is now {name}: version 1 of the registry."
     fetched = Model.from_folder(second.champion())
-    assert fetched.info.model_id == trained.model_id == second.champion_id
+    assert fetched.info.model_id == name == second.champion_id
     assert fetched.predict(ROWS) == model.predict(ROWS)
 
 
-def test_fetching_leaves_nothing_beside_the_model(second: Workspace, trained: TrainedModel) -> None:
+def test_fetching_leaves_nothing_beside_the_model(two: Challenged, second: Workspace) -> None:
     align(second)
-    found = {path.name for path in second.models.iterdir()}
-    assert found == {trained.model_id, "champions.json"}
+    left = [path.name for path in second.models.iterdir() if path.is_dir()]
+    assert left == [two.champion.model_id]
 
 
-def test_what_somebody_else_promoted_is_followed(
-    shared: Workspace, second: Workspace, trained: TrainedModel, challenger: TrainedModel
-) -> None:
+def test_what_somebody_else_promoted_is_followed(two: Challenged, second: Workspace) -> None:
     align(second)
-    promote(shared, "2", "better")
+    promote(two.place, "2", "better")
     assert align(second) != ""
-    assert second.champion_id == challenger.model_id
-    assert second.promotions[-1].previous == trained.model_id
+    assert second.champion_id == two.challenger.model_id
+    assert second.promotions[-1].previous == two.champion.model_id
     assert second.promotions[-1].version == "2"
     assert align(second) == ""
 
 
 def test_a_rollback_goes_back_from_what_somebody_else_promoted(
-    shared: Workspace, second: Workspace, trained: TrainedModel, challenger: TrainedModel
+    two: Challenged, second: Workspace
 ) -> None:
     align(second)
-    promote(shared, "2", "better")
-    assert roll_back(second, "worse").model_id == trained.model_id
-    assert alias(shared, CHAMPION) == trained.model_id
+    promote(two.place, "2", "better")
+    assert roll_back(second, "worse").model_id == two.champion.model_id
+    assert alias(two.place, CHAMPION) == two.champion.model_id
 
 
 def test_a_comparison_with_a_champion_of_the_past_promotes_nothing(
-    shared: Workspace, second: Workspace, trained: TrainedModel, challenger: TrainedModel
+    two: Challenged, second: Workspace, no_plots: None
 ) -> None:
     align(second)
-    promote(shared, "2", "better")
-    third = variant(trained, second, seed=8)
+    promote(two.place, "2", "better")
+    third = variant(two.champion, second, seed=8)
     track(third, second)
-    asked_for = f"compared with {trained.model_id}, but {challenger.model_id} \\(version 2\\)"
-    with pytest.raises(WorkspaceError, match=asked_for):
-        promote(second, third.model_id, "better", over=trained.model_id)
-    assert alias(shared, CHAMPION) == challenger.model_id
-    assert second.champion_id == trained.model_id
+    past, now = two.champion.model_id, two.challenger.model_id
+    with pytest.raises(WorkspaceError, match=rf"with {past}, but {now} \(version 2\) has become"):
+        promote(second, third.model_id, "better", over=past)
+    assert alias(two.place, CHAMPION) == now
+    assert second.champion_id == past
 
 
-def test_what_both_promote_alike_is_promoted(
-    shared: Workspace, second: Workspace, trained: TrainedModel, challenger: TrainedModel
-) -> None:
+def test_what_both_find_better_is_promoted_by_both(two: Challenged, second: Workspace) -> None:
     align(second)
-    promote(shared, "2", "better")
-    promote(second, challenger.model_id, "better", over=trained.model_id)
-    assert alias(shared, CHAMPION) == challenger.model_id == second.champion_id
+    promote(two.place, "2", "better")
+    promote(second, "2", "better", over=two.champion.model_id)
+    assert alias(two.place, CHAMPION) == two.challenger.model_id == second.champion_id
 
 
 @pytest.mark.parametrize("tag", ["", "../models", "0123456789ab"])
 def test_a_champion_with_a_wrong_tag_is_named_and_not_taken_over(
-    shared: Workspace, second: Workspace, trained: TrainedModel, tag: str
+    two: Challenged, second: Workspace, tag: str
 ) -> None:
-    with asked(shared) as client:
+    with asked(second) as client:
         client.set_model_version_tag(NAME, "1", "model_id", tag)
-    with pytest.raises(TrackingError, match=f"it holds model {trained.model_id}"):
+    with pytest.raises(TrackingError, match=f"it holds model {two.champion.model_id}"):
         align(second)
     assert second.champion_id is None
-    assert list(second.models.iterdir()) == []
+    assert second.model_ids() == []
 
 
-def test_models_are_listed_with_version_data_and_place(
-    shared: Workspace, second: Workspace, trained: TrainedModel, challenger: TrainedModel
-) -> None:
+def test_models_are_listed_with_version_data_and_place(two: Challenged, second: Workspace) -> None:
     align(second)
-    mine = variant(trained, second, seed=8)
-    data = f"data {trained.info['dataset']['hash'][:12]}"
-    papers = f"{trained.info['dataset']['papers']} papers"
+    mine = variant(two.champion, second, seed=8)
+    about = two.champion.info["dataset"]
+    data, papers = f"data {about['hash'][:12]}", f"{about['papers']} papers"
     assert [str(model) for model in known_models(second)] == [
-        f"{challenger.model_id}  version 2  {data}  @challenger  (in the registry alone)",
-        f"{trained.model_id}  version 1  {data}, {papers}  @champion",
+        f"{two.challenger.model_id}  version 2  {data}  @challenger  (in the registry alone)",
+        f"{two.champion.model_id}  version 1  {data}, {papers}  @champion",
         f"{mine.model_id}  not registered  {data}, {papers}",
     ]
 
@@ -441,61 +454,64 @@ def test_models_are_listed_with_version_data_and_place(
 # What ended half-way -------------------------------------------------------------------------
 
 
-def start_run(place: Workspace, like: Registered, *, foreign: bool) -> str:
-    """Start a run as a killed process leaves it; return its id."""
-    with asked(place) as client:
-        run = client.get_run(like.run_id)
-        owner = "somebody else" if foreign else run.data.tags["perovshell.workspace"]
-        started = client.create_run(run.info.experiment_id, tags={"perovshell.workspace": owner})
-    return str(started.info.run_id)
-
-
-@pytest.mark.parametrize(("foreign", "status"), [(False, "KILLED"), (True, "RUNNING")])
+@pytest.mark.parametrize(("is_own", "status"), [(True, "KILLED"), (False, "RUNNING")])
 def test_the_next_training_ends_killed_runs_of_its_own_workspace(
-    place: Workspace, other: TrainedModel, no_plots: None, *, foreign: bool, status: str
+    two: Challenged, no_plots: None, *, is_own: bool, status: str
 ) -> None:
-    made = track(other, place)
-    left = start_run(place, made, foreign=foreign)
-    track(other, place)
-    with asked(place) as client:
+    made = track(two.challenger, two.place)
+    with asked(two.place) as client:
+        run = client.get_run(made.run_id)
+        owner = run.data.tags[OWNER] if is_own else "somebody else"
+        left = client.create_run(run.info.experiment_id, tags={OWNER: owner}).info.run_id
+    track(two.challenger, two.place)
+    with asked(two.place) as client:
         assert client.get_run(left).info.status == status
 
 
-def test_a_failure_registers_no_version_and_goes_on_the_next_time(
-    place: Workspace, other: TrainedModel, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr("perovshell.training.tracking.write_plots", lambda *_: 1 / 0)
-        with pytest.raises(TrackingError, match="division by zero"):
-            track(other, place, verdict)
-    assert len(registered(place)) == 1
-    monkeypatch.setattr("perovshell.training.tracking.write_plots", lambda *_: [])
-    assert track(other, place, verdict).version == "2"
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tracking fails in the middle of a run."""
+
+    def fail(*_: object) -> None:
+        msg = "no space\n  left"
+        raise OSError(msg)
+
+    monkeypatch.setattr("perovshell.training.tracking.write_plots", fail)
 
 
-def test_a_failure_leaves_the_surroundings_as_they_were(
-    place: Workspace, trained: TrainedModel, monkeypatch: pytest.MonkeyPatch
+def test_a_failure_registers_no_version_and_the_next_time_does(
+    two: Challenged, verdict: Verdict, failing: None
 ) -> None:
+    third = variant(two.champion, two.place, seed=8)
+    with pytest.raises(TrackingError, match="no space"):
+        track(third, two.place, verdict)
+    assert [version.number for version in registered(two.place)] == ["2", "1"]
+    with without_plots():
+        assert track(third, two.place, verdict).version == "3"
+
+
+def test_a_failure_leaves_no_run_running(two: Challenged, failing: None) -> None:
+    with pytest.raises(TrackingError, match="no space"):
+        track(two.challenger, two.place)
+    with asked(two.place) as client:
+        experiment = client.get_experiment_by_name(NAME).experiment_id
+        newest, *_ = client.search_runs([experiment])
+    assert newest.info.status == "FAILED"
+
+
+def test_a_failure_leaves_the_surroundings_as_they_were(two: Challenged, failing: None) -> None:
     before, uri = dict(os.environ), mlflow.get_tracking_uri()
-    monkeypatch.setattr("perovshell.training.tracking.write_plots", lambda *_: 1 / 0)
-    with pytest.raises(TrackingError, match="division by zero"):
-        track(trained, place)
+    with pytest.raises(TrackingError, match="no space"):
+        track(two.challenger, two.place)
     assert (dict(os.environ), mlflow.get_tracking_uri()) == (before, uri)
 
 
-def test_a_failure_is_one_line_that_says_what_is_undone(
-    place: Workspace, other: TrainedModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        msg = "first\n  second"
-        raise RuntimeError(msg)
-
-    monkeypatch.setattr("perovshell.training.tracking.write_plots", fail)
+def test_a_failure_is_one_line_that_says_what_is_undone(two: Challenged, failing: None) -> None:
     with pytest.raises(TrackingError) as caught:
-        track(other, place)
+        track(two.challenger, two.place)
     assert str(caught.value) == (
-        f"tracking at {place.database_uri} failed (first second); the model folder {other.folder} "
-        "is whole"
+        f"tracking at {two.place.database_uri} failed (no space left); the model folder "
+        f"{two.challenger.folder} is whole"
     )
 
 
@@ -507,25 +523,27 @@ def away(monkeypatch: pytest.MonkeyPatch) -> str:
     return r"tracking at http://127\.0\.0\.1:9 failed "
 
 
-def test_a_server_that_is_away_leaves_the_folder_whole(
-    trained: TrainedModel, place: Workspace, away: str
-) -> None:
+def test_a_server_that_is_away_leaves_the_folder_whole(two: Challenged, away: str) -> None:
     with pytest.raises(TrackingError, match=rf"{away}.* is whole$"):
-        track(trained, place)
-    assert Model.from_folder(trained.folder).info.model_id == trained.model_id
+        track(two.challenger, two.place)
+    whole = Model.from_folder(two.challenger.folder)
+    assert whole.info.model_id == two.challenger.model_id
 
 
+ATTEMPTS = {
+    "promote": lambda two: promote(two.place, two.challenger.model_id, "wanted"),
+    "rollback": lambda two: roll_back(two.place, "wanted"),
+    "align": lambda two: align(two.place),
+}
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS)
 def test_a_server_that_is_away_leaves_the_champion(
-    place: Workspace, trained: TrainedModel, other: TrainedModel, away: str
+    two: Challenged, away: str, attempt: Callable[[Challenged], object]
 ) -> None:
-    for attempt in (
-        lambda: promote(place, other.model_id, "wanted"),
-        lambda: roll_back(place, "wanted"),
-        lambda: align(place),
-    ):
-        with pytest.raises(TrackingError, match=f"{away}.*; the champion is unchanged$"):
-            attempt()
-    assert place.champion_id == trained.model_id
+    with pytest.raises(TrackingError, match=f"{away}.*; the champion is unchanged$"):
+        attempt(two)
+    assert two.place.champion_id == two.champion.model_id
 
 
 # Whoever loads it ----------------------------------------------------------------------------

@@ -58,11 +58,11 @@ class PaperBootstrap:
         drawn = (self.counts @ sums) / np.maximum(self.counts @ sizes, 1e-12)
         return float(sums.sum() / sizes.sum()), *_ends(drawn)
 
-    def mean_by_paper(self, values: Floats) -> Triple:
-        """Return the mean of the papers' means and its interval over papers."""
+    def mean_by_paper(self, values: Floats, level: float = LEVEL) -> Triple:
+        """Return the mean of the papers' means and its interval over papers at a level."""
         means = self._totals(values) / self._totals(np.ones(len(values)))
         drawn = (self.counts @ means) / self.counts.sum(axis=1)
-        return float(means.mean()), *_ends(drawn)
+        return float(means.mean()), *_ends(drawn, level)
 
     def median(self, values: Floats) -> Triple:
         """Return the row median of values and its interval over papers."""
@@ -91,10 +91,10 @@ class PaperBootstrap:
         return [whole, *_ends(drawn[np.isfinite(drawn)])]
 
 
-def _ends(drawn: Floats) -> tuple[float, float]:
+def _ends(drawn: Floats, level: float = LEVEL) -> tuple[float, float]:
     if not len(drawn):
         return math.nan, math.nan
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

@@ -112,6 +112,6 @@ def _figure(verdict: Verdict) -> Figure:
     axes.set_yticks(range(len(shown)), [NAMES[one.target] for one in reversed(shown)])
     axes.axvline(0, color="0.7", linewidth=1)
     axes.axvline(-1, color="tab:red", linewidth=1, linestyle="--")
-    axes.set_xlabel("challenger better by, in margins (90 % interval over papers; dashed: margin)")
+    axes.set_xlabel("challenger better by, in margins (99 % interval over papers; dashed: margin)")
     axes.margins(y=0.25)
     return figure

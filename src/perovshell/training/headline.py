@@ -112,7 +112,7 @@ def _regression_report(
             put(figures, f"{against}.mae_by_group_difference", groups.mean_by_paper(worse))
             kept, wide = _rival_intervals(name, problem, result, usual, rival)
             figures |= coverage_figures(against, papers, kept[rows], wide[rows])
-            if np.isfinite((wide - width)[rows]).all():
+            if np.isfinite([wide[rows], width[rows]]).all():
                 put(figures, f"{against}.width_difference", bootstrap.mean((wide - width)[rows]))
     return figures
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.errors import InputError
 from perovshell.features.featurizer import Featurizer
 from perovshell.training import learners
 from perovshell.training.baselines import predict_baselines
@@ -128,6 +129,9 @@ def out_of_fold(
     }
     for name, splits in plans.items():
         problem = getattr(problems, name)
+        if not splits:
+            msg = f"{name}: {len(set(problem.papers.tolist()))} papers; at least 2 are needed"
+            raise InputError(msg)
         check_split(name, problem.papers, splits)
         if not isinstance(problem, GainProblem):
             check_descriptors(name, problem, problems.featurizer)

@@ -1,0 +1,199 @@
+"""Whether a workspace is whole: papers, models, champion and registry."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perovshell.championship import align
+from perovshell.errors import PerovshellError
+from perovshell.model import Model
+from perovshell.models.folder import read_folder
+from perovshell.papers import PaperStore
+from perovshell.promotions import Promotion
+from perovshell.registry import CHAMPION, NAME, Version, download, tracking, version_with, versions
+from perovshell.workspace import Workspace
+
+_TAGS = {"model_id", "dataset_hash"}
+_VERDICT_TAGS = {"promote", "verdict"}
+_LOCKS = {".models.lock", ".papers.lock", ".inbox.lock"}
+
+
+@dataclass(frozen=True)
+class State:
+    """What a workspace holds.
+
+    Attributes:
+        papers: Contents of the papers' files by name.
+        history: Contents of what they were before, by name.
+        promotions: The promotions, the champion's last.
+        models: Ids of the model folders.
+        versions: Tags of the registered versions by number.
+    """
+
+    papers: Mapping[str, bytes]
+    history: Mapping[str, bytes]
+    promotions: tuple[Promotion, ...]
+    models: frozenset[str]
+    versions: Mapping[str, Mapping[str, str]]
+
+    @property
+    def champion(self) -> str:
+        """Id of the champion."""
+        return self.promotions[-1].model_id
+
+    @classmethod
+    def of(cls, place: Workspace) -> State:
+        """Read a workspace.
+
+        Raises:
+            PerovshellError: It is not whole.
+        """
+        with tracking(place, "nothing is changed") as mlflow:
+            registered = {one.number: one.tags for one in versions(mlflow)}
+        return cls(
+            papers=_files(place.papers),
+            history=_files(place.papers / "history"),
+            promotions=place.promotions,
+            models=frozenset(place.model_ids()),
+            versions=registered,
+        )
+
+
+@dataclass
+class Found:
+    """What is wrong with a workspace: what is lost, and what is half-written."""
+
+    lost: list[str] = field(default_factory=list)
+    half_written: list[str] = field(default_factory=list)
+
+
+def check(place: Workspace, before: State, after: State) -> Found:
+    """Say what of a workspace is lost or half-written.
+
+    Args:
+        place: The workspace, after a command was killed in it.
+        before: What it held before.
+        after: What it holds where the command is not killed.
+    """
+    found = Found()
+    _check_papers(place, before, after, found)
+    _check_champion(place, before, after, found)
+    _check_models(place, before, found)
+    _check_registry(place, before, after, found)
+    return found
+
+
+def check_finished(place: Workspace, after: State) -> Found:
+    """Say what is left over or undone once the command has run again to its end."""
+    found = Found()
+    for path in place.root.rglob(".*"):
+        if path.name not in _LOCKS:
+            found.half_written.append(f"left over: {path.relative_to(place.root)}")
+    if dict(State.of(place).papers) != dict(after.papers):
+        found.lost.append("the papers are not those that the command leads to")
+    missing = after.models - set(place.model_ids())
+    found.lost += [f"model {name} was not made" for name in missing]
+    with tracking(place, "nothing is changed") as mlflow:
+        client = mlflow.MlflowClient()
+        experiment = client.get_experiment_by_name(NAME).experiment_id
+        running = client.search_runs([experiment], "attributes.status = 'RUNNING'")
+        found.half_written += [f"run {run.info.run_name} is still RUNNING" for run in running]
+        known = versions(mlflow)
+    held = {one.model_id: one for one in known}
+    found.lost += [f"model {name} is not registered" for name in after.models - held.keys()]
+    # Whether a challenger is promoted depends on times that were measured, too.
+    refused = any(one.tags.get("promote") == "false" for one in known)
+    if place.champion_id != after.champion and not refused:
+        found.lost.append(f"the champion is {place.champion_id}, not {after.champion}")
+    align(place)
+    with tracking(place, "nothing is changed") as mlflow:
+        champion = version_with(mlflow, CHAMPION)
+    if champion is None or champion.model_id != place.champion_id:
+        found.lost.append("the registry's champion is not the workspace's")
+    return found
+
+
+def _check_papers(place: Workspace, before: State, after: State, found: Found) -> None:
+    now, history = _files(place.papers), _files(place.papers / "history")
+    for name, content in before.papers.items():
+        if name not in now:
+            found.lost.append(f"papers/{name}")
+        elif now[name] not in {content, after.papers[name]}:
+            found.half_written.append(f"papers/{name}")
+        elif now[name] != content and not any(one.startswith(content) for one in history.values()):
+            found.lost.append(f"what papers/{name} was before")
+    for name in now.keys() - before.papers.keys():
+        if now[name] != after.papers.get(name):
+            found.half_written.append(f"papers/{name}")
+    found.half_written += [str(fault) for fault in PaperStore(place).shelf().faults]
+    _check_history(history, before, found)
+
+
+def _check_history(history: Mapping[str, bytes], before: State, found: Found) -> None:
+    for name, content in before.history.items():
+        if history.get(name) != content:
+            found.lost.append(f"papers/history/{name}")
+    for name in history.keys() - before.history.keys():
+        if not any(history[name].startswith(one) for one in before.papers.values()):
+            found.half_written.append(f"papers/history/{name}")
+
+
+def _check_champion(place: Workspace, before: State, after: State, found: Found) -> None:
+    try:
+        promotions = place.promotions
+        Model.from_folder(place.champion())
+    except PerovshellError as error:
+        found.half_written.append(str(error))
+        return
+    if promotions[: len(before.promotions)] != before.promotions:
+        found.lost.append("promotions")
+    if promotions[-1].model_id not in {before.champion, after.champion}:
+        found.lost.append(f"the champion: {promotions[-1].model_id} is neither of both")
+
+
+def _check_models(place: Workspace, before: State, found: Found) -> None:
+    names = place.model_ids()
+    found.lost += [f"models/{name}" for name in before.models - set(names)]
+    for name in names:
+        try:
+            read_folder(place.models / name)
+        except PerovshellError as error:
+            found.half_written.append(str(error))
+
+
+def _check_registry(place: Workspace, before: State, after: State, found: Found) -> None:
+    with tracking(place, "nothing is changed") as mlflow:
+        known = {one.number: one for one in versions(mlflow)}
+        aliases = dict(mlflow.MlflowClient().get_registered_model(NAME).aliases)
+    for number, tags in before.versions.items():
+        if number not in known or dict(known[number].tags) != dict(tags):
+            found.lost.append(f"version {number} or its tags")
+    for name, number in aliases.items():
+        if str(number) not in known:
+            found.lost.append(f"alias {name} points to version {number}, which is not there")
+    champion = known.get(str(aliases.get(CHAMPION)))
+    if champion is None or champion.model_id not in {before.champion, after.champion}:
+        found.lost.append("the registry's champion")
+    for version in known.values():
+        _check_version(place, version, found)
+
+
+def _check_version(place: Workspace, version: Version, found: Found) -> None:
+    tags = set(version.tags)
+    if not tags >= _TAGS or tags & _VERDICT_TAGS not in (set(), _VERDICT_TAGS):
+        found.half_written.append(f"version {version.number} has the tags {sorted(tags)}")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            _, info = read_folder(download(f"models:/{NAME}/{version.number}", place, Path(folder)))
+    except PerovshellError as error:
+        found.half_written.append(str(error))
+        return
+    if info.model_id != version.model_id:
+        found.half_written.append(f"version {version.number} holds another model")
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("[!.]*") if path.is_file()}

@@ -1,0 +1,396 @@
+"""A full disk, two at once, damaged files: said in one line, and nothing is lost."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from perovshell.championship import align, promote, roll_back
+from perovshell.cli import main
+from perovshell.data.dataset import TABLES, Dataset
+from perovshell.data.paper_entry import COLUMNS
+from perovshell.data.paper_file import to_yaml
+from perovshell.errors import WorkspaceError
+from perovshell.models.folder import read_folder, write_folder
+from perovshell.papers import PaperStore
+from perovshell.registry import CHAMPION, NAME, tracking, version_with
+from perovshell.training.tracking import track
+from perovshell.training.train import QUICK, TrainedModel, train
+from perovshell.workspace import Workspace
+
+ADDED, NEW = "hu2018", "leng2018"
+LOCKS = {".models.lock", ".papers.lock"}
+FULL_DISK = """
+import resource, runpy, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+runpy.run_module("perovshell", run_name="__main__", alter_sys=True)
+"""
+"""The command line where no file may be longer than 64 bytes."""
+
+
+class Home:
+    """A workspace on a few papers, with a champion and a second model, and its command line."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.place = root, Workspace(root / "workspace")
+        self.store = PaperStore(self.place)
+
+    def words(self, *given: str) -> list[str]:
+        own = ["--workspace", str(self.place.root)]
+        if given[0] in {"add", "retrain"}:
+            own += ["--data", str(self.root / "data")]
+        return [*given, *own]
+
+    def start(self, *given: str, code: str = "") -> subprocess.Popen[str]:
+        program = ["-c", code] if code else ["-m", "perovshell"]
+        return subprocess.Popen(
+            [sys.executable, *program, *self.words(*given)],
+            cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def contents(self) -> dict[str, bytes]:
+        """Return every file of the workspace."""
+        paths = [path for path in self.place.root.rglob("*") if path.is_file()]
+        return {
+            str(path.relative_to(self.place.root)): path.read_bytes()
+            for path in paths
+            if path.name not in LOCKS
+        }
+
+    def other_model(self) -> str:
+        """Return the model that is not champion."""
+        (name,) = set(self.place.model_ids()) - {self.place.champion_id}
+        return name
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> tuple[Home, TrainedModel]:
+    """A home that no test changes, and its champion."""
+    home = Home(tmp_path_factory.mktemp("built"))
+    two_sided = {one.sample.paper_id for one in dataset.tests if one.bare.percent >= 0}
+    known = [k for k in dataset.papers if k not in {ADDED, NEW} and not dataset.in_collection(k)]
+    base = dataset.subset(sorted(known, key=lambda name: name not in two_sided)[:40])
+    (home.root / "data").mkdir()
+    for name in TABLES:
+        with (home.root / "data" / name).open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS[name])
+            writer.writeheader()
+            writer.writerows(base.rows[name])
+    (home.root / "new.yaml").write_text(to_yaml(dataset.entry(NEW)))
+    (home.root / "in.csv").write_text("core,shell\nCsPbBr3,SiO2\n")
+    home.place.prepare()
+    trained = train(base, home.place.models, QUICK)
+    home.place.set_champion(trained.model_id, "the first")
+    variant(trained, home.place)
+    return home, trained
+
+
+@pytest.fixture
+def home(built: tuple[Home, TrainedModel], tmp_path: Path) -> Home:
+    return Home(Path(shutil.copytree(built[0].root, tmp_path / "home")))
+
+
+@pytest.fixture(scope="module")
+def registered(built: tuple[Home, TrainedModel], tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home whose two models are registered, the second champion; no test changes it."""
+    first = built[1]
+    folder = tmp_path_factory.mktemp("registered") / "home"
+    home = Home(Path(shutil.copytree(built[0].root, folder)))
+    second = replace(first, model_id=(name := home.other_model()), folder=home.place.models / name)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("perovshell.training.tracking.write_plots", lambda *_: [])
+        for one in (first, second):
+            track(one, home.place)
+    promote(home.place, "2", "better")
+    return home
+
+
+@pytest.fixture
+def two(registered: Home, tmp_path: Path) -> Home:
+    return Home(Path(shutil.copytree(registered.root, tmp_path / "two")))
+
+
+def variant(trained: TrainedModel, place: Workspace) -> None:
+    """Make a model that says another seed of itself."""
+    predictor, _ = read_folder(trained.folder)
+    info = {**trained.info, "settings": {**trained.info["settings"], "seed": 7}}
+    model_id = write_folder(
+        place.models / "variant", predictor, info, {}, trained.validated.arrays()
+    )
+    (place.models / "variant").rename(place.models / model_id)
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Return exit code and error stream."""
+    _, said = process.communicate(timeout=120)
+    return process.returncode, said
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run the command line in this process; return its exit code and both streams."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(home: Home, *given: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["perovshell", *home.words(*given)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        said = capsys.readouterr()
+        return left.value.code or 0, said.out, said.err
+
+    return call
+
+
+# A full disk ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [("add", "new.yaml", "--yes"), ("retrain", "--jobs", "1")])
+def test_a_full_disk_is_one_line_and_changes_nothing(home: Home, dataset: Dataset, words) -> None:
+    home.store.put(dataset.entry(ADDED))
+    before = home.contents()
+    code, said = ended(home.start(*words, code=FULL_DISK))
+    assert code == 2
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith("perovshell: ")
+    assert "File too large" in said.splitlines()[-1]
+    assert home.contents() == before
+
+
+def test_a_full_disk_leaves_the_champion(home: Home) -> None:
+    before = home.contents()
+    words = ("models", "promote", home.other_model(), "--why", "better")
+    code, said = ended(home.start(*words, code=FULL_DISK))
+    assert code == 2
+    assert said.endswith("cannot be written (File too large); the champion is unchanged\n")
+    assert said.count("\n") == 1
+    assert home.contents() == before
+
+
+def test_a_full_disk_leaves_the_champion_of_the_registry(two: Home) -> None:
+    champion = two.place.champion_id
+    code, said = ended(two.start("models", "promote", "1", "--why", "better", code=FULL_DISK))
+    assert code == 2
+    assert said.count("\n") == 1
+    assert said.endswith("the champion is unchanged\n")
+    assert two.place.champion_id == champion == registered_champion(two)
+    assert left_over(two) == []
+
+
+@pytest.mark.parametrize("command", ["add", "promote"])
+def test_a_disk_that_fills_up_while_writing_changes_nothing(
+    home: Home, run, monkeypatch, command: str
+) -> None:
+    before = home.contents()
+    monkeypatch.setattr("os.fsync", full)
+    words = {
+        "add": ("add", str(home.root / "new.yaml"), "--yes"),
+        "promote": ("models", "promote", home.other_model(), "--why", "better"),
+    }
+    code, _, said = run(home, *words[command])
+    assert code == 2
+    assert said.count("\n") == 1
+    assert "cannot be written (No space left on device)" in said
+    assert home.contents() == before
+
+
+def test_a_correction_that_found_the_disk_full_is_kept_once(home: Home, dataset, monkeypatch):
+    path = home.store.put(dataset.entry(ADDED))
+    before = path.read_bytes()
+    corrected = replace(dataset.entry(ADDED), withdrawn="retracted")
+    calls = iter([None, OSError(28, "No space left on device")])
+    whole = os.fsync
+
+    def full_at_the_second(handle: int) -> None:
+        if error := next(calls, None):
+            raise error
+        whole(handle)
+
+    monkeypatch.setattr("os.fsync", full_at_the_second)
+    with pytest.raises(WorkspaceError, match="No space left on device"):
+        home.store.put(corrected, replace=True)
+    assert path.read_bytes() == before
+    home.store.put(corrected, replace=True)
+    (kept,) = home.store.versions(ADDED)
+    assert kept.read_bytes().startswith(before)
+
+
+def test_what_a_refused_write_under_a_lock_is_of_is_named(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    with (
+        pytest.raises(WorkspaceError, match=r"cannot be written \(/far/off\): Input/output error"),
+        place.locked("models"),
+    ):
+        raise OSError(5, "Input/output error", "/far/off")
+    with place.locked("models"):
+        pass
+
+
+def full(_: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+# Two at once ---------------------------------------------------------------------------------
+
+
+def test_a_second_retraining_is_told_at_once(home: Home) -> None:
+    with home.place.locked("models"):
+        code, said = ended(home.start("retrain"))
+    assert code == 2
+    assert "another process is changing its models; wait until it is done, or give --wait" in said
+
+
+def test_a_second_retraining_may_wait(home: Home) -> None:
+    with home.place.locked("models"):
+        second = home.start("retrain", "--wait")
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(timeout=4)
+    code, said = ended(second)
+    assert code == 0, said
+
+
+def test_who_waits_gets_the_lock_when_it_is_free(tmp_path: Path) -> None:
+    place, got = Workspace(tmp_path), threading.Event()
+
+    def wait() -> None:
+        with place.locked("models", wait=True):
+            got.set()
+
+    other = threading.Thread(target=wait)
+    with place.locked("models"):
+        other.start()
+        assert not got.wait(1.5)
+    assert got.wait(60)
+    other.join()
+
+
+# Damaged files -------------------------------------------------------------------------------
+
+
+DAMAGES = {
+    "one bit": lambda text: bytes([*text[:200], text[200] ^ 1, *text[201:]]),
+    "cut off": lambda text: text[: len(text) // 2],
+    "not UTF-8": lambda text: text.replace(b"SiO2", b"Si\xff2"),
+    "changed by hand": lambda text: text.replace(b"percent: 80", b"percent: 90"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_paper_is_named_left_alone_and_the_rest_works(
+    home: Home, dataset: Dataset, run, damage
+) -> None:
+    path = home.store.put(dataset.entry(ADDED))
+    path.write_bytes(damaged := damage(path.read_bytes()))
+    code, _, said = run(home, "data", "check")
+    assert (code, f"{ADDED}.yaml" in said) == (2, True)
+    code, _, said = run(home, "retrain")
+    assert (code, f"not used: {path}" in said) == (0, True)
+    code, _, said = run(home, "add", str(home.root / "new.yaml"), "--yes")
+    assert (code, f"not used: {ADDED}.yaml" in said) == (0, True)
+    code, _, _ = run(home, "predict", str(home.root / "in.csv"), "-o", "out.csv")
+    assert code == 0
+    assert path.read_bytes() == damaged
+
+
+def test_a_damaged_paper_can_be_added_again(home: Home, dataset: Dataset, run) -> None:
+    path = home.store.put(dataset.entry(NEW))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    code, _, said = run(home, "add", str(home.root / "new.yaml"), "--yes")
+    assert (code, "needs --replace" in said) == (2, True)
+    code, _, said = run(home, "add", str(home.root / "new.yaml"), "--yes", "--replace")
+    assert code == 0, said
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[{", "null", '[{"model_id": "../up"}]'])
+def test_a_damaged_champion_file_is_named_and_left_alone(home: Home, run, content: str) -> None:
+    path = home.place.models / "champions.json"
+    path.write_text(content)
+    for words in (("retrain",), ("models", "list"), ("models", "rollback")):
+        code, _, said = run(home, *words)
+        assert code == 2
+        assert said.startswith(f"perovshell: {path}: cannot be read")
+    assert path.read_text() == content
+
+
+def test_a_version_lost_from_the_history_is_not_written_over(home: Home, dataset: Dataset) -> None:
+    entry = dataset.entry(ADDED)
+    home.store.put(entry)
+    for title in ("second", "third", "fourth"):
+        home.store.put(replace(entry, paper={**entry.paper, "title": title}), replace=True)
+    first, _, third = home.store.versions(ADDED)
+    first.unlink()
+    before = third.read_bytes()
+    home.store.put(entry, replace=True)
+    assert third.read_bytes() == before
+    assert [path.name for path in home.store.versions(ADDED)][-1] == f"{ADDED}.4.yaml"
+
+
+# What killed processes leave -----------------------------------------------------------------
+
+
+def left_over(home: Home) -> list[str]:
+    names = (path.name for path in home.place.root.rglob(".*"))
+    return sorted(name for name in names if name not in LOCKS)
+
+
+def test_half_written_files_go_with_the_next_lock_and_no_others(home: Home) -> None:
+    report = home.place.reports / "retrain-0123456789ab"
+    report.mkdir()
+    (home.place.models / ".champions.json-0a1b_2cd").write_text("[")
+    (report / ".gate.html-0a1b_2cd").write_text("<")
+    home.store.history.mkdir()
+    (home.place.papers / ".hu2018.yaml-0a1b_2cd").write_text("#")
+    (home.store.history / ".hu2018.1.yaml-0a1b_2cd").write_text("#")
+    (home.place.papers / ".notes-of-mine.yaml").write_text("mine")
+    with home.place.locked("models"):
+        assert left_over(home) == [
+            ".hu2018.1.yaml-0a1b_2cd", ".hu2018.yaml-0a1b_2cd", ".notes-of-mine.yaml",
+        ]  # fmt: skip
+    with home.place.locked("papers"):
+        assert left_over(home) == [".notes-of-mine.yaml"]
+
+
+def test_a_model_folder_in_the_making_stays_until_it_is_abandoned(home: Home) -> None:
+    folder = home.place.models / ".writing-0a1b_2cd"
+    (folder / "model").mkdir(parents=True)
+    with home.place.locked("models"):
+        assert folder.is_dir()
+    long_ago = time.time() - 7200
+    os.utime(folder, (long_ago, long_ago))
+    with home.place.locked("models"):
+        assert not folder.exists()
+
+
+def test_a_rollback_killed_on_its_way_is_finished_by_the_next(two: Home) -> None:
+    first = two.place.promotions[-1].previous
+    with tracking(two.place, "") as mlflow:
+        mlflow.MlflowClient().set_registered_model_alias(NAME, CHAMPION, "1")
+    assert roll_back(two.place, "worse").model_id == first
+    assert two.place.champion_id == first == registered_champion(two)
+    with pytest.raises(WorkspaceError, match="no champion before"):
+        roll_back(two.place, "again")
+
+
+def test_a_promotion_killed_on_its_way_is_finished_by_the_next(two: Home) -> None:
+    first = two.place.promotions[-1].previous
+    with tracking(two.place, "") as mlflow:
+        mlflow.MlflowClient().set_registered_model_alias(NAME, CHAMPION, "1")
+    assert align(two.place).startswith(f"The champion is now {first}")
+    assert two.place.champion_id == first
+
+
+def registered_champion(home: Home) -> str:
+    with tracking(home.place, "") as mlflow:
+        version = version_with(mlflow, CHAMPION)
+    assert version is not None
+    return version.model_id

@@ -1,0 +1,178 @@
+"""Commands killed at any moment lose nothing; and what was lost would be seen."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from perovshell.data.dataset import Dataset
+from perovshell.papers import PaperStore
+from perovshell.registry import NAME, tracking
+from perovshell.training.tracking import track
+from perovshell.training.train import TrainedModel
+from perovshell.workspace import Workspace
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+
+
+def test_commands_killed_at_any_moment_lose_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "kills.py", "--kills", "6", "--seed", "1"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    *_, told = done.stdout.splitlines()
+    said = json.loads(told)
+    assert (said["kills"], said["lost"], said["half_written"]) == (6, 0, 0)
+
+
+# What is lost is seen ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole() -> ModuleType:
+    """The checks of the script."""
+    spec = importlib.util.spec_from_file_location("_whole", SCRIPTS / "_whole.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["_whole"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def built(
+    trained: TrainedModel, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> Workspace:
+    """A workspace with a registered champion and a corrected paper; no test changes it."""
+    place = Workspace(tmp_path_factory.mktemp("kills") / "workspace")
+    place.prepare()
+    folder = Path(shutil.copytree(trained.folder, place.models / trained.model_id))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("perovshell.training.tracking.write_plots", lambda *_: [])
+        version = track(replace(trained, folder=folder), place).version
+    place.set_champion(trained.model_id, "the first", version)
+    entry = dataset.entry("hu2018")
+    PaperStore(place).put(replace(entry, withdrawn="first"))
+    PaperStore(place).put(entry, replace=True)
+    return place
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Something that must be seen."""
+
+    spoil: Callable[[Workspace], object]
+    seen: str
+
+
+def only(folder: Path) -> Path:
+    """Return the only folder of a folder."""
+    (path,) = [path for path in folder.iterdir() if path.is_dir()]
+    return path
+
+
+def change_registry(place: Workspace, change: Callable[[object], object]) -> None:
+    with tracking(place, "") as mlflow:
+        change(mlflow.MlflowClient())
+
+
+LOST = {
+    "a paper": Loss(lambda own: (own.papers / "hu2018.yaml").unlink(), "papers/hu2018.yaml"),
+    "a version of a paper": Loss(
+        lambda own: (own.papers / "history" / "hu2018.1.yaml").unlink(), "history/hu2018.1.yaml"
+    ),
+    "a model": Loss(lambda own: shutil.rmtree(only(own.models)), "models/"),
+    "the reasons of promotions": Loss(
+        lambda own: rewrite(own.models / "champions.json", b"the first", b"a change"),
+        "promotions",
+    ),
+    "a tag of a version": Loss(
+        lambda own: change_registry(
+            own, lambda client: client.delete_model_version_tag(NAME, "1", "dataset_hash")
+        ),
+        "version 1 or its tags",
+    ),
+    "the alias of the champion": Loss(
+        lambda own: change_registry(
+            own, lambda client: client.delete_registered_model_alias(NAME, "champion")
+        ),
+        "the registry's champion",
+    ),
+}
+HALF_WRITTEN = {
+    "a paper": Loss(lambda own: cut(own.papers / "hu2018.yaml"), "hu2018.yaml"),
+    "a version of a paper": Loss(
+        lambda own: (own.papers / "history" / "hu2018.2.yaml").write_text("#"), "hu2018.2.yaml"
+    ),
+    "a model": Loss(lambda own: cut(only(own.models) / "pl.npz"), "pl.npz is damaged"),
+    "a model without a manifest": Loss(
+        lambda own: (own.models / "0123456789ab").mkdir(), "no manifest.json"
+    ),
+    "the champion": Loss(lambda own: cut(own.models / "champions.json"), "cannot be read"),
+    "an artifact": Loss(
+        lambda own: cut(next(own.root.glob("mlartifacts/**/model.json"))), "model.json is damaged"
+    ),
+}
+
+
+def rewrite(path: Path, old: bytes, new: bytes) -> None:
+    path.write_bytes(path.read_bytes().replace(old, new))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+@pytest.fixture
+def spoilt(built: Workspace, tmp_path: Path):
+    """The workspace itself, for its registry names its place; it is put back afterwards."""
+    kept = shutil.copytree(built.root, tmp_path / "kept")
+    yield built
+    shutil.rmtree(built.root)
+    shutil.copytree(kept, built.root)
+
+
+def test_a_whole_workspace_is_found_whole(built: Workspace, whole: ModuleType) -> None:
+    state = whole.State.of(built)
+    assert whole.check(built, state, state) == whole.Found()
+    assert whole.check_finished(built, state) == whole.Found()
+
+
+@pytest.mark.parametrize("loss", LOST.values(), ids=LOST.keys())
+def test_what_is_lost_is_seen(spoilt: Workspace, whole: ModuleType, loss: Loss) -> None:
+    state = whole.State.of(spoilt)
+    loss.spoil(spoilt)
+    assert any(loss.seen in one for one in whole.check(spoilt, state, state).lost)
+
+
+@pytest.mark.parametrize("loss", HALF_WRITTEN.values(), ids=HALF_WRITTEN.keys())
+def test_what_is_half_written_is_seen(spoilt: Workspace, whole: ModuleType, loss: Loss) -> None:
+    state = whole.State.of(spoilt)
+    loss.spoil(spoilt)
+    assert any(loss.seen in one for one in whole.check(spoilt, state, state).half_written)
+
+
+@pytest.mark.parametrize("name", [".writing-0a1b2c3d", ".champions.json-0a1b2c3d", ".probe-0a1b2c"])
+def test_what_is_left_over_is_seen(spoilt: Workspace, whole: ModuleType, name: str) -> None:
+    state = whole.State.of(spoilt)
+    (spoilt.models / name).mkdir()
+    assert whole.check_finished(spoilt, state).half_written == [f"left over: models/{name}"]
+
+
+def test_a_run_left_running_is_seen(spoilt: Workspace, whole: ModuleType) -> None:
+    state = whole.State.of(spoilt)
+    change_registry(
+        spoilt,
+        lambda client: client.create_run(client.get_experiment_by_name(NAME).experiment_id),
+    )
+    (found,) = whole.check_finished(spoilt, state).half_written
+    assert found.endswith("is still RUNNING")
