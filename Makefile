@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= perovshell-workspace
 
-.PHONY: run test check lint types wheel lock bench clean
+.PHONY: run test check lint types wheel lock bench power clean
 
 run: $(VENV)/.run
 	$(BIN)/perovshell train --workspace $(WORKSPACE)
@@ -30,6 +30,10 @@ wheel: $(VENV)/.all
 
 bench: $(VENV)/.all
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+# Long campaigns: how sure the gate is, on simulated additions.
+power: $(VENV)/.all
+	$(BIN)/python scripts/gate_power.py
 
 # `uv` makes the lock files; no index address is written into them.
 lock:

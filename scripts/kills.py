@@ -110,7 +110,8 @@ def campaign(folder: Path, kills: int, seed: int) -> list[Trial]:
         trials: list[Trial] = []
         for trial in pool.imap_unordered(arena.kill, given):
             trials.append(trial)
-            print(f"{len(trials)} of {kills} kills: {trial}", file=sys.stderr, flush=True)
+            how = "whole" if trial.found == Found() else trial.found
+            print(f"{len(trials)} of {kills} kills: {trial}: {how}", file=sys.stderr, flush=True)
     return trials
 
 

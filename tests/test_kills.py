@@ -36,16 +36,21 @@ def test_commands_killed_at_any_moment_lose_nothing(tmp_path: Path) -> None:
 # What is lost is seen ------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def whole() -> ModuleType:
-    """The checks of the script."""
-    spec = importlib.util.spec_from_file_location("_whole", SCRIPTS / "_whole.py")
+def loaded(name: str) -> ModuleType:
+    """Load a module of the scripts."""
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["_whole"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def whole() -> ModuleType:
+    """The checks of the script."""
+    return loaded("_whole")
 
 
 @pytest.fixture(scope="module")
@@ -133,46 +138,43 @@ def cut(path: Path) -> None:
 
 
 @pytest.fixture
-def spoilt(built: Workspace, tmp_path: Path):
-    """The workspace itself, for its registry names its place; it is put back afterwards."""
-    kept = shutil.copytree(built.root, tmp_path / "kept")
-    yield built
-    shutil.rmtree(built.root)
-    shutil.copytree(kept, built.root)
+def copied(built: Workspace, whole: ModuleType) -> Workspace:
+    """A copy to spoil."""
+    return loaded("_ring").Ring.of(built.root.parent).place
 
 
-def test_a_whole_workspace_is_found_whole(built: Workspace, whole: ModuleType) -> None:
-    state = whole.State.of(built)
-    assert whole.check(built, state, state) == whole.Found()
-    assert whole.check_finished(built, state) == whole.Found()
+def test_a_whole_workspace_is_found_whole(copied: Workspace, whole: ModuleType) -> None:
+    state = whole.State.of(copied)
+    assert whole.check(copied, state, state) == whole.Found()
+    assert whole.check_finished(copied, state) == whole.Found()
 
 
 @pytest.mark.parametrize("loss", LOST.values(), ids=LOST.keys())
-def test_what_is_lost_is_seen(spoilt: Workspace, whole: ModuleType, loss: Loss) -> None:
-    state = whole.State.of(spoilt)
-    loss.spoil(spoilt)
-    assert any(loss.seen in one for one in whole.check(spoilt, state, state).lost)
+def test_what_is_lost_is_seen(copied: Workspace, whole: ModuleType, loss: Loss) -> None:
+    state = whole.State.of(copied)
+    loss.spoil(copied)
+    assert any(loss.seen in one for one in whole.check(copied, state, state).lost)
 
 
 @pytest.mark.parametrize("loss", HALF_WRITTEN.values(), ids=HALF_WRITTEN.keys())
-def test_what_is_half_written_is_seen(spoilt: Workspace, whole: ModuleType, loss: Loss) -> None:
-    state = whole.State.of(spoilt)
-    loss.spoil(spoilt)
-    assert any(loss.seen in one for one in whole.check(spoilt, state, state).half_written)
+def test_what_is_half_written_is_seen(copied: Workspace, whole: ModuleType, loss: Loss) -> None:
+    state = whole.State.of(copied)
+    loss.spoil(copied)
+    assert any(loss.seen in one for one in whole.check(copied, state, state).half_written)
 
 
 @pytest.mark.parametrize("name", [".writing-0a1b2c3d", ".champions.json-0a1b2c3d", ".probe-0a1b2c"])
-def test_what_is_left_over_is_seen(spoilt: Workspace, whole: ModuleType, name: str) -> None:
-    state = whole.State.of(spoilt)
-    (spoilt.models / name).mkdir()
-    assert whole.check_finished(spoilt, state).half_written == [f"left over: models/{name}"]
+def test_what_is_left_over_is_seen(copied: Workspace, whole: ModuleType, name: str) -> None:
+    state = whole.State.of(copied)
+    (copied.models / name).mkdir()
+    assert whole.check_finished(copied, state).half_written == [f"left over: models/{name}"]
 
 
-def test_a_run_left_running_is_seen(spoilt: Workspace, whole: ModuleType) -> None:
-    state = whole.State.of(spoilt)
+def test_a_run_left_running_is_seen(copied: Workspace, whole: ModuleType) -> None:
+    state = whole.State.of(copied)
     change_registry(
-        spoilt,
+        copied,
         lambda client: client.create_run(client.get_experiment_by_name(NAME).experiment_id),
     )
-    (found,) = whole.check_finished(spoilt, state).half_written
+    (found,) = whole.check_finished(copied, state).half_written
     assert found.endswith("is still RUNNING")

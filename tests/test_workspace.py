@@ -36,7 +36,7 @@ def test_the_champion_is_a_known_model(tmp_path: Path) -> None:
 def test_an_unreadable_champion_file_is_named(tmp_path: Path) -> None:
     place = Workspace(tmp_path)
     (place.models / "champions.json").mkdir(parents=True)
-    with pytest.raises(WorkspaceError, match="models/champions.json: cannot be read"):
+    with pytest.raises(WorkspaceError, match=r"champions\.json: cannot be read"):
         place.champion()
 
 

@@ -10,16 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perovshell.models.folder import TARGETS
-from perovshell.training.gate import (
-    FEWEST_PAPERS,
-    NAMES,
-    Changes,
-    Footprint,
-    Verdict,
-    judge,
-    surprise,
-)
+from perovshell.training.gate import judge, surprise
 from perovshell.training.marks import Marks, Validated
+from perovshell.training.verdict import FEWEST_PAPERS, NAMES, Changes, Footprint, Verdict
 
 KNOWN = 20
 PAPERS = [f"paper{number:02}" for number in range(KNOWN)]

@@ -15,7 +15,6 @@ from perovshell.data.dataset import Dataset
 from perovshell.errors import BacktestLeakError, InputError, WorkspaceError
 from perovshell.models.evidence import Literature
 from perovshell.training import replay as module
-from perovshell.training.gate import Changes, Verdict
 from perovshell.training.marks import Marks
 from perovshell.training.problems import combination_of
 from perovshell.training.replay import (
@@ -31,6 +30,7 @@ from perovshell.training.replay import (
 from perovshell.training.replay_figures import POLICIES, TARGETS, Replay, Score, Year, by_paper
 from perovshell.training.replay_report import render, write_replay
 from perovshell.training.train import QUICK
+from perovshell.training.verdict import Changes, Verdict
 
 SETTINGS = replace(QUICK, folds=3)
 FEWEST = 25

@@ -33,9 +33,10 @@ from perovshell.registry import (
     versions,
 )
 from perovshell.serve.batch import cell
-from perovshell.training.gate import Verdict, judge
+from perovshell.training.gate import judge
 from perovshell.training.tracking import Registered, track
 from perovshell.training.train import TrainedModel
+from perovshell.training.verdict import Verdict
 from perovshell.workspace import Workspace
 
 SYSTEMS = Path(__file__).parent.parent / "data" / "systems.csv"

@@ -80,7 +80,6 @@ def rollback(
     from perovshell import championship
 
     place = Workspace.locate(workspace)
-    before = place.champion_id
     with place.locked("models", wait=wait):
         made = championship.roll_back(place, why)
-    typer.echo(f"Champion: {made.model_id} again (was: {before})")
+    typer.echo(f"Champion: {made.model_id} again (was: {place.promotions[-2].model_id})")

@@ -20,8 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +28,19 @@ import numpy.typing as npt
 from perovshell.models.folder import TARGETS
 from perovshell.training.figures import LEVEL, PaperBootstrap, Triple
 from perovshell.training.marks import UNITS, Marks, Validated
+from perovshell.training.verdict import (
+    CHANCE,
+    FEWEST_PAPERS,
+    INTERVAL,
+    NAMES,
+    ROUNDING,
+    Changes,
+    Check,
+    Comparison,
+    Footprint,
+    Prospect,
+    Verdict,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,238 +52,25 @@ COVERAGE_MARGIN: Final = 0.05
 """Coverage that intervals may lose."""
 WIDTH_MARGIN: Final = 0.25
 """Share of their width by which intervals may grow, unless the champion's covered too little."""
-CHANCE: Final = 0.005
-"""Probability with which one condition may hold back a clean addition: half of what lies outside
-of the intervals below, and the least probability of the new papers' scores."""
-INTERVAL: Final = 1 - 2 * CHANCE
-"""Level of the paired bootstrap intervals over papers."""
+WIDEST_NM: Final = 1800.0
+"""Widest interval of a peak: those of the data lie from 200 to 2000 nm."""
+_UNKNOWN: Final = (
+    math.nan,
+    math.nan,
+    (math.nan,) * 3,
+    math.nan,
+    (math.nan,) * 2,
+    (math.nan,) * 3,
+    (math.nan,) * 2,
+    (math.nan,) * 3,
+)
+"""What is not known where no paper can be compared."""
 _PERMUTATIONS: Final = 20_000
 _SEED: Final = 20_240_229
-_ROUNDING: Final = 1e-12
-FEWEST_PAPERS: Final = 10
-"""A comparison of fewer papers decides nothing: their bootstrap is too narrow."""
 TIME_MARGIN: Final = 1.5
 """Factor by which a prediction may take longer."""
 SIZE_MARGIN: Final = 1.5
 """Factor by which a model folder may be larger."""
-NAMES: Final = {"pl": "PL peak", "plqy": "PLQY", "lifetime": "lifetime", "gain": "stability gain"}
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What a dataset has, and a model's did not have: paper_ids in rising order."""
-
-    added: tuple[str, ...]
-    replaced: tuple[str, ...]
-    gone: tuple[str, ...]
-
-    @classmethod
-    def between(cls, known: Mapping[str, str], now: Mapping[str, str]) -> Changes:
-        """Compare the digests of papers."""
-        return cls(
-            added=tuple(sorted(now.keys() - known.keys())),
-            replaced=tuple(sorted(k for k in now.keys() & known.keys() if now[k] != known[k])),
-            gone=tuple(sorted(known.keys() - now.keys())),
-        )
-
-    def __bool__(self) -> bool:
-        """Whether anything changed."""
-        return bool(self.added or self.replaced or self.gone)
-
-    def __str__(self) -> str:
-        """Count and name them."""
-        parts = [
-            f"{len(papers)} paper{'s' if len(papers) != 1 else ''} {word} ({_names(papers)})"
-            for word, papers in asdict(self).items()
-            if papers
-        ]
-        return "; ".join(parts) or "no paper changed"
-
-
-def _names(papers: tuple[str, ...], shown: int = 5) -> str:
-    rest = len(papers) - shown
-    return ", ".join(papers[:shown]) + (f" and {rest} more" if rest > 0 else "")
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """What a model costs: milliseconds a prediction, and the megabytes of its folder."""
-
-    milliseconds: float
-    megabytes: float
-
-
-@dataclass(frozen=True)
-class Prospect:
-    """How a target of the new papers was predicted, before they were learned.
-
-    Attributes:
-        papers: Number of new papers (a collection counts as one).
-        champion: Mean loss of the champion, which never saw them.
-        challenger: Mean loss of the challenger, each paper left out in turn.
-        better_by: What the challenger is better by, with its interval.
-        coverage: Share of them that the champion's 90 % intervals covered.
-        surprise: Probability of scores this large where new papers come from where the others did;
-            NaN where none is in the champion's domain, and for stability.
-    """
-
-    papers: int
-    champion: float
-    challenger: float
-    better_by: Triple
-    coverage: float
-    surprise: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A target of a champion and a challenger on the papers that both know.
-
-    Losses are mean errors in nm or points, or minus the mean log likelihood, over papers.
-
-    Attributes:
-        target: Name of the target.
-        papers: Number of papers compared (a collection counts as one).
-        champion: Mean loss of the champion.
-        challenger: Mean loss of the challenger.
-        better_by: What the challenger is better by, with its interval.
-        margin: What it may be worse by.
-        coverage: Coverage of the intervals of both.
-        coverage_change: What they gained, with its interval.
-        width: Mean width of the intervals of both.
-        width_change: Share by which they grew, with its interval.
-        new: The same on the new papers, or None where there are none.
-    """
-
-    target: str
-    papers: int
-    champion: float
-    challenger: float
-    better_by: Triple
-    margin: float
-    coverage: tuple[float, float]
-    coverage_change: Triple
-    width: tuple[float, float]
-    width_change: Triple
-    new: Prospect | None
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether enough papers are compared."""
-        return self.papers >= FEWEST_PAPERS
-
-    @property
-    def is_better(self) -> bool:
-        """Whether the challenger is better for sure, on known or on new papers."""
-        new_too = self.new is not None and self.new.papers >= FEWEST_PAPERS
-        return (self.is_decided and self.better_by[1] > _ROUNDING) or (
-            new_too and self.new is not None and self.new.better_by[1] > _ROUNDING
-        )
-
-    def line(self) -> str:
-        """Say the comparison on one line."""
-        unit = f" {UNITS[self.target]}" if UNITS[self.target] else ""
-        what = "error" if UNITS[self.target] else "minus log likelihood"
-        value, low, high = self.better_by
-        return (
-            f"{NAMES[self.target]} ({self.papers} papers): {what} {self.champion:.3g} -> "
-            f"{self.challenger:.3g}{unit}, better by {value:.2g} [{low:.2g}, {high:.2g}], margin "
-            f"{self.margin:.2g}; coverage {self.coverage[0]:.3f} -> {self.coverage[1]:.3f}; width "
-            f"{self.width[0]:.3g} -> {self.width[1]:.3g}"
-        )
-
-    def new_line(self) -> str:
-        """Say what became of the new papers, on one line; empty where there are none."""
-        if self.new is None:
-            return ""
-        unit = f" {UNITS[self.target]}" if UNITS[self.target] else ""
-        what = "error" if UNITS[self.target] else "minus log likelihood"
-        chance = "" if math.isnan(self.new.surprise) else f"; surprise p = {self.new.surprise:.2g}"
-        return (
-            f"{NAMES[self.target]}, {self.new.papers} new papers before they were learned: {what} "
-            f"{self.new.champion:.3g}{unit} (challenger, each left out: "
-            f"{self.new.challenger:.3g}), covered {self.new.coverage:.2f}{chance}"
-        )
-
-
-@dataclass(frozen=True)
-class Check:
-    """One condition of the gate: what was asked, what was found, whether it holds."""
-
-    name: str
-    passed: bool
-    sentence: str
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether the challenger is promoted, and why.
-
-    Attributes:
-        changes: What changed in the data.
-        comparisons: One a target.
-        checks: All conditions.
-        promote: Whether it is promoted.
-        sentence: Why, or why not.
-    """
-
-    changes: Changes
-    comparisons: tuple[Comparison, ...]
-    checks: tuple[Check, ...]
-    promote: bool
-    sentence: str
-
-    @property
-    def failed(self) -> tuple[Check, ...]:
-        """The conditions that do not hold."""
-        return tuple(check for check in self.checks if not check.passed)
-
-    def lines(self) -> list[str]:
-        """Return the verdict with its figures as lines of text."""
-        lines = [f"Data: {self.changes}", f"Papers that both know, {INTERVAL:.0%} intervals:"]
-        lines += [comparison.line() for comparison in self.comparisons]
-        lines += [line for one in self.comparisons if (line := one.new_line())]
-        lines += [f"held back: {check.sentence}" for check in self.failed]
-        return [*lines, self.sentence]
-
-    def figures(self) -> dict[str, float]:
-        """Return the finite figures by key, for tracking."""
-        found: dict[str, float] = {}
-        for one in self.comparisons:
-            key = f"gate.{one.target}"
-            for name, value in asdict(one).items():
-                if name == "new" and one.new is not None:
-                    for part, number in asdict(one.new).items():
-                        found |= _flat(f"{key}.new.{part}", number)
-                else:
-                    found |= _flat(f"{key}.{name}", value)
-        return {**found, "gate.promote": float(self.promote)}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the verdict as JSON data, NaN and infinity as null."""
-        return _plain(asdict(self))  # type: ignore[no-any-return]
-
-
-def _flat(key: str, value: Any) -> dict[str, float]:
-    if isinstance(value, tuple):
-        ends = ("", "_lo", "_hi") if len(value) == 3 else ("_champion", "_challenger")  # noqa: PLR2004
-        pairs = {key + end: number for end, number in zip(ends, value, strict=True)}
-    else:
-        pairs = {key: value}
-    return {
-        name: float(number)
-        for name, number in pairs.items()
-        if isinstance(number, int | float) and math.isfinite(number)
-    }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
 
 # The comparison ------------------------------------------------------------------------------
 
@@ -322,10 +121,14 @@ def _compare(
     known = set(champion.papers.tolist()) - altered
     before = champion.of_papers(known)
     after = challenger.take(challenger.places_of(before.rows.tolist()))
+    prospect = _prospect(champion, challenger, new) if len(new.rows) else None
+    if not len(before.rows):
+        return Comparison(name, 0, *_UNKNOWN, prospect)
     bootstrap = PaperBootstrap.of(before.groups, before.share)
     loss = [bootstrap.mean_by_paper(one.loss)[0] for one in (before, after)]
     margin = ERROR_MARGIN * loss[0] if UNITS[name] else LIKELIHOOD_MARGIN
-    width = [_mean_width(bootstrap, one.width) for one in (before, after)]
+    widths = [_widths(name, one) for one in (before, after)]
+    width = [_mean_width(bootstrap, own) for own in widths]
     coverage = [bootstrap.mean_by_paper(one.covered)[0] for one in (before, after)]
     return Comparison(
         target=name,
@@ -337,8 +140,8 @@ def _compare(
         coverage=(coverage[0], coverage[1]),
         coverage_change=bootstrap.mean_by_paper(after.covered - before.covered, INTERVAL),
         width=(width[0], width[1]),
-        width_change=_growth(bootstrap, before.width, after.width),
-        new=_prospect(champion, challenger, new) if len(new.rows) else None,
+        width_change=_growth(bootstrap, *widths),
+        new=prospect,
     )
 
 
@@ -347,13 +150,19 @@ def _mean_width(bootstrap: PaperBootstrap, width: Floats) -> float:
 
 
 def _growth(bootstrap: PaperBootstrap, before: Floats, after: Floats) -> Triple:
-    """Return the share by which widths grew, with its interval; NaN where one is infinite."""
+    """Return the share by which widths grew (geometric mean over papers), with its interval."""
     if not (np.isfinite(before).all() and np.isfinite(after).all()):
         grew = math.inf if np.isfinite(before).all() else math.nan
         return grew, grew, grew
-    mean = bootstrap.mean_by_paper(before)[0]
-    value, low, high = bootstrap.mean_by_paper((after - before) / mean, INTERVAL)
+    least = np.finfo(float).tiny
+    ratio = np.log(np.maximum(after, least) / np.maximum(before, least))
+    value, low, high = np.expm1(bootstrap.mean_by_paper(ratio, INTERVAL)).tolist()
     return value, low, high
+
+
+def _widths(name: str, marks: Marks) -> Floats:
+    """Return the widths of intervals; those of a peak end where the data may."""
+    return np.minimum(marks.width, WIDEST_NM) if name == "pl" else marks.width
 
 
 def _prospect(champion: Marks, challenger: Marks, new: Marks) -> Prospect:
@@ -382,7 +191,7 @@ def surprise(known: Marks, new: Marks) -> float:
     random = np.random.default_rng(_SEED)
     keys = random.random((_PERMUTATIONS, len(every)))
     drawn = every[np.argpartition(keys, len(now) - 1, axis=1)[:, : len(now)]].mean(axis=1)
-    as_large = int((drawn >= now.mean() - _ROUNDING).sum())
+    as_large = int((drawn >= now.mean() - ROUNDING).sum())
     return (1 + as_large) / (1 + _PERMUTATIONS)
 
 
@@ -468,7 +277,7 @@ def _new_check(one: Comparison, new: Prospect, name: str) -> Check:
 def _is_worse(change: Triple, margin: float) -> bool:
     """Whether a change for the worse is beyond a margin and no chance."""
     value, _, high = change
-    return value < -margin - _ROUNDING and high < -_ROUNDING
+    return value < -margin - ROUNDING and high < -ROUNDING
 
 
 def _span(triple: Triple, sign: int) -> str:

@@ -11,10 +11,10 @@ from perovshell.errors import WorkspaceError
 from perovshell.model import Model
 from perovshell.pages import environment
 from perovshell.training.drift import Drift
-from perovshell.training.gate import NAMES, Comparison, Verdict
 from perovshell.training.marks import UNITS
 from perovshell.training.plots import as_svg
 from perovshell.training.train import TrainedModel
+from perovshell.training.verdict import NAMES, Comparison, Verdict
 from perovshell.workspace import write_atomically
 
 if TYPE_CHECKING:

@@ -22,11 +22,12 @@ from perovshell.data.dataset import Dataset
 from perovshell.errors import BacktestLeakError, InputError
 from perovshell.model import Model
 from perovshell.models.predictor import Predictor
-from perovshell.training.gate import Changes, judge
+from perovshell.training.gate import judge
 from perovshell.training.marks import Marks, Validated, prospective
 from perovshell.training.nested import FITTED, Problems, Settings
 from perovshell.training.replay_figures import POLICIES, Replay, Year
 from perovshell.training.train import recorded_settings, train
+from perovshell.training.verdict import Changes
 
 SETTINGS: Final = Settings(folds=20, repeats=1)
 """A validation of some seconds a year."""

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.training.figures import PaperBootstrap, Triple
-from perovshell.training.gate import FEWEST_PAPERS, NAMES, Verdict
 from perovshell.training.marks import UNITS, Marks
+from perovshell.training.verdict import FEWEST_PAPERS, NAMES, Verdict
 
 Floats = npt.NDArray[np.float64]
 

@@ -18,12 +18,13 @@ from perovshell.data.dataset import Dataset
 from perovshell.model import Model
 from perovshell.models.folder import read_validation
 from perovshell.training.drift import Drift, drift
-from perovshell.training.gate import Changes, Footprint, Verdict, judge
+from perovshell.training.gate import judge
 from perovshell.training.gate_report import write_gate_report
 from perovshell.training.marks import Validated, prospective
 from perovshell.training.nested import Settings
 from perovshell.training.tracking import track
 from perovshell.training.train import TrainedModel, recorded_settings, train
+from perovshell.training.verdict import Changes, Footprint, Verdict
 from perovshell.workspace import Workspace
 
 _TIMED_ROWS: Final = 25
@@ -117,7 +118,8 @@ def retrain(
         What was made; None where the champion was trained on this very dataset in the same way.
 
     Raises:
-        WorkspaceError: The workspace is not writable.
+        WorkspaceError: The workspace is not writable, or somebody else promoted another champion in
+            the meantime: the challenger is registered and not promoted.
         TrackingError: The tracking server refused or cannot be reached; the champion is unchanged,
             and retraining again goes on.
     """
@@ -140,7 +142,8 @@ def retrain(
             version = track(challenger, place, verdict, report.parent).version
     if version is not None and verdict.promote and challenger.model_id != place.champion_id:
         watched.say("promoting")
-        promote(place, challenger.model_id, verdict.sentence)
+        over = champion.info.model_id
+        promote(place, challenger.model_id, verdict.sentence, over=over)
     return Retraining(champion.info.model_id, challenger.model_id, verdict, moved, report, version)
 
 

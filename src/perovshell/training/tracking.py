@@ -20,9 +20,9 @@ from perovshell.registry import (
     version_of,
     version_with,
 )
-from perovshell.training.gate import Verdict
 from perovshell.training.plots import write_plots
 from perovshell.training.train import TrainedModel
+from perovshell.training.verdict import Verdict
 from perovshell.workspace import Workspace
 
 _OWNER = "perovshell.workspace"
