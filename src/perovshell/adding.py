@@ -16,7 +16,7 @@ from perovshell.data.paper_file import PaperEntry, read_papers
 from perovshell.data.validation import PAPERS
 from perovshell.errors import DatasetError, Fault, InputError, WorkspaceError
 from perovshell.models.predictor import Predictor
-from perovshell.papers import PaperStore
+from perovshell.papers import LONGEST_ID, PaperStore
 from perovshell.serve.intake import Review, review
 from perovshell.serve.intake_checks import Check
 from perovshell.workspace import Workspace, write_file
@@ -24,6 +24,15 @@ from perovshell.workspace import Workspace, write_file
 _PATTERNS: Final = ("*.yaml", "*.yml", "*.json")
 _SETTLED_SECONDS: Final = 2.0
 """A file of the inbox changed more recently may still be on its way."""
+
+
+class UnchangedError(InputError):
+    """All papers of a file are in the workspace already, word for word."""
+
+    def __init__(self, path: Path, papers: tuple[str, ...]) -> None:
+        """Name the papers."""
+        self.papers = papers
+        super().__init__(f"{path}: in the workspace already, word for word: {', '.join(papers)}")
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,8 @@ def propose(
 
     Raises:
         DatasetError: They break rules, alone or with the others; all faults are listed.
-        InputError: The file cannot be read, or all papers are in the workspace already.
+        InputError: The file cannot be read.
+        UnchangedError: All papers are in the workspace already.
     """
     entries = read_papers(path)
     store = PaperStore(place)
@@ -89,8 +99,7 @@ def propose(
     unchanged = tuple(one.paper_id for one in entries if known.get(one.paper_id) == one)
     changed = [one for one in entries if one.paper_id not in unchanged]
     if not changed:
-        msg = f"{path}: in the workspace already, word for word: {', '.join(unchanged)}"
-        raise InputError(msg)
+        raise UnchangedError(path, unchanged)
     # One that is damaged, and so not in use, can be replaced too.
     there = [one.paper_id for one in changed if store.path_of(one.paper_id).exists()]
     faults = _identity_faults(changed, in_use.dataset, {*known, *there}, replace=replace)
@@ -113,6 +122,9 @@ def _identity_faults(
     faults = []
     for entry in entries:
         file, line = entry.place(PAPERS, 0, "paper_id")
+        if len(entry.paper_id) > LONGEST_ID:
+            rule = f"too long for a file name; at most {LONGEST_ID} characters"
+            faults.append(Fault(file, line, "paper_id", entry.paper_id, rule))
         if entry.paper_id in names and not replace:
             rule = "in the data already; a correction of it needs --replace"
             faults.append(Fault(file, line, "paper_id", entry.paper_id, rule))
@@ -132,15 +144,21 @@ def _nearest(name: str, names: Iterable[str]) -> str:
     return f"; nearest: {', '.join(close)}" if close else ""
 
 
-def accept(proposal: Proposal, place: Workspace, *, replace: bool = False) -> list[Path]:
+def accept(
+    proposal: Proposal, place: Workspace, base: Dataset, *, replace: bool = False
+) -> list[Path]:
     """Write proposed papers, each in one step; return their files.
 
     Raises:
+        DatasetError: They break a rule beside what somebody else added in the meantime.
         InputError: Somebody else added one of them in the meantime.
         WorkspaceError: The workspace is not writable.
     """
     store = PaperStore(place)
+    names = {entry.paper_id for entry in proposal.entries}
     with place.locked("papers", wait=True):
+        others = [one for one in store.in_use(base).entries if one.paper_id not in names]
+        base.with_papers([*others, *proposal.entries])
         return [store.put(entry, replace=replace) for entry in proposal.entries]
 
 
@@ -162,14 +180,12 @@ class Taken:
         return f"{self.file}: rejected: {self.reason.splitlines()[0]}"
 
 
-def take_in(
-    inbox: Path, place: Workspace, base: Dataset, predictor: Predictor | None
-) -> list[Taken]:
+def take_in(inbox: Path, place: Workspace, base: Dataset, predictor: Predictor) -> list[Taken]:
     """Take in the paper files of a folder that nobody watches.
 
-    What is taken in is moved to `added/` in the folder; what is not, to `rejected/`, with the
-    reasons beside it. Nothing is accepted that a person would have been asked about: a value
-    outside the 99 % interval is a reason to reject.
+    What is taken in (or was, before the file could be moved) is moved to `added/` in the folder;
+    what is not, to `rejected/`, with the reasons beside it. Nothing is accepted that a person would
+    have been asked about: a value outside the 99 % interval is a reason to reject.
 
     Raises:
         InputError: There is no such folder.
@@ -185,18 +201,27 @@ def take_in(
         return [_take_in(path, place, base, predictor) for path in settled]
 
 
-def _take_in(path: Path, place: Workspace, base: Dataset, predictor: Predictor | None) -> Taken:
+def _take_in(path: Path, place: Workspace, base: Dataset, predictor: Predictor) -> Taken:
     try:
-        proposal = propose(path, place, base, predictor)
-        proposal.refuse_outliers(path)
-        accept(proposal, place)
+        papers = _accepted(path, place, base, predictor)
     except InputError as error:
         target = _free(path.parent / "rejected" / path.name)
         write_file(target.with_name(f"{target.name}.reasons.txt"), str(error))
         _move(path, target)
         return Taken(path.name, (), str(error))
     _move(path, _free(path.parent / "added" / path.name))
-    return Taken(path.name, tuple(entry.paper_id for entry in proposal.entries), "")
+    return Taken(path.name, papers, "")
+
+
+def _accepted(path: Path, place: Workspace, base: Dataset, predictor: Predictor) -> tuple[str, ...]:
+    """Take in one file; return its papers, those that are in the workspace already too."""
+    try:
+        proposal = propose(path, place, base, predictor)
+    except UnchangedError as error:
+        return error.papers
+    proposal.refuse_outliers(path)
+    accept(proposal, place, base)
+    return (*proposal.unchanged, *(entry.paper_id for entry in proposal.entries))
 
 
 def _free(path: Path) -> Path:

@@ -23,6 +23,7 @@ from perovshell.registry import (
     TrackingError,
     Version,
     download,
+    is_embedded,
     is_tracked,
     tracking,
     version_with,
@@ -105,7 +106,10 @@ def align(place: Workspace) -> str:
         return ""
     fetch(place, version)
     why = f"follows the registry's champion, version {version.number}"
-    place.set_champion(version.model_id, why, version.number)
+    if place.comes_after(version.model_id):
+        place.roll_back(why)
+    else:
+        place.set_champion(version.model_id, why, version.number)
     return f"The champion is now {version.model_id}: version {version.number} of the registry."
 
 
@@ -192,6 +196,9 @@ def roll_back(place: Workspace, why: str) -> Promotion:
 def resolve(place: Workspace, name: str) -> tuple[str, str | None]:
     """Return model id and registered version of a model, its folder being in the workspace.
 
+    A model that was trained without tracking has no version: where others share the registry, it
+    is refused.
+
     Raises:
         WorkspaceError: There is no such model, or the registry does not know it.
         TrackingError: The registry cannot be reached.
@@ -205,6 +212,8 @@ def resolve(place: Workspace, name: str) -> tuple[str, str | None]:
     with tracking(place, _UNCHANGED) as mlflow:
         registered = versions(mlflow)
     found = next((one for one in registered if name in {one.number, one.model_id}), None)
+    if found is None and is_embedded(place) and name in place.model_ids():
+        return name, None
     if found is None:
         numbers = ", ".join(f"{one.number} ({one.model_id})" for one in registered) or "none"
         msg = f"model {name!r}: not in the registry {place.tracking_uri}; known: {numbers}"
@@ -235,10 +244,15 @@ def _refuse_if_changed(place: Workspace, model_id: str, over: str) -> None:
 
 
 def _move_alias(place: Workspace, version: str | None) -> None:
-    if version is None:
+    """Move the alias to a version; an unregistered model leaves the workspace's own without one."""
+    if not is_tracked(place):
         return
     with tracking(place, _UNCHANGED) as mlflow:
         client = mlflow.MlflowClient()
+        if version is None:
+            if version_with(mlflow, CHAMPION) is not None:
+                client.delete_registered_model_alias(NAME, CHAMPION)
+            return
         client.set_registered_model_alias(NAME, CHAMPION, version)
         challenger = version_with(mlflow, CHALLENGER)
         if challenger is not None and challenger.number == version:

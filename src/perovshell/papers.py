@@ -22,7 +22,8 @@ from perovshell.workspace import Workspace, write_atomically
 
 _SEAL: Final = "# perovshell paper, SHA-256 of the lines below: "
 _SEALED: Final = re.compile(rf"{_SEAL}([0-9a-f]{{64}})\n(.*)", re.DOTALL)
-_LONGEST: Final = 100
+LONGEST_ID: Final = 95
+"""Longest name of a paper, as it stands in a file name."""
 _CHANGED = (
     "the file is damaged, or was changed by hand; add the paper again with --replace, or remove it"
 )
@@ -115,8 +116,8 @@ class PaperStore:
             WorkspaceError: The workspace is not writable.
         """
         path = self.path_of(entry.paper_id)
-        if len(path.name) > _LONGEST:
-            msg = f"paper_id {entry.paper_id!r}: too long for a file name; at most {_LONGEST - 5}"
+        if len(path.stem) > LONGEST_ID:
+            msg = f"paper_id {entry.paper_id!r}: too long for a file name; at most {LONGEST_ID}"
             raise InputError(msg)
         if path.exists() and not replace:
             msg = f"paper {entry.paper_id}: in the workspace already; a correction needs --replace"

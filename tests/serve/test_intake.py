@@ -605,4 +605,4 @@ def test_outliers_are_the_checks_that_need_an_acceptance() -> None:
 def test_check_is_said_on_one_line() -> None:
     check = Check("a", "pl_peak_nm", "690 nm", "90 % interval 1 to 2 nm", "why?", is_outlier=True)
     assert str(check) == ("outlier: a, pl_peak_nm 690 nm: expected 90 % interval 1 to 2 nm; why?")
-    assert str(dataclasses.replace(check, is_outlier=False)).startswith("check: a, ")
+    assert str(dataclasses.replace(check, is_outlier=False)).startswith("please check: a, ")

@@ -99,7 +99,7 @@ def test_the_verdict_is_said_with_its_figures(learned):
     for what in ("PL peak (", "PLQY (", "lifetime (", "stability gain ("):
         assert what in said
     assert "new papers before they were learned" in said
-    assert "Promoted: nothing is worse beyond its margin" in said
+    assert "Promoted: nothing is shown to be worse beyond" in said
     assert "Registered in MLflow as perovshell version 2" in said
 
 
@@ -173,3 +173,21 @@ def test_papers_that_surprise_keep_the_champion(home, learned, dataset):
     home.run("models", "promote", "3", "--why", "they were right")
     assert home.champion.info.dataset["papers"] == 194
     assert "@challenger" not in home.run("models", "list")
+
+
+def test_what_was_rolled_back_is_not_trained_again(home, learned):
+    home.run("models", "promote", "2", "--why", "to go back from")
+    home.run("data", "remove", "odd3", "--why", "no more odd papers")
+    for number in range(3):
+        home.run("data", "remove", f"odd{number}", "--why", "no more odd papers")
+    home.run("models", "rollback", "--why", "to the odd ones")
+    home.run("models", "promote", "1", "--why", "the first again")
+    said = home.run("retrain")
+    assert "Version 2" in said
+    assert "promoted, and taken back since" in said
+    assert home.place.promotions[-1].why == "the first again"
+
+
+def test_papers_are_not_taken_in_by_a_dry_run(home, learned):
+    said = home.run("retrain", "--dry-run", "--inbox", str(home.root), code=2)
+    assert "give one of them" in said

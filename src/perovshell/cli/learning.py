@@ -20,10 +20,11 @@ from perovshell.cli.options import (
     progress,
     read_dataset,
 )
+from perovshell.errors import InputError
 from perovshell.workspace import Workspace
 
 if TYPE_CHECKING:
-    from perovshell.adding import Proposal
+    from perovshell.adding import Proposal, Taken
     from perovshell.training.retrain import Retraining
 
 commands = typer.Typer()
@@ -64,7 +65,7 @@ def add(
     if not (yes or as_json or typer.confirm("Add this?", err=True)):
         typer.echo("Nothing is added.")
         raise typer.Exit(SOME_FAILED)
-    paths = adding.accept(proposal, place, replace=replace)
+    paths = adding.accept(proposal, place, base, replace=replace)
     if as_json:
         typer.echo(json.dumps(_said(proposal, paths)))
         return
@@ -87,7 +88,7 @@ def _show(proposal: Proposal) -> None:
         for line in one.known:
             typer.echo(f"  known: {line}")
         for check in one.checks:
-            typer.echo(f"  {'outlier' if check.is_outlier else 'please check'}: {check}")
+            typer.echo(f"  {check}")
     for entry in proposal.entries:
         if entry.withdrawn:
             typer.echo(f"{entry.paper_id}: withdrawn ({entry.withdrawn})")
@@ -115,6 +116,9 @@ def retrain(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Compare and report, but register nothing.")
     ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also where the data was learned and judged before.")
+    ] = False,
     wait: WaitOption = False,
     jobs: JobsOption = 2,
     as_json: JsonOption = False,
@@ -124,23 +128,33 @@ def retrain(
     from perovshell.training import retrain as retraining
     from perovshell.training.nested import FITTED
 
-    place = Workspace.locate(workspace)
-    base = read_dataset(data)
-    taken = []
-    if inbox is not None:
-        taken = take_in(inbox, place, base, champion_predictor(place))
-        for one in taken:
-            typer.echo(str(one), err=True)
+    if dry_run and inbox is not None:
+        msg = "retrain: --inbox takes papers in, --dry-run changes nothing: give one of them"
+        raise InputError(msg)
+    place, base = Workspace.locate(workspace), read_dataset(data)
+    made, taken = None, []
     with place.locked("models", wait=wait):
-        dataset = dataset_in_use(place, data)
         champion = retraining.champion_of(place, follow=not dry_run)
-        steps = retraining.settings_of(champion).folds * len(FITTED)
-        with progress("Validating by paper", steps) as advance:
-            watched = retraining.Watched(_say, lambda: advance(1))
-            made = retraining.retrain(
-                place, dataset, champion, jobs=jobs, dry_run=dry_run, watched=watched
-            )
-    _say_retrained(made, place, dry_run=dry_run, as_json=as_json)
+        if inbox is not None:
+            taken = take_in(inbox, place, base, champion.predictor)
+            _say_taken(taken)
+        dataset = dataset_in_use(place, data)
+        reason = "" if again else retraining.reason_not_to(place, dataset, champion)
+        if not reason:
+            steps = retraining.settings_of(champion).folds * len(FITTED)
+            with progress("Validating by paper", steps) as advance:
+                watched = retraining.Watched(_say, lambda: advance(1))
+                made = retraining.retrain(
+                    place, dataset, champion, jobs=jobs, dry_run=dry_run, watched=watched
+                )
+    if as_json:
+        said = {"challenger": None, "reason": reason} if made is None else made.to_json()
+        files = [vars(one) for one in taken]
+        typer.echo(json.dumps({**said, "now_champion": place.champion_id, "inbox": files}))
+    elif made is None:
+        typer.echo(reason)
+    else:
+        _say_retrained(made, place, dry_run=dry_run)
     if any(not one.papers for one in taken):
         raise typer.Exit(SOME_FAILED)
 
@@ -149,16 +163,12 @@ def _say(stage: str) -> None:
     typer.echo(f"\rretrain: {stage}", err=True)
 
 
-def _say_retrained(
-    made: Retraining | None, place: Workspace, *, dry_run: bool, as_json: bool
-) -> None:
-    if as_json:
-        said = {"challenger": None} if made is None else made.to_json()
-        typer.echo(json.dumps({**said, "now_champion": place.champion_id}))
-        return
-    if made is None:
-        typer.echo(f"The champion {place.champion_id} was trained on this very data.")
-        return
+def _say_taken(taken: list[Taken]) -> None:
+    for one in taken:
+        typer.echo(str(one), err=True)
+
+
+def _say_retrained(made: Retraining, place: Workspace, *, dry_run: bool) -> None:
     for line in made.lines():
         typer.echo(line)
     if made.version is not None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
@@ -41,6 +41,7 @@ class Dataset:
         reader: The formula reader with the ion and shell tables.
         rows: The rows all of it was made of, by the names of `TABLES`.
         distinct: Pairs of paper_ids that are said not to be copies of one another.
+        older: For a paper that supersedes others, their names.
     """
 
     papers: Mapping[str, Paper]
@@ -49,6 +50,7 @@ class Dataset:
     reader: FormulaReader
     rows: Mapping[str, tuple[Row, ...]]
     distinct: frozenset[frozenset[str]] = frozenset()
+    older: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def bundled(cls) -> Dataset:
@@ -111,7 +113,9 @@ class Dataset:
         if faults:
             raise DatasetError(faults)
         in_order = merge(self.rows, sorted(entries, key=lambda own: own.paper_id))
-        return _build(in_order.rows, self.reader, distinct)
+        return replace(
+            _build(in_order.rows, self.reader, distinct), older={**self.older, **merged.older}
+        )
 
     def subset(self, paper_ids: Collection[str]) -> Dataset:
         """Return the part of some papers; its tests keep their numbers.
@@ -137,6 +141,7 @@ class Dataset:
             reader=_naming(self.reader, samples),
             rows=rows,
             distinct=self.distinct,
+            older={name: own for name, own in self.older.items() if name in wanted},
         )
 
     def entry(self, paper_id: str) -> PaperEntry:

@@ -23,12 +23,14 @@ class Merged:
         rows: Rows by table: those of the dataset that stay, then those of the entries.
         origins: For each row by table, the entry it comes from and its index there.
         distinct: Pairs of paper_ids that the entries say are no copies.
+        older: For each entry that supersedes papers, their names, and those of what they supersede.
         faults: What the entries contradict one another in.
     """
 
     rows: Mapping[str, tuple[Row, ...]]
     origins: Mapping[str, Sequence[_Origin]]
     distinct: frozenset[frozenset[str]]
+    older: Mapping[str, frozenset[str]]
     faults: tuple[Fault, ...]
 
     def locate(self, table: str, row: int, column: str) -> tuple[str, int]:
@@ -78,6 +80,7 @@ def merge(rows: Mapping[str, Sequence[Row]], entries: Sequence[PaperEntry]) -> M
         rows={name: tuple(row for row, _ in own) for name, own in sources.items()},
         origins={name: [origin for _, origin in own] for name, own in sources.items()},
         distinct=frozenset(frozenset((e.paper_id, name)) for e in kept for name in e.distinct_from),
+        older={e.paper_id: frozenset(_all_older(e.paper_id, older)) for e in kept if e.supersedes},
         faults=tuple(faults),
     )
 

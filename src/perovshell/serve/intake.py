@@ -68,8 +68,8 @@ def review(dataset: Dataset, paper_id: str, predictor: Predictor | None) -> Revi
     Args:
         dataset: The dataset with the paper merged into it.
         paper_id: The paper.
-        predictor: The champion, trained without the paper; None where there is no champion, and
-            the values are then held against physics alone.
+        predictor: The champion, best trained without the paper (one that is replaced it has seen);
+            None where there is no champion, and the values are then held against physics alone.
 
     Raises:
         InputError: The dataset has no such paper.
@@ -101,8 +101,29 @@ def _checks(
     of_samples = SampleChecks(samples, Halides(dataset.reader), optics)
     for name, sample in samples.items():
         yield from of_samples.of(sample)
+        yield from _copy_of_another_paper(sample, dataset)
         for test in tests[name]:
             yield from checks_of_test(test, predictor)
+
+
+def _copy_of_another_paper(sample: Sample, dataset: Dataset) -> Iterator[Check]:
+    """Yield whether another paper has the same numbers: it may be the same study, read twice."""
+    if sample.core is None or math.isnan(sample.pl_peak_nm) or math.isnan(sample.plqy_percent):
+        return
+    same = (sample.core.key, sample.shell, sample.pl_peak_nm, sample.plqy_percent)
+    for other in dataset.samples.values():
+        if other.paper_id == sample.paper_id or other.core is None:
+            continue
+        if (other.core.key, other.shell, other.pl_peak_nm, other.plqy_percent) == same:
+            yield Check(
+                sample.sample_id,
+                "sample_id",
+                f"PL {sample.pl_peak_nm:g} nm, PLQY {sample.plqy_percent:g} %",
+                f"other numbers than those of {other.sample_id}",
+                f"the same study as {other.paper_id}? Then it belongs into supersedes",
+                is_outlier=False,
+            )
+            return
 
 
 # How it was read ------------------------------------------------------------------------------

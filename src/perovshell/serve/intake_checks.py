@@ -45,7 +45,7 @@ class Check:
 
     def __str__(self) -> str:
         """Say all of it on one line."""
-        kind = "outlier" if self.is_outlier else "check"
+        kind = "outlier" if self.is_outlier else "please check"
         where = f"{kind}: {self.sample_id}, {self.column} {self.value}"
         return f"{where}: expected {self.expected}; {self.reason}"
 

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.records import Sample
 from perovshell.models.evidence import Literature
 from perovshell.models.predictor import Predictor
 from perovshell.training.calibration import (
@@ -22,7 +21,7 @@ from perovshell.training.calibration import (
     covered_rows,
     lower_bounds,
 )
-from perovshell.training.domains import domain_of, samples_of
+from perovshell.training.domains import is_inside
 from perovshell.training.figures import WIDENED, Figures, PaperBootstrap
 from perovshell.training.headline import bound_figures, bound_gain, errors
 from perovshell.training.learners import bounds_in_unit, to_unit
@@ -271,8 +270,13 @@ def by_domain(
         problem: RegressionProblem = getattr(problems, target)
         samples = [dataset.samples[sample_id] for sample_id in problem.sample_ids]
         known = np.flatnonzero([s.core is not None and not s.core.is_metal for s in samples])
+        reach = predictor.domains[domain].reach
         inside = np.array(
-            [is_inside(predictor, domain, samples[row], dataset) for row in known], dtype=bool
+            [
+                is_inside(domain, samples[row], dataset, predictor.literature, reach)
+                for row in known
+            ],
+            dtype=bool,
         )
         error = errors(target, problem, results[target])
         covered, width = covered_rows(target, problem, results[target])
@@ -291,18 +295,6 @@ def by_domain(
                 }
             )
     return rows
-
-
-def is_inside(predictor: Predictor, target: str, sample: Sample, dataset: Dataset) -> bool:
-    """Return whether a sample is inside the domain of a target that the other papers make."""
-    assert sample.core is not None
-    literature, item = predictor.literature, combination_of(sample)
-    others = [s for s in samples_of(target, dataset) if s.paper_id != sample.paper_id]
-    domain = domain_of(target, others, literature, predictor.domains[target].reach)
-    papers = np.array([row["paper_id"] for row in literature.samples])
-    distance = np.where(papers == sample.paper_id, np.inf, literature.distances(item))
-    nearest = literature.nearest_of(target, distance)
-    return not domain.outside(item, literature.fractions(sample.core), nearest)
 
 
 def strange_requests(predictor: Predictor) -> list[dict[str, Any]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
-from perovshell.models.evidence import FEWEST_SIZES, Domain, Literature
+from perovshell.models.evidence import FEWEST_SIZES, Domain, Literature, finite_or_none
 from perovshell.training.problems import combination_of, papers_by
 
 REACH_SHARE: Final = 0.95
@@ -25,6 +25,29 @@ def domains_of(dataset: Dataset, literature: Literature) -> dict[str, Domain]:
         samples = samples_of(target, dataset)
         domains[target] = domain_of(target, samples, literature, _reach(samples, literature))
     return domains
+
+
+def is_inside(
+    target: str, sample: Sample, dataset: Dataset, literature: Literature, reach: float
+) -> bool:
+    """Return whether a sample is inside the domain of a target that the other papers make.
+
+    Args:
+        target: One of `TARGETS`.
+        sample: The sample; a definite core that is no metal is needed to be inside.
+        dataset: The dataset.
+        literature: Its literature.
+        reach: Reach of the domain.
+    """
+    if sample.core is None or sample.core.is_metal:
+        return False
+    others = [s for s in samples_of(target, dataset) if s.paper_id != sample.paper_id]
+    domain = domain_of(target, others, literature, reach)
+    item = combination_of(sample)
+    papers = np.array([row["paper_id"] for row in literature.samples])
+    distance = np.where(papers == sample.paper_id, np.inf, literature.distances(item))
+    nearest = literature.nearest_of(target, distance)
+    return not domain.outside(item, literature.fractions(sample.core), nearest)
 
 
 def samples_of(target: str, dataset: Dataset) -> list[Sample]:
@@ -69,3 +92,24 @@ def _reach(samples: Sequence[Sample], literature: Literature) -> float:
         others = distance[usable & (papers != sample.paper_id)]
         nearest.setdefault(sample.paper_id, []).append(float(others.min()))
     return float(np.quantile([max(found) for found in nearest.values()], REACH_SHARE))
+
+
+def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
+    """Return the samples with an exact core as evidence: JSON data for the model folder."""
+    tested = {test.sample.sample_id for test in dataset.tests}
+    return [
+        {
+            "sample_id": sample.sample_id,
+            "paper_id": sample.paper_id,
+            "paper": dataset.papers[sample.paper_id].label,
+            "core": sample.core.formula,
+            "shell": sample.shell,
+            "structure": sample.structure,
+            "pl_peak_nm": finite_or_none(sample.pl_peak_nm) if sample.role == "core" else None,
+            "plqy_percent": finite_or_none(sample.plqy_percent) if sample.role == "core" else None,
+            "plqy_bound": sample.plqy_bound,
+            "tested": sample.sample_id in tested,
+        }
+        for sample in dataset.samples.values()
+        if sample.core is not None
+    ]

@@ -116,19 +116,21 @@ def drift(
         new: The new papers.
         request_log: Log of the prediction service; need not exist.
     """
-    columns = list(_columns(dataset, featurizer))
+    known = {dataset.group_of(paper) for paper in dataset.papers.keys() - new}
+    groups = {dataset.group_of(paper) for paper in new} - known
+    columns = _columns(dataset, featurizer)
     compared = [
-        (name, unit, *_sides(values, papers, new)) for name, unit, values, papers in columns
+        (name, unit, *_sides(values, papers, groups)) for name, unit, values, papers in columns
     ]
     tested = [
-        (name, unit, known, now)
-        for name, unit, known, now in compared
-        if len(now) >= FEWEST_PAPERS and len(known) >= FEWEST_PAPERS and np.ptp([*known, *now]) > 0
+        (name, unit, before, now)
+        for name, unit, before, now in compared
+        if min(len(now), len(before)) >= FEWEST_PAPERS and np.ptp([*before, *now]) > 0
     ]
-    chances = _corrected(np.array([_chance(known, now) for *_, known, now in tested]))
+    chances = _corrected(np.array([_chance(before, now) for *_, before, now in tested]))
     moved = [
-        Moved(name, unit, float(known.mean()), float(now.mean()), float(chance))
-        for (name, unit, known, now), chance in zip(tested, chances, strict=True)
+        Moved(name, unit, float(before.mean()), float(now.mean()), float(chance))
+        for (name, unit, before, now), chance in zip(tested, chances, strict=True)
         if chance <= FALSE_DISCOVERIES
     ]
     return Drift(
@@ -143,16 +145,16 @@ def drift(
 def _columns(
     dataset: Dataset, featurizer: Featurizer
 ) -> Iterator[tuple[str, str, Floats, npt.NDArray[np.str_]]]:
-    """Yield name, unit, values and papers of each descriptor and target."""
+    """Yield name, unit, values and papers (a collection as one) of each descriptor and target."""
     samples = [sample for sample in dataset.samples.values() if sample.core is not None]
-    papers = np.array([sample.paper_id for sample in samples])
+    papers = np.array([dataset.group_of(sample.paper_id) for sample in samples])
     matrix = featurizer.matrix([combination_of(sample) for sample in samples])
     for place, descriptor in enumerate(featurizer.descriptors):
         yield descriptor.name, descriptor.unit, matrix[:, place], papers
     for name, unit in (("pl_peak_nm", "nm"), ("plqy_percent", "%")):
         values = [getattr(one, name) if one.role == "core" else math.nan for one in samples]
         yield name, unit, np.array(values), papers
-    tests = [(test.gain(), test.sample.paper_id) for test in dataset.tests]
+    tests = [(test.gain(), dataset.group_of(test.sample.paper_id)) for test in dataset.tests]
     gains = [(gain.low, paper) for gain, paper in tests if gain is not None and gain.low > 0]
     lows = np.log10(np.array([low for low, _ in gains]))
     yield "lower end of the stability gain, log10", "", lows, np.array([p for _, p in gains])

@@ -18,6 +18,7 @@ from perovshell.data.dataset import Dataset
 from perovshell.models.evidence import Literature
 from perovshell.training import diagnostics
 from perovshell.training import problems as made
+from perovshell.training.domains import literature_rows
 from perovshell.training.effects import shell_effect
 from perovshell.training.figures import Figures, PaperBootstrap
 from perovshell.training.folds import folds_of
@@ -38,7 +39,7 @@ from perovshell.training.problems import RegressionProblem
 from perovshell.training.rivals import compare_gains, compare_lifetimes
 from perovshell.training.rungs import SPLITS, rung_splits
 from perovshell.training.simulation import simulated_bounds, simulated_coverage
-from perovshell.training.train import final_fit, literature_rows, problems_of, recorded_settings
+from perovshell.training.train import final_fit, problems_of, recorded_settings
 
 Floats = npt.NDArray[np.float64]
 Step = Callable[[int], None]

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
+from perovshell.models.evidence import Literature
 from perovshell.models.folder import TARGETS
 from perovshell.models.predictor import Predictor
 from perovshell.models.spread import normalised_quantiles
@@ -28,6 +29,7 @@ from perovshell.training.calibration import (
     largest_residual,
     lower_bounds,
 )
+from perovshell.training.domains import domains_of, is_inside, literature_rows
 from perovshell.training.figures import LEVEL, WIDENED
 from perovshell.training.headline import errors, row_likelihood
 from perovshell.training.learners import bounded_error, bounds_in_unit, to_unit
@@ -38,6 +40,8 @@ Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 UNITS: Final = {"pl": "nm", "plqy": "points", "lifetime": "", "gain": ""}
 """Units of losses: the error, or minus the log likelihood."""
+_DOMAINS: Final = {"pl": "PL", "plqy": "PLQY"}
+"""Domains of the targets that have scores."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Marks:
         covered: 1 where the 90 % interval (stability: the lower bound, for certain) holds, else 0.
         width: Width of the 90 % interval in nm or points; stability: how far the lower bound lies
             below the prediction, in log units.
-        score: Residual over its difficulty; NaN for stability, whose residuals are intervals.
+        score: Residual over its difficulty; NaN outside the domain that the other papers make, and
+            for stability, whose residuals are intervals.
     """
 
     rows: npt.NDArray[np.str_]
@@ -130,8 +135,21 @@ def validated(dataset: Dataset, problems: Problems, results: Mapping[str, OutOfF
     for name in TARGETS:
         problem, result = getattr(problems, name), results[name]
         found = _left_out(name, problem, result)
-        marks[name] = _marks(problem, row_names(dataset, problem), *found).take(result.tested)
+        made = _marks(problem, row_names(dataset, problem), *found).take(result.tested)
+        marks[name] = _within_domain(name, made, dataset, problems)
     return Validated(dict(dataset.digests), marks)
+
+
+def _within_domain(name: str, marks: Marks, dataset: Dataset, problems: Problems) -> Marks:
+    """Keep the scores of rows that lie in the domain which the other papers make."""
+    if name not in _DOMAINS:
+        return marks
+    literature = Literature(literature_rows(dataset), problems.featurizer.reader)
+    target = _DOMAINS[name]
+    reach = domains_of(dataset, literature)[target].reach
+    samples = [dataset.samples[row] for row in marks.rows.tolist()]
+    inside = [is_inside(target, sample, dataset, literature, reach) for sample in samples]
+    return replace(marks, score=np.where(inside, marks.score, np.nan))
 
 
 def prospective(
@@ -223,7 +241,7 @@ def _regression(name: str, problem: RegressionProblem, predictor: Predictor) -> 
 
 def _in_domain(name: str, problem: RegressionProblem, predictor: Predictor) -> list[bool]:
     """Return whether the model's domain of the target holds each row, shape (n,)."""
-    target, known = {"pl": "PL", "plqy": "PLQY"}[name], predictor.literature
+    target, known = _DOMAINS[name], predictor.literature
     return [
         item.core is not None and not predictor.outside_of(target, item, known.distances(item))
         for item in problem.items

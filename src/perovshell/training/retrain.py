@@ -17,12 +17,13 @@ from perovshell.championship import align, promote
 from perovshell.data.dataset import Dataset
 from perovshell.model import Model
 from perovshell.models.folder import read_validation
+from perovshell.registry import Version, is_tracked, tracking, versions
 from perovshell.training.drift import Drift, drift
 from perovshell.training.gate import judge
 from perovshell.training.gate_report import write_gate_report
 from perovshell.training.marks import Validated, prospective
 from perovshell.training.nested import Settings
-from perovshell.training.tracking import track
+from perovshell.training.tracking import settings_tag, track
 from perovshell.training.train import TrainedModel, recorded_settings, train
 from perovshell.training.verdict import Changes, Footprint, Verdict
 from perovshell.workspace import Workspace
@@ -103,7 +104,7 @@ def retrain(
     jobs: int = 2,
     dry_run: bool = False,
     watched: Watched | None = None,
-) -> Retraining | None:
+) -> Retraining:
     """Train a challenger, compare it with the champion, and promote it if it is not worse.
 
     Args:
@@ -114,9 +115,6 @@ def retrain(
         dry_run: Whether nothing but the report is to be written.
         watched: Who is told how far it is.
 
-    Returns:
-        What was made; None where the champion was trained on this very dataset in the same way.
-
     Raises:
         WorkspaceError: The workspace is not writable, or somebody else promoted another champion in
             the meantime: the challenger is registered and not promoted.
@@ -125,9 +123,6 @@ def retrain(
     """
     watched = watched or Watched()
     settings = settings_of(champion, jobs)
-    same_data = champion.info.dataset["hash"] == dataset.content_hash
-    if same_data and champion.info.settings == _as_json(recorded_settings(settings)):
-        return None
     with _folder_for(place, dry_run=dry_run) as models:
         watched.say("training the challenger")
         challenger = train(dataset, models, settings, watched.advance)
@@ -139,7 +134,8 @@ def retrain(
         version = None
         if not dry_run:
             watched.say("registering")
-            version = track(challenger, place, verdict, report.parent).version
+            known = champion.info.model_id
+            version = track(challenger, place, verdict, report.parent, compared_with=known).version
     if version is not None and verdict.promote and challenger.model_id != place.champion_id:
         watched.say("promoting")
         over = champion.info.model_id
@@ -147,16 +143,63 @@ def retrain(
     return Retraining(champion.info.model_id, challenger.model_id, verdict, moved, report, version)
 
 
+def reason_not_to(place: Workspace, dataset: Dataset, champion: Model) -> str:
+    """Return why a retraining would find nothing new; empty where it may.
+
+    The same data gives the same challenger. It is the champion itself, or was compared with this
+    champion before: held back, or promoted and taken back since. One that was to be promoted and
+    never was, since that was interrupted, is no reason.
+
+    Raises:
+        TrackingError: The registry cannot be reached.
+    """
+    settings = recorded_settings(settings_of(champion))
+    same_data = champion.info.dataset["hash"] == dataset.content_hash
+    if same_data and champion.info.settings == _as_json(settings):
+        return f"The champion {champion.info.model_id} was trained on this very data."
+    known = _judged_before(place, dataset, champion.info.model_id, settings_tag(settings))
+    if known is None:
+        return ""
+    crowned = any(one.model_id == known.model_id for one in place.promotions)
+    fate = "promoted, and taken back since" if crowned else "held back"
+    return (
+        f"Version {known.number} ({known.model_id}) was trained on this very data, compared with "
+        f"the champion {champion.info.model_id}, and {fate}. 'models promote {known.number}' makes "
+        "it champion all the same."
+    )
+
+
+def _judged_before(
+    place: Workspace, dataset: Dataset, champion_id: str, settings: str
+) -> Version | None:
+    if not is_tracked(place):
+        return None
+    asked = {
+        "dataset_hash": dataset.content_hash,
+        "compared_with": champion_id,
+        "settings": settings,
+    }
+    crowned = {one.model_id for one in place.promotions}
+    with tracking(place, "nothing is changed") as mlflow:
+        registered = versions(mlflow)
+    for one in registered:
+        is_same = all(one.tags.get(key) == value for key, value in asked.items())
+        if is_same and (one.tags.get("promote") != "true" or one.model_id in crowned):
+            return one
+    return None
+
+
 def compare(
     champion: Model, challenger: TrainedModel, dataset: Dataset, place: Workspace
 ) -> tuple[Verdict, Drift]:
     """Judge a challenger and say how its new papers differ."""
     known = Validated.from_arrays(read_validation(champion.folder))
-    changes = Changes.between(known.digests, challenger.validated.digests)
+    changes = Changes.between(known.digests, challenger.validated.digests, dataset.older)
     added = set(changes.added)
     new = prospective(dataset, challenger.problems, champion.predictor, added)
     other = Model.from_folder(challenger.folder)
-    verdict = judge(known, challenger.validated, new, footprints(champion, other))
+    costs = footprints(champion, other)
+    verdict = judge(known, challenger.validated, new, costs, changes)
     altered = added | set(changes.replaced)
     moved = drift(dataset, challenger.problems.featurizer, altered, place.request_log)
     return verdict, moved

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,8 @@ def track(
     workspace: Workspace,
     verdict: Verdict | None = None,
     report: Path | None = None,
+    *,
+    compared_with: str = "",
 ) -> Registered:
     """Log a training run and register its model.
 
@@ -56,6 +60,7 @@ def track(
         workspace: The workspace.
         verdict: How it compares with the champion.
         report: Folder of the comparison's report, kept with the run.
+        compared_with: Model id of that champion.
 
     Raises:
         TrackingError: MLflow refused or cannot be reached.
@@ -65,6 +70,7 @@ def track(
         experiment = _experiment(client, workspace)
         _end_killed_runs(client, experiment, workspace)
         tags = {**_version_tags(trained), **_verdict_tags(verdict)}
+        tags |= {"compared_with": compared_with} if compared_with else {}
         known = version_of(mlflow, trained.model_id)
         with mlflow.start_run(experiment_id=experiment, run_name=trained.model_id) as run:
             # The model first: mlflow reads figures that are there before it back one by one.
@@ -81,6 +87,12 @@ def track(
         elif _is_first(mlflow, trained, workspace):
             client.set_registered_model_alias(NAME, CHAMPION, number)
     return Registered(number, run.info.run_id)
+
+
+def settings_tag(settings: Mapping[str, Any]) -> str:
+    """Return what tells whether two trainings had the same settings and versions."""
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _log(
@@ -178,6 +190,7 @@ def _version_tags(trained: TrainedModel) -> dict[str, str]:
     return {
         "model_id": trained.model_id,
         "dataset_hash": trained.info["dataset"]["hash"],
+        "settings": settings_tag(trained.info["settings"]),
         **{key: f"{figures[key]:.4g}" for key in shown if figures.get(key) is not None},
     }
 

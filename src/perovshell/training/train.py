@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.features.featurizer import Featurizer
-from perovshell.models.evidence import Literature, finite_or_none
+from perovshell.models.evidence import Literature
 from perovshell.models.folder import write_folder
 from perovshell.models.predictor import Predictor
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
@@ -30,7 +30,7 @@ from perovshell.training.calibration import (
     residual_scores,
     signed_scores,
 )
-from perovshell.training.domains import domains_of
+from perovshell.training.domains import domains_of, literature_rows
 from perovshell.training.effects import Pairs
 from perovshell.training.forms import Form, choose_forms, in_form, said_of
 from perovshell.training.headline import headline, skill
@@ -266,24 +266,3 @@ def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
         shell_papers=made.papers_by([name for name, *_ in layers], of_layer),
         shell_tests=made.papers_by(tests, of_layer),
     )
-
-
-def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
-    """Return the samples with an exact core as evidence: JSON data for the model folder."""
-    tested = {test.sample.sample_id for test in dataset.tests}
-    return [
-        {
-            "sample_id": sample.sample_id,
-            "paper_id": sample.paper_id,
-            "paper": dataset.papers[sample.paper_id].label,
-            "core": sample.core.formula,
-            "shell": sample.shell,
-            "structure": sample.structure,
-            "pl_peak_nm": finite_or_none(sample.pl_peak_nm) if sample.role == "core" else None,
-            "plqy_percent": finite_or_none(sample.plqy_percent) if sample.role == "core" else None,
-            "plqy_bound": sample.plqy_bound,
-            "tested": sample.sample_id in tested,
-        }
-        for sample in dataset.samples.values()
-        if sample.core is not None
-    ]

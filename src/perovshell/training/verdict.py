@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -30,11 +30,26 @@ class Changes:
     gone: tuple[str, ...]
 
     @classmethod
-    def between(cls, known: Mapping[str, str], now: Mapping[str, str]) -> Changes:
-        """Compare the digests of papers."""
+    def between(
+        cls,
+        known: Mapping[str, str],
+        now: Mapping[str, str],
+        older: Mapping[str, Collection[str]] | None = None,
+    ) -> Changes:
+        """Compare the digests of papers.
+
+        Args:
+            known: Digest of each paper before.
+            now: Digest of each paper now.
+            older: For a paper the names of what it supersedes: a study known under another name is
+                no new one.
+        """
+        renamed = {name for name, names in (older or {}).items() if known.keys() & set(names)}
+        changed = {name for name in now.keys() & known.keys() if now[name] != known[name]}
+        added = now.keys() - known.keys()
         return cls(
-            added=tuple(sorted(now.keys() - known.keys())),
-            replaced=tuple(sorted(k for k in now.keys() & known.keys() if now[k] != known[k])),
+            added=tuple(sorted(added - renamed)),
+            replaced=tuple(sorted(changed | (added & renamed))),
             gone=tuple(sorted(known.keys() - now.keys())),
         )
 
@@ -77,6 +92,7 @@ class Prospect:
         coverage: Share of them that the champion's 90 % intervals covered.
         surprise: Probability of scores this large where new papers come from where the others did;
             NaN where none is in the champion's domain, and for stability.
+        least_surprise: The least that this probability can be, by the numbers of papers.
     """
 
     papers: int
@@ -85,6 +101,12 @@ class Prospect:
     better_by: Triple
     coverage: float
     surprise: float
+    least_surprise: float
+
+    @property
+    def can_surprise(self) -> bool:
+        """Whether there are enough papers for their scores to hold a challenger back."""
+        return self.least_surprise < CHANCE
 
 
 @dataclass(frozen=True)
@@ -132,6 +154,11 @@ class Comparison:
             new_too and self.new is not None and self.new.better_by[1] > ROUNDING
         )
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it looks worse beyond the margin, though that may be chance."""
+        return self.is_decided and self.better_by[0] < -self.margin
+
     def line(self) -> str:
         """Say the comparison on one line."""
         unit = f" {UNITS[self.target]}" if UNITS[self.target] else ""
@@ -151,6 +178,8 @@ class Comparison:
         unit = f" {UNITS[self.target]}" if UNITS[self.target] else ""
         what = "error" if UNITS[self.target] else "minus log likelihood"
         chance = "" if math.isnan(self.new.surprise) else f"; surprise p = {self.new.surprise:.2g}"
+        if chance and not self.new.can_surprise:
+            chance += " (too few papers for a verdict)"
         return (
             f"{NAMES[self.target]}, {self.new.papers} new papers before they were learned: {what} "
             f"{self.new.champion:.3g}{unit} (challenger, each left out: "
