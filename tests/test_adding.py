@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from perovshell.adding import accept, propose, take_in
+from perovshell.adding import accept, propose
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import template_text, to_yaml
 from perovshell.errors import DatasetError, InputError
+from perovshell.inbox import take_in
 from perovshell.papers import PaperStore
 from perovshell.workspace import Workspace
 
@@ -146,20 +147,21 @@ def test_an_inbox_is_sorted_into_added_and_rejected(hu, place, base, dataset, mo
     outlier.write_text(f"{other}distinct_from: [hu2018]\n")
     os.utime(outlier, (0, 0))
     taken = take_in(inbox, place, base, model.predictor)
-    assert {one.file: bool(one.papers) for one in taken} == {
-        "a.yaml": True, "b.yml": True, "c.json": True, "e.yaml": False,
+    assert {one.file: one.outcome for one in taken} == {
+        "a.yaml": "added", "b.yml": "added", "c.json": "added", "e.yaml": "rejected",
+        "d.txt": "ignored",
     }  # fmt: skip
     assert {path.name for path in (inbox / "added").iterdir()} == {"a.yaml", "b.yml", "c.json"}
     reasons = (inbox / "rejected" / "e.yaml.reasons.txt").read_text()
     assert "--accept-outlier" in reasons
     assert (inbox / "d.txt").exists()
-    assert take_in(inbox, place, base, model.predictor) == []
+    assert [one.outcome for one in take_in(inbox, place, base, model.predictor)] == ["ignored"]
 
 
 def test_a_file_on_its_way_waits(hu, place, base, model, tmp_path):
     inbox = inbox_with(tmp_path)
     (inbox / "new.yaml").write_text(hu.read_text())
-    assert take_in(inbox, place, base, model.predictor) == []
+    assert [one.outcome for one in take_in(inbox, place, base, model.predictor)] == ["waiting"]
     assert (inbox / "new.yaml").exists()
 
 

@@ -219,7 +219,7 @@ def test_a_correction_that_found_the_disk_full_is_kept_once(home: Home, dataset,
         home.store.put(corrected, replace=True)
     assert path.read_bytes() == before
     home.store.put(corrected, replace=True)
-    (kept,) = home.store.versions(ADDED)
+    (kept,) = [version.path for version in home.store.versions(ADDED)]
     assert kept.read_bytes().startswith(before)
 
 
@@ -327,12 +327,12 @@ def test_a_version_lost_from_the_history_is_not_written_over(home: Home, dataset
     home.store.put(entry)
     for title in ("second", "third", "fourth"):
         home.store.put(replace(entry, paper={**entry.paper, "title": title}), replace=True)
-    first, _, third = home.store.versions(ADDED)
+    first, _, third = [version.path for version in home.store.versions(ADDED)]
     first.unlink()
     before = third.read_bytes()
     home.store.put(entry, replace=True)
     assert third.read_bytes() == before
-    assert [path.name for path in home.store.versions(ADDED)][-1] == f"{ADDED}.4.yaml"
+    assert [version.path.name for version in home.store.versions(ADDED)][-1] == f"{ADDED}.4.yaml"
 
 
 # What killed processes leave -----------------------------------------------------------------

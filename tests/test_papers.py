@@ -51,7 +51,7 @@ def test_versions_are_kept_in_order_and_can_be_added_again(store, entry):
     store.put(entry)
     for title in ("second", "third"):
         store.put(replace(entry, paper={**entry.paper, "title": title}), replace=True)
-    first, second = store.versions("hu2018")
+    first, second = (version.path for version in store.versions("hu2018"))
     assert read_papers(first) == [entry]
     assert read_papers(second)[0].paper["title"] == "second"
 

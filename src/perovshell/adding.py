@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import chain, count
 from pathlib import Path
-from typing import Final
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import PaperEntry, read_papers
 from perovshell.data.validation import PAPERS
-from perovshell.errors import DatasetError, Fault, InputError, WorkspaceError
+from perovshell.errors import DatasetError, Fault, InputError
 from perovshell.models.predictor import Predictor
 from perovshell.papers import LONGEST_ID, PaperStore
 from perovshell.serve.intake import Review, review
 from perovshell.serve.intake_checks import Check
-from perovshell.workspace import Workspace, write_file
-
-_PATTERNS: Final = ("*.yaml", "*.yml", "*.json")
-_SETTLED_SECONDS: Final = 2.0
-"""A file of the inbox changed more recently may still be on its way."""
+from perovshell.workspace import Workspace
 
 
 class UnchangedError(InputError):
@@ -45,6 +37,7 @@ class Proposal:
         unchanged: Papers that are in the workspace already, word for word.
         dataset: The dataset with them.
         left_out: Faults of papers of the workspace, which are not used.
+        changes: What a correction changes, a line each.
     """
 
     entries: tuple[PaperEntry, ...]
@@ -52,6 +45,7 @@ class Proposal:
     unchanged: tuple[str, ...]
     dataset: Dataset
     left_out: tuple[Fault, ...]
+    changes: tuple[str, ...]
 
     @property
     def outliers(self) -> tuple[Check, ...]:
@@ -111,7 +105,34 @@ def propose(
     if faults:
         raise DatasetError(faults)
     reviews = [review(dataset, one.paper_id, predictor) for one in changed if not one.withdrawn]
-    return Proposal(tuple(changed), tuple(reviews), unchanged, dataset, in_use.faults)
+    before = in_use.dataset
+    changes = [line for one in changed for line in _changes(one, before)] if replace else []
+    return Proposal(
+        tuple(changed), tuple(reviews), unchanged, dataset, in_use.faults, tuple(changes)
+    )
+
+
+def _changes(entry: PaperEntry, before: Dataset) -> Iterator[str]:
+    """Yield what a correction changes in the rows of its paper."""
+    if entry.paper_id not in before.papers:
+        return
+    old = before.entry(entry.paper_id)
+    for table, rows in entry.rows.items():
+        keys, others = ([_key(row) for row in own] for own in (rows, old.rows[table]))
+        for key, row in zip(keys, rows, strict=True):
+            if key not in others:
+                yield f"{table}: {key} is new"
+                continue
+            was = old.rows[table][others.index(key)]
+            for column in (name for name in row if row[name] != was[name]):
+                yield f"{key}: {column} {was[column] or '(empty)'} -> {row[column] or '(empty)'}"
+        yield from (f"{table}: {key} is gone" for key in others if key not in keys)
+
+
+def _key(row: Mapping[str, str]) -> str:
+    """Return what a row is known by: its paper, its sample, or sample, stressor and condition."""
+    parts = [row.get(name, "") for name in ("sample_id", "stressor", "condition")]
+    return " ".join(part for part in parts if part) or row["paper_id"]
 
 
 def _identity_faults(
@@ -160,80 +181,3 @@ def accept(
         others = [one for one in store.in_use(base).entries if one.paper_id not in names]
         base.with_papers([*others, *proposal.entries])
         return [store.put(entry, replace=replace) for entry in proposal.entries]
-
-
-# The inbox -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What became of one file of an inbox: the papers taken in, or why it was rejected."""
-
-    file: str
-    papers: tuple[str, ...]
-    reason: str
-
-    def __str__(self) -> str:
-        """Say it on one line, the first of the reasons."""
-        if self.papers:
-            return f"{self.file}: added {', '.join(self.papers)}"
-        return f"{self.file}: rejected: {self.reason.splitlines()[0]}"
-
-
-def take_in(inbox: Path, place: Workspace, base: Dataset, predictor: Predictor) -> list[Taken]:
-    """Take in the paper files of a folder that nobody watches.
-
-    What is taken in (or was, before the file could be moved) is moved to `added/` in the folder;
-    what is not, to `rejected/`, with the reasons beside it. Nothing is accepted that a person would
-    have been asked about: a value outside the 99 % interval is a reason to reject.
-
-    Raises:
-        InputError: There is no such folder.
-        WorkspaceError: A folder is not writable.
-    """
-    if not inbox.is_dir():
-        msg = f"inbox {inbox}: no such folder"
-        raise InputError(msg)
-    with place.locked("inbox", wait=True):
-        found = sorted(path for pattern in _PATTERNS for path in inbox.glob(pattern))
-        now = time.time()
-        settled = [path for path in found if now - path.stat().st_mtime >= _SETTLED_SECONDS]
-        return [_take_in(path, place, base, predictor) for path in settled]
-
-
-def _take_in(path: Path, place: Workspace, base: Dataset, predictor: Predictor) -> Taken:
-    try:
-        papers = _accepted(path, place, base, predictor)
-    except InputError as error:
-        target = _free(path.parent / "rejected" / path.name)
-        write_file(target.with_name(f"{target.name}.reasons.txt"), str(error))
-        _move(path, target)
-        return Taken(path.name, (), str(error))
-    _move(path, _free(path.parent / "added" / path.name))
-    return Taken(path.name, papers, "")
-
-
-def _accepted(path: Path, place: Workspace, base: Dataset, predictor: Predictor) -> tuple[str, ...]:
-    """Take in one file; return its papers, those that are in the workspace already too."""
-    try:
-        proposal = propose(path, place, base, predictor)
-    except UnchangedError as error:
-        return error.papers
-    proposal.refuse_outliers(path)
-    accept(proposal, place, base)
-    return (*proposal.unchanged, *(entry.paper_id for entry in proposal.entries))
-
-
-def _free(path: Path) -> Path:
-    """Return a path, with a number where an earlier file has its name."""
-    names = (path.with_name(f"{path.stem}.{number}{path.suffix}") for number in count(2))
-    return next(other for other in chain([path], names) if not other.exists())
-
-
-def _move(path: Path, target: Path) -> None:
-    try:
-        target.parent.mkdir(exist_ok=True)
-        shutil.move(path, target)
-    except OSError as error:
-        msg = f"inbox: {path.name} cannot be moved to {target.parent} ({error.strerror})"
-        raise WorkspaceError(msg) from error

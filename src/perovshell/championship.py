@@ -45,6 +45,7 @@ class KnownModel:
         is_here: Whether its folder is in the workspace.
         dataset_hash: Content hash of the dataset it was trained on; empty where it is not told.
         papers: Number of papers it was trained on, or None where it is not here.
+        verdict: Of the gate, where it was a challenger; else empty.
     """
 
     model_id: str
@@ -53,6 +54,7 @@ class KnownModel:
     is_here: bool
     dataset_hash: str
     papers: int | None
+    verdict: str
 
     def __str__(self) -> str:
         """Say all on one line."""
@@ -92,6 +94,7 @@ def _known(
         is_here=is_here,
         dataset_hash=dataset.get("hash", told),
         papers=dataset.get("papers"),
+        verdict=version.tags.get("verdict", "") if version else "",
     )
 
 

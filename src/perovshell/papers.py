@@ -58,6 +58,29 @@ class InUse:
 
 
 @dataclass(frozen=True)
+class Version:
+    """What a paper was before.
+
+    Attributes:
+        path: Its file; adding it brings it back.
+        what: When and why it was replaced or removed.
+    """
+
+    path: Path
+    what: str
+
+    @classmethod
+    def of(cls, path: Path) -> Version:
+        """Read the remark that stands below it."""
+        *_, last = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return cls(path, last.removeprefix("# "))
+
+    def __str__(self) -> str:
+        """Say both on one line."""
+        return f"{self.path} ({self.what})"
+
+
+@dataclass(frozen=True)
 class PaperStore:
     """The papers of a workspace on disk.
 
@@ -147,9 +170,10 @@ class PaperStore:
         entry = base.entry(paper_id)
         return self.put(PaperEntry(entry.paper, (), (), withdrawn=why))
 
-    def versions(self, paper_id: str) -> list[Path]:
+    def versions(self, paper_id: str) -> list[Version]:
         """Return what a paper was before, the oldest first."""
-        return list(self._versions(self.path_of(paper_id).stem).values())
+        found = self._versions(self.path_of(paper_id).stem)
+        return [Version.of(path) for path in found.values()]
 
     def _versions(self, name: str) -> dict[int, Path]:
         found = {}

@@ -407,6 +407,28 @@ def test_a_rollback_goes_back_from_what_somebody_else_promoted(
     assert alias(two.place, CHAMPION) == two.champion.model_id
 
 
+def test_a_champion_without_a_version_can_be_gone_back_to(two: Challenged) -> None:
+    untracked = variant(two.champion, two.place, seed=9)
+    promote(two.place, untracked.model_id, "trained without tracking")
+    assert alias(two.place, CHAMPION) is None
+    assert align(two.place) == ""
+    assert two.place.champion_id == untracked.model_id
+    promote(two.place, "2", "better")
+    assert roll_back(two.place, "worse").model_id == untracked.model_id
+    assert alias(two.place, CHAMPION) is None
+
+
+def test_a_rollback_of_somebody_else_is_followed_as_one(two: Challenged, second: Workspace) -> None:
+    align(second)
+    promote(two.place, "2", "better")
+    align(second)
+    roll_back(two.place, "worse")
+    align(second)
+    assert second.champion_id == two.champion.model_id
+    with pytest.raises(WorkspaceError, match="no champion before"):
+        roll_back(second, "further back")
+
+
 def test_a_comparison_with_a_champion_of_the_past_promotes_nothing(
     two: Challenged, second: Workspace, no_plots: None
 ) -> None:

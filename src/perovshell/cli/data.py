@@ -48,10 +48,14 @@ def show(
     from perovshell.papers import PaperStore
 
     place = Workspace.locate(workspace)
-    for line in paper_lines(dataset_in_use(place, None), paper):
-        typer.echo(line)
-    for path in PaperStore(place).versions(paper):
-        typer.echo(f"before: {path}")
+    dataset, versions = dataset_in_use(place, None), PaperStore(place).versions(paper)
+    if paper in dataset.papers or not versions:
+        for line in paper_lines(dataset, paper):
+            typer.echo(line)
+    else:
+        typer.echo(f"{paper}: not in the data")
+    for version in versions:
+        typer.echo(f"before: {version}")
 
 
 @commands.command()

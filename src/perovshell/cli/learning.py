@@ -24,7 +24,8 @@ from perovshell.errors import InputError
 from perovshell.workspace import Workspace
 
 if TYPE_CHECKING:
-    from perovshell.adding import Proposal, Taken
+    from perovshell.adding import Proposal
+    from perovshell.inbox import Taken
     from perovshell.training.retrain import Retraining
 
 commands = typer.Typer()
@@ -62,7 +63,7 @@ def add(
         _show(proposal)
     if not accept_outlier:
         proposal.refuse_outliers(source)
-    if not (yes or as_json or typer.confirm("Add this?", err=True)):
+    if not (yes or as_json or _confirmed()):
         typer.echo("Nothing is added.")
         raise typer.Exit(SOME_FAILED)
     paths = adding.accept(proposal, place, base, replace=replace)
@@ -74,6 +75,14 @@ def add(
     counts = ", ".join(f"{count} {name}" for name, count in proposal.dataset.counts.items())
     typer.echo(f"The data has {counts}; content hash {proposal.dataset.content_hash[:12]}")
     typer.echo("Learn from it with 'perovshell retrain'.")
+
+
+def _confirmed() -> bool:
+    try:
+        return typer.confirm("Add this?", err=True)
+    except typer.Abort as error:
+        msg = "add: nobody answered, nothing is added; --yes adds without asking"
+        raise InputError(msg) from error
 
 
 def _show(proposal: Proposal) -> None:
@@ -89,6 +98,8 @@ def _show(proposal: Proposal) -> None:
             typer.echo(f"  known: {line}")
         for check in one.checks:
             typer.echo(f"  {check}")
+    for line in proposal.changes:
+        typer.echo(f"changed: {line}")
     for entry in proposal.entries:
         if entry.withdrawn:
             typer.echo(f"{entry.paper_id}: withdrawn ({entry.withdrawn})")
@@ -124,7 +135,7 @@ def retrain(
     as_json: JsonOption = False,
 ) -> None:
     """Train on all papers, compare with the champion, promote what is not worse."""
-    from perovshell.adding import take_in
+    from perovshell.inbox import take_in
     from perovshell.training import retrain as retraining
     from perovshell.training.nested import FITTED
 
@@ -155,7 +166,7 @@ def retrain(
         typer.echo(reason)
     else:
         _say_retrained(made, place, dry_run=dry_run)
-    if any(not one.papers for one in taken):
+    if any(one.outcome == "rejected" for one in taken):
         raise typer.Exit(SOME_FAILED)
 
 
@@ -169,10 +180,12 @@ def _say_taken(taken: list[Taken]) -> None:
 
 
 def _say_retrained(made: Retraining, place: Workspace, *, dry_run: bool) -> None:
-    for line in made.lines():
+    *lines, sentence = made.lines()
+    for line in lines:
         typer.echo(line)
+    typer.echo(f"Dry run, nothing is registered. {sentence}" if dry_run else sentence)
+    if made.version is not None and not made.verdict.promote:
+        typer.echo(f"'models promote {made.version} --why ...' makes it champion all the same.")
     if made.version is not None:
         typer.echo(f"Registered in MLflow as perovshell version {made.version}")
-    if dry_run:
-        typer.echo("A dry run: nothing is registered, the champion is unchanged.")
     typer.echo(f"Champion: {place.champion_id}\nReport: {made.report}")

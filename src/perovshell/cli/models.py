@@ -27,23 +27,29 @@ def list_models(*, workspace: WorkspaceOption = None, as_json: JsonOption = Fals
         return
     for model in models:
         typer.echo(f"{model}{'  champion' if model.model_id == champion else ''}")
+        if model.verdict:
+            typer.echo(f"              {model.verdict}")
     for one in place.promotions:
         typer.echo(f"{one.when}  {one.model_id} became champion: {one.why}")
 
 
 @commands.command()
 def show(
-    name: Annotated[str | None, typer.Argument(help="Model id; else the champion.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Model id or version; else the champion.")
+    ] = None,
     *,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the card of a model: its data, its validation, its limits."""
+    from perovshell.championship import resolve
     from perovshell.model import load
     from perovshell.models.card import card_lines
 
     place = Workspace.locate(workspace)
-    info = load(place.models / name if name else None, workspace=workspace).info
+    folder = place.models / resolve(place, name)[0] if name else None
+    info = load(folder, workspace=workspace).info
     if as_json:
         typer.echo(json.dumps(vars(info)))
         return

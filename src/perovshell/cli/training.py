@@ -59,6 +59,8 @@ def train(
             # Also where tracking failed: the model folder is whole, and predictions need one.
             if place.champion_id is None:
                 place.set_champion(trained.model_id, "the first model of the workspace", version)
+        if version is not None:
+            _follow_registry(place)
     _say_trained(trained, place, version, as_json=as_json)
 
 
@@ -152,12 +154,15 @@ def _settings(seed: int, jobs: int, *, quick: bool) -> Settings:
 
 
 def _track(trained: TrainedModel, place: Workspace) -> str:
-    from perovshell.championship import align
     from perovshell.training.tracking import track
 
-    version = track(trained, place).version
+    return track(trained, place).version
+
+
+def _follow_registry(place: Workspace) -> None:
+    from perovshell.championship import align
+
     align(place)
-    return version
 
 
 def _say_trained(

@@ -112,7 +112,8 @@ def _copy_of_another_paper(sample: Sample, dataset: Dataset) -> Iterator[Check]:
         return
     same = (sample.core.key, sample.shell, sample.pl_peak_nm, sample.plqy_percent)
     for other in dataset.samples.values():
-        if other.paper_id == sample.paper_id or other.core is None:
+        pair = frozenset((sample.paper_id, other.paper_id))
+        if other.core is None or len(pair) == 1 or pair in dataset.distinct:
             continue
         if (other.core.key, other.shell, other.pl_peak_nm, other.plqy_percent) == same:
             yield Check(
@@ -120,8 +121,10 @@ def _copy_of_another_paper(sample: Sample, dataset: Dataset) -> Iterator[Check]:
                 "sample_id",
                 f"PL {sample.pl_peak_nm:g} nm, PLQY {sample.plqy_percent:g} %",
                 f"other numbers than those of {other.sample_id}",
-                f"the same study as {other.paper_id}? Then it belongs into supersedes",
-                is_outlier=False,
+                f"the same study as {other.paper_id}? Then it belongs into supersedes; if not, "
+                "into distinct_from",
+                # What was read in a review may well be the study that is added now.
+                is_outlier=bool(dataset.papers[other.paper_id].via_doi),
             )
             return
 

@@ -169,7 +169,8 @@ class Optics:
         texts = [f"{low:.0f} to {high:.0f} %" for low, high in ranges]
         outside = [_is_outside(given, sample.plqy_bound, *ends) for ends in ranges]
         if any(outside):
-            cause = "a fraction typed for a percent" if 0 < given <= 1 else "another sample's value"
+            is_fraction = 0 < given <= 1
+            cause = "a fraction typed for a percent" if is_fraction else "another sample's value"
             side = "above" if given > usual else "below"
             reason = (
                 f"{abs(given - usual):.0f} points {side} what core and shell make likely: {cause}?"
@@ -180,7 +181,7 @@ class Optics:
                 _plqy_text(sample),
                 limits.said(texts, outside),
                 reason,
-                is_outlier=outside[1],
+                is_outlier=outside[1] or is_fraction,
             )
 
     def unexpected_step_ev(self, sample: Sample, bare: Sample) -> float:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from perovshell.errors import WorkspaceError
 from perovshell.model import Model
 from perovshell.pages import environment
-from perovshell.training.drift import Drift
-from perovshell.training.marks import UNITS
+from perovshell.training.marks import UNITS, Marks
 from perovshell.training.plots import as_svg
 from perovshell.training.train import TrainedModel
-from perovshell.training.verdict import NAMES, Comparison, Verdict
+from perovshell.training.verdict import NAMES, Comparison, Judgement, Verdict
 from perovshell.workspace import write_atomically
 
 if TYPE_CHECKING:
@@ -22,13 +24,26 @@ if TYPE_CHECKING:
 
 
 def write_gate_report(
-    folder: Path, champion: Model, challenger: TrainedModel, verdict: Verdict, moved: Drift
+    folder: Path,
+    champion: Model,
+    challenger: TrainedModel,
+    found: Judgement,
+    *,
+    dry_run: bool,
 ) -> Path:
     """Write gate.json and gate.html into a folder; return the path of the latter.
+
+    Args:
+        folder: The folder.
+        champion: The champion.
+        challenger: The challenger.
+        found: The verdict, with what it rests on.
+        dry_run: Whether nothing follows from it.
 
     Raises:
         WorkspaceError: The folder is not writable.
     """
+    verdict, moved = found.verdict, found.drift
     data = {
         "champion": _about(champion.info.model_id, champion.info.dataset),
         "challenger": _about(challenger.model_id, challenger.info["dataset"]),
@@ -42,6 +57,8 @@ def write_gate_report(
         .render(
             **data,
             decision=verdict,
+            dry_run=dry_run,
+            papers=[row for name in UNITS for row in _paper_rows(name, found.new[name])],
             plot=as_svg(_figure(verdict)),
             known=[_row(one) for one in verdict.comparisons],
             new=[_new_row(one) for one in verdict.comparisons if one.new],
@@ -93,6 +110,23 @@ def _new_row(one: Comparison) -> dict[str, Any]:
     }
 
 
+def _paper_rows(target: str, marks: Marks) -> Iterator[dict[str, Any]]:
+    """Yield what a champion said of each new paper, PL and PLQY alone."""
+    if not UNITS[target]:
+        return
+    for paper in dict.fromkeys(marks.papers.tolist()):
+        own = marks.of_papers({paper})
+        scores = own.score[np.isfinite(own.score)]
+        yield {
+            "paper": paper,
+            "target": NAMES[target],
+            "rows": len(own.rows),
+            f"mean error (nm or {UNITS['plqy']})": float(own.loss.mean()),
+            "covered": float(own.covered.mean()),
+            "residual over difficulty": float(scores.mean()) if len(scores) else None,
+        }
+
+
 def _finite(triple: tuple[float, float, float]) -> list[float | None]:
     return [value if math.isfinite(value) else None for value in triple]
 
@@ -112,6 +146,8 @@ def _figure(verdict: Verdict) -> Figure:
     axes.set_yticks(range(len(shown)), [NAMES[one.target] for one in reversed(shown)])
     axes.axvline(0, color="0.7", linewidth=1)
     axes.axvline(-1, color="tab:red", linewidth=1, linestyle="--")
-    axes.set_xlabel("challenger better by, in margins (99 % interval over papers; dashed: margin)")
+    axes.set_xlabel(
+        "challenger better by, in margins (99.5 % interval over papers; dashed: margin)"
+    )
     axes.margins(y=0.25)
     return figure

@@ -257,7 +257,10 @@ class Replay:
                 f"The gate promoted {self.promotions} and refused {refused} of "
                 f"{_count(len(self.years), 'challenger')}."
             ),
-            f"All years, {' / '.join(POLICIES)}; 90 % intervals from a bootstrap over papers:",
+            (
+                f"All years, {' / '.join(POLICIES)}; 90 % intervals from a bootstrap over papers, "
+                "each for itself: of ten findings one may be chance."
+            ),
             *(line for own in self.totals.values() for line in own.lines()),
         ]
 

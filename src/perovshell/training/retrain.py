@@ -25,7 +25,7 @@ from perovshell.training.marks import Validated, prospective
 from perovshell.training.nested import Settings
 from perovshell.training.tracking import settings_tag, track
 from perovshell.training.train import TrainedModel, recorded_settings, train
-from perovshell.training.verdict import Changes, Footprint, Verdict
+from perovshell.training.verdict import Changes, Footprint, Judgement, Verdict
 from perovshell.workspace import Workspace
 
 _TIMED_ROWS: Final = 25
@@ -127,20 +127,21 @@ def retrain(
         watched.say("training the challenger")
         challenger = train(dataset, models, settings, watched.advance)
         watched.say("comparing")
-        verdict, moved = compare(champion, challenger, dataset, place)
-        report = write_gate_report(
-            place.reports / f"retrain-{challenger.model_id}", champion, challenger, verdict, moved
-        )
+        found = compare(champion, challenger, dataset, place)
+        verdict, folder = found.verdict, place.reports / f"retrain-{challenger.model_id}"
+        report = write_gate_report(folder, champion, challenger, found, dry_run=dry_run)
         version = None
         if not dry_run:
             watched.say("registering")
             known = champion.info.model_id
-            version = track(challenger, place, verdict, report.parent, compared_with=known).version
+            version = track(challenger, place, verdict, folder, compared_with=known).version
     if version is not None and verdict.promote and challenger.model_id != place.champion_id:
         watched.say("promoting")
         over = champion.info.model_id
         promote(place, challenger.model_id, verdict.sentence, over=over)
-    return Retraining(champion.info.model_id, challenger.model_id, verdict, moved, report, version)
+    return Retraining(
+        champion.info.model_id, challenger.model_id, verdict, found.drift, report, version
+    )
 
 
 def reason_not_to(place: Workspace, dataset: Dataset, champion: Model) -> str:
@@ -191,7 +192,7 @@ def _judged_before(
 
 def compare(
     champion: Model, challenger: TrainedModel, dataset: Dataset, place: Workspace
-) -> tuple[Verdict, Drift]:
+) -> Judgement:
     """Judge a challenger and say how its new papers differ."""
     known = Validated.from_arrays(read_validation(champion.folder))
     changes = Changes.between(known.digests, challenger.validated.digests, dataset.older)
@@ -202,7 +203,7 @@ def compare(
     verdict = judge(known, challenger.validated, new, costs, changes)
     altered = added | set(changes.replaced)
     moved = drift(dataset, challenger.problems.featurizer, altered, place.request_log)
-    return verdict, moved
+    return Judgement(verdict, moved, new)
 
 
 def settings_of(champion: Model, jobs: int = 1) -> Settings:

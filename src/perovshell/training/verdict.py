@@ -7,12 +7,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from perovshell.training.drift import Drift
 from perovshell.training.figures import Triple
-from perovshell.training.marks import UNITS
+from perovshell.training.marks import UNITS, Marks
 
-CHANCE: Final = 0.005
-"""Probability with which one condition may hold back a clean addition: half of what lies outside
-of the intervals below, and the least probability of the new papers' scores."""
+SURPRISE: Final = 0.025
+"""Probability of scores as large as those of the new papers, below which they are refused."""
+CHANCE: Final = 0.0025
+"""Probability with which any other condition may hold back a clean addition."""
 INTERVAL: Final = 1 - 2 * CHANCE
 """Level of the paired bootstrap intervals over papers."""
 FEWEST_PAPERS: Final = 10
@@ -106,7 +108,7 @@ class Prospect:
     @property
     def can_surprise(self) -> bool:
         """Whether there are enough papers for their scores to hold a challenger back."""
-        return self.least_surprise < CHANCE
+        return self.least_surprise < SURPRISE
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,7 @@ class Verdict:
 
     def lines(self) -> list[str]:
         """Return the verdict with its figures as lines of text."""
-        lines = [f"Data: {self.changes}", f"Papers that both know, {INTERVAL:.0%} intervals:"]
+        lines = [f"Data: {self.changes}", f"Papers that both know, {INTERVAL:.1%} intervals:"]
         lines += [comparison.line() for comparison in self.comparisons]
         lines += [line for one in self.comparisons if (line := one.new_line())]
         lines += [f"held back: {check.sentence}" for check in self.failed]
@@ -243,6 +245,21 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as JSON data, NaN and infinity as null."""
         return _plain(asdict(self))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict and what is told beside it.
+
+    Attributes:
+        verdict: The verdict.
+        drift: How the new papers differ from the known ones.
+        new: The champion's marks on the new papers, by target.
+    """
+
+    verdict: Verdict
+    drift: Drift
+    new: Mapping[str, Marks]
 
 
 def _flat(key: str, value: Any) -> dict[str, float]:
