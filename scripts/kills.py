@@ -42,7 +42,7 @@ from perovshell.workspace import Workspace
 
 SIDE_BY_SIDE: Final = 2
 TURNS: Final = (
-    "retrain", "add", "promote", "rollback", "add", "promote", "retrain", "retrain", "add",
+    "retrain", "add", "promote", "add", "rollback", "add", "retrain", "promote", "retrain",
     "retrain",
 )  # fmt: skip
 """The order of the commands: 40 % retrain, 30 % add, 30 % promote and rollback."""

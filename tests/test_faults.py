@@ -348,6 +348,9 @@ def test_half_written_files_go_with_the_next_lock_and_no_others(home: Home) -> N
     report.mkdir()
     (home.place.models / ".champions.json-0a1b_2cd").write_text("[")
     (report / ".gate.html-0a1b_2cd").write_text("<")
+    uploaded = home.place.root / "mlartifacts" / "0a1b" / "artifacts" / "plots"
+    uploaded.mkdir(parents=True)
+    (uploaded / ".artifact.uploading.0a1b2cd").write_text("mlflow's own")
     home.store.history.mkdir()
     (home.place.papers / ".hu2018.yaml-0a1b_2cd").write_text("#")
     (home.store.history / ".hu2018.1.yaml-0a1b_2cd").write_text("#")

@@ -30,6 +30,7 @@ _HALF_WRITTEN: Final = {
         "models/.champions.json-????????",
         "models/.writing-????????",
         "reports/retrain-*/.gate.*-????????",
+        "mlartifacts/**/.artifact.uploading.*",
     ),
 }
 """What is written beside its place under each lock."""
