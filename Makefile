@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= perovshell-workspace
 
-.PHONY: run test check lint types wheel lock bench power clean
+.PHONY: run test check lint types wheel lock bench power kills clean
 
 run: $(VENV)/.run
 	$(BIN)/perovshell train --workspace $(WORKSPACE)
@@ -31,9 +31,13 @@ wheel: $(VENV)/.all
 bench: $(VENV)/.all
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
 
-# Long campaigns: how sure the gate is, on simulated additions.
+# Long campaigns: how sure the gate is, on simulated additions; and whether anything is lost when
+# commands are killed. `make test` runs a short form of both.
 power: $(VENV)/.all
 	$(BIN)/python scripts/gate_power.py
+
+kills: $(VENV)/.all
+	$(BIN)/python scripts/kills.py
 
 # `uv` makes the lock files; no index address is written into them.
 lock:

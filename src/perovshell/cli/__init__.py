@@ -31,11 +31,15 @@ app.add_typer(models.commands, name="models")
 
 
 def main() -> None:
-    """Run the command line; an error of Perovshell is one clear line and exit code 2."""
+    """Run the command line; an error of Perovshell or of the disk is one line and exit code 2."""
     try:
         app()
     except PerovshellError as error:
         typer.echo(f"perovshell: {error}", err=True)
+        sys.exit(FAULT)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"perovshell: {where}{error.strerror or error}", err=True)
         sys.exit(FAULT)
 
 

@@ -72,10 +72,12 @@ def track(
         tags = {**_version_tags(trained), **_verdict_tags(verdict)}
         tags |= {"compared_with": compared_with} if compared_with else {}
         known = version_of(mlflow, trained.model_id)
-        with mlflow.start_run(experiment_id=experiment, run_name=trained.model_id) as run:
+        # The owner from the first moment on: a run killed later is found by it, and ended.
+        owner, name = {_OWNER: _owner(workspace)}, trained.model_id
+        with mlflow.start_run(experiment_id=experiment, run_name=name, tags=owner) as run:
             # The model first: mlflow reads figures that are there before it back one by one.
             uri = "" if known else _log_model(mlflow, trained)
-            _log(mlflow, trained, workspace, verdict, report)
+            _log(mlflow, trained, verdict, report)
         if known is None:
             number = str(mlflow.register_model(uri, NAME, tags=tags).version)
         else:
@@ -98,14 +100,13 @@ def settings_tag(settings: Mapping[str, Any]) -> str:
 def _log(
     mlflow: Any,
     trained: TrainedModel,
-    workspace: Workspace,
     verdict: Verdict | None,
     report: Path | None,
 ) -> None:
     """Log what a training found into the active run."""
     info = trained.info
     tags = {"model_id": trained.model_id, "dataset_hash": info["dataset"]["hash"]}
-    mlflow.set_tags({**tags, _OWNER: _owner(workspace), **_verdict_tags(verdict)})
+    mlflow.set_tags({**tags, **_verdict_tags(verdict)})
     mlflow.log_params(_parameters(info))
     mlflow.log_metrics({k: v for k, v in info["figures"].items() if v is not None})
     mlflow.log_dict(info["dataset"], "dataset.json")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
+from perovshell.errors import WorkspaceError
 from perovshell.features.featurizer import Featurizer
 from perovshell.models.evidence import Literature
 from perovshell.models.folder import write_folder
@@ -138,15 +139,19 @@ def _write(
     marks: Validated,
 ) -> tuple[Path, str]:
     """Write beside the target and rename, so that no half-written folder has a model's name."""
-    models.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=models, prefix=".writing-"))
     try:
-        model_id = write_folder(beside / "model", predictor, info, native, marks.arrays())
-        folder = models / model_id
-        if not folder.exists():
-            (beside / "model").rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        models.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=models, prefix=".writing-"))
+        try:
+            model_id = write_folder(beside / "model", predictor, info, native, marks.arrays())
+            folder = models / model_id
+            if not folder.exists():
+                (beside / "model").rename(folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        msg = f"model folder in {models}: cannot be written ({error.strerror})"
+        raise WorkspaceError(msg) from error
     return folder, model_id
 
 
