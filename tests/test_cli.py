@@ -360,3 +360,44 @@ def test_models_are_listed_and_shown(home: str, model_folder: Path, tmp_path: Pa
         assert words in shown
     detail = json.loads(run("models", "show", "--json", "--workspace", home, cwd=tmp_path))
     assert detail["model_id"] == model_folder.name
+
+
+# New papers ----------------------------------------------------------------------------------
+
+
+def filled_template(tmp_path: Path) -> Path:
+    text = run("data", "template", cwd=tmp_path)
+    text = text.replace("\npaper_id:\n", "\npaper_id: smith2026\n")
+    path = tmp_path / "paper.yaml"
+    path.write_text(text.replace("\ndoi:\n", "\ndoi: 10.1234/smith\n"))
+    return path
+
+
+def test_a_paper_is_asked_about_added_shown_and_removed(home: str, tmp_path: Path) -> None:
+    paper, own = filled_template(tmp_path), ["--workspace", str(tmp_path / "own")]
+    asked = run("add", str(paper), *own, cwd=tmp_path, code=2)
+    assert "nobody answered, nothing is added; --yes adds without asking" in asked
+    assert "191 papers" in run("add", str(paper), "--yes", *own, cwd=tmp_path)
+    again = run("add", str(paper), "--yes", *own, cwd=tmp_path, code=2)
+    assert "in the workspace already, word for word: smith2026" in again
+    assert "1 papers of the workspace" in run("data", "check", *own, cwd=tmp_path)
+    paper.write_text(paper.read_text().replace("pl_peak_nm: 515", "pl_peak_nm: 516"))
+    replaced = run("add", str(paper), "--replace", "--yes", *own, cwd=tmp_path)
+    assert "changed: smith2026-CsPbBr3-SiO2: pl_peak_nm 515 -> 516" in replaced
+    run("data", "remove", "smith2026", "--why", "only a trial", *own, cwd=tmp_path)
+    shown = run("data", "show", "smith2026", *own, cwd=tmp_path)
+    assert "not in the data" in shown
+    assert "only a trial" in shown
+    assert "content hash a7f3c648ebbb" in run("data", "check", *own, cwd=tmp_path)
+
+
+def test_an_added_paper_as_json(home: str, tmp_path: Path) -> None:
+    paper, own = filled_template(tmp_path), ["--workspace", str(tmp_path / "own")]
+    said = json.loads(run("add", str(paper), "--json", *own, cwd=tmp_path))
+    assert said["added"] == ["smith2026"]
+    assert Path(said["files"][0]).exists()
+
+
+def test_retraining_needs_a_champion(tmp_path: Path) -> None:
+    said = run("retrain", "--workspace", str(tmp_path / "own"), cwd=tmp_path, code=2)
+    assert "no champion model; make one with 'perovshell train'" in said

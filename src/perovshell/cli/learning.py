@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,6 +64,8 @@ def add(
         _show(proposal)
     if not accept_outlier:
         proposal.refuse_outliers(source)
+    for check in proposal.outliers:
+        typer.echo(f"  accepted {check}", err=True)
     if not (yes or as_json or _confirmed()):
         typer.echo("Nothing is added.")
         raise typer.Exit(SOME_FAILED)
@@ -78,31 +81,28 @@ def add(
 
 
 def _confirmed() -> bool:
-    try:
-        return typer.confirm("Add this?", err=True)
-    except typer.Abort as error:
+    typer.echo("Add this? [y/N] ", nl=False, err=True)
+    answer = sys.stdin.readline()
+    if not answer:
         msg = "add: nobody answered, nothing is added; --yes adds without asking"
-        raise InputError(msg) from error
+        raise InputError(msg)
+    return answer.strip().lower() in {"y", "yes"}
 
 
 def _show(proposal: Proposal) -> None:
-    for fault in proposal.left_out:
-        typer.echo(f"not used: {fault}", err=True)
-    for name in proposal.unchanged:
-        typer.echo(f"{name}: in the workspace already, word for word")
+    """Say how papers were understood, on the error stream: it is talk, not the result."""
+    lines = [f"not used: {fault}" for fault in proposal.left_out]
+    lines += [f"{name}: in the workspace already, word for word" for name in proposal.unchanged]
     for one in proposal.reviews:
-        typer.echo(f"{one.paper_id}: understood as")
-        for line in one.understood:
-            typer.echo(f"  {line}")
-        for line in one.known:
-            typer.echo(f"  known: {line}")
-        for check in one.checks:
-            typer.echo(f"  {check}")
-    for line in proposal.changes:
-        typer.echo(f"changed: {line}")
-    for entry in proposal.entries:
-        if entry.withdrawn:
-            typer.echo(f"{entry.paper_id}: withdrawn ({entry.withdrawn})")
+        lines.append(f"{one.paper_id}: understood as")
+        lines += [f"  {line}" for line in one.understood]
+        lines += [f"  known: {line}" for line in one.known]
+        lines += [f"  {check}" for check in one.checks if not check.is_outlier]
+    lines += [f"changed: {line}" for line in proposal.changes]
+    withdrawn = [entry for entry in proposal.entries if entry.withdrawn]
+    lines += [f"{entry.paper_id}: withdrawn ({entry.withdrawn})" for entry in withdrawn]
+    for line in lines:
+        typer.echo(line, err=True)
 
 
 def _said(proposal: Proposal, paths: list[Path]) -> dict[str, object]:

@@ -243,4 +243,4 @@ def _spread_text(
     middle = median(median(own) for own in by_paper.values())
     low, high = min(values.values()), max(values.values())
     count = f"{len(by_paper)} paper{'s' if len(by_paper) > 1 else ''}"
-    return f"{name} median {middle:g} {unit} ({low:g} to {high:g}, {count})"
+    return f"{name} median {middle:.4g} {unit} ({low:g} to {high:g}, {count})"
