@@ -3,6 +3,9 @@
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from perovshell.training.gate_simulation import Power, gate_power
 
@@ -16,6 +19,7 @@ def main() -> None:
     parser.add_argument("--added", type=int, default=10, help="papers added to each")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draws")
     parser.add_argument("--jobs", type=int, default=2, help="processes; the result is the same")
+    parser.add_argument("--plot", type=Path, help="SVG file for the curve")
     asked = parser.parse_args()
     print(f"{asked.added} papers added; refused, by the share of them that is false:")
     print(" draws" + "".join(f"{share:>9.0%}" for share in SHARES), flush=True)
@@ -23,7 +27,21 @@ def main() -> None:
     for power in found:
         reasons = ", ".join(f"{name} {count}" for name, count in power.reasons.items())
         print(f"{power.share:.0%}: {power.refused:.0%} +- {power.error:.0%} ({reasons or 'none'})")
+    if asked.plot:
+        draw(found, asked.plot)
     print(json.dumps([asdict(power) for power in found]))
+
+
+def draw(found: list[Power], path: Path) -> None:
+    """Draw the refusals against the share of false papers, with their Monte Carlo errors."""
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    axes = figure.subplots()
+    share, refused, error = zip(*((p.share, p.refused, p.error) for p in found), strict=True)
+    axes.errorbar(share, refused, error, marker="o", capsize=3, color="tab:blue")
+    axes.axhline(0.1, color="tab:red", linewidth=1, linestyle="--")
+    axes.set(xlabel=f"share of false papers among {found[0].added} added", ylabel="held back")
+    axes.set(ylim=(0, 1), xlim=(-0.03, 1.03))
+    figure.savefig(path, metadata={"Date": None})
 
 
 def tell(found: list[Power]) -> None:
