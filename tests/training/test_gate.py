@@ -129,7 +129,7 @@ def test_a_loss_of_coverage_is_refused() -> None:
 
 
 def test_wider_intervals_are_refused() -> None:
-    assert names_of(grown("pl", width=np.full(KNOWN, 100.0))) == ["PL peak intervals wider"]
+    assert names_of(grown("pl", width=np.full(KNOWN, 120.0))) == ["PL peak intervals wider"]
     assert names_of(grown("pl", width=np.full(KNOWN, 60.0))) == []
 
 
