@@ -12,10 +12,10 @@ run: $(VENV)/.run
 	$(BIN)/perovshell rank --workspace $(WORKSPACE)
 
 test: $(VENV)/.all
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.all lint types
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-fail-under=95
 	$(MAKE) wheel
 
 lint: $(VENV)/.all
