@@ -34,7 +34,7 @@ from perovshell.registry import (
 )
 from perovshell.serve.batch import cell
 from perovshell.training.gate import judge
-from perovshell.training.tracking import Registered, track
+from perovshell.training.tracking import Registered, settings_tag, track
 from perovshell.training.train import TrainedModel
 from perovshell.training.verdict import Verdict
 from perovshell.workspace import Workspace
@@ -170,6 +170,7 @@ def test_a_version_has_its_tags(tracked: Workspace, trained: TrainedModel) -> No
     assert version.tags == {
         "model_id": trained.model_id,
         "dataset_hash": trained.info["dataset"]["hash"],
+        "settings": settings_tag(trained.info["settings"]),
         "pl.paper.all.mae": f"{trained.info['figures']['pl.paper.all.mae']:.4g}",
         "pl.paper.lead_no_cspbcl3.mae": (
             f"{trained.info['figures']['pl.paper.lead_no_cspbcl3.mae']:.4g}"

@@ -127,7 +127,7 @@ def covered_rows(
         for one in (known, result)
     )
     usable = calibration_rows(name, problem)
-    predicted = result.model[0]
+    predicted, bound = result.model[0], np.array(problem.bounds, dtype=np.str_)
     covered, width = np.zeros(len(predicted), dtype=bool), np.full(len(predicted), np.nan)
     for train, test in result.splits:
         others = np.intersect1d(train, usable)
@@ -135,17 +135,16 @@ def covered_rows(
         scores = [apart.get(problem.combinations[row], usual_scores) for row in test]
         within = np.array([one.quantile(level) for one in scores]) * scale[test]
         low, high = predicted[test] - within, predicted[test] + within
-        covered[test] = is_covered(problem.take(test), low, high)
+        covered[test] = is_covered(problem.target[test], bound[test], low, high)
         width[test] = interval_width(name, low, high)
     return covered, width
 
 
-def is_covered(problem: RegressionProblem, low: Floats, high: Floats) -> Mask:
+def is_covered(target: Floats, side: npt.NDArray[np.str_], low: Floats, high: Floats) -> Mask:
     """Return whether each row lies in its interval (eV, percent), shape (n,).
 
-    A bound is covered where some value that it allows lies in the interval.
+    A bound (`side`) is covered where some value that it allows lies in the interval.
     """
-    target, side = problem.target, np.array(problem.bounds, dtype=np.str_)
     return np.asarray(((target >= low) | (side == ">")) & ((target <= high) | (side == "<")))
 
 

@@ -235,7 +235,8 @@ def _regression(name: str, problem: RegressionProblem, predictor: Predictor) -> 
     loss = bounded_error(observed, bounds, to_unit(name, predicted))
     score = largest_residual(problem, predicted) / difficulty
     score = np.where(_in_domain(name, problem, predictor), score, np.nan)
-    covered = is_covered(problem, low, high).astype(float)
+    sides = np.array(problem.bounds, dtype=np.str_)
+    covered = is_covered(problem.target, sides, low, high).astype(float)
     return loss, covered, interval_width(name, low, high), _usable(name, problem, score)
 
 
