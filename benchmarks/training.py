@@ -65,22 +65,27 @@ def main() -> None:
         print(f"train: {seconds:.1f} s, peak memory of all its processes {peak:.0f} MB")
         watched("data", "remove", "hu2018", "--why", "to be learned again", *own)
         pairs = []
-        for _ in range(3):
+        for _ in range(4):
             # The second training finds its database made, as a retraining does.
-            retrain, _ = watched("retrain", *own)
+            retrain, _ = watched("retrain", "--again", *own)
             train, _ = watched("train", *own)
             pairs.append((retrain, train))
             watched("data", "remove", "hu2018", "--why", "in and out again", *own)
+        again = statistics.median(retrain for retrain, _ in pairs)
         ratio = statistics.median(retrain / train for retrain, train in pairs)
         shown = ", ".join(f"{retrain:.1f} / {train:.1f} s" for retrain, train in pairs)
-        print(f"retrain after one paper beside train on the same data: {shown}: ratio {ratio:.2f}")
+        print(
+            f"retrain after one paper: {again:.1f} s, {again / seconds:.2f} of the first training"
+        )
+        print(f"beside training again where the database is made: {shown}: ratio {ratio:.2f}")
     print(
         json.dumps(
             {
                 "seconds": round(seconds, 2),
                 "peak_memory_mb": round(peak, 1),
-                "retrain_seconds": round(statistics.median(pair[0] for pair in pairs), 2),
-                "ratio_retrain_train": round(ratio, 3),
+                "retrain_seconds": round(again, 2),
+                "ratio_retrain_train": round(again / seconds, 3),
+                "ratio_retrain_train_again": round(ratio, 3),
             }
         )
     )

@@ -28,8 +28,8 @@ from perovshell.training.train import TrainedModel, recorded_settings, train
 from perovshell.training.verdict import Changes, Footprint, Judgement, Verdict
 from perovshell.workspace import Workspace
 
-_TIMED_ROWS: Final = 25
-_TIMED_ROUNDS: Final = 5
+_TIMED_ROWS: Final = 15
+_TIMED_ROUNDS: Final = 4
 
 
 @dataclass(frozen=True)
