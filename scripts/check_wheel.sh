@@ -14,11 +14,14 @@ trap 'rm -rf "$temporary"' EXIT
 "$python" -m venv "$temporary/base"
 "$temporary/base/bin/pip" install -q "$temporary"/dist/*.whl
 cd "$temporary"
-model=workspace/models/$(cat workspace/models/champion)
+model=$(echo workspace/models/????????????)
 printf 'core,shell\nCsPbBr3,SiO2\nFAPbBr3,PMMA\n' > in.csv
 base/bin/perovshell --version
 base/bin/perovshell predict in.csv -o out.csv --model "$model"
 base/bin/perovshell rank --model "$model" -o ranked > ranked.txt
+base/bin/perovshell data template > paper.yaml
+sed -i.bak 's/^paper_id:$/paper_id: smith2026/; s/^doi:$/doi: 10.1234\/smith/' paper.yaml
+base/bin/perovshell add paper.yaml --yes --workspace workspace
 test -s ranked/report.html && test -s ranked/ranking.csv && test -s ranked/ranking.md
 base/bin/python - <<'PY'
 import importlib.util
