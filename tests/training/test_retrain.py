@@ -98,7 +98,7 @@ def test_the_verdict_is_said_with_its_figures(learned):
     assert "3 papers added (hu2018, li2018, lin2024)" in said
     for what in ("PL peak (", "PLQY (", "lifetime (", "stability gain ("):
         assert what in said
-    assert "new papers before they were learned" in said
+    assert "of the new papers (" in said
     assert "Promoted: nothing is shown to be worse beyond" in said
     assert "Registered in MLflow as perovshell version 2" in said
 

@@ -97,7 +97,7 @@ class Drift:
             lines += shown or [f"nothing moved among {self.tested} descriptors and targets"]
             lines += [f"moved: {rest} more"] if rest > 0 else []
         elif self.papers:
-            lines.append(f"moved: {self.papers} new papers are too few to tell")
+            lines.append("moved: too few new papers to tell")
         return [*lines, *([str(self.requests)] if self.requests else [])]
 
     def to_json(self) -> dict[str, Any]:

@@ -302,8 +302,9 @@ def _is_worse(change: Triple, margin: float) -> bool:
 
 
 def _span(triple: Triple, sign: int) -> str:
-    ends = sorted(sign * end for end in triple[1:])
-    return f"{sign * triple[0]:.2g} [{ends[0]:.2g}, {ends[1]:.2g}]"
+    # Adding 0 leaves no minus before one.
+    ends = sorted(sign * end + 0.0 for end in triple[1:])
+    return f"{sign * triple[0] + 0.0:.2g} [{ends[0]:.2g}, {ends[1]:.2g}]"
 
 
 def _cost_checks(champion: Footprint, challenger: Footprint) -> list[Check]:

@@ -183,8 +183,8 @@ class Comparison:
         if chance and not self.new.can_surprise:
             chance += " (too few papers for a verdict)"
         return (
-            f"{NAMES[self.target]}, {self.new.papers} new papers before they were learned: {what} "
-            f"{self.new.champion:.3g}{unit} (challenger, each left out: "
+            f"{NAMES[self.target]} of the new papers ({self.new.papers}) before they were learned: "
+            f"{what} {self.new.champion:.3g}{unit} (challenger, each left out: "
             f"{self.new.challenger:.3g}), covered {self.new.coverage:.2f}{chance}"
         )
 
