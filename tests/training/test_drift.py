@@ -54,7 +54,7 @@ def test_a_random_half_hardly_ever_moves(dataset, featurizer):
 def test_too_few_papers_say_nothing(dataset, featurizer):
     found = drift(dataset, featurizer, {"hu2018"})
     assert (found.tested, found.moved) == (0, ())
-    assert "too few to tell" in " ".join(found.lines())
+    assert "too few new papers to tell" in " ".join(found.lines())
 
 
 def test_the_log_of_the_service_is_counted(dataset, featurizer, tmp_path):
