@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from perovshell.errors import WorkspaceError
 from perovshell.pages import card_page, environment
 from perovshell.training.evaluate import Evaluation
 from perovshell.training.plots import evaluation_plots
-from perovshell.workspace import write_atomically
+from perovshell.workspace import write_file
 
 _TABLES: Final = {
     "random_split": (
@@ -117,16 +116,11 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
     Raises:
         WorkspaceError: The folder is not writable.
     """
-    data = json.dumps(evaluation.to_json(), indent=1, sort_keys=True, allow_nan=False) + "\n"
-    paths = folder / "evaluation.json", folder / "evaluation.html"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(paths[0], data.encode())
-        write_atomically(paths[1], render(evaluation).encode())
-    except OSError as error:
-        msg = f"report folder {folder}: cannot be written ({error.strerror})"
-        raise WorkspaceError(msg) from error
-    return paths
+    text = json.dumps(evaluation.to_json(), indent=1, sort_keys=True, allow_nan=False)
+    return (
+        write_file(folder / "evaluation.json", text),
+        write_file(folder / "evaluation.html", render(evaluation)),
+    )
 
 
 def render(evaluation: Evaluation) -> str:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perovshell.errors import WorkspaceError
 from perovshell.model import Model
 from perovshell.pages import environment
 from perovshell.training.marks import UNITS, Marks
 from perovshell.training.plots import as_svg
 from perovshell.training.train import TrainedModel
 from perovshell.training.verdict import NAMES, Comparison, Judgement, Verdict
-from perovshell.workspace import write_atomically
+from perovshell.workspace import write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +49,7 @@ def write_gate_report(
         "verdict": verdict.to_json(),
         "drift": moved.to_json(),
     }
-    text = json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    text = json.dumps(data, indent=1, sort_keys=True, allow_nan=False)
     page = (
         environment("perovshell.training")
         .get_template("gate.html")
@@ -65,14 +64,8 @@ def write_gate_report(
             drift_lines=moved.lines(),
         )
     )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "gate.json", text.encode())
-        write_atomically(folder / "gate.html", page.encode())
-    except OSError as error:
-        msg = f"report folder {folder}: cannot be written ({error.strerror})"
-        raise WorkspaceError(msg) from error
-    return folder / "gate.html"
+    write_file(folder / "gate.json", text)
+    return write_file(folder / "gate.html", page)
 
 
 def _about(model_id: str, dataset: Any) -> dict[str, Any]:

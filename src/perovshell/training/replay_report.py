@@ -7,12 +7,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from perovshell.errors import WorkspaceError
 from perovshell.pages import environment
 from perovshell.training.figures import LEVEL
 from perovshell.training.plots import as_svg
 from perovshell.training.replay_figures import POLICIES, TARGETS, Replay, Score, Year
-from perovshell.workspace import write_atomically
+from perovshell.workspace import write_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,16 +31,11 @@ def write_replay(replay: Replay, folder: Path) -> tuple[Path, Path]:
     Raises:
         WorkspaceError: The folder is not writable.
     """
-    text = json.dumps(replay.to_json(), indent=1, sort_keys=True, allow_nan=False) + "\n"
-    paths = folder / "replay.json", folder / "replay.html"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(paths[0], text.encode())
-        write_atomically(paths[1], render(replay).encode())
-    except OSError as error:
-        msg = f"report folder {folder}: cannot be written ({error.strerror})"
-        raise WorkspaceError(msg) from error
-    return paths
+    text = json.dumps(replay.to_json(), indent=1, sort_keys=True, allow_nan=False)
+    return (
+        write_file(folder / "replay.json", text),
+        write_file(folder / "replay.html", render(replay)),
+    )
 
 
 def render(replay: Replay) -> str:
