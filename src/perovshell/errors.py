@@ -33,6 +33,10 @@ class ClusterError(PerovshellError):
     """A cluster cannot be reached, has no workers, or failed."""
 
 
+class ServiceError(PerovshellError):
+    """The prediction service cannot start, or a client cannot reach it."""
+
+
 class BacktestLeakError(PerovshellError):
     """A model of a backtest knows what it is tested on."""
 

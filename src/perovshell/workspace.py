@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT = "PEROVSHELL_HOME"
 _DEFAULT = "perovshell-workspace"
-_CHAMPIONS = "champions.json"
 _LOCK_SECONDS = 1.0
 """How long a lock is tried: another process may be just about to let go."""
 _HALF_WRITTEN: Final = {
+    "keys": (".api-keys.json-????????",),
     "papers": ("papers/.*.yaml-????????", "papers/history/.*.yaml-????????"),
     "models": (
         "models/.champions.json-????????",
@@ -70,6 +70,11 @@ class Workspace:
         return self.root / "logs" / "requests.jsonl"
 
     @property
+    def keys_file(self) -> Path:
+        """Hashes of the API keys of the prediction service."""
+        return self.root / "api-keys.json"
+
+    @property
     def reports(self) -> Path:
         """Folder of the reports."""
         return self.root / "reports"
@@ -108,13 +113,18 @@ class Workspace:
         return sorted(name for name in found if re.fullmatch(r"[0-9a-f]{12}", name))
 
     @property
+    def promotions_file(self) -> Path:
+        """File that says which model is the champion, and which were; replaced in one step."""
+        return self.models / "champions.json"
+
+    @property
     def promotions(self) -> tuple[Promotion, ...]:
         """Every promotion, the present champion's last.
 
         Raises:
             WorkspaceError: The file that says so is damaged.
         """
-        return read_promotions(self.models / _CHAMPIONS)
+        return read_promotions(self.promotions_file)
 
     @property
     def champion_id(self) -> str | None:
@@ -183,7 +193,7 @@ class Workspace:
         return promotions[-1]
 
     def _write_promotions(self, promotions: Sequence[Promotion]) -> None:
-        path = self.models / _CHAMPIONS
+        path = self.promotions_file
         try:
             write_atomically(path, to_bytes(promotions))
         except OSError as error:
@@ -197,7 +207,7 @@ class Workspace:
         What a killed process left half-written is removed first.
 
         Args:
-            what: What is kept to one process: `papers`, `models` or `inbox`.
+            what: What is kept to one process: `papers`, `models`, `inbox` or `keys`.
             wait: Whether to wait for another process that holds it.
 
         Raises:
@@ -254,6 +264,15 @@ def _remove_abandoned(folder: Path) -> None:
     with suppress(FileNotFoundError):
         if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
             shutil.rmtree(folder)
+
+
+def stamp_of(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is replaced; cheap, and empty where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from perovshell.cli import data, learning, models, training, use
+from perovshell.cli import data, learning, models, serving, training, use
 from perovshell.cli.options import FAULT
 from perovshell.errors import PerovshellError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.add_typer(training.commands)
 app.add_typer(learning.commands)
 app.add_typer(use.commands)
+app.add_typer(serving.commands)
 app.add_typer(data.commands, name="data")
 app.add_typer(models.commands, name="models")
 

@@ -1,0 +1,82 @@
+"""Commands of the prediction service: serve, keys."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import typer
+
+from perovshell.cli.options import ModelOption, WorkspaceOption
+from perovshell.errors import MissingExtraError
+from perovshell.workspace import Workspace
+
+commands = typer.Typer()
+keys_app = typer.Typer(no_args_is_help=True, help="API keys of the prediction service.")
+commands.add_typer(keys_app, name="keys")
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Who the key is for.")]
+
+
+@commands.command()
+def serve(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = 8000,
+    model: ModelOption = None,
+    workspace: WorkspaceOption = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.01, help="Most requests a second of one client.")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let other machines in without a key.")
+    ] = False,
+) -> None:
+    """Serve predictions over HTTP, with a page for people at /.
+
+    The champion of the workspace is served, and a newer one as soon as it is promoted. Log lines
+    go to the error stream as JSON.
+    """
+    place = Workspace.locate(workspace)
+    try:
+        from perovshell.serve.service import server
+        from perovshell.serve.service.app import Settings
+        from perovshell.serve.service.keys import KeyRing
+        from perovshell.serve.service.source import Champion, Source
+    except ImportError as error:
+        msg = f"serving needs {error.name}: pip install 'perovshell[serve]'"
+        raise MissingExtraError(msg) from error
+
+    settings = Settings(KeyRing(place.keys_file), rate=rate or math.inf)
+    server.refuse_open_doors(host, settings, insecure=insecure)
+    champion = Champion(Source(place, model))
+    champion.open()
+    with server.listen(host, port) as listener:
+        said = f"http://{host}:{listener.getsockname()[1]}"
+        typer.echo(f"Serving model {champion.served.model.info.model_id} at {said}", err=True)
+        server.run(champion, settings, listener)
+
+
+@keys_app.command("add")
+def keys_add(name: NameArgument, *, workspace: WorkspaceOption = None) -> None:
+    """Make a key and print it, this once."""
+    from perovshell.serve.service.keys import add_key
+
+    typer.echo(add_key(Workspace.locate(workspace), name))
+
+
+@keys_app.command("list")
+def keys_list(*, workspace: WorkspaceOption = None) -> None:
+    """Print the names of the keys."""
+    from perovshell.serve.service.keys import Keys
+
+    for name in Keys.read(Workspace.locate(workspace).keys_file).hashes:
+        typer.echo(name)
+
+
+@keys_app.command("remove")
+def keys_remove(name: NameArgument, *, workspace: WorkspaceOption = None) -> None:
+    """Remove a key; a running service refuses it at once."""
+    from perovshell.serve.service.keys import remove_key
+
+    remove_key(Workspace.locate(workspace), name)
+    typer.echo(f"Removed {name}")

@@ -1,0 +1,1 @@
+"""The prediction service: HTTP routes, the page, and what keeps them running."""

@@ -1,0 +1,124 @@
+"""The application: routes, errors as problems, and what runs beside the requests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+
+from perovshell.serve.service import limits, operations, page, routes
+from perovshell.serve.service.batching import Batcher
+from perovshell.serve.service.gate import Gate, Rate
+from perovshell.serve.service.keys import KeyRing
+from perovshell.serve.service.logs import Tally
+from perovshell.serve.service.metrics import Metrics
+from perovshell.serve.service.problems import Problem, pointer
+from perovshell.serve.service.ranker import Ranker
+from perovshell.serve.service.source import Champion
+
+_SQUEEZED_FROM: Final = 2048
+"""Bytes from which an answer is compressed for those who take it so: a single answer is not."""
+_KINDS: Final = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a service runs.
+
+    Attributes:
+        keys: API keys.
+        rate: Requests a second of one client; inf is no limit.
+        look_seconds: How often it looks for another champion.
+    """
+
+    keys: KeyRing = field(default_factory=KeyRing)
+    rate: float = float("inf")
+    look_seconds: float = 2.0
+
+
+def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
+    """Make the application; the model is loaded when it starts.
+
+    Args:
+        champion: Holds the model.
+        settings: How it runs.
+    """
+    settings = settings or Settings()
+    source = champion.source
+    watched = source.given is None
+    tally = Tally(source.workspace.request_log if watched else None)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(champion.open)
+        beside = [asyncio.create_task(tally.keep())]
+        if watched:
+            beside.append(asyncio.create_task(champion.watch(settings.look_seconds)))
+        yield
+        for task in beside:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        tally.write()
+
+    app = FastAPI(
+        title="Perovshell",
+        summary="What a shell does to a halide-perovskite nanocrystal, from published papers.",
+        version=version("perovshell"),
+        lifespan=lifespan,
+        max_body_size=limits.BODY_BYTES,
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers={
+            Problem: _problem,
+            RequestValidationError: _invalid,
+            HTTPException: _refused,
+        },
+    )
+    app.state.champion = champion
+    app.state.batcher = Batcher()
+    app.state.ranker = Ranker()
+    app.state.metrics = Metrics(champion)
+    app.add_middleware(GZipMiddleware, minimum_size=_SQUEEZED_FROM, compresslevel=1)
+    app.add_middleware(
+        Gate,
+        keys=settings.keys,
+        rate=Rate(settings.rate),
+        metrics=app.state.metrics,
+        tally=tally,
+    )
+    app.include_router(routes.router)
+    app.include_router(operations.router)
+    app.include_router(page.router)
+    page.mount(app)
+    return app
+
+
+async def _problem(_: Request, error: Any) -> Response:
+    found: Problem = error
+    return found.response()
+
+
+async def _invalid(_: Request, error: Any) -> Response:
+    """Tell every fault of a request with its place."""
+    faults = [
+        {"pointer": pointer(fault["loc"][1:]), "detail": fault["msg"]} for fault in error.errors()
+    ]
+    first = f"{faults[0]['pointer']}: {faults[0]['detail']}"
+    more = f", and {len(faults) - 1} more faults" if len(faults) > 1 else ""
+    return Problem(422, "invalid-request", f"{first}{more}", faults=faults).response()
+
+
+async def _refused(request: Request, error: Any) -> Response:
+    kind = _KINDS.get(error.status_code, "invalid-request")
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    return Problem(error.status_code, kind, detail, headers=error.headers).response()

@@ -1,0 +1,115 @@
+"""Predictions of all requests, computed together, in turns.
+
+Rows cost much less in one call than in many, and the more requests wait, the more rows there are.
+So what came in while one turn was computed makes up the next. A turn is small enough that nobody
+waits long for it; short requests go first, and a long one takes what room is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from perovshell.models.outputs import Answer, Wishes
+from perovshell.serve.service.source import Served
+
+ROWS_A_TURN: Final = 256
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How rows are to be answered, and by which model.
+
+    Attributes:
+        served: The model: rows of one request are never answered by two.
+        stressors: Stressors to answer for.
+        coverage: Coverage of the intervals.
+        wishes: Thresholds whose probability is asked.
+    """
+
+    served: Served
+    stressors: tuple[str, ...]
+    coverage: float
+    wishes: Wishes
+
+    def answer(self, rows: Rows) -> list[Answer]:
+        """Answer rows."""
+        return self.served.model.answer(
+            rows, stressors=self.stressors, coverage=self.coverage, wishes=self.wishes
+        )
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A request that waits for its answers."""
+
+    asked: Asked
+    rows: Rows
+    done: asyncio.Future[list[Answer]]
+    answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        return len(self.rows) - len(self.answers)
+
+    def next_rows(self, count: int) -> Rows:
+        return self.rows[len(self.answers) : len(self.answers) + count]
+
+
+class Batcher:
+    """Answers the requests of one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: list[_Waiting] = []
+        self._is_called = False
+
+    async def answer(self, asked: Asked, rows: Rows) -> list[Answer]:
+        """Answer rows together with those of other requests.
+
+        Args:
+            asked: How, and by which model.
+            rows: At least one row.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(asked, rows, loop.create_future())
+        self._waiting.append(waiting)
+        self._call(loop)
+        return await waiting.done
+
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._waiting and not self._is_called:
+            self._is_called = True
+            loop.call_soon(self._turn, loop)
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_called = False
+        room = ROWS_A_TURN
+        alike: dict[Asked, list[tuple[_Waiting, Rows]]] = {}
+        for waiting in sorted(self._waiting, key=lambda one: one.left):
+            rows = waiting.next_rows(room)
+            alike.setdefault(waiting.asked, []).append((waiting, rows))
+            room -= len(rows)
+            if room == 0:
+                break
+        for asked, parts in alike.items():
+            _answer(asked, parts)
+        self._waiting = [one for one in self._waiting if not one.done.done()]
+        self._call(loop)
+
+
+def _answer(asked: Asked, parts: Sequence[tuple[_Waiting, Rows]]) -> None:
+    """Answer the rows of requests that ask alike in one call, and hand each its own."""
+    try:
+        answers = iter(asked.answer([row for _, rows in parts for row in rows]))
+    except Exception as error:  # noqa: BLE001 - it belongs to those who asked
+        for waiting, _ in parts:
+            if not waiting.done.done():
+                waiting.done.set_exception(error)
+        return
+    for waiting, rows in parts:
+        waiting.answers += [next(answers) for _ in rows]
+        if not waiting.left and not waiting.done.done():
+            waiting.done.set_result(waiting.answers)

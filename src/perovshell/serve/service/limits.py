@@ -1,0 +1,26 @@
+"""What one request may ask for; the OpenAPI description says the same."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from perovshell.data.formula import MAX_LENGTH
+
+ROWS: Final = 10_000
+"""Rows of one prediction request."""
+TEXT: Final = MAX_LENGTH
+"""Characters of one cell."""
+BODY_BYTES: Final = 16 * 2**20
+"""Bytes of one request."""
+DETAILED_ROWS: Final = 100
+"""Rows of one request that asks for reasons, which are found row by row."""
+COMBINATIONS: Final = 2_000_000
+"""Combinations of a design space ranked over HTTP: about two seconds of one core."""
+LINES: Final = 500
+"""Lines of a ranking over HTTP."""
+RANKINGS: Final = 1
+"""Rankings computed at a time."""
+RANKINGS_WAITING: Final = 4
+"""Rankings that may wait for their turn; more are asked to come back."""
+RANK_SECONDS: Final = 120.0
+"""Longest time one ranking may take."""

@@ -1,0 +1,73 @@
+"""Errors as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from perovshell.serve.service.replies import Reply, reply
+
+MEDIA_TYPE: Final = "application/problem+json"
+_SHOWN: Final = 20
+"""Faults of one request that are listed."""
+_TITLES: Final = {
+    "invalid-request": "The request is not as it must be",
+    "unreadable-row": "A row cannot be answered",
+    "space-too-large": "The design space is too large for HTTP",
+    "body-too-large": "The request is too large",
+    "key-needed": "An API key is needed",
+    "too-many-requests": "Too many requests",
+    "busy": "Busy; come back later",
+    "not-found": "There is nothing here",
+    "method-not-allowed": "This method is not allowed here",
+    "failed": "The service failed",
+}
+
+
+class Problem(Exception):  # noqa: N818
+    """A request that gets a problem instead of an answer.
+
+    Args:
+        status: HTTP status.
+        kind: One of the kinds of problems, such as `busy`.
+        detail: Who, what was given, and what is allowed.
+        headers: Further headers of the response.
+        faults: Further members: faults of single parts, with their place as a JSON pointer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        faults: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.headers = dict(headers or {})
+        self.content = problem(status, kind, detail)
+        if faults:
+            self.content["errors"] = [dict(fault) for fault in faults[:_SHOWN]]
+
+    def response(self) -> Reply:
+        """Return the response."""
+        return reply(self.content, status=self.status, media_type=MEDIA_TYPE, headers=self.headers)
+
+
+def problem(status: int, kind: str, detail: str) -> dict[str, Any]:
+    """Return the members of a problem."""
+    return {
+        "type": f"urn:perovshell:problem:{kind}",
+        "title": _TITLES[kind],
+        "status": status,
+        "detail": detail,
+    }
+
+
+def pointer(place: Sequence[int | str]) -> str:
+    """Return a place in the body as a JSON pointer (RFC 6901) in a URI fragment."""
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in place)
+    return "#" + "".join(f"/{part}" for part in parts)

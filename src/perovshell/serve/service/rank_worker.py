@@ -1,0 +1,77 @@
+"""The process that ranks one design space for the service: JSON in, JSON out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from perovshell.errors import DesignSpaceError
+from perovshell.model import Model
+from perovshell.serve import ranking as ranks
+from perovshell.serve import tables
+from perovshell.serve.lines import Ranking
+from perovshell.serve.report import render
+from perovshell.serve.service import limits
+from perovshell.serve.space import DesignSpace
+from perovshell.serve.space_file import presets
+
+_NICENESS: Final = 10
+_TASK: Final = 200_000
+"""Combinations between two looks at whether the service is still there."""
+
+
+def main() -> None:
+    """Read what is asked from the input, and write what is found to the output."""
+    service = os.getppid()
+    os.nice(_NICENESS)
+    asked = orjson.loads(sys.stdin.buffer.read())
+
+    def advance(_: int) -> None:
+        if os.getppid() != service:
+            sys.exit(1)
+
+    sys.stdout.buffer.write(orjson.dumps(_said(asked, advance)))
+
+
+def _said(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
+    model = Model.from_folder(Path(asked["folder"]))
+    try:
+        space = _space(asked["space"], model)
+        if space.size > limits.COMBINATIONS:
+            detail = (
+                f"design space {space.name}: {space.sizes}; at most {limits.COMBINATIONS:,} are "
+                f"ranked over HTTP: save it as a file and run 'perovshell rank SPACE.yaml'"
+            )
+            return {"kind": "space-too-large", "detail": detail}
+        run = ranks.Run(task_size=_TASK)
+        options = {name: asked[name] for name in ("top", "by", "raw", "novel", "batch")}
+        ranking = ranks.rank(space, model=model, run=run, advance=advance, **options)
+    except DesignSpaceError as error:
+        return {"kind": "invalid-request", "detail": str(error)}
+    return {"kind": "ranking", "ranking": render(ranking) if asked["html"] else _found(ranking)}
+
+
+def _space(given: Any, model: Model) -> DesignSpace:
+    # A text is the name of a preset and never that of a file.
+    if isinstance(given, str) and given not in presets():
+        msg = f"design space {given!r}: no such preset; allowed: {', '.join(presets())}"
+        raise DesignSpaceError(msg)
+    return ranks.read_space(given, model)
+
+
+def _found(ranking: Ranking) -> dict[str, Any]:
+    return {
+        "space": ranking.space.name,
+        "ranked": ranking.total,
+        "removed": dict(ranking.removed),
+        "statements": list(ranking.statements),
+        "lines": tables.json_lines(ranking),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Rankings in a process of their own, so that single predictions stay fast."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextlib import suppress
+from typing import Any, Final
+
+import orjson
+from starlette.requests import Request
+
+from perovshell.serve.service import limits
+from perovshell.serve.service.problems import Problem
+from perovshell.serve.service.source import Served
+
+_LOG: Final = logging.getLogger("perovshell.service")
+_WORKER: Final = "perovshell.serve.service.rank_worker"
+_LOOK_SECONDS: Final = 0.2
+"""How often it is looked whether the client is still there."""
+
+
+class ClientLeftError(Exception):
+    """The client closed the connection before its answer was there."""
+
+
+class Ranker:
+    """Runs rankings, a few at a time; the others wait, and too many are sent away."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(limits.RANKINGS)
+        self._inside = 0
+
+    async def rank(self, served: Served, asked: dict[str, Any], request: Request) -> Any:
+        """Rank a design space.
+
+        Args:
+            served: The model.
+            asked: What `rank_worker` reads from its input, but for the model folder.
+            request: Whose client is watched: where it leaves, the ranking ends.
+
+        Returns:
+            What the worker says.
+
+        Raises:
+            Problem: Too many wait, the space is not allowed, or it took too long.
+            ClientLeftError: Nobody waits for the answer any more.
+        """
+        if self._inside >= limits.RANKINGS + limits.RANKINGS_WAITING:
+            detail = f"{self._inside} rankings are running or waiting."
+            raise Problem(503, "busy", detail, headers={"retry-after": "5"})
+        self._inside += 1
+        try:
+            return await self._while_wanted(self._run(served, asked), request)
+        finally:
+            self._inside -= 1
+
+    async def _while_wanted(self, work: Any, request: Request) -> Any:
+        """Await some work, unless the client leaves."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=_LOOK_SECONDS)
+                if not task.done() and await request.is_disconnected():
+                    raise ClientLeftError
+            return task.result()
+        finally:
+            task.cancel()
+
+    async def _run(self, served: Served, asked: dict[str, Any]) -> Any:
+        async with self._places:
+            said = await self._said(orjson.dumps({**asked, "folder": str(served.model.folder)}))
+        if said["kind"] != "ranking":
+            raise Problem(422, said["kind"], said["detail"])
+        return said["ranking"]
+
+    async def _said(self, asked: bytes) -> Any:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", _WORKER, stdin=pipe, stdout=pipe, stderr=pipe
+        )
+        try:
+            async with asyncio.timeout(limits.RANK_SECONDS):
+                said, fault = await process.communicate(asked)
+        except TimeoutError as error:
+            detail = f"The ranking took more than {limits.RANK_SECONDS:g} s; take a smaller space."
+            raise Problem(503, "busy", detail, headers={"retry-after": "60"}) from error
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        if process.returncode:
+            told = {"code": process.returncode, "stderr": fault.decode(errors="replace")[-2000:]}
+            _LOG.error("ranking failed", extra={"said": told})
+            raise Problem(500, "failed", "The ranking failed; the log tells why.")
+        return orjson.loads(said)

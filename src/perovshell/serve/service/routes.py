@@ -1,0 +1,197 @@
+"""The routes for scripts, under /v1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+
+from perovshell.data.vocabulary import STRESSORS
+from perovshell.errors import InputError
+from perovshell.models.card import card_sections
+from perovshell.models.outputs import Answer, check_options
+from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
+from perovshell.serve.service import limits, schemas
+from perovshell.serve.service.batching import Asked, Batcher
+from perovshell.serve.service.gate import Told
+from perovshell.serve.service.problems import Problem, pointer, problem
+from perovshell.serve.service.ranker import ClientLeftError, Ranker
+from perovshell.serve.service.replies import reply
+from perovshell.serve.service.source import Champion, Served
+from perovshell.serve.space_file import presets
+
+_CLIENT_LEFT = 499
+_PROBLEM = {"model": schemas.Problem, "content": {"application/problem+json": {}}}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    401: {**_PROBLEM, "description": "A key is needed"},
+    413: {**_PROBLEM, "description": "Too large"},
+    422: {**_PROBLEM, "description": "Not as it must be"},
+    429: {**_PROBLEM, "description": "Too often"},
+}
+
+router = APIRouter(prefix="/v1", responses=PROBLEMS)
+
+
+def _champion(request: Request) -> Champion:
+    found: Champion = request.app.state.champion
+    return found
+
+
+def _batcher(request: Request) -> Batcher:
+    found: Batcher = request.app.state.batcher
+    return found
+
+
+def _ranker(request: Request) -> Ranker:
+    found: Ranker = request.app.state.ranker
+    return found
+
+
+@router.post("/predict", responses={200: {"model": schemas.PredictOut}})
+async def predict(asked: schemas.PredictIn, request: Request) -> Response:
+    """Predict PL peak, PLQY, the shell's effect and stability of core/shell combinations.
+
+    A row that cannot be answered does not spoil the others: its answer tells why.
+    """
+    served = _champion(request).served
+    if asked.details and len(asked.rows) > limits.DETAILED_ROWS:
+        detail = f"{len(asked.rows)} rows with details: at most {limits.DETAILED_ROWS}"
+        raise Problem(422, "invalid-request", detail)
+    try:
+        check_options(asked.stressors, asked.coverage)
+        how = Asked(served, tuple(asked.stressors), asked.coverage, asked.wishes.read())
+    except InputError as error:
+        raise Problem(422, "invalid-request", str(error)) from error
+    answers = await _batcher(request).answer(how, asked.rows)
+    failed = [place for place, answer in enumerate(answers) if answer.values["error"]]
+    outside = sum(not answer.values["in_domain"] for answer in answers) - len(failed)
+    request.state.visit.told = Told(len(answers), len(failed), outside, served.model.info.model_id)
+    write = partial(_detailed, served, asked) if asked.details else _plain
+    return reply(
+        {
+            "model": served.named,
+            "answers": write(answers),
+            "failed": len(failed),
+            "problems": [
+                {
+                    **problem(422, "unreadable-row", answers[place].values["error"]),
+                    "pointer": pointer(["rows", place]),
+                }
+                for place in failed
+            ],
+        }
+    )
+
+
+def _plain(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+    """Return the output columns of answers; the encoder writes what is no number as null."""
+    ends = [name for name in answers[0].values if name.endswith("_upper")]
+    written = []
+    for answer in answers:
+        values = answer.values
+        limitless = [f"{name}_open" for name in ends if values[name] == math.inf]
+        written.append({**values, **dict.fromkeys(limitless, True)} if limitless else values)
+    return written
+
+
+def _detailed(
+    served: Served, asked: schemas.PredictIn, answers: Sequence[Answer]
+) -> list[dict[str, Any]]:
+    """Return answers with nearest samples, measured values, conditions and reasons."""
+    written = []
+    for row, answer in zip(asked.rows, answers, strict=True):
+        reasons = (
+            [] if answer.values["error"] else served.model.explain(row, stressors=asked.stressors)
+        )
+        written.append({**answer.to_json(), "reasons": [reason.to_json() for reason in reasons]})
+    return written
+
+
+@router.post(
+    "/rank",
+    responses={
+        200: {"model": schemas.RankOut, "content": {"text/html": {}}},
+        503: {**_PROBLEM, "description": "Too many rankings, or one that takes too long"},
+    },
+)
+async def rank(asked: schemas.RankIn, request: Request) -> Response:
+    """Rank the core/shell combinations of a small design space.
+
+    Answers JSON, or the ranking's report where `Accept` asks for `text/html` first.
+    """
+    served = _champion(request).served
+    wants_html = request.headers.get("accept", "").strip().startswith("text/html")
+    try:
+        found = await _ranker(request).rank(
+            served, {**asked.model_dump(), "html": wants_html}, request
+        )
+    except ClientLeftError:
+        return Response(status_code=_CLIENT_LEFT)
+    return HTMLResponse(found) if wants_html else reply({"model": served.named, **found})
+
+
+@router.get("/model", responses={200: {"model": schemas.ModelOut}, 304: {}})
+async def model(request: Request) -> Response:
+    """Say what the model is, what it was made of, and how far it can be trusted."""
+    return _by_model(request, _model_card)
+
+
+@router.get("/vocabulary", responses={200: {"model": schemas.VocabularyOut}, 304: {}})
+async def vocabulary(request: Request) -> Response:
+    """Say which words a request may hold."""
+    return _by_model(request, _vocabulary)
+
+
+def _by_model(request: Request, content: Any) -> Response:
+    """Answer what hangs on the model alone; nothing where the client has it already."""
+    served = _champion(request).served
+    headers = {"etag": served.etag, "cache-control": "no-cache"}
+    known = [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]
+    if served.etag in known:
+        return Response(status_code=304, headers=headers)
+    return reply({"model": served.named, **content(served)}, headers=headers)
+
+
+def _model_card(served: Served) -> dict[str, Any]:
+    info = vars(served.model.info)
+    names = ("dataset", "settings", "figures", "skill", "forms")
+    return {
+        **{name: info[name] for name in names},
+        "card": dict(card_sections(info)),
+        "limits": {
+            "rows": limits.ROWS,
+            "detailed_rows": limits.DETAILED_ROWS,
+            "text": limits.TEXT,
+            "body_bytes": limits.BODY_BYTES,
+            "combinations": limits.COMBINATIONS,
+            "lines": limits.LINES,
+        },
+    }
+
+
+def _vocabulary(served: Served) -> dict[str, Any]:
+    predictor = served.model.predictor
+    papers: dict[str, set[str]] = {}
+    for row in predictor.literature.samples:
+        for layer in row["shell"].split("|"):
+            papers.setdefault(layer, set()).add(row["paper"])
+    return {
+        "cores": sorted({row["core"] for row in predictor.literature.samples}),
+        "shells": [
+            {
+                "name": row["name"],
+                "aliases": [name.strip() for name in row["aliases"].split(";") if name.strip()],
+                "material_class": row["class"],
+                "papers": len(papers.get(row["name"], ())),
+            }
+            for row in predictor.featurizer.reader.shells.shell_rows
+        ],
+        "stressors": list(STRESSORS),
+        "words": {name: list(words) for name, words in INPUT_WORDS.items()},
+        "numbers": {name: list(ends) for name, ends in INPUT_NUMBERS.items()},
+        "presets": presets(),
+    }

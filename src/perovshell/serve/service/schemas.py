@@ -1,0 +1,291 @@
+"""What requests and responses hold; the OpenAPI description is made of these."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from perovshell.data.vocabulary import STRESSORS
+from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, LEAST_GAIN, Wishes
+from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
+from perovshell.serve.objectives import ORDERS
+from perovshell.serve.service import limits
+
+if TYPE_CHECKING:
+    Stressor: TypeAlias = str
+    Order: TypeAlias = str
+else:
+    Stressor, Order = Literal[STRESSORS], Literal[ORDERS]
+Text = Annotated[str, Field(max_length=limits.TEXT)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+_STRICT = ConfigDict(extra="forbid", strict=True)
+
+
+def _word(column: str) -> Any:
+    return Field(description=f"One of {', '.join(INPUT_WORDS[column])}.")
+
+
+def _number(column: str, what: str) -> Any:
+    low, high = INPUT_NUMBERS[column]
+    return Field(description=f"{what}, from {low:g} to {high:g}.")
+
+
+class Row(TypedDict, total=False):
+    """A core/shell combination; what is left out or null is unknown.
+
+    A value that is not allowed is no fault of the request: the row's answer says so in `error`.
+    """
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    core: Annotated[
+        Text | None, Field(description="Formula, such as CsPbBr3; or a whole sample, CsPbBr3@SiO2.")
+    ]
+    shell: Annotated[
+        Text | None, Field(description="Layers from the inside out, as CdS|Al2O3; none is bare.")
+    ]
+    structure: Annotated[Text | None, _word("structure")]
+    encapsulation: Annotated[Text | None, _word("encapsulation")]
+    medium: Annotated[Text | None, _word("medium")]
+    morphology: Annotated[Text | None, _word("morphology")]
+    ligand: Annotated[Text | None, Field(description="Ligand treatment, by name.")]
+    dopant: Annotated[Text | None, Field(description="Dopant that is not part of the core.")]
+    core_size_nm: Annotated[Number | None, _number("core_size_nm", "Core size in nm")]
+    shell_thickness_nm: Annotated[
+        Number | None, _number("shell_thickness_nm", "Accepted, and said to be ignored; nm")
+    ]
+    bare_pl_peak_nm: Annotated[
+        Number | None, _number("bare_pl_peak_nm", "Measured PL peak of the bare core in nm")
+    ]
+    bare_plqy_percent: Annotated[
+        Number | None, _number("bare_plqy_percent", "Measured PLQY of the bare core in percent")
+    ]
+    temperature_c: Annotated[
+        Number | None, _number("temperature_c", "Temperature of stability tests in deg C")
+    ]
+
+
+class WishesIn(BaseModel):
+    """Thresholds whose probability is asked; each adds columns to the answer."""
+
+    model_config = _STRICT
+
+    pl_window_nm: Annotated[
+        list[Annotated[Number, Field(gt=0)]] | None,
+        Field(min_length=2, max_length=2, description="Two rising wavelengths in nm."),
+    ] = None
+    plqy_above: Annotated[Number | None, Field(ge=0, lt=100, description="In percent.")] = None
+    gain_above: Annotated[Number | None, Field(ge=LEAST_GAIN, description="A factor.")] = None
+
+    def read(self) -> Wishes:
+        """Return the wishes.
+
+        Raises:
+            InputError: A window does not rise.
+        """
+        window = None if self.pl_window_nm is None else (self.pl_window_nm[0], self.pl_window_nm[1])
+        return Wishes(window, self.plqy_above, self.gain_above)
+
+
+class PredictIn(BaseModel):
+    """Combinations to predict."""
+
+    model_config = ConfigDict(
+        **_STRICT,
+        json_schema_extra={
+            "examples": [
+                {"rows": [{"core": "CsPbBr3", "shell": "SiO2"}]},
+                {
+                    "rows": [{"core": "CsPb(Br0.6I0.4)3", "shell": "CdS|Al2O3", "medium": "film"}],
+                    "stressors": ["water"],
+                    "coverage": 0.8,
+                    "wishes": {"plqy_above": 50},
+                    "details": True,
+                },
+            ]
+        },
+    )
+
+    rows: Annotated[list[Row], Field(min_length=1, max_length=limits.ROWS)]
+    stressors: Annotated[
+        list[Stressor],
+        Field(max_length=len(STRESSORS), json_schema_extra={"uniqueItems": True}),
+    ] = list(DEFAULT_STRESSORS)
+    coverage: Annotated[Number, Field(gt=0, lt=1, description="Of the intervals.")] = (
+        DEFAULT_COVERAGE
+    )
+    wishes: WishesIn = WishesIn()
+    details: Annotated[
+        bool,
+        Field(
+            description="Whether to tell the nearest samples, measured values, conditions and, "
+            f"up to {limits.DETAILED_ROWS} rows, what moved each prediction."
+        ),
+    ] = False
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    pointer: Annotated[str, Field(description="Place in the request, a JSON pointer.")] = ""
+    errors: list[dict[str, str]] = []
+
+
+class ModelName(BaseModel):
+    """The model that answered."""
+
+    id: str
+    version: str | None
+    dataset_hash: str
+
+
+class NeighbourOut(BaseModel):
+    """A literature sample."""
+
+    sample_id: str
+    paper: Annotated[str, Field(description="DOI, or the id of a paper without one.")]
+    distance: float
+    core: str
+    shell: str
+    pl_peak_nm: float | None
+    plqy_percent: float | None
+
+
+class ReasonOut(BaseModel):
+    """What moved one target of a prediction."""
+
+    target: str
+    unit: str
+    start: float
+    moved: dict[str, float]
+    sentence: str
+
+
+class AnswerOut(BaseModel):
+    """The answer to one row: numbers with intervals, each NAME with NAME_lower and NAME_upper.
+
+    For each stressor S there are `half_life_h_S` and `stability_gain_S`. An unknown number is
+    null; so is an end without a limit, which has `NAME_open: true` beside it.
+    """
+
+    __pydantic_extra__: dict[str, float | bool | None] = Field(init=False)
+    model_config = ConfigDict(extra="allow")
+
+    pl_peak_nm: float | None
+    plqy_percent: float | None
+    pl_shift_nm: float | None
+    plqy_change: float | None
+    in_domain: bool
+    domain_reason: str
+    nearest_papers: str
+    error: Annotated[str, Field(description="Empty, or why this row has no answer.")]
+    nearest: list[NeighbourOut] = []
+    measured: list[NeighbourOut] = []
+    conditions: dict[str, dict[str, float]] = {}
+    reasons: list[ReasonOut] = []
+
+
+class PredictOut(BaseModel):
+    """Answers in the order of the rows."""
+
+    model: ModelName
+    answers: list[AnswerOut]
+    failed: Annotated[int, Field(description="Rows that could not be answered.")]
+    problems: Annotated[list[Problem], Field(description="Why, a problem a row.")]
+
+
+class RankIn(BaseModel):
+    """A design space to rank, and how."""
+
+    model_config = ConfigDict(
+        **_STRICT,
+        json_schema_extra={
+            "examples": [
+                {"space": "green-emitter", "top": 20},
+                {
+                    "space": {
+                        "name": "small",
+                        "cores": ["CsPbBr3", "CsPb(Br0.8I0.2)3"],
+                        "shells": ["SiO2", "ZnS", "Al2O3"],
+                        "pl_window_nm": [510, 540],
+                        "stressor": "water",
+                    }
+                },
+            ]
+        },
+    )
+
+    space: Annotated[
+        Text | dict[str, Any],
+        Field(description="Name of a preset, or a design space with the keys of its YAML file."),
+    ] = "green-emitter"
+    top: Annotated[int, Field(ge=1, le=limits.LINES, description="Lines to keep.")] = 50
+    by: Order = "best"
+    raw: Annotated[bool, Field(description="Order by predictions as they are.")] = False
+    novel: Annotated[bool, Field(description="Leave out what the literature has.")] = False
+    batch: Annotated[int, Field(ge=0, le=50, description="Choose so many unlike ones.")] = 0
+
+
+class RankOut(BaseModel):
+    """A ranking; with `Accept: text/html` its report is answered instead."""
+
+    model: ModelName
+    space: str
+    ranked: int
+    removed: dict[str, int]
+    statements: list[str]
+    lines: list[dict[str, Any]]
+
+
+class ModelOut(BaseModel):
+    """What the model says of itself."""
+
+    model: ModelName
+    dataset: dict[str, Any]
+    settings: dict[str, Any]
+    figures: dict[str, float | None]
+    skill: dict[str, dict[str, Any]]
+    forms: dict[str, str]
+    card: dict[str, list[str]]
+    limits: dict[str, int]
+
+
+class ShellOut(BaseModel):
+    """A known shell."""
+
+    name: str
+    aliases: list[str]
+    material_class: str
+    papers: Annotated[int, Field(description="Papers of the training data that have it.")]
+
+
+class VocabularyOut(BaseModel):
+    """The words a request may hold."""
+
+    model: ModelName
+    cores: list[str]
+    shells: list[ShellOut]
+    stressors: list[str]
+    words: dict[str, list[str]]
+    numbers: dict[str, tuple[float, float]]
+    presets: list[str]
+
+
+class Health(BaseModel):
+    """The process runs."""
+
+    status: Literal["ok"]
+
+
+class Readiness(BaseModel):
+    """What is served, and what stands in the way of a newer model."""
+
+    status: Literal["ready"]
+    model: ModelName
+    fault: Annotated[str, Field(description="Why a newer champion cannot be served, or empty.")]

@@ -1,0 +1,88 @@
+"""Running the service: what is refused before it starts, and how it ends."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import logging.config
+import socket
+from typing import Final
+
+import uvicorn
+
+from perovshell.errors import ServiceError
+from perovshell.serve.service.app import Settings, create_app
+from perovshell.serve.service.logs import log_config
+from perovshell.serve.service.source import Champion
+
+_LOG: Final = logging.getLogger("perovshell.service")
+GRACE_SECONDS: Final = 10
+"""How long a stopping service waits for requests that it has begun."""
+_IDLE_SECONDS: Final = 30
+_WAITING: Final = 512
+"""Connections that the system holds for the service until it takes them."""
+
+
+def refuse_open_doors(host: str, settings: Settings, *, insecure: bool) -> None:
+    """Refuse to listen to other machines without keys, unless that is wanted.
+
+    Raises:
+        ServiceError: It would, and it is not wanted.
+    """
+    if settings.keys.is_needed or insecure or _is_loopback(host):
+        return
+    msg = (
+        f"--host {host}: other machines could ask without an API key; make one with "
+        "'perovshell keys add NAME', or say --insecure"
+    )
+    raise ServiceError(msg)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take an address.
+
+    Raises:
+        ServiceError: It cannot be had.
+    """
+    try:
+        return socket.create_server(
+            (host, port),
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+            backlog=_WAITING,
+        )
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        why = "another process listens there; choose another --port" if taken else error.strerror
+        msg = f"address {host}:{port}: {why}"
+        raise ServiceError(msg) from error
+
+
+def run(champion: Champion, settings: Settings, listener: socket.socket) -> None:
+    """Serve until the process is told to stop; requests that are begun are answered.
+
+    Args:
+        champion: Holds the model, open.
+        settings: How the service runs.
+        listener: Where it listens.
+    """
+    logging.config.dictConfig(log_config())
+    config = uvicorn.Config(
+        create_app(champion, settings),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=_IDLE_SECONDS,
+    )
+    host, port = listener.getsockname()[:2]
+    told = {"address": f"http://{host}:{port}", "model": champion.served.named}
+    _LOG.info("serving", extra={"said": told})
+    uvicorn.Server(config).run(sockets=[listener])
+    _LOG.info("stopped")

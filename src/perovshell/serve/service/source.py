@@ -1,0 +1,134 @@
+"""The model that is served, and how another takes its place while requests come in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any, Final
+
+from perovshell.errors import PerovshellError
+from perovshell.model import Model, load
+from perovshell.workspace import Workspace, stamp_of
+
+_LOG: Final = logging.getLogger("perovshell.service")
+_WARMING: Final = {"core": "CsPbBr3", "shell": "SiO2"}
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A model as it is served; an answer is made by one of these from beginning to end.
+
+    Attributes:
+        model: The model, warm.
+        version: Its version in the model registry, where it is known.
+    """
+
+    model: Model
+    version: str | None
+
+    @property
+    def named(self) -> dict[str, str | None]:
+        """What every answer says of its model."""
+        info = self.model.info
+        return {"id": info.model_id, "version": self.version, "dataset_hash": info.dataset["hash"]}
+
+    @property
+    def etag(self) -> str:
+        """Entity tag of what hangs on the model alone."""
+        return f'"{self.model.info.model_id}-{self.version or 0}"'
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the model comes from.
+
+    Attributes:
+        workspace: The workspace whose champion is served.
+        given: A model folder or an MLflow URI that is served instead, and never changes.
+    """
+
+    workspace: Workspace
+    given: str | None = None
+
+    def load(self) -> Served:
+        """Load the model and make its first prediction, which fills what is computed once.
+
+        Raises:
+            PerovshellError: There is no model, or it is damaged or of another format.
+        """
+        if self.given is None:
+            model_id = self.workspace.champion().name
+            version = self.workspace.version_of(model_id)
+            model = Model.from_folder(self.workspace.models / model_id)
+        else:
+            model, version = load(self.given, workspace=self.workspace.root), None
+        model.answer([_WARMING])
+        model.explain(_WARMING)
+        return Served(model, version)
+
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """What changes when another champion is chosen; cheap to ask for."""
+        return stamp_of(self.workspace.promotions_file) if self.given is None else ()
+
+
+class Champion:
+    """Holds the model that is served.
+
+    Args:
+        source: Where it comes from.
+
+    Attributes:
+        fault: Why a newer champion cannot be served; empty where nothing is wrong.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.fault = ""
+        self._stamp: tuple[int, ...] = ()
+        self._served: Served | None = None
+
+    def open(self) -> None:
+        """Load the first model, where that is not done yet.
+
+        Raises:
+            PerovshellError: There is no model, or it is damaged or of another format.
+        """
+        if self._served is None:
+            self._stamp = self.source.stamp
+            self._served = self.source.load()
+
+    @property
+    def served(self) -> Served:
+        """The model that is served now."""
+        if self._served is None:
+            msg = "the service has no model before it is opened"
+            raise RuntimeError(msg)
+        return self._served
+
+    async def watch(self, seconds: float) -> None:
+        """Look for another champion now and again, for ever."""
+        while True:
+            await asyncio.sleep(seconds)
+            if self.fault or self.source.stamp != self._stamp:
+                await self.refresh()
+
+    async def refresh(self) -> None:
+        """Load the champion aside and put it in place in one step; a broken one changes nothing."""
+        stamp = self.source.stamp
+        try:
+            served = await asyncio.to_thread(self.source.load)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the old model goes on
+            self._keep(error)
+            return
+        before, self._served, self.fault, self._stamp = self.served, served, "", stamp
+        if before.etag != served.etag:
+            _LOG.info("model changed", extra={"said": {"from": before.named, "to": served.named}})
+
+    def _keep(self, error: Exception) -> None:
+        fault = str(error) if isinstance(error, PerovshellError) else repr(error)
+        if fault != self.fault:
+            said: dict[str, Any] = {"fault": fault, "serving": self.served.named}
+            _LOG.error("new champion cannot be served, the old one goes on", extra={"said": said})
+        self.fault = fault
