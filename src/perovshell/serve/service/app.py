@@ -12,12 +12,14 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from perovshell.serve.service import limits, operations, page, routes
 from perovshell.serve.service.batching import Batcher
-from perovshell.serve.service.gate import Gate, Rate
+from perovshell.serve.service.gate import GUARDED, Gate, Rate
 from perovshell.serve.service.keys import KeyRing
 from perovshell.serve.service.logs import Tally
 from perovshell.serve.service.metrics import Metrics
@@ -70,14 +72,12 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
                 await task
         tally.write()
 
-    app = FastAPI(
+    app = FastAPIOffline(
+        redoc_url=None,
         title="Perovshell",
         summary="What a shell does to a halide-perovskite nanocrystal, from published papers.",
         version=version("perovshell"),
         lifespan=lifespan,
-        max_body_size=limits.BODY_BYTES,
-        docs_url=None,
-        redoc_url=None,
         exception_handlers={
             Problem: _problem,
             RequestValidationError: _invalid,
@@ -88,6 +88,7 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
     app.state.batcher = Batcher()
     app.state.ranker = Ranker()
     app.state.metrics = Metrics(champion)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.BODY_BYTES)
     app.add_middleware(GZipMiddleware, minimum_size=_SQUEEZED_FROM, compresslevel=1)
     app.add_middleware(
         Gate,
@@ -100,7 +101,18 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
     app.include_router(operations.router)
     app.include_router(page.router)
     page.mount(app)
+    _describe_keys(app)
     return app
+
+
+def _describe_keys(app: FastAPI) -> None:
+    """Say in the description that a key may be needed; whether it is hangs on the service."""
+    schema = app.openapi()
+    schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path, methods in schema["paths"].items():
+        if path.startswith(GUARDED):
+            for told in methods.values():
+                told["security"] = [{}, {"key": []}]
 
 
 async def _problem(_: Request, error: Any) -> Response:

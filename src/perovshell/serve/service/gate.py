@@ -21,7 +21,7 @@ from perovshell.serve.service.problems import Problem
 
 _LOG: Final = logging.getLogger("perovshell.service")
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_GUARDED: Final = ("/v1/", "/metrics")
+GUARDED: Final = ("/v1/", "/metrics")
 """What needs a key where there are keys: not the page, its parts, health and the description."""
 _BURST_SECONDS: Final = 2.0
 _MOST_CLIENTS: Final = 10_000
@@ -118,7 +118,7 @@ class Gate:
             Problem: It has no key, asks too often, or sends too much.
         """
         client = scope["client"][0] if scope.get("client") else "unknown"
-        if not scope["path"].startswith(_GUARDED):
+        if not scope["path"].startswith(GUARDED):
             return client
         if self._keys.is_needed:
             client = self._key_name(headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from perovshell.serve.service import schemas
@@ -25,7 +25,7 @@ async def readyz(request: Request) -> Response:
     return reply({"status": "ready", "model": champion.served.named, "fault": champion.fault})
 
 
-@router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Return figures in Prometheus' format."""
     return Response(request.app.state.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -2,24 +2,72 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import HTMLResponse
+import yaml
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
+
+from perovshell.pages import environment
+from perovshell.serve.charts import light_colour
+from perovshell.serve.space_file import presets
 
 router = APIRouter(include_in_schema=False)
 _STATIC: Final = "static"
+_FOLDER: Final = Path(str(files(__package__) / _STATIC))
+_SPECTRUM_NM: Final = (380, 780)
+_STEP_NM: Final = 5
+_HEADERS: Final = {
+    # Nothing comes from elsewhere, nothing runs or is styled from within the HTML.
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+}
+
+
+class _Parts(StaticFiles):
+    """Scripts and styles; a browser asks each time whether they changed, as they belong together."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """Return a file, or that it has not changed."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["cache-control"] = "no-cache"
+        return response
 
 
 def mount(app: FastAPI) -> None:
     """Serve scripts and styles."""
-    folder = str(files(__package__) / _STATIC)
-    app.mount(f"/{_STATIC}", StaticFiles(directory=folder), name=_STATIC)
+    app.mount(f"/{_STATIC}", _Parts(directory=_FOLDER), name=_STATIC)
 
 
 @router.get("/")
-async def page(request: Request) -> HTMLResponse:
+async def page() -> HTMLResponse:
     """Return the page."""
-    return HTMLResponse("<!doctype html><title>Perovshell</title>")
+    return HTMLResponse(_html(), headers=_HEADERS)
+
+
+@cache
+def _html() -> str:
+    """Return the page: it holds nothing of the model, which the scripts ask for with the key."""
+    low, high = _SPECTRUM_NM
+    colours = [light_colour(nm) for nm in range(low, high + 1, _STEP_NM)]
+    folder = files("perovshell.serve") / "presets"
+    spaces = {
+        name: yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+        for name in presets()
+    }
+    template = environment(__package__).get_template("index.html")
+    return template.render(
+        given={
+            "light": {"low": low, "high": high, "colours": colours},
+            "spaces": spaces,
+        },
+        scripts=sorted(path.name for path in _FOLDER.glob("*.js")),
+    )

@@ -18,22 +18,31 @@ from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.serve.service import limits, schemas
 from perovshell.serve.service.batching import Asked, Batcher
 from perovshell.serve.service.gate import Told
-from perovshell.serve.service.problems import Problem, pointer, problem
+from perovshell.serve.service.problems import MEDIA_TYPE, Problem, pointer, problem
 from perovshell.serve.service.ranker import ClientLeftError, Ranker
 from perovshell.serve.service.replies import reply
 from perovshell.serve.service.source import Champion, Served
 from perovshell.serve.space_file import presets
 
 _CLIENT_LEFT = 499
-_PROBLEM = {"model": schemas.Problem, "content": {"application/problem+json": {}}}
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    401: {**_PROBLEM, "description": "A key is needed"},
-    413: {**_PROBLEM, "description": "Too large"},
-    422: {**_PROBLEM, "description": "Not as it must be"},
-    429: {**_PROBLEM, "description": "Too often"},
-}
 
-router = APIRouter(prefix="/v1", responses=PROBLEMS)
+
+def _refused(description: str) -> dict[str, Any]:
+    """Describe a response that is a problem."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+router = APIRouter(
+    prefix="/v1",
+    responses={
+        400: _refused("Not readable at all"),
+        401: _refused("A key is needed"),
+        413: _refused("Too large"),
+        422: _refused("Not as it must be; `errors` tells where"),
+        429: _refused("Too often; `Retry-After` tells when to come back"),
+    },
+)
 
 
 def _champion(request: Request) -> Champion:
@@ -115,7 +124,7 @@ def _detailed(
     "/rank",
     responses={
         200: {"model": schemas.RankOut, "content": {"text/html": {}}},
-        503: {**_PROBLEM, "description": "Too many rankings, or one that takes too long"},
+        503: _refused("Too many rankings, or one that takes too long"),
     },
 )
 async def rank(asked: schemas.RankIn, request: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import logging.config
+import signal
 import socket
 from typing import Final
 
@@ -84,5 +85,8 @@ def run(champion: Champion, settings: Settings, listener: socket.socket) -> None
     host, port = listener.getsockname()[:2]
     told = {"address": f"http://{host}:{port}", "model": champion.served.named}
     _LOG.info("serving", extra={"said": told})
+    # The server sends itself again the signal that ended it; that it ended well is no failure.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda *_: None)
     uvicorn.Server(config).run(sockets=[listener])
     _LOG.info("stopped")

@@ -1,0 +1,129 @@
+// Small charts in SVG. Places are percentages, so that a chart fits any width without a script.
+// They are hidden from screen readers: the text beside each says every number in it.
+
+import { svg } from "./dom.js";
+import { figure } from "./format.js";
+
+const at = (share) => `${share.toFixed(2)}%`;
+
+// A scale returns where a value stands in percent, held between the ends.
+export const scale = (low, high, log = false) => {
+  const place = log ? Math.log : (value) => value;
+  const share = (value) => {
+    const held = Math.min(Math.max(value, low), high);
+    return (100 * (place(held) - place(low))) / (place(high) - place(low));
+  };
+  return Object.assign(share, { low, high, log });
+};
+
+// Round values on a scale, about `count` at most.
+export const ticks = ({ low, high, log }, count = 4) => {
+  if (log) {
+    const first = Math.ceil(Math.log10(low) - 1e-9);
+    const last = Math.floor(Math.log10(high) + 1e-9);
+    const step = Math.max(Math.ceil((last - first) / count), 1);
+    return Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, k) => 10 ** (first + k * step));
+  }
+  const rough = (high - low) / count;
+  const size = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * size).find((one) => one >= rough);
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, k) => (first + k) * step);
+};
+
+// Powers of ten around values above 0, and around `low` and `high` at least.
+export const decades = (values, low, high) => {
+  const known = [low, high, ...values.filter((value) => Number.isFinite(value) && value > 0)];
+  return scale(10 ** Math.floor(Math.log10(Math.min(...known)) + 1e-9), 10 ** Math.ceil(Math.log10(Math.max(...known)) - 1e-9), true);
+};
+
+const axis = (own, y) =>
+  ticks(own).flatMap((value) => [
+    svg("line", { class: "tick", x1: at(own(value)), x2: at(own(value)), y1: y, y2: y + 4 }),
+    svg("text", { class: "label", x: at(own(value)), y: y + 15, "text-anchor": "middle" }, figure(value)),
+  ]);
+
+const arrow = (x, y, direction) =>
+  svg("svg", { x: at(x), y, class: "over" }, svg("path", { class: "head", d: `M${-7 * direction} -4L0 0L${-7 * direction} 4` }));
+
+const range = (own, { low, high, openHigh }, y) => {
+  const from = own(low ?? own.low);
+  const to = openHigh ? 100 : own(high ?? own.high);
+  const beyond = !openHigh && high > own.high;
+  return [
+    svg("line", { class: "interval", x1: at(from), x2: at(to), y1: y, y2: y }),
+    svg("line", { class: "end", x1: at(from), x2: at(from), y1: y - 5, y2: y + 5 }),
+    openHigh || beyond ? arrow(100, y, 1) : svg("line", { class: "end", x1: at(to), x2: at(to), y1: y - 5, y2: y + 5 }),
+    low < own.low && arrow(0, y, -1),
+  ].filter(Boolean);
+};
+
+const chart = (height, ...marks) =>
+  svg("svg", { class: "chart", width: "100%", height, "aria-hidden": "true", focusable: "false" }, ...marks);
+
+// A value with its interval; a `zero` line where 0 means something. `hollow`: an estimate that
+// is less sure than the end of its interval.
+export const bar = (own, given, { zero = false, hollow = false } = {}) =>
+  chart(
+    36,
+    svg("line", { class: "track", x1: 0, x2: "100%", y1: 9, y2: 9 }),
+    zero && svg("line", { class: "zero", x1: at(own(0)), x2: at(own(0)), y1: 0, y2: 18 }),
+    range(own, given, 9),
+    svg("circle", { class: hollow ? "dot hollow" : "dot", cx: at(own(given.value)), cy: 9, r: 4.5 }),
+    axis(own, 18),
+  );
+
+// The PL peak on the spectrum: what lies outside the interval is pale.
+export const spectrum = (own, given) => {
+  const [low, high] = [own(given.low), own(given.high)];
+  const peak = own(given.value);
+  return chart(
+    46,
+    svg("rect", { width: "100%", height: 22, rx: 3, fill: "url(#light)" }),
+    svg("rect", { class: "veil", x: 0, width: at(low), height: 22 }),
+    svg("rect", { class: "veil", x: at(high), width: at(100 - high), height: 22 }),
+    svg("rect", { class: "strip", width: "100%", height: 22, rx: 3 }),
+    svg("line", { class: "peak-under", x1: at(peak), x2: at(peak), y1: -2, y2: 24 }),
+    svg("line", { class: "peak", x1: at(peak), x2: at(peak), y1: -2, y2: 24 }),
+    given.value > own.high && arrow(100, 11, 1),
+    given.value < own.low && arrow(0, 11, -1),
+    axis(own, 27),
+  );
+};
+
+const ends = (values) => {
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  const room = Math.max((high - low) * 0.06, Math.abs(high) * 0.01);
+  return [low - room, high + room];
+};
+
+// Lines of a ranking as points. `across` and `up` are {label, log, of(line)}.
+export const scatter = (lines, across, up, colour) => {
+  const [x, y] = [across, up].map(({ log, of }) => {
+    const values = lines.map(of);
+    return log ? scale(...ends(values.map(Math.log)).map(Math.exp), true) : scale(...ends(values));
+  });
+  const grid = (own, count) => {
+    const decadesOf = ticks(own, count);
+    return own.log && decadesOf.length < 2 ? ticks({ ...own, log: false }, count).filter((value) => value > 0) : decadesOf;
+  };
+  const columns = grid(x, 5).flatMap((value) => [
+    svg("line", { class: "grid", x1: at(x(value)), x2: at(x(value)), y1: 0, y2: "100%" }),
+    svg("text", { class: "label", x: at(x(value)), y: "100%", dy: 18, "text-anchor": "middle" }, figure(value)),
+  ]);
+  const rows = grid(y, 5).flatMap((value) => [
+    svg("line", { class: "grid", x1: 0, x2: "100%", y1: at(100 - y(value)), y2: at(100 - y(value)) }),
+    svg("text", { class: "label", x: 0, y: at(100 - y(value)), dx: -8, dy: 4, "text-anchor": "end" }, figure(value)),
+  ]);
+  // The first line is drawn last, on top of the others.
+  const points = [...lines].reverse().map((line) =>
+    svg(
+      "g",
+      { class: "point", "data-rank": line.rank },
+      line.in_front && svg("circle", { class: "ring", cx: at(x(across.of(line))), cy: at(100 - y(up.of(line))), r: 9 }),
+      svg("circle", { class: "mark", cx: at(x(across.of(line))), cy: at(100 - y(up.of(line))), r: 5.5, fill: colour(line.pl_peak_nm) }),
+      svg("title", {}, `${line.rank}. ${line.core} / ${line.shell}: ${across.say(line)}, ${up.say(line)}`),
+    ));
+  return svg("svg", { class: "scatter", width: "100%", height: "100%", "aria-hidden": "true" }, columns, rows, points);
+};

@@ -1,0 +1,97 @@
+// Puts the page together: views, what the service knows, and what is said when it does not answer.
+
+import { keepKey, read } from "./api.js";
+import { showCard } from "./card.js";
+import { createCompare } from "./compare.js";
+import { button, el } from "./dom.js";
+import { createRank } from "./rank.js";
+
+const VIEWS = ["predict", "rank", "card"];
+const given = JSON.parse(document.getElementById("given").textContent);
+
+// About the colour of light of a wavelength; grey where eyes see none.
+const colourOf = (nm) => {
+  const { low, high, colours } = given.light;
+  if (!(nm >= low && nm <= high)) return "rgb(128,128,128)";
+  return colours[Math.round(((nm - low) / (high - low)) * (colours.length - 1))];
+};
+
+const said = document.getElementById("said");
+const say = (text) => {
+  said.textContent = text;
+};
+
+const notice = document.getElementById("notice");
+const keyForm = () => {
+  const field = el("input", { type: "password", name: "key", autocomplete: "off", required: true });
+  const form = el("form", { class: "key" }, el("label", {}, "API key ", field), el("button", {}, "Use this key"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    keepKey(field.value.trim());
+    start();
+  });
+  return form;
+};
+const WORDS = {
+  401: "This service asks for an API key. It is kept until this tab is closed.",
+  429: "Too many requests at a time.",
+  503: "The service is busy.",
+};
+const onFault = ({ status, message, retryAfter }) => {
+  const wait = retryAfter ? ` Try again in ${retryAfter} s.` : "";
+  const text = WORDS[status] ? `${WORDS[status]}${wait}` : message;
+  notice.replaceChildren(el("p", {}, text), status === 401 ? keyForm() : button("Try again", () => start()));
+  notice.hidden = false;
+};
+const onAnswer = ({ id, version }) => {
+  notice.hidden = true;
+  document.getElementById("model-name").textContent = `Model ${id}${version ? `, version ${version}` : ""}.`;
+};
+
+const compare = createCompare({ colourOf, say, onFault, onAnswer });
+const rank = createRank({
+  spaces: given.spaces,
+  colourOf,
+  onFault,
+  onPick: ({ core, shell, structure, encapsulation, medium, core_size_nm: size }) => {
+    location.hash = "predict";
+    show();
+    compare.add({ core, shell, structure, encapsulation, medium, core_size_nm: size ?? "" });
+  },
+});
+
+const show = () => {
+  const named = location.hash.slice(1);
+  const view = VIEWS.includes(named) ? named : VIEWS[0];
+  for (const name of VIEWS) {
+    document.getElementById(`view-${name}`).hidden = name !== view;
+    const link = document.querySelector(`nav a[href="#${name}"]`);
+    if (name === view) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = `${document.querySelector(`#view-${view} h1`).textContent} Perovshell`;
+};
+
+let learned = false;
+const learn = async () => {
+  const [vocabulary, model] = await Promise.all([read("vocabulary"), read("model")]);
+  compare.learnWords(vocabulary);
+  compare.learnSkill(model.skill);
+  rank.learnWords(vocabulary);
+  showCard(model);
+  learned = true;
+};
+
+const start = async () => {
+  try {
+    if (!learned) await learn();
+  } catch (fault) {
+    onFault(fault);
+    return;
+  }
+  await compare.predict();
+};
+
+addEventListener("hashchange", show);
+show();
+start();

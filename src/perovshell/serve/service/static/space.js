@@ -1,0 +1,76 @@
+// A design space: the mapping that the service takes, and the form that shows it.
+
+import { checked, tick } from "./dom.js";
+
+export const IONS = { A: ["Cs", "FA", "MA"], B: ["Pb", "Sn", "Ge"], X: ["Cl", "Br", "I"] };
+export const CONSTRAINTS = {
+  insoluble_in_water: "shell insoluble in water",
+  no_quenching_shell: "no quenching shell",
+  in_domain: "inside the domain",
+  pl_in_window: "PL inside the window",
+  lead_free: "no lead",
+  cadmium_free: "no cadmium",
+};
+const entries = (text) => text.split(/[\n,;]+/).map((entry) => entry.trim()).filter(Boolean);
+const number = (text) => (text === "" ? null : Number(text));
+
+// What is chosen in the form stands above the preset, which keeps what the form has no field for.
+export const readSpace = (form, spaces) => {
+  const { elements } = form;
+  const base = spaces[elements.preset.value];
+  const { stressor: _, ...kept } = base;
+  const window = [number(elements.window_low.value), number(elements.window_high.value)];
+  const wishes = { pl: 1, plqy: 1, gain: 1, ...base.wishes };
+  const isOpen = window.every((end) => end === null);
+  if (isOpen) wishes.pl = 0;
+  else wishes.pl = base.wishes?.pl || 1;
+  const held = checked(form, "constraint");
+  return {
+    ...kept,
+    cores: elements.cores.value === "list" ? entries(elements.list.value) : mixture(form, base.cores),
+    shells: readShells(form),
+    pl_window_nm: isOpen ? null : window,
+    stressors: checked(form, "rank-stressor"),
+    wishes,
+    constraints: { ...base.constraints, ...Object.fromEntries(Object.keys(CONSTRAINTS).map((name) => [name, held.includes(name)])) },
+  };
+};
+
+const mixture = (form, base) => ({
+  A: { ions: checked(form, "A"), step: Number(form.elements.step_A.value) },
+  B: { ions: checked(form, "B"), step: 1 },
+  X: { ...base.X, ions: checked(form, "X"), step: Number(form.elements.step_X.value) },
+});
+
+const readShells = (form) => {
+  const kind = form.elements.shells.value;
+  if (kind === "classes") return { classes: checked(form, "class") };
+  return kind === "list" ? entries(form.elements.shell_list.value) : "all known";
+};
+
+export const showSpace = (form, space) => {
+  const { elements } = form;
+  const isList = Array.isArray(space.cores);
+  elements.cores.value = isList ? "list" : "mix";
+  elements.list.value = isList ? space.cores.join("\n") : "CsPbBr3\nCsPbBr2.7I0.3";
+  const sites = isList ? { A: { ions: ["Cs"] }, B: { ions: ["Pb"] }, X: { ions: ["Br"] } } : space.cores;
+  for (const [site, { ions }] of Object.entries(sites)) tick(form, site, ions);
+  elements.step_A.value = String(sites.A.step ?? 1);
+  elements.step_X.value = String(sites.X.step ?? 0.1);
+  elements.shells.value = "all";
+  elements.shell_list.value = "SiO2\nZnS\nAl2O3";
+  tick(form, "class", ["oxide", "sulfide"]);
+  const [low, high] = space.pl_window_nm ?? ["", ""];
+  elements.window_low.value = low;
+  elements.window_high.value = high;
+  tick(form, "rank-stressor", space.stressors ?? [space.stressor ?? "water"]);
+  tick(form, "constraint", Object.keys(CONSTRAINTS).filter((name) => space.constraints?.[name]));
+  showParts(form);
+};
+
+// Shows the fields that belong to what is chosen.
+export const showParts = (form) => {
+  for (const kind of ["cores", "shells"]) {
+    for (const part of form.querySelectorAll(`[data-${kind}]`)) part.hidden = part.dataset[kind] !== form.elements[kind].value;
+  }
+};

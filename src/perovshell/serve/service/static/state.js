@@ -1,0 +1,47 @@
+// What the page's address says, so that a link or a reload shows the same combinations.
+
+export const MOST = 6;
+export const OPTIONS = ["structure", "encapsulation", "medium", "core_size_nm", "bare_pl_peak_nm", "bare_plqy_percent"];
+const NUMBERS = OPTIONS.filter((name) => /_(nm|percent)$/.test(name));
+const FIRST = [{ core: "CsPbBr3", shell: "SiO2" }];
+const STRESSORS = ["water", "light", "heat"];
+
+// CsPbBr3/SiO2;medium=film: formulas and shells have neither slash nor semicolon.
+export const writeOne = (one) =>
+  [`${one.core}/${one.shell}`, ...OPTIONS.filter((name) => one[name]).map((name) => `${name}=${one[name]}`)].join(";");
+
+export const readOne = (text) => {
+  const [pair, ...rest] = text.split(";");
+  const [core, shell = ""] = pair.split("/");
+  const options = rest.map((entry) => entry.split("=")).filter(([name]) => OPTIONS.includes(name));
+  return { core, shell, ...Object.fromEntries(options) };
+};
+
+export const readState = (search) => {
+  const given = new URLSearchParams(search);
+  const combinations = given.getAll("c").slice(0, MOST).map(readOne);
+  return {
+    combinations: combinations.length ? combinations : FIRST,
+    stressors: given.has("s") ? given.get("s").split(",").filter(Boolean) : STRESSORS,
+    coverage: [0.8, 0.9, 0.95].find((share) => share === Number(given.get("p"))) ?? 0.9,
+  };
+};
+
+export const writeState = ({ combinations, stressors, coverage }) => {
+  const made = new URLSearchParams();
+  for (const one of combinations) made.append("c", writeOne(one));
+  if (stressors.join() !== STRESSORS.join()) made.set("s", stressors.join());
+  if (coverage !== 0.9) made.set("p", coverage);
+  // These signs need no escape in a query, and a link is easier to read with them.
+  const plain = { "%2F": "/", "%3B": ";", "%3D": "=", "%2C": ",", "%28": "(", "%29": ")" };
+  return `?${made.toString().replace(/%(2F|3B|3D|2C|28|29)/g, (sign) => plain[sign])}`;
+};
+
+// The row of a request; an empty field is not said.
+export const rowOf = (one) => {
+  const row = { core: one.core.trim(), shell: one.shell.trim() };
+  for (const name of OPTIONS) {
+    if (one[name]) row[name] = NUMBERS.includes(name) ? Number(one[name]) : one[name];
+  }
+  return row;
+};
