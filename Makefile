@@ -5,18 +5,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= perovshell-workspace
 
-.PHONY: run test check lint types wheel lock bench power kills clean
+.PHONY: run test check browser lint types wheel lock bench power kills swap fuzz clean
 
 run: $(VENV)/.run
 	$(BIN)/perovshell train --workspace $(WORKSPACE)
 	$(BIN)/perovshell rank --workspace $(WORKSPACE)
 
-test: $(VENV)/.all
+test: $(VENV)/.all browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: $(VENV)/.all lint types
+check: $(VENV)/.all browser lint types
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-fail-under=95
 	$(MAKE) wheel
+
+# The page is tested in a real browser; on Debian and Ubuntu, as root, it is installed here.
+browser:
+	@command -v chromium > /dev/null || { apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends chromium > /dev/null; } || \
+	  { echo "The tests of the page need chromium: install it."; exit 1; }
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check src tests benchmarks scripts
@@ -31,13 +37,20 @@ wheel: $(VENV)/.all
 bench: $(VENV)/.all
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
 
-# Long campaigns: how sure the gate is, on simulated additions; and whether anything is lost when
-# commands are killed. `make test` runs a short form of both.
+# Long campaigns: how sure the gate is, on simulated additions; whether anything is lost when
+# commands are killed; whether the service drops or mixes answers while models change; whether any
+# request makes it fail. `make test` runs a short form of each.
 power: $(VENV)/.all
 	$(BIN)/python scripts/gate_power.py
 
 kills: $(VENV)/.all
 	$(BIN)/python scripts/kills.py
+
+swap: $(VENV)/.all
+	$(BIN)/python scripts/swap_under_load.py
+
+fuzz: $(VENV)/.all
+	$(BIN)/python scripts/fuzz_service.py
 
 # `uv` makes the lock files; no index address is written into them.
 lock:

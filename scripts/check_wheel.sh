@@ -9,6 +9,9 @@ trap 'rm -rf "$temporary"' EXIT
 
 "$python" -m build --wheel --no-isolation --outdir "$temporary/dist" . > "$temporary/build.log" 2>&1 \
   || { cat "$temporary/build.log"; exit 1; }
+"$python" -m zipfile -l "$temporary"/dist/*.whl > "$temporary/files.txt"
+grep -q serve/service/static/main.js "$temporary/files.txt"
+grep -q serve/service/templates/index.html "$temporary/files.txt"
 "$python" -m perovshell train --quick --no-track --workspace "$temporary/workspace" > /dev/null
 
 "$python" -m venv "$temporary/base"

@@ -67,7 +67,7 @@ def test_no_rows_give_no_predictions() -> None:
 def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted, matrix = fit(3, "bounded"), rows(500, 6)
     whole = fitted.predict(matrix)
-    monkeypatch.setattr("perovshell.models.forest._NODES_AT_ONCE", 1000)
+    monkeypatch.setattr("perovshell.models.forest._ROWS_AT_ONCE", 33)
     np.testing.assert_array_equal(whole, fitted.predict(matrix))
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import difflib
 import itertools
 import math
+import operator
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -36,6 +37,8 @@ from perovshell.errors import FormulaError
 MAX_LENGTH = 200
 """Longest text read as a formula or a shell."""
 _MAX_TEMPLATES = 100_000
+_FEW = 24
+"""Fewer formulas than this are read faster one by one than by arrays."""
 
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _NUMBER = re.compile(r"((?:0|[1-9][0-9]*)(?:\.[0-9]+)?)")
@@ -168,10 +171,16 @@ class FormulaReader:
         """
         core, shell = core.strip(), shell.strip()
         if not shell:
-            core, shell = self._split_whole(core)
+            core, shell = self.split_whole(core)
         return SampleName(self.read_core(core), self.read_shell(shell))
 
-    def _split_whole(self, text: str) -> tuple[str, str]:
+    @staticmethod
+    def split_whole(text: str) -> tuple[str, str]:
+        """Split a whole sample such as `CsPbBr3@SiO2` into core and shell.
+
+        Raises:
+            FormulaError: There is no shell in it.
+        """
         parts = _split_outside_brackets(text, "@/")
         if len(parts) == 1:
             msg = f"shell of core {text!r}: no shell given; write 'none' for a bare core"
@@ -235,21 +244,22 @@ class FormulaReader:
         return self._compose(text.strip(), need_a_site=True)
 
     def _compose(self, text: str, *, need_a_site: bool) -> Composition:
+        template, amounts = self._amounts_of(text, need_a_site=need_a_site)
+        divisor = 1.0 if template.is_metal else _common_divisor(amounts, template.ions)
+        return Composition(
+            amounts=tuple(zip(template.species, [a / divisor for a in amounts], strict=True)),
+            is_metal=template.is_metal,
+            ions=template.ions,
+        )
+
+    def _amounts_of(self, text: str, *, need_a_site: bool) -> tuple[Template, list[float]]:
+        """Return the template of a formula and the amount of each of its species."""
         template, numbers = self._template_of(text)
         if need_a_site:
             _refuse_sites(text, template)
         amounts = template.amounts(numbers)
         self._refuse_amounts(text, template, amounts)
-        pairs = sorted(
-            zip(template.species, amounts, template.ions, strict=True),
-            key=lambda item: ("ABX".index(item[2].site), self._order.get(item[0], 999), item[0]),
-        )
-        divisor = 1.0 if template.is_metal else _common_divisor(pairs)
-        return Composition(
-            amounts=tuple((symbol, amount / divisor) for symbol, amount, _ in pairs),
-            is_metal=template.is_metal,
-            ions=tuple(ion for _, _, ion in pairs),
-        )
+        return template, amounts
 
     def _refuse_amounts(self, text: str, template: Template, amounts: list[float]) -> None:
         for symbol, amount in zip(template.species, amounts, strict=True):
@@ -259,6 +269,9 @@ class FormulaReader:
                     f"amounts are from {MIN_AMOUNT:g} to {MAX_AMOUNT:g}"
                 )
                 raise FormulaError(msg)
+        first = sum(map(operator.mul, template.first_charges, amounts))
+        if abs(first) <= NEUTRAL_WITHIN + 1e-9:
+            return
         charges = template.charge_choices @ np.asarray(amounts)
         if np.abs(charges).min() > NEUTRAL_WITHIN + 1e-9:
             net = float(charges[np.abs(charges).argmin()])
@@ -335,11 +348,12 @@ class FormulaReader:
         raise FormulaError(msg)
 
     def _template(self, text: str, terms: dict[str, list[tuple[int, ...]]]) -> Template:
-        species = tuple(terms)
-        is_metal = all(symbol not in NONMETALS for symbol in species) and not any(
-            symbol in self.ions.organics for symbol in species
+        is_metal = all(symbol not in NONMETALS for symbol in terms) and not any(
+            symbol in self.ions.organics for symbol in terms
         )
-        ions = tuple(self._ion(text, symbol, is_metal=is_metal) for symbol in species)
+        found = [self._ion(text, symbol, is_metal=is_metal) for symbol in terms]
+        ions = tuple(sorted(found, key=self._rank))
+        species = tuple(ion.symbol for ion in ions)
         choices = itertools.product(*((0,) if is_metal else ion.charges for ion in ions))
         return Template(
             species=species,
@@ -358,6 +372,10 @@ class FormulaReader:
             return Ion(symbol, "B", (0,), (math.nan,), {symbol: 1.0})
         msg = f"core {text!r}: no charge is known for {symbol!r}: it is not in the ion table"
         raise FormulaError(msg)
+
+    def _rank(self, ion: Ion) -> tuple[int, int, str]:
+        """Return the place of an ion in the standard order A, B, X."""
+        return "ABX".index(ion.site), self._order.get(ion.symbol, len(self._order)), ion.symbol
 
     def atoms(self, composition: Composition) -> dict[str, float]:
         """Return the amount of each element in the formula unit."""
@@ -384,6 +402,8 @@ class FormulaReader:
             The compositions as arrays; rows that cannot be read stand in `errors`. Amounts are
             as written: `Cs2Pb2Br6` is not reduced to `CsPbBr3`.
         """
+        if len(texts) < _FEW:
+            return self._read_few(texts)
         scanned = scan(texts, MAX_LENGTH)
         templates: list[Template] = []
         places: dict[bytes, int] = {}
@@ -415,16 +435,29 @@ class FormulaReader:
         block = multiply_out(templates, template_of[rows], start[rows], numbers)
         return self._finish(texts, rows, templates, block, errors)
 
+    def _read_few(self, texts: Sequence[str]) -> CompositionBatch:
+        """Read formulas one by one."""
+        cores: list[tuple[tuple[str, float], ...] | None] = []
+        errors: dict[int, FormulaError] = {}
+        for row, text in enumerate(texts):
+            try:
+                template, amounts = self._amounts_of(text.strip(), need_a_site=True)
+                cores.append(tuple(zip(template.species, amounts, strict=True)))
+            except FormulaError as error:
+                errors[row] = error
+                cores.append(None)
+        return replace(self.batch(cores), errors=errors)
+
     def batch(self, cores: Sequence[tuple[tuple[str, float], ...] | None]) -> CompositionBatch:
         """Put compositions (ion amounts) into arrays; None is a row of padding."""
         width = max((len(core) for core in cores if core is not None), default=1)
-        species = np.full((len(cores), width), -1, dtype=np.int16)
-        amounts = np.zeros((len(cores), width))
-        for row, core in enumerate(cores):
-            for column, (symbol, amount) in enumerate(core or ()):
-                species[row, column] = self.species_index[symbol]
-                amounts[row, column] = amount
-        return CompositionBatch(species, amounts, {})
+        index, padding = self.species_index, [(-1, 0.0)] * width
+        filled = [
+            [*((index[symbol], amount) for symbol, amount in core or ()), *padding][:width]
+            for core in cores
+        ]
+        pairs = np.array(filled, dtype=float).reshape(len(cores), width, 2)
+        return CompositionBatch(pairs[:, :, 0].astype(np.int16), pairs[:, :, 1].copy(), {})
 
     def _finish(
         self,
@@ -571,10 +604,11 @@ def _split_outside_brackets(text: str, signs: str) -> list[str]:
     return parts
 
 
-def _common_divisor(pairs: Sequence[tuple[str, float, Ion]]) -> float:
+def _common_divisor(amounts: Sequence[float], ions: Sequence[Ion]) -> float:
     """Return what reduces Cs2Pb2Br6 to CsPbBr3; 1 where B-site charges differ (Cs2AgInCl6)."""
-    charges = {ion.charges for _, _, ion in pairs if ion.site == "B"}
-    totals = [sum(a for _, a, ion in pairs if ion.site == site) for site in "ABX"]
+    charges = {ion.charges for ion in ions if ion.site == "B"}
+    pairs = list(zip(amounts, ions, strict=True))
+    totals = [sum(amount for amount, ion in pairs if ion.site == site) for site in "ABX"]
     whole = [round(total) for total in totals if total > 0]
     integral = all(math.isclose(total, round(total), abs_tol=1e-9) for total in totals)
     if len(charges) > 1 or not integral or 0 in whole:

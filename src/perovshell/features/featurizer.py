@@ -20,14 +20,9 @@ from perovshell.data.formula import Composition, CompositionBatch, FormulaReader
 from perovshell.data.ions import ELEMENTS, Ions
 from perovshell.data.shells import ShellMaterial, Shells
 from perovshell.data.tables import Row, bundled_rows
-from perovshell.data.vocabulary import (
-    ENCAPSULATIONS,
-    MEDIA,
-    MORPHOLOGIES,
-    STRUCTURES,
-    TREATMENTS,
-)
+from perovshell.data.vocabulary import TREATMENTS
 from perovshell.features import elements
+from perovshell.features.combinations import WORDS, Combinations, Contexts
 from perovshell.features.crystal import CrystalTable, core_descriptors
 from perovshell.features.descriptor import CONFINEMENT, REFERENCE_TABLE, REQUEST, Descriptor
 from perovshell.features.elements import ElementTable
@@ -98,19 +93,19 @@ class Featurizer:
         return cls(reader, ElementTable.from_matminer(), bundled_rows("materials", "cores.csv"))
 
     @cached_property
+    def _blocks(self) -> tuple[tuple[Descriptor, ...], ...]:
+        """Columns of the core, of its size, of the shell, of their contrast and of the context."""
+        of_elements = (
+            Descriptor(f"core {name}", unit, source, "core elements", "core")
+            for name, unit, source in elements.labels()
+        )
+        core = (*core_descriptors(), *of_elements)
+        return core, _SIZE, tuple(shell_descriptors()), _CONTRAST, _CONTEXT
+
+    @cached_property
     def descriptors(self) -> tuple[Descriptor, ...]:
         """All columns, in the order of the blocks."""
-        return (
-            *core_descriptors(),
-            *(
-                Descriptor(f"core {name}", unit, source, "core elements", "core")
-                for name, unit, source in elements.labels()
-            ),
-            *_SIZE,
-            *shell_descriptors(),
-            *_CONTRAST,
-            *_CONTEXT,
-        )
+        return tuple(descriptor for block in self._blocks for descriptor in block)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -206,16 +201,31 @@ class Featurizer:
         Returns:
             Matrix of shape (n, len(descriptors)); unknown is NaN.
         """
-        place: dict[tuple[tuple[str, float], ...] | None, int] = {}
-        keys = [None if item.core is None else item.core.amounts for item in combinations]
-        of_row = [place.setdefault(key, len(place)) for key in keys]
-        batch = self.reader.batch(list(place))
-        core = self.core_block(batch, elements_too=elements_too)[of_row]
-        negativity = self.mean_negativity(batch)[of_row]
-        shell = self.shell_block([item.layers for item in combinations])
-        size = size_block(combinations)
-        contrast = self.contrast_block(core, negativity, shell)
-        return np.hstack([core, size, shell, contrast, context_block(combinations)])
+        return self.rows([Combinations.of(combinations, self.reader)], elements_too=elements_too)
+
+    def rows(self, sides: Sequence[Combinations], *, elements_too: bool) -> Floats:
+        """Compute descriptor rows of the same cores with several shells or contexts.
+
+        Args:
+            sides: n combinations each, all with the same cores in the same order.
+            elements_too: As in `matrix`.
+
+        Returns:
+            Matrix of shape (len(sides) * n, len(descriptors)): side after side.
+        """
+        given, place = sides[0].cores, sides[0].core
+        core = self.core_block(given, elements_too=elements_too)[place]
+        negativity = self.mean_negativity(given)[place]
+        ends = np.cumsum([len(own) for own in self._blocks])
+        matrix = np.empty((len(sides), len(place), ends[-1]))
+        for out, side in zip(matrix, sides, strict=True):
+            of_core, size, shell, contrast, context = np.split(out, ends[:-1], axis=1)
+            of_core[:] = core
+            size[:] = side.contexts.size_columns()
+            shell[:] = self.shell_block(side.shells)[side.shell]
+            contrast[:] = self.contrast_block(core, negativity, shell)
+            context[:] = side.contexts.context_columns()
+        return matrix.reshape(-1, ends[-1])
 
     # Storage ---------------------------------------------------------------------------------
 
@@ -264,50 +274,24 @@ _CONTRAST = (
     Descriptor("lattice mismatch", "1", REFERENCE_TABLE, "core-shell contrast", "contrast"),
     Descriptor("electronegativity step", "1", REFERENCE_TABLE, "core-shell contrast", "contrast"),
 )
-_CONTEXT_PLACES = {
-    pair: place
-    for place, pair in enumerate(
-        (kind, word)
-        for kind, words in (
-            ("structure", STRUCTURES),
-            ("encapsulation", ENCAPSULATIONS),
-            ("medium", MEDIA),
-            ("morphology", MORPHOLOGIES),
-        )
+_CONTEXT = (
+    *(
+        Descriptor(f"{kind} is {word}", "1", REQUEST, kind, "context")
+        for kind, words in WORDS.items()
         for word in words
-    )
-}
-_CONTEXT = tuple(
-    Descriptor(f"{kind} is {word}", "1", REQUEST, kind, "context") for kind, word in _CONTEXT_PLACES
-) + tuple(
-    Descriptor(f"{kind} treatment", "1", REQUEST, "treatment", "context") for kind in TREATMENTS
+    ),
+    *(Descriptor(f"{kind} treatment", "1", REQUEST, "treatment", "context") for kind in TREATMENTS),
 )
-_CONFINED_AXES = {"nanocrystal": 3, "nanowire": 2, "nanoplatelet": 1}
 
 
 def size_block(combinations: Sequence[Combination]) -> Floats:
-    """Return the size columns, shape (n, 4); an unknown size is NaN.
-
-    Confinement is 1/d2 for a cube; a wire is confined along two of three axes, a platelet
-    along one.
-    """
-    block = np.empty((len(combinations), len(_SIZE)))
-    for row, item in enumerate(combinations):
-        size, axes = item.core_size_nm, _CONFINED_AXES[item.morphology]
-        unknown = math.isnan(size)
-        block[row] = size, unknown, axes / 3 / size**2, unknown and axes < 3  # noqa: PLR2004
-    return block
+    """Return the size columns, shape (n, 4); see `Contexts.size_columns`."""
+    return Contexts.of(combinations).size_columns()
 
 
 def context_block(combinations: Sequence[Combination]) -> Floats:
     """Return the context columns; an unknown encapsulation or medium has a column of its own."""
-    block = np.zeros((len(combinations), len(_CONTEXT)))
-    for row, item in enumerate(combinations):
-        for kind in ("structure", "encapsulation", "medium", "morphology"):
-            block[row, _CONTEXT_PLACES[kind, getattr(item, kind)]] = 1.0
-        for treatment in item.treatments:
-            block[row, len(_CONTEXT_PLACES) + TREATMENTS.index(treatment)] = 1.0
-    return block
+    return Contexts.of(combinations).context_columns()
 
 
 def _atoms_of_species(reader: FormulaReader) -> Floats:

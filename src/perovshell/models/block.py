@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.features.featurizer import Combination
-from perovshell.models.evidence import combination_name
+from perovshell.data.formula import CompositionBatch, shell_text
+from perovshell.features.combinations import Combinations
+from perovshell.models.evidence import NAME_JOINT
 from perovshell.models.outputs import Wishes
+from perovshell.models.requests import Requests
 from perovshell.models.spread import Spread
 from perovshell.models.targets import RegressionModel
 
@@ -21,31 +23,34 @@ class Block:
     """What all targets need of n requests that are answered at once.
 
     Args:
-        items: The combinations.
-        bare_items: The same cores bare.
+        requests: The requests.
         both: Descriptor rows of the combinations, then of the bare cores, shape (2 n, p).
+        is_metal: Whether the core is a metal, shape (n,).
+        replicated: Cores of the models' replicated combinations.
         coverage: Coverage of the intervals.
         wishes: Thresholds whose probability is asked.
     """
 
     def __init__(
         self,
-        items: Sequence[Combination],
-        bare_items: Sequence[Combination],
+        requests: Requests,
         both: Floats,
+        is_metal: Mask,
+        replicated: Mapping[str, CompositionBatch],
         coverage: float,
         wishes: Wishes,
     ) -> None:
-        self.items = items
-        self.bare_items = bare_items
-        self.size = len(items)
+        self.requests = requests
+        self.items = requests.items
+        self.size = len(requests)
         self.both = both
-        self.coated = both[: len(items)]
+        self.coated = both[: self.size]
         self.coverage = coverage
         self.wishes = wishes
-        self.has_shell = np.array([bool(item.layers) for item in items])
-        self.is_metal = np.array([item.core is not None and item.core.is_metal for item in items])
+        self.has_shell = self.items.has_shell
+        self.is_metal = is_metal
         self.may_change = self.has_shell & ~self.is_metal
+        self._replicated = replicated
 
     def sides(self, values: Floats) -> tuple[Floats, Floats]:
         """Return the coated and the bare part of values of `both`."""
@@ -60,19 +65,23 @@ class Block:
             scale=own,
             bare_scale=bare,
             places=self._places(model, self.items),
-            bare_places=self._places(model, self.bare_items),
+            bare_places=self._places(model, self.items.bare),
             has_shell=self.has_shell,
             is_metal=self.is_metal,
             anchored=anchored,
         )
 
-    def _places(self, model: RegressionModel, items: Sequence[Combination]) -> dict[str, Mask]:
+    def _places(self, model: RegressionModel, items: Combinations) -> dict[str, Mask]:
         """Return which items are each of the model's replicated combinations."""
-        if not model.replicated:
-            return {}
-        names = [combination_name(item) for item in items]
-        found = model.replicated.keys() & set(names)
-        return {name: np.array([own == name for own in names]) for name in sorted(found)}
+        found: dict[str, Mask] = {}
+        for name in sorted(model.replicated):
+            shell = name.split(NAME_JOINT)[1]
+            of_shell = np.array([shell_text(layers) == shell for layers in items.shells])
+            if of_shell.any():
+                cores = self.requests.of_core(self._replicated[name])
+                place = cores[items.core] & of_shell[items.shell]
+                found |= {name: place} if place.any() else {}
+        return found
 
     def carried(
         self, model: RegressionModel, measured: Floats, bare: Floats, coated: Floats

@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import Composition, FormulaReader, shell_text
+from perovshell.data.formula import Composition, CompositionBatch, FormulaReader, shell_text
 from perovshell.data.shells import ShellMaterial
 from perovshell.features.featurizer import Combination
 
 Floats = npt.NDArray[np.float64]
+SITES = "ABX"
 
 MEASURED = {"PL": "pl_peak_nm", "PLQY": "plqy_percent", "stability": "tested"}
 """Entry of a literature sample that says whether a target was measured of it."""
 N_NEAREST = 3
 """Papers named beside a prediction."""
+NAME_JOINT = " / "
+"""Stands between core and shell in the name of a combination."""
 _MAX_REMEMBERED = 10_000
 FEW_PAPERS = 3
 """An ion or a shell class known from fewer papers is outside the domain."""
@@ -30,6 +33,7 @@ ROUNDING = 1e-9
 """Distances this close to a limit are at it: sums of fractions carry rounding errors."""
 FEWEST_SIZES = 10
 """With fewer known core sizes a size says nothing."""
+METAL = "the core is a metal, not a halide perovskite"
 OPEN_CLASSES = frozenset({"perovskite-like", "halide", "oxide", "other", "organosilica"})
 """Classes in which a material of open composition is no definite request."""
 
@@ -59,7 +63,7 @@ class Neighbour:
 
 def combination_name(item: Combination) -> str:
     """Return core and shell as one name; empty where the core is unknown."""
-    return f"{item.core.formula} / {shell_text(item.layers)}" if item.core else ""
+    return f"{item.core.formula}{NAME_JOINT}{shell_text(item.layers)}" if item.core else ""
 
 
 class Literature:
@@ -81,12 +85,6 @@ class Literature:
         return np.array([self.fractions(core) for core in self._cores])
 
     @cached_property
-    def _used(self) -> tuple[npt.NDArray[np.bool_], Floats]:
-        """Which ions occur in the literature, and the fractions of those."""
-        used = np.asarray(self._fractions.any(axis=0))
-        return used, self._fractions[:, used]
-
-    @cached_property
     def _classes(self) -> list[frozenset[str]]:
         return [frozenset(layer.material_class for layer in shell) for shell in self._shells]
 
@@ -103,6 +101,12 @@ class Literature:
     def symbols(self) -> dict[str, int]:
         """The ions, and their places in site fractions."""
         return {symbol: place for place, symbol in enumerate(self._reader.ions.by_symbol)}
+
+    @cached_property
+    def standard_order(self) -> list[str]:
+        """The ions in the order of a standard formula: A, B, X."""
+        ions = self._reader.ions.by_symbol
+        return sorted(ions, key=lambda symbol: SITES.index(ions[symbol].site))
 
     @cached_property
     def _shell_distances(self) -> dict[tuple[str, frozenset[str], str], Floats]:
@@ -131,12 +135,16 @@ class Literature:
             return []
         found: dict[str, Neighbour] = {}
         for place in np.argsort(distance, kind="stable").tolist():
-            row = self.samples[place]
-            if row["paper"] not in found:
-                found[row["paper"]] = _neighbour(row, float(distance[place]))
+            paper = self.samples[place]["paper"]
+            if paper not in found:
+                found[paper] = self.neighbour(place, float(distance[place]))
             if len(found) == N_NEAREST:
                 break
         return list(found.values())
+
+    def neighbour(self, place: int, distance: float) -> Neighbour:
+        """Return a sample, at a distance."""
+        return _neighbour(self.samples[place], distance)
 
     def nearest_of(self, target: str, distance: Floats) -> float:
         """Return the distance to the nearest sample that a target was measured of."""
@@ -158,10 +166,35 @@ class Literature:
         """
         if item.core is None or item.core.is_metal:
             return np.zeros(0)
-        wanted = self.fractions(item.core)
-        used, known = self._used
-        gap = np.abs(known - wanted[used]).sum(axis=1) + wanted[~used].sum()
-        return np.asarray(gap + self.shell_distances(item.layers, item.structure))
+        known, place = self.distinct_cores
+        gaps = core_differences(known, self.fractions(item.core)[None])[0]
+        return np.asarray(gaps[0, place] + self.shell_distances(item.layers, item.structure))
+
+    def site_fractions(self, batch: CompositionBatch) -> Floats:
+        """Return site fractions over the ion table, shape (n, n_ions); 0 for metals and padding."""
+        sites, ions = self._of_species
+        site, ion = sites[batch.species], ions[batch.species]
+        share = np.zeros(batch.amounts.shape)
+        is_salt = np.zeros(len(share), dtype=bool)
+        for own in SITES:
+            amounts = np.where(site == own, batch.amounts, 0.0)
+            # Summed one after another, so that no width of padding changes a rounding.
+            total = np.cumsum(amounts, axis=1)[:, -1:]
+            share += np.divide(amounts, total, out=np.zeros(amounts.shape), where=total > 0.0)
+            is_salt = total[:, 0] > 0.0  # The last site is X, which no metal has.
+        found = np.zeros((len(share), len(self.symbols) + 1))
+        found[np.arange(len(share))[:, None], ion] = share
+        found[~is_salt] = 0.0
+        return found[:, :-1]
+
+    @cached_property
+    def _of_species(self) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.intp]]:
+        """Site and ion of each species; the last entry is that of the padding."""
+        ions = self._reader.ions.by_symbol
+        species = self._reader.species
+        sites = [ions[symbol].site if symbol in ions else "" for symbol in species]
+        places = [self.symbols.get(symbol, len(self.symbols)) for symbol in species]
+        return np.array([*sites, ""]), np.array([*places, len(self.symbols)], dtype=np.intp)
 
     def shell_distances(self, layers: Sequence[ShellMaterial], structure: str) -> Floats:
         """Return what shell and structure add to the distance from each sample, shape (n,)."""
@@ -169,6 +202,8 @@ class Literature:
         classes = frozenset(layer.material_class for layer in layers)
         key = (shell, classes, structure)
         if key not in self._shell_distances:
+            if len(self._shell_distances) >= _MAX_REMEMBERED:
+                self._shell_distances.clear()
             of_shell = np.array(
                 [
                     0.0 if name == shell else 0.5 if known & classes else 1.0
@@ -195,9 +230,15 @@ class Literature:
 
     def measured(self, item: Combination) -> list[Neighbour]:
         """Return the samples of the very combination (core and shell)."""
-        if item.core is None:
+        return self.measured_of_core(item.core, item.layers)
+
+    def measured_of_core(
+        self, core: Composition | None, layers: Sequence[ShellMaterial]
+    ) -> list[Neighbour]:
+        """Return the samples of a core with a shell."""
+        if core is None:
             return []
-        return self._by_combination.get((item.core.key, shell_text(item.layers)), [])
+        return self._by_combination.get((core.key, shell_text(layers)), [])
 
     def item(self, row: Mapping[str, Any]) -> Combination:
         """Return the combination of a sample; what is not told of it is unknown."""
@@ -223,6 +264,21 @@ class Literature:
         for row, core in zip(self.samples, self._cores, strict=True):
             found.setdefault((core.key, row["shell"]), []).append(_neighbour(row, 0.0))
         return found
+
+
+def core_differences(known: Floats, fractions: Floats) -> tuple[Floats, Floats]:
+    """Return the summed and the largest difference of site fractions, shape (n, n_known) each.
+
+    Args:
+        known: Site fractions of known cores, shape (n_known, n_ions).
+        fractions: Site fractions of n cores, shape (n, n_ions).
+    """
+    used = known.any(axis=0)
+    other = fractions[:, ~used]
+    apart = np.abs(fractions.T[used][:, :, None] - known.T[used][:, None, :])
+    summed = apart.sum(axis=0) + other.sum(axis=1)[:, None]
+    largest = np.maximum(apart.max(axis=0), other.max(axis=1, initial=0.0)[:, None])
+    return summed, largest
 
 
 def _neighbour(row: dict[str, Any], distance: float) -> Neighbour:
@@ -261,26 +317,40 @@ class Domain:
         """Return why a combination is outside, or an empty text."""
         core = item.core
         if core is None or core.is_metal:
-            return "the core is a metal, not a halide perovskite"
+            return METAL
         for symbol, _ in core.amounts:
-            count = self.ion_papers.get(symbol, 0)
-            if count < FEW_PAPERS:
-                return f"{self.target}: {symbol} in the core is known from {papers_said(count)}"
+            if self.ion_papers.get(symbol, 0) < FEW_PAPERS:
+                return self.ion_said(symbol)
         reach = float(np.abs(self.fractions - fractions).max(axis=1).min())
         if reach > MIXING_REACH + ROUNDING:
-            return f"{self.target}: nearest known core is {reach:.2f} away in site fraction"
+            return self.mixing_said(reach)
         if item.core_size_nm < self.smallest_nm:
-            return (
-                f"{self.target}: a core of {item.core_size_nm:g} nm is smaller than any known one "
-                f"({self.smallest_nm:g} nm)"
-            )
+            return self.size_said(item.core_size_nm)
         fault = self.shell_outside(item.layers)
-        if not fault and nearest > self.reach + ROUNDING:
-            fault = (
-                f"{self.target}: nearest sample at distance {nearest:.2g}; 95 % of the papers "
-                f"have one of another paper within {self.reach:.2g}"
-            )
-        return fault
+        return fault or (self.far_said(nearest) if nearest > self.reach + ROUNDING else "")
+
+    def ion_said(self, symbol: str) -> str:
+        """Say that an ion is known from few papers."""
+        count = self.ion_papers.get(symbol, 0)
+        return f"{self.target}: {symbol} in the core is known from {papers_said(count)}"
+
+    def mixing_said(self, reach: float) -> str:
+        """Say that the nearest known core is too far, in site fraction."""
+        return f"{self.target}: nearest known core is {reach:.2f} away in site fraction"
+
+    def size_said(self, size_nm: float) -> str:
+        """Say that a core is too small."""
+        return (
+            f"{self.target}: a core of {size_nm:g} nm is smaller than any known one "
+            f"({self.smallest_nm:g} nm)"
+        )
+
+    def far_said(self, nearest: float) -> str:
+        """Say that the nearest sample is too far."""
+        return (
+            f"{self.target}: nearest sample at distance {nearest:.2g}; 95 % of the papers "
+            f"have one of another paper within {self.reach:.2g}"
+        )
 
     def shell_outside(self, layers: Sequence[ShellMaterial]) -> str:
         """Return why a shell is outside, or an empty text."""

@@ -20,8 +20,9 @@ import numpy.typing as npt
 from perovshell.errors import InputError
 
 Floats = npt.NDArray[np.float64]
-_NODES_AT_ONCE = 200_000
-"""Nodes times rows that are looked at in one go: what a processor's cache holds."""
+_ROWS_AT_ONCE = 128
+"""Rows that are looked at in one go: what a processor's cache holds."""
+_BITS = 8
 MAX_LEAVES = 64
 _ALL = np.uint64(2**64 - 1)
 _ONE = np.uint64(1)
@@ -67,28 +68,34 @@ class Forest:
         if not len(self.roots):
             return np.zeros(len(matrix))
         rows = np.asarray(matrix, dtype=np.float32)
-        step = max(1, _NODES_AT_ONCE // max(len(self._splits.threshold), 1))
-        if len(rows) <= step:
-            return self._block(rows)
-        parts = [self._block(rows[start : start + step]) for start in range(0, len(rows), step)]
-        return np.concatenate(parts)
+        starts = range(0, len(rows), _ROWS_AT_ONCE)
+        parts = [self._block(rows[start : start + _ROWS_AT_ONCE]) for start in starts]
+        return parts[0] if len(parts) == 1 else np.concatenate([*parts, np.zeros(0)])
 
     def _block(self, rows: npt.NDArray[np.float32]) -> Floats:
-        """Look at all nodes at once.
+        """Look at each condition once, and at the nodes of a tree eight at a time, as a byte.
 
-        Each row is laid down twice, with missing values as -inf and as +inf, and a node reads the
-        copy that sends a missing value to its default side: so missing needs no case of its own.
+        Each row is laid down twice, with missing values as -inf and as +inf, and a condition reads
+        the copy that sends a missing value to its default side: so missing needs no case of its
+        own. What the nodes of a byte rule out together stands in a table.
         """
-        splits = self._splits
-        missing = np.isnan(rows)
-        both = np.concatenate([np.where(missing, _LOW, rows), np.where(missing, _HIGH, rows)], 1)
-        goes_right = both.take(splits.cells(rows.shape[1]), axis=1) >= splits.threshold
-        ruled_in = np.where(goes_right, splits.ruled_in, _ALL)
-        left_over = np.bitwise_and.reduceat(ruled_in, splits.tree_starts, axis=1)
-        first = left_over & (~left_over + _ONE)
-        leaf = np.frexp(first.astype(np.float64))[1] - 1
-        values = splits.leaf_values.take(splits.leaf_starts + leaf)
-        return np.asarray(values.sum(axis=1, dtype=np.float64))
+        splits, columns = self._splits, rows.T
+        missing = np.isnan(columns)
+        both = np.concatenate([np.where(missing, _LOW, columns), np.where(missing, _HIGH, columns)])
+        read = both.take(splits.cells(len(columns)), axis=0)
+        goes_right = (read >= splits.threshold[:, None]).view(np.uint8)
+        byte = goes_right.take(splits.nodes[0], axis=0)
+        for bit, nodes in enumerate(splits.nodes[1:], start=1):
+            byte |= (goes_right << np.uint8(bit)).take(nodes, axis=0)
+        masks = splits.ruled_in.take(splits.first_mask[:, None] + byte)
+        left_over = masks[: splits.bytes_each[0]]
+        start = len(left_over)
+        for count in splits.bytes_each[1:]:
+            left_over[:count] &= masks[start : start + count]
+            start += count
+        nth = np.bitwise_count(left_over ^ (left_over - _ONE))  # The first leaf left, from 1.
+        values = splits.leaf_values.take(splits.leaf_starts[:, None] + nth)
+        return np.asarray(values.sum(axis=0, dtype=np.float64))
 
     @cached_property
     def _splits(self) -> _Splits:
@@ -159,23 +166,31 @@ class Forest:
 
 @dataclass(frozen=True)
 class _Splits:
-    """The inner nodes of a forest, tree after tree, and its leaves from left to right.
+    """The inner nodes of a forest in bytes of eight, and its leaves from left to right.
+
+    Trees of most nodes stand first, so that those with a second byte, a third, ... are the first
+    so many. Nodes of all trees share their conditions.
 
     Attributes:
-        feature: Column of each inner node; a tree without one has an idle node.
+        feature: Column of each condition.
         default_left: Whether a missing value goes left.
         threshold: Threshold, float32.
-        ruled_in: Mask of the leaves that are left when a row goes right.
-        tree_starts: First inner node of each tree.
+        nodes: Condition of each node, shape (8, n_bytes): the first bytes of all trees, then the
+            second ones, and so on.
+        bytes_each: How many trees have a first byte, a second, ...
+        first_mask: Where the masks of each byte start in `ruled_in`.
+        ruled_in: Mask of the leaves that are left, for each byte and each of its 256 values.
         leaf_values: Values of the leaves, float32.
-        leaf_starts: First leaf of each tree.
+        leaf_starts: Place before the first leaf of each tree.
     """
 
     feature: npt.NDArray[np.intp]
     default_left: npt.NDArray[np.bool_]
     threshold: npt.NDArray[np.float32]
+    nodes: npt.NDArray[np.intp]
+    bytes_each: tuple[int, ...]
+    first_mask: npt.NDArray[np.intp]
     ruled_in: npt.NDArray[np.uint64]
-    tree_starts: npt.NDArray[np.intp]
     leaf_values: npt.NDArray[np.float32]
     leaf_starts: npt.NDArray[np.intp]
 
@@ -183,28 +198,32 @@ class _Splits:
     def of(cls, forest: Forest) -> _Splits:
         """Number the leaves of a forest."""
         children = forest.children.tolist()
-        nodes: list[int] = []
-        masks: list[int] = []
-        leaves: list[int] = []
-        tree_starts, leaf_starts = [], []
-        for root in forest.roots.tolist():
-            tree_starts.append(len(nodes))
-            leaf_starts.append(len(leaves))
-            _number(root, children, nodes, masks, leaves, leaf_starts[-1])
-            if len(leaves) - leaf_starts[-1] > MAX_LEAVES:
-                msg = f"forest: a tree has more than {MAX_LEAVES} leaves (a depth of 6)"
-                raise InputError(msg)
-            if len(nodes) == tree_starts[-1]:
-                nodes.append(root)
-                masks.append(0)
+        trees = [_Tree.of(root, children) for root in forest.roots.tolist()]
+        trees.sort(key=lambda tree: -len(tree.nodes))
+        levels = range(0, max(len(trees[0].nodes), 1), _BITS)
+        of_level = [[one for one in trees if at == 0 or len(one.nodes) > at] for at in levels]
+        parts = [(tree, at) for at, own in zip(levels, of_level, strict=True) for tree in own]
+        read = zip(forest.feature, forest.threshold, forest.default_left, strict=True)
+        conditions = [(int(column), float(limit), bool(left)) for column, limit, left in read]
+        places: dict[tuple[int, float, bool], int] = {}
+        nodes = np.zeros((_BITS, len(parts)), dtype=np.intp)
+        masks = np.full((_BITS, len(parts)), _ALL)
+        for byte, (tree, at) in enumerate(parts):
+            for bit, node in enumerate(tree.nodes[at : at + _BITS]):
+                nodes[bit, byte] = places.setdefault(conditions[node], len(places))
+                masks[bit, byte] = ~np.uint64(tree.masks[at + bit])
+        idle = (0, 0.0, True)
+        feature, threshold, default_left = zip(*(places or [idle]), strict=True)
         return cls(
-            forest.feature[nodes].astype(np.intp),
-            forest.default_left[nodes],
-            forest.threshold[nodes],
-            ~np.array(masks, dtype=np.uint64),
-            np.array(tree_starts, dtype=np.intp),
-            forest.value[leaves],
-            np.array(leaf_starts, dtype=np.intp),
+            np.array(feature, dtype=np.intp),
+            np.array(default_left, dtype=bool),
+            np.array(threshold, dtype=np.float32),
+            nodes,
+            tuple(map(len, of_level)),
+            np.arange(len(parts)) * 2**_BITS,
+            _joined(masks),
+            forest.value[[leaf for tree in trees for leaf in tree.leaves]],
+            np.cumsum([0, *(len(tree.leaves) for tree in trees[:-1])]) - 1,
         )
 
     def cells(self, width: int) -> npt.NDArray[np.intp]:
@@ -218,25 +237,44 @@ class _Splits:
         return {}
 
 
-def _number(
-    node: int,
-    children: list[list[int]],
-    nodes: list[int],
-    masks: list[int],
-    leaves: list[int],
-    first: int,
-) -> None:
-    """Append the inner nodes, the masks of the leaves on their left, and the leaves."""
-    left, right = children[node]
-    if left == node:
-        leaves.append(node)
-        return
-    place, before = len(nodes), len(leaves) - first
-    nodes.append(node)
-    masks.append(0)
-    _number(left, children, nodes, masks, leaves, first)
-    masks[place] = (1 << (len(leaves) - first)) - (1 << before)
-    _number(right, children, nodes, masks, leaves, first)
+def _joined(masks: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return what is left by each value of each byte, from what each of its bits leaves."""
+    found = np.full((masks.shape[1], 1), _ALL)
+    for of_bit in masks:
+        found = np.concatenate([found, found & of_bit[:, None]], axis=1)
+    return found.ravel()
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """A tree: inner nodes, the mask of the leaves on the left of each, and the leaves."""
+
+    nodes: list[int]
+    masks: list[int]
+    leaves: list[int]
+
+    @classmethod
+    def of(cls, root: int, children: list[list[int]]) -> _Tree:
+        """Number the leaves of the tree of a root from left to right."""
+        tree = cls([], [], [])
+        tree.add(root, children)
+        if len(tree.leaves) > MAX_LEAVES:
+            msg = f"forest: a tree has more than {MAX_LEAVES} leaves (a depth of 6)"
+            raise InputError(msg)
+        return tree
+
+    def add(self, node: int, children: list[list[int]]) -> None:
+        """Append a node and what is below it."""
+        left, right = children[node]
+        if left == node:
+            self.leaves.append(node)
+            return
+        place, before = len(self.nodes), len(self.leaves)
+        self.nodes.append(node)
+        self.masks.append(0)
+        self.add(left, children)
+        self.masks[place] = (1 << len(self.leaves)) - (1 << before)
+        self.add(right, children)
 
 
 def _tree_arrays(tree: dict[str, Any], root: int) -> dict[str, npt.NDArray[Any]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,9 @@ LEAST_GAIN = 2.0
 """All gains in the literature are above 1 (published because they are): below this factor no
 probability is offered."""
 _TINY = 1e-12
+_POWERS = np.array([float(f"1e{power}") for power in range(23)])
+_SMALLEST, _LARGEST = 1e-16, 1e27
+"""Between these a number is rounded to six digits by powers of ten that are exact."""
 
 
 @dataclass(frozen=True)
@@ -83,20 +86,50 @@ def _output_columns(stressors: tuple[str, ...], wishes: Wishes) -> tuple[str, ..
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The answer to one request.
+class Evidence:
+    """What stands beside an answer.
 
     Attributes:
-        values: The output columns of `output_columns` as numbers and texts.
         nearest: The nearest literature samples, one a paper.
         measured: Literature samples of the very combination.
         conditions: Conditions assumed for each stressor's half-life.
     """
 
-    values: dict[str, Any]
     nearest: list[Neighbour]
     measured: list[Neighbour]
     conditions: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one request.
+
+    Attributes:
+        values: The output columns of `output_columns` as numbers and texts.
+        find_evidence: Finds what stands beside it: few ask for that, so it is not made before.
+    """
+
+    values: dict[str, Any]
+    find_evidence: Callable[[], Evidence]
+
+    @cached_property
+    def _evidence(self) -> Evidence:
+        return self.find_evidence()
+
+    @property
+    def nearest(self) -> list[Neighbour]:
+        """The nearest literature samples, one a paper."""
+        return self._evidence.nearest
+
+    @property
+    def measured(self) -> list[Neighbour]:
+        """Literature samples of the very combination."""
+        return self._evidence.measured
+
+    @property
+    def conditions(self) -> dict[str, dict[str, float]]:
+        """Conditions assumed for each stressor's half-life."""
+        return self._evidence.conditions
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON data: NaN is null, an open end is null with `NAME_open: true`."""
@@ -132,7 +165,21 @@ def unanswered(error: str, stressors: Sequence[str], wishes: Wishes) -> Answer:
     """Return the answer to a request that cannot be answered, and why."""
     values: dict[str, Any] = dict.fromkeys(output_columns(stressors, wishes), math.nan)
     texts = {"in_domain": False, "domain_reason": "", "nearest_papers": "", "error": error}
-    return Answer(values | texts, [], [], {})
+    return Answer(values | texts, partial(Evidence, [], [], {}))
+
+
+def rounded(values: Floats) -> Floats:
+    """Round to six digits, so that every interface gives the very same numbers."""
+    size = np.abs(values)
+    plain = (size > _SMALLEST) & (size < _LARGEST)
+    size = np.where(plain, size, 1.0)
+    digits = 5 - np.floor(np.log10(size)).astype(np.intp)
+    # Powers of ten up to 22 are exact, so that one multiplication and one division round once each.
+    up, down = _POWERS.take(np.maximum(digits, 0)), _POWERS.take(np.maximum(-digits, 0))
+    found = np.copysign(np.rint(size * up / down) / up * down, values)
+    odd = ~plain & np.isfinite(values) & (values != 0.0)
+    found[odd] = [float(f"{value:.6g}") for value in values[odd].tolist()]
+    return np.asarray(np.where(plain | odd, found, values))
 
 
 def percent(value: Floats) -> Floats:

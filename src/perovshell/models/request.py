@@ -8,22 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from perovshell.data.formula import FormulaReader
-from perovshell.data.vocabulary import (
-    ENCAPSULATIONS,
-    MEDIA,
-    MORPHOLOGIES,
-    STRUCTURES,
-    TREATMENTS,
-)
+from perovshell.data.vocabulary import TREATMENTS
 from perovshell.errors import InputError
+from perovshell.features.combinations import WORDS
 from perovshell.features.featurizer import Combination
 
-INPUT_WORDS: dict[str, tuple[str, ...]] = {
-    "structure": STRUCTURES,
-    "encapsulation": ENCAPSULATIONS,
-    "medium": MEDIA,
-    "morphology": MORPHOLOGIES,
-}
+INPUT_WORDS: dict[str, tuple[str, ...]] = dict(WORDS)
 INPUT_NUMBERS: dict[str, tuple[float, float]] = {
     "core_size_nm": (0.3, 10_000.0),
     "shell_thickness_nm": (0.1, 100_000.0),

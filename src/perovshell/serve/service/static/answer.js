@@ -7,10 +7,10 @@ import { column, combination, conditions, hours, interval, measured, percent, sh
 const VISIBLE = scale(380, 780);
 const PERCENT = scale(0, 100);
 const NO_SKILL = {
-  pl: "The model has no skill here: it is no better than the median.",
-  plqy: "The model has no skill here: it is no better than the median.",
-  lifetime: "The model has no skill here: it is no better than the null model.",
-  gain: "The model tells no shells apart here: take it as the mean of all shells.",
+  pl: "No skill: the model is no better than the median.",
+  plqy: "No skill: the model is no better than the median.",
+  lifetime: "No skill in half-lives: the model is no better than the null model.",
+  gain: "No skill in gains: the model tells no shells apart, take them as the mean of all shells.",
 };
 
 // The axes that all columns share, so that eyes can compare.
@@ -27,10 +27,13 @@ export const sharedScales = (answers, stressors) => {
   };
 };
 
-const figureLine = (headline, small) => el("p", { class: "figure" }, el("strong", {}, headline), " ", el("span", {}, small));
+const figureLine = (headline, small, kind = "figure") => el("p", { class: kind }, el("strong", {}, headline), " ", el("span", {}, small));
 const between = ({ low, high }, write, unit) => `${write(low)} to ${write(high)}${unit}`;
 const list = (entries, kind = "plain") => el("ul", { class: kind }, entries.map((entry) => el("li", {}, entry)));
-const unskilled = (skill, target) => (skill[target]?.has_skill === false ? el("p", { class: "caution" }, NO_SKILL[target]) : null);
+const lacks = (skill, target) => skill[target]?.has_skill === false;
+const unskilled = (skill, target) => (lacks(skill, target) ? el("p", { class: "caution" }, NO_SKILL[target]) : null);
+const name = (text, hasNone) => el("p", { class: "name" }, text, hasNone ? el("span", { class: "badge" }, "no skill") : null);
+const isBare = (answer) => answer.pl_shift_nm_lower === 0 && answer.pl_shift_nm_upper === 0;
 
 // Reasons against the domain, and notes that are no reasons against it.
 export const reasonsOf = (answer) => {
@@ -47,7 +50,7 @@ const domain = ({ answer }) => {
   const { against, notes } = reasonsOf(answer);
   return [
     answer.in_domain
-      ? el("p", { class: "verdict inside" }, "Inside the domain: papers measured its like.")
+      ? el("p", { class: "verdict inside" }, "Inside the domain")
       : el("p", { class: "verdict outside" }, "Outside the domain: do not rely on these numbers."),
     against.length ? list(against) : null,
     notes.length ? list(notes.map((note) => `Note: ${note}`), "plain notes") : null,
@@ -78,13 +81,13 @@ const EFFECTS = [
   ["PL shift", "pl_shift_nm", " nm", "shift"],
   ["PLQY change", "plqy_change", " points", "change"],
 ];
-const effect = ({ one, answer, scales }) => {
-  if (one.shell.trim() === "none") return [el("p", { class: "small" }, "This is the bare core: no shell, no effect.")];
-  return EFFECTS.flatMap(([name, key, unit, own]) => {
+const effect = ({ answer, scales }) => {
+  if (isBare(answer)) return [el("p", { class: "small" }, "This is the bare core: no shell, no effect.")];
+  return EFFECTS.flatMap(([title, key, unit, own]) => {
     const given = interval(answer, key);
     const unseen = given.low <= 0 && given.high >= 0;
     return [
-      el("h4", {}, name),
+      el("h4", {}, title),
       figureLine(`${signed(given.value)}${unit}`, between(given, signed, unit)),
       bar(scales[own], given, { zero: true, hollow: unseen }),
       el("p", { class: "small" }, unseen ? "No detectable effect: the interval holds 0." : `The shell ${given.value > 0 ? "raises" : "lowers"} it.`),
@@ -92,11 +95,12 @@ const effect = ({ one, answer, scales }) => {
   });
 };
 
+const BOUNDED = "figure bounded";
 // A lower bound comes first: what lies above it is not known.
 const bounded = (given, write, unit, coverage) => {
-  if (given.low === given.high) return figureLine(`${write(given.value)}${unit}`, "by definition");
+  if (given.low === given.high) return figureLine(`${write(given.value)}${unit}`, "by definition: it is the bare core", BOUNDED);
   const top = given.openHigh ? "no upper limit" : `at most ${write(given.high)}${unit}`;
-  return figureLine(`at least ${write(given.low)}${unit}`, `(${percent(coverage)}); estimate ${write(given.value)}${unit}, ${top}`);
+  return figureLine(`at least ${write(given.low)}${unit}`, `(${percent(coverage)}); estimate ${write(given.value)}${unit}, ${top}`, BOUNDED);
 };
 
 const stability = ({ answer, stressors, skill, scales, coverage }) => {
@@ -107,15 +111,15 @@ const stability = ({ answer, stressors, skill, scales, coverage }) => {
     const assumed = conditions(answer.conditions[stressor]);
     return [
       el("h4", {}, words(stressor), assumed ? el("small", {}, ` at ${assumed}`) : null),
-      el("p", { class: "name" }, "Gain over the bare core"),
+      name("Gain over the bare core", lacks(skill, "gain") && !isBare(answer)),
       bounded(gain, short, " ×", coverage),
       bar(scales.gain, gain, { hollow: true }),
-      el("p", { class: "name" }, "Half-life"),
+      name("Half-life", lacks(skill, "lifetime")),
       bounded(life, hours, "", coverage),
       bar(scales.halfLife, life, { hollow: true }),
     ];
   });
-  return [unskilled(skill, "gain"), unskilled(skill, "lifetime"), ...parts, el("p", { class: "small" }, "Axes: factors and hours, logarithmic. An arrow has no upper limit.")];
+  return [...parts, isBare(answer) ? null : unskilled(skill, "gain"), unskilled(skill, "lifetime"), el("p", { class: "small" }, "Axes: factors and hours, logarithmic. An arrow has no upper limit.")];
 };
 
 const samples = (rows, withName) =>

@@ -1,7 +1,7 @@
 // The model card: what has skill first, then the figures, then every word of it.
 
 import { el } from "./dom.js";
-import { figure } from "./format.js";
+import { figure, whole } from "./format.js";
 
 const NAMES = { pl: "PL peak", plqy: "PLQY", lifetime: "Half-life", gain: "Stability gain" };
 const UNITS = { pl: "nm", plqy: "points" };
@@ -24,7 +24,7 @@ const verdict = (name, { has_skill: hasSkill, sentence }) =>
   );
 
 const errors = (figures) => {
-  const triple = (key) => [figure(figures[key]), el("small", {}, `${figure(figures[`${key}_lo`])} to ${figure(figures[`${key}_hi`])}`)];
+  const triple = (key, write = figure) => [write(figures[key]), el("small", {}, `${write(figures[`${key}_lo`])} to ${write(figures[`${key}_hi`])}`)];
   const rows = Object.entries(UNITS).flatMap(([target, unit]) =>
     Object.entries(SUBSETS)
       .map(([subset, text]) => ({ key: `${target}.paper.${subset}`, name: `${NAMES[target]}, ${text}`, unit }))
@@ -47,7 +47,7 @@ const errors = (figures) => {
           el("td", { class: "n" }, figure(figures[`${key}.papers`])),
           el("td", { class: "n" }, ...triple(`${key}.mae`)),
           el("td", { class: "n" }, figure(figures[`${key}.median`])),
-          el("td", { class: "n" }, ...triple(`${key}.coverage`)),
+          el("td", { class: "n" }, ...triple(`${key}.coverage`, (share) => `${whole(100 * share)} %`)),
           el("td", { class: "n" }, figure(figures[`${key}.width`])),
         ))),
     ),

@@ -26,7 +26,7 @@ export const ticks = ({ low, high, log }, count = 4) => {
   }
   const rough = (high - low) / count;
   const size = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * size).find((one) => one >= rough);
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * size).find((one) => one >= rough);
   const first = Math.ceil(low / step);
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, k) => (first + k) * step);
 };

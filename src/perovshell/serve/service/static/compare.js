@@ -15,7 +15,7 @@ const showSliders = (form) => {
   const family = parseFamily(form.elements.core.value);
   const fieldset = form.querySelector(".halides");
   fieldset.disabled = !family;
-  fieldset.title = family ? "" : "For cores of the family APbX3";
+  fieldset.firstElementChild.textContent = family ? "A site and halides" : "A site and halides (of cores APbX3)";
   if (!family) return;
   const choice = form.elements.a;
   choice.value = [...choice.options].some((option) => option.value === family.a) ? family.a : "";

@@ -6,7 +6,7 @@ const minus = (text) => text.replace("-", "\u2212");
 
 // To so many digits, without an exponent: 174.092 -> 170, 3.26 -> 3.3.
 const rounded = (value, digits) =>
-  Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 6 });
+  Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 6, useGrouping: "min2" });
 
 export const whole = (value) => (isKnown(value) ? minus(value.toFixed(0)) : UNKNOWN);
 export const signed = (value) => {

@@ -49,7 +49,7 @@ export const createRank = ({ spaces, colourOf, onFault, onPick }) => {
 
   const plot = (lines) => {
     const axes = axesOf(lines[0]);
-    const chosen = { across: 1, up: Math.min(2, axes.length - 1) };
+    const chosen = { across: 0, up: 1 };
     const box = el("div", { class: "plot" });
     const caption = el("p", { class: "small" });
     const draw = () => {
@@ -61,7 +61,7 @@ export const createRank = ({ spaces, colourOf, onFault, onPick }) => {
         el("span", { class: "axis-across", "aria-hidden": "true" }, across.label),
       );
       const front = lines.filter((line) => line.in_front).map((line) => `${line.rank}. ${combination(line)}`);
-      caption.textContent = `${up.label} against ${across.label.replace(/^P(?!L)/, "p")}: ${shown.length} lines, each in the colour of its light. `
+      caption.textContent = `${up.label} against ${across.label}: ${shown.length} lines, each in the colour of its light. `
         + `Ringed, on the front (none is better in every wish): ${front.join("; ") || "none of these"}.`;
     };
     const pick = (name, label) => {
@@ -86,6 +86,8 @@ export const createRank = ({ spaces, colourOf, onFault, onPick }) => {
   const row = (line, stressors) => {
     const bare = (name) => line[`${name}_lower`];
     const use = button("Predict this", () => onPick(line), { "aria-label": `Predict ${combination(line)}` });
+    const [first, ...more] = line.rests_on.split("; ");
+    const list = el("ul", { class: "plain" }, more.map((text) => el("li", {}, text)));
     const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
     swatch.style.background = colourOf(line.pl_peak_nm);
     const gains = stressors.flatMap((stressor) => {
@@ -101,18 +103,18 @@ export const createRank = ({ spaces, colourOf, onFault, onPick }) => {
       el("td", { class: "n" }, String(line.rank)),
       el("th", { scope: "row" }, swatch, line.core),
       el("td", {}, line.shell),
+      el("td", {}, use),
       cell(`${whole(line.pl_peak_nm)} nm`, `${whole(line.pl_peak_nm_lower)} to ${whole(line.pl_peak_nm_upper)}`),
       cell(`${whole(line.plqy_percent)} %`, `${whole(line.plqy_percent_lower)} to ${whole(line.plqy_percent_upper)}`),
       gains,
       el("td", {}, line.in_front ? "yes" : "no"),
       el("td", {}, line.in_domain ? "inside" : "outside"),
-      el("td", { class: "rests" }, el("small", {}, line.rests_on)),
-      el("td", {}, use),
+      el("td", { class: "rests" }, el("details", {}, el("summary", { "aria-label": `What line ${line.rank} rests on` }, first), list)),
     );
   };
 
   const table = (lines, stressors) => {
-    const names = ["#", "Core", "Shell", "PL peak", "PLQY", ...stressors.flatMap((one) => [`Gain, ${words(one)}`, `Half-life, ${words(one)}`]), "On the front", "Domain", "Rests on", "Compare"];
+    const names = ["#", "Core", "Shell", "Compare", "PL peak", "PLQY", ...stressors.flatMap((one) => [`Gain, ${words(one)}`, `Half-life, ${words(one)}`]), "On the front", "Domain", "Rests on"];
     return el(
       "div",
       { class: "scroll", tabindex: 0, role: "region", "aria-label": "Lines of the ranking" },

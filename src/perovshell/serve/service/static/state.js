@@ -3,7 +3,8 @@
 export const MOST = 6;
 export const OPTIONS = ["structure", "encapsulation", "medium", "core_size_nm", "bare_pl_peak_nm", "bare_plqy_percent"];
 const NUMBERS = OPTIONS.filter((name) => /_(nm|percent)$/.test(name));
-const FIRST = [{ core: "CsPbBr3", shell: "SiO2" }];
+// What a shell does shows best beside the bare core.
+const FIRST = [{ core: "CsPbBr3", shell: "SiO2" }, { core: "CsPbBr3", shell: "none" }];
 const STRESSORS = ["water", "light", "heat"];
 
 // CsPbBr3/SiO2;medium=film: formulas and shells have neither slash nor semicolon.

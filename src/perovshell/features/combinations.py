@@ -1,0 +1,159 @@
+"""Many combinations in columns, so that a step is one array operation for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.formula import CompositionBatch, FormulaReader
+from perovshell.data.shells import ShellMaterial
+from perovshell.data.vocabulary import (
+    ENCAPSULATIONS,
+    MEDIA,
+    MORPHOLOGIES,
+    STRUCTURES,
+    TREATMENTS,
+)
+
+if TYPE_CHECKING:
+    from perovshell.features.featurizer import Combination
+
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
+Layers = tuple[ShellMaterial, ...]
+
+WORDS: Final = {
+    "structure": STRUCTURES,
+    "encapsulation": ENCAPSULATIONS,
+    "medium": MEDIA,
+    "morphology": MORPHOLOGIES,
+}
+_FIRST: Final = np.cumsum([0, *(len(words) for words in WORDS.values())])
+"""Column of the first word of each kind; the last is that of the treatments."""
+_BARE: Final = (STRUCTURES.index("bare"), ENCAPSULATIONS.index("none"))
+_CONFINED_AXES: Final = {"nanocrystal": 3, "nanowire": 2, "nanoplatelet": 1}
+_AXES: Final = np.array([_CONFINED_AXES[name] for name in MORPHOLOGIES])
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """How n cores and shells are put together, and what was done to them.
+
+    Attributes:
+        words: Place of each word in its vocabulary, by the kinds of `WORDS`, shape (4, n).
+        sizes: Core size in nm, NaN where unknown, shape (n,).
+        treatments: Whether it had each of `TREATMENTS`, shape (n, n_treatments).
+    """
+
+    words: Places
+    sizes: Floats
+    treatments: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, items: Sequence[Combination]) -> Contexts:
+        """Lay out combinations."""
+        return cls(
+            np.array(
+                [
+                    [words.index(getattr(item, kind)) for item in items]
+                    for kind, words in WORDS.items()
+                ],
+                dtype=np.intp,
+            ),
+            np.array([item.core_size_nm for item in items], dtype=float),
+            np.array(
+                [[name in item.treatments for name in TREATMENTS] for item in items], dtype=bool
+            ).reshape(len(items), len(TREATMENTS)),
+        )
+
+    @property
+    def bare(self) -> Contexts:
+        """The same without a shell."""
+        words = self.words.copy()
+        words[0], words[1] = _BARE
+        return replace(self, words=words)
+
+    def size_columns(self) -> Floats:
+        """Return the size columns, shape (n, 4); an unknown size is NaN.
+
+        Confinement is 1/d2 for a cube; a wire is confined along two of three axes, a platelet
+        along one.
+        """
+        axes, unknown = _AXES[self.words[3]], np.isnan(self.sizes)
+        thin = unknown & (axes < 3)  # noqa: PLR2004
+        return np.stack([self.sizes, unknown, axes / 3 / self.sizes**2, thin], axis=1)
+
+    def context_columns(self) -> Floats:
+        """Return a column for each word (0 or 1), then one for each treatment."""
+        count = len(self.sizes)
+        block = np.zeros((count, _FIRST[-1] + len(TREATMENTS)))
+        block[np.arange(count), self.words + _FIRST[:-1, None]] = 1.0
+        block[:, _FIRST[-1] :] = self.treatments
+        return block
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """n combinations: which core, which shell, and their contexts.
+
+    Attributes:
+        cores: The distinct cores; a row of padding is a core of open composition.
+        core: Place of each combination's core, shape (n,).
+        shells: The distinct shells.
+        shell: Place of each combination's shell, shape (n,).
+        contexts: Their contexts.
+    """
+
+    cores: CompositionBatch
+    core: Places
+    shells: Sequence[Layers]
+    shell: Places
+    contexts: Contexts
+
+    @classmethod
+    def of(cls, items: Sequence[Combination], reader: FormulaReader) -> Combinations:
+        """Lay out combinations."""
+        cores: dict[tuple[tuple[str, float], ...] | None, int] = {}
+        shells: dict[Layers, int] = {}
+        amounts = [None if item.core is None else item.core.amounts for item in items]
+        core = [cores.setdefault(key, len(cores)) for key in amounts]
+        shell = [shells.setdefault(item.layers, len(shells)) for item in items]
+        return cls(
+            reader.batch(list(cores)),
+            np.array(core, dtype=np.intp),
+            list(shells),
+            np.array(shell, dtype=np.intp),
+            Contexts.of(items),
+        )
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.core)
+
+    @cached_property
+    def bare(self) -> Combinations:
+        """The same cores without their shells."""
+        shell = np.zeros(len(self), dtype=np.intp)
+        return replace(self, shells=[()], shell=shell, contexts=self.contexts.bare)
+
+    @cached_property
+    def has_shell(self) -> npt.NDArray[np.bool_]:
+        """Whether there is a shell, shape (n,)."""
+        return np.array([bool(layers) for layers in self.shells])[self.shell]
+
+    @cached_property
+    def kinds(self) -> tuple[list[tuple[Layers, str, str]], Places]:
+        """The distinct shells with structure and encapsulation, and which each combination has."""
+        found: dict[tuple[int, int, int], int] = {}
+        rows = zip(self.shell.tolist(), *self.contexts.words[:2].tolist(), strict=True)
+        place = np.array([found.setdefault(row, len(found)) for row in rows], dtype=np.intp)
+        kinds = [
+            (self.shells[shell], STRUCTURES[structure], ENCAPSULATIONS[encapsulation])
+            for shell, structure, encapsulation in found
+        ]
+        return kinds, place
