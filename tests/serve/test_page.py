@@ -139,9 +139,11 @@ def test_compare_three_shells_for_water(open_page: Open, server: Server) -> None
         assert float(bounds[0]) == pytest.approx(answer["half_life_h_water_lower"], rel=0.06)
         assert "no upper limit" in shown
         assert "light" not in shown.lower()
-    # The same axes: equal ticks in all columns.
-    ticks = [part(page, "stability", k).locator("text.label").all_inner_texts() for k in range(3)]
-    assert ticks[0] == ticks[1] == ticks[2]
+    # The same axes: the same ticks at the same places in all columns.
+    places = "labels => labels.map(own => [own.textContent, own.getAttribute('x')])"
+    for name in ("effect", "stability"):
+        ticks = [part(page, name, k).locator("text.label").evaluate_all(places) for k in range(3)]
+        assert ticks[0] == ticks[1] == ticks[2]
     page.reload()
     expect(page.locator("article.column")).to_have_count(3)
     assert field(page, "shell", 2).input_value() == "PMMA"
@@ -373,7 +375,7 @@ def test_a_ranking_that_leaves_nothing_is_said_in_words(open_page: Open) -> None
 
 def test_a_ranking_can_be_cancelled(open_page: Open) -> None:
     page = open_page("/#rank")
-    page.route("**/v1/rank", lambda route: None)
+    page.route("**/v1/rank", lambda _: None)
     page.get_by_role("button", name="Rank", exact=True).click()
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#rank-said")).to_have_text("Cancelled.")

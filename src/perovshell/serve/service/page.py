@@ -33,7 +33,7 @@ _HEADERS: Final = {
 
 
 class _Parts(StaticFiles):
-    """Scripts and styles; a browser asks each time whether they changed, as they belong together."""
+    """Scripts and styles, which belong together: a browser asks each time if they changed."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         """Return a file, or that it has not changed."""
