@@ -1,5 +1,6 @@
 """The service as a process: start, end, and what stops it from starting."""
 
+import os
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from perovshell.model import Model
 from perovshell.training.train import TrainedModel
 from perovshell.workspace import Workspace
 from servers import Server, serving
@@ -167,3 +169,29 @@ def test_keys_by_the_command_line(place: Workspace) -> None:
     assert run("remove", "other").returncode == 2
     assert run("remove", "lab").stdout == "Removed lab\n"
     assert run("list").stdout == ""
+
+
+def test_a_large_batch_has_processes_of_its_own_that_end_with_the_service(
+    place: Workspace, server: Server
+) -> None:
+    rows = [
+        {"core": f"CsPb(Br0.{n:04}I0.{9999 - n + 1:04})3", "shell": "SiO2"} for n in range(1, 1400)
+    ]
+    rows[1300] = {"core": "XX", "shell": "none"}
+    asked = httpx2.post(f"{server.url}/v1/predict", json={"rows": rows}, timeout=60).json()
+    wanted = Model.from_folder(place.champion()).predict(rows)
+    assert [one["pl_peak_nm"] for one in asked["answers"] if not one["error"]] == [
+        one["pl_peak_nm"] for one in wanted if not one["error"]
+    ]
+    assert [one["pointer"] for one in asked["problems"]] == ["#/rows/1300"]
+    first = _children(server.process.pid)
+    workers = [pid for pid in first if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+    assert len(workers) == 2
+    os.kill(int(workers[0]), signal.SIGKILL)
+    again = httpx2.post(f"{server.url}/v1/predict", json={"rows": rows}, timeout=60).json()
+    assert again == asked
+    second = _children(server.process.pid)
+    assert server.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert _wait_for(
+        lambda: not [pid for pid in {*first, *second} if Path(f"/proc/{pid}").exists()]
+    )

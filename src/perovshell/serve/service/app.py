@@ -23,6 +23,7 @@ from perovshell.serve.service.gate import GUARDED, Gate, Rate
 from perovshell.serve.service.keys import KeyRing
 from perovshell.serve.service.logs import Tally
 from perovshell.serve.service.metrics import Metrics
+from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.problems import Problem, pointer
 from perovshell.serve.service.ranker import Ranker
 from perovshell.serve.service.source import Champion
@@ -59,6 +60,8 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
     watched = source.given is None
     tally = Tally(source.workspace.request_log if watched else None)
 
+    pool = Pool()
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(champion.open)
@@ -71,6 +74,7 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await task
         tally.write()
+        pool.close()
 
     app = FastAPIOffline(
         redoc_url=None,
@@ -86,6 +90,7 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
     )
     app.state.champion = champion
     app.state.batcher = Batcher()
+    app.state.pool = pool
     app.state.ranker = Ranker()
     app.state.metrics = Metrics(champion)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.BODY_BYTES)

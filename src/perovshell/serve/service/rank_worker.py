@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,7 @@ def main() -> None:
     """Read what is asked from the input, and write what is found to the output."""
     service = os.getppid()
     os.nice(_NICENESS)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # A terminal sends it to all its processes.
     asked = orjson.loads(sys.stdin.buffer.read())
 
     def advance(_: int) -> None:

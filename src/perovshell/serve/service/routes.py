@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
+import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
@@ -16,12 +15,14 @@ from perovshell.models.card import card_sections
 from perovshell.models.outputs import Answer, check_options
 from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.serve.service import limits, schemas
-from perovshell.serve.service.batching import Asked, Batcher
+from perovshell.serve.service.batching import Asked, Batcher, Rows
 from perovshell.serve.service.gate import Told
+from perovshell.serve.service.pool import LARGE, Pool
 from perovshell.serve.service.problems import MEDIA_TYPE, Problem, pointer, problem
 from perovshell.serve.service.ranker import ClientLeftError, Ranker
 from perovshell.serve.service.replies import reply
 from perovshell.serve.service.source import Champion, Served
+from perovshell.serve.service.writing import Written, write
 from perovshell.serve.space_file import presets
 
 _CLIENT_LEFT = 499
@@ -50,11 +51,6 @@ def _champion(request: Request) -> Champion:
     return found
 
 
-def _batcher(request: Request) -> Batcher:
-    found: Batcher = request.app.state.batcher
-    return found
-
-
 def _ranker(request: Request) -> Ranker:
     found: Ranker = request.app.state.ranker
     return found
@@ -75,49 +71,36 @@ async def predict(asked: schemas.PredictIn, request: Request) -> Response:
         how = Asked(served, tuple(asked.stressors), asked.coverage, asked.wishes.read())
     except InputError as error:
         raise Problem(422, "invalid-request", str(error)) from error
-    answers = await _batcher(request).answer(how, asked.rows)
-    failed = [place for place, answer in enumerate(answers) if answer.values["error"]]
-    outside = sum(not answer.values["in_domain"] for answer in answers) - len(failed)
-    request.state.visit.told = Told(len(answers), len(failed), outside, served.model.info.model_id)
-    write = partial(_detailed, served, asked) if asked.details else _plain
-    return reply(
-        {
-            "model": served.named,
-            "answers": write(answers),
-            "failed": len(failed),
-            "problems": [
-                {
-                    **problem(422, "unreadable-row", answers[place].values["error"]),
-                    "pointer": pointer(["rows", place]),
-                }
-                for place in failed
-            ],
-        }
+    written = await _written(request, how, asked)
+    request.state.visit.told = Told(
+        written.rows, len(written.failed), written.outside, served.model.info.model_id
     )
+    problems = [
+        {**problem(422, "unreadable-row", error), "pointer": pointer(["rows", place])}
+        for place, error in written.failed
+    ]
+    around = {"model": served.named, "failed": len(problems), "problems": problems}
+    return reply(b'%s,"answers":[%s]}' % (orjson.dumps(around)[:-1], written.answers))
 
 
-def _plain(answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    """Return the output columns of answers; the encoder writes what is no number as null."""
-    ends = [name for name in answers[0].values if name.endswith("_upper")]
-    written = []
-    for answer in answers:
-        values = answer.values
-        limitless = [f"{name}_open" for name in ends if values[name] == math.inf]
-        written.append({**values, **dict.fromkeys(limitless, True)} if limitless else values)
-    return written
+async def _written(request: Request, how: Asked, asked: schemas.PredictIn) -> Written:
+    """Return the answers as JSON."""
+    if len(asked.rows) > LARGE:
+        pool: Pool = request.app.state.pool
+        return await pool.answer(how, asked.rows)
+    batcher: Batcher = request.app.state.batcher
+    answers = await batcher.answer(how, asked.rows)
+    return write(answers, _detailed(how, asked.rows, answers) if asked.details else None)
 
 
-def _detailed(
-    served: Served, asked: schemas.PredictIn, answers: Sequence[Answer]
-) -> list[dict[str, Any]]:
+def _detailed(how: Asked, rows: Rows, answers: Sequence[Answer]) -> list[dict[str, Any]]:
     """Return answers with nearest samples, measured values, conditions and reasons."""
-    written = []
-    for row, answer in zip(asked.rows, answers, strict=True):
-        reasons = (
-            [] if answer.values["error"] else served.model.explain(row, stressors=asked.stressors)
-        )
-        written.append({**answer.to_json(), "reasons": [reason.to_json() for reason in reasons]})
-    return written
+    model, told = how.served.model, []
+    for row, answer in zip(rows, answers, strict=True):
+        unread = bool(answer.values["error"])
+        reasons = [] if unread else model.explain(row, stressors=how.stressors)
+        told.append({**answer.to_json(), "reasons": [reason.to_json() for reason in reasons]})
+    return told
 
 
 @router.post(

@@ -1,0 +1,96 @@
+"""Large batches, computed by processes of their own: both cores work, and nobody else waits.
+
+The processes start with the first large batch, and end with the service, however that ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from perovshell.model import Model
+from perovshell.models.outputs import Wishes
+from perovshell.serve.service.batching import Asked
+from perovshell.serve.service.writing import Written, joined, write
+
+LARGE: Final = 512
+"""Rows above which a batch goes to the pool."""
+_PART: Final = 1250
+"""Rows of one piece of work: enough for numpy, and enough pieces for all processes."""
+_PROCESSES: Final = 2
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+class Pool:
+    """Answers large batches."""
+
+    def __init__(self) -> None:
+        self._executor: ProcessPoolExecutor | None = None
+
+    async def answer(self, asked: Asked, rows: Rows) -> Written:
+        """Answer rows; where a process was killed, once more by new ones.
+
+        Args:
+            asked: How, and by which model.
+            rows: At least one row.
+        """
+        try:
+            return await self._answer(asked, rows)
+        except BrokenProcessPool:
+            self.close()
+            return await self._answer(asked, rows)
+
+    async def _answer(self, asked: Asked, rows: Rows) -> Written:
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(
+                _PROCESSES, multiprocessing.get_context("spawn"), _end_with_the_service
+            )
+        loop = asyncio.get_running_loop()
+        how = (asked.served.model.folder, asked.stressors, asked.coverage, asked.wishes)
+        parts = [
+            loop.run_in_executor(self._executor, _answered, *how, rows[start : start + _PART])
+            for start in range(0, len(rows), _PART)
+        ]
+        return joined(await asyncio.gather(*parts))
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None
+
+
+def _end_with_the_service() -> None:
+    """End this process when the service is gone, even if it was killed, and not before."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # A terminal sends it to all its processes.
+    service = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if service is not None:
+            service.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _answered(
+    folder: Path, stressors: Sequence[str], coverage: float, wishes: Wishes, rows: Rows
+) -> Written:
+    answers = _model(folder).answer(rows, stressors=stressors, coverage=coverage, wishes=wishes)
+    return write(answers)
+
+
+@lru_cache(maxsize=2)
+def _model(folder: Path) -> Model:
+    # Two, so that batches around a promotion do not load them in turns.
+    return Model.from_folder(folder)

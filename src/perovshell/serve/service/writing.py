@@ -1,0 +1,69 @@
+"""Answers as JSON, by whichever process has computed them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from perovshell.models.outputs import Answer
+
+
+@dataclass(frozen=True)
+class Written:
+    """The answers to some rows.
+
+    Attributes:
+        answers: The answers as JSON objects with commas between them.
+        rows: How many there are.
+        failed: Place and error of each row that could not be answered.
+        outside: How many of the answered rows are outside the domain.
+    """
+
+    answers: bytes
+    rows: int
+    failed: tuple[tuple[int, str], ...]
+    outside: int
+
+
+def write(answers: Sequence[Answer], written: Sequence[Mapping[str, Any]] | None = None) -> Written:
+    """Write answers.
+
+    Args:
+        answers: At least one answer; all have the same columns.
+        written: What is told of each; their output columns where it is None.
+    """
+    told = _columns(answers) if written is None else written
+    failed = [
+        (place, answer.values["error"])
+        for place, answer in enumerate(answers)
+        if answer.values["error"]
+    ]
+    inside = sum(answer.values["in_domain"] for answer in answers)
+    outside = len(answers) - inside - len(failed)
+    return Written(orjson.dumps(told)[1:-1], len(answers), tuple(failed), outside)
+
+
+def _columns(answers: Sequence[Answer]) -> list[Mapping[str, Any]]:
+    """Return the output columns; the encoder writes what is no number as null."""
+    ends = [name for name in answers[0].values if name.endswith("_upper")]
+    told: list[Mapping[str, Any]] = []
+    for answer in answers:
+        values = answer.values
+        limitless = [f"{name}_open" for name in ends if values[name] == math.inf]
+        told.append({**values, **dict.fromkeys(limitless, True)} if limitless else values)
+    return told
+
+
+def joined(parts: Sequence[Written]) -> Written:
+    """Return the answers to all rows of some parts, one after another."""
+    failed: list[tuple[int, str]] = []
+    first = 0
+    for part in parts:
+        failed += [(first + place, error) for place, error in part.failed]
+        first += part.rows
+    answers = b",".join(part.answers for part in parts)
+    return Written(answers, first, tuple(failed), sum(part.outside for part in parts))
