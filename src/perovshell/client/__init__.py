@@ -1,6 +1,6 @@
 """Ask a prediction service from a script, and get what `perovshell.Model` would give.
 
-Needs httpx: pip install 'perovshell[client]'.
+Needs httpx2: pip install 'perovshell[client]'.
 
 Examples:
     >>> from perovshell.client import Client

@@ -21,7 +21,7 @@ from perovshell.models.outputs import (
 )
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2 as httpx
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 180.0
@@ -83,7 +83,7 @@ class Client(_Plans):
 
     Raises:
         InputError: The address, the key or a number is not allowed.
-        MissingExtraError: httpx is not installed.
+        MissingExtraError: httpx2 is not installed.
 
     Examples:
         >>> with Client("http://127.0.0.1:8000", key="pvs_...") as client:  # doctest: +SKIP
@@ -259,7 +259,7 @@ class AsyncClient(_Plans):
 
     Raises:
         InputError: The address, the key or a number is not allowed.
-        MissingExtraError: httpx is not installed.
+        MissingExtraError: httpx2 is not installed.
 
     Examples:
         >>> async with AsyncClient("http://127.0.0.1:8000") as client:  # doctest: +SKIP

@@ -13,21 +13,21 @@ _CONNECT_SECONDS: Final = 10.0
 
 
 def import_httpx() -> ModuleType:
-    """Return httpx, which is imported when a client is made.
+    """Return httpx2, which is imported when a client is made.
 
     Raises:
         MissingExtraError: It is not installed.
     """
     try:
-        import httpx
+        import httpx2 as httpx
     except ImportError as error:
-        msg = "the client needs httpx: pip install 'perovshell[client]'"
+        msg = "the client needs httpx2: pip install 'perovshell[client]'"
         raise MissingExtraError(msg) from error
     return httpx
 
 
 def options_of(httpx: ModuleType, url: str, key: str | None, timeout: float) -> dict[str, Any]:
-    """Return what both clients of httpx are made with.
+    """Return what both clients of httpx2 are made with.
 
     Args:
         httpx: The module.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -22,7 +23,6 @@ _ROUNDS: Final = 5
 """How often parts are asked again because the model changed meanwhile."""
 _FRAME_BYTES: Final = 4096
 """Room in a request for what is not rows."""
-_LARGEST: Final = 1.7976931348623157e308
 _SHOWN: Final = 200
 """Characters of an answer that is no problem details, in a message."""
 
@@ -149,7 +149,9 @@ class Asking:
         """Return the body of a request."""
         wishes = self.wishes
         # JSON has no infinity; what is above the largest number is as far away.
-        window = wishes.pl_window_nm and [min(float(end), _LARGEST) for end in wishes.pl_window_nm]
+        window = wishes.pl_window_nm and [
+            min(float(end), sys.float_info.max) for end in wishes.pl_window_nm
+        ]
         options = {
             "stressors": list(self.stressors),
             "coverage": float(self.coverage),
@@ -246,32 +248,35 @@ class Planner:
             rows: The rows.
             asking: How they are to be answered.
             read: Reads an answer of the service.
-            made: Makes the same of an answer made here, to a row that cannot be sent.
+            made: Makes the same of an answer made here, to a row that cannot be sent as it is.
         """
         if not rows:
             return []
         limits = yield from self._known_limits()
-        found: dict[int, T] = {}
-        sent: list[tuple[int, bytes]] = []
-        for place, row in enumerate(rows):
-            try:
-                sent.append((place, written(row, limits)))
-            except InputError as error:
-                found[place] = made(unanswered(str(error), asking.stressors, asking.wishes))
+        sent = [written(row, limits) for row in rows]
+        found = {
+            place: made(unanswered(one.fault, asking.stressors, asking.wishes))
+            for place, one in enumerate(sent)
+            if one.fault
+        }
+        contents = [(place, one.content) for place, one in enumerate(sent) if one.content]
         most = limits.detailed_rows if asking.details else limits.rows
-        parts = list(parts_of(sent, most, limits.body_bytes - _FRAME_BYTES))
+        parts = list(parts_of(contents, most, limits.body_bytes - _FRAME_BYTES))
         replies = yield from self._of_one_model(
             [Call("POST", "/v1/predict", asking.body([row for _, row in part])) for part in parts]
         )
         for part, reply in zip(parts, replies, strict=True):
-            answers = map(read, reply["answers"])
-            found |= {place: one for (place, _), one in zip(part, answers, strict=True)}
+            for (place, _), answer in zip(part, reply["answers"], strict=True):
+                if place not in found or answer["error"]:
+                    found[place] = read(answer)
         return [found[place] for place in range(len(rows))]
 
     def _of_one_model(self, calls: Sequence[Call]) -> Plan[list[dict[str, Any]]]:
         """Plan requests; those that another model answered than the last one are asked again."""
         replies: dict[int, dict[str, Any]] = {}
         left = list(range(len(calls)))
+        if not calls:
+            return []
         for _ in range(_ROUNDS):
             newest = ""
             for place in left:

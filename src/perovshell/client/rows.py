@@ -13,12 +13,13 @@ from perovshell.data.formula import FormulaReader
 from perovshell.data.vocabulary import TREATMENTS
 from perovshell.errors import InputError
 from perovshell.models.evidence import Neighbour
-from perovshell.models.outputs import Answer
-from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS, Request
+from perovshell.models.outputs import Answer, Evidence
+from perovshell.models.request import INPUT_COLUMNS, INPUT_NUMBERS, INPUT_WORDS, Request
 
 _OPEN = "_open"
 _REQUIRED = ("core", "shell")
-_READ_AS_THEY_ARE = (*_REQUIRED, *INPUT_WORDS)
+_READING_ORDER = (*_REQUIRED, *INPUT_NUMBERS, *INPUT_WORDS)
+_READABLE = {"core": "CsPbBr3", "shell": "SiO2"}
 
 
 @dataclass(frozen=True)
@@ -59,29 +60,66 @@ def is_frame(rows: Any) -> bool:
     return hasattr(rows, "to_dict") and hasattr(rows, "columns")
 
 
-def written(row: Mapping[str, Any], limits: Limits) -> bytes:
-    """Return a row as JSON, as `models.request` reads its cells; unknown columns are left out.
+@dataclass(frozen=True)
+class Written:
+    """A row as it is sent.
 
-    Raises:
-        InputError: A cell is not allowed, and JSON cannot carry it as it is; the message is the
-            one that a model gives.
+    Attributes:
+        content: The row as JSON; empty where nothing of it can be sent.
+        fault: What a model says to a cell that JSON cannot carry as it is; empty where there is
+            none. Then only what a model reads before that cell is sent: a fault in it comes first.
     """
+
+    content: bytes
+    fault: str = ""
+
+
+def written(row: Mapping[str, Any], limits: Limits) -> Written:
+    """Return a row as it is sent, its cells as `models.request` reads them.
+
+    Args:
+        row: The row; what is no column of a request is left out.
+        limits: The limits of the service.
+    """
+    texts = {name: _text(row.get(name)) for name in INPUT_COLUMNS}
     cells: dict[str, str | float] = {}
-    for name in _READ_AS_THEY_ARE:
-        text = _text(row.get(name))
-        if len(text) > limits.text or not _is_unicode(text):
-            raise _fault(row, name)
-        cells[name] = text
-    for name, (low, high) in INPUT_NUMBERS.items():
-        text = _text(row.get(name))
-        if text:
-            value = _number(text)
+    for name in _READING_ORDER:
+        text = texts[name]
+        if name in INPUT_NUMBERS and text:
+            cells[name] = value = _number(text)
+            low, high = INPUT_NUMBERS[name]
             # The service would name the number that it was sent, not the text that was given.
-            if not low <= value <= high:
-                raise _fault(row, name)
-            cells[name] = value
+            is_sendable = low <= value <= high
+        else:
+            cells[name] = text
+            is_sendable = len(text) <= limits.text and _is_unicode(text)
+        if not is_sendable:
+            return _cut_short(cells, texts, name)
     # What was used is not looked at, only whether anything was.
-    cells |= {name: "used" for name in TREATMENTS if _text(row.get(name))}
+    cells |= {name: "used" for name in TREATMENTS if texts[name]}
+    return Written(_json(cells))
+
+
+def _cut_short(cells: dict[str, str | float], texts: Mapping[str, str], name: str) -> Written:
+    """Return a row up to a cell that cannot be sent."""
+    asked = {**_READABLE, name: texts[name]}
+    if name == "core":
+        return Written(b"", _fault({**asked, "shell": texts["shell"]}, name))
+    # A core without any shell would be read as a whole sample.
+    before = {**cells, name: "none" if name == "shell" else ""}
+    return Written(_json(before), _fault(asked, name))
+
+
+def _fault(row: Mapping[str, Any], column: str) -> str:
+    """Return what a model says to a row that has one cell which cannot be sent."""
+    try:
+        Request.read(row, _reader())
+    except InputError as error:
+        return str(error)
+    return f"{column} {row[column][:20]!r}...: too long for the service"
+
+
+def _json(cells: Mapping[str, str | float]) -> bytes:
     return json.dumps({name: cell for name, cell in cells.items() if cell != ""}).encode()
 
 
@@ -101,15 +139,6 @@ def _number(text: str) -> float:
 def _is_unicode(text: str) -> bool:
     """Whether a text has no half of a surrogate pair, which JSON readers refuse."""
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _fault(row: Mapping[str, Any], column: str) -> InputError:
-    """Return what a model says to a row that cannot be sent."""
-    try:
-        Request.read(row, _reader())
-    except InputError as error:
-        return error
-    return InputError(f"{column}: too long a text for the service; give core and shell apart")
 
 
 @cache
@@ -153,6 +182,6 @@ def answer_of(answer: dict[str, Any]) -> Answer:
     nearest, measured = (
         [Neighbour(**one) for one in answer.pop(name)] for name in ("nearest", "measured")
     )
-    conditions = answer.pop("conditions")
+    evidence = Evidence(nearest, measured, answer.pop("conditions"))
     del answer["reasons"]
-    return Answer(values_of(answer), nearest, measured, conditions)
+    return Answer(values_of(answer), lambda: evidence)
