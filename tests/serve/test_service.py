@@ -18,6 +18,7 @@ from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.batching import Asked, Batcher
 from perovshell.serve.service.gate import Rate
 from perovshell.serve.service.keys import KeyRing, Keys, add_key, remove_key
+from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.problems import pointer
 from perovshell.serve.service.server import listen, refuse_open_doors
 from perovshell.serve.service.source import Champion, Served, Source
@@ -432,6 +433,24 @@ def test_a_fault_reaches_those_who_asked_alone(model: Model) -> None:
     assert isinstance(second, ValueError)
     assert isinstance(first, list)
     assert isinstance(third, list)
+
+
+def test_more_than_can_wait_is_asked_to_come_back(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "WAITING_ROWS", 3)
+    monkeypatch.setattr(limits, "BATCHES", 0)
+    how = Asked(Served(model, "1"), ("water",), 0.9, NO_WISHES)
+
+    async def ask() -> list[object]:
+        batcher = Batcher()
+        asked = [batcher.answer(how, [ROW] * 2) for _ in range(3)]
+        return await asyncio.gather(*asked, Pool().answer(how, [ROW]), return_exceptions=True)
+
+    *served, late, batch = asyncio.run(ask())
+    assert [len(answers) for answers in served] == [2, 2]
+    assert late.status == batch.status == 503
+    assert late.headers == {"retry-after": "1"}
 
 
 # Operations ----------------------------------------------------------------------------------

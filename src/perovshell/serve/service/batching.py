@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from perovshell.models.outputs import Answer, Wishes
+from perovshell.serve.service import limits
+from perovshell.serve.service.problems import busy
 from perovshell.serve.service.source import Served
 
 ROWS_A_TURN: Final = 256
@@ -72,7 +74,13 @@ class Batcher:
         Args:
             asked: How, and by which model.
             rows: At least one row.
+
+        Raises:
+            Problem: Too many rows wait.
         """
+        waiting_rows = sum(one.left for one in self._waiting)
+        if waiting_rows > limits.WAITING_ROWS:
+            raise busy(f"{waiting_rows} rows wait.", 1)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(asked, rows, loop.create_future())
         self._waiting.append(waiting)

@@ -18,6 +18,10 @@ COMBINATIONS: Final = 2_000_000
 """Combinations of a design space ranked over HTTP: about two seconds of one core."""
 LINES: Final = 500
 """Lines of a ranking over HTTP."""
+BATCHES: Final = 16
+"""Large batches that may be computed or wait at a time; more are asked to come back."""
+WAITING_ROWS: Final = 20_000
+"""Rows of small requests that may wait at a time; more are asked to come back."""
 RANKINGS: Final = 1
 """Rankings computed at a time."""
 RANKINGS_WAITING: Final = 4

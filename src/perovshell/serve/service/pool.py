@@ -19,7 +19,9 @@ from typing import Any, Final
 
 from perovshell.model import Model
 from perovshell.models.outputs import Wishes
+from perovshell.serve.service import limits
 from perovshell.serve.service.batching import Asked
+from perovshell.serve.service.problems import busy
 from perovshell.serve.service.writing import Written, joined, write
 
 LARGE: Final = 512
@@ -36,6 +38,7 @@ class Pool:
 
     def __init__(self) -> None:
         self._executor: ProcessPoolExecutor | None = None
+        self._inside = 0
 
     async def answer(self, asked: Asked, rows: Rows) -> Written:
         """Answer rows; where a process was killed, once more by new ones.
@@ -43,31 +46,45 @@ class Pool:
         Args:
             asked: How, and by which model.
             rows: At least one row.
-        """
-        try:
-            return await self._answer(asked, rows)
-        except BrokenProcessPool:
-            self.close()
-            return await self._answer(asked, rows)
 
-    async def _answer(self, asked: Asked, rows: Rows) -> Written:
+        Raises:
+            Problem: Too many batches are computed or wait.
+        """
+        if self._inside >= limits.BATCHES:
+            raise busy(f"{self._inside} large batches are computed or wait.", 2)
+        self._inside += 1
+        executor = self._started()
+        try:
+            return await _on(executor, asked, rows)
+        except BrokenProcessPool:
+            if self._executor is executor:  # No other batch has seen it before.
+                self.close()
+            return await _on(self._started(), asked, rows)
+        finally:
+            self._inside -= 1
+
+    def _started(self) -> ProcessPoolExecutor:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(
                 _PROCESSES, multiprocessing.get_context("spawn"), _end_with_the_service
             )
-        loop = asyncio.get_running_loop()
-        how = (asked.served.model.folder, asked.stressors, asked.coverage, asked.wishes)
-        parts = [
-            loop.run_in_executor(self._executor, _answered, *how, rows[start : start + _PART])
-            for start in range(0, len(rows), _PART)
-        ]
-        return joined(await asyncio.gather(*parts))
+        return self._executor
 
     def close(self) -> None:
         """End the processes."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._executor = None
+
+
+async def _on(executor: ProcessPoolExecutor, asked: Asked, rows: Rows) -> Written:
+    loop = asyncio.get_running_loop()
+    how = (asked.served.model.folder, asked.stressors, asked.coverage, asked.wishes)
+    parts = [
+        loop.run_in_executor(executor, _answered, *how, rows[start : start + _PART])
+        for start in range(0, len(rows), _PART)
+    ]
+    return joined(await asyncio.gather(*parts))
 
 
 def _end_with_the_service() -> None:

@@ -57,6 +57,11 @@ class Problem(Exception):  # noqa: N818
         return reply(self.content, status=self.status, media_type=MEDIA_TYPE, headers=self.headers)
 
 
+def busy(detail: str, seconds: int) -> Problem:
+    """Return the problem that a client is to come back, and when."""
+    return Problem(503, "busy", detail, headers={"retry-after": str(seconds)})
+
+
 def problem(status: int, kind: str, detail: str) -> dict[str, Any]:
     """Return the members of a problem."""
     return {

@@ -12,7 +12,7 @@ import orjson
 from starlette.requests import Request
 
 from perovshell.serve.service import limits
-from perovshell.serve.service.problems import Problem
+from perovshell.serve.service.problems import Problem, busy
 from perovshell.serve.service.source import Served
 
 _LOG: Final = logging.getLogger("perovshell.service")
@@ -49,7 +49,7 @@ class Ranker:
         """
         if self._inside >= limits.RANKINGS + limits.RANKINGS_WAITING:
             detail = f"{self._inside} rankings are running or waiting."
-            raise Problem(503, "busy", detail, headers={"retry-after": "5"})
+            raise busy(detail, 5)
         self._inside += 1
         try:
             return await self._while_wanted(self._run(served, asked), request)
@@ -85,7 +85,7 @@ class Ranker:
                 said, fault = await process.communicate(asked)
         except TimeoutError as error:
             detail = f"The ranking took more than {limits.RANK_SECONDS:g} s; take a smaller space."
-            raise Problem(503, "busy", detail, headers={"retry-after": "60"}) from error
+            raise busy(detail, 60) from error
         finally:
             with suppress(ProcessLookupError):
                 process.kill()

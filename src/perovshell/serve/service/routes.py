@@ -42,6 +42,7 @@ router = APIRouter(
         413: _refused("Too large"),
         422: _refused("Not as it must be; `errors` tells where"),
         429: _refused("Too often; `Retry-After` tells when to come back"),
+        503: _refused("Too much is going on; `Retry-After` tells when to come back"),
     },
 )
 
@@ -107,7 +108,6 @@ def _detailed(how: Asked, rows: Rows, answers: Sequence[Answer]) -> list[dict[st
     "/rank",
     responses={
         200: {"model": schemas.RankOut, "content": {"text/html": {}}},
-        503: _refused("Too many rankings, or one that takes too long"),
     },
 )
 async def rank(asked: schemas.RankIn, request: Request) -> Response:
