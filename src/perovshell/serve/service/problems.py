@@ -68,11 +68,16 @@ def problem(status: int, kind: str, detail: str) -> dict[str, Any]:
         "type": f"urn:perovshell:problem:{kind}",
         "title": _TITLES[kind],
         "status": status,
-        "detail": detail,
+        "detail": _writable(detail),
     }
 
 
 def pointer(place: Sequence[int | str]) -> str:
     """Return a place in the body as a JSON pointer (RFC 6901) in a URI fragment."""
     parts = (str(part).replace("~", "~0").replace("/", "~1") for part in place)
-    return "#" + "".join(f"/{part}" for part in parts)
+    return _writable("#" + "".join(f"/{part}" for part in parts))
+
+
+def _writable(text: str) -> str:
+    """Return a text without halves of surrogate pairs: JSON may hold them, UTF-8 may not."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,14 +1,16 @@
-"""The process that ranks one design space for the service: JSON in, JSON out."""
+"""The process that ranks one design space for the service: JSON in, JSON out.
+
+The JSON of Python's own library: a space may hold numbers and texts that orjson does not write.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import Any, Final
-
-import orjson
 
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
@@ -30,13 +32,13 @@ def main() -> None:
     service = os.getppid()
     os.nice(_NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # A terminal sends it to all its processes.
-    asked = orjson.loads(sys.stdin.buffer.read())
+    asked = json.loads(sys.stdin.buffer.read())
 
     def advance(_: int) -> None:
         if os.getppid() != service:
             sys.exit(1)
 
-    sys.stdout.buffer.write(orjson.dumps(_said(asked, advance)))
+    sys.stdout.buffer.write(json.dumps(_said(asked, advance), allow_nan=False).encode())
 
 
 def _said(asked: dict[str, Any], advance: Any) -> dict[str, Any]:

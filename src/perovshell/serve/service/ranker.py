@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sys
 from contextlib import suppress
 from typing import Any, Final
 
-import orjson
 from starlette.requests import Request
 
 from perovshell.serve.service import limits
@@ -70,7 +70,8 @@ class Ranker:
 
     async def _run(self, served: Served, asked: dict[str, Any]) -> Any:
         async with self._places:
-            said = await self._said(orjson.dumps({**asked, "folder": str(served.model.folder)}))
+            job = {**asked, "folder": str(served.model.folder)}
+            said = await self._said(json.dumps(job).encode())
         if said["kind"] != "ranking":
             raise Problem(422, said["kind"], said["detail"])
         return said["ranking"]
@@ -94,4 +95,4 @@ class Ranker:
             told = {"code": process.returncode, "stderr": fault.decode(errors="replace")[-2000:]}
             _LOG.error("ranking failed", extra={"said": told})
             raise Problem(500, "failed", "The ranking failed; the log tells why.")
-        return orjson.loads(said)
+        return json.loads(said)

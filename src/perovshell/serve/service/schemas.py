@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from perovshell.data.vocabulary import STRESSORS
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 else:
     Stressor, Order = Literal[STRESSORS], Literal[ORDERS]
 Text = Annotated[str, Field(max_length=limits.TEXT)]
+
+
+def _whole(given: Any) -> Any:
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+# JSON schema counts 5.0 among the integers.
+_COUNT = BeforeValidator(_whole)
 Number = Annotated[float, Field(allow_inf_nan=False)]
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -225,11 +233,11 @@ class RankIn(BaseModel):
         Text | dict[str, Any],
         Field(description="Name of a preset, or a design space with the keys of its YAML file."),
     ] = "green-emitter"
-    top: Annotated[int, Field(ge=1, le=limits.LINES, description="Lines to keep.")] = 50
+    top: Annotated[int, Field(ge=1, le=limits.LINES, description="Lines to keep."), _COUNT] = 50
     by: Order = "best"
     raw: Annotated[bool, Field(description="Order by predictions as they are.")] = False
     novel: Annotated[bool, Field(description="Leave out what the literature has.")] = False
-    batch: Annotated[int, Field(ge=0, le=50, description="Choose so many unlike ones.")] = 0
+    batch: Annotated[int, Field(ge=0, le=50, description="Choose so many unlike ones."), _COUNT] = 0
 
 
 class RankOut(BaseModel):
