@@ -92,12 +92,14 @@ def measured(place: Workspace, folder: Path) -> dict[str, float]:
     """Return the figures for the champion of a workspace; logs go to a folder."""
     figures = {"cold_start_s": cold_start(place, folder)}
     numbers = itertools.count(0, 2 * MANY)  # Every part of the run has rows of its own.
-    with apart() as call, perovshell(place, folder) as (ours, _):
+    with apart() as call, perovshell(place, folder) as (ours, pid):
         call(ours.single, next(numbers), FEW)
         with mlflow(place, folder) as theirs:
             call(theirs.single, next(numbers), 50)
             figures |= both(call, ours, theirs, next(numbers))
         figures |= batches(call, ours, next(numbers))
+        # Shared pages count once: batches may be computed by processes of their own.
+        figures["memory_after_batches_mb"] = memory_mb(pid, "Pss")
     # A process that no batch has made large.
     with apart() as call, perovshell(place, folder) as (ours, pid):
         figures |= memory(call, ours, next(numbers), pid)
@@ -152,9 +154,14 @@ def memory(call: Call, ours: Side, first: int, pid: int) -> dict[str, float]:
 
 
 def memory_mb(pid: int, name: str) -> float:
-    """Return a figure of a process's memory in MB (Linux)."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(text.split(f"\n{name}:")[1].split()[0]) / 1024
+    """Return a figure of the memory of a process and of those that it started, in MB (Linux)."""
+    group, total = os.getpgid(pid), 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.getpgid(int(folder.name)) == group:
+                text = (folder / "smaps_rollup").read_text()
+                total += int(text.split(f"\n{name}:")[1].split()[0])
+    return total / 1024
 
 
 def cold_start(place: Workspace, folder: Path) -> float:

@@ -37,6 +37,11 @@ def without_padding(batch, row):
     return {READER.species[index]: amount for index, amount in pairs if index >= 0}
 
 
+def in_bulk(texts, reader=READER):
+    """Read texts among so many others that arrays read them."""
+    return reader.read_many([*texts, *["CsPbBr3"] * 40])
+
+
 def verdict_of(read, *texts):
     try:
         read(*texts)
@@ -260,7 +265,7 @@ def test_read_many_gives_the_same_messages(reader):
 )
 def test_read_many_gives_the_same_composition(text):
     core = READER.read_core(text)
-    amounts = without_padding(READER.read_many(["CsPbBr3", text]), 1)
+    amounts = without_padding(in_bulk(["CsPbBr3", text]), 1)
     total, core_total = sum(amounts.values()), sum(dict(core.amounts).values())
     assert {symbol: amount / total for symbol, amount in amounts.items()} == pytest.approx(
         {symbol: amount / core_total for symbol, amount in core.amounts}
@@ -268,12 +273,12 @@ def test_read_many_gives_the_same_composition(text):
 
 
 def test_read_many_keeps_amounts_as_written(reader):
-    batch = reader.read_many(["Cs2Pb2Br6"])
+    batch = in_bulk(["Cs2Pb2Br6"], reader)
     assert without_padding(batch, 0) == pytest.approx({"Cs": 2, "Pb": 2, "Br": 6})
 
 
 def test_read_many_leaves_faulty_rows_empty(reader):
-    batch = reader.read_many(["CsPbBr3", "CsPbBr", "CsPbI3"])
+    batch = in_bulk(["CsPbBr3", "CsPbBr", "CsPbI3"], reader)
     assert list(batch.errors) == [1]
     assert (batch.species[1] == -1).all()
     assert not np.any(batch.amounts[1])
@@ -309,7 +314,7 @@ def test_read_many_leaves_faulty_rows_empty(reader):
     ],
 )
 def test_read_many_refuses_after_good_rows(reader, text):
-    batch = reader.read_many(["CsPbBr3", "AuCu2", text])
+    batch = in_bulk(["CsPbBr3", "AuCu2", text], reader)
     assert list(batch.errors) == [2]
 
 
@@ -321,7 +326,7 @@ _PIECES = st.sampled_from(
 
 @given(st.lists(st.lists(_PIECES, max_size=8).map("".join), max_size=12))
 def test_read_many_decides_as_read_core(texts):
-    batch = READER.read_many(["CsPbBr3", *texts, "Cs0.5FA0.5Pb(Br0.5I0.5)3"])
+    batch = in_bulk(["CsPbBr3", *texts, "Cs0.5FA0.5Pb(Br0.5I0.5)3"])
     for row, text in enumerate(texts, start=1):
         if verdict_of(READER.read_core, text) == "refused":
             assert str(batch.errors[row])
@@ -339,6 +344,23 @@ def test_read_many_spans_blocks(reader):
     batch = reader.read_many(texts)
     assert list(batch.errors) == [5000]
     assert without_padding(batch, 9000)["Cs"] == pytest.approx(0.9001)
+
+
+def test_a_few_formulas_are_read_as_many_are(reader):
+    texts = core_texts()
+    many = reader.read_many(texts)
+    for row, text in enumerate(texts):
+        one = reader.read_many([text])
+        assert without_padding(one, 0) == without_padding(many, row)
+        assert [str(error) for error in one.errors.values()] == [
+            str(error) for place, error in many.errors.items() if place == row
+        ]
+
+
+def test_ions_stand_in_the_order_a_b_x(reader):
+    for batch in (reader.read_many(["I3PbCs0.5FA0.5"]), in_bulk(["I3PbCs0.5FA0.5"], reader)):
+        sites = [reader.ions.by_symbol[symbol].site for symbol in without_padding(batch, 0)]
+        assert sites == ["A", "A", "B", "X"]
 
 
 def test_read_many_of_nothing(reader):
@@ -439,7 +461,7 @@ def test_order_of_ions_does_not_matter(pieces, random):
 @given(st.lists(neutral_cores(), max_size=5))
 def test_bulk_path_reads_random_cores(cores):
     texts = ["".join(pieces) for pieces in cores]
-    batch = READER.read_many(texts)
+    batch = in_bulk(texts)
     assert batch.errors == {}
     for row, text in enumerate(texts):
         assert without_padding(batch, row) == pytest.approx(dict(READER.read_core(text).amounts))
@@ -466,6 +488,7 @@ def test_any_sample_is_read_or_refused(core, shell):
 @example(["AuCu", "AuCu" + "9" * 400])
 def test_bulk_path_agrees_on_any_texts(texts):
     refused = {row for row, text in enumerate(texts) if verdict_of(READER.read_core, text) != "ok"}
+    assert set(in_bulk(texts).errors) == refused
     assert set(READER.read_many(texts).errors) == refused
 
 

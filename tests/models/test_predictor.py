@@ -4,14 +4,17 @@ import csv
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from perovshell.errors import InputError
 from perovshell.model import Model
-from perovshell.models.outputs import Wishes, output_columns
+from perovshell.models.outputs import Answer, Wishes, output_columns, rounded
+from perovshell.models.predictor import ROWS_AT_ONCE
 from perovshell.models.request import Request
+from perovshell.models.requests import Requests
 
 SYSTEMS = Path(__file__).parent.parent / "data" / "systems.csv"
 VALUES = ("pl_peak_nm", "plqy_percent", "pl_shift_nm", "plqy_change", "half_life_h_water")
@@ -250,9 +253,108 @@ def test_json_has_no_infinity(model: Model) -> None:
     assert data["half_life_h_water_upper_open"] is True
 
 
-def test_a_batch_gives_the_numbers_of_single_requests(model: Model) -> None:
-    rows = [{"core": c, "shell": s} for c in ("CsPbBr3", "FAPbI3") for s in ("none", "PMMA", "ZnS")]
-    assert model.predict(rows) == [model.predict([row])[0] for row in rows]
+BARE = {"bare_pl_peak_nm": 510, "bare_plqy_percent": "0.4"}
+MIXED: list[dict[str, object]] = [
+    *({"core": c, "shell": s} for c in ("CsPbBr3", "FAPbI3") for s in ("none", "PMMA", "ZnS")),
+    *({"core": f"CsPb(Br{x / 7:.4f}I{1 - x / 7:.4f})3", "shell": "CdS|Al2O3"} for x in range(1, 7)),
+    {"core": "Cs0.2FA0.7MA0.1PbBr2.4I0.6", "shell": "SiO2", "structure": "janus", **BARE},
+    {"core": "CsPbBr3@SiO2/TiO2", "core_size_nm": 9.5, "medium": "film", "ligand": "oleylamine"},
+    {"core": "CsPbCl3", "shell": "none", "bare_pl_peak_nm": 410.0, "temperature_c": 60},
+    {"core": "Cs2Pb2Cl6", "shell": "none", "morphology": "nanoplatelet", "medium": float("nan")},
+    {"core": "AuCu", "shell": "CsPbCl3", "shell_thickness_nm": 2},
+    {"core": "RbPbBr3", "shell": "Au"},
+    {"core": "CsPb(Cl0.5I0.5)3", "shell": "none", "core_size_nm": "2"},
+    {"core": "CsPbBr3", "shell": "amorphous CsPbBrx"},
+    {"core": "CsPbBr3", "shell": "MgO|CsPbBr2Cl"},
+    {"core": "CsPbX3", "shell": "SiO2"},
+    {"core": "CsPbBr3", "shell": "SiO2", "medium": ["gas"]},
+    {"core": "CsPbBr3", "shell": "SiO2", "core_size_nm": True},
+    {"core": "CsPbBr3", "shell": "SiO2", "temperature_c": "nan"},
+    {"core": "CsPbBr3", "shell": "none", "structure": "janus"},
+    {"core": "CsPbBr3"},
+    {},
+]
+"""Good and faulty, inside and outside the domain, salts and metals, coated and bare."""
+
+
+def told(answer: Answer) -> str:
+    """Return all that an answer holds as a text, in which NaN equals NaN."""
+    parts = (answer.values, answer.nearest, answer.measured, answer.conditions)
+    return repr(parts)
+
+
+@pytest.mark.parametrize("stressors", [("water", "light", "heat"), ("sonication",), ()])
+def test_a_batch_gives_the_answers_of_single_requests(
+    model: Model, stressors: tuple[str, ...]
+) -> None:
+    wishes = Wishes(pl_window_nm=(510, 530), plqy_above=60, gain_above=10)
+    asked = {"stressors": stressors, "wishes": wishes}
+    together = model.answer(MIXED, **asked)
+    for row, answer in zip(MIXED, together, strict=True):
+        assert told(answer) == told(model.answer([row], **asked)[0])
+    assert sum(bool(answer.values["error"]) for answer in together) == 7
+    inside = sum(answer.values["in_domain"] for answer in together)
+    assert (5 < inside < 15) == ("sonication" not in stressors)
+
+
+def test_a_batch_of_many_blocks_keeps_its_order(model: Model) -> None:
+    rows = MIXED * (ROWS_AT_ONCE // len(MIXED) + 2)
+    answers = [told(answer) for answer in model.answer(rows)]
+    assert len(answers) > ROWS_AT_ONCE
+    assert answers == answers[: len(MIXED)] * (len(rows) // len(MIXED))
+
+
+def test_a_row_is_read_among_others_as_it_is_read_alone(model: Model) -> None:
+    reader = model.predictor.featurizer.reader
+    many, errors = Requests.read(MIXED, reader)
+    good = [row for place, row in enumerate(MIXED) if place not in errors]
+    alone = Requests.of([Request.read(row, reader) for row in good], reader)
+    for name, numbers in alone.numbers.items():
+        np.testing.assert_array_equal(many.numbers[name], numbers)
+    one, other = many.items, alone.items
+    assert [one.shells[at] for at in one.shell] == [other.shells[at] for at in other.shell]
+    for name in ("words", "sizes", "treatments"):
+        np.testing.assert_array_equal(getattr(one.contexts, name), getattr(other.contexts, name))
+    for place, row in enumerate(good):
+        core = many.core(one.core[place])
+        assert core == Request.read(row, reader).item.core
+
+
+def test_reasons_of_many_are_those_of_each(model: Model) -> None:
+    """Arrays decide for many, `Domain.outside` for one: they say the same."""
+    predictor = model.predictor
+    many, errors = Requests.read(MIXED, predictor.featurizer.reader)
+    found = predictor.surroundings.find(many)
+    good = [row for place, row in enumerate(MIXED) if place not in errors]
+    for place, row in enumerate(good):
+        item = Request.read(row, predictor.featurizer.reader).item
+        reasons = list(dict.fromkeys(found.reasons.get(place, [])))
+        assert reasons == predictor.outside(item, ())
+        nearest = predictor.literature.nearest(predictor.literature.distances(item))
+        assert predictor.surroundings.neighbours(found, place) == nearest
+        assert found.measured.get(place, []) == predictor.literature.measured(item)
+
+
+@given(st.floats(allow_subnormal=False))
+@example(0.0)
+@example(-0.0)
+@example(999999.5)
+@example(99999.94)
+@example(1e-300)
+@example(1e22)
+@example(math.nextafter(1000.0, 0.0))
+def test_six_digits_are_those_of_a_text(value: float) -> None:
+    """Save for a tie, which a text decides by digits beyond what a product keeps."""
+    found = float(rounded(np.array([value]))[0])
+    expected = float(f"{value:.6g}")
+    assert repr(found) == repr(expected) or abs(found - expected) <= 1.1e-5 * abs(value)
+    assert repr(found) == repr(float(f"{found:.6g}"))
+
+
+def test_random_numbers_are_rounded_as_texts_are() -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=20_000) * 10.0 ** random.uniform(-15, 26, 20_000)
+    assert rounded(values).tolist() == [float(f"{value:.6g}") for value in values.tolist()]
 
 
 def test_a_temperature_moves_the_half_life_only(model: Model) -> None:

@@ -269,7 +269,7 @@ class FormulaReader:
                     f"amounts are from {MIN_AMOUNT:g} to {MAX_AMOUNT:g}"
                 )
                 raise FormulaError(msg)
-        first = sum(map(operator.mul, template.first_charges, amounts))
+        first = sum(map(operator.mul, template.charge_choices[0].tolist(), amounts))
         if abs(first) <= NEUTRAL_WITHIN + 1e-9:
             return
         charges = template.charge_choices @ np.asarray(amounts)
@@ -451,13 +451,16 @@ class FormulaReader:
     def batch(self, cores: Sequence[tuple[tuple[str, float], ...] | None]) -> CompositionBatch:
         """Put compositions (ion amounts) into arrays; None is a row of padding."""
         width = max((len(core) for core in cores if core is not None), default=1)
-        index, padding = self.species_index, [(-1, 0.0)] * width
-        filled = [
-            [*((index[symbol], amount) for symbol, amount in core or ()), *padding][:width]
-            for core in cores
-        ]
-        pairs = np.array(filled, dtype=float).reshape(len(cores), width, 2)
-        return CompositionBatch(pairs[:, :, 0].astype(np.int16), pairs[:, :, 1].copy(), {})
+        index, empty = self.species_index, [("", 0.0)] * width
+        filled = [[*(core or ()), *empty][:width] for core in cores]
+        species = [[index[symbol] if symbol else -1 for symbol, _ in pairs] for pairs in filled]
+        amounts = [[amount for _, amount in pairs] for pairs in filled]
+        shape = (len(cores), width)
+        return CompositionBatch(
+            np.array(species, dtype=np.int16).reshape(shape),
+            np.array(amounts, dtype=float).reshape(shape),
+            {},
+        )
 
     def _finish(
         self,

@@ -73,11 +73,6 @@ class Template:
         )
 
     @cached_property
-    def first_charges(self) -> tuple[float, ...]:
-        """The first of `charge_choices`."""
-        return tuple(self.charge_choices[0].tolist())
-
-    @cached_property
     def site_fault(self) -> str:
         """Why the ions make no halide-perovskite core; empty where they do, or for a metal."""
         sites = {ion.site for ion in self.ions}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -35,9 +35,14 @@ WORDS: Final = {
 }
 _FIRST: Final = np.cumsum([0, *(len(words) for words in WORDS.values())])
 """Column of the first word of each kind; the last is that of the treatments."""
-_BARE: Final = (STRUCTURES.index("bare"), ENCAPSULATIONS.index("none"))
-_CONFINED_AXES: Final = {"nanocrystal": 3, "nanowire": 2, "nanoplatelet": 1}
-_AXES: Final = np.array([_CONFINED_AXES[name] for name in MORPHOLOGIES])
+BARE_WORDS: Final = np.array(
+    [word == "bare" for word in STRUCTURES] + [word == "none" for word in ENCAPSULATIONS], float
+)
+"""What the first context columns, those of structure and encapsulation, are of a bare core."""
+_AXES: Final = {"nanocrystal": 3, "nanowire": 2, "nanoplatelet": 1}
+"""Along how many axes each morphology is confined."""
+_CONFINED: Final = np.array([_AXES[name] / 3 for name in MORPHOLOGIES])
+_THIN: Final = np.array([_AXES[name] < 3 for name in MORPHOLOGIES])  # noqa: PLR2004
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,9 @@ class Contexts:
             ).reshape(len(items), len(TREATMENTS)),
         )
 
-    @property
-    def bare(self) -> Contexts:
-        """The same without a shell."""
-        words = self.words.copy()
-        words[0], words[1] = _BARE
-        return replace(self, words=words)
+    def at(self, rows: Places) -> Contexts:
+        """Return those of some rows."""
+        return Contexts(self.words[:, rows], self.sizes[rows], self.treatments[rows])
 
     def size_columns(self) -> Floats:
         """Return the size columns, shape (n, 4); an unknown size is NaN.
@@ -84,9 +86,13 @@ class Contexts:
         Confinement is 1/d2 for a cube; a wire is confined along two of three axes, a platelet
         along one.
         """
-        axes, unknown = _AXES[self.words[3]], np.isnan(self.sizes)
-        thin = unknown & (axes < 3)  # noqa: PLR2004
-        return np.stack([self.sizes, unknown, axes / 3 / self.sizes**2, thin], axis=1)
+        shape, unknown = self.words[3], np.isnan(self.sizes)
+        block = np.empty((len(self.sizes), 4))
+        block[:, 0] = self.sizes
+        block[:, 1] = unknown
+        block[:, 2] = _CONFINED.take(shape) / self.sizes**2
+        block[:, 3] = unknown & _THIN.take(shape)
+        return block
 
     def context_columns(self) -> Floats:
         """Return a column for each word (0 or 1), then one for each treatment."""
@@ -135,11 +141,10 @@ class Combinations:
         """Return how many there are."""
         return len(self.core)
 
-    @cached_property
-    def bare(self) -> Combinations:
-        """The same cores without their shells."""
-        shell = np.zeros(len(self), dtype=np.intp)
-        return replace(self, shells=[()], shell=shell, contexts=self.contexts.bare)
+    def at(self, rows: Places) -> Combinations:
+        """Return those of some rows."""
+        core, shell = self.core[rows], self.shell[rows]
+        return Combinations(self.cores, core, self.shells, shell, self.contexts.at(rows))
 
     @cached_property
     def has_shell(self) -> npt.NDArray[np.bool_]:

@@ -7,6 +7,7 @@ shells costs little more than its parts.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from perovshell.data.shells import ShellMaterial, Shells
 from perovshell.data.tables import Row, bundled_rows
 from perovshell.data.vocabulary import TREATMENTS
 from perovshell.features import elements
-from perovshell.features.combinations import WORDS, Combinations, Contexts
+from perovshell.features.combinations import BARE_WORDS, WORDS, Combinations, Contexts
 from perovshell.features.crystal import CrystalTable, core_descriptors
 from perovshell.features.descriptor import CONFINEMENT, REFERENCE_TABLE, REQUEST, Descriptor
 from perovshell.features.elements import ElementTable
@@ -103,6 +104,12 @@ class Featurizer:
         return core, _SIZE, tuple(shell_descriptors()), _CONTRAST, _CONTEXT
 
     @cached_property
+    def _slices(self) -> list[slice]:
+        """Where the columns of each block stand."""
+        ends = itertools.accumulate(map(len, self._blocks), initial=0)
+        return [slice(*pair) for pair in itertools.pairwise(ends)]
+
+    @cached_property
     def descriptors(self) -> tuple[Descriptor, ...]:
         """All columns, in the order of the blocks."""
         return tuple(descriptor for block in self._blocks for descriptor in block)
@@ -151,14 +158,14 @@ class Featurizer:
         for layers in shells:
             if layers not in self._shell_rows:
                 self._shell_rows[layers] = shell_matrix(self.table, [layers])[0]
-        return np.stack([self._shell_rows[layers] for layers in shells])
+        return np.array([self._shell_rows[layers] for layers in shells])
 
     def contrast_block(self, core: Floats, core_negativity: Floats, shell: Floats) -> Floats:
         """Return the columns that compare core rows with shell rows, shape (n, 3)."""
         at = self._at
         gap = shell[:, at.inner_gap] - core[:, at.core_gap]
         negativity = shell[:, at.inner_negativity] - core_negativity
-        return np.stack([gap, self.lattice_mismatch(core, shell), negativity], axis=1)
+        return np.array([gap, self.lattice_mismatch(core, shell), negativity]).T
 
     def lattice_mismatch(self, core: Floats, shell: Floats) -> Floats:
         """Return the innermost lattice over the core's, less 1, of core rows with shell rows, (n,).
@@ -201,31 +208,38 @@ class Featurizer:
         Returns:
             Matrix of shape (n, len(descriptors)); unknown is NaN.
         """
-        return self.rows([Combinations.of(combinations, self.reader)], elements_too=elements_too)
+        given = Combinations.of(combinations, self.reader)
+        rows = np.empty((len(given), len(self.descriptors)))
+        self._fill(rows, given, elements_too=elements_too)
+        return rows
 
-    def rows(self, sides: Sequence[Combinations], *, elements_too: bool) -> Floats:
-        """Compute descriptor rows of the same cores with several shells or contexts.
+    def both(self, given: Combinations, *, elements_too: bool) -> Floats:
+        """Compute the rows of n combinations, then those of the same cores bare, (2 n, p)."""
+        rows = np.empty((2, len(given), len(self.descriptors)))
+        coated, bare = rows
+        self._fill(coated, given, elements_too=elements_too)
+        _, _, of_shell, of_contrast, of_context = self._slices
+        bare[:] = coated
+        bare[:, of_shell] = self.shell_block([()])
+        bare[:, of_contrast] = np.nan  # Nothing is known of a shell that is not there.
+        bare[:, of_context][:, : len(BARE_WORDS)] = BARE_WORDS
+        return rows.reshape(-1, rows.shape[2])
 
-        Args:
-            sides: n combinations each, all with the same cores in the same order.
-            elements_too: As in `matrix`.
-
-        Returns:
-            Matrix of shape (len(sides) * n, len(descriptors)): side after side.
-        """
-        given, place = sides[0].cores, sides[0].core
-        core = self.core_block(given, elements_too=elements_too)[place]
-        negativity = self.mean_negativity(given)[place]
-        ends = np.cumsum([len(own) for own in self._blocks])
-        matrix = np.empty((len(sides), len(place), ends[-1]))
-        for out, side in zip(matrix, sides, strict=True):
-            of_core, size, shell, contrast, context = np.split(out, ends[:-1], axis=1)
-            of_core[:] = core
-            size[:] = side.contexts.size_columns()
-            shell[:] = self.shell_block(side.shells)[side.shell]
-            contrast[:] = self.contrast_block(core, negativity, shell)
-            context[:] = side.contexts.context_columns()
-        return matrix.reshape(-1, ends[-1])
+    def _fill(self, rows: Floats, given: Combinations, *, elements_too: bool) -> None:
+        """Compute the rows of n combinations in place, shape (n, p)."""
+        of_core, of_size, of_shell, of_contrast, of_context = self._slices
+        core = self._crystal.matrix(given.cores).take(given.core, axis=0)
+        negativity = self.mean_negativity(given.cores).take(given.core)
+        shell = self.shell_block(given.shells).take(given.shell, axis=0)
+        rows[:, of_core] = np.nan
+        rows[:, : core.shape[1]] = core
+        if elements_too:
+            elements_of = self.core_elements(given.cores)
+            rows[:, core.shape[1] : of_core.stop] = elements_of.take(given.core, axis=0)
+        rows[:, of_size] = given.contexts.size_columns()
+        rows[:, of_shell] = shell
+        rows[:, of_contrast] = self.contrast_block(core, negativity, shell)
+        rows[:, of_context] = given.contexts.context_columns()
 
     # Storage ---------------------------------------------------------------------------------
 

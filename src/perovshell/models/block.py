@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.formula import CompositionBatch, shell_text
-from perovshell.features.combinations import Combinations
+from perovshell.features.combinations import Layers, Places
 from perovshell.models.evidence import NAME_JOINT
 from perovshell.models.outputs import Wishes
 from perovshell.models.requests import Requests
@@ -64,22 +64,26 @@ class Block:
             model=model,
             scale=own,
             bare_scale=bare,
-            places=self._places(model, self.items),
-            bare_places=self._places(model, self.items.bare),
+            places=self._places(model, self.items.shells, self.items.shell),
+            bare_places=self._places(model, [()], np.zeros(self.size, dtype=np.intp)),
             has_shell=self.has_shell,
             is_metal=self.is_metal,
             anchored=anchored,
         )
 
-    def _places(self, model: RegressionModel, items: Combinations) -> dict[str, Mask]:
-        """Return which items are each of the model's replicated combinations."""
+    def _places(
+        self, model: RegressionModel, shells: Sequence[Layers], shell: Places
+    ) -> dict[str, Mask]:
+        """Return which cores with shells are each of the model's replicated combinations."""
         found: dict[str, Mask] = {}
+        if not model.replicated:
+            return found
+        names = [shell_text(layers) for layers in shells]
         for name in sorted(model.replicated):
-            shell = name.split(NAME_JOINT)[1]
-            of_shell = np.array([shell_text(layers) == shell for layers in items.shells])
-            if of_shell.any():
-                cores = self.requests.of_core(self._replicated[name])
-                place = cores[items.core] & of_shell[items.shell]
+            wanted = name.split(NAME_JOINT)[1]
+            cores = self.requests.with_core(self._replicated[name]) if wanted in names else []
+            if cores:
+                place = np.isin(self.items.core, cores) & (shell == names.index(wanted))
                 found |= {name: place} if place.any() else {}
         return found
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.models.prior import LinearPrior
+from perovshell.models.prior import LinearPrior, times
 
 Floats = npt.NDArray[np.float64]
 
@@ -99,8 +99,8 @@ class Difficulty:
             predicted: The model's predictions of the rows, shape (n,).
         """
         terms = matrix.take(self._places, axis=1)
-        terms[np.isnan(terms)] = 0.0
-        size = np.exp(self.effects[0] + terms @ self.effects[1:])
+        np.copyto(terms, 0.0, where=np.isnan(terms))
+        size = np.exp(self.effects[0] + times(terms, self.effects[1:]))
         if self.room_effect:
             size = size * self.room_factor(predicted)
         return np.asarray(size * prior.spread(matrix) / prior.noise)

@@ -25,6 +25,7 @@ N_NEAREST = 3
 NAME_JOINT = " / "
 """Stands between core and shell in the name of a combination."""
 _MAX_REMEMBERED = 10_000
+_TINY = 1e-300
 FEW_PAPERS = 3
 """An ion or a shell class known from fewer papers is outside the domain."""
 MIXING_REACH = 0.3
@@ -173,28 +174,23 @@ class Literature:
     def site_fractions(self, batch: CompositionBatch) -> Floats:
         """Return site fractions over the ion table, shape (n, n_ions); 0 for metals and padding."""
         sites, ions = self._of_species
-        site, ion = sites[batch.species], ions[batch.species]
-        share = np.zeros(batch.amounts.shape)
-        is_salt = np.zeros(len(share), dtype=bool)
-        for own in SITES:
-            amounts = np.where(site == own, batch.amounts, 0.0)
-            # Summed one after another, so that no width of padding changes a rounding.
-            total = np.cumsum(amounts, axis=1)[:, -1:]
-            share += np.divide(amounts, total, out=np.zeros(amounts.shape), where=total > 0.0)
-            is_salt = total[:, 0] > 0.0  # The last site is X, which no metal has.
-        found = np.zeros((len(share), len(self.symbols) + 1))
-        found[np.arange(len(share))[:, None], ion] = share
-        found[~is_salt] = 0.0
+        rows = np.arange(len(batch.species))[:, None]
+        place = sites.take(batch.species) + rows * len(SITES)
+        # Summed one after another, so that no width of padding changes a rounding.
+        totals = np.bincount(place.ravel(), batch.amounts.ravel(), len(rows) * len(SITES))
+        is_salt = totals[SITES.index("X") :: len(SITES), None] > 0.0
+        found = np.zeros((len(rows), len(self.symbols) + 1))
+        share = batch.amounts / np.maximum(totals.take(place), _TINY)
+        found[rows, ions.take(batch.species)] = share * is_salt
         return found[:, :-1]
 
     @cached_property
-    def _of_species(self) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.intp]]:
-        """Site and ion of each species; the last entry is that of the padding."""
-        ions = self._reader.ions.by_symbol
-        species = self._reader.species
-        sites = [ions[symbol].site if symbol in ions else "" for symbol in species]
-        places = [self.symbols.get(symbol, len(self.symbols)) for symbol in species]
-        return np.array([*sites, ""]), np.array([*places, len(self.symbols)], dtype=np.intp)
+    def _of_species(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Place of the site and of the ion of each species; the last is that of the padding."""
+        ions, species = self._reader.ions.by_symbol, self._reader.species
+        sites = [SITES.index(ions[name].site) if name in ions else 0 for name in species]
+        places = [self.symbols.get(name, len(self.symbols)) for name in species]
+        return np.array([*sites, 0]), np.array([*places, len(self.symbols)])
 
     def shell_distances(self, layers: Sequence[ShellMaterial], structure: str) -> Floats:
         """Return what shell and structure add to the distance from each sample, shape (n,)."""
@@ -222,7 +218,11 @@ class Literature:
 
     def unseen_layers(self, item: Combination) -> list[str]:
         """Return the layers of a shell that no sample has."""
-        return [layer.name for layer in item.layers if layer.name not in self._layer_names]
+        return self.unseen_of(item.layers)
+
+    def unseen_of(self, layers: Sequence[ShellMaterial]) -> list[str]:
+        """Return those of some layers that no sample has."""
+        return [layer.name for layer in layers if layer.name not in self._layer_names]
 
     @cached_property
     def _layer_names(self) -> frozenset[str]:
@@ -273,12 +273,11 @@ def core_differences(known: Floats, fractions: Floats) -> tuple[Floats, Floats]:
         known: Site fractions of known cores, shape (n_known, n_ions).
         fractions: Site fractions of n cores, shape (n, n_ions).
     """
-    used = known.any(axis=0)
-    other = fractions[:, ~used]
-    apart = np.abs(fractions.T[used][:, :, None] - known.T[used][:, None, :])
-    summed = apart.sum(axis=0) + other.sum(axis=1)[:, None]
-    largest = np.maximum(apart.max(axis=0), other.max(axis=1, initial=0.0)[:, None])
-    return summed, largest
+    # Of other ions there is nothing to differ in. Sums run over the ions one after another, so
+    # that a zero more, for the sake of another row, changes no rounding.
+    ions = np.flatnonzero(known.any(axis=0) | fractions.any(axis=0))
+    apart = np.abs(fractions.T.take(ions, axis=0)[:, :, None] - known.T.take(ions, axis=0)[:, None])
+    return apart.sum(axis=0), apart.max(axis=0)
 
 
 def _neighbour(row: dict[str, Any], distance: float) -> Neighbour:

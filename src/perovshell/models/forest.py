@@ -20,12 +20,14 @@ import numpy.typing as npt
 from perovshell.errors import InputError
 
 Floats = npt.NDArray[np.float64]
+Masks = npt.NDArray[Any]
 _ROWS_AT_ONCE = 128
 """Rows that are looked at in one go: what a processor's cache holds."""
 _BITS = 8
+_SHIFTS = np.arange(_BITS, dtype=np.uint8)[:, None, None]
 MAX_LEAVES = 64
-_ALL = np.uint64(2**64 - 1)
-_ONE = np.uint64(1)
+_SHORT = 32
+"""Most leaves of which a set is a mask of 32 bits, which takes half the room."""
 _LOW, _HIGH = np.float32(-np.inf), np.float32(np.inf)
 
 
@@ -84,16 +86,16 @@ class Forest:
         both = np.concatenate([np.where(missing, _LOW, columns), np.where(missing, _HIGH, columns)])
         read = both.take(splits.cells(len(columns)), axis=0)
         goes_right = (read >= splits.threshold[:, None]).view(np.uint8)
-        byte = goes_right.take(splits.nodes[0], axis=0)
-        for bit, nodes in enumerate(splits.nodes[1:], start=1):
-            byte |= (goes_right << np.uint8(bit)).take(nodes, axis=0)
+        bits = (goes_right << _SHIFTS).reshape(-1, len(rows)).take(splits.nodes, axis=0)
+        byte = np.bitwise_or.reduce(bits, axis=0)
         masks = splits.ruled_in.take(splits.first_mask[:, None] + byte)
         left_over = masks[: splits.bytes_each[0]]
         start = len(left_over)
         for count in splits.bytes_each[1:]:
             left_over[:count] &= masks[start : start + count]
             start += count
-        nth = np.bitwise_count(left_over ^ (left_over - _ONE))  # The first leaf left, from 1.
+        one = left_over.dtype.type(1)
+        nth = np.bitwise_count(left_over ^ (left_over - one))  # The first leaf left, from 1.
         values = splits.leaf_values.take(splits.leaf_starts[:, None] + nth)
         return np.asarray(values.sum(axis=0, dtype=np.float64))
 
@@ -175,8 +177,8 @@ class _Splits:
         feature: Column of each condition.
         default_left: Whether a missing value goes left.
         threshold: Threshold, float32.
-        nodes: Condition of each node, shape (8, n_bytes): the first bytes of all trees, then the
-            second ones, and so on.
+        nodes: Place of each node among the conditions, these laid down once for each bit, shape
+            (8, n_bytes): the first bytes of all trees, then the second ones, and so on.
         bytes_each: How many trees have a first byte, a second, ...
         first_mask: Where the masks of each byte start in `ruled_in`.
         ruled_in: Mask of the leaves that are left, for each byte and each of its 256 values.
@@ -190,7 +192,7 @@ class _Splits:
     nodes: npt.NDArray[np.intp]
     bytes_each: tuple[int, ...]
     first_mask: npt.NDArray[np.intp]
-    ruled_in: npt.NDArray[np.uint64]
+    ruled_in: Masks
     leaf_values: npt.NDArray[np.float32]
     leaf_starts: npt.NDArray[np.intp]
 
@@ -207,18 +209,19 @@ class _Splits:
         conditions = [(int(column), float(limit), bool(left)) for column, limit, left in read]
         places: dict[tuple[int, float, bool], int] = {}
         nodes = np.zeros((_BITS, len(parts)), dtype=np.intp)
-        masks = np.full((_BITS, len(parts)), _ALL)
+        word = np.uint32 if max(len(tree.leaves) for tree in trees) <= _SHORT else np.uint64
+        masks = np.full((_BITS, len(parts)), np.iinfo(word).max, dtype=word)
         for byte, (tree, at) in enumerate(parts):
             for bit, node in enumerate(tree.nodes[at : at + _BITS]):
                 nodes[bit, byte] = places.setdefault(conditions[node], len(places))
-                masks[bit, byte] = ~np.uint64(tree.masks[at + bit])
+                masks[bit, byte] ^= word(tree.masks[at + bit])
         idle = (0, 0.0, True)
         feature, threshold, default_left = zip(*(places or [idle]), strict=True)
         return cls(
             np.array(feature, dtype=np.intp),
             np.array(default_left, dtype=bool),
             np.array(threshold, dtype=np.float32),
-            nodes,
+            nodes + len(feature) * np.arange(_BITS)[:, None],
             tuple(map(len, of_level)),
             np.arange(len(parts)) * 2**_BITS,
             _joined(masks),
@@ -237,9 +240,9 @@ class _Splits:
         return {}
 
 
-def _joined(masks: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def _joined(masks: Masks) -> Masks:
     """Return what is left by each value of each byte, from what each of its bits leaves."""
-    found = np.full((masks.shape[1], 1), _ALL)
+    found = np.full((masks.shape[1], 1), np.iinfo(masks.dtype).max, dtype=masks.dtype)
     for of_bit in masks:
         found = np.concatenate([found, found & of_bit[:, None]], axis=1)
     return found.ravel()

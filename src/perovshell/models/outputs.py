@@ -24,7 +24,12 @@ LEAST_GAIN = 2.0
 """All gains in the literature are above 1 (published because they are): below this factor no
 probability is offered."""
 _TINY = 1e-12
-_POWERS = np.array([float(f"1e{power}") for power in range(23)])
+_OFFSET = 17
+_SHIFTS = [5 - power for power in range(-_OFFSET, 28)]
+_UP = np.array([float(f"1e{max(shift, 0)}") for shift in _SHIFTS])
+_DOWN = np.array([float(f"1e{max(-shift, 0)}") for shift in _SHIFTS])
+"""By what a number of each power of ten is multiplied and divided to have six digits before the
+point: exact, as powers of ten up to 22 are."""
 _SMALLEST, _LARGEST = 1e-16, 1e27
 """Between these a number is rounded to six digits by powers of ten that are exact."""
 
@@ -173,13 +178,15 @@ def rounded(values: Floats) -> Floats:
     size = np.abs(values)
     plain = (size > _SMALLEST) & (size < _LARGEST)
     size = np.where(plain, size, 1.0)
-    digits = 5 - np.floor(np.log10(size)).astype(np.intp)
-    # Powers of ten up to 22 are exact, so that one multiplication and one division round once each.
-    up, down = _POWERS.take(np.maximum(digits, 0)), _POWERS.take(np.maximum(-digits, 0))
+    power = (np.floor(np.log10(size)) + _OFFSET).astype(np.intp)
+    up, down = _UP.take(power), _DOWN.take(power)
+    # Both are exact, so that one multiplication and one division round once each.
     found = np.copysign(np.rint(size * up / down) / up * down, values)
+    found = np.where(plain, found, values)
     odd = ~plain & np.isfinite(values) & (values != 0.0)
-    found[odd] = [float(f"{value:.6g}") for value in values[odd].tolist()]
-    return np.asarray(np.where(plain | odd, found, values))
+    if odd.any():
+        found[odd] = [float(f"{value:.6g}") for value in values[odd].tolist()]
+    return found
 
 
 def percent(value: Floats) -> Floats:

@@ -5,44 +5,51 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.data.formula import CompositionBatch
 from perovshell.data.targets import EV_NM
 from perovshell.data.vocabulary import STRESSORS, column_name
-from perovshell.errors import InputError
 from perovshell.features.featurizer import Combination, Featurizer
 from perovshell.models.block import Block
 from perovshell.models.contributions import ForestContributions
-from perovshell.models.evidence import Domain, Literature, Neighbour, papers_said
+from perovshell.models.evidence import NAME_JOINT, Domain, Literature
 from perovshell.models.explain import Reason, half_life_reason, regression_reason
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
     NO_WISHES,
     Answer,
+    Evidence,
     Wishes,
     check_options,
     interval,
     nm_interval,
     output_columns,
     percent,
+    rounded,
     unanswered,
 )
 from perovshell.models.request import Request
+from perovshell.models.requests import Requests
 from perovshell.models.stability import (
     THIN_STRESSOR_PAPERS,
     test_columns,
     with_test_columns,
 )
+from perovshell.models.surroundings import Found, Surroundings
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
+from perovshell.models.verdicts import Verdicts
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+ROWS_AT_ONCE = 512
+"""Rows that are answered at once: what they need stays in the cache."""
 _LN2 = math.log(2.0)
 
 
@@ -89,23 +96,37 @@ class Predictor:
             InputError: A stressor or the coverage is not allowed.
         """
         check_options(stressors, coverage)
-        requests: list[Request] = []
-        places: list[int] = []
-        answers: list[Answer] = [unanswered("", stressors, wishes)] * len(rows)
-        for place, row in enumerate(rows):
-            try:
-                requests.append(Request.read(row, self.featurizer.reader))
-                places.append(place)
-            except InputError as error:
-                answers[place] = unanswered(str(error), stressors, wishes)
-        outputs = output_columns(stressors, wishes)
-        if requests:
-            columns = self.columns(requests, stressors, coverage, wishes)
-            table = np.array(list(columns.values())).T.tolist()
-            for place, request, numbers in zip(places, requests, table, strict=True):
-                values = dict(zip(columns, map(_rounded, numbers), strict=True))
-                answers[place] = self._explained(request, values, outputs, stressors)
+        answers: list[Answer] = []
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            given = rows[start : start + ROWS_AT_ONCE]
+            requests, errors = Requests.read(given, self.featurizer.reader)
+            found = iter(self._answers(requests, stressors, coverage, wishes))
+            answers += [
+                unanswered(errors[place], stressors, wishes) if place in errors else next(found)
+                for place in range(len(given))
+            ]
         return answers
+
+    def _answers(
+        self, requests: Requests, stressors: Sequence[str], coverage: float, wishes: Wishes
+    ) -> list[Answer]:
+        """Answer requests that could be read."""
+        if not len(requests):
+            return []
+        outputs = output_columns(stressors, wishes)
+        columns = self._columns(requests, stressors, coverage, wishes)
+        asked = [columns[name] for name in outputs if name in columns]
+        numbers = rounded(np.concatenate(asked)).reshape(len(asked), -1)
+        found = self.surroundings.find(requests)
+        inside, said = self.verdicts.of(requests, found, stressors)
+        rows = zip(numbers.T.tolist(), inside, said, found.papers, strict=True)
+        return [
+            Answer(
+                dict(zip(outputs, (*row, is_inside, reason, papers, ""), strict=True)),
+                partial(self._evidence, found, place, tuple(stressors)),
+            )
+            for place, (row, is_inside, reason, papers) in enumerate(rows)
+        ]
 
     @cached_property
     def needs_elements(self) -> bool:
@@ -125,18 +146,34 @@ class Predictor:
         wishes: Wishes = NO_WISHES,
     ) -> dict[str, Floats]:
         """Return the numeric output columns of many requests, each of shape (n,)."""
-        items = [request.item for request in requests]
-        bare_items = [item.bare for item in items]
-        both = [*items, *bare_items]
-        matrix = self.featurizer.matrix(both, elements_too=self.needs_elements)
-        found = Block(items, bare_items, matrix, coverage, wishes)
-        pl = self._pl_columns(found, _field(requests, "bare_pl_peak_nm"))
-        plqy = self._plqy_columns(found, _field(requests, "bare_plqy_percent"))
-        columns = pl | plqy
-        columns |= self._stability_columns(found, stressors, _field(requests, "temperature_c"))
+        given = Requests.of(requests, self.featurizer.reader)
+        columns = self._columns(given, stressors, coverage, wishes)
         asked = wishes.columns(stressors)
         numbers = {name: column for name, column in columns.items() if name not in asked}
         return numbers | {name: columns[name] for name in asked}
+
+    def _columns(
+        self, requests: Requests, stressors: Sequence[str], coverage: float, wishes: Wishes
+    ) -> dict[str, Floats]:
+        items, numbers = requests.items, requests.numbers
+        matrix = self.featurizer.both(items, elements_too=self.needs_elements)
+        is_metal = matrix[: len(items), self._metal_column] == 1.0
+        found = Block(requests, matrix, is_metal, self._replicated, coverage, wishes)
+        columns = self._pl_columns(found, numbers["bare_pl_peak_nm"])
+        columns |= self._plqy_columns(found, numbers["bare_plqy_percent"])
+        columns |= self._stability_columns(found, stressors, numbers["temperature_c"])
+        return columns
+
+    @cached_property
+    def _metal_column(self) -> int:
+        return self.featurizer.names.index("metal core")
+
+    @cached_property
+    def _replicated(self) -> dict[str, CompositionBatch]:
+        """Cores of the models' replicated combinations."""
+        names = {*self.pl.replicated, *self.plqy.replicated}
+        read = self.featurizer.reader.read_many
+        return {name: read([name.split(NAME_JOINT)[0]]) for name in names}
 
     def difficulties(self, items: Sequence[Combination]) -> dict[str, Floats]:
         """Return how hard the PL (eV) and the PLQY (percent) are, each of shape (n,)."""
@@ -221,12 +258,14 @@ class Predictor:
         """Return log lifetimes in log h, shape (n_stressors, n)."""
         if not stressors:
             return np.zeros((0, found.size))
-        coated = found.has_shell.tolist()
         model = self.lifetime
-        null = np.array([model.predict_null(stressor, coated) for stressor in stressors])
-        effects = model.predict_effects(stressors, found.items)
+        sides = np.array([model.predict_null(stressor, [False, True]) for stressor in stressors])
+        null = sides[:, found.has_shell.astype(np.intp)]
+        kinds, place = found.items.kinds
+        distinct = [Combination(None, *kind, "unknown") for kind in kinds]
+        effects = model.predict_effects(stressors, distinct)
         thin = self.is_thin(model.papers, stressors)
-        full = effects + self._lifetime_trees(found, stressors, temperature)
+        full = effects[:, place] + self._lifetime_trees(found, stressors, temperature)
         return np.where(thin[:, None] | found.is_metal, null, full)
 
     def _lifetime_trees(
@@ -257,7 +296,8 @@ class Predictor:
     def _log_gains(self, found: Block, stressors: Sequence[str]) -> Floats:
         """Return log gains, shape (n_stressors, n)."""
         model = self.gain
-        of_shell = np.array([model.of_shell(item.layers) for item in found.items])
+        of_shells = [model.of_shell(layers) for layers in found.items.shells]
+        of_shell = np.array(of_shells)[found.items.shell]
         of_stressor = np.array([model.of_stressor(name) for name in stressors])
         unknown = self.is_thin(model.papers, stressors)[:, None] | found.is_metal
         return np.where(unknown, model.null, model.null + of_stressor[:, None] + of_shell)
@@ -295,48 +335,23 @@ class Predictor:
 
     # Evidence --------------------------------------------------------------------------------
 
-    def _explained(
-        self,
-        request: Request,
-        values: dict[str, Any],
-        outputs: Sequence[str],
-        stressors: Sequence[str],
-    ) -> Answer:
-        distances = self.literature.distances(request.item)
-        reasons = self.outside(request.item, stressors, distances)
-        notes = []
-        if not math.isnan(request.shell_thickness_nm):
-            notes.append("note: shell_thickness_nm is ignored (known for too few samples)")
-        if 0.0 < request.bare_plqy_percent < 1.0:
-            notes.append(
-                f"note: bare_plqy_percent is in percent, {request.bare_plqy_percent:g} is below 1 %"
-            )
-        if not math.isnan(request.temperature_c) and not self.lifetime.has_trees:
-            notes.append("note: temperature_c is ignored (knowing it improves no lifetime)")
-        notes += [
-            f"note: no sample has the shell {name}, its class speaks for it"
-            for name in self.literature.unseen_layers(request.item)
-        ]
-        measured = self.literature.measured(request.item)
-        if measured:
-            notes.append(f"note: measured by {', '.join(_said_of(one) for one in measured[:3])}")
-        notes += [f"note: {note}" for note in self.notes if request.item.layers]
-        nearest = self.literature.nearest(distances)
-        texts = {
-            "in_domain": not reasons,
-            "domain_reason": "; ".join([*reasons, *notes]),
-            "nearest_papers": ";".join(item.paper for item in nearest),
-            "error": "",
-        }
-        ordered = values | texts
-        conditions = {
-            stressor: dict(self.lifetime.conditions.get(stressor, {})) for stressor in stressors
-        }
-        return Answer(
-            {name: ordered[name] for name in outputs},
-            nearest,
-            measured,
-            conditions,
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """The literature and the domains, for many requests at once."""
+        return Surroundings(self.literature, self.domains)
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """What is said of answers beside their numbers."""
+        return Verdicts(self.literature, self.lifetime, self.gain, self.notes)
+
+    def _evidence(self, found: Found, place: int, stressors: Sequence[str]) -> Evidence:
+        """Return what stands beside an answer."""
+        conditions = self.lifetime.conditions
+        return Evidence(
+            self.surroundings.neighbours(found, place),
+            found.measured.get(place, []),
+            {stressor: dict(conditions.get(stressor, {})) for stressor in stressors},
         )
 
     def outside(
@@ -352,12 +367,7 @@ class Predictor:
         if distances is None:
             distances = self.literature.distances(item)
         reasons = [self.outside_of(name, item, distances) for name in self.domains]
-        for stressor in stressors:
-            count = self.lifetime.papers.get(stressor, 0)
-            if count < THIN_STRESSOR_PAPERS:
-                reasons.append(f"{stressor}: {papers_said(count)}, answered from the null model")
-            elif item.layers and self.gain.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
-                reasons.append(f"{stressor}: too few coated/bare pairs, gain from the null model")
+        reasons += self.verdicts.thin(stressors, item.layers)
         return list(dict.fromkeys(reason for reason in reasons if reason))
 
     def outside_of(self, target: str, item: Combination, distances: Floats) -> str:
@@ -366,22 +376,3 @@ class Predictor:
         is_salt = core is not None and not core.is_metal
         fractions = known.fractions(core) if core is not None and is_salt else np.zeros(0)
         return self.domains[target].outside(item, fractions, known.nearest_of(target, distances))
-
-
-def _said_of(one: Neighbour) -> str:
-    """Return a paper and what it measured."""
-    values = []
-    if one.pl_peak_nm is not None:
-        values.append(f"PL {one.pl_peak_nm:g} nm")
-    if one.plqy_percent is not None:
-        values.append(f"PLQY {one.plqy_percent:g} %")
-    return f"{one.paper} ({', '.join(values) or 'stability'})"
-
-
-def _field(requests: Sequence[Request], name: str) -> Floats:
-    return np.array([getattr(request, name) for request in requests], dtype=float)
-
-
-def _rounded(value: float) -> float:
-    """Round to six digits, so that every interface gives the very same numbers."""
-    return float(f"{value:.6g}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -28,10 +28,13 @@ _FAULTY: Final = -1
 _EMPTY: Final = -2
 """Instead of a place: the word is none of its vocabulary, or there is none."""
 _DEFAULTS: Final = {
-    "structure": ("core/shell", "bare"),
-    "encapsulation": ("unknown", "none"),
-    "medium": ("unknown", "unknown"),
-    "morphology": ("nanocrystal", "nanocrystal"),
+    kind: [INPUT_WORDS[kind].index(word) for word in given]
+    for kind, given in {
+        "structure": ("core/shell", "bare"),
+        "encapsulation": ("unknown", "none"),
+        "medium": ("unknown", "unknown"),
+        "morphology": ("nanocrystal", "nanocrystal"),
+    }.items()
 }
 """Words where none is given, with a shell and without."""
 
@@ -75,35 +78,33 @@ class Requests:
         """
         cores, shells = _samples(rows, reader)
         place_of = {text: place for place, text in enumerate(dict.fromkeys(cores))}
-        core = np.array([place_of[text] for text in cores], dtype=np.intp)
+        core = [place_of[text] for text in cores]
         batch = reader.read_many(list(place_of))
         layers, shell = _shells(shells, reader)
-        is_bare = np.array([not own for own in layers], dtype=bool)[shell]
-        words = np.array(
-            [_words([row.get(kind) for row in rows], kind, is_bare) for kind in INPUT_WORDS]
-        )
-        numbers = {
-            name: np.array([_number(row.get(name)) for row in rows], dtype=float)
-            for name in INPUT_NUMBERS
-        }
-        faulty = (shell == _FAULTY) | (words == _FAULTY).any(axis=0)
-        faulty |= (words[0] == _BARE) != is_bare
-        faulty |= np.isin(core, list(batch.errors))
-        for name, (low, high) in INPUT_NUMBERS.items():
-            faulty |= (numbers[name] < low) | (numbers[name] > high)
+        is_bare = [not layers[place] for place in shell]
+        words = [_words(rows, kind, is_bare) for kind in INPUT_WORDS]
+        numbers = [_numbers(rows, name) for name in INPUT_NUMBERS]
         treated = [_places([row.get(kind) for row in rows], _is_given) for kind in TREATMENTS]
-        good = np.flatnonzero(~faulty)
-        contexts = Contexts(
-            words[:, good], numbers["core_size_nm"][good], np.array(treated, dtype=bool).T[good]
-        )
-        requests = cls(
-            Combinations(batch, core[good], layers, shell[good], contexts),
-            list(place_of),
-            {name: numbers[name][good] for name in _KNOWN},
-            reader,
-        )
-        errors = {row: _error(rows[row], reader) for row in np.flatnonzero(faulty).tolist()}
-        return requests, errors
+        faulty = _rows_with(_FAULTY, [shell, *words]) | _rows_with(math.inf, numbers)
+        faulty |= {row for row, place in enumerate(core) if place in batch.errors}
+        pairs = zip(words[0], is_bare, strict=True)
+        faulty |= {row for row, (word, bare) in enumerate(pairs) if (word == _BARE) != bare}
+        places = np.array([core, shell, *words], dtype=np.intp)
+        known = dict(zip(INPUT_NUMBERS, np.array(numbers), strict=True))
+        sizes = known.pop("core_size_nm")
+        contexts = Contexts(places[2:], sizes, np.array(treated, dtype=bool).T)
+        items = Combinations(batch, places[0], layers, places[1], contexts)
+        requests = cls(items, list(place_of), known, reader)
+        if not faulty:
+            return requests, {}
+        good = [row for row in range(len(rows)) if row not in faulty]
+        errors = {row: _error(rows[row], reader) for row in sorted(faulty)}
+        return requests._at(np.array(good, dtype=np.intp)), errors
+
+    def _at(self, rows: Places) -> Requests:
+        """Return those of some rows."""
+        numbers = {name: column[rows] for name, column in self.numbers.items()}
+        return replace(self, items=self.items.at(rows), numbers=numbers)
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -120,16 +121,16 @@ class Requests:
     def _cores(self) -> dict[int, Composition | None]:
         return {}
 
-    def of_core(self, one: CompositionBatch) -> Mask:
-        """Return which distinct cores have the ions and amounts of a single core."""
-        species, amounts = self.items.cores.species, self.items.cores.amounts
-        count = one.species.shape[1]
-        alike = (species[:, :count] == one.species).all(axis=1) if species.shape[1] >= count else ()
-        found = np.zeros(len(species), dtype=bool)
-        for place in np.flatnonzero(alike):
-            share = amounts[place] / amounts[place].sum()
-            own = one.amounts[0] / one.amounts[0].sum()
-            found[place] = not share[count:].any() and np.abs(share[:count] - own).max() < _ROUNDING
+    def with_core(self, one: CompositionBatch) -> list[int]:
+        """Return the places of the distinct cores with the ions and amounts of a single one."""
+        (wanted,), (amounts,) = one.species.tolist(), one.amounts
+        count, found = len(wanted), []
+        for place, species in enumerate(self.items.cores.species.tolist()):
+            if species[:count] == wanted:
+                own = self.items.cores.amounts[place]
+                share = own[:count] / own.sum()
+                if np.abs(share - amounts / amounts.sum()).max() < _ROUNDING:
+                    found.append(place)
         return found
 
 
@@ -146,7 +147,7 @@ def _samples(rows: Sequence[Row], reader: FormulaReader) -> tuple[list[str], lis
     return cores, shells
 
 
-def _shells(texts: Sequence[str], reader: FormulaReader) -> tuple[list[Layers], Places]:
+def _shells(texts: Sequence[str], reader: FormulaReader) -> tuple[list[Layers], list[int]]:
     """Return the distinct shells, and the place of each text's shell."""
     found: dict[Layers, int] = {}
 
@@ -160,24 +161,26 @@ def _shells(texts: Sequence[str], reader: FormulaReader) -> tuple[list[Layers], 
     return list(found) or [()], place
 
 
-def _words(cells: Sequence[Any], kind: str, is_bare: Mask) -> Places:
+def _words(rows: Sequence[Row], kind: str, is_bare: Sequence[bool]) -> list[int]:
     """Return the places of words in their vocabulary."""
-    words = INPUT_WORDS[kind]
+    words, defaults = INPUT_WORDS[kind], _DEFAULTS[kind]
 
     def read(cell: Any) -> int:
         text = _text(cell)
         return _EMPTY if not text else words.index(text) if text in words else _FAULTY
 
-    place = _places(cells, read)
-    coated, bare = (words.index(word) for word in _DEFAULTS[kind])
-    return np.where(place == _EMPTY, np.where(is_bare, bare, coated), place)
+    places = _places([row.get(kind) for row in rows], read)
+    if _EMPTY not in places:
+        return places
+    pairs = zip(places, is_bare, strict=True)
+    return [defaults[bare] if place == _EMPTY else place for place, bare in pairs]
 
 
 def _is_given(cell: Any) -> int:
     return int(bool(_text(cell)))
 
 
-def _places(cells: Sequence[Any], read: Callable[[Any], int]) -> Places:
+def _places(cells: Sequence[Any], read: Callable[[Any], int]) -> list[int]:
     """Read cells, each distinct one once."""
     try:
         distinct = set(cells)
@@ -185,9 +188,9 @@ def _places(cells: Sequence[Any], read: Callable[[Any], int]) -> Places:
         cells = list(map(_text, cells))
         distinct = set(cells)
     if len(distinct) == 1:
-        return np.full(len(cells), read(cells[0]), dtype=np.intp)
+        return [read(cells[0])] * len(cells)
     place_of = {cell: read(cell) for cell in distinct}
-    return np.array([place_of[cell] for cell in cells], dtype=np.intp)
+    return [place_of[cell] for cell in cells]
 
 
 def _text(cell: Any) -> str:
@@ -196,20 +199,31 @@ def _text(cell: Any) -> str:
     return "" if cell is None or cell != cell else str(cell).strip()  # noqa: PLR0124
 
 
+def _numbers(rows: Sequence[Row], name: str) -> list[float]:
+    """Return numbers, NaN where there is none, infinity where a cell is faulty."""
+    low, high = INPUT_NUMBERS[name]
+    numbers = [math.nan if cell is None else _number(cell) for cell in [r.get(name) for r in rows]]
+    return [math.inf if number < low or number > high else number for number in numbers]
+
+
 def _number(cell: Any) -> float:
-    """Return a number, NaN where there is none, infinity where it is faulty."""
-    if cell is None:
-        return math.nan
+    """Return a number, NaN where there is none, infinity where it is no number."""
     if type(cell) is float:
         return cell
-    text = _text(cell)
-    if not text:
+    text = cell if type(cell) is int else _text(cell)
+    if text == "":
         return math.nan
     try:
         value = float(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return math.inf
     return math.inf if math.isnan(value) else value
+
+
+def _rows_with(fault: float, columns: Sequence[Sequence[float]]) -> set[int]:
+    """Return the rows in which a column has a fault."""
+    found = [column for column in columns if fault in column]
+    return {row for column in found for row, cell in enumerate(column) if cell == fault}
 
 
 def _error(row: Row, reader: FormulaReader) -> str:

@@ -54,6 +54,8 @@ class Spread:
         bare = self._quantiles(coverage, self.bare_places) * self.bare_scale
         pairs = np.minimum(model.step_scores.quantile(coverage), own + bare)
         step = np.where(self.is_metal, own, pairs)
+        if not self.anchored.any():
+            return own, np.where(self.has_shell, step, 0.0)
         carried = np.minimum(own, model.carried_scores.quantile(coverage) * self.scale)
         value, step = np.where(self.anchored, carried, own), np.where(self.anchored, carried, step)
         step = np.where(self.has_shell, step, 0.0)

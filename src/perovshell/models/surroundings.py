@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -28,8 +28,8 @@ from perovshell.models.requests import Requests
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 _MAX_REMEMBERED: Final = 10_000
-_SAME: Final = 0.01
-"""Cores this close (summed, in site fraction) may be the same."""
+_ALIKE: Final = 0.11
+"""Within this distance of a sample (0.1 is another structure) core and shell may be the same."""
 
 
 @dataclass(frozen=True)
@@ -65,24 +65,44 @@ class Surroundings:
         self._literature = literature
         self._domains = list(domains.values())
         cores, self._core_of_sample = literature.distinct_cores
-        self._n_cores = len(cores)
-        self._known = np.concatenate([cores, *(domain.fractions for domain in self._domains)])
+        place = {row.tobytes(): at for at, row in enumerate(cores.round(9))}
+        # The known cores of all domains one after another, and where those of each start.
+        self._cores_of = [
+            place.setdefault(row.tobytes(), len(place))
+            for domain in self._domains
+            for row in domain.fractions.round(9)
+        ]
+        counts = [len(domain.fractions) for domain in self._domains]
+        self._starts = np.cumsum([0, *counts[:-1]])
+        others = list(place)[len(cores) :]
+        extra = [np.frombuffer(row).reshape(1, -1) for row in others]
+        self._known = np.concatenate([cores, *extra])
         self._faults: dict[Layers, list[str]] = {}
 
     @cached_property
-    def _unseen(self) -> list[list[str]]:
-        """By domain, the ions that few papers know, in the order of a formula."""
+    def _unseen(self) -> Mask:
+        """Whether few papers of a domain know an ion, in standard order, (n_domains, n_ions)."""
         order = self._literature.standard_order
-        return [
-            [name for name in order if own.ion_papers.get(name, 0) < FEW_PAPERS]
-            for own in self._domains
-        ]
+        papers = [[own.ion_papers.get(name, 0) for name in order] for own in self._domains]
+        return np.array(papers) < FEW_PAPERS
 
     @cached_property
-    def _not_measured(self) -> list[Floats]:
-        """By domain, 0 for the samples that its target was measured of, infinity for others."""
+    def _order(self) -> Places:
+        """Places of the ions, in standard order."""
+        known = self._literature
+        return np.array([known.symbols[name] for name in known.standard_order], dtype=np.intp)
+
+    @cached_property
+    def _limits(self) -> Floats:
+        """Smallest size and largest distance inside each domain, shape (2, n_domains)."""
+        own = self._domains
+        return np.array([[one.smallest_nm for one in own], [one.reach + ROUNDING for one in own]])
+
+    @cached_property
+    def _not_measured(self) -> Floats:
+        """0 for the samples that a domain's target was measured of, infinity for others."""
         measured = self._literature.measured_of
-        return [np.where(measured[own.target], 0.0, np.inf) for own in self._domains]
+        return np.array([np.where(measured[own.target], 0.0, np.inf) for own in self._domains])
 
     @cached_property
     def _papers(self) -> tuple[list[str], Places, Mask]:
@@ -99,16 +119,19 @@ class Surroundings:
         items = requests.items
         fractions = self._literature.site_fractions(items.cores)
         summed, largest = core_differences(self._known, fractions)
-        is_metal = ~fractions.any(axis=1)[items.core]
-        summed = summed[:, : self._n_cores]
         distances = summed.take(self._core_of_sample, axis=1)[items.core]
         distances += self._apart(requests)
-        distances[is_metal] = np.inf
+        is_salt = np.asarray(fractions.any(axis=1))
+        metals = (~is_salt[items.core]).nonzero()[0].tolist()
+        if metals:
+            distances[metals] = np.inf
         reasons = self._reasons(requests, fractions, largest, distances)
-        for place in np.flatnonzero(is_metal).tolist():
-            reasons[place] = [METAL]
-        near = (summed.min(axis=1) < _SAME)[items.core] | is_metal
-        return Found(*self._nearest(distances), reasons, self._measured(requests, near))
+        nearest, apart, papers = self._nearest(distances)
+        for place in metals:
+            reasons[place], papers[place] = [METAL], ""
+        alike = (apart[:, 0] < _ALIKE).nonzero()[0].tolist()
+        measured = self._measured(requests, [*alike, *metals])
+        return Found(nearest, apart, papers, reasons, measured)
 
     def _apart(self, requests: Requests) -> Floats:
         """Return what shell and structure add to the distances, shape (n, n_samples)."""
@@ -123,67 +146,76 @@ class Surroundings:
         """
         names, of_sample, samples_of = self._papers
         rows = np.arange(len(distances))
-        found, apart = [], []
+        found: list[Places] = []
+        apart: list[Floats] = []
         for _ in range(min(N_NEAREST, len(names))):
+            if found:
+                np.putmask(distances, samples_of.take(of_sample.take(found[-1]), axis=0), np.inf)
             found.append(distances.argmin(axis=1))
             apart.append(distances[rows, found[-1]])
-            np.putmask(distances, samples_of[of_sample[found[-1]]], np.inf)
-        said: dict[tuple[int, ...], str] = {}
-        papers = [""] * len(distances)
-        is_near = np.isfinite(apart[0]).tolist()
-        for row, own in enumerate(zip(*(of_sample[at].tolist() for at in found), strict=True)):
-            if own not in said:
-                said[own] = ";".join(names[paper] for paper in own)
-            papers[row] = said[own] if is_near[row] else ""
-        return np.stack(found, axis=1), np.stack(apart, axis=1), papers
+        papers = list(zip(*(of_sample[at].tolist() for at in found), strict=True))
+        said = {own: ";".join(names[paper] for paper in own) for own in set(papers)}
+        return np.array(found).T, np.array(apart).T, [said[own] for own in papers]
 
-    def _measured(self, requests: Requests, near: Mask) -> dict[int, list[Neighbour]]:
+    def _measured(self, requests: Requests, places: Sequence[int]) -> dict[int, list[Neighbour]]:
         items, found = requests.items, {}
-        for place in np.flatnonzero(near).tolist():
+        for place in places:
             core, layers = requests.core(items.core[place]), items.shells[items.shell[place]]
             samples = self._literature.measured_of_core(core, layers)
             if samples:
                 found[place] = samples
         return found
 
+    def neighbours(self, found: Found, place: int) -> list[Neighbour]:
+        """Return the nearest sample of each of the nearest papers of a request."""
+        samples, apart = found.nearest[place].tolist(), found.distances[place].tolist()
+        pairs = zip(samples, apart, strict=True)
+        return [self._literature.neighbour(*pair) for pair in pairs if pair[1] < math.inf]
+
     # Domain ----------------------------------------------------------------------------------
 
     def _reasons(
         self, requests: Requests, fractions: Floats, largest: Floats, distances: Floats
     ) -> dict[int, list[str]]:
-        """Return why requests are outside, of those that are, a text a target."""
-        items, sizes = requests.items, requests.items.contexts.sizes
-        symbols = self._literature.symbols
-        faults = [self._faults_of(layers) for layers in items.shells]
-        reasons: dict[int, list[str]] = {}
-        for at, domain in enumerate(self._domains):
-            unseen = self._unseen[at]
-            ions = fractions[:, [symbols[name] for name in unseen]]
-            reach = largest[:, self._cores_of[at]].min(axis=1)
-            nearest = (distances + self._not_measured[at]).min(axis=1)
-            failed = np.stack(
-                [
-                    ions.any(axis=1)[items.core],
-                    (reach > MIXING_REACH + ROUNDING)[items.core],
-                    sizes < domain.smallest_nm,
-                    np.array([bool(own[at]) for own in faults])[items.shell],
-                    nearest > domain.reach + ROUNDING,
-                ]
-            )
-            outside = np.flatnonzero(failed.any(axis=0))
-            check = failed[:, outside].argmax(axis=0)
-            core, shell = items.core[outside], items.shell[outside]
-            texts = np.empty(len(outside), dtype=object)
-            texts[check == 0] = [
-                domain.ion_said(unseen[first])
-                for first in (ions[core[check == 0]] > 0.0).argmax(axis=1).tolist()
+        """Return why requests are outside the domains: of each, the first reason.
+
+        Args:
+            requests: n requests of m distinct cores.
+            fractions: Site fractions of the cores, shape (m, n_ions).
+            largest: Largest difference of them from each known core, shape (m, n_known).
+            distances: Distances from the samples, shape (n, n_samples).
+        """
+        items, domains, order = requests.items, self._domains, self._literature.standard_order
+        core, sizes, limits = items.core, items.contexts.sizes, self._limits
+        unseen = (fractions.take(self._order, axis=1) > 0.0)[:, None] & self._unseen
+        reach = np.minimum.reduceat(largest.take(self._cores_of, axis=1), self._starts, axis=1)
+        reach = reach[core]
+        nearest = (distances[:, None] + self._not_measured).min(axis=2)
+        shells = [self._faults_of(layers) for layers in items.shells]
+        is_faulty = np.array([list(map(bool, own)) for own in shells])[items.shell]
+        failed = np.array(
+            [
+                np.asarray(unseen.any(axis=2))[core],
+                reach > MIXING_REACH + ROUNDING,
+                sizes[:, None] < limits[0],
+                is_faulty,
+                nearest > limits[1],
             ]
-            texts[check == 1] = [*map(domain.mixing_said, reach[core[check == 1]].tolist())]
-            texts[check == 2] = [*map(domain.size_said, sizes[outside[check == 2]].tolist())]
-            texts[check == 3] = [faults[own][at] for own in shell[check == 3].tolist()]
-            texts[check == 4] = [*map(domain.far_said, nearest[outside[check == 4]].tolist())]
-            for place, said in zip(outside.tolist(), texts.tolist(), strict=True):
-                reasons.setdefault(place, []).append(said)
+        )
+        say: tuple[Callable[[int, int], str], ...] = (
+            lambda row, at: domains[at].ion_said(order[unseen[core[row], at].argmax()]),
+            lambda row, at: domains[at].mixing_said(float(reach[row, at])),
+            lambda row, at: domains[at].size_said(float(sizes[row])),
+            lambda row, at: shells[items.shell[row]][at],
+            lambda row, at: domains[at].far_said(float(nearest[row, at])),
+        )
+        if not failed.any():
+            return {}
+        rows, places = np.nonzero(failed.any(axis=0))
+        first = failed[:, rows, places].argmax(axis=0)
+        reasons: dict[int, list[str]] = {}
+        for row, at, check in zip(rows.tolist(), places.tolist(), first.tolist(), strict=True):
+            reasons.setdefault(row, []).append(say[check](row, at))
         return reasons
 
     def _faults_of(self, layers: Layers) -> list[str]:

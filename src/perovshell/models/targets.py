@@ -136,9 +136,9 @@ class LifetimeModel:
 
     def predict_effects(self, stressors: Sequence[str], items: Sequence[Combination]) -> Floats:
         """Return the log lifetimes in log h that the forest starts from, (n_stressors, n)."""
-        coated = [bool(item.layers) for item in items]
-        base = [[self._by_side(name)[1][side] for side in coated] for name in stressors]
-        return np.asarray(base + np.array([self._of_shell(item) for item in items]))
+        own = [(bool(item.layers), self._of_shell(item)) for item in items]
+        bases = [self._by_side(name)[1] for name in stressors]
+        return np.array([[base[side] + of_shell for side, of_shell in own] for base in bases])
 
     def _of_shell(self, item: Combination) -> float:
         return sum(self.effects.effects.get(label, 0.0) for label in shell_labels(item))
