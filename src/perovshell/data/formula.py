@@ -8,7 +8,6 @@ what `read_core` gives.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 import operator
@@ -22,6 +21,7 @@ import numpy.typing as npt
 
 from perovshell.data.ions import ELEMENTS, NONMETALS, WRITTEN_OUT, Ion, Ions
 from perovshell.data.shells import NONE, ShellMaterial, Shells
+from perovshell.data.spelling import Spellings
 from perovshell.data.template import (
     MAX_AMOUNT,
     MAX_DEPTH,
@@ -139,6 +139,7 @@ class FormulaReader:
         self.ions = ions
         self.shells = shells
         self.known_cores = tuple(dict.fromkeys(("CsPbBr3", *known_cores)))
+        self._spellings = Spellings(self.known_cores)
         self.species: tuple[str, ...] = (*ELEMENTS, *ions.organics)
         self.species_index = {symbol: index for index, symbol in enumerate(self.species)}
         written = "|".join(map(re.escape, sorted(WRITTEN_OUT, key=len, reverse=True)))
@@ -283,8 +284,7 @@ class FormulaReader:
             raise FormulaError(msg)
 
     def _nearest_core(self, text: str) -> str:
-        close = difflib.get_close_matches(text, self.known_cores, n=1, cutoff=0.0)
-        return close[0]
+        return self._spellings.nearest(text, count=1, cutoff=0.0)[0]
 
     def _template_of(self, text: str) -> tuple[Template, list[float]]:
         template, parts = self._split(text)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from perovshell.data.spelling import Spellings
 from perovshell.data.tables import Row, bundled_rows
 
 NONE = "none"
@@ -71,6 +71,7 @@ class Shells:
             self.materials[row["name"]] = _material(row, reference.get(row["reference"], {}))
             for spelling in (row["name"], *row["aliases"].split(";")):
                 self._add_spelling(spelling.strip(), row["name"])
+        self._spellings = Spellings(self._by_spelling)
 
     @classmethod
     def bundled(cls) -> Shells:
@@ -95,7 +96,7 @@ class Shells:
 
     def nearest(self, spelling: str, count: int = 3) -> list[str]:
         """Return the standard names whose spellings look most like a text."""
-        close = difflib.get_close_matches(spelling.casefold(), self._by_spelling, n=8, cutoff=0.5)
+        close = self._spellings.nearest(spelling.casefold(), count=8, cutoff=0.5)
         return list(dict.fromkeys(self._by_spelling[key] for key in close))[:count]
 
 

@@ -18,6 +18,9 @@ from perovshell.serve.service.problems import busy
 from perovshell.serve.service.source import Served
 
 ROWS_A_TURN: Final = 256
+_QUIET_PASSES, _MOST_PASSES = 2, 12
+"""A turn begins when so many passes of the event loop in a row have brought no request, or so many
+have gone by: requests that came together are on their way through it together."""
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -67,6 +70,7 @@ class Batcher:
     def __init__(self) -> None:
         self._waiting: list[_Waiting] = []
         self._is_called = False
+        self._passes = self._quiet_passes = 0
 
     async def answer(self, asked: Asked, rows: Rows) -> list[Answer]:
         """Answer rows together with those of other requests.
@@ -84,6 +88,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(asked, rows, loop.create_future())
         self._waiting.append(waiting)
+        self._quiet_passes = 0
         self._call(loop)
         return await waiting.done
 
@@ -94,6 +99,12 @@ class Batcher:
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         self._is_called = False
+        self._passes += 1
+        self._quiet_passes += 1
+        if self._quiet_passes <= _QUIET_PASSES and self._passes <= _MOST_PASSES:
+            self._call(loop)
+            return
+        self._passes = 0
         room = ROWS_A_TURN
         alike: dict[Asked, list[tuple[_Waiting, Rows]]] = {}
         for waiting in sorted(self._waiting, key=lambda one: one.left):
