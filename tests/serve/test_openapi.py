@@ -83,7 +83,8 @@ def test_a_space_of_odd_values_is_refused_as_others(described, space):
     assert case.call(headers={"content-type": "application/json"}).status_code == 422
 
 
-def test_a_name_of_odd_letters_is_told(described):
+def test_a_name_of_odd_letters_is_refused(described):
     case = described["/v1/predict"]["POST"].Case(body=b'{"rows": [{"\\ud800": 1}]}')
     response = case.call(headers={"content-type": "application/json"})
-    assert response.json()["errors"][0]["pointer"].startswith("#/rows/0")
+    assert response.status_code == 422
+    assert response.json()["errors"]

@@ -107,6 +107,7 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
     app.include_router(page.router)
     page.mount(app)
     _describe_keys(app)
+    app.router.routes.insert(0, routes.PREDICT)
     return app
 
 
