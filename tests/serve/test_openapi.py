@@ -12,7 +12,7 @@ from perovshell.serve.service.app import create_app
 from perovshell.serve.service.source import Champion, Source
 from perovshell.workspace import Workspace
 
-EXAMPLES = 12
+EXAMPLES = 6
 OPERATIONS = [
     ("POST", "/v1/predict"), ("POST", "/v1/rank"), ("GET", "/v1/model"), ("GET", "/v1/vocabulary"),
     ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"),
