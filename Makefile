@@ -12,10 +12,10 @@ run: $(VENV)/.run
 	$(BIN)/perovshell rank --workspace $(WORKSPACE)
 
 test: $(VENV)/.all browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.all browser lint types
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=95
 	$(MAKE) wheel
 
 # The page is tested in a real browser; on Debian and Ubuntu, as root, it is installed here.

@@ -1,5 +1,7 @@
 """What the tests share: the bundled dataset and one small trained model."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,17 @@ from perovshell.features.featurizer import Featurizer
 from perovshell.model import Model
 from perovshell.training.train import QUICK, TrainedModel, train
 from perovshell.workspace import Workspace
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _unmeasured_processes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep coverage out of the processes of modules that say so: it would be most of their time."""
+    if not getattr(request.module, "UNMEASURED_PROCESSES", False):
+        yield
+        return
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if "COVERAGE" in name}
+    yield
+    os.environ.update(kept)
 
 
 @pytest.fixture(scope="session")

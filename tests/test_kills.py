@@ -19,6 +19,8 @@ from perovshell.training.tracking import track
 from perovshell.training.train import TrainedModel
 from perovshell.workspace import Workspace
 
+UNMEASURED_PROCESSES = True
+
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 

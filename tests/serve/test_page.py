@@ -15,6 +15,8 @@ from perovshell.training.train import TrainedModel
 from perovshell.workspace import Workspace
 from servers import Server, serving
 
+UNMEASURED_PROCESSES = True
+
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

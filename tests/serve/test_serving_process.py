@@ -19,6 +19,8 @@ from perovshell.training.train import TrainedModel
 from perovshell.workspace import Workspace
 from servers import Server, serving
 
+UNMEASURED_PROCESSES = True
+
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}
 
 

@@ -40,6 +40,8 @@ from perovshell.training.tracking import track
 from perovshell.training.train import TrainedModel
 from perovshell.workspace import Workspace
 
+UNMEASURED_PROCESSES = True
+
 ROWS = [{"core": "CsPbBr3", "shell": "SiO2"}, {"core": "CsPbI3", "shell": "none"}]
 REFUSED = 2
 
