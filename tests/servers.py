@@ -1,9 +1,10 @@
-"""A service in a process of its own, for tests."""
+"""A service in a process of its own, and a workspace for it, for tests."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from perovshell.training.train import TrainedModel
+from perovshell.workspace import Workspace
+
+
+def workspace_of(trained: TrainedModel, root: Path, version: str | None = None) -> Workspace:
+    """Make a workspace of its own whose champion is a copy of a trained model."""
+    made = Workspace(root)
+    made.prepare()
+    shutil.copytree(trained.folder, made.models / trained.model_id)
+    made.set_champion(trained.model_id, "the first", version)
+    return made
 
 
 @dataclass

@@ -31,7 +31,7 @@ from perovshell.models.folder import read_folder, write_folder
 from perovshell.serve.service.keys import add_key
 from perovshell.training.train import TrainedModel
 from perovshell.workspace import Workspace
-from servers import serving
+from servers import serving, workspace_of
 
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}
 FEW = Limits(rows=3, detailed_rows=2, text=200, body_bytes=2**20)
@@ -68,11 +68,7 @@ def same(found: Sequence[Any], wanted: Sequence[Any]) -> bool:
 
 @pytest.fixture(scope="module")
 def place(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    made = Workspace(tmp_path_factory.mktemp("client"))
-    made.prepare()
-    shutil.copytree(trained.folder, made.models / trained.model_id)
-    made.set_champion(trained.model_id, "the first")
-    return made
+    return workspace_of(trained, tmp_path_factory.mktemp("client"))
 
 
 @pytest.fixture(scope="module")
@@ -280,10 +276,7 @@ def another_model(place: Workspace) -> str:
 def test_a_promotion_between_the_parts_mixes_no_models(
     trained: TrainedModel, model: Model, tmp_path: Path
 ) -> None:
-    place = Workspace(tmp_path / "workspace")
-    place.prepare()
-    shutil.copytree(trained.folder, place.models / trained.model_id)
-    place.set_champion(trained.model_id, "the first")
+    place = workspace_of(trained, tmp_path / "workspace")
     other = another_model(place)
     rows = [{**ROW, "bare_pl_peak_nm": 480.0 + number} for number in range(7)]
     with serving(place.root, tmp_path / "log") as server, Client(server.url) as client:

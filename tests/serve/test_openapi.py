@@ -1,7 +1,5 @@
 """The description of the service is true: what it allows is answered as it says."""
 
-import shutil
-
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +8,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from perovshell.serve.service.app import create_app
 from perovshell.serve.service.source import Champion, Source
-from perovshell.workspace import Workspace
+from servers import workspace_of
 
 EXAMPLES = 6
 OPERATIONS = [
@@ -21,10 +19,7 @@ OPERATIONS = [
 
 @pytest.fixture(scope="module")
 def described(trained, tmp_path_factory):
-    place = Workspace(tmp_path_factory.mktemp("described"))
-    place.prepare()
-    shutil.copytree(trained.folder, place.models / trained.model_id)
-    place.set_champion(trained.model_id, "the first")
+    place = workspace_of(trained, tmp_path_factory.mktemp("described"))
     champion = Champion(Source(place))
     champion.open()
     return schemathesis.openapi.from_asgi("/openapi.json", create_app(champion))

@@ -3,7 +3,6 @@
 import asyncio
 import csv
 import math
-import shutil
 import subprocess
 import sys
 from itertools import cycle, islice, product
@@ -17,8 +16,7 @@ from perovshell.client import AsyncClient, Client
 from perovshell.model import Model
 from perovshell.serve.batch import cell
 from perovshell.training.train import TrainedModel
-from perovshell.workspace import Workspace
-from servers import serving
+from servers import serving, workspace_of
 
 CORES = [
     "CsPbBr3", "CsPbI3", "CsPb(Br0.6I0.4)3", "FAPbBr3", "Cs0.1FA0.9PbI3", "MAPbBr3", "CsPbCl3",
@@ -98,10 +96,7 @@ def by_command_line(folder: Path, model: Path) -> list[dict[str, str]]:
 def test_every_way_gives_the_same_values(
     trained: TrainedModel, model: Model, tmp_path: Path
 ) -> None:
-    place = Workspace(tmp_path / "workspace")
-    place.prepare()
-    shutil.copytree(trained.folder, place.models / trained.model_id)
-    place.set_champion(trained.model_id, "the first")
+    place = workspace_of(trained, tmp_path / "workspace")
     wanted = model.predict(ROWS)
     with serving(place.root, tmp_path / "log") as server:
         assert repr(over_http(server.url)) == repr(wanted)

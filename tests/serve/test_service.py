@@ -24,6 +24,7 @@ from perovshell.serve.service.server import listen, refuse_open_doors
 from perovshell.serve.service.source import Champion, Served, Source
 from perovshell.training.train import TrainedModel
 from perovshell.workspace import Workspace
+from servers import workspace_of
 
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}
 
@@ -31,11 +32,7 @@ ROW = {"core": "CsPbBr3", "shell": "SiO2"}
 @pytest.fixture
 def place(trained: TrainedModel, tmp_path: Path) -> Workspace:
     """A workspace of its own with the champion of the session."""
-    made = Workspace(tmp_path / "workspace")
-    made.prepare()
-    shutil.copytree(trained.folder, made.models / trained.model_id)
-    made.set_champion(trained.model_id, "the first", "7")
-    return made
+    return workspace_of(trained, tmp_path / "workspace", "7")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 from perovshell.model import Model
 from perovshell.training.train import TrainedModel
 from perovshell.workspace import Workspace
-from servers import Server, serving
+from servers import Server, serving, workspace_of
 
 UNMEASURED_PROCESSES = True
 
@@ -26,11 +26,7 @@ ROW = {"core": "CsPbBr3", "shell": "SiO2"}
 
 @pytest.fixture(scope="module")
 def place(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    made = Workspace(tmp_path_factory.mktemp("served"))
-    made.prepare()
-    shutil.copytree(trained.folder, made.models / trained.model_id)
-    made.set_champion(trained.model_id, "the first")
-    return made
+    return workspace_of(trained, tmp_path_factory.mktemp("served"))
 
 
 @pytest.fixture

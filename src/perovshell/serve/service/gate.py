@@ -102,7 +102,7 @@ class Gate:
             await self._app(scope, receive, visit.send)
         except Problem as problem:
             await problem.response()(scope, receive, visit.send)
-        except Exception:
+        except Exception:  # Whatever it is, the client gets a problem and the log the traceback.
             _LOG.exception("request failed", extra={"said": {"id": visit.request_id}})
             if visit.status:
                 raise
