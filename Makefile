@@ -54,7 +54,7 @@ fuzz: $(VENV)/.all
 
 # `uv` makes the lock files; no index address is written into them.
 lock:
-	uv pip compile -q pyproject.toml --extra train --universal --python-version 3.11 \
+	uv pip compile -q pyproject.toml --extra train --extra serve --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 	  -o requirements-run.lock
 	uv pip compile -q pyproject.toml --extra serve --universal --python-version 3.11 \
@@ -62,7 +62,7 @@ lock:
 	  -c requirements-run.lock -o requirements-serve.lock
 	uv pip compile -q pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
-	  -c requirements-run.lock -c requirements-serve.lock -o requirements.lock
+	  -c requirements-run.lock -o requirements.lock
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
