@@ -33,7 +33,7 @@ _KINDS = {
     "encapsulation": "encapsulation",
 }
 """In words, the kinds of effects of the linear model of the lifetime."""
-_OUTPUTS = {"pl": ("pl_peak_nm", "eV"), "plqy": ("plqy_percent", "percent")}
+_OUTPUTS = {"pl": ("pl_peak_nm", "eV", "PL peak"), "plqy": ("plqy_percent", "percent", "PLQY")}
 _METAL = "the core is a metal"
 _SHOWN = 4
 """Groups named in a sentence."""
@@ -66,9 +66,9 @@ class Reason:
 def regression_reason(name: str, predictor: Predictor, request: Request) -> Reason:
     """Say what moved the PL energy (`pl`: eV, in words nm) or the PLQY (`plqy`: percent)."""
     model: RegressionModel = getattr(predictor, name)
-    target, unit = _OUTPUTS[name]
+    target, unit, said = _OUTPUTS[name]
     if request.item.core is not None and request.item.core.is_metal:
-        return _null_reason(target, unit, model.null_value, _METAL)
+        return _null_reason((target, unit, said), model.null_value, _METAL)
     sides = [request.item, request.item.bare]
     matrix = predictor.featurizer.matrix(sides, elements_too=predictor.needs_elements)
     groups = [descriptor.group for descriptor in predictor.featurizer.descriptors]
@@ -82,22 +82,22 @@ def regression_reason(name: str, predictor: Predictor, request: Request) -> Reas
         # To first order a step in energy moves the peak by -peak / energy times that step.
         slope = -EV_NM / (start * (start + sum(moved.values())))
         words = {group: f"{step * slope:+.0f} nm" for group, step in moved.items()}
-        head = f"PL peak, from the literature's mean of {EV_NM / start:.0f} nm"
+        head = f"{said}, from the literature's mean of {EV_NM / start:.0f} nm"
     else:
         words = {group: f"{step:+.1f} points" for group, step in moved.items()}
-        head = f"PLQY, from the literature's mean of {start:.0f} %"
+        head = f"{said}, from the literature's mean of {start:.0f} %"
     return Reason(target, unit, start, moved, _in_words(head, words))
 
 
 def half_life_reason(predictor: Predictor, request: Request, stressor: str) -> Reason:
     """Say what moved the log lifetime (h) under a stressor, in words as factors."""
     model, item = predictor.lifetime, request.item
-    column = f"half_life_h_{column_name(stressor)}"
+    column, said = f"half_life_h_{column_name(stressor)}", f"Half-life under {stressor}"
     is_metal = item.core is not None and item.core.is_metal
     if is_metal or model.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
         log_life = float(model.predict_null(stressor, [bool(item.layers)])[0])
         why = _METAL if is_metal else f"{stressor} has few papers"
-        return _null_reason(column, "log h", log_life, why)
+        return _null_reason((column, "log h", said), log_life, why)
     matrix = predictor.featurizer.matrix([item], elements_too=predictor.needs_elements)
     test = predictor.test_columns(stressor, request.temperature_c)
     row = with_test_columns(matrix, [test])[0]
@@ -115,12 +115,14 @@ def half_life_reason(predictor: Predictor, request: Request, stressor: str) -> R
     start = whole - float(effects.sum()) + trees.expected
     factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
     half = math.exp(start) * math.log(2.0)
-    head = f"Half-life under {stressor}, from a mean of {half:.3g} h"
+    head = f"{said}, from a mean of {half:.3g} h"
     return Reason(column, "log h", start, moved, _in_words(head, factors))
 
 
-def _null_reason(target: str, unit: str, value: float, why: str) -> Reason:
-    return Reason(target, unit, value, {}, f"{target}: answered from the null model, {why}")
+def _null_reason(of: tuple[str, str, str], value: float, why: str) -> Reason:
+    """Return the reason of a null model; `of` is column, unit and name of the target."""
+    column, unit, said = of
+    return Reason(column, unit, value, {}, f"{said}: answered from the null model, {why}")
 
 
 def _regression_moves(
