@@ -23,8 +23,8 @@ from perovshell.backtest import (
     years_of,
 )
 from perovshell.data.dataset import Dataset
-from perovshell.data.formula import shell_text
 from perovshell.data.records import Sample
+from perovshell.data.shells import shell_text
 from perovshell.errors import BacktestLeakError
 from perovshell.model import Model
 from perovshell.serve.objectives import Objectives

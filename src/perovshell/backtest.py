@@ -22,9 +22,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.data.composition import Composition
 from perovshell.data.dataset import Dataset
-from perovshell.data.formula import Composition, shell_text
 from perovshell.data.records import Sample
+from perovshell.data.shells import shell_text
 from perovshell.errors import BacktestLeakError
 from perovshell.model import Model
 from perovshell.serve.objectives import SHELL_PRIOR_PAPERS

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from perovshell.data.formula import MAX_LENGTH, FormulaReader, shell_text
+from perovshell.data.formula import FormulaReader
+from perovshell.data.grammar import MAX_LENGTH
+from perovshell.data.shells import shell_text
 from perovshell.data.tables import bundled_rows, read_table
 from perovshell.errors import FormulaError
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perovshell.data.formula import shell_text
+from perovshell.data.shells import shell_text
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
 from perovshell.serve.lines import Candidate, Ranking

@@ -13,18 +13,25 @@ import math
 import operator
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.data.composition import Composition, CompositionBatch, SampleName, amount_text
+from perovshell.data.grammar import (
+    MAX_LENGTH,
+    SPREADSHEET,
+    collect_terms,
+    refuse_open_amounts,
+    refuse_shape,
+    split_outside_brackets,
+)
 from perovshell.data.ions import ELEMENTS, NONMETALS, WRITTEN_OUT, Ion, Ions
 from perovshell.data.shells import NONE, ShellMaterial, Shells
 from perovshell.data.spelling import Spellings
 from perovshell.data.template import (
     MAX_AMOUNT,
-    MAX_DEPTH,
     MIN_AMOUNT,
     NEUTRAL_WITHIN,
     Amounts,
@@ -34,95 +41,14 @@ from perovshell.data.template import (
 )
 from perovshell.errors import FormulaError
 
-MAX_LENGTH = 200
-"""Longest text read as a formula or a shell."""
 _MAX_TEMPLATES = 100_000
 _FEW = 24
 """Fewer formulas than this are read faster one by one than by arrays."""
 
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _NUMBER = re.compile(r"((?:0|[1-9][0-9]*)(?:\.[0-9]+)?)")
-_OPEN, _CLOSE = "([{", ")]}"
-_SPREADSHEET = "=+-@"
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Composition:
-    """A neutral core, or a core of metals alone.
-
-    Attributes:
-        amounts: Amount of each ion in the formula unit, in the order A, B, X of the ion table.
-        is_metal: Whether it is a core of metals alone.
-        ions: The ions, in the order of `amounts`.
-    """
-
-    amounts: tuple[tuple[str, float], ...]
-    is_metal: bool
-    ions: tuple[Ion, ...]
-
-    @cached_property
-    def formula(self) -> str:
-        """The formula in the standard order and spelling."""
-        return "".join(f"{symbol}{_amount_text(amount)}" for symbol, amount in self.amounts)
-
-    @cached_property
-    def key(self) -> tuple[tuple[str, float], ...]:
-        """Ion fractions to six digits: equal for all spellings of one composition."""
-        total = sum(amount for _, amount in self.amounts)
-        return tuple((symbol, round(amount / total, 6)) for symbol, amount in self.amounts)
-
-    @cached_property
-    def fractions(self) -> dict[str, float]:
-        """Fraction of each ion on its own site; empty for metal cores."""
-        if self.is_metal:
-            return {}
-        totals: dict[str, float] = {}
-        for (_, amount), ion in zip(self.amounts, self.ions, strict=True):
-            totals[ion.site] = totals.get(ion.site, 0.0) + amount
-        return {
-            symbol: amount / totals[ion.site]
-            for (symbol, amount), ion in zip(self.amounts, self.ions, strict=True)
-        }
-
-    def site_fractions(self, site: str) -> dict[str, float]:
-        """Return the fraction of each ion on a site, `A`, `B` or `X`; empty for metal cores."""
-        sites = {ion.symbol: ion.site for ion in self.ions}
-        return {symbol: share for symbol, share in self.fractions.items() if sites[symbol] == site}
-
-
-@dataclass(frozen=True)
-class CompositionBatch:
-    """Compositions as padded arrays, for the bulk path.
-
-    Attributes:
-        species: Index into `FormulaReader.species`, -1 where padded; shape (n, k).
-        amounts: Amount of each species in the formula unit, 0 where padded; shape (n, k).
-        errors: The error of each row that could not be read (its arrays are all padding).
-    """
-
-    species: npt.NDArray[np.int16]
-    amounts: Floats
-    errors: dict[int, FormulaError]
-
-
-@dataclass(frozen=True)
-class SampleName:
-    """A core and its shell layers from the inside out; no layers is bare."""
-
-    core: Composition
-    layers: tuple[ShellMaterial, ...]
-
-    @property
-    def shell(self) -> str:
-        """The layers joined by `|`, or `none`."""
-        return shell_text(self.layers)
-
-
-def shell_text(layers: Sequence[ShellMaterial]) -> str:
-    """Write layers as `inner|outer`; `none` where there are none."""
-    return "|".join(layer.name for layer in layers) or NONE
 
 
 class FormulaReader:
@@ -182,7 +108,7 @@ class FormulaReader:
         Raises:
             FormulaError: There is no shell in it.
         """
-        parts = _split_outside_brackets(text, "@/")
+        parts = split_outside_brackets(text, "@/")
         if len(parts) == 1:
             msg = f"shell of core {text!r}: no shell given; write 'none' for a bare core"
             raise FormulaError(msg)
@@ -199,7 +125,7 @@ class FormulaReader:
         text = text.strip()
         if text.casefold() == NONE:
             return ()
-        _refuse_shape("shell", text)
+        refuse_shape("shell", text)
         return tuple(self._read_layer(layer.strip(), text) for layer in text.split("|"))
 
     def _read_layer(self, layer: str, text: str) -> ShellMaterial:
@@ -296,13 +222,13 @@ class FormulaReader:
             msg = "core: no core given; write a formula such as CsPbBr3"
             raise FormulaError(msg)
         if len(text) > MAX_LENGTH:
-            _refuse_shape("core", text)
+            refuse_shape("core", text)
         parts = _NUMBER.split(text)
         template = self._templates.get(tuple(parts[::2]))
         if template is None:
             text = self._plain(text)
             parts = _NUMBER.split(text)
-            template = self._template(text, _collect_terms(text, self._tokens(text)))
+            template = self._template(text, collect_terms(text, self._tokens(text)))
             if len(self._templates) < _MAX_TEMPLATES:
                 self._templates[tuple(parts[::2])] = template
         return template, parts
@@ -324,8 +250,8 @@ class FormulaReader:
 
     def _tokens(self, text: str) -> list[tuple[str, str]]:
         """Split a formula into (kind, text) tokens: species, number, open, close."""
-        if text[0] in _SPREADSHEET:
-            _refuse_shape("core", text)
+        if text[0] in SPREADSHEET:
+            refuse_shape("core", text)
         tokens: list[tuple[str, str]] = []
         for match in self._token.finditer(text):
             kind = str(match.lastgroup)
@@ -339,8 +265,8 @@ class FormulaReader:
         return tokens
 
     def _refuse_sign(self, text: str, token: str) -> None:
-        _refuse_shape("core", text)
-        _refuse_open_amounts(text)
+        refuse_shape("core", text)
+        refuse_open_amounts(text)
         msg = (
             f"core {text!r}: {token!r} is neither an element nor a known organic ion "
             f"({', '.join(sorted(self.ions.organics))}); nearest known: {self._nearest_core(text)}"
@@ -388,7 +314,7 @@ class FormulaReader:
     def atoms_text(self, composition: Composition) -> str:
         """Return the formula in elements alone, without brackets."""
         atoms = self.atoms(composition)
-        return "".join(f"{element}{_amount_text(count)}" for element, count in atoms.items())
+        return "".join(f"{element}{amount_text(count)}" for element, count in atoms.items())
 
     # The bulk path ---------------------------------------------------------------------------
 
@@ -498,115 +424,6 @@ def _refuse_sites(text: str, template: Template) -> None:
         raise FormulaError(msg)
 
 
-def _refuse_shape(what: str, text: str) -> None:
-    if len(text) > MAX_LENGTH:
-        msg = f"{what} {text[:20]!r}...: {len(text)} characters, at most {MAX_LENGTH} are read"
-        raise FormulaError(msg)
-    if text.startswith(tuple(_SPREADSHEET)):
-        msg = f"{what} {text!r}: begins with {text[0]!r} like a spreadsheet formula"
-        raise FormulaError(msg)
-    if what == "core" and any(letter.isspace() for letter in text):
-        msg = f"{what} {text!r}: blanks inside a formula"
-        raise FormulaError(msg)
-
-
-_OPEN_AMOUNT = re.compile(r"[xyzδ](?![a-z])|(?<![a-zA-Z])[nm](?![a-z])|X(?!e)")
-
-
-def _refuse_open_amounts(text: str) -> None:
-    """Refuse what leaves an amount open, naming the sign that does."""
-    if "|" in text:
-        msg = f"core {text!r}: '|' joins shell layers; write them in the shell cell"
-        raise FormulaError(msg)
-    if "@" in text:
-        msg = f"core {text!r}: '@' joins core and shell; such a name needs an empty shell cell"
-        raise FormulaError(msg)
-    negative = re.search(r"-\d", text)
-    if negative and not re.search(r"-\d*\.?\d*[a-zδ]", text):
-        msg = f"core {text!r}: negative amount {negative[0]!r}; amounts are above 0"
-        raise FormulaError(msg)
-    for sign in "/,;:~±<>-–":
-        if sign in text:
-            msg = (
-                f"core {text!r}: {sign!r} leaves an amount open; write each amount as a decimal, "
-                f"as in CsPb(Br0.5I0.5)3"
-            )
-            raise FormulaError(msg)
-    unknown = _OPEN_AMOUNT.search(text)
-    if unknown:
-        msg = (
-            f"core {text!r}: {unknown[0]!r} is no element and leaves the composition open; "
-            f"write each ion with its amount, as in CsPb(Br0.5I0.5)3"
-        )
-        raise FormulaError(msg)
-
-
-def _collect_terms(text: str, tokens: list[tuple[str, str]]) -> dict[str, list[tuple[int, ...]]]:
-    """Resolve brackets: each species gets the index tuples of the numbers to multiply."""
-    stack: list[list[tuple[str, tuple[int, ...]]]] = [[]]
-    brackets: list[str] = []
-    pending: list[tuple[str, tuple[int, ...]]] = []
-    count = 0
-    for kind, token in tokens:
-        if kind == "number":
-            if not pending:
-                msg = f"core {text!r}: number {token} does not follow an ion or a bracket"
-                raise FormulaError(msg)
-            pending = [(symbol, (*term, count)) for symbol, term in pending]
-            stack[-1].extend(pending)
-            pending = []
-            count += 1
-            continue
-        stack[-1].extend(pending)
-        pending = []
-        if kind == "species":
-            pending = [(token, ())]
-        elif kind == "open":
-            stack.append([])
-            brackets.append(token)
-        else:
-            pending = _closed_group(text, token, stack, brackets)
-    stack[-1].extend(pending)
-    if brackets:
-        msg = f"core {text!r}: bracket {brackets[-1]!r} is not closed"
-        raise FormulaError(msg)
-    terms: dict[str, list[tuple[int, ...]]] = {}
-    for symbol, term in stack[0]:
-        if len(term) > MAX_DEPTH:
-            msg = f"core {text!r}: amounts in brackets deeper than {MAX_DEPTH}; multiply them out"
-            raise FormulaError(msg)
-        terms.setdefault(symbol, []).append(term)
-    return terms
-
-
-def _closed_group(
-    text: str,
-    token: str,
-    stack: list[list[tuple[str, tuple[int, ...]]]],
-    brackets: list[str],
-) -> list[tuple[str, tuple[int, ...]]]:
-    if not brackets or _OPEN.index(brackets[-1]) != _CLOSE.index(token):
-        msg = f"core {text!r}: bracket {token!r} closes nothing"
-        raise FormulaError(msg)
-    brackets.pop()
-    group = stack.pop()
-    if not group:
-        msg = f"core {text!r}: empty brackets"
-        raise FormulaError(msg)
-    return group
-
-
-def _split_outside_brackets(text: str, signs: str) -> list[str]:
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter in _OPEN) - (letter in _CLOSE)
-        if letter in signs and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return parts
-
-
 def _common_divisor(amounts: Sequence[float], ions: Sequence[Ion]) -> float:
     """Return what reduces Cs2Pb2Br6 to CsPbBr3; 1 where B-site charges differ (Cs2AgInCl6)."""
     charges = {ion.charges for ion in ions if ion.site == "B"}
@@ -617,39 +434,3 @@ def _common_divisor(amounts: Sequence[float], ions: Sequence[Ion]) -> float:
     if len(charges) > 1 or not integral or 0 in whole:
         return 1.0
     return float(math.gcd(*whole))
-
-
-def _amount_text(amount: float) -> str:
-    text = f"{amount:.9f}".rstrip("0").rstrip(".")
-    return "" if text == "1" else text
-
-
-_ELEMENT_TOKEN = re.compile(r"([A-Z][a-z]?)|(\d+(?:\.\d+)?)|([()])")
-
-
-def element_amounts(formula: str) -> dict[str, float]:
-    """Count the elements of a formula of the shell table, brackets included.
-
-    Args:
-        formula: A plain formula such as `Zn(C4H5N2)2`.
-
-    Raises:
-        FormulaError: The formula has a sign that is neither element, number nor bracket.
-    """
-    tokens: list[tuple[str, str]] = []
-    numbers: list[float] = []
-    for symbol, number, bracket in _ELEMENT_TOKEN.findall(formula):
-        if symbol:
-            tokens.append(("species", symbol))
-        elif number:
-            tokens.append(("number", number))
-            numbers.append(float(number))
-        else:
-            tokens.append(("open" if bracket == "(" else "close", bracket))
-    if "".join(token for _, token in tokens) != formula:
-        msg = f"formula {formula!r}: only elements, decimals and brackets are read"
-        raise FormulaError(msg)
-    return {
-        symbol: sum(math.prod(numbers[index] for index in term) for term in terms)
-        for symbol, terms in _collect_terms(formula, tokens).items()
-    }

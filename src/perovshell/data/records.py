@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from perovshell.data.formula import Composition
+from perovshell.data.composition import Composition
 from perovshell.data.shells import ShellMaterial
 from perovshell.data.targets import Interval, Reading, gain_interval
 

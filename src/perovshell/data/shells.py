@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from perovshell.data.spelling import Spellings
@@ -114,3 +114,8 @@ def _material(row: Row, reference: Row) -> ShellMaterial:
 
 def _number(text: str) -> float:
     return float(text) if text else math.nan
+
+
+def shell_text(layers: Sequence[ShellMaterial]) -> str:
+    """Write layers as `inner|outer`; `none` where there are none."""
+    return "|".join(layer.name for layer in layers) or NONE

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from perovshell.data import vocabulary as words
-from perovshell.data.formula import FormulaReader, shell_text
+from perovshell.data.formula import FormulaReader
+from perovshell.data.shells import shell_text
 from perovshell.data.tables import Row
 from perovshell.data.targets import TIME_TO_FAILURE
 from perovshell.errors import Fault, FormulaError

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import CompositionBatch, FormulaReader
+from perovshell.data.composition import CompositionBatch
+from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import ShellMaterial
 from perovshell.data.vocabulary import (
     ENCAPSULATIONS,

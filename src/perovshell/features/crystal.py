@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import CompositionBatch, FormulaReader
+from perovshell.data.composition import CompositionBatch
+from perovshell.data.formula import FormulaReader
 from perovshell.data.tables import Row
 from perovshell.features.descriptor import (
     GOLDSCHMIDT,

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import Composition, CompositionBatch, FormulaReader
+from perovshell.data.composition import Composition, CompositionBatch
+from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import ELEMENTS, Ions
 from perovshell.data.shells import ShellMaterial, Shells
 from perovshell.data.tables import Row, bundled_rows

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import element_amounts
+from perovshell.data.grammar import element_amounts
 from perovshell.data.ions import ELEMENTS
 from perovshell.data.shells import PROPERTIES, ShellMaterial
 from perovshell.features import elements

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import CompositionBatch, shell_text
+from perovshell.data.composition import CompositionBatch
+from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Layers, Places
 from perovshell.models.evidence import NAME_JOINT
 from perovshell.models.outputs import Wishes

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import Composition, CompositionBatch, FormulaReader, shell_text
-from perovshell.data.shells import ShellMaterial
+from perovshell.data.composition import Composition, CompositionBatch
+from perovshell.data.formula import FormulaReader
+from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.features.featurizer import Combination
 
 Floats = npt.NDArray[np.float64]

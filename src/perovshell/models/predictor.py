@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import CompositionBatch
+from perovshell.data.composition import CompositionBatch
 from perovshell.data.targets import EV_NM
 from perovshell.data.vocabulary import STRESSORS, column_name
 from perovshell.features.featurizer import Combination, Featurizer

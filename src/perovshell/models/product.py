@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import CompositionBatch
+from perovshell.data.composition import CompositionBatch
 from perovshell.data.shells import ShellMaterial
 from perovshell.data.targets import EV_NM
 from perovshell.data.vocabulary import column_name

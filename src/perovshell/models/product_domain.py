@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import shell_text
-from perovshell.data.shells import ShellMaterial
+from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.features.featurizer import Combination
 from perovshell.models.evidence import (
     FEW_PAPERS,

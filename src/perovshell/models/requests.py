@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import Composition, CompositionBatch, FormulaReader
+from perovshell.data.composition import Composition, CompositionBatch
+from perovshell.data.formula import FormulaReader
 from perovshell.data.vocabulary import TREATMENTS
 from perovshell.errors import FormulaError, InputError
 from perovshell.features.combinations import Combinations, Contexts, Layers, Places

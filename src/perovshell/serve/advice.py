@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import shell_text
+from perovshell.data.shells import shell_text
 from perovshell.models.stability import GAIN_PRIOR_SD
 from perovshell.models.targets import RegressionModel
 from perovshell.serve.chances import normal_cdf, normal_quantile, outcomes

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import shell_text
+from perovshell.data.shells import shell_text
 from perovshell.data.targets import EV_NM
 from perovshell.features.featurizer import Combination
 from perovshell.models.conformal import Scores

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from perovshell.data.formula import Composition, FormulaReader
+from perovshell.data.composition import Composition
+from perovshell.data.formula import FormulaReader
 from perovshell.errors import DesignSpaceError, FormulaError
 from perovshell.serve.checks import (
     check_keys,

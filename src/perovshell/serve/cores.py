@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import Composition, CompositionBatch, FormulaReader
+from perovshell.data.composition import Composition, CompositionBatch
+from perovshell.data.formula import FormulaReader
 from perovshell.data.template import NEUTRAL_WITHIN
 
 Floats = npt.NDArray[np.float64]

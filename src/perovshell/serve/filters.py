@@ -10,7 +10,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import CompositionBatch, shell_text
+from perovshell.data.composition import CompositionBatch
+from perovshell.data.shells import shell_text
 from perovshell.errors import FormulaError
 from perovshell.features.featurizer import Combination, Featurizer
 from perovshell.models.product import CoreSide

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from perovshell.data.formula import shell_text
+from perovshell.data.shells import shell_text
 from perovshell.data.vocabulary import STRESSORS, column_name
 from perovshell.features.featurizer import Combination
 from perovshell.models.evidence import Neighbour

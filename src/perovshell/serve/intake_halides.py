@@ -15,7 +15,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from perovshell.data.formula import Composition, FormulaReader
+from perovshell.data.composition import Composition
+from perovshell.data.formula import FormulaReader
 from perovshell.data.records import Sample
 from perovshell.data.tables import bundled_rows
 from perovshell.data.targets import energy_ev

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import shell_text
+from perovshell.data.shells import shell_text
 from perovshell.features.featurizer import Combination
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour

@@ -22,8 +22,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import shell_text
-from perovshell.data.shells import NONE, ShellMaterial
+from perovshell.data.shells import NONE, ShellMaterial, shell_text
 from perovshell.data.targets import EV_NM
 from perovshell.data.vocabulary import column_name
 from perovshell.model import Model

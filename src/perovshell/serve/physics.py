@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import element_amounts
+from perovshell.data.grammar import element_amounts
 from perovshell.data.shells import ShellMaterial
 
 Floats = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import shell_text
+from perovshell.data.shells import shell_text
 from perovshell.features.featurizer import Combination
 from perovshell.models.predictor import Predictor
 from perovshell.models.request import Request

@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.formula import CompositionBatch, shell_text
+from perovshell.data.composition import CompositionBatch
+from perovshell.data.shells import shell_text
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
 from perovshell.models.outputs import DEFAULT_COVERAGE

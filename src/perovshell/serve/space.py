@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from perovshell.data.formula import FormulaReader, shell_text
-from perovshell.data.shells import ShellMaterial
+from perovshell.data.formula import FormulaReader
+from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.errors import DesignSpaceError
 from perovshell.features.featurizer import Combination
 from perovshell.models.outputs import Wishes

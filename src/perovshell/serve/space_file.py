@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from perovshell.data.formula import FormulaReader, shell_text
-from perovshell.data.shells import ShellMaterial
+from perovshell.data.formula import FormulaReader
+from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, MORPHOLOGIES, STRESSORS, STRUCTURES
 from perovshell.errors import DesignSpaceError, FormulaError
 from perovshell.models.request import INPUT_NUMBERS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from perovshell.data.formula import MAX_LENGTH
+from perovshell.data.grammar import MAX_LENGTH
 
 ROWS: Final = 10_000
 """Rows of one prediction request."""

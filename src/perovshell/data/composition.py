@@ -1,0 +1,93 @@
+"""Compositions: what a formula means, one by one and as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.ions import Ion
+from perovshell.data.shells import ShellMaterial, shell_text
+from perovshell.errors import FormulaError
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A neutral core, or a core of metals alone.
+
+    Attributes:
+        amounts: Amount of each ion in the formula unit, in the order A, B, X of the ion table.
+        is_metal: Whether it is a core of metals alone.
+        ions: The ions, in the order of `amounts`.
+    """
+
+    amounts: tuple[tuple[str, float], ...]
+    is_metal: bool
+    ions: tuple[Ion, ...]
+
+    @cached_property
+    def formula(self) -> str:
+        """The formula in the standard order and spelling."""
+        return "".join(f"{symbol}{amount_text(amount)}" for symbol, amount in self.amounts)
+
+    @cached_property
+    def key(self) -> tuple[tuple[str, float], ...]:
+        """Ion fractions to six digits: equal for all spellings of one composition."""
+        total = sum(amount for _, amount in self.amounts)
+        return tuple((symbol, round(amount / total, 6)) for symbol, amount in self.amounts)
+
+    @cached_property
+    def fractions(self) -> dict[str, float]:
+        """Fraction of each ion on its own site; empty for metal cores."""
+        if self.is_metal:
+            return {}
+        totals: dict[str, float] = {}
+        for (_, amount), ion in zip(self.amounts, self.ions, strict=True):
+            totals[ion.site] = totals.get(ion.site, 0.0) + amount
+        return {
+            symbol: amount / totals[ion.site]
+            for (symbol, amount), ion in zip(self.amounts, self.ions, strict=True)
+        }
+
+    def site_fractions(self, site: str) -> dict[str, float]:
+        """Return the fraction of each ion on a site, `A`, `B` or `X`; empty for metal cores."""
+        sites = {ion.symbol: ion.site for ion in self.ions}
+        return {symbol: share for symbol, share in self.fractions.items() if sites[symbol] == site}
+
+
+@dataclass(frozen=True)
+class CompositionBatch:
+    """Compositions as padded arrays, for the bulk path.
+
+    Attributes:
+        species: Index into `FormulaReader.species`, -1 where padded; shape (n, k).
+        amounts: Amount of each species in the formula unit, 0 where padded; shape (n, k).
+        errors: The error of each row that could not be read (its arrays are all padding).
+    """
+
+    species: npt.NDArray[np.int16]
+    amounts: Floats
+    errors: dict[int, FormulaError]
+
+
+@dataclass(frozen=True)
+class SampleName:
+    """A core and its shell layers from the inside out; no layers is bare."""
+
+    core: Composition
+    layers: tuple[ShellMaterial, ...]
+
+    @property
+    def shell(self) -> str:
+        """The layers joined by `|`, or `none`."""
+        return shell_text(self.layers)
+
+
+def amount_text(amount: float) -> str:
+    """Write an amount as it stands behind an ion: nothing for 1."""
+    text = f"{amount:.9f}".rstrip("0").rstrip(".")
+    return "" if text == "1" else text
