@@ -10,7 +10,7 @@ from pathlib import Path
 
 import perovshell
 from perovshell.model import Model
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 SHELLS = ("SiO2", "ZrO2", "PMMA", "CdS|Al2O3", "PS", "TiO2", "Cs4PbBr6", "none")
 

@@ -20,18 +20,18 @@ from sklearn.ensemble import (
 
 from perovshell.data.dataset import Dataset
 from perovshell.models.boosting import BoostConfig, fit_bounded
-from perovshell.training.figures import PaperBootstrap
-from perovshell.training.folds import folds_of
-from perovshell.training.learners import (
+from perovshell.training.fit.learners import (
     BOOSTERS,
     bounded_error,
     bounds_in_unit,
     fit_prior,
     to_unit,
 )
-from perovshell.training.nested import Rows, paper_splits
-from perovshell.training.problems import RegressionProblem
+from perovshell.training.fit.problems import RegressionProblem
 from perovshell.training.train import problems_of
+from perovshell.training.validation.figures import PaperBootstrap
+from perovshell.training.validation.folds import folds_of
+from perovshell.training.validation.nested import Rows, paper_splits
 
 FOLDS, INNER_FOLDS, JOBS = 20, 5, 2
 OURS: Final = "XGBoost, pseudo-Huber with bounds (the default)"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from _bench import median_ms, rows, seconds, trained_workspace
 
-from perovshell.registry import connect
+from perovshell.workspace.registry import connect
 
 WARM, ASKED, ROUNDS, COLD = 50, 200, 5, 9
 

@@ -20,8 +20,8 @@ from _bench import seconds, trained_workspace
 import perovshell
 from perovshell.features.featurizer import Combination
 from perovshell.model import Model
-from perovshell.serve.ranking import Run, rank
-from perovshell.serve.space import DesignSpace
+from perovshell.serve.ranking.ranking import Run, rank
+from perovshell.serve.space.space import DesignSpace
 
 ROUNDS, ONE_BY_ONE, BATCH = 3, 300, 100_000
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from _bench import trained_workspace
 from _load import Load, Reply, apart, drive, free_port, post, row, running
 
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 ROUNDS, OURS, THEIRS = 5, 4000, 300
 """Rounds, and single requests of a round."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from _whole import State
 
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 STAGES: Final = {
     "training the challenger": 4.0, "comparing": 1.0, "registering": 4.0, "promoting": 0.3,

@@ -7,14 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from perovshell.championship import align
 from perovshell.errors import PerovshellError
 from perovshell.model import Model
 from perovshell.models.folder import read_folder
-from perovshell.papers import PaperStore
-from perovshell.promotions import Promotion
-from perovshell.registry import CHAMPION, NAME, Version, download, tracking, version_with, versions
-from perovshell.workspace import Workspace
+from perovshell.workspace.championship import align
+from perovshell.workspace.papers import PaperStore
+from perovshell.workspace.promotions import Promotion
+from perovshell.workspace.registry import (
+    CHAMPION,
+    NAME,
+    Version,
+    download,
+    tracking,
+    version_with,
+    versions,
+)
+from perovshell.workspace.workspace import Workspace
 
 _TAGS = {"model_id", "dataset_hash"}
 _VERDICT_TAGS = {"promote", "verdict"}

@@ -29,7 +29,7 @@ from _load import MEDIA, SHELLS, STRUCTURES, Reply, drive, free_port, post, row,
 from perovshell.data.dataset import Dataset
 from perovshell.models.request import INPUT_COLUMNS, INPUT_NUMBERS
 from perovshell.training.train import QUICK, train
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 CONNECTIONS: Final = 2
 """So few that a request hardly waits for another: its time is its own."""

@@ -31,14 +31,14 @@ from typing import Final
 from _ring import Command, Rehearsal, Ring
 from _whole import Found, State, check, check_finished
 
-from perovshell.championship import align, promote
 from perovshell.data.dataset import TABLES, Dataset
 from perovshell.data.paper_entry import COLUMNS
 from perovshell.data.paper_file import to_yaml
-from perovshell.papers import PaperStore
 from perovshell.training.tracking import track
 from perovshell.training.train import QUICK, train
-from perovshell.workspace import Workspace
+from perovshell.workspace.championship import align, promote
+from perovshell.workspace.papers import PaperStore
+from perovshell.workspace.workspace import Workspace
 
 SIDE_BY_SIDE: Final = 2
 TURNS: Final = (

@@ -31,7 +31,7 @@ from _load import PATIENCE, Reply, drive, free_port, post, row, running, told
 from perovshell.data.dataset import Dataset
 from perovshell.model import Model
 from perovshell.training.train import QUICK, train
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 MODELS: Final = 3
 SIZES: Final = (*[1] * 40, 3, 8, 700)

@@ -10,7 +10,7 @@ from perovshell.data.dataset import Dataset
 from perovshell.features.featurizer import Featurizer
 from perovshell.model import Model
 from perovshell.training.train import QUICK, TrainedModel, train
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 
 @pytest.fixture(scope="module", autouse=True)

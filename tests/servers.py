@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perovshell.training.train import TrainedModel
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 
 def workspace_of(trained: TrainedModel, root: Path, version: str | None = None) -> Workspace:

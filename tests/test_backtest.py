@@ -27,8 +27,8 @@ from perovshell.data.records import Sample
 from perovshell.data.shells import shell_text
 from perovshell.errors import BacktestLeakError
 from perovshell.model import Model
-from perovshell.serve.objectives import Objectives
-from perovshell.serve.prospects import Prospects
+from perovshell.serve.ranking.objectives import Objectives
+from perovshell.serve.ranking.prospects import Prospects
 from perovshell.standing import (
     GROUPS,
     RANKINGS,

@@ -13,7 +13,7 @@ import pytest
 
 import perovshell
 from perovshell.data.tables import bundled_rows
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 LITERATURE = Path(perovshell.__file__).parent / "data" / "literature"
 

@@ -30,7 +30,7 @@ from perovshell.model import Model
 from perovshell.models.folder import read_folder, write_folder
 from perovshell.serve.service.keys import add_key
 from perovshell.training.train import TrainedModel
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 from servers import serving, workspace_of
 
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}

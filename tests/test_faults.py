@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from perovshell.championship import align, promote, roll_back
 from perovshell.cli import main
 from perovshell.data.dataset import TABLES, Dataset
 from perovshell.data.paper_entry import COLUMNS
 from perovshell.data.paper_file import to_yaml
 from perovshell.errors import WorkspaceError
 from perovshell.models.folder import read_folder, write_folder
-from perovshell.papers import PaperStore
-from perovshell.registry import CHAMPION, NAME, tracking, version_with
 from perovshell.training.tracking import track
 from perovshell.training.train import QUICK, TrainedModel, train
-from perovshell.workspace import Workspace
+from perovshell.workspace.championship import align, promote, roll_back
+from perovshell.workspace.papers import PaperStore
+from perovshell.workspace.registry import CHAMPION, NAME, tracking, version_with
+from perovshell.workspace.workspace import Workspace
 
 ADDED, NEW = "hu2018", "leng2018"
 LOCKS = {".models.lock", ".papers.lock"}

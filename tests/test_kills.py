@@ -13,11 +13,11 @@ from types import ModuleType
 import pytest
 
 from perovshell.data.dataset import Dataset
-from perovshell.papers import PaperStore
-from perovshell.registry import NAME, tracking
 from perovshell.training.tracking import track
 from perovshell.training.train import TrainedModel
-from perovshell.workspace import Workspace
+from perovshell.workspace.papers import PaperStore
+from perovshell.workspace.registry import NAME, tracking
+from perovshell.workspace.workspace import Workspace
 
 UNMEASURED_PROCESSES = True
 

@@ -15,7 +15,7 @@ from perovshell.errors import PerovshellError
 if TYPE_CHECKING:
     from perovshell.model import Model, load
     from perovshell.models.outputs import Wishes
-    from perovshell.serve.ranking import rank
+    from perovshell.serve.ranking.ranking import rank
 
 __all__ = ["Model", "PerovshellError", "Wishes", "__version__", "load", "rank"]
 
@@ -31,7 +31,7 @@ def __getattr__(name: str) -> Any:
 
         return outputs.Wishes
     if name == "rank":
-        from perovshell.serve import ranking
+        from perovshell.serve.ranking import ranking
 
         return ranking.rank
     if name == "__version__":

@@ -28,9 +28,9 @@ from perovshell.data.records import Sample
 from perovshell.data.shells import shell_text
 from perovshell.errors import BacktestLeakError
 from perovshell.model import Model
-from perovshell.serve.objectives import SHELL_PRIOR_PAPERS
-from perovshell.serve.scoring import Options, Scorer
-from perovshell.serve.space import DesignSpace
+from perovshell.serve.ranking.objectives import SHELL_PRIOR_PAPERS
+from perovshell.serve.ranking.scoring import Options, Scorer
+from perovshell.serve.space.space import DesignSpace
 from perovshell.standing import (
     FEWEST_TESTED,
     FEWEST_TRAINED,
@@ -41,8 +41,8 @@ from perovshell.standing import (
     Year,
     standing,
 )
-from perovshell.training.nested import FITTED, Problems, Settings
 from perovshell.training.train import recorded_settings, train
+from perovshell.training.validation.nested import FITTED, Problems, Settings
 
 Floats = npt.NDArray[np.float64]
 

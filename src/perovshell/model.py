@@ -18,8 +18,8 @@ from perovshell.models.outputs import (
     Wishes,
 )
 from perovshell.models.predictor import Predictor
-from perovshell.registry import download
-from perovshell.workspace import Workspace
+from perovshell.workspace.registry import download
+from perovshell.workspace.workspace import Workspace
 
 _REQUIRED = ("core", "shell")
 

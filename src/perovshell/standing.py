@@ -11,8 +11,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.training.figures import PaperBootstrap, concordance
-from perovshell.training.problems import unit_weights
+from perovshell.files import jsonable
+from perovshell.training.fit.problems import unit_weights
+from perovshell.training.validation.figures import PaperBootstrap, concordance
 
 Floats = npt.NDArray[np.float64]
 
@@ -139,7 +140,7 @@ class Backtest:
         """Return JSON data; unknown numbers are None."""
         rules = {"good_percent": GOOD_PERCENT, "wishes": WISHES}
         years = [{**asdict(own), "figures": figures(own.published)} for own in self.years]
-        found: dict[str, Any] = _plain(
+        found: dict[str, Any] = jsonable(
             {**asdict(self), **rules, "years": years, "figures": figures(self.published)}
         )
         return found
@@ -194,15 +195,6 @@ def _over(found: Mapping[str, Figure], key: str) -> list[str]:
 
 def _papers(count: int) -> str:
     return f"{count} paper{'' if count == 1 else 's'}"
-
-
-def _plain(value: Any) -> Any:
-    value = asdict(value) if isinstance(value, Figure) else value
-    if isinstance(value, Mapping):
-        return {str(key): _plain(own) for key, own in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(own) for own in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 # Figures -------------------------------------------------------------------------------------

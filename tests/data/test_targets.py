@@ -93,6 +93,9 @@ def test_fraction(reading, fraction):
         pytest.param(remnant(10, 0), (0.0, 2.556), id="nothing-left"),
         pytest.param(remnant(10, 2.9), (0.0, 3.317), id="lower-end-below-1-percent"),
         pytest.param(remnant(10, 4), (2.556, 3.554), id="lower-end-above-1-percent"),
+        pytest.param(remnant(10, 1, ">"), (0.0, INF), id="lower-end-of-1-percent"),
+        pytest.param(remnant(10, 99, "<"), (0.0, INF), id="upper-end-of-99-percent"),
+        pytest.param(remnant(10, 98.9, "<"), (0.0, 904.1), id="upper-end-below-99-percent"),
         pytest.param(remnant(10, 100, "<"), (0.0, INF), id="says-nothing"),
         pytest.param(failure(12), (10.0, 14.4), id="time-to-failure"),
         pytest.param(failure(12, "~"), (10.0, 14.4), id="about-time-to-failure"),
@@ -156,6 +159,10 @@ def test_gain_of_two_samples_that_are_both_gone_may_be_anything():
 
 
 # Intervals -----------------------------------------------------------------------------------
+
+
+def test_a_point_is_an_interval():
+    assert ends(Interval(2, 2)) == (2, 2)
 
 
 @pytest.mark.parametrize(("low", "high"), [(2, 1), (-1, 1), (NAN, 1), (1, NAN)])

@@ -8,7 +8,7 @@ import pytest
 from perovshell.data.dataset import Dataset
 from perovshell.features.descriptor import BLOCKS
 from perovshell.features.featurizer import Combination, Featurizer
-from perovshell.training.problems import combination_of
+from perovshell.training.fit.problems import combination_of
 
 
 def combination(featurizer: Featurizer, core: str, shell: str, **known: object) -> Combination:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from perovshell.models.folder import TARGETS
 from perovshell.training.gate import judge, surprise
-from perovshell.training.marks import Marks, Validated
+from perovshell.training.validation.marks import Marks, Validated
 from perovshell.training.verdict import FEWEST_PAPERS, NAMES, Changes, Footprint, Verdict
 
 KNOWN = 20

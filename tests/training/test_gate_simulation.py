@@ -14,7 +14,7 @@ from perovshell.training.gate_simulation import (
     gate_power,
     spoilt,
 )
-from perovshell.training.nested import Settings
+from perovshell.training.validation.nested import Settings
 
 SHORT = Settings(folds=4, repeats=1, boosters=1, jobs=1)
 

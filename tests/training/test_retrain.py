@@ -14,7 +14,7 @@ from perovshell.data.dataset import TABLES, Dataset
 from perovshell.data.paper_entry import COLUMNS
 from perovshell.data.paper_file import to_yaml
 from perovshell.model import Model
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 HELD_BACK = ("hu2018", "li2018", "lin2024")
 

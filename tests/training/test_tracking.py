@@ -18,11 +18,16 @@ import numpy as np
 import pytest
 
 import perovshell
-from perovshell.championship import align, known_models, promote, roll_back
 from perovshell.errors import WorkspaceError
 from perovshell.model import Model
 from perovshell.models.folder import read_folder, write_folder
-from perovshell.registry import (
+from perovshell.serve.batch import cell
+from perovshell.training.gate import judge
+from perovshell.training.tracking import Registered, settings_tag, track
+from perovshell.training.train import TrainedModel
+from perovshell.training.verdict import Verdict
+from perovshell.workspace.championship import align, known_models, promote, roll_back
+from perovshell.workspace.registry import (
     CHALLENGER,
     CHAMPION,
     NAME,
@@ -32,12 +37,7 @@ from perovshell.registry import (
     version_with,
     versions,
 )
-from perovshell.serve.batch import cell
-from perovshell.training.gate import judge
-from perovshell.training.tracking import Registered, settings_tag, track
-from perovshell.training.train import TrainedModel
-from perovshell.training.verdict import Verdict
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 SYSTEMS = Path(__file__).parent.parent / "data" / "systems.csv"
 OWNER = "perovshell.workspace"

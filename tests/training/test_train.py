@@ -8,8 +8,8 @@ import pytest
 
 from perovshell.data.dataset import Dataset
 from perovshell.models.card import card_lines
-from perovshell.training.nested import Settings
 from perovshell.training.train import QUICK, TrainedModel, train
+from perovshell.training.validation.nested import Settings
 
 
 def contents(folder: Path) -> dict[str, bytes]:

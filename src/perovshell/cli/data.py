@@ -9,7 +9,7 @@ import typer
 
 from perovshell.cli.options import DataOption, WorkspaceOption, dataset_in_use, read_dataset
 from perovshell.errors import DatasetError, InputError
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 commands = typer.Typer(help="Look at the literature dataset, remove papers.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def check(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Check a dataset folder, or the data in use, and list all faults at once."""
-    from perovshell.papers import PaperStore
+    from perovshell.workspace.papers import PaperStore
 
     if folder is None:
         in_use = PaperStore(Workspace.locate(workspace)).in_use(read_dataset(None))
@@ -45,7 +45,7 @@ def show(
 ) -> None:
     """Show the samples and stability tests of one paper, and what it said before."""
     from perovshell.data.summary import paper_lines
-    from perovshell.papers import PaperStore
+    from perovshell.workspace.papers import PaperStore
 
     place = Workspace.locate(workspace)
     dataset, versions = dataset_in_use(place, None), PaperStore(place).versions(paper)
@@ -75,7 +75,7 @@ def remove(
     data: DataOption = None,
 ) -> None:
     """Take a paper out of the data: retracted, wrong, not wanted. What it said is kept."""
-    from perovshell.papers import PaperStore
+    from perovshell.workspace.papers import PaperStore
 
     place, base = Workspace.locate(workspace), read_dataset(data)
     store = PaperStore(place)

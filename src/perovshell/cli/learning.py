@@ -22,11 +22,11 @@ from perovshell.cli.options import (
     read_dataset,
 )
 from perovshell.errors import InputError
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from perovshell.adding import Proposal
-    from perovshell.inbox import Taken
+    from perovshell.intake.adding import Proposal
+    from perovshell.intake.inbox import Taken
     from perovshell.training.retrain import Retraining
 
 commands = typer.Typer()
@@ -55,7 +55,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Check a paper, show how it was understood, and add it to the data."""
-    from perovshell import adding
+    from perovshell.intake import adding
 
     place = Workspace.locate(workspace)
     base = read_dataset(data)
@@ -135,9 +135,9 @@ def retrain(
     as_json: JsonOption = False,
 ) -> None:
     """Train on all papers, compare with the champion, promote what is not worse."""
-    from perovshell.inbox import take_in
+    from perovshell.intake.inbox import take_in
     from perovshell.training import retrain as retraining
-    from perovshell.training.nested import FITTED
+    from perovshell.training.validation.nested import FITTED
 
     if dry_run and inbox is not None:
         msg = "retrain: --inbox takes papers in, --dry-run changes nothing: give one of them"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from perovshell.cli.options import JsonOption, WaitOption, WorkspaceOption
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 commands = typer.Typer(help="Look at the trained models, promote, go back.", no_args_is_help=True)
 
@@ -16,7 +16,7 @@ commands = typer.Typer(help="Look at the trained models, promote, go back.", no_
 @commands.command("list")
 def list_models(*, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the models of the workspace and of its registry: version, data, champion."""
-    from perovshell.championship import known_models
+    from perovshell.workspace.championship import known_models
 
     place = Workspace.locate(workspace)
     models, champion = known_models(place), place.champion_id
@@ -43,9 +43,9 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show the card of a model: its data, its validation, its limits."""
-    from perovshell.championship import resolve
     from perovshell.model import load
     from perovshell.models.card import card_lines
+    from perovshell.workspace.championship import resolve
 
     place = Workspace.locate(workspace)
     folder = place.models / resolve(place, name)[0] if name else None
@@ -67,7 +67,7 @@ def promote(
     wait: WaitOption = False,
 ) -> None:
     """Make a model champion, whatever a retraining said of it."""
-    from perovshell import championship
+    from perovshell.workspace import championship
 
     place = Workspace.locate(workspace)
     with place.locked("models", wait=wait):
@@ -83,7 +83,7 @@ def rollback(
     wait: WaitOption = False,
 ) -> None:
     """Make the champion before the present one champion again."""
-    from perovshell import championship
+    from perovshell.workspace import championship
 
     place = Workspace.locate(workspace)
     with place.locked("models", wait=wait):

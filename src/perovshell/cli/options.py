@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from perovshell.data.dataset import Dataset
@@ -70,7 +70,7 @@ def dataset_in_use(place: Workspace, folder: Path | None) -> Dataset:
         DatasetError: The dataset itself breaks the rules; all faults are listed.
         InputError: The folder does not exist.
     """
-    from perovshell.papers import PaperStore
+    from perovshell.workspace.papers import PaperStore
 
     in_use = PaperStore(place).in_use(read_dataset(folder))
     for fault in in_use.faults:

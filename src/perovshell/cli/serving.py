@@ -9,7 +9,7 @@ import typer
 
 from perovshell.cli.options import ModelOption, WorkspaceOption
 from perovshell.errors import MissingExtraError
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 commands = typer.Typer()
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of the prediction service.")

@@ -20,12 +20,12 @@ from perovshell.cli.options import (
     dataset_in_use,
     progress,
 )
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from perovshell.data.dataset import Dataset
-    from perovshell.training.nested import Settings
     from perovshell.training.train import TrainedModel
+    from perovshell.training.validation.nested import Settings
 
 commands = typer.Typer()
 
@@ -43,7 +43,7 @@ def train(
 ) -> None:
     """Train on the literature, validate by paper, register the model."""
     from perovshell.training import train as training
-    from perovshell.training.nested import FITTED
+    from perovshell.training.validation.nested import FITTED
 
     place = Workspace.locate(workspace)
     place.prepare()
@@ -79,8 +79,8 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Validate everything the product says, and write a report: a few minutes."""
-    from perovshell.training import evaluate as evaluation
-    from perovshell.training.evaluation_report import write_evaluation
+    from perovshell.training.evaluation import evaluate as evaluation
+    from perovshell.training.evaluation.report import write_evaluation
 
     place = Workspace.locate(workspace)
     dataset = dataset_in_use(place, data)
@@ -113,7 +113,7 @@ def backtest(
 ) -> None:
     """Rank by models of earlier years and see where later combinations stand: a minute."""
     from perovshell import backtest as backtests
-    from perovshell.workspace import write_file
+    from perovshell.files import write_file
 
     place = Workspace.locate(workspace)
     dataset = dataset_in_use(place, data)
@@ -134,8 +134,8 @@ def _replay(
     """Replay the past and write its report; return the paths of its figures and page, and lines."""
     from dataclasses import replace
 
-    from perovshell.training import replay as replays
-    from perovshell.training.replay_report import write_replay
+    from perovshell.training.replay import replay as replays
+    from perovshell.training.replay.report import write_replay
     from perovshell.training.train import QUICK
 
     settings = replace(QUICK if quick else replays.SETTINGS, seed=seed, jobs=jobs)
@@ -147,8 +147,8 @@ def _replay(
 def _settings(seed: int, jobs: int, *, quick: bool) -> Settings:
     from dataclasses import replace
 
-    from perovshell.training.nested import Settings
     from perovshell.training.train import QUICK
+    from perovshell.training.validation.nested import Settings
 
     return replace(QUICK if quick else Settings(), seed=seed, jobs=jobs)
 
@@ -160,7 +160,7 @@ def _track(trained: TrainedModel, place: Workspace) -> str:
 
 
 def _follow_registry(place: Workspace) -> None:
-    from perovshell.championship import align
+    from perovshell.workspace.championship import align
 
     align(place)
 

@@ -22,10 +22,11 @@ from perovshell.cli.options import (
     load_model,
 )
 from perovshell.errors import InputError
-from perovshell.workspace import Workspace, refuse_unwritable
+from perovshell.files import refuse_unwritable
+from perovshell.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from perovshell.serve.lines import Ranking
+    from perovshell.serve.ranking.lines import Ranking
 
 commands = typer.Typer()
 
@@ -140,10 +141,10 @@ def rank(  # noqa: PLR0913
     as_json: JsonOption = False,
 ) -> None:
     """Rank the core/shell combinations of a design space and write a report."""
-    from perovshell.serve import ranking as ranks
-    from perovshell.serve.report import write_report
-    from perovshell.serve.scoring import Options
-    from perovshell.serve.space import DesignSpace
+    from perovshell.serve.ranking import ranking as ranks
+    from perovshell.serve.ranking.scoring import Options
+    from perovshell.serve.report.report import write_report
+    from perovshell.serve.space.space import DesignSpace
 
     place = Workspace.locate(workspace)
     loaded = load_model(model, workspace)
@@ -180,7 +181,7 @@ def rank(  # noqa: PLR0913
 def _say_ranking(
     ranking: Ranking, csv_path: Path, html_path: Path, *, measure_next: bool, as_json: bool
 ) -> None:
-    from perovshell.serve import tables
+    from perovshell.serve.report import tables
 
     if not as_json:
         for text in tables.summary(ranking, measure_next=measure_next):

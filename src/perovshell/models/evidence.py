@@ -15,6 +15,7 @@ from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.features.featurizer import Combination
+from perovshell.files import finite
 
 Floats = npt.NDArray[np.float64]
 SITES = "ABX"
@@ -370,7 +371,7 @@ class Domain:
             "ion_papers": self.ion_papers,
             "class_papers": self.class_papers,
             "fractions": self.fractions.tolist(),
-            "smallest_nm": finite_or_none(self.smallest_nm),
+            "smallest_nm": finite(self.smallest_nm),
             "reach": self.reach,
         }
 
@@ -391,8 +392,3 @@ class Domain:
 def papers_said(count: int) -> str:
     """Return a number of papers in words."""
     return "no paper" if count == 0 else f"{count} paper{'s' if count > 1 else ''} only"
-
-
-def finite_or_none(value: float) -> float | None:
-    """Return a number that JSON can hold, None for NaN."""
-    return None if math.isnan(value) else value

@@ -11,9 +11,9 @@ from typing import Any
 
 from perovshell.data.tables import Row, read_table
 from perovshell.errors import InputError
+from perovshell.files import write_atomically
 from perovshell.model import Model
 from perovshell.models.outputs import NO_WISHES, Wishes, output_columns
-from perovshell.workspace import write_atomically
 
 
 def predict_file(

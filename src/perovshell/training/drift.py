@@ -20,7 +20,7 @@ import numpy.typing as npt
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
 from perovshell.features.featurizer import Featurizer
-from perovshell.training.problems import combination_of
+from perovshell.training.fit.problems import combination_of
 
 Floats = npt.NDArray[np.float64]
 

@@ -28,8 +28,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.models.folder import TARGETS
-from perovshell.training.figures import LEVEL, PaperBootstrap, Triple
-from perovshell.training.marks import UNITS, Marks, Validated
+from perovshell.training.validation.figures import LEVEL, PaperBootstrap, Triple
+from perovshell.training.validation.marks import UNITS, Marks, Validated
 from perovshell.training.verdict import (
     FEWEST_PAPERS,
     INTERVAL,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from perovshell.files import jsonable, write_file, write_json
 from perovshell.model import Model
 from perovshell.pages import environment
-from perovshell.training.marks import UNITS, Marks
-from perovshell.training.plots import as_svg
 from perovshell.training.train import TrainedModel
+from perovshell.training.validation.marks import UNITS, Marks
+from perovshell.training.validation.plots import as_svg
 from perovshell.training.verdict import NAMES, Comparison, Judgement, Verdict
-from perovshell.workspace import write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +48,6 @@ def write_gate_report(
         "verdict": verdict.to_json(),
         "drift": moved.to_json(),
     }
-    text = json.dumps(data, indent=1, sort_keys=True, allow_nan=False)
     page = (
         environment("perovshell.training")
         .get_template("gate.html")
@@ -64,7 +62,7 @@ def write_gate_report(
             drift_lines=moved.lines(),
         )
     )
-    write_file(folder / "gate.json", text)
+    write_json(folder / "gate.json", data)
     return write_file(folder / "gate.html", page)
 
 
@@ -81,7 +79,7 @@ def _row(one: Comparison) -> dict[str, Any]:
         "loss": f"mean error, {unit}" if unit else "minus log likelihood",
         "champion": one.champion,
         "challenger": one.challenger,
-        "better by": _finite(one.better_by),
+        "better by": jsonable(one.better_by),
         "margin": one.margin,
         "coverage": f"{one.coverage[0]:.3f} -> {one.coverage[1]:.3f}",
         "width": f"{one.width[0]:.3g} -> {one.width[1]:.3g}",
@@ -118,10 +116,6 @@ def _paper_rows(target: str, marks: Marks) -> Iterator[dict[str, Any]]:
             "covered": float(own.covered.mean()),
             "residual over difficulty": float(scores.mean()) if len(scores) else None,
         }
-
-
-def _finite(triple: tuple[float, float, float]) -> list[float | None]:
-    return [value if math.isfinite(value) else None for value in triple]
 
 
 def _figure(verdict: Verdict) -> Figure:

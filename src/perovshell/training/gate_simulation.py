@@ -28,15 +28,15 @@ import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.errors import InputError
-from perovshell.training import learners
-from perovshell.training.calibration import calibration_rows
-from perovshell.training.forms import Form, choose_forms, in_form
+from perovshell.training.fit import learners
+from perovshell.training.fit.problems import GainProblem, LifetimeProblem, RegressionProblem
 from perovshell.training.gate import judge
-from perovshell.training.marks import Validated, prospective, validated
-from perovshell.training.nested import OutOfFold, Problem, Problems, Settings, run_splits
-from perovshell.training.nested import paper_splits as splits_of
-from perovshell.training.problems import GainProblem, LifetimeProblem, RegressionProblem
 from perovshell.training.train import final_fit, problems_of
+from perovshell.training.validation.calibration import calibration_rows
+from perovshell.training.validation.forms import Form, choose_forms, in_form
+from perovshell.training.validation.marks import Validated, prospective, validated
+from perovshell.training.validation.nested import OutOfFold, Problem, Problems, Settings, run_splits
+from perovshell.training.validation.nested import paper_splits as splits_of
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -13,20 +13,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from perovshell.championship import align, promote
 from perovshell.data.dataset import Dataset
 from perovshell.model import Model
 from perovshell.models.folder import read_validation
-from perovshell.registry import Version, is_tracked, tracking, versions
 from perovshell.training.drift import Drift, drift
 from perovshell.training.gate import judge
 from perovshell.training.gate_report import write_gate_report
-from perovshell.training.marks import Validated, prospective
-from perovshell.training.nested import Settings
 from perovshell.training.tracking import settings_tag, track
 from perovshell.training.train import TrainedModel, recorded_settings, train
+from perovshell.training.validation.marks import Validated, prospective
+from perovshell.training.validation.nested import Settings
 from perovshell.training.verdict import Changes, Footprint, Judgement, Verdict
-from perovshell.workspace import Workspace
+from perovshell.workspace.championship import align, promote
+from perovshell.workspace.registry import Version, is_tracked, tracking, versions
+from perovshell.workspace.workspace import Workspace
 
 _TIMED_ROWS: Final = 15
 _TIMED_ROUNDS: Final = 8

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
-from perovshell.registry import (
+from perovshell.training.train import TrainedModel
+from perovshell.training.validation.plots import write_plots
+from perovshell.training.verdict import Verdict
+from perovshell.workspace.registry import (
     CHALLENGER,
     CHAMPION,
     NAME,
@@ -22,10 +25,7 @@ from perovshell.registry import (
     version_of,
     version_with,
 )
-from perovshell.training.plots import write_plots
-from perovshell.training.train import TrainedModel
-from perovshell.training.verdict import Verdict
-from perovshell.workspace import Workspace
+from perovshell.workspace.workspace import Workspace
 
 _OWNER = "perovshell.workspace"
 """Tag of a run: which workspace made it."""

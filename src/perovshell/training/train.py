@@ -20,10 +20,12 @@ from perovshell.models.evidence import Literature
 from perovshell.models.folder import write_folder
 from perovshell.models.predictor import Predictor
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
-from perovshell.training import learners, nested
-from perovshell.training import problems as made
-from perovshell.training.baselines import weighted_median
-from perovshell.training.calibration import (
+from perovshell.training.fit import learners
+from perovshell.training.fit import problems as made
+from perovshell.training.fit.domains import domains_of, literature_rows
+from perovshell.training.validation import nested
+from perovshell.training.validation.baselines import weighted_median
+from perovshell.training.validation.calibration import (
     calibrated,
     calibration_rows,
     floor_scores,
@@ -31,11 +33,10 @@ from perovshell.training.calibration import (
     residual_scores,
     signed_scores,
 )
-from perovshell.training.domains import domains_of, literature_rows
-from perovshell.training.effects import Pairs
-from perovshell.training.forms import Form, choose_forms, in_form, said_of
-from perovshell.training.headline import headline, skill
-from perovshell.training.marks import Validated, validated
+from perovshell.training.validation.effects import Pairs
+from perovshell.training.validation.forms import Form, choose_forms, in_form, said_of
+from perovshell.training.validation.headline import headline, skill
+from perovshell.training.validation.marks import Validated, validated
 
 Floats = npt.NDArray[np.float64]
 QUICK = nested.Settings(folds=4, repeats=1, boosters=1)

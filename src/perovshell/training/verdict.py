@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from perovshell.files import jsonable
 from perovshell.training.drift import Drift
-from perovshell.training.figures import Triple
-from perovshell.training.marks import UNITS, Marks
+from perovshell.training.validation.figures import Triple
+from perovshell.training.validation.marks import UNITS, Marks
 
 SURPRISE: Final = 0.025
 """Probability of scores as large as those of the new papers, below which they are refused."""
@@ -244,7 +245,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as JSON data, NaN and infinity as null."""
-        return _plain(asdict(self))  # type: ignore[no-any-return]
+        return jsonable(self)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -273,11 +274,3 @@ def _flat(key: str, value: Any) -> dict[str, float]:
         for name, number in pairs.items()
         if isinstance(number, int | float) and math.isfinite(number)
     }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

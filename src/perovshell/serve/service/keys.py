@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from perovshell.errors import InputError, WorkspaceError
-from perovshell.workspace import Workspace, stamp_of, write_atomically
+from perovshell.files import stamp_of, write_atomically
+from perovshell.workspace.workspace import Workspace
 
 _LOG: Final = logging.getLogger("perovshell.service")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -136,8 +137,7 @@ def _checked(content: object) -> dict[str, str]:
 
 
 def _write(path: Path, hashes: Mapping[str, str]) -> None:
-    write_atomically(path, (json.dumps(hashes, indent=1) + "\n").encode())
-    path.chmod(0o600)
+    write_atomically(path, (json.dumps(hashes, indent=1) + "\n").encode(), mode=0o600)
 
 
 def _hash(key: str) -> str:

@@ -13,8 +13,8 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from perovshell.pages import environment
-from perovshell.serve.charts import light_colour
-from perovshell.serve.space_file import presets
+from perovshell.serve.report.charts import light_colour
+from perovshell.serve.space.file import presets
 
 router = APIRouter(include_in_schema=False)
 _STATIC: Final = "static"
@@ -58,7 +58,7 @@ def _html() -> str:
     """Return the page: it holds nothing of the model, which the scripts ask for with the key."""
     low, high = _SPECTRUM_NM
     colours = [light_colour(nm) for nm in range(low, high + 1, _STEP_NM)]
-    folder = files("perovshell.serve") / "presets"
+    folder = files("perovshell.serve.space") / "presets"
     spaces = {
         name: yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
         for name in presets()

@@ -14,13 +14,13 @@ from typing import Any, Final
 
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
-from perovshell.serve import ranking as ranks
-from perovshell.serve import tables
-from perovshell.serve.lines import Ranking
-from perovshell.serve.report import render
+from perovshell.serve.ranking import ranking as ranks
+from perovshell.serve.ranking.lines import Ranking
+from perovshell.serve.report import tables
+from perovshell.serve.report.report import render
 from perovshell.serve.service import limits
-from perovshell.serve.space import DesignSpace
-from perovshell.serve.space_file import presets
+from perovshell.serve.space.file import presets
+from perovshell.serve.space.space import DesignSpace
 
 _NICENESS: Final = 10
 _TASK: Final = 200_000

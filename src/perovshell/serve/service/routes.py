@@ -26,7 +26,7 @@ from perovshell.serve.service.ranker import ClientLeftError, Ranker
 from perovshell.serve.service.replies import reply
 from perovshell.serve.service.source import Champion, Served
 from perovshell.serve.service.writing import Written, write
-from perovshell.serve.space_file import presets
+from perovshell.serve.space.file import presets
 
 _CLIENT_LEFT = 499
 

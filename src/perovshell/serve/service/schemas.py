@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, LEAST_GAIN, Wishes
 from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
-from perovshell.serve.objectives import ORDERS
+from perovshell.serve.ranking.objectives import ORDERS
 from perovshell.serve.service import limits
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from perovshell.errors import PerovshellError
+from perovshell.files import stamp_of
 from perovshell.model import Model, load
-from perovshell.workspace import Workspace, stamp_of
+from perovshell.workspace.workspace import Workspace
 
 _LOG: Final = logging.getLogger("perovshell.service")
 _WARMING: Final = {"core": "CsPbBr3", "shell": "SiO2"}

@@ -1,0 +1,1 @@
+"""How papers get in: what is checked and shown before anything is written, and an inbox."""

@@ -1,0 +1,246 @@
+"""What a person is told about a new paper before it is taken in.
+
+Files can be valid and wrong all the same: a peak of another sample, coated and bare swapped, a
+value typed twice. So a paper is shown as it was read, beside what other papers measured of the
+same core and shell, and held against physics and against the champion, which was trained without
+it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from perovshell.data.dataset import Dataset
+from perovshell.data.records import Sample, StabilityTest
+from perovshell.data.summary import (
+    gain_parts,
+    given_sides,
+    lifetime_text,
+    reading_text,
+    value_text,
+)
+from perovshell.errors import InputError
+from perovshell.intake.halides import Halides
+from perovshell.intake.samples import Check, Optics, SampleChecks, request_of
+from perovshell.intake.stability import checks_of_test
+from perovshell.models.predictor import Predictor
+
+__all__ = ["Check", "Review", "review"]
+NAMED_PAPERS: Final = 3
+"""Papers named beside a known combination; the others are counted."""
+_CONDITIONS: Final = {
+    "temperature_c": "deg C",
+    "humidity_percent": "% humidity",
+    "irradiance_mw_cm2": "mW/cm2",
+}
+
+
+@dataclass(frozen=True)
+class Review:
+    """What is said about one paper.
+
+    Attributes:
+        paper_id: The paper.
+        understood: How each sample and test was read, and what could not be compared.
+        known: What other papers measured of each of its combinations of core and shell.
+        checks: What a person should look at, in the order of the samples.
+    """
+
+    paper_id: str
+    understood: tuple[str, ...]
+    known: tuple[str, ...]
+    checks: tuple[Check, ...]
+
+    @property
+    def outliers(self) -> tuple[Check, ...]:
+        """The checks that need an explicit acceptance."""
+        return tuple(check for check in self.checks if check.is_outlier)
+
+
+def review(dataset: Dataset, paper_id: str, predictor: Predictor | None) -> Review:
+    """Review one paper of a dataset.
+
+    Args:
+        dataset: The dataset with the paper merged into it.
+        paper_id: The paper.
+        predictor: The champion, best trained without the paper (one that is replaced it has seen);
+            None where there is no champion, and the values are then held against physics alone.
+
+    Raises:
+        InputError: The dataset has no such paper.
+    """
+    if paper_id not in dataset.papers:
+        msg = f"paper {paper_id!r}: no such paper_id in the dataset that is reviewed"
+        raise InputError(msg)
+    samples = {name: s for name, s in dataset.samples.items() if s.paper_id == paper_id}
+    tests: dict[str, list[StabilityTest]] = defaultdict(list)
+    for test in dataset.tests:
+        if test.sample.paper_id == paper_id:
+            tests[test.sample.sample_id].append(test)
+    understood = [line for s in samples.values() for line in _read_lines(s, tests[s.sample_id])]
+    return Review(
+        paper_id=paper_id,
+        understood=(*understood, *_not_compared(samples.values(), predictor)),
+        known=tuple(_known_lines(dataset, paper_id)),
+        checks=tuple(_checks(dataset, samples, tests, predictor)),
+    )
+
+
+def _checks(
+    dataset: Dataset,
+    samples: Mapping[str, Sample],
+    tests: Mapping[str, Sequence[StabilityTest]],
+    predictor: Predictor | None,
+) -> Iterator[Check]:
+    optics = None if predictor is None else Optics(predictor)
+    of_samples = SampleChecks(samples, Halides(dataset.reader), optics)
+    for name, sample in samples.items():
+        yield from of_samples.of(sample)
+        yield from _copy_of_another_paper(sample, dataset)
+        for test in tests[name]:
+            yield from checks_of_test(test, predictor)
+
+
+def _copy_of_another_paper(sample: Sample, dataset: Dataset) -> Iterator[Check]:
+    """Yield whether another paper has the same numbers: it may be the same study, read twice."""
+    if sample.core is None or math.isnan(sample.pl_peak_nm) or math.isnan(sample.plqy_percent):
+        return
+    same = (sample.core.key, sample.shell, sample.pl_peak_nm, sample.plqy_percent)
+    for other in dataset.samples.values():
+        pair = frozenset((sample.paper_id, other.paper_id))
+        if other.core is None or len(pair) == 1 or pair in dataset.distinct:
+            continue
+        if (other.core.key, other.shell, other.pl_peak_nm, other.plqy_percent) == same:
+            yield Check(
+                sample.sample_id,
+                "sample_id",
+                f"PL {sample.pl_peak_nm:g} nm, PLQY {sample.plqy_percent:g} %",
+                f"other numbers than those of {other.sample_id}",
+                f"the same study as {other.paper_id}? Then it belongs into supersedes; if not, "
+                "into distinct_from",
+                # What was read in a review may well be the study that is added now.
+                is_outlier=bool(dataset.papers[other.paper_id].via_doi),
+            )
+            return
+
+
+# How it was read ------------------------------------------------------------------------------
+
+
+def _read_lines(sample: Sample, tests: Sequence[StabilityTest]) -> Iterator[str]:
+    peak = value_text(sample.pl_peak_nm, sample.pl_bound, "nm")
+    plqy = value_text(sample.plqy_percent, sample.plqy_bound, "%")
+    facts = [f"core {_core_text(sample)}", f"shell {sample.shell}", *_context(sample)]
+    facts += [f"PL {peak}", f"PLQY {plqy}", _trained(sample)]
+    yield f"{sample.sample_id}: {', '.join(facts)}"
+    for test in tests:
+        yield f"  {_test_text(test)}"
+
+
+def _core_text(sample: Sample) -> str:
+    if sample.core is None:
+        return f"{sample.core_text} (open composition)"
+    if sample.core.formula == sample.core_text:
+        return sample.core_text
+    return f"{sample.core_text} read as {sample.core.formula}"
+
+
+def _context(sample: Sample) -> list[str]:
+    """Return what else was read of a sample, as far as it is stated."""
+    words = [] if sample.is_bare else [sample.structure]
+    words += [] if sample.encapsulation in {"none", "unknown"} else [sample.encapsulation]
+    words += [] if sample.medium == "unknown" else [f"in {sample.medium}"]
+    words += [] if sample.morphology == "nanocrystal" else [sample.morphology]
+    words += [f"with a {kind} treatment" for kind in sample.treatments]
+    sizes = {"size": sample.core_size_nm, "shell": sample.shell_thickness_nm}
+    return words + [f"{name} {nm:g} nm" for name, nm in sizes.items() if not math.isnan(nm)]
+
+
+def _trained(sample: Sample) -> str:
+    """Return which of PL and PLQY a model is trained on, and why not on one that is given."""
+    given = {
+        "PL": (sample.pl_peak_nm, sample.trains_pl),
+        "PLQY": (sample.plqy_percent, sample.trains_plqy),
+    }
+    used = [name for name, (_, trains) in given.items() if trains]
+    unused = [name for name, (value, trains) in given.items() if not (trains or math.isnan(value))]
+    why = "its composition is open" if sample.role == "core" else f"its role is {sample.role}"
+    if not used:
+        return f"trains neither PL nor PLQY{f', as {why}' if unused else ''}"
+    trained = f"trains {used[0] if len(used) == 1 else 'PL and PLQY'}"
+    return f"{trained}; not {unused[0]}, as {why}" if unused else trained
+
+
+def _test_text(test: StabilityTest) -> str:
+    conditions = [
+        f"{test.conditions[name]:g} {unit}"
+        for name, unit in _CONDITIONS.items()
+        if not math.isnan(test.conditions[name])
+    ]
+    parts = [f"{name} {reading_text(s)}, {lifetime_text(s)}" for name, s in given_sides(test)]
+    where = ", ".join([test.stressor, *conditions, test.coated.measure])
+    return f"{where}: {'; '.join([*parts, *gain_parts(test)])}"
+
+
+def _not_compared(samples: Iterable[Sample], predictor: Predictor | None) -> Iterator[str]:
+    """Yield what no champion was asked about, and why."""
+    if predictor is None:
+        yield "There is no champion: PL, PLQY and lifetimes are compared with no model."
+        return
+    for sample in samples:
+        if sample.core is not None and request_of(sample, predictor) is None:
+            what = f"{sample.core.formula} / {sample.shell}"
+            yield f"{sample.sample_id}: the champion cannot read {what}, so it is not compared."
+
+
+# What is known --------------------------------------------------------------------------------
+
+
+def _known_lines(dataset: Dataset, paper_id: str) -> Iterator[str]:
+    """Yield a line for each combination of core and shell of a paper."""
+    found: dict[tuple[object, str], list[Sample]] = defaultdict(list)
+    own: dict[tuple[object, str], str] = {}
+    for sample in dataset.samples.values():
+        if sample.core is None:
+            continue
+        key = (sample.core.key, sample.shell)
+        if sample.paper_id == paper_id:
+            own.setdefault(key, f"{sample.core.formula} / {sample.shell}")
+        else:
+            found[key].append(sample)
+    for combination, name in own.items():
+        yield f"{name}: {_known_text(found[combination])}"
+
+
+def _known_text(samples: Sequence[Sample]) -> str:
+    papers = list(dict.fromkeys(sample.paper_id for sample in samples))
+    if not papers:
+        return "measured by no other paper"
+    named = ", ".join(papers[:NAMED_PAPERS])
+    rest = f" and {len(papers) - NAMED_PAPERS} more" if len(papers) > NAMED_PAPERS else ""
+    count = f"{len(papers)} other paper{'s' if len(papers) > 1 else ''}"
+    peaks = {s.sample_id: s.pl_peak_nm for s in samples if s.trains_pl}
+    yields = {s.sample_id: s.plqy_percent for s in samples if s.trains_plqy}
+    values = [_spread_text("PL", "nm", samples, peaks), _spread_text("PLQY", "%", samples, yields)]
+    return f"measured by {count} ({named}{rest}): {', '.join(values)}"
+
+
+def _spread_text(
+    name: str, unit: str, samples: Sequence[Sample], values: Mapping[str, float]
+) -> str:
+    """Return median and range of a value; a paper counts once in the median, by its own."""
+    by_paper: dict[str, list[float]] = defaultdict(list)
+    for sample in samples:
+        if sample.sample_id in values:
+            by_paper[sample.paper_id].append(values[sample.sample_id])
+    if not by_paper:
+        return f"{name} unknown"
+    middle = median(median(own) for own in by_paper.values())
+    low, high = min(values.values()), max(values.values())
+    count = f"{len(by_paper)} paper{'s' if len(by_paper) > 1 else ''}"
+    return f"{name} median {middle:.4g} {unit} ({low:g} to {high:g}, {count})"

@@ -1,0 +1,322 @@
+"""What looks wrong in the samples of a new paper: by physics, and by a model without it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from perovshell.data.records import Sample
+from perovshell.data.summary import value_text
+from perovshell.data.targets import energy_ev
+from perovshell.errors import InputError
+from perovshell.intake.halides import Halides, said_of_halides
+from perovshell.models.conformal import Scores
+from perovshell.models.evidence import combination_name
+from perovshell.models.predictor import Predictor
+from perovshell.models.request import Request
+
+LEVELS: Final = (0.9, 0.99)
+"""Coverage of the intervals whose outside is worth a look, and needs an acceptance."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One value that a person should look at.
+
+    Attributes:
+        sample_id: The sample.
+        column: Column of the value, with the stressor of a test such as `coated_percent (water)`.
+        value: The value as given, with its unit.
+        expected: What was expected instead, such as `90 % interval 466 to 564 nm`.
+        reason: What looks wrong, and how it may have come about.
+        is_outlier: Whether it needs an explicit acceptance.
+    """
+
+    sample_id: str
+    column: str
+    value: str
+    expected: str
+    reason: str
+    is_outlier: bool
+
+    def __str__(self) -> str:
+        """Say all of it on one line."""
+        kind = "outlier" if self.is_outlier else "please check"
+        where = f"{kind}: {self.sample_id}, {self.column} {self.value}"
+        return f"{where}: expected {self.expected}; {self.reason}"
+
+
+@dataclass(frozen=True)
+class SampleChecks:
+    """Checks of the samples of one paper.
+
+    Attributes:
+        samples: The samples by sample_id, in the order of the table.
+        halides: Windows of the PL peaks of lead cores.
+        optics: Optics of a champion; None where there is no champion.
+    """
+
+    samples: Mapping[str, Sample]
+    halides: Halides
+    optics: Optics | None
+
+    def of(self, sample: Sample) -> Iterator[Check]:
+        """Yield the checks of one sample."""
+        if sample.role == "core" and sample.core is not None and not sample.core.is_metal:
+            wrong_halide = self._halide(sample)
+            yield from wrong_halide
+            if self.optics is not None:
+                # What the stated halide rules out, no model needs to be asked about.
+                yield from [] if wrong_halide else self.optics.peak(sample)
+                yield from self.optics.plqy(sample)
+                yield from self._shift(sample)
+        yield from self._copy(sample)
+
+    def _halide(self, sample: Sample) -> list[Check]:
+        window = self.halides.window(sample)
+        peak, core = sample.pl_peak_nm, sample.core
+        if window is None or core is None:
+            return []
+        if not _is_outside(peak, sample.pl_bound, window.low_nm, window.high_nm):
+            return []
+        causes = ["values swapped", "the emission of something else (role)"]
+        causes[1:1] = [] if sample.is_bare else ["anion exchange during coating"]
+        reason = (
+            f"a peak at {peak:g} nm fits {self.halides.fitting(core, peak)}; "
+            f"{said_of_halides(core)}: {_alternatives(causes)}"
+        )
+        return [_peak_check(sample, str(window), reason, is_outlier=True)]
+
+    def _shift(self, sample: Sample) -> Iterator[Check]:
+        """Yield whether coating moved the peak further than in any paper of the champion."""
+        bare = self.samples.get(sample.bare_sample_id)
+        if bare is None or self.optics is None or not (sample.trains_pl and bare.trains_pl):
+            return
+        if {sample.pl_bound, bare.pl_bound} & {">", "<"}:
+            return
+        change = self.optics.unexpected_step_ev(sample, bare)
+        largest = largest_score(self.optics.predictor.pl.step_scores)
+        if math.isnan(change) or abs(change) <= largest:
+            return
+        change_nm = sample.pl_peak_nm - bare.pl_peak_nm
+        reason = (
+            f"coating moves the peak by {change_nm:+.0f} nm: value of another sample, or anion "
+            "exchange?"
+        )
+        expected = f"within {largest:.2f} eV of what coating changes, as in all papers"
+        yield _peak_check(sample, expected, reason, is_outlier=False)
+
+    def _copy(self, sample: Sample) -> Iterator[Check]:
+        """Yield whether an earlier sample of the paper has the same numbers."""
+        if math.isnan(sample.pl_peak_nm) or math.isnan(sample.plqy_percent):
+            return
+        for other in self.samples.values():
+            if other is sample:
+                return
+            if _identity(other) == _identity(sample):
+                yield Check(
+                    sample.sample_id,
+                    "sample_id",
+                    f"PL {_peak_text(sample)}, PLQY {_plqy_text(sample)}",
+                    f"other numbers than those of {other.sample_id}",
+                    "same core, shell, structure, size, PL and PLQY: entered twice?",
+                    is_outlier=False,
+                )
+                return
+
+
+class Optics:
+    """PL and PLQY of samples as a model that was trained without them expects them.
+
+    Args:
+        predictor: The champion.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+
+    def peak(self, sample: Sample) -> Iterator[Check]:
+        """Yield whether the PL peak lies outside the champion's intervals."""
+        request = request_of(sample, self.predictor)
+        if math.isnan(sample.pl_peak_nm) or request is None:
+            return
+        energy = energy_ev(self._value(request, "pl_peak_nm"))
+        limits = _limits(self.predictor, "pl", request)
+        ranges = [(_nm(energy + half), _nm(energy - half)) for half in limits.halves]
+        texts = [f"{low:.0f} to {high:.0f} nm" for low, high in ranges]
+        outside = [_is_outside(sample.pl_peak_nm, sample.pl_bound, *ends) for ends in ranges]
+        if any(outside):
+            side = "longer" if sample.pl_peak_nm > _nm(energy) else "shorter"
+            reason = (
+                f"a {side} wavelength than core, shell and size make likely (about "
+                f"{_nm(energy):.0f} nm): value of another sample, or a mistyped digit?"
+            )
+            yield _peak_check(sample, limits.said(texts, outside), reason, is_outlier=outside[1])
+
+    def plqy(self, sample: Sample) -> Iterator[Check]:
+        """Yield whether the PLQY lies outside the champion's intervals."""
+        given = sample.plqy_percent
+        request = request_of(sample, self.predictor)
+        if math.isnan(given) or request is None:
+            return
+        usual = self._value(request, "plqy_percent")
+        limits = _limits(self.predictor, "plqy", request)
+        ranges = [(max(usual - half, 0.0), min(usual + half, 100.0)) for half in limits.halves]
+        texts = [f"{low:.0f} to {high:.0f} %" for low, high in ranges]
+        outside = [_is_outside(given, sample.plqy_bound, *ends) for ends in ranges]
+        if any(outside):
+            is_fraction = 0 < given <= 1
+            cause = "a fraction typed for a percent" if is_fraction else "another sample's value"
+            side = "above" if given > usual else "below"
+            reason = (
+                f"{abs(given - usual):.0f} points {side} what core and shell make likely: {cause}?"
+            )
+            yield Check(
+                sample.sample_id,
+                "plqy_percent",
+                _plqy_text(sample),
+                limits.said(texts, outside),
+                reason,
+                is_outlier=outside[1] or is_fraction,
+            )
+
+    def unexpected_step_ev(self, sample: Sample, bare: Sample) -> float:
+        """Return the step of the photon energy from bare to coated less the predicted one, in eV.
+
+        NaN where the champion cannot read one of them.
+        """
+        missed = []
+        for one in (sample, bare):
+            request = request_of(one, self.predictor)
+            if request is None:
+                return math.nan
+            expected = energy_ev(self._value(request, "pl_peak_nm"))
+            missed.append(energy_ev(one.pl_peak_nm) - expected)
+        return missed[0] - missed[1]
+
+    def _value(self, request: Request, column: str) -> float:
+        return float(self.predictor.columns([request], ())[column][0])
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """How far a value may lie from its prediction: at the two `LEVELS`, in units of the target.
+
+    Attributes:
+        halves: Half of each interval.
+        names: What each is called.
+    """
+
+    halves: tuple[float, ...]
+    names: tuple[str, ...]
+
+    def said(self, texts: Sequence[str], outside: Sequence[bool]) -> str:
+        """Return the first interval, and the second where the value is outside of that too."""
+        named = [f"{name} {text}" for name, text in zip(self.names, texts, strict=True)]
+        return ", ".join(dict.fromkeys(named if outside[1] else named[:1]))
+
+
+def _limits(predictor: Predictor, name: str, request: Request) -> _Limits:
+    """Return the limits of PL (eV) or PLQY (points) of a combination.
+
+    Where too few papers calibrate a level, the farthest that a left-out paper was off counts.
+    """
+    model = predictor.pl if name == "pl" else predictor.plqy
+    scale = float(predictor.difficulties([request.item])[name][0])
+    scores = model.replicated.get(combination_name(request.item), model.scores)
+    largest = largest_score(scores)
+    sizes = [min(scores.quantile(level), largest) for level in LEVELS]
+    names = tuple(
+        f"{level:.0%} interval".replace("%", " %")
+        if math.isfinite(scores.quantile(level))
+        else "farthest of all left-out papers"
+        for level in LEVELS
+    )
+    return _Limits(tuple(size * scale for size in sizes), names)
+
+
+# Helpers --------------------------------------------------------------------------------------
+
+
+def request_of(
+    sample: Sample, predictor: Predictor, changes: Mapping[str, Any] | None = None
+) -> Request | None:
+    """Return the request of a sample without its measured values.
+
+    Args:
+        sample: The sample.
+        predictor: The champion that is asked, with its own tables of ions and shells.
+        changes: Cells of the request that are set otherwise.
+
+    Returns:
+        None where the champion's tables cannot read core or shell, or the core is open.
+    """
+    if sample.core is None:
+        return None
+    row = {
+        "core": sample.core.formula,
+        "shell": sample.shell,
+        "structure": sample.structure,
+        "encapsulation": sample.encapsulation,
+        "medium": sample.medium,
+        "morphology": sample.morphology,
+        "core_size_nm": sample.core_size_nm,
+        "shell_thickness_nm": sample.shell_thickness_nm,
+        **dict.fromkeys(sample.treatments, "named in the note"),
+    }
+    try:
+        return Request.read({**row, **(changes or {})}, predictor.featurizer.reader)
+    except InputError:
+        return None
+
+
+def largest_score(scores: Scores) -> float:
+    """Return the largest score seen, inf where none is known."""
+    known = scores.values[np.isfinite(scores.values)]
+    return float(known[-1]) if len(known) else math.inf
+
+
+def _is_outside(value: float, bound: str, low: float, high: float) -> bool:
+    """Whether a value, or all values that its bound allows, lie outside; NaN does not."""
+    return bool((value < low and bound != ">") or (value > high and bound != "<"))
+
+
+def _nm(energy: float) -> float:
+    """Return the wavelength in nm of an energy in eV, inf where that is not above 0."""
+    return energy_ev(energy) if energy > 0 else math.inf
+
+
+def _alternatives(causes: Sequence[str]) -> str:
+    """Join causes that are asked for, such as `a, b, or c?`."""
+    return f"{', '.join(causes[:-1])}, or {causes[-1]}?"
+
+
+def _identity(sample: Sample) -> tuple[object, ...]:
+    """Return what two samples of one paper do not share by chance."""
+    core = sample.core_text if sample.core is None else sample.core.key
+    size = None if math.isnan(sample.core_size_nm) else sample.core_size_nm
+    numbers = (size, sample.pl_peak_nm, sample.plqy_percent)
+    return (core, sample.shell, sample.structure, *numbers)
+
+
+def _peak_text(sample: Sample) -> str:
+    return value_text(sample.pl_peak_nm, sample.pl_bound, "nm")
+
+
+def _plqy_text(sample: Sample) -> str:
+    return value_text(sample.plqy_percent, sample.plqy_bound, "%")
+
+
+def _peak_check(sample: Sample, expected: str, reason: str, *, is_outlier: bool) -> Check:
+    return Check(
+        sample.sample_id,
+        "pl_peak_nm",
+        _peak_text(sample),
+        expected,
+        reason,
+        is_outlier=is_outlier,
+    )

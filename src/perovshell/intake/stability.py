@@ -1,0 +1,152 @@
+"""What looks wrong in the stability tests of a new paper."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from perovshell.data.records import StabilityTest
+from perovshell.data.summary import given_sides, interval_text, reading_text
+from perovshell.data.targets import TIME_TO_FAILURE, Interval
+from perovshell.data.vocabulary import column_name
+from perovshell.intake.samples import LEVELS, Check, largest_score, request_of
+from perovshell.models.conformal import Scores
+from perovshell.models.predictor import Predictor
+
+WIDENED: Final = 1.5
+"""Readings are held against scores as these were made: with finite ends moved out by this factor
+(`training.figures.WIDENED`)."""
+
+
+def checks_of_test(test: StabilityTest, predictor: Predictor | None) -> Iterator[Check]:
+    """Yield the checks of one stability test.
+
+    Args:
+        test: The test.
+        predictor: The champion, or None.
+    """
+    yield from _gain_checks(test, predictor)
+    if predictor is not None:
+        yield from _lifetime_checks(test, predictor)
+
+
+def _gain_checks(test: StabilityTest, predictor: Predictor | None) -> Iterator[Check]:
+    gain = test.gain()
+    if gain is None:
+        return
+    lowest = _usual_gain(test, predictor) if predictor is not None else 0.0
+    if gain.high < 1.0:
+        reason = "the shell makes it less stable: are coated and bare swapped?"
+        yield _test_check(test, "coated", "a gain of 1 or more", reason, is_outlier=True)
+    elif _is_less_left_coated(test):
+        reason = "the coated sample keeps less than the bare one: are coated and bare swapped?"
+        expected = f"a gain above 1, not {interval_text(gain)}"
+        yield _test_check(test, "coated", expected, reason, is_outlier=False)
+    elif gain.widened(WIDENED).high < lowest:
+        expected = (
+            f"a gain of {_digits(lowest)} or more (90 % of papers), not {interval_text(gain)}"
+        )
+        reason = "the shell helps less than shells do: percents or durations of another sample?"
+        yield _test_check(test, "coated", expected, reason, is_outlier=False)
+
+
+def _is_less_left_coated(test: StabilityTest) -> bool:
+    """Whether less is left of the coated sample, be its test the longer one; no paper has that."""
+    if test.coated.measure == TIME_TO_FAILURE:
+        return False
+    return test.coated.fraction().high < test.bare.fraction().low
+
+
+def _usual_gain(test: StabilityTest, predictor: Predictor) -> float:
+    """Return the gain that nine of ten papers pass."""
+    model, layers = predictor.gain, test.sample.layers
+    is_metal = test.sample.core is not None and test.sample.core.is_metal
+    is_null = is_metal or bool(predictor.is_thin(model.papers, [test.stressor])[0])
+    usual = model.null if is_null else model.predict(test.stressor, layers)
+    return math.exp(usual + model.scores.lower_quantile(1 - LEVELS[0]))
+
+
+def _lifetime_checks(test: StabilityTest, predictor: Predictor) -> Iterator[Check]:
+    for side, reading in given_sides(test):
+        if math.isnan(reading.duration_h):
+            continue
+        expected = _usual_lifetime(test, predictor, is_coated=side == "coated")
+        if not math.isnan(expected):
+            scores = predictor.lifetime.scores
+            yield from _lifetime_check(test, side, reading.lifetime(), expected, scores)
+
+
+def _lifetime_check(
+    test: StabilityTest, side: str, given: Interval, expected: float, scores: Scores
+) -> Iterator[Check]:
+    held = given.widened(WIDENED)
+    near, far = (expected * math.exp(_lower_score(scores, level)) for level in LEVELS)
+    share = f"{LEVELS[0]:.0%}".replace("%", " %") if near > far else "all"
+    farthest = expected * math.exp(largest_score(scores))
+    if held.high < near:
+        times = f"{_digits(expected / given.high)} times" if given.high else "far"
+        reason = (
+            f"the {side} side lasts {times} shorter than expected: days given as hours, or the "
+            "percent of another sample?"
+        )
+        usual = f"a lifetime of about {_digits(expected)} h, {_digits(near)} h or more"
+        said = f"{usual} ({share} of papers)"
+        yield _test_check(test, side, said, reason, is_outlier=held.high < far)
+    elif held.low > farthest:
+        reason = (
+            f"the {side} side lasts {_digits(given.low / expected)} times longer than expected, "
+            "longer than in any paper: minutes given as hours?"
+        )
+        usual = f"a lifetime of about {_digits(expected)} h, {_digits(farthest)} h at most"
+        yield _test_check(test, side, usual, reason, is_outlier=False)
+
+
+def _lower_score(scores: Scores, level: float) -> float:
+    """Return the log factor that papers stay above; the lowest known one where K is too small.
+
+    A score of -inf only says that a paper lies below all known ones.
+    """
+    quantile = scores.lower_quantile(1 - level)
+    known = scores.values[np.isfinite(scores.values)]
+    if math.isfinite(quantile) or not len(known):
+        return quantile
+    return float(known[0])
+
+
+def _usual_lifetime(test: StabilityTest, predictor: Predictor, *, is_coated: bool) -> float:
+    """Return the champion's lifetime of one side in h, NaN where it cannot read the sample."""
+    sample = test.sample
+    if sample.core is None or sample.core.is_metal:
+        return math.nan
+    context: dict[str, float | str] = {"temperature_c": test.conditions["temperature_c"]}
+    if not is_coated:
+        context |= {"shell": "none", "structure": "bare", "encapsulation": "none"}
+    request = request_of(sample, predictor, context)
+    if request is None:
+        return math.nan
+    column = f"half_life_h_{column_name(test.stressor)}"
+    half_life = predictor.columns([request], (test.stressor,))[column][0]
+    return float(half_life) / math.log(2.0)
+
+
+def _digits(number: float) -> str:
+    """Return a number to three digits, a large one written out."""
+    return f"{float(f'{number:.3g}'):g}"
+
+
+def _test_check(
+    test: StabilityTest, side: str, expected: str, reason: str, *, is_outlier: bool
+) -> Check:
+    reading = test.coated if side == "coated" else test.bare
+    kind = "duration_h" if reading.measure == TIME_TO_FAILURE else "percent"
+    return Check(
+        test.sample.sample_id,
+        f"{side}_{kind} ({test.stressor})",
+        ", ".join(f"{name} {reading_text(given)}" for name, given in given_sides(test)),
+        expected,
+        reason,
+        is_outlier=is_outlier,
+    )

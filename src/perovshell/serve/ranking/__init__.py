@@ -1,0 +1,1 @@
+"""Ranking a design space: constraints, scores, engines, and what is said of each line."""

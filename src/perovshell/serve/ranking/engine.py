@@ -1,0 +1,349 @@
+"""Where a ranking is computed: in this process, in several, or on a Dask cluster.
+
+Tasks depend on the space alone and their harvests join in any order to the same result, so every
+engine gives the same ranking. What is found is kept in a file from time to time: a ranking that is
+stopped goes on from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import json
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from perovshell.errors import ClusterError, MissingExtraError, WorkspaceError
+from perovshell.files import write_file
+from perovshell.model import Model
+from perovshell.serve.ranking.harvest import Harvest
+from perovshell.serve.ranking.scoring import Options, Scorer
+from perovshell.serve.space.space import DesignSpace
+
+ENGINES: Final = ("local", "dask")
+_SAVE_EVERY_S: Final = 20.0
+_GROUP: Final = 8
+"""Tasks whose harvests are joined on the cluster before they travel."""
+_IN_FLIGHT: Final = 4
+"""Groups handed to each worker ahead of time."""
+_CONNECT_S: Final = 10.0
+_THREADS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_WORKER_ENVIRONMENT: Final = dict.fromkeys(_THREADS, "1")
+"""Dask's own also gives memory back at once, which makes arrays four times as slow."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that another process needs to score tasks: plain data, and the files of the model.
+
+    Attributes:
+        files: Name and content of each file of the model folder.
+        space: The mapping of the design space, as JSON.
+        options: How it is ranked, as JSON.
+        version: Version of Perovshell that packed it.
+    """
+
+    files: tuple[tuple[str, bytes], ...]
+    space: str
+    options: str
+    version: str
+
+    @classmethod
+    def of(cls, space: DesignSpace, model: Model, options: Options) -> Job:
+        """Pack a ranking."""
+        paths = sorted(path for path in model.folder.iterdir() if path.is_file())
+        files = tuple((path.name, path.read_bytes()) for path in paths)
+        return cls(
+            files, json.dumps(space.source), json.dumps(asdict(options)), version("perovshell")
+        )
+
+    def harvest(self, tasks: Sequence[int]) -> Harvest:
+        """Score tasks and join what they yield."""
+        scorer = _scorer(self)
+        found = [scorer.harvest(task) for task in tasks]
+        return joined(found, scorer.options.keep)
+
+
+@lru_cache(maxsize=1)
+def _scorer(job: Job) -> Scorer:
+    """Unpack a ranking once in each process."""
+    own = version("perovshell")
+    if own != job.version:
+        msg = f"a worker has Perovshell {own}, the ranking is of {job.version}: install the same"
+        raise ClusterError(msg)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in job.files:
+            (Path(folder) / name).write_bytes(content)
+        model = Model.from_folder(folder)
+    space = DesignSpace.from_mapping(json.loads(job.space), model.predictor.featurizer.reader)
+    return Scorer(space, model, Options(**json.loads(job.options)))
+
+
+def joined(found: Sequence[Harvest], keep: int) -> Harvest:
+    """Join harvests in a tree, two by two."""
+    parts = list(found)
+    while len(parts) > 1:
+        pairs = [parts[place : place + 2] for place in range(0, len(parts), 2)]
+        parts = [pair[0].joined(pair[1], keep) if len(pair) > 1 else pair[0] for pair in pairs]
+    return parts[0]
+
+
+Results = Iterator[tuple[Sequence[int], Harvest]]
+
+
+# Engines -------------------------------------------------------------------------------------
+
+
+def in_this_process(scorer: Scorer, tasks: Iterable[int]) -> Results:
+    """Score tasks one after the other."""
+    for task in tasks:
+        yield (task,), scorer.harvest(task)
+
+
+def in_processes(job: Job, tasks: Sequence[int], jobs: int) -> Results:
+    """Score tasks in several processes of this machine.
+
+    Raises:
+        ClusterError: A process ended before its time.
+    """
+    # Ctrl-C is for this process alone: the others end with their task.
+    pool = ProcessPoolExecutor(
+        jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
+    with _one_thread_each(), pool:
+        try:
+            yield from _as_completed(
+                tasks, 1, 2 * jobs, lambda group: pool.submit(job.harvest, group)
+            )
+        except BrokenProcessPool as error:
+            msg = "a process of the ranking ended before its time (out of memory?); try --resume"
+            raise ClusterError(msg) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _as_completed(
+    tasks: Sequence[int],
+    size: int,
+    ahead: int,
+    submit: Callable[[Sequence[int]], Future[Harvest]],
+) -> Results:
+    """Keep a few groups of tasks in flight, and yield each as it is done."""
+    groups = iter([tasks[place : place + size] for place in range(0, len(tasks), size)])
+    flying: dict[Future[Harvest], Sequence[int]] = {}
+    while True:
+        while len(flying) < ahead and (group := next(groups, None)) is not None:
+            flying[submit(group)] = group
+        if not flying:
+            return
+        done, _ = wait(flying, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield flying.pop(future), future.result()
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let new processes use one thread each: there is one for each core."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def dask_client(scheduler: str | None, workers: int) -> Iterator[Any]:
+    """Connect to a Dask scheduler, or start a local cluster.
+
+    Raises:
+        MissingExtraError: dask is not installed.
+        ClusterError: The scheduler cannot be reached.
+    """
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        msg = "the dask engine needs dask: pip install 'perovshell[scale]'"
+        raise MissingExtraError(msg) from error
+    if scheduler is None:
+        with (
+            dask.config.set({"distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}),
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=None,
+                silence_logs=50,
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=_CONNECT_S)
+    except (OSError, ValueError, TypeError) as error:
+        msg = f"scheduler {scheduler!r}: cannot be reached ({error}); expected tcp://HOST:PORT"
+        raise ClusterError(msg) from error
+    with client:
+        yield client
+
+
+def on_dask(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
+    """Score tasks on a Dask cluster: groups of them joined in a tree there.
+
+    A lost worker costs its own tasks only: Dask gives them to another.
+
+    Raises:
+        ClusterError: The cluster has no worker, or lost too many.
+    """
+    from distributed import as_completed
+
+    workers = len(client.scheduler_info(n_workers=-1)["workers"])
+    if not workers:
+        msg = f"scheduler {client.scheduler.address}: it has no worker"
+        raise ClusterError(msg)
+    # A key of its own: one of an earlier ranking may just be let go of.
+    shared = client.scatter(job, broadcast=True, hash=False)
+    groups = iter([tasks[place : place + _GROUP] for place in range(0, len(tasks), _GROUP)])
+
+    def submit(group: Sequence[int]) -> Any:
+        parts = [client.submit(_harvest, shared, task, retries=3, pure=False) for task in group]
+        while len(parts) > 1:
+            pairs = [parts[place : place + 2] for place in range(0, len(parts), 2)]
+            parts = [
+                client.submit(_join, *pair, keep, pure=False) if len(pair) > 1 else pair[0]
+                for pair in pairs
+            ]
+        return parts[0]
+
+    flying = {submit(group): group for group in itertools.islice(groups, _IN_FLIGHT * workers)}
+    completed = as_completed(list(flying))
+    for future in completed:
+        group = flying.pop(future)
+        try:
+            found = future.result()
+        except Exception as error:
+            msg = f"scheduler {client.scheduler.address}: tasks {group[0]} to {group[-1]}: {error}"
+            raise ClusterError(msg) from error
+        following = next(groups, None)
+        if following is not None:
+            again = submit(following)
+            flying[again] = following
+            completed.add(again)
+        yield group, found
+
+
+def _harvest(job: Job, task: int) -> Harvest:
+    return job.harvest([task])
+
+
+def _join(first: Harvest, second: Harvest, keep: int) -> Harvest:
+    return first.joined(second, keep)
+
+
+# Progress that is kept -----------------------------------------------------------------------
+
+
+class Progress:
+    """The harvest so far and the tasks it is of; kept in a file where one is given.
+
+    Args:
+        scorer: The ranking.
+        path: File to keep it in; None keeps nothing.
+        resume: Whether to start from that file.
+
+    Raises:
+        WorkspaceError: There is nothing to resume, or it is of another ranking.
+    """
+
+    def __init__(self, scorer: Scorer, path: Path | None, *, resume: bool) -> None:
+        self._scorer = scorer
+        self._path = path
+        # One object, so that an interrupt cannot part what was found from the tasks it is of.
+        self._state = scorer.empty, np.zeros(scorer.tasks, dtype=bool)
+        self._saved = time.monotonic()
+        if resume:
+            self._load()
+
+    @property
+    def found(self) -> Harvest:
+        """What the tasks that are done yielded."""
+        return self._state[0]
+
+    @property
+    def left(self) -> list[int]:
+        """The tasks that are not done."""
+        return np.flatnonzero(~self._state[1]).tolist()
+
+    def add(self, tasks: Sequence[int], found: Harvest) -> None:
+        """Take in what tasks yielded."""
+        done = self._state[1].copy()
+        done[list(tasks)] = True
+        self._state = self.found.joined(found, self._scorer.options.keep), done
+        if self._path is not None and time.monotonic() - self._saved > _SAVE_EVERY_S:
+            self.save()
+
+    def save(self) -> None:
+        """Write the file, where any task is done.
+
+        Raises:
+            WorkspaceError: The folder is not writable.
+        """
+        if self._path is None or not self._state[1].any():
+            return
+        extra = {"done": np.packbits(self._state[1]), "ranking": np.array(self._fingerprint)}
+        write_file(self._path, self.found.to_bytes(extra))
+        self._saved = time.monotonic()
+
+    @property
+    def _fingerprint(self) -> str:
+        scorer = self._scorer
+        data = [version("perovshell"), scorer.model.info.model_id, scorer.space.source]
+        data.append(asdict(scorer.options))
+        return json.dumps(data, sort_keys=True)
+
+    def _load(self) -> None:
+        path = self._path
+        try:
+            content = path.read_bytes() if path is not None else b""
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                kept = dict(arrays)
+            same = str(kept["ranking"]) == self._fingerprint
+            found = Harvest.from_arrays(kept)
+        except FileNotFoundError as error:
+            msg = f"--resume: there is nothing to go on from ({path} is missing)"
+            raise WorkspaceError(msg) from error
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            msg = f"--resume: {path} cannot be read ({error}); rank again without --resume"
+            raise WorkspaceError(msg) from error
+        if not same:
+            msg = (
+                f"--resume: {path} is of another space, model, order, length of list or version "
+                "of Perovshell; rank without --resume"
+            )
+            raise WorkspaceError(msg)
+        done = np.unpackbits(kept["done"], count=self._scorer.tasks).astype(bool)
+        self._state = found, done

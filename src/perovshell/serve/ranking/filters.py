@@ -1,0 +1,153 @@
+"""Which combinations satisfy the constraints of a design space, whatever is predicted of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.composition import CompositionBatch
+from perovshell.data.shells import shell_text
+from perovshell.errors import FormulaError
+from perovshell.features.featurizer import Combination, Featurizer
+from perovshell.models.product import CoreSide
+from perovshell.serve.space.physics import alignment_allowed, has_element, is_insoluble, quenches
+from perovshell.serve.space.space import DesignSpace, Layers
+
+Mask = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.int64]
+Pairs = frozenset[tuple[int, str]]
+
+
+class Filters:
+    """The constraints of a design space, asked of shells, then cores, then both.
+
+    Args:
+        space: The design space.
+        featurizer: Descriptors of cores and shells.
+    """
+
+    def __init__(self, space: DesignSpace, featurizer: Featurizer) -> None:
+        self._space = space
+        self._holds = space.constraints
+        self._featurizer = featurizer
+
+    def shell_fault(self, layers: Layers) -> str:
+        """Return the constraint that a shell alone breaks, or an empty text."""
+        holds = self._holds
+        if holds.lead_free and has_element(layers, "Pb"):
+            return "lead_free"
+        if holds.cadmium_free and has_element(layers, "Cd"):
+            return "cadmium_free"
+        if holds.exclude.has_shell(layers):
+            return "exclude"
+        if (holds.include.shells or holds.include.classes) and not holds.include.has_shell(layers):
+            return "include"
+        if holds.insoluble_in_water and not is_insoluble(layers):
+            return "insoluble_in_water"
+        return ""
+
+    def satisfies(self, item: Combination) -> bool:
+        """Whether a combination, in the space or not, breaks none of core or shell alone."""
+        if item.core is None or self.shell_fault(item.layers):
+            return False
+        batch = self._featurizer.reader.batch([item.core.amounts])
+        number = self._space.cores.find(item.core)
+        numbers = np.array([-1 if number is None else number])
+        return all(bool(passes[0]) for _, passes in self.core_checks(batch, numbers))
+
+    def core_checks(self, batch: CompositionBatch, numbers: Numbers) -> Iterator[tuple[str, Mask]]:
+        """Yield the name of each constraint on cores, and which cores pass it."""
+        holds = self._holds
+        if holds.lead_free:
+            yield "lead_free", ~self._has_ions(batch, {"Pb"})
+        if holds.cadmium_free:
+            yield "cadmium_free", ~self._has_ions(batch, {"Cd"})
+        if holds.exclude.ions:
+            yield "exclude", ~self._has_ions(batch, holds.exclude.ions)
+        if holds.exclude.cores:
+            yield "exclude", ~np.isin(numbers, list(holds.exclude.cores))
+        if holds.include.ions:
+            yield "include", self._has_only(batch, holds.include.ions)
+        if holds.include.cores:
+            yield "include", np.isin(numbers, list(holds.include.cores))
+        if holds.tolerance_factor is not None:
+            yield "tolerance_factor", self._tolerated(batch, holds.tolerance_factor)
+
+    def _has_ions(self, batch: CompositionBatch, ions: Collection[str]) -> Mask:
+        return np.asarray(np.isin(batch.species, self._species(ions)).any(axis=1))
+
+    def _has_only(self, batch: CompositionBatch, ions: Collection[str]) -> Mask:
+        return np.asarray(np.isin(batch.species, [-1, *self._species(ions)]).all(axis=1))
+
+    def _species(self, ions: Collection[str]) -> list[int]:
+        index = self._featurizer.reader.species_index
+        return [index[ion] for ion in ions]
+
+    def _tolerated(self, batch: CompositionBatch, window: tuple[float, float]) -> Mask:
+        featurizer = self._featurizer
+        column = featurizer.names.index("tolerance factor")
+        factor = featurizer.core_block(batch, elements_too=False)[:, column]
+        return (factor >= window[0]) & (factor <= window[1])
+
+    def pair_checks(
+        self, cores: CoreSide, numbers: Numbers, shells: Sequence[Layers], known: Pairs
+    ) -> Iterator[tuple[str, Mask]]:
+        """Yield the name of each constraint on core and shell, and who passes it.
+
+        Args:
+            cores: The cores.
+            numbers: Their numbers in the space.
+            shells: The shells.
+            known: Combinations of the literature that are left out as not novel.
+
+        Yields:
+            Names with masks of the shape (n_shells, n_cores).
+        """
+        holds = self._holds
+        gaps = cores.rows[:, self._featurizer.names.index("bulk gap estimate")]
+        if self._of_the_core:
+            yield "shell_is_core", ~_named(shells, numbers, self._of_the_core)
+        if holds.exclude.combinations:
+            yield "exclude", ~_named(shells, numbers, holds.exclude.combinations)
+        if holds.include.combinations:
+            yield "include", _named(shells, numbers, holds.include.combinations)
+        if known:
+            yield "novel", ~_named(shells, numbers, known)
+        if holds.no_quenching_shell:
+            yield "no_quenching_shell", ~np.array([quenches(own, gaps) for own in shells])
+        if holds.band_alignment:
+            allowed = holds.band_alignment
+            passes = [alignment_allowed(own, gaps, allowed) for own in shells]
+            yield "band_alignment", np.array(passes)
+        if holds.lattice_mismatch_below is not None:
+            mismatch = np.array([self._mismatch(cores, own) for own in shells])
+            yield "lattice_mismatch_below", ~(np.abs(mismatch) > holds.lattice_mismatch_below)
+
+    def _mismatch(self, cores: CoreSide, layers: Layers) -> npt.NDArray[np.float64]:
+        shell = self._featurizer.shell_block([layers])
+        return self._featurizer.lattice_mismatch(cores.rows, shell)
+
+    @cached_property
+    def _of_the_core(self) -> Pairs:
+        """The combinations whose innermost layer is the core over again."""
+        reader = self._featurizer.reader
+        found = set()
+        for layers in self._space.shells:
+            with contextlib.suppress(FormulaError):
+                core = self._space.cores.find(reader.read_core(layers[0].name))
+                if core is not None:
+                    found.add((core, shell_text(layers)))
+        return frozenset(found)
+
+
+def _named(shells: Sequence[Layers], numbers: Numbers, pairs: Pairs) -> Mask:
+    """Return which pairs of shells and cores are named, shape (n_shells, n_cores)."""
+    by_shell: dict[str, list[int]] = defaultdict(list)
+    for core, shell in pairs:
+        by_shell[shell].append(core)
+    return np.array([np.isin(numbers, by_shell[shell_text(own)]) for own in shells])

@@ -1,0 +1,155 @@
+"""Ranking the combinations of a design space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.errors import DesignSpaceError
+from perovshell.model import Model, load
+from perovshell.serve.ranking import engine as engines
+from perovshell.serve.ranking.finishing import Finisher
+from perovshell.serve.ranking.harvest import Harvest
+from perovshell.serve.ranking.lines import Ranking
+from perovshell.serve.ranking.scoring import POOL, Options, Scorer
+from perovshell.serve.space.space import DesignSpace
+
+Floats = npt.NDArray[np.float64]
+
+MEMORY_MB: Final = 300
+"""Memory of a process, whatever the size of the space: it is scored in blocks."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where and how a ranking is computed; it has no influence on the result.
+
+    Attributes:
+        engine: One of `engine.ENGINES`.
+        jobs: Processes, or workers of a local cluster.
+        scheduler: Address of a Dask scheduler; None starts a local cluster.
+        keep_in: File that keeps what is found, while it runs and behind its end, so that nothing
+            that comes after it can lose a ranking; None keeps nothing.
+        resume: Whether to go on from that file.
+        yes: Whether a space that takes hours is wanted.
+        task_size: Combinations of one task.
+    """
+
+    engine: str = "local"
+    jobs: int = 1
+    scheduler: str | None = None
+    keep_in: Path | None = None
+    resume: bool = False
+    yes: bool = False
+    task_size: int = 4_000_000
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown engine."""
+        if self.engine not in engines.ENGINES:
+            msg = f"--engine {self.engine!r}: allowed: {', '.join(engines.ENGINES)}"
+            raise DesignSpaceError(msg)
+        if self.scheduler is not None and self.engine != "dask":
+            msg = "--scheduler: it is for --engine dask"
+            raise DesignSpaceError(msg)
+
+
+def rank(  # noqa: PLR0913
+    space: DesignSpace | Mapping[str, Any] | Path | str | None = None,
+    *,
+    model: Model | None = None,
+    top: int = 200,
+    by: str = "best",
+    raw: bool = False,
+    novel: bool = False,
+    batch: int = 0,
+    run: Run | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Ranking:
+    """Rank the combinations of a design space.
+
+    Args:
+        space: A design space, its mapping, a YAML file, a preset's name; None is the default.
+        model: The model; None is the workspace's champion.
+        top: How many lines to keep.
+        by: `best` orders by the PLQY that 90 % of new papers pass and the other wishes at their
+            values, `value` by values, `explore` by the expected improvement over the best known
+            combination.
+        raw: Whether to order by predictions as they are, noise included.
+        novel: Whether to leave out combinations of the literature.
+        batch: How many combinations to choose that are unlike one another.
+        run: Where it is computed; None is this process.
+        advance: Called with the number of combinations looked at since the last call.
+
+    Returns:
+        The ranking; where the user interrupts it, of what was looked at until then.
+
+    Raises:
+        DesignSpaceError: The space is not allowed, or its constraints leave nothing.
+        ClusterError: The cluster cannot be reached or failed.
+        WorkspaceError: There is nothing to resume, or what is found cannot be kept.
+    """
+    _check_counts(top, batch)
+    run = run or Run()
+    model = model or load()
+    space = read_space(space, model)
+    space.refuse_size(yes=run.yes)
+    options = Options(by, raw, novel, max(top, POOL), run.task_size)
+    scorer = Scorer(space, model, options)
+    scorer.refuse_contradiction()
+    found = _harvest(scorer, run, advance)
+    if not found.ranked:
+        raise DesignSpaceError(space.nothing_left(found.removed))
+    return Finisher(scorer, found).ranking(top, batch)
+
+
+def _check_counts(top: int, batch: int) -> None:
+    for name, count, least in (("top", top, 1), ("batch", batch, 0)):
+        if count < least:
+            msg = f"{name} {count}: a number from {least} up is needed"
+            raise DesignSpaceError(msg)
+
+
+def read_space(
+    space: DesignSpace | Mapping[str, Any] | Path | str | None, model: Model
+) -> DesignSpace:
+    """Return a design space from whatever stands for one; see `rank`."""
+    reader = model.predictor.featurizer.reader
+    if isinstance(space, DesignSpace):
+        return space
+    if space is None or isinstance(space, str | Path):
+        return DesignSpace.from_yaml(space, reader)
+    return DesignSpace.from_mapping(space, reader)
+
+
+def _harvest(scorer: Scorer, run: Run, advance: Callable[[int], None]) -> Harvest:
+    """Score all tasks by an engine; an interrupt keeps what is found."""
+    progress = engines.Progress(scorer, run.keep_in, resume=run.resume)
+    if progress.found.ranked:
+        advance(progress.found.seen)
+    try:
+        for tasks, part in _results(scorer, run, progress.left):
+            progress.add(tasks, part)
+            advance(part.seen)
+    except KeyboardInterrupt:
+        if not progress.found.ranked:
+            raise
+    finally:
+        progress.save()
+    return progress.found
+
+
+def _results(scorer: Scorer, run: Run, tasks: list[int]) -> engines.Results:
+    if run.engine == "dask":
+        job = engines.Job.of(scorer.space, scorer.model, scorer.options)
+        with engines.dask_client(run.scheduler, run.jobs) as client:
+            yield from engines.on_dask(client, job, tasks, scorer.options.keep)
+    elif run.jobs > 1 and len(tasks) > 1:
+        job = engines.Job.of(scorer.space, scorer.model, scorer.options)
+        yield from engines.in_processes(job, tasks, run.jobs)
+    else:
+        yield from engines.in_this_process(scorer, tasks)

@@ -1,0 +1,319 @@
+"""Scoring a design space block by block: constraints, predictions, scores, and the best of them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.composition import CompositionBatch
+from perovshell.data.shells import shell_text
+from perovshell.errors import DesignSpaceError
+from perovshell.model import Model
+from perovshell.models.outputs import DEFAULT_COVERAGE
+from perovshell.models.product import Product
+from perovshell.serve.ranking.basket import Basket, Part
+from perovshell.serve.ranking.filters import Filters
+from perovshell.serve.ranking.harvest import Harvest
+from perovshell.serve.ranking.objectives import ORDERS, Measured, Objectives, measured_plqy
+from perovshell.serve.ranking.prospects import best_known
+from perovshell.serve.space.space import DesignSpace, Layers
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+POOL: Final = 1000
+"""Least length of the list of the best that is kept while a space is scored."""
+_AT_ONCE: Final = 100_000
+"""Combinations whose columns are held at once: what a processor's cache takes."""
+_MOST_CORES, _FEWEST_CORES = 2048, 64
+_MOST_CELLS: Final = 200_000
+LEAST_IMPROVEMENT: Final = 1e-300
+_DIGITS: Final = 10
+"""Decimals of a score's logarithm: what is left behind them is the order of sums."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a space is ranked.
+
+    Attributes:
+        by: One of `ORDERS`.
+        raw: Whether predictions are taken as they are, without shrinking or pooling.
+        novel: Whether combinations of the literature are left out.
+        keep: Length of the list of the best.
+        task_size: Combinations of one task: a second or two. It does not change the result.
+    """
+
+    by: str = "best"
+    raw: bool = False
+    novel: bool = False
+    keep: int = POOL
+    task_size: int = 4_000_000
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown order."""
+        if self.by not in ORDERS:
+            msg = f"--by {self.by!r}: allowed: {', '.join(ORDERS)}"
+            raise DesignSpaceError(msg)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A range of cores with a range of kept shells."""
+
+    cores: range
+    shells: range
+
+
+class Scorer:
+    """Scores the combinations of a design space.
+
+    Args:
+        space: The design space.
+        model: The model.
+        options: How it is ranked.
+    """
+
+    def __init__(self, space: DesignSpace, model: Model, options: Options) -> None:
+        self.space = space
+        self.model = model
+        self.options = options
+        self.objectives = Objectives(space, model, raw=options.raw)
+        self._filters = Filters(space, model.predictor.featurizer)
+        faults = [self._filters.shell_fault(layers) for layers in space.shells]
+        self._shell_faults = Counter(fault for fault in faults if fault)
+        self._kept = [place for place, fault in enumerate(faults) if not fault]
+        self._shells: list[Layers] = [space.shells[place] for place in self._kept]
+        self._of_shell = np.array([self.objectives.of_shell_plqy(own) for own in self._shells])
+        self._width = np.array([self.objectives.shell_width(own) for own in self._shells])
+        self.best_known = (
+            best_known(self.objectives, self._filters.satisfies)
+            if options.by == "explore"
+            else (0.0, "")
+        )
+
+    @cached_property
+    def _product(self) -> Product:
+        return Product(
+            self.model.predictor,
+            self._shells,
+            self.space.contexts,
+            self.space.stressors,
+            coverage=DEFAULT_COVERAGE,
+            wishes=self.space.thresholds,
+        )
+
+    @cached_property
+    def _gain(self) -> Floats:
+        """Log gain that orders, shape (n_stressors, n_kept_shells)."""
+        stressors, log_gain = self.space.stressors, self.objectives.log_gain
+        return np.array([[log_gain(own, name) for own in self._shells] for name in stressors])
+
+    # Tasks -----------------------------------------------------------------------------------
+
+    @cached_property
+    def units(self) -> tuple[int, int]:
+        """Number of cores and of shells of a unit."""
+        contexts = len(self.space.contexts)
+        cores = min(max(_AT_ONCE // contexts, _FEWEST_CORES), _MOST_CORES, self.space.cores.size)
+        shells = max(1, self.options.task_size // (cores * contexts))
+        return cores, min(shells, max(len(self._kept), 1))
+
+    @cached_property
+    def tasks(self) -> int:
+        """Number of tasks; they depend on the space alone, so that any engine scores the same."""
+        return -(-self._n_units // self._units_a_task)
+
+    @property
+    def _n_units(self) -> int:
+        return self._core_blocks * self._shell_blocks
+
+    @property
+    def _core_blocks(self) -> int:
+        return -(-self.space.cores.size // self.units[0])
+
+    @property
+    def _shell_blocks(self) -> int:
+        return -(-max(len(self._kept), 1) // self.units[1])
+
+    @property
+    def _units_a_task(self) -> int:
+        cores, shells = self.units
+        return max(1, self.options.task_size // (cores * shells * len(self.space.contexts)))
+
+    def _units(self, task: int) -> Iterator[Unit]:
+        n_cores, n_shells = self.units
+        first = task * self._units_a_task
+        for unit in range(first, min(first + self._units_a_task, self._n_units)):
+            core, shell = divmod(unit, self._shell_blocks)
+            yield Unit(
+                range(core * n_cores, min((core + 1) * n_cores, self.space.cores.size)),
+                range(shell * n_shells, min((shell + 1) * n_shells, len(self._kept))),
+            )
+
+    @cached_property
+    def families(self) -> tuple[str, ...]:
+        """Families of cores in the overview: one for all where it would be too large."""
+        own = self.space.cores.families
+        return own if len(own) * len(self.space.shells) <= _MOST_CELLS else ("all cores",)
+
+    @property
+    def empty(self) -> Harvest:
+        """The harvest of nothing."""
+        wishes, shells = len(self.objectives.names), len(self.space.shells)
+        return Harvest.empty(wishes, len(self.families), shells)
+
+    def _basket(self) -> Basket:
+        counts = len(self.space.shells), len(self.space.contexts)
+        return Basket(self.empty, self.options.keep, self._kept, *counts)
+
+    def harvest(self, task: int) -> Harvest:
+        """Score the combinations of one task and return the best of them."""
+        found = self._basket()
+        for unit in self._units(task):
+            self._score(unit, found)
+        return found.harvest()
+
+    # Constraints -----------------------------------------------------------------------------
+
+    def _kept_cores(self, unit: Unit, found: Basket) -> tuple[CompositionBatch, Mask]:
+        """Return the cores of a unit that satisfy what is asked of cores, and which they are."""
+        batch, neutral = self.space.cores.batch(unit.cores.start, unit.cores.stop)
+        kept = np.ones(len(neutral), dtype=bool)
+        contexts = len(self.space.contexts)
+        # What shells alone removed is counted once a core, with the first range of shells.
+        is_first = unit.shells.start == 0
+        shells = len(unit.shells) + is_first * sum(self._shell_faults.values())
+        checks = [
+            ("charge_balance", neutral),
+            *self._filters.core_checks(batch, np.array(unit.cores)),
+        ]
+        for name, passes in checks:
+            found.remove(name, int((kept & ~passes).sum()) * shells * contexts)
+            kept &= passes
+        for name, count in self._shell_faults.items():
+            found.remove(name, int(kept.sum()) * is_first * count * contexts)
+        return CompositionBatch(batch.species[kept], batch.amounts[kept], {}), kept
+
+    @cached_property
+    def _known(self) -> frozenset[tuple[int, str]]:
+        """The combinations of the literature that are in the space."""
+        return frozenset(
+            (core, shell) for core, shells in self._literature.items() for shell in shells
+        )
+
+    @cached_property
+    def _literature(self) -> dict[int, dict[str, Measured | None]]:
+        """By core of the space and shell, what the literature measured of their PLQY."""
+        found: dict[int, dict[str, Measured | None]] = defaultdict(dict)
+        for core, shell, rows in self.model.predictor.literature.combinations():
+            place = self.space.cores.find(core)
+            if place is not None:
+                found[place][shell] = measured_plqy(rows)
+        return dict(found)
+
+    # Scores ----------------------------------------------------------------------------------
+
+    def _score(self, unit: Unit, found: Basket) -> None:
+        for part, shells, alive in self._alive_parts(unit, found):
+            self._score_alive(part, shells, alive, found)
+
+    def _alive_parts(self, unit: Unit, found: Basket) -> Iterator[tuple[Part, range, Mask]]:
+        """Yield cores and shells of which any combination satisfies all, and which of them do."""
+        batch, kept = self._kept_cores(unit, found)
+        if not kept.any() or not len(unit.shells):
+            return
+        part = Part(
+            self._product.cores(batch),
+            np.flatnonzero(kept).astype(np.int64) + unit.cores.start,
+            self._family(unit.cores)[kept],
+        )
+        step = max(1, _AT_ONCE // (len(part.numbers) * len(self.space.contexts)))
+        for first in range(unit.shells.start, unit.shells.stop, step):
+            shells = range(first, min(first + step, unit.shells.stop))
+            alive = self._alive(part, shells, found)
+            if alive.any():
+                yield part, shells, alive
+
+    def refuse_contradiction(self) -> None:
+        """Refuse constraints that leave nothing, before anything is predicted.
+
+        Raises:
+            DesignSpaceError: It says what each constraint removed.
+        """
+        found = self._basket()
+        units = (unit for task in range(self.tasks) for unit in self._units(task))
+        if any(True for unit in units for _ in self._alive_parts(unit, found)):
+            return
+        raise DesignSpaceError(self.space.nothing_left(found.harvest().removed))
+
+    def _family(self, cores: range) -> npt.NDArray[np.intp]:
+        if len(self.families) == 1:
+            return np.zeros(len(cores), dtype=np.intp)
+        return self.space.cores.family(cores.start, cores.stop)
+
+    def _alive(self, part: Part, shells: range, found: Basket) -> Mask:
+        """Return which combinations satisfy all, shape (n_shells, n_contexts, n_cores)."""
+        contexts = len(self.space.contexts)
+        pairs = np.ones((len(shells), len(part.numbers)), dtype=bool)
+        own = [self._shells[place] for place in shells]
+        known = self._known if self.options.novel else frozenset()
+        checks = self._filters.pair_checks(part.cores, part.numbers, own, known)
+        for name, passes in checks:
+            found.remove(name, int((pairs & ~passes).sum()) * contexts)
+            pairs &= passes
+        alive: Mask = np.repeat(pairs[:, None, :], contexts, axis=1)
+        if self.space.constraints.in_domain and pairs.any():
+            inside = self._product.verdicts(part.cores, shells.start, shells.stop)["in_domain"]
+            found.remove("in_domain", int((alive & ~inside).sum()))
+            alive &= inside
+        return alive
+
+    def _score_alive(self, part: Part, shells: range, alive: Mask, found: Basket) -> None:
+        objectives = self.objectives
+        columns = self._product.columns(part.cores, shells.start, shells.stop)
+        if self.space.constraints.pl_in_window:
+            low, high = self.space.pl_window_nm or (-np.inf, np.inf)
+            inside = (columns["pl_peak_nm"] >= low) & (columns["pl_peak_nm"] <= high)
+            found.remove("pl_in_window", int((alive & ~inside).sum()))
+            alive &= inside
+        own = slice(shells.start, shells.stop)
+        gain = [np.exp(row[own, None, None]) for row in self._gain]
+        of_shell, width = self._of_shell[own, None, None], self._width[own, None, None]
+        ranked = objectives.ranked(columns, (of_shell, width), gain)
+        self._pool(ranked.plqy, ranked.plqy_low, part.numbers, shells)
+        desirable = objectives.desirabilities(columns, ranked)
+        if self.options.by == "explore":
+            improvement = objectives.improvement(columns, ranked, self.best_known[0])
+            score = np.log(np.maximum(improvement, LEAST_IMPROVEMENT))
+        elif self.options.by == "best":
+            score = objectives.log_score(objectives.desirabilities(columns, ranked, by="best"))
+        else:
+            score = objectives.log_score(desirable)
+        score = np.where(alive, np.round(score, _DIGITS), -np.inf)
+        found.add(part, shells, score, desirable)
+        found.add_widths(columns["plqy_scale"], alive)
+
+    def _pool(
+        self, plqy: Floats, low: Floats, numbers: npt.NDArray[np.int64], shells: range
+    ) -> None:
+        """Pool the PLQY of combinations that were measured, in place."""
+        if self.options.raw:
+            return
+        for core in self._literature.keys() & set(range(int(numbers[0]), int(numbers[-1]) + 1)):
+            column = int(np.searchsorted(numbers, core))
+            if numbers[column] != core:
+                continue
+            for place in shells:
+                measured = self._literature[core].get(shell_text(self._shells[place]))
+                if measured is not None:
+                    spot = place - shells.start, slice(None), column
+                    pooled = self.objectives.pooled(plqy[spot], measured)
+                    low[spot] += pooled - plqy[spot]
+                    plqy[spot] = pooled

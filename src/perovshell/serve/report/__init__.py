@@ -1,0 +1,1 @@
+"""A ranking on disk: one HTML report and its tables."""

@@ -1,0 +1,259 @@
+"""The lines of a ranking as cards and as rows of the table in its report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from perovshell.data.vocabulary import column_name
+from perovshell.models.evidence import Neighbour
+from perovshell.serve.ranking.lines import Candidate, Ranking
+from perovshell.serve.ranking.objectives import GAIN_SCALE
+from perovshell.serve.report.charts import Scale, chance, light_colour, number, whole_decades
+
+BAR: Final = (8.0, 312.0)
+"""First and last pixel of the bars of a card."""
+SPECTRUM_NM: Final = (400.0, 800.0)
+_BARE: Final = 3
+"""Samples of the bare core that a card names."""
+_WISHES: Final = {
+    "pl": "PL in window", "plqy": "PLQY", "gain": "gain", "half_life": "half-life",
+    "domain": "near the data",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CardScales:
+    """The axes that all cards share, so that they can be compared.
+
+    Attributes:
+        peak: Of the PL peak in nm.
+        plqy: Of the PLQY in percent.
+        gain: Of stability gains.
+        half_life: Of half-lives in h.
+    """
+
+    peak: Scale
+    plqy: Scale
+    gain: Scale
+    half_life: Scale
+
+    @classmethod
+    def of(cls, ranking: Ranking, lines: Sequence[Candidate]) -> CardScales:
+        """Return axes with room for the bounds and values of some lines."""
+        ends = {}
+        for kind, high in (("gain", GAIN_SCALE), ("half_life", 1000.0)):
+            columns = [
+                column
+                for stressor in ranking.space.stressors
+                for column in _one_sided_columns(kind, stressor)
+            ]
+            known = [line.values[column] for line in lines for column in columns]
+            ends[kind] = Scale(*whole_decades(known, 1.0, high), *BAR, log=True)
+        return cls(Scale(*SPECTRUM_NM, *BAR), Scale(0.0, 100.0, *BAR), **ends)
+
+
+def _one_sided_columns(kind: str, stressor: str) -> tuple[str, str, str]:
+    """Return the columns of the value, its lower bound and the value that orders."""
+    name = column_name(stressor)
+    column = f"{'stability_gain' if kind == 'gain' else 'half_life_h'}_{name}"
+    return column, f"{column}_lower", f"{kind}_ranked_{name}"
+
+
+# Cards ---------------------------------------------------------------------------------------
+
+
+def first_line(ranking: Ranking) -> str:
+    """Return the answer in a sentence: what stands first, and how surely."""
+    first, *same = ranking.groups[0]
+    peak, low, high = (number(value) for value in _with_interval(first, "pl_peak_nm"))
+    value, least, most = (number(value) for value in _with_interval(first, "plqy_percent"))
+    said = f"First stands {first.core} / {first.shell}: PL {peak} nm [{low}, {high}]"
+    said += f", PLQY {value} % [{least}, {most}]."
+    if same:
+        said += f" {len(same)} other shells score the same."
+    elif not math.isnan(first.above_next):
+        said += f" The chance that it is better than the next line is {chance(first.above_next)}."
+    if not ranking.model.info.skill["gain"]["has_skill"]:
+        said += " Do not read gains as differences between lines: the model has no skill in them."
+    return said
+
+
+def card(
+    ranking: Ranking, line: Candidate, scales: CardScales, same: Sequence[Candidate] = ()
+) -> dict[str, Any]:
+    """Return what the card of a line shows; `same` are others with its score."""
+    peak, low, high = _with_interval(line, "pl_peak_nm")
+    window = ranking.space.pl_window_nm
+    return {
+        "line": line,
+        "same": ", ".join(own.shell for own in same),
+        "context": context(line),
+        "light": light_colour(peak),
+        "peak": f"{number(peak)} nm",
+        "peak_interval": f"{number(low)} to {number(high)}",
+        "spectrum": {"low": scales.peak(low), "at": scales.peak(peak), "high": scales.peak(high)},
+        "window": [scales.peak(end) for end in window] if window else None,
+        "spectrum_ticks": scales.peak.ticks(4),
+        "bars": _bars(ranking, line, scales),
+        "chances": _chances(ranking, line),
+        "wishes": [(_WISHES[name], value) for name, value in line.desirabilities.items()],
+        "distance": line.values["domain_distance"],
+        "measured": [_measured(row) for row in line.measured],
+        "bare": [_measured(row) for row in line.bare[:_BARE]],
+        "more_bare": max(len(line.bare) - _BARE, 0),
+        "papers": _papers(line.nearest),
+    }
+
+
+def context(line: Candidate) -> str:
+    """Say structure, surroundings and size of a line, as far as they are known."""
+    item = line.item
+    parts = [item.structure]
+    parts += [word for word in (item.encapsulation, item.medium) if word != "unknown"]
+    parts += [] if item.morphology == "nanocrystal" else [item.morphology]
+    size = item.core_size_nm
+    return ", ".join([*parts, "size unknown" if math.isnan(size) else f"core of {size:g} nm"])
+
+
+def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[str, Any]]:
+    value, low, high = _with_interval(line, "plqy_percent")
+    ordered = line.values["plqy_ranked"]
+    found = [
+        {
+            "name": "PLQY",
+            "text": f"{number(value)} %",
+            "small": "; ".join([f"{number(low)} to {number(high)}", *_orders(value, ordered)]),
+            "low": scales.plqy(low),
+            "at": scales.plqy(value),
+            "high": scales.plqy(high),
+            "ordered": scales.plqy(ordered),
+            "ticks": scales.plqy.ticks(4),
+        }
+    ]
+    for stressor in ranking.space.stressors:
+        for kind, name, unit in (("gain", "gain", ""), ("half_life", "half-life", " h")):
+            scale = scales.gain if kind == "gain" else scales.half_life
+            value, low, ordered = (line.values[own] for own in _one_sided_columns(kind, stressor))
+            found.append(
+                {
+                    "name": f"{name}, {stressor}",
+                    "text": f"{number(value)}{unit}",
+                    "small": "; ".join([f"at least {number(low)}", *_orders(value, ordered)]),
+                    "low": scale(low),
+                    "at": scale(value),
+                    "high": None,
+                    "ordered": scale(ordered),
+                    "ticks": scale.ticks(5),
+                }
+            )
+    return found
+
+
+def _orders(value: float, ordered: float) -> list[str]:
+    """Say what the order takes for a value, where it is another."""
+    return [] if number(value) == number(ordered) else [f"counts as {number(ordered)}"]
+
+
+def _chances(ranking: Ranking, line: Candidate) -> list[tuple[str, str]]:
+    found = []
+    if ranking.space.pl_window_nm is not None:
+        found.append(("PL in the window", chance(line.values["pl_in_window"])))
+    if ranking.space.plqy_above is not None:
+        bar = f"PLQY above {ranking.space.plqy_above:g} %"
+        found.append((bar, chance(line.values["plqy_above"])))
+    return [
+        *found,
+        ("on the front", chance(line.on_front)),
+        ("above the next line", chance(line.above_next)),
+    ]
+
+
+def _with_interval(line: Candidate, column: str) -> tuple[float, float, float]:
+    values = line.values
+    return values[column], values[f"{column}_lower"], values[f"{column}_upper"]
+
+
+def _measured(row: Neighbour) -> dict[str, str]:
+    parts = [f"PL {number(row.pl_peak_nm)} nm"] if row.pl_peak_nm is not None else []
+    parts += [f"PLQY {number(row.plqy_percent)} %"] if row.plqy_percent is not None else []
+    return {"text": ", ".join(parts) or "stability alone", **_paper(row)}
+
+
+def _papers(rows: Sequence[Neighbour]) -> list[dict[str, str]]:
+    """Return each paper once, with what it coated."""
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        shell = "bare" if row.shell == "none" else row.shell
+        found.setdefault(row.paper, {"text": f"{row.core} / {shell}", **_paper(row)})
+    return list(found.values())
+
+
+def _paper(row: Neighbour) -> dict[str, str]:
+    """Return a paper's name and its address, empty where its DOI is not known."""
+    is_doi = row.paper.startswith("10.") and "/" in row.paper
+    url = f"https://doi.org/{quote(row.paper, safe='/')}" if is_doi else ""
+    return {"name": row.paper, "url": url}
+
+
+# The table -----------------------------------------------------------------------------------
+
+
+def table_columns(ranking: Ranking) -> list[dict[str, Any]]:
+    """Return the columns of the table: name, and whether they are numbers."""
+    space = ranking.space
+    names = ["score", "PL peak (nm)"]
+    names += ["P(window)"] if space.pl_window_nm is not None else []
+    names += ["PLQY (%)"]
+    names += [f"P(PLQY > {space.plqy_above:g} %)"] if space.plqy_above is not None else []
+    for stressor in space.stressors:
+        names += [f"gain, {stressor}", f"half-life, {stressor} (h)"]
+    names += ["P(front)", "P(above next)", "distance"]
+    texts = [("#", True), ("core", False), ("shell", False)]
+    texts += [(name, True) for name in names]
+    texts += [("domain, evidence", False), ("nearest papers", False)]
+    return [{"name": name, "is_number": is_number} for name, is_number in texts]
+
+
+def table_row(ranking: Ranking, line: Candidate) -> dict[str, Any]:
+    """Return what the row of a line shows; `numbers` stand in the columns from the score on."""
+    space, values = ranking.space, line.values
+    peak, low, high = _with_interval(line, "pl_peak_nm")
+    numbers = [_cell(line.score), _cell(peak, f"{number(low)} to {number(high)}")]
+    if space.pl_window_nm is not None:
+        numbers.append(_chance_cell(values["pl_in_window"]))
+    value, low, high = _with_interval(line, "plqy_percent")
+    orders = _orders(value, values["plqy_ranked"])
+    numbers.append(_cell(value, f"{number(low)} to {number(high)}", *orders))
+    if space.plqy_above is not None:
+        numbers.append(_chance_cell(values["plqy_above"]))
+    for stressor in space.stressors:
+        for kind in ("gain", "half_life"):
+            value, low, ordered = (values[own] for own in _one_sided_columns(kind, stressor))
+            numbers.append(_cell(value, f"at least {number(low)}", *_orders(value, ordered)))
+    numbers += [_chance_cell(line.on_front), _chance_cell(line.above_next)]
+    numbers.append(_cell(values["domain_distance"]))
+    return {
+        "line": line,
+        "context": context(line) if len(ranking.space.contexts) > 1 else "",
+        "light": light_colour(peak),
+        "numbers": numbers,
+        "measured": [_measured(row) for row in line.measured],
+        "papers": _papers(line.nearest),
+    }
+
+
+def _cell(value: float, *small: str) -> dict[str, Any]:
+    return {"text": number(value), "small": small, "sort": _sortable(value)}
+
+
+def _chance_cell(value: float) -> dict[str, Any]:
+    return {"text": chance(value), "small": (), "sort": _sortable(value)}
+
+
+def _sortable(value: float) -> str:
+    """Return a number for a script to sort by, empty where it is not known."""
+    return f"{value:.6g}" if math.isfinite(value) else ""

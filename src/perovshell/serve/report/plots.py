@@ -1,0 +1,249 @@
+"""The charts of a report: the scatter of all lines, and the map of shells against cores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from perovshell.data.vocabulary import column_name
+from perovshell.serve.ranking.lines import Candidate, Overview, Ranking
+from perovshell.serve.report.cards import context
+from perovshell.serve.report.charts import (
+    STOPS,
+    Scale,
+    chance,
+    colour,
+    ink,
+    log_padded,
+    number,
+    padded,
+)
+
+FAMILIES: Final = 40
+SHELLS: Final = 60
+"""Most rows and columns of the map."""
+PLOTTED: Final = 2000
+"""Most lines of the list that are plotted; those of the front and the batch come on top."""
+WIDTH, HEIGHT = 760, 420
+LEFT, RIGHT, TOP, BOTTOM = 62, 742, 14, 372
+_LEAST_SHOWN: Final = 0.1
+"""Maps whose best score is below this one have no numbers in their cells."""
+
+_NEGLIGIBLE: Final = 1e-6
+"""Smaller scores are written as 0."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A number of each line that may stand on an axis.
+
+    Attributes:
+        key: Its column.
+        label: Its name for reading.
+        log: Whether its axis is logarithmic.
+    """
+
+    key: str
+    label: str
+    log: bool = False
+
+    def value(self, line: Candidate) -> float:
+        """Return the number of a line; NaN where there is none."""
+        return line.score if self.key == "score" else line.values.get(self.key, math.nan)
+
+    def scale(self, lines: Sequence[Candidate], first: float, last: float) -> Scale:
+        """Return a scale with room for some lines."""
+        values = [self.value(line) for line in lines]
+        ends = log_padded(values) if self.log else padded(values)
+        return Scale(*ends, first, last, log=self.log)
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """The scatter of lines as drawn without a script, and the data a script draws it by.
+
+    Attributes:
+        lines: The lines plotted: those of the list, then those of front and batch alone.
+        points: What is drawn of each, worst first: the best are on top.
+        across: Axis from left to right, with its ticks.
+        up: Axis from bottom to top, with its ticks.
+        legend: Name, lowest and highest value of the colour.
+        data: Data for the script.
+    """
+
+    lines: tuple[Candidate, ...]
+    points: list[dict[str, Any]]
+    across: tuple[str, list[tuple[float, str]]]
+    up: tuple[str, list[tuple[float, str]]]
+    legend: tuple[str, str, str]
+    data: dict[str, Any]
+    width: int = WIDTH
+    height: int = HEIGHT
+    box: tuple[int, int, int, int] = (LEFT, RIGHT, TOP, BOTTOM)
+
+
+def axes(ranking: Ranking) -> list[Axis]:
+    """Return the numbers that may stand on an axis."""
+    space = ranking.space
+    found = [Axis("pl_peak_nm", "PL peak (nm)")]
+    if space.pl_window_nm is not None:
+        low, high = space.pl_window_nm
+        found.append(Axis("pl_in_window", f"P(PL within {low:g} to {high:g} nm)"))
+    found.append(Axis("plqy_ranked", "PLQY that orders (%)"))
+    found.append(Axis("plqy_percent", "PLQY, predicted (%)"))
+    if space.plqy_above is not None:
+        found.append(Axis("plqy_above", f"P(PLQY above {space.plqy_above:g} %)"))
+    for stressor in space.stressors:
+        name = column_name(stressor)
+        found.append(Axis(f"gain_ranked_{name}", f"stability gain, {stressor}", log=True))
+        found.append(Axis(f"half_life_ranked_{name}", f"half-life, {stressor} (h)", log=True))
+    return [*found, Axis("domain_distance", "distance from the data"), Axis("score", "score")]
+
+
+def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
+    """Return the scatter of all lines.
+
+    Args:
+        ranking: The ranking.
+        places: Where on the page a line is found, by the line's identity.
+    """
+    lines = _plotted(ranking)
+    known = axes(ranking)
+    keys = [axis.key for axis in known]
+    first = "pl_in_window" if "pl_in_window" in keys else "pl_peak_nm"
+    gain = f"gain_ranked_{column_name(ranking.space.stressors[0])}"
+    chosen = [keys.index(key) for key in (first, "plqy_ranked", gain)]
+    across, up, tint = (known[place] for place in chosen)
+    x, y = across.scale(lines, LEFT, RIGHT), up.scale(lines, BOTTOM, TOP)
+    shades = [tint.value(line) for line in lines]
+    points = [
+        {
+            "number": place,
+            "x": x(across.value(line)),
+            "y": y(up.value(line)),
+            "colour": colour(_share(tint.value(line), shades)),
+            "front": line.in_front,
+            "place": places.get(id(line), ""),
+            "text": "; ".join(_said(ranking, line)),
+        }
+        for place, line in enumerate(lines)
+    ]
+    return Scatter(
+        lines=lines,
+        points=points[::-1],
+        across=(across.label, x.ticks()),
+        up=(up.label, y.ticks()),
+        legend=(tint.label, number(min(shades)), number(max(shades))),
+        data={
+            "axes": [{"label": axis.label, "log": axis.log} for axis in known],
+            "chosen": chosen,
+            "window": ranking.space.pl_window_nm,
+            "peak": keys.index("pl_peak_nm"),
+            "stops": STOPS,
+            "points": [
+                {
+                    "said": _said(ranking, line),
+                    "values": [_known(axis.value(line)) for axis in known],
+                }
+                for line in lines
+            ],
+        },
+    )
+
+
+def _plotted(ranking: Ranking) -> tuple[Candidate, ...]:
+    """Return the lines of list, front and batch, each once."""
+    lines = [*ranking.candidates[:PLOTTED], *ranking.front, *ranking.batch]
+    return tuple({id(line): line for line in lines}.values())
+
+
+def _share(value: float, values: Sequence[float]) -> float:
+    """Return the place of a value above 0 between the least and the largest, in logarithms."""
+    low, high = math.log(min(values)), math.log(max(values))
+    return (math.log(value) - low) / (high - low) if high > low else 0.5
+
+
+def _known(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def _said(ranking: Ranking, line: Candidate) -> list[str]:
+    """Say a line in a few words, for a tooltip."""
+    values, space = line.values, ranking.space
+    place = f"{line.rank}. " if line.rank else "Not in the list: "
+    window = ""
+    if space.pl_window_nm is not None:
+        window = f", in the window {chance(values['pl_in_window'])}"
+    return [
+        f"{place}{line.core} / {line.shell}",
+        context(line),
+        f"PL {_interval(values, 'pl_peak_nm')} nm{window}",
+        f"PLQY {_interval(values, 'plqy_percent')} %, counts as {number(values['plqy_ranked'])}",
+        *(
+            f"{stressor}: gain counts as {number(values[f'gain_ranked_{column_name(stressor)}'])}"
+            for stressor in space.stressors
+        ),
+        f"score {number(line.score)}, on the front {chance(line.on_front)}",
+    ]
+
+
+def _interval(values: Mapping[str, float], column: str) -> str:
+    value, low, high = (number(values[f"{column}{end}"]) for end in ("", "_lower", "_upper"))
+    return f"{value} ({low} to {high})"
+
+
+# The map -------------------------------------------------------------------------------------
+
+
+def heat_map(overview: Overview) -> dict[str, Any]:
+    """Return the map of the best scores of shells (columns) with families of cores (rows)."""
+    score = overview.score[:FAMILIES, :SHELLS]
+    families, shells = overview.families[:FAMILIES], overview.shells[:SHELLS]
+    known = score[~np.isnan(score)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    rows = [
+        {
+            "family": family,
+            "cells": [
+                _heat_cell(family, shell, float(value), (low, high))
+                for shell, value in zip(shells, row, strict=True)
+            ],
+        }
+        for family, row in zip(families, score, strict=True)
+    ]
+    cut = [
+        f"{shown} of {every:,} {name}"
+        for name, shown, every in (
+            ("families of cores", len(families), len(overview.families)),
+            ("shells", len(shells), len(overview.shells)),
+        )
+        if shown < every
+    ]
+    return {
+        "shells": shells,
+        "rows": rows,
+        "low": _score_text(low),
+        "high": _score_text(high),
+        "cut": " and ".join(cut),
+    }
+
+
+def _heat_cell(
+    family: str, shell: str, value: float, ends: tuple[float, float]
+) -> dict[str, str] | None:
+    """Return a cell, or None where nothing was ranked."""
+    if math.isnan(value):
+        return None
+    low, high = ends
+    share = (value - low) / (high - low) if high > low else 1.0
+    text = f"{value:.2f}".removeprefix("0") if high >= _LEAST_SHOWN else ""
+    said = f"{family} / {shell}: best score {_score_text(value)}"
+    return {"text": text, "said": said, "colour": colour(share), "ink": ink(share)}
+
+
+def _score_text(score: float) -> str:
+    return number(score) if score >= _NEGLIGIBLE else "0"

@@ -1,0 +1,144 @@
+"""The report of a ranking: one self-contained HTML file, and its tables beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from perovshell.files import write_file
+from perovshell.pages import card_page, environment
+from perovshell.serve.ranking.advice import Experiment
+from perovshell.serve.ranking.lines import Candidate, Ranking
+from perovshell.serve.report.cards import (
+    SPECTRUM_NM,
+    CardScales,
+    card,
+    first_line,
+    table_columns,
+    table_row,
+)
+from perovshell.serve.report.charts import chance, light_colour, number
+from perovshell.serve.report.plots import heat_map, scatter
+from perovshell.serve.report.tables import csv_text, markdown_text, write_parquet
+
+__all__ = ["CARDS", "SHOWN", "number", "render", "write_report"]
+
+CARDS: Final = 9
+"""Lines with a card."""
+SHOWN: Final = 50
+"""Lines in the table of the report; ranking.csv has all."""
+_EXPERIMENTS: Final = 3
+"""Experiments shown of each kind."""
+
+
+def write_report(ranking: Ranking, folder: Path) -> tuple[Path, Path]:
+    """Write ranking.csv, ranking.md, report.html and, where it can be made, ranking.parquet.
+
+    Args:
+        ranking: The ranking.
+        folder: Where to; it is made where it is not there.
+
+    Returns:
+        The paths of ranking.csv and report.html.
+
+    Raises:
+        WorkspaceError: The folder is not writable.
+    """
+    texts = {
+        "ranking.csv": csv_text(ranking),
+        "ranking.md": markdown_text(ranking),
+        "report.html": render(ranking),
+    }
+    for name, text in texts.items():
+        write_file(folder / name, text)
+    write_parquet(ranking, folder / "ranking.parquet")
+    return folder / "ranking.csv", folder / "report.html"
+
+
+def render(ranking: Ranking) -> str:
+    """Return the report as HTML."""
+    pages = environment("perovshell.serve.report")
+    pages.filters |= {"number": number, "chance": chance, "count": "{:,}".format}
+    pages.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    groups = ranking.groups[:CARDS]
+    cards = [group[0] for group in groups]
+    shown = ranking.candidates[:SHOWN]
+    scales = CardScales.of(ranking, [*cards, *ranking.batch])
+    plot = scatter(ranking, _places(cards, shown, ranking.batch))
+    return pages.get_template("report.html").render(
+        ranking=ranking,
+        space=ranking.space,
+        info=ranking.model.info,
+        wishes=_wishes(ranking),
+        statements=[own for own in ranking.statements if own not in ranking.space.notes],
+        first=first_line(ranking),
+        cards=[card(ranking, group[0], scales, group[1:]) for group in groups],
+        batch=[card(ranking, line, scales) for line in ranking.batch],
+        columns=table_columns(ranking),
+        rows=[table_row(ranking, line) for line in shown],
+        plot=plot,
+        id_of=id,
+        line_of={id(line): place for place, line in enumerate(plot.lines)},
+        spectrum=_spectrum(),
+        heat=heat_map(ranking.overview),
+        experiments=_experiments(ranking.measure_next),
+        card=card_page(vars(ranking.model.info)),
+    )
+
+
+def _places(
+    cards: Iterable[Candidate], shown: Iterable[Candidate], batch: Iterable[Candidate]
+) -> dict[int, str]:
+    """Return where on the page a line is found, by the line's identity."""
+    found = {id(line): f"batch-{place}" for place, line in enumerate(batch, 1)}
+    found |= {id(line): f"line-{line.rank}" for line in shown}
+    return found | {id(line): f"card-{line.rank}" for line in cards}
+
+
+def _spectrum() -> list[tuple[float, str]]:
+    """Return the colours of the strip of light: share of its width, and colour."""
+    low, high = SPECTRUM_NM
+    count = 40
+    return [
+        (place / count, light_colour(low + (high - low) * place / count))
+        for place in range(count + 1)
+    ]
+
+
+def _wishes(ranking: Ranking) -> str:
+    """Say what is wished, and how much where not all weigh the same."""
+    space = ranking.space
+    stressors = _joined(space.stressors)
+    names = {
+        "plqy": "a high PLQY"
+        if space.plqy_above is None
+        else f"a PLQY above {space.plqy_above:g} %",
+        "gain": f"a high stability gain ({stressors})",
+        "half_life": f"a long half-life ({stressors})",
+        "domain": "nearness to the data",
+    }
+    if space.pl_window_nm is not None:
+        low, high = space.pl_window_nm
+        names["pl"] = f"a PL peak within {low:g} to {high:g} nm"
+    weights = {name: weight for name, weight in space.wishes.items() if weight > 0}
+    equal = len(set(weights.values())) == 1
+    return _joined(
+        [
+            names[name] if equal else f"{names[name]} (weight {weight:g})"
+            for name, weight in weights.items()
+        ]
+    )
+
+
+def _joined(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _experiments(found: Iterable[Experiment]) -> list[Experiment]:
+    """Return the first few experiments of each kind, kinds as they come."""
+    kinds: dict[str, list[Experiment]] = {}
+    for one in found:
+        kinds.setdefault(one.kind, []).append(one)
+    return [one for own in kinds.values() for one in own[:_EXPERIMENTS]]

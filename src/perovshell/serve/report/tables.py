@@ -1,0 +1,283 @@
+"""A ranking as tables: CSV, Parquet and Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from perovshell.data.vocabulary import column_name
+from perovshell.files import write_file
+from perovshell.serve.ranking.lines import Candidate, Ranking
+from perovshell.serve.report.charts import number
+
+MARKDOWN_LINES = 50
+"""Lines of the Markdown table; the CSV has all."""
+
+
+def number_columns(ranking: Ranking) -> list[str]:
+    """Return the numeric output columns of a ranking, in order."""
+    names = [column_name(stressor) for stressor in ranking.space.stressors]
+    with_ends = ["pl_peak_nm", "plqy_percent"]
+    for name in names:
+        with_ends += [f"stability_gain_{name}", f"half_life_h_{name}"]
+    found = [f"{column}{end}" for column in with_ends for end in ("", "_lower", "_upper")]
+    found += ranking.space.thresholds.columns(())
+    found += [] if ranking.space.plqy_above is None else ["plqy_above"]
+    found += ["plqy_ranked", "plqy_ranked_lower"]
+    found += [f"{kind}_ranked_{name}" for name in names for kind in ("gain", "half_life")]
+    return [*found, "domain_distance"]
+
+
+def table(ranking: Ranking) -> tuple[list[str], list[list[Any]]]:
+    """Return the header and a row a line: numbers to six digits, texts as they are."""
+    numbers = number_columns(ranking)
+    wishes = [f"desirability_{name}" for name in _wishes(ranking)]
+    scored = "expected_improvement" if ranking.options.by == "explore" else "score"
+    header = [
+        "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", scored,
+        *wishes, "above_next", "alike", "on_front", "in_front", *numbers, "in_domain",
+        "domain_reason", "rests_on", "measured_papers", "nearest_papers",
+    ]  # fmt: skip
+    return header, [_row(ranking, line, numbers) for line in ranking.candidates]
+
+
+def _wishes(ranking: Ranking) -> list[str]:
+    return [name for name, weight in ranking.space.wishes.items() if weight > 0]
+
+
+def _row(ranking: Ranking, line: Candidate, numbers: Sequence[str]) -> list[Any]:
+    item = line.item
+    return [
+        line.rank,
+        line.core,
+        line.shell,
+        item.structure,
+        item.encapsulation,
+        item.medium,
+        _rounded(item.core_size_nm),
+        _rounded(line.score),
+        *(_rounded(line.desirabilities[name]) for name in _wishes(ranking)),
+        _rounded(line.above_next),
+        line.alike,
+        _rounded(line.on_front),
+        line.in_front,
+        *(_rounded(line.values[column]) for column in numbers),
+        not line.reasons,
+        "; ".join(line.reasons),
+        line.rests_on,
+        ";".join(dict.fromkeys(row.paper for row in line.measured)),
+        ";".join(row.paper for row in line.nearest),
+    ]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def csv_text(ranking: Ranking) -> str:
+    """Return the table as CSV; an unknown number is empty, no limit is `inf`."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    header, rows = table(ranking)
+    writer.writerow(header)
+    writer.writerows([[_cell(value) for value in row] for row in rows])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return str(value)
+
+
+def json_lines(ranking: Ranking) -> list[dict[str, Any]]:
+    """Return the table as JSON data; an unknown number and no limit are null."""
+    header, rows = table(ranking)
+    return [
+        {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in zip(header, row, strict=True)
+        }
+        for row in rows
+    ]
+
+
+def markdown_text(ranking: Ranking) -> str:
+    """Return the first lines as a Markdown table, with what the order rests on above it."""
+    space, info = ranking.space, ranking.model.info
+    stressors = space.stressors
+    head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
+    head += [_gain_head(ranking, name) for name in stressors]
+    head += ["score", "above next", "in domain", "rests on", "nearest papers"]
+    what = f"{ranking.total:,} of {space.size:,} combinations ranked"
+    lines = [
+        f"# {space.name}",
+        "",
+        f"{what} by model {info.model_id} (dataset {info.dataset['hash'][:12]}).",
+        "",
+        *(f"- {statement}" for statement in (*ranking.statements, *_left_out(ranking))),
+        "",
+        _markdown_row(head),
+        _markdown_row(["---"] * len(head)),
+    ]
+    for line in ranking.candidates[:MARKDOWN_LINES]:
+        cells = [
+            str(line.rank),
+            line.core,
+            line.shell
+            + ("" if line.item.structure == "core/shell" else f" ({line.item.structure})"),
+            interval_text(line, "pl_peak_nm"),
+            interval_text(line, "plqy_percent"),
+            *(gain_text(ranking, line, name) for name in stressors),
+            f"{line.score:.3g}",
+            "" if math.isnan(line.above_next) else f"{line.above_next:.2f}",
+            "yes" if not line.reasons else "no",
+            line.rests_on,
+            ", ".join(row.paper for row in line.nearest),
+        ]
+        lines.append(_markdown_row(cells))
+    if len(ranking.candidates) > MARKDOWN_LINES:
+        lines += ["", f"The first {MARKDOWN_LINES} lines; ranking.csv has all."]
+    for title, *entries in filter(None, (batch_texts(ranking), experiment_texts(ranking))):
+        lines += ["", title, "", *(f"- {entry.strip()}" for entry in entries)]
+    return "\n".join([*lines, ""])
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+def interval_text(line: Candidate, column: str) -> str:
+    """Return a value with its interval."""
+    value, low, high = (number(line.values[column + end]) for end in ("", "_lower", "_upper"))
+    return f"{value} [{low}, {high}]"
+
+
+def gain_text(ranking: Ranking, line: Candidate, stressor: str) -> str:
+    """Return a gain with its lower bound; two digits where the model has no skill."""
+    column = f"stability_gain_{column_name(stressor)}"
+    ends = [line.values[column + end] for end in ("", "_lower")]
+    if ranking.model.info.skill["gain"]["has_skill"]:
+        return "{} ({})".format(*map(number, ends))
+    return "~{} ({})".format(*(number(float(f"{value:.2g}")) for value in ends))
+
+
+def write_parquet(ranking: Ranking, path: Path) -> bool:
+    """Write the table as Parquet; return whether pyarrow is there to do it.
+
+    Raises:
+        WorkspaceError: The file cannot be written.
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        return False
+    header, rows = table(ranking)
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(header)}
+    content = io.BytesIO()
+    parquet.write_table(pa.table(columns), content)
+    write_file(path, content.getvalue())
+    return True
+
+
+SUMMARY_GROUPS = 10
+_EXPERIMENTS = 2
+"""Experiments of each kind named on the command line."""
+_LEAST_WORTH = 1e-3
+"""An experiment with less expected of it is not named."""
+_NAMED = 4
+"""Shells named of lines that nothing known tells apart."""
+
+
+def summary(ranking: Ranking, *, measure_next: bool) -> list[str]:
+    """Return the first lines, what they rest on and what orders them, for a terminal."""
+    stressors = ranking.space.stressors
+    head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
+    head += [_gain_head(ranking, name) for name in stressors]
+    said = [f"{ranking.total:,} combinations ranked, best first:"]
+    said.append(_columns(head))
+    for group in ranking.groups[:SUMMARY_GROUPS]:
+        said += _group_texts(ranking, group)
+    said += batch_texts(ranking)
+    if measure_next:
+        said += experiment_texts(ranking)
+    return [*said, *ranking.statements, *_left_out(ranking)]
+
+
+def batch_texts(ranking: Ranking) -> list[str]:
+    """Return the diverse batch, a line each, where one was asked for."""
+    if not ranking.batch:
+        return []
+    lines = [f"     {line.core} / {line.shell}{_context(line)}" for line in ranking.batch]
+    return [f"A batch of {len(ranking.batch)}, unlike one another:", *lines]
+
+
+def experiment_texts(ranking: Ranking) -> list[str]:
+    """Return the experiments worth most of each kind, most worth first."""
+    kinds = dict.fromkeys(one.kind for one in ranking.measure_next)
+    kept = [
+        one
+        for kind in kinds
+        for one in [own for own in ranking.measure_next if own.kind == kind][:_EXPERIMENTS]
+        if one.worth >= _LEAST_WORTH
+    ]
+    if not kept:
+        return ["What to measure next: no one experiment is expected to change the choice."]
+    lines = [
+        f"     {one.worth:.3f}  {one.kind}: {one.what} ({one.why})"
+        for one in sorted(kept, key=lambda own: -own.worth)
+    ]
+    return ["What to measure next, by the expected rise of the score of the best choice:", *lines]
+
+
+def _left_out(ranking: Ranking) -> list[str]:
+    """Return what constraints removed, in one line."""
+    parts = [f"{name} {count:,}" for name, count in ranking.removed.items()]
+    return [f"Left out by constraints: {', '.join(parts)}."] if parts else []
+
+
+def _gain_head(ranking: Ranking, stressor: str) -> str:
+    has_skill = ranking.model.info.skill["gain"]["has_skill"]
+    return f"gain {stressor} (90 % >){'' if has_skill else ', no skill'}"
+
+
+def _columns(cells: Sequence[str]) -> str:
+    widths = (">3", "<24", "<16", "<20", "<16")
+    padded = [format(cell, width) for cell, width in zip(cells, widths, strict=False)]
+    return "  ".join([*padded, *(f"{cell:<20}" for cell in cells[len(widths) :])]).rstrip()
+
+
+def _group_texts(ranking: Ranking, group: Sequence[Candidate]) -> list[str]:
+    """Return a line and what it rests on; lines that score the same stand together."""
+    line, stressors = group[0], ranking.space.stressors
+    cells = [str(line.rank), line.core, f"{line.shell}{_context(line)}"]
+    cells += [interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")]
+    said = [_columns([*cells, *(gain_text(ranking, line, name) for name in stressors)])]
+    others = [f"{own.shell}{_context(own)}" for own in group[1:]]
+    if others:
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        said.append(f"     the same score: {', '.join(others[:_NAMED])}{more}")
+    rests = f"     rests on: {line.rests_on}"
+    peaks = [f"{number(row.pl_peak_nm)} nm" for row in line.measured if row.pl_peak_nm is not None]
+    if peaks:
+        rests += f"; PL measured: {', '.join(dict.fromkeys(peaks))}"
+    if not others and not math.isnan(line.above_next):
+        rests += f"; chance above the next line {line.above_next:.0%}"
+    said.append(rests)
+    if line.reasons:
+        said.append(f"     outside the domain: {'; '.join(line.reasons)}")
+    return [*said, f"     papers: {', '.join(row.paper for row in line.nearest)}"]
+
+
+def _context(line: Candidate) -> str:
+    """Return what of structure and size is not the usual."""
+    parts = [] if line.item.structure == "core/shell" else [line.item.structure]
+    parts += [] if math.isnan(line.item.core_size_nm) else [f"{line.item.core_size_nm:g} nm"]
+    return f" ({', '.join(parts)})" if parts else ""

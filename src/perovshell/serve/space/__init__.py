@@ -1,0 +1,1 @@
+"""The design space of a ranking: cores, shells, contexts, wishes and constraints."""

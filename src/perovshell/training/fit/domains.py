@@ -1,0 +1,116 @@
+"""Where the training data of each target speaks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from perovshell.data.dataset import Dataset
+from perovshell.data.records import Sample
+from perovshell.files import finite
+from perovshell.models.evidence import FEWEST_SIZES, Domain, Literature
+from perovshell.training.fit.problems import combination_of, papers_by
+
+REACH_SHARE: Final = 0.95
+"""Share of the papers whose distance from the others is no reason to warn."""
+TARGETS: Final = ("PL", "PLQY", "stability")
+
+
+def domains_of(dataset: Dataset, literature: Literature) -> dict[str, Domain]:
+    """Return the domain of each target."""
+    domains = {}
+    for target in TARGETS:
+        samples = samples_of(target, dataset)
+        domains[target] = domain_of(target, samples, literature, _reach(samples, literature))
+    return domains
+
+
+def is_inside(
+    target: str, sample: Sample, dataset: Dataset, literature: Literature, reach: float
+) -> bool:
+    """Return whether a sample is inside the domain of a target that the other papers make.
+
+    Args:
+        target: One of `TARGETS`.
+        sample: The sample; a definite core that is no metal is needed to be inside.
+        dataset: The dataset.
+        literature: Its literature.
+        reach: Reach of the domain.
+    """
+    if sample.core is None or sample.core.is_metal:
+        return False
+    others = [s for s in samples_of(target, dataset) if s.paper_id != sample.paper_id]
+    domain = domain_of(target, others, literature, reach)
+    item = combination_of(sample)
+    papers = np.array([row["paper_id"] for row in literature.samples])
+    distance = np.where(papers == sample.paper_id, np.inf, literature.distances(item))
+    nearest = literature.nearest_of(target, distance)
+    return not domain.outside(item, literature.fractions(sample.core), nearest)
+
+
+def samples_of(target: str, dataset: Dataset) -> list[Sample]:
+    """Return the samples that train a target of `TARGETS`."""
+    tested = {test.sample.sample_id for test in dataset.tests}
+    trains: dict[str, Callable[[Sample], bool]] = {
+        "PL": lambda sample: sample.trains_pl,
+        "PLQY": lambda sample: sample.trains_plqy,
+        "stability": lambda sample: sample.sample_id in tested,
+    }
+    return [sample for sample in dataset.samples.values() if trains[target](sample)]
+
+
+def domain_of(
+    target: str, samples: Sequence[Sample], literature: Literature, reach: float
+) -> Domain:
+    """Return the domain that samples make, with a reach."""
+    ions = [(symbol, s.paper_id) for s in samples if s.core for symbol, _ in s.core.amounts]
+    classes = [(layer.material_class, s.paper_id) for s in samples for layer in s.layers]
+    cores = {s.core.key: s.core for s in samples if s.core is not None}
+    sizes = [s.core_size_nm for s in samples if not math.isnan(s.core_size_nm)]
+    return Domain(
+        target=target,
+        ion_papers=papers_by([i for i, _ in ions], [p for _, p in ions]),
+        class_papers=papers_by([c for c, _ in classes], [p for _, p in classes]),
+        fractions=np.array([literature.fractions(core) for core in cores.values()]),
+        smallest_nm=min(sizes) if len(sizes) >= FEWEST_SIZES else math.nan,
+        reach=reach,
+    )
+
+
+def _reach(samples: Sequence[Sample], literature: Literature) -> float:
+    """Return the distance within which 95 % of the papers have a sample of another paper."""
+    papers = np.array([row["paper_id"] for row in literature.samples])
+    known = {sample.sample_id for sample in samples}
+    usable = np.array([row["sample_id"] in known for row in literature.samples])
+    nearest: dict[str, list[float]] = {}
+    for sample in samples:
+        if sample.core is None or sample.core.is_metal:
+            continue
+        distance = literature.distances(combination_of(sample))
+        others = distance[usable & (papers != sample.paper_id)]
+        nearest.setdefault(sample.paper_id, []).append(float(others.min()))
+    return float(np.quantile([max(found) for found in nearest.values()], REACH_SHARE))
+
+
+def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
+    """Return the samples with an exact core as evidence: JSON data for the model folder."""
+    tested = {test.sample.sample_id for test in dataset.tests}
+    return [
+        {
+            "sample_id": sample.sample_id,
+            "paper_id": sample.paper_id,
+            "paper": dataset.papers[sample.paper_id].label,
+            "core": sample.core.formula,
+            "shell": sample.shell,
+            "structure": sample.structure,
+            "pl_peak_nm": finite(sample.pl_peak_nm) if sample.role == "core" else None,
+            "plqy_percent": finite(sample.plqy_percent) if sample.role == "core" else None,
+            "plqy_bound": sample.plqy_bound,
+            "tested": sample.sample_id in tested,
+        }
+        for sample in dataset.samples.values()
+        if sample.core is not None
+    ]

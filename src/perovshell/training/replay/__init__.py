@@ -1,0 +1,1 @@
+"""The past once more: what retraining would have paid, year by year."""

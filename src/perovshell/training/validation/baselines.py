@@ -1,0 +1,64 @@
+"""The frozen baselines: median, nearest neighbour, random forest on magpie, Vegard's rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.training.fit.problems import RegressionProblem
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+
+BASELINES = {
+    "pl": ("dummy", "neighbour", "forest", "vegard"),
+    "plqy": ("dummy", "neighbour", "forest"),
+}
+_FOREST_TREES = 200
+_NEIGHBOUR_GROUPS = ("core composition", "shell class", "structure")
+
+
+def weighted_median(values: Floats, weights: Floats) -> float:
+    """Return the smallest value with at least half of the weight at or below it."""
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order]) >= 0.5 * weights.sum() - 1e-12
+    return float(values[order][reached.argmax()])
+
+
+def predict_baselines(
+    name: str, problem: RegressionProblem, train: Rows, test: Rows
+) -> dict[str, Floats]:
+    """Return the predictions of each baseline of a target for test rows."""
+    median = weighted_median(problem.target[train], problem.weights(train))
+    found = {
+        "dummy": np.full(len(test), median),
+        "neighbour": _neighbour(problem, train, test),
+        "forest": _forest(problem, train, test),
+        "vegard": _vegard(problem, test, median),
+    }
+    return {baseline: found[baseline] for baseline in BASELINES[name]}
+
+
+def _neighbour(problem: RegressionProblem, train: Rows, test: Rows) -> Floats:
+    """Mean target of the nearest training rows in composition, shell class and structure."""
+    columns = [i for i, g in enumerate(problem.column_groups) if g in _NEIGHBOUR_GROUPS]
+    known = np.nan_to_num(problem.matrix[:, columns])
+    distance = np.abs(known[test][:, None, :] - known[train][None, :, :]).sum(axis=2)
+    nearest = distance <= distance.min(axis=1, keepdims=True) + 1e-9
+    weights = nearest * problem.weights(train)
+    return np.asarray(weights @ problem.target[train] / weights.sum(axis=1))
+
+
+def _forest(problem: RegressionProblem, train: Rows, test: Rows) -> Floats:
+    from sklearn.ensemble import RandomForestRegressor
+
+    columns = [i for i, group in enumerate(problem.column_groups) if group == "core elements"]
+    known = np.nan_to_num(problem.matrix[:, columns], nan=-1.0)
+    forest = RandomForestRegressor(n_estimators=_FOREST_TREES, random_state=0, n_jobs=1)
+    forest.fit(known[train], problem.target[train], sample_weight=problem.weights(train))
+    return np.asarray(forest.predict(known[test]))
+
+
+def _vegard(problem: RegressionProblem, test: Rows, median: float) -> Floats:
+    gap = problem.matrix[test, problem.names.index("bulk gap by Vegard")]
+    return np.where(np.isnan(gap), median, gap)

@@ -1,0 +1,188 @@
+"""Scores that calibrate intervals, and whether intervals calibrated on other papers cover."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.targets import EV_NM
+from perovshell.models.conformal import Scores, censored_scores
+from perovshell.training.fit.problems import (
+    GainProblem,
+    LifetimeProblem,
+    RegressionProblem,
+    papers_by,
+)
+from perovshell.training.validation.figures import LEVEL, WIDENED, PaperBootstrap
+from perovshell.training.validation.nested import OutOfFold
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+
+
+MANY_PAPERS: Final = 30
+"""A combination that this many papers measured is calibrated by these alone."""
+
+
+def replicated(problem: RegressionProblem, rows: Rows) -> dict[str, Rows]:
+    """Return the rows of each combination (core and shell) that `MANY_PAPERS` papers measured."""
+    names = np.array(problem.combinations)[rows]
+    papers = papers_by(names.tolist(), problem.papers[rows].tolist())
+    return {
+        name: rows[names == name] for name, count in papers.items() if name and count >= MANY_PAPERS
+    }
+
+
+def calibrated(
+    problem: RegressionProblem, predicted: Floats, difficulty: Floats, rows: Rows
+) -> tuple[Scores, dict[str, Scores]]:
+    """Return the scores of rows, and apart from them those of each replicated combination.
+
+    Among the papers of one combination each counts for itself; among the others a collection
+    counts as one.
+    """
+    apart = replicated(problem, rows)
+    rest = np.setdiff1d(rows, np.concatenate([*apart.values(), np.zeros(0, dtype=np.intp)]))
+    usual = residual_scores(problem, predicted, difficulty, rest, problem.weight_groups)
+    return usual, {
+        name: residual_scores(problem, predicted, difficulty, own, problem.papers)
+        for name, own in apart.items()
+    }
+
+
+def residual_scores(
+    problem: RegressionProblem,
+    predicted: Floats,
+    difficulty: Floats,
+    rows: Rows,
+    groups: npt.NDArray[np.str_],
+) -> Scores:
+    """Return the absolute residuals of rows over their difficulty; a bound counts to its far end.
+
+    A PLQY above 80 % may be as high as 100 %: the score is the largest residual it allows.
+    """
+    residual = largest_residual(problem, predicted)[rows]
+    return Scores.of(residual / difficulty[rows], groups[rows].tolist())
+
+
+def largest_residual(problem: RegressionProblem, predicted: Floats) -> Floats:
+    """Return the largest residual that each row allows, shape (n,)."""
+    target, bound = problem.target, np.array(problem.bounds, dtype=np.str_)
+    far = np.where(bound == ">", 100.0, np.where(bound == "<", 0.0, target))
+    return np.maximum(np.abs(predicted - target), np.abs(predicted - far))
+
+
+def signed_scores(
+    problem: RegressionProblem, predicted: Floats, difficulty: Floats, rows: Rows
+) -> Scores:
+    """Return residuals of rows over their difficulty; a bound counts to the least it allows."""
+    bound = np.array([problem.bounds[row] for row in rows])
+    least = np.where(bound == "<", 0.0, problem.target[rows])
+    residual = (least - predicted[rows]) / difficulty[rows]
+    return Scores.of(residual, problem.weight_groups[rows].tolist())
+
+
+def calibration_rows(name: str, problem: RegressionProblem) -> Rows:
+    """Return the rows that calibrate intervals: a PL bound has no far end, so it is left out."""
+    known = [bound not in {">", "<"} or name == "plqy" for bound in problem.bounds]
+    return np.flatnonzero(known)
+
+
+def coverage_at(name: str, problem: RegressionProblem, result: OutOfFold, level: float) -> float:
+    """Return the coverage counted by paper of intervals at a level."""
+    covered, _ = covered_rows(name, problem, result, level)
+    return PaperBootstrap.of(problem.papers).mean_by_paper(covered.astype(float))[0]
+
+
+def covered_rows(
+    name: str,
+    problem: RegressionProblem,
+    result: OutOfFold,
+    level: float = LEVEL,
+    *,
+    usual: OutOfFold | None = None,
+    normalised: bool = True,
+) -> tuple[Mask, Floats]:
+    """Return whether each row lies in its interval, and the interval's width in nm or points.
+
+    The interval of a test row is calibrated on the rows that its model was trained on, by what was
+    predicted of them when their own papers were left out. Rows that no split tests are not covered
+    and have the width NaN.
+
+    Args:
+        name: `pl` or `plqy`.
+        problem: The problem.
+        result: Out-of-fold predictions that are covered.
+        level: Coverage asked for.
+        usual: Out-of-fold predictions that calibrate; None is `result`. Splits that leave out more
+            than a fold are calibrated by the headline's.
+        normalised: Whether residuals are divided by the model's difficulty.
+    """
+    known = usual or result
+    own, scale = (
+        one.others["difficulty"] if normalised else np.ones(len(problem.target))
+        for one in (known, result)
+    )
+    usable = calibration_rows(name, problem)
+    predicted, bound = result.model[0], np.array(problem.bounds, dtype=np.str_)
+    covered, width = np.zeros(len(predicted), dtype=bool), np.full(len(predicted), np.nan)
+    for train, test in result.splits:
+        others = np.intersect1d(train, usable)
+        usual_scores, apart = calibrated(problem, known.model[0], own, others)
+        scores = [apart.get(problem.combinations[row], usual_scores) for row in test]
+        within = np.array([one.quantile(level) for one in scores]) * scale[test]
+        low, high = predicted[test] - within, predicted[test] + within
+        covered[test] = is_covered(problem.target[test], bound[test], low, high)
+        width[test] = interval_width(name, low, high)
+    return covered, width
+
+
+def is_covered(target: Floats, side: npt.NDArray[np.str_], low: Floats, high: Floats) -> Mask:
+    """Return whether each row lies in its interval (eV, percent), shape (n,).
+
+    A bound (`side`) is covered where some value that it allows lies in the interval.
+    """
+    return np.asarray(((target >= low) | (side == ">")) & ((target <= high) | (side == "<")))
+
+
+def interval_width(name: str, low: Floats, high: Floats) -> Floats:
+    """Return the widths of intervals in nm or points, shape (n,)."""
+    if name == "pl":
+        return np.where(low > 0, EV_NM / np.maximum(low, 1e-9) - EV_NM / high, np.inf)
+    return np.clip(high, 0, 100) - np.clip(low, 0, 100)
+
+
+def interval_scores(
+    predicted: Floats, problem: LifetimeProblem | GainProblem, rows: Rows
+) -> Scores:
+    """Return the residuals of log values, known as widened intervals, as scores by paper."""
+    with np.errstate(divide="ignore"):
+        low = np.log(problem.low[rows] / WIDENED) - predicted
+        high = np.log(problem.high[rows] * WIDENED) - predicted
+    return censored_scores(low, high, problem.papers[rows].tolist(), problem.share[rows])
+
+
+def floor_scores(predicted: Floats, problem: GainProblem) -> Scores:
+    """Return the lower ends of the residuals of log gains, which were seen at least."""
+    with np.errstate(divide="ignore"):
+        low = np.log(problem.low / WIDENED) - predicted
+    return Scores.of(low, problem.papers.tolist(), problem.share)
+
+
+def lower_bounds(
+    problem: LifetimeProblem | GainProblem,
+    result: OutOfFold,
+    level: float = LEVEL,
+    *,
+    usual: OutOfFold | None = None,
+) -> Floats:
+    """Return the log lower bound of each row, calibrated as in `covered_rows`; NaN if untested."""
+    known, predicted = (usual or result).model[0], result.model[0]
+    bound = np.full(len(predicted), np.nan)
+    for train, test in result.splits:
+        scores = interval_scores(known[train], problem, train)
+        bound[test] = predicted[test] + scores.lower_quantile(1 - level)
+    return bound

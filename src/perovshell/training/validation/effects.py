@@ -1,0 +1,165 @@
+"""The shell's effect, learned from pairs of samples of one core in one paper.
+
+Pairs of a coated and a bare sample are few, so every pair of one core counts that differs in
+something named: it says how far two preparations lie apart when one laboratory makes both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.models.conformal import Scores
+from perovshell.training.fit.learners import to_unit
+from perovshell.training.fit.problems import RegressionProblem, same_core_pairs, unit_weights
+from perovshell.training.validation.calibration import calibrated, calibration_rows
+from perovshell.training.validation.figures import LEVEL, PaperBootstrap
+from perovshell.training.validation.nested import OutOfFold
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+FULL_CARRY: Final = {"pl": True, "plqy": False}
+"""A coating leaves core and size as they are: what was missed of the bare peak stays in full. Of
+the PLQY, the pairs say which share stays."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of rows of one core in one paper with their out-of-fold residuals.
+
+    Attributes:
+        name: `pl` or `plqy`.
+        problem: The problem.
+        first: First row of each pair, the coated one where one is coated, shape (m,).
+        second: Second row, shape (m,).
+        papers: Paper of each pair.
+        residual: Target minus prediction of each row of the problem, its paper left out.
+        difficulty: Difficulty of each row of the problem.
+    """
+
+    name: str
+    problem: RegressionProblem
+    first: Rows
+    second: Rows
+    papers: npt.NDArray[np.str_]
+    residual: Floats
+    difficulty: Floats
+
+    @classmethod
+    def of(cls, name: str, problem: RegressionProblem, result: OutOfFold) -> Pairs:
+        """Collect the pairs of a problem."""
+        found = np.array(same_core_pairs(problem), dtype=np.intp).reshape(-1, 2)
+        first, second = found.T
+        residual = problem.target - result.model[0]
+        difficulty = result.others["difficulty"]
+        return cls(name, problem, first, second, problem.papers[first], residual, difficulty)
+
+    @property
+    def is_coating(self) -> npt.NDArray[np.bool_]:
+        """Which pairs are of a coated and a bare sample, shape (m,)."""
+        coated = self.problem.subsets["coated"]
+        return np.asarray(coated[self.first] & ~coated[self.second])
+
+    def carry(self, without: str = "") -> float:
+        """Return the share of the second sample's residual that the first one shares.
+
+        The correlation of the residuals, a paper counting once, held within 0 and 1.
+
+        Args:
+            without: Paper that is left out.
+        """
+        if FULL_CARRY[self.name]:
+            return 1.0
+        kept = self.papers != without
+        if not kept.any():
+            return 0.0
+        first, second = self.residual[self.first[kept]], self.residual[self.second[kept]]
+        weights = unit_weights(self.papers[kept])
+        shared = (weights * first * second).sum()
+        total = (weights * (first**2 + second**2)).sum() / 2
+        return float(np.clip(shared / max(total, 1e-12), 0.0, 1.0))
+
+    def carried_residuals(self) -> Floats:
+        """Return what is left of the first residual when the other papers' share is carried over.
+
+        Shape (m,).
+        """
+        share = {paper: self.carry(paper) for paper in dict.fromkeys(self.papers.tolist())}
+        carried = np.array([share[paper] for paper in self.papers.tolist()], dtype=float)
+        return np.asarray(self.residual[self.first] - carried * self.residual[self.second])
+
+    def carried_scores(self) -> Scores:
+        """Return the sizes of those over their difficulty."""
+        sizes = np.abs(self.carried_residuals()) / self.difficulty[self.first]
+        return Scores.of(sizes, self.papers.tolist())
+
+    def step_scores(self) -> Scores:
+        """Return errors of the difference of two predictions where nothing was measured."""
+        error = self.residual[self.first] - self.residual[self.second]
+        return Scores.of(np.abs(error), self.papers.tolist())
+
+
+def shell_effect(name: str, problem: RegressionProblem, result: OutOfFold) -> dict[str, Any]:
+    """Return how well a coated sample is known from the bare one of its core and paper.
+
+    Mean errors (nm, points) are those of pairs of a coated and a bare sample. Coverage is that of
+    all pairs: the 90 % interval of the first sample where the second one was measured.
+    """
+    pairs = Pairs.of(name, problem, result)
+    named, papers = pairs.is_coating, pairs.papers
+    seen, bare = problem.target[pairs.first], problem.target[pairs.second]
+    predicted = seen - pairs.residual[pairs.first]
+    ways = {
+        "nothing_changes": bare,
+        "mean_change_of_other_papers": bare + _mean_change_of_others(pairs),
+        "difference_of_predictions": predicted + pairs.residual[pairs.second],
+        "bare_value_unknown": predicted,
+        "bare_value_carried_over": seen - pairs.carried_residuals(),
+    }
+    errors = {
+        way: float(np.abs(to_unit(name, seen) - to_unit(name, said))[named].mean())
+        for way, said in ways.items()
+    }
+    covered = PaperBootstrap.of(papers).mean_by_paper(_covered(pairs, result).astype(float))
+    return {
+        "target": name,
+        "coatings": int(named.sum()),
+        "in_papers": len(set(papers[named].tolist())),
+        "all_pairs": len(papers),
+        "in_papers_all": len(set(papers.tolist())),
+        "carried_share": pairs.carry(),
+        "errors": errors,
+        "coverage": list(covered),
+    }
+
+
+def _mean_change_of_others(pairs: Pairs) -> Floats:
+    """Return the mean change by a coating that the other papers found; 0 where none did."""
+    change = (pairs.problem.target[pairs.first] - pairs.problem.target[pairs.second])[
+        pairs.is_coating
+    ]
+    papers = pairs.papers[pairs.is_coating]
+    means = {paper: float(change[papers == paper].mean()) for paper in dict.fromkeys(papers)}
+    return np.array(
+        [
+            np.mean([mean for other, mean in means.items() if other != paper] or [0.0])
+            for paper in pairs.papers
+        ]
+    )
+
+
+def _covered(pairs: Pairs, result: OutOfFold) -> npt.NDArray[np.bool_]:
+    """Return which pairs lie in the interval that the other papers make."""
+    usable = calibration_rows(pairs.name, pairs.problem)
+    sizes = np.abs(pairs.carried_residuals()) / pairs.difficulty[pairs.first]
+    covered = np.zeros(len(sizes), dtype=bool)
+    for paper in dict.fromkeys(pairs.papers.tolist()):
+        own = pairs.papers == paper
+        rows = usable[pairs.problem.papers[usable] != paper]
+        usual, _ = calibrated(pairs.problem, result.model[0], pairs.difficulty, rows)
+        carried = Scores.of(sizes[~own], pairs.papers[~own].tolist())
+        covered[own] = sizes[own] <= min(usual.quantile(LEVEL), carried.quantile(LEVEL))
+    return covered

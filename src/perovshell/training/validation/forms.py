@@ -1,0 +1,102 @@
+"""Which form of its model a target uses: with boosted trees, or the simpler one without.
+
+For PL and PLQY the simpler form is the prior alone, for the lifetime a linear model of shell, class
+and structure. Both are fitted in every fold. The winner of the paired comparison by paper is used;
+a tie goes to the trees for PL, and to the simpler form otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from perovshell.training.validation.figures import WIDENED, PaperBootstrap, Triple
+from perovshell.training.validation.headline import errors, row_likelihood
+from perovshell.training.validation.nested import OutOfFold, Problems
+
+SIMPLER: Final = {"pl": "prior", "plqy": "prior", "lifetime": "linear"}
+"""The other model of `OutOfFold.others` that is the simpler form."""
+TIES_TO_TREES: Final = {"pl"}
+_WORDS: Final = {
+    "pl": ("a prior alone", "error", ("lower", "raise"), " nm"),
+    "plqy": ("a prior alone", "error", ("lower", "raise"), " points"),
+    "lifetime": ("a linear model", "log likelihood", ("raise", "lower"), ""),
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form that a target's model takes, and why.
+
+    Attributes:
+        has_trees: Whether boosted trees are used.
+        trees_better_by: What they improve, a mean over papers, with its 90 % interval: the error in
+            nm or points, or the log likelihood.
+    """
+
+    has_trees: bool
+    trees_better_by: Triple
+
+    def sentence(self, target: str) -> str:
+        """Return what was compared and what follows."""
+        value, low, high = self.trees_better_by
+        simpler, what, verbs, unit = _WORDS[target]
+        used = "boosted trees" if self.has_trees else f"{simpler}, without trees"
+        tie = ", a tie" if low <= 0 <= high else ""
+        verb = verbs[0] if value >= 0 else verbs[1]
+        difference = f"90 % interval of the difference {low:.2g} to {high:.2g}{tie}"
+        return f"{used}: trees {verb} the {what} by {abs(value):.2g}{unit} a paper ({difference})"
+
+
+def choose_forms(problems: Problems, results: Mapping[str, OutOfFold]) -> dict[str, Form]:
+    """Compare both forms on their out-of-fold predictions.
+
+    Args:
+        problems: The training problems.
+        results: Predictions with trees.
+    """
+    forms = {}
+    for name in SIMPLER:
+        better = _trees_better_by(name, problems, results[name])
+        wins_ties = name in TIES_TO_TREES and better[2] >= 0
+        forms[name] = Form(better[1] > 0 or wins_ties, better)
+    return forms
+
+
+def _trees_better_by(name: str, problems: Problems, trees: OutOfFold) -> Triple:
+    simpler = without_trees(name, trees)
+    if name == "lifetime":
+        lives = problems.lifetime
+        ends = lives.low / WIDENED, lives.high * WIDENED
+        chances = [row_likelihood(r.model[0], r.others["sigma"], *ends) for r in (trees, simpler)]
+        bootstrap = PaperBootstrap.of(lives.papers, lives.share)
+        return bootstrap.mean_by_paper(chances[0] - chances[1])
+    problem = getattr(problems, name)
+    worse = errors(name, problem, simpler) - errors(name, problem, trees)
+    return PaperBootstrap.of(problem.weight_groups).mean_by_paper(worse)
+
+
+def said_of(forms: Mapping[str, Form]) -> dict[str, str]:
+    """Return a sentence a target."""
+    return {name: form.sentence(name) for name, form in forms.items()}
+
+
+def in_form(results: Mapping[str, OutOfFold], forms: Mapping[str, Form]) -> dict[str, OutOfFold]:
+    """Return results in which each target is predicted in its form."""
+    return {
+        name: result if name not in forms or forms[name].has_trees else without_trees(name, result)
+        for name, result in results.items()
+    }
+
+
+def without_trees(name: str, result: OutOfFold) -> OutOfFold:
+    """Return the predictions of the simpler form; those with trees stand beside as `trees`."""
+    simpler = SIMPLER[name]
+    own = "sigma" if name == "lifetime" else "difficulty"
+    others = {**result.others, "trees": result.mean, own: result.others[f"{simpler}_{own}"]}
+    del others[simpler]
+    steps = dict(result.steps)
+    if simpler in steps:
+        steps["model"] = steps.pop(simpler)
+    return replace(result, model=result.saying(simpler).model, others=others, steps=steps)

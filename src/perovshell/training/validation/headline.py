@@ -1,0 +1,290 @@
+"""The figures of a validation, and what has skill."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.models.censored import fit_intervals, interval_log_likelihood
+from perovshell.training.fit.learners import bounded_error, bounds_in_unit, to_unit
+from perovshell.training.fit.problems import (
+    SUBSETS,
+    GainProblem,
+    LifetimeProblem,
+    RegressionProblem,
+    unit_weights,
+)
+from perovshell.training.validation.baselines import BASELINES
+from perovshell.training.validation.calibration import covered_rows, lower_bounds
+from perovshell.training.validation.figures import (
+    WIDENED,
+    Figures,
+    PaperBootstrap,
+    Triple,
+    by_paper_slope,
+    concordance,
+    coverage_figures,
+    put,
+    regression_figures,
+)
+from perovshell.training.validation.nested import OutOfFold, Problem, Problems
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+RIVALS: Final = {name: (*baselines, "prior", "trees") for name, baselines in BASELINES.items()}
+"""What PL and PLQY are compared with: the frozen baselines, the prior alone and with trees."""
+_ROUNDING = 1e-9
+
+
+def headline(problems: Problems, results: dict[str, OutOfFold]) -> Figures:
+    """Return all headline figures."""
+    figures: Figures = {}
+    for name, result in results.items():
+        figures |= report(name, getattr(problems, name), result)
+    return figures
+
+
+def report(
+    name: str,
+    problem: Problem,
+    result: OutOfFold,
+    split: str = "paper",
+    usual: OutOfFold | None = None,
+) -> Figures:
+    """Return the figures of one target.
+
+    Args:
+        name: Name of the target.
+        problem: The problem.
+        result: Out-of-fold predictions; rows that no split tests are left out and counted.
+        split: Name of the split in the keys.
+        usual: The headline's predictions, which calibrate the intervals of other splits.
+    """
+    if isinstance(problem, RegressionProblem):
+        figures = _regression_report(name, problem, result, split, usual)
+    else:
+        figures = _interval_report(name, problem, result, split, usual)
+    untested = len(problem.papers) - len(result.tested)
+    return figures | {f"{name}.{split}.all.untested": float(untested)}
+
+
+def errors(name: str, problem: RegressionProblem, result: OutOfFold) -> Floats:
+    """Return the absolute errors in nm or points, the mean over the repeats, shape (n,)."""
+    observed, bounds = to_unit(name, problem.target), bounds_in_unit(name, problem.bounds)
+    runs = [bounded_error(observed, bounds, to_unit(name, run)) for run in result.model]
+    return np.asarray(np.mean(runs, axis=0))
+
+
+def _regression_report(
+    name: str, problem: RegressionProblem, result: OutOfFold, split: str, usual: OutOfFold | None
+) -> Figures:
+    """Return the figures of PL or PLQY, with those of baselines and paired differences."""
+    figures: Figures = {}
+    observed, bounds = to_unit(name, problem.target), bounds_in_unit(name, problem.bounds)
+    error = errors(name, problem, result)
+    tested = np.isin(np.arange(len(error)), result.tested)
+    covered, width = covered_rows(name, problem, result, usual=usual)
+    rivals = [rival for rival in RIVALS[name] if rival in result.others]
+    for subset in SUBSETS:
+        rows = np.flatnonzero(problem.subsets[subset] & tested)
+        papers, prefix = problem.papers[rows], f"{name}.{split}.{subset}"
+        predicted = to_unit(name, result.mean)
+        figures |= regression_figures(prefix, papers, observed[rows], predicted[rows], error[rows])
+        if not len(rows):
+            continue
+        figures |= coverage_figures(prefix, papers, covered[rows], width[rows])
+        bootstrap = PaperBootstrap.of(papers)
+        groups = PaperBootstrap.of(problem.weight_groups[rows])
+        by_group = groups.mean_by_paper(covered[rows].astype(float))
+        put(figures, f"{prefix}.coverage_by_group", by_group)
+        for rival in rivals:
+            other = to_unit(name, result.others[rival])
+            other_error = bounded_error(observed, bounds, other)[rows]
+            against = f"{rival}.{prefix}"
+            figures |= regression_figures(against, papers, observed[rows], other[rows], other_error)
+            worse = other_error - error[rows]
+            put(figures, f"{against}.mae_difference", bootstrap.mean(worse))
+            put(figures, f"{against}.mae_by_paper_difference", bootstrap.mean_by_paper(worse))
+            put(figures, f"{against}.mae_by_group_difference", groups.mean_by_paper(worse))
+            kept, wide = _rival_intervals(name, problem, result, usual, rival)
+            figures |= coverage_figures(against, papers, kept[rows], wide[rows])
+            if np.isfinite([wide[rows], width[rows]]).all():
+                put(figures, f"{against}.width_difference", bootstrap.mean((wide - width)[rows]))
+    return figures
+
+
+def _rival_intervals(
+    name: str,
+    problem: RegressionProblem,
+    result: OutOfFold,
+    usual: OutOfFold | None,
+    rival: str,
+) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Return coverage and width of intervals about a rival, one width for all (eV, points)."""
+    known = None if usual is None else usual.saying(rival)
+    return covered_rows(name, problem, result.saying(rival), usual=known, normalised=False)
+
+
+def _interval_report(
+    name: str,
+    problem: LifetimeProblem | GainProblem,
+    result: OutOfFold,
+    split: str,
+    usual: OutOfFold | None,
+) -> Figures:
+    """Return concordances, likelihood and lower bounds of lifetimes or gains, beside rivals."""
+    prefix, rows = f"{name}.{split}.all", result.tested
+    papers, share = problem.papers[rows], problem.share[rows]
+    figures: Figures = {}
+    for rival in ("", "null.", "duration."):
+        figures[f"{rival}{prefix}.n"] = float(share.sum())
+        figures[f"{rival}{prefix}.papers"] = float(len(set(papers.tolist())))
+    figures |= _concordances(prefix, problem, result)
+    bootstrap = PaperBootstrap.of(papers, share)
+    low, high = problem.low[rows] / WIDENED, problem.high[rows] * WIDENED
+    sigma, null_sigma = (result.others[key][rows] for key in ("sigma", "null_sigma"))
+    chance = row_likelihood(result.model[0][rows], sigma, low, high)
+    null = row_likelihood(result.others["null"][rows], null_sigma, low, high)
+    put(figures, f"{prefix}.log_likelihood", bootstrap.mean_by_paper(chance))
+    put(figures, f"null.{prefix}.log_likelihood", bootstrap.mean_by_paper(null))
+    put(figures, f"null.{prefix}.log_likelihood_difference", bootstrap.mean_by_paper(chance - null))
+    known = None if usual is None else usual.saying("null")
+    bounds = {
+        "": lower_bounds(problem, result, usual=usual)[rows],
+        "null.": lower_bounds(problem, result.saying("null"), usual=known)[rows],
+    }
+    for rival, bound in bounds.items():
+        figures |= bound_figures(f"{rival}{prefix}", bootstrap, bound, low, high)
+    key = f"null.{prefix}.log_lower_bound_difference"
+    put(figures, key, bound_gain(bootstrap, bounds[""], bounds["null."], low))
+    return figures
+
+
+def _concordances(
+    prefix: str, problem: LifetimeProblem | GainProblem, result: OutOfFold
+) -> Figures:
+    """Return concordances beside those of the null model and of the duration of the test."""
+    figures: Figures = {}
+    low, high = problem.low / WIDENED, problem.high * WIDENED
+    bootstrap, duration = PaperBootstrap.of(problem.papers), np.log(problem.duration)
+    model = result.steps["model"]
+    rivals = {"null.": result.steps["null"], "duration.": duration[:, None] - duration[None, :]}
+
+    def measured(step: Floats, allowed: npt.NDArray[np.bool_], weights: Floats) -> float:
+        return concordance(step, low, high, allowed, weights * problem.share)
+
+    def difference(step: Floats, allowed: npt.NDArray[np.bool_], weights: Floats) -> float:
+        both = allowed & ~np.isnan(step)
+        return measured(model, both, weights) - measured(step, both, weights)
+
+    for figure, pairs in _pairs(problem).items():
+        allowed = pairs & ~np.isnan(model)
+        own = bootstrap.statistic(partial(measured, model, allowed))
+        put(figures, f"{prefix}.{figure}", own)
+        for rival, step in rivals.items():
+            key = f"{rival}{prefix}.{figure}"
+            put(figures, key, bootstrap.statistic(partial(measured, step, allowed)))
+            better = bootstrap.statistic(partial(difference, step, allowed))
+            put(figures, f"{key}_difference", better)
+    return figures
+
+
+def _pairs(problem: LifetimeProblem | GainProblem) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return which pairs of rows each concordance compares."""
+    same = problem.stressors[:, None] == problem.stressors[None, :]
+    pairs = {"concordance": np.ones_like(same)}
+    if isinstance(problem, LifetimeProblem):
+        coated = problem.is_coated[:, None] & problem.is_coated[None, :]
+        pairs |= {"concordance_within": same, "concordance_coated": same & coated}
+    return pairs
+
+
+def bound_figures(
+    prefix: str, bootstrap: PaperBootstrap, bound: Floats, low: Floats, high: Floats
+) -> Figures:
+    """Return how often log lower bounds certainly and possibly hold, and their mean."""
+    figures: Figures = {}
+    with np.errstate(divide="ignore"):
+        certain, possible = bound <= np.log(low), bound <= np.log(high)
+    put(figures, f"{prefix}.coverage_certain", bootstrap.mean_by_paper(certain.astype(float)))
+    put(figures, f"{prefix}.coverage_possible", bootstrap.mean_by_paper(possible.astype(float)))
+    mean = bootstrap.mean_by_paper(bound) if np.isfinite(bound).all() else (math.nan,) * 3
+    put(figures, f"{prefix}.log_lower_bound", mean)
+    return figures
+
+
+def bound_gain(bootstrap: PaperBootstrap, bound: Floats, null: Floats, low: Floats) -> Triple:
+    """Return how far log lower bounds lie above the null model's at equal coverage, by paper.
+
+    The bounds are moved by one constant, to where they certainly hold as often as the null's.
+    """
+    if not (np.isfinite(bound).all() and np.isfinite(null).all()):
+        return math.nan, math.nan, math.nan
+    with np.errstate(divide="ignore"):
+        over = bound - np.log(low)
+        asked = bootstrap.mean_by_paper((null <= np.log(low)).astype(float))[0]
+    for move in np.unique(over[np.isfinite(over)]):
+        if bootstrap.mean_by_paper((over <= move).astype(float))[0] >= asked - _ROUNDING:
+            return bootstrap.mean_by_paper(bound - move - null)
+    return math.nan, math.nan, math.nan
+
+
+def row_likelihood(mean: Floats, sigma: Floats, low: Floats, high: Floats) -> Floats:
+    """Return the log likelihood of each row's interval, shape (n,)."""
+    rows = [
+        interval_log_likelihood(mean[k : k + 1], float(sigma[k]), low[k : k + 1], high[k : k + 1])
+        for k in range(len(mean))
+    ]
+    return np.concatenate(rows)
+
+
+# Skill ---------------------------------------------------------------------------------------
+
+
+def skill(
+    problems: Problems, results: dict[str, OutOfFold], figures: Figures
+) -> dict[str, dict[str, Any]]:
+    """Say for each target whether it beats its null model, and by what slope to shrink it."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, unit in (("pl", "nm"), ("plqy", "points")):
+        problem: RegressionProblem = getattr(problems, name)
+        predicted = results[name].mean
+        weights = problem.weights(np.arange(len(predicted)))
+        key = f"dummy.{name}.paper.all.mae_by_group_difference"
+        slope = by_paper_slope(problem.target, predicted, weights)
+        found[name] = _verdict(
+            figures, key, slope, ("the median", "mean error", "smaller", "larger", f" {unit}")
+        )
+    for name in ("lifetime", "gain"):
+        censored: LifetimeProblem | GainProblem = getattr(problems, name)
+        null = results[name].others["null"]
+        # What a ranking compares is how far the model departs from its null.
+        design = np.stack([np.ones(len(null)), results[name].mean - null], axis=1)
+        weights = unit_weights(censored.papers, censored.share)
+        ends = censored.low / np.exp(null), censored.high / np.exp(null)
+        fit = fit_intervals(design, *ends, weights, np.array([0.0, 1e-6]))
+        slope = float(np.clip(fit.coefficients[1], 0.0, 1.0))
+        key = f"null.{name}.paper.all.log_likelihood_difference"
+        found[name] = _verdict(
+            figures, key, slope, ("the null model", "log likelihood", "higher", "lower", "")
+        )
+    return found
+
+
+def _verdict(figures: Figures, key: str, slope: float, words: tuple[str, ...]) -> dict[str, Any]:
+    """Return a verdict; papers count once in it, and a collection as one paper."""
+    low, value, high = figures[f"{key}_lo"], figures[key], figures[f"{key}_hi"]
+    null, what, more, less, unit = words
+    has_skill = low is not None and low > 0.0
+    verdict = "better than" if has_skill else "no skill over"
+    numbers = " to ".join("?" if end is None else f"{end:.3g}" for end in (low, high))
+    size = math.nan if value is None else value
+    sentence = (
+        f"{verdict} {null}: {what} {more if size >= 0 else less} by {abs(size):.3g}{unit}, papers "
+        f"counting once (90 % interval of the difference {numbers})"
+    )
+    return {"has_skill": has_skill, "slope": slope, "sentence": sentence, "figure": key}

@@ -1,0 +1,242 @@
+"""Out-of-fold predictions: what a model says of papers it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.errors import InputError
+from perovshell.features.featurizer import Featurizer
+from perovshell.training.fit import learners
+from perovshell.training.fit.problems import GainProblem, LifetimeProblem, RegressionProblem
+from perovshell.training.validation.baselines import predict_baselines
+from perovshell.training.validation.folds import folds_of
+from perovshell.training.validation.leaks import check_descriptors, check_order, check_split
+from perovshell.training.validation.pairs import paired_steps
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+Problem = RegressionProblem | LifetimeProblem | GainProblem
+FITTED: Final = ("pl", "plqy", "lifetime")
+"""Targets whose folds take time; the gain is fitted at once."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a training run validates.
+
+    Attributes:
+        seed: Seed of the final models and first of the repeats.
+        folds: Outer folds by paper.
+        repeats: Model seeds of the headline.
+        jobs: Processes that fit folds side by side; the result does not depend on it.
+        boosters: How many of the boosters of a target are averaged.
+    """
+
+    seed: int = 0
+    folds: int = 20
+    repeats: int = 3
+    jobs: int = 2
+    boosters: int = 3
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Model seeds of the repeats."""
+        return tuple(range(self.seed, self.seed + self.repeats))
+
+
+@dataclass(frozen=True)
+class Problems:
+    """The training problems of all targets, and the featurizer that described their rows."""
+
+    featurizer: Featurizer
+    pl: RegressionProblem
+    plqy: RegressionProblem
+    lifetime: LifetimeProblem
+    gain: GainProblem
+
+
+Split = tuple[Rows, Rows]
+"""Training rows and test rows."""
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Predictions of rows whose papers were not trained on.
+
+    Attributes:
+        model: Predictions, NaN for rows that no split tests, shape (repeats, n).
+        others: By name, each of shape (n,): predictions of baselines, null models and the prior
+            alone, and the difficulty or sigma of the model's own.
+        splits: The splits that were tested, no row twice.
+        steps: Of lifetimes and gains, by model (`model`, `null`, `linear`): how far each row lies
+            above each other one by a model that saw neither's paper, shape (n, n).
+    """
+
+    model: Floats
+    others: dict[str, Floats]
+    splits: Sequence[Split]
+    steps: dict[str, Floats] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> Floats:
+        """Mean prediction over the repeats, shape (n,)."""
+        return np.asarray(self.model.mean(axis=0))
+
+    @property
+    def tested(self) -> Rows:
+        """Rows that some split tests, in rising order."""
+        return np.sort(np.concatenate([test for _, test in self.splits]))
+
+    def saying(self, name: str) -> OutOfFold:
+        """Return the predictions of another model of `others` in place of the model's."""
+        return replace(self, model=np.repeat(self.others[name][None, :], len(self.model), axis=0))
+
+
+def paper_splits(problem: Problem, folds: int, deal: str = "") -> list[Split]:
+    """Return the fixed folds by paper, those without test rows left out.
+
+    Args:
+        problem: The problem.
+        folds: Number of folds.
+        deal: Name of another deal of the papers into folds; empty for the headline's.
+    """
+    fold = folds_of(problem.papers.tolist(), folds, deal)
+    splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
+    return [(train, test) for train, test in splits if len(test) and len(train)]
+
+
+def out_of_fold(
+    problems: Problems, settings: Settings, advance: Callable[[], None] = lambda: None
+) -> dict[str, OutOfFold]:
+    """Run the headline's folds of all targets.
+
+    Args:
+        problems: The training problems.
+        settings: Folds, repeats, processes.
+        advance: Called when a fold of a target of `FITTED` is done.
+
+    Raises:
+        LeakError: A paper stands on both sides of a split, or a descriptor holds the target.
+    """
+    plans = {
+        name: paper_splits(getattr(problems, name), settings.folds) for name in (*FITTED, "gain")
+    }
+    for name, splits in plans.items():
+        problem = getattr(problems, name)
+        if not splits:
+            msg = f"{name}: {len(set(problem.papers.tolist()))} papers; at least 2 are needed"
+            raise InputError(msg)
+        check_split(name, problem.papers, splits)
+        if not isinstance(problem, GainProblem):
+            check_descriptors(name, problem, problems.featurizer)
+        if isinstance(problem, RegressionProblem):
+            check_order(name, problem.matrix, problem.names, problem.target)
+    work = [(name, problems, splits) for name, splits in plans.items()]
+    return run_splits(work, settings, advance)
+
+
+def run_splits(
+    work: Sequence[tuple[str, Problems, list[Split]]],
+    settings: Settings,
+    advance: Callable[[], None] = lambda: None,
+    *,
+    baselines: bool = True,
+) -> dict[str, OutOfFold]:
+    """Fit and test every split of (target, problems, splits); side by side, in a fixed order.
+
+    Each target stands at most once in `work`.
+    """
+    from joblib import Parallel, delayed
+
+    tasks = [(name, problems, split) for name, problems, splits in work for split in splits]
+    done = Parallel(n_jobs=settings.jobs, return_as="generator")(
+        delayed(_one_split)(name, getattr(problems, name), split, settings, baselines=baselines)
+        for name, problems, split in tasks
+    )
+    results = {
+        name: OutOfFold(
+            np.full((settings.repeats, len(getattr(problems, name).papers)), np.nan), {}, splits
+        )
+        for name, problems, splits in work
+    }
+    for (name, _, (_, test)), (model, others) in zip(tasks, done, strict=True):
+        _store(results[name], test, model, others)
+        if name in FITTED:
+            advance()
+    for name, problems, splits in work:
+        problem = getattr(problems, name)
+        if not isinstance(problem, RegressionProblem):
+            scorer = partial(_scores, problem, settings)
+            count = len(problem.papers)
+            results[name].steps.update(paired_steps(scorer, splits, count, settings.jobs))
+    return results
+
+
+def _store(result: OutOfFold, test: Rows, model: Floats, others: dict[str, Floats]) -> None:
+    result.model[:, test] = model
+    for name, values in others.items():
+        result.others.setdefault(name, np.full(result.model.shape[1], np.nan))[test] = values
+
+
+def _one_split(
+    name: str, problem: Problem, split: Split, settings: Settings, *, baselines: bool
+) -> tuple[Floats, dict[str, Floats]]:
+    train, test = split
+    if isinstance(problem, GainProblem):
+        model, others = _gain(problem, train, test)
+        return np.repeat(model[None, :], settings.repeats, axis=0), others
+    boosters = learners.BOOSTERS[name][: settings.boosters]
+    if isinstance(problem, LifetimeProblem):
+        lives = [learners.fit_lifetimes(problem, train, boosters, seed) for seed in settings.seeds]
+        linear = learners.fit_linear_lifetimes(problem, train)
+        others = {
+            "null": lives[0].predict_null(problem, test),
+            "sigma": np.full(len(test), lives[0].null.sigma),
+            "null_sigma": np.full(len(test), lives[0].null.sigma),
+            "linear": linear.predict(problem, test),
+            "linear_sigma": np.full(len(test), linear.effects.sigma),
+        }
+        return np.array([fit.predict(problem, test) for fit in lives]), others
+    fits = [
+        learners.fit_regression(name, problem, train, boosters, seed) for seed in settings.seeds
+    ]
+    others = {
+        "difficulty": fits[0].difficulty_of(problem, test),
+        "prior": fits[0].prior.predict(problem.matrix[test]),
+        "prior_difficulty": fits[0].without_trees.difficulty_of(problem, test),
+    }
+    if baselines:
+        others |= predict_baselines(name, problem, train, test)
+    return np.array([fit.predict(problem, test) for fit in fits]), others
+
+
+def _scores(
+    problem: LifetimeProblem | GainProblem, settings: Settings, train: Rows, test: Rows
+) -> dict[str, Floats]:
+    """Return log values of test rows by the model and the null model, fitted with one seed."""
+    if isinstance(problem, GainProblem):
+        model, others = _gain(problem, train, test)
+        return {"model": model, "null": others["null"]}
+    boosters = learners.BOOSTERS["lifetime"][: settings.boosters]
+    fit = learners.fit_lifetimes(problem, train, boosters, settings.seed)
+    return {
+        "model": fit.predict(problem, test),
+        "null": fit.predict_null(problem, test),
+        "linear": learners.fit_linear_lifetimes(problem, train).predict(problem, test),
+    }
+
+
+def _gain(problem: GainProblem, train: Rows, test: Rows) -> tuple[Floats, dict[str, Any]]:
+    fit = learners.fit_gain(problem, train)
+    others = {
+        "null": np.full(len(test), fit.null.intercept),
+        "sigma": np.full(len(test), fit.pooled.sigma),
+        "null_sigma": np.full(len(test), fit.null.sigma),
+    }
+    return fit.predict(problem, test), others

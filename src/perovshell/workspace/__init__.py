@@ -1,0 +1,1 @@
+"""What a workspace holds, whole at any time: models, papers, promotions, the registry."""

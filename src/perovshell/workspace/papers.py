@@ -1,0 +1,250 @@
+"""The papers of a workspace: one checked file each, never half-written, nothing thrown away.
+
+A paper stands in `papers/NAME.yaml`, its first line holds the checksum of the rest. What it was
+before it was replaced or removed stands in `papers/history/NAME.N.yaml`. A file that is damaged or
+was changed by hand is named, left alone and not used; the other papers are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from perovshell.data.dataset import Dataset
+from perovshell.data.paper_file import PaperEntry, read_yaml, to_yaml
+from perovshell.errors import DatasetError, Fault, InputError, WorkspaceError
+from perovshell.files import write_atomically
+from perovshell.workspace.workspace import Workspace
+
+_SEAL: Final = "# perovshell paper, SHA-256 of the lines below: "
+_SEALED: Final = re.compile(rf"{_SEAL}([0-9a-f]{{64}})\n(.*)", re.DOTALL)
+LONGEST_ID: Final = 95
+"""Longest name of a paper, as it stands in a file name."""
+_CHANGED = (
+    "the file is damaged, or was changed by hand; add the paper again with --replace, or remove it"
+)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The papers of a workspace.
+
+    Attributes:
+        entries: Those that can be read.
+        faults: What is wrong with the others, whose files are left alone.
+    """
+
+    entries: tuple[PaperEntry, ...]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class InUse:
+    """The dataset in use: a base and the papers of a workspace.
+
+    Attributes:
+        dataset: The dataset.
+        entries: The papers of the workspace in it.
+        faults: Why other papers of the workspace are left out.
+    """
+
+    dataset: Dataset
+    entries: tuple[PaperEntry, ...]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a paper was before.
+
+    Attributes:
+        path: Its file; adding it brings it back.
+        what: When and why it was replaced or removed.
+    """
+
+    path: Path
+    what: str
+
+    @classmethod
+    def of(cls, path: Path) -> Version:
+        """Read the remark that stands below it."""
+        *_, last = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return cls(path, last.removeprefix("# "))
+
+    def __str__(self) -> str:
+        """Say both on one line."""
+        return f"{self.path} ({self.what})"
+
+
+@dataclass(frozen=True)
+class PaperStore:
+    """The papers of a workspace on disk.
+
+    Attributes:
+        place: The workspace.
+    """
+
+    place: Workspace
+
+    @property
+    def history(self) -> Path:
+        """Folder of what papers were before."""
+        return self.place.papers / "history"
+
+    def path_of(self, paper_id: str) -> Path:
+        """Return where a paper stands; its name is safe on every file system."""
+        name = quote(paper_id, safe="")
+        # A dot in front would hide the file, among what is half-written.
+        name = f"%2E{name[1:]}" if name.startswith(".") else name
+        return self.place.papers / f"{name}.yaml"
+
+    def shelf(self) -> Shelf:
+        """Read every paper; a file that is at fault does not keep the others from being used."""
+        entries: list[PaperEntry] = []
+        faults: list[Fault] = []
+        for path in sorted(self.place.papers.glob("[!.]*.yaml")):
+            try:
+                entries.append(_read(path))
+            except DatasetError as error:
+                faults += error.faults
+        return Shelf(tuple(entries), tuple(faults))
+
+    def in_use(self, base: Dataset) -> InUse:
+        """Return a base dataset with the papers; those that break a rule are left out and named.
+
+        Raises:
+            DatasetError: Faults that are of no paper of the workspace.
+        """
+        shelf = self.shelf()
+        entries, faults = list(shelf.entries), list(shelf.faults)
+        while True:
+            try:
+                return InUse(base.with_papers(entries), tuple(entries), tuple(faults))
+            except DatasetError as error:
+                wrong = {fault.file for fault in error.faults}
+                kept = [entry for entry in entries if entry.file not in wrong]
+                if len(kept) == len(entries):
+                    raise
+                entries, faults = kept, [*faults, *error.faults]
+
+    def put(self, entry: PaperEntry, *, replace: bool = False) -> Path:
+        """Write a paper in one step; the version it replaces is kept.
+
+        Raises:
+            InputError: It is there already and is not to be replaced, or its name is too long.
+            WorkspaceError: The workspace is not writable.
+        """
+        path = self.path_of(entry.paper_id)
+        if len(path.stem) > LONGEST_ID:
+            msg = f"paper_id {entry.paper_id!r}: too long for a file name; at most {LONGEST_ID}"
+            raise InputError(msg)
+        if path.exists() and not replace:
+            msg = f"paper {entry.paper_id}: in the workspace already; a correction needs --replace"
+            raise InputError(msg)
+        self._keep(path, "replaced")
+        _write(path, _sealed(to_yaml(entry)))
+        return path
+
+    def remove(self, paper_id: str, why: str, base: Dataset) -> Path:
+        """Take a paper out of the data; what it said is kept.
+
+        A paper of the workspace goes to the history. One of the base dataset, which is never
+        written, gets a file that withdraws it.
+
+        Raises:
+            InputError: There is no such paper, or it is withdrawn already.
+            WorkspaceError: The workspace is not writable.
+        """
+        path = self.path_of(paper_id)
+        if path.exists():
+            kept = self._keep(path, f"removed: {why}")
+            _unlink(path)
+            return kept
+        if paper_id not in base.papers:
+            msg = f"paper {paper_id!r}: not in the data; 'perovshell data show' finds papers"
+            raise InputError(msg)
+        entry = base.entry(paper_id)
+        return self.put(PaperEntry(entry.paper, (), (), withdrawn=why))
+
+    def versions(self, paper_id: str) -> list[Version]:
+        """Return what a paper was before, the oldest first."""
+        found = self._versions(self.path_of(paper_id).stem)
+        return [Version.of(path) for path in found.values()]
+
+    def _versions(self, name: str) -> dict[int, Path]:
+        found = {}
+        for path in self.history.glob("[!.]*.yaml"):
+            version = re.fullmatch(rf"{re.escape(name)}\.([0-9]+)\.yaml", path.name)
+            if version:
+                found[int(version[1])] = path
+        return {number: found[number] for number in sorted(found)}
+
+    def _keep(self, path: Path, why: str) -> Path:
+        """Copy a file into the history, with the reason as a comment below its own lines."""
+        if not path.exists():
+            return path
+        _make(self.history)
+        content, said = path.read_bytes(), " ".join(why.split())
+        versions = self._versions(path.stem)
+        if versions and _is_kept(last := versions[max(versions)], content, said):
+            return last
+        kept = self.history / f"{path.stem}.{max(versions, default=0) + 1}.yaml"
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        _write(kept, content + f"# {when} {said}\n".encode())
+        return kept
+
+
+def _read(path: Path) -> PaperEntry:
+    """Read a paper whose checksum fits.
+
+    Raises:
+        DatasetError: The file is damaged or breaks a rule.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError([Fault(path.name, 0, "", "", f"cannot be read: {error}")]) from error
+    found = _SEALED.fullmatch(text)
+    if found is None or hashlib.sha256(found[2].encode()).hexdigest() != found[1]:
+        raise DatasetError([Fault(path.name, 0, "", "", _CHANGED)])
+    return read_yaml(text, path.name)
+
+
+def _is_kept(kept: Path, content: bytes, said: str) -> bool:
+    """Whether a process that was then killed has kept a version already, for the same reason."""
+    note = kept.read_bytes().removeprefix(content)
+    return re.fullmatch(rf"# \S+ {re.escape(said)}\n", note.decode(errors="replace")) is not None
+
+
+def _sealed(text: str) -> bytes:
+    return f"{_SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n{text}".encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    _make(path.parent)
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        msg = f"{path}: cannot be written ({error.strerror}); nothing is changed"
+        raise WorkspaceError(msg) from error
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        msg = f"{path}: cannot be removed ({error.strerror}); nothing is changed"
+        raise WorkspaceError(msg) from error
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{folder}: cannot be made ({error.strerror}); nothing is changed"
+        raise WorkspaceError(msg) from error

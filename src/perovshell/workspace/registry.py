@@ -1,0 +1,204 @@
+"""The way to MLflow: the workspace's own database, or the server of MLFLOW_TRACKING_URI."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perovshell.errors import MissingExtraError, PerovshellError
+from perovshell.workspace.workspace import Workspace
+
+NAME = "perovshell"
+"""Name of the experiment and of the registered model."""
+CHAMPION, CHALLENGER = "champion", "challenger"
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+}
+"""A server that is away is told within seconds, unless the user asks for more patience."""
+
+
+class TrackingError(PerovshellError):
+    """The tracking server cannot be reached or refused, or has no such model."""
+
+
+@contextmanager
+def connect(workspace: Workspace) -> Iterator[Any]:
+    """Import mlflow and point it to the workspace; at the end all is as it was before.
+
+    Raises:
+        MissingExtraError: mlflow is not installed.
+    """
+    patience = {name: os.environ.get(name, value) for name, value in _PATIENCE.items()}
+    settings = {"MLFLOW_TRACKING_URI": workspace.tracking_uri, **_QUIET, **patience}
+    if is_embedded(workspace):
+        # Else the embedded store makes a folder of its own in the current one.
+        settings["_MLFLOW_SERVER_ARTIFACT_ROOT"] = artifacts_uri(workspace)
+    with _environment(settings):
+        try:
+            import mlflow
+        except ImportError as error:
+            msg = "the model registry needs mlflow: pip install 'perovshell[train]'"
+            raise MissingExtraError(msg) from error
+        with _quiet():
+            mlflow.set_tracking_uri(workspace.tracking_uri)
+            try:
+                yield mlflow
+            finally:
+                # None clears mlflow's own copy; the variable itself is put back below.
+                mlflow.set_tracking_uri(None)
+
+
+def download(uri: str, workspace: Workspace, into: Path | None = None) -> Path:
+    """Fetch the model folder of a registered model, such as `models:/perovshell@champion`.
+
+    Args:
+        uri: The model.
+        workspace: The workspace.
+        into: Folder to fetch it into; else one of mlflow's, which lasts.
+
+    Raises:
+        MissingExtraError: mlflow is not installed.
+        TrackingError: There is no such model, or the server cannot be reached.
+    """
+    with connect(workspace) as mlflow:
+        try:
+            found = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=into)
+        except Exception as error:
+            msg = f"{uri} cannot be loaded from {workspace.tracking_uri}: {_one_line(error)}"
+            raise TrackingError(msg) from error
+    manifests = sorted(Path(found).glob("**/manifest.json"))
+    if not manifests:
+        msg = f"{uri} holds no Perovshell model folder"
+        raise TrackingError(msg)
+    return manifests[0].parent
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the registered model.
+
+    Attributes:
+        number: Its number.
+        model_id: The model folder that it holds.
+        tags: All its tags.
+        aliases: Names that point to it.
+    """
+
+    number: str
+    model_id: str
+    tags: Mapping[str, str]
+    aliases: tuple[str, ...]
+
+
+def is_tracked(workspace: Workspace) -> bool:
+    """Whether the workspace has a registry: a server, or a database of its own."""
+    return not is_embedded(workspace) or (workspace.root / "mlflow.db").exists()
+
+
+def versions(mlflow: Any) -> list[Version]:
+    """Return the registered versions, the newest first; none where nothing is registered."""
+    client = mlflow.MlflowClient()
+    found = client.search_model_versions(f"name = '{NAME}'")
+    # The search does not tell the aliases.
+    aliases: dict[str, list[str]] = {}
+    for model in client.search_registered_models(f"name = '{NAME}'"):
+        for alias, number in sorted(model.aliases.items()):
+            aliases.setdefault(str(number), []).append(alias)
+    made = [
+        Version(
+            str(one.version),
+            one.tags.get("model_id", ""),
+            dict(one.tags),
+            tuple(aliases.get(str(one.version), ())),
+        )
+        for one in found
+    ]
+    return sorted(made, key=lambda one: int(one.number), reverse=True)
+
+
+def version_with(mlflow: Any, alias: str) -> Version | None:
+    """Return the version that an alias points to, or None."""
+    return next((one for one in versions(mlflow) if alias in one.aliases), None)
+
+
+def version_of(mlflow: Any, model_id: str) -> Version | None:
+    """Return the newest version that holds a model, or None."""
+    return next((one for one in versions(mlflow) if one.model_id == model_id), None)
+
+
+@contextmanager
+def tracking(workspace: Workspace, undone: str) -> Iterator[Any]:
+    """Connect as `connect` does; whatever fails there is one error that says what is undone.
+
+    Raises:
+        MissingExtraError: mlflow is not installed.
+        TrackingError: MLflow refused or cannot be reached.
+    """
+    with connect(workspace) as mlflow:
+        try:
+            yield mlflow
+        except PerovshellError:
+            raise
+        except Exception as error:
+            msg = f"tracking at {workspace.tracking_uri} failed ({_one_line(error)}); {undone}"
+            raise TrackingError(msg) from error
+
+
+def is_embedded(workspace: Workspace) -> bool:
+    """Whether tracking goes to the workspace's own database."""
+    return workspace.tracking_uri == workspace.database_uri
+
+
+def artifacts_uri(workspace: Workspace) -> str:
+    """Where the embedded registry keeps its files."""
+    return (workspace.root / "mlartifacts").resolve().as_uri()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+@contextmanager
+def _environment(settings: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What mlflow says of type hints, input examples and databases is for its own users."""
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            # For itself, mlflow turns warnings on again.
+            warnings.showwarning = lambda *_, **__: None
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,273 @@
+"""The workspace: the folder that holds models, tracking data and reports."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from perovshell.errors import WorkspaceError
+from perovshell.files import write_atomically
+from perovshell.workspace.promotions import (
+    Promotion,
+    promoted,
+    read_promotions,
+    rolled_back,
+    to_bytes,
+)
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+_ENVIRONMENT = "PEROVSHELL_HOME"
+_DEFAULT = "perovshell-workspace"
+_LOCK_SECONDS = 1.0
+"""How long a lock is tried: another process may be just about to let go."""
+_HALF_WRITTEN: Final = {
+    "keys": (".api-keys.json-????????",),
+    "papers": ("papers/.*.yaml-????????", "papers/history/.*.yaml-????????"),
+    "models": (
+        "models/.champions.json-????????",
+        "models/.writing-????????",
+        "reports/retrain-*/.gate.*-????????",
+        "mlartifacts/**/.artifact.uploading.*",
+    ),
+}
+"""What is written beside its place under each lock."""
+_ABANDONED_SECONDS: Final = 3600.0
+"""A model folder is written within seconds, but a first training does so before it takes the lock:
+one that is not older may be in the making."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace folder.
+
+    Attributes:
+        root: The folder; it need not exist yet.
+    """
+
+    root: Path
+
+    @classmethod
+    def locate(cls, given: Path | None = None) -> Workspace:
+        """Return the workspace: as given, else PEROVSHELL_HOME, else ./perovshell-workspace."""
+        return cls(Path(given or os.environ.get(_ENVIRONMENT) or _DEFAULT))
+
+    @property
+    def models(self) -> Path:
+        """Folder of the model folders."""
+        return self.root / "models"
+
+    @property
+    def papers(self) -> Path:
+        """Folder of the added papers."""
+        return self.root / "papers"
+
+    @property
+    def request_log(self) -> Path:
+        """Log of the prediction service: one JSON object a line; see `training.drift`."""
+        return self.root / "logs" / "requests.jsonl"
+
+    @property
+    def keys_file(self) -> Path:
+        """Hashes of the API keys of the prediction service."""
+        return self.root / "api-keys.json"
+
+    @property
+    def reports(self) -> Path:
+        """Folder of the reports."""
+        return self.root / "reports"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLFLOW_TRACKING_URI, else the embedded database of the workspace."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or self.database_uri
+
+    @property
+    def database_uri(self) -> str:
+        """The embedded database."""
+        return f"sqlite:///{(self.root / 'mlflow.db').resolve()}"
+
+    def prepare(self) -> None:
+        """Create the folders and try to write.
+
+        Raises:
+            WorkspaceError: The workspace is not writable.
+        """
+        try:
+            for folder in (self.models, self.papers, self.reports):
+                folder.mkdir(parents=True, exist_ok=True)
+            # Where the system can, it has no name, and so a killed process leaves none.
+            with tempfile.TemporaryFile(dir=self.models, prefix=".probe-"):
+                pass
+        except OSError as error:
+            msg = f"workspace {self.root}: not writable ({error.strerror}); choose another folder"
+            raise WorkspaceError(msg) from error
+
+    def model_ids(self) -> list[str]:
+        """Return the ids of the model folders, sorted."""
+        if not self.models.is_dir():
+            return []
+        found = (path.name for path in self.models.iterdir() if path.is_dir())
+        return sorted(name for name in found if re.fullmatch(r"[0-9a-f]{12}", name))
+
+    @property
+    def promotions_file(self) -> Path:
+        """File that says which model is the champion, and which were; replaced in one step."""
+        return self.models / "champions.json"
+
+    @property
+    def promotions(self) -> tuple[Promotion, ...]:
+        """Every promotion, the present champion's last.
+
+        Raises:
+            WorkspaceError: The file that says so is damaged.
+        """
+        return read_promotions(self.promotions_file)
+
+    @property
+    def champion_id(self) -> str | None:
+        """Id of the champion, or None where none is set.
+
+        Raises:
+            WorkspaceError: The file that says so is damaged.
+        """
+        promotions = self.promotions
+        return promotions[-1].model_id if promotions else None
+
+    def version_of(self, model_id: str) -> str | None:
+        """Return the registered version under which a model became champion, as far as known."""
+        found = [one.version for one in self.promotions if one.model_id == model_id]
+        return found[-1] if found else None
+
+    def champion(self) -> Path:
+        """Return the champion's model folder.
+
+        Raises:
+            WorkspaceError: There is no workspace or no champion.
+        """
+        name = self.champion_id
+        if name is None:
+            msg = f"workspace {self.root}: no champion model; make one with 'perovshell train'"
+            raise WorkspaceError(msg)
+        return self.models / name
+
+    def set_champion(self, model_id: str, why: str, version: str | None = None) -> None:
+        """Point to another champion in one step.
+
+        Args:
+            model_id: A model of the workspace.
+            why: The reason, kept with it.
+            version: Its version in the model registry.
+
+        Raises:
+            WorkspaceError: There is no such model, or the workspace is not writable.
+        """
+        if not (self.models / model_id).is_dir():
+            msg = f"workspace {self.root}: no model {model_id!r}; known: {self.model_ids()}"
+            raise WorkspaceError(msg)
+        self._write_promotions(promoted(self.promotions, model_id, why, version))
+
+    def before_champion(self) -> str:
+        """Return the model id that a rollback leads to.
+
+        Raises:
+            WorkspaceError: There was no champion before the present one.
+        """
+        return rolled_back(self.promotions, "")[-1].model_id
+
+    def comes_after(self, model_id: str) -> bool:
+        """Whether a rollback leads to a model."""
+        promotions = self.promotions
+        return bool(promotions) and promotions[-1].previous == model_id
+
+    def roll_back(self, why: str) -> Promotion:
+        """Point to the champion before the present one in one step.
+
+        Raises:
+            WorkspaceError: There is none, or the workspace is not writable.
+        """
+        promotions = rolled_back(self.promotions, why)
+        self._write_promotions(promotions)
+        return promotions[-1]
+
+    def _write_promotions(self, promotions: Sequence[Promotion]) -> None:
+        path = self.promotions_file
+        try:
+            write_atomically(path, to_bytes(promotions))
+        except OSError as error:
+            msg = f"{path}: cannot be written ({error.strerror}); the champion is unchanged"
+            raise WorkspaceError(msg) from error
+
+    @contextmanager
+    def locked(self, what: str, *, wait: bool = False) -> Iterator[None]:
+        """Hold one of the locks of the workspace; it goes with the process, however that ends.
+
+        What a killed process left half-written is removed first.
+
+        Args:
+            what: What is kept to one process: `papers`, `models`, `inbox` or `keys`.
+            wait: Whether to wait for another process that holds it.
+
+        Raises:
+            WorkspaceError: Another process holds it, or the workspace is not writable: now, or
+                at any time while it is held (a full disk).
+        """
+        self.prepare()
+        lock = self._lock(what, wait=wait)
+        try:
+            self._sweep(what)
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            msg = (
+                f"workspace {self.root}: cannot be written{where}: {error.strerror or error}; "
+                "what stood there is unchanged"
+            )
+            raise WorkspaceError(msg) from error
+        finally:
+            lock.release()
+
+    def _lock(self, what: str, *, wait: bool) -> BaseFileLock:
+        from filelock import FileLock, Timeout
+
+        path = self.root / f".{what}.lock"
+        try:
+            lock = FileLock(path, timeout=-1 if wait else _LOCK_SECONDS)
+            lock.acquire()
+        except Timeout as error:
+            msg = (
+                f"workspace {self.root}: another process is changing its {what}; wait until it is "
+                "done, or give --wait"
+            )
+            raise WorkspaceError(msg) from error
+        except OSError as error:
+            msg = f"workspace {self.root}: {path.name} cannot be locked ({error.strerror})"
+            raise WorkspaceError(msg) from error
+        return lock
+
+    def _sweep(self, what: str) -> None:
+        """Remove what killed processes left half-written; the caller holds the lock."""
+        patterns = _HALF_WRITTEN.get(what, ())
+        for path in [path for pattern in patterns for path in self.root.glob(pattern)]:
+            if path.is_dir():
+                _remove_abandoned(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    # Whoever is at it removes it, or gives it its name, at any moment.
+    with suppress(FileNotFoundError):
+        if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(folder)

@@ -1,0 +1,608 @@
+"""The review of a paper before it is taken in: what it says, catches and lets pass."""
+
+import csv
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perovshell.data.dataset import Dataset
+from perovshell.data.records import Sample
+from perovshell.data.tables import bundled, read_table
+from perovshell.data.targets import energy_ev
+from perovshell.errors import InputError
+from perovshell.features.featurizer import Featurizer
+from perovshell.intake import stability as intake_stability
+from perovshell.intake.halides import USUAL_EV, Halides
+from perovshell.intake.review import Review, review
+from perovshell.intake.samples import Check
+from perovshell.model import Model
+from perovshell.models.predictor import Predictor
+from perovshell.training.validation.figures import WIDENED
+
+SAMPLES, STABILITY = "samples.csv", "stability.csv"
+TABLES = ("papers.csv", SAMPLES, STABILITY)
+Rows = list[dict[str, str]]
+
+
+class Copy:
+    """The bundled tables in memory, to be spoilt and then read from files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.headers: dict[str, list[str]] = {}
+        self.rows: dict[str, Rows] = {}
+        for name in TABLES:
+            self.headers[name], rows = read_table(bundled("literature", name))
+            self.rows[name] = [dict(row) for row in rows]
+
+    def sample(self, sample_id: str) -> dict[str, str]:
+        return next(row for row in self.rows[SAMPLES] if row["sample_id"] == sample_id)
+
+    def test(self, sample_id: str, stressor: str) -> dict[str, str]:
+        return next(
+            row
+            for row in self.rows[STABILITY]
+            if (row["sample_id"], row["stressor"]) == (sample_id, stressor)
+        )
+
+    def swap(self, one: dict[str, str], other: dict[str, str], *columns: str) -> None:
+        """Swap cells of two rows."""
+        for column in columns:
+            one[column], other[column] = other[column], one[column]
+
+    def swap_sides(self, sample_id: str, stressor: str) -> None:
+        """Swap what was read of the coated and the bare side of a test, durations left alone."""
+        row = self.test(sample_id, stressor)
+        for end in ("percent", "percent_low", "percent_high", "bound"):
+            coated, bare = f"coated_{end}", f"bare_{end}"
+            row[coated], row[bare] = row[bare], row[coated]
+
+    def dataset(self) -> Dataset:
+        for name in TABLES:
+            with (self.path / name).open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, self.headers[name])
+                writer.writeheader()
+                writer.writerows(self.rows[name])
+        return Dataset.from_folder(self.path)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return Copy(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def predictor(model: Model) -> Predictor:
+    return model.predictor
+
+
+@pytest.fixture(scope="session")
+def halides(dataset: Dataset) -> Halides:
+    return Halides(dataset.reader)
+
+
+@pytest.fixture(scope="session")
+def reviews(dataset: Dataset, predictor: Predictor) -> dict[str, Review]:
+    """Return the reviews of all bundled papers."""
+    return {name: review(dataset, name, predictor) for name in dataset.papers}
+
+
+def found(reviewed: Review, sample_id: str, column: str) -> Check:
+    """Return the only check of a sample's column."""
+    (check,) = [c for c in reviewed.checks if (c.sample_id, c.column) == (sample_id, column)]
+    return check
+
+
+# Poison ---------------------------------------------------------------------------------------
+
+
+def swap_halides(copy: Copy) -> None:
+    one, other = "tong2021-CsPbBrI2-zeolite", "tong2021-CsPbCl2Br-zeolite"
+    copy.swap(copy.sample(one), copy.sample(other), "pl_peak_nm")
+
+
+def swap_of_a_strong_water_test(copy: Copy) -> None:
+    copy.swap_sides("hu2018-CsPbBr3-SiO2", "water")
+
+
+def swap_of_a_remnant_of_nothing(copy: Copy) -> None:
+    copy.swap_sides("liu2019zro2-CsPbBr3-ZrO2", "water")
+
+
+def swap_of_an_open_composition(copy: Copy) -> None:
+    copy.swap_sides("review2021_ref27-CsPbMnX3-SiO2", "water")
+
+
+def swap_of_times_to_failure(copy: Copy) -> None:
+    row = copy.test("zhong2018-CsPbBr3-SiO2", "ambient")
+    row["coated_duration_h"], row["bare_duration_h"] = "72", "672"
+    row["coated_bound"], row["bare_bound"] = "<", ">"
+
+
+def digit_of_a_peak(copy: Copy) -> None:
+    copy.sample("li2018-CsPbBr3-TiO2")["pl_peak_nm"] = "651"
+
+
+def fraction_for_a_percent(copy: Copy) -> None:
+    copy.sample("pan2018-CsPbI3-IDA")["plqy_percent"] = "0.95"
+
+
+def days_for_hours(copy: Copy) -> None:
+    copy.test("peng2023-CsPbBr3-TiO2", "water")["coated_duration_h"] = "0.01"
+
+
+POISON = {
+    "tong2021": (swap_halides, "pl_peak_nm"),
+    "hu2018": (swap_of_a_strong_water_test, "coated_percent (water)"),
+    "liu2019zro2": (swap_of_a_remnant_of_nothing, "coated_percent (water)"),
+    "review2021_ref27": (swap_of_an_open_composition, "coated_percent (water)"),
+    "zhong2018": (swap_of_times_to_failure, "coated_duration_h (ambient)"),
+    "li2018": (digit_of_a_peak, "pl_peak_nm"),
+    "pan2018": (fraction_for_a_percent, "plqy_percent"),
+    "peng2023": (days_for_hours, "coated_percent (water)"),
+}
+
+
+@pytest.mark.parametrize("paper_id", POISON)
+def test_poisoned_paper_has_an_outlier(copy: Copy, predictor: Predictor, paper_id: str) -> None:
+    poison, column = POISON[paper_id]
+    poison(copy)
+    reviewed = review(copy.dataset(), paper_id, predictor)
+    assert column in {check.column for check in reviewed.outliers}
+
+
+@pytest.mark.parametrize("paper_id", POISON)
+def test_the_paper_as_it_is_has_none(reviews: dict[str, Review], paper_id: str) -> None:
+    assert reviews[paper_id].outliers == ()
+
+
+def test_fewer_than_one_paper_in_twenty_has_an_outlier(reviews: dict[str, Review]) -> None:
+    assert sum(bool(one.outliers) for one in reviews.values()) < 0.05 * len(reviews)
+
+
+def test_about_one_paper_in_ten_has_a_check(reviews: dict[str, Review]) -> None:
+    assert 0.03 < sum(bool(one.checks) for one in reviews.values()) / len(reviews) < 0.15
+
+
+# Halides --------------------------------------------------------------------------------------
+
+
+def spoilt(sample: Sample, **changes: object) -> Sample:
+    return dataclasses.replace(sample, **changes)  # type: ignore[arg-type]
+
+
+def lead_samples(dataset: Dataset, halides: Halides) -> list[Sample]:
+    return [s for s in dataset.samples.values() if s.trains_pl and halides.window(s) is not None]
+
+
+def crystal(dataset: Dataset, core: str, **changes: object) -> Sample:
+    """Return a bare nanocrystal of unstated size."""
+    plain = dataset.samples["wangsx-CsPbBr3-oxalic"]
+    assert math.isnan(plain.core_size_nm)
+    return spoilt(plain, core_text=core, core=dataset.reader.read_core(core), **changes)
+
+
+def with_peak(
+    dataset: Dataset, core: str, peak_nm: float, bound: str = "", **changes: object
+) -> Dataset:
+    """Return the dataset with one sample of another core and peak."""
+    sample = crystal(dataset, core, pl_peak_nm=peak_nm, pl_bound=bound, **changes)
+    return dataclasses.replace(dataset, samples={**dataset.samples, sample.sample_id: sample})
+
+
+def peak_check(dataset: Dataset, *, predictor: Predictor | None = None) -> Check:
+    return found(review(dataset, "wangsx", predictor), "wangsx-CsPbBr3-oxalic", "pl_peak_nm")
+
+
+def test_every_bundled_peak_of_a_lead_core_lies_within_its_window_with_room(
+    dataset: Dataset, halides: Halides
+) -> None:
+    samples = lead_samples(dataset, halides)
+    assert len(samples) > 120
+    for sample in samples:
+        window = halides.window(sample)
+        assert window is not None
+        energy = energy_ev(sample.pl_peak_nm)
+        assert energy > energy_ev(window.high_nm) + 0.05, sample.sample_id
+        assert energy < energy_ev(window.low_nm) - 0.1, sample.sample_id
+
+
+def test_nine_of_ten_bundled_peaks_are_usual(dataset: Dataset, halides: Halides) -> None:
+    samples = lead_samples(dataset, halides)
+    featurizer = Featurizer.bundled()
+    low, high = USUAL_EV
+    pure = [s for s in samples if s.core is not None and len(s.core.site_fractions("X")) == 1]
+    offsets = [
+        energy_ev(s.pl_peak_nm) - featurizer.bulk_gap(s.core) for s in pure if s.core is not None
+    ]
+    assert sum(low <= offset <= high for offset in offsets) >= 0.9 * len(offsets)
+
+
+PEAKS = {"CsPbCl3": 408.0, "CsPbBr3": 515.0, "CsPbI3": 690.0}
+FITTING = {408.0: "a chloride", 515.0: "a bromide", 690.0: "an iodide"}
+
+
+@pytest.mark.parametrize("peak_nm", PEAKS.values())
+@pytest.mark.parametrize("core", PEAKS)
+def test_peak_of_another_halide_is_an_outlier_that_names_it(
+    dataset: Dataset, core: str, peak_nm: float
+) -> None:
+    reviewed = review(with_peak(dataset, core, peak_nm), "wangsx", None)
+    if PEAKS[core] == peak_nm:
+        assert reviewed.outliers == ()
+    else:
+        assert f"fits {FITTING[peak_nm]}; the stated halide is " in reviewed.outliers[0].reason
+
+
+@pytest.mark.parametrize(
+    ("core", "peak_nm", "said"),
+    [
+        ("CsPbBr3", 690, "fits an iodide; the stated halide is bromide: values swapped"),
+        ("CsPbBr3", 600, "fits a mixture of bromide and iodide"),
+        ("CsPbI3", 450, "fits a mixture of chloride and bromide"),
+        ("CsPbBr2.9I0.1", 620, "fits another mixture of bromide and iodide"),
+        ("CsPbBr2.9I0.1", 690, "the stated halides are bromide and iodide"),
+        ("CsPbBr3", 1100, "fits no halide of these cations"),
+        ("CsPbBr3", 300, "fits no halide of these cations"),
+        ("FAPbI3", 530, "fits a bromide"),
+    ],
+)
+def test_halide_that_fits_is_named(dataset: Dataset, core: str, peak_nm: float, said: str) -> None:
+    assert said in peak_check(with_peak(dataset, core, peak_nm)).reason
+
+
+@given(peak_nm=st.floats(200, 2000), bound=st.sampled_from(["~", ">", "<"]))
+def test_bound_excludes_no_more_than_the_value_itself(
+    dataset: Dataset, peak_nm: float, bound: str
+) -> None:
+    exact = review(with_peak(dataset, "CsPbBr3", peak_nm), "wangsx", None).outliers
+    bounded = review(with_peak(dataset, "CsPbBr3", peak_nm, bound), "wangsx", None).outliers
+    assert len(bounded) <= len(exact)
+
+
+@pytest.mark.parametrize(
+    ("peak_nm", "bound", "count"), [(690, ">", 1), (690, "<", 0), (400, ">", 0), (400, "<", 1)]
+)
+def test_bound_is_checked_on_the_side_it_excludes(
+    dataset: Dataset, peak_nm: float, bound: str, count: int
+) -> None:
+    reviewed = review(with_peak(dataset, "CsPbBr3", peak_nm, bound), "wangsx", None)
+    assert len(reviewed.outliers) == count
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_outlier"),
+    [
+        ({}, False),
+        ({"core_size_nm": 12.0}, True),
+        ({"core_size_nm": 4.0}, False),
+    ],
+    ids=["unstated", "large", "small"],
+)
+def test_blue_peak_needs_a_small_core(
+    dataset: Dataset, changes: Mapping[str, object], *, is_outlier: bool
+) -> None:
+    reviewed = review(with_peak(dataset, "CsPbBr3", 458.0, **changes), "wangsx", None)
+    assert bool(reviewed.outliers) == is_outlier
+
+
+def test_platelet_may_emit_further_in_the_blue(dataset: Dataset) -> None:
+    platelet = with_peak(dataset, "CsPbBr3", 405.0, morphology="nanoplatelet")
+    assert review(platelet, "wangsx", None).outliers == ()
+    assert review(with_peak(dataset, "CsPbBr3", 405.0), "wangsx", None).outliers != ()
+
+
+def test_lead_halide_of_another_stoichiometry_has_no_blue_end(dataset: Dataset) -> None:
+    assert review(with_peak(dataset, "Cs4PbBr6", 375.0), "wangsx", None).outliers == ()
+    said = peak_check(with_peak(dataset, "Cs4PbBr6", 690.0)).expected
+    assert said.startswith("at most ")
+
+
+@pytest.mark.parametrize("core", ["CsSnBr3", "Cs3Bi2Br9", "CsPb0.9Mn0.1Cl3"])
+def test_core_of_more_than_lead_has_no_window(
+    dataset: Dataset, halides: Halides, core: str
+) -> None:
+    assert halides.window(crystal(dataset, core)) is None
+
+
+def test_peak_of_a_dopant_is_not_held_against_the_halide(
+    dataset: Dataset, predictor: Predictor
+) -> None:
+    spoilt_peak = with_peak(dataset, "CsPbCl3", 600.0, role="dopant")
+    assert review(spoilt_peak, "wangsx", predictor).checks == ()
+
+
+# Against the champion -------------------------------------------------------------------------
+
+
+def asked(predictor: Predictor, coverage: float) -> dict[str, float]:
+    """Return the champion's answer for the sample that is spoilt."""
+    row = {"core": "CsPbBr3", "shell": "none", "medium": "solution", "ligand": "oxalic acid"}
+    return predictor.answer([row], (), coverage)[0].values
+
+
+def with_plqy(dataset: Dataset, percent: float, bound: str = "") -> Dataset:
+    sample = crystal(dataset, "CsPbBr3", plqy_percent=percent, plqy_bound=bound)
+    return dataclasses.replace(dataset, samples={**dataset.samples, sample.sample_id: sample})
+
+
+def plqy_checks(dataset: Dataset, predictor: Predictor) -> tuple[Check, ...]:
+    checks = review(dataset, "wangsx", predictor).checks
+    return tuple(check for check in checks if check.column == "plqy_percent")
+
+
+def test_peak_outside_the_90_percent_interval_is_a_check_that_says_it(
+    dataset: Dataset, predictor: Predictor
+) -> None:
+    answer = asked(predictor, 0.9)
+    low, high = answer["pl_peak_nm_lower"], answer["pl_peak_nm_upper"]
+    check = peak_check(with_peak(dataset, "CsPbBr3", low - 1), predictor=predictor)
+    assert (check.expected, check.is_outlier) == (
+        f"90 % interval {low:.0f} to {high:.0f} nm",
+        False,
+    )
+    inside = with_peak(dataset, "CsPbBr3", low + 1)
+    assert review(inside, "wangsx", predictor).checks == ()
+
+
+def test_peak_farther_off_than_any_left_out_paper_was_is_an_outlier(
+    dataset: Dataset, predictor: Predictor
+) -> None:
+    largest = float(predictor.pl.scores.values[-1])
+    near = predictor.pl.scores.quantile(0.9)
+    answer = asked(predictor, 0.9)
+    energy = energy_ev(answer["pl_peak_nm"])
+    step = (energy_ev(answer["pl_peak_nm_lower"]) - energy) * largest / near
+    inside, outside = energy_ev(energy + 0.99 * step), energy_ev(energy + 1.01 * step)
+    check = peak_check(with_peak(dataset, "CsPbBr3", inside), predictor=predictor)
+    assert not check.is_outlier
+    check = peak_check(with_peak(dataset, "CsPbBr3", outside), predictor=predictor)
+    assert check.is_outlier
+    assert "farthest of all left-out papers" in check.expected
+
+
+def test_peak_in_the_wrong_halide_is_said_once(dataset: Dataset, predictor: Predictor) -> None:
+    check = peak_check(with_peak(dataset, "CsPbBr3", 690.0), predictor=predictor)
+    assert "bulk gap" in check.expected
+
+
+def test_low_plqy_is_a_check_and_nearly_none_an_outlier(
+    dataset: Dataset, predictor: Predictor
+) -> None:
+    low = asked(predictor, 0.9)["plqy_percent_lower"]
+    (check,) = plqy_checks(with_plqy(dataset, low - 1), predictor)
+    assert (check.is_outlier, check.value) == (False, f"{low - 1:g} %")
+    (check,) = plqy_checks(with_plqy(dataset, 0.9), predictor)
+    assert check.is_outlier
+    assert check.reason.endswith("a fraction typed for a percent?")
+
+
+def test_upper_end_of_plqy_cannot_be_left(dataset: Dataset, predictor: Predictor) -> None:
+    assert asked(predictor, 0.9)["plqy_percent_upper"] == 100
+    assert plqy_checks(with_plqy(dataset, 100), predictor) == ()
+
+
+def test_plqy_above_a_low_bound_may_be_usual(dataset: Dataset, predictor: Predictor) -> None:
+    assert plqy_checks(with_plqy(dataset, 0.9, ">"), predictor) == ()
+
+
+def test_large_shift_by_coating_is_a_check(copy: Copy, predictor: Predictor) -> None:
+    copy.sample("li2018-CsPbBr3-TiO2")["pl_peak_nm"] = "452"
+    reviewed = review(copy.dataset(), "li2018", predictor)
+    (check,) = [c for c in reviewed.checks if "coating moves the peak" in c.reason]
+    assert "by -68 nm" in check.reason
+    assert not check.is_outlier
+
+
+def test_shift_of_a_peak_known_as_a_bound_is_not_checked(copy: Copy, predictor: Predictor) -> None:
+    copy.sample("li2018-CsPbBr3-TiO2").update(pl_peak_nm="452", pl_peak_bound="<")
+    reviewed = review(copy.dataset(), "li2018", predictor)
+    assert not any("coating moves the peak" in check.reason for check in reviewed.checks)
+
+
+# Tests ----------------------------------------------------------------------------------------
+
+
+def test_readings_are_widened_as_the_scores_were() -> None:
+    assert intake_stability.WIDENED == WIDENED
+
+
+def test_swapped_sides_are_told_without_a_champion(copy: Copy) -> None:
+    copy.swap_sides("hu2018-CsPbBr3-SiO2", "water")
+    (check,) = review(copy.dataset(), "hu2018", None).outliers
+    assert check == Check(
+        sample_id="hu2018-CsPbBr3-SiO2",
+        column="coated_percent (water)",
+        value="coated 17.8 % after 168 h, bare 80 % after 168 h",
+        expected="a gain of 1 or more",
+        reason="the shell makes it less stable: are coated and bare swapped?",
+        is_outlier=True,
+    )
+
+
+def test_less_left_of_the_coated_sample_after_a_longer_time_is_a_check(copy: Copy) -> None:
+    copy.swap_sides("li2018-CsPbBr3-TiO2", "water")
+    (check,) = review(copy.dataset(), "li2018", None).checks
+    assert "keeps less than the bare one" in check.reason
+    assert not check.is_outlier
+
+
+def test_small_gain_is_a_check(copy: Copy, predictor: Predictor) -> None:
+    copy.test("liu2019zro2-CsPbBr3-ZrO2", "water")["coated_percent"] = "9"
+    reviewed = review(copy.dataset(), "liu2019zro2", predictor)
+    check = found(reviewed, "liu2019zro2-CsPbBr3-ZrO2", "coated_percent (water)")
+    assert check.expected.startswith("a gain of ")
+    assert not check.is_outlier
+
+
+def test_lifetime_longer_than_in_any_paper_is_a_check(copy: Copy, predictor: Predictor) -> None:
+    copy.test("peng2023-CsPbBr3-TiO2", "water")["coated_duration_h"] = "1000000"
+    reviewed = review(copy.dataset(), "peng2023", predictor)
+    check = found(reviewed, "peng2023-CsPbBr3-TiO2", "coated_percent (water)")
+    assert check.reason.endswith("minutes given as hours?")
+    assert not check.is_outlier
+
+
+def test_thin_stressor_is_held_against_the_null_model(copy: Copy, predictor: Predictor) -> None:
+    assert predictor.is_thin(predictor.lifetime.papers, ["sonication"])[0]
+    copy.test("zhong2018-CsPbBr3-SiO2", "sonication")["bare_duration_h"] = "0.0001"
+    reviewed = review(copy.dataset(), "zhong2018", predictor)
+    column = "bare_percent (sonication)"
+    check = found(reviewed, "zhong2018-CsPbBr3-SiO2", column)
+    null = float(predictor.lifetime.predict_null("sonication", [False])[0])
+    assert f"a lifetime of about {float(f'{math.exp(null):.3g}'):g} h" in check.expected
+
+
+# Copies ---------------------------------------------------------------------------------------
+
+
+def add_copy(copy: Copy, sample_id: str, **cells: str) -> None:
+    copy.rows[SAMPLES].append({**copy.sample(sample_id), "sample_id": "again", **cells})
+
+
+def test_sample_entered_twice_is_a_check(copy: Copy) -> None:
+    add_copy(copy, "hu2018-CsPbBr3-SiO2", encapsulation="unknown")
+    check = found(review(copy.dataset(), "hu2018", None), "again", "sample_id")
+    assert check.expected == "other numbers than those of hu2018-CsPbBr3-SiO2"
+    assert not check.is_outlier
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"plqy_percent": "81"},
+        {"plqy_percent": ""},
+        {"shell": "TiO2"},
+        {"core_size_nm": "8"},
+        {"structure": "matrix"},
+    ],
+    ids=["value", "unstated", "shell", "size", "structure"],
+)
+def test_sample_that_differs_is_no_copy(copy: Copy, cells: dict[str, str]) -> None:
+    add_copy(copy, "hu2018-CsPbBr3-SiO2", **cells)
+    assert review(copy.dataset(), "hu2018", None).checks == ()
+
+
+# What is understood and known -----------------------------------------------------------------
+
+
+def understood(dataset: Dataset, paper_id: str) -> tuple[str, ...]:
+    return review(dataset, paper_id, None).understood
+
+
+def test_samples_and_tests_are_said_as_they_were_read(dataset: Dataset) -> None:
+    assert understood(dataset, "liu2019zro2")[:2] == (
+        (
+            "liu2019zro2-CsPbBr3-ZrO2: core CsPbBr3, shell ZrO2, janus, single-particle, "
+            "PL 514 nm, PLQY 90 %, trains PL and PLQY"
+        ),
+        (
+            "  water, remnant PL: coated 80 % after 192 h, lifetime [773, 967] h; bare 5 % after "
+            "192 h, lifetime [54.8, 72.2] h; gain [10.7, 17.7]"
+        ),
+    )
+
+
+def test_other_spelling_of_a_core_and_a_shell_is_shown_as_it_was_read(copy: Copy) -> None:
+    copy.sample("hu2018-CsPbBr3-SiO2").update(core="CH3NH3PbBr3", shell="silica")
+    line = understood(copy.dataset(), "hu2018")[0]
+    assert "core CH3NH3PbBr3 read as MAPbBr3, shell SiO2" in line
+
+
+def test_conditions_bounds_and_ranges_are_said(copy: Copy) -> None:
+    copy.test("review2021_ref28-CsPbI3-SiO2", "water")["temperature_c"] = "25"
+    lines = "\n".join(understood(copy.dataset(), "review2021_ref28"))
+    assert "water, 25 deg C, remnant PL: coated 95 to 108 % after 2 h" in lines
+    assert "lifetime [5.37, 12] x an unstated duration" in lines
+
+
+@pytest.mark.parametrize(
+    ("paper_id", "said"),
+    [
+        ("review2021_ref27", "CsPbMnX3 (open composition)"),
+        ("review2021_ref27", "trains PLQY; not PL, as its composition is open"),
+        ("karakkal2026", "trains neither PL nor PLQY, as its role is shell"),
+        ("acsami2018", "PL unknown, PLQY 60.3 %, trains PLQY"),
+        ("zhou2022", "in solution, nanoplatelet, with a dopant treatment, PL unknown"),
+    ],
+)
+def test_what_a_sample_trains_is_said(dataset: Dataset, paper_id: str, said: str) -> None:
+    assert said in "\n".join(understood(dataset, paper_id))
+
+
+def test_missing_champion_is_said(dataset: Dataset) -> None:
+    assert understood(dataset, "hu2018")[-1].startswith("There is no champion")
+
+
+def test_core_that_the_champion_cannot_read_is_said_and_not_compared(
+    copy: Copy, predictor: Predictor
+) -> None:
+    tables = predictor.featurizer.tables()
+    ions = [ion for ion in tables["ions"] if ion["symbol"] != "EA"]
+    featurizer = Featurizer.from_tables(
+        {**tables, "ions": ions, "known_cores": []}, predictor.featurizer.table
+    )
+    older = dataclasses.replace(predictor, featurizer=featurizer)
+    copy.sample("li2018-CsPbBr3-TiO2").update(core="EAPbBr3", pl_peak_nm="430")
+    copy.sample("li2018-CsPbBr3-bare").update(core="EAPbBr3", core_size_nm="")
+    reviewed = review(copy.dataset(), "li2018", older)
+    assert reviewed.checks == ()
+    assert [line.split(", so ")[0] for line in reviewed.understood[-2:]] == [
+        "li2018-CsPbBr3-TiO2: the champion cannot read EAPbBr3 / TiO2",
+        "li2018-CsPbBr3-bare: the champion cannot read EAPbBr3 / none",
+    ]
+
+
+def test_other_papers_on_a_combination_are_summed_up(copy: Copy) -> None:
+    keep = {"hu2018-CsPbBr3-SiO2", "zhong2018-CsPbBr3-SiO2", "nanores2021-CsPbBr3-SiO2-PMMA"}
+    copy.rows[SAMPLES] = [row for row in copy.rows[SAMPLES] if row["sample_id"] in keep]
+    copy.rows[STABILITY].clear()
+    add_copy(copy, "zhong2018-CsPbBr3-SiO2", pl_peak_nm="521", plqy_percent="")
+    assert review(copy.dataset(), "hu2018", None).known == (
+        (
+            "CsPbBr3 / SiO2: measured by 1 other paper (zhong2018): "
+            "PL median 511 nm (501 to 521, 1 paper), PLQY median 90 % (90 to 90, 1 paper)"
+        ),
+    )
+
+
+def test_many_papers_are_counted_behind_the_first_three(dataset: Dataset) -> None:
+    (line, *_) = review(dataset, "hu2018", None).known
+    others = {
+        sample.paper_id
+        for sample in dataset.samples.values()
+        if sample.core_text == "CsPbBr3" and sample.shell == "SiO2" and sample.paper_id != "hu2018"
+    }
+    assert f"measured by {len(others)} other papers (" in line
+    assert f" and {len(others) - 3} more): " in line
+
+
+def test_new_combination_is_said_to_be_new(dataset: Dataset) -> None:
+    assert review(dataset, "hu2018", None).known[1] == (
+        "CsPbBr3 / Ta2O5: measured by no other paper"
+    )
+
+
+# The review -----------------------------------------------------------------------------------
+
+
+def test_unknown_paper_is_an_error(dataset: Dataset) -> None:
+    with pytest.raises(InputError, match="paper 'nobody2020': no such paper_id"):
+        review(dataset, "nobody2020", None)
+
+
+def test_outliers_are_the_checks_that_need_an_acceptance() -> None:
+    one = Check("a", "pl_peak_nm", "690 nm", "515 nm", "why?", is_outlier=True)
+    other = dataclasses.replace(one, sample_id="b", is_outlier=False)
+    assert Review("p", (), (), (other, one)).outliers == (one,)
+
+
+def test_check_is_said_on_one_line() -> None:
+    check = Check("a", "pl_peak_nm", "690 nm", "90 % interval 1 to 2 nm", "why?", is_outlier=True)
+    assert str(check) == ("outlier: a, pl_peak_nm 690 nm: expected 90 % interval 1 to 2 nm; why?")
+    assert str(dataclasses.replace(check, is_outlier=False)).startswith("please check: a, ")

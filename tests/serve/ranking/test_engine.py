@@ -1,0 +1,223 @@
+"""Engines give the same ranking, lose nothing, and a stopped ranking goes on."""
+
+import dataclasses
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perovshell.errors import ClusterError, WorkspaceError
+from perovshell.model import Model
+from perovshell.serve.ranking.engine import Job
+from perovshell.serve.ranking.lines import Ranking
+from perovshell.serve.ranking.ranking import Run, rank, read_space
+from perovshell.serve.ranking.scoring import Options
+from perovshell.serve.report.tables import table
+
+SPACE: dict[str, Any] = {
+    "name": "engines",
+    "cores": {
+        "A": {"ions": ["Cs", "FA", "MA"], "step": 0.125, "at_most": 3},
+        "B": {"ions": ["Pb", "Sn"], "step": 0.25},
+        "X": {"ions": ["Cl", "Br", "I"], "step": 0.125, "at_most": 3},
+    },
+    "shells": {"names": "all known"},
+    "pl_window_nm": [510, 540],
+    "constraints": {"insoluble_in_water": True},
+}
+TASK = 40_000
+"""So small that there are some tens of tasks."""
+
+
+def result(ranking: Ranking) -> tuple[Any, ...]:
+    front = [(line.core, line.shell, line.score) for line in ranking.front]
+    rows = [[str(cell) for cell in row] for row in table(ranking)[1][:100]]
+    return rows, front, dict(ranking.removed), ranking.total, ranking.overview.shells
+
+
+def run(**options: Any) -> Run:
+    return Run(task_size=TASK, **options)
+
+
+@pytest.fixture(scope="module")
+def alone(model: Model) -> tuple[Any, ...]:
+    return result(rank(SPACE, model=model, run=run()))
+
+
+def test_two_processes_give_the_same(model: Model, alone: tuple[Any, ...]) -> None:
+    assert result(rank(SPACE, model=model, run=run(jobs=2))) == alone
+
+
+def test_the_size_of_tasks_does_not_matter(model: Model, alone: tuple[Any, ...]) -> None:
+    assert result(rank(SPACE, model=model)) == alone
+
+
+# Dask ----------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A real scheduler and three real workers, each a process without a nanny to revive it."""
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    scheduler = start("scheduler", "--host", "127.0.0.1", "--port", str(port))
+    kind = ("--no-nanny", "--nthreads", "1", "--host", "127.0.0.1", "--local-directory", "/tmp")
+    workers = [start("worker", address, *kind) for _ in range(3)]
+    try:
+        yield address, workers
+    finally:
+        for process in (*workers, scheduler):
+            process.kill()
+            process.wait()
+
+
+def test_a_cluster_that_loses_a_worker_half_way_gives_the_same(
+    model: Model, alone: tuple[Any, ...], cluster: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    from distributed import Client
+
+    address, workers = cluster
+    with Client(address, timeout=30) as client:
+        client.wait_for_workers(3, timeout=60)
+    seen, killed_at = 0, 0
+
+    def advance(count: int) -> None:
+        nonlocal seen, killed_at
+        seen += count
+        if not killed_at:
+            workers[0].send_signal(signal.SIGKILL)
+            killed_at = seen
+
+    found = rank(SPACE, model=model, run=run(engine="dask", scheduler=address), advance=advance)
+    assert workers[0].wait(timeout=10) == -signal.SIGKILL
+    assert 0 < killed_at < seen == found.space.size
+    assert result(found) == alone
+    assert result(rank(SPACE, model=model, run=run(engine="dask", scheduler=address))) == alone
+
+
+def test_a_worker_of_another_version_is_refused(model: Model) -> None:
+    found = read_space(SPACE, model)
+    job = dataclasses.replace(Job.of(found, model, Options()), version="0.0.1")
+    with pytest.raises(ClusterError, match=r"the ranking is of 0\.0\.1: install the same"):
+        job.harvest([0])
+
+
+def test_a_local_cluster_is_started_where_none_is_named(
+    model: Model, alone: tuple[Any, ...]
+) -> None:
+    assert result(rank(SPACE, model=model, run=run(engine="dask", jobs=2))) == alone
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense", "ftp://here:80"])
+def test_a_scheduler_that_is_not_there_is_named_before_work_begins(
+    model: Model, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perovshell.serve.ranking.engine._CONNECT_S", 1.0)
+    with pytest.raises(ClusterError, match=f"scheduler '{address}': cannot be reached"):
+        rank(SPACE, model=model, run=run(engine="dask", scheduler=address))
+
+
+# Stopping and going on -----------------------------------------------------------------------
+
+
+def stop_after(calls: int) -> Callable[[int], None]:
+    """Interrupt a ranking as Ctrl-C does, after so many tasks."""
+    left = calls
+
+    def advance(_: int) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)  # The interpreter raises before the next task is done.
+
+    return advance
+
+
+def test_an_interrupted_ranking_keeps_what_it_found_and_goes_on(
+    model: Model, alone: tuple[Any, ...], tmp_path: Path
+) -> None:
+    kept = tmp_path / "ranking.part.npz"
+    part = rank(SPACE, model=model, run=run(keep_in=kept), advance=stop_after(3))
+    assert not part.is_complete
+    assert 0 < part.seen < part.space.size
+    assert "Stopped after" in part.statements[0]
+    assert kept.is_file()
+    seen: list[int] = []
+    whole = rank(SPACE, model=model, run=run(keep_in=kept, resume=True), advance=seen.append)
+    assert seen[0] == part.seen
+    assert sum(seen) == whole.space.size
+    assert result(whole) == alone
+    # What comes after a ranking, as its report, cannot lose it: it only has to be finished again.
+    again: list[int] = []
+    finished = rank(SPACE, model=model, run=run(keep_in=kept, resume=True), advance=again.append)
+    assert again == [whole.space.size]
+    assert result(finished) == alone
+
+
+def test_processes_can_be_interrupted_too(
+    model: Model, alone: tuple[Any, ...], tmp_path: Path
+) -> None:
+    kept = tmp_path / "ranking.part.npz"
+    part = rank(SPACE, model=model, run=run(jobs=2, keep_in=kept), advance=stop_after(2))
+    assert 0 < part.seen < part.space.size
+    again = run(jobs=2, keep_in=kept, resume=True)
+    assert result(rank(SPACE, model=model, run=again)) == alone
+
+
+def test_an_interrupt_before_anything_is_found_is_passed_on(model: Model) -> None:
+    nothing = {"pl_window_nm": [1900, 1950], "constraints": {"pl_in_window": True}}
+    space = {**SPACE, **nothing}
+    with pytest.raises(KeyboardInterrupt):
+        rank(space, model=model, run=run(), advance=stop_after(1))
+
+
+def test_there_must_be_something_to_resume(model: Model, tmp_path: Path) -> None:
+    kept = tmp_path / "ranking.part.npz"
+    with pytest.raises(WorkspaceError, match="nothing to go on from"):
+        rank(SPACE, model=model, run=run(keep_in=kept, resume=True))
+    kept.write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(WorkspaceError, match=r"cannot be read .*rank again without --resume"):
+        rank(SPACE, model=model, run=run(keep_in=kept, resume=True))
+
+
+def test_another_space_or_order_is_not_gone_on_with(model: Model, tmp_path: Path) -> None:
+    kept = tmp_path / "ranking.part.npz"
+    rank(SPACE, model=model, run=run(keep_in=kept), advance=stop_after(2))
+    for changed in ({"by": "value"}, {"novel": True}):
+        with pytest.raises(WorkspaceError, match="of another space, model, order"):
+            rank(SPACE, model=model, run=run(keep_in=kept, resume=True), **changed)
+
+
+def test_a_failure_keeps_what_was_found(model: Model, tmp_path: Path) -> None:
+    kept = tmp_path / "ranking.part.npz"
+    calls = 0
+
+    def advance(_: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            msg = "the screen is gone"
+            raise RuntimeError(msg)
+
+    with pytest.raises(RuntimeError, match="the screen is gone"):
+        rank(SPACE, model=model, run=run(keep_in=kept), advance=advance)
+    assert rank(SPACE, model=model, run=run(keep_in=kept, resume=True)).is_complete

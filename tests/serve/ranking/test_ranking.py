@@ -1,0 +1,557 @@
+"""Rankings: what orders them, what the constraints remove, and what each line rests on."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from perovshell.data.shells import shell_text
+from perovshell.errors import DesignSpaceError
+from perovshell.model import Model
+from perovshell.serve.ranking.lines import Candidate, Ranking
+from perovshell.serve.ranking.objectives import Measured, Objectives
+from perovshell.serve.ranking.prospects import Prospects, best_known
+from perovshell.serve.ranking.ranking import Run, rank
+from perovshell.serve.report.tables import markdown_text, summary, table
+from perovshell.serve.space.file import presets
+from perovshell.serve.space.space import DesignSpace
+
+SPACE: dict[str, Any] = {
+    "name": "test",
+    "cores": {
+        "A": {"ions": ["Cs", "FA"], "step": 0.5},
+        "B": {"ions": ["Pb", "Sn"]},
+        "X": {"ions": ["Br", "I"], "step": 0.5},
+    },
+    "shells": ["SiO2", "PMMA", "Au", "NaNO3", "ZrO2"],
+    "pl_window_nm": [515, 535],
+    "constraints": {"insoluble_in_water": False},
+}
+DRY = {"insoluble_in_water": False}
+
+
+def with_(**changes: object) -> dict[str, Any]:
+    return {**SPACE, **changes}
+
+
+@pytest.fixture(scope="module")
+def ranking(model: Model) -> Ranking:
+    return rank(SPACE, model=model, top=1000, by="value")
+
+
+def lines_of(space: dict[str, Any], model: Model, **options: Any) -> tuple[Candidate, ...]:
+    return rank(space, model=model, top=1000, by=options.pop("by", "value"), **options).candidates
+
+
+def objectives(model: Model, **changes: object) -> Objectives:
+    return Objectives(
+        DesignSpace.from_mapping(with_(**changes), model.predictor.featurizer.reader), model
+    )
+
+
+def claim_skill(model: Model, target: str, *, has_skill: bool, slope: float) -> Model:
+    verdict = {**model.info.skill[target], "has_skill": has_skill, "slope": slope}
+    info = dataclasses.replace(model.info, skill={**model.info.skill, target: verdict})
+    return dataclasses.replace(model, info=info)
+
+
+def test_every_combination_gets_one_line(ranking: Ranking) -> None:
+    assert ranking.total == len(ranking.candidates) == 2 * 3 * 3 * 5
+    assert ranking.seen == ranking.space.size
+    assert [line.rank for line in ranking.candidates] == list(range(1, ranking.total + 1))
+    assert len({(line.core, line.shell) for line in ranking.candidates}) == ranking.total
+    scores = [line.score for line in ranking.candidates]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+
+
+def test_the_score_is_the_weighted_geometric_mean_of_the_wishes(model: Model) -> None:
+    wishes = {"pl": 2, "plqy": 1, "gain": 1}
+    for line in lines_of(with_(wishes=wishes), model):
+        values = line.values
+        gain = min(max(math.log(values["gain_ranked_water"]) / math.log(1000), 0), 1)
+        parts = [values["pl_in_window"], values["plqy_ranked"] / 100, gain]
+        logs = [math.log(max(part, 1e-9)) for part in parts]
+        assert line.score == pytest.approx(math.exp((2 * logs[0] + logs[1] + logs[2]) / 4))
+
+
+def test_half_lives_and_nearness_can_be_wished(model: Model) -> None:
+    wishes = {"half_life": 1, "domain": 1}
+    for line in lines_of(with_(wishes=wishes, stressors=["water", "light"]), model):
+        shares = [
+            min(max(math.log(line.values[f"half_life_h_{name}"]) / math.log(1e4), 0), 1)
+            for name in ("water", "light")
+        ]
+        life = math.sqrt(math.prod(max(share, 1e-9) for share in shares))
+        near = 0.5 ** line.values["domain_distance"]
+        assert line.desirabilities == pytest.approx({"half_life": life, "domain": near})
+        assert line.score == pytest.approx(math.sqrt(max(life, 1e-9) * near))
+
+
+def test_a_bar_takes_the_chance_of_passing_it(model: Model) -> None:
+    scores = model.predictor.plqy.scores
+    for line in lines_of(with_(wishes={"plqy": 1}, plqy_above=60), model):
+        # Of what orders, papers on shell and combination pooled.
+        off = (60 - line.values["plqy_ranked"]) / line.values["plqy_scale"]
+        assert line.score == pytest.approx(max(1 - scores.cdf(np.array([off]))[0], 1e-9))
+
+
+def test_the_best_are_ordered_by_what_nine_of_ten_new_papers_pass(model: Model) -> None:
+    for line in lines_of(with_(wishes={"plqy": 1}), model, by="best"):
+        scale = line.values["plqy_scale"]
+        width = objectives(model).shell_width(line.item.layers) * scale
+        low = (
+            line.values["plqy_ranked"]
+            + model.predictor.plqy.signed_scores.lower_quantile(0.1) * width
+        )
+        assert line.score == pytest.approx(max(low / 100, 1e-9))
+
+
+def test_equal_widths_are_said_to_order_by_value(model: Model) -> None:
+    one = {"cores": ["CsPbBr3"], "shells": ["SiO2"], "wishes": {"plqy": 1}}
+    said = rank(with_(**one), model=model).statements[0]
+    assert "equally wide, so that this is the order by value" in said
+    said = rank(SPACE, model=model).statements[0]
+    assert "points below its value" in said
+    assert "Intervals of gain are equally wide for all" in said
+
+
+def test_only_measured_evidence_orders_by_a_gain_without_skill(model: Model) -> None:
+    """Here the model has no skill: only tests of the very shell move its gain."""
+    gain = model.predictor.gain
+    verdict = model.info.skill["gain"]
+    assert not verdict["has_skill"]
+    for slope in (0.0, 0.5):
+        own = objectives(claim_skill(model, "gain", has_skill=False, slope=slope))
+        for layers in own.space.shells:
+            rest = gain.of_stressor("water") + gain.of_class(layers)
+            expected = gain.null + slope * rest + gain.of_names(layers)
+            assert own.log_gain(layers, "water") == pytest.approx(expected)
+    unseen = {own.log_gain(model.predictor.featurizer.reader.read_shell(name), "water")
+              for name in ("HfO2", "CeO2", "EVA")}  # fmt: skip
+    assert len(unseen) > 1  # the slope is 0.5 in the last
+    own = objectives(claim_skill(model, "gain", has_skill=False, slope=0.0))
+    assert {own.log_gain(model.predictor.featurizer.reader.read_shell(name), "water")
+            for name in ("HfO2", "CeO2", "EVA")} == {gain.null}  # fmt: skip
+
+
+def test_a_pl_without_skill_orders_nothing(model: Model) -> None:
+    blind = claim_skill(model, "pl", has_skill=False, slope=0.0)
+    scores = {round(line.score, 9) for line in lines_of(with_(wishes={"pl": 1}), blind)}
+    spread = [line.values["pl_scale"] for line in lines_of(with_(wishes={"pl": 1}), blind)]
+    assert len(scores) <= len({round(own, 9) for own in spread})
+
+
+def test_raw_orders_by_the_predictions_as_they_are(model: Model) -> None:
+    shrunk = claim_skill(model, "plqy", has_skill=False, slope=0.0)
+    wishes = {"plqy": 1}
+    for line in lines_of(with_(wishes=wishes), shrunk, raw=True):
+        assert line.score == pytest.approx(line.values["plqy_percent"] / 100)
+    scores = {line.shell: line.score for line in lines_of(with_(wishes=wishes), shrunk)
+              if not line.measured}  # fmt: skip
+    center = model.predictor.plqy.null_value
+    own = objectives(shrunk)
+    for layers in own.space.shells:
+        expected = (center + own.of_shell_plqy(layers)) / 100
+        assert scores[shell_text(layers)] == pytest.approx(expected)
+
+
+def test_a_wish_of_weight_zero_does_not_count(model: Model) -> None:
+    lines = lines_of(with_(wishes={"pl": 1}), model)
+    assert [line.score for line in lines] == pytest.approx(
+        [max(line.values["pl_in_window"], 1e-9) for line in lines]
+    )
+
+
+def test_the_numbers_are_those_of_predict(model: Model, ranking: Ranking) -> None:
+    for line in ranking.candidates[::17]:
+        row = {
+            "core": line.core, "shell": line.shell, "structure": line.item.structure,
+            "medium": line.item.medium, "encapsulation": line.item.encapsulation,
+        }  # fmt: skip
+        answer = model.predict([row], stressors=["water"])[0]
+        for name in ("pl_peak_nm", "plqy_percent", "half_life_h_water", "pl_peak_nm_lower"):
+            assert line.values[name] == pytest.approx(answer[name], rel=1e-4)
+        assert answer["in_domain"] is not bool(line.reasons)
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"stressors": ["sonication", "heat"]}, {"plqy_above": 70},
+    {"wishes": {"half_life": 1, "domain": 1}}, {"sizes_nm": [4, 9], "wishes": {"pl": 1}},
+])  # fmt: skip
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("by", ["best", "value", "explore"])
+def test_blocks_score_what_the_lines_score(
+    model: Model, by: str, changes: dict[str, Any], *, raw: bool
+) -> None:
+    """The product's score of each line is that of its own prediction, evidence pooled."""
+    found = rank(with_(**changes), model=model, top=1000, by=by, raw=raw)
+    own = Objectives(found.space, model, raw=raw)
+    items = [line.item for line in found.candidates]
+    prospects = Prospects.of(own, items)
+    if by == "explore":
+        known = best_known(own, lambda _: True)[0]
+        scores = own.improvement(prospects.columns, prospects.ranked, known)
+    else:
+        desirable = own.desirabilities(prospects.columns, prospects.ranked, by=by)
+        scores = np.exp(own.log_score(desirable))
+    expected = [line.score for line in found.candidates]
+    np.testing.assert_allclose(scores, expected, rtol=1e-8, atol=1e-12)
+
+
+def test_a_target_without_skill_orders_by_its_shrunk_differences(model: Model) -> None:
+    center = model.predictor.plqy.null_value
+    for slope in (0.0, 0.5):
+        own = objectives(claim_skill(model, "plqy", has_skill=False, slope=slope))
+        moved = own.plqy(np.array([center - 10, center + 10]))
+        assert moved[1] - moved[0] == pytest.approx(slope * 20)
+    own = objectives(claim_skill(model, "plqy", has_skill=True, slope=0.5))
+    assert own.plqy(np.array(center + 7)) == pytest.approx(center + 7)
+
+
+def test_a_half_life_without_skill_shrinks_to_the_null_model(model: Model) -> None:
+    own = objectives(claim_skill(model, "lifetime", has_skill=False, slope=0.5))
+    log_null = model.predictor.lifetime.predict_null("water", [True])[0]
+    null = math.exp(log_null) * math.log(2)
+    assert own.half_life(np.array(null), "water") == pytest.approx(null)
+    assert own.half_life(np.array(4 * null), "water") == pytest.approx(2 * null)
+
+
+def test_measured_plqy_of_the_combination_pulls_by_papers() -> None:
+    # n papers against a prior worth eight: they move by n / (n + 8) of the distance.
+    assert Objectives.pooled(50.0, Measured(8, 90.0)) == pytest.approx(70.0)
+    assert Objectives.pooled(50.0, Measured(2, 90.0)) == pytest.approx(58.0)
+
+
+def test_a_shell_that_papers_know_has_a_narrower_bound(model: Model) -> None:
+    own = objectives(model)
+    reader = model.predictor.featurizer.reader
+    silica, unseen = (own.shell_width(reader.read_shell(name)) for name in ("SiO2", "HfO2"))
+    assert silica < 1.0 < unseen
+    assert Objectives(own.space, model, raw=True).shell_width(reader.read_shell("SiO2")) == 1.0
+
+
+def test_a_shell_moves_by_what_its_papers_found_beyond_the_model(model: Model) -> None:
+    own = objectives(model)
+    predictor = model.predictor
+    beyond: dict[str, list[float]] = {}
+    for row in predictor.literature.samples:
+        if row["plqy_percent"] is not None and row["shell"] == "SiO2":
+            matrix = predictor.featurizer.matrix([predictor.literature.item(row)])
+            expected = own.plqy(predictor.plqy.predict(matrix))[0]
+            beyond.setdefault(row["paper"], []).append(row["plqy_percent"] - expected)
+    mean = np.mean([np.mean(values) for values in beyond.values()])
+    silica = predictor.featurizer.reader.read_shell("SiO2")
+    papers = len(beyond)
+    assert own.of_shell_plqy(silica) == pytest.approx(papers / (papers + 4) * mean)
+    assert own.shell_papers(silica) == papers
+    unseen = predictor.featurizer.reader.read_shell("HfO2")
+    assert own.of_shell_plqy(unseen) == 0.0
+
+
+def test_a_thin_stressor_orders_by_the_shell_alone(model: Model) -> None:
+    own, gain = objectives(model), model.predictor.gain
+    assert gain.papers.get("sonication", 0) < 5
+    silica = model.predictor.featurizer.reader.read_shell("SiO2")
+    shrunk = own.slope("gain") * gain.of_class(silica)
+    assert own.log_gain(silica, "sonication") == gain.null + shrunk + gain.of_names(silica)
+
+
+# Constraints ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("constraint", "gone"),
+    [
+        ({"lead_free": True}, "Pb"),
+        ({"no_quenching_shell": True}, "Au"),
+        ({"no_quenching_shell": True}, "MoS2"),
+        ({"insoluble_in_water": True}, "NaNO3"),
+        ({"cadmium_free": True}, "CdS"),
+        ({"exclude": {"shells": ["silica"]}}, "SiO2"),
+        ({"exclude": {"classes": ["polymer"]}}, "PMMA"),
+        ({"exclude": {"ions": ["Sn"]}}, "Sn"),
+        ({"exclude": {"cores": ["CsPbBr3"]}}, "CsPbBr3"),
+        ({"band_alignment": ["wider gap", "unknown"]}, "Au"),
+    ],
+)
+def test_a_constraint_removes_and_counts(
+    model: Model, constraint: dict[str, Any], gone: str
+) -> None:
+    shells = [*SPACE["shells"], "CdS", "MoS2", "PbSO4"]
+    found = rank(with_(shells=shells, constraints=constraint), model=model, top=1000)
+    assert not any(gone in (line.core, line.shell) for line in found.candidates)
+    if gone in {"Pb", "Sn"}:
+        assert not any(gone in line.core + line.shell for line in found.candidates)
+    assert found.removed[next(iter(constraint))] > 0
+    assert found.total + sum(found.removed.values()) == found.space.size
+
+
+def test_what_is_included_alone_is_ranked(model: Model) -> None:
+    include = {"ions": ["Cs", "Pb", "Br", "I"], "classes": ["oxide"]}
+    lines = lines_of(with_(constraints={"include": include}), model)
+    assert {line.shell for line in lines} == {"SiO2", "ZrO2"}
+    assert not any("FA" in line.core or "Sn" in line.core for line in lines)
+    one = {"combinations": ["CsPbBr3/PMMA"]}
+    lines = lines_of(with_(constraints={"include": one}), model)
+    assert [(line.core, line.shell) for line in lines] == [("CsPbBr3", "PMMA")]
+
+
+def test_a_core_is_no_shell_of_itself(model: Model) -> None:
+    shells = ["CsPbBr3", "CsPbBr3|SiO2", "SiO2|CsPbBr3", "SiO2"]
+    found = rank(with_(cores=["Cs2Pb2Br6", "CsPbI3"], shells=shells), model=model)
+    assert found.removed == {"shell_is_core": 2}
+    assert ("CsPbI3", "CsPbBr3") in {(line.core, line.shell) for line in found.candidates}
+
+
+def test_a_tolerance_window_keeps_what_lies_in_it(model: Model) -> None:
+    window = [0.85, 0.99]
+    featurizer = model.predictor.featurizer
+    column = featurizer.names.index("tolerance factor")
+    lines = lines_of(with_(constraints={"tolerance_factor": window}), model)
+    kept = {line.core for line in lines}
+    for line in lines_of(SPACE, model):
+        factor = featurizer.matrix([line.item])[0, column]
+        assert (line.core in kept) == (window[0] <= factor <= window[1])
+
+
+def test_a_lattice_mismatch_removes_what_is_known_to_fit_badly(model: Model) -> None:
+    shells = ["ZnS", "CdS", "SiO2", "PMMA"]
+    featurizer = model.predictor.featurizer
+    column = featurizer.names.index("lattice mismatch")
+    limit = {"lattice_mismatch_below": 0.07}
+    kept = {(x.core, x.shell) for x in lines_of(with_(shells=shells, constraints=limit), model)}
+    for line in lines_of(with_(shells=shells), model):
+        mismatch = featurizer.matrix([line.item])[0, column]
+        assert ((line.core, line.shell) in kept) != (abs(mismatch) > 0.07)
+
+
+def test_the_predicted_pl_lies_in_the_window_where_that_is_asked(model: Model) -> None:
+    found = rank(with_(constraints={**DRY, "pl_in_window": True}), model=model, top=1000)
+    assert all(515 <= line.values["pl_peak_nm"] <= 535 for line in found.candidates)
+    assert 0 < found.total == found.space.size - found.removed["pl_in_window"]
+
+
+def test_inside_the_domain_alone(model: Model, ranking: Ranking) -> None:
+    found = rank(with_(constraints={**DRY, "in_domain": True}), model=model, top=1000)
+    assert not any(line.reasons for line in found.candidates)
+    assert found.removed["in_domain"] == sum(bool(line.reasons) for line in ranking.candidates)
+
+
+def test_cores_that_are_not_neutral_are_counted(model: Model) -> None:
+    cores = {**SPACE["cores"], "B": {"ions": ["Pb", "Bi"], "step": 0.5}}
+    found = rank(with_(cores=cores), model=model)
+    assert found.removed["charge_balance"] == 2 * 9 * 5
+
+
+def test_novel_leaves_out_what_papers_have_made(model: Model, ranking: Ranking) -> None:
+    known = {(line.core, line.shell) for line in ranking.candidates if line.measured}
+    assert known
+    novel = rank(SPACE, model=model, top=1000, novel=True)
+    assert not known & {(line.core, line.shell) for line in novel.candidates}
+    assert novel.removed["novel"] == len(known)
+
+
+def test_constraints_that_leave_nothing_say_what_each_removed(model: Model) -> None:
+    data = with_(
+        cores=["CsPbBr3"], shells=["Au", "NaNO3"],
+        constraints={"no_quenching_shell": True, "insoluble_in_water": True},
+    )  # fmt: skip
+    said = "leave nothing of 2: insoluble_in_water 1, no_quenching_shell 1"
+    with pytest.raises(DesignSpaceError, match=said):
+        rank(data, model=model)
+
+
+# Lines ---------------------------------------------------------------------------------------
+
+
+def test_two_rankings_are_equal_and_the_first_lines_do_not_depend_on_top(
+    model: Model, ranking: Ranking
+) -> None:
+    first = table(rank(SPACE, model=model, top=7, by="value", batch=3))
+    header, rows = table(ranking)
+    for place, (mine, other) in enumerate(zip(first[1], rows[:7], strict=True)):
+        # The last line has no next one.
+        same = [k for k, name in enumerate(header) if place < 6 or name != "above_next"]
+        assert [str(mine[k]) for k in same] == [str(other[k]) for k in same]
+
+
+def test_the_bar_counts_every_combination(model: Model) -> None:
+    steps: list[int] = []
+    found = rank(with_(constraints={"in_domain": True}), model=model, advance=steps.append)
+    assert sum(steps) == found.space.size
+
+
+def test_each_line_says_what_it_rests_on(model: Model) -> None:
+    data = with_(cores=["CsPbBr3"], shells=["SiO2", "CaF2"])
+    lines = {line.shell: line for line in rank(data, model=model).candidates}
+    assert "combination measured in " in lines["SiO2"].rests_on
+    assert "in water, from the inside out: insoluble" in lines["SiO2"].rests_on
+    assert {row.shell for row in lines["SiO2"].measured} == {"SiO2"}
+    assert lines["SiO2"].nearest
+    assert len(lines["SiO2"].nearest) == len(lines["CaF2"].nearest)
+    assert "combination measured" not in lines["CaF2"].rests_on
+
+
+def test_lines_that_nothing_tells_apart_say_so(model: Model) -> None:
+    data = with_(cores=["CsPbBr3"], shells=["EVA", "polyurethane", "ZrO2"])
+    alike = {line.shell: line.alike for line in rank(data, model=model).candidates}
+    assert alike == {"EVA": 1, "polyurethane": 1, "ZrO2": 0}
+
+
+def test_no_line_of_the_front_is_beaten(ranking: Ranking) -> None:
+    def steps(line: Candidate) -> np.ndarray:
+        return np.rint(100 * np.array(list(line.desirabilities.values())))
+
+    every = np.array([steps(line) for line in ranking.candidates])
+    fronts = {(line.core, line.shell) for line in ranking.front}
+    for line in ranking.candidates:
+        own = steps(line)
+        beaten = ((every >= own).all(axis=1) & (every > own).any(axis=1)).any()
+        if (line.core, line.shell) in fronts:
+            assert not beaten
+            assert line.in_front
+        elif not beaten:  # An equal line stands for it.
+            assert any((steps(other) == own).all() for other in ranking.front)
+
+
+def test_a_batch_holds_no_neighbours(model: Model) -> None:
+    cores = {"A": {"ions": ["Cs", "FA"], "step": 0.1}, "B": {"ions": ["Pb"]},
+             "X": {"ions": ["Br", "I"], "step": 0.1}}  # fmt: skip
+    found = rank(with_(cores=cores), model=model, batch=4)
+    assert len(found.batch) == 4
+    assert found.batch[0].core == found.candidates[0].core
+    literature = model.predictor.literature
+    for place, one in enumerate(found.batch):
+        for other in found.batch[:place]:
+            cores_apart = np.abs(
+                literature.fractions(one.item.core) - literature.fractions(other.item.core)
+            ).sum()
+            assert cores_apart >= 0.6 or one.shell != other.shell
+
+
+def test_the_overview_has_the_best_of_each_family_and_shell(ranking: Ranking) -> None:
+    best: dict[str, float] = {}
+    for line in ranking.candidates:
+        best[line.shell] = max(best.get(line.shell, 0.0), line.score)
+    own = ranking.overview
+    assert dict(zip(own.shells, np.nanmax(own.score, axis=0), strict=True)) == pytest.approx(best)
+    assert list(own.shells) == sorted(best, key=lambda name: -best[name])
+
+
+def test_a_shell_that_dissolves_is_no_answer_to_water_unless_asked_for(model: Model) -> None:
+    own = {name: value for name, value in SPACE.items() if name != "constraints"}
+    assert rank(own, model=model).removed == {"insoluble_in_water": 18}
+    assert not rank({**own, "stressor": "light"}, model=model).removed
+
+
+def test_exploring_is_over_what_satisfies_the_constraints(model: Model) -> None:
+    found = rank("lead-free", model=model, by="explore")
+    assert "Pb" not in found.statements[0]
+
+
+def test_an_exploration_that_expects_nothing_says_so(model: Model) -> None:
+    window = with_(pl_window_nm=[1500, 1600])
+    said = rank(window, model=model, by="explore").statements[0]
+    assert "no measured combination fits" in said
+
+
+def test_lines_outside_the_domain_are_spoken_of_first(model: Model) -> None:
+    said = rank("lead-free", model=model).statements
+    assert "lines are outside the domain" in said[1]
+
+
+def test_the_evidence_of_a_gain_names_its_stressors(model: Model) -> None:
+    line = rank(with_(cores=["CsPbBr3"], shells=["ZnS"]), model=model).candidates[0]
+    assert "gain of the shell: 1 paper (light 1; none under water)" in line.rests_on
+    assert "bare core measured in" in line.rests_on
+
+
+def test_a_semiconductor_of_unknown_gap_may_quench_any_core(model: Model) -> None:
+    data = with_(cores=["Cs2SnI6", "Cs3Sb2Br9"], shells=["Ag2S", "MoS2"],
+                 constraints={"no_quenching_shell": True})  # fmt: skip
+    with pytest.raises(DesignSpaceError, match="no_quenching_shell"):
+        rank(data, model=model)
+
+
+def test_the_first_lines_for_water_read_as_a_chemist_would_have_them(model: Model) -> None:
+    found = rank("green-emitter", model=model)
+    reader = model.predictor.featurizer.reader
+    first = found.candidates[:20]
+    assert len({(line.item.core.key, line.shell) for line in first}) == 20
+    for line in first:
+        assert all(layer.in_water == "insoluble" for layer in line.item.layers)
+        assert line.shell not in {"KBr", "ZnSO4", "NaCl"}
+        assert 510 <= line.values["pl_peak_nm"] <= 540
+        assert not line.reasons
+        # Each is spelt as it would be read again.
+        assert reader.read_core(line.core) == line.item.core
+        assert reader.read_shell(line.shell) == line.item.layers
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_every_preset_ranks_something(model: Model, preset: str) -> None:
+    found = rank(preset, model=model, batch=3)
+    assert len(found.candidates) > 20
+    assert len(found.batch) == 3
+
+
+def test_statements_name_each_target(ranking: Ranking) -> None:
+    named = [text.split(":")[0] for text in ranking.statements]
+    assert named[-3:] == ["PL peak", "PLQY", "Stability gain"]
+    only = rank(with_(wishes={"plqy": 1}), model=ranking.model).statements
+    assert not any(text.startswith(("PL peak", "Stability gain")) for text in only)
+
+
+def test_light_on_mixed_halides_is_spoken_of(model: Model) -> None:
+    said = rank(with_(stressor="light"), model=model).statements
+    assert any("demix under light" in text for text in said)
+
+
+def test_the_table_has_the_promised_columns(ranking: Ranking) -> None:
+    header, rows = table(ranking)
+    assert header[:5] == ["rank", "core", "shell", "structure", "encapsulation"]
+    assert header[-5:] == [
+        "in_domain", "domain_reason", "rests_on", "measured_papers", "nearest_papers",
+    ]  # fmt: skip
+    assert {len(row) for row in rows} == {len(header)}
+    assert len(rows) == len(ranking.candidates)
+
+
+def test_markdown_has_a_row_a_line_and_no_stray_bars(model: Model) -> None:
+    found = rank(with_(shells=["CdS|Al2O3", "SiO2"]), model=model, top=5)
+    rows = [text for text in markdown_text(found).splitlines() if text.startswith("|")]
+    assert len(rows) == 2 + 5
+    assert len({row.count("|") for row in rows}) == 1
+    assert "CdS&#124;Al2O3" in "".join(rows)
+
+
+def test_the_summary_says_what_to_measure_next(model: Model) -> None:
+    said = summary(rank(SPACE, model=model, batch=2), measure_next=True)
+    text = "\n".join(said)
+    for part in ("A batch of 2", "What to measure next", "combination: ", "chance above the next"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"by": "luck"}, "--by 'luck': allowed: best, value, explore"),
+        ({"top": 0}, "top 0: a number from 1 up"),
+        ({"batch": -1}, "batch -1: a number from 0 up"),
+        ({"run": {"engine": "abacus"}}, "--engine 'abacus': allowed: local, dask"),
+        ({"run": {"scheduler": "tcp://127.0.0.1:1"}}, "--scheduler: it is for --engine dask"),
+    ],
+)
+def test_unknown_options_are_named(model: Model, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(DesignSpaceError, match=said):
+        rank(SPACE, model=model, **{**options, "run": Run(**options.get("run", {}))})
+
+
+def test_a_file_names_a_space_too(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text("cores: [CsPbBr3]\nshells: [SiO2]\npl_window_nm: [500, 530]\n")
+    assert rank(str(path), model=model).total == 1

@@ -1,0 +1,432 @@
+"""The page, driven in a real browser as a user drives it, against a real service."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+
+from perovshell.training.train import TrainedModel
+from perovshell.workspace.workspace import Workspace
+from servers import Server, serving
+
+UNMEASURED_PROCESSES = True
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+DESKTOP, PHONE = (1280, 900), (360, 740)
+CSPBCL3 = {"core": "CsPbCl3", "shell": "SiO2"}
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def server(
+    workspace: Workspace, trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    with serving(workspace.root, tmp_path_factory.mktemp("page") / "log") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(server: Server, browser: Browser) -> Iterator[Open]:
+    """Open the page; at the end nothing may have failed, or left the service's own origin."""
+    faults: list[str] = []
+    context = browser.new_context()
+    context.set_default_timeout(10_000)
+
+    def watch(page: Page) -> None:
+        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on(
+            "request",
+            lambda asked: (
+                None
+                if asked.url.startswith((server.url, "blob:"))
+                else faults.append(f"left the service: {asked.url}")
+            ),
+        )
+
+    def open_(address: str = "/", size: tuple[int, int] = DESKTOP) -> Page:
+        page = context.new_page()
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        watch(page)
+        page.goto(server.url + address)
+        expect(page.locator("#said")).not_to_be_empty()
+        return page
+
+    open_.faults = faults  # type: ignore[attr-defined]
+    yield open_
+    context.close()
+    assert faults == []
+
+
+def asked(server: Server, *rows: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what the service answers without the page."""
+    body = json.dumps({"rows": rows, "details": True}).encode()
+    headers = {"content-type": "application/json"}
+    with urlopen(Request(f"{server.url}/v1/predict", body, headers), timeout=30) as response:
+        answers: list[dict[str, Any]] = json.load(response)["answers"]
+    return answers
+
+
+def part(page: Page, name: str, column: int = 0) -> Locator:
+    return page.locator("article.column").nth(column).locator(f'[data-part="{name}"]')
+
+
+def field(page: Page, name: str, column: int = 0) -> Locator:
+    return page.locator("article.column").nth(column).locator(f'[name="{name}"]')
+
+
+def settled(page: Page) -> None:
+    """Wait until what is shown answers what stands in the fields."""
+    expect(page.locator("#columns")).to_have_attribute("aria-busy", "false")
+
+
+def ranked(page: Page) -> None:
+    page.get_by_role("button", name="Rank", exact=True).click()
+    expect(page.locator("#ranking table")).to_be_visible(timeout=20_000)
+
+
+# Tasks of a user -----------------------------------------------------------------------------
+
+
+def test_predict_a_combination_and_find_the_papers_that_measured_it(
+    open_page: Open, server: Server
+) -> None:
+    page = open_page()
+    field(page, "core").fill("CsPbBr3")
+    field(page, "shell").fill("SiO2")
+    settled(page)
+    (answer,) = asked(server, {"core": "CsPbBr3", "shell": "SiO2"})
+    shown = part(page, "peak").inner_text()
+    assert f"{answer['pl_peak_nm']:.0f} nm" in shown
+    assert f"{answer['pl_peak_nm_lower']:.0f} to {answer['pl_peak_nm_upper']:.0f} nm" in shown
+    assert f"{answer['plqy_percent']:.0f} %" in part(page, "plqy").inner_text()
+    part(page, "measured").locator("summary").click()
+    shown = part(page, "measured").inner_text()
+    assert len(answer["measured"]) > 1
+    assert all(sample["paper"] in shown for sample in answer["measured"])
+    links = part(page, "measured").get_by_role("link").all()
+    dois = [row["paper"] for row in answer["measured"] if row["paper"].startswith("10.")]
+    assert [link.get_attribute("href") for link in links] == [f"https://doi.org/{d}" for d in dois]
+
+
+def test_compare_three_shells_for_water(open_page: Open, server: Server) -> None:
+    page = open_page("/?c=CsPbBr3/SiO2&s=water")
+    for shell, column in (("ZnS", 1), ("PMMA", 2)):
+        page.get_by_role("button", name="Add a combination").click()
+        expect(field(page, "shell", column)).to_be_focused()
+        field(page, "shell", column).fill(shell)
+    settled(page)
+    answers = asked(server, *({"core": "CsPbBr3", "shell": s} for s in ("SiO2", "ZnS", "PMMA")))
+    for column, answer in enumerate(answers):
+        shown = part(page, "stability", column).inner_text()
+        bounds = re.findall(r"at least ([\d.,]+) (?:h|days)", shown)
+        assert float(bounds[0]) == pytest.approx(answer["half_life_h_water_lower"], rel=0.06)
+        assert "no upper limit" in shown
+        assert "light" not in shown.lower()
+    # The same axes: the same ticks at the same places in all columns.
+    places = "labels => labels.map(own => [own.textContent, own.getAttribute('x')])"
+    for name in ("effect", "stability"):
+        ticks = [part(page, name, k).locator("text.label").evaluate_all(places) for k in range(3)]
+        assert ticks[0] == ticks[1] == ticks[2]
+    page.reload()
+    expect(page.locator("article.column")).to_have_count(3)
+    assert field(page, "shell", 2).input_value() == "PMMA"
+
+
+def test_rank_a_small_green_space_and_see_the_pareto_plot(open_page: Open, server: Server) -> None:
+    page = open_page("/#rank")
+    page.get_by_label("Start from").select_option("green emitter")
+    page.get_by_role("radio", name="a list").check()
+    page.get_by_label("Formulas, one a line").fill("CsPbBr3\nMAPbBr3")
+    ranked(page)
+    rows = page.locator("#ranking tbody tr")
+    points = page.locator("#ranking .point")
+    assert rows.count() == points.count() > 2
+    on_front = page.locator("#ranking tbody tr.in-front").count()
+    assert 0 < page.locator("#ranking .ring").count() == on_front < rows.count()
+    cores = set(rows.locator("th").all_inner_texts())
+    assert cores <= {"CsPbBr3", "MAPbBr3"}
+    first = page.locator("#line-1")
+    core, shell = first.locator("th").inner_text(), first.locator("td").nth(1).inner_text()
+    caption = page.locator("#ranking figcaption").inner_text()
+    assert (f"1. {core} / {shell}" in caption) == (first.get_attribute("class") == "in-front")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the full report").click()
+    assert "<h1>green-emitter</h1>" in Path(download.value.path()).read_text()
+    page.get_by_role("button", name=f"Predict {core} / {shell}", exact=True).click()
+    expect(page.get_by_role("heading", name=f"{core} / {shell}", exact=True)).to_be_visible()
+    settled(page)
+    assert field(page, "encapsulation", 2).input_value() == "single-particle"
+
+
+def test_see_why_a_combination_is_outside_the_domain(open_page: Open, server: Server) -> None:
+    page = open_page("/?c=AuCu/CsPbCl3")
+    (answer,) = asked(server, {"core": "AuCu", "shell": "CsPbCl3"})
+    reason = answer["domain_reason"].split("; ")[0]
+    assert "metal" in reason
+    shown = part(page, "domain").inner_text()
+    assert "Outside the domain" in shown
+    assert reason in shown
+    assert "outside the domain" in page.locator("#said").inner_text()
+
+
+def test_read_what_the_model_card_says_of_plqy(open_page: Open, server: Server) -> None:
+    page = open_page()
+    page.get_by_role("link", name="Model card").click()
+    tile = page.locator(".tile").filter(has_text="PLQY")
+    with urlopen(f"{server.url}/v1/model", timeout=10) as response:
+        said = json.load(response)
+    verdict = said["skill"]["plqy"]
+    assert verdict["sentence"][1:] in tile.inner_text()
+    assert ("no skill" in tile.locator(".badge").inner_text()) is not verdict["has_skill"]
+    error = said["figures"]["plqy.paper.all.mae"]
+    row = page.get_by_role("row").filter(has_text="PLQY, all")
+    assert f"{error:.3g}" in row.inner_text()
+
+
+# Fields --------------------------------------------------------------------------------------
+
+
+def test_a_slider_rewrites_the_formula_and_moves_the_peak(open_page: Open) -> None:
+    page = open_page("/?c=CsPbBr3/SiO2")
+    before = part(page, "peak").locator("strong").inner_text()
+    slider = field(page, "I")
+    slider.focus()
+    for _ in range(6):
+        slider.press("ArrowRight")
+    assert field(page, "core").input_value() == "CsPbBr2.4I0.6"
+    assert slider.get_attribute("aria-valuetext") == "20 %"
+    settled(page)
+    expect(part(page, "peak").locator("strong")).not_to_have_text(before)
+    after = part(page, "peak").locator("strong").inner_text()
+    assert int(after.split()[0]) > int(before.split()[0])
+    assert "c=CsPbBr2.4I0.6/SiO2" in page.url
+
+
+@pytest.mark.parametrize(
+    ("formula", "shares"),
+    [
+        ("CsPb(Br0.6I0.4)3", ["0", "1.8", "1.2"]),
+        ("FAPbCl2Br", ["2", "1", "0"]),
+        ("Cs0.9FA0.1PbI3", ["0", "0", "3"]),
+    ],
+)
+def test_a_typed_formula_moves_the_sliders(
+    open_page: Open, formula: str, shares: list[str]
+) -> None:
+    page = open_page("/?c=CsPbBr3/SiO2")
+    field(page, "core").fill(formula)
+    assert [field(page, ion).input_value() for ion in ("Cl", "Br", "I")] == shares
+    assert field(page, "core").input_value() == formula
+    field(page, "core").fill("Cs3Cu2I5")
+    expect(field(page, "I")).to_be_disabled()
+
+
+def test_typing_completes_by_keyboard(open_page: Open) -> None:
+    page = open_page("/?c=CsPbBr3/SiO2")
+    shell = field(page, "shell")
+    shell.fill("ZnS|")
+    shell.press_sequentially("zircon")
+    shell.press("ArrowDown")
+    chosen = shell.get_attribute("aria-activedescendant")
+    expect(page.locator(f"#{chosen}")).to_have_attribute("aria-selected", "true")
+    shell.press("Enter")
+    assert shell.input_value() == "ZnS|ZrO2"
+    expect(shell).to_have_attribute("aria-expanded", "false")
+    settled(page)
+    expect(page.get_by_role("heading", name="CsPbBr3 / ZnS|ZrO2")).to_be_visible()
+
+
+def test_a_bad_formula_is_told_at_its_field(open_page: Open, server: Server) -> None:
+    page = open_page()
+    core = field(page, "core")
+    core.fill("CsPbX")
+    expect(core).to_have_attribute("aria-invalid", "true")
+    (answer,) = asked(server, {"core": "CsPbX", "shell": "SiO2"})
+    fault = page.locator(f"#{core.get_attribute('aria-describedby')}")
+    expect(fault).to_have_text(answer["error"])
+    expect(part(page, "peak")).to_be_hidden()
+    expect(part(page, "peak", 1)).to_be_visible()
+    core.fill("CsPbBr3")
+    expect(part(page, "peak")).to_be_visible()
+    assert core.get_attribute("aria-invalid") is None
+
+
+def test_a_fault_of_a_hidden_field_opens_it(open_page: Open) -> None:
+    page = open_page("/?c=CsPbBr3/SiO2;core_size_nm=99999")
+    expect(field(page, "core_size_nm")).to_be_visible()
+    expect(field(page, "core_size_nm")).to_have_attribute("aria-invalid", "true")
+
+
+def test_text_of_the_address_is_never_markup(open_page: Open) -> None:
+    page = open_page("/?c=%3Cimg src=x onerror=alert(1)%3E/%3Cb%3E")
+    expect(page.locator(".fault")).to_contain_text("<img")
+    assert page.locator("article img").count() == 0
+
+
+# When the service does not answer ------------------------------------------------------------
+
+
+def test_an_old_answer_never_replaces_a_newer_one(open_page: Open, server: Server) -> None:
+    page = open_page("/?c=CsPbBr3/SiO2")
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/v1/predict", hold_the_first)
+    with page.expect_request("**/v1/predict"):
+        field(page, "core").fill("CsPbCl3")
+    field(page, "core").fill("CsPbI3")
+    settled(page)
+    peak = part(page, "peak").locator("strong")
+    newer = peak.inner_text()
+    assert int(newer.split()[0]) > 600
+    held[0].fulfill(json={"model": {}, "answers": asked(server, CSPBCL3), "failed": 0})
+    page.evaluate("() => new Promise((done) => setTimeout(done, 100))")
+    assert peak.inner_text() == newer
+    expect(page.locator("#said")).to_contain_text("CsPbI3")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(429, "Too many requests"), (503, "busy"), (500, "in the log")]
+)
+def test_a_refusal_is_said_plainly_and_can_be_retried(
+    open_page: Open, status: int, words: str
+) -> None:
+    page = open_page("/?c=CsPbBr3/SiO2")
+    refusal = {"status": status, "detail": "Why is in the log."}
+    page.route(
+        "**/v1/predict",
+        lambda route: route.fulfill(status=status, json=refusal, headers={"retry-after": "7"}),
+    )
+    field(page, "core").fill("CsPbI3")
+    expect(page.locator("#notice")).to_contain_text(words)
+    if status != 500:
+        expect(page.locator("#notice")).to_contain_text("7 s")
+    page.unroute("**/v1/predict")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page.locator("#said")).to_contain_text("CsPbI3")
+    forgive(open_page, f"status of {status}")
+
+
+def test_a_key_is_asked_for_and_kept(open_page: Open) -> None:
+    page = open_page("/?c=CsPbBr3/SiO2")
+
+    def guard(route: Route) -> None:
+        if route.request.headers.get("authorization") == "Bearer secret":
+            route.continue_()
+        else:
+            route.fulfill(status=401, json={"detail": "Send a key"})
+
+    page.route("**/v1/*", guard)
+    page.reload()
+    page.get_by_label("API key").fill("secret")
+    page.get_by_role("button", name="Use this key").click()
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page.locator("#said")).to_contain_text("PL peak")
+    page.reload()
+    expect(page.locator("#said")).to_contain_text("PL peak")
+    forgive(open_page, "status of 401")
+
+
+def test_a_stopped_service_is_said(
+    workspace: Workspace, server: Server, browser: Browser, tmp_path: Path
+) -> None:
+    with serving(workspace.root, tmp_path / "log") as own:
+        page = browser.new_page()
+        page.goto(f"{own.url}/?c=CsPbBr3/SiO2")
+        expect(page.locator("#said")).to_contain_text("PL peak")
+        own.stop()
+        field(page, "shell").fill("ZnS")
+        expect(page.locator("#notice")).to_contain_text("cannot be reached")
+        expect(page.locator("#columns")).to_have_class(re.compile("stale"))
+        page.close()
+
+
+def test_a_ranking_that_leaves_nothing_is_said_in_words(open_page: Open) -> None:
+    page = open_page("/#rank")
+    page.get_by_role("radio", name="a list").check()
+    page.get_by_label("Formulas, one a line").fill("CsPbI3")
+    page.get_by_role("button", name="Rank", exact=True).click()
+    expect(page.locator("#rank-fault")).to_contain_text("leave nothing", timeout=20_000)
+    forgive(open_page, "status of 422")
+
+
+def test_a_ranking_can_be_cancelled(open_page: Open) -> None:
+    page = open_page("/#rank")
+    page.route("**/v1/rank", lambda _: None)
+    page.get_by_role("button", name="Rank", exact=True).click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#rank-said")).to_have_text("Cancelled.")
+    page.unroute("**/v1/rank")
+    ranked(page)
+
+
+def forgive(open_page: Any, words: str) -> None:
+    """Take back the faults that a test made on purpose: the browser logs each refused request."""
+    assert any(words in fault for fault in open_page.faults)
+    open_page.faults[:] = [fault for fault in open_page.faults if words not in fault]
+
+
+# For everyone --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(
+    "address",
+    ["/?c=CsPbBr3/SiO2&c=CsPbBr3/none&c=AuCu/CsPbCl3", "/?c=CsPbX/SiO2", "/#rank", "/#card"],
+    ids=["comparison", "fault", "ranking", "card"],
+)
+def test_accessible_and_not_wider_than_the_window(
+    open_page: Open, address: str, size: tuple[int, int]
+) -> None:
+    page = open_page(address, size)
+    if address == "/#rank":
+        ranked(page)
+    for opened in page.locator("details").all():
+        opened.evaluate("own => { own.open = true; }")
+    found = Axe().run(page).response["violations"]
+    grave = [one for one in found if one["impact"] in {"serious", "critical"}]
+    told = [f"{one['id']}: {[node['html'] for node in one['nodes']][:3]}" for one in grave]
+    assert told == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_dark_colours_have_contrast_too(browser: Browser, server: Server) -> None:
+    page = browser.new_page(color_scheme="dark")
+    page.goto(f"{server.url}/?c=CsPbBr3/SiO2&c=AuCu/CsPbCl3")
+    expect(page.locator("#said")).not_to_be_empty()
+    found = Axe().run(page).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
+    page.close()
+
+
+def test_the_policy_lets_nothing_in_from_elsewhere(server: Server) -> None:
+    with urlopen(server.url, timeout=10) as response:
+        policy, html = response.headers["content-security-policy"], response.read().decode()
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r'\son\w+="|style="|(?:src|href)="(?:https?:)?//', html)

@@ -1,0 +1,505 @@
+"""The application: routes, problems, keys, limits, hot swap; in this process."""
+
+import asyncio
+import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from perovshell.errors import ModelFolderError, ServiceError, WorkspaceError
+from perovshell.model import Model
+from perovshell.models.outputs import NO_WISHES, Answer
+from perovshell.models.request import INPUT_COLUMNS
+from perovshell.serve.service import batching, limits, schemas
+from perovshell.serve.service.app import Settings, create_app
+from perovshell.serve.service.batching import Asked, Batcher
+from perovshell.serve.service.gate import Rate
+from perovshell.serve.service.keys import KeyRing, Keys, add_key, remove_key
+from perovshell.serve.service.pool import Pool
+from perovshell.serve.service.problems import pointer
+from perovshell.serve.service.server import listen, refuse_open_doors
+from perovshell.serve.service.source import Champion, Served, Source
+from perovshell.training.train import TrainedModel
+from perovshell.workspace.workspace import Workspace
+from servers import workspace_of
+
+ROW = {"core": "CsPbBr3", "shell": "SiO2"}
+
+
+@pytest.fixture
+def place(trained: TrainedModel, tmp_path: Path) -> Workspace:
+    """A workspace of its own with the champion of the session."""
+    return workspace_of(trained, tmp_path / "workspace", "7")
+
+
+@pytest.fixture
+def client(place: Workspace) -> Iterator[TestClient]:
+    with TestClient(create_app(Champion(Source(place)))) as made:
+        yield made
+
+
+def test_numbers_are_those_of_the_model(client: TestClient, model: Model) -> None:
+    body = client.post("/v1/predict", json={"rows": [ROW]}).json()
+    (answer,) = body["answers"]
+    (wanted,) = model.predict([ROW])
+    for name, value in wanted.items():
+        if isinstance(value, float) and math.isinf(value):
+            assert answer[name] is None
+            assert answer[f"{name}_open"] is True
+        else:
+            assert answer[name] == value
+    assert body["model"] == {
+        "id": model.info.model_id,
+        "version": "7",
+        "dataset_hash": model.info.dataset["hash"],
+    }
+
+
+def test_options_reach_the_model(client: TestClient, model: Model) -> None:
+    asked = {
+        "rows": [ROW],
+        "stressors": ["sonication"],
+        "coverage": 0.5,
+        "wishes": {"pl_window_nm": [510, 540], "plqy_above": 40, "gain_above": 3},
+    }
+    (answer,) = client.post("/v1/predict", json=asked).json()["answers"]
+    wishes = schemas.WishesIn(**asked["wishes"]).read()
+    (wanted,) = model.predict([ROW], stressors=["sonication"], coverage=0.5, wishes=wishes)
+    for name in ("pl_peak_nm_lower", "half_life_h_sonication", "pl_in_window", "plqy_above"):
+        assert answer[name] == wanted[name]
+    assert "half_life_h_water" not in answer
+
+
+def test_a_bad_row_does_not_spoil_the_others(client: TestClient) -> None:
+    rows = [ROW, {"core": "CsPbBr3", "shell": "unobtainium"}, {**ROW, "medium": "soup"}, {}]
+    reply = client.post("/v1/predict", json={"rows": rows})
+    assert reply.status_code == 200
+    body = reply.json()
+    assert [bool(answer["error"]) for answer in body["answers"]] == [False, True, True, True]
+    assert body["failed"] == 3
+    first = body["problems"][0]
+    assert first["pointer"] == "#/rows/1"
+    assert "unobtainium" in first["detail"]
+    assert body["answers"][1]["pl_peak_nm"] is None
+
+
+def test_details_tell_papers_and_reasons(client: TestClient, model: Model) -> None:
+    body = client.post("/v1/predict", json={"rows": [ROW, {}], "details": True}).json()
+    answer, refused = body["answers"]
+    (wanted,) = model.answer([ROW])
+    assert [one["paper"] for one in answer["nearest"]] == [one.paper for one in wanted.nearest]
+    assert answer["measured"]
+    assert {reason["target"] for reason in answer["reasons"]} >= {"pl_peak_nm", "plqy_percent"}
+    assert refused["reasons"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        ({"rows": []}, "#/rows"),
+        ({}, "#/rows"),
+        ({"rows": [{**ROW, "colour": "red"}]}, "#/rows/0/colour"),
+        ({"rows": [{"core": 5}]}, "#/rows/0/core"),
+        ({"rows": [{"core": "x" * (limits.TEXT + 1)}]}, "#/rows/0/core"),
+        ({"rows": [ROW], "stressors": ["boredom"]}, "#/stressors/0"),
+        ({"rows": [ROW], "coverage": 1}, "#/coverage"),
+        ({"rows": [ROW], "wishes": {"gain_above": 1}}, "#/wishes/gain_above"),
+        ({"rows": [ROW], "more": 1}, "#/more"),
+    ],
+)
+def test_a_fault_is_told_with_its_place(client: TestClient, body: object, where: str) -> None:
+    reply = client.post("/v1/predict", json=body)
+    assert reply.status_code == 422
+    assert reply.headers["content-type"] == "application/problem+json"
+    told = reply.json()
+    assert told["type"] == "urn:perovshell:problem:invalid-request"
+    assert where in [fault["pointer"] for fault in told["errors"]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"rows": [ROW], "stressors": ["water", "water"]},
+        {"rows": [ROW], "wishes": {"pl_window_nm": [540, 510]}},
+        {"rows": [ROW] * (limits.DETAILED_ROWS + 1), "details": True},
+        {"rows": [ROW] * (limits.ROWS + 1)},
+    ],
+)
+def test_what_cannot_be_meant_is_refused(client: TestClient, body: object) -> None:
+    assert client.post("/v1/predict", json=body).status_code == 422
+
+
+@pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'{"rows": [NaN]}', b"\xff"])
+def test_what_is_no_json_is_a_problem(client: TestClient, body: bytes) -> None:
+    reply = client.post("/v1/predict", content=body, headers={"content-type": "application/json"})
+    assert reply.status_code in {400, 422}
+    assert reply.json()["status"] == reply.status_code
+
+
+def test_a_large_body_is_refused(client: TestClient) -> None:
+    def parts() -> Iterator[bytes]:
+        for _ in range(limits.BODY_BYTES // 2**20 + 1):
+            yield b" " * 2**20
+
+    told = client.post("/v1/predict", content=b" " * (limits.BODY_BYTES + 1))
+    untold = client.post("/v1/predict", content=parts())
+    assert told.status_code == untold.status_code == 413
+    assert told.json()["type"] == untold.json()["type"] == "urn:perovshell:problem:body-too-large"
+
+
+def test_elsewhere_there_is_nothing(client: TestClient) -> None:
+    assert client.get("/v2").json()["type"] == "urn:perovshell:problem:not-found"
+    assert client.get("/v1/predict").json()["type"] == "urn:perovshell:problem:method-not-allowed"
+
+
+def test_the_card_is_sent_once(client: TestClient, model: Model) -> None:
+    reply = client.get("/v1/model")
+    assert reply.json()["figures"] == dict(model.info.figures)
+    assert reply.json()["card"]["What has skill"]
+    tag = reply.headers["etag"]
+    again = client.get("/v1/model", headers={"if-none-match": tag})
+    assert again.status_code == 304
+    assert not again.content
+
+
+def test_vocabulary_knows_shells_and_their_papers(client: TestClient) -> None:
+    body = client.get("/v1/vocabulary").json()
+    shells = {shell["name"]: shell for shell in body["shells"]}
+    assert shells["SiO2"]["papers"] > shells["ZrO2"]["papers"] > 0
+    assert "CsPbBr3" in body["cores"]
+    assert body["numbers"]["bare_plqy_percent"] == [0, 100]
+
+
+def test_long_answers_are_compressed_for_those_who_can_read_it(client: TestClient) -> None:
+    asked = {"rows": [ROW] * 20}
+    squeezed = client.post("/v1/predict", json=asked, headers={"accept-encoding": "gzip"})
+    plain = client.post("/v1/predict", json=asked, headers={"accept-encoding": "identity"})
+    assert squeezed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert squeezed.json() == plain.json()
+
+
+def test_rows_have_the_columns_of_a_request() -> None:
+    assert set(schemas.Row.__annotations__) == set(INPUT_COLUMNS)
+
+
+def test_pointers_escape() -> None:
+    assert pointer(["rows", 3, "a/b~c"]) == "#/rows/3/a~1b~0c"
+
+
+# Ranking -------------------------------------------------------------------------------------
+
+
+SMALL = {
+    "name": "small",
+    "cores": ["CsPbBr3", "CsPb(Br0.8I0.2)3"],
+    "shells": ["SiO2", "ZnS", "Al2O3"],
+    "pl_window_nm": [500, 560],
+    "stressor": "water",
+}
+
+
+def test_rank_in_a_process_of_its_own(client: TestClient, model: Model) -> None:
+    import perovshell
+
+    body = client.post("/v1/rank", json={"space": SMALL, "top": 3}).json()
+    wanted = perovshell.rank(SMALL, model=model, top=3)
+    assert [(line["core"], line["shell"]) for line in body["lines"]] == [
+        (line.core, line.shell) for line in wanted.candidates
+    ]
+    assert body["ranked"] == wanted.total
+
+
+def test_rank_answers_its_report(client: TestClient) -> None:
+    asked = {"space": SMALL}
+    reply = client.post("/v1/rank", json=asked, headers={"accept": "text/html"})
+    assert reply.headers["content-type"].startswith("text/html")
+    assert 'id="scatter"' in reply.text
+
+
+@pytest.mark.parametrize(
+    ("space", "kind", "told"),
+    [
+        ({**SMALL, "shells": ["unobtainium"]}, "invalid-request", "unobtainium"),
+        ("/etc/passwd", "invalid-request", "no such preset"),
+        (
+            {
+                "cores": {
+                    "A": {"ions": ["Cs", "FA"], "step": 0.01},
+                    "B": {"ions": ["Pb", "Sn"], "step": 0.01},
+                    "X": {"ions": ["Cl", "Br", "I"], "step": 0.05},
+                },
+                "shells": "all known",
+                "pl_window_nm": [510, 540],
+            },
+            "space-too-large",
+            "perovshell rank SPACE.yaml",
+        ),
+    ],
+)
+def test_a_space_that_cannot_be_ranked(
+    client: TestClient, space: object, kind: str, told: str
+) -> None:
+    reply = client.post("/v1/rank", json={"space": space})
+    assert reply.status_code == 422
+    assert reply.json()["type"].endswith(kind)
+    assert told in reply.json()["detail"]
+
+
+# Keys, rates, doors --------------------------------------------------------------------------
+
+
+def test_a_key_opens(place: Workspace) -> None:
+    key = add_key(place, "lab")
+    with TestClient(
+        create_app(Champion(Source(place)), Settings(KeyRing(place.keys_file)))
+    ) as made:
+        refused = made.get("/v1/model")
+        wrong = made.get("/v1/model", headers={"authorization": f"Bearer {key}x"})
+        taken = made.get("/v1/model", headers={"authorization": f"Bearer {key}"})
+        assert [refused.status_code, wrong.status_code, taken.status_code] == [401, 401, 200]
+        assert refused.headers["www-authenticate"] == "Bearer"
+        assert made.get("/healthz").status_code == 200
+        assert made.get("/metrics").status_code == 401
+        remove_key(place, "lab")
+        late = made.get("/v1/model", headers={"authorization": f"Bearer {key}"})
+        assert late.status_code == 401
+
+
+def test_keys_are_kept_as_hashes(place: Workspace) -> None:
+    key = add_key(place, "lab")
+    assert key not in place.keys_file.read_text()
+    assert place.keys_file.stat().st_mode & 0o077 == 0
+    assert Keys.read(place.keys_file).name_of(key) == "lab"
+    with pytest.raises(ValueError, match="there is one of that name"):
+        add_key(place, "lab")
+    with pytest.raises(ValueError, match="known: lab"):
+        remove_key(place, "other")
+    with pytest.raises(ValueError, match="letter first"):
+        add_key(place, "../lab")
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"lab": "secret"}', '{"lab": 5}'])
+def test_damaged_keys_are_refused(place: Workspace, content: str) -> None:
+    place.keys_file.write_text(content)
+    with pytest.raises(WorkspaceError, match=r"api-keys\.json: cannot be read"):
+        Keys.read(place.keys_file)
+
+
+def test_keys_that_get_damaged_change_nothing(place: Workspace) -> None:
+    key = add_key(place, "lab")
+    ring = KeyRing(place.keys_file)
+    place.keys_file.write_text("{")
+    assert ring.name_of(key) == "lab"
+
+
+def test_a_rate_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("perovshell.serve.service.gate.time.monotonic", lambda: now)
+    rate = Rate(2.0)
+    assert [rate.seconds_to_wait("a") for _ in range(5)] == [0, 0, 0, 0, 0.5]
+    assert rate.seconds_to_wait("b") == 0
+    now += 0.5
+    assert rate.seconds_to_wait("a") == 0
+    assert rate.seconds_to_wait("a") == pytest.approx(0.5)
+
+
+def test_too_often_is_told_when_to_come_back(place: Workspace) -> None:
+    with TestClient(create_app(Champion(Source(place)), Settings(rate=0.1))) as made:
+        assert made.get("/v1/model").status_code == 200
+        late = made.get("/v1/model")
+        assert late.status_code == 429
+        assert 1 <= int(late.headers["retry-after"]) <= 10
+        assert made.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])
+def test_this_machine_needs_no_key(host: str) -> None:
+    refuse_open_doors(host, Settings(), insecure=False)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
+def test_other_machines_need_a_key(host: str, place: Workspace) -> None:
+    with pytest.raises(ServiceError, match="keys add"):
+        refuse_open_doors(host, Settings(), insecure=False)
+    refuse_open_doors(host, Settings(), insecure=True)
+    add_key(place, "lab")
+    refuse_open_doors(host, Settings(KeyRing(place.keys_file)), insecure=False)
+
+
+def test_a_port_in_use_is_told() -> None:
+    told = pytest.raises(ServiceError, match="another process listens there")
+    with listen("127.0.0.1", 0) as taken, told:
+        listen("127.0.0.1", taken.getsockname()[1])
+
+
+# Hot swap ------------------------------------------------------------------------------------
+
+
+def test_a_promotion_takes_its_place_and_a_broken_model_does_not(place: Workspace) -> None:
+    champion = Champion(Source(place))
+    champion.open()
+    first = champion.served
+    broken = place.models / "ffffffffffff"
+    shutil.copytree(first.model.folder, broken)
+    (broken / "pl.npz").write_bytes(b"PK")
+    place.set_champion(broken.name, "broken", "8")
+    asyncio.run(champion.refresh())
+    assert champion.served is first
+    assert "pl.npz" in champion.fault
+    place.set_champion(first.model.info.model_id, "back", "9")
+    asyncio.run(champion.refresh())
+    assert champion.served is not first
+    assert champion.served.version == "9"
+    assert champion.fault == ""
+
+
+def test_the_watch_sees_a_promotion(place: Workspace) -> None:
+    champion = Champion(Source(place))
+    champion.open()
+
+    async def look() -> None:
+        watch = asyncio.create_task(champion.watch(0.01))
+        place.set_champion(champion.served.model.info.model_id, "again", "8")
+        async with asyncio.timeout(20):
+            while champion.served.version != "8":  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        watch.cancel()
+
+    asyncio.run(look())
+
+
+def test_a_given_folder_never_changes(place: Workspace, trained: TrainedModel) -> None:
+    source = Source(place, str(trained.folder))
+    assert source.stamp == ()
+    assert source.load().named["version"] is None
+    with pytest.raises(ModelFolderError):
+        Source(place, str(place.root)).load()
+
+
+# Batching ------------------------------------------------------------------------------------
+
+
+def test_requests_are_answered_together_and_each_gets_its_own(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "ROWS_A_TURN", 5)
+    sizes = []
+    real = Asked.answer
+
+    def counted(self: Asked, rows: batching.Rows) -> list[Answer]:
+        sizes.append(len(rows))
+        return real(self, rows)
+
+    monkeypatch.setattr(Asked, "answer", counted)
+    served = Served(model, "1")
+    cores = ["CsPbBr3", "CsPbI3", "CsPbCl3", "FAPbBr3", "XX", "MAPbI3", "CsSnI3"]
+    asked = [
+        (Asked(served, ("water",), coverage, NO_WISHES), [{"core": core, "shell": "SiO2"}] * count)
+        for core, count, coverage in zip(
+            cores, [12, 1, 1, 2, 1, 1, 3], [0.9, 0.9, 0.5, 0.9, 0.9, 0.9, 0.9], strict=True
+        )
+    ]
+
+    async def ask() -> list[list[Answer]]:
+        batcher = Batcher()
+        return await asyncio.gather(*(batcher.answer(how, rows) for how, rows in asked))
+
+    found = asyncio.run(ask())
+    for (how, rows), answers in zip(asked, found, strict=True):
+        wanted = real(how, rows)
+        assert [repr(one.values) for one in answers] == [repr(one.values) for one in wanted]
+    assert sum(sizes) == 21
+    assert max(sizes) <= 5
+    assert len(sizes) < 10
+
+
+def test_a_fault_reaches_those_who_asked_alone(model: Model) -> None:
+    good = Asked(Served(model, "1"), ("water",), 0.9, NO_WISHES)
+    bad = Asked(Served(model, "1"), ("boredom",), 0.9, NO_WISHES)
+
+    async def ask() -> list[object]:
+        batcher = Batcher()
+        asked = [batcher.answer(how, [ROW]) for how in (good, bad, good)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    first, second, third = asyncio.run(ask())
+    assert isinstance(second, ValueError)
+    assert isinstance(first, list)
+    assert isinstance(third, list)
+
+
+def test_more_than_can_wait_is_asked_to_come_back(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "WAITING_ROWS", 3)
+    monkeypatch.setattr(limits, "BATCHES", 0)
+    how = Asked(Served(model, "1"), ("water",), 0.9, NO_WISHES)
+
+    async def ask() -> list[object]:
+        batcher = Batcher()
+        asked = [batcher.answer(how, [ROW] * 2) for _ in range(3)]
+        return await asyncio.gather(*asked, Pool().answer(how, [ROW]), return_exceptions=True)
+
+    *served, late, batch = asyncio.run(ask())
+    assert [len(answers) for answers in served] == [2, 2]
+    assert late.status == batch.status == 503
+    assert late.headers == {"retry-after": "1"}
+
+
+# Operations ----------------------------------------------------------------------------------
+
+
+def test_figures_count(client: TestClient) -> None:
+    rows = [ROW, {"core": "AuCu", "shell": "CsPbCl3"}, {"core": "XX", "shell": "none"}]
+    client.post("/v1/predict", json={"rows": rows})
+    client.get("/nowhere")
+    text = client.get("/metrics").text
+    assert "perovshell_rows_total 3.0" in text
+    assert "perovshell_rows_failed_total 1.0" in text
+    assert "perovshell_rows_outside_domain_total 1.0" in text
+    assert 'perovshell_requests_total{path="/v1/predict",status="200"} 1.0' in text
+    assert 'perovshell_requests_total{path="other",status="404"} 1.0' in text
+    assert 'version="7"' in text
+
+
+def test_the_request_log_is_what_a_training_reads(place: Workspace) -> None:
+    from perovshell.training.drift import _requests
+
+    with TestClient(create_app(Champion(Source(place)))) as made:
+        made.post("/v1/predict", json={"rows": [ROW, {"core": "AuCu", "shell": "CsPbCl3"}]})
+        made.post("/v1/predict", json={"rows": [ROW]})
+    counted = _requests(place.request_log)
+    assert (counted.rows, counted.outside, counted.unreadable) == (3, 1, 0)
+
+
+def test_a_request_has_an_id(client: TestClient) -> None:
+    own = client.get("/healthz", headers={"x-request-id": "run-5.a"})
+    assert own.headers["x-request-id"] == "run-5.a"
+    forged = client.get("/healthz", headers={"x-request-id": 'a"b'})
+    assert len(forged.headers["x-request-id"]) == 32
+
+
+def test_a_failure_is_a_problem_and_stands_in_the_log(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        msg = "on purpose"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(Asked, "answer", fail)
+    reply = client.post("/v1/predict", json={"rows": [ROW]})
+    assert reply.status_code == 500
+    assert reply.headers["x-request-id"] in reply.json()["detail"]
+    assert "on purpose" not in reply.text
+    assert "on purpose" in caplog.text
+
+
+def test_docs_need_no_other_address(client: TestClient) -> None:
+    text = client.get("/docs").text
+    assert "swagger" in text
+    assert "http://" not in text.replace("http://testserver", "")
+    assert "https://" not in text

@@ -1,0 +1,129 @@
+"""The papers of a workspace on disk: sealed, replaced, removed, never lost."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from perovshell.data.dataset import Dataset
+from perovshell.data.paper_file import PaperEntry, read_papers
+from perovshell.errors import InputError, WorkspaceError
+from perovshell.workspace.papers import PaperStore
+from perovshell.workspace.workspace import Workspace
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> PaperStore:
+    return PaperStore(Workspace(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def entry(dataset: Dataset) -> PaperEntry:
+    return dataset.entry("hu2018")
+
+
+def named(entry: PaperEntry, name: str) -> PaperEntry:
+    samples = tuple(
+        {**row, "paper_id": name, "sample_id": f"{name}-{number}", "bare_sample_id": ""}
+        for number, row in enumerate(entry.samples)
+    )
+    return replace(entry, paper={**entry.paper, "paper_id": name, "doi": ""}, samples=samples,
+                   tests=(), distinct_from=(entry.paper_id,))  # fmt: skip
+
+
+def test_what_is_put_is_read_again(store, entry):
+    path = store.put(entry)
+    assert path.name == "hu2018.yaml"
+    assert store.shelf().entries == (entry,)
+    assert store.shelf().faults == ()
+
+
+def test_a_paper_is_not_written_over_unless_it_is_to_be_replaced(store, entry):
+    store.put(entry)
+    with pytest.raises(InputError, match="hu2018: in the workspace already"):
+        store.put(entry)
+    corrected = replace(entry, paper={**entry.paper, "title": "Corrected"})
+    store.put(corrected, replace=True)
+    assert store.shelf().entries == (corrected,)
+
+
+def test_versions_are_kept_in_order_and_can_be_added_again(store, entry):
+    store.put(entry)
+    for title in ("second", "third"):
+        store.put(replace(entry, paper={**entry.paper, "title": title}), replace=True)
+    first, second = (version.path for version in store.versions("hu2018"))
+    assert read_papers(first) == [entry]
+    assert read_papers(second)[0].paper["title"] == "second"
+
+
+def test_names_are_safe_on_every_file_system(store, entry):
+    for name in ("../up", "a/b:c*", "x" * 90):
+        path = store.put(named(entry, name))
+        assert path.parent == store.place.papers
+    assert len(store.shelf().entries) == 3
+    with pytest.raises(InputError, match="too long for a file name"):
+        store.put(named(entry, "x" * 96))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace(b"517", b"571"),
+        lambda text: text[:-40],
+        lambda text: b"\xff" + text,
+        lambda text: text.split(b"\n", 1)[1],
+        lambda text: text[:0],
+    ],
+    ids=["one value", "cut off", "not UTF-8", "no seal", "empty"],
+)
+def test_a_damaged_file_is_named_and_left_alone_and_the_rest_works(store, entry, dataset, damage):
+    path = store.put(entry)
+    store.put(named(entry, "other"))
+    path.write_bytes(damaged := damage(path.read_bytes()))
+    in_use = store.in_use(dataset)
+    assert [fault.file for fault in in_use.faults] == ["hu2018.yaml"]
+    assert [one.paper_id for one in in_use.entries] == ["other"]
+    assert in_use.dataset.digests["hu2018"] == dataset.digests["hu2018"]
+    assert path.read_bytes() == damaged
+
+
+def test_a_paper_that_breaks_a_rule_beside_the_others_is_left_out(store, entry, dataset):
+    copied = named(entry, "copy")
+    store.put(replace(copied, paper={**copied.paper, "doi": entry.paper["doi"]}))
+    in_use = store.in_use(dataset)
+    assert "copy" not in in_use.dataset.papers
+    assert in_use.faults[0].column == "doi"
+
+
+def test_a_removed_paper_is_kept_with_the_reason(store, entry, dataset):
+    store.put(named(entry, "mine"))
+    kept = store.remove("mine", "wrong\nnumbers", dataset)
+    assert not store.path_of("mine").exists()
+    assert "removed: wrong numbers" in kept.read_text().splitlines()[-1]
+    assert read_papers(kept) == [named(entry, "mine")]
+
+
+def test_a_bundled_paper_is_withdrawn_and_comes_back(store, dataset):
+    store.remove("hu2018", "retracted", dataset)
+    assert set(dataset.papers) - set(store.in_use(dataset).dataset.papers) == {"hu2018"}
+    assert store.shelf().entries[0].withdrawn == "retracted"
+    store.remove("hu2018", "it was not", dataset)
+    assert store.in_use(dataset).dataset.content_hash == dataset.content_hash
+
+
+def test_a_paper_that_is_not_there_cannot_be_removed(store, dataset):
+    with pytest.raises(InputError, match="paper 'nobody2020': not in the data"):
+        store.remove("nobody2020", "why", dataset)
+
+
+def test_a_refused_write_changes_nothing(store, entry, monkeypatch):
+    path = store.put(entry)
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("perovshell.workspace.papers.write_atomically", full)
+    with pytest.raises(WorkspaceError, match=r"No space left on device\); nothing is changed"):
+        store.put(replace(entry, withdrawn="why"), replace=True)
+    assert path.read_bytes() == before
