@@ -42,7 +42,7 @@ from perovshell.standing import (
     standing,
 )
 from perovshell.training.train import recorded_settings, train
-from perovshell.training.validation.nested import FITTED, Problems, Settings
+from perovshell.training.validation.nested import Problems, Settings
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def backtest(
 
 def steps(dataset: Dataset, settings: Settings = SETTINGS) -> int:
     """Return how often `backtest` calls `advance` at the most."""
-    return len(years_of(dataset)) * settings.folds * len(FITTED)
+    return len(years_of(dataset)) * settings.steps
 
 
 def years_of(dataset: Dataset) -> list[int]:
@@ -270,8 +270,8 @@ def check_model(model: Model, problems: Problems, dataset: Dataset, year: int) -
     samples = [dataset.samples.get(row["sample_id"]) for row in literature]
     papers = [row["paper_id"] for row in literature]
     papers += [sample.paper_id for sample in samples if sample is not None]
-    for target in (problems.pl, problems.plqy, problems.lifetime, problems.gain):
-        papers += target.papers.tolist()
+    for target in problems:
+        papers += problems[target].papers.tolist()
     _check_years(papers, dataset, year)
 
 

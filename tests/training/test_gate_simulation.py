@@ -65,9 +65,9 @@ def test_a_figure_does_not_depend_on_processes_or_other_shares(
 
 def test_a_drawn_literature_is_as_far_from_its_truth_as_the_real_one(origin: Origin) -> None:
     """In the middle: tails differ from draw to draw."""
-    truth, problem = origin.truths["plqy"], origin.problems.plqy
+    truth, problem = origin.truths["plqy"], origin.problems.regressions["plqy"]
     random = np.random.default_rng(1)
-    drawn = [origin.drawn(random).plqy.target - truth.value for _ in range(20)]
+    drawn = [origin.drawn(random).regressions["plqy"].target - truth.value for _ in range(20)]
     real = np.median(np.abs(problem.target - truth.value))
     assert np.median(np.abs(drawn)) == pytest.approx(real, rel=0.5)
 
@@ -75,7 +75,7 @@ def test_a_drawn_literature_is_as_far_from_its_truth_as_the_real_one(origin: Ori
 def test_drawn_values_stay_within_those_printed(origin: Origin) -> None:
     found = origin.drawn(np.random.default_rng(2))
     for name in ("pl", "plqy"):
-        real, drawn = (getattr(one, name).target for one in (origin.problems, found))
+        real, drawn = (one[name].target for one in (origin.problems, found))
         assert real.min() <= drawn.min() < drawn.max() <= real.max()
 
 
@@ -107,27 +107,27 @@ def test_only_papers_outside_collections_are_added(origin: Origin, dataset: Data
 
 
 def test_a_false_paper_has_the_values_of_another(origin: Origin) -> None:
-    problem, paper, donor = origin.problems.pl, "hu2018", "commphys2023"
+    problem, paper, donor = origin.problems.regressions["pl"], "hu2018", "commphys2023"
     own, theirs = (problem.papers == name for name in (paper, donor))
-    found = spoilt(origin.problems, {paper: donor}).pl
+    found = spoilt(origin.problems, {paper: donor}).regressions["pl"]
     assert found.target[own].tolist() == problem.target[theirs][: own.sum()].tolist()
     assert found.target[theirs].tolist() == problem.target[theirs].tolist()
 
 
 def test_two_papers_can_change_their_values(origin: Origin) -> None:
-    problem, paper, donor = origin.problems.pl, "hu2018", "commphys2023"
+    problem, paper, donor = origin.problems.regressions["pl"], "hu2018", "commphys2023"
     own, theirs = (problem.papers == name for name in (paper, donor))
     assert own.sum() < theirs.sum()
-    found = spoilt(origin.problems, {paper: donor, donor: paper}).pl
+    found = spoilt(origin.problems, {paper: donor, donor: paper}).regressions["pl"]
     assert found.target[own].tolist() == problem.target[theirs][: own.sum()].tolist()
     assert set(found.target[theirs].tolist()) == set(problem.target[own].tolist())
 
 
 def test_bounds_go_with_their_values(origin: Origin) -> None:
-    problem = origin.problems.plqy
+    problem = origin.problems.regressions["plqy"]
     donor = str(problem.papers[problem.bounds.index(">")])
     paper = next(name for name in origin.addable if name in problem.papers and name != donor)
-    found = spoilt(origin.problems, {paper: donor}).plqy
+    found = spoilt(origin.problems, {paper: donor}).regressions["plqy"]
     first = int(np.flatnonzero(problem.papers == paper)[0])
     theirs = int(np.flatnonzero(problem.papers == donor)[0])
     assert found.bounds[first] == problem.bounds[theirs]
@@ -137,7 +137,7 @@ def test_other_papers_keep_their_values(origin: Origin) -> None:
     paper, donor = origin.addable[:2]
     found = spoilt(origin.problems, {paper: donor})
     for name in ("pl", "plqy"):
-        before, after = getattr(origin.problems, name), getattr(found, name)
+        before, after = origin.problems[name], found[name]
         others = before.papers != paper
         assert np.array_equal(before.target[others], after.target[others])
 

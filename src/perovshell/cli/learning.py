@@ -137,7 +137,6 @@ def retrain(
     """Train on all papers, compare with the champion, promote what is not worse."""
     from perovshell.intake.inbox import take_in
     from perovshell.training import retrain as retraining
-    from perovshell.training.validation.nested import FITTED
 
     if dry_run and inbox is not None:
         msg = "retrain: --inbox takes papers in, --dry-run changes nothing: give one of them"
@@ -152,7 +151,7 @@ def retrain(
         dataset = dataset_in_use(place, data)
         reason = "" if again else retraining.reason_not_to(place, dataset, champion)
         if not reason:
-            steps = retraining.settings_of(champion).folds * len(FITTED)
+            steps = retraining.settings_of(champion).steps
             with progress("Validating by paper", steps) as advance:
                 watched = retraining.Watched(_say, lambda: advance(1))
                 made = retraining.retrain(

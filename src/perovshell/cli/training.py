@@ -43,13 +43,12 @@ def train(
 ) -> None:
     """Train on the literature, validate by paper, register the model."""
     from perovshell.training import train as training
-    from perovshell.training.validation.nested import FITTED
 
     place = Workspace.locate(workspace)
     place.prepare()
     dataset = dataset_in_use(place, data)
     settings = _settings(seed, jobs, quick=quick)
-    with progress("Validating by paper", settings.folds * len(FITTED)) as advance:
+    with progress("Validating by paper", settings.steps) as advance:
         trained = training.train(dataset, place.models, settings, lambda: advance(1))
     version = None
     with place.locked("models", wait=True):

@@ -28,12 +28,12 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.models.folder import TARGETS
+from perovshell.models.titles import ERROR_UNITS, TITLES
 from perovshell.training.validation.figures import LEVEL, PaperBootstrap, Triple
-from perovshell.training.validation.marks import UNITS, Marks, Validated
+from perovshell.training.validation.marks import Marks, Validated
 from perovshell.training.verdict import (
     FEWEST_PAPERS,
     INTERVAL,
-    NAMES,
     ROUNDING,
     SURPRISE,
     Changes,
@@ -116,8 +116,8 @@ def judge(
 def _why(failed: list[str], comparisons: tuple[Comparison, ...], changes: Changes) -> str:
     if failed:
         return f"The champion stays: {', '.join(failed)}."
-    better = ", ".join(NAMES[one.target] for one in comparisons if one.is_better)
-    doubtful = ", ".join(NAMES[one.target] for one in comparisons if one.is_doubtful)
+    better = ", ".join(TITLES[one.target] for one in comparisons if one.is_better)
+    doubtful = ", ".join(TITLES[one.target] for one in comparisons if one.is_doubtful)
     if not (better or changes):
         return "The champion stays: the data is the same, and nothing is shown to be better."
     worse = f" (within chance: {doubtful})" if doubtful else ""
@@ -136,7 +136,7 @@ def _compare(
         return Comparison(name, 0, *_UNKNOWN, prospect)
     bootstrap = PaperBootstrap.of(before.groups, before.share)
     loss = [bootstrap.mean_by_paper(one.loss)[0] for one in (before, after)]
-    margin = ERROR_MARGIN * loss[0] if UNITS[name] else LIKELIHOOD_MARGIN
+    margin = ERROR_MARGIN * loss[0] if ERROR_UNITS[name] else LIKELIHOOD_MARGIN
     widths = [_widths(name, one) for one in (before, after)]
     width = [_mean_width(bootstrap, own) for own in widths]
     coverage = [bootstrap.mean_by_paper(one.covered)[0] for one in (before, after)]
@@ -234,7 +234,7 @@ def _mean_scores(marks: Marks) -> Floats:
 
 
 def _checks(one: Comparison) -> list[Check]:
-    name, checks = NAMES[one.target], []
+    name, checks = TITLES[one.target], []
     if one.is_decided:
         checks += [_error_check(one, name), _coverage_check(one, name), _width_check(one, name)]
     if one.new is not None and one.new.papers >= FEWEST_PAPERS:
@@ -287,7 +287,7 @@ def _width_check(one: Comparison, name: str) -> Check:
 
 
 def _new_check(one: Comparison, new: Prospect, name: str) -> Check:
-    margin = ERROR_MARGIN * new.champion if UNITS[one.target] else LIKELIHOOD_MARGIN
+    margin = ERROR_MARGIN * new.champion if ERROR_UNITS[one.target] else LIKELIHOOD_MARGIN
     return Check(
         f"{name} of new papers worse",
         not _is_worse(new.better_by, margin),

@@ -32,7 +32,6 @@ from perovshell.training.fit import learners
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem, RegressionProblem
 from perovshell.training.gate import judge
 from perovshell.training.train import final_fit, problems_of
-from perovshell.training.validation.calibration import calibration_rows
 from perovshell.training.validation.forms import Form, choose_forms, in_form
 from perovshell.training.validation.marks import Validated, prospective, validated
 from perovshell.training.validation.nested import OutOfFold, Problem, Problems, Settings, run_splits
@@ -45,8 +44,6 @@ Refusals = tuple[str, ...]
 
 SETTINGS: Final = Settings(folds=10, repeats=1, boosters=1, jobs=1)
 """A validation of some seconds."""
-SIMULATED: Final = ("pl", "plqy")
-LEFT_OUT: Final = ("lifetime", "gain")
 _ROUNDING: Final = 1e-9
 
 
@@ -153,7 +150,7 @@ class Origin:
     Attributes:
         dataset: The dataset.
         problems: Its training problems; of lifetimes and gains only the papers never held back.
-        truths: Truth and residuals of each of `SIMULATED`.
+        truths: Truth and residuals of each regression.
         settings: How champions and challengers are validated.
     """
 
@@ -166,7 +163,7 @@ class Origin:
     def of(cls, dataset: Dataset, settings: Settings = SETTINGS) -> Origin:
         """Fit the truth, and find the residuals of papers left out, in the form that is used."""
         whole = problems_of(dataset)
-        measured = {*whole.pl.papers.tolist(), *whole.plqy.papers.tolist()}
+        measured = _measured(whole)
         problems = replace(
             whole,
             lifetime=whole.lifetime.take(_outside(whole.lifetime, measured)),
@@ -174,24 +171,25 @@ class Origin:
         )
         results, forms = _left_out(problems, settings)
         truths = {
-            name: Truth.of(name, getattr(problems, name), results[name], forms[name])
-            for name in SIMULATED
+            name: Truth.of(problem, results[name], forms[name])
+            for name, problem in problems.regressions.items()
         }
         return cls(dataset, problems, truths, settings)
 
     @property
     def addable(self) -> list[str]:
         """Papers that may be held back: with a PL peak or PLQY, and not of a collection."""
-        measured = {*self.problems.pl.papers.tolist(), *self.problems.plqy.papers.tolist()}
-        return sorted(name for name in measured if not self.dataset.in_collection(name))
+        return sorted(
+            name for name in _measured(self.problems) if not self.dataset.in_collection(name)
+        )
 
     def drawn(self, random: np.random.Generator) -> Problems:
         """Return the problems of a simulated literature."""
-        pl, plqy = (
-            replace(problem, target=self.truths[name].drawn(problem, random))
-            for name, problem in (("pl", self.problems.pl), ("plqy", self.problems.plqy))
-        )
-        return replace(self.problems, pl=pl, plqy=plqy)
+        drawn = {
+            name: replace(problem, target=self.truths[name].drawn(problem, random))
+            for name, problem in self.problems.regressions.items()
+        }
+        return replace(self.problems, regressions=drawn)
 
 
 @dataclass(frozen=True)
@@ -213,15 +211,15 @@ class Truth:
     collected: Residuals
 
     @classmethod
-    def of(cls, name: str, problem: RegressionProblem, result: OutOfFold, form: Form) -> Truth:
+    def of(cls, problem: RegressionProblem, result: OutOfFold, form: Form) -> Truth:
         """Fit the final model, with all its boosters, and part the residuals of papers left out."""
         rows = np.arange(len(problem.target))
-        whole = learners.fit_regression(name, problem, rows, learners.BOOSTERS[name], 0)
+        whole = learners.fit_regression(problem, rows, problem.kind.boosters, 0)
         value = (whole if form.has_trees else whole.without_trees).predict(problem, rows)
         difficulty = result.others["difficulty"]
         score = (problem.target - result.model[0]) / difficulty
         # Of a bound only one end of the residual is known.
-        exact = np.isin(rows, calibration_rows("pl", problem))
+        exact = problem.is_exact
         collected = _is_collected(problem)
         return cls(
             value=value,
@@ -310,7 +308,7 @@ def _one_draw(
 
 def _donor(literature: Problems, paper: str, random: np.random.Generator) -> str:
     """Return another paper that measured at least what a paper did."""
-    measured = [set(getattr(literature, name).papers.tolist()) for name in SIMULATED]
+    measured = [set(one.papers.tolist()) for one in literature.regressions.values()]
     asked = [papers for papers in measured if paper in papers]
     return str(random.choice(sorted(set.intersection(*asked) - {paper})))
 
@@ -324,24 +322,27 @@ def spoilt(literature: Problems, donors: Mapping[str, str]) -> Problems:
             other has fewer rows.
     """
     changed: dict[str, RegressionProblem] = {}
-    for name in SIMULATED:
-        problem: RegressionProblem = getattr(literature, name)
+    for name, problem in literature.regressions.items():
         given = np.arange(len(problem.target))
         for paper, donor in donors.items():
             own = np.flatnonzero(problem.papers == paper)
             given[own] = np.resize(np.flatnonzero(problem.papers == donor), len(own))
         bounds = tuple(problem.bounds[row] for row in given)
         changed[name] = replace(problem, target=problem.target[given], bounds=bounds)
-    return replace(literature, pl=changed["pl"], plqy=changed["plqy"])
+    return replace(literature, regressions=changed)
 
 
 def _of_papers(problems: Problems, papers: set[str]) -> Problems:
-    rows = {
-        name: np.flatnonzero(np.isin(getattr(problems, name).papers, sorted(papers)))
-        for name in SIMULATED
+    taken = {
+        name: problem.take(np.flatnonzero(np.isin(problem.papers, sorted(papers))))
+        for name, problem in problems.regressions.items()
     }
-    pl, plqy = problems.pl.take(rows["pl"]), problems.plqy.take(rows["plqy"])
-    return replace(problems, pl=pl, plqy=plqy)
+    return replace(problems, regressions=taken)
+
+
+def _measured(problems: Problems) -> set[str]:
+    """Return the papers with a value of any regression."""
+    return {paper for one in problems.regressions.values() for paper in one.papers.tolist()}
 
 
 def _validated(dataset: Dataset, problems: Problems, settings: Settings) -> Validated:
@@ -353,11 +354,11 @@ def _left_out(
     problems: Problems, settings: Settings
 ) -> tuple[dict[str, OutOfFold], dict[str, Form]]:
     """Return the predictions of papers left out in the form that is used, and the forms."""
-    work = [
-        (name, problems, splits_of(getattr(problems, name), settings.folds)) for name in SIMULATED
-    ]
-    tried = run_splits(work, settings, baselines=False)
-    tried |= {name: _untried(getattr(problems, name), settings) for name in LEFT_OUT}
+    plans = {
+        name: splits_of(problem, settings.folds) for name, problem in problems.regressions.items()
+    }
+    tried = run_splits(problems, plans, settings, baselines=False)
+    tried |= {name: _untried(problem, settings) for name, problem in problems.stability.items()}
     forms = choose_forms(problems, tried)
     return in_form(tried, forms), forms
 

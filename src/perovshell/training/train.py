@@ -23,6 +23,7 @@ from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
 from perovshell.training.fit import learners
 from perovshell.training.fit import problems as made
 from perovshell.training.fit.domains import domains_of, literature_rows
+from perovshell.training.fit.regressions import ANSWERED, REGRESSIONS
 from perovshell.training.validation import nested
 from perovshell.training.validation.baselines import weighted_median
 from perovshell.training.validation.calibration import (
@@ -76,10 +77,15 @@ def train(
         dataset: The dataset in use.
         models: Folder that model folders are written into.
         settings: Folds, repeats, seed, processes.
-        advance: Called once a validated fold of a target (`settings.folds` times 3).
+        advance: Called once a validated fold of a target (`settings.steps` in all).
 
     Returns:
         The trained model; where the same folder stands already, it is left as it is.
+
+    Raises:
+        LeakError: A paper stands on both sides of a split, or a descriptor holds the target.
+        InputError: The papers of a target lie in one fold.
+        WorkspaceError: The folder cannot be written.
     """
     problems = problems_of(dataset)
     tried = nested.out_of_fold(problems, settings, advance)
@@ -106,8 +112,10 @@ def problems_of(dataset: Dataset) -> nested.Problems:
     featurizer = Featurizer.from_tables(tables, bundled.table)
     return nested.Problems(
         featurizer=featurizer,
-        pl=made.pl_problem(dataset, featurizer),
-        plqy=made.plqy_problem(dataset, featurizer),
+        regressions={
+            name: made.regression_problem(kind, dataset, featurizer)
+            for name, kind in REGRESSIONS.items()
+        },
         lifetime=made.lifetime_problem(dataset, featurizer),
         gain=made.gain_problem(dataset),
     )
@@ -115,9 +123,10 @@ def problems_of(dataset: Dataset) -> nested.Problems:
 
 def recorded_settings(settings: nested.Settings) -> dict[str, Any]:
     """Return what the result depends on, versions included; not the number of processes."""
+    means = {name: kind.boosters for name, kind in REGRESSIONS.items()}
     boosters = {
         name: [asdict(booster) for booster in mean[: settings.boosters]]
-        for name, mean in learners.BOOSTERS.items()
+        for name, mean in {**means, "lifetime": learners.LIFETIME_BOOSTERS}.items()
     }
     recorded = {**asdict(settings), "averaged": boosters, "versions": _versions()}
     del recorded["jobs"]
@@ -170,13 +179,13 @@ def final_fit(
     """
     native: dict[str, bytes] = {}
     regressions: dict[str, RegressionModel] = {}
-    for name in ("pl", "plqy"):
-        problem: made.RegressionProblem = getattr(problems, name)
-        boosters = learners.BOOSTERS[name][: settings.boosters]
+    for name in ANSWERED:
+        problem = problems.regressions[name]
+        boosters = problem.kind.boosters[: settings.boosters]
         rows = np.arange(len(problem.target))
-        fitted = learners.fit_regression(name, problem, rows, boosters, settings.seed)
+        fitted = learners.fit_regression(problem, rows, boosters, settings.seed)
         fitted = fitted if forms[name].has_trees else fitted.without_trees
-        regressions[name] = _regression_model(name, problem, fitted, results[name])
+        regressions[name] = _regression_model(problem, fitted, results[name])
         native |= _named(name, fitted.trees.native)
     lifetime, trees = _lifetime_model(
         dataset, problems.lifetime, results["lifetime"], forms["lifetime"], settings
@@ -199,17 +208,14 @@ def _named(name: str, trees: tuple[bytes, ...]) -> dict[str, bytes]:
 
 
 def _regression_model(
-    name: str,
-    problem: made.RegressionProblem,
-    fitted: learners.FittedRegression,
-    result: nested.OutOfFold,
+    problem: made.RegressionProblem, fitted: learners.FittedRegression, result: nested.OutOfFold
 ) -> RegressionModel:
-    usable = calibration_rows(name, problem)
+    usable = calibration_rows(problem)
     median = weighted_median(problem.target, problem.weights(np.arange(len(problem.target))))
     null, flat = np.full(len(problem.target), median), np.ones(len(problem.target))
     groups = problem.weight_groups
     predicted, difficulty = result.model[0], result.others["difficulty"]
-    pairs = Pairs.of(name, problem, result)
+    pairs = Pairs.of(problem, result)
     scores, replicated = calibrated(problem, predicted, difficulty, usable)
     return RegressionModel(
         prior=fitted.prior,
@@ -235,7 +241,7 @@ def _lifetime_model(
     settings: nested.Settings,
 ) -> tuple[LifetimeModel, tuple[bytes, ...]]:
     rows = np.arange(len(problem.low))
-    boosters = learners.BOOSTERS["lifetime"][: settings.boosters]
+    boosters = learners.LIFETIME_BOOSTERS[: settings.boosters]
     fitted = (
         learners.fit_lifetimes(problem, rows, boosters, settings.seed)
         if form.has_trees

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from perovshell.files import jsonable
+from perovshell.models.titles import ERROR_UNITS, TITLES
 from perovshell.training.drift import Drift
 from perovshell.training.validation.figures import Triple
-from perovshell.training.validation.marks import UNITS, Marks
+from perovshell.training.validation.marks import Marks
 
 SURPRISE: Final = 0.025
 """Probability of scores as large as those of the new papers, below which they are refused."""
@@ -21,7 +22,6 @@ INTERVAL: Final = 1 - 2 * CHANCE
 FEWEST_PAPERS: Final = 10
 """A comparison of fewer papers decides nothing: their bootstrap is too narrow."""
 ROUNDING: Final = 1e-12
-NAMES: Final = {"pl": "PL peak", "plqy": "PLQY", "lifetime": "lifetime", "gain": "stability gain"}
 
 
 @dataclass(frozen=True)
@@ -164,11 +164,11 @@ class Comparison:
 
     def line(self) -> str:
         """Say the comparison on one line."""
-        unit = f" {UNITS[self.target]}" if UNITS[self.target] else ""
-        what = "error" if UNITS[self.target] else "minus log likelihood"
+        unit = f" {ERROR_UNITS[self.target]}" if ERROR_UNITS[self.target] else ""
+        what = "error" if ERROR_UNITS[self.target] else "minus log likelihood"
         value, low, high = self.better_by
         return (
-            f"{NAMES[self.target]} ({self.papers} papers): {what} {self.champion:.3g} -> "
+            f"{TITLES[self.target]} ({self.papers} papers): {what} {self.champion:.3g} -> "
             f"{self.challenger:.3g}{unit}, better by {value:.2g} [{low:.2g}, {high:.2g}], margin "
             f"{self.margin:.2g}; coverage {self.coverage[0]:.3f} -> {self.coverage[1]:.3f}; width "
             f"{self.width[0]:.3g} -> {self.width[1]:.3g}"
@@ -178,14 +178,14 @@ class Comparison:
         """Say what became of the new papers, on one line; empty where there are none."""
         if self.new is None:
             return ""
-        unit = f" {UNITS[self.target]}" if UNITS[self.target] else ""
-        what = "error" if UNITS[self.target] else "minus log likelihood"
+        unit = f" {ERROR_UNITS[self.target]}" if ERROR_UNITS[self.target] else ""
+        what = "error" if ERROR_UNITS[self.target] else "minus log likelihood"
         chance = "" if math.isnan(self.new.surprise) else f"; surprise p = {self.new.surprise:.2g}"
         if chance and not self.new.can_surprise:
             chance += " (too few papers for a verdict)"
         return (
-            f"{NAMES[self.target]} of the new papers ({self.new.papers}) before they were learned: "
-            f"{what} {self.new.champion:.3g}{unit} (challenger, each left out: "
+            f"{TITLES[self.target]} of the new papers ({self.new.papers}) before they were "
+            f"learned: {what} {self.new.champion:.3g}{unit} (challenger, each left out: "
             f"{self.new.challenger:.3g}), covered {self.new.coverage:.2f}{chance}"
         )
 

@@ -26,7 +26,7 @@ def traits(problem: Problem, dataset: Dataset, name: str) -> list[set[str]]:
 
 @pytest.mark.parametrize("target", ["pl", "plqy", "lifetime"])
 def test_random_tests_each_row_once(problems: Problems, dataset: Dataset, target: str) -> None:
-    problem = getattr(problems, target)
+    problem = problems[target]
     splits = rung_splits("random", problem, dataset, 7)
     tested = np.concatenate([test for _, test in splits])
     assert sorted(tested.tolist()) == list(range(len(problem.papers)))
@@ -39,7 +39,7 @@ def test_random_tests_each_row_once(problems: Problems, dataset: Dataset, target
 def test_a_trait_left_out_is_nowhere_in_training(
     problems: Problems, dataset: Dataset, target: str, name: str
 ) -> None:
-    problem = getattr(problems, target)
+    problem = problems[target]
     own = traits(problem, dataset, name)
     splits = rung_splits(name, problem, dataset, 20)
     assert splits
@@ -52,7 +52,7 @@ def test_a_trait_left_out_is_nowhere_in_training(
 
 @pytest.mark.parametrize("target", ["pl", "plqy"])
 def test_time_trains_on_the_past_alone(problems: Problems, dataset: Dataset, target: str) -> None:
-    problem = getattr(problems, target)
+    problem = problems[target]
     year = [dataset.papers[dataset.samples[s].paper_id].year for s in problem.sample_ids]
     splits = rung_splits("time", problem, dataset, 20)
     assert splits

@@ -8,6 +8,7 @@ import pytest
 from perovshell.data.dataset import Dataset
 from perovshell.models.conformal import group_masses
 from perovshell.training.fit.problems import RegressionProblem
+from perovshell.training.fit.regressions import PL
 from perovshell.training.train import problems_of
 from perovshell.training.validation.calibration import (
     calibrated,
@@ -23,7 +24,7 @@ from perovshell.training.validation.nested import OutOfFold
 @pytest.fixture(scope="module")
 def plqy(dataset: Dataset) -> RegressionProblem:
     """Four PLQY rows of four papers: 60, above 80, below 20, 50 percent."""
-    taken = problems_of(dataset).plqy.take(np.arange(4))
+    taken = problems_of(dataset).regressions["plqy"].take(np.arange(4))
     return replace(
         taken,
         target=np.array([60.0, 80.0, 20.0, 50.0]),
@@ -52,8 +53,8 @@ def test_a_lower_bound_counts_a_bound_to_the_least_it_allows(plqy: RegressionPro
 
 
 def test_a_pl_bound_has_no_far_end(plqy: RegressionProblem) -> None:
-    assert calibration_rows("plqy", plqy).tolist() == [0, 1, 2, 3]
-    assert calibration_rows("pl", plqy).tolist() == [0, 3]
+    assert calibration_rows(plqy).tolist() == [0, 1, 2, 3]
+    assert calibration_rows(replace(plqy, kind=PL)).tolist() == [0, 3]
 
 
 def test_each_fold_is_covered_by_the_scores_of_the_others(plqy: RegressionProblem) -> None:
@@ -61,7 +62,7 @@ def test_each_fold_is_covered_by_the_scores_of_the_others(plqy: RegressionProble
     rows = np.arange(4)
     splits = [(np.delete(rows, k), rows[k : k + 1]) for k in rows]
     result = OutOfFold(predicted[None, :], {"difficulty": np.ones(4)}, splits)
-    covered, width = covered_rows("plqy", plqy, result, level=0.5)
+    covered, width = covered_rows(plqy, result, level=0.5)
     # Scores are 10, 50, 15, 1; the half of the others' mass is reached at 15, 10, 10, 15.
     assert width.tolist() == [30.0, 20.0, 15.0, 30.0]
     # 60 in 55-85; above 80 and 40-60 do not meet; below 20 and 0-15 do; 50 in 34-64.
@@ -69,8 +70,8 @@ def test_each_fold_is_covered_by_the_scores_of_the_others(plqy: RegressionProble
 
 
 def test_a_combination_of_many_papers_is_calibrated_by_these_alone(dataset: Dataset) -> None:
-    pl = problems_of(dataset).pl
-    rows, ones = calibration_rows("pl", pl), np.ones(len(pl.target))
+    pl = problems_of(dataset).regressions["pl"]
+    rows, ones = calibration_rows(pl), np.ones(len(pl.target))
     predicted = pl.target - np.where(np.array(pl.combinations) == "CsPbCl3 / none", 0.1, 1.0)
     usual, apart = calibrated(pl, predicted, ones, rows)
     assert list(apart) == ["CsPbCl3 / none"]
@@ -90,7 +91,7 @@ def test_strict_splits_are_calibrated_by_the_headline(plqy: RegressionProblem) -
         {"difficulty": np.ones(4)},
         [(rows[3:], rows[:1])],
     )
-    covered, width = covered_rows("plqy", plqy, strict, level=0.5, usual=usual)
+    covered, width = covered_rows(plqy, strict, level=0.5, usual=usual)
     assert width[0] == 80.0  # the headline was 40 points off for the row that was trained on
     assert covered[0]
     assert np.isnan(width[1:]).all()

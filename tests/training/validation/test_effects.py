@@ -14,7 +14,7 @@ from perovshell.training.validation.nested import OutOfFold
 
 @pytest.fixture(scope="module")
 def plqy(dataset: Dataset) -> RegressionProblem:
-    return problems_of(dataset).plqy
+    return problems_of(dataset).regressions["plqy"]
 
 
 def predicted_with(problem: RegressionProblem, residual: np.ndarray) -> OutOfFold:
@@ -31,35 +31,35 @@ def test_the_share_that_pairs_have_in_common_is_found(plqy: RegressionProblem) -
         effect = dict(zip(set(plqy.papers.tolist()), random.normal(size=200), strict=False))
         shared = np.array([effect[paper] for paper in plqy.papers.tolist()])
         result = predicted_with(plqy, shared + random.normal(size=len(shared)))
-        found.append(Pairs.of("plqy", plqy, result).carry())
+        found.append(Pairs.of(plqy, result).carry())
     assert np.mean(found) == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_paper_effect_is_carried_over_in_full(plqy: RegressionProblem) -> None:
     shared = np.array([len(paper) - 7.0 for paper in plqy.papers.tolist()])
-    pairs = Pairs.of("plqy", plqy, predicted_with(plqy, shared))
+    pairs = Pairs.of(plqy, predicted_with(plqy, shared))
     assert pairs.carry() == pytest.approx(1.0)
     assert pairs.carried_residuals() == pytest.approx(np.zeros(len(pairs.first)))
 
 
 def test_of_the_peak_all_is_carried_over(dataset: Dataset) -> None:
-    pl = problems_of(dataset).pl
+    pl = problems_of(dataset).regressions["pl"]
     residual = np.random.default_rng(1).normal(size=len(pl.target))
-    assert Pairs.of("pl", pl, predicted_with(pl, residual)).carry() == 1.0
+    assert Pairs.of(pl, predicted_with(pl, residual)).carry() == 1.0
 
 
 def test_a_pair_never_calibrates_itself(plqy: RegressionProblem) -> None:
     """One wild pair widens the intervals of the others, not its own."""
     residual = np.ones(len(plqy.target))
-    pairs = Pairs.of("plqy", plqy, predicted_with(plqy, residual))
+    pairs = Pairs.of(plqy, predicted_with(plqy, residual))
     wild = pairs.first[0]
     residual[wild] = 1000.0
-    found = shell_effect("plqy", plqy, predicted_with(plqy, residual))
+    found = shell_effect(plqy, predicted_with(plqy, residual))
     assert found["coverage"][0] == pytest.approx(1.0 - 1.0 / found["in_papers_all"], abs=0.05)
 
 
 def test_errors_are_those_of_coatings(plqy: RegressionProblem) -> None:
-    found = shell_effect("plqy", plqy, predicted_with(plqy, np.zeros(len(plqy.target))))
+    found = shell_effect(plqy, predicted_with(plqy, np.zeros(len(plqy.target))))
     assert (found["coatings"], found["in_papers"]) == (7, 6)
     assert found["errors"]["bare_value_carried_over"] == pytest.approx(0.0)
     changes = [-7.6, 6.0, 4.0, -8.7, 25.6, 48.0]
@@ -68,6 +68,6 @@ def test_errors_are_those_of_coatings(plqy: RegressionProblem) -> None:
 
 def test_no_pairs_carry_nothing(plqy: RegressionProblem) -> None:
     one = replace(plqy.take(np.arange(1)))
-    pairs = Pairs.of("plqy", one, predicted_with(one, np.ones(1)))
+    pairs = Pairs.of(one, predicted_with(one, np.ones(1)))
     assert pairs.carry() == 0.0
     assert pairs.carried_scores().groups == 0

@@ -20,7 +20,7 @@ def predictions(problems: Problems, trees: float, simpler: float) -> dict[str, O
     """Predictions that are off by so much, with and without trees."""
     results = {}
     for name, unit in (("pl", 0.01), ("plqy", 1.0)):
-        target = getattr(problems, name).target
+        target = problems[name].target
         sign = np.where(target > np.median(target), -1.0, 1.0) * unit
         others = {"prior": target + sign * simpler, "prior_difficulty": np.full(len(target), 2.0)}
         others |= {"difficulty": np.ones(len(target))}
@@ -57,7 +57,9 @@ def test_the_simpler_form_takes_the_place_of_the_model(problems: Problems) -> No
     results = predictions(problems, 9.0, 1.0)
     found = in_form(results, choose_forms(problems, results))
     assert found["plqy"].model[0].tolist() == results["plqy"].others["prior"].tolist()
-    assert found["plqy"].others["difficulty"].tolist() == [2.0] * len(problems.plqy.target)
+    assert found["plqy"].others["difficulty"].tolist() == [2.0] * len(
+        problems.regressions["plqy"].target
+    )
     assert found["plqy"].others["trees"].tolist() == results["plqy"].mean.tolist()
     assert found["lifetime"].steps["model"].tolist() == [[1.0]]
 

@@ -39,7 +39,7 @@ def test_rows_have_names_that_other_papers_do_not_change(dataset: Dataset, train
     part = dataset.subset(kept)
     problems = problems_of(part)
     for name in TARGETS:
-        whole, some = getattr(trained.problems, name), getattr(problems, name)
+        whole, some = trained.problems[name], problems[name]
         names = row_names(dataset, whole)
         assert len(set(names.tolist())) == len(names)
         of_kept = [row for row, p in zip(names, whole.papers, strict=True) if p in kept]
@@ -64,8 +64,8 @@ def test_a_model_marks_papers_as_it_answers_them(
 
 
 def test_out_of_the_domain_there_is_no_score(dataset: Dataset, trained: TrainedModel, model: Model):
-    lead_free = trained.problems.pl.subsets["lead_free"]
-    papers = set(trained.problems.pl.papers[lead_free].tolist())
+    lead_free = trained.problems.regressions["pl"].subsets["lead_free"]
+    papers = set(trained.problems.regressions["pl"].papers[lead_free].tolist())
     marks = prospective(dataset, trained.problems, model.predictor, papers)["pl"]
     assert len(marks.rows)
     assert np.isnan(marks.score).all()

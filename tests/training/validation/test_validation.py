@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from perovshell.data.dataset import Dataset
 from perovshell.features.featurizer import Featurizer
 from perovshell.training.fit import problems as made
-from perovshell.training.fit.learners import bounded_error
+from perovshell.training.fit.problems import bounded_error
+from perovshell.training.fit.regressions import PL, PLQY
 from perovshell.training.validation.baselines import weighted_median
 from perovshell.training.validation.effects import Pairs
 from perovshell.training.validation.figures import (
@@ -45,7 +46,7 @@ def test_no_paper_is_split_and_a_new_one_moves_no_other(papers: list[str], folds
 
 @pytest.fixture(scope="module")
 def pl(dataset: Dataset, featurizer: Featurizer) -> made.RegressionProblem:
-    return made.pl_problem(dataset, featurizer)
+    return made.regression_problem(PL, dataset, featurizer)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_a_collection_weighs_as_much_as_one_paper(pl: made.RegressionProblem) ->
 
 
 def test_plqy_keeps_open_compositions(dataset: Dataset, featurizer: Featurizer) -> None:
-    problem = made.plqy_problem(dataset, featurizer)
+    problem = made.regression_problem(PLQY, dataset, featurizer)
     assert "review2021_ref27-CsPbMnX3-SiO2" in problem.sample_ids
     assert problem.target.max() <= 100
 
@@ -209,7 +210,7 @@ def test_weighted_median() -> None:
 
 def test_a_bound_that_is_kept_is_no_error() -> None:
     target = np.array([80.0, 80.0, 80.0, 80.0])
-    found = bounded_error(target, [">", ">", "<", ""], np.array([90.0, 70.0, 70.0, 70.0]))
+    found = bounded_error(target, np.array([">", ">", "<", ""]), np.array([90.0, 70.0, 70.0, 70.0]))
     assert found.tolist() == [0.0, 10.0, 0.0, 10.0]
 
 
@@ -217,7 +218,7 @@ def test_pairs_of_one_paper_measure_the_shells_effect(pl: made.RegressionProblem
     paper_effect = 0.3 * (pl.papers == "energies2021")  # cancels in a difference
     predicted = (pl.target + paper_effect)[None, :]
     result = OutOfFold(predicted, {"difficulty": np.ones(len(pl.target))}, [])
-    scores = Pairs.of("pl", pl, result).step_scores()
+    scores = Pairs.of(pl, result).step_scores()
     assert scores.values == pytest.approx(np.zeros(len(scores.values)), abs=1e-12)
 
 

@@ -16,7 +16,6 @@ from perovshell.data.dataset import Dataset
 from perovshell.models.evidence import Literature
 from perovshell.models.predictor import Predictor
 from perovshell.training.fit.domains import is_inside
-from perovshell.training.fit.learners import bounds_in_unit, to_unit
 from perovshell.training.fit.problems import RegressionProblem, combination_of
 from perovshell.training.validation.calibration import (
     calibration_rows,
@@ -26,11 +25,11 @@ from perovshell.training.validation.calibration import (
 )
 from perovshell.training.validation.figures import WIDENED, Figures, PaperBootstrap
 from perovshell.training.validation.headline import bound_figures, bound_gain, errors
+from perovshell.training.validation.marks import DOMAINS
 from perovshell.training.validation.nested import OutOfFold, Problems
 
 Floats = npt.NDArray[np.float64]
 
-UNITS: Final = {"pl": "nm", "plqy": "points"}
 LEVELS: Final = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 BOUND_LEVELS: Final = (0.7, 0.8, 0.85, 0.9, 0.925)
 FEWEST_REPLICATES: Final = 3
@@ -80,14 +79,13 @@ def left_out(
 ) -> list[dict[str, Any]]:
     """Compare errors of the same rows with and without their kind in the training data."""
     rows = []
-    for target in UNITS:
-        problem: RegressionProblem = getattr(problems, target)
-        usual = errors(target, problem, results[target])
+    for target, problem in problems.regressions.items():
+        usual = errors(problem, results[target])
         for split in ("shell_class", "halide", "element"):
             if target not in runs[split]:
                 continue
             tested = runs[split][target].tested
-            strict = errors(target, problem, runs[split][target])[tested]
+            strict = errors(problem, runs[split][target])[tested]
             bootstrap = PaperBootstrap.of(problem.papers[tested])
             rows.append(
                 {
@@ -108,12 +106,11 @@ def by_year(
 ) -> list[dict[str, Any]]:
     """Return the error of each year's papers, trained on the years before."""
     rows = []
-    for target in UNITS:
-        problem: RegressionProblem = getattr(problems, target)
+    for target, problem in problems.regressions.items():
         samples = [dataset.samples[sample_id] for sample_id in problem.sample_ids]
         years = [dataset.papers[sample.paper_id].year for sample in samples]
         unknown = sum(year is None for year in years)
-        error = errors(target, problem, runs[target])
+        error = errors(problem, runs[target])
         for train, tested in runs[target].splits:
             rows.append(
                 {
@@ -135,19 +132,17 @@ def by_year(
 def intervals(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[str, Any]]:
     """Return coverage by level and the width against that of the dummy."""
     rows = []
-    for target in UNITS:
-        problem, result = getattr(problems, target), results[target]
-        _, width = covered_rows(target, problem, result)
-        _, constant = covered_rows(target, problem, result, normalised=False)
-        _, dummy = covered_rows(target, problem, result.saying("dummy"), normalised=False)
-        groups = problem.weight_groups[calibration_rows(target, problem)]
+    for target, problem in problems.regressions.items():
+        result = results[target]
+        _, width = covered_rows(problem, result)
+        _, constant = covered_rows(problem, result, normalised=False)
+        _, dummy = covered_rows(problem, result.saying("dummy"), normalised=False)
+        groups = problem.weight_groups[calibration_rows(problem)]
         rows.append(
             {
                 "target": target,
                 "K": len(set(groups.tolist())),
-                "coverage": {
-                    f"{level:g}": coverage_at(target, problem, result, level) for level in LEVELS
-                },
+                "coverage": {f"{level:g}": coverage_at(problem, result, level) for level in LEVELS},
                 "width": float(width.mean()),
                 "width_not_normalised": float(constant.mean()),
                 "width_of_dummy": float(dummy.mean()),
@@ -159,8 +154,8 @@ def intervals(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[st
 def bounds_by_level(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[str, Any]]:
     """Return how often lower bounds of lifetime and gain hold, by level, beside the null's."""
     rows = []
-    for target in ("lifetime", "gain"):
-        problem, result = getattr(problems, target), results[target]
+    for target, problem in problems.stability.items():
+        result = results[target]
         bootstrap = PaperBootstrap.of(problem.papers, problem.share)
         low, high = problem.low / WIDENED, problem.high * WIDENED
         for level in BOUND_LEVELS:
@@ -188,13 +183,11 @@ def noise_floor(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[
     a model that sees only these; the model's own error stands beside it, on the same papers.
     """
     rows = []
-    for target in UNITS:
-        problem: RegressionProblem = getattr(problems, target)
-        values, error = to_unit(target, problem.target), errors(target, problem, results[target])
-        exact = [bound not in {">", "<"} for bound in bounds_in_unit(target, problem.bounds)]
+    for target, problem in problems.regressions.items():
+        values, error = problem.values, errors(problem, results[target])
         found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         for row, paper in enumerate(problem.papers.tolist()):
-            if problem.cores[row] and exact[row]:
+            if problem.cores[row] and problem.is_exact[row]:
                 found[f"{problem.cores[row]} / {problem.shells[row]}"][paper].append(row)
         for combination, papers in sorted(found.items(), key=lambda pair: -len(pair[1])):
             if len(papers) < FEWEST_REPLICATES:
@@ -222,11 +215,10 @@ def by_distance(
 ) -> list[dict[str, Any]]:
     """Return error and coverage by the distance from the nearest sample of another paper."""
     rows = []
-    for target in UNITS:
-        problem: RegressionProblem = getattr(problems, target)
+    for target, problem in problems.regressions.items():
         distance = nearest_other_paper(problem, literature, dataset)
-        error = errors(target, problem, results[target])
-        covered, _ = covered_rows(target, problem, results[target])
+        error = errors(problem, results[target])
+        covered, _ = covered_rows(problem, results[target])
         ends = (-np.inf, *DISTANCES, np.inf)
         for low, high in pairwise(ends):
             place = np.flatnonzero((distance > low) & (distance <= high))
@@ -266,8 +258,8 @@ def by_domain(
 ) -> list[dict[str, Any]]:
     """Return error and coverage inside and outside the domain that the other papers make."""
     rows = []
-    for target, domain in (("pl", "PL"), ("plqy", "PLQY")):
-        problem: RegressionProblem = getattr(problems, target)
+    for target, domain in DOMAINS.items():
+        problem = problems.regressions[target]
         samples = [dataset.samples[sample_id] for sample_id in problem.sample_ids]
         known = np.flatnonzero([s.core is not None and not s.core.is_metal for s in samples])
         reach = predictor.domains[domain].reach
@@ -278,8 +270,8 @@ def by_domain(
             ],
             dtype=bool,
         )
-        error = errors(target, problem, results[target])
-        covered, width = covered_rows(target, problem, results[target])
+        error = errors(problem, results[target])
+        covered, width = covered_rows(problem, results[target])
         for verdict, mask in (("inside", inside), ("outside", ~inside)):
             place = known[mask]
             bootstrap = PaperBootstrap.of(problem.papers[place])

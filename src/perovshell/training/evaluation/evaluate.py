@@ -31,7 +31,6 @@ from perovshell.training.validation.forms import Form, choose_forms, in_form, sa
 from perovshell.training.validation.headline import errors, headline, report, skill
 from perovshell.training.validation.leaks import check_split
 from perovshell.training.validation.nested import (
-    FITTED,
     OutOfFold,
     Problems,
     Settings,
@@ -44,7 +43,6 @@ from perovshell.training.validation.nested import (
 Floats = npt.NDArray[np.float64]
 Step = Callable[[int], None]
 
-TARGETS: Final = (*FITTED, "gain")
 EXPONENTS: Final = (1.0, 0.7, 0.5)
 EXPONENT_FIGURES: Final = (
     *(f"lifetime.paper.all.concordance{end}" for end in ("", "_within", "_coated")),
@@ -149,7 +147,7 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
         "lower_bounds": diagnostics.bounds_by_level(problems, results),
         "noise_floor": diagnostics.noise_floor(problems, results),
         "shell_effect": [
-            shell_effect(name, getattr(problems, name), results[name]) for name in diagnostics.UNITS
+            shell_effect(problem, results[name]) for name, problem in problems.regressions.items()
         ],
         "by_distance": diagnostics.by_distance(problems, results, literature, dataset),
         "by_domain": diagnostics.by_domain(problems, results, predictor, dataset),
@@ -190,10 +188,10 @@ def rung_figures(
 ) -> Figures:
     """Return the figures of one rung; a target that no split tests has the figure n = 0."""
     figures: Figures = {}
-    for target in TARGETS:
+    for target in problems:
         if target in runs:
             usual = results[target]
-            figures |= report(target, getattr(problems, target), runs[target], name, usual)
+            figures |= report(target, problems[target], runs[target], name, usual)
         else:
             figures[f"{target}.{name}.all.n"] = 0.0
     return figures
@@ -212,22 +210,20 @@ class _Tester:
     def _run(
         self, problems: Problems, splits: Mapping[str, list[Split]], *, baselines: bool = True
     ) -> dict[str, OutOfFold]:
-        work = [(target, problems, own) for target, own in splits.items() if own]
-        runs = run_splits(work, self.settings, baselines=baselines)
+        plans = {target: own for target, own in splits.items() if own}
+        runs = run_splits(problems, plans, self.settings, baselines=baselines)
         self.advance(1)
         return in_form(runs, self.forms)
 
     def rung(self, name: str) -> dict[str, OutOfFold]:
         """Run one rung of the ladder; a target without a split is left out."""
         splits = {
-            target: rung_splits(
-                name, getattr(self.problems, target), self.dataset, self.settings.folds
-            )
-            for target in TARGETS
+            target: rung_splits(name, self.problems[target], self.dataset, self.settings.folds)
+            for target in self.problems
         }
         if name != "random":
             for target, own in splits.items():
-                check_split(target, getattr(self.problems, target).papers, own)
+                check_split(target, self.problems[target].papers, own)
         return self._run(self.problems, splits)
 
     def fold_deals(self, results: Mapping[str, OutOfFold]) -> list[dict[str, Any]]:
@@ -236,10 +232,8 @@ class _Tester:
         found = [headline(self.problems, first)]
         for deal in range(1, DEALS + 1):
             splits = {
-                target: paper_splits(
-                    getattr(self.problems, target), self.settings.folds, f"deal {deal}:"
-                )
-                for target in TARGETS
+                target: paper_splits(self.problems[target], self.settings.folds, f"deal {deal}:")
+                for target in self.problems
             }
             found.append(headline(self.problems, self._run(self.problems, splits)))
         rows = []
@@ -255,11 +249,14 @@ class _Tester:
         rows = []
         for share in SHARES:
             for repeat in range(CURVE_REPEATS):
-                splits = {name: self._thinned(name, share, repeat) for name in diagnostics.UNITS}
+                splits = {
+                    name: self._thinned(problem, share, repeat)
+                    for name, problem in self.problems.regressions.items()
+                }
                 for name, result in self._run(self.problems, splits, baselines=False).items():
-                    problem: RegressionProblem = getattr(self.problems, name)
-                    subset = problem.subsets["lead_no_cspbcl3" if name == "pl" else "all"]
-                    error, papers = errors(name, problem, result)[subset], problem.papers[subset]
+                    problem = self.problems.regressions[name]
+                    subset = problem.subsets[problem.kind.curve_subset]
+                    error, papers = errors(problem, result)[subset], problem.papers[subset]
                     groups = [len(set(problem.weight_groups[train])) for train, _ in splits[name]]
                     rows.append(
                         {
@@ -272,9 +269,8 @@ class _Tester:
                     )
         return rows
 
-    def _thinned(self, name: str, share: float, repeat: int) -> list[Split]:
+    def _thinned(self, problem: RegressionProblem, share: float, repeat: int) -> list[Split]:
         """Keep a fixed share of the training papers of each fold; a collection goes as one."""
-        problem: RegressionProblem = getattr(self.problems, name)
         groups = problem.weight_groups.tolist()
         draw = folds_of(groups, 1000, salt=f"curve {repeat}:")
         splits = paper_splits(problem, self.settings.folds)
@@ -290,7 +286,7 @@ class _Tester:
                 gain=made.gain_problem(self.dataset, exponent),
             )
             splits = {
-                name: paper_splits(getattr(moved, name), self.settings.folds)
+                name: paper_splits(moved[name], self.settings.folds)
                 for name in ("lifetime", "gain")
             }
             runs = self._run(moved, splits)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from perovshell.files import write_file, write_json
 from perovshell.pages import card_page, environment
 from perovshell.training.evaluation.evaluate import Evaluation
-from perovshell.training.validation.plots import evaluation_plots
+from perovshell.training.evaluation.plots import evaluation_plots
 
 _TABLES: Final = {
     "random_split": (

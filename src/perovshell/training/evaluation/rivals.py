@@ -123,7 +123,7 @@ def _out_of_fold(
 def _boosted(
     problem: LifetimeProblem, settings: Settings, distribution: str, scale: float = 1.0
 ) -> Callable[[Rows, Rows], Predicted]:
-    boosters = learners.BOOSTERS["lifetime"][: settings.boosters]
+    boosters = learners.LIFETIME_BOOSTERS[: settings.boosters]
 
     def model(train: Rows, test: Rows) -> Predicted:
         fit = learners.fit_lifetimes(problem, train, boosters, settings.seed, (distribution, scale))

@@ -7,14 +7,12 @@ with every deal of the papers), so nothing is chosen: the mean hedges.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.targets import EV_NM
 from perovshell.models.boosting import (
     BoostConfig,
     FittedForest,
@@ -24,7 +22,7 @@ from perovshell.models.boosting import (
 )
 from perovshell.models.censored import PooledEffects
 from perovshell.models.difficulty import Difficulty
-from perovshell.models.prior import PL_PRIOR, PLQY_PRIOR, LinearPrior
+from perovshell.models.prior import LinearPrior
 from perovshell.models.stability import (
     GAIN_PRIOR_SD,
     LIFETIME_PRIOR_SD,
@@ -39,47 +37,16 @@ from perovshell.training.fit.problems import (
     group_weights,
     papers_by,
 )
+from perovshell.training.fit.regressions import PHYSICAL
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
-PRIORS: Final = {"pl": PL_PRIOR, "plqy": PLQY_PRIOR}
-_LOSS_SCALE: Final = {"pl": 0.02, "plqy": 20.0}
-"""Residual (eV, percent) from which the loss is linear: about what papers on one combination
-differ by."""
-
-_SHELL = (
-    "shell class",
-    "core-shell contrast",
-    "structure",
-    "encapsulation",
-    "medium",
-    "treatment",
+LIFETIME_BOOSTERS: Final = (
+    BoostConfig(("stressor", *PHYSICAL), rounds=80, depth=2),
+    BoostConfig(("stressor", *PHYSICAL), rounds=30, depth=2),
 )
-_PHYSICAL = (
-    "core composition",
-    "core crystal",
-    "core gap",
-    "core size",
-    "morphology",
-    *_SHELL,
-)
-BOOSTERS: Final = {
-    "pl": (
-        BoostConfig(_PHYSICAL, rounds=100, depth=4),
-        BoostConfig(_PHYSICAL, rounds=50, depth=2),
-        BoostConfig(_PHYSICAL, rounds=150, depth=6),
-    ),
-    "plqy": (
-        BoostConfig(_PHYSICAL, rounds=80, depth=4, learning_rate=0.03),
-        BoostConfig(_PHYSICAL, rounds=40, depth=2, learning_rate=0.03),
-    ),
-    "lifetime": (
-        BoostConfig(("stressor", *_PHYSICAL), rounds=80, depth=2),
-        BoostConfig(("stressor", *_PHYSICAL), rounds=30, depth=2),
-    ),
-}
-"""The boosters, from cautious to bold, whose mean is the model of a target."""
+"""The boosters, from cautious to bold, whose mean is added to the lifetime's null model."""
 SEED_STEP: Final = 1000
 """Distance between the seeds of the boosters of a mean."""
 
@@ -107,10 +74,10 @@ class FittedRegression:
         return self.difficulty.of(self.prior, problem.matrix[rows], self.predict(problem, rows))
 
 
-def fit_prior(name: str, problem: RegressionProblem, rows: Rows) -> LinearPrior:
-    """Fit the prior of `pl` or `plqy` on rows of a problem; a group counts as one observation."""
+def fit_prior(problem: RegressionProblem, rows: Rows) -> LinearPrior:
+    """Fit the prior of a target on rows of its problem; a group counts as one observation."""
     return LinearPrior.fit(
-        PRIORS[name],
+        problem.kind.prior,
         problem.matrix[rows],
         problem.names,
         problem.target[rows],
@@ -120,24 +87,20 @@ def fit_prior(name: str, problem: RegressionProblem, rows: Rows) -> LinearPrior:
 
 
 def fit_regression(
-    name: str,
-    problem: RegressionProblem,
-    rows: Rows,
-    boosters: tuple[BoostConfig, ...],
-    seed: int,
+    problem: RegressionProblem, rows: Rows, boosters: tuple[BoostConfig, ...], seed: int
 ) -> FittedRegression:
-    """Fit the model of `pl` or `plqy` on rows of a problem."""
+    """Fit the model of a target on rows of its problem."""
     matrix, target = problem.matrix[rows], problem.target[rows]
-    prior = fit_prior(name, problem, rows)
+    prior = fit_prior(problem, rows)
     bounds = [problem.bounds[row] for row in rows]
     data = (matrix, target, bounds, problem.weights(rows), prior.predict(matrix))
     trees = [
-        fit_bounded(*data, _LOSS_SCALE[name], config)
+        fit_bounded(*data, problem.kind.loss_scale, config)
         for config in _with_columns_and_seeds(boosters, problem, seed)
     ]
     by_group = group_weights(problem.weight_groups[rows])
     difficulty = Difficulty.fit(
-        prior, matrix, problem.names, target, by_group, is_share=name == "plqy"
+        prior, matrix, problem.names, target, by_group, is_share=problem.kind.scale == "percent"
     )
     return FittedRegression(prior, difficulty, mean_forest(trees))
 
@@ -149,25 +112,6 @@ def _with_columns_and_seeds(
         (booster, booster.columns(problem.column_groups), seed + SEED_STEP * place)
         for place, booster in enumerate(boosters)
     ]
-
-
-def to_unit(name: str, values: Floats) -> Floats:
-    """Convert predictions to the reported unit: PL energies (eV) to nm, PLQY to 0-100 %."""
-    return EV_NM / np.maximum(values, 0.5) if name == "pl" else np.clip(values, 0.0, 100.0)
-
-
-def bounds_in_unit(name: str, bounds: Sequence[str]) -> list[str]:
-    """Return the bounds in the reported unit: those of energies turn round."""
-    turned = {">": "<", "<": ">"} if name == "pl" else {}
-    return [turned.get(bound, bound) for bound in bounds]
-
-
-def bounded_error(target: Floats, bounds: Sequence[str], predicted: Floats) -> Floats:
-    """Return absolute errors; a bound costs nothing where the prediction keeps it."""
-    error = np.abs(predicted - target)
-    above = np.array([bound == ">" for bound in bounds]) & (predicted > target)
-    below = np.array([bound == "<" for bound in bounds]) & (predicted < target)
-    return np.where(above | below, 0.0, error)
 
 
 @dataclass(frozen=True)

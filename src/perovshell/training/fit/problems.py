@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
-from perovshell.data.targets import Interval, Reading, energy_ev
+from perovshell.data.targets import Interval, Reading
 from perovshell.data.vocabulary import CONDITIONS
 from perovshell.features.featurizer import Combination, Featurizer
 from perovshell.models.evidence import combination_name
@@ -25,24 +25,25 @@ from perovshell.models.stability import (
     test_columns,
     with_test_columns,
 )
+from perovshell.training.fit.regressions import Regression
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 SUBSETS = ("all", "lead_no_cspbcl3", "coated", "lead_free")
-_FLIPPED = {">": "<", "<": ">", "~": "~", "": ""}
 
 
 @dataclass(frozen=True)
 class RegressionProblem:
-    """Rows of PL (eV) or PLQY (percent).
+    """Rows of a target that is one number a sample.
 
     Attributes:
+        kind: The target.
         items: What descriptors see of each row.
         matrix: Descriptor rows, shape (n, p).
         names: Column names.
         column_groups: Descriptor group of each column.
-        target: Target, shape (n,).
-        bounds: Bound of each target.
+        target: Values as they are modelled (PL in eV, PLQY in percent), shape (n,).
+        bounds: Bound of each.
         papers: Paper of each row: the group of every split.
         weight_groups: Group that shares one unit of weight.
         sample_ids: Sample of each row.
@@ -51,6 +52,7 @@ class RegressionProblem:
         subsets: Rows of each of `SUBSETS`.
     """
 
+    kind: Regression
     items: tuple[Combination, ...]
     matrix: Floats
     names: tuple[str, ...]
@@ -68,6 +70,24 @@ class RegressionProblem:
     def combinations(self) -> tuple[str, ...]:
         """Name of core and shell of each row, empty where the core is open."""
         return tuple(combination_name(item) for item in self.items)
+
+    @cached_property
+    def is_exact(self) -> Mask:
+        """Which rows have a value and not a bound of it, shape (n,)."""
+        return ~np.isin(self.bounds, [">", "<"])
+
+    @property
+    def values(self) -> Floats:
+        """The values as they are reported, shape (n,)."""
+        return self.kind.to_unit(self.target)
+
+    def errors(self, predicted: Floats, rows: npt.NDArray[np.intp] | slice = slice(None)) -> Floats:
+        """Return absolute errors of predictions of rows, in the unit of the target's errors.
+
+        A bound costs nothing where the prediction keeps it.
+        """
+        bounds = np.array(self.kind.turned(self.bounds), dtype=np.str_)[rows]
+        return bounded_error(self.values[rows], bounds, self.kind.to_unit(predicted))
 
     def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
         """Return row weights: one unit a group, scaled to a mean of 1."""
@@ -156,7 +176,7 @@ class GainProblem:
         return _take(self, rows)
 
 
-_ROW_FREE = ("names", "column_groups")
+_ROW_FREE = ("kind", "names", "column_groups")
 _AnyProblem = TypeVar("_AnyProblem", RegressionProblem, LifetimeProblem, GainProblem)
 
 
@@ -173,6 +193,12 @@ def _take(problem: _AnyProblem, rows: npt.NDArray[np.intp]) -> _AnyProblem:
         else:
             changed[entry.name] = value[rows]
     return replace(problem, **changed)
+
+
+def bounded_error(target: Floats, bounds: npt.NDArray[np.str_], predicted: Floats) -> Floats:
+    """Return absolute errors; a bound costs nothing where the prediction keeps it."""
+    kept = ((bounds == ">") & (predicted > target)) | ((bounds == "<") & (predicted < target))
+    return np.where(kept, 0.0, np.abs(predicted - target))
 
 
 def unit_weights(groups: npt.NDArray[np.str_], share: Floats | None = None) -> Floats:
@@ -204,36 +230,22 @@ def combination_of(sample: Sample) -> Combination:
     )
 
 
-def pl_problem(dataset: Dataset, featurizer: Featurizer) -> RegressionProblem:
-    """Collect PL peaks of band-edge samples, as energies; bounds turn round with the energy."""
-    samples = [s for s in dataset.samples.values() if s.trains_pl]
-    target = np.array([energy_ev(s.pl_peak_nm) for s in samples])
-    bounds = tuple(_FLIPPED[s.pl_bound] for s in samples)
-    return _regression(dataset, featurizer, samples, target, bounds)
-
-
-def plqy_problem(dataset: Dataset, featurizer: Featurizer) -> RegressionProblem:
-    """Collect PLQY values of band-edge samples; open compositions train what they can."""
-    samples = [s for s in dataset.samples.values() if s.trains_plqy]
-    target = np.array([s.plqy_percent for s in samples])
-    return _regression(dataset, featurizer, samples, target, tuple(s.plqy_bound for s in samples))
-
-
-def _regression(
-    dataset: Dataset,
-    featurizer: Featurizer,
-    samples: Sequence[Sample],
-    target: Floats,
-    bounds: tuple[str, ...],
+def regression_problem(
+    kind: Regression, dataset: Dataset, featurizer: Featurizer
 ) -> RegressionProblem:
+    """Collect the samples that train a target; open compositions train what they can."""
+    read = [(sample, kind.read(sample)) for sample in dataset.samples.values()]
+    known = [(sample, value) for sample, value in read if value is not None]
+    samples = [sample for sample, _ in known]
     items = tuple(combination_of(sample) for sample in samples)
     return RegressionProblem(
+        kind=kind,
         items=items,
         matrix=featurizer.matrix(items),
         names=featurizer.names,
         column_groups=tuple(d.group for d in featurizer.descriptors),
-        target=target,
-        bounds=bounds,
+        target=kind.modelled(np.array([value for _, (value, _) in known])),
+        bounds=tuple(kind.turned([bound for _, (_, bound) in known])),
         papers=np.array([s.paper_id for s in samples]),
         weight_groups=np.array([dataset.group_of(s.paper_id) for s in samples]),
         sample_ids=tuple(s.sample_id for s in samples),
@@ -263,7 +275,7 @@ def same_core_pairs(problem: RegressionProblem) -> list[tuple[int, int]]:
     """
     by_core: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row, paper in enumerate(problem.papers.tolist()):
-        if problem.cores[row] and problem.bounds[row] not in {">", "<"}:
+        if problem.cores[row] and problem.is_exact[row]:
             by_core[paper, problem.cores[row]].append(row)
     coated = problem.subsets["coated"]
     pairs = [

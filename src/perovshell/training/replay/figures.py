@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Final
 
@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.files import jsonable
+from perovshell.models.titles import ERROR_UNITS, TITLES
 from perovshell.training.validation.figures import PaperBootstrap, Triple
-from perovshell.training.validation.marks import UNITS, Marks
-from perovshell.training.verdict import FEWEST_PAPERS, NAMES, Verdict
+from perovshell.training.validation.marks import Marks
+from perovshell.training.verdict import FEWEST_PAPERS, Verdict
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,13 +26,13 @@ POLICIES: Final = {
 }
 """The models that live side by side."""
 TARGETS: Final = {
-    "pl": NAMES["pl"],
+    "pl": TITLES["pl"],
     "pl_lead": "PL peak, lead halides outside the collection",
-    "plqy": NAMES["plqy"],
-    "lifetime": NAMES["lifetime"],
-    "gain": NAMES["gain"],
+    "plqy": TITLES["plqy"],
+    "lifetime": TITLES["lifetime"],
+    "gain": TITLES["gain"],
 }
-_UNIT: Final = {**UNITS, "pl_lead": UNITS["pl"]}
+_UNIT: Final = {**ERROR_UNITS, "pl_lead": ERROR_UNITS["pl"]}
 _NOTHING: Final = (math.nan, math.nan, math.nan)
 
 

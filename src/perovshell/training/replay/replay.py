@@ -26,7 +26,7 @@ from perovshell.training.gate import judge
 from perovshell.training.replay.figures import POLICIES, Replay, Year
 from perovshell.training.train import recorded_settings, train
 from perovshell.training.validation.marks import Marks, Validated, prospective
-from perovshell.training.validation.nested import FITTED, Problems, Settings
+from perovshell.training.validation.nested import Problems, Settings
 from perovshell.training.verdict import Changes
 
 SETTINGS: Final = Settings(folds=20, repeats=1)
@@ -102,7 +102,7 @@ def steps(dataset: Dataset, settings: Settings = SETTINGS, *, fewest: int = FEWE
     Raises:
         InputError: No year has enough papers before.
     """
-    return (len(years_of(dataset, fewest)) + 1) * settings.folds * len(FITTED)
+    return (len(years_of(dataset, fewest)) + 1) * settings.steps
 
 
 def years_of(dataset: Dataset, fewest: int = FEWEST_KNOWN) -> list[int]:
@@ -185,8 +185,9 @@ def with_lead(marks: Mapping[str, Marks], problems: Problems) -> dict[str, Marks
 
     A paper of another kind of core can be wrong by hundreds of nm and rule a mean of all.
     """
-    is_lead = problems.pl.subsets["lead_no_cspbcl3"].tolist()
-    lead = {name for name, own in zip(problems.pl.sample_ids, is_lead, strict=True) if own}
+    peaks = problems.regressions["pl"]
+    is_lead = peaks.subsets["lead_no_cspbcl3"].tolist()
+    lead = {name for name, own in zip(peaks.sample_ids, is_lead, strict=True) if own}
     places = np.flatnonzero([row in lead for row in marks["pl"].rows.tolist()])
     return {**marks, "pl_lead": marks["pl"].take(places)}
 
@@ -211,10 +212,8 @@ def check_unseen(model: Learned, dataset: Dataset, year: int, name: str) -> None
 def _papers_of(model: Learned) -> Iterable[str]:
     yield from model.validated.digests
     yield from (row["paper_id"] for row in model.predictor.literature.samples)
-    for target in (model.problems.pl, model.problems.plqy):
-        yield from target.papers.tolist()
-    yield from model.problems.lifetime.papers.tolist()
-    yield from model.problems.gain.papers.tolist()
+    for target in model.problems:
+        yield from model.problems[target].papers.tolist()
 
 
 def _learn(

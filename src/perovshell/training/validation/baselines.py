@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,10 +12,6 @@ from perovshell.training.fit.problems import RegressionProblem
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
-BASELINES = {
-    "pl": ("dummy", "neighbour", "forest", "vegard"),
-    "plqy": ("dummy", "neighbour", "forest"),
-}
 _FOREST_TREES = 200
 _NEIGHBOUR_GROUPS = ("core composition", "shell class", "structure")
 
@@ -25,18 +23,16 @@ def weighted_median(values: Floats, weights: Floats) -> float:
     return float(values[order][reached.argmax()])
 
 
-def predict_baselines(
-    name: str, problem: RegressionProblem, train: Rows, test: Rows
-) -> dict[str, Floats]:
-    """Return the predictions of each baseline of a target for test rows."""
+def predict_baselines(problem: RegressionProblem, train: Rows, test: Rows) -> dict[str, Floats]:
+    """Return the predictions of each baseline of the target for test rows."""
     median = weighted_median(problem.target[train], problem.weights(train))
-    found = {
-        "dummy": np.full(len(test), median),
-        "neighbour": _neighbour(problem, train, test),
-        "forest": _forest(problem, train, test),
-        "vegard": _vegard(problem, test, median),
+    found: dict[str, Callable[[], Floats]] = {
+        "dummy": lambda: np.full(len(test), median),
+        "neighbour": lambda: _neighbour(problem, train, test),
+        "forest": lambda: _forest(problem, train, test),
+        "vegard": lambda: _vegard(problem, test, median),
     }
-    return {baseline: found[baseline] for baseline in BASELINES[name]}
+    return {baseline: found[baseline]() for baseline in problem.kind.baselines}
 
 
 def _neighbour(problem: RegressionProblem, train: Rows, test: Rows) -> Floats:

@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.targets import EV_NM
 from perovshell.models.conformal import Scores, censored_scores
 from perovshell.training.fit.problems import (
     GainProblem,
@@ -85,20 +84,18 @@ def signed_scores(
     return Scores.of(residual, problem.weight_groups[rows].tolist())
 
 
-def calibration_rows(name: str, problem: RegressionProblem) -> Rows:
-    """Return the rows that calibrate intervals: a PL bound has no far end, so it is left out."""
-    known = [bound not in {">", "<"} or name == "plqy" for bound in problem.bounds]
-    return np.flatnonzero(known)
+def calibration_rows(problem: RegressionProblem) -> Rows:
+    """Return the rows that calibrate intervals: a bound of no percentage has no far end."""
+    return np.flatnonzero(problem.is_exact | (problem.kind.scale == "percent"))
 
 
-def coverage_at(name: str, problem: RegressionProblem, result: OutOfFold, level: float) -> float:
+def coverage_at(problem: RegressionProblem, result: OutOfFold, level: float) -> float:
     """Return the coverage counted by paper of intervals at a level."""
-    covered, _ = covered_rows(name, problem, result, level)
+    covered, _ = covered_rows(problem, result, level)
     return PaperBootstrap.of(problem.papers).mean_by_paper(covered.astype(float))[0]
 
 
 def covered_rows(
-    name: str,
     problem: RegressionProblem,
     result: OutOfFold,
     level: float = LEVEL,
@@ -113,7 +110,6 @@ def covered_rows(
     and have the width NaN.
 
     Args:
-        name: `pl` or `plqy`.
         problem: The problem.
         result: Out-of-fold predictions that are covered.
         level: Coverage asked for.
@@ -126,7 +122,7 @@ def covered_rows(
         one.others["difficulty"] if normalised else np.ones(len(problem.target))
         for one in (known, result)
     )
-    usable = calibration_rows(name, problem)
+    usable = calibration_rows(problem)
     predicted, bound = result.model[0], np.array(problem.bounds, dtype=np.str_)
     covered, width = np.zeros(len(predicted), dtype=bool), np.full(len(predicted), np.nan)
     for train, test in result.splits:
@@ -136,7 +132,7 @@ def covered_rows(
         within = np.array([one.quantile(level) for one in scores]) * scale[test]
         low, high = predicted[test] - within, predicted[test] + within
         covered[test] = is_covered(problem.target[test], bound[test], low, high)
-        width[test] = interval_width(name, low, high)
+        width[test] = problem.kind.width(low, high)
     return covered, width
 
 
@@ -146,13 +142,6 @@ def is_covered(target: Floats, side: npt.NDArray[np.str_], low: Floats, high: Fl
     A bound (`side`) is covered where some value that it allows lies in the interval.
     """
     return np.asarray(((target >= low) | (side == ">")) & ((target <= high) | (side == "<")))
-
-
-def interval_width(name: str, low: Floats, high: Floats) -> Floats:
-    """Return the widths of intervals in nm or points, shape (n,)."""
-    if name == "pl":
-        return np.where(low > 0, EV_NM / np.maximum(low, 1e-9) - EV_NM / high, np.inf)
-    return np.clip(high, 0, 100) - np.clip(low, 0, 100)
 
 
 def interval_scores(

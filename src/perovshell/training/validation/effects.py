@@ -7,13 +7,12 @@ something named: it says how far two preparations lie apart when one laboratory 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from perovshell.models.conformal import Scores
-from perovshell.training.fit.learners import to_unit
 from perovshell.training.fit.problems import RegressionProblem, same_core_pairs, unit_weights
 from perovshell.training.validation.calibration import calibrated, calibration_rows
 from perovshell.training.validation.figures import LEVEL, PaperBootstrap
@@ -21,9 +20,6 @@ from perovshell.training.validation.nested import OutOfFold
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
-FULL_CARRY: Final = {"pl": True, "plqy": False}
-"""A coating leaves core and size as they are: what was missed of the bare peak stays in full. Of
-the PLQY, the pairs say which share stays."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,6 @@ class Pairs:
     """Pairs of rows of one core in one paper with their out-of-fold residuals.
 
     Attributes:
-        name: `pl` or `plqy`.
         problem: The problem.
         first: First row of each pair, the coated one where one is coated, shape (m,).
         second: Second row, shape (m,).
@@ -40,7 +35,6 @@ class Pairs:
         difficulty: Difficulty of each row of the problem.
     """
 
-    name: str
     problem: RegressionProblem
     first: Rows
     second: Rows
@@ -49,13 +43,13 @@ class Pairs:
     difficulty: Floats
 
     @classmethod
-    def of(cls, name: str, problem: RegressionProblem, result: OutOfFold) -> Pairs:
+    def of(cls, problem: RegressionProblem, result: OutOfFold) -> Pairs:
         """Collect the pairs of a problem."""
         found = np.array(same_core_pairs(problem), dtype=np.intp).reshape(-1, 2)
         first, second = found.T
         residual = problem.target - result.model[0]
         difficulty = result.others["difficulty"]
-        return cls(name, problem, first, second, problem.papers[first], residual, difficulty)
+        return cls(problem, first, second, problem.papers[first], residual, difficulty)
 
     @property
     def is_coating(self) -> npt.NDArray[np.bool_]:
@@ -71,7 +65,7 @@ class Pairs:
         Args:
             without: Paper that is left out.
         """
-        if FULL_CARRY[self.name]:
+        if self.problem.kind.carries_all:
             return 1.0
         kept = self.papers != without
         if not kept.any():
@@ -102,13 +96,13 @@ class Pairs:
         return Scores.of(np.abs(error), self.papers.tolist())
 
 
-def shell_effect(name: str, problem: RegressionProblem, result: OutOfFold) -> dict[str, Any]:
+def shell_effect(problem: RegressionProblem, result: OutOfFold) -> dict[str, Any]:
     """Return how well a coated sample is known from the bare one of its core and paper.
 
     Mean errors (nm, points) are those of pairs of a coated and a bare sample. Coverage is that of
     all pairs: the 90 % interval of the first sample where the second one was measured.
     """
-    pairs = Pairs.of(name, problem, result)
+    pairs = Pairs.of(problem, result)
     named, papers = pairs.is_coating, pairs.papers
     seen, bare = problem.target[pairs.first], problem.target[pairs.second]
     predicted = seen - pairs.residual[pairs.first]
@@ -119,13 +113,14 @@ def shell_effect(name: str, problem: RegressionProblem, result: OutOfFold) -> di
         "bare_value_unknown": predicted,
         "bare_value_carried_over": seen - pairs.carried_residuals(),
     }
+    to_unit = problem.kind.to_unit
     errors = {
-        way: float(np.abs(to_unit(name, seen) - to_unit(name, said))[named].mean())
+        way: float(np.abs(to_unit(seen) - to_unit(said))[named].mean())
         for way, said in ways.items()
     }
     covered = PaperBootstrap.of(papers).mean_by_paper(_covered(pairs, result).astype(float))
     return {
-        "target": name,
+        "target": problem.kind.name,
         "coatings": int(named.sum()),
         "in_papers": len(set(papers[named].tolist())),
         "all_pairs": len(papers),
@@ -153,7 +148,7 @@ def _mean_change_of_others(pairs: Pairs) -> Floats:
 
 def _covered(pairs: Pairs, result: OutOfFold) -> npt.NDArray[np.bool_]:
     """Return which pairs lie in the interval that the other papers make."""
-    usable = calibration_rows(pairs.name, pairs.problem)
+    usable = calibration_rows(pairs.problem)
     sizes = np.abs(pairs.carried_residuals()) / pairs.difficulty[pairs.first]
     covered = np.zeros(len(sizes), dtype=bool)
     for paper in dict.fromkeys(pairs.papers.tolist()):

@@ -9,20 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
+from perovshell.training.fit.problems import LifetimeProblem, RegressionProblem
 from perovshell.training.validation.figures import WIDENED, PaperBootstrap, Triple
 from perovshell.training.validation.headline import errors, row_likelihood
 from perovshell.training.validation.nested import OutOfFold, Problems
-
-SIMPLER: Final = {"pl": "prior", "plqy": "prior", "lifetime": "linear"}
-"""The other model of `OutOfFold.others` that is the simpler form."""
-TIES_TO_TREES: Final = {"pl"}
-_WORDS: Final = {
-    "pl": ("a prior alone", "error", ("lower", "raise"), " nm"),
-    "plqy": ("a prior alone", "error", ("lower", "raise"), " points"),
-    "lifetime": ("a linear model", "log likelihood", ("raise", "lower"), ""),
-}
 
 
 @dataclass(frozen=True)
@@ -32,16 +23,22 @@ class Form:
     Attributes:
         has_trees: Whether boosted trees are used.
         trees_better_by: What they improve, a mean over papers, with its 90 % interval: the error in
-            nm or points, or the log likelihood.
+            the unit of errors, or the log likelihood.
+        error_unit: Unit of errors; empty where the log likelihood is compared.
     """
 
     has_trees: bool
     trees_better_by: Triple
+    error_unit: str
 
-    def sentence(self, target: str) -> str:
-        """Return what was compared and what follows."""
+    @property
+    def sentence(self) -> str:
+        """What was compared and what follows."""
         value, low, high = self.trees_better_by
-        simpler, what, verbs, unit = _WORDS[target]
+        simpler, what, verbs, unit = "a linear model", "log likelihood", ("raise", "lower"), ""
+        if self.error_unit:
+            simpler, what, verbs = "a prior alone", "error", ("lower", "raise")
+            unit = f" {self.error_unit}"
         used = "boosted trees" if self.has_trees else f"{simpler}, without trees"
         tie = ", a tie" if low <= 0 <= high else ""
         verb = verbs[0] if value >= 0 else verbs[1]
@@ -57,43 +54,43 @@ def choose_forms(problems: Problems, results: Mapping[str, OutOfFold]) -> dict[s
         results: Predictions with trees.
     """
     forms = {}
-    for name in SIMPLER:
-        better = _trees_better_by(name, problems, results[name])
-        wins_ties = name in TIES_TO_TREES and better[2] >= 0
-        forms[name] = Form(better[1] > 0 or wins_ties, better)
-    return forms
+    for name, problem in problems.regressions.items():
+        better = _errors_lower_by(problem, results[name])
+        wins_ties = problem.kind.trees_win_ties and better[2] >= 0
+        forms[name] = Form(better[1] > 0 or wins_ties, better, problem.kind.error_unit)
+    better = _likelihood_higher_by(problems.lifetime, results["lifetime"])
+    return {**forms, "lifetime": Form(better[1] > 0, better, "")}
 
 
-def _trees_better_by(name: str, problems: Problems, trees: OutOfFold) -> Triple:
-    simpler = without_trees(name, trees)
-    if name == "lifetime":
-        lives = problems.lifetime
-        ends = lives.low / WIDENED, lives.high * WIDENED
-        chances = [row_likelihood(r.model[0], r.others["sigma"], *ends) for r in (trees, simpler)]
-        bootstrap = PaperBootstrap.of(lives.papers, lives.share)
-        return bootstrap.mean_by_paper(chances[0] - chances[1])
-    problem = getattr(problems, name)
-    worse = errors(name, problem, simpler) - errors(name, problem, trees)
+def _errors_lower_by(problem: RegressionProblem, trees: OutOfFold) -> Triple:
+    worse = errors(problem, without_trees(trees)) - errors(problem, trees)
     return PaperBootstrap.of(problem.weight_groups).mean_by_paper(worse)
+
+
+def _likelihood_higher_by(lives: LifetimeProblem, trees: OutOfFold) -> Triple:
+    ends = lives.low / WIDENED, lives.high * WIDENED
+    runs = (trees, without_trees(trees))
+    chances = [row_likelihood(run.model[0], run.others["sigma"], *ends) for run in runs]
+    bootstrap = PaperBootstrap.of(lives.papers, lives.share)
+    return bootstrap.mean_by_paper(chances[0] - chances[1])
 
 
 def said_of(forms: Mapping[str, Form]) -> dict[str, str]:
     """Return a sentence a target."""
-    return {name: form.sentence(name) for name, form in forms.items()}
+    return {name: form.sentence for name, form in forms.items()}
 
 
 def in_form(results: Mapping[str, OutOfFold], forms: Mapping[str, Form]) -> dict[str, OutOfFold]:
     """Return results in which each target is predicted in its form."""
     return {
-        name: result if name not in forms or forms[name].has_trees else without_trees(name, result)
+        name: result if name not in forms or forms[name].has_trees else without_trees(result)
         for name, result in results.items()
     }
 
 
-def without_trees(name: str, result: OutOfFold) -> OutOfFold:
+def without_trees(result: OutOfFold) -> OutOfFold:
     """Return the predictions of the simpler form; those with trees stand beside as `trees`."""
-    simpler = SIMPLER[name]
-    own = "sigma" if name == "lifetime" else "difficulty"
+    simpler, own = ("linear", "sigma") if "linear" in result.others else ("prior", "difficulty")
     others = {**result.others, "trees": result.mean, own: result.others[f"{simpler}_{own}"]}
     del others[simpler]
     steps = dict(result.steps)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from perovshell.models.censored import fit_intervals, interval_log_likelihood
-from perovshell.training.fit.learners import bounded_error, bounds_in_unit, to_unit
 from perovshell.training.fit.problems import (
     SUBSETS,
     GainProblem,
@@ -18,7 +18,6 @@ from perovshell.training.fit.problems import (
     RegressionProblem,
     unit_weights,
 )
-from perovshell.training.validation.baselines import BASELINES
 from perovshell.training.validation.calibration import covered_rows, lower_bounds
 from perovshell.training.validation.figures import (
     WIDENED,
@@ -35,8 +34,6 @@ from perovshell.training.validation.nested import OutOfFold, Problem, Problems
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
-RIVALS: Final = {name: (*baselines, "prior", "trees") for name, baselines in BASELINES.items()}
-"""What PL and PLQY are compared with: the frozen baselines, the prior alone and with trees."""
 _ROUNDING = 1e-9
 
 
@@ -44,7 +41,7 @@ def headline(problems: Problems, results: dict[str, OutOfFold]) -> Figures:
     """Return all headline figures."""
     figures: Figures = {}
     for name, result in results.items():
-        figures |= report(name, getattr(problems, name), result)
+        figures |= report(name, problems[name], result)
     return figures
 
 
@@ -72,61 +69,81 @@ def report(
     return figures | {f"{name}.{split}.all.untested": float(untested)}
 
 
-def errors(name: str, problem: RegressionProblem, result: OutOfFold) -> Floats:
-    """Return the absolute errors in nm or points, the mean over the repeats, shape (n,)."""
-    observed, bounds = to_unit(name, problem.target), bounds_in_unit(name, problem.bounds)
-    runs = [bounded_error(observed, bounds, to_unit(name, run)) for run in result.model]
-    return np.asarray(np.mean(runs, axis=0))
+def errors(problem: RegressionProblem, result: OutOfFold) -> Floats:
+    """Return absolute errors in the unit of the target's, the mean over the repeats, shape (n,)."""
+    return np.asarray(np.mean([problem.errors(run) for run in result.model], axis=0))
 
 
 def _regression_report(
     name: str, problem: RegressionProblem, result: OutOfFold, split: str, usual: OutOfFold | None
 ) -> Figures:
-    """Return the figures of PL or PLQY, with those of baselines and paired differences."""
+    """Return the figures of a regression, with those of baselines and paired differences."""
     figures: Figures = {}
-    observed, bounds = to_unit(name, problem.target), bounds_in_unit(name, problem.bounds)
-    error = errors(name, problem, result)
-    tested = np.isin(np.arange(len(error)), result.tested)
-    covered, width = covered_rows(name, problem, result, usual=usual)
-    rivals = [rival for rival in RIVALS[name] if rival in result.others]
+    kept = covered_rows(problem, result, usual=usual)
+    own = _Said(problem.kind.to_unit(result.mean), errors(problem, result), *kept)
+    rivals = {
+        rival: _rival(problem, result, usual, rival)
+        for rival in (*problem.kind.baselines, "prior", "trees")
+        if rival in result.others
+    }
+    tested = np.isin(np.arange(len(problem.target)), result.tested)
     for subset in SUBSETS:
         rows = np.flatnonzero(problem.subsets[subset] & tested)
-        papers, prefix = problem.papers[rows], f"{name}.{split}.{subset}"
-        predicted = to_unit(name, result.mean)
-        figures |= regression_figures(prefix, papers, observed[rows], predicted[rows], error[rows])
+        prefix = f"{name}.{split}.{subset}"
+        figures |= _figures_of(prefix, problem, own, rows)
         if not len(rows):
             continue
-        figures |= coverage_figures(prefix, papers, covered[rows], width[rows])
-        bootstrap = PaperBootstrap.of(papers)
         groups = PaperBootstrap.of(problem.weight_groups[rows])
-        by_group = groups.mean_by_paper(covered[rows].astype(float))
+        by_group = groups.mean_by_paper(own.covered[rows].astype(float))
         put(figures, f"{prefix}.coverage_by_group", by_group)
-        for rival in rivals:
-            other = to_unit(name, result.others[rival])
-            other_error = bounded_error(observed, bounds, other)[rows]
-            against = f"{rival}.{prefix}"
-            figures |= regression_figures(against, papers, observed[rows], other[rows], other_error)
-            worse = other_error - error[rows]
-            put(figures, f"{against}.mae_difference", bootstrap.mean(worse))
-            put(figures, f"{against}.mae_by_paper_difference", bootstrap.mean_by_paper(worse))
-            put(figures, f"{against}.mae_by_group_difference", groups.mean_by_paper(worse))
-            kept, wide = _rival_intervals(name, problem, result, usual, rival)
-            figures |= coverage_figures(against, papers, kept[rows], wide[rows])
-            if np.isfinite([wide[rows], width[rows]]).all():
-                put(figures, f"{against}.width_difference", bootstrap.mean((wide - width)[rows]))
+        for rival, said in rivals.items():
+            figures |= _figures_of(f"{rival}.{prefix}", problem, said, rows)
+            figures |= _differences(f"{rival}.{prefix}", problem, own, said, rows)
     return figures
 
 
-def _rival_intervals(
-    name: str,
-    problem: RegressionProblem,
-    result: OutOfFold,
-    usual: OutOfFold | None,
-    rival: str,
-) -> tuple[npt.NDArray[np.bool_], Floats]:
-    """Return coverage and width of intervals about a rival, one width for all (eV, points)."""
+@dataclass(frozen=True)
+class _Said:
+    """What a model, or a rival, says of all rows: predictions, errors, intervals; each (n,)."""
+
+    predicted: Floats
+    error: Floats
+    covered: npt.NDArray[np.bool_]
+    width: Floats
+
+
+def _rival(
+    problem: RegressionProblem, result: OutOfFold, usual: OutOfFold | None, rival: str
+) -> _Said:
+    """Return what a rival says, with intervals of one width for all rows (as modelled)."""
     known = None if usual is None else usual.saying(rival)
-    return covered_rows(name, problem, result.saying(rival), usual=known, normalised=False)
+    kept = covered_rows(problem, result.saying(rival), usual=known, normalised=False)
+    other = result.others[rival]
+    return _Said(problem.kind.to_unit(other), problem.errors(other), *kept)
+
+
+def _figures_of(prefix: str, problem: RegressionProblem, said: _Said, rows: Rows) -> Figures:
+    papers, observed = problem.papers[rows], problem.values[rows]
+    figures = regression_figures(prefix, papers, observed, said.predicted[rows], said.error[rows])
+    if len(rows):
+        figures |= coverage_figures(prefix, papers, said.covered[rows], said.width[rows])
+    return figures
+
+
+def _differences(
+    prefix: str, problem: RegressionProblem, own: _Said, rival: _Said, rows: Rows
+) -> Figures:
+    """Return by how much a rival is worse and wider, paired."""
+    figures: Figures = {}
+    bootstrap = PaperBootstrap.of(problem.papers[rows])
+    groups = PaperBootstrap.of(problem.weight_groups[rows])
+    worse, wider = (rival.error - own.error)[rows], (rival.width - own.width)[rows]
+    put(figures, f"{prefix}.mae_difference", bootstrap.mean(worse))
+    put(figures, f"{prefix}.mae_by_paper_difference", bootstrap.mean_by_paper(worse))
+    put(figures, f"{prefix}.mae_by_group_difference", groups.mean_by_paper(worse))
+    if np.isfinite(wider).all():
+        put(figures, f"{prefix}.width_difference", bootstrap.mean(wider))
+    return figures
 
 
 def _interval_report(
@@ -250,17 +267,18 @@ def skill(
 ) -> dict[str, dict[str, Any]]:
     """Say for each target whether it beats its null model, and by what slope to shrink it."""
     found: dict[str, dict[str, Any]] = {}
-    for name, unit in (("pl", "nm"), ("plqy", "points")):
-        problem: RegressionProblem = getattr(problems, name)
+    for name, problem in problems.regressions.items():
         predicted = results[name].mean
         weights = problem.weights(np.arange(len(predicted)))
         key = f"dummy.{name}.paper.all.mae_by_group_difference"
         slope = by_paper_slope(problem.target, predicted, weights)
         found[name] = _verdict(
-            figures, key, slope, ("the median", "mean error", "smaller", "larger", f" {unit}")
+            figures,
+            key,
+            slope,
+            ("the median", "mean error", "smaller", "larger", f" {problem.kind.error_unit}"),
         )
-    for name in ("lifetime", "gain"):
-        censored: LifetimeProblem | GainProblem = getattr(problems, name)
+    for name, censored in problems.stability.items():
         null = results[name].others["null"]
         # What a ranking compares is how far the model departs from its null.
         design = np.stack([np.ones(len(null)), results[name].mean - null], axis=1)

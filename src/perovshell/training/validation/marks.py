@@ -22,12 +22,10 @@ from perovshell.models.predictor import Predictor
 from perovshell.models.spread import normalised_quantiles
 from perovshell.models.stability import TEST_DESCRIPTORS
 from perovshell.training.fit.domains import domains_of, is_inside, literature_rows
-from perovshell.training.fit.learners import bounded_error, bounds_in_unit, to_unit
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem, RegressionProblem
 from perovshell.training.validation.calibration import (
     calibration_rows,
     covered_rows,
-    interval_width,
     is_covered,
     largest_residual,
     lower_bounds,
@@ -38,9 +36,7 @@ from perovshell.training.validation.nested import OutOfFold, Problem, Problems
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
-UNITS: Final = {"pl": "nm", "plqy": "points", "lifetime": "", "gain": ""}
-"""Units of losses: the error, or minus the log likelihood."""
-_DOMAINS: Final = {"pl": "PL", "plqy": "PLQY"}
+DOMAINS: Final = {"pl": "PL", "plqy": "PLQY"}
 """Domains of the targets that have scores."""
 
 
@@ -133,8 +129,8 @@ def validated(dataset: Dataset, problems: Problems, results: Mapping[str, OutOfF
     """
     marks = {}
     for name in TARGETS:
-        problem, result = getattr(problems, name), results[name]
-        found = _left_out(name, problem, result)
+        problem, result = problems[name], results[name]
+        found = _left_out(problem, result)
         made = _marks(problem, row_names(dataset, problem), *found).take(result.tested)
         marks[name] = _within_domain(name, made, dataset, problems)
     return Validated(dict(dataset.digests), marks)
@@ -142,10 +138,10 @@ def validated(dataset: Dataset, problems: Problems, results: Mapping[str, OutOfF
 
 def _within_domain(name: str, marks: Marks, dataset: Dataset, problems: Problems) -> Marks:
     """Keep the scores of rows that lie in the domain which the other papers make."""
-    if name not in _DOMAINS:
+    if name not in DOMAINS:
         return marks
     literature = Literature(literature_rows(dataset), problems.featurizer.reader)
-    target = _DOMAINS[name]
+    target = DOMAINS[name]
     reach = domains_of(dataset, literature)[target].reach
     samples = [dataset.samples[row] for row in marks.rows.tolist()]
     inside = [is_inside(target, sample, dataset, literature, reach) for sample in samples]
@@ -165,7 +161,7 @@ def prospective(
     """
     marks = {}
     for name in TARGETS:
-        whole: Problem = getattr(problems, name)
+        whole = problems[name]
         names = row_names(dataset, whole)
         places = np.flatnonzero([paper in papers for paper in whole.papers.tolist()])
         problem = whole.take(places)
@@ -204,13 +200,13 @@ def _marks(
     return Marks(rows, problem.papers, groups, share, loss, covered, width, score)
 
 
-def _left_out(name: str, problem: Problem, result: OutOfFold) -> tuple[Floats, ...]:
+def _left_out(problem: Problem, result: OutOfFold) -> tuple[Floats, ...]:
     """Return loss, covered, width and score of out-of-fold predictions, each of shape (n,)."""
     if isinstance(problem, RegressionProblem):
-        covered, width = covered_rows(name, problem, result)
+        covered, width = covered_rows(problem, result)
         score = largest_residual(problem, result.model[0]) / result.others["difficulty"]
-        loss = errors(name, problem, result)
-        return loss, covered.astype(float), width, _usable(name, problem, score)
+        loss = errors(problem, result)
+        return loss, covered.astype(float), width, _usable(problem, score)
     bound, predicted = lower_bounds(problem, result), result.model[0]
     return _interval_marks(problem, predicted, result.others["sigma"], bound)
 
@@ -231,27 +227,26 @@ def _regression(name: str, problem: RegressionProblem, predictor: Predictor) -> 
     places = {one: combinations == one for one in model.replicated if one in problem.combinations}
     quantile = normalised_quantiles(model, LEVEL, places, (len(predicted),))
     low, high = predicted - quantile * difficulty, predicted + quantile * difficulty
-    observed, bounds = to_unit(name, problem.target), bounds_in_unit(name, problem.bounds)
-    loss = bounded_error(observed, bounds, to_unit(name, predicted))
+    loss = problem.errors(predicted)
     score = largest_residual(problem, predicted) / difficulty
     score = np.where(_in_domain(name, problem, predictor), score, np.nan)
     sides = np.array(problem.bounds, dtype=np.str_)
     covered = is_covered(problem.target, sides, low, high).astype(float)
-    return loss, covered, interval_width(name, low, high), _usable(name, problem, score)
+    return loss, covered, problem.kind.width(low, high), _usable(problem, score)
 
 
 def _in_domain(name: str, problem: RegressionProblem, predictor: Predictor) -> list[bool]:
     """Return whether the model's domain of the target holds each row, shape (n,)."""
-    target, known = _DOMAINS[name], predictor.literature
+    target, known = DOMAINS[name], predictor.literature
     return [
         item.core is not None and not predictor.outside_of(target, item, known.distances(item))
         for item in problem.items
     ]
 
 
-def _usable(name: str, problem: RegressionProblem, score: Floats) -> Floats:
+def _usable(problem: RegressionProblem, score: Floats) -> Floats:
     """Return the scores of rows that calibrate; NaN of others."""
-    kept = np.isin(np.arange(len(score)), calibration_rows(name, problem))
+    kept = np.isin(np.arange(len(score)), calibration_rows(problem))
     return np.where(kept, score, np.nan)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from perovshell.errors import InputError
 from perovshell.features.featurizer import Featurizer
 from perovshell.training.fit import learners
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem, RegressionProblem
+from perovshell.training.fit.regressions import REGRESSIONS
 from perovshell.training.validation.baselines import predict_baselines
 from perovshell.training.validation.folds import folds_of
 from perovshell.training.validation.leaks import check_descriptors, check_order, check_split
@@ -22,8 +23,6 @@ from perovshell.training.validation.pairs import paired_steps
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 Problem = RegressionProblem | LifetimeProblem | GainProblem
-FITTED: Final = ("pl", "plqy", "lifetime")
-"""Targets whose folds take time; the gain is fitted at once."""
 
 
 @dataclass(frozen=True)
@@ -49,20 +48,39 @@ class Settings:
         """Model seeds of the repeats."""
         return tuple(range(self.seed, self.seed + self.repeats))
 
+    @property
+    def steps(self) -> int:
+        """Folds of all targets but the gain, which is fitted at once."""
+        return self.folds * (len(REGRESSIONS) + 1)
+
 
 @dataclass(frozen=True)
 class Problems:
     """The training problems of all targets, and the featurizer that described their rows."""
 
     featurizer: Featurizer
-    pl: RegressionProblem
-    plqy: RegressionProblem
+    regressions: Mapping[str, RegressionProblem]
     lifetime: LifetimeProblem
     gain: GainProblem
+
+    @property
+    def stability(self) -> dict[str, LifetimeProblem | GainProblem]:
+        """The problems of targets that are known as intervals, by name."""
+        return {"lifetime": self.lifetime, "gain": self.gain}
+
+    def __getitem__(self, name: str) -> Problem:
+        """Return the problem of a target."""
+        return self.stability[name] if name in self.stability else self.regressions[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the targets."""
+        return iter((*self.regressions, *self.stability))
 
 
 Split = tuple[Rows, Rows]
 """Training rows and test rows."""
+_Tested = tuple[Floats, dict[str, Floats]]
+"""What the model, and others, say of the test rows of a split."""
 
 
 @dataclass(frozen=True)
@@ -119,80 +137,81 @@ def out_of_fold(
     Args:
         problems: The training problems.
         settings: Folds, repeats, processes.
-        advance: Called when a fold of a target of `FITTED` is done.
+        advance: Called when a fold of a target is done; the gain, fitted at once, does not count.
 
     Raises:
         LeakError: A paper stands on both sides of a split, or a descriptor holds the target.
+        InputError: The papers of a target lie in one fold.
     """
-    plans = {
-        name: paper_splits(getattr(problems, name), settings.folds) for name in (*FITTED, "gain")
-    }
+    plans = {name: paper_splits(problems[name], settings.folds) for name in problems}
     for name, splits in plans.items():
-        problem = getattr(problems, name)
+        problem = problems[name]
         if not splits:
-            msg = f"{name}: {len(set(problem.papers.tolist()))} papers; at least 2 are needed"
+            count = len(set(problem.papers.tolist()))
+            msg = (
+                f"{name}: its {count} papers lie in one of {settings.folds} folds by paper; "
+                "more papers are needed, or more folds"
+            )
             raise InputError(msg)
         check_split(name, problem.papers, splits)
         if not isinstance(problem, GainProblem):
             check_descriptors(name, problem, problems.featurizer)
         if isinstance(problem, RegressionProblem):
             check_order(name, problem.matrix, problem.names, problem.target)
-    work = [(name, problems, splits) for name, splits in plans.items()]
-    return run_splits(work, settings, advance)
+    return run_splits(problems, plans, settings, advance)
 
 
 def run_splits(
-    work: Sequence[tuple[str, Problems, list[Split]]],
+    problems: Problems,
+    plans: Mapping[str, Sequence[Split]],
     settings: Settings,
     advance: Callable[[], None] = lambda: None,
     *,
     baselines: bool = True,
 ) -> dict[str, OutOfFold]:
-    """Fit and test every split of (target, problems, splits); side by side, in a fixed order.
-
-    Each target stands at most once in `work`.
-    """
+    """Fit and test every split of every target; side by side, in a fixed order."""
     from joblib import Parallel, delayed
 
-    tasks = [(name, problems, split) for name, problems, splits in work for split in splits]
-    done = Parallel(n_jobs=settings.jobs, return_as="generator")(
-        delayed(_one_split)(name, getattr(problems, name), split, settings, baselines=baselines)
-        for name, problems, split in tasks
+    tasks = [(name, split) for name, splits in plans.items() for split in splits]
+    fits = Parallel(n_jobs=settings.jobs, return_as="generator")(
+        delayed(_one_split)(problems[name], split, settings, baselines=baselines)
+        for name, split in tasks
     )
-    results = {
-        name: OutOfFold(
-            np.full((settings.repeats, len(getattr(problems, name).papers)), np.nan), {}, splits
-        )
-        for name, problems, splits in work
-    }
-    for (name, _, (_, test)), (model, others) in zip(tasks, done, strict=True):
-        _store(results[name], test, model, others)
-        if name in FITTED:
+    done: dict[str, list[_Tested]] = {name: [] for name in plans}
+    for (name, _), tested in zip(tasks, fits, strict=True):
+        done[name].append(tested)
+        if name != "gain":
             advance()
-    for name, problems, splits in work:
-        problem = getattr(problems, name)
-        if not isinstance(problem, RegressionProblem):
-            scorer = partial(_scores, problem, settings)
-            count = len(problem.papers)
-            results[name].steps.update(paired_steps(scorer, splits, count, settings.jobs))
-    return results
+    return {
+        name: _joined(problems[name], splits, done[name], settings)
+        for name, splits in plans.items()
+    }
 
 
-def _store(result: OutOfFold, test: Rows, model: Floats, others: dict[str, Floats]) -> None:
-    result.model[:, test] = model
-    for name, values in others.items():
-        result.others.setdefault(name, np.full(result.model.shape[1], np.nan))[test] = values
+def _joined(
+    problem: Problem, splits: Sequence[Split], done: Sequence[_Tested], settings: Settings
+) -> OutOfFold:
+    """Put what was said of the test rows of each split where the rows are."""
+    count = len(problem.papers)
+    model = np.full((settings.repeats, count), np.nan)
+    others: dict[str, Floats] = {}
+    for (_, test), (said, beside) in zip(splits, done, strict=True):
+        model[:, test] = said
+        for name, values in beside.items():
+            others.setdefault(name, np.full(count, np.nan))[test] = values
+    steps = {}
+    if not isinstance(problem, RegressionProblem):
+        steps = paired_steps(partial(_scores, problem, settings), splits, count, settings.jobs)
+    return OutOfFold(model, others, splits, steps)
 
 
-def _one_split(
-    name: str, problem: Problem, split: Split, settings: Settings, *, baselines: bool
-) -> tuple[Floats, dict[str, Floats]]:
+def _one_split(problem: Problem, split: Split, settings: Settings, *, baselines: bool) -> _Tested:
     train, test = split
     if isinstance(problem, GainProblem):
         model, others = _gain(problem, train, test)
         return np.repeat(model[None, :], settings.repeats, axis=0), others
-    boosters = learners.BOOSTERS[name][: settings.boosters]
     if isinstance(problem, LifetimeProblem):
+        boosters = learners.LIFETIME_BOOSTERS[: settings.boosters]
         lives = [learners.fit_lifetimes(problem, train, boosters, seed) for seed in settings.seeds]
         linear = learners.fit_linear_lifetimes(problem, train)
         others = {
@@ -203,16 +222,15 @@ def _one_split(
             "linear_sigma": np.full(len(test), linear.effects.sigma),
         }
         return np.array([fit.predict(problem, test) for fit in lives]), others
-    fits = [
-        learners.fit_regression(name, problem, train, boosters, seed) for seed in settings.seeds
-    ]
+    boosters = problem.kind.boosters[: settings.boosters]
+    fits = [learners.fit_regression(problem, train, boosters, seed) for seed in settings.seeds]
     others = {
         "difficulty": fits[0].difficulty_of(problem, test),
         "prior": fits[0].prior.predict(problem.matrix[test]),
         "prior_difficulty": fits[0].without_trees.difficulty_of(problem, test),
     }
     if baselines:
-        others |= predict_baselines(name, problem, train, test)
+        others |= predict_baselines(problem, train, test)
     return np.array([fit.predict(problem, test) for fit in fits]), others
 
 
@@ -223,7 +241,7 @@ def _scores(
     if isinstance(problem, GainProblem):
         model, others = _gain(problem, train, test)
         return {"model": model, "null": others["null"]}
-    boosters = learners.BOOSTERS["lifetime"][: settings.boosters]
+    boosters = learners.LIFETIME_BOOSTERS[: settings.boosters]
     fit = learners.fit_lifetimes(problem, train, boosters, settings.seed)
     return {
         "model": fit.predict(problem, test),
