@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= perovshell-workspace
 
-.PHONY: run test check browser lint types wheel lock bench power kills swap fuzz clean
+.PHONY: run test check browser lint types docs figures wheel lock licences audit pythons bench power kills swap \
+  fuzz mutation clean
 
 run: $(VENV)/.run
 	$(BIN)/perovshell train --workspace $(WORKSPACE)
@@ -14,7 +15,7 @@ run: $(VENV)/.run
 test: $(VENV)/.all browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check: $(VENV)/.all browser lint types
+check: $(VENV)/.all browser lint types docs
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=95
 	$(MAKE) wheel
 
@@ -25,17 +26,52 @@ browser:
 	  { echo "The tests of the page need chromium: install it."; exit 1; }
 
 lint: $(VENV)/.all
-	$(BIN)/ruff check src tests benchmarks scripts examples
-	$(BIN)/ruff format --check src tests benchmarks scripts examples
+	$(BIN)/ruff check src tests benchmarks scripts examples docs conftest.py
+	$(BIN)/ruff format --check src tests benchmarks scripts examples docs conftest.py
+	$(BIN)/lint-imports --no-logo --no-cache
 
 types: $(VENV)/.all
 	$(BIN)/mypy
 
+# Pages, from docs/; a warning is an error, and so is a link to a page or a heading that is not there.
+docs: $(VENV)/.all
+	$(BIN)/sphinx-build -q -W --keep-going -E docs build/docs
+
+# Plots, figures and the model card in docs/, from the whole validation: four minutes.
+figures: $(VENV)/.all
+	$(BIN)/python scripts/figures.py
+
 wheel: $(VENV)/.all
 	sh scripts/check_wheel.sh $(BIN)/python
 
+# Every budget beside what it is measured against, into docs/benchmarks.md: 25 minutes.
 bench: $(VENV)/.all
-	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+	$(BIN)/python scripts/bench.py
+
+# After `make lock`: the licences of what is locked, for docs/reference/licences.md.
+licences: $(VENV)/.all
+	$(BIN)/python scripts/licences.py
+
+# Known advisories for what is locked, asked of PyPI: needs the internet. Only what this machine and
+# this Python install is asked for. `--strict`, since pip-audit would else pass a package that PyPI
+# says nothing about.
+audit: $(VENV)/.all
+	$(BIN)/pip-audit --disable-pip --require-hashes --strict -r requirements.lock
+
+# The other Pythons that pyproject.toml names: the tests, without the page's, in fresh environments
+# made from the lock, on a copy of the tracked files.
+PYTHONS ?= python3.12 python3.13
+pythons:
+	@set -e; temporary=$$(mktemp -d); trap 'rm -rf "$$temporary"' EXIT; \
+	for python in $(PYTHONS); do \
+	  echo "== $$python"; place=$$temporary/$$(basename $$python); mkdir "$$place"; \
+	  git ls-files | tar -cf - -T - | tar -xf - -C "$$place"; \
+	  $$python -m venv "$$place/$(VENV)"; \
+	  (cd "$$place"; \
+	    $(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements.lock; \
+	    $(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .; \
+	    $(BIN)/python -m pytest --ignore=tests/serve/service/test_page.py tests); \
+	done
 
 # Long campaigns: how sure the gate is, on simulated additions; whether anything is lost when
 # commands are killed; whether the service drops or mixes answers while models change; whether any
@@ -51,6 +87,19 @@ swap: $(VENV)/.all
 
 fuzz: $(VENV)/.all
 	$(BIN)/python scripts/fuzz_service.py
+
+# Small faults are put into the modules that carry the science, one at a time: how many do their
+# tests find? Half an hour or so on two free cores. `mutmut results` names the others, `mutmut show`
+# shows one. Fails where a module's share is below 80 %.
+mutation: $(VENV)/.all
+	rm -rf mutants
+	$(BIN)/mutmut run
+	@$(BIN)/mutmut results --all true | awk -F': ' '\
+	  { sub(/^ */, ""); sub(/[.][^.]*$$/, "", $$1); if (!all[$$1]++) order[++modules] = $$1 } \
+	  $$2 ~ /^(killed|timeout)$$/ { found[$$1]++ } \
+	  END { for (k = 1; k <= modules; k++) { name = order[k]; share = 100 * found[name] / all[name]; \
+	    printf "%s: %d of %d found (%.0f %%)\n", name, found[name], all[name], share; \
+	    low += share < 80 } exit low > 0 }'
 
 # `uv` makes the lock files; no index address is written into them.
 lock:
@@ -79,4 +128,4 @@ $(VENV)/.all: $(VENV)/.made requirements.lock pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .coverage .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
+	rm -rf $(VENV) build dist .coverage .pytest_cache .mypy_cache .ruff_cache mutants src/*.egg-info

@@ -1,6 +1,5 @@
-"""What the benchmarks share: a trained model, all-different inputs, and paired timing."""
+"""What the benchmarks share: a trained model, and timing."""
 
-import random
 import statistics
 import subprocess
 import sys
@@ -12,8 +11,6 @@ import perovshell
 from perovshell.model import Model
 from perovshell.workspace.workspace import Workspace
 
-SHELLS = ("SiO2", "ZrO2", "PMMA", "CdS|Al2O3", "PS", "TiO2", "Cs4PbBr6", "none")
-
 
 def trained_workspace(folder: str) -> tuple[Workspace, Model]:
     """Train and register the model of the bundled data, in a folder."""
@@ -21,25 +18,6 @@ def trained_workspace(folder: str) -> tuple[Workspace, Model]:
     subprocess.run([sys.executable, *command], check=True, capture_output=True)
     place = Workspace(Path(folder))
     return place, perovshell.load(place.champion())
-
-
-def formulas(count: int, seed: int) -> list[str]:
-    """Return all-different neutral formulas over three A ions, two B metals and three halides."""
-    random_ = random.Random(seed)
-    found: dict[str, None] = {}
-    while len(found) < count:
-        cs, fa, pb, br = (random_.randint(1, 499) for _ in range(4))
-        found[
-            f"Cs{cs / 1000:g}FA{fa / 1000:g}MA{1 - (cs + fa) / 1000:g}"
-            f"Pb{pb / 500:g}Sn{1 - pb / 500:g}(Br{br / 500:g}I{1 - br / 500:g})3"
-        ] = None
-    return list(found)
-
-
-def rows(count: int, seed: int) -> list[dict[str, str]]:
-    """Return all-different requests."""
-    random_ = random.Random(seed)
-    return [{"core": core, "shell": random_.choice(SHELLS)} for core in formulas(count, seed)]
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -1,6 +1,7 @@
 """A load generator that costs little, what it asks, and the processes that it asks.
 
-Requests are bytes that are made beforehand; every answer is framed by its content-length and shown
+The scripts reach this file by a link in their folder. Requests are bytes that are made beforehand;
+every answer is framed by its content-length and shown
 to a check. Where a service is measured, the generator runs in a process of its own (`apart`).
 """
 
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -160,9 +162,10 @@ class _Connection:
         return self._reply(int(self._head[9:12]), bytes(self._held[len(self._head) :]))
 
     def _read_head(self) -> bool:
-        end = self._held.find(b"\r\n\r\n") + 4
-        if end < 4:
+        empty_line = self._held.find(b"\r\n\r\n")
+        if empty_line < 0:
             return False
+        end = empty_line + 4
         self._head = bytes(self._held[:end]).lower()
         empty = self._is_head or self._head[9:12] in {b"204", b"304"}
         self._end = end if empty else end + _content_length(self._head)
@@ -290,7 +293,7 @@ def _await(process: subprocess.Popen[bytes], port: int, ready: str, log: Path) -
     until = time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < until:
         with suppress(OSError):
-            if ask(port, get(ready)).status == 200:
+            if ask(port, get(ready)).status == HTTPStatus.OK:
                 return
         time.sleep(0.005)
     end = log.read_text(errors="replace")[-2000:]
@@ -323,6 +326,22 @@ def ask(port: int, request: bytes) -> Reply:
 def told(port: int, path: str) -> Any:
     """Return the JSON of a page."""
     return json.loads(ask(port, get(path)).body)
+
+
+def memory_mb(leader: int, name: str = "Rss") -> float:
+    """Return a figure of the memory of all processes of a group, in MB (Linux).
+
+    Args:
+        leader: The process that leads the group.
+        name: `Rss`, or `Pss`, in which pages that processes share count once.
+    """
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError):  # One that ends meanwhile.
+            if os.getpgid(int(folder.name)) == leader:
+                text = (folder / "smaps_rollup").read_text()
+                total += int(text.split(f"\n{name}:")[1].split()[0])
+    return total / 1024
 
 
 def free_port() -> int:

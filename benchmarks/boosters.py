@@ -20,13 +20,7 @@ from sklearn.ensemble import (
 
 from perovshell.data.dataset import Dataset
 from perovshell.models.boosting import BoostConfig, fit_bounded
-from perovshell.training.fit.learners import (
-    BOOSTERS,
-    bounded_error,
-    bounds_in_unit,
-    fit_prior,
-    to_unit,
-)
+from perovshell.training.fit.learners import fit_prior
 from perovshell.training.fit.problems import RegressionProblem
 from perovshell.training.train import problems_of
 from perovshell.training.validation.figures import PaperBootstrap
@@ -35,33 +29,29 @@ from perovshell.training.validation.nested import Rows, paper_splits
 
 FOLDS, INNER_FOLDS, JOBS = 20, 5, 2
 OURS: Final = "XGBoost, pseudo-Huber with bounds (the default)"
-LOSS_SCALE: Final = {"pl": 0.02, "plqy": 20.0}
-SHAPES: Final = {
-    name: [(b.rounds, b.depth, b.learning_rate) for b in BOOSTERS[name]] for name in LOSS_SCALE
-}
 SUBSETS: Final = {"pl": ("all", "lead_no_cspbcl3", "coated"), "plqy": ("all", "coated")}
 Floats = np.ndarray
 Shape = tuple[int, int, float]
-Fit = Callable[[RegressionProblem, Rows, Floats, Shape, str], Callable[[Rows], Floats]]
+Fit = Callable[[RegressionProblem, Rows, Floats, Shape], Callable[[Rows], Floats]]
 
 
 # The contenders ------------------------------------------------------------------------------
 
 
-def xgboost(scale_of: dict[str, float]) -> Fit:
-    """Return the default trees, with a loss that is linear from a scale on."""
+def xgboost(*, squared: bool = False) -> Fit:
+    """Return the default trees, whose loss is linear from the target's scale on, or nowhere."""
 
     def fit(
-        problem: RegressionProblem, rows: Rows, start: Floats, shape: Shape, name: str
+        problem: RegressionProblem, rows: Rows, start: Floats, shape: Shape
     ) -> Callable[[Rows], Floats]:
-        config = BoostConfig(BOOSTERS[name][0].groups, shape[0], shape[1], shape[2])
+        config = BoostConfig(problem.kind.boosters[0].groups, *shape)
         trees = fit_bounded(
             problem.matrix[rows],
             problem.target[rows],
             [problem.bounds[row] for row in rows],
             problem.weights(rows),
             start[rows],
-            scale_of[name],
+            np.inf if squared else problem.kind.loss_scale,
             (config, config.columns(problem.column_groups), 0),
         )
         return lambda other: start[other] + trees.predict(problem.matrix[other])
@@ -69,16 +59,16 @@ def xgboost(scale_of: dict[str, float]) -> Fit:
     return fit
 
 
-def estimator(make: Callable[[Shape, str], Any], *, fill: bool = False) -> Fit:
+def estimator(make: Callable[[Shape, float], Any], *, fill: bool = False) -> Fit:
     """Return the trees of a library with scikit-learn's interface; bounds count as values."""
 
     def fit(
-        problem: RegressionProblem, rows: Rows, start: Floats, shape: Shape, name: str
+        problem: RegressionProblem, rows: Rows, start: Floats, shape: Shape
     ) -> Callable[[Rows], Floats]:
-        columns = BOOSTERS[name][0].columns(problem.column_groups)
+        columns = problem.kind.boosters[0].columns(problem.column_groups)
         matrix = problem.matrix[:, columns]
         matrix = np.nan_to_num(matrix, nan=-1.0) if fill else matrix
-        model = make(shape, name)
+        model = make(shape, problem.kind.loss_scale)
         left = problem.target[rows] - start[rows]
         model.fit(matrix[rows], left, sample_weight=problem.weights(rows))
         return lambda other: start[other] + model.predict(matrix[other])
@@ -86,18 +76,18 @@ def estimator(make: Callable[[Shape, str], Any], *, fill: bool = False) -> Fit:
     return fit
 
 
-def lightgbm(shape: Shape, name: str) -> Any:
+def lightgbm(shape: Shape, loss_scale: float) -> Any:
     """Return LightGBM's trees with Huber's loss."""
     rounds, depth, rate = shape
     return LGBMRegressor(
-        objective="huber", alpha=LOSS_SCALE[name], n_estimators=rounds, max_depth=depth,
+        objective="huber", alpha=loss_scale, n_estimators=rounds, max_depth=depth,
         num_leaves=2**depth, learning_rate=rate, min_child_samples=3, min_data_in_bin=1,
         colsample_bytree=0.5, subsample=0.8, subsample_freq=1, reg_lambda=2.0, random_state=0,
         n_jobs=1, verbose=-1,
     )  # fmt: skip
 
 
-def gradient_boosting(shape: Shape, _: str) -> Any:
+def gradient_boosting(shape: Shape, _: float) -> Any:
     """Return scikit-learn's exact trees with Huber's loss."""
     rounds, depth, rate = shape
     return GradientBoostingRegressor(
@@ -106,10 +96,10 @@ def gradient_boosting(shape: Shape, _: str) -> Any:
     )  # fmt: skip
 
 
-def hist_boosting(loss: str) -> Callable[[Shape, str], Any]:
+def hist_boosting(loss: str) -> Callable[[Shape, float], Any]:
     """Return scikit-learn's histogram trees with a loss."""
 
-    def make(shape: Shape, _: str) -> Any:
+    def make(shape: Shape, _: float) -> Any:
         rounds, depth, rate = shape
         return HistGradientBoostingRegressor(
             loss=loss, max_iter=rounds, max_depth=depth, learning_rate=rate, min_samples_leaf=3,
@@ -120,7 +110,7 @@ def hist_boosting(loss: str) -> Callable[[Shape, str], Any]:
     return make
 
 
-def extra_trees(shape: Shape, _: str) -> Any:
+def extra_trees(shape: Shape, _: float) -> Any:
     """Return randomized trees, which are averaged instead of boosted."""
     return ExtraTreesRegressor(
         n_estimators=300, max_depth=2 * shape[1], min_samples_leaf=3, random_state=0, n_jobs=1
@@ -128,8 +118,8 @@ def extra_trees(shape: Shape, _: str) -> Any:
 
 
 CONTENDERS: Final[dict[str, Fit]] = {
-    OURS: xgboost(LOSS_SCALE),
-    "XGBoost, squared error with bounds": xgboost(dict.fromkeys(LOSS_SCALE, np.inf)),
+    OURS: xgboost(),
+    "XGBoost, squared error with bounds": xgboost(squared=True),
     "LightGBM, Huber": estimator(lightgbm),
     "scikit-learn GradientBoosting, Huber": estimator(gradient_boosting, fill=True),
     "scikit-learn HistGradientBoosting, absolute": estimator(hist_boosting("absolute_error")),
@@ -142,56 +132,51 @@ CONTENDERS: Final[dict[str, Fit]] = {
 
 
 def one_fold(
-    name: str, problem: RegressionProblem, contender: str, split: tuple[Rows, Rows]
+    problem: RegressionProblem, contender: str, split: tuple[Rows, Rows]
 ) -> tuple[Rows, Floats, Floats]:
     """Return test rows and predictions: mean of the settings, and the inner folds' choice."""
     train, test = split
-    fit, shapes = CONTENDERS[contender], SHAPES[name]
-    start = fit_prior(name, problem, train).predict(problem.matrix)
-    guesses = [fit(problem, train, start, shape, name)(test) for shape in shapes]
+    fit = CONTENDERS[contender]
+    shapes = [(one.rounds, one.depth, one.learning_rate) for one in problem.kind.boosters]
+    start = fit_prior(problem, train).predict(problem.matrix)
+    guesses = [fit(problem, train, start, shape)(test) for shape in shapes]
     inner = folds_of(problem.papers[train].tolist(), INNER_FOLDS, salt="inner:")
     cost = np.zeros(len(shapes))
     for fold in np.unique(inner):
         kept, left = train[inner != fold], train[inner == fold]
-        inner_start = fit_prior(name, problem, kept).predict(problem.matrix)
+        inner_start = fit_prior(problem, kept).predict(problem.matrix)
         for place, shape in enumerate(shapes):
-            guess = fit(problem, kept, inner_start, shape, name)(left)
-            cost[place] += (errors(name, problem, left, guess) * problem.weights(left)).sum()
+            guess = fit(problem, kept, inner_start, shape)(left)
+            cost[place] += (problem.errors(guess, left) * problem.weights(left)).sum()
     return test, np.mean(guesses, axis=0), guesses[int(cost.argmin())]
 
 
-def errors(name: str, problem: RegressionProblem, rows: Rows, predicted: Floats) -> Floats:
-    """Return absolute errors in nm or points."""
-    bounds = bounds_in_unit(name, [problem.bounds[row] for row in rows])
-    return bounded_error(to_unit(name, problem.target[rows]), bounds, to_unit(name, predicted))
-
-
-def run(name: str, problem: RegressionProblem) -> dict[str, dict[str, Floats]]:
+def run(problem: RegressionProblem) -> dict[str, dict[str, Floats]]:
     """Return out-of-fold errors by contender and way of use."""
     splits = paper_splits(problem, FOLDS)
     tasks = [(contender, split) for contender in CONTENDERS for split in splits]
     done = Parallel(n_jobs=JOBS)(
-        delayed(one_fold)(name, problem, contender, split) for contender, split in tasks
+        delayed(one_fold)(problem, contender, split) for contender, split in tasks
     )
     found = {
         contender: {way: np.empty(len(problem.target)) for way in ("mean", "chosen")}
         for contender in CONTENDERS
     }
     for (contender, _), (test, mean, chosen) in zip(tasks, done, strict=True):
-        found[contender]["mean"][test] = errors(name, problem, test, mean)
-        found[contender]["chosen"][test] = errors(name, problem, test, chosen)
+        found[contender]["mean"][test] = problem.errors(mean, test)
+        found[contender]["chosen"][test] = problem.errors(chosen, test)
     prior = np.empty(len(problem.target))
     for train, test in splits:
-        guess = fit_prior(name, problem, train).predict(problem.matrix[test])
-        prior[test] = errors(name, problem, test, guess)
+        guess = fit_prior(problem, train).predict(problem.matrix[test])
+        prior[test] = problem.errors(guess, test)
     return {**found, "the prior alone": {"mean": prior, "chosen": prior}}
 
 
-def table(name: str, problem: RegressionProblem) -> list[dict[str, Any]]:
+def table(problem: RegressionProblem) -> list[dict[str, Any]]:
     """Return mean and median errors, and the difference from the default with its interval."""
-    found = run(name, problem)
+    found = run(problem)
     rows = []
-    for subset in SUBSETS[name]:
+    for subset in SUBSETS[problem.kind.name]:
         mask = problem.subsets[subset]
         bootstrap = PaperBootstrap.of(problem.papers[mask])
         ours = found[OURS]["mean"][mask]
@@ -199,7 +184,7 @@ def table(name: str, problem: RegressionProblem) -> list[dict[str, Any]]:
             mean = ways["mean"][mask]
             rows.append(
                 {
-                    "target": name,
+                    "target": problem.kind.name,
                     "subset": subset,
                     "booster": contender,
                     "mean_error": float(mean.mean()),
@@ -228,8 +213,8 @@ def lines(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def main() -> None:
     """Print the table, and its rows as JSON."""
-    problems = problems_of(Dataset.bundled())
-    rows = [row for name in SHAPES for row in table(name, getattr(problems, name))]
+    problems = problems_of(Dataset.bundled()).regressions
+    rows = [row for name in SUBSETS for row in table(problems[name])]
     print("\n".join(lines(rows)))
     print(json.dumps({"rows": rows}))
 

@@ -18,9 +18,10 @@ import xgboost
 from _bench import seconds, trained_workspace
 
 import perovshell
-from perovshell.features.featurizer import Combination
+from perovshell.features.combinations import Combination
 from perovshell.model import Model
 from perovshell.serve.ranking.ranking import Run, rank
+from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
 
 ROUNDS, ONE_BY_ONE, BATCH = 3, 300, 100_000
@@ -55,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place, model = trained_workspace(folder)
         reader = model.predictor.featurizer.reader
-        usual = DesignSpace.from_mapping(space("usual"), reader)
+        usual = read_space(space("usual"), reader)
         rounds = [one_round(model, usual, seed) for seed in range(ROUNDS)]
         rate = statistics.median(one["ours"] for one in rounds)
         ratio = {

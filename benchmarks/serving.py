@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from _bench import trained_workspace
-from _load import Load, Reply, apart, drive, free_port, post, row, running
+from _load import Load, Reply, apart, drive, free_port, memory_mb, post, row, running
 
 from perovshell.workspace.workspace import Workspace
 
@@ -151,17 +151,6 @@ def memory(call: Call, ours: Side, first: int, pid: int) -> dict[str, float]:
         "memory_growth_pss": many["Pss"] / few["Pss"] - 1,
         "memory_requests": asked,
     }
-
-
-def memory_mb(pid: int, name: str) -> float:
-    """Return a figure of the memory of a process and of those that it started, in MB (Linux)."""
-    group, total = os.getpgid(pid), 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if os.getpgid(int(folder.name)) == group:
-                text = (folder / "smaps_rollup").read_text()
-                total += int(text.split(f"\n{name}:")[1].split()[0])
-    return total / 1024
 
 
 def cold_start(place: Workspace, folder: Path) -> float:

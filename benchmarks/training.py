@@ -1,57 +1,40 @@
 """Time and memory of `perovshell train` on the bundled data, and of `retrain` after one paper."""
 
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from pathlib import Path
 
-
-def tree_memory_mb(root: int) -> float:
-    """Return the resident memory of a process and its children, in MB (Linux)."""
-    page = os.sysconf("SC_PAGE_SIZE") / 1e6
-    children: dict[int, list[int]] = {}
-    resident: dict[int, float] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            stat = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            resident[int(entry.name)] = int((entry / "statm").read_text().split()[1]) * page
-        except (OSError, IndexError):
-            continue
-        children.setdefault(int(stat[1]), []).append(int(entry.name))
-    pending, total = [root], 0.0
-    while pending:
-        process = pending.pop()
-        total += resident.get(process, 0.0)
-        pending += children.get(process, [])
-    return total
+from _load import memory_mb
 
 
 def watched(*arguments: str) -> tuple[float, float]:
     """Run the command line in a process of its own; return its seconds and its peak memory."""
     command = [sys.executable, "-m", "perovshell", *arguments]
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     peak = 0.0
     done = threading.Event()
 
     def watch() -> None:
         nonlocal peak
         while not done.wait(0.2):
-            peak = max(peak, tree_memory_mb(process.pid))
+            peak = max(peak, memory_mb(process.pid))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    code = process.wait()
-    seconds = time.perf_counter() - start
-    done.set()
-    watcher.join()
+    try:
+        code = process.wait()
+        seconds = time.perf_counter() - start
+    finally:
+        process.terminate()  # Where this one is interrupted: that one is in another session.
+        done.set()
+        watcher.join()
     if code:
         sys.exit(f"{' '.join(arguments)} ended with exit code {code}")
     return seconds, peak

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
 import random
 import shutil
 import sys
@@ -23,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+from _campaign import forget_settings
 from _load import MEDIA, SHELLS, STRUCTURES, Reply, drive, free_port, post, row, running, told
 
 from perovshell.data.dataset import Dataset
@@ -65,8 +64,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="model folder; else one is made")
     parser.add_argument("--save", type=Path, default=Path("fuzz-failure.bin"), help="its place")
     asked = parser.parse_args()
-    for name in ("MLFLOW_TRACKING_URI", "PEROVSHELL_HOME"):
-        os.environ.pop(name, None)
+    forget_settings()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         place = Workspace(Path(folder) / "workspace")
         prepare(place, asked.model)

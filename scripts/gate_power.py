@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from perovshell.training.gate_simulation import Power, gate_power
+from perovshell.training.gate.simulation import Power, gate_power
 
 SHARES = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 

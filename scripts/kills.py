@@ -16,7 +16,6 @@ import csv
 import json
 import math
 import multiprocessing
-import os
 import random
 import shutil
 import sys
@@ -28,6 +27,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from _campaign import forget_settings
 from _ring import Command, Rehearsal, Ring
 from _whole import Found, State, check, check_finished
 
@@ -59,8 +59,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100, help="number of kills")
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
     asked = parser.parse_args()
-    for name in ("MLFLOW_TRACKING_URI", "PEROVSHELL_HOME"):
-        os.environ.pop(name, None)
+    forget_settings()
     began, folder = time.monotonic(), Path(tempfile.mkdtemp(prefix="kills-"))
     trials = campaign(folder, asked.kills, asked.seed)
     lost = [f"{one}: lost: {what}" for one in trials for what in one.found.lost]

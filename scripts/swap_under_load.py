@@ -13,7 +13,6 @@ import argparse
 import itertools
 import json
 import math
-import os
 import shutil
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+from _campaign import forget_settings
 from _load import PATIENCE, Reply, drive, free_port, post, row, running, told
 
 from perovshell.data.dataset import Dataset
@@ -49,12 +48,11 @@ def main() -> None:
     parser.add_argument("--promotions", type=int, default=5, help="number, without the broken one")
     parser.add_argument("--models", type=Path, nargs="*", help="model folders; else some are made")
     asked = parser.parse_args()
-    for name in ("MLFLOW_TRACKING_URI", "PEROVSHELL_HOME"):
-        os.environ.pop(name, None)
+    forget_settings()
     with tempfile.TemporaryDirectory(prefix="swap-") as folder:
         place = Workspace(Path(folder) / "workspace")
         prepare(place, asked.models)
-        campaign = Campaign(place, Path(folder) / "log", asked.seconds, asked.promotions)
+        campaign = Campaign.of(place, Path(folder) / "log", asked.seconds, asked.promotions)
         campaign.run()
     print("\n".join(campaign.table()))
     print(json.dumps(campaign.figures()))
@@ -105,6 +103,10 @@ class Campaign:
         log: Where the service says what it does.
         seconds: Least duration.
         promotions: Number of promotions, without the broken one.
+        models: Ids of the models in the order of their promotions.
+        asked: Rows of the fixed set of requests.
+        expected: Answers to them by model.
+        port: Where the service listens.
         seen: What every promotion led to.
         faults: What was wrong.
         counts: Answers, those that failed, and those that are not what their model says.
@@ -115,40 +117,46 @@ class Campaign:
     log: Path
     seconds: float
     promotions: int
+    models: list[str]
+    asked: list[list[dict[str, Any]]]
+    expected: dict[str, list[list[dict[str, Any]]]]
+    port: int = field(default_factory=free_port)
     seen: list[Seen] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: {"answers": 0, "failed": 0, "mixed": 0})
     by_model: dict[str, int] = field(default_factory=dict)
+    _known: set[tuple[int, bytes]] = field(default_factory=set)
+    _is_over: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def of(cls, place: Workspace, log: Path, seconds: float, promotions: int) -> Campaign:
+        """Make the campaign of a workspace, with the answers that its models would give."""
+        names = [name for name in place.model_ids() if name != BROKEN]
+        asked = list(fixed_requests())
+        expected = {name: answers_of(place.models / name, asked) for name in names}
+        # The first is the champion already.
+        models = [*names[1:], names[0]]
+        return cls(place, log, seconds, promotions, models, asked, expected)
 
     def run(self) -> None:
         """Serve, load and promote."""
-        self._asked = list(fixed_requests())
-        models = [name for name in self.place.model_ids() if name != BROKEN]
-        self._expected = {name: self._answers_of(name) for name in models}
-        self._known: set[tuple[int, bytes]] = set()
-        self._is_over = threading.Event()
-        self._port = free_port()
-        command = [sys.executable, "-m", "perovshell", "serve", "--port", str(self._port)]
+        command = [sys.executable, "-m", "perovshell", "serve", "--port", str(self.port)]
         command += ["--workspace", str(self.place.root)]
-        with running(command, self._port, "/readyz", self.log):
-            promoter = threading.Thread(target=self._promote_all, args=(models,))
+        with running(command, self.port, "/readyz", self.log):
+            promoter = threading.Thread(target=self._promote_all)
             promoter.start()
             try:
-                drive(self._port, self._requests(), self._see)
+                drive(self.port, self._requests(), self._see)
             finally:
                 self._is_over.set()
                 promoter.join()
         self._look_at_log()
         self._judge()
 
-    def _answers_of(self, model_id: str) -> list[list[dict[str, Any]]]:
-        model = Model.from_folder(self.place.models / model_id)
-        return [[as_json(values) for values in model.predict(rows)] for rows in self._asked]
-
     # Under load ------------------------------------------------------------------------------
 
     def _requests(self) -> Iterator[bytes]:
-        made = [post("/v1/predict", json.dumps({"rows": rows}).encode()) for rows in self._asked]
+        made = [post("/v1/predict", json.dumps({"rows": rows}).encode()) for rows in self.asked]
         for request in itertools.cycle(made):
             if self._is_over.is_set():
                 return
@@ -159,12 +167,12 @@ class Campaign:
         if reply.status != 200:  # noqa: PLR2004
             self._fail("failed", f"{reply.status}: {reply.body[:200]!r}")
             return
-        place = reply.number % len(self._asked)
+        place = reply.number % len(self.asked)
         known = (place, reply.body)
         body = json.loads(reply.body)
         model_id = body["model"]["id"]
         if known not in self._known:
-            if body["answers"] != self._expected.get(model_id, [[]] * len(self._asked))[place]:
+            if model_id not in self.expected or body["answers"] != self.expected[model_id][place]:
                 self._fail("mixed", f"request {place} is not answered as {model_id} would")
                 return
             self._known.add(known)
@@ -180,11 +188,10 @@ class Campaign:
 
     # Promotions ------------------------------------------------------------------------------
 
-    def _promote_all(self, models: Sequence[str]) -> None:
+    def _promote_all(self) -> None:
         """Promote in turns, the broken one half-way; the load ends with it."""
         began, steps = time.monotonic(), self.promotions + 1
-        others = itertools.islice(itertools.cycle([*models[1:], models[0]]), self.promotions)
-        plan = list(others)
+        plan = list(itertools.islice(itertools.cycle(self.models), self.promotions))
         plan.insert(self.promotions // 2, BROKEN)
         try:
             for step, model_id in enumerate(plan):
@@ -202,18 +209,18 @@ class Campaign:
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
         seen = self._record(model_id)
         self._until(lambda: not math.isnan(seen.seconds))
-        if fault := told(self._port, "/readyz")["fault"]:
+        if fault := told(self.port, "/readyz")["fault"]:
             self.faults.append(f"/readyz has a fault after {model_id} was promoted: {fault}")
 
     def _break(self, model_id: str) -> None:
         """Record the damaged model as champion, which `models promote` itself would refuse."""
-        before = told(self._port, "/readyz")["model"]["id"]
+        before = told(self.port, "/readyz")["model"]["id"]
         with self.place.locked("models", wait=True):
             self.place.set_champion(model_id, "a trial")
         seen = self._record(model_id)
 
         def is_told() -> bool:
-            ready = told(self._port, "/readyz")
+            ready = told(self.port, "/readyz")
             if ready["model"]["id"] != before:
                 self.faults.append(f"{ready['model']['id']} took the place of {before}")
             return "pl.npz is damaged" in ready["fault"]
@@ -279,6 +286,12 @@ def fixed_requests() -> Iterator[list[dict[str, Any]]]:
     for size in SIZES:
         yield [row(number + one) for one in range(size)]
         number += size
+
+
+def answers_of(folder: Path, asked: Sequence[Sequence[Any]]) -> list[list[dict[str, Any]]]:
+    """Return the answers of the model in a folder to requests."""
+    model = Model.from_folder(folder)
+    return [[as_json(values) for values in model.predict(rows)] for rows in asked]
 
 
 def as_json(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from perovshell.client.plans import Call, Planner, Reply, Retries
 from perovshell.client.rows import Limits, parts_of, written
 from perovshell.errors import DesignSpaceError, InputError, MissingExtraError, ServiceError
 from perovshell.model import Model
+from perovshell.models.evidence import Neighbour
 from perovshell.models.folder import read_folder, write_folder
 from perovshell.serve.service.keys import add_key
 from perovshell.training.train import TrainedModel
@@ -34,6 +35,7 @@ from perovshell.workspace.workspace import Workspace
 from servers import serving, workspace_of
 
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}
+NO_SERVICE = "is no Perovshell service of this version"
 FEW = Limits(rows=3, detailed_rows=2, text=200, body_bytes=2**20)
 SPACE = {"name": "two", "cores": ["CsPbBr3"], "shells": ["SiO2", "ZnS"], "pl_window_nm": [500, 540]}
 both = pytest.mark.parametrize("kind", [Client, AsyncClient])
@@ -339,6 +341,7 @@ class Busy:
 
     answers: list[tuple[int, dict[str, str], bytes]]
     heard: list[dict[str, str]] = field(default_factory=list)
+    sent: list[bytes] = field(default_factory=list)
     url: str = ""
 
 
@@ -349,6 +352,7 @@ def busy() -> Iterator[Busy]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found.heard.append({name.lower(): value for name, value in self.headers.items()})
+            found.sent.append(self.rfile.read(int(self.headers.get("content-length", 0))))
             left = found.answers
             status, headers, body = left.pop(0) if len(left) > 1 else left[0]
             self.send_response(status)
@@ -356,6 +360,9 @@ def busy() -> Iterator[Busy]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -452,6 +459,84 @@ def test_what_is_no_service_is_named(busy: Busy, answer: Any) -> None:
         RefusedError, match=rf"status {answer[0]}: no JSON but '{answer[2].decode()}"
     ):
         ask(Client, busy.url, lambda client: client.model())
+
+
+@both
+def test_without_a_space_the_service_takes_its_default(kind: Any, busy: Busy) -> None:
+    busy.answers = [GOOD]
+    ask(kind, busy.url, lambda client: client.rank(top=3))
+    ask(kind, busy.url, lambda client: client.rank("red-emitter"))
+    first, second = (json.loads(one) for one in busy.sent)
+    assert "space" not in first
+    assert (first["top"], second["space"]) == (3, "red-emitter")
+
+
+# Another service, or one of another version --------------------------------------------------
+
+LIMITS = {"rows": 10, "detailed_rows": 10, "text": 200, "body_bytes": 2**20}
+NAMED = {"id": "abc", "version": None, "dataset_hash": "def"}
+NEAR = {
+    "sample_id": "s1", "paper": "p1", "distance": 0.0, "core": "CsPbBr3", "shell": "SiO2",
+    "pl_peak_nm": None, "plqy_percent": 50.0,
+}  # fmt: skip
+DETAILED = {
+    "pl_peak_nm": 517.0, "error": "", "nearest": [NEAR], "measured": [], "conditions": {},
+    "reasons": [],
+}  # fmt: skip
+
+
+def said(content: Any) -> tuple[int, dict[str, str], bytes]:
+    return 200, {}, json.dumps(content).encode()
+
+
+@both
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"all": "well"},
+        {"limits": [1, 2]},
+        {"limits": {**LIMITS, "rows": "many"}},
+        {"limits": {name: value for name, value in LIMITS.items() if name != "text"}},
+    ],
+)
+def test_a_card_of_another_service_is_told(kind: Any, busy: Busy, card: Any) -> None:
+    busy.answers = [said(card)]
+    with pytest.raises(ServiceError, match=NO_SERVICE) as found:
+        ask(kind, busy.url, lambda client: client.predict([ROW]))
+    assert busy.url in str(found.value)
+    assert "/v1/model" in str(found.value)
+
+
+@both
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"all": "well"},
+        {"model": "abc", "answers": [DETAILED]},
+        {"model": NAMED, "answers": []},
+        {"model": NAMED, "answers": ["CsPbBr3"]},
+        {"model": NAMED, "answers": [{"error": ""}]},
+        {"model": NAMED, "answers": [{**DETAILED, "nearest": [{"sample_id": "s1"}]}]},
+    ],
+)
+def test_an_answer_of_another_service_is_told(kind: Any, busy: Busy, answer: Any) -> None:
+    busy.answers = [said({"limits": LIMITS}), said(answer)]
+    with pytest.raises(ServiceError, match=NO_SERVICE) as found:
+        ask(kind, busy.url, lambda client: client.answer([ROW]))
+    assert "/v1/predict" in str(found.value)
+
+
+@both
+def test_what_a_later_service_tells_besides_is_left_out(kind: Any, busy: Busy) -> None:
+    near = {**NEAR, "year": 2031}
+    answer = {**DETAILED, "nearest": [near], "measured": [near]}
+    busy.answers = [
+        said({"limits": {**LIMITS, "more": 1}}),
+        said({"model": {**NAMED, "more": 1}, "answers": [answer], "more": 1}),
+    ]
+    (found,) = ask(kind, busy.url, lambda client: client.answer([ROW]))
+    assert found.nearest == found.measured == [Neighbour(**NEAR)]
+    assert found.to_json()["pl_peak_nm"] == 517.0
 
 
 # Connections ---------------------------------------------------------------------------------

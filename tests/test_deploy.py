@@ -1,6 +1,7 @@
 """The container file and the systemd unit: linted, and what linters do not look at."""
 
 import configparser
+import inspect
 import json
 import platform
 import re
@@ -10,8 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from perovshell.cli.options import FAULT
+from perovshell.serve.service import metrics
 from perovshell.serve.service.server import GRACE_SECONDS
 
 ROOT = Path(__file__).parents[1]
@@ -137,3 +140,11 @@ def test_systemd_reads_the_unit(tmp_path: Path) -> None:
         ["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_alerts_ask_for_figures_that_the_service_has() -> None:
+    rules = yaml.safe_load((ROOT / "deploy" / "alerts.yaml").read_text())["groups"][0]["rules"]
+    asked = {name for rule in rules for name in re.findall(r"perovshell_\w+", rule["expr"])}
+    assert asked
+    source = inspect.getsource(metrics)
+    assert all(f'"{name.removesuffix("_total")}"' in source for name in asked)

@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -140,6 +141,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 def run(monkeypatch, capsys, tmp_path):
     """Run the command line in this process; return its exit code and both streams."""
     monkeypatch.chdir(tmp_path)
+    interrupts = signal.getsignal(signal.SIGINT)
 
     def call(home: Home, *given: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["perovshell", *home.words(*given)])
@@ -149,7 +151,8 @@ def run(monkeypatch, capsys, tmp_path):
         said = capsys.readouterr()
         return left.value.code or 0, said.out, said.err
 
-    return call
+    yield call
+    signal.signal(signal.SIGINT, interrupts)
 
 
 # A full disk ---------------------------------------------------------------------------------
@@ -228,7 +231,7 @@ def test_a_correction_that_found_the_disk_full_is_kept_once(home: Home, dataset,
 def test_what_a_refused_write_under_a_lock_is_of_is_named(tmp_path: Path) -> None:
     place = Workspace(tmp_path)
     with (
-        pytest.raises(WorkspaceError, match=r"cannot be written \(/far/off\): Input/output error"),
+        pytest.raises(WorkspaceError, match=r"or written \(/far/off\): Input/output error"),
         place.locked("models"),
     ):
         raise OSError(5, "Input/output error", "/far/off")

@@ -30,6 +30,7 @@ from perovshell.errors import BacktestLeakError
 from perovshell.model import Model
 from perovshell.serve.ranking.objectives import SHELL_PRIOR_PAPERS
 from perovshell.serve.ranking.scoring import Options, Scorer
+from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
 from perovshell.standing import (
     FEWEST_TESTED,
@@ -191,7 +192,7 @@ def space_of(before: Dataset, samples: Sequence[Sample]) -> DesignSpace:
         "wishes": WISHES,
         "constraints": {"insoluble_in_water": False},
     }
-    return DesignSpace.from_mapping(asked, before.reader)
+    return read_space(asked, before.reader)
 
 
 def rankings(space: DesignSpace, model: Model, before: Dataset) -> dict[str, Floats]:

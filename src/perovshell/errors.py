@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class PerovshellError(Exception):
@@ -11,6 +12,19 @@ class PerovshellError(Exception):
 
 class InputError(PerovshellError, ValueError):
     """A file, a row or a request is not as it must be."""
+
+
+class UnchangedError(InputError):
+    """All papers of a file are in the workspace already, word for word.
+
+    Attributes:
+        papers: Their names.
+    """
+
+    def __init__(self, path: Path, papers: tuple[str, ...]) -> None:
+        """Name the papers."""
+        self.papers = papers
+        super().__init__(f"{path}: in the workspace already, word for word: {', '.join(papers)}")
 
 
 class FormulaError(InputError):
@@ -29,6 +43,14 @@ class WorkspaceError(PerovshellError):
     """A workspace cannot be used: not writable, or without a champion."""
 
 
+class FitError(PerovshellError):
+    """A fit does not come to rest within its steps."""
+
+
+class TrackingError(PerovshellError):
+    """The tracking server cannot be reached or refused, or has no such model."""
+
+
 class ClusterError(PerovshellError):
     """A cluster cannot be reached, has no workers, or failed."""
 
@@ -37,7 +59,11 @@ class ServiceError(PerovshellError):
     """The prediction service cannot start, or a client cannot reach it."""
 
 
-class BacktestLeakError(PerovshellError):
+class LeakError(PerovshellError):
+    """A model knows what it is tested on."""
+
+
+class BacktestLeakError(LeakError):
     """A model of a backtest knows what it is tested on."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from perovshell.errors import InputError
-from perovshell.models.explain import Reason
+from perovshell.models.explain import Reason, explain
 from perovshell.models.folder import ModelInfo, read_folder
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
@@ -16,6 +16,7 @@ from perovshell.models.outputs import (
     NO_WISHES,
     Answer,
     Wishes,
+    output_columns,
 )
 from perovshell.models.predictor import Predictor
 from perovshell.workspace.registry import download
@@ -56,7 +57,13 @@ class Model:
         coverage: float = DEFAULT_COVERAGE,
         wishes: Wishes = NO_WISHES,
     ) -> list[Answer]:
-        """Answer requests with values, nearest samples, measured values and conditions."""
+        """Answer requests with values, nearest samples, measured values and conditions.
+
+        A row that cannot be answered says why in `error`.
+
+        Raises:
+            InputError: A stressor or the coverage is not allowed.
+        """
         return self.predictor.answer(rows, stressors, coverage, wishes)
 
     def explain(
@@ -69,7 +76,7 @@ class Model:
         Raises:
             InputError: The request cannot be read, or a stressor is not allowed.
         """
-        return self.predictor.explain(row, stressors)
+        return explain(self.predictor, row, stressors)
 
     def predict(
         self,
@@ -96,13 +103,18 @@ class Model:
             NaN values and its reason in `error`.
 
         Raises:
-            InputError: A required column is missing, or an option is not allowed.
+            InputError: A required column is missing, a single row stands in no list, or an
+                option is not allowed.
         """
         if hasattr(rows, "to_dict") and hasattr(rows, "columns"):
             _require_columns(list(rows.columns))
             records = rows.to_dict(orient="records")
             answers = self.answer(records, stressors=stressors, coverage=coverage, wishes=wishes)
-            return type(rows)(_values(answers), index=rows.index)
+            names = output_columns(tuple(stressors), wishes)
+            return type(rows)(_values(answers), index=rows.index, columns=list(names))
+        if isinstance(rows, Mapping):
+            msg = "rows: a single row stands in a list; write [row]"
+            raise InputError(msg)
         answers = self.answer(list(rows), stressors=stressors, coverage=coverage, wishes=wishes)
         return _values(answers)
 

@@ -22,7 +22,7 @@ def card_page(info: Mapping[str, Any]) -> dict[str, Any]:
     """Return the card of a model for the macro `card`; see `models.card.card_sections`."""
     return {
         "sections": dict(card_sections(info)),
-        "tables": [error_table(info["figures"]), stability_table(info["figures"])],
+        "tables": [error_table(info), stability_table(info["figures"])],
     }
 
 

@@ -286,12 +286,7 @@ def test_digests_are_of_each_paper(dataset):
 
 
 def test_digest_of_a_paper_is_the_same_in_a_subset(dataset):
-    assert dataset.subset({"hu2018"}).digest_of("hu2018") == dataset.digest_of("hu2018")
-
-
-def test_digest_of_an_unknown_paper_is_refused(dataset):
-    with pytest.raises(InputError, match="no such paper_id"):
-        dataset.digest_of("nobody2018")
+    assert dataset.subset({"hu2018"}).digests["hu2018"] == dataset.digests["hu2018"]
 
 
 @pytest.mark.parametrize(
@@ -447,7 +442,7 @@ def test_unknown_radius_is_missing():
 def test_syntheses_of_one_paper_are_valid_samples(dataset):
     header, rows = read_table(bundled("literature", "synthesizer.csv"))
     assert len(rows) == 289
-    assert check_samples(header, rows, {"henke2025"}, dataset.reader, "synthesizer.csv") == []
+    assert check_samples(header, rows, {"henke2025"}, dataset.reader) == []
 
 
 def test_syntheses_are_bare_and_of_a_known_paper(dataset):

@@ -98,7 +98,7 @@ def test_every_bundled_paper_can_be_entered_again(base):
 def test_digests_of_the_other_papers_stay(base):
     added = base.with_papers([entry_of()])
     assert added.digests.items() - base.digests.items() == {
-        ("smith2026", added.digest_of("smith2026"))
+        ("smith2026", added.digests["smith2026"])
     }
 
 

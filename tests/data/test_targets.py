@@ -94,6 +94,7 @@ def test_fraction(reading, fraction):
         pytest.param(remnant(10, 2.9), (0.0, 3.317), id="lower-end-below-1-percent"),
         pytest.param(remnant(10, 4), (2.556, 3.554), id="lower-end-above-1-percent"),
         pytest.param(remnant(10, 1, ">"), (0.0, INF), id="lower-end-of-1-percent"),
+        pytest.param(remnant(10, 1.04, ">"), (2.190, INF), id="lower-end-of-1.04-percent"),
         pytest.param(remnant(10, 99, "<"), (0.0, INF), id="upper-end-of-99-percent"),
         pytest.param(remnant(10, 98.9, "<"), (0.0, 904.1), id="upper-end-below-99-percent"),
         pytest.param(remnant(10, 100, "<"), (0.0, INF), id="says-nothing"),
@@ -127,6 +128,14 @@ def test_only_the_reading_that_says_nothing_is_uninformative():
 def test_lifetime_needs_a_duration():
     with pytest.raises(ValueError, match="states none"):
         remnant(NAN, 50).lifetime()
+
+
+@pytest.mark.parametrize(
+    ("reading", "given"),
+    [(remnant(1, 50), True), (remnant(NAN, 50), True), (failure(5), True), (failure(NAN), False)],
+)
+def test_a_side_is_given_where_a_duration_or_a_percent_is(reading, given):
+    assert reading.is_given is given
 
 
 def test_unit_stands_in_for_an_unstated_duration():

@@ -102,6 +102,17 @@ def test_unspoilt_dataset_is_valid(written):
     }
 
 
+def test_no_shell_may_be_written_in_capitals(folder):
+    folder.set(SAMPLES, 4, shell="NONE")  # named as the uncoated sample of row 3
+    folder.set(SAMPLES, 6, shell="None")
+    Dataset.from_folder(folder.write())
+    row = folder.add(STABILITY, 4, sample_id="aerogel-CsPbBr3-bare", stressor="water")
+    folder.set(SAMPLES, 2, shell="NONE")
+    found = list(map(place, folder.faults()))
+    assert (STABILITY, row, "coated_duration_h") in found
+    assert (SAMPLES, 2, "structure") in found
+
+
 # One cell at fault ---------------------------------------------------------------------------
 
 CELLS = {
@@ -489,11 +500,3 @@ def test_message_of_one_fault(written):
         "1 fault in the dataset",
         "  papers.csv: no such file",
     ]
-
-
-def test_other_table_of_samples_is_named_in_its_faults(folder):
-    folder.set(SAMPLES, 2, role="guest")
-    header, rows = folder.headers[SAMPLES], folder.rows[SAMPLES]
-    papers = {row["paper_id"] for row in folder.rows[PAPERS]}
-    (fault,) = check_samples(header, rows, papers, FormulaReader.bundled(), "extra.csv")
-    assert place(fault) == ("extra.csv", 2, "role")

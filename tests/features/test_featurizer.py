@@ -4,11 +4,20 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perovshell.data.dataset import Dataset
-from perovshell.features.descriptor import BLOCKS
-from perovshell.features.featurizer import Combination, Featurizer
+from perovshell.errors import InputError
+from perovshell.features.combinations import Combination
+from perovshell.features.descriptor import BLOCKS, Descriptor
+from perovshell.features.featurizer import Featurizer
 from perovshell.training.fit.problems import combination_of
+
+MANY_CHARGES = (
+    *("CsPbBr3", "Cs2SnCl6", "CsSnBr3", "Cs4Sn2Cl12", "Cs2Sn0.5Pt0.5Br6", "CsCuCl3", "Cs2CuCl3"),
+    *("FA0.8Cs0.2Sn0.5Pb0.5I3", "Cs2AgInCl6", "Cs2PtI6", "CsEuCl3", "Cs3Bi2Br9", "Cs2SnBr1.5Cl4.5"),
+)
 
 
 def combination(featurizer: Featurizer, core: str, shell: str, **known: object) -> Combination:
@@ -142,3 +151,57 @@ def test_tables_bring_the_same_rows_back(featurizer: Featurizer, dataset: Datase
     again = Featurizer.from_tables(featurizer.tables(), featurizer.table)
     items = [combination_of(sample) for sample in list(dataset.samples.values())[::20]]
     np.testing.assert_array_equal(featurizer.matrix(items), again.matrix(items))
+
+
+def test_the_radius_is_that_of_the_charge_that_makes_a_core_neutral(
+    featurizer: Featurizer,
+) -> None:
+    tin = {"Cs2SnCl6": 69.0, "CsSnCl3": 110.0, "CsCuCl3": 73.0, "Cs2CuCl3": 77.0}
+    for core, radius in tin.items():
+        item = combination(featurizer, core, "none")
+        assert value(featurizer, item, "mean B radius") == radius, core
+    mixed = combination(featurizer, "Cs2Sn0.5Pt0.5Cl6", "none")
+    assert value(featurizer, mixed, "mean B radius") == pytest.approx((69.0 + 62.5) / 2)
+
+
+@given(st.lists(st.sampled_from(range(len(MANY_CHARGES))), min_size=1, max_size=40))
+def test_a_core_of_any_charges_is_the_same_in_every_batch(
+    featurizer: Featurizer, places: list[int]
+) -> None:
+    reader, texts = featurizer.reader, [MANY_CHARGES[place] for place in places]
+    many = featurizer.core_block(reader.read_many(texts))
+    for text, row in zip(texts, many, strict=True):
+        core = reader.read_core(text)
+        np.testing.assert_allclose(row, featurizer.core_block(reader.batch([core.amounts]))[0])
+        item = combination(featurizer, text, "SiO2")
+        np.testing.assert_allclose(row, featurizer.matrix([item])[0, : len(row)])
+
+
+def test_derived_columns_are_named_once_and_in_order(featurizer: Featurizer) -> None:
+    """Each column holds what its name says, wherever the description stands."""
+    row = dict(zip(featurizer.names, featurizer.matrix([
+        combination(featurizer, "CsPb(Br0.6I0.4)3", "none")])[0], strict=True))  # fmt: skip
+    a, b, x = (row[f"mean {site} radius"] for site in "ABX")
+    assert row["Br-I mixing"] == pytest.approx(0.24)
+    assert row["Cl-Br mixing"] == row["A-site mixing"] == row["B-site mixing"] == 0.0
+    assert (row["A per B"], row["X per B"], row["metal core"]) == (1.0, 3.0, 0.0)
+    assert row["tolerance factor"] == pytest.approx((a + x) / (2**0.5 * (b + x)))
+    assert row["octahedral factor"] == pytest.approx(b / x)
+    assert row["pseudo-cubic lattice"] == pytest.approx((b + x) / 50)
+    assert row["bulk gap estimate"] == row["bulk gap by Vegard"]
+
+
+def test_no_more_shells_are_remembered_than_a_limit(
+    featurizer: Featurizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perovshell.features.featurizer._MAX_REMEMBERED", 5)
+    own = Featurizer.from_tables(featurizer.tables(), featurizer.table)
+    shells = [own.reader.read_shell(f"CsPbBr{3 - k / 100:g}Cl{k / 100:g}") for k in range(1, 20)]
+    rows = own.shell_block(shells)
+    assert len(own._shell_rows) <= 5
+    np.testing.assert_array_equal(rows, [own.shell_block([one])[0] for one in shells])
+
+
+def test_a_descriptor_of_no_block_is_refused() -> None:
+    with pytest.raises(InputError, match="block 'crust'; allowed: core, size"):
+        Descriptor("depth", "nm", "here", "core size", "crust")

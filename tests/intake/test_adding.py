@@ -125,6 +125,26 @@ def test_swapped_values_are_outliers(hu, place, base, model):
         proposal.refuse_outliers(hu)
 
 
+def test_a_correction_names_what_changed_also_among_rows_of_one_key(place, dataset, tmp_path):
+    entry = dataset.entry("aerogel")
+    keys = [(row["sample_id"], row["stressor"], row["condition"]) for row in entry.tests]
+    assert len(set(keys)) < len(keys)
+    path = tmp_path / "aerogel.yaml"
+
+    def changes(**changed: object) -> tuple[str, ...]:
+        path.write_text(to_yaml(replace(entry, **changed)))
+        return propose(path, place, dataset, None, replace=True).changes
+
+    titled = {**entry.paper, "title": "Corrected"}
+    assert changes(paper=titled) == (f"aerogel: title {entry.paper['title']} -> Corrected",)
+    last = {**entry.tests[-1], "note": "read again"}
+    (line,) = changes(tests=(*entry.tests[:-1], last))
+    assert line.endswith(f"note {entry.tests[-1]['note']} -> read again")
+    (line,) = changes(tests=entry.tests[:-1])
+    assert line.startswith("stability.csv: aerogel")
+    assert line.endswith(" is gone")
+
+
 # The inbox -----------------------------------------------------------------------------------
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from perovshell.errors import FitError
 from perovshell.models.censored import PooledEffects, fit_intervals, interval_log_likelihood
+from perovshell.models.conformal import censored_scores
 
 
 def test_likelihood_of_half_the_line_is_one_half() -> None:
@@ -60,3 +62,17 @@ def test_a_label_never_seen_adds_nothing() -> None:
 def test_json_brings_the_same_effects_back() -> None:
     found = pooled(3)
     assert PooledEffects.from_json(found.to_json()) == found
+
+
+def test_a_fit_that_does_not_come_to_rest_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perovshell.models.censored._MAX_STEPS", 1)
+    design, low = np.ones((3, 1)), np.array([2.0, 9.0, 50.0])
+    with pytest.raises(FitError, match="within 1 steps"):
+        fit_intervals(design, low, low * 1.1, np.ones(3), np.zeros(1))
+
+
+def test_masses_that_do_not_come_to_rest_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perovshell.models.conformal._MAX_STEPS", 1)
+    low = np.random.default_rng(0).normal(size=30)
+    with pytest.raises(FitError, match="within 1 steps"):
+        censored_scores(low, low + 1.0, [f"paper {row}" for row in range(30)])

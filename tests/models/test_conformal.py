@@ -164,6 +164,11 @@ def test_lower_quantile_gives_the_unseen_paper_the_far_end() -> None:
     assert Scores.of(values[:5], list("abcde")).lower_quantile(0.1) == -math.inf
 
 
+def test_a_new_paper_is_the_lowest_of_ten_once_in_ten_times(nine: Scores) -> None:
+    assert nine.lower_quantile(0.1) == 1.0
+    assert nine.lower_quantile(0.099) == -math.inf
+
+
 def test_a_lower_bound_holds_under_censoring() -> None:
     """The truth is seen as intervals; the bound must hold for a new paper's truth."""
     random = np.random.default_rng(4)

@@ -1,5 +1,6 @@
 """The model folder: whole, or a clear error."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from perovshell.errors import ModelFolderError
 from perovshell.model import Model
-from perovshell.models.folder import FORMAT, MANIFEST, read_folder, write_folder
+from perovshell.models.folder import FORMAT, MANIFEST, read_folder, read_validation, write_folder
 
 INFO = ("dataset", "settings", "figures", "skill", "forms")
 
@@ -109,3 +110,29 @@ def test_it_names_no_place_of_the_machine(model_folder: Path) -> None:
     for path in model_folder.iterdir():
         assert str(Path.home()).encode() not in path.read_bytes()
         assert str(model_folder.parent).encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("missing", ["checksums", "model_id"])
+def test_a_manifest_that_lacks_a_part_is_damaged(copy: Path, missing: str) -> None:
+    data = json.loads((copy / MANIFEST).read_text())
+    del data[missing]
+    (copy / MANIFEST).write_text(json.dumps(data))
+    for read in (read_folder, read_validation):
+        with pytest.raises(ModelFolderError, match=MANIFEST):
+            read(copy)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no archive", b"PK\x03\x04"])
+def test_what_the_validation_found_cannot_be_read(copy: Path, content: bytes | None) -> None:
+    """A manifest that fits contents that do not: of another kind, or not there."""
+    data = json.loads((copy / MANIFEST).read_text())
+    if content is None:
+        del data["checksums"]["validation.npz"]
+    else:
+        (copy / "validation.npz").write_bytes(content)
+        data["checksums"]["validation.npz"] = hashlib.sha256(content).hexdigest()
+    text = json.dumps(data["checksums"], sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+    data["model_id"] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    (copy / MANIFEST).write_text(json.dumps(data))
+    with pytest.raises(ModelFolderError, match="do not fit format"):
+        read_validation(copy)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xgboost
 
+from perovshell.errors import ModelFolderError
 from perovshell.models.boosting import BoostConfig, FittedForest, fit_bounded, fit_lifetime
 from perovshell.models.forest import Forest
 
@@ -96,3 +97,26 @@ def test_a_bound_pulls_only_from_its_wrong_side(bound: str, expected: float) -> 
     )  # fmt: skip
     assert np.abs(kept.predict(matrix)).max() > 1.0
     assert np.abs(free.predict(matrix)).max() == 0.0
+
+
+def chain(leaves: int) -> dict[str, np.ndarray]:
+    """Arrays of a constant, and of a tree whose every node has a leaf on its left."""
+    inner = leaves - 1
+    left = [0, *(1 + inner + k for k in range(inner)), *range(1 + inner, 1 + inner + leaves)]
+    right = [0, *range(2, 1 + inner), inner + leaves, *range(1 + inner, 1 + inner + leaves)]
+    count = len(left)
+    return {
+        "feature": np.zeros(count, np.int32),
+        "threshold": np.arange(count, dtype=np.float32),
+        "children": np.array([left, right], dtype=np.int32).T,
+        "default_left": np.zeros(count, dtype=bool),
+        "value": np.ones(count, np.float32),
+        "cover": np.ones(count, np.float32),
+        "roots": np.array([0, 1], dtype=np.int32),
+    }
+
+
+def test_a_tree_of_too_many_leaves_is_refused_when_it_is_read() -> None:
+    assert Forest.from_arrays(chain(64)).predict(np.zeros((1, 1))) == pytest.approx([2.0])
+    with pytest.raises(ModelFolderError, match="a tree of 65 leaves; at most 64"):
+        Forest.from_arrays(chain(65))

@@ -202,12 +202,13 @@ def test_what_is_outside_says_why(model: Model, row: dict[str, str], reason: str
 
 
 def test_a_sample_beyond_the_reach_of_the_papers_is_outside(model: Model) -> None:
-    domain = model.predictor.domains["PLQY"]
-    reader = model.predictor.featurizer.reader
-    item = Request.read({"core": "CsPbBr3", "shell": "SiO2"}, reader).item
-    fractions = model.predictor.literature.fractions(item.core)
-    assert domain.outside(item, fractions, domain.reach) == ""
-    assert "nearest sample at distance" in domain.outside(item, fractions, domain.reach + 0.1)
+    predictor = model.predictor
+    reach = predictor.domains["PLQY"].reach
+    item = Request.read({"core": "CsPbBr3", "shell": "SiO2"}, predictor.featurizer.reader).item
+    alike = np.full(len(predictor.literature.samples), reach)
+    assert "PLQY" not in predictor.surroundings.outside(item, alike)
+    reason = predictor.surroundings.outside(item, alike + 0.1)["PLQY"]
+    assert "nearest sample at distance" in reason
 
 
 def test_a_faulty_row_says_why_and_the_others_are_answered(model: Model) -> None:
@@ -321,7 +322,6 @@ def test_a_row_is_read_among_others_as_it_is_read_alone(model: Model) -> None:
 
 
 def test_reasons_of_many_are_those_of_each(model: Model) -> None:
-    """Arrays decide for many, `Domain.outside` for one: they say the same."""
     predictor = model.predictor
     many, errors = Requests.read(MIXED, predictor.featurizer.reader)
     found = predictor.surroundings.find(many)
@@ -384,3 +384,16 @@ def test_more_coverage_never_narrows(model: Model, less: float, more: float) -> 
     for name in VALUES:
         assert wide[f"{name}_lower"] <= narrow[f"{name}_lower"] + 1e-9
         assert wide[f"{name}_upper"] >= narrow[f"{name}_upper"] - 1e-9
+
+
+def test_the_distance_of_two_combinations_is_that_from_samples(model: Model) -> None:
+    literature = model.predictor.literature
+    rows = [{"core": "CsPbBr3", "shell": "SiO2"}, {"core": "CsPbBr2I", "shell": "ZnS"},
+            {"core": "FAPbI3", "shell": "none"}]  # fmt: skip
+    items = [Request.read(row, model.predictor.featurizer.reader).item for row in rows]
+    samples = [literature.item(row) for row in literature.samples]
+    for item in items:
+        own = [literature.apart(item, sample) for sample in samples]
+        np.testing.assert_allclose(own, literature.distances(item), atol=1e-12)
+    metal = Request.read({"core": "Au", "shell": "SiO2"}, model.predictor.featurizer.reader).item
+    assert literature.apart(metal, items[0]) == math.inf

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from perovshell.errors import FitError
 from perovshell.models.difficulty import TERMS as DIFFICULTY_TERMS
 from perovshell.models.difficulty import Difficulty
 from perovshell.models.prior import PL_PRIOR, LinearPrior, PriorForm, Term
@@ -122,3 +123,20 @@ def test_a_share_has_less_room_near_its_ends() -> None:
     # sqrt(95 * 5) / sqrt(50 * 50) = 0.44, held towards 1 by the added floor.
     assert 0.4 < near / middle < 0.75
     assert difficulty.of(prior, matrix[:1], np.array([100.0])) == pytest.approx(near, rel=0.2)
+
+
+def test_a_fit_at_the_least_noise_comes_to_rest() -> None:
+    """Targets without noise: the noise is at its floor, which is no reason to go on."""
+    form = PriorForm("base", FORM.offset, FORM.terms, noise=1.0)
+    matrix = rows(60)
+    target = matrix[:, 0] + matrix[:, 1]
+    prior = LinearPrior.fit(form, matrix, NAMES, target, [""] * 60, np.ones(60))
+    assert prior.noise == pytest.approx(0.1)
+    assert prior.effects == pytest.approx([0.0, 1.0, 0.0], abs=1e-3)
+
+
+def test_a_fit_that_does_not_come_to_rest_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = rows(60)
+    monkeypatch.setattr("perovshell.models.prior._MAX_STEPS", 2)
+    with pytest.raises(FitError, match="within 2 steps"):
+        fit(matrix, matrix[:, 0] + np.random.default_rng(2).normal(size=60))

@@ -18,20 +18,19 @@ import numpy as np
 import pytest
 
 import perovshell
-from perovshell.errors import WorkspaceError
+from perovshell.errors import TrackingError, WorkspaceError
 from perovshell.model import Model
 from perovshell.models.folder import read_folder, write_folder
 from perovshell.serve.batch import cell
-from perovshell.training.gate import judge
+from perovshell.training.gate.gate import judge
+from perovshell.training.gate.verdict import Verdict
 from perovshell.training.tracking import Registered, settings_tag, track
 from perovshell.training.train import TrainedModel
-from perovshell.training.verdict import Verdict
 from perovshell.workspace.championship import align, known_models, promote, roll_back
 from perovshell.workspace.registry import (
     CHALLENGER,
     CHAMPION,
     NAME,
-    TrackingError,
     Version,
     connect,
     version_with,

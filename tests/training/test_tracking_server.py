@@ -25,6 +25,7 @@ import pytest
 
 import perovshell
 from perovshell.data.dataset import Dataset
+from perovshell.errors import TrackingError
 from perovshell.model import Model
 from perovshell.training.tracking import track
 from perovshell.training.train import TrainedModel
@@ -33,7 +34,6 @@ from perovshell.workspace.registry import (
     CHALLENGER,
     CHAMPION,
     NAME,
-    TrackingError,
     Version,
     connect,
     versions,

@@ -127,3 +127,18 @@ def test_a_refused_write_changes_nothing(store, entry, monkeypatch):
     with pytest.raises(WorkspaceError, match=r"No space left on device\); nothing is changed"):
         store.put(replace(entry, withdrawn="why"), replace=True)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("why", ["no", "Yes", " TRUE ", "off", "", " \n "])
+def test_a_paper_is_not_removed_without_a_reason_in_words(store, entry, dataset, why):
+    store.put(named(entry, "mine"))
+    before = {path: path.read_bytes() for path in store.place.papers.rglob("*.yaml")}
+    for name in ("hu2018", "mine"):
+        with pytest.raises(InputError, match="say in words why"):
+            store.remove(name, why, dataset)
+    assert {path: path.read_bytes() for path in store.place.papers.rglob("*.yaml")} == before
+
+
+def test_a_reason_of_several_lines_is_kept_on_one(store, dataset):
+    store.remove("hu2018", " wrong\n  numbers ", dataset)
+    assert store.shelf().entries[0].withdrawn == "wrong numbers"

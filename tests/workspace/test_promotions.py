@@ -70,9 +70,26 @@ def test_a_path_is_no_champion(place):
 def test_a_lock_is_told_and_let_go(place):
     with (
         place.locked("models"),
-        pytest.raises(WorkspaceError, match="another process is changing its models"),
+        pytest.raises(WorkspaceError, match=r"changing its models; wait until it is done$"),
         place.locked("models"),
     ):
         pass
     with place.locked("models"), place.locked("papers"):
         pass
+
+
+def test_what_else_can_be_done_is_said_by_who_can_do_it(place):
+    with (
+        place.locked("models"),
+        pytest.raises(WorkspaceError, match=r"wait until it is done, or give --wait$"),
+        place.locked("models", hint="give --wait"),
+    ):
+        pass
+
+
+def test_a_read_that_fails_under_a_lock_is_not_said_to_be_a_write(place):
+    with (
+        pytest.raises(WorkspaceError, match=r"cannot be read or written .*nowhere.*: No such"),
+        place.locked("models"),
+    ):
+        (place.root / "nowhere").read_bytes()

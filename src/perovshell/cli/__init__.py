@@ -6,6 +6,7 @@ A module of this package holds the commands of one subject on a `typer.Typer` of
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -40,8 +41,13 @@ def main() -> None:
         sys.exit(FAULT)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"perovshell: {where}{error.strerror or error}", err=True)
+        typer.echo(
+            f"perovshell: {where}{error.strerror or error or type(error).__name__}", err=True
+        )
         sys.exit(FAULT)
+    finally:
+        # All is done and said: an interrupt while the interpreter ends would make it look undone.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @app.callback(invoke_without_command=True)

@@ -11,6 +11,7 @@ import typer
 
 from perovshell.cli.options import (
     SOME_FAILED,
+    WAIT_HINT,
     DataOption,
     JobsOption,
     JsonOption,
@@ -143,7 +144,7 @@ def retrain(
         raise InputError(msg)
     place, base = Workspace.locate(workspace), read_dataset(data)
     made, taken = None, []
-    with place.locked("models", wait=wait):
+    with place.locked("models", wait=wait, hint=WAIT_HINT):
         champion = retraining.champion_of(place, follow=not dry_run)
         if inbox is not None:
             taken = take_in(inbox, place, base, champion.predictor)

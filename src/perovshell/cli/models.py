@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perovshell.cli.options import JsonOption, WaitOption, WorkspaceOption
+from perovshell.cli.options import WAIT_HINT, JsonOption, WaitOption, WorkspaceOption
 from perovshell.workspace.workspace import Workspace
 
 commands = typer.Typer(help="Look at the trained models, promote, go back.", no_args_is_help=True)
@@ -70,7 +70,7 @@ def promote(
     from perovshell.workspace import championship
 
     place = Workspace.locate(workspace)
-    with place.locked("models", wait=wait):
+    with place.locked("models", wait=wait, hint=WAIT_HINT):
         made = championship.promote(place, name, why)
     typer.echo(f"Champion: {made.model_id} (before: {made.previous})")
 
@@ -86,6 +86,6 @@ def rollback(
     from perovshell.workspace import championship
 
     place = Workspace.locate(workspace)
-    with place.locked("models", wait=wait):
+    with place.locked("models", wait=wait, hint=WAIT_HINT):
         made = championship.roll_back(place, why)
     typer.echo(f"Champion: {made.model_id} again (was: {place.promotions[-2].model_id})")

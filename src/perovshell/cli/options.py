@@ -35,6 +35,8 @@ QuickOption = Annotated[bool, typer.Option("--quick", help="A small validation, 
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Wait for another process that changes the models.")
 ]
+WAIT_HINT = "give --wait"
+"""Said where another process changes the models, by commands with that option."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 

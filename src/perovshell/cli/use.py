@@ -108,7 +108,7 @@ def rank(  # noqa: PLR0913
         typer.Argument(
             metavar="[SPACE.yaml]",
             help="Design space, or a preset: green-emitter (the default), red-emitter, "
-            "blue-emitter, lead-free. docs/ranking.md says what a space may hold.",
+            "blue-emitter, lead-free. docs/reference/design-space.md has its keys.",
         ),
     ] = None,
     *,
@@ -144,11 +144,11 @@ def rank(  # noqa: PLR0913
     from perovshell.serve.ranking import ranking as ranks
     from perovshell.serve.ranking.scoring import Options
     from perovshell.serve.report.report import write_report
-    from perovshell.serve.space.space import DesignSpace
+    from perovshell.serve.space.file import read_space
 
     place = Workspace.locate(workspace)
     loaded = load_model(model, workspace)
-    checked = DesignSpace.from_yaml(space, loaded.predictor.featurizer.reader)
+    checked = read_space(space, loaded.predictor.featurizer.reader)
     folder = output or place.reports / checked.name
     kept = folder / "ranking.part.npz"
     run = ranks.Run(engine, jobs, scheduler, kept, resume, yes)

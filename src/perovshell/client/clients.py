@@ -55,8 +55,10 @@ class _Plans:
     def _answer(self, rows: Any, asking: Asking) -> Plan[list[Answer]]:
         return self._planner.answers(records_of(rows), asking, answer_of, lambda answer: answer)
 
-    def _rank(self, space: str | Mapping[str, Any], options: dict[str, Any]) -> Plan[Any]:
-        content = {"space": space if isinstance(space, str) else dict(space), **options}
+    def _rank(self, space: str | Mapping[str, Any] | None, options: dict[str, Any]) -> Plan[Any]:
+        content = dict(options)
+        if space is not None:
+            content["space"] = space if isinstance(space, str) else dict(space)
         return self._planner.post("/v1/rank", content, DesignSpaceError)
 
     def _failed(self, error: Exception) -> ServiceError:
@@ -159,7 +161,7 @@ class Client(_Plans):
 
     def rank(
         self,
-        space: str | Mapping[str, Any] = "green-emitter",
+        space: str | Mapping[str, Any] | None = None,
         *,
         top: int = 50,
         by: str = "best",
@@ -170,7 +172,8 @@ class Client(_Plans):
         """Rank a design space of at most two million combinations.
 
         Args:
-            space: Name of a preset, or a mapping with the keys of a design space's YAML file.
+            space: Name of a preset, or a mapping with the keys of a design space's YAML file; None
+                is the default preset.
             top: Lines to keep.
             by: `best`, `value` or `explore`; see `perovshell.rank`.
             raw: Whether to order by predictions as they are, noise included.
@@ -304,7 +307,7 @@ class AsyncClient(_Plans):
 
     async def rank(
         self,
-        space: str | Mapping[str, Any] = "green-emitter",
+        space: str | Mapping[str, Any] | None = None,
         *,
         top: int = 50,
         by: str = "best",

@@ -7,7 +7,8 @@ from types import ModuleType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from perovshell.errors import InputError, MissingExtraError
+from perovshell.errors import InputError
+from perovshell.extras import needs
 
 _CONNECT_SECONDS: Final = 10.0
 
@@ -18,12 +19,8 @@ def import_httpx() -> ModuleType:
     Raises:
         MissingExtraError: It is not installed.
     """
-    try:
-        import httpx2 as httpx
-    except ImportError as error:
-        msg = "the client needs httpx2: pip install 'perovshell[client]'"
-        raise MissingExtraError(msg) from error
-    return httpx
+    module: ModuleType = needs("httpx2", "the client", "client")
+    return module
 
 
 def options_of(httpx: ModuleType, url: str, key: str | None, timeout: float) -> dict[str, Any]:

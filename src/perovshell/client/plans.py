@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias, TypeVar
@@ -265,15 +266,17 @@ class Planner:
         replies = yield from self._of_one_model(
             [Call("POST", "/v1/predict", asking.body([row for _, row in part])) for part in parts]
         )
-        for part, reply in zip(parts, replies, strict=True):
-            for (place, _), answer in zip(part, reply["answers"], strict=True):
-                if place not in found or answer["error"]:
-                    found[place] = read(answer)
+        with self._reading("/v1/predict"):
+            for part, reply in zip(parts, replies, strict=True):
+                for (place, _), answer in zip(part, reply["answers"], strict=True):
+                    if place not in found or answer["error"]:
+                        found[place] = read(answer)
         return [found[place] for place in range(len(rows))]
 
     def _of_one_model(self, calls: Sequence[Call]) -> Plan[list[dict[str, Any]]]:
         """Plan requests; those that another model answered than the last one are asked again."""
         replies: dict[int, dict[str, Any]] = {}
+        models: dict[int, str] = {}
         left = list(range(len(calls)))
         if not calls:
             return []
@@ -281,8 +284,9 @@ class Planner:
             newest = ""
             for place in left:
                 replies[place] = yield from self.ask(calls[place])
-                newest = replies[place]["model"]["id"]
-            left = [place for place in replies if replies[place]["model"]["id"] != newest]
+                with self._reading(calls[place].path):
+                    newest = models[place] = str(replies[place]["model"]["id"])
+            left = [place for place, model_id in models.items() if model_id != newest]
             if not left:
                 return [replies[place] for place in range(len(calls))]
         msg = f"service at {self.url}: its model changed {_ROUNDS} times within one call"
@@ -290,9 +294,24 @@ class Planner:
 
     def _known_limits(self) -> Plan[Limits]:
         if self._limits is None:
-            said = (yield from self.get("/v1/model"))["limits"]
-            self._limits = Limits(*(said[name] for name in Limits.__dataclass_fields__))
+            card = yield from self.get("/v1/model")
+            with self._reading("/v1/model"):
+                self._limits = Limits.of(card)
         return self._limits
+
+    @contextmanager
+    def _reading(self, path: str) -> Iterator[None]:
+        """Read an answer, which has all that is read of it where the service is one of ours.
+
+        Raises:
+            ServiceError: It has not.
+        """
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            what = f"its answer to {path} is not as expected: {error!r}"
+            msg = f"{self.url} is no Perovshell service of this version: {what}"
+            raise ServiceError(msg) from error
 
 
 def _plain(value: Any) -> Any:

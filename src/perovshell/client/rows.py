@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
@@ -20,6 +20,7 @@ _OPEN = "_open"
 _REQUIRED = ("core", "shell")
 _READING_ORDER = (*_REQUIRED, *INPUT_NUMBERS, *INPUT_WORDS)
 _READABLE = {"core": "CsPbBr3", "shell": "SiO2"}
+_NEIGHBOUR = tuple(field.name for field in fields(Neighbour))
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,20 @@ class Limits:
     detailed_rows: int
     text: int
     body_bytes: int
+
+    @classmethod
+    def of(cls, card: Mapping[str, Any]) -> Limits:
+        """Read them from what a service says of its model.
+
+        Raises:
+            KeyError: One is missing.
+            TypeError: They are not whole numbers by name.
+        """
+        said = {field.name: card["limits"][field.name] for field in fields(cls)}
+        if not all(isinstance(value, int) for value in said.values()):
+            msg = f"limits {said}: whole numbers are needed"
+            raise TypeError(msg)
+        return cls(**said)
 
 
 def records_of(rows: Any) -> list[Mapping[str, Any]]:
@@ -178,9 +193,14 @@ def _cell(value: Any, *, is_open: bool) -> Any:
 
 
 def answer_of(answer: dict[str, Any]) -> Answer:
-    """Return an answer with details."""
+    """Return an answer with details; what a later service tells of a sample besides is left out.
+
+    Raises:
+        KeyError: A member is missing.
+    """
     nearest, measured = (
-        [Neighbour(**one) for one in answer.pop(name)] for name in ("nearest", "measured")
+        [Neighbour(**{part: one[part] for part in _NEIGHBOUR}) for one in answer.pop(name)]
+        for name in ("nearest", "measured")
     )
     evidence = Evidence(nearest, measured, answer.pop("conditions"))
     del answer["reasons"]

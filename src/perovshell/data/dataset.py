@@ -154,16 +154,6 @@ class Dataset:
             self._refuse(paper_id)
         return self._entries[paper_id]
 
-    def digest_of(self, paper_id: str) -> str:
-        """Return what tells whether the rows of a paper have changed: see `digests`.
-
-        Raises:
-            InputError: The paper is not in the dataset.
-        """
-        if paper_id not in self.digests:
-            self._refuse(paper_id)
-        return self.digests[paper_id]
-
     @cached_property
     def digests(self) -> Mapping[str, str]:
         """The first 16 hexadecimal digits of the SHA-256 of each paper's rows, by paper_id.

@@ -27,8 +27,8 @@ from perovshell.data.grammar import (
     refuse_shape,
     split_outside_brackets,
 )
-from perovshell.data.ions import ELEMENTS, NONMETALS, WRITTEN_OUT, Ion, Ions
-from perovshell.data.shells import NONE, ShellMaterial, Shells
+from perovshell.data.ions import ELEMENTS, NONMETALS, SITES, WRITTEN_OUT, Ion, Ions
+from perovshell.data.shells import ShellMaterial, Shells, is_none
 from perovshell.data.spelling import Spellings
 from perovshell.data.template import (
     MAX_AMOUNT,
@@ -123,7 +123,7 @@ class FormulaReader:
             FormulaError: A layer is empty, unknown or leaves its composition open.
         """
         text = text.strip()
-        if text.casefold() == NONE:
+        if is_none(text):
             return ()
         refuse_shape("shell", text)
         return tuple(self._read_layer(layer.strip(), text) for layer in text.split("|"))
@@ -132,7 +132,7 @@ class FormulaReader:
         if not layer:
             msg = f"shell {text!r}: empty layer; write layers from the inside out, as CdS|Al2O3"
             raise FormulaError(msg)
-        if layer.casefold() == NONE:
+        if is_none(layer):
             msg = f"shell {text!r}: 'none' is not a layer; leave it out"
             raise FormulaError(msg)
         found = self.shells.find(layer.translate(_SUBSCRIPTS))
@@ -287,7 +287,6 @@ class FormulaReader:
             ions=ions,
             charge_choices=np.asarray(list(choices), dtype=float),
             is_metal=is_metal,
-            numbers=len(_NUMBER.findall(text)),
         )
 
     def _ion(self, text: str, symbol: str, *, is_metal: bool) -> Ion:
@@ -301,7 +300,7 @@ class FormulaReader:
 
     def _rank(self, ion: Ion) -> tuple[int, int, str]:
         """Return the place of an ion in the standard order A, B, X."""
-        return "ABX".index(ion.site), self._order.get(ion.symbol, len(self._order)), ion.symbol
+        return SITES.index(ion.site), self._order.get(ion.symbol, len(self._order)), ion.symbol
 
     def atoms(self, composition: Composition) -> dict[str, float]:
         """Return the amount of each element in the formula unit."""
@@ -428,7 +427,7 @@ def _common_divisor(amounts: Sequence[float], ions: Sequence[Ion]) -> float:
     """Return what reduces Cs2Pb2Br6 to CsPbBr3; 1 where B-site charges differ (Cs2AgInCl6)."""
     charges = {ion.charges for ion in ions if ion.site == "B"}
     pairs = list(zip(amounts, ions, strict=True))
-    totals = [sum(amount for amount, ion in pairs if ion.site == site) for site in "ABX"]
+    totals = [sum(amount for amount, ion in pairs if ion.site == site) for site in SITES]
     whole = [round(total) for total in totals if total > 0]
     integral = all(math.isclose(total, round(total), abs_tol=1e-9) for total in totals)
     if len(charges) > 1 or not integral or 0 in whole:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 
-from perovshell.data.template import MAX_DEPTH
 from perovshell.errors import FormulaError
 
+MAX_DEPTH = 3
+"""Most numbers that multiply for one ion: its own and those of the brackets around it."""
 MAX_LENGTH = 200
 """Longest text read as a formula or a shell."""
 SPREADSHEET = "=+-@"

@@ -12,10 +12,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from perovshell.data.grammar import element_amounts
 from perovshell.data.tables import Row, bundled_rows
+from perovshell.errors import InputError
 
 A_SITE_METALS = frozenset({"Li", "Na", "K", "Rb", "Cs", "Tl"})
 """Monovalent metals read as A-site ions; an organic cation always is one."""
+
+SITES = ("A", "B", "X")
+"""The sites of a perovskite, in the order of a formula."""
 
 # fmt: off
 ELEMENTS: tuple[str, ...] = (
@@ -55,16 +60,6 @@ WRITTEN_OUT: dict[str, str] = {
 }
 """Organic cations in the ways papers write them out."""
 
-_ELEMENT_AMOUNT = re.compile(r"([A-Z][a-z]?)(\d*)")
-
-
-def element_counts(formula: str) -> dict[str, float]:
-    """Count the elements of a plain molecular formula without brackets, such as `CH5N2`."""
-    counts: dict[str, float] = {}
-    for symbol, amount in _ELEMENT_AMOUNT.findall(formula):
-        counts[symbol] = counts.get(symbol, 0.0) + float(amount or 1)
-    return counts
-
 
 @dataclass(frozen=True)
 class Ion:
@@ -90,6 +85,9 @@ class Ions:
 
     Args:
         rows: Rows with the columns of `materials/ions.csv`.
+
+    Raises:
+        InputError: A formula or a charge cannot be read.
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:
@@ -107,7 +105,7 @@ class Ions:
     def _ion(self, symbol: str) -> Ion:
         rows = [row for row in self.rows if row["symbol"] == symbol]
         charges = tuple(int(part) for part in rows[0]["charges"].split(";"))
-        elements = element_counts(rows[0]["formula"])
+        elements = element_amounts(rows[0]["formula"])
         radius_by_charge = {_charge_of(row["ion"]): row for row in rows}
         radii = tuple(_radius(radius_by_charge.get(charge)) for charge in charges)
         return Ion(symbol, _site(symbol, charges, elements), charges, radii, elements)
@@ -129,7 +127,7 @@ def _charge_of(ion: str) -> int:
     digits = re.search(r"(\d*)([+-])$", ion)
     if digits is None:
         msg = f"ions.csv: ion {ion!r} does not end in a charge such as 2+"
-        raise ValueError(msg)
+        raise InputError(msg)
     size = int(digits[1] or 1)
     return size if digits[2] == "+" else -size
 

@@ -21,7 +21,7 @@ from perovshell.data.paper_cells import (
 from perovshell.data.paper_entry import COLUMNS, PaperEntry
 from perovshell.data.paper_nodes import EMPTY, Cell, NodeReader, line_of, parse_json, parse_yaml
 from perovshell.data.paper_tables import read_folder
-from perovshell.data.shells import NONE
+from perovshell.data.shells import is_none
 from perovshell.data.tables import Row
 from perovshell.data.validation import PAPERS, SAMPLES, STABILITY
 from perovshell.data.vocabulary import MEASURES, STRESSORS, STRUCTURES
@@ -51,7 +51,8 @@ _TEST_KEYS: Final = (
     "irradiance_mw_cm2", "wavelength_nm", "shared_group", "note",
 )
 # fmt: on
-_NO_REASON = {"true", "false", "yes", "no", "on", "off"}
+NO_REASON: Final = frozenset({"true", "false", "yes", "no", "on", "off"})
+"""Words that are no reason, in any case: what YAML takes for true and false."""
 
 
 def read_papers(path: Path) -> list[PaperEntry]:
@@ -214,7 +215,7 @@ def _read_paper(node: yaml.Node, nodes: NodeReader) -> _Draft:
 
 def _read_reason(node: yaml.Node, nodes: NodeReader) -> str:
     reason = nodes.text(node, "withdrawn")
-    if reason.casefold() in _NO_REASON:
+    if reason.casefold() in NO_REASON:
         rule = "say in words why the results no longer count, or leave it out where they do"
         nodes.add(node, "withdrawn", rule)
     return reason
@@ -254,7 +255,7 @@ def _read_sample(node: yaml.Node, paper_id: str, nodes: NodeReader, draft: _Draf
 
 def _fill_in(node: yaml.Node, cells: dict[str, Cell], nodes: NodeReader) -> None:
     """Fill in what follows from the shell, and the words for what is not stated."""
-    is_bare = "shell" in cells and cells["shell"].text.casefold() == NONE
+    is_bare = "shell" in cells and is_none(cells["shell"].text)
     default = {"composition": "exact", "medium": "unknown", "role": "core"}
     default["encapsulation"] = "none" if is_bare else "unknown"
     if is_bare:

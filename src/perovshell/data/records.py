@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from perovshell.data.composition import Composition
-from perovshell.data.shells import ShellMaterial
+from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.data.targets import Interval, Reading, gain_interval
 
 
@@ -89,7 +89,7 @@ class Sample:
     @property
     def shell(self) -> str:
         """The layers joined by `|`, or `none`."""
-        return "|".join(layer.name for layer in self.layers) or "none"
+        return shell_text(self.layers)
 
     @property
     def trains_pl(self) -> bool:

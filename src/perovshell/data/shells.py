@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from perovshell.data.spelling import Spellings
 from perovshell.data.tables import Row, bundled_rows
+from perovshell.errors import InputError
 
 NONE = "none"
 """The word for no shell."""
@@ -24,6 +25,9 @@ PROPERTIES: dict[str, str] = {
     "water_contact_angle_deg": "deg",
 }
 """Reference properties carried as numbers, with their units."""
+
+_OFFERED = 3
+"""Names offered for one that is not known."""
 
 WATER_WORDS = ("soluble", "reacts", "sparingly soluble", "insoluble")
 """How the bulk material behaves in water; an empty text is unknown."""
@@ -58,6 +62,9 @@ class Shells:
     Args:
         shell_rows: Rows with the columns of `materials/shells.csv`.
         property_rows: Rows with the columns of `materials/shell_materials.csv`.
+
+    Raises:
+        InputError: A spelling stands for two materials, or a word is not allowed.
     """
 
     def __init__(self, shell_rows: Iterable[Row], property_rows: Iterable[Row]) -> None:
@@ -87,20 +94,26 @@ class Shells:
         known = self._by_spelling.setdefault(spelling.casefold(), name)
         if known != name:
             msg = f"shells.csv: {spelling!r} stands for both {known!r} and {name!r}"
-            raise ValueError(msg)
+            raise InputError(msg)
 
     def find(self, spelling: str) -> ShellMaterial | None:
         """Return the material of a name or alias in any case, or None."""
         name = self._by_spelling.get(spelling.casefold())
         return self.materials[name] if name is not None else None
 
-    def nearest(self, spelling: str, count: int = 3) -> list[str]:
+    def nearest(self, spelling: str) -> list[str]:
         """Return the standard names whose spellings look most like a text."""
         close = self._spellings.nearest(spelling.casefold(), count=8, cutoff=0.5)
-        return list(dict.fromkeys(self._by_spelling[key] for key in close))[:count]
+        return list(dict.fromkeys(self._by_spelling[key] for key in close))[:_OFFERED]
 
 
 def _material(row: Row, reference: Row) -> ShellMaterial:
+    if row["in_water"] not in {*WATER_WORDS, ""}:
+        msg = (
+            f"shells.csv: {row['name']}: in_water {row['in_water']!r}; "
+            f"allowed: {', '.join(WATER_WORDS)}, or empty"
+        )
+        raise InputError(msg)
     exact = row["composition"] in {"exact", "repeat unit"}
     return ShellMaterial(
         name=row["name"],
@@ -114,6 +127,11 @@ def _material(row: Row, reference: Row) -> ShellMaterial:
 
 def _number(text: str) -> float:
     return float(text) if text else math.nan
+
+
+def is_none(text: str) -> bool:
+    """Whether a text is the word for no shell, in any case and between any blanks."""
+    return text.strip().casefold() == NONE
 
 
 def shell_text(layers: Sequence[ShellMaterial]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -80,6 +81,20 @@ def _header_and_rows(name: str, lines: list[list[str]]) -> tuple[list[str], list
             raise InputError(msg)
         rows.append({column: cell.strip() for column, cell in zip(header, cells, strict=True)})
     return header, rows
+
+
+def plain_number(text: str) -> float:
+    """Return a finite number in plain digits, NaN for any other text.
+
+    Python also reads `1_000` and the digits of other scripts.
+    """
+    if "_" in text or not text.isascii():
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
 
 
 def bundled_rows(folder: str, name: str) -> list[Row]:

@@ -10,6 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.errors import InputError
 
 EV_NM = 1239.84
 """Photon energy times wavelength, in eV nm."""
@@ -26,8 +32,11 @@ FAILURE_TIME_FACTOR = 1.2
 TIME_TO_FAILURE = "time to failure"
 
 
-def energy_ev(wavelength_nm: float) -> float:
-    """Convert a wavelength in nm to a photon energy in eV (and back: it is its own inverse)."""
+_Numbers = TypeVar("_Numbers", float, npt.NDArray[np.float64])
+
+
+def energy_ev(wavelength_nm: _Numbers) -> _Numbers:
+    """Convert wavelengths in nm to photon energies in eV (and back: it is its own inverse)."""
     return EV_NM / wavelength_nm
 
 
@@ -42,7 +51,7 @@ class Interval:
         """Refuse an interval that is upside down or negative."""
         if not 0.0 <= self.low <= self.high:
             msg = f"interval [{self.low}, {self.high}]: low must be within 0 and high"
-            raise ValueError(msg)
+            raise InputError(msg)
 
     @property
     def is_informative(self) -> bool:
@@ -103,13 +112,13 @@ class Reading:
             The lifetime in hours (or in units of the unstated duration).
 
         Raises:
-            ValueError: The duration is unstated and no unit is given.
+            InputError: The duration is unstated and no unit is given.
         """
         duration = self.duration_h
         if math.isnan(duration):
             if unit_h is None:
                 msg = "a lifetime needs a duration; this side states none"
-                raise ValueError(msg)
+                raise InputError(msg)
             duration = unit_h
         if self.measure == TIME_TO_FAILURE:
             return self._failure_time(duration)
@@ -149,11 +158,11 @@ def gain_interval(coated: Reading, bare: Reading, exponent: float = 1.0) -> Inte
     decays have the same exponent.
 
     Raises:
-        ValueError: Just one of the two durations is stated.
+        InputError: Just one of the two durations is stated.
     """
     if math.isnan(coated.duration_h) != math.isnan(bare.duration_h):
         msg = "a gain needs both durations, or neither"
-        raise ValueError(msg)
+        raise InputError(msg)
     over, under = (side.lifetime(unit_h=1.0, exponent=exponent) for side in (coated, bare))
     low = 0.0 if math.isinf(under.high) else _ratio(over.low, under.high)
     return Interval(low, math.inf if math.isinf(over.high) else _ratio(over.high, under.low))

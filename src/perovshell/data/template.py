@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.data.grammar import MAX_DEPTH
 from perovshell.data.ions import Ion
 
 Floats = npt.NDArray[np.float64]
@@ -25,8 +26,6 @@ NEUTRAL_WITHIN = 0.05
 """Largest net charge of a formula unit, in e."""
 MIN_AMOUNT, MAX_AMOUNT = 1e-6, 1000.0
 """Smallest and largest amount of one ion in a formula unit."""
-MAX_DEPTH = 3
-"""Most numbers that multiply for one ion: its own and those of the brackets around it."""
 _ROUNDING = 1e-9
 
 _DIGITS = b"0123456789."
@@ -50,7 +49,6 @@ class Template:
         ions: The ions.
         charge_choices: Every allowed combination of charges, shape (n_choices, n_species).
         is_metal: Whether it is a metal, not a salt.
-        numbers: How many numbers a formula of this skeleton has.
     """
 
     species: tuple[str, ...]
@@ -58,7 +56,6 @@ class Template:
     ions: tuple[Ion, ...]
     charge_choices: Floats
     is_metal: bool
-    numbers: int
 
     @cached_property
     def flat_terms(self) -> Places:

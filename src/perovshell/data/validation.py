@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from perovshell.data import vocabulary as words
 from perovshell.data.formula import FormulaReader
-from perovshell.data.shells import shell_text
-from perovshell.data.tables import Row
+from perovshell.data.shells import is_none, shell_text
+from perovshell.data.tables import Row, plain_number
 from perovshell.data.targets import TIME_TO_FAILURE
 from perovshell.errors import Fault, FormulaError
 
@@ -73,7 +73,7 @@ class FaultList:
         text = cells[column]
         if not text:
             return math.nan
-        value = float(text) if _is_number(text) else math.nan
+        value = plain_number(text)
         if not low <= value <= high:
             self.add(row, column, text, f"a number from {low:g} to {high:g}, or empty")
             return math.nan
@@ -127,23 +127,21 @@ def check_samples(
     rows: Sequence[Row],
     paper_ids: set[str],
     reader: FormulaReader,
-    file: str = SAMPLES,
     *,
     distinct: Collection[frozenset[str]] = (),
     locate: Locate = in_table,
 ) -> list[Fault]:
-    """Return all faults of samples.csv (or of a table of the same columns).
+    """Return all faults of samples.csv.
 
     Args:
         header: The columns of the table.
         rows: Its rows.
         paper_ids: The papers there are; empty where this is not to be checked.
         reader: Reads cores and shells.
-        file: Name of the table.
         distinct: Pairs of paper_ids that are said not to be copies of one another.
         locate: Where the rows were read.
     """
-    faults = FaultList(file, locate=locate)
+    faults = FaultList(SAMPLES, locate=locate)
     if not faults.columns(header, words.SAMPLE_COLUMNS):
         return faults.faults
     seen: dict[str, int] = {}
@@ -170,7 +168,7 @@ def _check_words(faults: FaultList, row: int, cells: Row) -> None:
     faults.one_of(row, cells, "role", words.ROLES)
     faults.one_of(row, cells, "pl_peak_bound", words.BOUNDS)
     faults.one_of(row, cells, "plqy_bound", words.BOUNDS)
-    if (cells["shell"] == "none") != (cells["structure"] == "bare"):
+    if (is_none(cells["shell"])) != (cells["structure"] == "bare"):
         faults.add(row, "structure", cells["structure"], "bare if, and only if, shell is none")
 
 
@@ -199,22 +197,13 @@ def _check_optics(faults: FaultList, row: int, cells: Row) -> None:
     highest = 300 if cells["role"] == "dopant" else 100
     text = cells["plqy_percent"]
     value = faults.number(row, cells, "plqy_percent", 0, highest)
-    if math.isnan(value) and text and cells["role"] != "dopant" and _is_number(text):
+    is_number = not math.isnan(plain_number(text))
+    if math.isnan(value) and is_number and cells["role"] != "dopant":
         rule = "a PLQY from 0 to 100 percent; above 100 only with role dopant"
         faults.faults[-1] = replace(faults.faults[-1], rule=rule)
     for column, bound in (("pl_peak_nm", "pl_peak_bound"), ("plqy_percent", "plqy_bound")):
         if cells[bound] and not cells[column]:
             faults.add(row, bound, cells[bound], f"a bound needs a value in {column}")
-
-
-def _is_number(text: str) -> bool:
-    """Whether a text is a finite number in plain digits (Python also reads `1_000`)."""
-    if "_" in text or not text.isascii():
-        return False
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
 
 
 def _check_bare(faults: FaultList, row: int, cells: Row, by_id: dict[str, Row]) -> None:
@@ -224,7 +213,7 @@ def _check_bare(faults: FaultList, row: int, cells: Row, by_id: dict[str, Row]) 
     bare = by_id.get(name)
     if bare is None:
         faults.add(row, "bare_sample_id", name, f"no such sample_id in {faults.file}")
-    elif bare["shell"] != "none" or bare["paper_id"] != cells["paper_id"]:
+    elif not is_none(bare["shell"]) or bare["paper_id"] != cells["paper_id"]:
         faults.add(row, "bare_sample_id", name, "must name an uncoated sample of the same paper")
 
 
@@ -263,7 +252,7 @@ def check_stability(
         for side in ("coated", "bare"):
             _check_side(faults, row, cells, side)
         _check_sides(faults, row, cells)
-        if sample is not None and sample["shell"] == "none" and _given(cells, "coated"):
+        if sample is not None and is_none(sample["shell"]) and _given(cells, "coated"):
             rule = "empty for an uncoated sample: its readings stand in the bare columns"
             faults.add(row, "coated_duration_h", cells["coated_duration_h"], rule)
     copied = _copied_tests(rows, samples, reader)
@@ -370,4 +359,5 @@ def _combination(cells: Row, reader: FormulaReader) -> tuple[Hashable, Hashable]
 
 def _value(text: str) -> float | str:
     """Return a number cell as a number, so that `168` and `168.0` are equal."""
-    return float(text) if _is_number(text) else text
+    value = plain_number(text)
+    return text if math.isnan(value) else value

@@ -22,8 +22,8 @@ STRESSORS = (
     "other",
 )
 MEASURES = ("remnant PL", "remnant PLQY", "time to failure")
-CONDITIONS = ("temperature_c", "humidity_percent", "irradiance_mw_cm2")
-"""Test conditions a lifetime is modelled with."""
+CONDITIONS = {"temperature_c": "deg C", "humidity_percent": "%", "irradiance_mw_cm2": "mW/cm2"}
+"""Test conditions a lifetime is modelled with, and their units: the more, the harsher."""
 
 PAPER_COLUMNS = ("paper_id", "doi", "via_doi", "year", "title", "source", "note")
 # fmt: off

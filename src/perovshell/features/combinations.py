@@ -1,16 +1,17 @@
-"""Many combinations in columns, so that a step is one array operation for all of them."""
+"""Combinations: one, and many in columns, so that a step is one array operation for all."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.composition import CompositionBatch
+from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import ShellMaterial
 from perovshell.data.vocabulary import (
@@ -20,9 +21,6 @@ from perovshell.data.vocabulary import (
     STRUCTURES,
     TREATMENTS,
 )
-
-if TYPE_CHECKING:
-    from perovshell.features.featurizer import Combination
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
@@ -44,6 +42,36 @@ _AXES: Final = {"nanocrystal": 3, "nanowire": 2, "nanoplatelet": 1}
 """Along how many axes each morphology is confined."""
 _CONFINED: Final = np.array([_AXES[name] / 3 for name in MORPHOLOGIES])
 _THIN: Final = np.array([_AXES[name] < 3 for name in MORPHOLOGIES])  # noqa: PLR2004
+
+
+@dataclass(frozen=True)
+class Combination:
+    """What descriptors are computed of: a core, a shell and how they are put together.
+
+    Attributes:
+        core: The core, or None where its composition is open (descriptors are then NaN).
+        layers: Shell layers from the inside out; empty is bare.
+        structure: One of `vocabulary.STRUCTURES`.
+        encapsulation: One of `vocabulary.ENCAPSULATIONS`.
+        medium: One of `vocabulary.MEDIA`.
+        core_size_nm: Core size in nm (thickness of a platelet, width of a wire), NaN where unknown.
+        morphology: One of `vocabulary.MORPHOLOGIES`.
+        treatments: Those of `vocabulary.TREATMENTS` that it had.
+    """
+
+    core: Composition | None
+    layers: Layers
+    structure: str
+    encapsulation: str
+    medium: str
+    core_size_nm: float = math.nan
+    morphology: str = "nanocrystal"
+    treatments: tuple[str, ...] = ()
+
+    @property
+    def bare(self) -> Combination:
+        """The same core without its shell."""
+        return replace(self, layers=(), structure="bare", encapsulation="none")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 
@@ -10,7 +11,9 @@ import numpy.typing as npt
 
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.formula import FormulaReader
+from perovshell.data.ions import SITES
 from perovshell.data.tables import Row
+from perovshell.data.template import NEUTRAL_WITHIN
 from perovshell.features.descriptor import (
     GOLDSCHMIDT,
     OCTAHEDRAL,
@@ -22,19 +25,20 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 NAMED_FRACTIONS = {"A": ("Cs", "FA", "MA"), "B": ("Pb", "Sn"), "X": ("Cl", "Br", "I")}
-SITES = "ABX"
 _NAMED = tuple(ion for ions in NAMED_FRACTIONS.values() for ion in ions)
 _SITE_OF_NAMED = [SITES.index(site) for site, ions in NAMED_FRACTIONS.items() for ion in ions]
 _SPLITS = [len(NAMED_FRACTIONS["A"]), len(NAMED_FRACTIONS["A"]) + len(NAMED_FRACTIONS["B"])]
 # What is summed over the ions of a formula: amounts of the named ions, then of each site, then
-# amounts times radii of each site.
+# amounts times radii of each site, then charges.
 _TOTALS = slice(len(_NAMED), len(_NAMED) + 3)
 _RADIUS_SUMS = slice(len(_NAMED) + 3, len(_NAMED) + 6)
-_N_SUMS = len(_NAMED) + 6
-_N_DERIVED = 18
+_NET = len(_NAMED) + 6
+_N_SUMS = _NET + 1
 _ABX3 = np.array([1.0, 1.0, 3.0])
 _RATIO_WITHIN = 0.03
 _ROUNDING = 1e-9
+_AT_ONCE = 2**21
+"""Net charges that are computed at once: rows times choices of charges."""
 _RADII = ("mean A radius", "mean B radius", "mean X radius")
 
 
@@ -67,6 +71,9 @@ def core_descriptors() -> list[Descriptor]:
     return columns
 
 
+_DERIVED = tuple(descriptor.name for descriptor in core_descriptors()[len(_NAMED) :])
+
+
 class CrystalTable:
     """Ion-based descriptors of many cores at once.
 
@@ -80,52 +87,105 @@ class CrystalTable:
 
         The last row is that of the padding index -1: it adds nothing.
         """
+        self._ions = [reader.ions.by_symbol.get(symbol) for symbol in reader.species]
         self._per_ion = np.zeros((len(reader.species) + 1, _N_SUMS))
-        for symbol, ion in reader.ions.by_symbol.items():
-            row = self._per_ion[reader.species_index[symbol]]
+        for place, ion in enumerate(self._ions):
+            if ion is None:
+                continue
+            row = self._per_ion[place]
             site = SITES.index(ion.site)
             row[_TOTALS][site] = 1.0
             row[_RADIUS_SUMS][site] = ion.radius_pm[0]
-            if symbol in NAMED_FRACTIONS[ion.site]:
-                row[_NAMED.index(symbol)] = 1.0
+            row[_NET] = ion.charges[0]
+            if ion.symbol in NAMED_FRACTIONS[ion.site]:
+                row[_NAMED.index(ion.symbol)] = 1.0
         gaps, self._other_gaps = _bulk_gaps(reader, core_rows)
         self._gaps = np.nan_to_num(gaps.ravel())
         self._known_gaps = (~np.isnan(gaps.ravel())).astype(float)
 
     def matrix(self, batch: CompositionBatch) -> Floats:
         """Return the descriptors, shape (n, len(core_descriptors())); NaN where unknown."""
-        per_ion = self._per_ion[batch.species]
+        per_ion = self._per_ion.take(batch.species, axis=0)
         sums = np.einsum("nk,nkt->nt", batch.amounts, per_ion)
+        squares = np.einsum("nk,nkt->nt", batch.amounts**2, per_ion[:, :, _TOTALS])
         totals = sums[:, _TOTALS]
         is_core = (totals > 0).all(axis=1)
-        on_site = np.where(is_core[:, None], totals, np.nan)
+        net = np.abs(sums[:, _NET])
+        if net.max(initial=0.0) > NEUTRAL_WITHIN + _ROUNDING:
+            other = np.flatnonzero(is_core & (net > NEUTRAL_WITHIN + _ROUNDING))
+            species, amounts = batch.species[other], batch.amounts[other]
+            sums[other, _RADIUS_SUMS] = self._radius_sums(species, amounts)
+        if is_core.all():
+            on_site, metal = totals, np.zeros(len(totals))
+        else:
+            on_site = np.where(is_core[:, None], totals, np.nan)
+            metal = np.where(batch.amounts.any(axis=1), ~is_core, np.nan)
         fractions = sums[:, : len(_NAMED)] / on_site.take(_SITE_OF_NAMED, axis=1)
         chloride, bromide, iodide = fractions[:, -3:].T
-        squares = np.einsum("nk,nkt->nt", batch.amounts**2, per_ion[:, :, _TOTALS])
-        mixing = 1.0 - squares / on_site**2
+        mixing = (1.0 - squares / on_site**2).T
         ratio = on_site / on_site[:, 1:2]
-        radius = sums[:, _RADIUS_SUMS] / on_site
-        a, b, x = radius.T
-        is_abx3 = np.abs(ratio - _ABX3).max(axis=1) < _RATIO_WITHIN
-        out = np.empty((len(sums), len(_NAMED) + _N_DERIVED))
-        out[:, : len(_NAMED)] = fractions
-        derived = out[:, len(_NAMED) :].T
-        derived[0] = chloride * bromide
-        derived[1] = bromide * iodide
-        derived[2] = chloride * iodide
-        derived[3:5] = mixing[:, :2].T
-        derived[5], derived[6] = ratio[:, 0], ratio[:, 2]
-        derived[7:10] = radius.T
-        derived[10] = (a + x) / (math.sqrt(2) * (b + x))
-        derived[11] = b / x
-        derived[12] = 2.0 * (b + x) / 100.0
-        derived[13] = self._gap(batch, fractions, is_abx3)
-        derived[14] = np.where(batch.amounts.any(axis=1), ~is_core, np.nan)
-        derived[15], derived[16:18] = derived[13], 0.0
-        guessed = np.isnan(derived[13])
-        if guessed.any():
-            derived[15:18, guessed] = self._guessed_gap(fractions[guessed])
-        return out
+        a, b, x = (sums[:, _RADIUS_SUMS] / on_site).T
+        gap = self._gap(batch, fractions, np.abs(ratio - _ABX3).max(axis=1) < _RATIO_WITHIN)
+        estimate, guessed_a, guessed_b = self._estimate(gap, fractions)
+        bond = b + x
+        derived = {
+            "Cl-Br mixing": chloride * bromide,
+            "Br-I mixing": bromide * iodide,
+            "Cl-I mixing": chloride * iodide,
+            "A-site mixing": mixing[0],
+            "B-site mixing": mixing[1],
+            "A per B": ratio[:, 0],
+            "X per B": ratio[:, 2],
+            "mean A radius": a,
+            "mean B radius": b,
+            "mean X radius": x,
+            "tolerance factor": (a + x) / (math.sqrt(2) * bond),
+            "octahedral factor": b / x,
+            "pseudo-cubic lattice": 2.0 * bond / 100.0,
+            "bulk gap by Vegard": gap,
+            "metal core": metal,
+            "bulk gap estimate": estimate,
+            "A guessed as Cs": guessed_a,
+            "B guessed as Pb": guessed_b,
+        }
+        # One call for all of them, in the order of their descriptions.
+        columns = np.concatenate([derived[name] for name in _DERIVED]).reshape(len(_DERIVED), -1)
+        return np.concatenate([fractions, columns.T], axis=1)
+
+    def _radius_sums(self, species: npt.NDArray[np.int16], amounts: Floats) -> Floats:
+        """Return amounts times radii of each site where the first charges are not neutral, (n, 3).
+
+        Cs2SnCl6 holds Sn4+, not Sn2+. The charges are those nearest to neutral, the first of equal
+        ones, whatever multiple of the formula unit the amounts are of.
+        """
+        found = np.empty((len(species), len(SITES)))
+        kinds, kind = np.unique(species, axis=0, return_inverse=True)
+        for place, own in enumerate(kinds):
+            slots = np.flatnonzero(own >= 0)
+            ions = [ion for at in own[slots] if (ion := self._ions[at]) is not None]
+            charges = np.array([*itertools.product(*(ion.charges for ion in ions))], dtype=float)
+            radii = np.array([*itertools.product(*(ion.radius_pm for ion in ions))])
+            on_site = np.array([[ion.site == site for site in SITES] for ion in ions])
+            rows = np.flatnonzero(kind.ravel() == place)
+            step = max(_AT_ONCE // len(charges), 1)
+            for start in range(0, len(rows), step):
+                at = rows[start : start + step]
+                given = amounts[np.ix_(at, slots)]
+                net = np.abs(given @ charges.T) / given.sum(axis=1, keepdims=True)
+                weighted = given * radii[net.round(9).argmin(axis=1)]
+                found[at] = np.where(on_site, weighted[:, :, None], 0.0).sum(axis=1)
+        return found
+
+    def _estimate(self, gap: Floats, fractions: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return the gap, guessed where it is unknown, and the shares taken for Cs and for Pb."""
+        guessed = np.isnan(gap)
+        if not guessed.any():
+            none = np.zeros(len(gap))
+            return gap, none, none
+        parts = np.zeros((3, len(gap)))
+        parts[0] = gap
+        parts[:, guessed] = self._guessed_gap(fractions[guessed])
+        return parts[0], parts[1], parts[2]
 
     def _guessed_gap(self, fractions: Floats) -> Floats:
         """Vegard's rule with other ions on A taken for Cs and on B for Pb, and their shares.

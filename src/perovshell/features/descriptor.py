@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from perovshell.errors import InputError
+
 MAGPIE: Final = "10.1038/npjcompumats.2016.28"
 """Ward et al., the Magpie elemental property statistics."""
 VALENCE: Final = "10.1002/chin.201644254"
@@ -32,6 +34,9 @@ class Descriptor:
         source: DOI or table it comes from.
         group: Family such as `core composition` or `shell class`, in words a chemist knows.
         block: One of `BLOCKS`.
+
+    Raises:
+        InputError: The block is none of them.
     """
 
     name: str
@@ -39,3 +44,9 @@ class Descriptor:
     source: str
     group: str
     block: str
+
+    def __post_init__(self) -> None:
+        """Refuse a block that no column is looked for in."""
+        if self.block not in BLOCKS:
+            msg = f"descriptor {self.name!r}: block {self.block!r}; allowed: {', '.join(BLOCKS)}"
+            raise InputError(msg)

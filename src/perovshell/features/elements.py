@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.ions import ELEMENTS
-from perovshell.errors import MissingExtraError
+from perovshell.errors import InputError
+from perovshell.extras import needs
 from perovshell.features.descriptor import MAGPIE, VALENCE
 
 Floats = npt.NDArray[np.float64]
@@ -66,7 +67,7 @@ class ElementTable:
                 f"element table of shape {self.values.shape}; "
                 f"needed: {(len(ELEMENTS), len(PROPERTIES))}"
             )
-            raise ValueError(msg)
+            raise InputError(msg)
 
     @classmethod
     def from_matminer(cls) -> ElementTable:
@@ -75,12 +76,8 @@ class ElementTable:
         Raises:
             MissingExtraError: matminer is not installed.
         """
-        try:
-            from matminer.utils.data import MagpieData
-        except ImportError as error:
-            msg = "building descriptors needs matminer: pip install 'perovshell[train]'"
-            raise MissingExtraError(msg) from error
-        table = MagpieData(impute_nan=False).all_elemental_props
+        matminer = needs("matminer.utils.data", "building descriptors", "train")
+        table = matminer.MagpieData(impute_nan=False).all_elemental_props
         return cls(np.array([[table[name][e] for name in PROPERTIES] for e in ELEMENTS], float))
 
 

@@ -8,59 +8,36 @@ shells costs little more than its parts.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.composition import Composition, CompositionBatch
+from perovshell.data.composition import CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import ELEMENTS, Ions
 from perovshell.data.shells import ShellMaterial, Shells
 from perovshell.data.tables import Row, bundled_rows
 from perovshell.data.vocabulary import TREATMENTS
 from perovshell.features import elements
-from perovshell.features.combinations import BARE_WORDS, WORDS, Combinations, Contexts
+from perovshell.features.combinations import (
+    BARE_WORDS,
+    WORDS,
+    Combination,
+    Combinations,
+    Contexts,
+)
 from perovshell.features.crystal import CrystalTable, core_descriptors
 from perovshell.features.descriptor import CONFINEMENT, REFERENCE_TABLE, REQUEST, Descriptor
 from perovshell.features.elements import ElementTable
 from perovshell.features.shell import shell_descriptors, shell_matrix
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Combination:
-    """What descriptors are computed of: a core, a shell and how they are put together.
-
-    Attributes:
-        core: The core, or None where its composition is open (descriptors are then NaN).
-        layers: Shell layers from the inside out; empty is bare.
-        structure: One of `vocabulary.STRUCTURES`.
-        encapsulation: One of `vocabulary.ENCAPSULATIONS`.
-        medium: One of `vocabulary.MEDIA`.
-        core_size_nm: Core size in nm (thickness of a platelet, width of a wire), NaN where unknown.
-        morphology: One of `vocabulary.MORPHOLOGIES`.
-        treatments: Those of `vocabulary.TREATMENTS` that it had.
-    """
-
-    core: Composition | None
-    layers: tuple[ShellMaterial, ...]
-    structure: str
-    encapsulation: str
-    medium: str
-    core_size_nm: float = math.nan
-    morphology: str = "nanocrystal"
-    treatments: tuple[str, ...] = ()
-
-    @property
-    def bare(self) -> Combination:
-        """The same core without its shell."""
-        return replace(self, layers=(), structure="bare", encapsulation="none")
+_MAX_REMEMBERED = 10_000
+"""Shells whose columns are kept: any neutral halide formula is one, so there is no end of them."""
 
 
 class Featurizer:
@@ -82,7 +59,6 @@ class Featurizer:
         self._atoms = _atoms_of_species(reader)
         self._negativity = _negativity_of_species(self._atoms, table)
         self._shell_rows: dict[tuple[ShellMaterial, ...], Floats] = {}
-        self._bulk_gaps: dict[tuple[tuple[str, float], ...], float] = {}
 
     @classmethod
     def bundled(cls) -> Featurizer:
@@ -156,10 +132,15 @@ class Featurizer:
 
     def shell_block(self, shells: Sequence[tuple[ShellMaterial, ...]]) -> Floats:
         """Return the shell columns; each distinct shell is computed once."""
-        for layers in shells:
-            if layers not in self._shell_rows:
-                self._shell_rows[layers] = shell_matrix(self.table, [layers])[0]
-        return np.array([self._shell_rows[layers] for layers in shells])
+        return np.array([self._shell_row(layers) for layers in shells])
+
+    def _shell_row(self, layers: tuple[ShellMaterial, ...]) -> Floats:
+        row = self._shell_rows.get(layers)
+        if row is None:
+            if len(self._shell_rows) >= _MAX_REMEMBERED:
+                self._shell_rows.clear()
+            row = self._shell_rows[layers] = shell_matrix(self.table, [layers])[0]
+        return row
 
     def contrast_block(self, core: Floats, core_negativity: Floats, shell: Floats) -> Floats:
         """Return the columns that compare core rows with shell rows, shape (n, 3)."""
@@ -188,13 +169,6 @@ class Featurizer:
             inner_lattice=shells.index("inner lattice_a_angstrom"),
             inner_negativity=shells.index("inner mean Electronegativity"),
         )
-
-    def bulk_gap(self, core: Composition) -> float:
-        """Return the bulk gap of a core in eV by Vegard's rule; NaN where it is unknown."""
-        if core.key not in self._bulk_gaps:
-            row = self._crystal.matrix(self.reader.batch([core.amounts]))[0]
-            self._bulk_gaps[core.key] = float(row[self._at.core_gap])
-        return self._bulk_gaps[core.key]
 
     # Rows ------------------------------------------------------------------------------------
 

@@ -9,22 +9,14 @@ from pathlib import Path
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import PaperEntry, read_papers
+from perovshell.data.tables import Row
 from perovshell.data.validation import PAPERS
-from perovshell.errors import DatasetError, Fault, InputError
+from perovshell.errors import DatasetError, Fault, InputError, UnchangedError
 from perovshell.intake.review import Review, review
 from perovshell.intake.samples import Check
 from perovshell.models.predictor import Predictor
 from perovshell.workspace.papers import LONGEST_ID, PaperStore
 from perovshell.workspace.workspace import Workspace
-
-
-class UnchangedError(InputError):
-    """All papers of a file are in the workspace already, word for word."""
-
-    def __init__(self, path: Path, papers: tuple[str, ...]) -> None:
-        """Name the papers."""
-        self.papers = papers
-        super().__init__(f"{path}: in the workspace already, word for word: {', '.join(papers)}")
 
 
 @dataclass(frozen=True)
@@ -118,15 +110,28 @@ def _changes(entry: PaperEntry, before: Dataset) -> Iterator[str]:
         return
     old = before.entry(entry.paper_id)
     for table, rows in entry.rows.items():
-        keys, others = ([_key(row) for row in own] for own in (rows, old.rows[table]))
-        for key, row in zip(keys, rows, strict=True):
-            if key not in others:
+        new, gone = _without_equal(rows, old.rows[table])
+        for row in new:
+            key = _key(row)
+            was = next((other for other in gone if _key(other) == key), None)
+            if was is None:
                 yield f"{table}: {key} is new"
                 continue
-            was = old.rows[table][others.index(key)]
+            gone.remove(was)
             for column in (name for name in row if row[name] != was[name]):
                 yield f"{key}: {column} {was[column] or '(empty)'} -> {row[column] or '(empty)'}"
-        yield from (f"{table}: {key} is gone" for key in others if key not in keys)
+        yield from (f"{table}: {_key(row)} is gone" for row in gone)
+
+
+def _without_equal(rows: Sequence[Row], others: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the rows of each side that have no equal row on the other; each row counts once."""
+    left, right = [], list(others)
+    for row in rows:
+        if row in right:
+            right.remove(row)
+        else:
+            left.append(row)
+    return left, right
 
 
 def _key(row: Mapping[str, str]) -> str:

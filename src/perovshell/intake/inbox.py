@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from perovshell.data.dataset import Dataset
-from perovshell.errors import InputError, WorkspaceError
+from perovshell.errors import InputError, UnchangedError, WorkspaceError
 from perovshell.files import write_file
-from perovshell.intake.adding import UnchangedError, accept, propose
+from perovshell.intake.adding import accept, propose
 from perovshell.models.predictor import Predictor
 from perovshell.workspace.workspace import Workspace
 

@@ -24,6 +24,7 @@ from perovshell.data.summary import (
     reading_text,
     value_text,
 )
+from perovshell.data.vocabulary import CONDITIONS
 from perovshell.errors import InputError
 from perovshell.intake.halides import Halides
 from perovshell.intake.samples import Check, Optics, SampleChecks, request_of
@@ -33,11 +34,7 @@ from perovshell.models.predictor import Predictor
 __all__ = ["Check", "Review", "review"]
 NAMED_PAPERS: Final = 3
 """Papers named beside a known combination; the others are counted."""
-_CONDITIONS: Final = {
-    "temperature_c": "deg C",
-    "humidity_percent": "% humidity",
-    "irradiance_mw_cm2": "mW/cm2",
-}
+_CONDITIONS: Final = {**CONDITIONS, "humidity_percent": "% humidity"}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Final
 
 import numpy as np
 
@@ -15,10 +14,7 @@ from perovshell.data.vocabulary import column_name
 from perovshell.intake.samples import LEVELS, Check, largest_score, request_of
 from perovshell.models.conformal import Scores
 from perovshell.models.predictor import Predictor
-
-WIDENED: Final = 1.5
-"""Readings are held against scores as these were made: with finite ends moved out by this factor
-(`training.figures.WIDENED`)."""
+from perovshell.models.stability import WIDENED
 
 
 def checks_of_test(test: StabilityTest, predictor: Predictor | None) -> Iterator[Check]:
@@ -82,6 +78,7 @@ def _lifetime_checks(test: StabilityTest, predictor: Predictor) -> Iterator[Chec
 def _lifetime_check(
     test: StabilityTest, side: str, given: Interval, expected: float, scores: Scores
 ) -> Iterator[Check]:
+    # Held against scores as these were made: with finite ends moved out.
     held = given.widened(WIDENED)
     near, far = (expected * math.exp(_lower_score(scores, level)) for level in LEVELS)
     share = f"{LEVELS[0]:.0%}".replace("%", " %") if near > far else "all"

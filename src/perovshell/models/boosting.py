@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.errors import MissingExtraError
+from perovshell.data.vocabulary import CONDITIONS
+from perovshell.extras import needs
 from perovshell.models.forest import Forest
 
 Floats = npt.NDArray[np.float64]
-HARSHER = ("temperature_c", "humidity_percent", "irradiance_mw_cm2")
-"""Conditions that can only shorten a life."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ def fit_lifetime(
     data = xgboost.DMatrix(matrix[:, columns], weight=weights, base_margin=offset)
     data.set_float_info("label_lower_bound", low_h.astype(np.float32))
     data.set_float_info("label_upper_bound", high_h.astype(np.float32))
-    signs = [-1 if names[column] in HARSHER else 0 for column in columns]
+    signs = [-1 if names[column] in CONDITIONS else 0 for column in columns]
     params = {
         **settings.params(seed),
         "monotone_constraints": str(tuple(signs)).replace(" ", ""),
@@ -182,9 +181,4 @@ def _boost(
 
 
 def _xgboost() -> Any:
-    try:
-        import xgboost
-    except ImportError as error:
-        msg = "training needs xgboost: pip install 'perovshell[train]'"
-        raise MissingExtraError(msg) from error
-    return xgboost
+    return needs("xgboost", "training", "train")

@@ -7,13 +7,12 @@ by the service.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from perovshell.models.outputs import LEAST_GAIN
-from perovshell.models.stability import THIN_STRESSOR_PAPERS
+from perovshell.models.stability import THIN_STRESSOR_PAPERS, WIDENED
+from perovshell.models.titles import ERROR_UNITS, TITLES
 
-_UNITS = {"pl": "nm", "plqy": "points"}
-_NAMES = {"pl": "PL peak", "plqy": "PLQY", "lifetime": "Lifetime", "gain": "Stability gain"}
 _SUBSETS = {
     "all": "all",
     "lead_no_cspbcl3": "lead halides outside the CsPbCl3 collection",
@@ -26,6 +25,14 @@ _BASELINES = {
     "forest": "a random forest on magpie",
     "vegard": "Vegard's rule",
 }
+PAIRS = "{}.pairs.coated.n"
+"""Figure of a target: pairs of a coated and a bare sample of one core in one paper."""
+REGRESSIONS = "regressions"
+"""Setting: `title`, `error_unit`, `trees_win_ties` of each target that is one number a sample."""
+_USUAL: Final = {
+    name: {"title": TITLES[name], "error_unit": ERROR_UNITS[name]} for name in ("pl", "plqy")
+}
+"""Those of models that do not say it."""
 Figures = Mapping[str, float | None]
 Section = tuple[str, list[str]]
 """A title and its lines."""
@@ -42,9 +49,9 @@ def card_sections(info: Mapping[str, Any]) -> list[Section]:
         ("Purpose", _purpose()),
         ("Data", _data(info)),
         ("Validation by paper [90 % intervals over papers]", figure_lines(info)),
-        ("What has skill", [_skill(name, verdict) for name, verdict in info["skill"].items()]),
+        ("What has skill", [_skill(info, *verdict) for verdict in info["skill"].items()]),
         ("Which form of each model", list(_forms(info))),
-        ("Limits", _limits(info["figures"])),
+        ("Limits", _limits(info)),
         ("How it was made", _made(info)),
     ]
 
@@ -61,27 +68,39 @@ def figure_lines(info: Mapping[str, Any]) -> list[str]:
     """Return the headline figures as lines of text.
 
     Args:
-        info: `figures` of a model, as in `models.folder.ModelInfo`.
+        info: `figures` and `settings` of a model, as in `models.folder.ModelInfo`.
     """
     figures = info["figures"]
     lines: list[str] = []
-    for target, unit in _UNITS.items():
+    for target in _regressions(info):
         for subset, words in _SUBSETS.items():
-            lines += _regression(figures, target, subset, words, unit)
+            lines += _regression(info, target, subset, words)
     return lines + _stability(figures)
 
 
-def error_table(figures: Figures) -> list[dict[str, Any]]:
-    """Return the headline of PL and PLQY: what was tested, how far off, against what."""
-    rows = []
-    for target, unit in _UNITS.items():
+def _regressions(info: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Return the targets that are one number a sample."""
+    return info["settings"].get(REGRESSIONS, _USUAL)  # type: ignore[no-any-return]
+
+
+def _title(info: Mapping[str, Any], target: str) -> str:
+    """Return what a target is called, as a sentence begins."""
+    own = _regressions(info).get(target)
+    title: str = own["title"] if own else TITLES[target]
+    return title[0].upper() + title[1:]
+
+
+def error_table(info: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the headline of PL, PLQY and the like: what was tested, how far off, against what."""
+    figures, rows = info["figures"], []
+    for target, own in _regressions(info).items():
         for subset, words in _SUBSETS.items():
             key = f"{target}.paper.{subset}"
             if figures.get(f"{key}.mae") is None:
                 continue
             rows.append(
                 {
-                    "target": f"{_NAMES[target]} ({unit}), {words}",
+                    "target": f"{own['title']} ({own['error_unit']}), {words}",
                     "rows": figures[f"{key}.n"],
                     "papers": figures[f"{key}.papers"],
                     "mean_error": _triple(figures, f"{key}.mae"),
@@ -104,7 +123,7 @@ def stability_table(figures: Figures) -> list[dict[str, Any]]:
     for target in ("lifetime", "gain"):
         key = f"{target}.paper.all"
         for prefix, words in (("", ""), ("null.", ", null"), ("duration.", ", duration alone")):
-            row: dict[str, Any] = {"model": _NAMES[target] + words}
+            row: dict[str, Any] = {"model": TITLES[target].capitalize() + words}
             for end in ("", "_within", "_coated"):
                 row[f"concordance{end}"] = _triple(figures, f"{prefix}{key}.concordance{end}")
             rows.append(row)
@@ -148,7 +167,8 @@ def _data(info: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _limits(figures: Figures) -> list[str]:
+def _limits(info: Mapping[str, Any]) -> list[str]:
+    figures = info["figures"]
     return [
         (
             "Outside the domain errors are larger and intervals cover less than asked: "
@@ -165,7 +185,7 @@ def _limits(figures: Figures) -> list[str]:
         (
             "A lifetime is first-order equivalent, a convention to make tests comparable, and a "
             "half-life is its ln 2; a gain has a model of its own and is not their ratio; "
-            "finite bounds are widened by a factor 1.5 in scoring."
+            f"finite bounds are widened by a factor {WIDENED:g} in scoring."
         ),
         "Stability intervals are 90 % lower bounds without an upper end.",
         f"Stressors of fewer than {THIN_STRESSOR_PAPERS} papers are answered from the null model.",
@@ -175,17 +195,30 @@ def _limits(figures: Figures) -> list[str]:
             "large gains without an upper bound are, nobody knows."
         ),
         (
-            "The effect of a shell rests on few pairs of a coated and a bare sample of one paper: "
-            "seven for PLQY, one for PL. Its intervals come from pairs of any two samples of one "
-            "core in one paper."
+            "The effect of a shell rests on few pairs of a coated and a bare sample of one paper"
+            f"{_pairs(info)}. Its intervals come from pairs of any two samples of one core in "
+            "one paper."
         ),
     ]
 
 
 def _forms(info: Mapping[str, Any]) -> Iterator[str]:
     for target, sentence in info["forms"].items():
-        yield f"{_NAMES[target]}: {sentence}"
-    yield "A tie goes to boosted trees for PL, to the simpler model otherwise."
+        yield f"{_title(info, target)}: {sentence}"
+    with_trees = [own["title"] for own in _regressions(info).values() if own.get("trees_win_ties")]
+    if REGRESSIONS in info["settings"]:
+        named = f"boosted trees for {' and '.join(with_trees)}, to " if with_trees else ""
+        yield f"A tie goes to {named}the simpler model{' otherwise' if with_trees else ''}."
+
+
+def _pairs(info: Mapping[str, Any]) -> str:
+    """Return of how many pairs of a coated and a bare sample a model was told, by target."""
+    counts = [
+        (own["title"], info["figures"].get(PAIRS.format(name)))
+        for name, own in _regressions(info).items()
+    ]
+    known = [f"{count:.0f} for {name}" for name, count in counts if count is not None]
+    return f": {', '.join(known)}" if known else ""
 
 
 def _made(info: Mapping[str, Any]) -> list[str]:
@@ -205,21 +238,23 @@ def _made(info: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _skill(target: str, verdict: Mapping[str, Any]) -> str:
+def _skill(info: Mapping[str, Any], target: str, verdict: Mapping[str, Any]) -> str:
     how = (
         "" if verdict["has_skill"] else f"; rankings shrink it by the factor {verdict['slope']:.2f}"
     )
-    return f"{_NAMES[target]}: {verdict['sentence']}{how}"
+    return f"{_title(info, target)}: {verdict['sentence']}{how}"
 
 
-def _regression(figures: Figures, target: str, subset: str, words: str, unit: str) -> list[str]:
-    key = f"{target}.paper.{subset}"
+def _regression(info: Mapping[str, Any], target: str, subset: str, words: str) -> list[str]:
+    figures, key = info["figures"], f"{target}.paper.{subset}"
+    unit = _regressions(info)[target]["error_unit"]
     if figures.get(f"{key}.mae") is None:
         return []
     count = f"{figures[f'{key}.n']:.0f} rows, {figures[f'{key}.papers']:.0f} papers"
     width = _plain(figures.get(f"{key}.width"))
     head = (
-        f"{_NAMES[target]}, {words} ({count}): mean error {_ends(figures, f'{key}.mae')} {unit}, "
+        f"{_title(info, target)}, {words} ({count}): "
+        f"mean error {_ends(figures, f'{key}.mae')} {unit}, "
         f"median {figures[f'{key}.median']:.3g}, R2 {_plain(figures.get(f'{key}.r2'))}, "
         f"coverage {_ends(figures, f'{key}.coverage')}, mean width {width} {unit}"
     )
@@ -243,7 +278,8 @@ def _stability(figures: Figures) -> list[str]:
         count = (
             f"{_plain(figures[f'{key}.n'])} {observed}, {_plain(figures[f'{key}.papers'])} papers"
         )
-        lines.append(f"{_NAMES[target]} ({count}): concordance {_concordances(figures, key)}")
+        title = TITLES[target].capitalize()
+        lines.append(f"{title} ({count}): concordance {_concordances(figures, key)}")
         lines += [
             f"  against {name}: {_concordances(figures, f'{rival}.{key}')}"
             for rival, name in (("null", "the null model"), ("duration", "test duration alone"))

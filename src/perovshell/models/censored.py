@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.errors import MissingExtraError
+from perovshell.errors import FitError
+from perovshell.extras import needs
 
 Floats = npt.NDArray[np.float64]
 _TINY = 1e-300
 _SIGMA_PRIOR = 0.5
 """Strength with which sigma is held near 1 (in log units), so that wide intervals cannot let it
 vanish."""
+_MAX_STEPS: Final = 500
+_AT_THE_LIMIT: Final = 1
+"""What scipy says of a fit that used up its steps or evaluations."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,7 @@ def _standard(mean: Floats, sigma: float, low: Floats, high: Floats) -> tuple[Fl
 
 
 def _probability(lower: Floats, upper: Floats) -> Floats:
-    from scipy.special import ndtr
-
+    ndtr = needs("scipy.special", "training", "train").ndtr
     # Differences of upper tails keep their digits where both ends lie far right.
     flip = lower > 0
     first, last = np.where(flip, -upper, lower), np.where(flip, -lower, upper)
@@ -66,13 +69,10 @@ def fit_intervals(
         penalty: Inverse prior variance of each coefficient, 0 for none, shape (p,).
 
     Raises:
+        FitError: The fit does not come to rest.
         MissingExtraError: scipy is not installed.
     """
-    try:
-        from scipy.optimize import minimize
-    except ImportError as error:
-        msg = "training needs scipy: pip install 'perovshell[train]'"
-        raise MissingExtraError(msg) from error
+    optimize = needs("scipy.optimize", "training", "train")
 
     def cost(theta: Floats) -> tuple[float, Floats]:
         beta, log_sigma = theta[:-1], float(theta[-1])
@@ -90,7 +90,11 @@ def fit_intervals(
         return float(value), gradient
 
     start = np.zeros(design.shape[1] + 1)
-    found = minimize(cost, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    limits = {"maxiter": _MAX_STEPS}
+    found = optimize.minimize(cost, start, jac=True, method="L-BFGS-B", options=limits)
+    if found.status == _AT_THE_LIMIT:
+        msg = f"interval model: the fit does not come to rest within {_MAX_STEPS} steps"
+        raise FitError(msg)
     return IntervalFit(np.asarray(found.x[:-1]), math.exp(float(found.x[-1])))
 
 

@@ -17,6 +17,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.errors import FitError
+
 Floats = npt.NDArray[np.float64]
 _MAX_STEPS = 20_000
 _TOLERANCE = 1e-10
@@ -135,6 +137,9 @@ def censored_scores(
         groups: Paper of each row.
         share: What each row counts for within its paper; None is alike, shape (n,).
 
+    Raises:
+        FitError: The estimate does not come to rest.
+
     Returns:
         Scores at the lower ends of the mass intervals; masses as in `Scores`. Rows without an upper
         end share the last interval, so how far up their mass lies is a guess: quantiles below it
@@ -156,6 +161,9 @@ def _most_likely(covers: Floats, weights: Floats) -> Floats:
     Args:
         covers: Whether a row (first axis) covers a mass interval (second axis), as 0 or 1.
         weights: Weights of the rows, with the sum 1.
+
+    Raises:
+        FitError: The masses do not come to rest.
     """
 
     def step(mass: Floats) -> Floats:
@@ -172,6 +180,9 @@ def _most_likely(covers: Floats, weights: Floats) -> Floats:
         far = math.sqrt(float(change @ change) / max(float(turn @ turn), _TINY))
         leap = mass + 2.0 * far * change + far**2 * turn
         mass = step(leap if far > 1.0 and (leap >= 0.0).all() else twice)
+    else:
+        msg = f"scores: their masses do not come to rest within {_MAX_STEPS} steps"
+        raise FitError(msg)
     return np.asarray(mass / mass.sum())
 
 

@@ -1,4 +1,4 @@
-"""The literature beside a prediction: nearest samples, measured values, domain verdicts."""
+"""The literature beside a prediction: nearest samples, measured values, distances."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ import numpy.typing as npt
 
 from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
+from perovshell.data.ions import SITES
 from perovshell.data.shells import ShellMaterial, shell_text
-from perovshell.features.featurizer import Combination
-from perovshell.files import finite
+from perovshell.features.combinations import Combination
 
 Floats = npt.NDArray[np.float64]
-SITES = "ABX"
 
 MEASURED = {"PL": "pl_peak_nm", "PLQY": "plqy_percent", "stability": "tested"}
 """Entry of a literature sample that says whether a target was measured of it."""
@@ -28,17 +27,8 @@ NAME_JOINT = " / "
 """Stands between core and shell in the name of a combination."""
 _MAX_REMEMBERED = 10_000
 _TINY = 1e-300
-FEW_PAPERS = 3
-"""An ion or a shell class known from fewer papers is outside the domain."""
-MIXING_REACH = 0.3
-"""Largest distance (in site fraction) from the nearest core of the training data."""
-ROUNDING = 1e-9
-"""Distances this close to a limit are at it: sums of fractions carry rounding errors."""
-FEWEST_SIZES = 10
-"""With fewer known core sizes a size says nothing."""
-METAL = "the core is a metal, not a halide perovskite"
-OPEN_CLASSES = frozenset({"perovskite-like", "halide", "oxide", "other", "organosilica"})
-"""Classes in which a material of open composition is no definite request."""
+_ROWS_AT_ONCE = 512
+"""Cores that are compared at once: what they need stays in the cache."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +69,7 @@ class Literature:
 
     def __init__(self, samples: Sequence[dict[str, Any]], reader: FormulaReader) -> None:
         self.samples = list(samples)
-        self._reader = reader
+        self.reader = reader
         self._cores = [reader.read_core(row["core"]) for row in self.samples]
         self._shells = [reader.read_shell(row["shell"]) for row in self.samples]
 
@@ -89,7 +79,7 @@ class Literature:
 
     @cached_property
     def _classes(self) -> list[frozenset[str]]:
-        return [frozenset(layer.material_class for layer in shell) for shell in self._shells]
+        return [_classes_of(shell) for shell in self._shells]
 
     @cached_property
     def shell_names(self) -> npt.NDArray[np.str_]:
@@ -103,12 +93,12 @@ class Literature:
     @cached_property
     def symbols(self) -> dict[str, int]:
         """The ions, and their places in site fractions."""
-        return {symbol: place for place, symbol in enumerate(self._reader.ions.by_symbol)}
+        return {symbol: place for place, symbol in enumerate(self.reader.ions.by_symbol)}
 
     @cached_property
     def standard_order(self) -> list[str]:
         """The ions in the order of a standard formula: A, B, X."""
-        ions = self._reader.ions.by_symbol
+        ions = self.reader.ions.by_symbol
         return sorted(ions, key=lambda symbol: SITES.index(ions[symbol].site))
 
     @cached_property
@@ -173,6 +163,15 @@ class Literature:
         gaps = core_differences(known, self.fractions(item.core)[None])[0]
         return np.asarray(gaps[0, place] + self.shell_distances(item.layers, item.structure))
 
+    def apart(self, one: Combination, other: Combination) -> float:
+        """Return the distance of two combinations, measured as in `distances`; inf for metals."""
+        if any(item.core is None or item.core.is_metal for item in (one, other)):
+            return math.inf
+        cores = [self.fractions(item.core)[None] for item in (one, other) if item.core is not None]
+        shells = [(shell_text(item.layers), _classes_of(item.layers)) for item in (one, other)]
+        structures = 0.1 * (one.structure != other.structure)
+        return float(core_differences(*cores)[0][0, 0]) + _shells_apart(*shells) + structures
+
     def site_fractions(self, batch: CompositionBatch) -> Floats:
         """Return site fractions over the ion table, shape (n, n_ions); 0 for metals and padding."""
         sites, ions = self._of_species
@@ -189,7 +188,7 @@ class Literature:
     @cached_property
     def _of_species(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Place of the site and of the ion of each species; the last is that of the padding."""
-        ions, species = self._reader.ions.by_symbol, self._reader.species
+        ions, species = self.reader.ions.by_symbol, self.reader.species
         sites = [SITES.index(ions[name].site) if name in ions else 0 for name in species]
         places = [self.symbols.get(name, len(self.symbols)) for name in species]
         return np.array([*sites, 0]), np.array([*places, len(self.symbols)])
@@ -197,17 +196,13 @@ class Literature:
     def shell_distances(self, layers: Sequence[ShellMaterial], structure: str) -> Floats:
         """Return what shell and structure add to the distance from each sample, shape (n,)."""
         shell = shell_text(layers)
-        classes = frozenset(layer.material_class for layer in layers)
+        classes = _classes_of(layers)
         key = (shell, classes, structure)
         if key not in self._shell_distances:
             if len(self._shell_distances) >= _MAX_REMEMBERED:
                 self._shell_distances.clear()
-            of_shell = np.array(
-                [
-                    0.0 if name == shell else 0.5 if known & classes else 1.0
-                    for name, known in zip(self.shell_names.tolist(), self._classes, strict=True)
-                ]
-            )
+            others = zip(self.shell_names.tolist(), self._classes, strict=True)
+            of_shell = np.array([_shells_apart((shell, classes), other) for other in others])
             self._shell_distances[key] = of_shell + 0.1 * (self._structures != structure)
         return self._shell_distances[key]
 
@@ -245,8 +240,8 @@ class Literature:
     def item(self, row: Mapping[str, Any]) -> Combination:
         """Return the combination of a sample; what is not told of it is unknown."""
         return Combination(
-            self._reader.read_core(row["core"]),
-            self._reader.read_shell(row["shell"]),
+            self.reader.read_core(row["core"]),
+            self.reader.read_shell(row["shell"]),
             row["structure"],
             "unknown",
             "unknown",
@@ -275,11 +270,25 @@ def core_differences(known: Floats, fractions: Floats) -> tuple[Floats, Floats]:
         known: Site fractions of known cores, shape (n_known, n_ions).
         fractions: Site fractions of n cores, shape (n, n_ions).
     """
+    if len(fractions) > _ROWS_AT_ONCE:
+        starts = range(0, len(fractions), _ROWS_AT_ONCE)
+        parts = [core_differences(known, fractions[at : at + _ROWS_AT_ONCE]) for at in starts]
+        summed, largest = zip(*parts, strict=True)
+        return np.concatenate(summed), np.concatenate(largest)
     # Of other ions there is nothing to differ in. Sums run over the ions one after another, so
     # that a zero more, for the sake of another row, changes no rounding.
     ions = np.flatnonzero(known.any(axis=0) | fractions.any(axis=0))
     apart = np.abs(fractions.T.take(ions, axis=0)[:, :, None] - known.T.take(ions, axis=0)[:, None])
     return apart.sum(axis=0), apart.max(axis=0)
+
+
+def _classes_of(layers: Sequence[ShellMaterial]) -> frozenset[str]:
+    return frozenset(layer.material_class for layer in layers)
+
+
+def _shells_apart(one: tuple[str, frozenset[str]], other: tuple[str, frozenset[str]]) -> float:
+    """Return the distance of two shells, each given by its name and its classes."""
+    return 0.0 if one[0] == other[0] else 0.5 if one[1] & other[1] else 1.0
 
 
 def _neighbour(row: dict[str, Any], distance: float) -> Neighbour:
@@ -292,103 +301,3 @@ def _neighbour(row: dict[str, Any], distance: float) -> Neighbour:
         pl_peak_nm=row["pl_peak_nm"],
         plqy_percent=row["plqy_percent"],
     )
-
-
-@dataclass(frozen=True)
-class Domain:
-    """Where the training data of one target speaks.
-
-    Attributes:
-        target: `PL`, `PLQY` or `stability`.
-        ion_papers: Papers a ion was seen in.
-        class_papers: Papers a shell class was seen in (`none` for bare).
-        fractions: Distinct site fractions of the training cores, shape (n, n_ions).
-        smallest_nm: Size of the smallest training core in nm, NaN where too few sizes are known.
-        reach: Distance within which 95 % of the papers have a sample of another paper.
-    """
-
-    target: str
-    ion_papers: dict[str, int]
-    class_papers: dict[str, int]
-    fractions: Floats
-    smallest_nm: float
-    reach: float
-
-    def outside(self, item: Combination, fractions: Floats, nearest: float) -> str:
-        """Return why a combination is outside, or an empty text."""
-        core = item.core
-        if core is None or core.is_metal:
-            return METAL
-        for symbol, _ in core.amounts:
-            if self.ion_papers.get(symbol, 0) < FEW_PAPERS:
-                return self.ion_said(symbol)
-        reach = float(np.abs(self.fractions - fractions).max(axis=1).min())
-        if reach > MIXING_REACH + ROUNDING:
-            return self.mixing_said(reach)
-        if item.core_size_nm < self.smallest_nm:
-            return self.size_said(item.core_size_nm)
-        fault = self.shell_outside(item.layers)
-        return fault or (self.far_said(nearest) if nearest > self.reach + ROUNDING else "")
-
-    def ion_said(self, symbol: str) -> str:
-        """Say that an ion is known from few papers."""
-        count = self.ion_papers.get(symbol, 0)
-        return f"{self.target}: {symbol} in the core is known from {papers_said(count)}"
-
-    def mixing_said(self, reach: float) -> str:
-        """Say that the nearest known core is too far, in site fraction."""
-        return f"{self.target}: nearest known core is {reach:.2f} away in site fraction"
-
-    def size_said(self, size_nm: float) -> str:
-        """Say that a core is too small."""
-        return (
-            f"{self.target}: a core of {size_nm:g} nm is smaller than any known one "
-            f"({self.smallest_nm:g} nm)"
-        )
-
-    def far_said(self, nearest: float) -> str:
-        """Say that the nearest sample is too far."""
-        return (
-            f"{self.target}: nearest sample at distance {nearest:.2g}; 95 % of the papers "
-            f"have one of another paper within {self.reach:.2g}"
-        )
-
-    def shell_outside(self, layers: Sequence[ShellMaterial]) -> str:
-        """Return why a shell is outside, or an empty text."""
-        for layer in layers:
-            if not layer.formula and layer.material_class in OPEN_CLASSES:
-                return f"the composition of shell {layer.name} is open"
-            count = self.class_papers.get(layer.material_class, 0)
-            if count < FEW_PAPERS:
-                kind = f"shell class {layer.material_class!r} ({layer.name})"
-                return f"{self.target}: {kind} is known from {papers_said(count)}"
-        return ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON data."""
-        return {
-            "target": self.target,
-            "ion_papers": self.ion_papers,
-            "class_papers": self.class_papers,
-            "fractions": self.fractions.tolist(),
-            "smallest_nm": finite(self.smallest_nm),
-            "reach": self.reach,
-        }
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Domain:
-        """Rebuild from JSON data."""
-        smallest = data["smallest_nm"]
-        return cls(
-            target=data["target"],
-            ion_papers=data["ion_papers"],
-            class_papers=data["class_papers"],
-            fractions=np.array(data["fractions"], dtype=float),
-            smallest_nm=math.nan if smallest is None else float(smallest),
-            reach=float(data["reach"]),
-        )
-
-
-def papers_said(count: int) -> str:
-    """Return a number of papers in words."""
-    return "no paper" if count == 0 else f"{count} paper{'s' if count > 1 else ''} only"

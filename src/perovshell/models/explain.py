@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.targets import EV_NM
+from perovshell.data.targets import EV_NM, energy_ev
 from perovshell.data.vocabulary import column_name
 from perovshell.models.contributions import ForestContributions
+from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, check_options
+from perovshell.models.predictor import Predictor
 from perovshell.models.request import Request
 from perovshell.models.stability import (
     TEST_DESCRIPTORS,
@@ -21,9 +23,6 @@ from perovshell.models.stability import (
     with_test_columns,
 )
 from perovshell.models.targets import RegressionModel
-
-if TYPE_CHECKING:
-    from perovshell.models.predictor import Predictor
 
 Floats = npt.NDArray[np.float64]
 _KINDS = {
@@ -63,7 +62,24 @@ class Reason:
         return {**vars(self), "moved": dict(self.moved)}
 
 
-def regression_reason(name: str, predictor: Predictor, request: Request) -> Reason:
+def explain(
+    predictor: Predictor, row: Mapping[str, Any], stressors: Sequence[str] = DEFAULT_STRESSORS
+) -> list[Reason]:
+    """Return what moved the prediction of one request, a reason a target.
+
+    Raises:
+        InputError: The request cannot be read, or a stressor is not allowed.
+    """
+    check_options(stressors, DEFAULT_COVERAGE)
+    request = Request.read(row, predictor.featurizer.reader)
+    return [
+        _regression_reason("pl", predictor, request),
+        _regression_reason("plqy", predictor, request),
+        *(_half_life_reason(predictor, request, stressor) for stressor in stressors),
+    ]
+
+
+def _regression_reason(name: str, predictor: Predictor, request: Request) -> Reason:
     """Say what moved the PL energy (`pl`: eV, in words nm) or the PLQY (`plqy`: percent)."""
     model: RegressionModel = getattr(predictor, name)
     target, unit, said = _OUTPUTS[name]
@@ -73,7 +89,7 @@ def regression_reason(name: str, predictor: Predictor, request: Request) -> Reas
     matrix = predictor.featurizer.matrix(sides, elements_too=predictor.needs_elements)
     groups = [descriptor.group for descriptor in predictor.featurizer.descriptors]
     start, moved = _regression_moves(model, predictor.contributions[name], matrix[0], groups)
-    bare = EV_NM / request.bare_pl_peak_nm if name == "pl" else request.bare_plqy_percent
+    bare = energy_ev(request.bare_pl_peak_nm) if name == "pl" else request.bare_plqy_percent
     if not math.isnan(bare):
         missed = bare - float(model.predict(matrix[1:])[0])
         moved["measured bare value"] = missed * (model.carry if request.item.layers else 1.0)
@@ -82,14 +98,14 @@ def regression_reason(name: str, predictor: Predictor, request: Request) -> Reas
         # To first order a step in energy moves the peak by -peak / energy times that step.
         slope = -EV_NM / (start * (start + sum(moved.values())))
         words = {group: f"{step * slope:+.0f} nm" for group, step in moved.items()}
-        head = f"{said}, from the literature's mean of {EV_NM / start:.0f} nm"
+        head = f"{said}, from the literature's mean of {energy_ev(start):.0f} nm"
     else:
         words = {group: f"{step:+.1f} points" for group, step in moved.items()}
         head = f"{said}, from the literature's mean of {start:.0f} %"
     return Reason(target, unit, start, moved, _in_words(head, words))
 
 
-def half_life_reason(predictor: Predictor, request: Request, stressor: str) -> Reason:
+def _half_life_reason(predictor: Predictor, request: Request, stressor: str) -> Reason:
     """Say what moved the log lifetime (h) under a stressor, in words as factors."""
     model, item = predictor.lifetime, request.item
     column, said = f"half_life_h_{column_name(stressor)}", f"Half-life under {stressor}"

@@ -18,7 +18,8 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ import numpy.typing as npt
 from perovshell.errors import ModelFolderError
 from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
-from perovshell.models.evidence import Domain, Literature
+from perovshell.models.domain import Domain
+from perovshell.models.evidence import Literature
 from perovshell.models.predictor import Predictor
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
 
@@ -38,6 +40,8 @@ KIND = "perovshell-model"
 MANIFEST = "manifest.json"
 _VALIDATION = "validation.npz"
 TARGETS = ("pl", "plqy", "lifetime", "gain")
+_UNFIT = (AttributeError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile)
+"""What reading contents of another kind raises."""
 _NO_SKILL = {
     "pl": "the PL peak is predicted no better than by the median",
     "plqy": "the PLQY is predicted no better than by the median",
@@ -116,11 +120,8 @@ def read_folder(folder: Path) -> tuple[Predictor, ModelInfo]:
         ModelFolderError: The folder is missing, foreign, of another format or damaged.
     """
     files, model_id = _checked_files(folder)
-    try:
+    with _fitting(folder):
         return _rebuild(files, model_id)
-    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        msg = f"model folder {folder}: its contents do not fit format {FORMAT} ({error!r})"
-        raise ModelFolderError(msg) from error
 
 
 def read_validation(folder: Path) -> dict[str, npt.NDArray[Any]]:
@@ -130,7 +131,8 @@ def read_validation(folder: Path) -> dict[str, npt.NDArray[Any]]:
         ModelFolderError: The folder is missing, foreign, of another format or damaged.
     """
     files, _ = _checked_files(folder)
-    return _arrays(files[_VALIDATION])
+    with _fitting(folder):
+        return _arrays(files[_VALIDATION])
 
 
 def read_dataset_of(folder: Path) -> dict[str, Any]:
@@ -139,6 +141,16 @@ def read_dataset_of(folder: Path) -> dict[str, Any]:
         return dict(json.loads((folder / "model.json").read_bytes())["dataset"])
     except (OSError, KeyError, TypeError, ValueError):
         return {}
+
+
+@contextmanager
+def _fitting(folder: Path) -> Iterator[None]:
+    """Say of what cannot be read of a folder that it does not fit its format."""
+    try:
+        yield
+    except _UNFIT as error:
+        msg = f"model folder {folder}: its contents do not fit format {FORMAT} ({error!r})"
+        raise ModelFolderError(msg) from error
 
 
 def _checked_files(folder: Path) -> tuple[dict[str, bytes], str]:
@@ -155,20 +167,24 @@ def _checked_files(folder: Path) -> tuple[dict[str, bytes], str]:
             f"({FORMAT}); {what}"
         )
         raise ModelFolderError(msg)
+    checksums, model_id = manifest.get("checksums"), manifest.get("model_id")
+    if not isinstance(checksums, dict) or not isinstance(model_id, str):
+        msg = f"model folder {folder}: {MANIFEST} is damaged (no checksums or no model id)"
+        raise ModelFolderError(msg)
     files: dict[str, bytes] = {}
-    for name, expected in manifest["checksums"].items():
+    for name, expected in checksums.items():
         try:
             files[name] = (folder / Path(name).name).read_bytes()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             msg = f"model folder {folder}: {name} is missing or unreadable"
             raise ModelFolderError(msg) from error
         if hashlib.sha256(files[name]).hexdigest() != expected:
             msg = f"model folder {folder}: {name} is damaged (its checksum differs)"
             raise ModelFolderError(msg)
-    if hashlib.sha256(_json(manifest["checksums"])).hexdigest()[:12] != manifest["model_id"]:
+    if hashlib.sha256(_json(checksums)).hexdigest()[:12] != model_id:
         msg = f"model folder {folder}: {MANIFEST} is damaged (its model id differs)"
         raise ModelFolderError(msg)
-    return files, manifest["model_id"]
+    return files, model_id
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -180,7 +196,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         msg = f"model folder {folder}: {MANIFEST} is damaged ({error})"
         raise ModelFolderError(msg) from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("checksums", {}), dict):
+    if not isinstance(manifest, dict):
         msg = f"model folder {folder}: {MANIFEST} is damaged"
         raise ModelFolderError(msg)
     return manifest

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.errors import InputError
+from perovshell.errors import ModelFolderError
 
 Floats = npt.NDArray[np.float64]
 Masks = npt.NDArray[Any]
@@ -117,8 +117,22 @@ class Forest:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]]) -> Forest:
-        """Rebuild from stored arrays."""
-        return cls(**arrays, depth=_depth(arrays["children"], arrays["roots"]))
+        """Rebuild from stored arrays.
+
+        Raises:
+            ModelFolderError: A tree has more leaves than are looked at.
+        """
+        forest = cls(**arrays, depth=_depth(arrays["children"], arrays["roots"]))
+        _refuse_leaves(forest.most_leaves)
+        return forest
+
+    @property
+    def most_leaves(self) -> int:
+        """Leaves of the largest tree."""
+        if not len(self.roots):
+            return 0
+        is_leaf = self.children[:, 0] == np.arange(len(self.children))
+        return int(np.add.reduceat(is_leaf, np.sort(self.roots), dtype=np.intp).max())
 
     def on_columns(self, places: npt.NDArray[np.intp]) -> Forest:
         """Return the same trees where column k stands in column `places[k]`."""
@@ -261,9 +275,7 @@ class _Tree:
         """Number the leaves of the tree of a root from left to right."""
         tree = cls([], [], [])
         tree.add(root, children)
-        if len(tree.leaves) > MAX_LEAVES:
-            msg = f"forest: a tree has more than {MAX_LEAVES} leaves (a depth of 6)"
-            raise InputError(msg)
+        _refuse_leaves(len(tree.leaves))
         return tree
 
     def add(self, node: int, children: list[list[int]]) -> None:
@@ -278,6 +290,12 @@ class _Tree:
         self.add(left, children)
         self.masks[place] = (1 << len(self.leaves)) - (1 << before)
         self.add(right, children)
+
+
+def _refuse_leaves(count: int) -> None:
+    if count > MAX_LEAVES:
+        msg = f"forest: a tree of {count} leaves; at most {MAX_LEAVES} are read (a depth of 6)"
+        raise ModelFolderError(msg)
 
 
 def _tree_arrays(tree: dict[str, Any], root: int) -> dict[str, npt.NDArray[Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.targets import EV_NM
+from perovshell.data.targets import energy_ev
 from perovshell.data.vocabulary import STRESSORS, column_name
 from perovshell.errors import InputError
 from perovshell.models.evidence import Neighbour
@@ -42,6 +42,9 @@ class Wishes:
         pl_window_nm: Window of the PL peak in nm.
         plqy_above: PLQY in percent that is to be passed.
         gain_above: Stability gain that is to be passed, at least `LEAST_GAIN`.
+
+    Raises:
+        InputError: A threshold is impossible.
     """
 
     pl_window_nm: tuple[float, float] | None = None
@@ -153,7 +156,11 @@ class Answer:
 
 
 def check_options(stressors: Sequence[str], coverage: float) -> None:
-    """Refuse unknown stressors and impossible coverages."""
+    """Refuse unknown stressors and impossible coverages.
+
+    Raises:
+        InputError: A stressor or the coverage is not allowed.
+    """
     for stressor in stressors:
         if stressor not in STRESSORS:
             msg = f"stressor {stressor!r}: allowed: {', '.join(STRESSORS)}"
@@ -202,9 +209,9 @@ def interval(name: str, value: Floats, within: Floats) -> dict[str, Floats]:
 def nm_interval(name: str, energy: Floats, within: Floats) -> dict[str, Floats]:
     """Return the columns of a wavelength in nm from an energy and half its interval in eV."""
     low_energy = energy - within
-    upper = np.where(low_energy > 0, EV_NM / np.maximum(low_energy, _TINY), np.inf)
+    upper = np.where(low_energy > 0, energy_ev(np.maximum(low_energy, _TINY)), np.inf)
     return {
-        name: EV_NM / energy,
-        f"{name}_lower": EV_NM / (energy + within),
+        name: energy_ev(energy),
+        f"{name}_lower": energy_ev(energy + within),
         f"{name}_upper": upper,
     }

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.composition import CompositionBatch
-from perovshell.data.targets import EV_NM
+from perovshell.data.targets import energy_ev
 from perovshell.data.vocabulary import STRESSORS, column_name
-from perovshell.features.featurizer import Combination, Featurizer
+from perovshell.features.combinations import Combination
+from perovshell.features.featurizer import Featurizer
 from perovshell.models.block import Block
 from perovshell.models.contributions import ForestContributions
-from perovshell.models.evidence import NAME_JOINT, Domain, Literature
-from perovshell.models.explain import Reason, half_life_reason, regression_reason
+from perovshell.models.domain import Domain
+from perovshell.models.evidence import NAME_JOINT, Literature
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
@@ -190,15 +191,15 @@ class Predictor:
         coated, bare = found.sides(predicted)
         coated = np.where(found.is_metal, model.null_value, coated)
         step = np.where(found.may_change, coated - bare, 0.0)
-        start = np.where(anchored, EV_NM / bare_nm, coated - step)
+        start = np.where(anchored, energy_ev(bare_nm), coated - step)
         energy = np.where(anchored, found.carried(model, start, bare, coated), coated)
-        start_nm = EV_NM / start
+        start_nm = energy_ev(start)
         within, step_within = spread.half_widths(found.coverage)
         shift = nm_interval("pl_shift_nm", energy, step_within)
         columns = nm_interval("pl_peak_nm", energy, within)
         columns |= {name: column - start_nm for name, column in shift.items()}
         if found.wishes.pl_window_nm is not None:
-            first, last = (EV_NM / end for end in found.wishes.pl_window_nm)
+            first, last = map(energy_ev, found.wishes.pl_window_nm)
             columns["pl_in_window"] = spread.cdf(first - energy) - spread.cdf(last - energy)
         return columns
 
@@ -309,22 +310,6 @@ class Predictor:
 
     # Reasons ---------------------------------------------------------------------------------
 
-    def explain(
-        self, row: Mapping[str, Any], stressors: Sequence[str] = DEFAULT_STRESSORS
-    ) -> list[Reason]:
-        """Return what moved the prediction of one request, a reason a target.
-
-        Raises:
-            InputError: The request cannot be read.
-        """
-        check_options(stressors, DEFAULT_COVERAGE)
-        request = Request.read(row, self.featurizer.reader)
-        return [
-            regression_reason("pl", self, request),
-            regression_reason("plqy", self, request),
-            *(half_life_reason(self, request, stressor) for stressor in stressors),
-        ]
-
     @cached_property
     def contributions(self) -> dict[str, ForestContributions]:
         """Contributions of the trees of each target."""
@@ -354,25 +339,17 @@ class Predictor:
             {stressor: dict(conditions.get(stressor, {})) for stressor in stressors},
         )
 
-    def outside(
-        self, item: Combination, stressors: Sequence[str], distances: Floats | None = None
-    ) -> list[str]:
+    def outside(self, item: Combination, stressors: Sequence[str]) -> list[str]:
         """Return why a combination is outside the domain, a reason each; empty inside.
 
         Args:
             item: The combination.
             stressors: The stressors asked for.
-            distances: Its distances from the literature, where they are known already.
         """
-        if distances is None:
-            distances = self.literature.distances(item)
-        reasons = [self.outside_of(name, item, distances) for name in self.domains]
+        reasons = [*self.surroundings.outside(item).values()]
         reasons += self.verdicts.thin(stressors, item.layers)
-        return list(dict.fromkeys(reason for reason in reasons if reason))
+        return list(dict.fromkeys(reasons))
 
-    def outside_of(self, target: str, item: Combination, distances: Floats) -> str:
+    def outside_of(self, target: str, item: Combination) -> str:
         """Return why a combination is outside the domain of a target; empty inside."""
-        core, known = item.core, self.literature
-        is_salt = core is not None and not core.is_metal
-        fractions = known.fractions(core) if core is not None and is_salt else np.zeros(0)
-        return self.domains[target].outside(item, fractions, known.nearest_of(target, distances))
+        return self.surroundings.outside(item).get(target, "")

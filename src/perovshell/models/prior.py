@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, MORPHOLOGIES, STRUCTURES, TREATMENTS
+from perovshell.errors import FitError
 from perovshell.features.shell import CLASSES
 
 Floats = npt.NDArray[np.float64]
@@ -160,6 +161,9 @@ class LinearPrior:
             target: Target, shape (n,).
             bounds: Bound of each target; a bound that is kept costs nothing.
             weights: Weights that add up to the number of independent groups, shape (n,).
+
+        Raises:
+            FitError: The fit does not come to rest.
         """
         columns = tuple(names.index(term.name) for term in form.terms)
         terms = np.nan_to_num(matrix[:, columns])
@@ -290,8 +294,10 @@ def _student_t_fit(
         moved = float(np.abs(found - effects).max())
         effects = found
         spread = (trust * residual**2).sum() / max(weights[~kept].sum(), 1.0)
-        settled = abs(np.sqrt(spread) - noise) < _TOLERANCE
-        noise = max(float(np.sqrt(spread)), floor)
-        if moved < _TOLERANCE and settled:
+        before, noise = noise, max(float(np.sqrt(spread)), floor)
+        if moved < _TOLERANCE and abs(noise - before) < _TOLERANCE:
             break
+    else:
+        msg = f"prior: the fit does not come to rest within {_MAX_STEPS} steps"
+        raise FitError(msg)
     return effects, np.asarray(np.linalg.inv(hessian), dtype=float), noise

@@ -18,14 +18,16 @@ import numpy.typing as npt
 
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.shells import ShellMaterial
-from perovshell.data.targets import EV_NM
+from perovshell.data.targets import energy_ev
 from perovshell.data.vocabulary import column_name
-from perovshell.features.featurizer import Combination, context_block, size_block
-from perovshell.models.evidence import ROUNDING, combination_name
+from perovshell.features.combinations import Combination
+from perovshell.features.featurizer import context_block, size_block
+from perovshell.models.domain import ROUNDING
+from perovshell.models.evidence import NAME_JOINT, combination_name
 from perovshell.models.factored import FactoredForest, Sides
 from perovshell.models.outputs import Wishes, interval, nm_interval, percent
 from perovshell.models.predictor import Predictor
-from perovshell.models.product_domain import CoreReach, ProductDomain, site_fractions
+from perovshell.models.product_domain import CoreReach, ProductDomain
 from perovshell.models.product_linear import LinearSide, ProductRegression
 from perovshell.models.spread import normalised_cdf, normalised_quantiles
 from perovshell.models.stability import TEST_DESCRIPTORS
@@ -108,7 +110,9 @@ class Product:
         lifetime = predictor.lifetime
         self._forests = {name: target.forest for name, target in self._targets.items()}
         self._forests["lifetime"] = FactoredForest.of(lifetime.forest, lifetime.columns, sides)
-        self._domain = ProductDomain(predictor.literature, predictor.domains)
+        self._domain = ProductDomain(
+            predictor.literature, predictor.domains, predictor.surroundings
+        )
         self._shell_known = np.array([self._domain.shell_is_known(own) for own in self.shells])
         self._size_known = np.array([self._domain.size_is_known(own) for own in self.contexts])
 
@@ -126,7 +130,7 @@ class Product:
         predictor = self.predictor
         featurizer = predictor.featurizer
         rows = featurizer.core_block(batch, elements_too=predictor.needs_elements)
-        fractions = site_fractions(batch.species, batch.amounts, *self._ion_tables)
+        fractions = predictor.literature.site_fractions(batch)
         return CoreSide(
             rows=rows,
             negativity=featurizer.mean_negativity(batch),
@@ -147,15 +151,6 @@ class Product:
         )
 
     @cached_property
-    def _ion_tables(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """The ion of each species (the last is that of the padding), and the site of each ion."""
-        reader = self.predictor.featurizer.reader
-        places = {symbol: place for place, symbol in enumerate(reader.ions.by_symbol)}
-        of_species = [places.get(symbol, 0) for symbol in reader.species]
-        sites = ["ABX".index(ion.site) for ion in reader.ions.by_symbol.values()]
-        return np.array([*of_species, 0], dtype=np.intp), np.array(sites, dtype=np.intp)
-
-    @cached_property
     def _replicated_cores(self) -> dict[str, dict[str, Floats]]:
         """Site fractions of the cores of replicated combinations with a shell of this product."""
         literature, reader = self.predictor.literature, self.predictor.featurizer.reader
@@ -163,7 +158,7 @@ class Product:
         for name, target in self._targets.items():
             for key in target.model.replicated:
                 if key in self._shell_of_replicated:
-                    core = reader.read_core(key.split(" / ")[0])
+                    core = reader.read_core(key.split(NAME_JOINT)[0])
                     found[name][key] = literature.fractions(core)
         return found
 
@@ -174,7 +169,7 @@ class Product:
         reader = self.predictor.featurizer.reader
         found = {}
         for key in keys:
-            core = reader.read_core(key.split(" / ")[0])
+            core = reader.read_core(key.split(NAME_JOINT)[0])
             for place, layers in enumerate(self.shells):
                 if combination_name(Combination(core, layers, "", "", "")) == key:
                     found[key] = place
@@ -208,7 +203,7 @@ class Product:
         within = normalised_quantiles(model, self.coverage, places, energy.shape) * scale
         columns: Columns = {**nm_interval("pl_peak_nm", energy, within), "pl_scale": scale}
         if window is not None:
-            first, last = (EV_NM / end for end in window)
+            first, last = map(energy_ev, window)
             above = normalised_cdf(model, (first - energy) / scale, places)
             columns["pl_in_window"] = above - normalised_cdf(model, (last - energy) / scale, places)
         return columns

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from perovshell.data.formula import FormulaReader
+from perovshell.data.tables import plain_number
 from perovshell.data.vocabulary import TREATMENTS
 from perovshell.errors import InputError
-from perovshell.features.combinations import WORDS
-from perovshell.features.featurizer import Combination
+from perovshell.features.combinations import WORDS, Combination
 
 INPUT_WORDS: dict[str, tuple[str, ...]] = dict(WORDS)
 INPUT_NUMBERS: dict[str, tuple[float, float]] = {
@@ -24,6 +24,8 @@ INPUT_NUMBERS: dict[str, tuple[float, float]] = {
 """Optional numbers of a request with their allowed ranges."""
 INPUT_COLUMNS = ("core", "shell", *INPUT_WORDS, *TREATMENTS, *INPUT_NUMBERS)
 """A treatment column names what was used; empty is none."""
+_HUGE = 10**300
+"""A whole number beyond it may be none that a float holds."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Request:
         Raises:
             InputError: A cell is not as it must be; the message names it.
         """
-        sample = reader.read_sample(_text(row, "core"), _text(row, "shell"))
+        sample = reader.read_sample(cell_text(row.get("core")), cell_text(row.get("shell")))
         numbers = {name: _number(row, name) for name in INPUT_NUMBERS}
         is_bare = not sample.layers
         structure = _word(row, "structure", "bare" if is_bare else "core/shell")
@@ -66,20 +68,42 @@ class Request:
             medium=_word(row, "medium", "unknown"),
             core_size_nm=numbers.pop("core_size_nm"),
             morphology=_word(row, "morphology", "nanocrystal"),
-            treatments=tuple(kind for kind in TREATMENTS if _text(row, kind)),
+            treatments=tuple(kind for kind in TREATMENTS if cell_text(row.get(kind))),
         )
         return cls(item, **numbers)
 
 
-def _text(row: Mapping[str, Any], column: str) -> str:
-    value = row.get(column)
-    if value is None or value != value:  # noqa: PLR0124
+def cell_text(cell: Any) -> str:
+    """Return the text of a cell without outer blanks; empty where it is unknown.
+
+    Unknown is None and what is not equal to itself: NaN, and the NaT and NA of pandas.
+    """
+    if type(cell) is str:
+        return cell.strip()
+    if cell is None:
         return ""
-    return str(value).strip()
+    try:
+        is_unknown = bool(cell != cell)  # noqa: PLR0124
+    except TypeError:
+        is_unknown = True  # NA, of which nobody can say whether it is equal to itself.
+    except ValueError:
+        is_unknown = False  # An array: no text that can be read, as its message will say.
+    return "" if is_unknown else str(cell).strip()
+
+
+def cell_number(cell: Any) -> float:
+    """Return the number of a cell: NaN where it is unknown, infinity where it is no number."""
+    if type(cell) is float:
+        return cell
+    if type(cell) is int:
+        return float(cell) if abs(cell) < _HUGE else math.inf
+    text = cell_text(cell)
+    value = plain_number(text) if text else math.nan
+    return math.inf if text and math.isnan(value) else value
 
 
 def _word(row: Mapping[str, Any], column: str, default: str) -> str:
-    text = _text(row, column) or default
+    text = cell_text(row.get(column)) or default
     if text not in INPUT_WORDS[column]:
         msg = f"{column} {text!r}: allowed: {', '.join(INPUT_WORDS[column])}"
         raise InputError(msg)
@@ -87,15 +111,10 @@ def _word(row: Mapping[str, Any], column: str, default: str) -> str:
 
 
 def _number(row: Mapping[str, Any], column: str) -> float:
-    text = _text(row, column)
-    if not text:
-        return math.nan
+    value = cell_number(row.get(column))
     low, high = INPUT_NUMBERS[column]
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not low <= value <= high:
+    if value < low or value > high:
+        text = cell_text(row[column])
         msg = f"{column} {text!r}: a number from {low:g} to {high:g}, or empty"
         raise InputError(msg)
     return value

@@ -14,9 +14,15 @@ import numpy.typing as npt
 from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.vocabulary import TREATMENTS
-from perovshell.errors import FormulaError, InputError
+from perovshell.errors import FormulaError, InputError, PerovshellError
 from perovshell.features.combinations import Combinations, Contexts, Layers, Places
-from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS, Request
+from perovshell.models.request import (
+    INPUT_NUMBERS,
+    INPUT_WORDS,
+    Request,
+    cell_number,
+    cell_text,
+)
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -137,8 +143,8 @@ class Requests:
 
 def _samples(rows: Sequence[Row], reader: FormulaReader) -> tuple[list[str], list[str]]:
     """Return the texts of cores and shells, whole samples taken apart."""
-    cores = [_text(row.get("core")) for row in rows]
-    shells = [_text(row.get("shell")) for row in rows]
+    cores = [cell_text(row.get("core")) for row in rows]
+    shells = [cell_text(row.get("shell")) for row in rows]
     for place in [place for place, shell in enumerate(shells) if not shell]:
         try:
             core, shells[place] = reader.split_whole(cores[place])
@@ -167,7 +173,7 @@ def _words(rows: Sequence[Row], kind: str, is_bare: Sequence[bool]) -> list[int]
     words, defaults = INPUT_WORDS[kind], _DEFAULTS[kind]
 
     def read(cell: Any) -> int:
-        text = _text(cell)
+        text = cell_text(cell)
         return _EMPTY if not text else words.index(text) if text in words else _FAULTY
 
     places = _places([row.get(kind) for row in rows], read)
@@ -178,7 +184,7 @@ def _words(rows: Sequence[Row], kind: str, is_bare: Sequence[bool]) -> list[int]
 
 
 def _is_given(cell: Any) -> int:
-    return int(bool(_text(cell)))
+    return int(bool(cell_text(cell)))
 
 
 def _places(cells: Sequence[Any], read: Callable[[Any], int]) -> list[int]:
@@ -186,7 +192,7 @@ def _places(cells: Sequence[Any], read: Callable[[Any], int]) -> list[int]:
     try:
         distinct = set(cells)
     except TypeError:
-        cells = list(map(_text, cells))
+        cells = list(map(cell_text, cells))
         distinct = set(cells)
     if len(distinct) == 1:
         return [read(cells[0])] * len(cells)
@@ -194,31 +200,12 @@ def _places(cells: Sequence[Any], read: Callable[[Any], int]) -> list[int]:
     return [place_of[cell] for cell in cells]
 
 
-def _text(cell: Any) -> str:
-    if type(cell) is str:
-        return cell.strip()
-    return "" if cell is None or cell != cell else str(cell).strip()  # noqa: PLR0124
-
-
 def _numbers(rows: Sequence[Row], name: str) -> list[float]:
     """Return numbers, NaN where there is none, infinity where a cell is faulty."""
     low, high = INPUT_NUMBERS[name]
-    numbers = [math.nan if cell is None else _number(cell) for cell in [r.get(name) for r in rows]]
+    cells = [row.get(name) for row in rows]
+    numbers = [math.nan if cell is None else cell_number(cell) for cell in cells]
     return [math.inf if number < low or number > high else number for number in numbers]
-
-
-def _number(cell: Any) -> float:
-    """Return a number, NaN where there is none, infinity where it is no number."""
-    if type(cell) is float:
-        return cell
-    text = cell if type(cell) is int else _text(cell)
-    if text == "":
-        return math.nan
-    try:
-        value = float(text)
-    except (ValueError, OverflowError):
-        return math.inf
-    return math.inf if math.isnan(value) else value
 
 
 def _rows_with(fault: float, columns: Sequence[Sequence[float]]) -> set[int]:
@@ -234,4 +221,4 @@ def _error(row: Row, reader: FormulaReader) -> str:
     except InputError as error:
         return str(error)
     msg = f"row {row}: refused among others, read alone"
-    raise AssertionError(msg)
+    raise PerovshellError(msg)

@@ -10,16 +10,14 @@ import numpy.typing as npt
 
 from perovshell.data.shells import ShellMaterial
 from perovshell.data.vocabulary import CONDITIONS, STRESSORS
+from perovshell.features.combinations import Combination
 from perovshell.features.descriptor import REQUEST, Descriptor
-from perovshell.features.featurizer import Combination
 
 Floats = npt.NDArray[np.float64]
 
 TEST_DESCRIPTORS = (
     *(Descriptor(f"stressor is {name}", "1", REQUEST, "stressor", "context") for name in STRESSORS),
-    Descriptor("temperature_c", "deg C", REQUEST, "stressor", "context"),
-    Descriptor("humidity_percent", "%", REQUEST, "stressor", "context"),
-    Descriptor("irradiance_mw_cm2", "mW/cm2", REQUEST, "stressor", "context"),
+    *(Descriptor(name, unit, REQUEST, "stressor", "context") for name, unit in CONDITIONS.items()),
 )
 """Columns that a lifetime row has behind those of its combination."""
 LIFETIME_PRIOR_SD = {"stressor": 2.0, "side": 1.0, "both": 1.0}
@@ -28,6 +26,8 @@ SHELL_PRIOR_SD = {"class": 0.7, "shell": 0.7, "structure": 0.5, "encapsulation":
 GAIN_PRIOR_SD = {"stressor": 0.35, "class": 0.35, "shell": 0.35}
 """Prior standard deviations of log-scale effects: gains of one shell differ between papers by a
 factor of 20, so what a stressor, class or shell adds is held to a factor of about 1.4."""
+WIDENED = 1.5
+"""Factor by which finite ends of lifetime intervals are moved out in scoring and calibration."""
 THIN_STRESSOR_PAPERS = 5
 """Stressors with fewer papers are answered from the null model."""
 

@@ -11,18 +11,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.features.combinations import Layers, Places
-from perovshell.models.evidence import (
-    FEW_PAPERS,
-    METAL,
-    MIXING_REACH,
-    N_NEAREST,
-    ROUNDING,
-    Domain,
-    Literature,
-    Neighbour,
-    core_differences,
-)
+from perovshell.features.combinations import Combination, Combinations, Layers, Places
+from perovshell.models.domain import FEW_PAPERS, METAL, MIXING_REACH, ROUNDING, Domain
+from perovshell.models.evidence import N_NEAREST, Literature, Neighbour, core_differences
 from perovshell.models.requests import Requests
 
 Floats = npt.NDArray[np.float64]
@@ -30,6 +21,25 @@ Mask = npt.NDArray[np.bool_]
 _MAX_REMEMBERED: Final = 10_000
 _ALIKE: Final = 0.11
 """Within this distance of a sample (0.1 is another structure) core and shell may be the same."""
+
+
+@dataclass(frozen=True)
+class CoresFound:
+    """What was found around m cores.
+
+    Attributes:
+        fractions: Their site fractions, shape (m, n_ions).
+        unseen: Whether they have an ion that few papers of a domain know, in standard order, shape
+            (m, n_domains, n_ions).
+        reach: Largest difference in a site fraction from the nearest known core of each domain,
+            shape (m, n_domains).
+        summed: Summed difference from each distinct core of the literature, shape (m, n_cores).
+    """
+
+    fractions: Floats
+    unseen: Mask
+    reach: Floats
+    summed: Floats
 
 
 @dataclass(frozen=True)
@@ -54,8 +64,6 @@ class Found:
 class Surroundings:
     """The literature and the domains of all targets, laid out for many requests at once.
 
-    The verdicts are those of `Domain.outside`.
-
     Args:
         literature: The samples.
         domains: Domain by target name.
@@ -63,6 +71,7 @@ class Surroundings:
 
     def __init__(self, literature: Literature, domains: Mapping[str, Domain]) -> None:
         self._literature = literature
+        self._names = list(domains)
         self._domains = list(domains.values())
         cores, self._core_of_sample = literature.distinct_cores
         place = {row.tobytes(): at for at, row in enumerate(cores.round(9))}
@@ -117,15 +126,16 @@ class Surroundings:
     def find(self, requests: Requests) -> Found:
         """Look around requests."""
         items = requests.items
-        fractions = self._literature.site_fractions(items.cores)
-        summed, largest = core_differences(self._known, fractions)
-        distances = summed.take(self._core_of_sample, axis=1)[items.core]
-        distances += self._apart(requests)
-        is_salt = np.asarray(fractions.any(axis=1))
+        cores = self.cores(self._literature.site_fractions(items.cores))
+        distances = cores.summed.take(self._core_of_sample, axis=1)[items.core]
+        distances += self._apart(items)
+        is_salt = np.asarray(cores.fractions.any(axis=1))
         metals = (~is_salt[items.core]).nonzero()[0].tolist()
         if metals:
             distances[metals] = np.inf
-        reasons = self._reasons(requests, fractions, largest, distances)
+        reasons: dict[int, list[str]] = {}
+        for place, _, reason in self._reasons(items, cores, distances):
+            reasons.setdefault(place, []).append(reason)
         nearest, apart, papers = self._nearest(distances)
         for place in metals:
             reasons[place], papers[place] = [METAL], ""
@@ -133,9 +143,20 @@ class Surroundings:
         measured = self._measured(requests, [*alike, *metals])
         return Found(nearest, apart, papers, reasons, measured)
 
-    def _apart(self, requests: Requests) -> Floats:
+    def cores(self, fractions: Floats) -> CoresFound:
+        """Look around cores, whatever shells they have.
+
+        Args:
+            fractions: Their site fractions, shape (m, n_ions).
+        """
+        summed, largest = core_differences(self._known, fractions)
+        unseen = (fractions.take(self._order, axis=1) > 0.0)[:, None] & self._unseen
+        reach = np.minimum.reduceat(largest.take(self._cores_of, axis=1), self._starts, axis=1)
+        return CoresFound(fractions, unseen, reach, summed)
+
+    def _apart(self, items: Combinations) -> Floats:
         """Return what shell and structure add to the distances, shape (n, n_samples)."""
-        kinds, place = requests.items.kinds
+        kinds, place = items.kinds
         apart = [self._literature.shell_distances(shell, word) for shell, word, _ in kinds]
         return np.array(apart)[place]
 
@@ -174,22 +195,36 @@ class Surroundings:
 
     # Domain ----------------------------------------------------------------------------------
 
-    def _reasons(
-        self, requests: Requests, fractions: Floats, largest: Floats, distances: Floats
-    ) -> dict[int, list[str]]:
-        """Return why requests are outside the domains: of each, the first reason.
+    def outside(self, item: Combination, distances: Floats | None = None) -> dict[str, str]:
+        """Return why a combination is outside the domains, by target; none where it is inside.
 
         Args:
-            requests: n requests of m distinct cores.
-            fractions: Site fractions of the cores, shape (m, n_ions).
-            largest: Largest difference of them from each known core, shape (m, n_known).
+            item: The combination.
+            distances: Its distances from the samples, where they are not those of
+                `Literature.distances`.
+        """
+        if item.core is None or item.core.is_metal:
+            return dict.fromkeys(self._names, METAL)
+        if distances is None:
+            distances = self._literature.distances(item)
+        items = Combinations.of([item], self._literature.reader)
+        cores = self.cores(self._literature.fractions(item.core)[None])
+        reasons = self._reasons(items, cores, distances[None])
+        return {self._names[at]: reason for _, at, reason in reasons}
+
+    def _reasons(
+        self, items: Combinations, cores: CoresFound, distances: Floats
+    ) -> list[tuple[int, int, str]]:
+        """Return why combinations are outside the domains: each, the domain, and the first reason.
+
+        Args:
+            items: n combinations of m distinct cores.
+            cores: What was found around the cores.
             distances: Distances from the samples, shape (n, n_samples).
         """
-        items, domains, order = requests.items, self._domains, self._literature.standard_order
+        domains, order, unseen = self._domains, self._literature.standard_order, cores.unseen
         core, sizes, limits = items.core, items.contexts.sizes, self._limits
-        unseen = (fractions.take(self._order, axis=1) > 0.0)[:, None] & self._unseen
-        reach = np.minimum.reduceat(largest.take(self._cores_of, axis=1), self._starts, axis=1)
-        reach = reach[core]
+        reach = cores.reach[core]
         nearest = (distances[:, None] + self._not_measured).min(axis=2)
         shells = [self._faults_of(layers) for layers in items.shells]
         is_faulty = np.array([list(map(bool, own)) for own in shells])[items.shell]
@@ -202,6 +237,8 @@ class Surroundings:
                 nearest > limits[1],
             ]
         )
+        if not failed.any():
+            return []
         say: tuple[Callable[[int, int], str], ...] = (
             lambda row, at: domains[at].ion_said(order[unseen[core[row], at].argmax()]),
             lambda row, at: domains[at].mixing_said(float(reach[row, at])),
@@ -209,14 +246,12 @@ class Surroundings:
             lambda row, at: shells[items.shell[row]][at],
             lambda row, at: domains[at].far_said(float(nearest[row, at])),
         )
-        if not failed.any():
-            return {}
         rows, places = np.nonzero(failed.any(axis=0))
         first = failed[:, rows, places].argmax(axis=0)
-        reasons: dict[int, list[str]] = {}
-        for row, at, check in zip(rows.tolist(), places.tolist(), first.tolist(), strict=True):
-            reasons.setdefault(row, []).append(say[check](row, at))
-        return reasons
+        return [
+            (row, at, say[check](row, at))
+            for row, at, check in zip(rows.tolist(), places.tolist(), first.tolist(), strict=True)
+        ]
 
     def _faults_of(self, layers: Layers) -> list[str]:
         """Return why a shell is outside each domain, or empty texts."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.shells import ShellMaterial
-from perovshell.features.featurizer import Combination
+from perovshell.features.combinations import Combination
 from perovshell.models.censored import PooledEffects
 from perovshell.models.conformal import Scores
 from perovshell.models.difficulty import Difficulty

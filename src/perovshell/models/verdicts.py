@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.features.combinations import Layers
-from perovshell.models.evidence import Literature, Neighbour, papers_said
+from perovshell.models.domain import papers_said
+from perovshell.models.evidence import Literature, Neighbour
 from perovshell.models.requests import Requests
 from perovshell.models.stability import THIN_STRESSOR_PAPERS
 from perovshell.models.surroundings import Found

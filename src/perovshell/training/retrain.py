@@ -16,14 +16,14 @@ import numpy as np
 from perovshell.data.dataset import Dataset
 from perovshell.model import Model
 from perovshell.models.folder import read_validation
-from perovshell.training.drift import Drift, drift
-from perovshell.training.gate import judge
-from perovshell.training.gate_report import write_gate_report
+from perovshell.training.gate.drift import Drift, drift
+from perovshell.training.gate.gate import judge
+from perovshell.training.gate.report import write_gate_report
+from perovshell.training.gate.verdict import Changes, Footprint, Judgement, Verdict
 from perovshell.training.tracking import settings_tag, track
 from perovshell.training.train import TrainedModel, recorded_settings, train
 from perovshell.training.validation.marks import Validated, prospective
 from perovshell.training.validation.nested import Settings
-from perovshell.training.verdict import Changes, Footprint, Judgement, Verdict
 from perovshell.workspace.championship import align, promote
 from perovshell.workspace.registry import Version, is_tracked, tracking, versions
 from perovshell.workspace.workspace import Workspace

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
+from perovshell.training.gate.verdict import Verdict
 from perovshell.training.train import TrainedModel
 from perovshell.training.validation.plots import write_plots
-from perovshell.training.verdict import Verdict
 from perovshell.workspace.registry import (
     CHALLENGER,
     CHAMPION,

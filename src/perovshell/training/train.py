@@ -34,7 +34,7 @@ from perovshell.training.validation.calibration import (
     residual_scores,
     signed_scores,
 )
-from perovshell.training.validation.effects import Pairs
+from perovshell.training.validation.effects import Pairs, pair_counts
 from perovshell.training.validation.forms import Form, choose_forms, in_form, said_of
 from perovshell.training.validation.headline import headline, skill
 from perovshell.training.validation.marks import Validated, validated
@@ -91,7 +91,7 @@ def train(
     tried = nested.out_of_fold(problems, settings, advance)
     forms = choose_forms(problems, tried)
     results = in_form(tried, forms)
-    figures = headline(problems, results)
+    figures = headline(problems, results) | pair_counts(problems.regressions)
     predictor, native = final_fit(dataset, problems, results, forms, settings)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
@@ -128,7 +128,19 @@ def recorded_settings(settings: nested.Settings) -> dict[str, Any]:
         name: [asdict(booster) for booster in mean[: settings.boosters]]
         for name, mean in {**means, "lifetime": learners.LIFETIME_BOOSTERS}.items()
     }
-    recorded = {**asdict(settings), "averaged": boosters, "versions": _versions()}
+    recorded = {
+        **asdict(settings),
+        "averaged": boosters,
+        "regressions": {
+            name: {
+                "title": kind.title,
+                "error_unit": kind.error_unit,
+                "trees_win_ties": kind.trees_win_ties,
+            }
+            for name, kind in REGRESSIONS.items()
+        },
+        "versions": _versions(),
+    }
     del recorded["jobs"]
     return recorded
 

@@ -13,14 +13,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from perovshell.errors import WorkspaceError
+from perovshell.errors import TrackingError, WorkspaceError
 from perovshell.models.folder import read_dataset_of, read_folder
 from perovshell.workspace.promotions import Promotion
 from perovshell.workspace.registry import (
     CHALLENGER,
     CHAMPION,
     NAME,
-    TrackingError,
     Version,
     download,
     is_embedded,

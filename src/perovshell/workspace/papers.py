@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import quote
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_file import PaperEntry, read_yaml, to_yaml
+from perovshell.data.paper_file import NO_REASON, PaperEntry, read_yaml, to_yaml
 from perovshell.errors import DatasetError, Fault, InputError, WorkspaceError
 from perovshell.files import write_atomically
 from perovshell.workspace.workspace import Workspace
@@ -157,9 +157,11 @@ class PaperStore:
         written, gets a file that withdraws it.
 
         Raises:
-            InputError: There is no such paper, or it is withdrawn already.
+            InputError: There is no such paper, it is withdrawn already, or the reason says
+                nothing.
             WorkspaceError: The workspace is not writable.
         """
+        why = _reason(why)
         path = self.path_of(paper_id)
         if path.exists():
             kept = self._keep(path, f"removed: {why}")
@@ -197,6 +199,19 @@ class PaperStore:
         when = datetime.now(UTC).isoformat(timespec="seconds")
         _write(kept, content + f"# {when} {said}\n".encode())
         return kept
+
+
+def _reason(why: str) -> str:
+    """Return a reason on one line.
+
+    Raises:
+        InputError: It is empty, or a word that a paper file takes for no reason.
+    """
+    text = " ".join(why.split())
+    if not text or text.casefold() in NO_REASON:
+        msg = f"reason {why!r}: say in words why the paper no longer counts"
+        raise InputError(msg)
+    return text
 
 
 def _read(path: Path) -> PaperEntry:

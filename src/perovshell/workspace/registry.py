@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perovshell.errors import MissingExtraError, PerovshellError
+from perovshell.errors import PerovshellError, TrackingError
+from perovshell.extras import needs
 from perovshell.workspace.workspace import Workspace
 
 NAME = "perovshell"
@@ -31,10 +32,6 @@ _PATIENCE = {
 """A server that is away is told within seconds, unless the user asks for more patience."""
 
 
-class TrackingError(PerovshellError):
-    """The tracking server cannot be reached or refused, or has no such model."""
-
-
 @contextmanager
 def connect(workspace: Workspace) -> Iterator[Any]:
     """Import mlflow and point it to the workspace; at the end all is as it was before.
@@ -48,11 +45,7 @@ def connect(workspace: Workspace) -> Iterator[Any]:
         # Else the embedded store makes a folder of its own in the current one.
         settings["_MLFLOW_SERVER_ARTIFACT_ROOT"] = artifacts_uri(workspace)
     with _environment(settings):
-        try:
-            import mlflow
-        except ImportError as error:
-            msg = "the model registry needs mlflow: pip install 'perovshell[train]'"
-            raise MissingExtraError(msg) from error
+        mlflow = needs("mlflow", "the model registry", "train")
         with _quiet():
             mlflow.set_tracking_uri(workspace.tracking_uri)
             try:

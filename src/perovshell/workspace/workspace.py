@@ -208,7 +208,7 @@ class Workspace:
             raise WorkspaceError(msg) from error
 
     @contextmanager
-    def locked(self, what: str, *, wait: bool = False) -> Iterator[None]:
+    def locked(self, what: str, *, wait: bool = False, hint: str = "") -> Iterator[None]:
         """Hold one of the locks of the workspace; it goes with the process, however that ends.
 
         What a killed process left half-written is removed first.
@@ -216,13 +216,14 @@ class Workspace:
         Args:
             what: What is kept to one process: `papers`, `models`, `inbox` or `keys`.
             wait: Whether to wait for another process that holds it.
+            hint: What else can be done where another process holds it.
 
         Raises:
-            WorkspaceError: Another process holds it, or the workspace is not writable: now, or
-                at any time while it is held (a full disk).
+            WorkspaceError: Another process holds it, or the workspace cannot be read or written:
+                now, or at any time while it is held (a full disk).
         """
         self.prepare()
-        lock = self._lock(what, wait=wait)
+        lock = self._lock(what, wait=wait, hint=hint)
         try:
             self._sweep(what)
             yield
@@ -231,14 +232,14 @@ class Workspace:
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             msg = (
-                f"workspace {self.root}: cannot be written{where}: {error.strerror or error}; "
-                "what stood there is unchanged"
+                f"workspace {self.root}: cannot be read or written{where}: "
+                f"{error.strerror or error}; each of its files is whole, old or new"
             )
             raise WorkspaceError(msg) from error
         finally:
             lock.release()
 
-    def _lock(self, what: str, *, wait: bool) -> BaseFileLock:
+    def _lock(self, what: str, *, wait: bool, hint: str) -> BaseFileLock:
         from filelock import FileLock, Timeout
 
         path = self.root / f".{what}.lock"
@@ -248,7 +249,7 @@ class Workspace:
         except Timeout as error:
             msg = (
                 f"workspace {self.root}: another process is changing its {what}; wait until it is "
-                "done, or give --wait"
+                f"done{f', or {hint}' if hint else ''}"
             )
             raise WorkspaceError(msg) from error
         except OSError as error:

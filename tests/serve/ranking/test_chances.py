@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from perovshell.features.featurizer import Combination
+from perovshell.features.combinations import Combination
 from perovshell.model import Model
 from perovshell.models.conformal import Scores
 from perovshell.serve.ranking.advice import experiments, shared_part
@@ -22,14 +22,14 @@ from perovshell.serve.ranking.chances import (
 )
 from perovshell.serve.ranking.objectives import Objectives
 from perovshell.serve.ranking.prospects import Prospects
-from perovshell.serve.space.space import DesignSpace
+from perovshell.serve.space.file import read_space
 
 DATA = {"cores": ["CsPbBr3", "FAPbBr3"], "shells": ["SiO2", "ZrO2", "PMMA"],
         "pl_window_nm": [500, 540]}  # fmt: skip
 
 
 def objectives(model: Model, **changes: object) -> Objectives:
-    space = DesignSpace.from_mapping({**DATA, **changes}, model.predictor.featurizer.reader)
+    space = read_space({**DATA, **changes}, model.predictor.featurizer.reader)
     return Objectives(space, model)
 
 

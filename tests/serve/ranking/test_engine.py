@@ -17,9 +17,10 @@ from perovshell.errors import ClusterError, WorkspaceError
 from perovshell.model import Model
 from perovshell.serve.ranking.engine import Job
 from perovshell.serve.ranking.lines import Ranking
-from perovshell.serve.ranking.ranking import Run, rank, read_space
+from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.scoring import Options
 from perovshell.serve.report.tables import table
+from perovshell.serve.space.file import read_space
 
 SPACE: dict[str, Any] = {
     "name": "engines",
@@ -114,7 +115,7 @@ def test_a_cluster_that_loses_a_worker_half_way_gives_the_same(
 
 
 def test_a_worker_of_another_version_is_refused(model: Model) -> None:
-    found = read_space(SPACE, model)
+    found = read_space(SPACE, model.predictor.featurizer.reader)
     job = dataclasses.replace(Job.of(found, model, Options()), version="0.0.1")
     with pytest.raises(ClusterError, match=r"the ranking is of 0\.0\.1: install the same"):
         job.harvest([0])
@@ -136,6 +137,14 @@ def test_a_scheduler_that_is_not_there_is_named_before_work_begins(
 
 
 # Stopping and going on -----------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _interrupts_are_heard() -> Iterator[None]:
+    """A process that a shell starts in the background ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def stop_after(calls: int) -> Callable[[int], None]:

@@ -16,8 +16,7 @@ from perovshell.serve.ranking.objectives import Measured, Objectives
 from perovshell.serve.ranking.prospects import Prospects, best_known
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.report.tables import markdown_text, summary, table
-from perovshell.serve.space.file import presets
-from perovshell.serve.space.space import DesignSpace
+from perovshell.serve.space.file import presets, read_space
 
 SPACE: dict[str, Any] = {
     "name": "test",
@@ -47,9 +46,7 @@ def lines_of(space: dict[str, Any], model: Model, **options: Any) -> tuple[Candi
 
 
 def objectives(model: Model, **changes: object) -> Objectives:
-    return Objectives(
-        DesignSpace.from_mapping(with_(**changes), model.predictor.featurizer.reader), model
-    )
+    return Objectives(read_space(with_(**changes), model.predictor.featurizer.reader), model)
 
 
 def claim_skill(model: Model, target: str, *, has_skill: bool, slope: float) -> Model:

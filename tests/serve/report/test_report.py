@@ -346,7 +346,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(
 
 def test_a_folder_that_cannot_be_made_is_named(ranking: Ranking, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WorkspaceError, match="file/below: cannot be written"):
+    with pytest.raises(WorkspaceError, match=r"file/below/ranking\.csv: cannot be written"):
         write_report(ranking, tmp_path / "file" / "below")
 
 

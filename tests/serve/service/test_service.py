@@ -1,6 +1,7 @@
 """The application: routes, problems, keys, limits, hot swap; in this process."""
 
 import asyncio
+import logging
 import math
 import shutil
 from collections.abc import Iterator
@@ -163,6 +164,17 @@ def test_the_card_is_sent_once(client: TestClient, model: Model) -> None:
     again = client.get("/v1/model", headers={"if-none-match": tag})
     assert again.status_code == 304
     assert not again.content
+
+
+@pytest.mark.parametrize("path", ["/v1/model", "/v1/vocabulary"])
+def test_another_version_of_the_software_sends_them_anew(
+    client: TestClient, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag = client.get(path).headers["etag"]
+    monkeypatch.setattr("perovshell.__version__", "99.0")
+    again = client.get(path, headers={"if-none-match": tag})
+    assert again.status_code == 200
+    assert again.headers["etag"] != tag
 
 
 def test_vocabulary_knows_shells_and_their_papers(client: TestClient) -> None:
@@ -467,7 +479,7 @@ def test_figures_count(client: TestClient) -> None:
 
 
 def test_the_request_log_is_what_a_training_reads(place: Workspace) -> None:
-    from perovshell.training.drift import _requests
+    from perovshell.training.gate.drift import _requests
 
     with TestClient(create_app(Champion(Source(place)))) as made:
         made.post("/v1/predict", json={"rows": [ROW, {"core": "AuCu", "shell": "CsPbCl3"}]})
@@ -481,6 +493,27 @@ def test_a_request_has_an_id(client: TestClient) -> None:
     assert own.headers["x-request-id"] == "run-5.a"
     forged = client.get("/healthz", headers={"x-request-id": 'a"b'})
     assert len(forged.headers["x-request-id"]) == 32
+
+
+def test_who_is_refused_stands_in_the_log(
+    place: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = add_key(place, "lab")
+    settings = Settings(KeyRing(place.keys_file), rate=1.0)
+    mine = {"authorization": f"Bearer {key}"}
+    caplog.set_level(logging.INFO, "perovshell.service")
+    with TestClient(create_app(Champion(Source(place)), settings), client=("10.0.0.7", 5)) as made:
+        made.get("/v1/model")
+        made.post("/v1/predict", content=b" " * (limits.BODY_BYTES + 1), headers=mine)
+        for _ in range(2):
+            made.get("/v1/vocabulary", headers=mine)
+    told = [one.said for one in caplog.records if one.message == "request"]
+    assert [(one["status"], one["client"]) for one in told] == [
+        (401, "10.0.0.7"),
+        (413, "lab"),
+        (200, "lab"),
+        (429, "lab"),
+    ]
 
 
 def test_a_failure_is_a_problem_and_stands_in_the_log(

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perovshell.data.formula import FormulaReader
+from perovshell.data.ions import SITES
 from perovshell.errors import FormulaError
 from perovshell.features.featurizer import Featurizer
-from perovshell.serve.space.cores import SITES, CoreGrid, CoreList, count_mixtures, mixtures
+from perovshell.serve.space.cores import CoreGrid, CoreList, count_mixtures, mixtures
 
 READER = FormulaReader.bundled()
 _IONS = {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import Shells
 from perovshell.errors import DesignSpaceError
-from perovshell.serve.space.file import presets
+from perovshell.serve.space.file import presets, read_space
 from perovshell.serve.space.space import DesignSpace
 
 SMALL: dict[str, Any] = {
@@ -50,7 +50,7 @@ def formulas(space: DesignSpace) -> list[str]:
 
 
 def test_a_grid_holds_every_mixture_once(reader: FormulaReader) -> None:
-    space = DesignSpace.from_mapping(SMALL, reader)
+    space = read_space(SMALL, reader)
     # A: Cs, FA, half and half; X: Br, I, and three mixtures at steps of a quarter.
     cores = formulas(space)
     assert len(cores) == len(set(cores)) == 3 * 5
@@ -60,27 +60,27 @@ def test_a_grid_holds_every_mixture_once(reader: FormulaReader) -> None:
 
 def test_a_grid_leaves_out_cores_that_are_not_neutral(reader: FormulaReader) -> None:
     data = changed("cores.B", {"ions": ["Pb", "Bi"], "step": 0.5})
-    space = DesignSpace.from_mapping(data, reader)
+    space = read_space(data, reader)
     assert space.not_neutral == 2 * 3 * 5
     assert not any("Bi" in core for core in formulas(space))
 
 
 def test_equal_cores_and_shells_count_once(reader: FormulaReader) -> None:
     data = {**SMALL, "cores": ["CsPbBr3", "Cs2Pb2Br6", "MAPbBr3"], "shells": ["SiO2", "silica"]}
-    space = DesignSpace.from_mapping(data, reader)
+    space = read_space(data, reader)
     assert formulas(space) == ["CsPbBr3", "MAPbBr3"]
     assert space.size == 2
 
 
 def test_all_known_shells_are_the_table(reader: FormulaReader) -> None:
-    space = DesignSpace.from_mapping({**SMALL, "shells": "all known"}, reader)
+    space = read_space({**SMALL, "shells": "all known"}, reader)
     assert len(space.shells) == len(Shells.bundled().materials)
 
 
 def test_the_presets_are_read_by_name(reader: FormulaReader) -> None:
     for name in presets():
-        assert DesignSpace.from_yaml(name, reader).name == name
-    default = DesignSpace.from_yaml(None, reader)
+        assert read_space(name, reader).name == name
+    default = read_space(None, reader)
     assert default.pl_window_nm == (510, 540)
     assert default.constraints.insoluble_in_water
 
@@ -88,7 +88,7 @@ def test_the_presets_are_read_by_name(reader: FormulaReader) -> None:
 def test_a_file_is_read(reader: FormulaReader, tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(yaml.safe_dump(SMALL))
-    assert DesignSpace.from_yaml(path, reader).source == SMALL
+    assert read_space(path, reader).source == SMALL
 
 
 @pytest.mark.parametrize(
@@ -151,29 +151,29 @@ def test_a_fault_names_the_key_the_value_and_what_is_allowed(
     reader: FormulaReader, path: str, value: object, said: str
 ) -> None:
     with pytest.raises(DesignSpaceError, match=said):
-        DesignSpace.from_mapping(changed(path, value), reader)
+        read_space(changed(path, value), reader)
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 3])
 def test_a_space_is_a_mapping(reader: FormulaReader, data: object) -> None:
     with pytest.raises(DesignSpaceError, match="a mapping with the keys"):
-        DesignSpace.from_mapping(data, reader)
+        read_space(data, reader)
 
 
 def test_an_empty_space_says_why(reader: FormulaReader) -> None:
     with pytest.raises(DesignSpaceError, match=r"empty: none of the 15 cores .* is neutral"):
-        DesignSpace.from_mapping(changed("cores.B", {"ions": ["Bi"]}), reader)
+        read_space(changed("cores.B", {"ions": ["Bi"]}), reader)
 
 
 def test_an_unknown_shell_is_answered_with_the_nearest_names(reader: FormulaReader) -> None:
     with pytest.raises(DesignSpaceError, match="ZrO2"):
-        DesignSpace.from_mapping(changed("shells", ["ZrO22"]), reader)
+        read_space(changed("shells", ["ZrO22"]), reader)
 
 
 def test_too_fine_a_site_is_refused_before_it_is_built(reader: FormulaReader) -> None:
     fine = {"ions": ["Cs", "FA", "MA", "Rb", "K"], "step": 0.001, "at_most": 5}
     with pytest.raises(DesignSpaceError, match=r"cores\.A: 42,084,793,751 mixtures;"):
-        DesignSpace.from_mapping(changed("cores.A", fine), reader)
+        read_space(changed("cores.A", fine), reader)
 
 
 def test_a_huge_space_is_told_and_needs_a_yes(reader: FormulaReader) -> None:
@@ -182,7 +182,7 @@ def test_a_huge_space_is_told_and_needs_a_yes(reader: FormulaReader) -> None:
     data["cores"]["B"] = {"ions": ["Pb", "Sn", "Ge"], "step": 0.02, "at_most": 3}
     data["cores"]["X"] = {"ions": ["Cl", "Br", "I"], "step": 0.02, "at_most": 3}
     data |= {"shells": {"names": "all known", "layers": 2}}
-    space = DesignSpace.from_mapping(data, reader)
+    space = read_space(data, reader)
     assert space.size > 10**14
     with pytest.raises(DesignSpaceError, match=rf"{space.size:,} combinations .*say --yes"):
         space.refuse_size(yes=False)
@@ -193,14 +193,14 @@ def test_a_huge_space_is_told_and_needs_a_yes(reader: FormulaReader) -> None:
 def test_a_step_is_a_number_or_a_fraction(
     reader: FormulaReader, step: object, mixtures: int
 ) -> None:
-    space = DesignSpace.from_mapping(changed("cores.X.step", step), reader)
+    space = read_space(changed("cores.X.step", step), reader)
     assert space.cores.size == 3 * mixtures
 
 
 def test_dopants_replace_a_share_of_their_site(reader: FormulaReader) -> None:
     data = changed("dopants", {"Mn": [0, 0.1], "Rb": [0.2]})
     data["cores"] = {"A": {"ions": ["Cs"]}, "B": {"ions": ["Pb"]}, "X": {"ions": ["Br"]}}
-    assert set(formulas(DesignSpace.from_mapping(data, reader))) == {
+    assert set(formulas(read_space(data, reader))) == {
         "CsPbBr3", "CsPb0.9Mn0.1Br3", "Cs0.8Rb0.2PbBr3", "Cs0.8Rb0.2Pb0.9Mn0.1Br3",
     }  # fmt: skip
 
@@ -208,7 +208,7 @@ def test_dopants_replace_a_share_of_their_site(reader: FormulaReader) -> None:
 def test_shells_of_classes_in_layers(reader: FormulaReader) -> None:
     data = changed("shells", {"names": ["SiO2"], "classes": ["selenide"], "layers": 2})
     names = ["|".join(own.name for own in layers)
-             for layers in DesignSpace.from_mapping(data, reader).shells]  # fmt: skip
+             for layers in read_space(data, reader).shells]  # fmt: skip
     assert len(names) == len(set(names)) == 4 + 4 * 3
     assert {"SiO2", "ZnSe|SiO2", "SiO2|ZnSe"} <= set(names)
 
@@ -216,7 +216,7 @@ def test_shells_of_classes_in_layers(reader: FormulaReader) -> None:
 def test_contexts_are_every_structure_medium_and_size(reader: FormulaReader) -> None:
     data = {**SMALL, "structures": ["core/shell", "janus"], "medium": ["film", "solution"],
             "sizes_nm": ["unknown", 8]}  # fmt: skip
-    space = DesignSpace.from_mapping(data, reader)
+    space = read_space(data, reader)
     assert space.size == 15 * 2 * 8
     items = [space.item(index) for index in range(space.size)]
     keys = {(i.core.key, i.layers, i.structure, i.medium, str(i.core_size_nm)) for i in items}
@@ -227,35 +227,35 @@ def test_contexts_are_every_structure_medium_and_size(reader: FormulaReader) -> 
 def test_a_window_is_needed_where_pl_is_wished_only(reader: FormulaReader) -> None:
     data = changed("wishes", {"plqy": 1})
     del data["pl_window_nm"]
-    assert DesignSpace.from_mapping(data, reader).pl_window_nm is None
+    assert read_space(data, reader).pl_window_nm is None
     data["constraints"] = {"pl_in_window": True}
     with pytest.raises(DesignSpaceError, match="it needs pl_window_nm"):
-        DesignSpace.from_mapping(data, reader)
+        read_space(data, reader)
 
 
 def test_a_shell_thickness_is_said_to_be_ignored(reader: FormulaReader) -> None:
-    space = DesignSpace.from_mapping(changed("shell_thickness_nm", [2, 4]), reader)
+    space = read_space(changed("shell_thickness_nm", [2, 4]), reader)
     assert "shell_thickness_nm is ignored" in space.notes[0]
-    assert space.size == DesignSpace.from_mapping(SMALL, reader).size
+    assert space.size == read_space(SMALL, reader).size
 
 
 def test_one_key_for_stressors_not_two(reader: FormulaReader) -> None:
     with pytest.raises(DesignSpaceError, match="not both"):
-        DesignSpace.from_mapping({**SMALL, "stressor": "water", "stressors": ["heat"]}, reader)
+        read_space({**SMALL, "stressor": "water", "stressors": ["heat"]}, reader)
 
 
 def test_a_missing_or_broken_file_is_named(reader: FormulaReader, tmp_path: Path) -> None:
     with pytest.raises(
         DesignSpaceError, match=r"no\.yaml: cannot be read .*presets: blue-emitter, green"
     ):
-        DesignSpace.from_yaml(tmp_path / "no.yaml", reader)
+        read_space(tmp_path / "no.yaml", reader)
     path = tmp_path / "broken.yaml"
     path.write_text("cores: [CsPbBr3\n")
     with pytest.raises(DesignSpaceError, match="not YAML"):
-        DesignSpace.from_yaml(path, reader)
+        read_space(path, reader)
     path.write_bytes(b"\xff\xfe\x00cores")
     with pytest.raises(DesignSpaceError, match="cannot be read"):
-        DesignSpace.from_yaml(path, reader)
+        read_space(path, reader)
 
 
 _VALUES = st.recursive(
@@ -274,7 +274,7 @@ def test_any_value_is_taken_or_refused_by_name(
 ) -> None:
     said = key
     try:
-        DesignSpace.from_mapping({**SMALL, key: value}, reader)
+        read_space({**SMALL, key: value}, reader)
     except DesignSpaceError as error:
         said = str(error)
     assert key in said

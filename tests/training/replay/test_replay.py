@@ -15,6 +15,7 @@ from perovshell.data.dataset import Dataset
 from perovshell.errors import BacktestLeakError, InputError, WorkspaceError
 from perovshell.models.evidence import Literature
 from perovshell.training.fit.problems import combination_of
+from perovshell.training.gate.verdict import Changes, Verdict
 from perovshell.training.replay import replay as module
 from perovshell.training.replay.figures import POLICIES, TARGETS, Replay, Score, Year, by_paper
 from perovshell.training.replay.replay import (
@@ -30,7 +31,6 @@ from perovshell.training.replay.replay import (
 from perovshell.training.replay.report import render, write_replay
 from perovshell.training.train import QUICK
 from perovshell.training.validation.marks import Marks
-from perovshell.training.verdict import Changes, Verdict
 
 SETTINGS = replace(QUICK, folds=3)
 FEWEST = 25
@@ -320,7 +320,8 @@ def test_lead_halides_leave_out_the_collection_and_other_metals(
 
 def test_lead_halides_of_the_marks_are_the_rows_of_the_problem(first: Learned) -> None:
     marks = with_lead(first.validated.marks, first.problems)
-    assert len(marks["pl_lead"].rows) == first.problems.regressions["pl"].subsets["lead_no_cspbcl3"].sum()
+    lead = first.problems.regressions["pl"].subsets["lead_no_cspbcl3"]
+    assert len(marks["pl_lead"].rows) == lead.sum()
 
 
 # Words ---------------------------------------------------------------------------------------

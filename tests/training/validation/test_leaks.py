@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from perovshell.data.dataset import Dataset
+from perovshell.errors import LeakError
 from perovshell.training.train import problems_of
 from perovshell.training.validation.leaks import (
-    LeakError,
     check_descriptors,
     check_order,
     check_split,

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from perovshell.data.shells import shell_text
 from perovshell.data.targets import EV_NM
-from perovshell.features.featurizer import Combination
+from perovshell.features.combinations import Combination
 from perovshell.models.conformal import Scores
 from perovshell.models.outputs import percent
 from perovshell.serve.ranking.objectives import (

@@ -28,11 +28,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from perovshell.errors import ClusterError, MissingExtraError, WorkspaceError
+from perovshell.errors import ClusterError, WorkspaceError
+from perovshell.extras import needs
 from perovshell.files import write_file
 from perovshell.model import Model
 from perovshell.serve.ranking.harvest import Harvest
 from perovshell.serve.ranking.scoring import Options, Scorer
+from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
 
 ENGINES: Final = ("local", "dask")
@@ -42,6 +44,7 @@ _GROUP: Final = 8
 _IN_FLIGHT: Final = 4
 """Groups handed to each worker ahead of time."""
 _CONNECT_S: Final = 10.0
+_WORKER_S: Final = 30.0
 _THREADS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _WORKER_ENVIRONMENT: Final = dict.fromkeys(_THREADS, "1")
 """Dask's own also gives memory back at once, which makes arrays four times as slow."""
@@ -90,7 +93,7 @@ def _scorer(job: Job) -> Scorer:
         for name, content in job.files:
             (Path(folder) / name).write_bytes(content)
         model = Model.from_folder(folder)
-    space = DesignSpace.from_mapping(json.loads(job.space), model.predictor.featurizer.reader)
+    space = read_space(json.loads(job.space), model.predictor.featurizer.reader)
     return Scorer(space, model, Options(**json.loads(job.options)))
 
 
@@ -180,35 +183,40 @@ def dask_client(scheduler: str | None, workers: int) -> Iterator[Any]:
 
     Raises:
         MissingExtraError: dask is not installed.
-        ClusterError: The scheduler cannot be reached.
+        ClusterError: The scheduler cannot be reached, or the local cluster does not start.
     """
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        msg = "the dask engine needs dask: pip install 'perovshell[scale]'"
-        raise MissingExtraError(msg) from error
-    if scheduler is None:
-        with (
-            dask.config.set({"distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}),
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address=None,
-                silence_logs=50,
-            ) as cluster,
-            Client(cluster) as client,
-        ):
-            yield client
-        return
-    try:
-        client = Client(scheduler, timeout=_CONNECT_S)
-    except (OSError, ValueError, TypeError) as error:
-        msg = f"scheduler {scheduler!r}: cannot be reached ({error}); expected tcp://HOST:PORT"
-        raise ClusterError(msg) from error
-    with client:
-        yield client
+    distributed = needs("distributed", "the dask engine", "scale")
+    with contextlib.ExitStack() as started:
+        try:
+            if scheduler is None:
+                place = started.enter_context(_local_cluster(workers))
+                client = distributed.Client(place)
+            else:
+                client = distributed.Client(scheduler, timeout=_CONNECT_S)
+        except (OSError, ValueError, TypeError) as error:
+            what = f"scheduler {scheduler!r}: cannot be reached; expected tcp://HOST:PORT"
+            if scheduler is None:
+                what = "the local Dask cluster did not start: is the machine busy? try again"
+            msg = f"{what} ({error or type(error).__name__})"
+            raise ClusterError(msg) from error
+        yield started.enter_context(client)
+
+
+@contextlib.contextmanager
+def _local_cluster(workers: int) -> Iterator[Any]:
+    dask = needs("dask", "the dask engine", "scale")
+    distributed = needs("distributed", "the dask engine", "scale")
+    with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}),
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            silence_logs=50,
+        ) as cluster,
+    ):
+        yield cluster
 
 
 def on_dask(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
@@ -221,10 +229,12 @@ def on_dask(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
     """
     from distributed import as_completed
 
+    try:
+        client.wait_for_workers(1, timeout=_WORKER_S)  # They may just be starting.
+    except TimeoutError as error:
+        msg = f"scheduler {client.scheduler.address}: it has no worker after {_WORKER_S:g} s"
+        raise ClusterError(msg) from error
     workers = len(client.scheduler_info(n_workers=-1)["workers"])
-    if not workers:
-        msg = f"scheduler {client.scheduler.address}: it has no worker"
-        raise ClusterError(msg)
     # A key of its own: one of an earlier ranking may just be let go of.
     shared = client.scatter(job, broadcast=True, hash=False)
     groups = iter([tasks[place : place + _GROUP] for place in range(0, len(tasks), _GROUP)])

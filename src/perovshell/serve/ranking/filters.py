@@ -13,7 +13,8 @@ import numpy.typing as npt
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.shells import shell_text
 from perovshell.errors import FormulaError
-from perovshell.features.featurizer import Combination, Featurizer
+from perovshell.features.combinations import Combination
+from perovshell.features.featurizer import Featurizer
 from perovshell.models.product import CoreSide
 from perovshell.serve.space.physics import alignment_allowed, has_element, is_insoluble, quenches
 from perovshell.serve.space.space import DesignSpace, Layers

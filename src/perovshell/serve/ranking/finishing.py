@@ -11,7 +11,7 @@ import numpy as np
 
 from perovshell.data.shells import shell_text
 from perovshell.data.vocabulary import STRESSORS, column_name
-from perovshell.features.featurizer import Combination
+from perovshell.features.combinations import Combination
 from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.advice import experiments
 from perovshell.serve.ranking.chances import above_next, on_front
@@ -201,28 +201,17 @@ class Finisher:
         pool = index[order][: 4 * POOL].tolist()
         items = {own: self.space.item(own) for own in pool}
         chosen: list[int] = []
-        least = _DIVERSE
+        least, apart = _DIVERSE, self.model.predictor.literature.apart
         while len(chosen) < min(count, len(pool)):
             for own in pool:
                 if len(chosen) == count:
                     break
                 if own not in chosen and all(
-                    self._apart(items[own], items[other]) >= least for other in chosen
+                    apart(items[own], items[other]) >= least for other in chosen
                 ):
                     chosen.append(own)
             least = least / 2 if least > 0.01 else 0.0  # noqa: PLR2004
         return chosen
-
-    def _apart(self, one: Combination, other: Combination) -> float:
-        """Return the distance of two combinations, as `Literature.distances` measures it."""
-        literature = self.model.predictor.literature
-        assert one.core is not None
-        assert other.core is not None
-        cores = np.abs(literature.fractions(one.core) - literature.fractions(other.core)).sum()
-        classes = [{layer.material_class for layer in own.layers} for own in (one, other)]
-        same = shell_text(one.layers) == shell_text(other.layers)
-        shells = 0.0 if same else 0.5 if classes[0] & classes[1] else 1.0
-        return float(cores) + shells + 0.1 * (one.structure != other.structure)
 
     # Said of it ------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.shells import shell_text
-from perovshell.features.featurizer import Combination
+from perovshell.features.combinations import Combination
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.advice import Experiment

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.shells import shell_text
-from perovshell.features.featurizer import Combination
+from perovshell.features.combinations import Combination
 from perovshell.models.predictor import Predictor
 from perovshell.models.request import Request
 from perovshell.serve.ranking.objectives import Objectives, Ranked, measured_plqy

@@ -17,6 +17,7 @@ from perovshell.serve.ranking.finishing import Finisher
 from perovshell.serve.ranking.harvest import Harvest
 from perovshell.serve.ranking.lines import Ranking
 from perovshell.serve.ranking.scoring import POOL, Options, Scorer
+from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
 
 Floats = npt.NDArray[np.float64]
@@ -96,7 +97,7 @@ def rank(  # noqa: PLR0913
     _check_counts(top, batch)
     run = run or Run()
     model = model or load()
-    space = read_space(space, model)
+    space = read_space(space, model.predictor.featurizer.reader)
     space.refuse_size(yes=run.yes)
     options = Options(by, raw, novel, max(top, POOL), run.task_size)
     scorer = Scorer(space, model, options)
@@ -112,18 +113,6 @@ def _check_counts(top: int, batch: int) -> None:
         if count < least:
             msg = f"{name} {count}: a number from {least} up is needed"
             raise DesignSpaceError(msg)
-
-
-def read_space(
-    space: DesignSpace | Mapping[str, Any] | Path | str | None, model: Model
-) -> DesignSpace:
-    """Return a design space from whatever stands for one; see `rank`."""
-    reader = model.predictor.featurizer.reader
-    if isinstance(space, DesignSpace):
-        return space
-    if space is None or isinstance(space, str | Path):
-        return DesignSpace.from_yaml(space, reader)
-    return DesignSpace.from_mapping(space, reader)
 
 
 def _harvest(scorer: Scorer, run: Run, advance: Callable[[int], None]) -> Harvest:

@@ -9,7 +9,8 @@ from typing import Final
 
 STOPS: Final = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 """The viridis colour map at equal steps."""
-_VISIBLE_NM: Final = (380.0, 780.0)
+VISIBLE_NM: Final = (380, 780)
+"""Ends of visible light."""
 _FITTED_NM: Final = (420.0, 650.0)
 """Where the fit below holds its hue; light outside looks about like that at the end."""
 _LOBES: Final = (
@@ -71,11 +72,11 @@ def ink(share: float) -> str:
 
 
 def light_colour(wavelength_nm: float) -> str:
-    """Return about the colour that light of a wavelength looks like; grey outside 380-780 nm.
+    """Return about the colour that light of a wavelength looks like; grey outside `VISIBLE_NM`.
 
     Spectral colours are purer than a screen shows: it shows the nearest it can.
     """
-    if not _VISIBLE_NM[0] <= wavelength_nm <= _VISIBLE_NM[1]:
+    if not VISIBLE_NM[0] <= wavelength_nm <= VISIBLE_NM[1]:
         return "rgb(128,128,128)"
     held = min(max(wavelength_nm, _FITTED_NM[0]), _FITTED_NM[1])
     xyz = [sum(_lobe(held, *lobe) for lobe in lobes) for lobes in _LOBES]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final
@@ -56,32 +56,14 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
         settings: How it runs.
     """
     settings = settings or Settings()
-    source = champion.source
-    watched = source.given is None
-    tally = Tally(source.workspace.request_log if watched else None)
-
+    tally = Tally(champion.source.workspace.request_log if champion.source.given is None else None)
     pool = Pool()
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(champion.open)
-        beside = [asyncio.create_task(tally.keep())]
-        if watched:
-            beside.append(asyncio.create_task(champion.watch(settings.look_seconds)))
-        yield
-        for task in beside:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        tally.write()
-        pool.close()
-
     app = FastAPIOffline(
         redoc_url=None,
         title="Perovshell",
         summary="What a shell does to a halide-perovskite nanocrystal, from published papers.",
         version=version("perovshell"),
-        lifespan=lifespan,
+        lifespan=_running(champion, settings.look_seconds, tally, pool),
         exception_handlers={
             Problem: _problem,
             RequestValidationError: _invalid,
@@ -95,20 +77,36 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics(champion)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.BODY_BYTES)
     app.add_middleware(GZipMiddleware, minimum_size=_SQUEEZED_FROM, compresslevel=1)
-    app.add_middleware(
-        Gate,
-        keys=settings.keys,
-        rate=Rate(settings.rate),
-        metrics=app.state.metrics,
-        tally=tally,
-    )
+    rate, metrics = Rate(settings.rate), app.state.metrics
+    app.add_middleware(Gate, keys=settings.keys, rate=rate, metrics=metrics, tally=tally)
     app.include_router(routes.router)
     app.include_router(operations.router)
     app.include_router(page.router)
     page.mount(app)
     _describe_keys(app)
-    app.router.routes.insert(0, routes.PREDICT)
     return app
+
+
+def _running(
+    champion: Champion, look_seconds: float, tally: Tally, pool: Pool
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Return what runs beside the requests, from the start to the end of the application."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(champion.open)
+        beside = [asyncio.create_task(tally.keep())]
+        if champion.source.given is None:
+            beside.append(asyncio.create_task(champion.watch(look_seconds)))
+        yield
+        for task in beside:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        tally.write()
+        pool.close()
+
+    return lifespan
 
 
 def _describe_keys(app: FastAPI) -> None:

@@ -95,10 +95,10 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = _Visit(Headers(scope=scope), send)
+        visit = _Visit(scope, send)
         try:
             scope.setdefault("state", {})["visit"] = visit
-            visit.client = self._admitted(scope, visit.headers)
+            self._admit(scope["path"], visit)
             await self._app(scope, receive, visit.send)
         except Problem as problem:
             await problem.response()(scope, receive, visit.send)
@@ -111,27 +111,25 @@ class Gate:
         finally:
             self._tell(scope, visit)
 
-    def _admitted(self, scope: Scope, headers: Headers) -> str:
-        """Return the name of the client.
+    def _admit(self, path: str, visit: _Visit) -> None:
+        """Let a client in, who is called by the name of its key from here on.
 
         Raises:
             Problem: It has no key, asks too often, or sends too much.
         """
-        client = scope["client"][0] if scope.get("client") else "unknown"
-        if not scope["path"].startswith(GUARDED):
-            return client
+        if not path.startswith(GUARDED):
+            return
         if self._keys.is_needed:
-            client = self._key_name(headers)
-        wait = self._rate.seconds_to_wait(client)
+            visit.client = self._key_name(visit.headers)
+        wait = self._rate.seconds_to_wait(visit.client)
         if wait:
             told = {"retry-after": str(math.ceil(wait))}
-            detail = f"{client}: more than {self._rate.per_second:g} requests a second"
+            detail = f"{visit.client}: more than {self._rate.per_second:g} requests a second"
             raise Problem(429, "too-many-requests", detail, headers=told)
-        length = headers.get("content-length", "")
+        length = visit.headers.get("content-length", "")
         if length.isdigit() and int(length) > limits.BODY_BYTES:
             detail = f"{length} bytes; at most {limits.BODY_BYTES} are read"
             raise Problem(413, "body-too-large", detail)
-        return client
 
     def _key_name(self, headers: Headers) -> str:
         scheme, _, key = headers.get("authorization", "").partition(" ")
@@ -167,12 +165,12 @@ class Gate:
 class _Visit:
     """One request on its way through."""
 
-    def __init__(self, headers: Headers, send: Send) -> None:
-        given = headers.get("x-request-id", "")
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.headers = Headers(scope=scope)
+        given = self.headers.get("x-request-id", "")
         self.request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
-        self.headers = headers
         self.began = time.perf_counter()
-        self.client = "unknown"
+        self.client: str = scope["client"][0] if scope.get("client") else "unknown"
         self.status = 0
         self.told: Told | None = None
         self._send = send

@@ -18,6 +18,8 @@ COMBINATIONS: Final = 2_000_000
 """Combinations of a design space ranked over HTTP: about two seconds of one core."""
 LINES: Final = 500
 """Lines of a ranking over HTTP."""
+CHOSEN: Final = 50
+"""Combinations unlike one another that a ranking over HTTP may be asked to choose."""
 BATCHES: Final = 16
 """Large batches that may be computed or wait at a time; more are asked to come back."""
 WAITING_ROWS: Final = 20_000

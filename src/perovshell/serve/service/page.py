@@ -13,13 +13,12 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from perovshell.pages import environment
-from perovshell.serve.report.charts import light_colour
-from perovshell.serve.space.file import presets
+from perovshell.serve.report.charts import VISIBLE_NM, light_colour
+from perovshell.serve.space.file import DEFAULT_PRESET, presets
 
 router = APIRouter(include_in_schema=False)
 _STATIC: Final = "static"
 _FOLDER: Final = Path(str(files(__package__) / _STATIC))
-_SPECTRUM_NM: Final = (380, 780)
 _STEP_NM: Final = 5
 _HEADERS: Final = {
     # Nothing comes from elsewhere, nothing runs or is styled from within the HTML.
@@ -56,7 +55,7 @@ async def page() -> HTMLResponse:
 @cache
 def _html() -> str:
     """Return the page: it holds nothing of the model, which the scripts ask for with the key."""
-    low, high = _SPECTRUM_NM
+    low, high = VISIBLE_NM
     colours = [light_colour(nm) for nm in range(low, high + 1, _STEP_NM)]
     folder = files("perovshell.serve.space") / "presets"
     spaces = {
@@ -68,6 +67,7 @@ def _html() -> str:
         given={
             "light": {"low": low, "high": high, "colours": colours},
             "spaces": spaces,
+            "first_space": DEFAULT_PRESET,
         },
         scripts=sorted(path.name for path in _FOLDER.glob("*.js")),
     )

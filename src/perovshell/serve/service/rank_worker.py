@@ -19,7 +19,7 @@ from perovshell.serve.ranking.lines import Ranking
 from perovshell.serve.report import tables
 from perovshell.serve.report.report import render
 from perovshell.serve.service import limits
-from perovshell.serve.space.file import presets
+from perovshell.serve.space.file import presets, read_space
 from perovshell.serve.space.space import DesignSpace
 
 _NICENESS: Final = 10
@@ -64,7 +64,7 @@ def _space(given: Any, model: Model) -> DesignSpace:
     if isinstance(given, str) and given not in presets():
         msg = f"design space {given!r}: no such preset; allowed: {', '.join(presets())}"
         raise DesignSpaceError(msg)
-    return ranks.read_space(given, model)
+    return read_space(given, model.predictor.featurizer.reader)
 
 
 def _found(ranking: Ranking) -> dict[str, Any]:

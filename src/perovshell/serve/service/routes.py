@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
-from starlette.routing import Route
 
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
@@ -60,31 +60,41 @@ def _ranker(request: Request) -> Ranker:
     return found
 
 
-async def predict_quickly(request: Request) -> Response:
-    """Answer as `predict` does, but read the request without FastAPI.
+class _PredictRoute(APIRoute):
+    """Described as the others are, but reads its request without FastAPI.
 
-    Its way through routes and dependencies costs about as much as a prediction. This route stands
-    before the other, which is there for the description.
+    FastAPI's way through dependencies costs about as much as a prediction.
     """
-    request.scope["route"] = PREDICT  # As FastAPI's routes do, for the figures.
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+
+        async def handle(request: Request) -> Response:
+            return await predict(await _asked(request), request)
+
+        return handle
+
+
+async def _asked(request: Request) -> schemas.PredictIn:
+    """Read a request for predictions.
+
+    Raises:
+        Problem: It is not JSON by its content type.
+        RequestValidationError: It is not as described.
+    """
     body = await request.body()
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Problem(422, "invalid-request", f"content-type {kind!r}: application/json is needed")
     try:
-        asked = schemas.PredictIn.model_validate_json(body)
+        return schemas.PredictIn.model_validate_json(body)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
         raise RequestValidationError(
             [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
         ) from error
-    return await predict(asked, request)
 
 
-PREDICT: Final = Route("/v1/predict", predict_quickly, methods=["POST"])
-
-
-@router.post("/predict", responses={200: {"model": schemas.PredictOut}})
 async def predict(asked: schemas.PredictIn, request: Request) -> Response:
     """Predict PL peak, PLQY, the shell's effect and stability of core/shell combinations.
 
@@ -109,6 +119,15 @@ async def predict(asked: schemas.PredictIn, request: Request) -> Response:
     ]
     around = {"model": served.named, "failed": len(problems), "problems": problems}
     return reply(b'%s,"answers":[%s]}' % (orjson.dumps(around)[:-1], written.answers))
+
+
+router.add_api_route(
+    "/predict",
+    predict,
+    methods=["POST"],
+    responses={200: {"model": schemas.PredictOut}},
+    route_class_override=_PredictRoute,
+)
 
 
 async def _written(request: Request, how: Asked, asked: schemas.PredictIn) -> Written:

@@ -12,6 +12,7 @@ from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, LEAST
 from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.serve.ranking.objectives import ORDERS
 from perovshell.serve.service import limits
+from perovshell.serve.space.file import DEFAULT_PRESET
 
 if TYPE_CHECKING:
     Stressor: TypeAlias = str
@@ -215,7 +216,7 @@ class RankIn(BaseModel):
         **_STRICT,
         json_schema_extra={
             "examples": [
-                {"space": "green-emitter", "top": 20},
+                {"space": DEFAULT_PRESET, "top": 20},
                 {
                     "space": {
                         "name": "small",
@@ -232,12 +233,14 @@ class RankIn(BaseModel):
     space: Annotated[
         Text | dict[str, Any],
         Field(description="Name of a preset, or a design space with the keys of its YAML file."),
-    ] = "green-emitter"
+    ] = DEFAULT_PRESET
     top: Annotated[int, Field(ge=1, le=limits.LINES, description="Lines to keep."), _COUNT] = 50
     by: Order = "best"
     raw: Annotated[bool, Field(description="Order by predictions as they are.")] = False
     novel: Annotated[bool, Field(description="Leave out what the literature has.")] = False
-    batch: Annotated[int, Field(ge=0, le=50, description="Choose so many unlike ones."), _COUNT] = 0
+    batch: Annotated[
+        int, Field(ge=0, le=limits.CHOSEN, description="Choose so many unlike ones."), _COUNT
+    ] = 0
 
 
 class RankOut(BaseModel):

@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
+import perovshell
 from perovshell.errors import PerovshellError
 from perovshell.files import stamp_of
 from perovshell.model import Model, load
@@ -36,8 +37,9 @@ class Served:
 
     @property
     def etag(self) -> str:
-        """Entity tag of what hangs on the model alone."""
-        return f'"{self.model.info.model_id}-{self.version or 0}"'
+        """Entity tag of what hangs on the model and on this software alone."""
+        model_id, software = self.model.info.model_id, perovshell.__version__
+        return f'"{model_id}-{self.version or 0}-{software}"'
 
 
 @dataclass(frozen=True)

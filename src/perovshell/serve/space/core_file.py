@@ -8,6 +8,7 @@ from typing import Any
 
 from perovshell.data.composition import Composition
 from perovshell.data.formula import FormulaReader
+from perovshell.data.ions import SITES
 from perovshell.errors import DesignSpaceError, FormulaError
 from perovshell.serve.space.checks import (
     check_keys,
@@ -15,7 +16,6 @@ from perovshell.serve.space.checks import (
     number_of,
 )
 from perovshell.serve.space.cores import (
-    SITES,
     CoreGrid,
     CoreList,
     Cores,

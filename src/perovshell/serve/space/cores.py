@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
+from perovshell.data.ions import SITES
 from perovshell.data.template import NEUTRAL_WITHIN
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-SITES = ("A", "B", "X")
 _AMOUNT = {"A": 1, "B": 1, "X": 3}
 _ROUNDING = 1e-9
 _THIRDS = 3

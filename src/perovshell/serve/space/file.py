@@ -64,8 +64,27 @@ def presets() -> list[str]:
     return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir())
 
 
-def read_yaml(source: Path | str | None, reader: FormulaReader) -> DesignSpace:
-    """Read a design space from a file, the name of a preset, or the default preset."""
+def read_space(source: object, reader: FormulaReader) -> DesignSpace:
+    """Read whatever stands for a design space.
+
+    Args:
+        source: A space; a mapping with the keys of the YAML file; the path of a file; the name of a
+            preset; the default preset where it is None.
+        reader: Reads cores and shells.
+
+    Raises:
+        DesignSpaceError: The file is unreadable, a key or value is not allowed, or the space is
+            empty.
+    """
+    if isinstance(source, DesignSpace):
+        return source
+    if source is None or isinstance(source, str | Path):
+        return _checked(_content(source), reader)
+    return _checked(source, reader)
+
+
+def _content(source: Path | str | None) -> object:
+    """Return what a file or a preset holds."""
     given = DEFAULT_PRESET if source is None else str(source)
     preset = resources.files("perovshell.serve.space") / "presets" / f"{given}.yaml"
     try:
@@ -74,15 +93,14 @@ def read_yaml(source: Path | str | None, reader: FormulaReader) -> DesignSpace:
         msg = f"design space {given}: cannot be read ({error}); presets: {', '.join(presets())}"
         raise DesignSpaceError(msg) from error
     try:
-        data = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         where = str(error).replace("\n", " ")
         msg = f"design space {given}: not YAML ({where})"
         raise DesignSpaceError(msg) from error
-    return read_mapping(data, reader)
 
 
-def read_mapping(data: object, reader: FormulaReader) -> DesignSpace:
+def _checked(data: object, reader: FormulaReader) -> DesignSpace:
     """Check a mapping with the keys of the YAML file."""
     if not isinstance(data, Mapping):
         msg = f"design space: a mapping with the keys {', '.join(sorted(_KEYS))} is needed"

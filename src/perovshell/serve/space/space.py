@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.errors import DesignSpaceError
-from perovshell.features.featurizer import Combination
+from perovshell.features.combinations import Combination
 from perovshell.models.outputs import Wishes
 from perovshell.serve.space.cores import Cores
 
@@ -196,25 +194,3 @@ class DesignSpace:
         ordered = sorted(removed.items(), key=lambda one: (-one[1], one[0]))
         counts = ", ".join(f"{name} {count:,}" for name, count in ordered)
         return f"design space {self.name}: the constraints leave nothing of {self.size:,}: {counts}"
-
-    @classmethod
-    def from_yaml(cls, source: Path | str | None, reader: FormulaReader) -> DesignSpace:
-        """Read a design space from a file, the name of a preset, or the default preset.
-
-        Raises:
-            DesignSpaceError: The file is unreadable, has a wrong key or value, or is empty.
-        """
-        from perovshell.serve.space.file import read_yaml
-
-        return read_yaml(source, reader)
-
-    @classmethod
-    def from_mapping(cls, data: object, reader: FormulaReader) -> DesignSpace:
-        """Check a mapping with the keys of the YAML file.
-
-        Raises:
-            DesignSpaceError: A key or value is not allowed, or the space is empty.
-        """
-        from perovshell.serve.space.file import read_mapping
-
-        return read_mapping(data, reader)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from perovshell.data.dataset import Dataset
 from perovshell.models.evidence import Literature
 from perovshell.models.predictor import Predictor
+from perovshell.models.stability import WIDENED
 from perovshell.training.fit.domains import is_inside
 from perovshell.training.fit.problems import RegressionProblem, combination_of
 from perovshell.training.validation.calibration import (
@@ -23,7 +24,7 @@ from perovshell.training.validation.calibration import (
     covered_rows,
     lower_bounds,
 )
-from perovshell.training.validation.figures import WIDENED, Figures, PaperBootstrap
+from perovshell.training.validation.figures import Figures, PaperBootstrap
 from perovshell.training.validation.headline import bound_figures, bound_gain, errors
 from perovshell.training.validation.marks import DOMAINS
 from perovshell.training.validation.nested import OutOfFold, Problems

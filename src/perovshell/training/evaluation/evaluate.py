@@ -24,7 +24,7 @@ from perovshell.training.fit import problems as made
 from perovshell.training.fit.domains import literature_rows
 from perovshell.training.fit.problems import RegressionProblem
 from perovshell.training.train import final_fit, problems_of, recorded_settings
-from perovshell.training.validation.effects import shell_effect
+from perovshell.training.validation.effects import pair_counts, shell_effect
 from perovshell.training.validation.figures import Figures, PaperBootstrap
 from perovshell.training.validation.folds import folds_of
 from perovshell.training.validation.forms import Form, choose_forms, in_form, said_of
@@ -131,7 +131,7 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     forms = choose_forms(problems, tried)
     results = in_form(tried, forms)
     advance(2)
-    figures = headline(problems, results)
+    figures = headline(problems, results) | pair_counts(problems.regressions)
     advance(1)
     tester = _Tester(problems, dataset, forms, once, advance)
     runs = {name: tester.rung(name) for name in SPLITS}

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.models.censored import PooledEffects
-from perovshell.models.stability import LIFETIME_PRIOR_SD, SHELL_PRIOR_SD
+from perovshell.models.stability import LIFETIME_PRIOR_SD, SHELL_PRIOR_SD, WIDENED
 from perovshell.training.fit import learners
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem, group_weights
-from perovshell.training.validation.figures import WIDENED, PaperBootstrap, concordance
+from perovshell.training.validation.figures import PaperBootstrap, concordance
 from perovshell.training.validation.headline import row_likelihood
 from perovshell.training.validation.nested import Problems, Rows, Settings, paper_splits
 from perovshell.training.validation.pairs import paired_steps

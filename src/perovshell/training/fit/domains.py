@@ -11,7 +11,9 @@ import numpy as np
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
 from perovshell.files import finite
-from perovshell.models.evidence import FEWEST_SIZES, Domain, Literature
+from perovshell.models.domain import FEWEST_SIZES, Domain
+from perovshell.models.evidence import Literature
+from perovshell.models.surroundings import Surroundings
 from perovshell.training.fit.problems import combination_of, papers_by
 
 REACH_SHARE: Final = 0.95
@@ -47,8 +49,7 @@ def is_inside(
     item = combination_of(sample)
     papers = np.array([row["paper_id"] for row in literature.samples])
     distance = np.where(papers == sample.paper_id, np.inf, literature.distances(item))
-    nearest = literature.nearest_of(target, distance)
-    return not domain.outside(item, literature.fractions(sample.core), nearest)
+    return not Surroundings(literature, {target: domain}).outside(item, distance)
 
 
 def samples_of(target: str, dataset: Dataset) -> list[Sample]:

@@ -16,7 +16,8 @@ from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
 from perovshell.data.targets import Interval, Reading
 from perovshell.data.vocabulary import CONDITIONS
-from perovshell.features.featurizer import Combination, Featurizer
+from perovshell.features.combinations import Combination
+from perovshell.features.featurizer import Featurizer
 from perovshell.models.evidence import combination_name
 from perovshell.models.stability import (
     TEST_DESCRIPTORS,

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from perovshell.files import jsonable
 from perovshell.models.titles import ERROR_UNITS, TITLES
+from perovshell.training.gate.verdict import FEWEST_PAPERS, Verdict
 from perovshell.training.validation.figures import PaperBootstrap, Triple
 from perovshell.training.validation.marks import Marks
-from perovshell.training.verdict import FEWEST_PAPERS, Verdict
 
 Floats = npt.NDArray[np.float64]
 

@@ -22,12 +22,12 @@ from perovshell.data.dataset import Dataset
 from perovshell.errors import BacktestLeakError, InputError
 from perovshell.model import Model
 from perovshell.models.predictor import Predictor
-from perovshell.training.gate import judge
+from perovshell.training.gate.gate import judge
+from perovshell.training.gate.verdict import Changes
 from perovshell.training.replay.figures import POLICIES, Replay, Year
 from perovshell.training.train import recorded_settings, train
 from perovshell.training.validation.marks import Marks, Validated, prospective
 from perovshell.training.validation.nested import Problems, Settings
-from perovshell.training.verdict import Changes
 
 SETTINGS: Final = Settings(folds=20, repeats=1)
 """A validation of some seconds a year."""

@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.models.conformal import Scores, censored_scores
+from perovshell.models.stability import WIDENED
 from perovshell.training.fit.problems import (
     GainProblem,
     LifetimeProblem,
     RegressionProblem,
     papers_by,
 )
-from perovshell.training.validation.figures import LEVEL, WIDENED, PaperBootstrap
+from perovshell.training.validation.figures import LEVEL, PaperBootstrap
 from perovshell.training.validation.nested import OutOfFold
 
 Floats = npt.NDArray[np.float64]

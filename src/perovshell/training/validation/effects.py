@@ -6,12 +6,14 @@ something named: it says how far two preparations lie apart when one laboratory 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.models.card import PAIRS
 from perovshell.models.conformal import Scores
 from perovshell.training.fit.problems import RegressionProblem, same_core_pairs, unit_weights
 from perovshell.training.validation.calibration import calibrated, calibration_rows
@@ -94,6 +96,20 @@ class Pairs:
         """Return errors of the difference of two predictions where nothing was measured."""
         error = self.residual[self.first] - self.residual[self.second]
         return Scores.of(np.abs(error), self.papers.tolist())
+
+
+def pair_counts(problems: Mapping[str, RegressionProblem]) -> dict[str, float]:
+    """Return how many pairs of a coated and a bare sample each target has, as figures.
+
+    Args:
+        problems: Regression problems by target.
+    """
+    counts = {}
+    for name, problem in problems.items():
+        coated = problem.subsets["coated"]
+        pairs = same_core_pairs(problem)
+        counts[PAIRS.format(name)] = float(sum(coated[a] and not coated[b] for a, b in pairs))
+    return counts
 
 
 def shell_effect(problem: RegressionProblem, result: OutOfFold) -> dict[str, Any]:

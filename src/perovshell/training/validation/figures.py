@@ -21,8 +21,6 @@ _FLAT = 1e-12
 """Share of the squares below which values are all the same."""
 LEVEL = 0.9
 """Coverage of the bootstrap intervals."""
-WIDENED = 1.5
-"""Factor by which finite ends of lifetime intervals are moved out in scoring and calibration."""
 
 
 @dataclass(frozen=True)

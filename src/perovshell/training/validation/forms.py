@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from perovshell.models.stability import WIDENED
 from perovshell.training.fit.problems import LifetimeProblem, RegressionProblem
-from perovshell.training.validation.figures import WIDENED, PaperBootstrap, Triple
+from perovshell.training.validation.figures import PaperBootstrap, Triple
 from perovshell.training.validation.headline import errors, row_likelihood
 from perovshell.training.validation.nested import OutOfFold, Problems
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.models.censored import fit_intervals, interval_log_likelihood
+from perovshell.models.stability import WIDENED
 from perovshell.training.fit.problems import (
     SUBSETS,
     GainProblem,
@@ -20,7 +21,6 @@ from perovshell.training.fit.problems import (
 )
 from perovshell.training.validation.calibration import covered_rows, lower_bounds
 from perovshell.training.validation.figures import (
-    WIDENED,
     Figures,
     PaperBootstrap,
     Triple,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.errors import PerovshellError
+from perovshell.errors import LeakError
 from perovshell.features.featurizer import Featurizer
 from perovshell.training.fit.problems import LifetimeProblem, RegressionProblem
 
@@ -18,10 +18,6 @@ _ENOUGH = 8
 """Distinct values from which a perfect order is no accident."""
 _PERFECT = 0.99
 """Share of the variance of ranks that a descriptor may explain at the most."""
-
-
-class LeakError(PerovshellError):
-    """A split or a descriptor tells a model what it is tested on."""
 
 
 def check_split(

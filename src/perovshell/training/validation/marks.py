@@ -20,7 +20,7 @@ from perovshell.models.evidence import Literature
 from perovshell.models.folder import TARGETS
 from perovshell.models.predictor import Predictor
 from perovshell.models.spread import normalised_quantiles
-from perovshell.models.stability import TEST_DESCRIPTORS
+from perovshell.models.stability import TEST_DESCRIPTORS, WIDENED
 from perovshell.training.fit.domains import domains_of, is_inside, literature_rows
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem, RegressionProblem
 from perovshell.training.validation.calibration import (
@@ -30,7 +30,7 @@ from perovshell.training.validation.calibration import (
     largest_residual,
     lower_bounds,
 )
-from perovshell.training.validation.figures import LEVEL, WIDENED
+from perovshell.training.validation.figures import LEVEL
 from perovshell.training.validation.headline import errors, row_likelihood
 from perovshell.training.validation.nested import OutOfFold, Problem, Problems
 
@@ -237,11 +237,7 @@ def _regression(name: str, problem: RegressionProblem, predictor: Predictor) -> 
 
 def _in_domain(name: str, problem: RegressionProblem, predictor: Predictor) -> list[bool]:
     """Return whether the model's domain of the target holds each row, shape (n,)."""
-    target, known = DOMAINS[name], predictor.literature
-    return [
-        item.core is not None and not predictor.outside_of(target, item, known.distances(item))
-        for item in problem.items
-    ]
+    return [not predictor.outside_of(DOMAINS[name], item) for item in problem.items]
 
 
 def _usable(problem: RegressionProblem, score: Floats) -> Floats:

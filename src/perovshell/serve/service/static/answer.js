@@ -3,8 +3,9 @@
 import { bar, decades, scale, spectrum } from "./charts.js";
 import { el, paper } from "./dom.js";
 import { column, combination, conditions, hours, interval, measured, percent, short, signed, whole, words } from "./format.js";
+import { light } from "./given.js";
 
-const VISIBLE = scale(380, 780);
+const VISIBLE = scale(light.low, light.high);
 const PERCENT = scale(0, 100);
 const NO_SKILL = {
   pl: "No skill: the model is no better than the median.",
@@ -63,7 +64,7 @@ const peak = ({ answer, skill, coverage }) => {
   return [
     figureLine(`${whole(given.value)} nm`, `${between(given, whole, " nm")} (${percent(coverage)})`),
     spectrum(VISIBLE, given),
-    beyond ? el("p", { class: "small" }, `Outside visible light: ${beyond}, beyond the strip of 380 to 780 nm.`) : null,
+    beyond ? el("p", { class: "small" }, `Outside visible light: ${beyond}, beyond the strip of ${VISIBLE.low} to ${VISIBLE.high} nm.`) : null,
     unskilled(skill, "pl"),
   ];
 };

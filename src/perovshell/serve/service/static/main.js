@@ -4,14 +4,14 @@ import { keepKey, read } from "./api.js";
 import { showCard } from "./card.js";
 import { createCompare } from "./compare.js";
 import { button, el } from "./dom.js";
+import { light } from "./given.js";
 import { createRank } from "./rank.js";
 
 const VIEWS = ["predict", "rank", "card"];
-const given = JSON.parse(document.getElementById("given").textContent);
 
 // About the colour of light of a wavelength; grey where eyes see none.
 const colourOf = (nm) => {
-  const { low, high, colours } = given.light;
+  const { low, high, colours } = light;
   if (!(nm >= low && nm <= high)) return "rgb(128,128,128)";
   return colours[Math.round(((nm - low) / (high - low)) * (colours.length - 1))];
 };
@@ -50,7 +50,6 @@ const onAnswer = ({ id, version }) => {
 
 const compare = createCompare({ colourOf, say, onFault, onAnswer });
 const rank = createRank({
-  spaces: given.spaces,
   colourOf,
   onFault,
   onPick: ({ core, shell, structure, encapsulation, medium, core_size_nm: size }) => {

@@ -4,6 +4,7 @@ import { ask, askHtml, latest } from "./api.js";
 import { scatter } from "./charts.js";
 import { button, check, el } from "./dom.js";
 import { column, combination, figure, hours, percent, short, whole, words } from "./format.js";
+import { firstSpace, spaces } from "./given.js";
 import { CONSTRAINTS, IONS, readSpace, showParts, showSpace } from "./space.js";
 
 const axesOf = (line) => {
@@ -25,7 +26,7 @@ const axesOf = (line) => {
 
 const cell = (headline, small) => el("td", { class: "n" }, headline, el("small", {}, small));
 
-export const createRank = ({ spaces, colourOf, onFault, onPick }) => {
+export const createRank = ({ colourOf, onFault, onPick }) => {
   const form = document.getElementById("space");
   const out = document.getElementById("ranking");
   const fault = document.getElementById("rank-fault");
@@ -36,7 +37,7 @@ export const createRank = ({ spaces, colourOf, onFault, onPick }) => {
   const setUp = () => {
     const { preset } = form.elements;
     preset.append(...Object.keys(spaces).map((name) => el("option", { value: name }, words(name))));
-    preset.value = "green-emitter";
+    preset.value = firstSpace;
     for (const [site, ions] of Object.entries(IONS)) {
       form.querySelector(`[data-site="${site}"] .chips`).append(...ions.map((ion) => check(site, ion)));
     }

@@ -13,10 +13,10 @@ from perovshell.files import jsonable, write_file, write_json
 from perovshell.model import Model
 from perovshell.models.titles import ERROR_UNITS, TITLES
 from perovshell.pages import environment
+from perovshell.training.gate.verdict import Comparison, Judgement, Verdict
 from perovshell.training.train import TrainedModel
 from perovshell.training.validation.marks import Marks
 from perovshell.training.validation.plots import as_svg
-from perovshell.training.verdict import Comparison, Judgement, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +50,7 @@ def write_gate_report(
         "drift": moved.to_json(),
     }
     page = (
-        environment("perovshell.training")
+        environment("perovshell.training.gate")
         .get_template("gate.html")
         .render(
             **data,

@@ -29,9 +29,7 @@ import numpy.typing as npt
 
 from perovshell.models.folder import TARGETS
 from perovshell.models.titles import ERROR_UNITS, TITLES
-from perovshell.training.validation.figures import LEVEL, PaperBootstrap, Triple
-from perovshell.training.validation.marks import Marks, Validated
-from perovshell.training.verdict import (
+from perovshell.training.gate.verdict import (
     FEWEST_PAPERS,
     INTERVAL,
     ROUNDING,
@@ -43,6 +41,8 @@ from perovshell.training.verdict import (
     Prospect,
     Verdict,
 )
+from perovshell.training.validation.figures import LEVEL, PaperBootstrap, Triple
+from perovshell.training.validation.marks import Marks, Validated
 
 Floats = npt.NDArray[np.float64]
 

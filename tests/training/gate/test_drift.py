@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perovshell.training.drift import FALSE_DISCOVERIES, _corrected, drift
+from perovshell.training.gate.drift import FALSE_DISCOVERIES, _corrected, drift
 
 
 def papers_with(dataset, wanted):

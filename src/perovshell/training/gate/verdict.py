@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from perovshell.files import jsonable
 from perovshell.models.titles import ERROR_UNITS, TITLES
-from perovshell.training.drift import Drift
+from perovshell.training.gate.drift import Drift
 from perovshell.training.validation.figures import Triple
 from perovshell.training.validation.marks import Marks
 

@@ -30,7 +30,7 @@ from perovshell.data.dataset import Dataset
 from perovshell.errors import InputError
 from perovshell.training.fit import learners
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem, RegressionProblem
-from perovshell.training.gate import judge
+from perovshell.training.gate.gate import judge
 from perovshell.training.train import final_fit, problems_of
 from perovshell.training.validation.forms import Form, choose_forms, in_form
 from perovshell.training.validation.marks import Validated, prospective, validated

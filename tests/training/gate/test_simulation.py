@@ -7,7 +7,7 @@ import pytest
 
 from perovshell.data.dataset import Dataset
 from perovshell.errors import InputError
-from perovshell.training.gate_simulation import (
+from perovshell.training.gate.simulation import (
     Origin,
     Power,
     Residuals,

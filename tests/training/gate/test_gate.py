@@ -9,63 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from judging import KNOWN, NEW, PAPERS, grown, marks, model, names_of, unseen
 from perovshell.models.folder import TARGETS
-from perovshell.training.gate import judge, surprise
-from perovshell.training.validation.marks import Marks, Validated
-from perovshell.training.verdict import FEWEST_PAPERS, NAMES, Changes, Footprint, Verdict
+from perovshell.models.titles import TITLES
+from perovshell.training.gate.gate import judge, surprise
+from perovshell.training.gate.verdict import FEWEST_PAPERS, Changes, Footprint, Verdict
 
-KNOWN = 20
-PAPERS = [f"paper{number:02}" for number in range(KNOWN)]
-NEW = [f"new{number:02}" for number in range(12)]
 SAME = "The champion stays: the data is the same, and nothing is shown to be better."
 CHANGED = "Promoted: nothing is shown to be worse beyond its margin, and the data changed."
-
-
-def marks(papers: list[str], loss: float = 10.0) -> Marks:
-    """Make marks of one row a paper; of 20 papers 18 are covered."""
-    count = len(papers)
-    return Marks(
-        rows=np.array([f"{paper} row" for paper in papers], dtype=np.str_),
-        papers=np.array(papers, dtype=np.str_),
-        groups=np.array(papers, dtype=np.str_),
-        share=np.ones(count),
-        loss=loss + np.arange(count) % 5,
-        covered=(np.arange(count) % 10 > 0).astype(float),
-        width=np.full(count, 50.0),
-        score=1.0 + np.arange(count) / 100,
-    )
-
-
-def model(papers: list[str], target: str = "", **changed: np.ndarray) -> Validated:
-    """Make a validation on papers; the marks of one target may be changed."""
-    own = {name: marks(papers) for name in TARGETS}
-    if target:
-        own[target] = replace(own[target], **changed)
-    return Validated(dict.fromkeys(papers, "1"), own)
-
-
-def unseen(papers: list[str] = (), **changed: np.ndarray) -> dict[str, Marks]:
-    """Make the champion's marks on new papers; those of PL peaks may be changed."""
-    own = {name: marks(list(papers)) for name in TARGETS}
-    return own | {"pl": replace(own["pl"], **changed)}
-
-
-def names_of(verdict: Verdict) -> list[str]:
-    return [check.name for check in verdict.failed]
-
-
-def grown(target: str = "", **changed: np.ndarray) -> Verdict:
-    """Judge a challenger with a few more papers that say nothing, its known marks changed."""
-    whole = model([*PAPERS, "newest"])
-    if target:
-        known = replace(marks(PAPERS), **changed)
-        last = whole.marks[target].take(np.array([KNOWN]))
-        joined = {
-            name: np.concatenate([getattr(known, name), getattr(last, name)])
-            for name in Marks.__annotations__
-        }
-        whole = replace(whole, marks={**whole.marks, target: Marks(**joined)})
-    return judge(model(PAPERS), whole, unseen())
 
 
 # The verdict ---------------------------------------------------------------------------------
@@ -94,8 +45,8 @@ def test_a_challenger_on_the_same_data_is_promoted_where_it_is_certainly_better(
 def test_certainly_worse_beyond_the_margin_is_refused_by_name(target: str) -> None:
     verdict = grown(target, loss=marks(PAPERS).loss * 1.2)
     assert not verdict.promote
-    assert names_of(verdict) == [f"{NAMES[target]} worse"]
-    assert verdict.sentence == f"The champion stays: {NAMES[target]} worse."
+    assert names_of(verdict) == [f"{TITLES[target]} worse"]
+    assert verdict.sentence == f"The champion stays: {TITLES[target]} worse."
 
 
 @pytest.mark.parametrize(
@@ -121,6 +72,7 @@ def test_worse_by_chance_is_promoted() -> None:
     assert value == pytest.approx(-1.2)
     assert high >= 0
     assert verdict.promote
+    assert "beyond its margin (within chance: PL peak), and the data changed" in verdict.sentence
 
 
 def test_a_loss_of_coverage_is_refused() -> None:
@@ -135,26 +87,31 @@ def test_wider_intervals_are_refused() -> None:
 
 def test_intervals_may_grow_where_they_covered_too_little() -> None:
     narrow = model(PAPERS, "pl", covered=np.arange(KNOWN) % 2 * 1.0)
-    wide = model(PAPERS, "pl", covered=np.ones(KNOWN), width=np.full(KNOWN, 90.0))
+    wide = model(PAPERS, "pl", covered=np.ones(KNOWN), width=np.full(KNOWN, 150.0))
     assert names_of(judge(narrow, wide, unseen())) == []
+
+
+def test_intervals_may_not_grow_where_they_covered_just_enough() -> None:
+    enough = model(PAPERS, "pl", covered=(np.arange(KNOWN) > 2).astype(float))  # 0.85
+    wide = model(PAPERS, "pl", covered=np.ones(KNOWN), width=np.full(KNOWN, 150.0))
+    assert names_of(judge(enough, wide, unseen())) == ["PL peak intervals wider"]
 
 
 @pytest.mark.parametrize(
     ("cost", "name"),
     [
-        (Footprint(1.6, 2.0), "prediction time"),
-        (Footprint(1.0, 3.1), "folder size"),
+        (Footprint(3.1, 2.0), "prediction time"),
+        (Footprint(2.0, 3.1), "folder size"),
     ],
 )
 def test_a_challenger_that_costs_more_is_refused(cost: Footprint, name: str) -> None:
-    verdict = judge(
-        model(PAPERS), model([*PAPERS, "newest"]), unseen(), (Footprint(1.0, 2.0), cost)
-    )
+    costs = (Footprint(2.0, 2.0), cost)
+    verdict = judge(model(PAPERS), model([*PAPERS, "newest"]), unseen(), costs)
     assert names_of(verdict) == [name]
 
 
 def test_a_challenger_that_costs_less_than_half_more_is_promoted() -> None:
-    costs = (Footprint(1.0, 2.0), Footprint(1.5, 3.0))
+    costs = (Footprint(2.0, 2.0), Footprint(3.0, 3.0))
     assert judge(model(PAPERS), model([*PAPERS, "newest"]), unseen(), costs).promote
 
 

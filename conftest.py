@@ -1,0 +1,260 @@
+"""Every code block of README.md and docs/ is run, page by page, in a fresh copy of the checkout.
+
+- `sh` blocks run in bash, one after the other; a block that starts a server runs until its page
+  ends. A `text` block is what the `sh` or `python` block before it prints, `...` standing for
+  anything.
+- `python` blocks share their names, as a notebook's cells do.
+- `yaml` and `toml` blocks that begin with `# NAME` are files of that name; `diff` blocks are
+  applied. A YAML block of another kind is a design space or must at least be YAML.
+
+A page finds the workspace of `perovshell train --quick` unless it trains one itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+from filelock import FileLock
+from sybil import Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser
+
+ROOT = Path(__file__).parent
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv", ".*_cache", "__pycache__", "*.egg-info", "build", "dist", "mutants",
+    "perovshell-workspace", ".coverage*", ".hypothesis",
+)  # fmt: skip
+SERVERS = {
+    "perovshell serve": "Serving model",
+    "mlflow server": "Application startup complete",
+    "dask scheduler": "Scheduler at:",
+    "dask worker": "Registered to:",
+}
+"""Commands that go on until they are stopped, with what they say when they are ready."""
+SECONDS = 600
+
+
+@dataclass
+class Page:
+    """Where the blocks of a page run.
+
+    Attributes:
+        folder: A copy of the checkout.
+        locks: Folder of locks that all test processes share.
+        printed: What the last block printed.
+        servers: The servers that were started.
+        database: Where a PostgreSQL server is, as its own commands are told.
+    """
+
+    folder: Path
+    locks: Path
+    printed: str = ""
+    servers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    database: dict[str, str] = field(default_factory=dict)
+    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of commands: the copy's package, this Python, and no measuring."""
+        kept = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+        return {
+            **kept,
+            "PYTHONPATH": str(self.folder / "src"),
+            "PATH": path,
+            "PYTHONUNBUFFERED": "1",
+            **self.database,
+        }
+
+    def run(self, commands: str) -> None:
+        """Run commands in bash; they must succeed."""
+        server = next((name for name in SERVERS if name in commands.splitlines()[-1]), None)
+        if server is not None:
+            self._start(commands, server)
+            return
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands],
+            cwd=self.folder, env=self.environment, capture_output=True, text=True,
+            timeout=SECONDS, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        self.printed = done.stdout
+
+    def _start(self, commands: str, server: str) -> None:
+        # Pages name fixed ports, and pages run side by side.
+        name = server.replace(" ", "-")
+        self.held.enter_context(FileLock(self.locks / f"{name}.lock", timeout=SECONDS))
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                ["bash", "-c", commands],
+                cwd=self.folder, env=self.environment, stdout=output, stderr=output,
+                start_new_session=True,
+            )  # fmt: skip
+        self.servers.append(process)
+        end = time.monotonic() + 90
+        while time.monotonic() < end and process.poll() is None:
+            if SERVERS[server] in log.read_text(errors="replace"):
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{server} is not ready\n{log.read_text()}")
+
+    def close(self) -> None:
+        """Stop the servers, the last one first."""
+        for process in reversed(self.servers):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self.held.close()
+
+
+def run_shell(example: Example) -> None:
+    page_of(example).run(str(example.parsed).strip())
+
+
+def run_python(example: Example) -> None:
+    page, printed = page_of(example), io.StringIO()
+    code = compile("\n" * (example.line - 1) + example.parsed, example.path, "exec")
+    with contextlib.chdir(page.folder), contextlib.redirect_stdout(printed):
+        exec(code, example.namespace)
+    page.printed = printed.getvalue()
+
+
+def check_output(example: Example) -> None:
+    printed, expected = page_of(example).printed.strip(), str(example.parsed).strip()
+    pattern = re.escape(expected).replace(r"\.\.\.", ".*")
+    assert re.fullmatch(pattern, printed, re.DOTALL), f"expected\n{expected}\n\nfound\n{printed}"
+
+
+def write_or_read(example: Example) -> None:
+    text = str(example.parsed)
+    named = re.match(r"# ([\w./-]+\.\w+)\n", text)
+    if named:
+        path = page_of(example).folder / named[1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return
+    from perovshell.serve.space.file import read_space
+
+    content = yaml.safe_load(text)
+    if "cores" in content:
+        path = page_of(example).folder / "block.yaml"
+        path.write_text(text)
+        read_space(path)
+
+
+def apply_patch(example: Example) -> None:
+    patch = ["patch", "-p1", "--fuzz=0"]
+    done = subprocess.run(
+        patch, input=example.parsed, cwd=page_of(example).folder, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def page_of(example: Example) -> Page:
+    """Return the page of a block, made when its first block runs."""
+    space = example.namespace
+    if "__page__" not in space:
+        name = re.sub(r"\W+", "-", str(Path(example.path).relative_to(ROOT)))
+        folder = space["pages"] / name
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(ROOT, folder, symlinks=True, ignore=NOT_COPIED)
+        (folder / ".venv").symlink_to(Path(sys.executable).parent.parent)
+        if not re.search(r"^(make run|perovshell train)\b", example.document.text, re.MULTILINE):
+            shutil.copytree(space["trained_workspace"], folder / "perovshell-workspace")
+        space["__page__"] = page = Page(folder, space["pages"])
+        if "createdb" in example.document.text:
+            page.database = page.held.enter_context(postgres())
+    page: Page = space["__page__"]
+    return page
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[dict[str, str]]:
+    """Run a PostgreSQL server of our own; yield the environment that leads to it."""
+    places = [*Path("/usr/lib/postgresql").glob("*/bin"), *os.get_exec_path()]
+    programs = next((p for p in map(Path, places) if (p / "initdb").exists()), None)
+    assert programs is not None, "this page needs PostgreSQL: install it"
+    # It refuses to run as root, and root's temporary folders let nobody else in.
+    folder = Path(tempfile.mkdtemp(prefix="perovshell-postgres-", dir="/tmp"))
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if as_user:
+        shutil.chown(folder, "postgres")
+    data = str(folder / "data")
+    made = [*as_user, str(programs / "initdb"), "-D", data, "-A", "trust", "-U", "postgres"]
+    subprocess.run(made, check=True, capture_output=True, cwd=folder)
+    server = subprocess.Popen(
+        [*as_user, str(programs / "postgres"), "-D", data, "-k", str(folder), "-h", ""],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    environment = {"PGHOST": str(folder), "PGUSER": "postgres"}
+    try:
+        waiting = [str(programs / "pg_isready"), "-q"]
+        while subprocess.run(waiting, env=environment, check=False).returncode:
+            assert server.poll() is None, "PostgreSQL did not start"
+            time.sleep(0.1)
+        yield environment
+    finally:
+        stop = [*as_user, str(programs / "pg_ctl"), "-D", data, "-m", "immediate", "stop"]
+        subprocess.run(stop, check=False, capture_output=True, cwd=folder)
+        server.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def close_page(space: dict[str, object]) -> None:
+    page = space.pop("__page__", None)
+    if isinstance(page, Page):
+        page.close()
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Folder that all test processes share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "pages"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_workspace(pages: Path) -> Path:
+    """A workspace with a champion, trained once for all test processes."""
+    place = pages / "trained"
+    with FileLock(pages / "trained.lock"):
+        if not place.exists():
+            command = [sys.executable, "-m", "perovshell", "train", "--quick"]
+            made = [*command, "--workspace", str(place)]
+            subprocess.run(made, check=True, capture_output=True, timeout=SECONDS)
+    return place
+
+
+pytest_collect_file = Sybil(
+    parsers=[
+        CodeBlockParser("sh", run_shell),
+        CodeBlockParser("python", run_python),
+        CodeBlockParser("text", check_output),
+        CodeBlockParser("yaml", write_or_read),
+        CodeBlockParser("diff", apply_patch),
+    ],
+    patterns=["README.md", "docs/*.md", "docs/**/*.md"],
+    teardown=close_page,
+    fixtures=["pages", "trained_workspace"],
+).pytest()

@@ -1,0 +1,99 @@
+"""Make the figures of the documentation: `make figures`, about four minutes.
+
+Runs the whole validation and writes what it found: the plots, the headline's figures, the model
+card.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from perovshell.data.dataset import Dataset
+from perovshell.files import write_file, write_json
+from perovshell.models.card import card_sections
+from perovshell.training.evaluation.evaluate import STEPS, Evaluation, evaluate
+from perovshell.training.evaluation.plots import evaluation_plots
+from perovshell.training.validation.nested import Settings
+
+DOCS = Path(__file__).parent.parent / "docs"
+MADE = "Made by `make figures` from the bundled data, content hash {hash}. {what}"
+ABOUT = {
+    "n": "rows", "papers": "papers", "mae": "mean error", "median": "median error", "r2": "R2",
+    "coverage": "coverage", "width": "mean width", "concordance": "concordance",
+    "concordance_within": "within a stressor", "concordance_coated": "coated against coated",
+}  # fmt: skip
+
+
+def main() -> None:
+    """Evaluate, and write the files."""
+    done = 0
+
+    def advance(steps: int) -> None:
+        nonlocal done
+        done += steps
+        print(f"{done} of {STEPS}", flush=True)
+
+    evaluation = evaluate(Dataset.bundled(), Settings(), advance)
+    for caption, svg in evaluation_plots(evaluation).items():
+        write_file(DOCS / "figures" / f"{slug(caption)}.svg", svg)
+    kept = {name: value for name, value in evaluation.figures.items() if ".paper." in name}
+    about = {key: value for key, value in evaluation.about().items() if key != "figures"}
+    write_json(DOCS / "figures" / "evaluation.json", {**about, "figures": kept})
+    write_file(DOCS / "model-card.md", card(evaluation))
+    write_file(DOCS / "reference" / "figures.md", figures_page(evaluation))
+
+
+def slug(caption: str) -> str:
+    """Return a caption as a file name."""
+    return re.sub(r"\W+", "-", caption.lower()).strip("-")
+
+
+def card(evaluation: Evaluation) -> str:
+    """Return the model card of a training with the bundled data as a page."""
+    about = {"model_id": "of the bundled data", **evaluation.about()}
+    what = "`perovshell models show` prints the card of any model, reports and the service show it."
+    lines = ["# Model card", "", MADE.format(hash=evaluation.dataset["hash"], what=what)]
+    for title, entries in card_sections(about):
+        lines += ["", f"## {title}", "", *(f"- {escaped(entry.strip())}" for entry in entries)]
+    return "\n".join(lines)
+
+
+def escaped(text: str) -> str:
+    """Return a text in which brackets and stars are themselves."""
+    return re.sub(r"([\[\]*_])", r"\\\1", text)
+
+
+def figures_page(evaluation: Evaluation) -> str:
+    """Return every headline figure as a page of tables."""
+    what = (
+        "Folds by paper; brackets are 90 % intervals of a bootstrap over papers. Errors are in nm "
+        "and points. Keys are those of `evaluation.json`; [what they mean]"
+        "(../explanation/validation.md)."
+    )
+    lines = ["# Figures", "", MADE.format(hash=evaluation.dataset["hash"], what=what)]
+    for prefix in dict.fromkeys(name.rpartition(".")[0] for name in evaluation.figures):
+        if ".paper." not in prefix:
+            continue
+        lines += ["", f"## {prefix}", "", "| figure | | |", "|---|---|---|"]
+        lines += list(rows_of(prefix, evaluation.figures))
+    return "\n".join(lines)
+
+
+def rows_of(prefix: str, figures: dict[str, Any]) -> list[str]:
+    """Return the figures of a prefix as lines of a table, each with its interval."""
+    names = [name for name in figures if name.rpartition(".")[0] == prefix]
+    rows = []
+    for name in names:
+        figure = name.rpartition(".")[2]
+        if figure.endswith(("_lo", "_hi")):
+            continue
+        ends = [figures.get(f"{name}_{end}") for end in ("lo", "hi")]
+        interval = "" if None in ends else f"[{ends[0]:.4g}, {ends[1]:.4g}]"
+        value = figures[name]
+        said = "-" if value is None else f"{value:.4g}"
+        rows.append(f"| {ABOUT.get(figure, figure.replace('_', ' '))} | {said} | {interval} |")
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Where the training data of a target speaks: its limits, and what is said beyond them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.shells import ShellMaterial
+from perovshell.files import finite
+
+Floats = npt.NDArray[np.float64]
+
+FEW_PAPERS = 3
+"""An ion or a shell class known from fewer papers is outside the domain."""
+MIXING_REACH = 0.3
+"""Largest distance (in site fraction) from the nearest core of the training data."""
+ROUNDING = 1e-9
+"""Distances this close to a limit are at it: sums of fractions carry rounding errors."""
+FEWEST_SIZES = 10
+"""With fewer known core sizes a size says nothing."""
+METAL = "the core is a metal, not a halide perovskite"
+OPEN_CLASSES = frozenset({"perovskite-like", "halide", "oxide", "other", "organosilica"})
+"""Classes in which a material of open composition is no definite request."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Where the training data of one target speaks.
+
+    Attributes:
+        target: `PL`, `PLQY` or `stability`.
+        ion_papers: Papers a ion was seen in.
+        class_papers: Papers a shell class was seen in (`none` for bare).
+        fractions: Distinct site fractions of the training cores, shape (n, n_ions).
+        smallest_nm: Size of the smallest training core in nm, NaN where too few sizes are known.
+        reach: Distance within which 95 % of the papers have a sample of another paper.
+    """
+
+    target: str
+    ion_papers: dict[str, int]
+    class_papers: dict[str, int]
+    fractions: Floats
+    smallest_nm: float
+    reach: float
+
+    def ion_said(self, symbol: str) -> str:
+        """Say that an ion is known from few papers."""
+        count = self.ion_papers.get(symbol, 0)
+        return f"{self.target}: {symbol} in the core is known from {papers_said(count)}"
+
+    def mixing_said(self, reach: float) -> str:
+        """Say that the nearest known core is too far, in site fraction."""
+        return f"{self.target}: nearest known core is {reach:.2f} away in site fraction"
+
+    def size_said(self, size_nm: float) -> str:
+        """Say that a core is too small."""
+        return (
+            f"{self.target}: a core of {size_nm:g} nm is smaller than any known one "
+            f"({self.smallest_nm:g} nm)"
+        )
+
+    def far_said(self, nearest: float) -> str:
+        """Say that the nearest sample is too far."""
+        return (
+            f"{self.target}: nearest sample at distance {nearest:.2g}; 95 % of the papers "
+            f"have one of another paper within {self.reach:.2g}"
+        )
+
+    def shell_outside(self, layers: Sequence[ShellMaterial]) -> str:
+        """Return why a shell is outside, or an empty text."""
+        for layer in layers:
+            if not layer.formula and layer.material_class in OPEN_CLASSES:
+                return f"the composition of shell {layer.name} is open"
+            count = self.class_papers.get(layer.material_class, 0)
+            if count < FEW_PAPERS:
+                kind = f"shell class {layer.material_class!r} ({layer.name})"
+                return f"{self.target}: {kind} is known from {papers_said(count)}"
+        return ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {
+            "target": self.target,
+            "ion_papers": self.ion_papers,
+            "class_papers": self.class_papers,
+            "fractions": self.fractions.tolist(),
+            "smallest_nm": finite(self.smallest_nm),
+            "reach": self.reach,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Domain:
+        """Rebuild from JSON data."""
+        smallest = data["smallest_nm"]
+        return cls(
+            target=data["target"],
+            ion_papers=data["ion_papers"],
+            class_papers=data["class_papers"],
+            fractions=np.array(data["fractions"], dtype=float),
+            smallest_nm=math.nan if smallest is None else float(smallest),
+            reach=float(data["reach"]),
+        )
+
+
+def papers_said(count: int) -> str:
+    """Return a number of papers in words."""
+    return "no paper" if count == 0 else f"{count} paper{'s' if count > 1 else ''} only"

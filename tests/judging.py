@@ -1,0 +1,61 @@
+"""Marks made by hand, and verdicts of the gate on them, for tests."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from perovshell.models.folder import TARGETS
+from perovshell.training.gate.gate import judge
+from perovshell.training.gate.verdict import Verdict
+from perovshell.training.validation.marks import Marks, Validated
+
+KNOWN = 20
+PAPERS = [f"paper{number:02}" for number in range(KNOWN)]
+NEW = [f"new{number:02}" for number in range(12)]
+
+
+def marks(papers: list[str], loss: float = 10.0) -> Marks:
+    """Make marks of one row a paper; of 20 papers 18 are covered."""
+    count = len(papers)
+    return Marks(
+        rows=np.array([f"{paper} row" for paper in papers], dtype=np.str_),
+        papers=np.array(papers, dtype=np.str_),
+        groups=np.array(papers, dtype=np.str_),
+        share=np.ones(count),
+        loss=loss + np.arange(count) % 5,
+        covered=(np.arange(count) % 10 > 0).astype(float),
+        width=np.full(count, 50.0),
+        score=1.0 + np.arange(count) / 100,
+    )
+
+
+def model(papers: list[str], target: str = "", **changed: np.ndarray) -> Validated:
+    """Make a validation on papers; the marks of one target may be changed."""
+    own = {name: marks(papers) for name in TARGETS}
+    if target:
+        own[target] = replace(own[target], **changed)
+    return Validated(dict.fromkeys(papers, "1"), own)
+
+
+def unseen(papers: list[str] = (), **changed: np.ndarray) -> dict[str, Marks]:
+    """Make the champion's marks on new papers; those of PL peaks may be changed."""
+    own = {name: marks(list(papers)) for name in TARGETS}
+    return own | {"pl": replace(own["pl"], **changed)}
+
+
+def names_of(verdict: Verdict) -> list[str]:
+    return [check.name for check in verdict.failed]
+
+
+def grown(target: str = "", **changed: np.ndarray) -> Verdict:
+    """Judge a challenger with a few more papers that say nothing, its known marks changed."""
+    whole = model([*PAPERS, "newest"])
+    if target:
+        known = replace(marks(PAPERS), **changed)
+        last = whole.marks[target].take(np.array([KNOWN]))
+        joined = {
+            name: np.concatenate([getattr(known, name), getattr(last, name)])
+            for name in Marks.__annotations__
+        }
+        whole = replace(whole, marks={**whole.marks, target: Marks(**joined)})
+    return judge(model(PAPERS), whole, unseen())

@@ -1,0 +1,446 @@
+"""Products of a predictor made by hand: no training, every part of a model in use, in a second."""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from perovshell.errors import ModelFolderError
+from perovshell.features.combinations import Combination
+from perovshell.features.featurizer import Featurizer
+from perovshell.models import factored
+from perovshell.models.censored import PooledEffects
+from perovshell.models.conformal import Scores
+from perovshell.models.difficulty import TERMS, Difficulty
+from perovshell.models.domain import Domain
+from perovshell.models.evidence import Literature
+from perovshell.models.forest import Forest
+from perovshell.models.outputs import NO_WISHES, Wishes
+from perovshell.models.predictor import Predictor
+from perovshell.models.prior import LinearPrior
+from perovshell.models.product import Columns, CoreSide, Product
+from perovshell.models.request import Request
+from perovshell.models.stability import TEST_DESCRIPTORS
+from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
+
+Floats = npt.NDArray[np.float64]
+CORES = (
+    "CsPbBr3",
+    "FAPbI3",
+    "CsPbBr2I",
+    "Cs0.5FA0.5PbBr3",
+    "CsPbBr2.1I0.9",
+    "CsPbCl3",
+    "CsSnBr3",
+    "CsPb0.9Mn0.1Br3",
+)
+SHELLS = ("CdS|Al2O3", "PMMA", "SiO2", "EVA", "ZnS", "CsPbBr3")
+CONTEXTS = (
+    ("core/shell", "single-particle", "solution", 3.0, "nanocrystal", ()),
+    ("janus", "unknown", "film", 6.0, "nanocrystal", ("ligand",)),
+    ("core/shell", "multi-particle", "water", 2.5, "nanoplatelet", ()),
+)
+STRESSORS = ("water", "anion-exchange", "light")
+"""Of the second there are too few papers."""
+WISHES = Wishes((500, 540), 70, 5)
+CALIBRATED = "CsPbBr3 / SiO2"
+"""A combination that many papers measured."""
+
+
+# A predictor by hand -------------------------------------------------------------------------
+
+
+def tree(random: np.random.Generator, rows: Floats, columns: Sequence[int]) -> Forest:
+    """Make a tree of eight leaves; the last splits may be on a column of the first ones again."""
+    nodes = np.arange(15, dtype=np.int32)
+    children = np.stack([nodes, nodes], axis=1)
+    children[:7] = np.stack([2 * nodes[:7] + 1, 2 * nodes[:7] + 2], axis=1)
+    level = np.concatenate([[0], [1] * 2, random.integers(0, 3, 4), [0] * 8])
+    known = [np.unique(rows[~np.isnan(rows[:, column]), column]) for column in columns]
+    middles = [(own[1:] + own[:-1]) / 2 if len(own) > 1 else own for own in known]
+    return Forest(
+        feature=level.astype(np.int32),
+        threshold=np.array([random.choice(middles[k]) for k in level], np.float32),
+        children=children,
+        default_left=random.random(15) < 0.5,
+        value=np.where(nodes < 7, 0.0, random.normal(size=15)).astype(np.float32),
+        cover=np.ones(15, np.float32),
+        roots=np.zeros(1, np.int32),
+        depth=3,
+    )
+
+
+def forest(seed: int, rows: Floats, columns: Sequence[int], size: float) -> Forest:
+    """Make trees of three columns each."""
+    random = np.random.default_rng(seed)
+    trees = []
+    for _ in range(40):
+        picked = random.choice(len(columns), 3, replace=False)
+        own = tree(random, rows, [columns[k] for k in picked])
+        trees.append(own.on_columns(picked.astype(np.intp)))
+    mean = Forest.mean(trees)
+    return replace(mean, value=mean.value * np.float32(size))
+
+
+def prior(names: Sequence[str], base: str, offset: float, size: float) -> LinearPrior:
+    """Make a prior that knows all sides but the contrast."""
+    terms = ("FA fraction on A", "shell layers", "medium is film", "confinement", "Br-I mixing")
+    random = np.random.default_rng(1)
+    root = size * np.tril(random.normal(size=(6, 6)))
+    return LinearPrior(
+        terms=terms,
+        columns=tuple(names.index(term) for term in terms),
+        base_column=names.index(base) if base else -1,
+        base_mean=2.3,
+        center=np.zeros(5),
+        effects=np.array([offset, *size * random.normal(size=5)]),
+        covariance=root @ root.T + 0.01 * size**2 * np.eye(6),
+        noise=size,
+    )
+
+
+def scores(size: float, papers: int) -> Scores:
+    return Scores.of(size * np.arange(1.0, papers + 1), list(map(str, range(papers))))
+
+
+@functools.cache
+def predictor() -> Predictor:
+    featurizer = Featurizer.bundled()
+    names = featurizer.names
+    rows = featurizer.matrix(items(featurizer))
+    blocks = [descriptor.block for descriptor in featurizer.descriptors]
+    columns = [
+        *(names.index(name) for name in ("Cs fraction on A", "mean X radius", "core mean Number")),
+        *(names.index(name) for name in ("inner band_gap_ev", "outer density_g_cm3")),
+        *(place for place, block in enumerate(blocks) if block == "contrast"),
+        *(names.index(name) for name in ("core size", "structure is janus", "medium is film")),
+    ]
+    hard = [names.index(term) for term in (*TERMS[:-1], "confinement")]  # May be unknown.
+    difficulty = Difficulty(tuple(hard), np.linspace(-0.3, 0.4, len(hard) + 1), 0.0)
+    pl = RegressionModel(
+        prior=prior(names, "bulk gap estimate", 0.1, 0.02),
+        difficulty=difficulty,
+        forest=forest(2, rows, columns, 0.05),
+        columns=np.array(columns, dtype=np.intp),
+        scores=scores(0.1, 19),
+        signed_scores=scores(0.1, 19),
+        replicated={CALIBRATED: scores(0.03, 25)},
+        step_scores=scores(0.02, 19),
+        carry=0.5,
+        carried_scores=scores(0.05, 19),
+        null_value=2.4,
+        null_scores=scores(0.2, 19),
+    )
+    plqy = replace(
+        pl,
+        prior=prior(names, "", 60.0, 5.0),
+        difficulty=replace(difficulty, room_effect=0.4),
+        forest=forest(3, rows, columns, 20.0),
+        null_value=60.0,
+        replicated={"FAPbI3 / SiO2": scores(0.2, 25), "CsPbBr3 / TiO2": scores(0.2, 25)},
+    )
+    tests = len(names) + np.array([0, 1, len(TEST_DESCRIPTORS) - 3])
+    conditions = {"water": {"temperature_c": 60.0}, "light": {"temperature_c": 25.0}}
+    rng = np.random.default_rng(4)
+    tested = np.hstack([rows, rng.random((len(rows), len(TEST_DESCRIPTORS)))])
+    tested[:, tests[-1]] = rng.choice([25.0, 60.0], len(rows))
+    effects = {
+        "stressor:water": 0.4,
+        "stressor:light": -0.2,
+        "side:coated": 0.9,
+        "side:bare": -0.9,
+        "both:water-coated": 0.3,
+        "class:oxide": 0.2,
+        "shell:SiO2": -0.1,
+        "class:polymer": 0.5,
+        "structure:janus": -0.3,
+        "structure:core/shell": 0.1,
+        "encapsulation:unknown": 0.25,
+    }
+    papers = {"water": 8, "light": 5, "anion-exchange": 4}
+    lifetime = LifetimeModel(
+        null=PooledEffects(2.0, {"stressor:anion-exchange": 0.7, "side:coated": 0.5}, 1.0),
+        effects=PooledEffects(2.2, effects, 1.0),
+        forest=forest(5, tested, [*columns, *tests], 0.5),
+        columns=np.array([*columns, *tests], dtype=np.intp),
+        scores=Scores.of(np.arange(-9.0, 10), list("abcdefghijklmnopqrs")),
+        conditions=conditions,
+        papers=papers,
+    )
+    gain = GainModel(
+        effects=PooledEffects(1.5, {**effects, "class:sulfide": 0.15}, 1.0),
+        scores=Scores.of(np.arange(-1.0, 0.9, 0.1), list("abcdefghijklmnopqrs")),
+        floors=Scores.of(np.arange(-1.0, 0.9, 0.1), list("abcdefghijklmnopqrs")),
+        papers=papers,
+        shell_papers={},
+        shell_tests={},
+    )
+    literature = Literature(samples(), featurizer.reader)
+    domains = domains_of(literature)
+    return Predictor(featurizer, pl, plqy, lifetime, gain, domains, literature)
+
+
+def samples() -> list[dict]:
+    """Return a small literature; the PLQY was not measured of all samples."""
+    listed = [
+        ("CsPbBr3", "none", "bare"),
+        ("CsPbBr3", "SiO2", "core/shell"),
+        ("CsPbBr3", "ZnS", "janus"),
+        ("CsPbI3", "SiO2", "core/shell"),
+        ("FAPbI3", "PMMA", "matrix"),
+        ("CsPbCl3", "Al2O3", "core/shell"),
+        ("CsPbBr2I", "CdS", "core/shell"),
+    ]
+    return [
+        {
+            "sample_id": str(k),
+            "paper": str(k),
+            "core": core,
+            "shell": shell,
+            "structure": structure,
+            "pl_peak_nm": 500.0,
+            "tested": k > 0,
+            "plqy_percent": 50.0 if k not in {0, 2} else None,
+        }
+        for k, (core, shell, structure) in enumerate(listed)
+    ]
+
+
+def domains_of(literature: Literature) -> dict[str, Domain]:
+    """Return domains that differ in all they look at.
+
+    Of their limits each is met: three papers, 3 nm, a core 0.3 away, a sample 1.1 away.
+    """
+    cores = [literature.fractions(literature.item(row).core) for row in samples()]
+    ions = dict.fromkeys(("Cs", "FA", "Pb", "Br", "I", "Cl", "Mn"), 3)
+    classes = dict.fromkeys(("oxide", "polymer", "sulfide", "perovskite-like", "none"), 5)
+    usual = Domain("PL", ions, classes, np.array(cores), math.nan, 1.1)
+    few, fewer = {**ions, "Cl": 2}, {**classes, "perovskite-like": 2}
+    return {
+        "PL": replace(usual, fractions=np.vstack([cores, [cores[0] * 0.7 + cores[3] * 0.3]])),
+        "PLQY": replace(usual, target="PLQY", ion_papers=few, class_papers=fewer, reach=1.6),
+        "stability": replace(usual, target="stability", smallest_nm=3.0, reach=1.7),
+    }
+
+
+def contexts() -> list[Combination]:
+    return [Combination(None, (), *words) for words in CONTEXTS]
+
+
+def items(featurizer: Featurizer) -> list[Combination]:
+    """Return the whole product, shell by shell, then context by context."""
+    reader = featurizer.reader
+    return [
+        replace(context, core=reader.read_core(core), layers=reader.read_shell(shell))
+        for shell in SHELLS
+        for context in contexts()
+        for core in CORES
+    ]
+
+
+def product(
+    model: Predictor | None = None,
+    stressors: Sequence[str] = STRESSORS,
+    coverage: float = 0.9,
+    wishes: Wishes = WISHES,
+) -> Product:
+    own = model or predictor()
+    shells = [own.featurizer.reader.read_shell(text) for text in SHELLS]
+    return Product(own, shells, contexts(), stressors, coverage=coverage, wishes=wishes)
+
+
+def side_of(made: Product) -> CoreSide:
+    reader = made.predictor.featurizer.reader
+    return made.cores(reader.batch([reader.read_core(text).amounts for text in CORES]))
+
+
+def columns_of(made: Product) -> Columns:
+    return made.columns(side_of(made))
+
+
+def row_by_row(
+    model: Predictor, stressors: Sequence[str], coverage: float, wishes: Wishes
+) -> Columns:
+    requests = [Request(item, *[math.nan] * 4) for item in items(model.featurizer)]
+    return model.columns(requests, stressors, coverage, wishes)
+
+
+SHAPE = (len(SHELLS), len(CONTEXTS), len(CORES))
+
+
+def same_as_rows(
+    model: Predictor, stressors: Sequence[str], coverage: float, wishes: Wishes
+) -> Columns:
+    """Check that a product has the numbers of its rows, and return them."""
+    found = columns_of(product(model, stressors, coverage, wishes))
+    expected = row_by_row(model, stressors, coverage, wishes)
+    for name, column in expected.items():
+        if not name.startswith(("pl_shift", "plqy_change")):
+            own = np.broadcast_to(found[name], SHAPE).ravel()
+            np.testing.assert_allclose(own, column, rtol=1e-6, atol=1e-9, err_msg=name)
+    return found
+
+
+# Equal to rows -------------------------------------------------------------------------------
+
+
+def test_what_is_made_by_hand_tells_all_combinations_apart() -> None:
+    expected = row_by_row(predictor(), STRESSORS, 0.9, WISHES)
+    for name in ("pl_peak_nm", "plqy_percent", "half_life_h_water"):
+        assert len(np.unique(expected[name].round(9))) > 0.6 * math.prod(SHAPE), name
+
+
+@pytest.mark.parametrize("coverage", [0.2, 0.5, 0.9])
+def test_a_product_has_the_numbers_of_its_rows(coverage: float) -> None:
+    same_as_rows(predictor(), STRESSORS, coverage, WISHES)
+
+
+def test_a_product_answers_what_is_asked_alone() -> None:
+    asked = same_as_rows(predictor(), ("light",), 0.9, NO_WISHES)
+    assert not [name for name in asked if name.endswith("_water")]
+    assert not {"pl_in_window", "plqy_above", "gain_above_light"} & asked.keys()
+
+
+def test_difficulties_are_those_of_the_rows() -> None:
+    model, found = predictor(), columns_of(product())
+    for name, scale in model.difficulties(items(model.featurizer)).items():
+        np.testing.assert_allclose(found[f"{name}_scale"].ravel(), scale, rtol=1e-9)
+
+
+def test_models_without_trees_have_the_numbers_of_their_rows() -> None:
+    own = predictor()
+    names = ("pl", "plqy", "lifetime")
+    bare = {name: replace(getattr(own, name), forest=Forest.none()) for name in names}
+    bare = {name: replace(one, columns=np.zeros(0, np.intp)) for name, one in bare.items()}
+    same_as_rows(replace(own, **bare), STRESSORS, 0.9, WISHES)
+
+
+@pytest.mark.parametrize("part", ["prior", "difficulty"])
+def test_a_contrast_outside_of_the_trees_is_refused(part: str) -> None:
+    own = predictor()
+    model = getattr(own.pl, part)
+    mismatch = own.featurizer.names.index("lattice mismatch")
+    bad = replace(own.pl, **{part: replace(model, columns=(mismatch, *model.columns[1:]))})
+    with pytest.raises(ModelFolderError, match=r"^model: with a contrast"):
+        product(replace(own, pl=bad))
+
+
+# Domain --------------------------------------------------------------------------------------
+
+
+def test_verdicts_are_those_of_the_rows() -> None:
+    own = predictor()
+    found = columns_of(product(stressors=("water",)))["in_domain"].ravel()
+    expected = [not own.outside(item, ("water",)) for item in items(own.featurizer)]
+    assert found.tolist() == expected
+    assert 10 <= sum(expected) <= len(expected) - 10
+
+
+def test_distances_are_those_of_the_rows() -> None:
+    own = predictor()
+    found = columns_of(product())["domain_distance"].ravel()
+    known = [own.literature.distances(item) for item in items(own.featurizer)]
+    expected = [
+        max(own.literature.nearest_of(name, far) / one.reach for name, one in own.domains.items())
+        for far in known
+    ]
+    assert found.tolist() == pytest.approx(expected)
+
+
+def test_a_distance_of_one_is_that_within_which_most_papers_have_a_sample() -> None:
+    """By hand: the nearest sample of each target over its reach, and the largest of these."""
+    found = columns_of(product())["domain_distance"]
+    of_core = dict(zip(CORES, found[SHELLS.index("SiO2"), 0].tolist(), strict=True))
+    # SiO2 on CsPbBr3 in a core/shell structure was measured of all targets.
+    assert of_core["CsPbBr3"] == 0.0
+    # A third of the bromide away from CsPbBr3 in SiO2: 2/3; PL reaches 1.1.
+    assert of_core["CsPbBr2I"] == pytest.approx((2 / 3) / 1.1)
+    # Half of the caesium away: 1.
+    assert of_core["Cs0.5FA0.5PbBr3"] == pytest.approx(1 / 1.1)
+    # Another shell of a class in common (0.5) on CsPbCl3; PLQY too.
+    assert of_core["CsPbCl3"] == pytest.approx(0.5 / 1.1)
+    # ZnS in a core/shell structure instead of a Janus one: 0.1 for PL, and for the PLQY, which was
+    # not measured of it, 1 for SiO2, a class of its own.
+    zinc = found[SHELLS.index("ZnS"), 0, 0]
+    assert zinc == pytest.approx(max(0.1 / 1.1, 1.0 / 1.6, 0.1 / 1.7))
+
+
+@pytest.mark.parametrize("target", ["lifetime", "gain"])
+def test_a_stressor_that_is_thin_for_one_target_is_outside(target: str) -> None:
+    own = predictor()
+    thin = replace(getattr(own, target), papers={"water": 4})
+    assert columns_of(product(stressors=("water",)))["in_domain"].any()
+    changed = replace(own, **{target: thin})
+    assert not columns_of(product(changed, stressors=("water",)))["in_domain"].any()
+
+
+def test_a_thin_stressor_is_answered_from_the_null_model() -> None:
+    found = columns_of(product())
+    half_life = np.log(2) * np.exp(2.0 + 0.7 + 0.5)
+    assert np.unique(found["half_life_h_anion_exchange"]) == pytest.approx([half_life])
+    assert np.unique(found["stability_gain_anion_exchange"]) == pytest.approx([math.exp(1.5)])
+
+
+# Known answers -------------------------------------------------------------------------------
+
+
+def test_gains_add_up_stressor_classes_and_shells() -> None:
+    found = columns_of(product())["stability_gain_water"][:, 0, 0]
+    logs = dict(zip(SHELLS, np.log(found).tolist(), strict=True))
+    assert logs["SiO2"] == pytest.approx(1.5 + 0.4 + 0.2 - 0.1)
+    assert logs["PMMA"] == pytest.approx(1.5 + 0.4 + 0.5)
+
+
+def test_a_calibrated_combination_has_its_own_interval() -> None:
+    """Its scores reach 0.03 x 24 at 90 %, those of the others 0.1 x 18."""
+    found = columns_of(product())
+    energy, scale = 1239.84 / found["pl_peak_nm"], found["pl_scale"]
+    half = (1239.84 / found["pl_peak_nm_lower"] - energy) / scale
+    own = np.zeros(SHAPE, bool)
+    own[SHELLS.index("SiO2"), :, CORES.index("CsPbBr3")] = True
+    assert half[own] == pytest.approx(0.72)
+    assert half[~own] == pytest.approx(1.8)
+
+
+# Ranges --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", range(len(SHELLS)))
+def test_ranges_of_shells_are_parts_of_the_whole(first: int) -> None:
+    made = product()
+    side = side_of(made)
+    whole = made.columns(side)
+    for last in (*range(first + 1, len(SHELLS) + 1), None):
+        own = slice(first, last)
+        for name, part in made.columns(side, first, last).items():
+            full = np.broadcast_to(whole[name], SHAPE)[own]
+            np.testing.assert_allclose(np.broadcast_to(part, full.shape), full, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shells", [1, 2, 4])
+def test_numbers_do_not_depend_on_how_many_shells_are_held_at_once(
+    monkeypatch: pytest.MonkeyPatch, shells: int
+) -> None:
+    whole, made = columns_of(product()), product()
+    of_trees = len(CONTEXTS) * len(side_of(made).trees["pl"])
+    monkeypatch.setattr(factored, "_CELLS", shells * of_trees)
+    found = columns_of(made)
+    np.testing.assert_allclose(found["pl_peak_nm"], whole["pl_peak_nm"], rtol=1e-12)
+
+
+def test_verdicts_alone_are_those_of_the_columns() -> None:
+    made = product(stressors=("water",))
+    side = side_of(made)
+    whole, alone, part = made.columns(side), made.verdicts(side), made.verdicts(side, 1, 3)
+    assert alone.keys() == {"in_domain", "domain_distance"}
+    for name, column in alone.items():
+        assert column.tolist() == whole[name].tolist()
+        assert part[name].tolist() == whole[name][1:3].tolist()
+
+
+def test_cores_are_counted() -> None:
+    assert side_of(product()).size == len(CORES)

@@ -1,0 +1,33 @@
+"""The public model: what `predict` takes, and in what form it answers."""
+
+import pandas as pd
+import pytest
+
+from perovshell.errors import InputError
+from perovshell.model import Model
+from perovshell.models.outputs import DEFAULT_STRESSORS, Wishes, output_columns
+
+ROWS = [
+    {"core": "CsPbBr3", "shell": "SiO2", "core_size_nm": 8.0, "medium": "film"},
+    {"core": "CsPbI3", "shell": "none", "core_size_nm": None, "medium": None},
+]
+
+
+def test_a_frame_with_missing_values_of_pandas_is_answered(model: Model) -> None:
+    frame = pd.DataFrame(ROWS, index=["a", "b"])
+    answers = model.predict(frame.convert_dtypes())
+    assert list(answers.index) == ["a", "b"]
+    assert list(answers["error"]) == ["", ""]
+    pd.testing.assert_frame_equal(answers, model.predict(frame))
+
+
+def test_a_single_row_is_to_stand_in_a_list(model: Model) -> None:
+    with pytest.raises(InputError, match=r"a single row stands in a list; write \[row\]"):
+        model.predict(ROWS[0])
+
+
+def test_a_frame_without_rows_is_answered_with_the_columns(model: Model) -> None:
+    wishes = Wishes(plqy_above=80)
+    answers = model.predict(pd.DataFrame(ROWS).iloc[:0], wishes=wishes)
+    assert len(answers) == 0
+    assert tuple(answers.columns) == output_columns(DEFAULT_STRESSORS, wishes)
