@@ -1,7 +1,6 @@
 """The client: against a real service, and against a small server that is busy on purpose."""
 
 import asyncio
-import builtins
 import json
 import math
 import shutil
@@ -626,14 +625,7 @@ def test_the_client_is_light_to_import() -> None:
 
 
 def test_without_httpx_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    importing = builtins.__import__
-
-    def refuse(name: str, *rest: Any) -> Any:
-        if name == "httpx2":
-            raise ImportError(name)
-        return importing(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setitem(sys.modules, "httpx2", None)
     for kind in (Client, AsyncClient):
         with pytest.raises(MissingExtraError, match=r"pip install 'perovshell\[client\]'"):
             kind("http://127.0.0.1:1")

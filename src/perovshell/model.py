@@ -7,22 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perovshell.errors import InputError
 from perovshell.models.explain import Reason, explain
 from perovshell.models.folder import ModelInfo, read_folder
+from perovshell.models.frames import as_given, records_of
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
     NO_WISHES,
     Answer,
     Wishes,
-    output_columns,
 )
 from perovshell.models.predictor import Predictor
 from perovshell.workspace.registry import download
 from perovshell.workspace.workspace import Workspace
-
-_REQUIRED = ("core", "shell")
 
 
 @dataclass(frozen=True)
@@ -106,28 +103,9 @@ class Model:
             InputError: A required column is missing, a single row stands in no list, or an
                 option is not allowed.
         """
-        if hasattr(rows, "to_dict") and hasattr(rows, "columns"):
-            _require_columns(list(rows.columns))
-            records = rows.to_dict(orient="records")
-            answers = self.answer(records, stressors=stressors, coverage=coverage, wishes=wishes)
-            names = output_columns(tuple(stressors), wishes)
-            return type(rows)(_values(answers), index=rows.index, columns=list(names))
-        if isinstance(rows, Mapping):
-            msg = "rows: a single row stands in a list; write [row]"
-            raise InputError(msg)
-        answers = self.answer(list(rows), stressors=stressors, coverage=coverage, wishes=wishes)
-        return _values(answers)
-
-
-def _values(answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    return [answer.values for answer in answers]
-
-
-def _require_columns(columns: Sequence[str]) -> None:
-    missing = [name for name in _REQUIRED if name not in columns]
-    if missing:
-        msg = f"column {missing[0]!r} is missing; needed: {', '.join(_REQUIRED)}"
-        raise InputError(msg)
+        records = records_of(rows)
+        answers = self.answer(records, stressors=stressors, coverage=coverage, wishes=wishes)
+        return as_given([answer.values for answer in answers], rows, stressors, wishes)
 
 
 def load(source: Path | str | None = None, *, workspace: Path | None = None) -> Model:

@@ -27,8 +27,8 @@ def test_pairs_are_those_of_the_model(trained: TrainedModel) -> None:
 
 def test_pairs_are_counted(trained: TrainedModel) -> None:
     counts = pair_counts(trained.problems.regressions)
-    assert counts["plqy.pairs.coated.n"] == 7
-    assert counts["pl.pairs.coated.n"] == 1
+    assert counts["plqy.paper.coated.pairs"] == 7
+    assert counts["pl.paper.coated.pairs"] == 1
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from perovshell.client.connecting import import_httpx, options_of
 from perovshell.client.plans import Asking, Call, Pause, Plan, Planner, Reply, Retries
-from perovshell.client.rows import answer_of, is_frame, records_of, values_of
+from perovshell.client.rows import answer_of, values_of
 from perovshell.errors import DesignSpaceError, ServiceError
+from perovshell.models.frames import as_given, records_of
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
@@ -50,7 +51,7 @@ class _Plans:
         answers = yield from self._planner.answers(
             records_of(rows), asking, values_of, lambda answer: answer.values
         )
-        return type(rows)(answers, index=rows.index) if is_frame(rows) else answers
+        return as_given(answers, rows, asking.stressors, asking.wishes)
 
     def _answer(self, rows: Any, asking: Asking) -> Plan[list[Answer]]:
         return self._planner.answers(records_of(rows), asking, answer_of, lambda answer: answer)

@@ -13,12 +13,12 @@ from perovshell.data.formula import FormulaReader
 from perovshell.data.vocabulary import TREATMENTS
 from perovshell.errors import InputError
 from perovshell.models.evidence import Neighbour
+from perovshell.models.frames import REQUIRED
 from perovshell.models.outputs import Answer, Evidence
 from perovshell.models.request import INPUT_COLUMNS, INPUT_NUMBERS, INPUT_WORDS, Request
 
 _OPEN = "_open"
-_REQUIRED = ("core", "shell")
-_READING_ORDER = (*_REQUIRED, *INPUT_NUMBERS, *INPUT_WORDS)
+_READING_ORDER = (*REQUIRED, *INPUT_NUMBERS, *INPUT_WORDS)
 _READABLE = {"core": "CsPbBr3", "shell": "SiO2"}
 _NEIGHBOUR = tuple(field.name for field in fields(Neighbour))
 
@@ -52,27 +52,6 @@ class Limits:
             msg = f"limits {said}: whole numbers are needed"
             raise TypeError(msg)
         return cls(**said)
-
-
-def records_of(rows: Any) -> list[Mapping[str, Any]]:
-    """Return dictionaries, or the rows of a DataFrame, as a list.
-
-    Raises:
-        InputError: A DataFrame has no column `core` or `shell`.
-    """
-    if not is_frame(rows):
-        return list(rows)
-    for name in _REQUIRED:
-        if name not in rows.columns:
-            msg = f"column {name!r} is missing; needed: {', '.join(_REQUIRED)}"
-            raise InputError(msg)
-    found: list[Mapping[str, Any]] = rows.to_dict(orient="records")
-    return found
-
-
-def is_frame(rows: Any) -> bool:
-    """Whether rows are a pandas DataFrame."""
-    return hasattr(rows, "to_dict") and hasattr(rows, "columns")
 
 
 @dataclass(frozen=True)

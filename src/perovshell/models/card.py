@@ -25,7 +25,7 @@ _BASELINES = {
     "forest": "a random forest on magpie",
     "vegard": "Vegard's rule",
 }
-PAIRS = "{}.pairs.coated.n"
+PAIRS = "{}.paper.coated.pairs"
 """Figure of a target: pairs of a coated and a bare sample of one core in one paper."""
 REGRESSIONS = "regressions"
 """Setting: `title`, `error_unit`, `trees_win_ties` of each target that is one number a sample."""

@@ -154,7 +154,7 @@ def test_a_fault_names_the_key_the_value_and_what_is_allowed(
         read_space(changed(path, value), reader)
 
 
-@pytest.mark.parametrize("data", [None, [], "text", 3])
+@pytest.mark.parametrize("data", [[], 3])
 def test_a_space_is_a_mapping(reader: FormulaReader, data: object) -> None:
     with pytest.raises(DesignSpaceError, match="a mapping with the keys"):
         read_space(data, reader)

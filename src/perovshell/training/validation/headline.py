@@ -137,11 +137,12 @@ def _differences(
     figures: Figures = {}
     bootstrap = PaperBootstrap.of(problem.papers[rows])
     groups = PaperBootstrap.of(problem.weight_groups[rows])
-    worse, wider = (rival.error - own.error)[rows], (rival.width - own.width)[rows]
+    worse = (rival.error - own.error)[rows]
     put(figures, f"{prefix}.mae_difference", bootstrap.mean(worse))
     put(figures, f"{prefix}.mae_by_paper_difference", bootstrap.mean_by_paper(worse))
     put(figures, f"{prefix}.mae_by_group_difference", groups.mean_by_paper(worse))
-    if np.isfinite(wider).all():
+    if np.isfinite([rival.width[rows], own.width[rows]]).all():
+        wider = (rival.width - own.width)[rows]
         put(figures, f"{prefix}.width_difference", bootstrap.mean(wider))
     return figures
 
