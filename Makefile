@@ -5,25 +5,30 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= perovshell-workspace
 
-.PHONY: run test check browser lint types docs figures wheel lock licences audit pythons bench power kills swap \
+.PHONY: run test check tools lint types docs figures wheel lock licences audit pythons bench power kills swap \
   fuzz mutation clean
 
 run: $(VENV)/.run
 	$(BIN)/perovshell train --workspace $(WORKSPACE)
 	$(BIN)/perovshell rank --workspace $(WORKSPACE)
 
-test: $(VENV)/.all browser
+test: $(VENV)/.all tools
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check: $(VENV)/.all browser lint types docs
+check: $(VENV)/.all tools lint types docs
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=95
 	$(MAKE) wheel
 
-# The page is tested in a real browser; on Debian and Ubuntu, as root, it is installed here.
-browser:
-	@command -v chromium > /dev/null || { apt-get update -qq && \
-	  apt-get install -y -qq --no-install-recommends chromium > /dev/null; } || \
-	  { echo "The tests of the page need chromium: install it."; exit 1; }
+# What the tests need beside Python; on Debian and Ubuntu, as root, it is installed here.
+tools:
+	@missing=""; \
+	command -v chromium > /dev/null || missing="$$missing chromium"; \
+	command -v node > /dev/null || missing="$$missing nodejs"; \
+	ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || command -v initdb > /dev/null || \
+	  missing="$$missing postgresql"; \
+	test -z "$$missing" || { apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends $$missing > /dev/null; } || \
+	  { echo "The tests need$$missing: install it."; exit 1; }
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check src tests benchmarks scripts examples docs conftest.py

@@ -2,7 +2,7 @@
 
 Every contender gets the same papers, columns, weights and three settings from cautious to bold. It
 is used in two ways: the mean of the settings, and the setting that inner folds by paper choose.
-The table is that of docs/boosters.md.
+The table is that of docs/explanation/boosters.md.
 """
 
 import json

@@ -9,7 +9,8 @@ import pytest
 from perovshell.data.dataset import Dataset
 from perovshell.features.featurizer import Featurizer
 from perovshell.model import Model
-from perovshell.training.train import QUICK, TrainedModel, train
+from perovshell.training.train import QUICK, TrainedModel, problems_of, train
+from perovshell.training.validation.nested import Problems
 from perovshell.workspace.workspace import Workspace
 
 
@@ -32,6 +33,11 @@ def dataset() -> Dataset:
 @pytest.fixture(scope="session")
 def featurizer() -> Featurizer:
     return Featurizer.bundled()
+
+
+@pytest.fixture(scope="session")
+def problems(dataset: Dataset) -> Problems:
+    return problems_of(dataset)
 
 
 @pytest.fixture(scope="session")

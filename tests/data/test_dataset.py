@@ -16,11 +16,6 @@ from perovshell.errors import InputError
 TABLES = ("papers.csv", "samples.csv", "stability.csv")
 
 
-@pytest.fixture(scope="module")
-def dataset():
-    return Dataset.bundled()
-
-
 @pytest.fixture
 def copied(tmp_path):
     """Return a folder with a copy of the bundled tables."""

@@ -33,9 +33,9 @@ samples:
 """
 
 
-@pytest.fixture(scope="module")
-def base():
-    return Dataset.bundled()
+@pytest.fixture
+def base(dataset):
+    return dataset
 
 
 def entry_of(text=NEW, **changes):

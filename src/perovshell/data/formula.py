@@ -29,8 +29,7 @@ from perovshell.data.grammar import (
 )
 from perovshell.data.ions import ELEMENTS, NONMETALS, SITES, WRITTEN_OUT, Ion, Ions
 from perovshell.data.shells import ShellMaterial, Shells, is_none
-from perovshell.data.spelling import Spellings
-from perovshell.data.template import (
+from perovshell.data.skeletons import (
     MAX_AMOUNT,
     MIN_AMOUNT,
     NEUTRAL_WITHIN,
@@ -39,6 +38,7 @@ from perovshell.data.template import (
     multiply_out,
     scan,
 )
+from perovshell.data.spelling import Spellings
 from perovshell.errors import FormulaError
 
 _MAX_TEMPLATES = 100_000

@@ -164,8 +164,7 @@ def gain_interval(coated: Reading, bare: Reading, exponent: float = 1.0) -> Inte
         msg = "a gain needs both durations, or neither"
         raise InputError(msg)
     over, under = (side.lifetime(unit_h=1.0, exponent=exponent) for side in (coated, bare))
-    low = 0.0 if math.isinf(under.high) else _ratio(over.low, under.high)
-    return Interval(low, math.inf if math.isinf(over.high) else _ratio(over.high, under.low))
+    return Interval(_ratio(over.low, under.high), _ratio(over.high, under.low))
 
 
 def _ratio(over: float, under: float) -> float:

@@ -59,7 +59,7 @@ class InUse:
 
 
 @dataclass(frozen=True)
-class Version:
+class EarlierPaper:
     """What a paper was before.
 
     Attributes:
@@ -71,7 +71,7 @@ class Version:
     what: str
 
     @classmethod
-    def of(cls, path: Path) -> Version:
+    def of(cls, path: Path) -> EarlierPaper:
         """Read the remark that stands below it."""
         *_, last = path.read_text(encoding="utf-8", errors="replace").splitlines()
         return cls(path, last.removeprefix("# "))
@@ -173,10 +173,10 @@ class PaperStore:
         entry = base.entry(paper_id)
         return self.put(PaperEntry(entry.paper, (), (), withdrawn=why))
 
-    def versions(self, paper_id: str) -> list[Version]:
+    def versions(self, paper_id: str) -> list[EarlierPaper]:
         """Return what a paper was before, the oldest first."""
         found = self._versions(self.path_of(paper_id).stem)
-        return [Version.of(path) for path in found.values()]
+        return [EarlierPaper.of(path) for path in found.values()]
 
     def _versions(self, name: str) -> dict[int, Path]:
         found = {}

@@ -5,13 +5,7 @@ import pytest
 
 from perovshell.data.dataset import Dataset
 from perovshell.training.evaluation.rungs import rung_splits
-from perovshell.training.train import problems_of
 from perovshell.training.validation.nested import Problem, Problems
-
-
-@pytest.fixture(scope="module")
-def problems(dataset: Dataset) -> Problems:
-    return problems_of(dataset)
 
 
 def traits(problem: Problem, dataset: Dataset, name: str) -> list[set[str]]:

@@ -5,15 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from perovshell.data.dataset import Dataset
-from perovshell.training.train import problems_of
 from perovshell.training.validation.forms import choose_forms, in_form, said_of
 from perovshell.training.validation.nested import OutOfFold, Problems
-
-
-@pytest.fixture(scope="module")
-def problems(dataset: Dataset) -> Problems:
-    return problems_of(dataset)
 
 
 def predictions(problems: Problems, trees: float, simpler: float) -> dict[str, OutOfFold]:

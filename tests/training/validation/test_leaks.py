@@ -7,18 +7,12 @@ import pytest
 
 from perovshell.data.dataset import Dataset
 from perovshell.errors import LeakError
-from perovshell.training.train import problems_of
 from perovshell.training.validation.leaks import (
     check_descriptors,
     check_order,
     check_split,
 )
 from perovshell.training.validation.nested import Problems, Settings, out_of_fold, paper_splits
-
-
-@pytest.fixture(scope="module")
-def problems(dataset: Dataset) -> Problems:
-    return problems_of(dataset)
 
 
 @pytest.mark.parametrize("name", ["pl", "plqy", "lifetime", "gain"])

@@ -25,6 +25,7 @@ from perovshell.serve.ranking.objectives import (
     HALF_LIFE_SCALE_H,
     Objectives,
     log_share,
+    plqy_share,
 )
 from perovshell.serve.ranking.prospects import Prospects
 
@@ -81,8 +82,7 @@ def outcomes(
         elif name == "plqy":
             error = residual(predictor.plqy.scores, levels["plqy"])
             value = percent(ranked.plqy[:, None] + error * columns["plqy_scale"][:, None])
-            bar = space.plqy_above
-            found[name] = value / 100.0 if bar is None else (value > bar).astype(float)
+            found[name] = plqy_share(value, space.plqy_above)
         elif name == "gain":
             off = np.exp(log_residual(predictor.gain.scores, levels["gain"]))
             found[name] = log_share(np.stack(ranked.gain)[:, :, None] * off, GAIN_SCALE)

@@ -299,13 +299,18 @@ class Objectives:
             total = np.zeros(np.broadcast_shapes(np.shape(fixed), np.shape(ranked.plqy)))
             for outcome in self._outcomes:
                 value = percent(ranked.plqy + outcome * columns["plqy_scale"])
-                own = value / 100.0 if bar is None else (value > bar).astype(float)
+                own = plqy_share(value, bar)
                 reached = fixed * np.exp(self.share("plqy") * np.log(np.maximum(own, LEAST)))
                 total += np.maximum(reached - best_known, 0.0)
             gain = total / len(self._outcomes)
         else:
             gain = np.maximum(fixed - best_known, 0.0)
         return np.asarray(gain * self._in_window(columns) if "pl" in self.names else gain)
+
+
+def plqy_share(percents: Floats, bar: float | None) -> Floats:
+    """Return the desirability of PLQY values in %: their share, or whether they pass a bar."""
+    return percents / 100.0 if bar is None else (percents > bar).astype(float)
 
 
 def log_share(values: Sequence[Any] | Floats, scale: float) -> Floats:

@@ -13,7 +13,7 @@ from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Combination
 from perovshell.models.predictor import Predictor
 from perovshell.models.request import Request
-from perovshell.serve.ranking.objectives import Objectives, Ranked, measured_plqy
+from perovshell.serve.ranking.objectives import Objectives, Ranked, measured_plqy, plqy_share
 
 Floats = npt.NDArray[np.float64]
 
@@ -109,8 +109,7 @@ def best_known(
         desirable["pl"] = np.ones(len(rows))
     if "plqy" in desirable:
         measured = np.array([row["plqy_percent"] for row in rows])
-        bar = objectives.space.plqy_above
-        desirable["plqy"] = measured / 100.0 if bar is None else (measured > bar).astype(float)
+        desirable["plqy"] = plqy_share(measured, objectives.space.plqy_above)
     score = np.exp(objectives.log_score(desirable))
     best = int(score.argmax())
     return float(score[best]), f"{rows[best]['core']} / {rows[best]['shell']}"

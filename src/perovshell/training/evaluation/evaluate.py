@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
-from perovshell.models.evidence import Literature
+from perovshell.models.predictor import Predictor
 from perovshell.training.evaluation import diagnostics
 from perovshell.training.evaluation.rivals import compare_gains, compare_lifetimes
 from perovshell.training.evaluation.rungs import SPLITS, rung_splits
 from perovshell.training.evaluation.simulation import simulated_bounds, simulated_coverage
 from perovshell.training.fit import problems as made
-from perovshell.training.fit.domains import literature_rows
 from perovshell.training.fit.problems import RegressionProblem
 from perovshell.training.train import final_fit, problems_of, recorded_settings
 from perovshell.training.validation.effects import pair_counts, shell_effect
@@ -124,6 +123,7 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
 
     Raises:
         LeakError: A paper stands on both sides of a split, or a descriptor holds the target.
+        InputError: The papers of a target lie in one fold.
     """
     problems = problems_of(dataset)
     once = replace(settings, repeats=1)
@@ -138,30 +138,14 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     for name, found in runs.items():
         figures |= rung_figures(name, problems, found, results)
     predictor, _ = final_fit(dataset, problems, results, forms, settings)
-    literature = Literature(literature_rows(dataset), problems.featurizer.reader)
     tables = {
         "random_split": diagnostics.random_split(figures),
-        "left_out": diagnostics.left_out(problems, results, runs),
-        "by_year": diagnostics.by_year(problems, dataset, runs["time"]),
-        "intervals": diagnostics.intervals(problems, results),
-        "lower_bounds": diagnostics.bounds_by_level(problems, results),
-        "noise_floor": diagnostics.noise_floor(problems, results),
-        "shell_effect": [
-            shell_effect(problem, results[name]) for name, problem in problems.regressions.items()
-        ],
-        "by_distance": diagnostics.by_distance(problems, results, literature, dataset),
-        "by_domain": diagnostics.by_domain(problems, results, predictor, dataset),
+        **_tables_of_rows(dataset, problems, results, runs, predictor),
         "lifetime_models": compare_lifetimes(problems, once, has_trees=forms["lifetime"].has_trees),
         "gain_models": compare_gains(problems, once),
     }
     advance(1)
-    tables["simulated_coverage"] = [
-        asdict(simulated_coverage(papers, SIMULATIONS, settings.seed))
-        for papers in SIMULATED_PAPERS
-    ]
-    tables["simulated_bounds"] = [
-        asdict(simulated_bounds(papers, SIMULATIONS, settings.seed)) for papers in BOUNDED_PAPERS
-    ]
+    tables |= _simulations(settings.seed)
     tables["fold_deals"] = tester.fold_deals(results)
     tables["learning_curve"] = tester.learning_curve()
     tables["decay_exponent"] = tester.decay_exponents()
@@ -177,6 +161,40 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
         problems=problems,
         results=results,
     )
+
+
+def _tables_of_rows(
+    dataset: Dataset,
+    problems: Problems,
+    results: dict[str, OutOfFold],
+    runs: dict[str, dict[str, OutOfFold]],
+    predictor: Predictor,
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the tables that are made of what is known already, by name."""
+    return {
+        "left_out": diagnostics.left_out(problems, results, runs),
+        "by_year": diagnostics.by_year(problems, dataset, runs["time"]),
+        "intervals": diagnostics.intervals(problems, results),
+        "lower_bounds": diagnostics.bounds_by_level(problems, results),
+        "noise_floor": diagnostics.noise_floor(problems, results),
+        "shell_effect": [
+            shell_effect(problem, results[name]) for name, problem in problems.regressions.items()
+        ],
+        "by_distance": diagnostics.by_distance(problems, results, predictor.literature, dataset),
+        "by_domain": diagnostics.by_domain(problems, results, predictor, dataset),
+    }
+
+
+def _simulations(seed: int) -> dict[str, list[dict[str, Any]]]:
+    """Return the coverage of intervals and bounds where the truth is known."""
+    return {
+        "simulated_coverage": [
+            asdict(simulated_coverage(papers, SIMULATIONS, seed)) for papers in SIMULATED_PAPERS
+        ],
+        "simulated_bounds": [
+            asdict(simulated_bounds(papers, SIMULATIONS, seed)) for papers in BOUNDED_PAPERS
+        ],
+    }
 
 
 STEPS: Final = 2 + 1 + len(SPLITS) + 1 + DEALS + CURVE_REPEATS * len(SHARES) + len(EXPONENTS) + 1

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from perovshell.models.censored import PooledEffects
 from perovshell.models.stability import LIFETIME_PRIOR_SD, SHELL_PRIOR_SD, WIDENED
 from perovshell.training.fit import learners
-from perovshell.training.fit.problems import GainProblem, LifetimeProblem, group_weights
+from perovshell.training.fit.problems import GainProblem, LifetimeProblem
 from perovshell.training.validation.figures import PaperBootstrap, concordance
 from perovshell.training.validation.headline import row_likelihood
 from perovshell.training.validation.nested import Problems, Rows, Settings, paper_splits
@@ -137,7 +137,7 @@ def _linear(
 ) -> Predicted:
     """Fit a linear model of labels; a paper never seen adds the spread of papers to sigma."""
     chosen = [labels[row] for row in train]
-    weights = group_weights(problem.papers[train], problem.share[train])
+    weights = problem.weights_by_paper(train)
     fit = PooledEffects.fit(chosen, problem.low[train], problem.high[train], weights, _PRIOR_SD)
     has_papers = any(label.startswith("paper:") for label in chosen[0])
     sigma = math.hypot(fit.sigma, _PRIOR_SD["paper"]) if has_papers else fit.sigma

@@ -157,7 +157,7 @@ def fit_lifetimes(
     """
     low, high, weights = problem.low[rows], problem.high[rows], problem.weights(rows)
     labels = [problem.labels[row] for row in rows]
-    by_paper = group_weights(problem.papers[rows], problem.share[rows])
+    by_paper = problem.weights_by_paper(rows)
     null = PooledEffects.fit(labels, low, high, by_paper, LIFETIME_PRIOR_SD)
     start = np.array([null.predict(label) for label in labels])
     spread = (noise[0], noise[1] * null.sigma)
@@ -171,7 +171,7 @@ def fit_lifetimes(
 def fit_linear_lifetimes(problem: LifetimeProblem, rows: Rows) -> FittedLifetime:
     """Fit null model and linear effects of shell, class and structure on rows of a problem."""
     low, high = problem.low[rows], problem.high[rows]
-    weights = group_weights(problem.papers[rows], problem.share[rows])
+    weights = problem.weights_by_paper(rows)
     null_labels = [problem.labels[row] for row in rows]
     null = PooledEffects.fit(null_labels, low, high, weights, LIFETIME_PRIOR_SD)
     prior_sd = {**LIFETIME_PRIOR_SD, **SHELL_PRIOR_SD}
@@ -202,7 +202,7 @@ class FittedGain:
 def fit_gain(problem: GainProblem, rows: Rows) -> FittedGain:
     """Fit the gain model and its null on rows of a problem."""
     low, high = problem.low[rows], problem.high[rows]
-    weights = group_weights(problem.papers[rows], problem.share[rows])
+    weights = problem.weights_by_paper(rows)
     labels = [problem.labels[row] for row in rows]
     pooled = PooledEffects.fit(labels, low, high, weights, GAIN_PRIOR_SD)
     null = PooledEffects.fit([() for _ in rows], low, high, weights, {})

@@ -139,6 +139,10 @@ class LifetimeProblem:
         """Return row weights: one unit a paper, shared by its experiments; mean 1."""
         return unit_weights(self.papers[rows], self.share[rows])
 
+    def weights_by_paper(self, rows: npt.NDArray[np.intp]) -> Floats:
+        """Return row weights that add up to the number of papers, shared by their experiments."""
+        return group_weights(self.papers[rows], self.share[rows])
+
     def take(self, rows: npt.NDArray[np.intp]) -> LifetimeProblem:
         """Return the problem of some rows."""
         return _take(self, rows)
@@ -171,6 +175,10 @@ class GainProblem:
     sample_ids: tuple[str, ...]
     tests: npt.NDArray[np.intp]
     shells: tuple[tuple[str, ...], ...]
+
+    def weights_by_paper(self, rows: npt.NDArray[np.intp]) -> Floats:
+        """Return row weights that add up to the number of papers, shared by their experiments."""
+        return group_weights(self.papers[rows], self.share[rows])
 
     def take(self, rows: npt.NDArray[np.intp]) -> GainProblem:
         """Return the problem of some rows."""

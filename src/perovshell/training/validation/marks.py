@@ -127,22 +127,23 @@ def validated(dataset: Dataset, problems: Problems, results: Mapping[str, OutOfF
         problems: The training problems.
         results: Out-of-fold predictions in the form that each target uses.
     """
+    literature = Literature(literature_rows(dataset), problems.featurizer.reader)
+    domains = domains_of(dataset, literature)
     marks = {}
     for name in TARGETS:
         problem, result = problems[name], results[name]
         found = _left_out(problem, result)
         made = _marks(problem, row_names(dataset, problem), *found).take(result.tested)
-        marks[name] = _within_domain(name, made, dataset, problems)
+        if target := DOMAINS.get(name):
+            made = _within(target, domains[target].reach, made, dataset, literature)
+        marks[name] = made
     return Validated(dict(dataset.digests), marks)
 
 
-def _within_domain(name: str, marks: Marks, dataset: Dataset, problems: Problems) -> Marks:
+def _within(
+    target: str, reach: float, marks: Marks, dataset: Dataset, literature: Literature
+) -> Marks:
     """Keep the scores of rows that lie in the domain which the other papers make."""
-    if name not in DOMAINS:
-        return marks
-    literature = Literature(literature_rows(dataset), problems.featurizer.reader)
-    target = DOMAINS[name]
-    reach = domains_of(dataset, literature)[target].reach
     samples = [dataset.samples[row] for row in marks.rows.tolist()]
     inside = [is_inside(target, sample, dataset, literature, reach) for sample in samples]
     return replace(marks, score=np.where(inside, marks.score, np.nan))
