@@ -29,8 +29,13 @@ from pathlib import Path
 import pytest
 import yaml
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
+
+# No test fails for its time: a busy machine is no fault.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent
 NOT_COPIED = shutil.ignore_patterns(

@@ -43,6 +43,7 @@ class Neighbour:
         shell: Its layers joined by `|`.
         pl_peak_nm: Measured PL peak in nm (role core), or None.
         plqy_percent: Measured PLQY in percent (role core), or None.
+        stability: What its stability tests showed, in words; empty where there is none.
     """
 
     sample_id: str
@@ -52,6 +53,7 @@ class Neighbour:
     shell: str
     pl_peak_nm: float | None
     plqy_percent: float | None
+    stability: str = ""
 
 
 def combination_name(item: Combination) -> str:
@@ -300,4 +302,5 @@ def _neighbour(row: dict[str, Any], distance: float) -> Neighbour:
         shell=row["shell"],
         pl_peak_nm=row["pl_peak_nm"],
         plqy_percent=row["plqy_percent"],
+        stability=row.get("stability", ""),
     )

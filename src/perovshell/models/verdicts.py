@@ -101,6 +101,8 @@ def _said_of(one: Neighbour) -> str:
         values.append(f"PL {one.pl_peak_nm:g} nm")
     if one.plqy_percent is not None:
         values.append(f"PLQY {one.plqy_percent:g} %")
+    if one.stability:
+        values.append(one.stability)
     return f"{one.paper} ({', '.join(values) or 'stability'})"
 
 

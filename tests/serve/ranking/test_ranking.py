@@ -13,7 +13,7 @@ from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
 from perovshell.serve.ranking.lines import Candidate, Ranking
 from perovshell.serve.ranking.objectives import Measured, Objectives
-from perovshell.serve.ranking.prospects import Prospects, best_known
+from perovshell.serve.ranking.prospects import Prospects, known_within
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.report.tables import markdown_text, summary, table
 from perovshell.serve.space.file import presets, read_space
@@ -190,7 +190,7 @@ def test_blocks_score_what_the_lines_score(
     items = [line.item for line in found.candidates]
     prospects = Prospects.of(own, items)
     if by == "explore":
-        known = best_known(own, lambda _: True)[0]
+        known = known_within(own, lambda _: True)[0].score
         scores = own.improvement(prospects.columns, prospects.ranked, known)
     else:
         desirable = own.desirabilities(prospects.columns, prospects.ranked, by=by)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -86,12 +87,28 @@ def _pooled(objectives: Objectives, ranked: Ranked, items: Sequence[Combination]
     return replace(ranked, plqy=value, plqy_low=low)
 
 
-def best_known(
-    objectives: Objectives, satisfies: Callable[[Combination], bool]
-) -> tuple[float, str]:
-    """Return the score and the name of the best measured coated combination; 0 where none fits.
+@dataclass(frozen=True)
+class Known:
+    """A measured coated combination whose PL lies in the window.
 
-    Its PL lies in the window and its PLQY is as measured; the rest is as predicted.
+    Attributes:
+        score: Its score, with the PLQY as measured and the rest as predicted.
+        row: The sample, as in `Literature.samples`.
+    """
+
+    score: float
+    row: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Core and shell."""
+        return f"{self.row['core']} / {self.row['shell']}"
+
+
+def known_within(
+    objectives: Objectives, satisfies: Callable[[Combination], bool]
+) -> tuple[Known, ...]:
+    """Return the measured coated combinations that fit wishes and constraints, the best first.
 
     Args:
         objectives: The wishes.
@@ -101,7 +118,7 @@ def best_known(
     known = [row for row in predictor.literature.samples if _fits(objectives, row)]
     rows = [row for row in known if satisfies(predictor.literature.item(row))]
     if not rows:
-        return 0.0, ""
+        return ()
     items = [predictor.literature.item(row) for row in rows]
     prospects = Prospects.of(objectives, items)
     desirable = objectives.desirabilities(prospects.columns, prospects.ranked)
@@ -111,8 +128,8 @@ def best_known(
         measured = np.array([row["plqy_percent"] for row in rows])
         desirable["plqy"] = plqy_share(measured, objectives.space.plqy_above)
     score = np.exp(objectives.log_score(desirable))
-    best = int(score.argmax())
-    return float(score[best]), f"{rows[best]['core']} / {rows[best]['shell']}"
+    order = np.argsort(-score, kind="stable")
+    return tuple(Known(float(score[place]), rows[place]) for place in order)
 
 
 def _fits(objectives: Objectives, row: Mapping[str, object]) -> bool:

@@ -21,7 +21,7 @@ from perovshell.serve.ranking.basket import Basket, Part
 from perovshell.serve.ranking.filters import Filters
 from perovshell.serve.ranking.harvest import Harvest
 from perovshell.serve.ranking.objectives import ORDERS, Measured, Objectives, measured_plqy
-from perovshell.serve.ranking.prospects import best_known
+from perovshell.serve.ranking.prospects import Known, known_within
 from perovshell.serve.space.space import DesignSpace, Layers
 
 Floats = npt.NDArray[np.float64]
@@ -92,11 +92,16 @@ class Scorer:
         self._shells: list[Layers] = [space.shells[place] for place in self._kept]
         self._of_shell = np.array([self.objectives.of_shell_plqy(own) for own in self._shells])
         self._width = np.array([self.objectives.shell_width(own) for own in self._shells])
-        self.best_known = (
-            best_known(self.objectives, self._filters.satisfies)
-            if options.by == "explore"
-            else (0.0, "")
-        )
+
+    @cached_property
+    def known(self) -> tuple[Known, ...]:
+        """The measured combinations that fit wishes and constraints, the best first."""
+        return known_within(self.objectives, self._filters.satisfies)
+
+    @property
+    def best_known(self) -> float:
+        """Score of the best of them; 0 where there is none."""
+        return self.known[0].score if self.known else 0.0
 
     @cached_property
     def _product(self) -> Product:
@@ -290,7 +295,7 @@ class Scorer:
         self._pool(ranked.plqy, ranked.plqy_low, part.numbers, shells)
         desirable = objectives.desirabilities(columns, ranked)
         if self.options.by == "explore":
-            improvement = objectives.improvement(columns, ranked, self.best_known[0])
+            improvement = objectives.improvement(columns, ranked, self.best_known)
             score = np.log(np.maximum(improvement, LEAST_IMPROVEMENT))
         elif self.options.by == "best":
             score = objectives.log_score(objectives.desirabilities(columns, ranked, by="best"))

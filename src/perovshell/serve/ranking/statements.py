@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +21,13 @@ _NAMES = {
 """By wish, its name and the target that stands behind it."""
 _EQUALLY_WIDE = {"gain": "gain", "half_life": "half-life"}
 _SAME_WIDTH = 1e-6
+_TOLD = 3
+"""Measured combinations that are named."""
 
 
 def statements(scorer: Scorer, found: Harvest, lines: Sequence[Candidate]) -> tuple[str, ...]:
     """Return what is said of a ranking, what matters most first."""
-    said = [_incomplete(scorer, found), _order(scorer, found), _outside(lines)]
+    said = [_incomplete(scorer, found), _order(scorer, found), _known(scorer), _outside(lines)]
     said += [_skill(scorer, wish) for wish in scorer.objectives.names if wish in _NAMES]
     if "light" in scorer.space.stressors and any(_demixes(line) for line in lines):
         said.append(
@@ -42,6 +45,26 @@ def _incomplete(scorer: Scorer, found: Harvest) -> str:
         f"Stopped after {share:.0%} of the space: {found.seen:,} of {scorer.space.size:,} "
         "combinations. The list holds for these alone."
     )
+
+
+def _known(scorer: Scorer) -> str:
+    """Name what papers have made within the wishes, whatever the models say of it."""
+    if not scorer.known or scorer.options.novel:
+        return ""
+    named = ", ".join(f"{one.name} ({_measured(one.row)})" for one in scorer.known[:_TOLD])
+    more = len(scorer.known) - _TOLD
+    rest = f", and {more} more" if more > 0 else ""
+    return f"Made by papers already, with the PL and the constraints asked for: {named}{rest}."
+
+
+def _measured(row: Mapping[str, Any]) -> str:
+    values = []
+    if row["pl_peak_nm"] is not None:
+        values.append(f"PL {row['pl_peak_nm']:g} nm")
+    if row["plqy_percent"] is not None:
+        values.append(f"PLQY {row['plqy_percent']:g} %")
+    tests = row.get("stability", "")
+    return ", ".join([*values, *([tests] if tests else []), row["paper"]])
 
 
 def _outside(lines: Sequence[Candidate]) -> str:
@@ -104,10 +127,10 @@ def _order(scorer: Scorer, found: Harvest) -> str:
 
 
 def _improvement(scorer: Scorer, found: Harvest) -> str:
-    score, name = scorer.best_known
-    over = f"the best measured combination ({name}, score {score:.3g})" if name else "nothing: "
-    if not name:
-        over += "no measured combination fits the wishes and constraints"
+    over = "nothing: no measured combination fits the wishes and constraints"
+    if scorer.known:
+        best = scorer.known[0]
+        over = f"the best measured combination ({best.name}, score {best.score:.3g})"
     said = f"Ordered by expected improvement over {over}: what to make next, not what is best."
     if not (np.exp(found.top_score) > 2 * LEAST_IMPROVEMENT).any():
         said += " None is expected to be better: the order means nothing."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -100,7 +100,7 @@ def card(
         "spectrum_ticks": scales.peak.ticks(4),
         "bars": _bars(ranking, line, scales),
         "chances": _chances(ranking, line),
-        "wishes": [(_WISHES[name], value) for name, value in line.desirabilities.items()],
+        "wishes": list(_factors(ranking, line)),
         "distance": line.values["domain_distance"],
         "measured": [_measured(row) for row in line.measured],
         "bare": [_measured(row) for row in line.bare[:_BARE]],
@@ -117,6 +117,16 @@ def context(line: Candidate) -> str:
     parts += [] if item.morphology == "nanocrystal" else [item.morphology]
     size = item.core_size_nm
     return ", ".join([*parts, "size unknown" if math.isnan(size) else f"core of {size:g} nm"])
+
+
+def _factors(ranking: Ranking, line: Candidate) -> Iterator[tuple[str, float]]:
+    """Yield what the score of a line is made of."""
+    at_lower_bound = ranking.options.by == "best" and ranking.space.plqy_above is None
+    for name, value in line.desirabilities.items():
+        if name == "plqy" and at_lower_bound:
+            yield f"{_WISHES[name]} by its lower bound", line.values["plqy_ranked_lower"] / 100.0
+        else:
+            yield _WISHES[name], value
 
 
 def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[str, Any]]:

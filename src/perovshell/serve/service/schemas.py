@@ -164,6 +164,7 @@ class NeighbourOut(BaseModel):
     shell: str
     pl_peak_nm: float | None
     plqy_percent: float | None
+    stability: Annotated[str, Field(description="What its stability tests showed.")] = ""
 
 
 class ReasonOut(BaseModel):

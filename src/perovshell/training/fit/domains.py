@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.records import Sample
+from perovshell.data.records import Sample, StabilityTest
+from perovshell.data.targets import Interval
 from perovshell.files import finite
 from perovshell.models.domain import FEWEST_SIZES, Domain
 from perovshell.models.evidence import Literature
@@ -98,7 +99,9 @@ def _reach(samples: Sequence[Sample], literature: Literature) -> float:
 
 def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
     """Return the samples with an exact core as evidence: JSON data for the model folder."""
-    tested = {test.sample.sample_id for test in dataset.tests}
+    tests: dict[str, list[StabilityTest]] = {}
+    for test in dataset.tests:
+        tests.setdefault(test.sample.sample_id, []).append(test)
     return [
         {
             "sample_id": sample.sample_id,
@@ -110,8 +113,31 @@ def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
             "pl_peak_nm": finite(sample.pl_peak_nm) if sample.role == "core" else None,
             "plqy_percent": finite(sample.plqy_percent) if sample.role == "core" else None,
             "plqy_bound": sample.plqy_bound,
-            "tested": sample.sample_id in tested,
+            "tested": sample.sample_id in tests,
+            "stability": tests_said(tests.get(sample.sample_id, ())),
         }
         for sample in dataset.samples.values()
         if sample.core is not None
     ]
+
+
+def tests_said(tests: Sequence[StabilityTest]) -> str:
+    """Say what stability tests of a sample showed: the gain, or else the lifetime."""
+    said = []
+    for test in tests:
+        gain = test.gain()
+        if gain is not None and gain.is_informative:
+            said.append(f"{test.stressor}: gain {_between(gain)}")
+            continue
+        reading = test.coated if test.coated.is_given else test.bare
+        if not math.isnan(reading.duration_h):
+            said.append(f"{test.stressor}: lifetime {_between(reading.lifetime())} h")
+    return "; ".join(dict.fromkeys(said))
+
+
+def _between(interval: Interval) -> str:
+    if math.isinf(interval.high):
+        return f"above {interval.low:.3g}"
+    if interval.low == 0.0:
+        return f"below {interval.high:.3g}"
+    return f"{interval.low:.3g} to {interval.high:.3g}"

@@ -1,0 +1,120 @@
+"""What the documentation says: links, commands, figures. Its blocks are run apart."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from typer.main import get_command
+
+from perovshell.cli import app
+from perovshell.data.dataset import Dataset
+from perovshell.training.train import recorded_settings
+from perovshell.training.validation.nested import Settings
+
+ROOT = Path(__file__).parents[1]
+MADE_FROM_CODE = {"command-line.md"}
+PAGES = sorted(
+    page
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    if page.name not in MADE_FROM_CODE
+)
+RUN = {"sh", "python", "text", "yaml", "diff"}
+"""Languages of blocks that conftest.py runs."""
+FIGURES = json.loads((ROOT / "docs" / "figures" / "evaluation.json").read_text())
+README_FIGURES = (
+    (
+        "PL peak, all ({pl.paper.all.n:.0f} rows, {pl.paper.all.papers:.0f} papers) "
+        "| {pl.paper.all.mae:.1f} nm, median {pl.paper.all.median:.1f} "
+        "| median dummy {dummy.pl.paper.all.mae:.0f} nm, "
+        "Vegard's rule {vegard.pl.paper.all.mae:.0f} nm"
+    ),
+    (
+        "outside the CsPbCl3 collection ({pl.paper.lead_no_cspbcl3.n:.0f} rows) "
+        "| {pl.paper.lead_no_cspbcl3.mae:.1f} nm, median {pl.paper.lead_no_cspbcl3.median:.1f} "
+        "| random forest on magpie {forest.pl.paper.lead_no_cspbcl3.mae:.0f} nm "
+        "| better by {forest.pl.paper.lead_no_cspbcl3.mae_difference:.0f} "
+        "[{forest.pl.paper.lead_no_cspbcl3.mae_difference_lo:.0f}, "
+        "{forest.pl.paper.lead_no_cspbcl3.mae_difference_hi:.0f}] nm"
+    ),
+    (
+        "PLQY ({plqy.paper.all.n:.0f} rows, {plqy.paper.all.papers:.0f} papers) "
+        "| {plqy.paper.all.mae:.1f} points, R2 {plqy.paper.all.r2:.2f} "
+        "| median dummy {dummy.plqy.paper.all.mae:.1f}"
+    ),
+    (
+        "lifetime ({lifetime.paper.all.n:.0f} observations, {lifetime.paper.all.papers:.0f} papers)"
+        " | concordance {lifetime.paper.all.concordance:.2f} "
+        "[{lifetime.paper.all.concordance_lo:.2f}, {lifetime.paper.all.concordance_hi:.2f}] "
+        "| stressor and side alone {null.lifetime.paper.all.concordance:.2f}"
+    ),
+    (
+        "stability gain ({gain.paper.all.n:.0f} tests, {gain.paper.all.papers:.0f} papers) "
+        "| concordance {gain.paper.all.concordance:.2f} "
+        "[{gain.paper.all.concordance_lo:.2f}, {gain.paper.all.concordance_hi:.2f}]"
+    ),
+)
+
+
+class Figure(str):
+    """A key that grows by attribute access until it is formatted as its figure."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> "Figure":
+        return Figure(f"{self}.{name}")
+
+    def __format__(self, how: str) -> str:
+        return format(FIGURES["figures"][str(self)], how)
+
+
+class Figures(dict):
+    def __missing__(self, key: str) -> Figure:
+        return Figure(key)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_is_of_a_kind_that_is_run(page: Path) -> None:
+    fences = re.findall(r"^```(.*)$", page.read_text(), re.MULTILINE)
+    opening = fences[::2]
+    assert [kind for kind in opening if kind not in RUN and not kind.startswith("{")] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_local_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    local = [link.partition("#")[0] for link in links if "://" not in link]
+    made = [link for link in local if Path(link).name not in MADE_FROM_CODE]
+    assert [link for link in made if link and not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_that_are_named_are_there(page: Path) -> None:
+    for words in re.findall(r"`perovshell ([a-z][^`]*)`", page.read_text()):
+        command = get_command(app)
+        for word in words.split():
+            if isinstance(command, typer.core.TyperGroup) and not word.startswith("-"):
+                assert word.rstrip(",") in command.commands, words
+                command = command.commands[word]
+            elif word.startswith("--"):
+                known = {option for one in command.params for option in one.opts}
+                assert word.partition("=")[0] in known, words
+
+
+@pytest.mark.parametrize("line", README_FIGURES)
+def test_the_figures_of_the_readme_are_those_of_the_evaluation(line: str) -> None:
+    assert line.format_map(Figures()) in (ROOT / "README.md").read_text()
+
+
+def test_the_figures_are_of_this_data_and_these_settings(dataset: Dataset) -> None:
+    """`make figures` renews them."""
+    assert FIGURES["dataset"]["hash"] == dataset.content_hash
+    found, now = FIGURES["settings"], recorded_settings(Settings())
+    assert {**found, "versions": None} == json.loads(json.dumps({**now, "versions": None}))
+
+
+@pytest.mark.parametrize("page", ["model-card.md", "reference/figures.md"])
+def test_pages_made_of_the_evaluation_name_its_data(page: str, dataset: Dataset) -> None:
+    assert f"content hash {dataset.content_hash}" in (ROOT / "docs" / page).read_text()
