@@ -234,8 +234,8 @@ def test_a_time_to_failure_may_be_a_bound():
 
 
 SIDES_AT_FAULT = {
-    "unit": ("duration: 2 months", "duration", "hours, or a number with one of the units s, min"),
-    "no-number": ("duration: long", "duration", "hours, or a number"),
+    "unit": ("duration: 2 months", "duration", "a number of hours, or one with a unit (s, min"),
+    "no-number": ("duration: long", "duration", "a number of hours"),
     "bound": ('duration: ">30 d"', "duration", "only the duration of a test of 'time to failure'"),
     "percent": ("percent: most", "percent", "a percent is 80, ~85, >90, <5 or a range"),
     "rough-range": ("percent: ~52-64", "percent", "a percent is 80"),

@@ -50,7 +50,7 @@ def add(
         bool, typer.Option("--replace", help="Correct a paper; its old version is kept.")
     ] = False,
     accept_outlier: Annotated[
-        bool, typer.Option("--accept-outlier", help="Take values outside of the 99 % interval.")
+        bool, typer.Option("--accept-outlier", help="Take values that are reported as outliers.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,

@@ -25,6 +25,8 @@ def list_models(*, workspace: WorkspaceOption = None, as_json: JsonOption = Fals
         history = [vars(one) for one in place.promotions]
         typer.echo(json.dumps({"models": listed, "champion": champion, "promotions": history}))
         return
+    if not models:
+        typer.echo("No models yet; 'perovshell train' makes the first.")
     for model in models:
         typer.echo(f"{model}{'  champion' if model.model_id == champion else ''}")
         if model.verdict:

@@ -20,6 +20,10 @@ _SECONDS = {
     "s": 1,
     "min": 60,
     "h": 3600,
+    "hr": 3600,
+    "hrs": 3600,
+    "hour": 3600,
+    "hours": 3600,
     "d": 86_400,
     "day": 86_400,
     "days": 86_400,
@@ -127,7 +131,7 @@ def _read_duration(
     """Read a duration into hours; return the rule it breaks, or an empty text."""
     match = _DURATION.fullmatch(cell.text)
     if match is None:
-        return f"hours, or a number with one of the units {', '.join(_SECONDS)}, such as 30 d"
+        return f"a number of hours, or one with a unit ({', '.join(_SECONDS)}), such as 30 d"
     if match["bound"]:
         bounds.append(("duration", Cell(match["bound"], cell.line)))
     hours = match["number"]

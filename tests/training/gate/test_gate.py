@@ -338,7 +338,7 @@ def test_one_paper_alone_cannot_surprise() -> None:
     assert new is not None
     assert not new.can_surprise
     assert new.least_surprise == pytest.approx(1 / (KNOWN + 1))
-    assert "too few papers for a verdict" in verdict.comparisons[0].new_line()
+    assert "not judged: with so few new papers no p is below" in verdict.comparisons[0].new_line()
 
 
 def test_rows_that_one_side_lacks_are_not_compared() -> None:

@@ -167,11 +167,14 @@ class Comparison:
         unit = f" {ERROR_UNITS[self.target]}" if ERROR_UNITS[self.target] else ""
         what = "error" if ERROR_UNITS[self.target] else "minus log likelihood"
         value, low, high = self.better_by
+        covered, width = "coverage", f"width in{unit}"
+        if not unit:
+            covered, width = "lower bound certainly kept", "its log distance"
         return (
             f"{TITLES[self.target]} ({self.papers} papers): {what} {self.champion:.3g} -> "
             f"{self.challenger:.3g}{unit}, better by {value:.2g} [{low:.2g}, {high:.2g}], margin "
-            f"{self.margin:.2g}; coverage {self.coverage[0]:.3f} -> {self.coverage[1]:.3f}; width "
-            f"{self.width[0]:.3g} -> {self.width[1]:.3g}"
+            f"{self.margin:.2g}; {covered} {self.coverage[0]:.3f} -> {self.coverage[1]:.3f}; "
+            f"{width} {self.width[0]:.3g} -> {self.width[1]:.3g}"
         )
 
     def new_line(self) -> str:
@@ -182,7 +185,8 @@ class Comparison:
         what = "error" if ERROR_UNITS[self.target] else "minus log likelihood"
         chance = "" if math.isnan(self.new.surprise) else f"; surprise p = {self.new.surprise:.2g}"
         if chance and not self.new.can_surprise:
-            chance += " (too few papers for a verdict)"
+            least = self.new.least_surprise
+            chance += f" (not judged: with so few new papers no p is below {least:.2g})"
         return (
             f"{TITLES[self.target]} of the new papers ({self.new.papers}) before they were "
             f"learned: {what} {self.new.champion:.3g}{unit} (challenger, each left out: "
