@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from perovshell.models.folder import TARGETS
+from perovshell.models.titles import TARGETS
 from perovshell.training.gate.gate import judge
 from perovshell.training.gate.verdict import Verdict
 from perovshell.training.validation.marks import Marks, Validated

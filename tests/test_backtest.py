@@ -4,9 +4,11 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from perovshell import backtest as module
 from perovshell.backtest import (
@@ -22,6 +24,7 @@ from perovshell.backtest import (
     steps,
     years_of,
 )
+from perovshell.cli.training import commands
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
 from perovshell.data.shells import shell_text
@@ -390,3 +393,16 @@ def test_papers_without_a_year_are_counted(dataset: Dataset) -> None:
     assert found.undated == len(undated)
     assert found.lines()[1].startswith(f"{len(undated)} papers without a year")
     assert found.lines()[-1] == "No year can be tested."
+
+
+def test_the_command_prints_sentences_and_writes_figures(
+    run: tuple[Backtest, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, _ = run
+    monkeypatch.setattr(module, "backtest", lambda *_, **__: found)
+    report = tmp_path / "found" / "backtest.json"
+    done = CliRunner().invoke(commands, ["backtest", "-o", str(report)])
+    assert done.exit_code == 0, done.output
+    assert "\n".join(found.lines()) in done.stdout
+    assert f"Figures: {report}" in done.stdout
+    assert [own["year"] for own in json.loads(report.read_text())["years"]] == [YEAR]

@@ -195,12 +195,6 @@ def test_an_unwritable_folder_is_refused_before_work_begins(home: str, tmp_path:
     assert "file/report: cannot be written" in printed
 
 
-def test_a_backtest_prints_sentences_and_writes_figures(tmp_path: Path) -> None:
-    printed = run("backtest", "-o", "found/backtest.json", cwd=tmp_path)
-    assert "Few combinations: they may contradict a ranking, they cannot prove one." in printed
-    assert json.loads((tmp_path / "found" / "backtest.json").read_text())["years"]
-
-
 GRID = """
 name: {name}
 cores:

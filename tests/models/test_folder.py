@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from perovshell.errors import ModelFolderError
+from perovshell.features.featurizer import Featurizer
 from perovshell.model import Model
 from perovshell.models.folder import FORMAT, MANIFEST, read_folder, read_validation, write_folder
 
@@ -136,3 +137,13 @@ def test_what_the_validation_found_cannot_be_read(copy: Path, content: bytes | N
     (copy / MANIFEST).write_text(json.dumps(data))
     with pytest.raises(ModelFolderError, match="do not fit format"):
         read_validation(copy)
+
+
+def test_a_model_of_other_descriptors_is_refused(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows descriptors by their place: with one more in front it would mix them up."""
+    names = Featurizer.__dict__["names"].func
+    monkeypatch.setattr(Featurizer, "names", property(lambda own: ("new", *names(own)[1:])))
+    with pytest.raises(ModelFolderError, match=r"here without \S.*; with new\); train again"):
+        read_folder(model_folder)

@@ -1,8 +1,9 @@
-"""Commands of the trained models: models list, show, promote, rollback."""
+"""Commands of the trained models: models list, show, compare, promote, rollback."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,6 +34,33 @@ def list_models(*, workspace: WorkspaceOption = None, as_json: JsonOption = Fals
             typer.echo(f"              {model.verdict}")
     for one in place.promotions:
         typer.echo(f"{one.when}  {one.model_id} became champion: {one.why}")
+
+
+@commands.command()
+def compare(
+    one: Annotated[str, typer.Argument(metavar="MODEL", help="Model id, or a model folder.")],
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="The same of another model.")],
+    *,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Compare the validations of two models on the papers that both know, paired by paper.
+
+    Nothing is fitted, and no prediction is made: models of other descriptors can be compared, too.
+    """
+    import numpy as np
+
+    from perovshell.models.folder import read_validation
+    from perovshell.training.gate.gate import judge
+    from perovshell.training.validation.marks import Validated
+
+    place = Workspace.locate(workspace)
+    folders = [
+        folder if folder.is_dir() else place.models / folder for folder in (Path(one), Path(other))
+    ]
+    before, after = (Validated.from_arrays(read_validation(folder)) for folder in folders)
+    none = {name: marks.take(np.zeros(0, dtype=np.intp)) for name, marks in before.marks.items()}
+    for compared in judge(before, after, none).comparisons:
+        typer.echo(compared.line())
 
 
 @commands.command()

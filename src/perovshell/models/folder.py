@@ -18,7 +18,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +34,12 @@ from perovshell.models.domain import Domain
 from perovshell.models.evidence import Literature
 from perovshell.models.predictor import Predictor
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
+from perovshell.models.titles import TARGETS
 
-FORMAT = 4
+FORMAT = 5
 KIND = "perovshell-model"
 MANIFEST = "manifest.json"
 _VALIDATION = "validation.npz"
-TARGETS = ("pl", "plqy", "lifetime", "gain")
 _UNFIT = (AttributeError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile)
 """What reading contents of another kind raises."""
 _NO_SKILL = {
@@ -94,6 +94,7 @@ def write_folder(
         "tables.json": _json(
             {
                 **predictor.featurizer.tables(),
+                "descriptors": list(predictor.featurizer.names),
                 "literature": predictor.literature.samples,
                 "domains": {name: d.to_json() for name, d in predictor.domains.items()},
             }
@@ -208,6 +209,7 @@ def _rebuild(files: Mapping[str, bytes], model_id: str) -> tuple[Predictor, Mode
     tables = json.loads(files["tables.json"])
     table = ElementTable(_arrays(files["elements.npz"])["values"])
     featurizer = Featurizer.from_tables(tables, table)
+    _refuse_others(tables["descriptors"], featurizer.names)
     arrays = {name: _arrays(files[f"{name}.npz"]) for name in TARGETS}
     parts = model["models"]
     predictor = Predictor(
@@ -222,6 +224,19 @@ def _rebuild(files: Mapping[str, bytes], model_id: str) -> tuple[Predictor, Mode
     )
     keys = ("dataset", "settings", "figures", "skill", "forms")
     return predictor, ModelInfo(model_id, **{key: model[key] for key in keys})
+
+
+def _refuse_others(trained: Sequence[str], here: Sequence[str]) -> None:
+    """Refuse a model of other descriptors: it knows them by their place, and would mix them up."""
+    if list(trained) == list(here):
+        return
+    gone, new = sorted({*trained} - {*here}), sorted({*here} - {*trained})
+    parts = [
+        f"{word} {', '.join(names)}" for word, names in (("without", gone), ("with", new)) if names
+    ]
+    what = "; ".join(parts) or "in another order"
+    msg = f"it was trained with other descriptors than this Perovshell's (here {what}); train again"
+    raise ModelFolderError(msg)
 
 
 def _json(data: object) -> bytes:

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judging import KNOWN, NEW, PAPERS, grown, marks, model, names_of, unseen
-from perovshell.models.folder import TARGETS
-from perovshell.models.titles import TITLES
+from perovshell.models.titles import TARGETS, TITLES
 from perovshell.training.gate.gate import judge, surprise
 from perovshell.training.gate.verdict import FEWEST_PAPERS, Changes, Footprint, Verdict
 

@@ -5,7 +5,8 @@ import pytest
 
 from perovshell.data.dataset import Dataset
 from perovshell.model import Model
-from perovshell.models.folder import TARGETS, read_validation
+from perovshell.models.folder import read_validation
+from perovshell.models.titles import TARGETS
 from perovshell.training.train import TrainedModel, problems_of
 from perovshell.training.validation.marks import Marks, Validated, prospective, row_names, validated
 

@@ -27,8 +27,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.models.folder import TARGETS
-from perovshell.models.titles import ERROR_UNITS, TITLES
+from perovshell.models.titles import ERROR_UNITS, TARGETS, TITLES
 from perovshell.training.gate.verdict import (
     FEWEST_PAPERS,
     INTERVAL,

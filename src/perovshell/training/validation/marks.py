@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.models.evidence import Literature
-from perovshell.models.folder import TARGETS
 from perovshell.models.predictor import Predictor
 from perovshell.models.spread import normalised_quantiles
 from perovshell.models.stability import TEST_DESCRIPTORS, WIDENED
+from perovshell.models.titles import TARGETS
 from perovshell.training.fit.domains import domains_of, is_inside, literature_rows
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem, RegressionProblem
 from perovshell.training.validation.calibration import (
