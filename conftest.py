@@ -2,7 +2,7 @@
 
 - `sh` blocks run in bash, one after the other; a block that starts a server runs until its page
   ends. A `text` block is what the `sh` or `python` block before it prints, `...` standing for
-  anything.
+  anything, whatever the width of its columns.
 - `python` blocks share their names, as a notebook's cells do.
 - `yaml` and `toml` blocks that begin with `# NAME` are files of that name; `diff` blocks are
   applied. A YAML block of another kind is a design space or must at least be YAML.
@@ -143,7 +143,9 @@ def run_python(example: Example) -> None:
 
 
 def check_output(example: Example) -> None:
-    printed, expected = page_of(example).printed.strip(), str(example.parsed).strip()
+    # Columns are as wide as what stands in them.
+    both = (page_of(example).printed, str(example.parsed))
+    printed, expected = (re.sub(r"[ \t]+", " ", text).strip() for text in both)
     pattern = re.escape(expected).replace(r"\.\.\.", ".*")
     assert re.fullmatch(pattern, printed, re.DOTALL), f"expected\n{expected}\n\nfound\n{printed}"
 
@@ -156,13 +158,14 @@ def write_or_read(example: Example) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return
+    from perovshell.data.formula import FormulaReader
     from perovshell.serve.space.file import read_space
 
     content = yaml.safe_load(text)
     if "cores" in content:
         path = page_of(example).folder / "block.yaml"
         path.write_text(text)
-        read_space(path)
+        read_space(path, FormulaReader.bundled())
 
 
 def apply_patch(example: Example) -> None:

@@ -149,6 +149,9 @@ def _fitting(folder: Path) -> Iterator[None]:
     """Say of what cannot be read of a folder that it does not fit its format."""
     try:
         yield
+    except ModelFolderError as error:
+        msg = f"model folder {folder}: {error}"
+        raise ModelFolderError(msg) from error
     except _UNFIT as error:
         msg = f"model folder {folder}: its contents do not fit format {FORMAT} ({error!r})"
         raise ModelFolderError(msg) from error
