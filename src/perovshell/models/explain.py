@@ -72,21 +72,24 @@ def explain(
     """
     check_options(stressors, DEFAULT_COVERAGE)
     request = Request.read(row, predictor.featurizer.reader)
+    sides = [request.item, request.item.bare]
+    matrix = predictor.featurizer.matrix(sides, elements_too=predictor.needs_elements)
     return [
-        _regression_reason("pl", predictor, request),
-        _regression_reason("plqy", predictor, request),
-        *(_half_life_reason(predictor, request, stressor) for stressor in stressors),
+        _regression_reason("pl", predictor, request, matrix),
+        _regression_reason("plqy", predictor, request, matrix),
+        *(_half_life_reason(predictor, request, stressor, matrix[:1]) for stressor in stressors),
     ]
 
 
-def _regression_reason(name: str, predictor: Predictor, request: Request) -> Reason:
-    """Say what moved the PL energy (`pl`: eV, in words nm) or the PLQY (`plqy`: percent)."""
+def _regression_reason(name: str, predictor: Predictor, request: Request, matrix: Floats) -> Reason:
+    """Say what moved the PL energy (`pl`: eV, in words nm) or the PLQY (`plqy`: percent).
+
+    The matrix has the descriptors of the combination, then of its bare core.
+    """
     model: RegressionModel = getattr(predictor, name)
     target, unit, said = _OUTPUTS[name]
     if request.item.core is not None and request.item.core.is_metal:
         return _null_reason((target, unit, said), model.null_value, _METAL)
-    sides = [request.item, request.item.bare]
-    matrix = predictor.featurizer.matrix(sides, elements_too=predictor.needs_elements)
     groups = [descriptor.group for descriptor in predictor.featurizer.descriptors]
     start, moved = _regression_moves(model, predictor.contributions[name], matrix[0], groups)
     bare = energy_ev(request.bare_pl_peak_nm) if name == "pl" else request.bare_plqy_percent
@@ -105,7 +108,9 @@ def _regression_reason(name: str, predictor: Predictor, request: Request) -> Rea
     return Reason(target, unit, start, moved, _in_words(head, words))
 
 
-def _half_life_reason(predictor: Predictor, request: Request, stressor: str) -> Reason:
+def _half_life_reason(
+    predictor: Predictor, request: Request, stressor: str, matrix: Floats
+) -> Reason:
     """Say what moved the log lifetime (h) under a stressor, in words as factors."""
     model, item = predictor.lifetime, request.item
     column, said = f"half_life_h_{column_name(stressor)}", f"Half-life under {stressor}"
@@ -114,7 +119,6 @@ def _half_life_reason(predictor: Predictor, request: Request, stressor: str) -> 
         log_life = float(model.predict_null(stressor, [bool(item.layers)])[0])
         why = _METAL if is_metal else f"{stressor} has few papers"
         return _null_reason((column, "log h", said), log_life, why)
-    matrix = predictor.featurizer.matrix([item], elements_too=predictor.needs_elements)
     test = predictor.test_columns(stressor, request.temperature_c)
     row = with_test_columns(matrix, [test])[0]
     descriptors = (*predictor.featurizer.descriptors, *TEST_DESCRIPTORS)
