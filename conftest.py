@@ -7,7 +7,7 @@
 - `yaml` and `toml` blocks that begin with `# NAME` are files of that name; `diff` blocks are
   applied. A YAML block of another kind is a design space or must at least be YAML.
 
-A page finds the workspace of `perovshell train --quick` unless it trains one itself.
+A page finds the workspace of `perovshell train` unless it trains one itself.
 """
 
 from __future__ import annotations
@@ -74,7 +74,12 @@ class Page:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of commands: the copy's package, this Python, and no measuring."""
-        kept = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+        ours = ("COVERAGE", "MAKE", "MFLAGS")  # of those who run the tests
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not any(own in name for own in ours)
+        }
         path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
         return {
             **kept,
@@ -248,7 +253,7 @@ def trained_workspace(pages: Path) -> Path:
     place = pages / "trained"
     with FileLock(pages / "trained.lock"):
         if not place.exists():
-            command = [sys.executable, "-m", "perovshell", "train", "--quick"]
+            command = [sys.executable, "-m", "perovshell", "train"]
             made = [*command, "--workspace", str(place)]
             subprocess.run(made, check=True, capture_output=True, timeout=SECONDS)
     return place

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any
 
@@ -20,7 +20,8 @@ from perovshell.models.request import INPUT_COLUMNS, INPUT_NUMBERS, INPUT_WORDS,
 _OPEN = "_open"
 _READING_ORDER = (*REQUIRED, *INPUT_NUMBERS, *INPUT_WORDS)
 _READABLE = {"core": "CsPbBr3", "shell": "SiO2"}
-_NEIGHBOUR = tuple(field.name for field in fields(Neighbour))
+_NEEDED = tuple(own.name for own in fields(Neighbour) if own.default is MISSING)
+_OPTIONAL = tuple(own.name for own in fields(Neighbour) if own.default is not MISSING)
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,11 @@ def _cell(value: Any, *, is_open: bool) -> Any:
     return value
 
 
+def _neighbour(told: Mapping[str, Any]) -> Neighbour:
+    needed = {part: told[part] for part in _NEEDED}
+    return Neighbour(**needed, **{part: told[part] for part in _OPTIONAL if part in told})
+
+
 def answer_of(answer: dict[str, Any]) -> Answer:
     """Return an answer with details; what a later service tells of a sample besides is left out.
 
@@ -178,8 +184,7 @@ def answer_of(answer: dict[str, Any]) -> Answer:
         KeyError: A member is missing.
     """
     nearest, measured = (
-        [Neighbour(**{part: one[part] for part in _NEIGHBOUR}) for one in answer.pop(name)]
-        for name in ("nearest", "measured")
+        [_neighbour(one) for one in answer.pop(name)] for name in ("nearest", "measured")
     )
     evidence = Evidence(nearest, measured, answer.pop("conditions"))
     del answer["reasons"]

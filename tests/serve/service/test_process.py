@@ -59,16 +59,16 @@ def test_killed_it_starts_again_at_the_same_port(
 def test_told_to_stop_it_answers_what_it_has_begun(server: Server, how: int) -> None:
     _predict(server.url)
     replies = []
-    asking = threading.Thread(target=lambda: replies.append(_predict(server.url, 5000)))
+    asking = threading.Thread(target=lambda: replies.append(_predict(server.url, 10_000)))
     asking.start()
-    time.sleep(0.1)
+    time.sleep(0.3)
     assert server.stop(how) == 0
     asking.join()
     assert replies[0].status_code == 200
-    assert len(replies[0].json()["answers"]) == 5000
+    assert len(replies[0].json()["answers"]) == 10_000
     events = server.events()
     assert [event["event"] for event in events] == ["serving", "request", "request", "stopped"]
-    assert events[-2]["rows"] == 5000
+    assert events[-2]["rows"] == 10_000
 
 
 def test_a_ranking_ends_with_its_client(server: Server) -> None:

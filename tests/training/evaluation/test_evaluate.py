@@ -12,6 +12,8 @@ from perovshell.training.evaluation.evaluate import STEPS, Evaluation, evaluate
 from perovshell.training.evaluation.report import write_evaluation
 from perovshell.training.train import QUICK
 
+UNMEASURED_PROCESSES = True
+
 
 @pytest.fixture(scope="module")
 def steps() -> list[int]:
@@ -20,7 +22,9 @@ def steps() -> list[int]:
 
 @pytest.fixture(scope="module")
 def evaluation(dataset: Dataset, steps: list[int]) -> Evaluation:
-    return evaluate(dataset, QUICK, steps.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("perovshell.training.evaluation.evaluate.SIMULATIONS", 200)
+        return evaluate(dataset, QUICK, steps.append)
 
 
 @pytest.fixture(scope="module")

@@ -198,9 +198,10 @@ _NAMED = 4
 
 def summary(ranking: Ranking, *, measure_next: bool) -> list[str]:
     """Return the first lines, what they rest on and what orders them, for a terminal."""
-    stressors = ranking.space.stressors
     head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
-    head += [_gain_head(ranking, name) for name in stressors]
+    for name in ranking.space.stressors:
+        head += [_gain_head(ranking, name)] if _shows_gain(ranking) else []
+        head += [f"half-life {name} h (90 % >)"] if ranking.space.wishes["half_life"] else []
     said = [f"{ranking.total:,} combinations ranked, best first:"]
     said.append(_columns(head))
     for group in ranking.groups[:SUMMARY_GROUPS]:
@@ -243,6 +244,16 @@ def _left_out(ranking: Ranking) -> list[str]:
     return [f"Left out by constraints: {', '.join(parts)}."] if parts else []
 
 
+def _shows_gain(ranking: Ranking) -> bool:
+    """Whether the gain is shown: where it is wished, or no half-life is."""
+    return bool(ranking.space.wishes["gain"]) or not ranking.space.wishes["half_life"]
+
+
+def _half_life_text(line: Candidate, stressor: str) -> str:
+    column = f"half_life_h_{column_name(stressor)}"
+    return f"{line.values[column]:.3g} ({line.values[f'{column}_lower']:.2g})"
+
+
 def _gain_head(ranking: Ranking, stressor: str) -> str:
     has_skill = ranking.model.info.skill["gain"]["has_skill"]
     return f"gain {stressor} (90 % >){'' if has_skill else ', no skill'}"
@@ -256,10 +267,13 @@ def _columns(cells: Sequence[str]) -> str:
 
 def _group_texts(ranking: Ranking, group: Sequence[Candidate]) -> list[str]:
     """Return a line and what it rests on; lines that score the same stand together."""
-    line, stressors = group[0], ranking.space.stressors
+    line = group[0]
     cells = [str(line.rank), line.core, f"{line.shell}{_context(line)}"]
     cells += [interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")]
-    said = [_columns([*cells, *(gain_text(ranking, line, name) for name in stressors)])]
+    for name in ranking.space.stressors:
+        cells += [gain_text(ranking, line, name)] if _shows_gain(ranking) else []
+        cells += [_half_life_text(line, name)] if ranking.space.wishes["half_life"] else []
+    said = [_columns(cells)]
     others = [f"{own.shell}{_context(own)}" for own in group[1:]]
     if others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
