@@ -136,8 +136,11 @@ def tests_said(tests: Sequence[StabilityTest]) -> str:
 
 
 def _between(interval: Interval) -> str:
+    low, high = map(_digits, (interval.low, interval.high))
     if math.isinf(interval.high):
-        return f"above {interval.low:.3g}"
-    if interval.low == 0.0:
-        return f"below {interval.high:.3g}"
-    return f"{interval.low:.3g} to {interval.high:.3g}"
+        return f"above {low}"
+    return f"below {high}" if interval.low == 0.0 else f"{low} to {high}"
+
+
+def _digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"  # noqa: PLR2004
