@@ -50,7 +50,7 @@ def main() -> None:
         pairs = []
         for _ in range(4):
             # The second training finds its database made, as a retraining does.
-            retrain, _ = watched("retrain", "--again", *own)
+            retrain, _ = watched("retrain", "--force", *own)
             train, _ = watched("train", *own)
             pairs.append((retrain, train))
             watched("data", "remove", "hu2018", "--why", "in and out again", *own)

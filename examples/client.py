@@ -11,7 +11,7 @@ import asyncio
 import sys
 from typing import Any
 
-from perovshell import Wishes
+from perovshell import Thresholds
 from perovshell.client import AsyncClient, Client
 
 ROWS = [
@@ -47,7 +47,7 @@ def one_after_another(url: str, key: str | None) -> None:
 async def at_once(url: str, key: str | None) -> list[Any]:
     """Ask two questions at the same time."""
     async with AsyncClient(url, key=key) as client:
-        green = client.predict(ROWS, wishes=Wishes(pl_window_nm=(510, 540)))
+        green = client.predict(ROWS, thresholds=Thresholds(pl_window_nm=(510, 540)))
         return await asyncio.gather(green, client.vocabulary())
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from perovshell.data.dataset import Dataset
 from perovshell.files import write_file, write_json
 from perovshell.models.card import card_sections
-from perovshell.training.evaluation.evaluate import STEPS, Evaluation, evaluate
-from perovshell.training.evaluation.plots import evaluation_plots
+from perovshell.research.evaluation.evaluate import STEPS, Evaluation, evaluate
+from perovshell.research.evaluation.plots import evaluation_plots
 from perovshell.training.validation.nested import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -233,7 +233,7 @@ def asked(draw: random.Random) -> dict[str, Any]:
         "stressors": [[], ["water"], ["water", "water"], ["light", "heat", "x"], value(draw)],
         "coverage": [0.5, 0.999999, 1e-300, 0, 1, value(draw)],
         "details": [True, False, value(draw)],
-        "wishes": [
+        "thresholds": [
             {"pl_window_nm": [500, draw.choice([540, 400, 500, 1e308, 1e-300])]},
             {"plqy_above": value(draw)},
             {"gain_above": draw.choice([2, 1e308, 1.9])},

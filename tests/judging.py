@@ -1,23 +1,23 @@
-"""Marks made by hand, and verdicts of the gate on them, for tests."""
+"""OutOfFoldScores made by hand, and verdicts of the gate on them, for tests."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from perovshell.models.titles import TARGETS
-from perovshell.training.gate.gate import judge
-from perovshell.training.gate.verdict import Verdict
-from perovshell.training.validation.marks import Marks, Validated
+from perovshell.training.promotion.check import judge
+from perovshell.training.promotion.verdict import Verdict
+from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores, ValidationRecord
 
 KNOWN = 20
 PAPERS = [f"paper{number:02}" for number in range(KNOWN)]
 NEW = [f"new{number:02}" for number in range(12)]
 
 
-def marks(papers: list[str], loss: float = 10.0) -> Marks:
+def marks(papers: list[str], loss: float = 10.0) -> OutOfFoldScores:
     """Make marks of one row a paper; of 20 papers 18 are covered."""
     count = len(papers)
-    return Marks(
+    return OutOfFoldScores(
         rows=np.array([f"{paper} row" for paper in papers], dtype=np.str_),
         papers=np.array(papers, dtype=np.str_),
         groups=np.array(papers, dtype=np.str_),
@@ -29,15 +29,15 @@ def marks(papers: list[str], loss: float = 10.0) -> Marks:
     )
 
 
-def model(papers: list[str], target: str = "", **changed: np.ndarray) -> Validated:
+def model(papers: list[str], target: str = "", **changed: np.ndarray) -> ValidationRecord:
     """Make a validation on papers; the marks of one target may be changed."""
     own = {name: marks(papers) for name in TARGETS}
     if target:
         own[target] = replace(own[target], **changed)
-    return Validated(dict.fromkeys(papers, "1"), own)
+    return ValidationRecord(dict.fromkeys(papers, "1"), own)
 
 
-def unseen(papers: list[str] = (), **changed: np.ndarray) -> dict[str, Marks]:
+def unseen(papers: list[str] = (), **changed: np.ndarray) -> dict[str, OutOfFoldScores]:
     """Make the champion's marks on new papers; those of PL peaks may be changed."""
     own = {name: marks(list(papers)) for name in TARGETS}
     return own | {"pl": replace(own["pl"], **changed)}
@@ -55,7 +55,7 @@ def grown(target: str = "", **changed: np.ndarray) -> Verdict:
         last = whole.marks[target].take(np.array([KNOWN]))
         joined = {
             name: np.concatenate([getattr(known, name), getattr(last, name)])
-            for name in Marks.__annotations__
+            for name in OutOfFoldScores.__annotations__
         }
-        whole = replace(whole, marks={**whole.marks, target: Marks(**joined)})
+        whole = replace(whole, marks={**whole.marks, target: OutOfFoldScores(**joined)})
     return judge(model(PAPERS), whole, unseen())

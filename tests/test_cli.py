@@ -93,8 +93,8 @@ def test_predict_tells_scripts_in_json(home: str, table: Path, tmp_path: Path) -
 
 
 def test_predict_answers_wishes_and_gives_reasons(home: str, table: Path, tmp_path: Path) -> None:
-    wishes = ("--pl-window", "510-540", "--plqy-above", "80", "--gain-above", "5", "--reasons")
-    run("predict", "in.csv", "-o", "out.csv", "--workspace", home, *wishes, cwd=tmp_path)
+    thresholds = ("--pl-window", "510-540", "--plqy-above", "80", "--gain-above", "5", "--reasons")
+    run("predict", "in.csv", "-o", "out.csv", "--workspace", home, *thresholds, cwd=tmp_path)
     with (tmp_path / "out.csv").open(newline="") as file:
         row = next(csv.DictReader(file))
     for name in ("pl_in_window", "plqy_above", "gain_above_water"):
@@ -208,7 +208,7 @@ pl_window_nm: [515, 535]
 CONTRADICTION = """
 cores: [CsPbBr3]
 shells: [Au, KBr]
-wishes: {plqy: 1}
+weights: {plqy: 1}
 constraints: {no_quenching_shell: true, insoluble_in_water: true}
 """
 
@@ -236,7 +236,7 @@ constraints: {no_quenching_shell: true, insoluble_in_water: true}
             ("--engine", "dask", "--scheduler", "nonsense"), "'nonsense': cannot be reached",
         ),
         ("cores: [CsPbBr3]\npl_window_nm: [515, 535]", ("--resume",), "nothing to go on from"),
-        ("cores: [CsPbBr3]\npl_window_nm: [515, 535]", ("--by", "luck"), "--by 'luck': allowed"),
+        ("cores: [CsPbBr3]\npl_window_nm: [515, 535]", ("--order-by", "luck"), "order_by 'luck'"),
     ],
 )  # fmt: skip
 def test_rank_says_what_is_wrong_before_work_begins(

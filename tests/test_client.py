@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perovshell import Wishes
+from perovshell import Thresholds
 from perovshell.client import AsyncClient, Client, RefusedError
 from perovshell.client.plans import Call, Planner, Reply, Retries
 from perovshell.client.rows import Limits, parts_of, written
@@ -121,7 +121,7 @@ def test_options_reach_the_model(kind: Any, url: str, model: Model) -> None:
     options: dict[str, Any] = {
         "stressors": ("polar-solvent", "light"),
         "coverage": np.float64(0.8),
-        "wishes": Wishes((510, math.inf), np.int64(40), 3),
+        "thresholds": Thresholds((510, math.inf), np.int64(40), 3),
     }
     found = ask(kind, url, lambda client: client.predict(CELLS, **options))
     assert same(found, model.predict(CELLS, **options))
@@ -243,7 +243,7 @@ def test_a_missing_column_is_the_error_of_the_model(url: str, model: Model) -> N
     ("space", "options", "said"),
     [
         ("nothing", {}, "no such preset; allowed: blue-emitter"),
-        (SPACE, {"by": "luck"}, "'best', 'value' or 'explore'"),
+        (SPACE, {"order_by": "luck"}, "'lower-bound', 'value' or 'explore'"),
         ({**SPACE, "colour": 1}, {}, "colour"),
         ({**SPACE, "wish": math.nan}, {}, "must be JSON"),
         ({**SPACE, "wish": object()}, {}, "must be JSON"),
@@ -266,7 +266,9 @@ def test_a_design_space_may_hold_numbers_of_numpy(url: str) -> None:
 def another_model(place: Workspace) -> str:
     """Make a model that carries a measured bare PL peak otherwise; return its id."""
     predictor, info = read_folder(place.champion())
-    other = replace(predictor, pl=replace(predictor.pl, carry=predictor.pl.carry / 2))
+    other = replace(
+        predictor, pl=replace(predictor.pl, residual_share=predictor.pl.residual_share / 2)
+    )
     told = {name: value for name, value in vars(info).items() if name != "model_id"}
     folder = place.root / "another"
     model_id = write_folder(folder, other, told, {}, {})

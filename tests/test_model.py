@@ -5,7 +5,7 @@ import pytest
 
 from perovshell.errors import InputError
 from perovshell.model import Model
-from perovshell.models.outputs import DEFAULT_STRESSORS, Wishes, output_columns
+from perovshell.models.outputs import DEFAULT_STRESSORS, Thresholds, output_columns
 
 ROWS = [
     {"core": "CsPbBr3", "shell": "SiO2", "core_size_nm": 8.0, "medium": "film"},
@@ -27,7 +27,7 @@ def test_a_single_row_is_to_stand_in_a_list(model: Model) -> None:
 
 
 def test_a_frame_without_rows_is_answered_with_the_columns(model: Model) -> None:
-    wishes = Wishes(plqy_above=80)
-    answers = model.predict(pd.DataFrame(ROWS).iloc[:0], wishes=wishes)
+    thresholds = Thresholds(plqy_above=80)
+    answers = model.predict(pd.DataFrame(ROWS).iloc[:0], thresholds=thresholds)
     assert len(answers) == 0
-    assert tuple(answers.columns) == output_columns(DEFAULT_STRESSORS, wishes)
+    assert tuple(answers.columns) == output_columns(DEFAULT_STRESSORS, thresholds)

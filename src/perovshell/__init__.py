@@ -14,10 +14,10 @@ from perovshell.errors import PerovshellError
 
 if TYPE_CHECKING:
     from perovshell.model import Model, load
-    from perovshell.models.outputs import Wishes
+    from perovshell.models.outputs import Thresholds
     from perovshell.serve.ranking.ranking import rank
 
-__all__ = ["Model", "PerovshellError", "Wishes", "__version__", "load", "rank"]
+__all__ = ["Model", "PerovshellError", "Thresholds", "__version__", "load", "rank"]
 
 
 def __getattr__(name: str) -> Any:
@@ -26,10 +26,10 @@ def __getattr__(name: str) -> Any:
         from perovshell import model
 
         return getattr(model, name)
-    if name == "Wishes":
+    if name == "Thresholds":
         from perovshell.models import outputs
 
-        return outputs.Wishes
+        return outputs.Thresholds
     if name == "rank":
         from perovshell.serve.ranking import ranking
 

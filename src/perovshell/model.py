@@ -9,13 +9,13 @@ from typing import Any
 
 from perovshell.models.explain import Reason, explain
 from perovshell.models.folder import ModelInfo, read_folder
-from perovshell.models.frames import as_given, records_of
+from perovshell.models.frames import to_input_type, to_records
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
-    NO_WISHES,
+    NO_THRESHOLDS,
     Answer,
-    Wishes,
+    Thresholds,
 )
 from perovshell.models.predictor import Predictor
 from perovshell.workspace.registry import download
@@ -52,7 +52,7 @@ class Model:
         *,
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
-        wishes: Wishes = NO_WISHES,
+        thresholds: Thresholds = NO_THRESHOLDS,
     ) -> list[Answer]:
         """Answer requests with values, nearest samples, measured values and conditions.
 
@@ -61,7 +61,7 @@ class Model:
         Raises:
             InputError: A stressor or the coverage is not allowed.
         """
-        return self.predictor.answer(rows, stressors, coverage, wishes)
+        return self.predictor.answer(rows, stressors, coverage, thresholds)
 
     def explain(
         self, row: Mapping[str, Any], *, stressors: Sequence[str] = DEFAULT_STRESSORS
@@ -81,7 +81,7 @@ class Model:
         *,
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
-        wishes: Wishes = NO_WISHES,
+        thresholds: Thresholds = NO_THRESHOLDS,
     ) -> Any:
         """Predict PL peak, PLQY, the shell's effect and stability.
 
@@ -92,7 +92,7 @@ class Model:
                 `dopant`.
             stressors: Stressors to answer for.
             coverage: Coverage of the intervals.
-            wishes: Thresholds whose probability is asked.
+            thresholds: Thresholds whose probability is asked.
 
         Returns:
             For dictionaries a list of dictionaries, for a DataFrame a DataFrame with the same
@@ -103,9 +103,11 @@ class Model:
             InputError: A required column is missing, a single row stands in no list, or an
                 option is not allowed.
         """
-        records = records_of(rows)
-        answers = self.answer(records, stressors=stressors, coverage=coverage, wishes=wishes)
-        return as_given([answer.values for answer in answers], rows, stressors, wishes)
+        records = to_records(rows)
+        answers = self.answer(
+            records, stressors=stressors, coverage=coverage, thresholds=thresholds
+        )
+        return to_input_type([answer.values for answer in answers], rows, stressors, thresholds)
 
 
 def load(source: Path | str | None = None, *, workspace: Path | None = None) -> Model:

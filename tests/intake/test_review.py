@@ -22,7 +22,7 @@ from perovshell.intake.review import Review, review
 from perovshell.intake.samples import Check
 from perovshell.model import Model
 from perovshell.models.predictor import Predictor
-from perovshell.models.stability import WIDENED
+from perovshell.models.stability import INTERVAL_INFLATION
 
 SAMPLES, STABILITY = "samples.csv", "stability.csv"
 TABLES = ("papers.csv", SAMPLES, STABILITY)
@@ -409,7 +409,7 @@ def test_shift_of_a_peak_known_as_a_bound_is_not_checked(copy: Copy, predictor: 
 
 
 def test_readings_are_widened_as_the_scores_were() -> None:
-    assert intake_stability.WIDENED == WIDENED
+    assert intake_stability.INTERVAL_INFLATION == INTERVAL_INFLATION
 
 
 def test_swapped_sides_are_told_without_a_champion(copy: Copy) -> None:

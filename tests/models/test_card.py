@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from perovshell.models.card import PAIRS, REGRESSIONS, card_lines
-from perovshell.models.stability import WIDENED
+from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.training.train import TrainedModel
 from perovshell.training.validation.effects import pair_counts
 
@@ -55,4 +55,4 @@ def test_what_a_model_does_not_say_is_left_out(trained: TrainedModel) -> None:
     said = card({**trained.info, "settings": settings}, unsaid, {})
     assert "A tie goes" not in said
     assert "of one paper. Its intervals" in said
-    assert f"widened by a factor {WIDENED:g} in scoring" in said
+    assert f"widened by a factor {INTERVAL_INFLATION:g} in scoring" in said

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from perovshell.models.conformal import Scores, censored_scores, group_masses
+from perovshell.models.conformal import ConformityScores, censored_scores, group_masses
 
 
 def test_masses_leave_room_for_one_unseen_paper() -> None:
@@ -21,7 +21,7 @@ def test_rows_share_the_mass_of_their_paper() -> None:
 
 
 def test_scores_rise_and_keep_their_masses() -> None:
-    scores = Scores.of(np.array([3.0, 1.0, 2.0]), list("aab"), np.array([3.0, 1.0, 1.0]))
+    scores = ConformityScores.of(np.array([3.0, 1.0, 2.0]), list("aab"), np.array([3.0, 1.0, 1.0]))
     assert scores.values.tolist() == [1.0, 2.0, 3.0]
     assert scores.masses.tolist() == pytest.approx([1 / 12, 1 / 3, 1 / 4])
     assert scores.groups == 2
@@ -29,27 +29,27 @@ def test_scores_rise_and_keep_their_masses() -> None:
 
 @pytest.mark.parametrize(("papers", "expected"), [(8, math.inf), (9, 9.0), (19, 18.0)])
 def test_quantile_at_90_percent(papers: int, expected: float) -> None:
-    scores = Scores.of(np.arange(1.0, papers + 1), [f"p{k}" for k in range(papers)])
+    scores = ConformityScores.of(np.arange(1.0, papers + 1), [f"p{k}" for k in range(papers)])
     assert scores.quantile(0.9) == expected
 
 
 def test_a_paper_with_many_rows_counts_once() -> None:
     values = np.concatenate([np.full(1000, 50.0), np.arange(1.0, 20)])
     groups = ["big"] * 1000 + [f"p{k}" for k in range(19)]
-    assert Scores.of(values, groups).quantile(0.9) == 19.0
+    assert ConformityScores.of(values, groups).quantile(0.9) == 19.0
 
 
 def test_no_scores_give_no_bound() -> None:
-    assert Scores.of(np.zeros(0), []).quantile(0.9) == math.inf
+    assert ConformityScores.of(np.zeros(0), []).quantile(0.9) == math.inf
 
 
 # Probabilities -------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def nine() -> Scores:
+def nine() -> ConformityScores:
     """Nine papers with the scores 1 to 9: a mass of 0.1 each, and 0.1 for the unseen one."""
-    return Scores.of(np.arange(1.0, 10), list("abcdefghi"))
+    return ConformityScores.of(np.arange(1.0, 10), list("abcdefghi"))
 
 
 @pytest.mark.parametrize(
@@ -65,17 +65,19 @@ def nine() -> Scores:
         pytest.param(-99.0, 0.05, id="nor-below"),
     ],
 )
-def test_probability_of_a_residual(nine: Scores, residual: float, chance: float) -> None:
+def test_probability_of_a_residual(nine: ConformityScores, residual: float, chance: float) -> None:
     assert nine.cdf(np.array([residual])).tolist() == pytest.approx([chance])
 
 
 def test_without_scores_either_side_is_as_likely() -> None:
-    chances = Scores.of(np.zeros(0), []).cdf(np.array([-3.0, 0.0, 4.0]))
+    chances = ConformityScores.of(np.zeros(0), []).cdf(np.array([-3.0, 0.0, 4.0]))
     assert chances.tolist() == [0.5, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("coverage", [0.1, 0.5, 0.8, 0.9])
-def test_an_interval_has_the_probability_of_its_coverage(nine: Scores, coverage: float) -> None:
+def test_an_interval_has_the_probability_of_its_coverage(
+    nine: ConformityScores, coverage: float
+) -> None:
     end = nine.quantile(coverage)
     below, up_to = nine.cdf(np.array([-end, end]))
     assert up_to - below == pytest.approx(coverage)
@@ -85,7 +87,7 @@ def test_an_interval_has_the_probability_of_its_coverage(nine: Scores, coverage:
     ("value", "share"),
     [(0.5, 0.9), (1.0, 0.8), (5.0, 0.4), (5.5, 0.4), (8.9, 0.1), (9.0, 0.0), (99.0, 0.0)],
 )
-def test_share_above_a_value(nine: Scores, value: float, share: float) -> None:
+def test_share_above_a_value(nine: ConformityScores, value: float, share: float) -> None:
     assert nine.share_above(np.array([value])).tolist() == pytest.approx([share])
 
 
@@ -159,12 +161,12 @@ def test_no_other_masses_are_more_likely(seed: int) -> None:
 
 def test_lower_quantile_gives_the_unseen_paper_the_far_end() -> None:
     values = np.arange(1.0, 20)
-    scores = Scores.of(values, [f"p{k}" for k in range(19)])
+    scores = ConformityScores.of(values, [f"p{k}" for k in range(19)])
     assert scores.lower_quantile(0.1) == 2.0
-    assert Scores.of(values[:5], list("abcde")).lower_quantile(0.1) == -math.inf
+    assert ConformityScores.of(values[:5], list("abcde")).lower_quantile(0.1) == -math.inf
 
 
-def test_a_new_paper_is_the_lowest_of_ten_once_in_ten_times(nine: Scores) -> None:
+def test_a_new_paper_is_the_lowest_of_ten_once_in_ten_times(nine: ConformityScores) -> None:
     assert nine.lower_quantile(0.1) == 1.0
     assert nine.lower_quantile(0.099) == -math.inf
 

@@ -8,7 +8,7 @@ from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.models.boosting import BoostConfig, fit_bounded, mean_forest
 from perovshell.models.contributions import ForestContributions
-from perovshell.models.outputs import Wishes
+from perovshell.models.outputs import Thresholds
 
 COLUMNS = np.arange(8)
 
@@ -107,8 +107,8 @@ def test_an_unreadable_request_has_no_reasons(model: Model) -> None:
 def test_chances_come_from_the_distribution_of_the_interval(model: Model) -> None:
     answer = model.predict([ROW])[0]
     window = (answer["pl_peak_nm_lower"], answer["pl_peak_nm_upper"])
-    wishes = Wishes(window, answer["plqy_percent"], 10.0)
-    asked = model.predict([ROW], wishes=wishes)[0]
+    thresholds = Thresholds(window, answer["plqy_percent"], 10.0)
+    asked = model.predict([ROW], thresholds=thresholds)[0]
     assert asked["pl_in_window"] >= 0.9 - 0.05
     assert asked["plqy_above"] == pytest.approx(0.5, abs=0.05)
     assert 0 < asked["gain_above_water"] < 1
@@ -117,7 +117,9 @@ def test_chances_come_from_the_distribution_of_the_interval(model: Model) -> Non
 
 def test_chances_fall_as_wishes_rise(model: Model) -> None:
     values = [
-        model.predict([ROW], wishes=Wishes((600, 600 + width), 100 - width, 1000 / width))[0]
+        model.predict([ROW], thresholds=Thresholds((600, 600 + width), 100 - width, 1000 / width))[
+            0
+        ]
         for width in (5, 50, 90)
     ]
     for name in ("pl_in_window", "plqy_above", "gain_above_light"):
@@ -133,35 +135,35 @@ def test_chances_agree_with_intervals(model: Model, measured: dict, coverage: fl
     row, paper = ROW | measured, 0.05
     answer = model.predict([row], coverage=coverage)[0]
     low, high = answer["pl_peak_nm_lower"], answer["pl_peak_nm_upper"]
-    inside = Wishes((low - 1e-3, high + 1e-3), answer["plqy_percent_lower"] - 1e-3)
-    outside = Wishes((low + 1e-3, high - 1e-3), answer["plqy_percent_lower"] + 1e-3)
-    most = model.predict([row], wishes=inside)[0]
-    least = model.predict([row], wishes=outside)[0]
+    inside = Thresholds((low - 1e-3, high + 1e-3), answer["plqy_percent_lower"] - 1e-3)
+    outside = Thresholds((low + 1e-3, high - 1e-3), answer["plqy_percent_lower"] + 1e-3)
+    most = model.predict([row], thresholds=inside)[0]
+    least = model.predict([row], thresholds=outside)[0]
     assert least["pl_in_window"] - paper <= coverage <= most["pl_in_window"]
     assert least["plqy_above"] - paper <= 0.5 + coverage / 2 <= most["plqy_above"]
 
 
 def test_a_measured_bare_sample_is_certain(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "none", "bare_pl_peak_nm": 512, "bare_plqy_percent": 55}
-    certain = model.predict([row], wishes=Wishes((511, 513), 54))[0]
+    certain = model.predict([row], thresholds=Thresholds((511, 513), 54))[0]
     assert (certain["pl_in_window"], certain["plqy_above"]) == (1, 1)
-    missed = model.predict([row], wishes=Wishes((513, 515), 56))[0]
+    missed = model.predict([row], thresholds=Thresholds((513, 515), 56))[0]
     assert (missed["pl_in_window"], missed["plqy_above"]) == (0, 0)
 
 
 def test_a_bare_sample_gains_nothing(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "none"}
-    assert model.predict([row], wishes=Wishes(gain_above=2))[0]["gain_above_water"] == 0
+    assert model.predict([row], thresholds=Thresholds(gain_above=2))[0]["gain_above_water"] == 0
 
 
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("thresholds", "message"),
     [
         ({"gain_above": 1.5}, "2 or more"),
         ({"plqy_above": 100}, "below 100"),
         ({"pl_window_nm": (600, 500)}, "rising"),
     ],
 )
-def test_impossible_wishes_are_refused(wishes: dict, message: str) -> None:
+def test_impossible_wishes_are_refused(thresholds: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Wishes(**wishes)
+        Thresholds(**thresholds)

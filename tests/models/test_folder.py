@@ -13,7 +13,7 @@ from perovshell.features.featurizer import Featurizer
 from perovshell.model import Model
 from perovshell.models.folder import FORMAT, MANIFEST, read_folder, read_validation, write_folder
 
-INFO = ("dataset", "settings", "figures", "skill", "forms")
+INFO = ("dataset", "settings", "figures", "skill", "variants")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from perovshell.errors import InputError
 from perovshell.model import Model
-from perovshell.models.outputs import Answer, Wishes, output_columns, rounded
+from perovshell.models.outputs import Answer, Thresholds, output_columns, rounded
 from perovshell.models.predictor import ROWS_AT_ONCE
 from perovshell.models.request import Request
 from perovshell.models.requests import Requests
@@ -85,7 +85,7 @@ def test_a_measured_bare_value_never_widens_an_interval(model: Model, coverage: 
         model.predict([{**row, **bare}], coverage=coverage)[0]
         for bare in ({}, {"bare_plqy_percent": 55})
     )
-    assert 0.0 < spread.carry < 1.0
+    assert 0.0 < spread.residual_share < 1.0
     wide, narrow = (a["plqy_percent"] - a["plqy_percent_lower"] for a in (free, known))
     assert narrow <= wide + 1e-3
 
@@ -101,14 +101,14 @@ def test_a_replicated_combination_has_its_own_interval(model: Model) -> None:
     known = one(model, core="CsPbCl3", shell="none")
     width = known["pl_peak_nm_upper"] - known["pl_peak_nm_lower"]
     nearly = one(model, core="CsPb(Cl0.99Br0.01)3", shell="none")
-    assert list(model.predictor.pl.replicated) == ["CsPbCl3 / none"]
+    assert list(model.predictor.pl.mondrian) == ["CsPbCl3 / none"]
     assert width < 0.8 * (nearly["pl_peak_nm_upper"] - nearly["pl_peak_nm_lower"])
 
 
 def test_chances_of_gain_fall_with_the_gain(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2"}
     chances = [
-        model.predict([row], stressors=["water"], wishes=Wishes(gain_above=gain))[0][
+        model.predict([row], stressors=["water"], thresholds=Thresholds(gain_above=gain))[0][
             "gain_above_water"
         ]
         for gain in (2, 10, 100, 1e4, 1e8)
@@ -288,8 +288,8 @@ def told(answer: Answer) -> str:
 def test_a_batch_gives_the_answers_of_single_requests(
     model: Model, stressors: tuple[str, ...]
 ) -> None:
-    wishes = Wishes(pl_window_nm=(510, 530), plqy_above=60, gain_above=10)
-    asked = {"stressors": stressors, "wishes": wishes}
+    thresholds = Thresholds(pl_window_nm=(510, 530), plqy_above=60, gain_above=10)
+    asked = {"stressors": stressors, "thresholds": thresholds}
     together = model.answer(MIXED, **asked)
     for row, answer in zip(MIXED, together, strict=True):
         assert told(answer) == told(model.answer([row], **asked)[0])

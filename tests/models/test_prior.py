@@ -138,6 +138,6 @@ def test_a_fit_at_the_least_noise_comes_to_rest() -> None:
 def test_a_fit_that_does_not_come_to_rest_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = rows(60)
     monkeypatch.setattr("perovshell.models.prior._MAX_STEPS", 2)
-    monkeypatch.setattr("perovshell.models.prior._RESTLESS", 1e-6)
+    monkeypatch.setattr("perovshell.models.prior._CONVERGENCE_TOL", 1e-6)
     with pytest.raises(FitError, match="within 2 steps"):
         fit(matrix, matrix[:, 0] + np.random.default_rng(2).normal(size=60))

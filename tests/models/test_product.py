@@ -16,9 +16,9 @@ from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, STRESSORS, STRUCTU
 from perovshell.errors import ModelFolderError
 from perovshell.features.featurizer import Combination
 from perovshell.model import Model
-from perovshell.models.conformal import Scores
+from perovshell.models.conformal import ConformityScores
 from perovshell.models.forest import Forest
-from perovshell.models.outputs import Wishes
+from perovshell.models.outputs import Thresholds
 from perovshell.models.predictor import Predictor
 from perovshell.models.product import Product
 from perovshell.models.request import Request
@@ -27,7 +27,7 @@ from perovshell.models.stability import TEST_DESCRIPTORS
 MEMBERS = 2_500
 """Members of each random space that are compared; 40 spaces make 100,000."""
 COATED = [word for word in STRUCTURES if word != "bare"]
-WISHES = Wishes((500, 540), 70, 5)
+THRESHOLDS = Thresholds((500, 540), 70, 5)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,10 @@ def predictor(model: Model) -> Predictor:
         own.plqy,
         forest=replace(own.pl.forest, value=own.pl.forest.value * np.float32(80)),
         columns=own.pl.columns,
-        replicated={
-            "CsPbBr3 / SiO2": Scores.of(np.linspace(0.1, 1.5, 40), list(map(str, range(40))))
+        mondrian={
+            "CsPbBr3 / SiO2": ConformityScores.of(
+                np.linspace(0.1, 1.5, 40), list(map(str, range(40)))
+            )
         },
     )
     columns = np.concatenate([own.pl.columns, tests])
@@ -112,7 +114,9 @@ def test_equal_to_rows_for_100000_members_of_random_spaces(
     shells = [reader.read_shell(text) for text in space["shells"]]
     contexts = [Combination(None, (), *words, size) for *words, size in space["contexts"]]
     stressors, coverage = tuple(space["stressors"]), space["coverage"]
-    product = Product(predictor, shells, contexts, stressors, coverage=coverage, wishes=WISHES)
+    product = Product(
+        predictor, shells, contexts, stressors, coverage=coverage, thresholds=THRESHOLDS
+    )
     columns = product.columns(
         product.cores(predictor.featurizer.reader.batch([core.amounts for core in cores]))
     )
@@ -124,7 +128,7 @@ def test_equal_to_rows_for_100000_members_of_random_spaces(
         for s, x, c in zip(*places, strict=True)
     ]
     requests = [Request(item, *[math.nan] * 4) for item in items]
-    expected = predictor.columns(requests, stressors, coverage, WISHES)
+    expected = predictor.columns(requests, stressors, coverage, THRESHOLDS)
     for name, column in expected.items():
         if not name.startswith(("pl_shift", "plqy_change")):
             found = np.broadcast_to(columns[name], shape)[tuple(places)]
@@ -152,7 +156,7 @@ def test_equal_to_the_boosters_own_batch_prediction(model: Model, model_folder: 
         for a in range(1, 10)
         for x in range(1, 20)
     ]
-    product = Product(predictor, shells, contexts, ("water",), coverage=0.9, wishes=WISHES)
+    product = Product(predictor, shells, contexts, ("water",), coverage=0.9, thresholds=THRESHOLDS)
     batch = predictor.featurizer.reader.batch([core.amounts for core in cores])
     found = product.columns(product.cores(batch))["pl_peak_nm"]
     random = np.random.default_rng(0)
@@ -183,7 +187,7 @@ def test_ranges_of_shells_join_to_the_whole(predictor: Predictor) -> None:
     shells = [reader.read_shell(text) for text in ("SiO2", "PMMA", "CdS|Al2O3", "Au")]
     contexts = [Combination(None, (), "core/shell", "unknown", "film")]
     cores = [reader.read_core(text) for text in ("CsPbBr3", "FAPbI3", "CsPbBr2Cl")]
-    product = Product(predictor, shells, contexts, ("light",), coverage=0.9, wishes=WISHES)
+    product = Product(predictor, shells, contexts, ("light",), coverage=0.9, thresholds=THRESHOLDS)
     side = product.cores(predictor.featurizer.reader.batch([core.amounts for core in cores]))
     whole = product.columns(side)
     parts = [product.columns(side, first, first + 1) for first in range(len(shells))]
@@ -198,4 +202,4 @@ def test_a_prior_on_a_contrast_is_refused(predictor: Predictor) -> None:
     prior = replace(predictor.pl.prior, columns=(names.index("lattice mismatch"),))
     bad = replace(predictor, pl=replace(predictor.pl, prior=prior))
     with pytest.raises(ModelFolderError, match="contrast"):
-        Product(bad, [], [], ("water",), coverage=0.9, wishes=WISHES)
+        Product(bad, [], [], ("water",), coverage=0.9, thresholds=THRESHOLDS)

@@ -14,12 +14,12 @@ from perovshell.features.combinations import Combination
 from perovshell.features.featurizer import Featurizer
 from perovshell.models import factored
 from perovshell.models.censored import PooledEffects
-from perovshell.models.conformal import Scores
+from perovshell.models.conformal import ConformityScores
 from perovshell.models.difficulty import TERMS, Difficulty
 from perovshell.models.domain import Domain
 from perovshell.models.evidence import Literature
 from perovshell.models.forest import Forest
-from perovshell.models.outputs import NO_WISHES, Wishes
+from perovshell.models.outputs import NO_THRESHOLDS, Thresholds
 from perovshell.models.predictor import Predictor
 from perovshell.models.prior import LinearPrior
 from perovshell.models.product import Columns, CoreSide, Product
@@ -46,7 +46,7 @@ CONTEXTS = (
 )
 STRESSORS = ("water", "anion-exchange", "light")
 """Of the second there are too few papers."""
-WISHES = Wishes((500, 540), 70, 5)
+THRESHOLDS = Thresholds((500, 540), 70, 5)
 CALIBRATED = "CsPbBr3 / SiO2"
 """A combination that many papers measured."""
 
@@ -103,8 +103,8 @@ def prior(names: Sequence[str], base: str, offset: float, size: float) -> Linear
     )
 
 
-def scores(size: float, papers: int) -> Scores:
-    return Scores.of(size * np.arange(1.0, papers + 1), list(map(str, range(papers))))
+def scores(size: float, papers: int) -> ConformityScores:
+    return ConformityScores.of(size * np.arange(1.0, papers + 1), list(map(str, range(papers))))
 
 
 @functools.cache
@@ -128,10 +128,10 @@ def predictor() -> Predictor:
         columns=np.array(columns, dtype=np.intp),
         scores=scores(0.1, 19),
         signed_scores=scores(0.1, 19),
-        replicated={CALIBRATED: scores(0.03, 25)},
-        step_scores=scores(0.02, 19),
-        carry=0.5,
-        carried_scores=scores(0.05, 19),
+        mondrian={CALIBRATED: scores(0.03, 25)},
+        effect_scores=scores(0.02, 19),
+        residual_share=0.5,
+        anchored_scores=scores(0.05, 19),
         null_value=2.4,
         null_scores=scores(0.2, 19),
     )
@@ -141,7 +141,7 @@ def predictor() -> Predictor:
         difficulty=replace(difficulty, room_effect=0.4),
         forest=forest(3, rows, columns, 20.0),
         null_value=60.0,
-        replicated={"FAPbI3 / SiO2": scores(0.2, 25), "CsPbBr3 / TiO2": scores(0.2, 25)},
+        mondrian={"FAPbI3 / SiO2": scores(0.2, 25), "CsPbBr3 / TiO2": scores(0.2, 25)},
     )
     tests = len(names) + np.array([0, 1, len(TEST_DESCRIPTORS) - 3])
     conditions = {"water": {"temperature_c": 60.0}, "light": {"temperature_c": 25.0}}
@@ -167,14 +167,14 @@ def predictor() -> Predictor:
         effects=PooledEffects(2.2, effects, 1.0),
         forest=forest(5, tested, [*columns, *tests], 0.5),
         columns=np.array([*columns, *tests], dtype=np.intp),
-        scores=Scores.of(np.arange(-9.0, 10), list("abcdefghijklmnopqrs")),
+        scores=ConformityScores.of(np.arange(-9.0, 10), list("abcdefghijklmnopqrs")),
         conditions=conditions,
         papers=papers,
     )
     gain = GainModel(
         effects=PooledEffects(1.5, {**effects, "class:sulfide": 0.15}, 1.0),
-        scores=Scores.of(np.arange(-1.0, 0.9, 0.1), list("abcdefghijklmnopqrs")),
-        floors=Scores.of(np.arange(-1.0, 0.9, 0.1), list("abcdefghijklmnopqrs")),
+        scores=ConformityScores.of(np.arange(-1.0, 0.9, 0.1), list("abcdefghijklmnopqrs")),
+        floors=ConformityScores.of(np.arange(-1.0, 0.9, 0.1), list("abcdefghijklmnopqrs")),
         papers=papers,
         shell_papers={},
         shell_tests={},
@@ -246,11 +246,11 @@ def product(
     model: Predictor | None = None,
     stressors: Sequence[str] = STRESSORS,
     coverage: float = 0.9,
-    wishes: Wishes = WISHES,
+    thresholds: Thresholds = THRESHOLDS,
 ) -> Product:
     own = model or predictor()
     shells = [own.featurizer.reader.read_shell(text) for text in SHELLS]
-    return Product(own, shells, contexts(), stressors, coverage=coverage, wishes=wishes)
+    return Product(own, shells, contexts(), stressors, coverage=coverage, thresholds=thresholds)
 
 
 def side_of(made: Product) -> CoreSide:
@@ -263,21 +263,21 @@ def columns_of(made: Product) -> Columns:
 
 
 def row_by_row(
-    model: Predictor, stressors: Sequence[str], coverage: float, wishes: Wishes
+    model: Predictor, stressors: Sequence[str], coverage: float, thresholds: Thresholds
 ) -> Columns:
     requests = [Request(item, *[math.nan] * 4) for item in items(model.featurizer)]
-    return model.columns(requests, stressors, coverage, wishes)
+    return model.columns(requests, stressors, coverage, thresholds)
 
 
 SHAPE = (len(SHELLS), len(CONTEXTS), len(CORES))
 
 
 def same_as_rows(
-    model: Predictor, stressors: Sequence[str], coverage: float, wishes: Wishes
+    model: Predictor, stressors: Sequence[str], coverage: float, thresholds: Thresholds
 ) -> Columns:
     """Check that a product has the numbers of its rows, and return them."""
-    found = columns_of(product(model, stressors, coverage, wishes))
-    expected = row_by_row(model, stressors, coverage, wishes)
+    found = columns_of(product(model, stressors, coverage, thresholds))
+    expected = row_by_row(model, stressors, coverage, thresholds)
     for name, column in expected.items():
         if not name.startswith(("pl_shift", "plqy_change")):
             own = np.broadcast_to(found[name], SHAPE).ravel()
@@ -289,18 +289,18 @@ def same_as_rows(
 
 
 def test_what_is_made_by_hand_tells_all_combinations_apart() -> None:
-    expected = row_by_row(predictor(), STRESSORS, 0.9, WISHES)
+    expected = row_by_row(predictor(), STRESSORS, 0.9, THRESHOLDS)
     for name in ("pl_peak_nm", "plqy_percent", "half_life_h_water"):
         assert len(np.unique(expected[name].round(9))) > 0.6 * math.prod(SHAPE), name
 
 
 @pytest.mark.parametrize("coverage", [0.2, 0.5, 0.9])
 def test_a_product_has_the_numbers_of_its_rows(coverage: float) -> None:
-    same_as_rows(predictor(), STRESSORS, coverage, WISHES)
+    same_as_rows(predictor(), STRESSORS, coverage, THRESHOLDS)
 
 
 def test_a_product_answers_what_is_asked_alone() -> None:
-    asked = same_as_rows(predictor(), ("light",), 0.9, NO_WISHES)
+    asked = same_as_rows(predictor(), ("light",), 0.9, NO_THRESHOLDS)
     assert not [name for name in asked if name.endswith("_water")]
     assert not {"pl_in_window", "plqy_above", "gain_above_light"} & asked.keys()
 
@@ -316,7 +316,7 @@ def test_models_without_trees_have_the_numbers_of_their_rows() -> None:
     names = ("pl", "plqy", "lifetime")
     bare = {name: replace(getattr(own, name), forest=Forest.none()) for name in names}
     bare = {name: replace(one, columns=np.zeros(0, np.intp)) for name, one in bare.items()}
-    same_as_rows(replace(own, **bare), STRESSORS, 0.9, WISHES)
+    same_as_rows(replace(own, **bare), STRESSORS, 0.9, THRESHOLDS)
 
 
 @pytest.mark.parametrize("part", ["prior", "difficulty"])

@@ -22,8 +22,8 @@ from perovshell.errors import TrackingError, WorkspaceError
 from perovshell.model import Model
 from perovshell.models.folder import read_folder, write_folder
 from perovshell.serve.batch import cell
-from perovshell.training.gate.gate import judge
-from perovshell.training.gate.verdict import Verdict
+from perovshell.training.promotion.check import judge
+from perovshell.training.promotion.verdict import Verdict
 from perovshell.training.tracking import Registered, settings_tag, track
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.championship import align, known_models, promote, roll_back

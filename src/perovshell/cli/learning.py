@@ -129,7 +129,7 @@ def retrain(
         bool, typer.Option("--dry-run", help="Compare and report, but register nothing.")
     ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Also where the data was learned and judged before.")
+        bool, typer.Option("--force", help="Also where the data was learned and judged before.")
     ] = False,
     wait: WaitOption = False,
     jobs: JobsOption = 2,

@@ -50,14 +50,14 @@ def compare(
     import numpy as np
 
     from perovshell.models.folder import read_validation
-    from perovshell.training.gate.gate import judge
-    from perovshell.training.validation.marks import Validated
+    from perovshell.training.promotion.check import judge
+    from perovshell.training.validation.out_of_fold_scores import ValidationRecord
 
     place = Workspace.locate(workspace)
     folders = [
         folder if folder.is_dir() else place.models / folder for folder in (Path(one), Path(other))
     ]
-    before, after = (Validated.from_arrays(read_validation(folder)) for folder in folders)
+    before, after = (ValidationRecord.from_arrays(read_validation(folder)) for folder in folders)
     none = {name: marks.take(np.zeros(0, dtype=np.intp)) for name, marks in before.marks.items()}
     for compared in judge(before, after, none).comparisons:
         typer.echo(compared.line())

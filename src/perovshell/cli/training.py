@@ -78,8 +78,8 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Validate everything the product says, and write a report: a few minutes."""
-    from perovshell.training.evaluation import evaluate as evaluation
-    from perovshell.training.evaluation.report import write_evaluation
+    from perovshell.research.evaluation import evaluate as evaluation
+    from perovshell.research.evaluation.report import write_evaluation
 
     place = Workspace.locate(workspace)
     dataset = dataset_in_use(place, data)
@@ -111,8 +111,8 @@ def backtest(
     as_json: JsonOption = False,
 ) -> None:
     """Rank by models of earlier years and see where later combinations stand: a minute."""
-    from perovshell import backtest as backtests
     from perovshell.files import write_file
+    from perovshell.research import backtest as backtests
 
     place = Workspace.locate(workspace)
     dataset = dataset_in_use(place, data)
@@ -133,8 +133,8 @@ def _replay(
     """Replay the past and write its report; return the paths of its figures and page, and lines."""
     from dataclasses import replace
 
-    from perovshell.training.replay import replay as replays
-    from perovshell.training.replay.report import write_replay
+    from perovshell.research.replay import replay as replays
+    from perovshell.research.replay.report import write_replay
     from perovshell.training.train import QUICK
 
     settings = replace(QUICK if quick else replays.SETTINGS, seed=seed, jobs=jobs)

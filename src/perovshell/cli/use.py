@@ -26,7 +26,7 @@ from perovshell.files import refuse_unwritable
 from perovshell.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from perovshell.serve.ranking.lines import Ranking
+    from perovshell.serve.ranking.results import Ranking
 
 commands = typer.Typer()
 
@@ -41,7 +41,8 @@ def predict(  # noqa: PLR0913
     stressors: Annotated[str, typer.Option(help="Joined by commas.")] = "water,light,heat",
     coverage: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.9,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep columns named like outputs as given_NAME.")
+        bool,
+        typer.Option("--rename-clashes", help="Keep columns named like outputs as given_NAME."),
     ] = False,
     pl_window: Annotated[
         str | None, typer.Option(help="Ask P(PL in a window), such as 510-540 (nm).")
@@ -58,7 +59,7 @@ def predict(  # noqa: PLR0913
     as_json: JsonOption = False,
 ) -> None:
     """Predict PL peak, PLQY, the shell's effect and stability of the rows of a CSV file."""
-    from perovshell.models.outputs import Wishes
+    from perovshell.models.outputs import Thresholds
     from perovshell.serve.batch import predict_file
 
     loaded = load_model(model, workspace)
@@ -70,7 +71,7 @@ def predict(  # noqa: PLR0913
         stressors=names,
         coverage=coverage,
         keep=keep,
-        wishes=Wishes(_window(pl_window), plqy_above, gain_above),
+        thresholds=Thresholds(_window(pl_window), plqy_above, gain_above),
         reasons=reasons,
     )
     info = loaded.info
@@ -116,18 +117,22 @@ def rank(  # noqa: PLR0913
     model: ModelOption = None,
     workspace: WorkspaceOption = None,
     top: Annotated[int, typer.Option(min=1, help="Lines to keep.")] = 200,
-    by: Annotated[
-        str, typer.Option(help="best (lower bound), value, or explore (expected improvement).")
-    ] = "best",
-    raw: Annotated[
-        bool, typer.Option("--raw", help="Order by predictions as they are, noise included.")
-    ] = False,
-    novel: Annotated[
-        bool, typer.Option("--novel", help="Leave out combinations of the literature.")
+    order_by: Annotated[
+        str, typer.Option(help="lower-bound, value, or explore (expected improvement).")
+    ] = "lower-bound",
+    shrink: Annotated[
+        bool,
+        typer.Option(
+            " /--no-shrinkage",
+            help="Rank by unshrunk predictions; targets without skill then add noise.",
+        ),
+    ] = True,
+    exclude_known: Annotated[
+        bool, typer.Option("--exclude-known", help="Leave out combinations of the literature.")
     ] = False,
     batch: Annotated[int, typer.Option(min=0, help="Choose so many unlike one another.")] = 0,
-    measure_next: Annotated[
-        bool, typer.Option("--measure-next", help="Say which experiment would help most.")
+    suggest_experiments: Annotated[
+        bool, typer.Option("--suggest-experiments", help="Say which experiment would help most.")
     ] = False,
     engine: Annotated[str, typer.Option(help="local or dask.")] = "local",
     scheduler: Annotated[
@@ -153,7 +158,7 @@ def rank(  # noqa: PLR0913
     kept = folder / "ranking.part.npz"
     run = ranks.Run(engine, jobs, scheduler, kept, resume, yes)
     checked.refuse_size(yes=yes)
-    Options(by)
+    Options(order_by)
     told = f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process"
     typer.echo(told, err=True)
     refuse_unwritable(folder)
@@ -162,9 +167,9 @@ def rank(  # noqa: PLR0913
             checked,
             model=loaded,
             top=top,
-            by=by,
-            raw=raw,
-            novel=novel,
+            order_by=order_by,
+            shrink=shrink,
+            exclude_known=exclude_known,
             batch=batch,
             run=run,
             advance=advance,
@@ -172,19 +177,21 @@ def rank(  # noqa: PLR0913
     csv_path, html_path = write_report(ranking, folder)
     if ranking.is_complete:
         kept.unlink(missing_ok=True)
-    _say_ranking(ranking, csv_path, html_path, measure_next=measure_next, as_json=as_json)
+    _say_ranking(
+        ranking, csv_path, html_path, suggest_experiments=suggest_experiments, as_json=as_json
+    )
     if not ranking.is_complete:
         typer.echo("Stopped early; go on with --resume.", err=True)
         raise typer.Exit(SOME_FAILED)
 
 
 def _say_ranking(
-    ranking: Ranking, csv_path: Path, html_path: Path, *, measure_next: bool, as_json: bool
+    ranking: Ranking, csv_path: Path, html_path: Path, *, suggest_experiments: bool, as_json: bool
 ) -> None:
     from perovshell.serve.report import tables
 
     if not as_json:
-        for text in tables.summary(ranking, measure_next=measure_next):
+        for text in tables.summary(ranking, suggest_experiments=suggest_experiments):
             typer.echo(text)
         typer.echo(f"All {len(ranking.candidates)} lines: {csv_path}\nReport: {html_path}")
         return
@@ -197,8 +204,8 @@ def _say_ranking(
         "statements": list(ranking.statements),
         "lines": tables.json_lines(ranking),
     }
-    if measure_next:
-        said["measure_next"] = [vars(one) for one in ranking.measure_next]
+    if suggest_experiments:
+        said["suggest_experiments"] = [vars(one) for one in ranking.suggest_experiments]
     typer.echo(json.dumps(said))
 
 

@@ -12,13 +12,13 @@ from perovshell.client.connecting import import_httpx, options_of
 from perovshell.client.plans import Asking, Call, Pause, Plan, Planner, Reply, Retries
 from perovshell.client.rows import answer_of, values_of
 from perovshell.errors import DesignSpaceError, ServiceError
-from perovshell.models.frames import as_given, records_of
+from perovshell.models.frames import to_input_type, to_records
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
-    NO_WISHES,
+    NO_THRESHOLDS,
     Answer,
-    Wishes,
+    Thresholds,
 )
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ class _Plans:
 
     def _predict(self, rows: Any, asking: Asking) -> Plan[Any]:
         answers = yield from self._planner.answers(
-            records_of(rows), asking, values_of, lambda answer: answer.values
+            to_records(rows), asking, values_of, lambda answer: answer.values
         )
-        return as_given(answers, rows, asking.stressors, asking.wishes)
+        return to_input_type(answers, rows, asking.stressors, asking.thresholds)
 
     def _answer(self, rows: Any, asking: Asking) -> Plan[list[Answer]]:
-        return self._planner.answers(records_of(rows), asking, answer_of, lambda answer: answer)
+        return self._planner.answers(to_records(rows), asking, answer_of, lambda answer: answer)
 
     def _rank(self, space: str | Mapping[str, Any] | None, options: dict[str, Any]) -> Plan[Any]:
         content = dict(options)
@@ -111,7 +111,7 @@ class Client(_Plans):
         *,
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
-        wishes: Wishes = NO_WISHES,
+        thresholds: Thresholds = NO_THRESHOLDS,
     ) -> Any:
         """Predict as `perovshell.Model.predict` does: the same types and the same numbers.
 
@@ -123,7 +123,7 @@ class Client(_Plans):
                 optional columns; others are not sent.
             stressors: Stressors to answer for.
             coverage: Coverage of the intervals.
-            wishes: Thresholds whose probability is asked.
+            thresholds: Thresholds whose probability is asked.
 
         Returns:
             For dictionaries a list of dictionaries, for a DataFrame a DataFrame with the same
@@ -137,7 +137,9 @@ class Client(_Plans):
         Examples:
             >>> client.predict([{"core": "CsPbBr3", "shell": "SiO2"}])  # doctest: +SKIP
         """
-        return self._follow(self._predict(rows, Asking(stressors, coverage, wishes, details=False)))
+        return self._follow(
+            self._predict(rows, Asking(stressors, coverage, thresholds, details=False))
+        )
 
     def answer(
         self,
@@ -145,7 +147,7 @@ class Client(_Plans):
         *,
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
-        wishes: Wishes = NO_WISHES,
+        thresholds: Thresholds = NO_THRESHOLDS,
     ) -> list[Answer]:
         """Answer as `perovshell.Model.answer` does, with nearest samples and measured values.
 
@@ -158,16 +160,18 @@ class Client(_Plans):
         Examples:
             >>> client.answer([{"core": "CsPbBr3", "shell": "SiO2"}])[0].nearest  # doctest: +SKIP
         """
-        return self._follow(self._answer(rows, Asking(stressors, coverage, wishes, details=True)))
+        return self._follow(
+            self._answer(rows, Asking(stressors, coverage, thresholds, details=True))
+        )
 
     def rank(
         self,
         space: str | Mapping[str, Any] | None = None,
         *,
         top: int = 50,
-        by: str = "best",
-        raw: bool = False,
-        novel: bool = False,
+        order_by: str = "lower-bound",
+        shrink: bool = True,
+        exclude_known: bool = False,
         batch: int = 0,
     ) -> dict[str, Any]:
         """Rank a design space of at most two million combinations.
@@ -176,9 +180,9 @@ class Client(_Plans):
             space: Name of a preset, or a mapping with the keys of a design space's YAML file; None
                 is the default preset.
             top: Lines to keep.
-            by: `best`, `value` or `explore`; see `perovshell.rank`.
-            raw: Whether to order by predictions as they are, noise included.
-            novel: Whether to leave out combinations of the literature.
+            order_by: `lower-bound`, `value` or `explore`; see `perovshell.rank`.
+            shrink: Whether targets without skill are shrunk and measured values pooled.
+            exclude_known: Whether to leave out combinations of the literature.
             batch: How many combinations to choose that are unlike one another.
 
         Returns:
@@ -191,7 +195,13 @@ class Client(_Plans):
         Examples:
             >>> client.rank("red-emitter", top=10)["lines"][0]["core"]  # doctest: +SKIP
         """
-        options = {"top": top, "by": by, "raw": raw, "novel": novel, "batch": batch}
+        options = {
+            "top": top,
+            "order_by": order_by,
+            "shrink": shrink,
+            "exclude_known": exclude_known,
+            "batch": batch,
+        }
         return dict(self._follow(self._rank(space, options)))
 
     def model(self) -> dict[str, Any]:
@@ -288,10 +298,10 @@ class AsyncClient(_Plans):
         *,
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
-        wishes: Wishes = NO_WISHES,
+        thresholds: Thresholds = NO_THRESHOLDS,
     ) -> Any:
         """Predict; see `Client.predict`."""
-        asking = Asking(stressors, coverage, wishes, details=False)
+        asking = Asking(stressors, coverage, thresholds, details=False)
         return await self._follow(self._predict(rows, asking))
 
     async def answer(
@@ -300,10 +310,10 @@ class AsyncClient(_Plans):
         *,
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
-        wishes: Wishes = NO_WISHES,
+        thresholds: Thresholds = NO_THRESHOLDS,
     ) -> list[Answer]:
         """Answer with details; see `Client.answer`."""
-        asking = Asking(stressors, coverage, wishes, details=True)
+        asking = Asking(stressors, coverage, thresholds, details=True)
         return await self._follow(self._answer(rows, asking))
 
     async def rank(
@@ -311,13 +321,19 @@ class AsyncClient(_Plans):
         space: str | Mapping[str, Any] | None = None,
         *,
         top: int = 50,
-        by: str = "best",
-        raw: bool = False,
-        novel: bool = False,
+        order_by: str = "lower-bound",
+        shrink: bool = True,
+        exclude_known: bool = False,
         batch: int = 0,
     ) -> dict[str, Any]:
         """Rank a design space; see `Client.rank`."""
-        options = {"top": top, "by": by, "raw": raw, "novel": novel, "batch": batch}
+        options = {
+            "top": top,
+            "order_by": order_by,
+            "shrink": shrink,
+            "exclude_known": exclude_known,
+            "batch": batch,
+        }
         return dict(await self._follow(self._rank(space, options)))
 
     async def model(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from perovshell.errors import InputError
-from perovshell.extras import needs
+from perovshell.optional import import_optional
 
 _CONNECT_SECONDS: Final = 10.0
 
@@ -19,7 +19,7 @@ def import_httpx() -> ModuleType:
     Raises:
         MissingExtraError: It is not installed.
     """
-    module: ModuleType = needs("httpx2", "the client", "client")
+    module: ModuleType = import_optional("httpx2", "the client", "client")
     return module
 
 

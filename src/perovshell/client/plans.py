@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from perovshell.client.rows import Limits, parts_of, written
 from perovshell.errors import InputError, ServiceError
-from perovshell.models.outputs import Answer, Wishes, check_options, unanswered
+from perovshell.models.outputs import Answer, Thresholds, check_options, unanswered
 
 _BUSY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _ROUNDS: Final = 5
@@ -130,7 +130,7 @@ class Asking:
     Attributes:
         stressors: Stressors to answer for.
         coverage: Coverage of the intervals.
-        wishes: Thresholds whose probability is asked.
+        thresholds: Thresholds whose probability is asked.
         details: Whether nearest samples, measured values and conditions are told.
 
     Raises:
@@ -139,7 +139,7 @@ class Asking:
 
     stressors: Sequence[str]
     coverage: float
-    wishes: Wishes
+    thresholds: Thresholds
     details: bool
 
     def __post_init__(self) -> None:
@@ -148,18 +148,18 @@ class Asking:
 
     def body(self, rows: Sequence[bytes]) -> bytes:
         """Return the body of a request."""
-        wishes = self.wishes
+        thresholds = self.thresholds
         # JSON has no infinity; what is above the largest number is as far away.
-        window = wishes.pl_window_nm and [
-            min(float(end), sys.float_info.max) for end in wishes.pl_window_nm
+        window = thresholds.pl_window_nm and [
+            min(float(end), sys.float_info.max) for end in thresholds.pl_window_nm
         ]
         options = {
             "stressors": list(self.stressors),
             "coverage": float(self.coverage),
-            "wishes": {
+            "thresholds": {
                 "pl_window_nm": window,
-                "plqy_above": _number(wishes.plqy_above),
-                "gain_above": _number(wishes.gain_above),
+                "plqy_above": _number(thresholds.plqy_above),
+                "gain_above": _number(thresholds.gain_above),
             },
             "details": self.details,
         }
@@ -256,7 +256,7 @@ class Planner:
         limits = yield from self._known_limits()
         sent = [written(row, limits) for row in rows]
         found = {
-            place: made(unanswered(one.fault, asking.stressors, asking.wishes))
+            place: made(unanswered(one.fault, asking.stressors, asking.thresholds))
             for place, one in enumerate(sent)
             if one.fault
         }

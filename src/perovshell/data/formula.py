@@ -19,6 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.composition import Composition, CompositionBatch, SampleName, amount_text
+from perovshell.data.formula_templates import (
+    MAX_AMOUNT,
+    MIN_AMOUNT,
+    NEUTRAL_WITHIN,
+    Amounts,
+    FormulaTemplate,
+    multiply_out,
+    scan,
+)
 from perovshell.data.grammar import (
     MAX_LENGTH,
     SPREADSHEET,
@@ -29,15 +38,6 @@ from perovshell.data.grammar import (
 )
 from perovshell.data.ions import ELEMENTS, NONMETALS, SITES, WRITTEN_OUT, Ion, Ions
 from perovshell.data.shells import ShellMaterial, Shells, is_none
-from perovshell.data.skeletons import (
-    MAX_AMOUNT,
-    MIN_AMOUNT,
-    NEUTRAL_WITHIN,
-    Amounts,
-    Template,
-    multiply_out,
-    scan,
-)
 from perovshell.data.spelling import Spellings
 from perovshell.errors import FormulaError
 
@@ -75,7 +75,7 @@ class FormulaReader:
             r"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<unknown>.)",
             re.DOTALL,
         )
-        self._templates: dict[tuple[str, ...], Template] = {}
+        self._templates: dict[tuple[str, ...], FormulaTemplate] = {}
         self._order = {symbol: rank for rank, symbol in enumerate(ions.by_symbol)}
 
     @classmethod
@@ -179,7 +179,7 @@ class FormulaReader:
             ions=template.ions,
         )
 
-    def _amounts_of(self, text: str, *, need_a_site: bool) -> tuple[Template, list[float]]:
+    def _amounts_of(self, text: str, *, need_a_site: bool) -> tuple[FormulaTemplate, list[float]]:
         """Return the template of a formula and the amount of each of its species."""
         template, numbers = self._template_of(text)
         if need_a_site:
@@ -188,7 +188,7 @@ class FormulaReader:
         self._refuse_amounts(text, template, amounts)
         return template, amounts
 
-    def _refuse_amounts(self, text: str, template: Template, amounts: list[float]) -> None:
+    def _refuse_amounts(self, text: str, template: FormulaTemplate, amounts: list[float]) -> None:
         for symbol, amount in zip(template.species, amounts, strict=True):
             if not MIN_AMOUNT <= amount <= MAX_AMOUNT:
                 msg = (
@@ -212,11 +212,11 @@ class FormulaReader:
     def _nearest_core(self, text: str) -> str:
         return self._spellings.nearest(text, count=1, cutoff=0.0)[0]
 
-    def _template_of(self, text: str) -> tuple[Template, list[float]]:
+    def _template_of(self, text: str) -> tuple[FormulaTemplate, list[float]]:
         template, parts = self._split(text)
         return template, [float(number) for number in parts[1::2]]
 
-    def _split(self, text: str) -> tuple[Template, list[str]]:
+    def _split(self, text: str) -> tuple[FormulaTemplate, list[str]]:
         """Return the template of a formula, and its skeleton and numbers in turn."""
         if not text:
             msg = "core: no core given; write a formula such as CsPbBr3"
@@ -273,7 +273,7 @@ class FormulaReader:
         )
         raise FormulaError(msg)
 
-    def _template(self, text: str, terms: dict[str, list[tuple[int, ...]]]) -> Template:
+    def _template(self, text: str, terms: dict[str, list[tuple[int, ...]]]) -> FormulaTemplate:
         is_metal = all(symbol not in NONMETALS for symbol in terms) and not any(
             symbol in self.ions.organics for symbol in terms
         )
@@ -281,7 +281,7 @@ class FormulaReader:
         ions = tuple(sorted(found, key=self._rank))
         species = tuple(ion.symbol for ion in ions)
         choices = itertools.product(*((0,) if is_metal else ion.charges for ion in ions))
-        return Template(
+        return FormulaTemplate(
             species=species,
             terms=tuple(tuple(terms[symbol]) for symbol in species),
             ions=ions,
@@ -330,7 +330,7 @@ class FormulaReader:
         if len(texts) < _FEW:
             return self._read_few(texts)
         scanned = scan(texts, MAX_LENGTH)
-        templates: list[Template] = []
+        templates: list[FormulaTemplate] = []
         places: dict[bytes, int] = {}
         for skeleton, row in scanned.examples().items():
             try:
@@ -391,7 +391,7 @@ class FormulaReader:
         self,
         texts: Sequence[str],
         rows: npt.NDArray[np.intp],
-        templates: Sequence[Template],
+        templates: Sequence[FormulaTemplate],
         block: Amounts,
         errors: dict[int, FormulaError],
     ) -> CompositionBatch:
@@ -417,7 +417,7 @@ class FormulaReader:
         return CompositionBatch(species, amounts, dict(sorted(errors.items())))
 
 
-def _refuse_sites(text: str, template: Template) -> None:
+def _refuse_sites(text: str, template: FormulaTemplate) -> None:
     if template.site_fault:
         msg = f"core {text!r}: {template.site_fault}"
         raise FormulaError(msg)

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.formula import FormulaReader
+from perovshell.data.formula_templates import NEUTRAL_WITHIN
 from perovshell.data.ions import SITES
-from perovshell.data.skeletons import NEUTRAL_WITHIN
 from perovshell.data.tables import Row
 from perovshell.features.descriptor import (
     GOLDSCHMIDT,

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from perovshell.data.ions import ELEMENTS
 from perovshell.errors import InputError
-from perovshell.extras import needs
 from perovshell.features.descriptor import MAGPIE, VALENCE
+from perovshell.optional import import_optional
 
 Floats = npt.NDArray[np.float64]
 
@@ -76,7 +76,7 @@ class ElementTable:
         Raises:
             MissingExtraError: matminer is not installed.
         """
-        matminer = needs("matminer.utils.data", "building descriptors", "train")
+        matminer = import_optional("matminer.utils.data", "building descriptors", "train")
         table = matminer.MagpieData(impute_nan=False).all_elemental_props
         return cls(np.array([[table[name][e] for name in PROPERTIES] for e in ELEMENTS], float))
 

@@ -14,7 +14,7 @@ from perovshell.data.summary import value_text
 from perovshell.data.targets import energy_ev
 from perovshell.errors import InputError
 from perovshell.intake.halides import Halides, said_of_halides
-from perovshell.models.conformal import Scores
+from perovshell.models.conformal import ConformityScores
 from perovshell.models.evidence import combination_name
 from perovshell.models.predictor import Predictor
 from perovshell.models.request import Request
@@ -99,7 +99,7 @@ class SampleChecks:
         if {sample.pl_bound, bare.pl_bound} & {">", "<"}:
             return
         change = self.optics.unexpected_step_ev(sample, bare)
-        largest = largest_score(self.optics.predictor.pl.step_scores)
+        largest = largest_score(self.optics.predictor.pl.effect_scores)
         if math.isnan(change) or abs(change) <= largest:
             return
         change_nm = sample.pl_peak_nm - bare.pl_peak_nm
@@ -227,7 +227,7 @@ def _limits(predictor: Predictor, name: str, request: Request) -> _Limits:
     """
     model = predictor.pl if name == "pl" else predictor.plqy
     scale = float(predictor.difficulties([request.item])[name][0])
-    scores = model.replicated.get(combination_name(request.item), model.scores)
+    scores = model.mondrian.get(combination_name(request.item), model.scores)
     largest = largest_score(scores)
     sizes = [min(scores.quantile(level), largest) for level in LEVELS]
     names = tuple(
@@ -274,7 +274,7 @@ def request_of(
         return None
 
 
-def largest_score(scores: Scores) -> float:
+def largest_score(scores: ConformityScores) -> float:
     """Return the largest score seen, inf where none is known."""
     known = scores.values[np.isfinite(scores.values)]
     return float(known[-1]) if len(known) else math.inf

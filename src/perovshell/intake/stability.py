@@ -12,9 +12,9 @@ from perovshell.data.summary import given_sides, interval_text, reading_text
 from perovshell.data.targets import TIME_TO_FAILURE, Interval
 from perovshell.data.vocabulary import column_name
 from perovshell.intake.samples import LEVELS, Check, largest_score, request_of
-from perovshell.models.conformal import Scores
+from perovshell.models.conformal import ConformityScores
 from perovshell.models.predictor import Predictor
-from perovshell.models.stability import WIDENED
+from perovshell.models.stability import INTERVAL_INFLATION
 
 
 def checks_of_test(test: StabilityTest, predictor: Predictor | None) -> Iterator[Check]:
@@ -41,7 +41,7 @@ def _gain_checks(test: StabilityTest, predictor: Predictor | None) -> Iterator[C
         reason = "the coated sample keeps less than the bare one: are coated and bare swapped?"
         expected = f"a gain above 1, not {interval_text(gain)}"
         yield _test_check(test, "coated", expected, reason, is_outlier=False)
-    elif gain.widened(WIDENED).high < lowest:
+    elif gain.widened(INTERVAL_INFLATION).high < lowest:
         expected = (
             f"a gain of {_digits(lowest)} or more (90 % of papers), not {interval_text(gain)}"
         )
@@ -76,10 +76,10 @@ def _lifetime_checks(test: StabilityTest, predictor: Predictor) -> Iterator[Chec
 
 
 def _lifetime_check(
-    test: StabilityTest, side: str, given: Interval, expected: float, scores: Scores
+    test: StabilityTest, side: str, given: Interval, expected: float, scores: ConformityScores
 ) -> Iterator[Check]:
     # Held against scores as these were made: with finite ends moved out.
-    held = given.widened(WIDENED)
+    held = given.widened(INTERVAL_INFLATION)
     near, far = (expected * math.exp(_lower_score(scores, level)) for level in LEVELS)
     share = f"{LEVELS[0]:.0%}".replace("%", " %") if near > far else "all"
     farthest = expected * math.exp(largest_score(scores))
@@ -101,7 +101,7 @@ def _lifetime_check(
         yield _test_check(test, side, usual, reason, is_outlier=False)
 
 
-def _lower_score(scores: Scores, level: float) -> float:
+def _lower_score(scores: ConformityScores, level: float) -> float:
     """Return the log factor that papers stay above; the lowest known one where K is too small.
 
     A score of -inf only says that a paper lies below all known ones.

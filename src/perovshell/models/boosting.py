@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.vocabulary import CONDITIONS
-from perovshell.extras import needs
 from perovshell.models.forest import Forest
+from perovshell.optional import import_optional
 
 Floats = npt.NDArray[np.float64]
 
@@ -181,4 +181,4 @@ def _boost(
 
 
 def _xgboost() -> Any:
-    return needs("xgboost", "training", "train")
+    return import_optional("xgboost", "training", "train")

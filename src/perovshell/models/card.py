@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from perovshell.models.outputs import LEAST_GAIN
-from perovshell.models.stability import THIN_STRESSOR_PAPERS, WIDENED
+from perovshell.models.stability import INTERVAL_INFLATION, THIN_STRESSOR_PAPERS
 from perovshell.models.titles import ERROR_UNITS, TITLES
 
 _SUBSETS = {
@@ -42,7 +42,7 @@ def card_sections(info: Mapping[str, Any]) -> list[Section]:
     """Return the card of a model.
 
     Args:
-        info: `model_id`, `dataset`, `settings`, `figures`, `skill` and `forms`, as in
+        info: `model_id`, `dataset`, `settings`, `figures`, `skill` and `variants`, as in
             `models.folder.ModelInfo`.
     """
     return [
@@ -185,7 +185,7 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
         (
             "A lifetime is first-order equivalent, a convention to make tests comparable, and a "
             "half-life is its ln 2; a gain has a model of its own and is not their ratio; "
-            f"finite bounds are widened by a factor {WIDENED:g} in scoring."
+            f"finite bounds are widened by a factor {INTERVAL_INFLATION:g} in scoring."
         ),
         "Stability intervals are 90 % lower bounds without an upper end.",
         f"Stressors of fewer than {THIN_STRESSOR_PAPERS} papers are answered from the null model.",
@@ -203,7 +203,7 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
 
 
 def _forms(info: Mapping[str, Any]) -> Iterator[str]:
-    for target, sentence in info["forms"].items():
+    for target, sentence in info["variants"].items():
         yield f"{_title(info, target)}: {sentence}"
     with_trees = [own["title"] for own in _regressions(info).values() if own.get("trees_win_ties")]
     if REGRESSIONS in info["settings"]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.errors import FitError
-from perovshell.extras import needs
+from perovshell.optional import import_optional
 
 Floats = npt.NDArray[np.float64]
 _TINY = 1e-300
@@ -49,7 +49,7 @@ def _standard(mean: Floats, sigma: float, low: Floats, high: Floats) -> tuple[Fl
 
 
 def _probability(lower: Floats, upper: Floats) -> Floats:
-    ndtr = needs("scipy.special", "training", "train").ndtr
+    ndtr = import_optional("scipy.special", "training", "train").ndtr
     # Differences of upper tails keep their digits where both ends lie far right.
     flip = lower > 0
     first, last = np.where(flip, -upper, lower), np.where(flip, -lower, upper)
@@ -72,7 +72,7 @@ def fit_intervals(
         FitError: The fit does not come to rest.
         MissingExtraError: scipy is not installed.
     """
-    optimize = needs("scipy.optimize", "training", "train")
+    optimize = import_optional("scipy.optimize", "training", "train")
 
     def cost(theta: Floats) -> tuple[float, Floats]:
         beta, log_sigma = theta[:-1], float(theta[-1])

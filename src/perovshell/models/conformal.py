@@ -41,11 +41,11 @@ def group_masses(groups: Sequence[str], share: Floats | None = None) -> Floats:
 
 
 @dataclass(frozen=True)
-class Scores:
+class ConformityScores:
     """Conformity scores with their masses.
 
     Attributes:
-        values: Scores in rising order, shape (n,).
+        values: ConformityScores in rising order, shape (n,).
         masses: Mass of each score, shape (n,); the rest to 1 is the unseen paper's.
         groups: Number of papers K.
     """
@@ -55,7 +55,9 @@ class Scores:
     groups: int
 
     @classmethod
-    def of(cls, values: Floats, groups: Sequence[str], share: Floats | None = None) -> Scores:
+    def of(
+        cls, values: Floats, groups: Sequence[str], share: Floats | None = None
+    ) -> ConformityScores:
         """Sort scores and weigh them by group, as in `group_masses`."""
         order = np.argsort(values, kind="stable")
         return cls(values[order], group_masses(groups, share)[order], len(set(groups)))
@@ -125,7 +127,7 @@ class Scores:
 
 def censored_scores(
     low: Floats, high: Floats, groups: Sequence[str], share: Floats | None = None
-) -> Scores:
+) -> ConformityScores:
     """Estimate the distribution of residuals that are known as intervals only.
 
     The nonparametric maximum-likelihood estimate for interval-censored data (Turnbull,
@@ -141,15 +143,15 @@ def censored_scores(
         FitError: The estimate does not come to rest.
 
     Returns:
-        Scores at the lower ends of the mass intervals; masses as in `Scores`. Rows without an upper
-        end share the last interval, so how far up their mass lies is a guess: quantiles below it
-        are an estimate, shares above a value are not (see `Scores.share_above`).
+        Scores at the lower ends of the mass intervals; masses as in `ConformityScores`. Rows
+        without an upper end share the last interval, so how far up their mass lies is a guess:
+        quantiles below it are an estimate, shares above a value are not (see `ConformityScores.share_above`).
     """
     starts, covers = _mass_intervals(low, high)
     weights = group_masses(groups, share)
     mass = _most_likely(covers, weights / weights.sum())
     kept = mass > 1e-12  # noqa: PLR2004
-    return Scores(starts[kept], mass[kept] * weights.sum(), len(set(groups)))
+    return ConformityScores(starts[kept], mass[kept] * weights.sum(), len(set(groups)))
 
 
 def _most_likely(covers: Floats, weights: Floats) -> Floats:

@@ -95,7 +95,9 @@ def _regression_reason(name: str, predictor: Predictor, request: Request, matrix
     bare = energy_ev(request.bare_pl_peak_nm) if name == "pl" else request.bare_plqy_percent
     if not math.isnan(bare):
         missed = bare - float(model.predict(matrix[1:])[0])
-        moved["measured bare value"] = missed * (model.carry if request.item.layers else 1.0)
+        moved["measured bare value"] = missed * (
+            model.residual_share if request.item.layers else 1.0
+        )
     moved = _largest_first(moved)
     if name == "pl":
         # To first order a step in energy moves the peak by -peak / energy times that step.

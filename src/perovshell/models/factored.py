@@ -49,7 +49,7 @@ class Sides:
         """Sort descriptors by their blocks; columns of a stability test follow the context.
 
         Args:
-            blocks: Block of each descriptor; one of `descriptor.BLOCKS`.
+            blocks: PredictionBatch of each descriptor; one of `descriptor.BLOCKS`.
             extra: Number of columns behind the descriptors.
         """
         side = tuple("context" if block == "size" else block for block in blocks)

@@ -61,7 +61,7 @@ class ModelInfo:
         settings: Seed, folds, chosen settings, versions of the libraries.
         figures: Validation figures by `TARGET.SPLIT.SUBSET.FIGURE`.
         skill: For each target: whether it beats its null, the shrinkage slope and a sentence.
-        forms: Whether each model uses trees, and why, a sentence a target.
+        variants: Whether each model uses trees, and why, a sentence a target.
     """
 
     model_id: str
@@ -69,7 +69,7 @@ class ModelInfo:
     settings: Mapping[str, Any]
     figures: Mapping[str, float | None]
     skill: Mapping[str, Mapping[str, Any]]
-    forms: Mapping[str, str]
+    variants: Mapping[str, str]
 
 
 def write_folder(
@@ -84,7 +84,7 @@ def write_folder(
     Args:
         folder: Folder to write; must not exist.
         predictor: The models.
-        info: `dataset`, `settings`, `figures`, `skill` and `forms` of `ModelInfo`.
+        info: `dataset`, `settings`, `figures`, `skill` and `variants` of `ModelInfo`.
         native: The library's own files by target.
         validation: What the validation found of each row; see `training.marks`.
     """
@@ -225,7 +225,7 @@ def _rebuild(files: Mapping[str, bytes], model_id: str) -> tuple[Predictor, Mode
         literature=Literature(tables["literature"], featurizer.reader),
         notes=tuple(_NO_SKILL[name] for name in sorted(skill) if not skill[name]["has_skill"]),
     )
-    keys = ("dataset", "settings", "figures", "skill", "forms")
+    keys = ("dataset", "settings", "figures", "skill", "variants")
     return predictor, ModelInfo(model_id, **{key: model[key] for key in keys})
 
 

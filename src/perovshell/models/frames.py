@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from perovshell.errors import InputError
-from perovshell.models.outputs import Wishes, output_columns
+from perovshell.models.outputs import Thresholds, output_columns
 
 REQUIRED: Final = ("core", "shell")
 """Columns that every row needs."""
 
 
-def records_of(rows: Any) -> list[Mapping[str, Any]]:
+def to_records(rows: Any) -> list[Mapping[str, Any]]:
     """Return dictionaries, or the rows of a DataFrame, as a list.
 
     Raises:
@@ -31,16 +31,16 @@ def records_of(rows: Any) -> list[Mapping[str, Any]]:
     return found
 
 
-def as_given(
-    values: list[dict[str, Any]], rows: Any, stressors: Sequence[str], wishes: Wishes
+def to_input_type(
+    values: list[dict[str, Any]], rows: Any, stressors: Sequence[str], thresholds: Thresholds
 ) -> Any:
     """Return values as a DataFrame with the index of the rows where these are one."""
     if not _is_frame(rows):
         return values
-    columns = list(output_columns(tuple(stressors), wishes))
+    columns = list(output_columns(tuple(stressors), thresholds))
     return type(rows)(values, index=rows.index, columns=columns)
 
 
 def _is_frame(rows: Any) -> bool:
-    # Told by what it has: pandas is not loaded to predict.
+    # RequestMetrics by what it has: pandas is not loaded to predict.
     return hasattr(rows, "to_dict") and hasattr(rows, "columns")

@@ -35,7 +35,7 @@ _SMALLEST, _LARGEST = 1e-16, 1e27
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Thresholds:
     """What is asked of a combination, as thresholds; None is not asked.
 
     Attributes:
@@ -52,7 +52,7 @@ class Wishes:
     gain_above: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse impossible wishes."""
+        """Refuse impossible thresholds."""
         if self.pl_window_nm is not None and not 0 < self.pl_window_nm[0] < self.pl_window_nm[1]:
             msg = f"PL window {self.pl_window_nm}: two rising wavelengths in nm"
             raise InputError(msg)
@@ -72,16 +72,18 @@ class Wishes:
         return tuple(names)
 
 
-NO_WISHES = Wishes()
+NO_THRESHOLDS = Thresholds()
 
 
-def output_columns(stressors: Sequence[str], wishes: Wishes = NO_WISHES) -> tuple[str, ...]:
+def output_columns(
+    stressors: Sequence[str], thresholds: Thresholds = NO_THRESHOLDS
+) -> tuple[str, ...]:
     """Return the columns that a prediction adds, in order."""
-    return _output_columns(tuple(stressors), wishes)
+    return _output_columns(tuple(stressors), thresholds)
 
 
 @lru_cache(maxsize=64)
-def _output_columns(stressors: tuple[str, ...], wishes: Wishes) -> tuple[str, ...]:
+def _output_columns(stressors: tuple[str, ...], thresholds: Thresholds) -> tuple[str, ...]:
     values = ["pl_peak_nm", "plqy_percent", "pl_shift_nm", "plqy_change"]
     for stressor in stressors:
         values += [
@@ -89,7 +91,7 @@ def _output_columns(stressors: tuple[str, ...], wishes: Wishes) -> tuple[str, ..
             f"half_life_h_{column_name(stressor)}",
         ]
     numbers = [f"{name}{end}" for name in values for end in ("", "_lower", "_upper")]
-    numbers += wishes.columns(stressors)
+    numbers += thresholds.columns(stressors)
     return (*numbers, "in_domain", "domain_reason", "nearest_papers", "error")
 
 
@@ -173,9 +175,9 @@ def check_options(stressors: Sequence[str], coverage: float) -> None:
         raise InputError(msg)
 
 
-def unanswered(error: str, stressors: Sequence[str], wishes: Wishes) -> Answer:
+def unanswered(error: str, stressors: Sequence[str], thresholds: Thresholds) -> Answer:
     """Return the answer to a request that cannot be answered, and why."""
-    values: dict[str, Any] = dict.fromkeys(output_columns(stressors, wishes), math.nan)
+    values: dict[str, Any] = dict.fromkeys(output_columns(stressors, thresholds), math.nan)
     texts = {"in_domain": False, "domain_reason": "", "nearest_papers": "", "error": error}
     return Answer(values | texts, partial(Evidence, [], [], {}))
 

@@ -16,17 +16,18 @@ from perovshell.data.targets import energy_ev
 from perovshell.data.vocabulary import STRESSORS, column_name
 from perovshell.features.combinations import Combination
 from perovshell.features.featurizer import Featurizer
-from perovshell.models.block import Block
 from perovshell.models.contributions import ForestContributions
 from perovshell.models.domain import Domain
+from perovshell.models.domain_flags import DomainFlags
+from perovshell.models.domain_index import DomainIndex, NeighbourHits
 from perovshell.models.evidence import NAME_JOINT, Literature
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
-    NO_WISHES,
+    NO_THRESHOLDS,
     Answer,
     Evidence,
-    Wishes,
+    Thresholds,
     check_options,
     interval,
     nm_interval,
@@ -35,6 +36,7 @@ from perovshell.models.outputs import (
     rounded,
     unanswered,
 )
+from perovshell.models.prediction_batch import PredictionBatch
 from perovshell.models.request import Request
 from perovshell.models.requests import Requests
 from perovshell.models.stability import (
@@ -42,9 +44,7 @@ from perovshell.models.stability import (
     test_columns,
     with_test_columns,
 )
-from perovshell.models.surroundings import Found, Surroundings
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
-from perovshell.models.verdicts import Verdicts
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -83,7 +83,7 @@ class Predictor:
         rows: Sequence[Mapping[str, Any]],
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
-        wishes: Wishes = NO_WISHES,
+        thresholds: Thresholds = NO_THRESHOLDS,
     ) -> list[Answer]:
         """Answer requests row by row; a row that cannot be answered says why in `error`.
 
@@ -91,7 +91,7 @@ class Predictor:
             rows: Requests with the columns of `request.INPUT_COLUMNS`.
             stressors: Stressors to answer for, of `vocabulary.STRESSORS`.
             coverage: Coverage of the intervals, above 0 and below 1.
-            wishes: Thresholds whose probability is asked.
+            thresholds: Thresholds whose probability is asked.
 
         Raises:
             InputError: A stressor or the coverage is not allowed.
@@ -101,21 +101,21 @@ class Predictor:
         for start in range(0, len(rows), ROWS_AT_ONCE):
             given = rows[start : start + ROWS_AT_ONCE]
             requests, errors = Requests.read(given, self.featurizer.reader)
-            found = iter(self._answers(requests, stressors, coverage, wishes))
+            found = iter(self._answers(requests, stressors, coverage, thresholds))
             answers += [
-                unanswered(errors[place], stressors, wishes) if place in errors else next(found)
+                unanswered(errors[place], stressors, thresholds) if place in errors else next(found)
                 for place in range(len(given))
             ]
         return answers
 
     def _answers(
-        self, requests: Requests, stressors: Sequence[str], coverage: float, wishes: Wishes
+        self, requests: Requests, stressors: Sequence[str], coverage: float, thresholds: Thresholds
     ) -> list[Answer]:
         """Answer requests that could be read."""
         if not len(requests):
             return []
-        outputs = output_columns(stressors, wishes)
-        columns = self._columns(requests, stressors, coverage, wishes)
+        outputs = output_columns(stressors, thresholds)
+        columns = self._columns(requests, stressors, coverage, thresholds)
         asked = [columns[name] for name in outputs if name in columns]
         numbers = rounded(np.concatenate(asked)).reshape(len(asked), -1)
         found = self.surroundings.find(requests)
@@ -144,22 +144,22 @@ class Predictor:
         requests: Sequence[Request],
         stressors: Sequence[str],
         coverage: float = DEFAULT_COVERAGE,
-        wishes: Wishes = NO_WISHES,
+        thresholds: Thresholds = NO_THRESHOLDS,
     ) -> dict[str, Floats]:
         """Return the numeric output columns of many requests, each of shape (n,)."""
         given = Requests.of(requests, self.featurizer.reader)
-        columns = self._columns(given, stressors, coverage, wishes)
-        asked = wishes.columns(stressors)
+        columns = self._columns(given, stressors, coverage, thresholds)
+        asked = thresholds.columns(stressors)
         numbers = {name: column for name, column in columns.items() if name not in asked}
         return numbers | {name: columns[name] for name in asked}
 
     def _columns(
-        self, requests: Requests, stressors: Sequence[str], coverage: float, wishes: Wishes
+        self, requests: Requests, stressors: Sequence[str], coverage: float, thresholds: Thresholds
     ) -> dict[str, Floats]:
         items, numbers = requests.items, requests.numbers
         matrix = self.featurizer.both(items, elements_too=self.needs_elements)
         is_metal = matrix[: len(items), self._metal_column] == 1.0
-        found = Block(requests, matrix, is_metal, self._replicated, coverage, wishes)
+        found = PredictionBatch(requests, matrix, is_metal, self._mondrian, coverage, thresholds)
         columns = self._pl_columns(found, numbers["bare_pl_peak_nm"])
         columns |= self._plqy_columns(found, numbers["bare_plqy_percent"])
         columns |= self._stability_columns(found, stressors, numbers["temperature_c"])
@@ -170,9 +170,9 @@ class Predictor:
         return self.featurizer.names.index("metal core")
 
     @cached_property
-    def _replicated(self) -> dict[str, CompositionBatch]:
-        """Cores of the models' replicated combinations."""
-        names = {*self.pl.replicated, *self.plqy.replicated}
+    def _mondrian(self) -> dict[str, CompositionBatch]:
+        """Cores of the models' mondrian combinations."""
+        names = {*self.pl.mondrian, *self.plqy.mondrian}
         read = self.featurizer.reader.read_many
         return {name: read([name.split(NAME_JOINT)[0]]) for name in names}
 
@@ -184,7 +184,7 @@ class Predictor:
             for name, model in (("pl", self.pl), ("plqy", self.plqy))
         }
 
-    def _pl_columns(self, found: Block, bare_nm: Floats) -> dict[str, Floats]:
+    def _pl_columns(self, found: PredictionBatch, bare_nm: Floats) -> dict[str, Floats]:
         model, anchored = self.pl, ~np.isnan(bare_nm) & ~found.is_metal
         predicted = model.predict(found.both)
         spread = found.spread(model, predicted, anchored)
@@ -198,12 +198,12 @@ class Predictor:
         shift = nm_interval("pl_shift_nm", energy, step_within)
         columns = nm_interval("pl_peak_nm", energy, within)
         columns |= {name: column - start_nm for name, column in shift.items()}
-        if found.wishes.pl_window_nm is not None:
-            first, last = map(energy_ev, found.wishes.pl_window_nm)
+        if found.thresholds.pl_window_nm is not None:
+            first, last = map(energy_ev, found.thresholds.pl_window_nm)
             columns["pl_in_window"] = spread.cdf(first - energy) - spread.cdf(last - energy)
         return columns
 
-    def _plqy_columns(self, found: Block, bare_percent: Floats) -> dict[str, Floats]:
+    def _plqy_columns(self, found: PredictionBatch, bare_percent: Floats) -> dict[str, Floats]:
         model, anchored = self.plqy, ~np.isnan(bare_percent) & ~found.is_metal
         predicted = model.predict(found.both)
         spread = found.spread(model, predicted, anchored)
@@ -223,12 +223,12 @@ class Predictor:
             "plqy_change_lower": np.maximum(change["plqy_change_lower"], -start),
             "plqy_change_upper": np.minimum(change["plqy_change_upper"], 100.0 - start),
         }
-        if found.wishes.plqy_above is not None:
-            columns["plqy_above"] = 1.0 - spread.cdf(found.wishes.plqy_above - value)
+        if found.thresholds.plqy_above is not None:
+            columns["plqy_above"] = 1.0 - spread.cdf(found.thresholds.plqy_above - value)
         return columns
 
     def _stability_columns(
-        self, found: Block, stressors: Sequence[str], temperature: Floats
+        self, found: PredictionBatch, stressors: Sequence[str], temperature: Floats
     ) -> dict[str, Floats]:
         level = 1.0 - found.coverage
         # A bound of little coverage is no higher than the value.
@@ -250,12 +250,16 @@ class Predictor:
             columns[f"stability_gain_{name}"] = gain[row]
             columns[f"stability_gain_{name}_lower"] = gain_low[row]
             columns[f"stability_gain_{name}_upper"] = gain_high
-            if found.wishes.gain_above is not None:
-                above = self.gain.floors.share_above(math.log(found.wishes.gain_above) - gains[row])
+            if found.thresholds.gain_above is not None:
+                above = self.gain.floors.share_above(
+                    math.log(found.thresholds.gain_above) - gains[row]
+                )
                 columns[f"gain_above_{name}"] = np.where(found.has_shell, above, 0.0)
         return columns
 
-    def _log_lifetimes(self, found: Block, stressors: Sequence[str], temperature: Floats) -> Floats:
+    def _log_lifetimes(
+        self, found: PredictionBatch, stressors: Sequence[str], temperature: Floats
+    ) -> Floats:
         """Return log lifetimes in log h, shape (n_stressors, n)."""
         if not stressors:
             return np.zeros((0, found.size))
@@ -270,7 +274,7 @@ class Predictor:
         return np.where(thin[:, None] | found.is_metal, null, full)
 
     def _lifetime_trees(
-        self, found: Block, stressors: Sequence[str], temperature: Floats
+        self, found: PredictionBatch, stressors: Sequence[str], temperature: Floats
     ) -> Floats:
         """Return what the trees add to log lifetimes, shape (n_stressors, n)."""
         if not self.lifetime.has_trees:
@@ -294,7 +298,7 @@ class Predictor:
         conditions = self.lifetime.conditions
         return {name: test_columns(name, conditions.get(name, {})) for name in STRESSORS}
 
-    def _log_gains(self, found: Block, stressors: Sequence[str]) -> Floats:
+    def _log_gains(self, found: PredictionBatch, stressors: Sequence[str]) -> Floats:
         """Return log gains, shape (n_stressors, n)."""
         model = self.gain
         of_shells = [model.of_shell(layers) for layers in found.items.shells]
@@ -321,16 +325,16 @@ class Predictor:
     # Evidence --------------------------------------------------------------------------------
 
     @cached_property
-    def surroundings(self) -> Surroundings:
+    def surroundings(self) -> DomainIndex:
         """The literature and the domains, for many requests at once."""
-        return Surroundings(self.literature, self.domains)
+        return DomainIndex(self.literature, self.domains)
 
     @cached_property
-    def verdicts(self) -> Verdicts:
+    def verdicts(self) -> DomainFlags:
         """What is said of answers beside their numbers."""
-        return Verdicts(self.literature, self.lifetime, self.gain, self.notes)
+        return DomainFlags(self.literature, self.lifetime, self.gain, self.notes)
 
-    def _evidence(self, found: Found, place: int, stressors: Sequence[str]) -> Evidence:
+    def _evidence(self, found: NeighbourHits, place: int, stressors: Sequence[str]) -> Evidence:
         """Return what stands beside an answer."""
         conditions = self.lifetime.conditions
         return Evidence(

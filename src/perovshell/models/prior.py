@@ -111,7 +111,7 @@ _FREEDOM: Final = 4.0
 """Degrees of freedom of the Student-t noise."""
 _MAX_STEPS: Final = 1000
 _TOLERANCE: Final = 1e-9
-_RESTLESS: Final = 0.1
+_CONVERGENCE_TOL: Final = 0.1
 """Share of the noise by which an effect may still move when the steps are used up."""
 _NOISE_FLOOR: Final = 0.1
 """The noise never falls below this share of its first guess."""
@@ -300,7 +300,7 @@ def _student_t_fit(
         if moved < _TOLERANCE and abs(noise - before) < _TOLERANCE:
             break
     # A row that the fit only just holds to its bound may count and not count by turns.
-    if moved > _RESTLESS * noise:
+    if moved > _CONVERGENCE_TOL * noise:
         msg = f"prior: the fit does not come to rest within {_MAX_STEPS} steps"
         raise FitError(msg)
     return effects, np.asarray(np.linalg.inv(hessian), dtype=float), noise

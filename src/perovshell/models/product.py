@@ -25,7 +25,7 @@ from perovshell.features.featurizer import context_block, size_block
 from perovshell.models.domain import ROUNDING
 from perovshell.models.evidence import NAME_JOINT, combination_name
 from perovshell.models.factored import FactoredForest, Sides
-from perovshell.models.outputs import Wishes, interval, nm_interval, percent
+from perovshell.models.outputs import Thresholds, interval, nm_interval, percent
 from perovshell.models.predictor import Predictor
 from perovshell.models.product_domain import CoreReach, ProductDomain
 from perovshell.models.product_linear import LinearSide, ProductRegression
@@ -49,7 +49,7 @@ class CoreSide:
         reach: What the domain knows of them.
         trees: By target, which core conditions of its trees hold, as 0 and 1.
         linear: By target, what its prior and difficulty need.
-        replicated: By target and replicated combination, the place of its core.
+        mondrian: By target and mondrian combination, the place of its core.
     """
 
     rows: Floats
@@ -57,7 +57,7 @@ class CoreSide:
     reach: CoreReach
     trees: Mapping[str, Floats]
     linear: Mapping[str, LinearSide]
-    replicated: Mapping[str, Mapping[str, int]]
+    mondrian: Mapping[str, Mapping[str, int]]
 
     @property
     def size(self) -> int:
@@ -75,7 +75,7 @@ class Product:
             context (core and layers are not looked at).
         stressors: Stressors to answer for.
         coverage: Coverage of the intervals.
-        wishes: Thresholds whose probability is asked.
+        thresholds: Thresholds whose probability is asked.
     """
 
     def __init__(
@@ -86,14 +86,14 @@ class Product:
         stressors: Sequence[str],
         *,
         coverage: float,
-        wishes: Wishes,
+        thresholds: Thresholds,
     ) -> None:
         self.predictor = predictor
         self.shells = list(shells)
         self.contexts = [replace(context, core=None, layers=()) for context in contexts]
         self.stressors = tuple(stressors)
         self.coverage = coverage
-        self.wishes = wishes
+        self.thresholds = thresholds
         featurizer = predictor.featurizer
         blocks = [descriptor.block for descriptor in featurizer.descriptors]
         sides = Sides.of(blocks, extra=len(TEST_DESCRIPTORS))
@@ -140,10 +140,10 @@ class Product:
                 for name, forest in self._forests.items()
             },
             linear={name: target.linear("core", rows) for name, target in self._targets.items()},
-            replicated={
+            mondrian={
                 name: {
                     key: int(np.flatnonzero(same)[0])
-                    for key, wanted in self._replicated_cores[name].items()
+                    for key, wanted in self._mondrian_cores[name].items()
                     if (same := np.abs(fractions - wanted).max(axis=1) < ROUNDING).any()
                 }
                 for name in self._targets
@@ -151,21 +151,21 @@ class Product:
         )
 
     @cached_property
-    def _replicated_cores(self) -> dict[str, dict[str, Floats]]:
-        """Site fractions of the cores of replicated combinations with a shell of this product."""
+    def _mondrian_cores(self) -> dict[str, dict[str, Floats]]:
+        """Site fractions of the cores of mondrian combinations with a shell of this product."""
         literature, reader = self.predictor.literature, self.predictor.featurizer.reader
         found: dict[str, dict[str, Floats]] = {name: {} for name in self._targets}
         for name, target in self._targets.items():
-            for key in target.model.replicated:
-                if key in self._shell_of_replicated:
+            for key in target.model.mondrian:
+                if key in self._shell_of_mondrian:
                     core = reader.read_core(key.split(NAME_JOINT)[0])
                     found[name][key] = literature.fractions(core)
         return found
 
     @cached_property
-    def _shell_of_replicated(self) -> dict[str, int]:
-        """Place of the shell of each replicated combination that has one of this product's."""
-        keys = [key for target in self._targets.values() for key in target.model.replicated]
+    def _shell_of_mondrian(self) -> dict[str, int]:
+        """Place of the shell of each mondrian combination that has one of this product's."""
+        keys = [key for target in self._targets.values() for key in target.model.mondrian]
         reader = self.predictor.featurizer.reader
         found = {}
         for key in keys:
@@ -199,7 +199,7 @@ class Product:
 
     def _pl(self, cores: CoreSide, own: slice) -> Columns:
         energy, scale, places = self._predicted("pl", cores, own)
-        model, window = self._targets["pl"].model, self.wishes.pl_window_nm
+        model, window = self._targets["pl"].model, self.thresholds.pl_window_nm
         within = normalised_quantiles(model, self.coverage, places, energy.shape) * scale
         columns: Columns = {**nm_interval("pl_peak_nm", energy, within), "pl_scale": scale}
         if window is not None:
@@ -210,7 +210,7 @@ class Product:
 
     def _plqy(self, cores: CoreSide, own: slice) -> Columns:
         predicted, scale, places = self._predicted("plqy", cores, own)
-        model, bar = self._targets["plqy"].model, self.wishes.plqy_above
+        model, bar = self._targets["plqy"].model, self.thresholds.plqy_above
         value = percent(predicted)
         within = normalised_quantiles(model, self.coverage, places, value.shape) * scale
         columns: Columns = {
@@ -225,7 +225,7 @@ class Product:
     def _predicted(
         self, name: str, cores: CoreSide, own: slice
     ) -> tuple[Floats, Floats, dict[str, tuple[int, slice, int]]]:
-        """Return predictions, their difficulty, and where replicated combinations stand."""
+        """Return predictions, their difficulty, and where mondrian combinations stand."""
         target, core = self._targets[name], cores.linear[name]
         shell_all, context = self._linear[name]
         shell = shell_all.of(own)
@@ -233,8 +233,8 @@ class Product:
         predicted += self._trees(name, cores, own, self._context_rows)
         scale = target.scale(core, shell, context, predicted)
         places = {}
-        for key, place in cores.replicated[name].items():
-            row = self._shell_of_replicated[key] - own.start
+        for key, place in cores.mondrian[name].items():
+            row = self._shell_of_mondrian[key] - own.start
             if 0 <= row < own.stop - own.start:
                 places[key] = (row, slice(None), place)
         return predicted, scale, places
@@ -282,8 +282,8 @@ class Product:
             columns[f"stability_gain_{name}"] = np.exp(gain)
             columns[f"stability_gain_{name}_lower"] = np.exp(gain + gain_low)
             columns[f"stability_gain_{name}_upper"] = np.array(np.inf)
-            if self.wishes.gain_above is not None:
-                above = math.log(self.wishes.gain_above) - gain
+            if self.thresholds.gain_above is not None:
+                above = math.log(self.thresholds.gain_above) - gain
                 columns[f"gain_above_{name}"] = predictor.gain.floors.share_above(above)
         return columns
 

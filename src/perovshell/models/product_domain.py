@@ -12,8 +12,8 @@ import numpy.typing as npt
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.features.combinations import Combination
 from perovshell.models.domain import MIXING_REACH, ROUNDING, Domain
+from perovshell.models.domain_index import DomainIndex
 from perovshell.models.evidence import Literature
-from perovshell.models.surroundings import Surroundings
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -38,7 +38,7 @@ class CoreReach:
 class ProductDomain:
     """The domains of all targets, for products.
 
-    The verdict is that of `Surroundings`, whatever the reason; the distance is that of the
+    The verdict is that of `DomainIndex`, whatever the reason; the distance is that of the
     nearest sample over the distance within which 95 % of the papers have one, for the target for
     which it is largest: above 1 is outside.
 
@@ -49,7 +49,7 @@ class ProductDomain:
     """
 
     def __init__(
-        self, literature: Literature, domains: Mapping[str, Domain], surroundings: Surroundings
+        self, literature: Literature, domains: Mapping[str, Domain], surroundings: DomainIndex
     ) -> None:
         self._literature = literature
         self._domains = dict(domains)

@@ -27,7 +27,7 @@ class Spread:
         model: The model of the target.
         scale: Difficulty of each combination.
         bare_scale: Difficulty of the same core bare.
-        places: By replicated combination of the model, which values are of it.
+        places: By mondrian combination of the model, which values are of it.
         bare_places: The same of the bare cores.
         has_shell: Whether there is a shell that may change the value.
         is_metal: Whether the core is a metal, which the null model answers.
@@ -52,11 +52,11 @@ class Spread:
             self._quantiles(coverage, self.places) * self.scale,
         )
         bare = self._quantiles(coverage, self.bare_places) * self.bare_scale
-        pairs = np.minimum(model.step_scores.quantile(coverage), own + bare)
+        pairs = np.minimum(model.effect_scores.quantile(coverage), own + bare)
         step = np.where(self.is_metal, own, pairs)
         if not self.anchored.any():
             return own, np.where(self.has_shell, step, 0.0)
-        carried = np.minimum(own, model.carried_scores.quantile(coverage) * self.scale)
+        carried = np.minimum(own, model.anchored_scores.quantile(coverage) * self.scale)
         value, step = np.where(self.anchored, carried, own), np.where(self.anchored, carried, step)
         step = np.where(self.has_shell, step, 0.0)
         return np.where(self.anchored & ~self.has_shell, 0.0, value), step
@@ -71,7 +71,7 @@ class Spread:
         chance = normalised_cdf(model, share, self.places)
         own = np.where(self.is_metal, model.null_scores.cdf(residual), chance)
         above = residual >= 0
-        carried = model.carried_scores.cdf(share)
+        carried = model.anchored_scores.cdf(share)
         narrower = np.where(above, np.maximum(own, carried), np.minimum(own, carried))
         known = np.where(self.has_shell, narrower, above.astype(float))
         return np.where(self.anchored, known, own)
@@ -88,7 +88,7 @@ def normalised_quantiles(
     Args:
         model: The model of the target.
         coverage: Coverage of the interval.
-        places: By replicated combination of the model, where its values stand (an index).
+        places: By mondrian combination of the model, where its values stand (an index).
         shape: Shape of the values.
     """
     usual = model.scores.quantile(coverage)
@@ -96,7 +96,7 @@ def normalised_quantiles(
         return np.array(usual)
     quantile = np.full(shape, usual)
     for name, place in places.items():
-        quantile[place] = model.replicated[name].quantile(coverage)
+        quantile[place] = model.mondrian[name].quantile(coverage)
     return quantile
 
 
@@ -110,5 +110,5 @@ def normalised_cdf(model: RegressionModel, share: Floats, places: Mapping[str, A
     """
     chance = model.scores.cdf(share)
     for name, place in places.items():
-        chance[place] = model.replicated[name].cdf(share[place])
+        chance[place] = model.mondrian[name].cdf(share[place])
     return chance

@@ -26,7 +26,7 @@ SHELL_PRIOR_SD = {"class": 0.7, "shell": 0.7, "structure": 0.5, "encapsulation":
 GAIN_PRIOR_SD = {"stressor": 0.35, "class": 0.35, "shell": 0.35}
 """Prior standard deviations of log-scale effects: gains of one shell differ between papers by a
 factor of 20, so what a stressor, class or shell adds is held to a factor of about 1.4."""
-WIDENED = 1.5
+INTERVAL_INFLATION = 1.5
 """Factor by which finite ends of lifetime intervals are moved out in scoring and calibration."""
 THIN_STRESSOR_PAPERS = 5
 """Stressors with fewer papers are answered from the null model."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from perovshell.data.shells import ShellMaterial
 from perovshell.features.combinations import Combination
 from perovshell.models.censored import PooledEffects
-from perovshell.models.conformal import Scores
+from perovshell.models.conformal import ConformityScores
 from perovshell.models.difficulty import Difficulty
 from perovshell.models.forest import Forest
 from perovshell.models.prior import LinearPrior
@@ -26,7 +26,7 @@ from perovshell.models.stability import (
 
 Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
-_SCORES = ("scores", "signed_scores", "step_scores", "carried_scores", "null_scores")
+_SCORES = ("scores", "signed_scores", "effect_scores", "anchored_scores", "null_scores")
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class RegressionModel:
         scores: Absolute out-of-fold residuals over their difficulty.
         signed_scores: Residuals over their difficulty, with their sign; a bound counts to its lower
             end. What is passed by so many new papers follows from these.
-        replicated: Those of each combination that many papers measured, which `scores` leaves out.
-        step_scores: Absolute errors of the shell's effect, over pairs of one core and paper.
-        carry: Share of a measured bare sample's residual that its coated sample shares.
-        carried_scores: Residuals over their difficulty of predictions that carry it over.
+        mondrian: Those of each combination that many papers measured, which `scores` leaves out.
+        effect_scores: Absolute errors of the shell's effect, over pairs of one core and paper.
+        residual_share: Share of a measured bare sample's residual that its coated sample shares.
+        anchored_scores: Residuals over their difficulty of predictions that carry it over.
         null_value: Prediction of the null model (the median).
         null_scores: Absolute residuals of the null model.
     """
@@ -53,14 +53,14 @@ class RegressionModel:
     difficulty: Difficulty
     forest: Forest
     columns: npt.NDArray[np.intp]
-    scores: Scores
-    signed_scores: Scores
-    replicated: Mapping[str, Scores]
-    step_scores: Scores
-    carry: float
-    carried_scores: Scores
+    scores: ConformityScores
+    signed_scores: ConformityScores
+    mondrian: Mapping[str, ConformityScores]
+    effect_scores: ConformityScores
+    residual_share: float
+    anchored_scores: ConformityScores
     null_value: float
-    null_scores: Scores
+    null_scores: ConformityScores
 
     def predict(self, matrix: Floats) -> Floats:
         """Return predictions of descriptor rows (n, p)."""
@@ -72,14 +72,14 @@ class RegressionModel:
         prior, arrays = self.prior.to_parts()
         data = {
             "prior": prior,
-            "replicated": list(self.replicated),
-            "carry": self.carry,
+            "mondrian": list(self.mondrian),
+            "residual_share": self.residual_share,
             "null_value": self.null_value,
         }
         arrays |= self.difficulty.arrays() | _forest_parts(self.forest, self.columns)
         for name in _SCORES:
             arrays |= _score_parts(name, getattr(self, name))
-        for number, scores in enumerate(self.replicated.values()):
+        for number, scores in enumerate(self.mondrian.values()):
             arrays |= _score_parts(f"replicated_{number}", scores)
         return data, arrays
 
@@ -92,11 +92,11 @@ class RegressionModel:
             difficulty=Difficulty.from_arrays(arrays),
             forest=forest,
             columns=columns,
-            replicated={
+            mondrian={
                 name: _scores(f"replicated_{number}", arrays)
-                for number, name in enumerate(data["replicated"])
+                for number, name in enumerate(data["mondrian"])
             },
-            carry=float(data["carry"]),
+            residual_share=float(data["residual_share"]),
             null_value=float(data["null_value"]),
             **{name: _scores(name, arrays) for name in _SCORES},
         )
@@ -121,7 +121,7 @@ class LifetimeModel:
     effects: PooledEffects
     forest: Forest
     columns: npt.NDArray[np.intp]
-    scores: Scores
+    scores: ConformityScores
     conditions: Mapping[str, Mapping[str, float]]
     papers: Mapping[str, int]
 
@@ -195,8 +195,8 @@ class GainModel:
     """
 
     effects: PooledEffects
-    scores: Scores
-    floors: Scores
+    scores: ConformityScores
+    floors: ConformityScores
     papers: Mapping[str, int]
     shell_papers: Mapping[str, int]
     shell_tests: Mapping[str, int]
@@ -267,7 +267,7 @@ def _forest(arrays: Mapping[str, Any]) -> tuple[Forest, npt.NDArray[np.intp]]:
     return forest, np.asarray(arrays["columns"], dtype=np.intp)
 
 
-def _score_parts(name: str, scores: Scores) -> Arrays:
+def _score_parts(name: str, scores: ConformityScores) -> Arrays:
     return {
         f"{name}_values": scores.values,
         f"{name}_masses": scores.masses,
@@ -275,8 +275,8 @@ def _score_parts(name: str, scores: Scores) -> Arrays:
     }
 
 
-def _scores(name: str, arrays: Mapping[str, Any]) -> Scores:
-    return Scores(
+def _scores(name: str, arrays: Mapping[str, Any]) -> ConformityScores:
+    return ConformityScores(
         np.asarray(arrays[f"{name}_values"], dtype=float),
         np.asarray(arrays[f"{name}_masses"], dtype=float),
         int(arrays[f"{name}_groups"]),

@@ -13,7 +13,7 @@ from perovshell.data.tables import Row, read_table
 from perovshell.errors import InputError
 from perovshell.files import write_atomically
 from perovshell.model import Model
-from perovshell.models.outputs import NO_WISHES, Wishes, output_columns
+from perovshell.models.outputs import NO_THRESHOLDS, Thresholds, output_columns
 
 
 def predict_file(
@@ -24,7 +24,7 @@ def predict_file(
     stressors: Sequence[str],
     coverage: float,
     keep: bool,
-    wishes: Wishes = NO_WISHES,
+    thresholds: Thresholds = NO_THRESHOLDS,
     reasons: bool = False,
 ) -> tuple[int, int]:
     """Answer the rows of a CSV file and write them, with all given columns, to another.
@@ -36,7 +36,7 @@ def predict_file(
         stressors: Stressors to answer for.
         coverage: Coverage of the intervals.
         keep: Keep given columns that have an output's name, as `given_NAME`.
-        wishes: Thresholds whose probability is asked.
+        thresholds: Thresholds whose probability is asked.
         reasons: Say in a column `reasons` what moved each prediction.
 
     Returns:
@@ -46,11 +46,11 @@ def predict_file(
         InputError: The file is unreadable, empty, misses a column or has one of an output.
     """
     header, rows = read_table(source)
-    outputs = list(output_columns(stressors, wishes))
+    outputs = list(output_columns(stressors, thresholds))
     if reasons:
         outputs.insert(-1, "reasons")
     kept = _checked_header(source.name, header, rows, outputs, keep=keep)
-    answers = model.predict(rows, stressors=stressors, coverage=coverage, wishes=wishes)
+    answers = model.predict(rows, stressors=stressors, coverage=coverage, thresholds=thresholds)
     if reasons:
         _add_reasons(model, rows, answers, stressors)
     text = io.StringIO(newline="")
@@ -91,7 +91,7 @@ def _checked_header(
     if clash and not keep:
         msg = (
             f"{name}, row 1, column {clash[0]}: has the name of an output; rename it, or give "
-            f"--keep to carry it along as given_{clash[0]}"
+            f"--rename-clashes to carry it along as given_{clash[0]}"
         )
         raise InputError(msg)
     renamed = [f"given_{column}" if column in clash else column for column in header]

@@ -16,14 +16,14 @@ import numpy as np
 from perovshell.data.dataset import Dataset
 from perovshell.model import Model
 from perovshell.models.folder import read_validation
-from perovshell.training.gate.drift import Drift, drift
-from perovshell.training.gate.gate import judge
-from perovshell.training.gate.report import write_gate_report
-from perovshell.training.gate.verdict import Changes, Footprint, Judgement, Verdict
+from perovshell.training.promotion.check import judge
+from perovshell.training.promotion.drift import Drift, drift
+from perovshell.training.promotion.report import write_promotion_report
+from perovshell.training.promotion.verdict import Changes, Footprint, Judgement, Verdict
 from perovshell.training.tracking import settings_tag, track
 from perovshell.training.train import TrainedModel, recorded_settings, train
-from perovshell.training.validation.marks import Validated, prospective
 from perovshell.training.validation.nested import Settings
+from perovshell.training.validation.out_of_fold_scores import ValidationRecord, prospective
 from perovshell.workspace.championship import align, promote
 from perovshell.workspace.registry import Version, is_tracked, tracking, versions
 from perovshell.workspace.workspace import Workspace
@@ -129,7 +129,7 @@ def retrain(
         watched.say("comparing")
         found = compare(champion, challenger, dataset, place)
         verdict, folder = found.verdict, place.reports / f"retrain-{challenger.model_id}"
-        report = write_gate_report(folder, champion, challenger, found, dry_run=dry_run)
+        report = write_promotion_report(folder, champion, challenger, found, dry_run=dry_run)
         version = None
         if not dry_run:
             watched.say("registering")
@@ -194,7 +194,7 @@ def compare(
     champion: Model, challenger: TrainedModel, dataset: Dataset, place: Workspace
 ) -> Judgement:
     """Judge a challenger and say how its new papers differ."""
-    known = Validated.from_arrays(read_validation(champion.folder))
+    known = ValidationRecord.from_arrays(read_validation(champion.folder))
     changes = Changes.between(known.digests, challenger.validated.digests, dataset.older)
     added = set(changes.added)
     new = prospective(dataset, challenger.problems, champion.predictor, added)

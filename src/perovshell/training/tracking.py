@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
-from perovshell.training.gate.verdict import Verdict
+from perovshell.training.promotion.verdict import Verdict
 from perovshell.training.train import TrainedModel
 from perovshell.training.validation.plots import write_plots
 from perovshell.workspace.registry import (

@@ -35,9 +35,14 @@ from perovshell.training.validation.calibration import (
     signed_scores,
 )
 from perovshell.training.validation.effects import Pairs, pair_counts
-from perovshell.training.validation.forms import Form, choose_forms, in_form, said_of
 from perovshell.training.validation.headline import headline, skill
-from perovshell.training.validation.marks import Validated, validated
+from perovshell.training.validation.model_selection import (
+    ModelVariant,
+    choose_variants,
+    in_variant,
+    sentences_of,
+)
+from perovshell.training.validation.out_of_fold_scores import ValidationRecord, validated
 
 Floats = npt.NDArray[np.float64]
 QUICK = nested.Settings(folds=4, repeats=1, boosters=1)
@@ -62,7 +67,7 @@ class TrainedModel:
     info: dict[str, Any]
     results: dict[str, nested.OutOfFold]
     problems: nested.Problems
-    validated: Validated
+    validated: ValidationRecord
 
 
 def train(
@@ -89,16 +94,16 @@ def train(
     """
     problems = problems_of(dataset)
     tried = nested.out_of_fold(problems, settings, advance)
-    forms = choose_forms(problems, tried)
-    results = in_form(tried, forms)
+    variants = choose_variants(problems, tried)
+    results = in_variant(tried, variants)
     figures = headline(problems, results) | pair_counts(problems.regressions)
-    predictor, native = final_fit(dataset, problems, results, forms, settings)
+    predictor, native = final_fit(dataset, problems, results, variants, settings)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
         "settings": recorded_settings(settings),
         "figures": figures,
         "skill": skill(problems, results, figures),
-        "forms": said_of(forms),
+        "variants": sentences_of(variants),
     }
     marks = validated(dataset, problems, results)
     folder, model_id = _write(models, predictor, info, native, marks)
@@ -158,7 +163,7 @@ def _write(
     predictor: Predictor,
     info: dict[str, Any],
     native: dict[str, bytes],
-    marks: Validated,
+    marks: ValidationRecord,
 ) -> tuple[Path, str]:
     """Write beside the target and rename, so that no half-written folder has a model's name."""
     try:
@@ -181,7 +186,7 @@ def final_fit(
     dataset: Dataset,
     problems: nested.Problems,
     results: dict[str, nested.OutOfFold],
-    forms: Mapping[str, Form],
+    variants: Mapping[str, ModelVariant],
     settings: nested.Settings,
 ) -> tuple[Predictor, dict[str, bytes]]:
     """Fit all targets on all rows, with intervals from out-of-fold residuals.
@@ -196,11 +201,11 @@ def final_fit(
         boosters = problem.kind.boosters[: settings.boosters]
         rows = np.arange(len(problem.target))
         fitted = learners.fit_regression(problem, rows, boosters, settings.seed)
-        fitted = fitted if forms[name].has_trees else fitted.without_trees
+        fitted = fitted if variants[name].has_trees else fitted.without_trees
         regressions[name] = _regression_model(problem, fitted, results[name])
         native |= _named(name, fitted.trees.native)
     lifetime, trees = _lifetime_model(
-        dataset, problems.lifetime, results["lifetime"], forms["lifetime"], settings
+        dataset, problems.lifetime, results["lifetime"], variants["lifetime"], settings
     )
     native |= _named("lifetime", trees)
     predictor = Predictor(
@@ -228,7 +233,7 @@ def _regression_model(
     groups = problem.weight_groups
     predicted, difficulty = result.model[0], result.others["difficulty"]
     pairs = Pairs.of(problem, result)
-    scores, replicated = calibrated(problem, predicted, difficulty, usable)
+    scores, mondrian = calibrated(problem, predicted, difficulty, usable)
     return RegressionModel(
         prior=fitted.prior,
         difficulty=fitted.difficulty,
@@ -236,10 +241,10 @@ def _regression_model(
         columns=fitted.trees.columns,
         scores=scores,
         signed_scores=signed_scores(problem, predicted, difficulty, usable),
-        replicated=replicated,
-        step_scores=pairs.step_scores(),
-        carry=pairs.carry(),
-        carried_scores=pairs.carried_scores(),
+        mondrian=mondrian,
+        effect_scores=pairs.effect_scores(),
+        residual_share=pairs.residual_share(),
+        anchored_scores=pairs.anchored_scores(),
         null_value=median,
         null_scores=residual_scores(problem, null, flat, usable, groups),
     )
@@ -249,14 +254,14 @@ def _lifetime_model(
     dataset: Dataset,
     problem: made.LifetimeProblem,
     result: nested.OutOfFold,
-    form: Form,
+    variant: ModelVariant,
     settings: nested.Settings,
 ) -> tuple[LifetimeModel, tuple[bytes, ...]]:
     rows = np.arange(len(problem.low))
     boosters = learners.LIFETIME_BOOSTERS[: settings.boosters]
     fitted = (
         learners.fit_lifetimes(problem, rows, boosters, settings.seed)
-        if form.has_trees
+        if variant.has_trees
         else learners.fit_linear_lifetimes(problem, rows)
     )
     model = LifetimeModel(

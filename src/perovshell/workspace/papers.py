@@ -31,7 +31,7 @@ _CHANGED = (
 
 
 @dataclass(frozen=True)
-class Shelf:
+class StoredPapers:
     """The papers of a workspace.
 
     Attributes:
@@ -44,7 +44,7 @@ class Shelf:
 
 
 @dataclass(frozen=True)
-class InUse:
+class MergedDataset:
     """The dataset in use: a base and the papers of a workspace.
 
     Attributes:
@@ -103,7 +103,7 @@ class PaperStore:
         name = f"%2E{name[1:]}" if name.startswith(".") else name
         return self.place.papers / f"{name}.yaml"
 
-    def shelf(self) -> Shelf:
+    def shelf(self) -> StoredPapers:
         """Read every paper; a file that is at fault does not keep the others from being used."""
         entries: list[PaperEntry] = []
         faults: list[Fault] = []
@@ -112,9 +112,9 @@ class PaperStore:
                 entries.append(_read(path))
             except DatasetError as error:
                 faults += error.faults
-        return Shelf(tuple(entries), tuple(faults))
+        return StoredPapers(tuple(entries), tuple(faults))
 
-    def in_use(self, base: Dataset) -> InUse:
+    def in_use(self, base: Dataset) -> MergedDataset:
         """Return a base dataset with the papers; those that break a rule are left out and named.
 
         Raises:
@@ -124,7 +124,7 @@ class PaperStore:
         entries, faults = list(shelf.entries), list(shelf.faults)
         while True:
             try:
-                return InUse(base.with_papers(entries), tuple(entries), tuple(faults))
+                return MergedDataset(base.with_papers(entries), tuple(entries), tuple(faults))
             except DatasetError as error:
                 wrong = {fault.file for fault in error.faults}
                 kept = [entry for entry in entries if entry.file not in wrong]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from perovshell.errors import PerovshellError, TrackingError
-from perovshell.extras import needs
+from perovshell.optional import import_optional
 from perovshell.workspace.workspace import Workspace
 
 NAME = "perovshell"
@@ -45,7 +45,7 @@ def connect(workspace: Workspace) -> Iterator[Any]:
         # Else the embedded store makes a folder of its own in the current one.
         settings["_MLFLOW_SERVER_ARTIFACT_ROOT"] = artifacts_uri(workspace)
     with _environment(settings):
-        mlflow = needs("mlflow", "the model registry", "train")
+        mlflow = import_optional("mlflow", "the model registry", "train")
         with _quiet():
             mlflow.set_tracking_uri(workspace.tracking_uri)
             try:

@@ -16,8 +16,8 @@ import pytest
 from perovshell.errors import ClusterError, WorkspaceError
 from perovshell.model import Model
 from perovshell.serve.ranking.engine import Job
-from perovshell.serve.ranking.lines import Ranking
 from perovshell.serve.ranking.ranking import Run, rank
+from perovshell.serve.ranking.results import Ranking
 from perovshell.serve.ranking.scoring import Options
 from perovshell.serve.report.tables import table
 from perovshell.serve.space.file import read_space
@@ -118,7 +118,7 @@ def test_a_worker_of_another_version_is_refused(model: Model) -> None:
     found = read_space(SPACE, model.predictor.featurizer.reader)
     job = dataclasses.replace(Job.of(found, model, Options()), version="0.0.1")
     with pytest.raises(ClusterError, match=r"the ranking is of 0\.0\.1: install the same"):
-        job.harvest([0])
+        job.run_tasks([0])
 
 
 def test_a_local_cluster_is_started_where_none_is_named(
@@ -211,7 +211,7 @@ def test_there_must_be_something_to_resume(model: Model, tmp_path: Path) -> None
 def test_another_space_or_order_is_not_gone_on_with(model: Model, tmp_path: Path) -> None:
     kept = tmp_path / "ranking.part.npz"
     rank(SPACE, model=model, run=run(keep_in=kept), advance=stop_after(2))
-    for changed in ({"by": "value"}, {"novel": True}):
+    for changed in ({"order_by": "value"}, {"exclude_known": True}):
         with pytest.raises(WorkspaceError, match="of another space, model, order"):
             rank(SPACE, model=model, run=run(keep_in=kept, resume=True), **changed)
 

@@ -11,10 +11,10 @@ import pytest
 from perovshell.data.shells import shell_text
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
-from perovshell.serve.ranking.lines import Candidate, Ranking
+from perovshell.serve.ranking.candidates import CandidatePredictions, known_within
 from perovshell.serve.ranking.objectives import Measured, Objectives
-from perovshell.serve.ranking.prospects import Prospects, known_within
 from perovshell.serve.ranking.ranking import Run, rank
+from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.tables import markdown_text, summary, table
 from perovshell.serve.space.file import presets, read_space
 
@@ -38,11 +38,13 @@ def with_(**changes: object) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def ranking(model: Model) -> Ranking:
-    return rank(SPACE, model=model, top=1000, by="value")
+    return rank(SPACE, model=model, top=1000, order_by="value")
 
 
 def lines_of(space: dict[str, Any], model: Model, **options: Any) -> tuple[Candidate, ...]:
-    return rank(space, model=model, top=1000, by=options.pop("by", "value"), **options).candidates
+    return rank(
+        space, model=model, top=1000, order_by=options.pop("order_by", "value"), **options
+    ).candidates
 
 
 def objectives(model: Model, **changes: object) -> Objectives:
@@ -66,18 +68,18 @@ def test_every_combination_gets_one_line(ranking: Ranking) -> None:
 
 
 def test_the_score_is_the_weighted_geometric_mean_of_the_wishes(model: Model) -> None:
-    wishes = {"pl": 2, "plqy": 1, "gain": 1}
-    for line in lines_of(with_(wishes=wishes), model):
+    objectives = {"pl": 2, "plqy": 1, "gain": 1}
+    for line in lines_of(with_(weights=objectives), model):
         values = line.values
-        gain = min(max(math.log(values["gain_ranked_water"]) / math.log(1000), 0), 1)
-        parts = [values["pl_in_window"], values["plqy_ranked"] / 100, gain]
+        gain = min(max(math.log(values["stability_gain_shrunk_water"]) / math.log(1000), 0), 1)
+        parts = [values["pl_in_window"], values["plqy_shrunk"] / 100, gain]
         logs = [math.log(max(part, 1e-9)) for part in parts]
         assert line.score == pytest.approx(math.exp((2 * logs[0] + logs[1] + logs[2]) / 4))
 
 
 def test_half_lives_and_nearness_can_be_wished(model: Model) -> None:
-    wishes = {"half_life": 1, "domain": 1}
-    for line in lines_of(with_(wishes=wishes, stressors=["water", "light"]), model):
+    objectives = {"half_life": 1, "domain": 1}
+    for line in lines_of(with_(weights=objectives, stressors=["water", "light"]), model):
         shares = [
             min(max(math.log(line.values[f"half_life_h_{name}"]) / math.log(1e4), 0), 1)
             for name in ("water", "light")
@@ -90,25 +92,25 @@ def test_half_lives_and_nearness_can_be_wished(model: Model) -> None:
 
 def test_a_bar_takes_the_chance_of_passing_it(model: Model) -> None:
     scores = model.predictor.plqy.scores
-    for line in lines_of(with_(wishes={"plqy": 1}, plqy_above=60), model):
+    for line in lines_of(with_(weights={"plqy": 1}, plqy_above=60), model):
         # Of what orders, papers on shell and combination pooled.
-        off = (60 - line.values["plqy_ranked"]) / line.values["plqy_scale"]
+        off = (60 - line.values["plqy_shrunk"]) / line.values["plqy_scale"]
         assert line.score == pytest.approx(max(1 - scores.cdf(np.array([off]))[0], 1e-9))
 
 
 def test_the_best_are_ordered_by_what_nine_of_ten_new_papers_pass(model: Model) -> None:
-    for line in lines_of(with_(wishes={"plqy": 1}), model, by="best"):
+    for line in lines_of(with_(weights={"plqy": 1}), model, order_by="lower-bound"):
         scale = line.values["plqy_scale"]
         width = objectives(model).shell_width(line.item.layers) * scale
         low = (
-            line.values["plqy_ranked"]
+            line.values["plqy_shrunk"]
             + model.predictor.plqy.signed_scores.lower_quantile(0.1) * width
         )
         assert line.score == pytest.approx(max(low / 100, 1e-9))
 
 
 def test_equal_widths_are_said_to_order_by_value(model: Model) -> None:
-    one = {"cores": ["CsPbBr3"], "shells": ["SiO2"], "wishes": {"plqy": 1}}
+    one = {"cores": ["CsPbBr3"], "shells": ["SiO2"], "weights": {"plqy": 1}}
     said = rank(with_(**one), model=model).statements[0]
     assert "equally wide, so that this is the order by value" in said
     said = rank(SPACE, model=model).statements[0]
@@ -137,17 +139,17 @@ def test_only_measured_evidence_orders_by_a_gain_without_skill(model: Model) -> 
 
 def test_a_pl_without_skill_orders_nothing(model: Model) -> None:
     blind = claim_skill(model, "pl", has_skill=False, slope=0.0)
-    scores = {round(line.score, 9) for line in lines_of(with_(wishes={"pl": 1}), blind)}
-    spread = [line.values["pl_scale"] for line in lines_of(with_(wishes={"pl": 1}), blind)]
+    scores = {round(line.score, 9) for line in lines_of(with_(weights={"pl": 1}), blind)}
+    spread = [line.values["pl_scale"] for line in lines_of(with_(weights={"pl": 1}), blind)]
     assert len(scores) <= len({round(own, 9) for own in spread})
 
 
 def test_raw_orders_by_the_predictions_as_they_are(model: Model) -> None:
     shrunk = claim_skill(model, "plqy", has_skill=False, slope=0.0)
-    wishes = {"plqy": 1}
-    for line in lines_of(with_(wishes=wishes), shrunk, raw=True):
+    objectives = {"plqy": 1}
+    for line in lines_of(with_(weights=objectives), shrunk, shrink=False):
         assert line.score == pytest.approx(line.values["plqy_percent"] / 100)
-    scores = {line.shell: line.score for line in lines_of(with_(wishes=wishes), shrunk)
+    scores = {line.shell: line.score for line in lines_of(with_(weights=objectives), shrunk)
               if not line.measured}  # fmt: skip
     center = model.predictor.plqy.null_value
     own = objectives(shrunk)
@@ -157,7 +159,7 @@ def test_raw_orders_by_the_predictions_as_they_are(model: Model) -> None:
 
 
 def test_a_wish_of_weight_zero_does_not_count(model: Model) -> None:
-    lines = lines_of(with_(wishes={"pl": 1}), model)
+    lines = lines_of(with_(weights={"pl": 1}), model)
     assert [line.score for line in lines] == pytest.approx(
         [max(line.values["pl_in_window"], 1e-9) for line in lines]
     )
@@ -177,23 +179,23 @@ def test_the_numbers_are_those_of_predict(model: Model, ranking: Ranking) -> Non
 
 @pytest.mark.parametrize("changes", [
     {}, {"stressors": ["sonication", "heat"]}, {"plqy_above": 70},
-    {"wishes": {"half_life": 1, "domain": 1}}, {"sizes_nm": [4, 9], "wishes": {"pl": 1}},
+    {"weights": {"half_life": 1, "domain": 1}}, {"sizes_nm": [4, 9], "weights": {"pl": 1}},
 ])  # fmt: skip
-@pytest.mark.parametrize("raw", [False, True])
-@pytest.mark.parametrize("by", ["best", "value", "explore"])
+@pytest.mark.parametrize("shrink", [True, False])
+@pytest.mark.parametrize("order_by", ["lower-bound", "value", "explore"])
 def test_blocks_score_what_the_lines_score(
-    model: Model, by: str, changes: dict[str, Any], *, raw: bool
+    model: Model, order_by: str, changes: dict[str, Any], *, shrink: bool
 ) -> None:
     """The product's score of each line is that of its own prediction, evidence pooled."""
-    found = rank(with_(**changes), model=model, top=1000, by=by, raw=raw)
-    own = Objectives(found.space, model, raw=raw)
+    found = rank(with_(**changes), model=model, top=1000, order_by=order_by, shrink=shrink)
+    own = Objectives(found.space, model, shrink=shrink)
     items = [line.item for line in found.candidates]
-    prospects = Prospects.of(own, items)
-    if by == "explore":
+    predictions = CandidatePredictions.of(own, items)
+    if order_by == "explore":
         known = known_within(own, lambda _: True)[0].score
-        scores = own.improvement(prospects.columns, prospects.ranked, known)
+        scores = own.improvement(predictions.columns, predictions.ranked, known)
     else:
-        desirable = own.desirabilities(prospects.columns, prospects.ranked, by=by)
+        desirable = own.desirabilities(predictions.columns, predictions.ranked, order_by=order_by)
         scores = np.exp(own.log_score(desirable))
     expected = [line.score for line in found.candidates]
     np.testing.assert_allclose(scores, expected, rtol=1e-8, atol=1e-12)
@@ -228,7 +230,7 @@ def test_a_shell_that_papers_know_has_a_narrower_bound(model: Model) -> None:
     reader = model.predictor.featurizer.reader
     silica, unseen = (own.shell_width(reader.read_shell(name)) for name in ("SiO2", "HfO2"))
     assert silica < 1.0 < unseen
-    assert Objectives(own.space, model, raw=True).shell_width(reader.read_shell("SiO2")) == 1.0
+    assert Objectives(own.space, model, shrink=False).shell_width(reader.read_shell("SiO2")) == 1.0
 
 
 def test_a_shell_moves_by_what_its_papers_found_beyond_the_model(model: Model) -> None:
@@ -347,9 +349,9 @@ def test_cores_that_are_not_neutral_are_counted(model: Model) -> None:
 def test_novel_leaves_out_what_papers_have_made(model: Model, ranking: Ranking) -> None:
     known = {(line.core, line.shell) for line in ranking.candidates if line.measured}
     assert known
-    novel = rank(SPACE, model=model, top=1000, novel=True)
+    novel = rank(SPACE, model=model, top=1000, exclude_known=True)
     assert not known & {(line.core, line.shell) for line in novel.candidates}
-    assert novel.removed["novel"] == len(known)
+    assert novel.removed["exclude_known"] == len(known)
 
 
 def test_constraints_that_leave_nothing_say_what_each_removed(model: Model) -> None:
@@ -368,11 +370,11 @@ def test_constraints_that_leave_nothing_say_what_each_removed(model: Model) -> N
 def test_two_rankings_are_equal_and_the_first_lines_do_not_depend_on_top(
     model: Model, ranking: Ranking
 ) -> None:
-    first = table(rank(SPACE, model=model, top=7, by="value", batch=3))
+    first = table(rank(SPACE, model=model, top=7, order_by="value", batch=3))
     header, rows = table(ranking)
     for place, (mine, other) in enumerate(zip(first[1], rows[:7], strict=True)):
         # The last line has no next one.
-        same = [k for k, name in enumerate(header) if place < 6 or name != "above_next"]
+        same = [k for k, name in enumerate(header) if place < 6 or name != "p_above_next"]
         assert [str(mine[k]) for k in same] == [str(other[k]) for k in same]
 
 
@@ -382,20 +384,20 @@ def test_the_bar_counts_every_combination(model: Model) -> None:
     assert sum(steps) == found.space.size
 
 
-def test_each_line_says_what_it_rests_on(model: Model) -> None:
+def test_each_line_says_what_it_evidence(model: Model) -> None:
     data = with_(cores=["CsPbBr3"], shells=["SiO2", "CaF2"])
     lines = {line.shell: line for line in rank(data, model=model).candidates}
-    assert "combination measured in " in lines["SiO2"].rests_on
-    assert "in water, from the inside out: insoluble" in lines["SiO2"].rests_on
+    assert "combination measured in " in lines["SiO2"].evidence
+    assert "in water, from the inside out: insoluble" in lines["SiO2"].evidence
     assert {row.shell for row in lines["SiO2"].measured} == {"SiO2"}
     assert lines["SiO2"].nearest
     assert len(lines["SiO2"].nearest) == len(lines["CaF2"].nearest)
-    assert "combination measured" not in lines["CaF2"].rests_on
+    assert "combination measured" not in lines["CaF2"].evidence
 
 
 def test_lines_that_nothing_tells_apart_say_so(model: Model) -> None:
     data = with_(cores=["CsPbBr3"], shells=["EVA", "polyurethane", "ZrO2"])
-    alike = {line.shell: line.alike for line in rank(data, model=model).candidates}
+    alike = {line.shell: line.n_ties for line in rank(data, model=model).candidates}
     assert alike == {"EVA": 1, "polyurethane": 1, "ZrO2": 0}
 
 
@@ -410,7 +412,7 @@ def test_no_line_of_the_front_is_beaten(ranking: Ranking) -> None:
         beaten = ((every >= own).all(axis=1) & (every > own).any(axis=1)).any()
         if (line.core, line.shell) in fronts:
             assert not beaten
-            assert line.in_front
+            assert line.is_pareto
         elif not beaten:  # An equal line stands for it.
             assert any((steps(other) == own).all() for other in ranking.front)
 
@@ -446,13 +448,13 @@ def test_a_shell_that_dissolves_is_no_answer_to_water_unless_asked_for(model: Mo
 
 
 def test_exploring_is_over_what_satisfies_the_constraints(model: Model) -> None:
-    found = rank("lead-free", model=model, by="explore")
+    found = rank("lead-free", model=model, order_by="explore")
     assert "Pb" not in found.statements[0]
 
 
 def test_an_exploration_that_expects_nothing_says_so(model: Model) -> None:
     window = with_(pl_window_nm=[1500, 1600])
-    said = rank(window, model=model, by="explore").statements[0]
+    said = rank(window, model=model, order_by="explore").statements[0]
     assert "no measured combination fits" in said
 
 
@@ -463,8 +465,8 @@ def test_lines_outside_the_domain_are_spoken_of_first(model: Model) -> None:
 
 def test_the_evidence_of_a_gain_names_its_stressors(model: Model) -> None:
     line = rank(with_(cores=["CsPbBr3"], shells=["ZnS"]), model=model).candidates[0]
-    assert "gain of the shell: 1 paper (light 1; none under water)" in line.rests_on
-    assert "bare core measured in" in line.rests_on
+    assert "gain of the shell: 1 paper (light 1; none under water)" in line.evidence
+    assert "bare core measured in" in line.evidence
 
 
 def test_a_semiconductor_of_unknown_gap_may_quench_any_core(model: Model) -> None:
@@ -499,7 +501,7 @@ def test_every_preset_ranks_something(model: Model, preset: str) -> None:
 def test_statements_name_each_target(ranking: Ranking) -> None:
     named = [text.split(":")[0] for text in ranking.statements]
     assert named[-3:] == ["PL peak", "PLQY", "Stability gain"]
-    only = rank(with_(wishes={"plqy": 1}), model=ranking.model).statements
+    only = rank(with_(weights={"plqy": 1}), model=ranking.model).statements
     assert not any(text.startswith(("PL peak", "Stability gain")) for text in only)
 
 
@@ -512,7 +514,7 @@ def test_the_table_has_the_promised_columns(ranking: Ranking) -> None:
     header, rows = table(ranking)
     assert header[:5] == ["rank", "core", "shell", "structure", "encapsulation"]
     assert header[-5:] == [
-        "in_domain", "domain_reason", "rests_on", "measured_papers", "nearest_papers",
+        "in_domain", "domain_reason", "evidence", "measured_papers", "nearest_papers",
     ]  # fmt: skip
     assert {len(row) for row in rows} == {len(header)}
     assert len(rows) == len(ranking.candidates)
@@ -527,7 +529,7 @@ def test_markdown_has_a_row_a_line_and_no_stray_bars(model: Model) -> None:
 
 
 def test_the_summary_says_what_to_measure_next(model: Model) -> None:
-    said = summary(rank(SPACE, model=model, batch=2), measure_next=True)
+    said = summary(rank(SPACE, model=model, batch=2), suggest_experiments=True)
     text = "\n".join(said)
     for part in ("A batch of 2", "What to measure next", "combination: ", "chance above the next"):
         assert part in text
@@ -536,7 +538,7 @@ def test_the_summary_says_what_to_measure_next(model: Model) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"by": "luck"}, "--by 'luck': allowed: best, value, explore"),
+        ({"order_by": "luck"}, "order_by 'luck': allowed: lower-bound, value, explore"),
         ({"top": 0}, "top 0: a number from 1 up"),
         ({"batch": -1}, "batch -1: a number from 0 up"),
         ({"run": {"engine": "abacus"}}, "--engine 'abacus': allowed: local, dask"),

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from perovshell.errors import WorkspaceError
 from perovshell.model import Model
-from perovshell.serve.ranking.advice import Experiment
-from perovshell.serve.ranking.lines import Candidate, Overview, Ranking
+from perovshell.serve.ranking.next_experiments import Experiment
 from perovshell.serve.ranking.ranking import rank
+from perovshell.serve.ranking.results import Candidate, Overview, Ranking
 from perovshell.serve.report.charts import (
     Scale,
     chance,
@@ -108,7 +108,7 @@ def hostile(ranking: Ranking) -> Ranking:
         near = dataclasses.replace(line.nearest[0], paper=f"10.1/{HOSTILE}", shell=HOSTILE)
         item = dataclasses.replace(line.item, layers=(layer,), structure=HOSTILE)
         return dataclasses.replace(
-            line, item=item, nearest=(near,), measured=(near,), reasons=(HOSTILE,), rests_on=HOSTILE
+            line, item=item, nearest=(near,), measured=(near,), reasons=(HOSTILE,), evidence=HOSTILE
         )
 
     space = dataclasses.replace(ranking.space, name=HOSTILE, notes=(HOSTILE,))
@@ -120,7 +120,7 @@ def hostile(ranking: Ranking) -> Ranking:
         front=(),
         batch=tuple(spoil(line) for line in ranking.batch),
         overview=overview,
-        measure_next=(Experiment(HOSTILE, HOSTILE, 0.1, HOSTILE),),
+        suggest_experiments=(Experiment(HOSTILE, HOSTILE, 0.1, HOSTILE),),
         removed={HOSTILE: 1},
         statements=(HOSTILE, "A statement."),
     )
@@ -174,7 +174,7 @@ def test_every_shown_line_has_its_papers_and_intervals(html: str, ranking: Ranki
     for line in ranking.candidates[:SHOWN]:
         assert f"line-{line.rank}" in page.ids
         lower = number(line.values["pl_peak_nm_lower"])
-        for text in (line.core, line.rests_on, lower, *(row.paper for row in line.nearest)):
+        for text in (line.core, line.evidence, lower, *(row.paper for row in line.nearest)):
             assert text in page.said
     cards = [own for own in page.ids if own.startswith(("card-", "batch-"))]
     assert len(cards) == CARDS + len(ranking.batch)
@@ -192,13 +192,13 @@ def test_the_data_have_a_point_for_every_line(html: str, ranking: Ranking) -> No
         assert point["said"][0] == f"{line.rank}. {line.core} / {line.shell}"
         assert point["values"] == pytest.approx([axis.value(line) for axis in known], rel=1e-5)
     assert [known[place].key for place in data["chosen"]] == [
-        "pl_in_window", "plqy_ranked", "gain_ranked_water",
+        "pl_in_window", "plqy_shrunk", "stability_gain_shrunk_water",
     ]  # fmt: skip
 
 
 def test_only_members_of_the_front_are_ringed(html: str, ranking: Ranking) -> None:
     lines = {id(line): line for line in (*ranking.candidates, *ranking.front, *ranking.batch)}
-    of_front = sum(line.in_front for line in lines.values())
+    of_front = sum(line.is_pareto for line in lines.values())
     assert Page(html).classes.count("ring") == of_front + 1  # and one in the legend
 
 
@@ -260,7 +260,7 @@ def test_what_was_removed_and_ignored_is_said(ranking: Ranking) -> None:
 def test_a_space_without_window_is_shown_by_its_peaks(model: Model) -> None:
     space = {
         **{key: value for key, value in SPACE.items() if key != "pl_window_nm"},
-        "wishes": {"plqy": 1, "gain": 2},
+        "weights": {"plqy": 1, "gain": 2},
         "stressors": ["water", "heat"],
         "sizes_nm": [8, "unknown"],
     }
@@ -281,9 +281,9 @@ def test_a_space_without_window_is_shown_by_its_peaks(model: Model) -> None:
 
 
 def test_a_bar_for_the_plqy_has_its_column(model: Model) -> None:
-    ranking = rank({**SPACE, "plqy_above": 70}, model=model, novel=True)
-    wishes = {"pl": 0.0, "plqy": 1.0, "half_life": 1.0, "domain": 1.0}
-    space = dataclasses.replace(ranking.space, wishes=wishes)
+    ranking = rank({**SPACE, "plqy_above": 70}, model=model, exclude_known=True)
+    objectives = {"pl": 0.0, "plqy": 1.0, "half_life": 1.0, "domain": 1.0}
+    space = dataclasses.replace(ranking.space, weights=objectives)
     said = Page(render(dataclasses.replace(ranking, space=space))).said
     for text in ("P(PLQY > 70 %)", "PLQY above 70 %", "those of the literature left out"):
         assert text in said
@@ -296,11 +296,11 @@ def test_three_experiments_of_each_kind_are_shown(ranking: Ranking) -> None:
         for place in range(5)
         for kind in ("combination", "bare control")
     ]
-    said = Page(render(dataclasses.replace(ranking, measure_next=tuple(found)))).said
+    said = Page(render(dataclasses.replace(ranking, suggest_experiments=tuple(found)))).said
     for kind in ("combination", "bare control"):
         assert f"{kind} number 2" in said
         assert f"{kind} number 3" not in said
-    page = render(dataclasses.replace(ranking, measure_next=()))
+    page = render(dataclasses.replace(ranking, suggest_experiments=()))
     assert "No experiment is expected to change the choice." in page
 
 

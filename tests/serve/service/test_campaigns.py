@@ -1,4 +1,4 @@
-"""Short forms of the long campaigns: models swapped under load, and random requests."""
+"""Short variants of the long campaigns: models swapped under load, and random requests."""
 
 import json
 import subprocess

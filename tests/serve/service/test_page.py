@@ -160,8 +160,8 @@ def test_rank_a_small_green_space_and_see_the_pareto_plot(open_page: Open, serve
     rows = page.locator("#ranking tbody tr")
     points = page.locator("#ranking .point")
     assert rows.count() == points.count() > 2
-    on_front = page.locator("#ranking tbody tr.in-front").count()
-    assert 0 < page.locator("#ranking .ring").count() == on_front < rows.count()
+    p_pareto = page.locator("#ranking tbody tr.in-front").count()
+    assert 0 < page.locator("#ranking .ring").count() == p_pareto < rows.count()
     cores = set(rows.locator("th").all_inner_texts())
     assert cores <= {"CsPbBr3", "MAPbBr3"}
     first = page.locator("#line-1")

@@ -12,13 +12,13 @@ from starlette.testclient import TestClient
 
 from perovshell.errors import ModelFolderError, ServiceError, WorkspaceError
 from perovshell.model import Model
-from perovshell.models.outputs import NO_WISHES, Answer
+from perovshell.models.outputs import NO_THRESHOLDS, Answer
 from perovshell.models.request import INPUT_COLUMNS
 from perovshell.serve.service import batching, limits, schemas
 from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.batching import Asked, Batcher
-from perovshell.serve.service.gate import Rate
 from perovshell.serve.service.keys import KeyRing, Keys, add_key, remove_key
+from perovshell.serve.service.middleware import Rate
 from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.problems import pointer
 from perovshell.serve.service.server import listen, refuse_open_doors
@@ -64,11 +64,11 @@ def test_options_reach_the_model(client: TestClient, model: Model) -> None:
         "rows": [ROW],
         "stressors": ["sonication"],
         "coverage": 0.5,
-        "wishes": {"pl_window_nm": [510, 540], "plqy_above": 40, "gain_above": 3},
+        "thresholds": {"pl_window_nm": [510, 540], "plqy_above": 40, "gain_above": 3},
     }
     (answer,) = client.post("/v1/predict", json=asked).json()["answers"]
-    wishes = schemas.WishesIn(**asked["wishes"]).read()
-    (wanted,) = model.predict([ROW], stressors=["sonication"], coverage=0.5, wishes=wishes)
+    thresholds = schemas.ThresholdsIn(**asked["thresholds"]).read()
+    (wanted,) = model.predict([ROW], stressors=["sonication"], coverage=0.5, thresholds=thresholds)
     for name in ("pl_peak_nm_lower", "half_life_h_sonication", "pl_in_window", "plqy_above"):
         assert answer[name] == wanted[name]
     assert "half_life_h_water" not in answer
@@ -107,7 +107,7 @@ def test_details_tell_papers_and_reasons(client: TestClient, model: Model) -> No
         ({"rows": [{"core": "x" * (limits.TEXT + 1)}]}, "#/rows/0/core"),
         ({"rows": [ROW], "stressors": ["boredom"]}, "#/stressors/0"),
         ({"rows": [ROW], "coverage": 1}, "#/coverage"),
-        ({"rows": [ROW], "wishes": {"gain_above": 1}}, "#/wishes/gain_above"),
+        ({"rows": [ROW], "thresholds": {"gain_above": 1}}, "#/thresholds/gain_above"),
         ({"rows": [ROW], "more": 1}, "#/more"),
     ],
 )
@@ -124,7 +124,7 @@ def test_a_fault_is_told_with_its_place(client: TestClient, body: object, where:
     "body",
     [
         {"rows": [ROW], "stressors": ["water", "water"]},
-        {"rows": [ROW], "wishes": {"pl_window_nm": [540, 510]}},
+        {"rows": [ROW], "thresholds": {"pl_window_nm": [540, 510]}},
         {"rows": [ROW] * (limits.DETAILED_ROWS + 1), "details": True},
         {"rows": [ROW] * (limits.ROWS + 1)},
     ],
@@ -310,7 +310,7 @@ def test_keys_that_get_damaged_change_nothing(place: Workspace) -> None:
 
 def test_a_rate_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("perovshell.serve.service.gate.time.monotonic", lambda: now)
+    monkeypatch.setattr("perovshell.serve.service.middleware.time.monotonic", lambda: now)
     rate = Rate(2.0)
     assert [rate.seconds_to_wait("a") for _ in range(5)] == [0, 0, 0, 0, 0.5]
     assert rate.seconds_to_wait("b") == 0
@@ -410,7 +410,10 @@ def test_requests_are_answered_together_and_each_gets_its_own(
     served = Served(model, "1")
     cores = ["CsPbBr3", "CsPbI3", "CsPbCl3", "FAPbBr3", "XX", "MAPbI3", "CsSnI3"]
     asked = [
-        (Asked(served, ("water",), coverage, NO_WISHES), [{"core": core, "shell": "SiO2"}] * count)
+        (
+            Asked(served, ("water",), coverage, NO_THRESHOLDS),
+            [{"core": core, "shell": "SiO2"}] * count,
+        )
         for core, count, coverage in zip(
             cores, [12, 1, 1, 2, 1, 1, 3], [0.9, 0.9, 0.5, 0.9, 0.9, 0.9, 0.9], strict=True
         )
@@ -430,8 +433,8 @@ def test_requests_are_answered_together_and_each_gets_its_own(
 
 
 def test_a_fault_reaches_those_who_asked_alone(model: Model) -> None:
-    good = Asked(Served(model, "1"), ("water",), 0.9, NO_WISHES)
-    bad = Asked(Served(model, "1"), ("boredom",), 0.9, NO_WISHES)
+    good = Asked(Served(model, "1"), ("water",), 0.9, NO_THRESHOLDS)
+    bad = Asked(Served(model, "1"), ("boredom",), 0.9, NO_THRESHOLDS)
 
     async def ask() -> list[object]:
         batcher = Batcher()
@@ -449,7 +452,7 @@ def test_more_than_can_wait_is_asked_to_come_back(
 ) -> None:
     monkeypatch.setattr(limits, "WAITING_ROWS", 3)
     monkeypatch.setattr(limits, "BATCHES", 0)
-    how = Asked(Served(model, "1"), ("water",), 0.9, NO_WISHES)
+    how = Asked(Served(model, "1"), ("water",), 0.9, NO_THRESHOLDS)
 
     async def ask() -> list[object]:
         batcher = Batcher()
@@ -479,7 +482,7 @@ def test_figures_count(client: TestClient) -> None:
 
 
 def test_the_request_log_is_what_a_training_reads(place: Workspace) -> None:
-    from perovshell.training.gate.drift import _requests
+    from perovshell.training.promotion.drift import _requests
 
     with TestClient(create_app(Champion(Source(place)))) as made:
         made.post("/v1/predict", json={"rows": [ROW, {"core": "AuCu", "shell": "CsPbCl3"}]})

@@ -117,10 +117,10 @@ def test_a_file_is_read(reader: FormulaReader, tmp_path: Path) -> None:
         ("pl_window_nm", [535, 515], "the first must be below the second"),
         ("pl_window_nm", [5, 15], "pl_window_nm: 5: a number from 200 to 2000 is needed"),
         ("pl_window_nm", [True, 515], "pl_window_nm: True: a number"),
-        ("wishes", {"pl": 0}, "wishes: at least one weight must be above 0"),
-        ("wishes", {"pl": math.nan}, "wishes.pl: nan: a number from 0 to 100"),
-        ("wishes", {"beauty": 1}, "wishes: unknown key 'beauty'; allowed: domain, gain"),
-        ("wishes", [1], r"wishes: \[1\]: weights are needed"),
+        ("weights", {"pl": 0}, "weights: at least one weight must be above 0"),
+        ("weights", {"pl": math.nan}, "objectives.pl: nan: a number from 0 to 100"),
+        ("weights", {"beauty": 1}, "weights: unknown key 'beauty'; allowed: domain, gain"),
+        ("weights", [1], r"weights: \[1\]: weights are needed"),
         ("constraints", {"in_domain": "yes"}, "constraints.in_domain: 'yes': true or false"),
         ("constraints", {"cheap": True}, "constraints: unknown key 'cheap'"),
         ("constraints", {"tolerance_factor": [1, 0.8]}, "the first must be below the second"),
@@ -225,7 +225,7 @@ def test_contexts_are_every_structure_medium_and_size(reader: FormulaReader) -> 
 
 
 def test_a_window_is_needed_where_pl_is_wished_only(reader: FormulaReader) -> None:
-    data = changed("wishes", {"plqy": 1})
+    data = changed("weights", {"plqy": 1})
     del data["pl_window_nm"]
     assert read_space(data, reader).pl_window_nm is None
     data["constraints"] = {"pl_in_window": True}

@@ -1,4 +1,4 @@
-"""Scores that calibrate intervals, by hand."""
+"""ConformityScores that calibrate intervals, by hand."""
 
 from dataclasses import replace
 
@@ -63,7 +63,7 @@ def test_each_fold_is_covered_by_the_scores_of_the_others(plqy: RegressionProble
     splits = [(np.delete(rows, k), rows[k : k + 1]) for k in rows]
     result = OutOfFold(predicted[None, :], {"difficulty": np.ones(4)}, splits)
     covered, width = covered_rows(plqy, result, level=0.5)
-    # Scores are 10, 50, 15, 1; the half of the others' mass is reached at 15, 10, 10, 15.
+    # ConformityScores are 10, 50, 15, 1; the half of the others' mass is reached at 15, 10, 10, 15.
     assert width.tolist() == [30.0, 20.0, 15.0, 30.0]
     # 60 in 55-85; above 80 and 40-60 do not meet; below 20 and 0-15 do; 50 in 34-64.
     assert covered.tolist() == [True, False, True, True]

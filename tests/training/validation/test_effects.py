@@ -31,21 +31,21 @@ def test_the_share_that_pairs_have_in_common_is_found(plqy: RegressionProblem) -
         effect = dict(zip(set(plqy.papers.tolist()), random.normal(size=200), strict=False))
         shared = np.array([effect[paper] for paper in plqy.papers.tolist()])
         result = predicted_with(plqy, shared + random.normal(size=len(shared)))
-        found.append(Pairs.of(plqy, result).carry())
+        found.append(Pairs.of(plqy, result).residual_share())
     assert np.mean(found) == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_paper_effect_is_carried_over_in_full(plqy: RegressionProblem) -> None:
     shared = np.array([len(paper) - 7.0 for paper in plqy.papers.tolist()])
     pairs = Pairs.of(plqy, predicted_with(plqy, shared))
-    assert pairs.carry() == pytest.approx(1.0)
-    assert pairs.carried_residuals() == pytest.approx(np.zeros(len(pairs.first)))
+    assert pairs.residual_share() == pytest.approx(1.0)
+    assert pairs.anchored_residuals() == pytest.approx(np.zeros(len(pairs.first)))
 
 
 def test_of_the_peak_all_is_carried_over(dataset: Dataset) -> None:
     pl = problems_of(dataset).regressions["pl"]
     residual = np.random.default_rng(1).normal(size=len(pl.target))
-    assert Pairs.of(pl, predicted_with(pl, residual)).carry() == 1.0
+    assert Pairs.of(pl, predicted_with(pl, residual)).residual_share() == 1.0
 
 
 def test_a_pair_never_calibrates_itself(plqy: RegressionProblem) -> None:
@@ -69,5 +69,5 @@ def test_errors_are_those_of_coatings(plqy: RegressionProblem) -> None:
 def test_no_pairs_carry_nothing(plqy: RegressionProblem) -> None:
     one = replace(plqy.take(np.arange(1)))
     pairs = Pairs.of(one, predicted_with(one, np.ones(1)))
-    assert pairs.carry() == 0.0
-    assert pairs.carried_scores().groups == 0
+    assert pairs.residual_share() == 0.0
+    assert pairs.anchored_scores().groups == 0

@@ -218,7 +218,7 @@ def test_pairs_of_one_paper_measure_the_shells_effect(pl: made.RegressionProblem
     paper_effect = 0.3 * (pl.papers == "energies2021")  # cancels in a difference
     predicted = (pl.target + paper_effect)[None, :]
     result = OutOfFold(predicted, {"difficulty": np.ones(len(pl.target))}, [])
-    scores = Pairs.of(pl, result).step_scores()
+    scores = Pairs.of(pl, result).effect_scores()
     assert scores.values == pytest.approx(np.zeros(len(scores.values)), abs=1e-12)
 
 

@@ -1,6 +1,6 @@
 """Where a ranking is computed: in this process, in several, or on a Dask cluster.
 
-Tasks depend on the space alone and their harvests join in any order to the same result, so every
+Tasks depend on the space alone and their results join in any order to the same result, so every
 engine gives the same ranking. What is found is kept in a file from time to time: a ranking that is
 stopped goes on from there.
 """
@@ -29,18 +29,18 @@ from typing import Any, Final
 import numpy as np
 
 from perovshell.errors import ClusterError, WorkspaceError
-from perovshell.extras import needs
 from perovshell.files import write_file
 from perovshell.model import Model
-from perovshell.serve.ranking.harvest import Harvest
+from perovshell.optional import import_optional
 from perovshell.serve.ranking.scoring import Options, Scorer
+from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
 
 ENGINES: Final = ("local", "dask")
 _SAVE_EVERY_S: Final = 20.0
 _GROUP: Final = 8
-"""Tasks whose harvests are joined on the cluster before they travel."""
+"""Tasks whose results are joined on the cluster before they travel."""
 _IN_FLIGHT: Final = 4
 """Groups handed to each worker ahead of time."""
 _CONNECT_S: Final = 10.0
@@ -75,10 +75,10 @@ class Job:
             files, json.dumps(space.source), json.dumps(asdict(options)), version("perovshell")
         )
 
-    def harvest(self, tasks: Sequence[int]) -> Harvest:
+    def run_tasks(self, tasks: Sequence[int]) -> TaskResult:
         """Score tasks and join what they yield."""
         scorer = _scorer(self)
-        found = [scorer.harvest(task) for task in tasks]
+        found = [scorer.run_task(task) for task in tasks]
         return joined(found, scorer.options.keep)
 
 
@@ -97,8 +97,8 @@ def _scorer(job: Job) -> Scorer:
     return Scorer(space, model, Options(**json.loads(job.options)))
 
 
-def joined(found: Sequence[Harvest], keep: int) -> Harvest:
-    """Join harvests in a tree, two by two."""
+def joined(found: Sequence[TaskResult], keep: int) -> TaskResult:
+    """Join results in a tree, two by two."""
     parts = list(found)
     while len(parts) > 1:
         pairs = [parts[place : place + 2] for place in range(0, len(parts), 2)]
@@ -106,7 +106,7 @@ def joined(found: Sequence[Harvest], keep: int) -> Harvest:
     return parts[0]
 
 
-Results = Iterator[tuple[Sequence[int], Harvest]]
+Results = Iterator[tuple[Sequence[int], TaskResult]]
 
 
 # Engines -------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ Results = Iterator[tuple[Sequence[int], Harvest]]
 def in_this_process(scorer: Scorer, tasks: Iterable[int]) -> Results:
     """Score tasks one after the other."""
     for task in tasks:
-        yield (task,), scorer.harvest(task)
+        yield (task,), scorer.run_task(task)
 
 
 def in_processes(job: Job, tasks: Sequence[int], jobs: int) -> Results:
@@ -134,7 +134,7 @@ def in_processes(job: Job, tasks: Sequence[int], jobs: int) -> Results:
     with _one_thread_each(), pool:
         try:
             yield from _as_completed(
-                tasks, 1, 2 * jobs, lambda group: pool.submit(job.harvest, group)
+                tasks, 1, 2 * jobs, lambda group: pool.submit(job.run_tasks, group)
             )
         except BrokenProcessPool as error:
             msg = "a process of the ranking ended before its time (out of memory?); try --resume"
@@ -147,11 +147,11 @@ def _as_completed(
     tasks: Sequence[int],
     size: int,
     ahead: int,
-    submit: Callable[[Sequence[int]], Future[Harvest]],
+    submit: Callable[[Sequence[int]], Future[TaskResult]],
 ) -> Results:
     """Keep a few groups of tasks in flight, and yield each as it is done."""
     groups = iter([tasks[place : place + size] for place in range(0, len(tasks), size)])
-    flying: dict[Future[Harvest], Sequence[int]] = {}
+    flying: dict[Future[TaskResult], Sequence[int]] = {}
     while True:
         while len(flying) < ahead and (group := next(groups, None)) is not None:
             flying[submit(group)] = group
@@ -185,7 +185,7 @@ def dask_client(scheduler: str | None, workers: int) -> Iterator[Any]:
         MissingExtraError: dask is not installed.
         ClusterError: The scheduler cannot be reached, or the local cluster does not start.
     """
-    distributed = needs("distributed", "the dask engine", "scale")
+    distributed = import_optional("distributed", "the dask engine", "scale")
     with contextlib.ExitStack() as started:
         try:
             if scheduler is None:
@@ -204,8 +204,8 @@ def dask_client(scheduler: str | None, workers: int) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _local_cluster(workers: int) -> Iterator[Any]:
-    dask = needs("dask", "the dask engine", "scale")
-    distributed = needs("distributed", "the dask engine", "scale")
+    dask = import_optional("dask", "the dask engine", "scale")
+    distributed = import_optional("distributed", "the dask engine", "scale")
     with (
         dask.config.set({"distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}),
         distributed.LocalCluster(
@@ -240,7 +240,7 @@ def on_dask(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
     groups = iter([tasks[place : place + _GROUP] for place in range(0, len(tasks), _GROUP)])
 
     def submit(group: Sequence[int]) -> Any:
-        parts = [client.submit(_harvest, shared, task, retries=3, pure=False) for task in group]
+        parts = [client.submit(_run_task, shared, task, retries=3, pure=False) for task in group]
         while len(parts) > 1:
             pairs = [parts[place : place + 2] for place in range(0, len(parts), 2)]
             parts = [
@@ -266,11 +266,11 @@ def on_dask(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
         yield group, found
 
 
-def _harvest(job: Job, task: int) -> Harvest:
-    return job.harvest([task])
+def _run_task(job: Job, task: int) -> TaskResult:
+    return job.run_tasks([task])
 
 
-def _join(first: Harvest, second: Harvest, keep: int) -> Harvest:
+def _join(first: TaskResult, second: TaskResult, keep: int) -> TaskResult:
     return first.joined(second, keep)
 
 
@@ -278,7 +278,7 @@ def _join(first: Harvest, second: Harvest, keep: int) -> Harvest:
 
 
 class Progress:
-    """The harvest so far and the tasks it is of; kept in a file where one is given.
+    """The result so far and the tasks that are done; kept in a file where one is given.
 
     Args:
         scorer: The ranking.
@@ -299,7 +299,7 @@ class Progress:
             self._load()
 
     @property
-    def found(self) -> Harvest:
+    def found(self) -> TaskResult:
         """What the tasks that are done yielded."""
         return self._state[0]
 
@@ -308,7 +308,7 @@ class Progress:
         """The tasks that are not done."""
         return np.flatnonzero(~self._state[1]).tolist()
 
-    def add(self, tasks: Sequence[int], found: Harvest) -> None:
+    def add(self, tasks: Sequence[int], found: TaskResult) -> None:
         """Take in what tasks yielded."""
         done = self._state[1].copy()
         done[list(tasks)] = True
@@ -342,7 +342,7 @@ class Progress:
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 kept = dict(arrays)
             same = str(kept["ranking"]) == self._fingerprint
-            found = Harvest.from_arrays(kept)
+            found = TaskResult.from_arrays(kept)
         except FileNotFoundError as error:
             msg = f"--resume: there is nothing to go on from ({path} is missing)"
             raise WorkspaceError(msg) from error

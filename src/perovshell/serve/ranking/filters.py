@@ -118,7 +118,7 @@ class Filters:
         if holds.include.combinations:
             yield "include", _named(shells, numbers, holds.include.combinations)
         if known:
-            yield "novel", ~_named(shells, numbers, known)
+            yield "exclude_known", ~_named(shells, numbers, known)
         if holds.no_quenching_shell:
             yield "no_quenching_shell", ~np.array([quenches(own, gaps) for own in shells])
         if holds.band_alignment:

@@ -1,8 +1,8 @@
-"""What is wished of a combination, as desirabilities from 0 to 1, and the score they make.
+"""The objectives of a ranking as desirabilities from 0 to 1, and the score they make.
 
-Each wish is a desirability: the probability that the PL lies in the window; the PLQY over 100 %, or
-the probability that it passes a bar; the logarithms of the gain and of the half-life over those of
-`GAIN_SCALE` and `HALF_LIFE_SCALE_H`, over all stressors asked for; the nearness to the data. The
+Each objective has a desirability: the probability that the PL lies in the window; the PLQY over
+100 %, or the probability that it passes a bar; the logarithms of the gain and of
+the half-life over those of `GAIN_SCALE` and `HALF_LIFE_SCALE_H`, over all stressors asked for; the nearness to the data. The
 score is their weighted geometric mean (Derringer and Suich, 10.1080/00224065.1980.11980968).
 
 A target without skill over its null model has its differences shrunk by the by-paper slope of
@@ -28,28 +28,28 @@ from perovshell.data.vocabulary import column_name
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour
 from perovshell.models.outputs import percent
-from perovshell.serve.space.space import WISHES, DesignSpace
+from perovshell.serve.space.space import OBJECTIVES, DesignSpace
 
 Floats = npt.NDArray[np.float64]
 Layers = tuple[ShellMaterial, ...]
 
-ORDERS: Final = ("best", "value", "explore")
+ORDERS: Final = ("lower-bound", "value", "explore")
 """By what a ranking may be ordered: a lower bound, the value, the expected improvement."""
 GAIN_SCALE: Final = 1000.0
 """A gain of this size has the desirability 1, a gain of 1 or less the desirability 0."""
 HALF_LIFE_SCALE_H: Final = 10_000.0
 """A half-life of this many hours (14 months) has the desirability 1, one of 1 h or less 0."""
-SHELL_PRIOR_PAPERS: Final = 4.0
+SHELL_PSEUDO_COUNT: Final = 4.0
 """Papers that a shell's mean PLQY is worth before any is read: papers on one combination spread
 by about 18 points, shells by about half of that, and (18 / 9)^2 = 4."""
 SHELL_SHARE: Final = 0.25
-"""Part of the variance of a paper's PLQY that is its shell's: (9 / 18)^2."""
-COMBINATION_PRIOR_PAPERS: Final = 8.0
+"""CoreBlock of the variance of a paper's PLQY that is its shell's: (9 / 18)^2."""
+COMBINATION_PSEUDO_COUNT: Final = 8.0
 """Papers that the model is worth against measurements of the very combination: papers on one
 spread as widely as the model is off, and it was fitted to them already."""
 BOUND_LEVEL: Final = 0.1
 """The lower bound of a PLQY is passed by all but this share of new papers."""
-LEAST: Final = 1e-9
+MIN_DESIRABILITY: Final = 1e-9
 """A desirability of 0 has this one, so that a logarithm exists."""
 _OUTCOMES: Final = 9
 """Equally likely PLQY outcomes that an expected improvement is the mean over."""
@@ -81,27 +81,27 @@ class Ranked:
 
 
 class Objectives:
-    """The wishes of a design space, by the verdicts of a model on its own skill.
+    """The objectives of a design space, by the verdicts of a model on its own skill.
 
     Args:
         space: The design space.
         model: The model.
-        raw: Whether to take predictions as they are, without shrinking or pooling.
+        shrink: Whether targets without skill are shrunk and measured values pooled.
     """
 
-    def __init__(self, space: DesignSpace, model: Model, *, raw: bool = False) -> None:
+    def __init__(self, space: DesignSpace, model: Model, *, shrink: bool = True) -> None:
         self.space = space
         self.model = model
-        self.raw = raw
-        self.names = tuple(name for name in WISHES if space.wishes[name] > 0)
-        self._weights = {name: space.wishes[name] for name in self.names}
+        self.shrink = shrink
+        self.names = tuple(name for name in OBJECTIVES if space.weights[name] > 0)
+        self._weights = {name: space.weights[name] for name in self.names}
         self._total = sum(self._weights.values())
         self._outcomes = _outcomes(model)
 
     def slope(self, target: str) -> float:
         """Return what the differences of a target are multiplied by: 1 where it has skill."""
         verdict = self.model.info.skill[target]
-        return 1.0 if self.raw or verdict["has_skill"] else float(verdict["slope"])
+        return 1.0 if not self.shrink or verdict["has_skill"] else float(verdict["slope"])
 
     # Values ----------------------------------------------------------------------------------
 
@@ -115,10 +115,10 @@ class Objectives:
         Beyond the prediction that orders, so that a shell tried on poor cores is not marked down
         for them, and what the model learned of a shell does not count twice.
         """
-        if self.raw:
+        if not self.shrink:
             return 0.0
         papers, beyond = self._plqy_shells.get(shell_text(layers), (0, 0.0))
-        return papers / (papers + SHELL_PRIOR_PAPERS) * beyond
+        return papers / (papers + SHELL_PSEUDO_COUNT) * beyond
 
     @cached_property
     def _plqy_shells(self) -> dict[str, tuple[int, float]]:
@@ -147,7 +147,7 @@ class Objectives:
     @staticmethod
     def pooled(value: Floats | float, measured: Measured) -> Any:
         """Pool a PLQY (percent) with measurements of the very combination."""
-        share = measured.papers / (measured.papers + COMBINATION_PRIOR_PAPERS)
+        share = measured.papers / (measured.papers + COMBINATION_PSEUDO_COUNT)
         return value + share * (measured.plqy_percent - value)
 
     def log_gain(self, layers: Layers, stressor: str) -> float:
@@ -159,7 +159,7 @@ class Objectives:
         gain = predictor.gain
         rest = gain.of_stressor(stressor) + gain.of_class(layers)
         if predictor.is_thin(gain.papers, [stressor])[0]:
-            if self.raw:
+            if not self.shrink:
                 return gain.null
             rest = gain.of_class(layers)
         return gain.null + self.slope("gain") * rest + gain.of_names(layers)
@@ -179,7 +179,7 @@ class Objectives:
         How far a shell is off is a part of how far a left-out paper was; the more papers know a
         shell, the less of it is left. 1 on average over the coated samples of the literature.
         """
-        if self.raw:
+        if not self.shrink:
             return 1.0
         left = _unknown(self.shell_papers(layers)) - self._usually_unknown
         return math.sqrt(1.0 + SHELL_SHARE * left)
@@ -217,22 +217,22 @@ class Objectives:
     # Desirabilities --------------------------------------------------------------------------
 
     def desirabilities(
-        self, columns: Mapping[str, Any], ranked: Ranked, *, by: str = "value"
+        self, columns: Mapping[str, Any], ranked: Ranked, *, order_by: str = "value"
     ) -> dict[str, Floats]:
-        """Return the desirability of each wish.
+        """Return the desirability of each objective.
 
         Args:
             columns: Output columns with `pl_in_window`, `plqy_above` and `domain_distance` where
                 they are wished.
             ranked: What orders.
-            by: `best` takes the PLQY that 90 % of new papers pass.
+            order_by: `lower-bound` takes the PLQY that 90 % of new papers pass.
         """
         found: dict[str, Floats] = {}
         for name in self.names:
             if name == "pl":
                 found[name] = self._in_window(columns)
             elif name == "plqy":
-                found[name] = self._plqy_desirability(columns, ranked, by=by)
+                found[name] = self._plqy_desirability(columns, ranked, order_by=order_by)
             elif name == "gain":
                 found[name] = log_share(ranked.gain, GAIN_SCALE)
             elif name == "half_life":
@@ -253,23 +253,25 @@ class Objectives:
         below = [model.scores.cdf((end - energy) / columns["pl_scale"]) for end in (first, last)]
         return below[0] - below[1]
 
-    def _plqy_desirability(self, columns: Mapping[str, Any], ranked: Ranked, *, by: str) -> Floats:
+    def _plqy_desirability(
+        self, columns: Mapping[str, Any], ranked: Ranked, *, order_by: str
+    ) -> Floats:
         bar = self.space.plqy_above
         if bar is not None:
             scores = self.model.predictor.plqy.scores
             return 1.0 - scores.cdf((bar - ranked.plqy) / columns["plqy_scale"])
-        value = ranked.plqy_low if by == "best" else ranked.plqy
+        value = ranked.plqy_low if order_by == "lower-bound" else ranked.plqy
         return np.asarray(np.maximum(value, 0.0) / 100.0)
 
     def share(self, name: str) -> float:
-        """Return the share of a wish in the weights of all."""
+        """Return the share of a objective in the weights of all."""
         return self._weights[name] / self._total
 
     def log_score(self, desirable: Mapping[str, Floats]) -> Floats:
         """Return the logarithm of the weighted geometric mean of desirabilities."""
         total: Any = 0.0
         for name in self.names:
-            total = total + self.share(name) * np.log(np.maximum(desirable[name], LEAST))
+            total = total + self.share(name) * np.log(np.maximum(desirable[name], MIN_DESIRABILITY))
         return np.asarray(total)
 
     # Improvement -----------------------------------------------------------------------------
@@ -292,7 +294,7 @@ class Objectives:
         }
         fixed: Any = 0.0
         for name, value in rest.items():
-            fixed = fixed + self.share(name) * np.log(np.maximum(value, LEAST))
+            fixed = fixed + self.share(name) * np.log(np.maximum(value, MIN_DESIRABILITY))
         fixed = np.exp(fixed)
         bar = self.space.plqy_above
         if "plqy" in self.names:
@@ -300,7 +302,9 @@ class Objectives:
             for outcome in self._outcomes:
                 value = percent(ranked.plqy + outcome * columns["plqy_scale"])
                 own = plqy_share(value, bar)
-                reached = fixed * np.exp(self.share("plqy") * np.log(np.maximum(own, LEAST)))
+                reached = fixed * np.exp(
+                    self.share("plqy") * np.log(np.maximum(own, MIN_DESIRABILITY))
+                )
                 total += np.maximum(reached - best_known, 0.0)
             gain = total / len(self._outcomes)
         else:
@@ -315,9 +319,9 @@ def plqy_share(percents: Floats, bar: float | None) -> Floats:
 
 def log_share(values: Sequence[Any] | Floats, scale: float) -> Floats:
     """Return log value over log scale, held between 0 and 1: geometric mean over stressors."""
-    logs_of = [np.log(np.maximum(value, LEAST)) for value in values]
+    logs_of = [np.log(np.maximum(value, MIN_DESIRABILITY)) for value in values]
     shares = [np.clip(own / math.log(scale), 0.0, 1.0) for own in logs_of]
-    logs = sum(np.log(np.maximum(share, LEAST)) for share in shares)
+    logs = sum(np.log(np.maximum(share, MIN_DESIRABILITY)) for share in shares)
     return np.asarray(np.exp(logs / len(shares)))
 
 
@@ -347,7 +351,7 @@ def measured_plqy(rows: Sequence[Neighbour]) -> Measured | None:
 
 def _unknown(papers: int) -> float:
     """Return the part of a shell's variance that papers on it leave."""
-    return SHELL_PRIOR_PAPERS / (papers + SHELL_PRIOR_PAPERS)
+    return SHELL_PSEUDO_COUNT / (papers + SHELL_PSEUDO_COUNT)
 
 
 def _mean_of_means(papers: Mapping[str, Sequence[float]]) -> float:

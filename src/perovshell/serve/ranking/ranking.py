@@ -13,10 +13,10 @@ import numpy.typing as npt
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model, load
 from perovshell.serve.ranking import engine as engines
-from perovshell.serve.ranking.finishing import Finisher
-from perovshell.serve.ranking.harvest import Harvest
-from perovshell.serve.ranking.lines import Ranking
+from perovshell.serve.ranking.assembly import Finisher
+from perovshell.serve.ranking.results import Ranking
 from perovshell.serve.ranking.scoring import POOL, Options, Scorer
+from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
 
@@ -64,9 +64,9 @@ def rank(  # noqa: PLR0913
     *,
     model: Model | None = None,
     top: int = 200,
-    by: str = "best",
-    raw: bool = False,
-    novel: bool = False,
+    order_by: str = "lower-bound",
+    shrink: bool = True,
+    exclude_known: bool = False,
     batch: int = 0,
     run: Run | None = None,
     advance: Callable[[int], None] = lambda _: None,
@@ -77,11 +77,11 @@ def rank(  # noqa: PLR0913
         space: A design space, its mapping, a YAML file, a preset's name; None is the default.
         model: The model; None is the workspace's champion.
         top: How many lines to keep.
-        by: `best` orders by the PLQY that 90 % of new papers pass and the other wishes at their
-            values, `value` by values, `explore` by the expected improvement over the best known
-            combination.
-        raw: Whether to order by predictions as they are, noise included.
-        novel: Whether to leave out combinations of the literature.
+        order_by: `lower-bound` orders by the PLQY that 90 % of new papers pass and the other
+            objectives at their values, `value` by values, `explore` by the expected
+            improvement over the best known combination.
+        shrink: Whether targets without skill are shrunk and measured values pooled.
+        exclude_known: Whether to leave out combinations of the literature.
         batch: How many combinations to choose that are unlike one another.
         run: Where it is computed; None is this process.
         advance: Called with the number of combinations looked at since the last call.
@@ -99,10 +99,10 @@ def rank(  # noqa: PLR0913
     model = model or load()
     space = read_space(space, model.predictor.featurizer.reader)
     space.refuse_size(yes=run.yes)
-    options = Options(by, raw, novel, max(top, POOL), run.task_size)
+    options = Options(order_by, shrink, exclude_known, max(top, POOL), run.task_size)
     scorer = Scorer(space, model, options)
     scorer.refuse_contradiction()
-    found = _harvest(scorer, run, advance)
+    found = _run(scorer, run, advance)
     if not found.ranked:
         raise DesignSpaceError(space.nothing_left(found.removed))
     return Finisher(scorer, found).ranking(top, batch)
@@ -115,7 +115,7 @@ def _check_counts(top: int, batch: int) -> None:
             raise DesignSpaceError(msg)
 
 
-def _harvest(scorer: Scorer, run: Run, advance: Callable[[int], None]) -> Harvest:
+def _run(scorer: Scorer, run: Run, advance: Callable[[int], None]) -> TaskResult:
     """Score all tasks by an engine; an interrupt keeps what is found."""
     progress = engines.Progress(scorer, run.keep_in, resume=run.resume)
     if progress.found.ranked:

@@ -17,11 +17,11 @@ from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
 from perovshell.models.outputs import DEFAULT_COVERAGE
 from perovshell.models.product import Product
-from perovshell.serve.ranking.basket import Basket, Part
+from perovshell.serve.ranking.candidates import MeasuredCandidate, known_within
 from perovshell.serve.ranking.filters import Filters
-from perovshell.serve.ranking.harvest import Harvest
 from perovshell.serve.ranking.objectives import ORDERS, Measured, Objectives, measured_plqy
-from perovshell.serve.ranking.prospects import Known, known_within
+from perovshell.serve.ranking.task_result import TaskResult
+from perovshell.serve.ranking.top_k import CoreBlock, TopK
 from perovshell.serve.space.space import DesignSpace, Layers
 
 Floats = npt.NDArray[np.float64]
@@ -33,7 +33,7 @@ _AT_ONCE: Final = 100_000
 """Combinations whose columns are held at once: what a processor's cache takes."""
 _MOST_CORES, _FEWEST_CORES = 2048, 64
 _MOST_CELLS: Final = 200_000
-LEAST_IMPROVEMENT: Final = 1e-300
+MIN_IMPROVEMENT: Final = 1e-300
 _DIGITS: Final = 10
 """Decimals of a score's logarithm: what is left behind them is the order of sums."""
 
@@ -43,28 +43,28 @@ class Options:
     """How a space is ranked.
 
     Attributes:
-        by: One of `ORDERS`.
-        raw: Whether predictions are taken as they are, without shrinking or pooling.
-        novel: Whether combinations of the literature are left out.
+        order_by: One of `ORDERS`.
+        shrink: Whether targets without skill are shrunk and measured values pooled.
+        exclude_known: Whether combinations of the literature are left out.
         keep: Length of the list of the best.
         task_size: Combinations of one task: a second or two. It does not change the result.
     """
 
-    by: str = "best"
-    raw: bool = False
-    novel: bool = False
+    order_by: str = "lower-bound"
+    shrink: bool = True
+    exclude_known: bool = False
     keep: int = POOL
     task_size: int = 4_000_000
 
     def __post_init__(self) -> None:
         """Refuse an unknown order."""
-        if self.by not in ORDERS:
-            msg = f"--by {self.by!r}: allowed: {', '.join(ORDERS)}"
+        if self.order_by not in ORDERS:
+            msg = f"order_by {self.order_by!r}: allowed: {', '.join(ORDERS)}"
             raise DesignSpaceError(msg)
 
 
 @dataclass(frozen=True)
-class Unit:
+class Tile:
     """A range of cores with a range of kept shells."""
 
     cores: range
@@ -84,7 +84,7 @@ class Scorer:
         self.space = space
         self.model = model
         self.options = options
-        self.objectives = Objectives(space, model, raw=options.raw)
+        self.objectives = Objectives(space, model, shrink=options.shrink)
         self._filters = Filters(space, model.predictor.featurizer)
         faults = [self._filters.shell_fault(layers) for layers in space.shells]
         self._shell_faults = Counter(fault for fault in faults if fault)
@@ -94,8 +94,8 @@ class Scorer:
         self._width = np.array([self.objectives.shell_width(own) for own in self._shells])
 
     @cached_property
-    def known(self) -> tuple[Known, ...]:
-        """The measured combinations that fit wishes and constraints, the best first."""
+    def known(self) -> tuple[MeasuredCandidate, ...]:
+        """The measured combinations that fit objectives and constraints, the best first."""
         return known_within(self.objectives, self._filters.satisfies)
 
     @property
@@ -111,7 +111,7 @@ class Scorer:
             self.space.contexts,
             self.space.stressors,
             coverage=DEFAULT_COVERAGE,
-            wishes=self.space.thresholds,
+            thresholds=self.space.thresholds,
         )
 
     @cached_property
@@ -152,12 +152,12 @@ class Scorer:
         cores, shells = self.units
         return max(1, self.options.task_size // (cores * shells * len(self.space.contexts)))
 
-    def _units(self, task: int) -> Iterator[Unit]:
+    def _units(self, task: int) -> Iterator[Tile]:
         n_cores, n_shells = self.units
         first = task * self._units_a_task
         for unit in range(first, min(first + self._units_a_task, self._n_units)):
             core, shell = divmod(unit, self._shell_blocks)
-            yield Unit(
+            yield Tile(
                 range(core * n_cores, min((core + 1) * n_cores, self.space.cores.size)),
                 range(shell * n_shells, min((shell + 1) * n_shells, len(self._kept))),
             )
@@ -169,25 +169,25 @@ class Scorer:
         return own if len(own) * len(self.space.shells) <= _MOST_CELLS else ("all cores",)
 
     @property
-    def empty(self) -> Harvest:
-        """The harvest of nothing."""
-        wishes, shells = len(self.objectives.names), len(self.space.shells)
-        return Harvest.empty(wishes, len(self.families), shells)
+    def empty(self) -> TaskResult:
+        """An empty result."""
+        objectives, shells = len(self.objectives.names), len(self.space.shells)
+        return TaskResult.empty(objectives, len(self.families), shells)
 
-    def _basket(self) -> Basket:
+    def _top_k(self) -> TopK:
         counts = len(self.space.shells), len(self.space.contexts)
-        return Basket(self.empty, self.options.keep, self._kept, *counts)
+        return TopK(self.empty, self.options.keep, self._kept, *counts)
 
-    def harvest(self, task: int) -> Harvest:
+    def run_task(self, task: int) -> TaskResult:
         """Score the combinations of one task and return the best of them."""
-        found = self._basket()
+        found = self._top_k()
         for unit in self._units(task):
             self._score(unit, found)
-        return found.harvest()
+        return found.result()
 
     # Constraints -----------------------------------------------------------------------------
 
-    def _kept_cores(self, unit: Unit, found: Basket) -> tuple[CompositionBatch, Mask]:
+    def _kept_cores(self, unit: Tile, found: TopK) -> tuple[CompositionBatch, Mask]:
         """Return the cores of a unit that satisfy what is asked of cores, and which they are."""
         batch, neutral = self.space.cores.batch(unit.cores.start, unit.cores.stop)
         kept = np.ones(len(neutral), dtype=bool)
@@ -223,18 +223,18 @@ class Scorer:
                 found[place][shell] = measured_plqy(rows)
         return dict(found)
 
-    # Scores ----------------------------------------------------------------------------------
+    # Scores -------------------------------------------------------------------------------------
 
-    def _score(self, unit: Unit, found: Basket) -> None:
+    def _score(self, unit: Tile, found: TopK) -> None:
         for part, shells, alive in self._alive_parts(unit, found):
             self._score_alive(part, shells, alive, found)
 
-    def _alive_parts(self, unit: Unit, found: Basket) -> Iterator[tuple[Part, range, Mask]]:
+    def _alive_parts(self, unit: Tile, found: TopK) -> Iterator[tuple[CoreBlock, range, Mask]]:
         """Yield cores and shells of which any combination satisfies all, and which of them do."""
         batch, kept = self._kept_cores(unit, found)
         if not kept.any() or not len(unit.shells):
             return
-        part = Part(
+        part = CoreBlock(
             self._product.cores(batch),
             np.flatnonzero(kept).astype(np.int64) + unit.cores.start,
             self._family(unit.cores)[kept],
@@ -252,23 +252,23 @@ class Scorer:
         Raises:
             DesignSpaceError: It says what each constraint removed.
         """
-        found = self._basket()
+        found = self._top_k()
         units = (unit for task in range(self.tasks) for unit in self._units(task))
         if any(True for unit in units for _ in self._alive_parts(unit, found)):
             return
-        raise DesignSpaceError(self.space.nothing_left(found.harvest().removed))
+        raise DesignSpaceError(self.space.nothing_left(found.result().removed))
 
     def _family(self, cores: range) -> npt.NDArray[np.intp]:
         if len(self.families) == 1:
             return np.zeros(len(cores), dtype=np.intp)
         return self.space.cores.family(cores.start, cores.stop)
 
-    def _alive(self, part: Part, shells: range, found: Basket) -> Mask:
+    def _alive(self, part: CoreBlock, shells: range, found: TopK) -> Mask:
         """Return which combinations satisfy all, shape (n_shells, n_contexts, n_cores)."""
         contexts = len(self.space.contexts)
         pairs = np.ones((len(shells), len(part.numbers)), dtype=bool)
         own = [self._shells[place] for place in shells]
-        known = self._known if self.options.novel else frozenset()
+        known = self._known if self.options.exclude_known else frozenset()
         checks = self._filters.pair_checks(part.cores, part.numbers, own, known)
         for name, passes in checks:
             found.remove(name, int((pairs & ~passes).sum()) * contexts)
@@ -280,7 +280,7 @@ class Scorer:
             alive &= inside
         return alive
 
-    def _score_alive(self, part: Part, shells: range, alive: Mask, found: Basket) -> None:
+    def _score_alive(self, part: CoreBlock, shells: range, alive: Mask, found: TopK) -> None:
         objectives = self.objectives
         columns = self._product.columns(part.cores, shells.start, shells.stop)
         if self.space.constraints.pl_in_window:
@@ -294,11 +294,13 @@ class Scorer:
         ranked = objectives.ranked(columns, (of_shell, width), gain)
         self._pool(ranked.plqy, ranked.plqy_low, part.numbers, shells)
         desirable = objectives.desirabilities(columns, ranked)
-        if self.options.by == "explore":
+        if self.options.order_by == "explore":
             improvement = objectives.improvement(columns, ranked, self.best_known)
-            score = np.log(np.maximum(improvement, LEAST_IMPROVEMENT))
-        elif self.options.by == "best":
-            score = objectives.log_score(objectives.desirabilities(columns, ranked, by="best"))
+            score = np.log(np.maximum(improvement, MIN_IMPROVEMENT))
+        elif self.options.order_by == "lower-bound":
+            score = objectives.log_score(
+                objectives.desirabilities(columns, ranked, order_by="lower-bound")
+            )
         else:
             score = objectives.log_score(desirable)
         score = np.where(alive, np.round(score, _DIGITS), -np.inf)
@@ -309,7 +311,7 @@ class Scorer:
         self, plqy: Floats, low: Floats, numbers: npt.NDArray[np.int64], shells: range
     ) -> None:
         """Pool the PLQY of combinations that were measured, in place."""
-        if self.options.raw:
+        if not self.options.shrink:
             return
         for core in self._literature.keys() & set(range(int(numbers[0]), int(numbers[-1]) + 1)):
             column = int(np.searchsorted(numbers, core))

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from perovshell.data.vocabulary import column_name
 from perovshell.models.evidence import Neighbour
-from perovshell.serve.ranking.lines import Candidate, Ranking
 from perovshell.serve.ranking.objectives import GAIN_SCALE
+from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.charts import Scale, chance, light_colour, number, whole_decades
 
 BAR: Final = (8.0, 312.0)
@@ -19,7 +19,7 @@ BAR: Final = (8.0, 312.0)
 SPECTRUM_NM: Final = (400.0, 800.0)
 _BARE: Final = 3
 """Samples of the bare core that a card names."""
-_WISHES: Final = {
+_OBJECTIVES: Final = {
     "pl": "PL in window", "plqy": "PLQY", "gain": "gain", "half_life": "half-life",
     "domain": "near the data",
 }  # fmt: skip
@@ -75,8 +75,8 @@ def first_line(ranking: Ranking) -> str:
     said += f", PLQY {value} % [{least}, {most}]."
     if same:
         said += f" {len(same)} other shells score the same."
-    elif not math.isnan(first.above_next):
-        said += f" The chance that it is better than the next line is {chance(first.above_next)}."
+    elif not math.isnan(first.p_above_next):
+        said += f" The chance that it is better than the next line is {chance(first.p_above_next)}."
     if not ranking.model.info.skill["gain"]["has_skill"]:
         said += " Do not read gains as differences between lines: the model has no skill in them."
     return said
@@ -100,7 +100,7 @@ def card(
         "spectrum_ticks": scales.peak.ticks(4),
         "bars": _bars(ranking, line, scales),
         "chances": _chances(ranking, line),
-        "wishes": list(_factors(ranking, line)),
+        "weights": list(_factors(ranking, line)),
         "distance": line.values["domain_distance"],
         "measured": [_measured(row) for row in line.measured],
         "bare": [_measured(row) for row in line.bare[:_BARE]],
@@ -121,17 +121,20 @@ def context(line: Candidate) -> str:
 
 def _factors(ranking: Ranking, line: Candidate) -> Iterator[tuple[str, float]]:
     """Yield what the score of a line is made of."""
-    at_lower_bound = ranking.options.by == "best" and ranking.space.plqy_above is None
+    at_lower_bound = ranking.options.order_by == "lower-bound" and ranking.space.plqy_above is None
     for name, value in line.desirabilities.items():
         if name == "plqy" and at_lower_bound:
-            yield f"{_WISHES[name]} by its lower bound", line.values["plqy_ranked_lower"] / 100.0
+            yield (
+                f"{_OBJECTIVES[name]} by its lower bound",
+                line.values["plqy_shrunk_lower"] / 100.0,
+            )
         else:
-            yield _WISHES[name], value
+            yield _OBJECTIVES[name], value
 
 
 def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[str, Any]]:
     value, low, high = _with_interval(line, "plqy_percent")
-    ordered = line.values["plqy_ranked"]
+    ordered = line.values["plqy_shrunk"]
     found = [
         {
             "name": "PLQY",
@@ -177,8 +180,8 @@ def _chances(ranking: Ranking, line: Candidate) -> list[tuple[str, str]]:
         found.append((bar, chance(line.values["plqy_above"])))
     return [
         *found,
-        ("on the front", chance(line.on_front)),
-        ("above the next line", chance(line.above_next)),
+        ("on the front", chance(line.p_pareto)),
+        ("above the next line", chance(line.p_above_next)),
     ]
 
 
@@ -236,7 +239,7 @@ def table_row(ranking: Ranking, line: Candidate) -> dict[str, Any]:
     if space.pl_window_nm is not None:
         numbers.append(_chance_cell(values["pl_in_window"]))
     value, low, high = _with_interval(line, "plqy_percent")
-    orders = _orders(value, values["plqy_ranked"])
+    orders = _orders(value, values["plqy_shrunk"])
     numbers.append(_cell(value, f"{number(low)} to {number(high)}", *orders))
     if space.plqy_above is not None:
         numbers.append(_chance_cell(values["plqy_above"]))
@@ -244,7 +247,7 @@ def table_row(ranking: Ranking, line: Candidate) -> dict[str, Any]:
         for kind in ("gain", "half_life"):
             value, low, ordered = (values[own] for own in _one_sided_columns(kind, stressor))
             numbers.append(_cell(value, f"at least {number(low)}", *_orders(value, ordered)))
-    numbers += [_chance_cell(line.on_front), _chance_cell(line.above_next)]
+    numbers += [_chance_cell(line.p_pareto), _chance_cell(line.p_above_next)]
     numbers.append(_cell(values["domain_distance"]))
     return {
         "line": line,

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from perovshell.data.vocabulary import column_name
-from perovshell.serve.ranking.lines import Candidate, Overview, Ranking
+from perovshell.serve.ranking.results import Candidate, Overview, Ranking
 from perovshell.serve.report.cards import context
 from perovshell.serve.report.charts import (
     STOPS,
@@ -93,14 +93,14 @@ def axes(ranking: Ranking) -> list[Axis]:
     if space.pl_window_nm is not None:
         low, high = space.pl_window_nm
         found.append(Axis("pl_in_window", f"P(PL within {low:g} to {high:g} nm)"))
-    found.append(Axis("plqy_ranked", "PLQY that orders (%)"))
+    found.append(Axis("plqy_shrunk", "PLQY that orders (%)"))
     found.append(Axis("plqy_percent", "PLQY, predicted (%)"))
     if space.plqy_above is not None:
         found.append(Axis("plqy_above", f"P(PLQY above {space.plqy_above:g} %)"))
     for stressor in space.stressors:
         name = column_name(stressor)
-        found.append(Axis(f"gain_ranked_{name}", f"stability gain, {stressor}", log=True))
-        found.append(Axis(f"half_life_ranked_{name}", f"half-life, {stressor} (h)", log=True))
+        found.append(Axis(f"stability_gain_shrunk_{name}", f"stability gain, {stressor}", log=True))
+        found.append(Axis(f"half_life_shrunk_{name}", f"half-life, {stressor} (h)", log=True))
     return [*found, Axis("domain_distance", "distance from the data"), Axis("score", "score")]
 
 
@@ -115,8 +115,8 @@ def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
     known = axes(ranking)
     keys = [axis.key for axis in known]
     first = "pl_in_window" if "pl_in_window" in keys else "pl_peak_nm"
-    gain = f"gain_ranked_{column_name(ranking.space.stressors[0])}"
-    chosen = [keys.index(key) for key in (first, "plqy_ranked", gain)]
+    gain = f"stability_gain_shrunk_{column_name(ranking.space.stressors[0])}"
+    chosen = [keys.index(key) for key in (first, "plqy_shrunk", gain)]
     across, up, tint = (known[place] for place in chosen)
     x, y = across.scale(lines, LEFT, RIGHT), up.scale(lines, BOTTOM, TOP)
     shades = [tint.value(line) for line in lines]
@@ -126,7 +126,7 @@ def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
             "x": x(across.value(line)),
             "y": y(up.value(line)),
             "colour": colour(_share(tint.value(line), shades)),
-            "front": line.in_front,
+            "front": line.is_pareto,
             "place": places.get(id(line), ""),
             "text": "; ".join(_said(ranking, line)),
         }
@@ -182,12 +182,12 @@ def _said(ranking: Ranking, line: Candidate) -> list[str]:
         f"{place}{line.core} / {line.shell}",
         context(line),
         f"PL {_interval(values, 'pl_peak_nm')} nm{window}",
-        f"PLQY {_interval(values, 'plqy_percent')} %, counts as {number(values['plqy_ranked'])}",
+        f"PLQY {_interval(values, 'plqy_percent')} %, counts as {number(values['plqy_shrunk'])}",
         *(
-            f"{stressor}: gain counts as {number(values[f'gain_ranked_{column_name(stressor)}'])}"
-            for stressor in space.stressors
+            f"{name}: gain counts as {number(values[f'stability_gain_shrunk_{column_name(name)}'])}"
+            for name in space.stressors
         ),
-        f"score {number(line.score)}, on the front {chance(line.on_front)}",
+        f"score {number(line.score)}, on the front {chance(line.p_pareto)}",
     ]
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from perovshell.files import write_file
 from perovshell.pages import card_page, environment
-from perovshell.serve.ranking.advice import Experiment
-from perovshell.serve.ranking.lines import Candidate, Ranking
+from perovshell.serve.ranking.next_experiments import Experiment
+from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.cards import (
     SPECTRUM_NM,
     CardScales,
@@ -70,7 +70,7 @@ def render(ranking: Ranking) -> str:
         ranking=ranking,
         space=ranking.space,
         info=ranking.model.info,
-        wishes=_wishes(ranking),
+        weights=_weights(ranking),
         statements=[own for own in ranking.statements if own not in ranking.space.notes],
         first=first_line(ranking),
         cards=[card(ranking, group[0], scales, group[1:]) for group in groups],
@@ -82,7 +82,7 @@ def render(ranking: Ranking) -> str:
         line_of={id(line): place for place, line in enumerate(plot.lines)},
         spectrum=_spectrum(),
         heat=heat_map(ranking.overview),
-        experiments=_experiments(ranking.measure_next),
+        experiments=_experiments(ranking.suggest_experiments),
         card=card_page(vars(ranking.model.info)),
     )
 
@@ -106,7 +106,7 @@ def _spectrum() -> list[tuple[float, str]]:
     ]
 
 
-def _wishes(ranking: Ranking) -> str:
+def _weights(ranking: Ranking) -> str:
     """Say what is wished, and how much where not all weigh the same."""
     space = ranking.space
     stressors = _joined(space.stressors)
@@ -121,7 +121,7 @@ def _wishes(ranking: Ranking) -> str:
     if space.pl_window_nm is not None:
         low, high = space.pl_window_nm
         names["pl"] = f"a PL peak within {low:g} to {high:g} nm"
-    weights = {name: weight for name, weight in space.wishes.items() if weight > 0}
+    weights = {name: weight for name, weight in space.weights.items() if weight > 0}
     equal = len(set(weights.values())) == 1
     return _joined(
         [

@@ -11,7 +11,7 @@ from typing import Any
 
 from perovshell.data.vocabulary import column_name
 from perovshell.files import write_file
-from perovshell.serve.ranking.lines import Candidate, Ranking
+from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.charts import number
 
 MARKDOWN_LINES = 50
@@ -27,7 +27,7 @@ def number_columns(ranking: Ranking) -> list[str]:
     found = [f"{column}{end}" for column in with_ends for end in ("", "_lower", "_upper")]
     found += ranking.space.thresholds.columns(())
     found += [] if ranking.space.plqy_above is None else ["plqy_above"]
-    found += ["plqy_ranked", "plqy_ranked_lower"]
+    found += ["plqy_shrunk", "plqy_shrunk_lower"]
     found += [f"{kind}_ranked_{name}" for name in names for kind in ("gain", "half_life")]
     return [*found, "domain_distance"]
 
@@ -35,18 +35,18 @@ def number_columns(ranking: Ranking) -> list[str]:
 def table(ranking: Ranking) -> tuple[list[str], list[list[Any]]]:
     """Return the header and a row a line: numbers to six digits, texts as they are."""
     numbers = number_columns(ranking)
-    wishes = [f"desirability_{name}" for name in _wishes(ranking)]
-    scored = "expected_improvement" if ranking.options.by == "explore" else "score"
+    objectives = [f"desirability_{name}" for name in _weights(ranking)]
+    scored = "expected_improvement" if ranking.options.order_by == "explore" else "score"
     header = [
         "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", scored,
-        *wishes, "above_next", "alike", "on_front", "in_front", *numbers, "in_domain",
-        "domain_reason", "rests_on", "measured_papers", "nearest_papers",
+        *objectives, "p_above_next", "n_ties", "p_pareto", "is_pareto", *numbers, "in_domain",
+        "domain_reason", "evidence", "measured_papers", "nearest_papers",
     ]  # fmt: skip
     return header, [_row(ranking, line, numbers) for line in ranking.candidates]
 
 
-def _wishes(ranking: Ranking) -> list[str]:
-    return [name for name, weight in ranking.space.wishes.items() if weight > 0]
+def _weights(ranking: Ranking) -> list[str]:
+    return [name for name, weight in ranking.space.weights.items() if weight > 0]
 
 
 def _row(ranking: Ranking, line: Candidate, numbers: Sequence[str]) -> list[Any]:
@@ -60,15 +60,15 @@ def _row(ranking: Ranking, line: Candidate, numbers: Sequence[str]) -> list[Any]
         item.medium,
         _rounded(item.core_size_nm),
         _rounded(line.score),
-        *(_rounded(line.desirabilities[name]) for name in _wishes(ranking)),
-        _rounded(line.above_next),
-        line.alike,
-        _rounded(line.on_front),
-        line.in_front,
+        *(_rounded(line.desirabilities[name]) for name in _weights(ranking)),
+        _rounded(line.p_above_next),
+        line.n_ties,
+        _rounded(line.p_pareto),
+        line.is_pareto,
         *(_rounded(line.values[column]) for column in numbers),
         not line.reasons,
         "; ".join(line.reasons),
-        line.rests_on,
+        line.evidence,
         ";".join(dict.fromkeys(row.paper for row in line.measured)),
         ";".join(row.paper for row in line.nearest),
     ]
@@ -136,9 +136,9 @@ def markdown_text(ranking: Ranking) -> str:
             interval_text(line, "plqy_percent"),
             *(gain_text(ranking, line, name) for name in stressors),
             f"{line.score:.3g}",
-            "" if math.isnan(line.above_next) else f"{line.above_next:.2f}",
+            "" if math.isnan(line.p_above_next) else f"{line.p_above_next:.2f}",
             "yes" if not line.reasons else "no",
-            line.rests_on,
+            line.evidence,
             ", ".join(row.paper for row in line.nearest),
         ]
         lines.append(_markdown_row(cells))
@@ -196,18 +196,18 @@ _NAMED = 4
 """Shells named of lines that nothing known tells apart."""
 
 
-def summary(ranking: Ranking, *, measure_next: bool) -> list[str]:
+def summary(ranking: Ranking, *, suggest_experiments: bool) -> list[str]:
     """Return the first lines, what they rest on and what orders them, for a terminal."""
     head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
     for name in ranking.space.stressors:
         head += [_gain_head(ranking, name)] if _shows_gain(ranking) else []
-        head += [f"half-life {name} h (90 % >)"] if ranking.space.wishes["half_life"] else []
+        head += [f"half-life {name} h (90 % >)"] if ranking.space.weights["half_life"] else []
     said = [f"{ranking.total:,} combinations ranked, best first:"]
     said.append(_columns(head))
     for group in ranking.groups[:SUMMARY_GROUPS]:
         said += _group_texts(ranking, group)
     said += batch_texts(ranking)
-    if measure_next:
+    if suggest_experiments:
         said += experiment_texts(ranking)
     return [*said, *ranking.statements, *_left_out(ranking)]
 
@@ -222,11 +222,11 @@ def batch_texts(ranking: Ranking) -> list[str]:
 
 def experiment_texts(ranking: Ranking) -> list[str]:
     """Return the experiments worth most of each kind, most worth first."""
-    kinds = dict.fromkeys(one.kind for one in ranking.measure_next)
+    kinds = dict.fromkeys(one.kind for one in ranking.suggest_experiments)
     kept = [
         one
         for kind in kinds
-        for one in [own for own in ranking.measure_next if own.kind == kind][:_EXPERIMENTS]
+        for one in [own for own in ranking.suggest_experiments if own.kind == kind][:_EXPERIMENTS]
         if one.worth >= _LEAST_WORTH
     ]
     if not kept:
@@ -246,7 +246,7 @@ def _left_out(ranking: Ranking) -> list[str]:
 
 def _shows_gain(ranking: Ranking) -> bool:
     """Whether the gain is shown: where it is wished, or no half-life is."""
-    return bool(ranking.space.wishes["gain"]) or not ranking.space.wishes["half_life"]
+    return bool(ranking.space.weights["gain"]) or not ranking.space.weights["half_life"]
 
 
 def _half_life_text(line: Candidate, stressor: str) -> str:
@@ -272,18 +272,18 @@ def _group_texts(ranking: Ranking, group: Sequence[Candidate]) -> list[str]:
     cells += [interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")]
     for name in ranking.space.stressors:
         cells += [gain_text(ranking, line, name)] if _shows_gain(ranking) else []
-        cells += [_half_life_text(line, name)] if ranking.space.wishes["half_life"] else []
+        cells += [_half_life_text(line, name)] if ranking.space.weights["half_life"] else []
     said = [_columns(cells)]
     others = [f"{own.shell}{_context(own)}" for own in group[1:]]
     if others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         said.append(f"     the same score: {', '.join(others[:_NAMED])}{more}")
-    rests = f"     rests on: {line.rests_on}"
+    rests = f"     rests on: {line.evidence}"
     peaks = [f"{number(row.pl_peak_nm)} nm" for row in line.measured if row.pl_peak_nm is not None]
     if peaks:
         rests += f"; PL measured: {', '.join(dict.fromkeys(peaks))}"
-    if not others and not math.isnan(line.above_next):
-        rests += f"; chance above the next line {line.above_next:.0%}"
+    if not others and not math.isnan(line.p_above_next):
+        rests += f"; chance above the next line {line.p_above_next:.0%}"
     said.append(rests)
     if line.reasons:
         said.append(f"     outside the domain: {'; '.join(line.reasons)}")

@@ -19,10 +19,10 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from perovshell.serve.service import limits, operations, page, routes
 from perovshell.serve.service.batching import Batcher
-from perovshell.serve.service.gate import GUARDED, Gate, Rate
 from perovshell.serve.service.keys import KeyRing
 from perovshell.serve.service.logs import Tally
 from perovshell.serve.service.metrics import Metrics
+from perovshell.serve.service.middleware import GUARDED, Gate, Rate
 from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.problems import Problem, pointer
 from perovshell.serve.service.ranker import Ranker

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from perovshell.models.outputs import Answer, Wishes
+from perovshell.models.outputs import Answer, Thresholds
 from perovshell.serve.service import limits
 from perovshell.serve.service.problems import busy
 from perovshell.serve.service.source import Served
@@ -32,18 +32,18 @@ class Asked:
         served: The model: rows of one request are never answered by two.
         stressors: Stressors to answer for.
         coverage: Coverage of the intervals.
-        wishes: Thresholds whose probability is asked.
+        thresholds: Thresholds whose probability is asked.
     """
 
     served: Served
     stressors: tuple[str, ...]
     coverage: float
-    wishes: Wishes
+    thresholds: Thresholds
 
     def answer(self, rows: Rows) -> list[Answer]:
         """Answer rows."""
         return self.served.model.answer(
-            rows, stressors=self.stressors, coverage=self.coverage, wishes=self.wishes
+            rows, stressors=self.stressors, coverage=self.coverage, thresholds=self.thresholds
         )
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from perovshell.model import Model
-from perovshell.models.outputs import Wishes
+from perovshell.models.outputs import Thresholds
 from perovshell.serve.service import limits
 from perovshell.serve.service.batching import Asked
 from perovshell.serve.service.problems import busy
@@ -79,7 +79,7 @@ class Pool:
 
 async def _on(executor: ProcessPoolExecutor, asked: Asked, rows: Rows) -> Written:
     loop = asyncio.get_running_loop()
-    how = (asked.served.model.folder, asked.stressors, asked.coverage, asked.wishes)
+    how = (asked.served.model.folder, asked.stressors, asked.coverage, asked.thresholds)
     parts = [
         loop.run_in_executor(executor, _answered, *how, rows[start : start + _PART])
         for start in range(0, len(rows), _PART)
@@ -101,9 +101,11 @@ def _end_with_the_service() -> None:
 
 
 def _answered(
-    folder: Path, stressors: Sequence[str], coverage: float, wishes: Wishes, rows: Rows
+    folder: Path, stressors: Sequence[str], coverage: float, thresholds: Thresholds, rows: Rows
 ) -> Written:
-    answers = _model(folder).answer(rows, stressors=stressors, coverage=coverage, wishes=wishes)
+    answers = _model(folder).answer(
+        rows, stressors=stressors, coverage=coverage, thresholds=thresholds
+    )
     return write(answers)
 
 

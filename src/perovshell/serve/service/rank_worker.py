@@ -15,7 +15,7 @@ from typing import Any, Final
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
 from perovshell.serve.ranking import ranking as ranks
-from perovshell.serve.ranking.lines import Ranking
+from perovshell.serve.ranking.results import Ranking
 from perovshell.serve.report import tables
 from perovshell.serve.report.report import render
 from perovshell.serve.service import limits
@@ -52,7 +52,9 @@ def _said(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
             )
             return {"kind": "space-too-large", "detail": detail}
         run = ranks.Run(task_size=_TASK)
-        options = {name: asked[name] for name in ("top", "by", "raw", "novel", "batch")}
+        options = {
+            name: asked[name] for name in ("top", "order_by", "shrink", "exclude_known", "batch")
+        }
         ranking = ranks.rank(space, model=model, run=run, advance=advance, **options)
     except DesignSpaceError as error:
         return {"kind": "invalid-request", "detail": str(error)}

@@ -19,7 +19,7 @@ from perovshell.models.outputs import Answer, check_options
 from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.serve.service import limits, schemas
 from perovshell.serve.service.batching import Asked, Batcher, Rows
-from perovshell.serve.service.gate import Told
+from perovshell.serve.service.middleware import RequestMetrics
 from perovshell.serve.service.pool import LARGE, Pool
 from perovshell.serve.service.problems import MEDIA_TYPE, Problem, pointer, problem
 from perovshell.serve.service.ranker import ClientLeftError, Ranker
@@ -106,11 +106,11 @@ async def predict(asked: schemas.PredictIn, request: Request) -> Response:
         raise Problem(422, "invalid-request", detail)
     try:
         check_options(asked.stressors, asked.coverage)
-        how = Asked(served, tuple(asked.stressors), asked.coverage, asked.wishes.read())
+        how = Asked(served, tuple(asked.stressors), asked.coverage, asked.thresholds.read())
     except InputError as error:
         raise Problem(422, "invalid-request", str(error)) from error
     written = await _written(request, how, asked)
-    request.state.visit.told = Told(
+    request.state.visit.told = RequestMetrics(
         written.rows, len(written.failed), written.outside, served.model.info.model_id
     )
     problems = [
@@ -196,7 +196,7 @@ def _by_model(request: Request, content: Any) -> Response:
 
 def _model_card(served: Served) -> dict[str, Any]:
     info = vars(served.model.info)
-    names = ("dataset", "settings", "figures", "skill", "forms")
+    names = ("dataset", "settings", "figures", "skill", "variants")
     return {
         **{name: info[name] for name in names},
         "card": dict(card_sections(info)),

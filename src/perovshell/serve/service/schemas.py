@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from perovshell.data.vocabulary import STRESSORS
-from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, LEAST_GAIN, Wishes
+from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, LEAST_GAIN, Thresholds
 from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.serve.ranking.objectives import ORDERS
 from perovshell.serve.service import limits
@@ -76,7 +76,7 @@ class Row(TypedDict, total=False):
     ]
 
 
-class WishesIn(BaseModel):
+class ThresholdsIn(BaseModel):
     """Thresholds whose probability is asked; each adds columns to the answer."""
 
     model_config = _STRICT
@@ -88,14 +88,14 @@ class WishesIn(BaseModel):
     plqy_above: Annotated[Number | None, Field(ge=0, lt=100, description="In percent.")] = None
     gain_above: Annotated[Number | None, Field(ge=LEAST_GAIN, description="A factor.")] = None
 
-    def read(self) -> Wishes:
-        """Return the wishes.
+    def read(self) -> Thresholds:
+        """Return the thresholds.
 
         Raises:
             InputError: A window does not rise.
         """
         window = None if self.pl_window_nm is None else (self.pl_window_nm[0], self.pl_window_nm[1])
-        return Wishes(window, self.plqy_above, self.gain_above)
+        return Thresholds(window, self.plqy_above, self.gain_above)
 
 
 class PredictIn(BaseModel):
@@ -110,7 +110,7 @@ class PredictIn(BaseModel):
                     "rows": [{"core": "CsPb(Br0.6I0.4)3", "shell": "CdS|Al2O3", "medium": "film"}],
                     "stressors": ["water"],
                     "coverage": 0.8,
-                    "wishes": {"plqy_above": 50},
+                    "thresholds": {"plqy_above": 50},
                     "details": True,
                 },
             ]
@@ -125,7 +125,7 @@ class PredictIn(BaseModel):
     coverage: Annotated[Number, Field(gt=0, lt=1, description="Of the intervals.")] = (
         DEFAULT_COVERAGE
     )
-    wishes: WishesIn = WishesIn()
+    thresholds: ThresholdsIn = ThresholdsIn()
     details: Annotated[
         bool,
         Field(
@@ -236,9 +236,11 @@ class RankIn(BaseModel):
         Field(description="Name of a preset, or a design space with the keys of its YAML file."),
     ] = DEFAULT_PRESET
     top: Annotated[int, Field(ge=1, le=limits.LINES, description="Lines to keep."), _COUNT] = 50
-    by: Order = "best"
-    raw: Annotated[bool, Field(description="Order by predictions as they are.")] = False
-    novel: Annotated[bool, Field(description="Leave out what the literature has.")] = False
+    order_by: Order = "lower-bound"
+    shrink: Annotated[
+        bool, Field(description="Whether targets without skill are shrunk and measurements pooled.")
+    ] = True
+    exclude_known: Annotated[bool, Field(description="Leave out what the literature has.")] = False
     batch: Annotated[
         int, Field(ge=0, le=limits.CHOSEN, description="Choose so many unlike ones."), _COUNT
     ] = 0
@@ -263,7 +265,7 @@ class ModelOut(BaseModel):
     settings: dict[str, Any]
     figures: dict[str, float | None]
     skill: dict[str, dict[str, Any]]
-    forms: dict[str, str]
+    variants: dict[str, str]
     card: dict[str, list[str]]
     limits: dict[str, int]
 

@@ -1,1 +1,1 @@
-"""The design space of a ranking: cores, shells, contexts, wishes and constraints."""
+"""The design space of a ranking: cores, shells, contexts, objectives and constraints."""

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
+from perovshell.data.formula_templates import NEUTRAL_WITHIN
 from perovshell.data.ions import SITES
-from perovshell.data.skeletons import NEUTRAL_WITHIN
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

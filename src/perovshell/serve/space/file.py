@@ -32,11 +32,11 @@ from perovshell.serve.space.cores import (
     Cores,
 )
 from perovshell.serve.space.physics import ALIGNMENTS
-from perovshell.serve.space.space import WISHES, Constraints, DesignSpace, Selection
+from perovshell.serve.space.space import OBJECTIVES, Constraints, DesignSpace, Selection
 
 ALL_KNOWN = "all known"
 DEFAULT_PRESET = "green-emitter"
-DEFAULT_WISHES = {"pl": 1, "plqy": 1, "gain": 1}
+DEFAULT_WEIGHTS = {"pl": 1, "plqy": 1, "gain": 1}
 MAX_SHELLS = 20_000
 MAX_SIZE = 2**62
 MAX_CONTEXTS = 2_000
@@ -44,7 +44,7 @@ _COATED = tuple(word for word in STRUCTURES if word != "bare")
 _KEYS = {
     "name", "cores", "dopants", "shells", "structures", "encapsulation", "medium", "sizes_nm",
     "morphology", "shell_thickness_nm", "pl_window_nm", "plqy_above", "stressor", "stressors",
-    "wishes", "constraints",
+    "weights", "constraints",
 }  # fmt: skip
 _SHELL_KEYS = {"names", "classes", "layers"}
 _SELECTION_KEYS = {"ions", "cores", "shells", "classes", "combinations"}
@@ -108,7 +108,7 @@ def _checked(data: object, reader: FormulaReader) -> DesignSpace:
     check_keys("design space", data, _KEYS)
     cores = read_cores(data.get("cores"), data.get("dopants", {}), reader)
     shells = _shells(data.get("shells", ALL_KNOWN), reader)
-    wishes = _wishes(data.get("wishes", DEFAULT_WISHES))
+    weights = _weights(data.get("weights", DEFAULT_WEIGHTS))
     stressors = _stressors(data)
     space = DesignSpace(
         name=_name(data.get("name", "design-space")),
@@ -121,10 +121,10 @@ def _checked(data: object, reader: FormulaReader) -> DesignSpace:
         media=words_of("medium", data.get("medium", "unknown"), MEDIA),
         sizes_nm=_sizes(data.get("sizes_nm", ["unknown"])),
         morphology=word_of("morphology", data.get("morphology", "nanocrystal"), MORPHOLOGIES),
-        pl_window_nm=_window(data.get("pl_window_nm"), needed=wishes["pl"] > 0),
+        pl_window_nm=_window(data.get("pl_window_nm"), needed=weights["pl"] > 0),
         plqy_above=_bar(data.get("plqy_above")),
         stressors=stressors,
-        wishes=wishes,
+        weights=weights,
         constraints=_constraints(data.get("constraints", {}), stressors, cores, reader),
         notes=_notes(data),
         source=json.loads(json.dumps(data, default=str)),
@@ -224,17 +224,19 @@ def _classes(what: str, value: object, reader: FormulaReader) -> frozenset[str]:
     return frozenset(word_of(what, word, known) for word in entries_of(what, value))
 
 
-# Wishes and constraints ----------------------------------------------------------------------
+# Thresholds and constraints ----------------------------------------------------------------------
 
 
-def _wishes(value: object) -> dict[str, float]:
+def _weights(value: object) -> dict[str, float]:
     if not isinstance(value, Mapping):
-        msg = f"wishes: {value!r}: weights are needed, as {{pl: 1, plqy: 1, gain: 1}}"
+        msg = f"weights: {value!r}: weights are needed, as {{pl: 1, plqy: 1, gain: 1}}"
         raise DesignSpaceError(msg)
-    check_keys("wishes", value, set(WISHES))
-    weights = {name: number_of(f"wishes.{name}", value.get(name, 0), 0, 100) for name in WISHES}
+    check_keys("weights", value, set(OBJECTIVES))
+    weights = {
+        name: number_of(f"objectives.{name}", value.get(name, 0), 0, 100) for name in OBJECTIVES
+    }
     if not any(weights.values()):
-        msg = "wishes: at least one weight must be above 0"
+        msg = "weights: at least one weight must be above 0"
         raise DesignSpaceError(msg)
     return weights
 
@@ -319,7 +321,7 @@ def _name(value: object) -> str:
 
 def _window(value: object, *, needed: bool) -> tuple[float, float] | None:
     if value is None and needed:
-        msg = "pl_window_nm: two wavelengths in nm are needed, as [515, 535], where pl is wished"
+        msg = "pl_window_nm: two wavelengths in nm are needed, as [515, 535], where pl has a weight"
         raise DesignSpaceError(msg)
     return rising_of("pl_window_nm", value, 200, 2000)
 

@@ -1,4 +1,4 @@
-"""The design space: which cores, shells and contexts are asked for, and what is wished of them."""
+"""The design space: cores, shells and contexts, and the objectives they are ranked by."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.errors import DesignSpaceError
 from perovshell.features.combinations import Combination
-from perovshell.models.outputs import Wishes
+from perovshell.models.outputs import Thresholds
 from perovshell.serve.space.cores import Cores
 
-WISHES = ("pl", "plqy", "gain", "half_life", "domain")
-"""What may be wished: PL in the window, PLQY, stability gain, half-life, nearness to the data."""
+OBJECTIVES = ("pl", "plqy", "gain", "half_life", "domain")
+"""Objectives of a ranking: PL in the window, PLQY, gain, half-life, nearness to the data."""
 ASK_ABOVE = 10**10
 """Spaces with more combinations are ranked only on request: they take hours."""
 Layers = tuple[ShellMaterial, ...]
@@ -95,7 +95,7 @@ class DesignSpace:
         pl_window_nm: Wanted PL window in nm, or None.
         plqy_above: PLQY in percent that is to be passed; None takes the PLQY itself.
         stressors: Stressors of the stability gain or half-life.
-        wishes: Weight of each of `WISHES`; 0 leaves it out.
+        weights: Weight of each of `OBJECTIVES`; 0 leaves it out.
         constraints: What a combination must satisfy.
         notes: What was ignored, and why.
         source: The mapping it was read from.
@@ -112,7 +112,7 @@ class DesignSpace:
     pl_window_nm: tuple[float, float] | None
     plqy_above: float | None
     stressors: tuple[str, ...]
-    wishes: Mapping[str, float]
+    weights: Mapping[str, float]
     constraints: Constraints
     notes: tuple[str, ...]
     source: Mapping[str, Any]
@@ -172,9 +172,9 @@ class DesignSpace:
         )
 
     @property
-    def thresholds(self) -> Wishes:
+    def thresholds(self) -> Thresholds:
         """The threshold whose probability is asked of the model; a PLQY bar is of what orders."""
-        return Wishes(self.pl_window_nm)
+        return Thresholds(self.pl_window_nm)
 
     def refuse_size(self, *, yes: bool) -> None:
         """Refuse a space that takes hours, unless that is wanted.

@@ -13,8 +13,8 @@ from perovshell.data.records import Sample, StabilityTest
 from perovshell.data.targets import Interval
 from perovshell.files import finite
 from perovshell.models.domain import FEWEST_SIZES, Domain
+from perovshell.models.domain_index import DomainIndex
 from perovshell.models.evidence import Literature
-from perovshell.models.surroundings import Surroundings
 from perovshell.training.fit.problems import combination_of, papers_by
 
 REACH_SHARE: Final = 0.95
@@ -50,7 +50,7 @@ def is_inside(
     item = combination_of(sample)
     papers = np.array([row["paper_id"] for row in literature.samples])
     distance = np.where(papers == sample.paper_id, np.inf, literature.distances(item))
-    return not Surroundings(literature, {target: domain}).outside(item, distance)
+    return not DomainIndex(literature, {target: domain}).outside(item, distance)
 
 
 def samples_of(target: str, dataset: Dataset) -> list[Sample]:

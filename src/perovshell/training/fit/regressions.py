@@ -35,7 +35,7 @@ PHYSICAL: Final = (
     "treatment",
 )
 """Groups of descriptors that trees may split on."""
-_TURNED: Final = {">": "<", "<": ">"}
+_FLIPPED_BOUND: Final = {">": "<", "<": ">"}
 _LEAST_EV: Final = 0.5
 """Predicted energies count as no less: a wavelength needs an energy above 0."""
 
@@ -59,8 +59,8 @@ class Regression:
             combination differ by.
         baselines: The frozen baselines it is compared with.
         trees_win_ties: Whether trees are used where they are neither better nor worse.
-        carries_all: Whether a coated sample keeps the whole residual of its measured bare sample;
-            else the share that pairs of samples show.
+        shares_whole_residual: Whether a coated sample shares the whole residual of its bare
+            sample; else the share that pairs of samples show.
         curve_subset: The rows whose error the learning curve shows.
     """
 
@@ -75,7 +75,7 @@ class Regression:
     loss_scale: float
     baselines: tuple[str, ...] = ("dummy", "neighbour", "forest")
     trees_win_ties: bool = False
-    carries_all: bool = False
+    shares_whole_residual: bool = False
     curve_subset: str = "all"
 
     @property
@@ -100,7 +100,7 @@ class Regression:
 
     def turned(self, bounds: Sequence[str]) -> list[str]:
         """Convert bounds between modelled and reported values: those of energies turn round."""
-        turn = _TURNED if self.scale == "energy" else {}
+        turn = _FLIPPED_BOUND if self.scale == "energy" else {}
         return [turn.get(bound, bound) for bound in bounds]
 
     def width(self, low: Floats, high: Floats) -> Floats:
@@ -135,7 +135,7 @@ PL: Final = Regression(
     baselines=("dummy", "neighbour", "forest", "vegard"),
     trees_win_ties=True,
     # A coating leaves core and size as they are.
-    carries_all=True,
+    shares_whole_residual=True,
     curve_subset="lead_no_cspbcl3",
 )
 PLQY: Final = Regression(

@@ -1,4 +1,4 @@
-"""Scores that calibrate intervals, and whether intervals calibrated on other papers cover."""
+"""Conformity scores for intervals, and the coverage of intervals on papers left out."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.models.conformal import Scores, censored_scores
-from perovshell.models.stability import WIDENED
+from perovshell.models.conformal import ConformityScores, censored_scores
+from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.training.fit.problems import (
     GainProblem,
     LifetimeProblem,
@@ -23,28 +23,30 @@ Rows = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 
-MANY_PAPERS: Final = 30
+MONDRIAN_MIN_PAPERS: Final = 30
 """A combination that this many papers measured is calibrated by these alone."""
 
 
-def replicated(problem: RegressionProblem, rows: Rows) -> dict[str, Rows]:
-    """Return the rows of each combination (core and shell) that `MANY_PAPERS` papers measured."""
+def mondrian(problem: RegressionProblem, rows: Rows) -> dict[str, Rows]:
+    """Return the rows of each Mondrian category: core and shell with `MONDRIAN_MIN_PAPERS`."""
     names = np.array(problem.combinations)[rows]
     papers = papers_by(names.tolist(), problem.papers[rows].tolist())
     return {
-        name: rows[names == name] for name, count in papers.items() if name and count >= MANY_PAPERS
+        name: rows[names == name]
+        for name, count in papers.items()
+        if name and count >= MONDRIAN_MIN_PAPERS
     }
 
 
 def calibrated(
     problem: RegressionProblem, predicted: Floats, difficulty: Floats, rows: Rows
-) -> tuple[Scores, dict[str, Scores]]:
-    """Return the scores of rows, and apart from them those of each replicated combination.
+) -> tuple[ConformityScores, dict[str, ConformityScores]]:
+    """Return the scores of rows, and apart from them those of each mondrian combination.
 
     Among the papers of one combination each counts for itself; among the others a collection
     counts as one.
     """
-    apart = replicated(problem, rows)
+    apart = mondrian(problem, rows)
     rest = np.setdiff1d(rows, np.concatenate([*apart.values(), np.zeros(0, dtype=np.intp)]))
     usual = residual_scores(problem, predicted, difficulty, rest, problem.weight_groups)
     return usual, {
@@ -59,13 +61,13 @@ def residual_scores(
     difficulty: Floats,
     rows: Rows,
     groups: npt.NDArray[np.str_],
-) -> Scores:
+) -> ConformityScores:
     """Return the absolute residuals of rows over their difficulty; a bound counts to its far end.
 
     A PLQY above 80 % may be as high as 100 %: the score is the largest residual it allows.
     """
     residual = largest_residual(problem, predicted)[rows]
-    return Scores.of(residual / difficulty[rows], groups[rows].tolist())
+    return ConformityScores.of(residual / difficulty[rows], groups[rows].tolist())
 
 
 def largest_residual(problem: RegressionProblem, predicted: Floats) -> Floats:
@@ -77,12 +79,12 @@ def largest_residual(problem: RegressionProblem, predicted: Floats) -> Floats:
 
 def signed_scores(
     problem: RegressionProblem, predicted: Floats, difficulty: Floats, rows: Rows
-) -> Scores:
+) -> ConformityScores:
     """Return residuals of rows over their difficulty; a bound counts to the least it allows."""
     bound = np.array([problem.bounds[row] for row in rows])
     least = np.where(bound == "<", 0.0, problem.target[rows])
     residual = (least - predicted[rows]) / difficulty[rows]
-    return Scores.of(residual, problem.weight_groups[rows].tolist())
+    return ConformityScores.of(residual, problem.weight_groups[rows].tolist())
 
 
 def calibration_rows(problem: RegressionProblem) -> Rows:
@@ -147,19 +149,19 @@ def is_covered(target: Floats, side: npt.NDArray[np.str_], low: Floats, high: Fl
 
 def interval_scores(
     predicted: Floats, problem: LifetimeProblem | GainProblem, rows: Rows
-) -> Scores:
+) -> ConformityScores:
     """Return the residuals of log values, known as widened intervals, as scores by paper."""
     with np.errstate(divide="ignore"):
-        low = np.log(problem.low[rows] / WIDENED) - predicted
-        high = np.log(problem.high[rows] * WIDENED) - predicted
+        low = np.log(problem.low[rows] / INTERVAL_INFLATION) - predicted
+        high = np.log(problem.high[rows] * INTERVAL_INFLATION) - predicted
     return censored_scores(low, high, problem.papers[rows].tolist(), problem.share[rows])
 
 
-def floor_scores(predicted: Floats, problem: GainProblem) -> Scores:
+def floor_scores(predicted: Floats, problem: GainProblem) -> ConformityScores:
     """Return the lower ends of the residuals of log gains, which were seen at least."""
     with np.errstate(divide="ignore"):
-        low = np.log(problem.low / WIDENED) - predicted
-    return Scores.of(low, problem.papers.tolist(), problem.share)
+        low = np.log(problem.low / INTERVAL_INFLATION) - predicted
+    return ConformityScores.of(low, problem.papers.tolist(), problem.share)
 
 
 def lower_bounds(

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.models.card import PAIRS
-from perovshell.models.conformal import Scores
+from perovshell.models.conformal import ConformityScores
 from perovshell.training.fit.problems import RegressionProblem, same_core_pairs, unit_weights
 from perovshell.training.validation.calibration import calibrated, calibration_rows
 from perovshell.training.validation.figures import LEVEL, PaperBootstrap
@@ -59,7 +59,7 @@ class Pairs:
         coated = self.problem.subsets["coated"]
         return np.asarray(coated[self.first] & ~coated[self.second])
 
-    def carry(self, without: str = "") -> float:
+    def residual_share(self, without: str = "") -> float:
         """Return the share of the second sample's residual that the first one shares.
 
         The correlation of the residuals, a paper counting once, held within 0 and 1.
@@ -67,7 +67,7 @@ class Pairs:
         Args:
             without: Paper that is left out.
         """
-        if self.problem.kind.carries_all:
+        if self.problem.kind.shares_whole_residual:
             return 1.0
         kept = self.papers != without
         if not kept.any():
@@ -78,24 +78,24 @@ class Pairs:
         total = (weights * (first**2 + second**2)).sum() / 2
         return float(np.clip(shared / max(total, 1e-12), 0.0, 1.0))
 
-    def carried_residuals(self) -> Floats:
+    def anchored_residuals(self) -> Floats:
         """Return what is left of the first residual when the other papers' share is carried over.
 
         Shape (m,).
         """
-        share = {paper: self.carry(paper) for paper in dict.fromkeys(self.papers.tolist())}
+        share = {paper: self.residual_share(paper) for paper in dict.fromkeys(self.papers.tolist())}
         carried = np.array([share[paper] for paper in self.papers.tolist()], dtype=float)
         return np.asarray(self.residual[self.first] - carried * self.residual[self.second])
 
-    def carried_scores(self) -> Scores:
+    def anchored_scores(self) -> ConformityScores:
         """Return the sizes of those over their difficulty."""
-        sizes = np.abs(self.carried_residuals()) / self.difficulty[self.first]
-        return Scores.of(sizes, self.papers.tolist())
+        sizes = np.abs(self.anchored_residuals()) / self.difficulty[self.first]
+        return ConformityScores.of(sizes, self.papers.tolist())
 
-    def step_scores(self) -> Scores:
+    def effect_scores(self) -> ConformityScores:
         """Return errors of the difference of two predictions where nothing was measured."""
         error = self.residual[self.first] - self.residual[self.second]
-        return Scores.of(np.abs(error), self.papers.tolist())
+        return ConformityScores.of(np.abs(error), self.papers.tolist())
 
 
 def pair_counts(problems: Mapping[str, RegressionProblem]) -> dict[str, float]:
@@ -127,7 +127,7 @@ def shell_effect(problem: RegressionProblem, result: OutOfFold) -> dict[str, Any
         "mean_change_of_other_papers": bare + _mean_change_of_others(pairs),
         "difference_of_predictions": predicted + pairs.residual[pairs.second],
         "bare_value_unknown": predicted,
-        "bare_value_carried_over": seen - pairs.carried_residuals(),
+        "bare_value_carried_over": seen - pairs.anchored_residuals(),
     }
     to_unit = problem.kind.to_unit
     errors = {
@@ -141,7 +141,7 @@ def shell_effect(problem: RegressionProblem, result: OutOfFold) -> dict[str, Any
         "in_papers": len(set(papers[named].tolist())),
         "all_pairs": len(papers),
         "in_papers_all": len(set(papers.tolist())),
-        "carried_share": pairs.carry(),
+        "carried_share": pairs.residual_share(),
         "errors": errors,
         "coverage": list(covered),
     }
@@ -165,12 +165,12 @@ def _mean_change_of_others(pairs: Pairs) -> Floats:
 def _covered(pairs: Pairs, result: OutOfFold) -> npt.NDArray[np.bool_]:
     """Return which pairs lie in the interval that the other papers make."""
     usable = calibration_rows(pairs.problem)
-    sizes = np.abs(pairs.carried_residuals()) / pairs.difficulty[pairs.first]
+    sizes = np.abs(pairs.anchored_residuals()) / pairs.difficulty[pairs.first]
     covered = np.zeros(len(sizes), dtype=bool)
     for paper in dict.fromkeys(pairs.papers.tolist()):
         own = pairs.papers == paper
         rows = usable[pairs.problem.papers[usable] != paper]
         usual, _ = calibrated(pairs.problem, result.model[0], pairs.difficulty, rows)
-        carried = Scores.of(sizes[~own], pairs.papers[~own].tolist())
+        carried = ConformityScores.of(sizes[~own], pairs.papers[~own].tolist())
         covered[own] = sizes[own] <= min(usual.quantile(LEVEL), carried.quantile(LEVEL))
     return covered

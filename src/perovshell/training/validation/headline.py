@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.models.censored import fit_intervals, interval_log_likelihood
-from perovshell.models.stability import WIDENED
+from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.training.fit.problems import (
     SUBSETS,
     GainProblem,
@@ -163,7 +163,7 @@ def _interval_report(
         figures[f"{rival}{prefix}.papers"] = float(len(set(papers.tolist())))
     figures |= _concordances(prefix, problem, result)
     bootstrap = PaperBootstrap.of(papers, share)
-    low, high = problem.low[rows] / WIDENED, problem.high[rows] * WIDENED
+    low, high = problem.low[rows] / INTERVAL_INFLATION, problem.high[rows] * INTERVAL_INFLATION
     sigma, null_sigma = (result.others[key][rows] for key in ("sigma", "null_sigma"))
     chance = row_likelihood(result.model[0][rows], sigma, low, high)
     null = row_likelihood(result.others["null"][rows], null_sigma, low, high)
@@ -187,7 +187,7 @@ def _concordances(
 ) -> Figures:
     """Return concordances beside those of the null model and of the duration of the test."""
     figures: Figures = {}
-    low, high = problem.low / WIDENED, problem.high * WIDENED
+    low, high = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
     bootstrap, duration = PaperBootstrap.of(problem.papers), np.log(problem.duration)
     model = result.steps["model"]
     rivals = {"null.": result.steps["null"], "duration.": duration[:, None] - duration[None, :]}

@@ -121,7 +121,7 @@ export const scatter = (lines, across, up, colour) => {
     svg(
       "g",
       { class: "point", "data-rank": line.rank },
-      line.in_front && svg("circle", { class: "ring", cx: at(x(across.of(line))), cy: at(100 - y(up.of(line))), r: 9 }),
+      line.is_pareto && svg("circle", { class: "ring", cx: at(x(across.of(line))), cy: at(100 - y(up.of(line))), r: 9 }),
       svg("circle", { class: "mark", cx: at(x(across.of(line))), cy: at(100 - y(up.of(line))), r: 5.5, fill: colour(line.pl_peak_nm) }),
       svg("title", {}, `${line.rank}. ${line.core} / ${line.shell}: ${across.say(line)}, ${up.say(line)}`),
     ));

@@ -61,9 +61,9 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
         el("div", { class: "area" }, shown.length ? scatter(shown, across, up, colourOf) : ""),
         el("span", { class: "axis-across", "aria-hidden": "true" }, across.label),
       );
-      const front = lines.filter((line) => line.in_front).map((line) => `${line.rank}. ${combination(line)}`);
+      const front = lines.filter((line) => line.is_pareto).map((line) => `${line.rank}. ${combination(line)}`);
       caption.textContent = `${up.label} against ${across.label}: ${shown.length} lines, each in the colour of its light. `
-        + `Ringed, on the front (none is better in every wish): ${front.join("; ") || "none of these"}.`;
+        + `Ringed, on the front (none is better in every objective): ${front.join("; ") || "none of these"}.`;
     };
     const pick = (name, label) => {
       const select = el("select", {}, axes.map((axis, k) => el("option", { value: k }, axis.label)));
@@ -87,7 +87,7 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
   const row = (line, stressors) => {
     const bare = (name) => line[`${name}_lower`];
     const use = button("Predict this", () => onPick(line), { "aria-label": `Predict ${combination(line)}` });
-    const [first, ...more] = line.rests_on.split("; ");
+    const [first, ...more] = line.evidence.split("; ");
     const list = el("ul", { class: "plain" }, more.map((text) => el("li", {}, text)));
     const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
     swatch.style.background = colourOf(line.pl_peak_nm);
@@ -100,7 +100,7 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
     });
     return el(
       "tr",
-      { id: `line-${line.rank}`, tabindex: -1, class: line.in_front ? "in-front" : "" },
+      { id: `line-${line.rank}`, tabindex: -1, class: line.is_pareto ? "in-front" : "" },
       el("td", { class: "n" }, String(line.rank)),
       el("th", { scope: "row" }, swatch, line.core),
       el("td", {}, line.shell),
@@ -108,7 +108,7 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
       cell(`${whole(line.pl_peak_nm)} nm`, `${whole(line.pl_peak_nm_lower)} to ${whole(line.pl_peak_nm_upper)}`),
       cell(`${whole(line.plqy_percent)} %`, `${whole(line.plqy_percent_lower)} to ${whole(line.plqy_percent_upper)}`),
       gains,
-      el("td", {}, line.in_front ? "yes" : "no"),
+      el("td", {}, line.is_pareto ? "yes" : "no"),
       el("td", {}, line.in_domain ? "inside" : "outside"),
       el("td", { class: "rests" }, el("details", {}, el("summary", { "aria-label": `What line ${line.rank} rests on` }, first), list)),
     );

@@ -20,10 +20,10 @@ export const readSpace = (form, spaces) => {
   const base = spaces[elements.preset.value];
   const { stressor: _, ...kept } = base;
   const window = [number(elements.window_low.value), number(elements.window_high.value)];
-  const wishes = { pl: 1, plqy: 1, gain: 1, ...base.wishes };
+  const weights = { pl: 1, plqy: 1, gain: 1, ...base.weights };
   const isOpen = window.every((end) => end === null);
-  if (isOpen) wishes.pl = 0;
-  else wishes.pl = base.wishes?.pl || 1;
+  if (isOpen) weights.pl = 0;
+  else weights.pl = base.weights?.pl || 1;
   const held = checked(form, "constraint");
   return {
     ...kept,
@@ -31,7 +31,7 @@ export const readSpace = (form, spaces) => {
     shells: readShells(form),
     pl_window_nm: isOpen ? null : window,
     stressors: checked(form, "rank-stressor"),
-    wishes,
+    weights,
     constraints: { ...base.constraints, ...Object.fromEntries(Object.keys(CONSTRAINTS).map((name) => [name, held.includes(name)])) },
   };
 };

@@ -1,0 +1,216 @@
+"""Which one experiment would help most to choose.
+
+The worth of an experiment is its knowledge gradient (Frazier, Powell and Dayanik,
+10.1137/070693424): how much better, in score, the best choice is expected to be once its outcome
+is known. Three kinds are compared, all in one's own laboratory: making a combination of the list;
+measuring the bare core, whose residual a coated sample shares in part; and testing a shell until it
+fails, which moves what all its combinations are expected to last. PL, PLQY and stability are taken
+as independent, so that every expectation is a product of sums and none is a draw.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.shells import shell_text
+from perovshell.models.stability import GAIN_PRIOR_SD
+from perovshell.models.targets import RegressionModel
+from perovshell.serve.ranking.candidates import CandidatePredictions
+from perovshell.serve.ranking.objectives import MIN_DESIRABILITY, Objectives
+from perovshell.serve.ranking.rank_probabilities import normal_cdf, normal_quantile, outcomes
+
+Floats = npt.NDArray[np.float64]
+
+LOOKED_AT: Final = 60
+"""First lines of a ranking among which the choice is made."""
+_NODES: Final = 48
+"""Equally likely outcomes that a sum is over."""
+_KNOWN: Final = 16
+"""Equally likely outcomes of a bare core's PL, and of its PLQY."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment.
+
+    Attributes:
+        kind: `combination`, `bare control` or `stability test`.
+        what: What to make or test.
+        worth: Expected rise of the score of the best choice.
+        why: What it would settle.
+    """
+
+    kind: str
+    what: str
+    worth: float
+    why: str
+
+
+def experiments(
+    objectives: Objectives, predictions: CandidatePredictions
+) -> tuple[Experiment, ...]:
+    """Return experiments on the first lines of a ranking, most worth first."""
+    judge = _Judge(objectives, predictions.rows(range(min(LOOKED_AT, len(predictions.items)))))
+    found = [*judge.combinations(), *judge.bare_controls(), *judge.stability_tests()]
+    return tuple(sorted(found, key=lambda one: (-one.worth, one.kind, one.what)))
+
+
+class _Judge:
+    """Weighs experiments on the first lines of a ranking."""
+
+    def __init__(self, objectives: Objectives, predictions: CandidatePredictions) -> None:
+        self.objectives = objectives
+        self.predictions = predictions
+        self._cores = [item.core.formula if item.core else "" for item in predictions.items]
+        self._shells = [shell_text(item.layers) for item in predictions.items]
+        predictor = objectives.model.predictor
+        self._share = {name: shared_part(getattr(predictor, name)) for name in ("pl", "plqy")}
+        # What each objective makes of the score, by outcome: (n, outcomes).
+        self._parts = self._powers(predictions, _normals(_NODES))
+        self._means = {name: part.mean(axis=1) for name, part in self._parts.items()}
+        self._expected = self._product(self._means)
+
+    def _powers(self, predictions: CandidatePredictions, normal: Floats) -> dict[str, Floats]:
+        """Return each desirability to the power of its weight, at outcomes (k,) or (n, k)."""
+        count = len(predictions.items)
+        level = np.broadcast_to(normal_cdf(normal), (count, normal.shape[-1]))
+        stressors = len(self.objectives.space.stressors)
+        every = np.broadcast_to(level, (stressors, *level.shape))
+        levels = {"pl": level, "plqy": level, "gain": every, "half_life": every}
+        drawn = outcomes(self.objectives, predictions, levels)
+        return {
+            name: np.maximum(value, MIN_DESIRABILITY) ** self.objectives.share(name)
+            for name, value in drawn.items()
+        }
+
+    def _product(self, parts: Mapping[str, Floats]) -> Floats:
+        total: Floats = np.ones(1)
+        for part in parts.values():
+            total = total * part
+        return total
+
+    def _worth(self, rows: list[int], known: Floats) -> float:
+        """Return the worth of knowing the expectations (n_rows, k) of some combinations."""
+        others = np.delete(self._expected, rows)
+        best_other = float(others.max()) if len(others) else -math.inf
+        after = float(np.maximum(known.max(axis=0), best_other).mean())
+        return max(after - float(self._expected.max()), 0.0)
+
+    def combinations(self) -> list[Experiment]:
+        """Making and measuring each combination."""
+        found = []
+        for row, item in enumerate(self.predictions.items):
+            known: Floats = np.ones(1)
+            for part in self._parts.values():
+                known = np.multiply.outer(known, _few(part[row])).ravel()
+            worth = self._worth([row], self._centred([row], known[None]))
+            size = "" if math.isnan(item.core_size_nm) else f", {item.core_size_nm:g} nm"
+            medium = "" if item.medium == "unknown" else f", {item.medium}"
+            what = f"{self._cores[row]} / {self._shells[row]} ({item.structure}{size}{medium})"
+            why = "settles its PL, PLQY and stability"
+            found.append(Experiment("combination", what, worth, why))
+        return found
+
+    def _centred(self, rows: list[int], known: Floats) -> Floats:
+        """Return expectations moved to agree on average with those before the experiment."""
+        shift = self._expected[rows, None] - known.mean(axis=1, keepdims=True)
+        return np.asarray(known + shift)
+
+    def bare_controls(self) -> list[Experiment]:
+        """Measuring each core bare: its residual is known, the rest of a coated one's is not."""
+        found = []
+        for core in dict.fromkeys(self._cores):
+            rows = [row for row, name in enumerate(self._cores) if name == core]
+            known = self._centred(rows, self._given_bare(rows))
+            peak, quantum_yield = (f"{self._share[name]:.2f}" for name in ("pl", "plqy"))
+            why = (
+                f"errors of a bare and a coated sample go together by {peak} in PL and "
+                f"{quantum_yield} in PLQY; {_lines(rows)}"
+            )
+            found.append(Experiment("bare control", core, self._worth(rows, known), why))
+        return found
+
+    def _given_bare(self, rows: list[int]) -> Floats:
+        """Return expectations given a bare core's PL and PLQY residual, shape (n_rows, k)."""
+        own = self.predictions.rows(rows)
+        given = {name: self._means[name][rows, None] for name in self._means}
+        for name, share in self._share.items():
+            if name in given:
+                rest = math.sqrt(1.0 - share**2) * _normals(_NODES)
+                given[name] = np.stack(
+                    [
+                        self._powers(own, share * shared + rest)[name].mean(axis=1)
+                        for shared in _normals(_KNOWN)
+                    ],
+                    axis=1,
+                )
+        pair = [given.pop(name, np.ones((len(rows), 1))) for name in ("pl", "plqy")]
+        both = (pair[0][:, :, None] * pair[1][:, None, :]).reshape(len(rows), -1)
+        return np.asarray(both * self._product(given))
+
+    def stability_tests(self) -> list[Experiment]:
+        """Testing each shell until it fails."""
+        if "gain" not in self.objectives.names:
+            return []
+        gain = self.objectives.model.predictor.gain
+        found = []
+        for shell in dict.fromkeys(self._shells):
+            rows = [row for row, name in enumerate(self._shells) if name == shell]
+            layers = self.predictions.items[rows[0]].layers
+            papers = max((gain.shell_papers.get(layer.name, 0) for layer in layers), default=0)
+            variance = 1.0 / (GAIN_PRIOR_SD["shell"] ** -2 + papers / gain.effects.sigma**2)
+            moved = variance / math.sqrt(variance + gain.effects.sigma**2)
+            worth = self._worth(rows, self._centred(rows, self._after_shift(rows, moved)))
+            why = (
+                f"tested two-sided in {papers} paper{'' if papers == 1 else 's'}; one more moves "
+                f"its expected gain by a factor of about {math.exp(moved):.2f}; {_lines(rows)}"
+            )
+            what = f"{shell}, coated against bare, until it fails"
+            found.append(Experiment("stability test", what, worth, why))
+        return found
+
+    def _after_shift(self, rows: list[int], moved: float) -> Floats:
+        """Return expectations after shifts of the log gain, shape (n_rows, k)."""
+        own = self.predictions.rows(rows)
+        means = {name: self._means[name][rows] for name in self._means}
+        found = []
+        for z in _normals(_KNOWN):
+            gain = [row * math.exp(z * moved) for row in own.ranked.gain]
+            shifted = replace(own, ranked=replace(own.ranked, gain=gain))
+            means["gain"] = self._powers(shifted, _normals(_NODES))["gain"].mean(axis=1)
+            found.append(self._product(means))
+        return np.stack(found, axis=1)
+
+
+def shared_part(model: RegressionModel) -> float:
+    """Return how far residuals of bare and coated samples of one core and paper go together.
+
+    As a correlation: by how much carrying the one over narrows the other, in the middle of the
+    left-out papers.
+    """
+    own, carried = (part.quantile(0.5) for part in (model.scores, model.anchored_scores))
+    if not 0.0 < carried < own < math.inf:
+        return 0.0
+    return math.sqrt(1.0 - (carried / own) ** 2)
+
+
+def _few(values: Floats) -> Floats:
+    """Return a few that stand for equally likely values."""
+    if np.ptp(values) == 0.0:
+        return values[:1]
+    step = len(values) // _KNOWN
+    return np.sort(values)[step // 2 :: step]
+
+
+def _lines(rows: list[int]) -> str:
+    return f"it bears on {len(rows)} of the first lines"
+
+
+def _normals(count: int) -> Floats:
+    return normal_quantile((np.arange(count) + 0.5) / count)

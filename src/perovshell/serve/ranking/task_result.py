@@ -1,0 +1,197 @@
+"""What a part of a ranking yields, and how parts are joined: the same for any order of parts."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+FRONT_STEP: Final = 0.01
+"""Differences of desirability below this are none to the front: it stays short and steady."""
+STRONG: Final = 16
+"""Strong points that others are compared with first."""
+_NOTHING: Final = -np.inf
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """The best of a part of a design space.
+
+    Attributes:
+        ranked: Number of combinations ranked.
+        removed: How many combinations each constraint removed.
+        top_score: Score (a logarithm) of the best combinations, falling, shape (n_top,).
+        top_index: Their numbers; equal scores in rising order.
+        front: Desirabilities of the combinations on the Pareto front, in whole steps of
+            `FRONT_STEP`, shape (n_front, n_objectives).
+        front_score: Their scores.
+        front_index: Their numbers.
+        cell_score: Best score of each family of cores with each shell, -inf where none was
+            ranked, shape (n_families, n_shells).
+        cell_index: The number of that combination.
+        width: Least and largest half width of a PLQY interval in percent, shape (2,).
+    """
+
+    ranked: int
+    removed: Mapping[str, int]
+    top_score: Floats
+    top_index: Numbers
+    front: npt.NDArray[np.int16]
+    front_score: Floats
+    front_index: Numbers
+    cell_score: Floats
+    cell_index: Numbers
+    width: Floats
+
+    @classmethod
+    def empty(cls, objectives: int, families: int, shells: int) -> TaskResult:
+        """Return an empty result."""
+        return cls(
+            ranked=0,
+            removed={},
+            top_score=np.zeros(0),
+            top_index=np.zeros(0, np.int64),
+            front=np.zeros((0, objectives), np.int16),
+            front_score=np.zeros(0),
+            front_index=np.zeros(0, np.int64),
+            cell_score=np.full((families, shells), _NOTHING),
+            cell_index=np.full((families, shells), -1, np.int64),
+            width=np.array([np.inf, _NOTHING]),
+        )
+
+    @property
+    def seen(self) -> int:
+        """Number of combinations looked at, those that constraints removed included."""
+        return self.ranked + sum(self.removed.values())
+
+    def joined(self, other: TaskResult, keep: int) -> TaskResult:
+        """Join two parts: associative and commutative, so that any tree of parts gives the same.
+
+        Args:
+            other: Another part of the same ranking.
+            keep: Length of the list of the best.
+        """
+        score, index = best(
+            np.concatenate([self.top_score, other.top_score]),
+            np.concatenate([self.top_index, other.top_index]),
+            keep,
+        )
+        front = non_dominated(
+            np.concatenate([self.front, other.front]),
+            np.concatenate([self.front_score, other.front_score]),
+            np.concatenate([self.front_index, other.front_index]),
+        )
+        better = (other.cell_score > self.cell_score) | (
+            (other.cell_score == self.cell_score) & (other.cell_index < self.cell_index)
+        )
+        names = dict.fromkeys((*self.removed, *other.removed))
+        return TaskResult(
+            ranked=self.ranked + other.ranked,
+            removed={n: self.removed.get(n, 0) + other.removed.get(n, 0) for n in names},
+            top_score=score,
+            top_index=index,
+            front=front[0],
+            front_score=front[1],
+            front_index=front[2],
+            cell_score=np.where(better, other.cell_score, self.cell_score),
+            cell_index=np.where(better, other.cell_index, self.cell_index),
+            width=np.array(
+                [min(self.width[0], other.width[0]), max(self.width[1], other.width[1])]
+            ),
+        )
+
+    # Storage ---------------------------------------------------------------------------------
+
+    def to_bytes(self, extra: Mapping[str, npt.NDArray[Any]]) -> bytes:
+        """Return all arrays, and some more, as an npz file."""
+        file = io.BytesIO()
+        names = np.array(list(self.removed), dtype=np.str_)
+        counts = np.array(list(self.removed.values()), dtype=np.int64)
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        np.savez(
+            file,
+            allow_pickle=False,
+            ranked=np.array(self.ranked),
+            removed_names=names,
+            removed_counts=counts,
+            **arrays,
+            **extra,
+        )
+        return file.getvalue()
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> TaskResult:
+        """Rebuild from the arrays of `to_bytes`."""
+        names, counts = arrays["removed_names"].tolist(), arrays["removed_counts"].tolist()
+        return cls(
+            ranked=int(arrays["ranked"]),
+            removed=dict(zip(names, counts, strict=True)),
+            **{name: arrays[name] for name in _ARRAYS},
+        )
+
+
+_ARRAYS: Final = (
+    "top_score", "top_index", "front", "front_score", "front_index", "cell_score", "cell_index",
+    "width",
+)  # fmt: skip
+
+
+def best(score: Floats, index: Numbers, keep: int) -> tuple[Floats, Numbers]:
+    """Return the best so many, falling; equal scores by rising number."""
+    order = np.lexsort((index, -score))[:keep]
+    return score[order], index[order]
+
+
+def non_dominated(
+    points: npt.NDArray[np.int16], score: Floats, index: Numbers
+) -> tuple[npt.NDArray[np.int16], Floats, Numbers]:
+    """Return the points that no other one beats; of equal points the one with the best score.
+
+    Args:
+        points: Whole numbers, larger is better, shape (n, m).
+        score: Decides between equal points, then the lower number, shape (n,).
+        index: Number of each point, shape (n,).
+    """
+    order = np.lexsort((index, -score))
+    _, first = np.unique(_keys(points[order]), return_index=True)
+    kept = order[np.sort(first)]
+    own = points[kept]
+    alive = np.ones(len(own), dtype=bool)
+    for row in np.argsort(-own.sum(axis=1, dtype=np.int64), kind="stable"):
+        if alive[row]:
+            beaten = (own <= own[row]).all(axis=1) & (own < own[row]).any(axis=1)
+            alive &= ~beaten
+    kept = kept[alive]
+    return points[kept], score[kept], index[kept]
+
+
+def _keys(points: npt.NDArray[np.int16]) -> Numbers:
+    """Return one number a point: desirabilities are at most 100 steps."""
+    base = np.int64(round(1 / FRONT_STEP) + 1)
+    return np.asarray(points.astype(np.int64) @ base ** np.arange(points.shape[1]))
+
+
+def not_beaten(objectives: Sequence[npt.NDArray[np.int16]], by: npt.NDArray[np.int16]) -> Mask:
+    """Return which points are not beaten by any of a few strong ones, shape (n,).
+
+    Args:
+        objectives: One array a objective, shape (n,).
+        by: The strong points, shape (k, m).
+    """
+    alive = np.ones(len(objectives[0]), dtype=bool)
+    for strong in by[:STRONG]:
+        no_better = alive.copy()
+        worse = np.zeros(len(alive), dtype=bool)
+        for own, limit in zip(objectives, strong.tolist(), strict=True):
+            no_better &= own <= limit
+            worse |= own < limit
+        alive &= ~(no_better & worse)
+    return alive

@@ -1,0 +1,184 @@
+"""What stands around the application: request ids, keys, limits, the log and the figures."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from perovshell.serve.service import limits
+from perovshell.serve.service.keys import KeyRing
+from perovshell.serve.service.logs import Tally
+from perovshell.serve.service.metrics import Metrics
+from perovshell.serve.service.problems import Problem
+
+_LOG: Final = logging.getLogger("perovshell.service")
+_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+GUARDED: Final = ("/v1/", "/metrics")
+"""What needs a key where there are keys: not the page, its parts, health and the description."""
+_BURST_SECONDS: Final = 2.0
+_MOST_CLIENTS: Final = 10_000
+
+
+@dataclass(frozen=True)
+class RequestMetrics:
+    """What a route says of a request, for log, figures and tally.
+
+    Attributes:
+        rows: Rows asked for.
+        failed: Rows that could not be answered.
+        outside: Answered rows outside the domain.
+        model: Id of the model that answered.
+    """
+
+    rows: int
+    failed: int
+    outside: int
+    model: str
+
+
+@dataclass
+class Rate:
+    """A token bucket for each client.
+
+    Attributes:
+        per_second: Requests a second of one client in the long run; inf is no limit.
+    """
+
+    per_second: float = math.inf
+    _buckets: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def seconds_to_wait(self, client: str) -> float:
+        """Take a token; return 0, or after how many seconds there will be one."""
+        if math.isinf(self.per_second):
+            return 0.0
+        most, now = max(self.per_second * _BURST_SECONDS, 1.0), time.monotonic()
+        left, last = self._buckets.pop(client, (most, now))
+        left = min(left + (now - last) * self.per_second, most)
+        wait = max(1.0 - left, 0.0) / self.per_second
+        self._buckets[client] = (left if wait else left - 1.0, now)
+        if len(self._buckets) > _MOST_CLIENTS:
+            # The one that was not seen for longest: each is put at the end when it is seen.
+            del self._buckets[next(iter(self._buckets))]
+        return wait
+
+
+class Gate:
+    """ASGI middleware around everything else.
+
+    Args:
+        app: The application.
+        keys: The API keys.
+        rate: How often a client may ask.
+        metrics: The figures.
+        tally: The tally of rows.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, keys: KeyRing, rate: Rate, metrics: Metrics, tally: Tally
+    ) -> None:
+        self._app = app
+        self._keys = keys
+        self._rate = rate
+        self._metrics = metrics
+        self._tally = tally
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, come what may."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = RequestContext(scope, send)
+        try:
+            scope.setdefault("state", {})["visit"] = visit
+            self._admit(scope["path"], visit)
+            await self._app(scope, receive, visit.send)
+        except Problem as problem:
+            await problem.response()(scope, receive, visit.send)
+        except Exception:  # Whatever it is, the client gets a problem and the log the traceback.
+            _LOG.exception("request failed", extra={"said": {"id": visit.request_id}})
+            if visit.status:
+                raise
+            failed = Problem(500, "failed", f"The log tells why, at request {visit.request_id}.")
+            await failed.response()(scope, receive, visit.send)
+        finally:
+            self._tell(scope, visit)
+
+    def _admit(self, path: str, visit: RequestContext) -> None:
+        """Let a client in, who is called by the name of its key from here on.
+
+        Raises:
+            Problem: It has no key, asks too often, or sends too much.
+        """
+        if not path.startswith(GUARDED):
+            return
+        if self._keys.is_needed:
+            visit.client = self._key_name(visit.headers)
+        wait = self._rate.seconds_to_wait(visit.client)
+        if wait:
+            told = {"retry-after": str(math.ceil(wait))}
+            detail = f"{visit.client}: more than {self._rate.per_second:g} requests a second"
+            raise Problem(429, "too-many-requests", detail, headers=told)
+        length = visit.headers.get("content-length", "")
+        if length.isdigit() and int(length) > limits.BODY_BYTES:
+            detail = f"{length} bytes; at most {limits.BODY_BYTES} are read"
+            raise Problem(413, "body-too-large", detail)
+
+    def _key_name(self, headers: Headers) -> str:
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        name = self._keys.name_of(key.strip()) if scheme.lower() == "bearer" else None
+        if name is None:
+            detail = "Send a key as 'Authorization: Bearer KEY'; 'perovshell keys add' makes one."
+            raise Problem(401, "key-needed", detail, headers={"www-authenticate": "Bearer"})
+        return name
+
+    def _tell(self, scope: Scope, visit: RequestContext) -> None:
+        seconds = time.perf_counter() - visit.began
+        path = getattr(scope.get("route"), "path", "other")
+        self._metrics.requests.labels(path, str(visit.status)).inc()
+        self._metrics.seconds.labels(path).observe(seconds)
+        said: dict[str, Any] = {
+            "id": visit.request_id,
+            "client": visit.client,
+            "method": scope["method"],
+            "path": scope["path"],
+            "status": visit.status,
+            "ms": round(1000 * seconds, 3),
+        }
+        told = visit.told
+        if told is not None:
+            said |= {"rows": told.rows, "failed": told.failed, "model": told.model}
+            self._metrics.rows.inc(told.rows)
+            self._metrics.failed.inc(told.failed)
+            self._metrics.outside.inc(told.outside)
+            self._tally.add(told.rows, told.failed, told.outside)
+        _LOG.info("request", extra={"said": said})
+
+
+class RequestContext:
+    """One request on its way through."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.headers = Headers(scope=scope)
+        given = self.headers.get("x-request-id", "")
+        self.request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
+        self.began = time.perf_counter()
+        self.client: str = scope["client"][0] if scope.get("client") else "unknown"
+        self.status = 0
+        self.told: RequestMetrics | None = None
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on, with the id of the request."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            named = (b"x-request-id", self.request_id.encode())
+            message = {**message, "headers": [*message["headers"], named]}
+        await self._send(message)

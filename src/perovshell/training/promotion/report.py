@@ -1,0 +1,141 @@
+"""The report of a retraining: gate.html for people with a plot, gate.json for scripts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from perovshell.files import jsonable, write_file, write_json
+from perovshell.model import Model
+from perovshell.models.titles import ERROR_UNITS, TITLES
+from perovshell.pages import environment
+from perovshell.training.promotion.verdict import Comparison, Judgement, Verdict
+from perovshell.training.train import TrainedModel
+from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores
+from perovshell.training.validation.plots import as_svg
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write_promotion_report(
+    folder: Path,
+    champion: Model,
+    challenger: TrainedModel,
+    found: Judgement,
+    *,
+    dry_run: bool,
+) -> Path:
+    """Write gate.json and gate.html into a folder; return the path of the latter.
+
+    Args:
+        folder: The folder.
+        champion: The champion.
+        challenger: The challenger.
+        found: The verdict, with what it rests on.
+        dry_run: Whether nothing follows from it.
+
+    Raises:
+        WorkspaceError: The folder is not writable.
+    """
+    verdict, moved = found.verdict, found.drift
+    data = {
+        "champion": _about(champion.info.model_id, champion.info.dataset),
+        "challenger": _about(challenger.model_id, challenger.info["dataset"]),
+        "verdict": verdict.to_json(),
+        "drift": moved.to_json(),
+    }
+    page = (
+        environment("perovshell.training.promotion")
+        .get_template("gate.html")
+        .render(
+            **data,
+            decision=verdict,
+            dry_run=dry_run,
+            papers=[row for name in ERROR_UNITS for row in _paper_rows(name, found.new[name])],
+            plot=as_svg(_figure(verdict)),
+            known=[_row(one) for one in verdict.comparisons],
+            new=[_new_row(one) for one in verdict.comparisons if one.new],
+            drift_lines=moved.lines(),
+        )
+    )
+    write_json(folder / "gate.json", data)
+    return write_file(folder / "gate.html", page)
+
+
+def _about(model_id: str, dataset: Any) -> dict[str, Any]:
+    return {"model_id": model_id, "dataset": dict(dataset)}
+
+
+def _row(one: Comparison) -> dict[str, Any]:
+    """Return a comparison as a line of a table."""
+    unit = ERROR_UNITS[one.target]
+    return {
+        "target": TITLES[one.target],
+        "papers": one.papers,
+        "loss": f"mean error, {unit}" if unit else "minus log likelihood",
+        "champion": one.champion,
+        "challenger": one.challenger,
+        "better by": jsonable(one.better_by),
+        "margin": one.margin,
+        "coverage": f"{one.coverage[0]:.3f} -> {one.coverage[1]:.3f}",
+        "width": f"{one.width[0]:.3g} -> {one.width[1]:.3g}",
+    }
+
+
+def _new_row(one: Comparison) -> dict[str, Any]:
+    new = one.new
+    assert new is not None
+    unit = ERROR_UNITS[one.target]
+    return {
+        "target": TITLES[one.target],
+        "new papers": new.papers,
+        "loss": f"mean error, {unit}" if unit else "minus log likelihood",
+        "champion, before they were learned": new.champion,
+        "challenger, each left out": new.challenger,
+        "covered by the champion": new.coverage,
+        "surprise, p": None if math.isnan(new.surprise) else new.surprise,
+    }
+
+
+def _paper_rows(target: str, marks: OutOfFoldScores) -> Iterator[dict[str, Any]]:
+    """Yield what a champion said of each new paper, PL and PLQY alone."""
+    if not ERROR_UNITS[target]:
+        return
+    for paper in dict.fromkeys(marks.papers.tolist()):
+        own = marks.of_papers({paper})
+        scores = own.score[np.isfinite(own.score)]
+        yield {
+            "paper": paper,
+            "target": TITLES[target],
+            "rows": len(own.rows),
+            f"mean error (nm or {ERROR_UNITS['plqy']})": float(own.loss.mean()),
+            "covered": float(own.covered.mean()),
+            "residual over difficulty": float(scores.mean()) if len(scores) else None,
+        }
+
+
+def _figure(verdict: Verdict) -> Figure:
+    """Draw what the challenger is better by, in units of the champion's loss or the margin."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 2.8), layout="constrained")
+    axes = figure.subplots()
+    shown = [one for one in verdict.comparisons if math.isfinite(one.better_by[0])]
+    for place, one in enumerate(reversed(shown)):
+        value, low, high = (part / one.margin for part in one.better_by)
+        colour = "tab:red" if high < 0 else "tab:green" if low > 0 else "0.3"
+        axes.plot([low, high], [place, place], color=colour, linewidth=2)
+        axes.plot([value], [place], "o", color=colour)
+    axes.set_yticks(range(len(shown)), [TITLES[one.target] for one in reversed(shown)])
+    axes.axvline(0, color="0.7", linewidth=1)
+    axes.axvline(-1, color="tab:red", linewidth=1, linestyle="--")
+    axes.set_xlabel(
+        "challenger better by, in margins (99.5 % interval over papers; dashed: margin)"
+    )
+    axes.margins(y=0.25)
+    return figure

@@ -1,0 +1,104 @@
+"""Which form of its model a target uses: with boosted trees, or the simpler one without.
+
+For PL and PLQY the simpler form is the prior alone, for the lifetime a linear model of shell, class
+and structure. Both are fitted in every fold. The winner of the paired comparison by paper is used;
+a tie goes to the trees for PL, and to the simpler form otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from perovshell.models.stability import INTERVAL_INFLATION
+from perovshell.training.fit.problems import LifetimeProblem, RegressionProblem
+from perovshell.training.validation.figures import PaperBootstrap, Triple
+from perovshell.training.validation.headline import errors, row_likelihood
+from perovshell.training.validation.nested import OutOfFold, Problems
+
+
+@dataclass(frozen=True)
+class ModelVariant:
+    """The form that a target's model takes, and why.
+
+    Attributes:
+        has_trees: Whether boosted trees are used.
+        trees_better_by: What they improve, a mean over papers, with its 90 % interval: the error in
+            the unit of errors, or the log likelihood.
+        error_unit: Unit of errors; empty where the log likelihood is compared.
+    """
+
+    has_trees: bool
+    trees_better_by: Triple
+    error_unit: str
+
+    @property
+    def sentence(self) -> str:
+        """What was compared and what follows."""
+        value, low, high = self.trees_better_by
+        simpler, what, verbs, unit = "a linear model", "log likelihood", ("raise", "lower"), ""
+        if self.error_unit:
+            simpler, what, verbs = "a prior alone", "error", ("lower", "raise")
+            unit = f" {self.error_unit}"
+        used = "boosted trees" if self.has_trees else f"{simpler}, without trees"
+        tie = ", a tie" if low <= 0 <= high else ""
+        verb = verbs[0] if value >= 0 else verbs[1]
+        difference = f"90 % interval of the difference {low:.2g} to {high:.2g}{tie}"
+        return f"{used}: trees {verb} the {what} by {abs(value):.2g}{unit} a paper ({difference})"
+
+
+def choose_variants(
+    problems: Problems, results: Mapping[str, OutOfFold]
+) -> dict[str, ModelVariant]:
+    """Compare both variants on their out-of-fold predictions.
+
+    Args:
+        problems: The training problems.
+        results: Predictions with trees.
+    """
+    variants = {}
+    for name, problem in problems.regressions.items():
+        better = _errors_lower_by(problem, results[name])
+        wins_ties = problem.kind.trees_win_ties and better[2] >= 0
+        variants[name] = ModelVariant(better[1] > 0 or wins_ties, better, problem.kind.error_unit)
+    better = _likelihood_higher_by(problems.lifetime, results["lifetime"])
+    return {**variants, "lifetime": ModelVariant(better[1] > 0, better, "")}
+
+
+def _errors_lower_by(problem: RegressionProblem, trees: OutOfFold) -> Triple:
+    worse = errors(problem, without_trees(trees)) - errors(problem, trees)
+    return PaperBootstrap.of(problem.weight_groups).mean_by_paper(worse)
+
+
+def _likelihood_higher_by(lives: LifetimeProblem, trees: OutOfFold) -> Triple:
+    ends = lives.low / INTERVAL_INFLATION, lives.high * INTERVAL_INFLATION
+    runs = (trees, without_trees(trees))
+    chances = [row_likelihood(run.model[0], run.others["sigma"], *ends) for run in runs]
+    bootstrap = PaperBootstrap.of(lives.papers, lives.share)
+    return bootstrap.mean_by_paper(chances[0] - chances[1])
+
+
+def sentences_of(variants: Mapping[str, ModelVariant]) -> dict[str, str]:
+    """Return a sentence a target."""
+    return {name: variant.sentence for name, variant in variants.items()}
+
+
+def in_variant(
+    results: Mapping[str, OutOfFold], variants: Mapping[str, ModelVariant]
+) -> dict[str, OutOfFold]:
+    """Return results in which each target is predicted in its form."""
+    return {
+        name: result if name not in variants or variants[name].has_trees else without_trees(result)
+        for name, result in results.items()
+    }
+
+
+def without_trees(result: OutOfFold) -> OutOfFold:
+    """Return the predictions of the simpler form; those with trees stand beside as `trees`."""
+    simpler, own = ("linear", "sigma") if "linear" in result.others else ("prior", "difficulty")
+    others = {**result.others, "trees": result.mean, own: result.others[f"{simpler}_{own}"]}
+    del others[simpler]
+    steps = dict(result.steps)
+    if simpler in steps:
+        steps["model"] = steps.pop(simpler)
+    return replace(result, model=result.saying(simpler).model, others=others, steps=steps)

@@ -1,0 +1,289 @@
+"""What a model said of each row when it did not know the row's paper: marks, as at school.
+
+The marks of a model's own validation stand in its folder, so that a later model can be compared
+with it paper by paper and nothing is fitted twice. Papers that came after it are marked by the
+model itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.dataset import Dataset
+from perovshell.models.evidence import Literature
+from perovshell.models.predictor import Predictor
+from perovshell.models.spread import normalised_quantiles
+from perovshell.models.stability import INTERVAL_INFLATION, TEST_DESCRIPTORS
+from perovshell.models.titles import TARGETS
+from perovshell.training.fit.domains import domains_of, is_inside, literature_rows
+from perovshell.training.fit.problems import GainProblem, LifetimeProblem, RegressionProblem
+from perovshell.training.validation.calibration import (
+    calibration_rows,
+    covered_rows,
+    is_covered,
+    largest_residual,
+    lower_bounds,
+)
+from perovshell.training.validation.figures import LEVEL
+from perovshell.training.validation.headline import errors, row_likelihood
+from perovshell.training.validation.nested import OutOfFold, Problem, Problems
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+DOMAINS: Final = {"pl": "PL", "plqy": "PLQY"}
+"""Domains of the targets that have scores."""
+
+
+@dataclass(frozen=True)
+class OutOfFoldScores:
+    """The marks of n rows of a target.
+
+    Attributes:
+        rows: Identity of each row, shape (n,).
+        papers: Paper of each row.
+        groups: Group that counts as one paper.
+        share: What each row counts for within its paper.
+        loss: Absolute error (nm, points), or minus the log likelihood of the observed interval.
+        covered: 1 where the 90 % interval (stability: the lower bound, for certain) holds, else 0.
+        width: Width of the 90 % interval in nm or points; stability: how far the lower bound lies
+            below the prediction, in log units.
+        score: Residual over its difficulty; NaN outside the domain that the other papers make, and
+            for stability, whose residuals are intervals.
+    """
+
+    rows: npt.NDArray[np.str_]
+    papers: npt.NDArray[np.str_]
+    groups: npt.NDArray[np.str_]
+    share: Floats
+    loss: Floats
+    covered: Floats
+    width: Floats
+    score: Floats
+
+    def take(self, places: Rows) -> OutOfFoldScores:
+        """Return the marks of some rows."""
+        return OutOfFoldScores(*(getattr(self, entry.name)[places] for entry in fields(self)))
+
+    def of_papers(self, papers: set[str]) -> OutOfFoldScores:
+        """Return the marks of the rows of some papers."""
+        return self.take(np.flatnonzero([paper in papers for paper in self.papers.tolist()]))
+
+    def places_of(self, rows: Sequence[str]) -> Rows:
+        """Return where rows stand.
+
+        Raises:
+            KeyError: A row is not among them.
+        """
+        place = {row: number for number, row in enumerate(self.rows.tolist())}
+        return np.array([place[row] for row in rows], dtype=np.intp)
+
+
+@dataclass(frozen=True)
+class ValidationRecord:
+    """The marks of a model's validation, and what it knew.
+
+    Attributes:
+        digests: Digest of the rows of each paper it was trained on.
+        marks: OutOfFoldScores by target.
+    """
+
+    digests: Mapping[str, str]
+    marks: Mapping[str, OutOfFoldScores]
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays for storage."""
+        stored: dict[str, npt.NDArray[Any]] = {
+            "papers": np.array(list(self.digests), dtype=np.str_),
+            "digests": np.array(list(self.digests.values()), dtype=np.str_),
+        }
+        for name, marks in self.marks.items():
+            stored |= {
+                f"{name}_{entry.name}": getattr(marks, entry.name)
+                for entry in fields(OutOfFoldScores)
+            }
+        return stored
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> ValidationRecord:
+        """Rebuild from stored arrays."""
+        digests = dict(zip(arrays["papers"].tolist(), arrays["digests"].tolist(), strict=True))
+        marks = {
+            name: OutOfFoldScores(
+                *(arrays[f"{name}_{entry.name}"] for entry in fields(OutOfFoldScores))
+            )
+            for name in TARGETS
+        }
+        return cls(digests, marks)
+
+
+def validated(
+    dataset: Dataset, problems: Problems, results: Mapping[str, OutOfFold]
+) -> ValidationRecord:
+    """Return the marks of out-of-fold predictions.
+
+    Args:
+        dataset: The dataset the problems were made of.
+        problems: The training problems.
+        results: Out-of-fold predictions in the form that each target uses.
+    """
+    literature = Literature(literature_rows(dataset), problems.featurizer.reader)
+    domains = domains_of(dataset, literature)
+    marks = {}
+    for name in TARGETS:
+        problem, result = problems[name], results[name]
+        found = _left_out(problem, result)
+        made = _marks(problem, row_names(dataset, problem), *found).take(result.tested)
+        if target := DOMAINS.get(name):
+            made = _within(target, domains[target].reach, made, dataset, literature)
+        marks[name] = made
+    return ValidationRecord(dict(dataset.digests), marks)
+
+
+def _within(
+    target: str, reach: float, marks: OutOfFoldScores, dataset: Dataset, literature: Literature
+) -> OutOfFoldScores:
+    """Keep the scores of rows that lie in the domain which the other papers make."""
+    samples = [dataset.samples[row] for row in marks.rows.tolist()]
+    inside = [is_inside(target, sample, dataset, literature, reach) for sample in samples]
+    return replace(marks, score=np.where(inside, marks.score, np.nan))
+
+
+def prospective(
+    dataset: Dataset, problems: Problems, predictor: Predictor, papers: set[str]
+) -> dict[str, OutOfFoldScores]:
+    """Return the marks that a model gets on papers it never knew.
+
+    Args:
+        dataset: A dataset with these papers.
+        problems: Its training problems.
+        predictor: The model.
+        papers: The papers.
+    """
+    marks = {}
+    for name in TARGETS:
+        whole = problems[name]
+        names = row_names(dataset, whole)
+        places = np.flatnonzero([paper in papers for paper in whole.papers.tolist()])
+        problem = whole.take(places)
+        found = _unseen(name, problem, predictor) if len(places) else (np.zeros(0),) * 4
+        marks[name] = _marks(problem, names[places], *found)
+    return marks
+
+
+def row_names(dataset: Dataset, problem: Problem) -> npt.NDArray[np.str_]:
+    """Return the identity of each row, which other papers do not change, shape (n,)."""
+    if isinstance(problem, RegressionProblem):
+        return np.array(problem.sample_ids, dtype=np.str_)
+    count: Counter[str] = Counter()
+    names = {}
+    for test in dataset.tests:
+        count[test.sample.sample_id] += 1
+        names[test.number] = f"{test.sample.sample_id} test {count[test.sample.sample_id]}"
+    tests = [names[number] for number in problem.tests.tolist()]
+    if isinstance(problem, GainProblem):
+        return np.array(tests, dtype=np.str_)
+    sides = ["coated" if coated else "bare" for coated in problem.is_coated.tolist()]
+    return np.array([f"{test} {side}" for test, side in zip(tests, sides, strict=True)])
+
+
+def _marks(
+    problem: Problem,
+    rows: npt.NDArray[np.str_],
+    loss: Floats,
+    covered: Floats,
+    width: Floats,
+    score: Floats,
+) -> OutOfFoldScores:
+    is_regression = isinstance(problem, RegressionProblem)
+    groups = problem.weight_groups if isinstance(problem, RegressionProblem) else problem.papers
+    share = np.ones(len(rows)) if is_regression else problem.share  # type: ignore[union-attr]
+    return OutOfFoldScores(rows, problem.papers, groups, share, loss, covered, width, score)
+
+
+def _left_out(problem: Problem, result: OutOfFold) -> tuple[Floats, ...]:
+    """Return loss, covered, width and score of out-of-fold predictions, each of shape (n,)."""
+    if isinstance(problem, RegressionProblem):
+        covered, width = covered_rows(problem, result)
+        score = largest_residual(problem, result.model[0]) / result.others["difficulty"]
+        loss = errors(problem, result)
+        return loss, covered.astype(float), width, _usable(problem, score)
+    bound, predicted = lower_bounds(problem, result), result.model[0]
+    return _interval_marks(problem, predicted, result.others["sigma"], bound)
+
+
+def _unseen(name: str, problem: Problem, predictor: Predictor) -> tuple[Floats, ...]:
+    """Return loss, covered, width and score of a model on rows it never knew."""
+    if isinstance(problem, RegressionProblem):
+        return _regression(name, problem, predictor)
+    return _stability(problem, predictor)
+
+
+def _regression(name: str, problem: RegressionProblem, predictor: Predictor) -> tuple[Floats, ...]:
+    model = getattr(predictor, name)
+    matrix = predictor.featurizer.matrix(problem.items)
+    predicted = model.predict(matrix)
+    difficulty = model.difficulty.of(model.prior, matrix, predicted)
+    combinations = np.array(problem.combinations, dtype=np.str_)
+    places = {one: combinations == one for one in model.mondrian if one in problem.combinations}
+    quantile = normalised_quantiles(model, LEVEL, places, (len(predicted),))
+    low, high = predicted - quantile * difficulty, predicted + quantile * difficulty
+    loss = problem.errors(predicted)
+    score = largest_residual(problem, predicted) / difficulty
+    score = np.where(_in_domain(name, problem, predictor), score, np.nan)
+    sides = np.array(problem.bounds, dtype=np.str_)
+    covered = is_covered(problem.target, sides, low, high).astype(float)
+    return loss, covered, problem.kind.width(low, high), _usable(problem, score)
+
+
+def _in_domain(name: str, problem: RegressionProblem, predictor: Predictor) -> list[bool]:
+    """Return whether the model's domain of the target holds each row, shape (n,)."""
+    return [not predictor.outside_of(DOMAINS[name], item) for item in problem.items]
+
+
+def _usable(problem: RegressionProblem, score: Floats) -> Floats:
+    """Return the scores of rows that calibrate; NaN of others."""
+    kept = np.isin(np.arange(len(score)), calibration_rows(problem))
+    return np.where(kept, score, np.nan)
+
+
+def _stability(problem: LifetimeProblem | GainProblem, predictor: Predictor) -> tuple[Floats, ...]:
+    predicted = (
+        _gains(problem, predictor)
+        if isinstance(problem, GainProblem)
+        else _lifetimes(problem, predictor)
+    )
+    model = predictor.gain if isinstance(problem, GainProblem) else predictor.lifetime
+    sigma = np.full(len(predicted), model.effects.sigma)
+    bound = predicted + model.scores.lower_quantile(1 - LEVEL)
+    return _interval_marks(problem, predicted, sigma, bound)
+
+
+def _gains(problem: GainProblem, predictor: Predictor) -> Floats:
+    return np.array([predictor.gain.effects.predict(labels) for labels in problem.labels])
+
+
+def _lifetimes(problem: LifetimeProblem, predictor: Predictor) -> Floats:
+    model = predictor.lifetime
+    rows = zip(problem.stressors.tolist(), problem.items, strict=True)
+    effects = np.array([model.predict_effects([one], [item])[0, 0] for one, item in rows])
+    if not model.has_trees:
+        return effects
+    described = predictor.featurizer.matrix(problem.items)
+    matrix = np.hstack([described, problem.matrix[:, -len(TEST_DESCRIPTORS) :]])
+    return effects + model.forest.predict(matrix.take(model.columns, axis=1))
+
+
+def _interval_marks(
+    problem: LifetimeProblem | GainProblem, predicted: Floats, sigma: Floats, bound: Floats
+) -> tuple[Floats, ...]:
+    ends = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
+    loss = -row_likelihood(predicted, sigma, *ends)
+    with np.errstate(divide="ignore"):
+        covered = (bound <= np.log(ends[0])).astype(float)
+    return loss, covered, predicted - bound, np.full(len(predicted), np.nan)

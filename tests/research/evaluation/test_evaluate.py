@@ -1,0 +1,155 @@
+"""The whole evaluation, small: what it returns, and what it writes."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from perovshell.data.dataset import Dataset
+from perovshell.research.evaluation.diagnostics import STRANGE
+from perovshell.research.evaluation.evaluate import STEPS, Evaluation, evaluate
+from perovshell.research.evaluation.report import write_evaluation
+from perovshell.training.train import QUICK
+
+UNMEASURED_PROCESSES = True
+
+
+@pytest.fixture(scope="module")
+def steps() -> list[int]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def evaluation(dataset: Dataset, steps: list[int]) -> Evaluation:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("perovshell.research.evaluation.evaluate.SIMULATIONS", 200)
+        return evaluate(dataset, QUICK, steps.append)
+
+
+@pytest.fixture(scope="module")
+def written(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_evaluation(evaluation, tmp_path_factory.mktemp("report"))
+
+
+def test_the_progress_is_whole(evaluation: Evaluation, steps: list[int]) -> None:
+    assert sum(steps) == STEPS
+
+
+def test_figures_of_every_rung(evaluation: Evaluation) -> None:
+    splits = {key.split(".")[-3] for key in evaluation.figures}
+    assert splits == {"paper", "random", "shell_class", "halide", "element", "time"}
+    for key in ("pl.random.all.mae", "plqy.element.all.mae", "lifetime.random.all.concordance"):
+        assert evaluation.figures[key] is not None
+
+
+def test_a_random_split_is_put_beside_the_grouped_one(evaluation: Evaluation) -> None:
+    rows = {row["figure"]: row for row in evaluation.tables["random_split"]}
+    for key in ("pl.lead_no_cspbcl3.mae", "lifetime.all.concordance_coated"):
+        target, subset, figure = key.split(".")
+        for name, split in (("by_paper", "paper"), ("random", "random")):
+            assert rows[key][name] == evaluation.figures[f"{target}.{split}.{subset}.{figure}"]
+
+
+def test_leaving_a_kind_out_is_compared_on_the_same_rows(evaluation: Evaluation) -> None:
+    rows = evaluation.tables["left_out"]
+    assert {(row["target"], row["left_out"]) for row in rows} >= {
+        (target, split) for target in ("pl", "plqy") for split in ("shell_class", "element")
+    }
+    for row in rows:
+        middle, low, high = row["difference"]
+        assert middle == pytest.approx(row["out_of_domain"][0] - row["in_domain"][0])
+        assert low <= middle <= high
+
+
+def test_every_figure_of_an_error_has_its_interval(evaluation: Evaluation) -> None:
+    figures = evaluation.figures
+    for figure in ("mae", "median", "r2", "coverage", "width"):
+        for key in (f"pl.paper.all.{figure}", f"dummy.plqy.paper.coated.{figure}"):
+            assert figures[f"{key}_lo"] <= figures[key] <= figures[f"{key}_hi"]
+
+
+def test_a_rung_that_tests_nothing_says_so(evaluation: Evaluation) -> None:
+    for target in ("pl", "plqy", "lifetime", "gain"):
+        for split in ("paper", "random", "shell_class", "halide", "element", "time"):
+            assert evaluation.figures[f"{target}.{split}.all.n"] is not None
+    assert evaluation.figures["gain.time.all.n"] == 0
+
+
+def test_inside_the_domain_errors_are_smaller(evaluation: Evaluation) -> None:
+    rows = {(row["target"], row["verdict"]): row for row in evaluation.tables["by_domain"]}
+    for target in ("pl", "plqy"):
+        assert rows[target, "inside"]["mae"][0] < rows[target, "outside"]["mae"][0]
+        assert rows[target, "inside"]["n"] > rows[target, "outside"]["n"]
+
+
+def test_other_deals_of_the_folds_stand_beside_the_headline(evaluation: Evaluation) -> None:
+    for row in evaluation.tables["fold_deals"]:
+        assert row["least"] <= row["most"]
+        assert row["figure"] in evaluation.figures
+
+
+def test_lower_bounds_hold_between_certain_and_possible(evaluation: Evaluation) -> None:
+    for row in evaluation.tables["lower_bounds"]:
+        assert row["certain"] <= row["possible"]
+        assert row["K"] in {54, 18}
+
+
+def test_the_noise_floor_of_replicated_combinations(evaluation: Evaluation) -> None:
+    floors = {(row["target"], row["combination"]): row for row in evaluation.tables["noise_floor"]}
+    bare = floors["plqy", "CsPbBr3 / none"]
+    assert bare["papers"] >= 20
+    assert 12 < bare["sd"] < 25
+    assert floors["plqy", "CsPbBr3 / SiO2"]["papers"] >= 6
+
+
+def test_models_of_the_lifetime_are_compared_with_the_null(evaluation: Evaluation) -> None:
+    for name in ("lifetime_models", "gain_models"):
+        rows = evaluation.tables[name]
+        assert len(rows) >= 4
+        assert [row["over_null"] for row in rows if row["model"].startswith("null")] == [[0, 0, 0]]
+        assert any("product's" in row["model"] for row in rows)
+
+
+def test_intervals_widen_with_the_coverage(evaluation: Evaluation) -> None:
+    for row in evaluation.tables["intervals"]:
+        levels = list(row["coverage"].values())
+        assert levels == sorted(levels)
+
+
+def test_the_curve_uses_more_and_more_papers(evaluation: Evaluation) -> None:
+    for target in ("pl", "plqy"):
+        rows = [row for row in evaluation.tables["learning_curve"] if row["target"] == target]
+        papers = {row["share"]: row["papers"] for row in rows}
+        assert list(papers.values()) == sorted(papers.values())
+        assert papers[1.0] > 3 * papers[0.2]
+
+
+def test_the_exponent_of_the_decay_moves_the_gain(evaluation: Evaluation) -> None:
+    gains = [row["median_gain"] for row in evaluation.tables["decay_exponent"]]
+    assert gains == sorted(gains)
+    assert gains[-1] > 1.5 * gains[0]
+
+
+def test_strange_requests_are_answered_with_a_warning(evaluation: Evaluation) -> None:
+    rows = evaluation.tables["strange_requests"]
+    assert len(rows) == len(STRANGE)
+    assert [row["request"] for row in rows if row["in_domain"] or not row["reason"]] == []
+
+
+def test_each_year_is_predicted_from_the_years_before(evaluation: Evaluation) -> None:
+    years = [row["year"] for row in evaluation.tables["by_year"] if row["target"] == "plqy"]
+    assert years == sorted(set(years))
+
+
+def test_the_report_is_one_file_that_needs_nothing_else(
+    written: tuple[Path, Path], evaluation: Evaluation
+) -> None:
+    json_path, html_path = written
+    assert json.loads(json_path.read_text()) == json.loads(json.dumps(evaluation.to_json()))
+    html = html_path.read_text()
+    assert html.count("<svg") == 7
+    assert not re.search(r"<(script|link|img)|url\(http", html)
+    assert "nan" not in re.findall(r"<td>([^<]*)</td>", html)
+    for words in ("What has skill", "Noise floor", "Strange requests", "Learning curve"):
+        assert f"<h2>{words}" in html

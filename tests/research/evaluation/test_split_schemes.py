@@ -1,0 +1,54 @@
+"""The other rungs of the ladder leave out what they say."""
+
+import numpy as np
+import pytest
+
+from perovshell.data.dataset import Dataset
+from perovshell.research.evaluation.split_schemes import rung_splits
+from perovshell.training.validation.nested import Problem, Problems
+
+
+def traits(problem: Problem, dataset: Dataset, name: str) -> list[set[str]]:
+    samples = [dataset.samples[sample_id] for sample_id in problem.sample_ids]
+    if name == "shell_class":
+        return [{layer.material_class for layer in sample.layers} for sample in samples]
+    return [
+        {symbol for symbol, _ in sample.core.amounts} if sample.core else set()
+        for sample in samples
+    ]
+
+
+@pytest.mark.parametrize("target", ["pl", "plqy", "lifetime"])
+def test_random_tests_each_row_once(problems: Problems, dataset: Dataset, target: str) -> None:
+    problem = problems[target]
+    splits = rung_splits("random", problem, dataset, 7)
+    tested = np.concatenate([test for _, test in splits])
+    assert sorted(tested.tolist()) == list(range(len(problem.papers)))
+    shared = [set(problem.papers[train]) & set(problem.papers[test]) for train, test in splits]
+    assert any(shared)
+
+
+@pytest.mark.parametrize("name", ["shell_class", "element"])
+@pytest.mark.parametrize("target", ["pl", "plqy", "lifetime"])
+def test_a_trait_left_out_is_nowhere_in_training(
+    problems: Problems, dataset: Dataset, target: str, name: str
+) -> None:
+    problem = problems[target]
+    own = traits(problem, dataset, name)
+    splits = rung_splits(name, problem, dataset, 20)
+    assert splits
+    for train, test in splits:
+        assert not set(problem.papers[train]) & set(problem.papers[test])
+        left_out = set.intersection(*(own[row] for row in test))
+        trained = set().union(*(own[row] for row in train))
+        assert left_out - trained
+
+
+@pytest.mark.parametrize("target", ["pl", "plqy"])
+def test_time_trains_on_the_past_alone(problems: Problems, dataset: Dataset, target: str) -> None:
+    problem = problems[target]
+    year = [dataset.papers[dataset.samples[s].paper_id].year for s in problem.sample_ids]
+    splits = rung_splits("time", problem, dataset, 20)
+    assert splits
+    for train, test in splits:
+        assert max(year[row] for row in train) < min(year[row] for row in test)

@@ -1,0 +1,173 @@
+"""The gate refuses false papers and lets clean ones pass, where it is known which is which."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from perovshell.data.dataset import Dataset
+from perovshell.errors import InputError
+from perovshell.research.power import (
+    Origin,
+    Power,
+    Residuals,
+    promotion_power,
+    spoilt,
+)
+from perovshell.training.validation.nested import Settings
+
+SHORT = Settings(folds=4, repeats=1, boosters=1, jobs=1)
+
+
+@pytest.fixture(scope="module")
+def origin(dataset: Dataset) -> Origin:
+    return Origin.of(dataset, SHORT)
+
+
+@pytest.fixture(scope="module")
+def watched() -> list[list[Power]]:
+    """Tables that are filled while the simulation runs."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def powers(origin: Origin, watched: list[list[Power]]) -> Mapping[float, Power]:
+    found = promotion_power(6, 10, (0.0, 1.0), origin=origin, watch=watched.append)
+    return {power.share: power for power in found}
+
+
+def test_false_papers_are_refused_more_often_than_clean_ones(
+    powers: Mapping[float, Power],
+) -> None:
+    assert powers[1.0].refused >= powers[0.0].refused + 0.5
+
+
+def test_refusals_have_their_reasons(powers: Mapping[float, Power]) -> None:
+    for power in powers.values():
+        refused = round(power.refused * power.draws)
+        assert max(power.reasons.values(), default=0) <= refused <= sum(power.reasons.values())
+
+
+def test_each_draw_is_told(powers: Mapping[float, Power], watched: list[list[Power]]) -> None:
+    assert [table[0].draws for table in watched] == [1, 2, 3, 4, 5, 6]
+    assert watched[-1] == list(powers.values())
+
+
+def test_a_figure_does_not_depend_on_processes_or_other_shares(
+    powers: Mapping[float, Power], watched: list[list[Power]], origin: Origin
+) -> None:
+    alone = promotion_power(1, 10, (1.0,), jobs=1, origin=origin)
+    assert alone == watched[0][1:]
+
+
+# Draws ---------------------------------------------------------------------------------------
+
+
+def test_a_drawn_literature_is_as_far_from_its_truth_as_the_real_one(origin: Origin) -> None:
+    """In the middle: tails differ from draw to draw."""
+    truth, problem = origin.truths["plqy"], origin.problems.regressions["plqy"]
+    random = np.random.default_rng(1)
+    drawn = [origin.drawn(random).regressions["plqy"].target - truth.value for _ in range(20)]
+    real = np.median(np.abs(problem.target - truth.value))
+    assert np.median(np.abs(drawn)) == pytest.approx(real, rel=0.5)
+
+
+def test_drawn_values_stay_within_those_printed(origin: Origin) -> None:
+    found = origin.drawn(np.random.default_rng(2))
+    for name in ("pl", "plqy"):
+        real, drawn = (one[name].target for one in (origin.problems, found))
+        assert real.min() <= drawn.min() < drawn.max() <= real.max()
+
+
+def test_rows_of_a_drawn_paper_share_an_effect() -> None:
+    papers = np.repeat(np.arange(40), 5).astype(str)
+    effect = np.repeat(np.random.default_rng(3).normal(size=40), 5)
+    noise = 0.1 * np.random.default_rng(4).normal(size=200)
+    residuals = Residuals.of(effect + noise, papers, np.ones(200, dtype=bool))
+    random = np.random.default_rng(5)
+    drawn = np.array([residuals.of_paper(5, random) for _ in range(300)])
+    assert drawn.mean(axis=1).std() == pytest.approx(effect.std(), rel=0.15)
+    assert drawn.std(axis=1).mean() == pytest.approx(0.1, rel=0.3)
+
+
+def test_a_paper_of_several_rows_draws_from_one_that_has_noise() -> None:
+    papers = np.array(["a", "b", "c", "c"])
+    residuals = Residuals.of(np.array([5.0, -5.0, 1.0, -1.0]), papers, np.ones(4, dtype=bool))
+    drawn = residuals.of_paper(50, np.random.default_rng(6))
+    assert set(drawn.tolist()) == {1.0, -1.0}
+
+
+def test_only_papers_outside_collections_are_added(origin: Origin, dataset: Dataset) -> None:
+    assert not [name for name in origin.addable if dataset.in_collection(name)]
+    of_stability = {*origin.problems.lifetime.papers, *origin.problems.gain.papers}
+    assert not of_stability & set(origin.addable)
+
+
+# False papers --------------------------------------------------------------------------------
+
+
+def test_a_false_paper_has_the_values_of_another(origin: Origin) -> None:
+    problem, paper, donor = origin.problems.regressions["pl"], "hu2018", "commphys2023"
+    own, theirs = (problem.papers == name for name in (paper, donor))
+    found = spoilt(origin.problems, {paper: donor}).regressions["pl"]
+    assert found.target[own].tolist() == problem.target[theirs][: own.sum()].tolist()
+    assert found.target[theirs].tolist() == problem.target[theirs].tolist()
+
+
+def test_two_papers_can_change_their_values(origin: Origin) -> None:
+    problem, paper, donor = origin.problems.regressions["pl"], "hu2018", "commphys2023"
+    own, theirs = (problem.papers == name for name in (paper, donor))
+    assert own.sum() < theirs.sum()
+    found = spoilt(origin.problems, {paper: donor, donor: paper}).regressions["pl"]
+    assert found.target[own].tolist() == problem.target[theirs][: own.sum()].tolist()
+    assert set(found.target[theirs].tolist()) == set(problem.target[own].tolist())
+
+
+def test_bounds_go_with_their_values(origin: Origin) -> None:
+    problem = origin.problems.regressions["plqy"]
+    donor = str(problem.papers[problem.bounds.index(">")])
+    paper = next(name for name in origin.addable if name in problem.papers and name != donor)
+    found = spoilt(origin.problems, {paper: donor}).regressions["plqy"]
+    first = int(np.flatnonzero(problem.papers == paper)[0])
+    theirs = int(np.flatnonzero(problem.papers == donor)[0])
+    assert found.bounds[first] == problem.bounds[theirs]
+
+
+def test_other_papers_keep_their_values(origin: Origin) -> None:
+    paper, donor = origin.addable[:2]
+    found = spoilt(origin.problems, {paper: donor})
+    for name in ("pl", "plqy"):
+        before, after = origin.problems[name], found[name]
+        others = before.papers != paper
+        assert np.array_equal(before.target[others], after.target[others])
+
+
+# Figures -------------------------------------------------------------------------------------
+
+
+def test_refusals_and_reasons_are_counted() -> None:
+    power = Power.of(5, 0.4, [(), ("a", "b"), ("a",), ()])
+    assert power.refused == 0.5
+    assert power.reasons == {"a": 2, "b": 1}
+    assert power.error == pytest.approx(np.sqrt(0.25 / 6))
+
+
+def test_draws_that_agree_still_have_an_error() -> None:
+    assert Power.of(5, 0.0, [()] * 38).error == pytest.approx(np.sqrt(39 / 40 / 40 / 40))
+
+
+@pytest.mark.parametrize(
+    ("draws", "added", "shares", "words"),
+    [
+        (0, 10, (0.0,), "at least one"),
+        (1, 10, (), "at least one"),
+        (1, 10, (1.5,), "from 0 to 1"),
+        (1, 0, (0.0,), "papers can be held back"),
+        (1, 10_000, (0.0,), "papers can be held back"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused(
+    origin: Origin, draws: int, added: int, shares: tuple[float, ...], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        promotion_power(draws, added, shares, origin=origin)

@@ -1,0 +1,173 @@
+"""Chances and experiments against what can be worked out by hand."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from perovshell.features.combinations import Combination
+from perovshell.model import Model
+from perovshell.models.conformal import ConformityScores
+from perovshell.serve.ranking.candidates import CandidatePredictions
+from perovshell.serve.ranking.next_experiments import experiments, shared_part
+from perovshell.serve.ranking.objectives import Objectives
+from perovshell.serve.ranking.rank_probabilities import (
+    log_residual,
+    normal_cdf,
+    normal_quantile,
+    outcomes,
+    p_above_next,
+    p_pareto,
+    random_levels,
+    residual,
+)
+from perovshell.serve.space.file import read_space
+
+DATA = {"cores": ["CsPbBr3", "FAPbBr3"], "shells": ["SiO2", "ZrO2", "PMMA"],
+        "pl_window_nm": [500, 540]}  # fmt: skip
+
+
+def objectives(model: Model, **changes: object) -> Objectives:
+    space = read_space({**DATA, **changes}, model.predictor.featurizer.reader)
+    return Objectives(space, model)
+
+
+def items(model: Model, *names: tuple[str, str]) -> list[Combination]:
+    reader = model.predictor.featurizer.reader
+    return [
+        Combination(
+            reader.read_core(core), reader.read_shell(shell), "core/shell", "unknown", "unknown"
+        )
+        for core, shell in names
+    ]
+
+
+def test_residuals_have_the_quantiles_of_their_scores() -> None:
+    scores = ConformityScores.of(np.arange(1.0, 10.0), [str(k) for k in range(9)])
+    level = (np.arange(2000) + 0.5) / 2000
+    drawn = residual(scores, level)
+    assert np.mean(np.abs(drawn) <= scores.quantile(0.5)) == pytest.approx(0.5, abs=0.01)
+    assert np.mean(drawn < 0) == pytest.approx(0.5, abs=0.01)
+    assert np.abs(drawn).max() == 9.0  # the unseen paper is no worse than the worst seen
+    assert np.median(log_residual(scores, level)) == pytest.approx(5.0)
+
+
+def test_the_normal_distribution_is_known_to_four_digits() -> None:
+    for z in (-3.0, -1.0, 0.0, 0.5, 1.6449):
+        assert normal_quantile(normal_cdf(np.array(z))) == pytest.approx(z)
+        assert normal_cdf(np.array(z)) == pytest.approx(0.5 * (1 + math.erf(z / 2**0.5)), abs=1e-4)
+
+
+def test_drawn_pl_lies_in_the_window_as_often_as_its_probability_says(model: Model) -> None:
+    own = objectives(model, weights={"pl": 1})
+    predictions = CandidatePredictions.of(
+        own, items(model, ("CsPbBr3", "SiO2"), ("FAPbBr3", "PMMA"))
+    )
+    drawn = outcomes(own, predictions, random_levels(predictions.items, 1, draws=20_000))
+    expected = predictions.columns["pl_in_window"]
+    np.testing.assert_allclose(drawn["pl"].mean(axis=1), expected, atol=0.03)
+
+
+def test_of_two_equal_lines_either_may_be_better(model: Model) -> None:
+    own = objectives(model)
+    twice = CandidatePredictions.of(own, items(model, ("FAPbBr3", "ZrO2"), ("FAPbBr3", "ZrO2")))
+    # The draws of a combination are its own: the same one twice is a tie in each of them.
+    assert p_above_next(own, twice).tolist() == [0.5]
+    alone = p_pareto(own, twice)
+    assert alone[0] == alone[1] == 1.0
+
+
+def test_chances_do_not_depend_on_the_list(model: Model) -> None:
+    own = objectives(model)
+    names = [("CsPbBr3", "SiO2"), ("FAPbBr3", "PMMA"), ("CsPbBr3", "ZrO2")]
+    three, two = (CandidatePredictions.of(own, items(model, *names[:count])) for count in (3, 2))
+    assert p_above_next(own, three)[0] == p_above_next(own, two)[0]
+
+
+def test_a_line_that_is_far_better_is_above_the_next(model: Model) -> None:
+    own = objectives(model, weights={"plqy": 1})
+    two = CandidatePredictions.of(own, items(model, ("CsPbBr3", "SiO2"), ("CsPbBr3", "ZrO2")))
+    ranked = dataclasses.replace(two.ranked, plqy=np.array([95.0, 5.0]))
+    columns = {**two.columns, "plqy_scale": np.array([1e-3, 1e-3])}
+    sure = dataclasses.replace(two, ranked=ranked, columns=columns)
+    assert p_above_next(own, sure).tolist() == [1.0]
+    assert p_pareto(own, sure).tolist() == [1.0, 0.0]
+
+
+def test_combinations_of_one_shell_share_its_stability(model: Model) -> None:
+    names = [("CsPbBr3", "SiO2"), ("FAPbBr3", "SiO2"), ("CsPbBr3", "ZrO2")]
+    levels = random_levels(items(model, *names), 1)["gain"][0]
+    np.testing.assert_array_equal(levels[0], levels[1])
+    assert not np.array_equal(levels[0], levels[2])
+
+
+def test_experiments_of_every_kind_are_weighed(model: Model) -> None:
+    own = objectives(model)
+    names = [(core, shell) for core in DATA["cores"] for shell in DATA["shells"]]
+    found = experiments(own, CandidatePredictions.of(own, items(model, *names)))
+    assert {one.kind for one in found} == {"combination", "bare control", "stability test"}
+    assert [one.worth for one in found] == sorted((one.worth for one in found), reverse=True)
+    assert len(found) == 6 + 2 + 3
+    # A whole combination tells at least what its bare core tells of it alone.
+    single = experiments(own, CandidatePredictions.of(own, items(model, ("CsPbBr3", "SiO2"))))
+    assert all(one.worth == pytest.approx(0.0, abs=1e-9) for one in single)
+
+
+def test_a_bare_core_that_shares_nothing_is_worth_nothing(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = objectives(model)
+    names = [(core, shell) for core in DATA["cores"] for shell in DATA["shells"]]
+    predictions = CandidatePredictions.of(own, items(model, *names))
+    worth = {}
+    for share in (0.0, 0.5, 0.9):
+        monkeypatch.setattr(
+            "perovshell.serve.ranking.next_experiments.shared_part", lambda _, own=share: own
+        )
+        found = experiments(own, predictions)
+        worth[share] = max(one.worth for one in found if one.kind == "bare control")
+    assert worth[0.0] == pytest.approx(0.0, abs=1e-12)
+    assert 0.0 < worth[0.5] < worth[0.9]
+
+
+def test_what_bare_and_coated_share_follows_from_how_carrying_narrows(model: Model) -> None:
+    own = model.predictor.plqy
+    size = np.arange(1.0, 10.0)
+    groups = [str(k) for k in range(9)]
+    half = dataclasses.replace(
+        own,
+        scores=ConformityScores.of(size, groups),
+        anchored_scores=ConformityScores.of(0.6 * size, groups),
+    )
+    assert shared_part(half) == pytest.approx(0.8)
+    wider = dataclasses.replace(half, anchored_scores=ConformityScores.of(1.1 * size, groups))
+    assert shared_part(wider) == 0.0
+
+
+def test_what_is_certain_is_not_worth_an_experiment(model: Model) -> None:
+    own = objectives(model, weights={"plqy": 1})
+    two = CandidatePredictions.of(own, items(model, ("CsPbBr3", "SiO2"), ("FAPbBr3", "ZrO2")))
+    columns = {**two.columns, "plqy_scale": np.array([1e-6, 1e-6])}
+    ranked = dataclasses.replace(two.ranked, plqy=np.array([80.0, 60.0]))
+    found = experiments(own, dataclasses.replace(two, ranked=ranked, columns=columns))
+    assert max(one.worth for one in found) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_worth_of_a_combination_is_its_knowledge_gradient(model: Model) -> None:
+    """Two lines of PLQY 60 and 60, the second certain: making the first gains E[max(x - 60, 0)]."""
+    own = objectives(model, weights={"plqy": 1})
+    two = CandidatePredictions.of(own, items(model, ("CsPbBr3", "SiO2"), ("FAPbBr3", "ZrO2")))
+    scale = 10.0
+    columns = {**two.columns, "plqy_scale": np.array([scale, 1e-9])}
+    ranked = dataclasses.replace(two.ranked, plqy=np.array([60.0, 60.0]))
+    found = experiments(own, dataclasses.replace(two, ranked=ranked, columns=columns))
+    worth = {one.what: one.worth for one in found if one.kind == "combination"}
+    level = (np.arange(100_000) + 0.5) / 100_000
+    error = residual(model.predictor.plqy.scores, level) * scale
+    value = np.clip(60.0 + error, 0, 100)
+    expected = np.maximum(value - 60.0, 0.0).mean() / 100
+    mean_shift = value.mean() / 100 - 0.6  # of the two, the better on average is known already
+    assert worth["CsPbBr3 / SiO2 (core/shell)"] == pytest.approx(
+        expected - max(mean_shift, 0.0), abs=0.003
+    )

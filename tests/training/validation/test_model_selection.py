@@ -1,0 +1,64 @@
+"""Trees are used where they win; a tie goes to them for PL only."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from perovshell.training.validation.model_selection import choose_variants, in_variant, sentences_of
+from perovshell.training.validation.nested import OutOfFold, Problems
+
+
+def predictions(problems: Problems, trees: float, simpler: float) -> dict[str, OutOfFold]:
+    """Predictions that are off by so much, with and without trees."""
+    results = {}
+    for name, unit in (("pl", 0.01), ("plqy", 1.0)):
+        target = problems[name].target
+        sign = np.where(target > np.median(target), -1.0, 1.0) * unit
+        others = {"prior": target + sign * simpler, "prior_difficulty": np.full(len(target), 2.0)}
+        others |= {"difficulty": np.ones(len(target))}
+        results[name] = OutOfFold((target + sign * trees)[None, :], others, [])
+    lives = problems.lifetime
+    middle = np.log(np.where(lives.low > 0, lives.low, 1.0))
+    others = {"linear": middle + simpler, "sigma": np.ones(len(middle))}
+    others |= {"linear_sigma": np.full(len(middle), 1.0)}
+    steps = {"model": np.zeros((1, 1)), "linear": np.ones((1, 1)), "null": np.zeros((1, 1))}
+    results["lifetime"] = OutOfFold((middle + trees)[None, :], others, [], steps)
+    return results
+
+
+@pytest.mark.parametrize(
+    ("trees", "simpler", "expected"),
+    [
+        (3.0, 3.0, {"pl": True, "plqy": False, "lifetime": False}),
+        (1.0, 9.0, {"pl": True, "plqy": True, "lifetime": True}),
+        (9.0, 1.0, {"pl": False, "plqy": False, "lifetime": False}),
+    ],
+    ids=["tie", "trees win", "trees lose"],
+)
+def test_the_winner_is_used(
+    problems: Problems, trees: float, simpler: float, expected: dict[str, bool]
+) -> None:
+    variants = choose_variants(problems, predictions(problems, trees, simpler))
+    assert {name: variant.has_trees for name, variant in variants.items()} == expected
+    for name, sentence in sentences_of(variants).items():
+        assert ("a tie" in sentence) == (trees == simpler)
+        assert sentence.startswith("boosted trees") == expected[name]
+
+
+def test_the_simpler_form_takes_the_place_of_the_model(problems: Problems) -> None:
+    results = predictions(problems, 9.0, 1.0)
+    found = in_variant(results, choose_variants(problems, results))
+    assert found["plqy"].model[0].tolist() == results["plqy"].others["prior"].tolist()
+    assert found["plqy"].others["difficulty"].tolist() == [2.0] * len(
+        problems.regressions["plqy"].target
+    )
+    assert found["plqy"].others["trees"].tolist() == results["plqy"].mean.tolist()
+    assert found["lifetime"].steps["model"].tolist() == [[1.0]]
+
+
+def test_results_stay_as_they_are_where_trees_are_used(problems: Problems) -> None:
+    results = predictions(problems, 1.0, 9.0)
+    variants = choose_variants(problems, results)
+    assert in_variant(results, variants)["pl"] is results["pl"]
+    assert replace(variants["pl"], has_trees=False) != variants["pl"]
