@@ -28,7 +28,7 @@ from _load import MEDIA, SHELLS, STRUCTURES, Reply, drive, free_port, post, row,
 from perovshell.data.dataset import Dataset
 from perovshell.models.request import INPUT_COLUMNS, INPUT_NUMBERS
 from perovshell.training.train import QUICK, train
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 CONNECTIONS: Final = 2
 """So few that a request hardly waits for another: its time is its own."""
@@ -66,9 +66,9 @@ def main() -> None:
     asked = parser.parse_args()
     forget_settings()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        place = Workspace(Path(folder) / "workspace")
-        prepare(place, asked.model)
-        found = campaign(place, Path(folder) / "log", asked.requests, asked.seed)
+        workspace = WorkspaceFolder(Path(folder) / "workspace")
+        prepare(workspace, asked.model)
+        found = campaign(workspace, Path(folder) / "log", asked.requests, asked.seed)
     for (kind, status), count in sorted(found.counts.items()):
         print(f"{kind:<18}{status:>5}{count:>9}")
     said = {"requests": asked.requests, "seed": asked.seed, "faults": len(found.faults)}
@@ -79,15 +79,15 @@ def main() -> None:
         sys.exit(1)
 
 
-def prepare(place: Workspace, model: Path | None) -> None:
+def prepare(workspace: WorkspaceFolder, model: Path | None) -> None:
     """Fill a workspace with one champion."""
-    place.prepare()
+    workspace.prepare()
     if model is None:
-        model_id = train(Dataset.bundled(), place.models, QUICK).model_id
+        model_id = train(Dataset.bundled(), workspace.models, QUICK).model_id
     else:
         model_id = json.loads((model / "manifest.json").read_bytes())["model_id"]
-        shutil.copytree(model, place.models / model_id)
-    place.set_champion(model_id, "the first")
+        shutil.copytree(model, workspace.models / model_id)
+    workspace.set_champion(model_id, "the first")
 
 
 @dataclass
@@ -141,11 +141,11 @@ def _is_answer(reply: Reply) -> bool:
     return reply.status < 400 or body.get("status") == reply.status  # noqa: PLR2004
 
 
-def campaign(place: Workspace, log: Path, count: int, seed: int) -> Found:
+def campaign(workspace: WorkspaceFolder, log: Path, count: int, seed: int) -> Found:
     """Serve a workspace and send random requests."""
     found, port = Found(), free_port()
     sent: dict[int, tuple[str, bytes]] = {}
-    command = [sys.executable, "-m", "perovshell", "serve", "--workspace", str(place.root)]
+    command = [sys.executable, "-m", "perovshell", "serve", "--workspace", str(workspace.root)]
 
     def requests() -> Iterator[bytes]:
         for number, (kind, request) in enumerate(generated(count, seed)):

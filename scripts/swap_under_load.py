@@ -30,7 +30,7 @@ from _load import PATIENCE, Reply, drive, free_port, post, row, running, told
 from perovshell.data.dataset import Dataset
 from perovshell.model import Model
 from perovshell.training.train import QUICK, train
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 MODELS: Final = 3
 SIZES: Final = (*[1] * 40, 3, 8, 700)
@@ -50,9 +50,9 @@ def main() -> None:
     asked = parser.parse_args()
     forget_settings()
     with tempfile.TemporaryDirectory(prefix="swap-") as folder:
-        place = Workspace(Path(folder) / "workspace")
-        prepare(place, asked.models)
-        campaign = Campaign.of(place, Path(folder) / "log", asked.seconds, asked.promotions)
+        workspace = WorkspaceFolder(Path(folder) / "workspace")
+        prepare(workspace, asked.models)
+        campaign = Campaign.of(workspace, Path(folder) / "log", asked.seconds, asked.promotions)
         campaign.run()
     print("\n".join(campaign.table()))
     print(json.dumps(campaign.figures()))
@@ -61,20 +61,20 @@ def main() -> None:
         sys.exit(1)
 
 
-def prepare(place: Workspace, given: Sequence[Path] | None) -> None:
+def prepare(workspace: WorkspaceFolder, given: Sequence[Path] | None) -> None:
     """Fill a workspace with models, a damaged one among them; the first becomes champion."""
-    place.prepare()
+    workspace.prepare()
     for folder in given or ():
-        shutil.copytree(folder, place.models / Model.from_folder(folder).info.model_id)
+        shutil.copytree(folder, workspace.models / Model.from_folder(folder).info.model_id)
     if not given:
         for seed in range(MODELS):
-            train(Dataset.bundled(), place.models, replace(QUICK, seed=seed))
-    first, *others = place.model_ids()
+            train(Dataset.bundled(), workspace.models, replace(QUICK, seed=seed))
+    first, *others = workspace.model_ids()
     if not others:
         sys.exit("two or more unlike models are needed")
-    place.set_champion(first, "the first")
-    shutil.copytree(place.models / first, place.models / BROKEN)
-    damaged = place.models / BROKEN / "pl.npz"
+    workspace.set_champion(first, "the first")
+    shutil.copytree(workspace.models / first, workspace.models / BROKEN)
+    damaged = workspace.models / BROKEN / "pl.npz"
     damaged.write_bytes(damaged.read_bytes()[:-_CUT])
 
 
@@ -99,7 +99,7 @@ class Campaign:
     """One run under load.
 
     Attributes:
-        place: The workspace.
+        workspace: The workspace.
         log: Where the service says what it does.
         seconds: Least duration.
         promotions: Number of promotions, without the broken one.
@@ -113,7 +113,7 @@ class Campaign:
         by_model: Answers by model.
     """
 
-    place: Workspace
+    workspace: WorkspaceFolder
     log: Path
     seconds: float
     promotions: int
@@ -129,19 +129,19 @@ class Campaign:
     _is_over: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
-    def of(cls, place: Workspace, log: Path, seconds: float, promotions: int) -> Campaign:
+    def of(cls, workspace: WorkspaceFolder, log: Path, seconds: float, promotions: int) -> Campaign:
         """Make the campaign of a workspace, with the answers that its models would give."""
-        names = [name for name in place.model_ids() if name != BROKEN]
+        names = [name for name in workspace.model_ids() if name != BROKEN]
         asked = list(fixed_requests())
-        expected = {name: answers_of(place.models / name, asked) for name in names}
+        expected = {name: answers_of(workspace.models / name, asked) for name in names}
         # The first is the champion already.
         models = [*names[1:], names[0]]
-        return cls(place, log, seconds, promotions, models, asked, expected)
+        return cls(workspace, log, seconds, promotions, models, asked, expected)
 
     def run(self) -> None:
         """Serve, load and promote."""
         command = [sys.executable, "-m", "perovshell", "serve", "--port", str(self.port)]
-        command += ["--workspace", str(self.place.root)]
+        command += ["--workspace", str(self.workspace.root)]
         with running(command, self.port, "/readyz", self.log):
             promoter = threading.Thread(target=self._promote_all)
             promoter.start()
@@ -205,7 +205,7 @@ class Campaign:
 
     def _promote(self, model_id: str) -> None:
         command = [sys.executable, "-m", "perovshell", "models", "promote", model_id]
-        command += ["--why", "a trial", "--workspace", str(self.place.root)]
+        command += ["--why", "a trial", "--workspace", str(self.workspace.root)]
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
         seen = self._record(model_id)
         self._until(lambda: not math.isnan(seen.seconds))
@@ -215,8 +215,8 @@ class Campaign:
     def _break(self, model_id: str) -> None:
         """Record the damaged model as champion, which `models promote` itself would refuse."""
         before = told(self.port, "/readyz")["model"]["id"]
-        with self.place.locked("models", wait=True):
-            self.place.set_champion(model_id, "a trial")
+        with self.workspace.locked("models", wait=True):
+            self.workspace.set_champion(model_id, "a trial")
         seen = self._record(model_id)
 
         def is_told() -> bool:
@@ -229,7 +229,7 @@ class Campaign:
             seen.seconds = time.time() - seen.recorded
 
     def _record(self, model_id: str) -> Seen:
-        seen = Seen(model_id, self.place.promotions_file.stat().st_mtime)
+        seen = Seen(model_id, self.workspace.promotions_file.stat().st_mtime)
         self.seen.append(seen)
         return seen
 

@@ -13,7 +13,7 @@ import pytest
 
 import perovshell
 from perovshell.data.tables import bundled_rows
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 LITERATURE = Path(perovshell.__file__).parent / "data" / "literature"
 
@@ -33,8 +33,8 @@ def run(*arguments: str, cwd: Path, code: int = 0) -> str:
 
 
 @pytest.fixture
-def home(workspace: Workspace, trained: object) -> str:
-    return str(workspace.root)
+def home(session_workspace: WorkspaceFolder, trained: object) -> str:
+    return str(session_workspace.root)
 
 
 @pytest.fixture

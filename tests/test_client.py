@@ -30,7 +30,7 @@ from perovshell.models.evidence import Neighbour
 from perovshell.models.folder import read_folder, write_folder
 from perovshell.serve.service.keys import add_key
 from perovshell.training.train import TrainedModel
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 from servers import serving, workspace_of
 
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}
@@ -68,13 +68,13 @@ def same(found: Sequence[Any], wanted: Sequence[Any]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def place(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def workspace(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
     return workspace_of(trained, tmp_path_factory.mktemp("client"))
 
 
 @pytest.fixture(scope="module")
-def url(place: Workspace) -> Iterator[str]:
-    with serving(place.root, place.root / "log") as server:
+def url(workspace: WorkspaceFolder) -> Iterator[str]:
+    with serving(workspace.root, workspace.root / "log") as server:
         yield server.url
 
 
@@ -263,26 +263,26 @@ def test_a_design_space_may_hold_numbers_of_numpy(url: str) -> None:
 # One model -----------------------------------------------------------------------------------
 
 
-def another_model(place: Workspace) -> str:
+def another_model(workspace: WorkspaceFolder) -> str:
     """Make a model that carries a measured bare PL peak otherwise; return its id."""
-    predictor, info = read_folder(place.champion())
+    predictor, info = read_folder(workspace.champion())
     other = replace(
         predictor, pl=replace(predictor.pl, residual_share=predictor.pl.residual_share / 2)
     )
     told = {name: value for name, value in vars(info).items() if name != "model_id"}
-    folder = place.root / "another"
+    folder = workspace.root / "another"
     model_id = write_folder(folder, other, told, {}, {})
-    folder.rename(place.models / model_id)
+    folder.rename(workspace.models / model_id)
     return model_id
 
 
 def test_a_promotion_between_the_parts_mixes_no_models(
     trained: TrainedModel, model: Model, tmp_path: Path
 ) -> None:
-    place = workspace_of(trained, tmp_path / "workspace")
-    other = another_model(place)
+    workspace = workspace_of(trained, tmp_path / "workspace")
+    other = another_model(workspace)
     rows = [{**ROW, "bare_pl_peak_nm": 480.0 + number} for number in range(7)]
-    with serving(place.root, tmp_path / "log") as server, Client(server.url) as client:
+    with serving(workspace.root, tmp_path / "log") as server, Client(server.url) as client:
         client._planner._limits = FEW
         send, answered = client._send, []
 
@@ -290,7 +290,7 @@ def test_a_promotion_between_the_parts_mixes_no_models(
             reply = send(call)
             answered.append(json.loads(reply.body)["model"]["id"])
             if len(answered) == 1:
-                place.set_champion(other, "better")
+                workspace.set_champion(other, "better")
                 while client.model()["model"]["id"] != other:
                     time.sleep(0.05)
             return reply
@@ -299,7 +299,7 @@ def test_a_promotion_between_the_parts_mixes_no_models(
             patched.setattr(client, "_send", send_and_promote)
             client.model = lambda: json.loads(send(Call("GET", "/v1/model")).body)
             found = client.predict(rows)
-    wanted = Model.from_folder(place.models / other).predict(rows)
+    wanted = Model.from_folder(workspace.models / other).predict(rows)
     assert answered == [trained.model_id, other, other, other]
     assert same(found, wanted)
     assert not same(found, model.predict(rows))
@@ -606,9 +606,11 @@ def test_an_impossible_client_is_refused(options: Any, said: str) -> None:
         assert "schlüssel" not in str(found.value)
 
 
-def test_keys_open_the_service(trained: TrainedModel, place: Workspace, tmp_path: Path) -> None:
-    guarded = Workspace(tmp_path / "workspace")
-    shutil.copytree(place.models, guarded.models)
+def test_keys_open_the_service(
+    trained: TrainedModel, workspace: WorkspaceFolder, tmp_path: Path
+) -> None:
+    guarded = WorkspaceFolder(tmp_path / "workspace")
+    shutil.copytree(workspace.models, guarded.models)
     key = add_key(guarded, "lab")
     with serving(guarded.root, tmp_path / "log") as server:
         assert len(ask(Client, server.url, lambda client: client.predict([ROW]), key=key)) == 1

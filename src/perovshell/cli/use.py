@@ -19,11 +19,10 @@ from perovshell.cli.options import (
     ModelOption,
     ReportOption,
     WorkspaceOption,
-    load_model,
+    note,
 )
 from perovshell.errors import InputError
 from perovshell.files import refuse_unwritable
-from perovshell.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from perovshell.serve.ranking.results import Ranking
@@ -61,8 +60,10 @@ def predict(  # noqa: PLR0913
     """Predict PL peak, PLQY, the shell's effect and stability of the rows of a CSV file."""
     from perovshell.models.outputs import Thresholds
     from perovshell.serve.batch import predict_file
+    from perovshell.workbench import Workspace
 
-    loaded = load_model(model, workspace)
+    home = Workspace(workspace)
+    loaded = home.load(model)
     names = [name.strip() for name in stressors.split(",") if name.strip()]
     rows, failed = predict_file(
         loaded,
@@ -75,7 +76,7 @@ def predict(  # noqa: PLR0913
         reasons=reasons,
     )
     info = loaded.info
-    version = Workspace.locate(workspace).version_of(info.model_id)
+    version = home.folder.version_of(info.model_id)
     if as_json:
         summary = {
             "rows": rows, "failed": failed, "model_id": info.model_id, "version": version,
@@ -150,17 +151,17 @@ def rank(  # noqa: PLR0913
     from perovshell.serve.ranking.scoring import Options
     from perovshell.serve.report.report import write_report
     from perovshell.serve.space.file import read_space
+    from perovshell.workbench import Workspace
 
-    place = Workspace.locate(workspace)
-    loaded = load_model(model, workspace)
+    home = Workspace(workspace)
+    loaded = home.load(model)
     checked = read_space(space, loaded.predictor.featurizer.reader)
-    folder = output or place.reports / checked.name
+    folder = output or home.folder.reports / checked.name
     kept = folder / "ranking.part.npz"
     run = ranks.Run(engine, jobs, scheduler, kept, resume, yes)
     checked.refuse_size(yes=yes)
     Options(order_by)
-    told = f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process"
-    typer.echo(told, err=True)
+    note(f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process")
     refuse_unwritable(folder)
     with _rate_bar(checked.size) as advance:
         ranking = ranks.rank(

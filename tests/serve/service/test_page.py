@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from perovshell.training.train import TrainedModel
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 from servers import Server, serving
 
 UNMEASURED_PROCESSES = True
@@ -29,9 +29,11 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def server(
-    workspace: Workspace, trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory
+    session_workspace: WorkspaceFolder,
+    trained: TrainedModel,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    with serving(workspace.root, tmp_path_factory.mktemp("page") / "log") as running:
+    with serving(session_workspace.root, tmp_path_factory.mktemp("page") / "log") as running:
         yield running
 
 
@@ -353,9 +355,9 @@ def test_a_key_is_asked_for_and_kept(open_page: Open) -> None:
 
 
 def test_a_stopped_service_is_said(
-    workspace: Workspace, server: Server, browser: Browser, tmp_path: Path
+    session_workspace: WorkspaceFolder, server: Server, browser: Browser, tmp_path: Path
 ) -> None:
-    with serving(workspace.root, tmp_path / "log") as own:
+    with serving(session_workspace.root, tmp_path / "log") as own:
         page = browser.new_page()
         page.goto(f"{own.url}/?c=CsPbBr3/SiO2")
         expect(page.locator("#said")).to_contain_text("PL peak")

@@ -11,7 +11,7 @@ import perovshell
 from perovshell.errors import PerovshellError
 from perovshell.files import stamp_of
 from perovshell.model import Model, load
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 _LOG: Final = logging.getLogger("perovshell.service")
 _WARMING: Final = {"core": "CsPbBr3", "shell": "SiO2"}
@@ -51,7 +51,7 @@ class Source:
         given: A model folder or an MLflow URI that is served instead, and never changes.
     """
 
-    workspace: Workspace
+    workspace: WorkspaceFolder
     given: str | None = None
 
     def load(self) -> Served:
