@@ -39,9 +39,11 @@ def predict(  # noqa: PLR0913
     workspace: WorkspaceOption = None,
     stressors: Annotated[str, typer.Option(help="Joined by commas.")] = "water,light,heat",
     coverage: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.9,
-    keep: Annotated[
+    rename_clashes: Annotated[
         bool,
-        typer.Option("--rename-clashes", help="Keep columns named like outputs as given_NAME."),
+        typer.Option(
+            "--rename-clashes", help="Carry columns named like outputs along as given_NAME."
+        ),
     ] = False,
     pl_window: Annotated[
         str | None, typer.Option(help="Ask P(PL in a window), such as 510-540 (nm).")
@@ -71,7 +73,7 @@ def predict(  # noqa: PLR0913
         output,
         stressors=names,
         coverage=coverage,
-        keep=keep,
+        rename_clashes=rename_clashes,
         thresholds=Thresholds(_window(pl_window), plqy_above, gain_above),
         reasons=reasons,
     )

@@ -15,7 +15,7 @@ from perovshell.serve.ranking.candidates import CandidatePredictions, known_with
 from perovshell.serve.ranking.objectives import Measured, Objectives
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Candidate, Ranking
-from perovshell.serve.report.tables import markdown_text, summary, table
+from perovshell.serve.report.tables import markdown_text, summary
 from perovshell.serve.space.file import presets, read_space
 
 SPACE: dict[str, Any] = {
@@ -370,8 +370,8 @@ def test_constraints_that_leave_nothing_say_what_each_removed(model: Model) -> N
 def test_two_rankings_are_equal_and_the_first_lines_do_not_depend_on_top(
     model: Model, ranking: Ranking
 ) -> None:
-    first = table(rank(SPACE, model=model, top=7, order_by="value", batch=3))
-    header, rows = table(ranking)
+    first = rank(SPACE, model=model, top=7, order_by="value", batch=3).table()
+    header, rows = ranking.table()
     for place, (mine, other) in enumerate(zip(first[1], rows[:7], strict=True)):
         # The last line has no next one.
         same = [k for k, name in enumerate(header) if place < 6 or name != "p_above_next"]
@@ -511,7 +511,7 @@ def test_light_on_mixed_halides_is_spoken_of(model: Model) -> None:
 
 
 def test_the_table_has_the_promised_columns(ranking: Ranking) -> None:
-    header, rows = table(ranking)
+    header, rows = ranking.table()
     assert header[:5] == ["rank", "core", "shell", "structure", "encapsulation"]
     assert header[-5:] == [
         "in_domain", "domain_reason", "evidence", "measured_papers", "nearest_papers",
@@ -541,8 +541,11 @@ def test_the_summary_says_what_to_measure_next(model: Model) -> None:
         ({"order_by": "luck"}, "order_by 'luck': allowed: lower-bound, value, explore"),
         ({"top": 0}, "top 0: a number from 1 up"),
         ({"batch": -1}, "batch -1: a number from 0 up"),
-        ({"run": {"engine": "abacus"}}, "--engine 'abacus': allowed: local, dask"),
-        ({"run": {"scheduler": "tcp://127.0.0.1:1"}}, "--scheduler: it is for --engine dask"),
+        ({"run": {"engine": "abacus"}}, "engine 'abacus': allowed: local, dask"),
+        (
+            {"run": {"scheduler": "tcp://127.0.0.1:1"}},
+            "scheduler 'tcp.*': needs engine='dask', not 'local'",
+        ),
     ],
 )
 def test_unknown_options_are_named(model: Model, options: dict[str, Any], said: str) -> None:

@@ -131,7 +131,7 @@ def test_a_port_in_use_is_refused(workspace: WorkspaceFolder, server: Server) ->
 def test_an_open_door_is_refused(workspace: WorkspaceFolder) -> None:
     code, said = _refused("--workspace", str(workspace.root), "--host", "0.0.0.0")
     assert code == 2
-    assert "--insecure" in said
+    assert "or give --insecure" in said
 
 
 def test_without_the_extra_it_says_what_to_install(workspace: WorkspaceFolder) -> None:

@@ -52,10 +52,10 @@ class Run:
     def __post_init__(self) -> None:
         """Refuse an unknown engine."""
         if self.engine not in engines.ENGINES:
-            msg = f"--engine {self.engine!r}: allowed: {', '.join(engines.ENGINES)}"
+            msg = f"engine {self.engine!r}: allowed: {', '.join(engines.ENGINES)}"
             raise DesignSpaceError(msg)
         if self.scheduler is not None and self.engine != "dask":
-            msg = "--scheduler: it is for --engine dask"
+            msg = f"scheduler {self.scheduler!r}: needs engine='dask', not {self.engine!r}"
             raise DesignSpaceError(msg)
 
 

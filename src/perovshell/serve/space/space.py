@@ -185,7 +185,7 @@ class DesignSpace:
         if self.size > ASK_ABOVE and not yes:
             msg = (
                 f"design space {self.name}: {self.sizes}; more than {ASK_ABOVE:,} take hours or "
-                "more: take larger steps, or say --yes"
+                "more: take larger steps, or give yes=True"
             )
             raise DesignSpaceError(msg)
 
