@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from perovshell.data.records import Sample
 from perovshell.targets.scales import ENERGY, PERCENT, Log
@@ -30,8 +30,16 @@ def _read_plqy(sample: Sample) -> tuple[float, str] | None:
     return (sample.plqy_percent, sample.plqy_bound) if sample.trains_plqy else None
 
 
-def _is_window(value: Any) -> bool:
-    return len(value) == 2 and 0 < value[0] < value[1]  # noqa: PLR2004
+def _trains_pl(sample: Sample, is_tested: bool) -> bool:  # noqa: ARG001, FBT001
+    return sample.trains_pl
+
+
+def _trains_plqy(sample: Sample, is_tested: bool) -> bool:  # noqa: ARG001, FBT001
+    return sample.trains_plqy
+
+
+def _trains_stability(sample: Sample, is_tested: bool) -> bool:  # noqa: ARG001, FBT001
+    return is_tested
 
 
 PL: Final = PointTarget(
@@ -43,15 +51,16 @@ PL: Final = PointTarget(
     column="pl_peak_nm",
     scale=ENERGY,
     read=_read_pl,
-    domain=DomainRule("PL", lambda sample, _: sample.trains_pl, "pl_peak_nm"),
+    domain=DomainRule("PL", _trains_pl, "pl_peak_nm"),
     # A coating leaves core and size as they are.
     effect=Effect("pl_shift_nm", "bare_pl_peak_nm", shares_whole_residual=True),
     threshold=Threshold(
         argument="pl_window_nm",
         column="p_pl_in_window",
-        allows=_is_window,
         rule="two rising wavelengths in nm",
-        limits=lambda window: (window[0], window[1]),
+        low=0.0,
+        high=math.inf,
+        is_window=True,
     ),
     no_skill="the PL peak is predicted no better than by the median",
 )
@@ -63,18 +72,18 @@ PLQY: Final = PointTarget(
     column="plqy_percent",
     scale=PERCENT,
     read=_read_plqy,
-    domain=DomainRule("PLQY", lambda sample, _: sample.trains_plqy, "plqy_percent"),
+    domain=DomainRule("PLQY", _trains_plqy, "plqy_percent"),
     effect=Effect("plqy_change", "bare_plqy_percent"),
     threshold=Threshold(
         argument="plqy_above",
         column="p_plqy_above",
-        allows=lambda percent: 0 <= percent < 100,  # noqa: PLR2004
         rule="a percentage from 0 to below 100",
-        limits=lambda percent: (percent, math.inf),
+        low=0.0,
+        high=100.0,
     ),
     no_skill="the PLQY is predicted no better than by the median",
 )
-_STABILITY: Final = DomainRule("stability", lambda _, is_tested: is_tested, "tested")
+_STABILITY: Final = DomainRule("stability", _trains_stability, "tested")
 LIFETIME: Final = StabilityTarget(
     name="lifetime",
     title="lifetime",
@@ -96,9 +105,9 @@ GAIN: Final = StabilityTarget(
     threshold=Threshold(
         argument="gain_above",
         column="p_stability_gain_above",
-        allows=lambda factor: MIN_GAIN <= factor < math.inf,
         rule=f"a factor of {MIN_GAIN:g} or more",
-        limits=lambda factor: (factor, math.inf),
+        low=MIN_GAIN,
+        high=math.inf,
     ),
     no_skill="stability gains are predicted no better than by the mean of all shells",
 )

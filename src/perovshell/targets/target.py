@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -47,21 +48,33 @@ class Effect:
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold that a value must pass, and the probability asked for.
+    """A threshold that a value must exceed, or a window it must lie in.
 
     Attributes:
         argument: Name of the threshold in `Thresholds`.
         column: Output column of the probability.
-        allows: Whether a threshold is possible.
         rule: What is allowed, in words.
-        limits: The reported interval that a threshold asks for.
+        low: Least threshold that is allowed.
+        high: Thresholds are below it.
+        is_window: Whether two rising limits are asked for.
     """
 
     argument: str
     column: str
-    allows: Callable[[Any], bool]
     rule: str
-    limits: Callable[[Any], tuple[float, float]]
+    low: float
+    high: float
+    is_window: bool = False
+
+    def allows(self, value: Any) -> bool:
+        """Return whether a threshold is possible."""
+        if not self.is_window:
+            return bool(self.low <= value < self.high)
+        return len(value) == 2 and bool(self.low < value[0] < value[1] <= self.high)  # noqa: PLR2004
+
+    def limits(self, value: Any) -> tuple[float, float]:
+        """Return the interval of reported values that a threshold asks for."""
+        return (value[0], value[1]) if self.is_window else (value, math.inf)
 
 
 @dataclass(frozen=True, kw_only=True)
