@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from typing import Any
 
@@ -65,6 +65,10 @@ class Predictor:
     domains: Mapping[str, Domain]
     literature: Literature
     notes: tuple[str, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: what was derived from them is derived again where it is sent."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def models(self) -> dict[str, PointModel | LifetimeModel | GainModel]:
