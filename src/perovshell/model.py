@@ -19,7 +19,7 @@ from perovshell.models.outputs import (
     Thresholds,
 )
 from perovshell.models.predictor import Predictor
-from perovshell.models.titles import TITLES
+from perovshell.targets.declared import TARGETS
 from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.registry import download
 
@@ -59,7 +59,11 @@ class Model:
         dataset, skill = self.info.dataset, self.info.skill
         about = [f"dataset {dataset['hash'][:12]}, {dataset['papers']} papers"]
         for words, has_skill in (("skill", True), ("no skill", False)):
-            titles = [TITLES[name] for name in TITLES if skill[name]["has_skill"] is has_skill]
+            titles = [
+                target.title
+                for name, target in TARGETS.items()
+                if skill[name]["has_skill"] is has_skill
+            ]
             about += [f"{words}: {', '.join(titles)}"] if titles else []
         return about
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -11,14 +12,22 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.shells import shell_text
-from perovshell.data.vocabulary import column_name
 from perovshell.features.combinations import Combination
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour
+from perovshell.models.outputs import Thresholds
 from perovshell.optional import import_optional
 from perovshell.serve.ranking.next_experiments import Experiment
+from perovshell.serve.ranking.objectives import (
+    PLQY_SHRUNK,
+    PLQY_SHRUNK_LOWER,
+    Objectives,
+    StabilityObjective,
+)
 from perovshell.serve.ranking.scoring import Options
 from perovshell.serve.space.space import DesignSpace
+from perovshell.targets.declared import POINTS, STABILITY
+from perovshell.targets.target import ENDS
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,7 +42,7 @@ class Candidate:
         score: What orders the list: a weighted geometric mean of desirabilities, of lower bounds
             or of values, or an expected improvement.
         desirabilities: Desirability of each objective, at its value.
-        values: Numeric output columns of the prediction, `pl_in_window` (probability) where a
+        values: Numeric output columns of the prediction, `p_pl_in_window` where a
             window is asked for, and `plqy_shrunk`, `plqy_shrunk_lower`,
             `stability_gain_shrunk_S` and `half_life_shrunk_S` (what the order rests on).
         p_pareto: Chance that none of the first lines beats it in all objectives; NaN further down.
@@ -161,17 +170,16 @@ class Ranking:
         return [name for name, weight in self.space.weights.items() if weight > 0]
 
     def _number_columns(self) -> list[str]:
-        names = [column_name(stressor) for stressor in self.space.stressors]
-        with_ends = ["pl_peak_nm", "plqy_percent"]
-        for name in names:
-            with_ends += [f"stability_gain_{name}", f"half_life_h_{name}"]
-        columns = [f"{column}{end}" for column in with_ends for end in ("", "_lower", "_upper")]
-        columns += self.space.thresholds.columns(())
-        columns += [] if self.space.plqy_above is None else ["plqy_above"]
-        columns += ["plqy_shrunk", "plqy_shrunk_lower"]
-        columns += [
-            f"{kind}_shrunk_{name}" for name in names for kind in ("stability_gain", "half_life")
+        with_ends = [point.column for point in POINTS]
+        with_ends += [
+            target.column(stressor) for stressor in self.space.stressors for target in STABILITY
         ]
+        columns = [f"{column}{end}" for column in with_ends for end in ENDS]
+        thresholds = Thresholds(self.space.pl_window_nm, self.space.plqy_above)
+        columns += [*thresholds.columns(()), PLQY_SHRUNK, PLQY_SHRUNK_LOWER]
+        stability = [one for one in self.objectives.every if isinstance(one, StabilityObjective)]
+        for shrunk in zip(*(one.value_columns for one in stability), strict=True):
+            columns += shrunk
         return [*columns, "domain_distance"]
 
     def _row(self, candidate: Candidate, numbers: Sequence[str]) -> list[Any]:
@@ -209,6 +217,11 @@ class Ranking:
             else:
                 found.append([line])
         return [tuple(group) for group in found]
+
+    @cached_property
+    def objectives(self) -> Objectives:
+        """The objectives it was ranked by."""
+        return Objectives(self.space, self.model, shrink=self.options.shrink)
 
     @property
     def is_complete(self) -> bool:

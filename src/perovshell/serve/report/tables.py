@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from perovshell.data.vocabulary import column_name
 from perovshell.files import write_file
+from perovshell.serve.ranking.objectives import GainObjective, HalfLifeObjective
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.charts import number
+from perovshell.targets.declared import GAIN, LIFETIME
 
 MARKDOWN_LINES = 50
 """Lines of the Markdown table; the CSV has all."""
@@ -101,9 +102,9 @@ def interval_text(line: Candidate, column: str) -> str:
 
 def gain_text(ranking: Ranking, line: Candidate, stressor: str) -> str:
     """Return a gain with its lower bound; two digits where the model has no skill."""
-    column = f"stability_gain_{column_name(stressor)}"
+    column = GAIN.column(stressor)
     ends = [line.values[column + end] for end in ("", "_lower")]
-    if ranking.model.info.skill["gain"]["has_skill"]:
+    if ranking.model.info.skill[GAIN.name]["has_skill"]:
         return "{} ({})".format(*map(number, ends))
     return "~{} ({})".format(*(number(float(f"{value:.2g}")) for value in ends))
 
@@ -141,7 +142,7 @@ def summary(ranking: Ranking, *, suggest_experiments: bool) -> list[str]:
     head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
     for name in ranking.space.stressors:
         head += [_gain_head(ranking, name)] if _shows_gain(ranking) else []
-        head += [f"half-life {name} h (90 % >)"] if ranking.space.weights["half_life"] else []
+        head += [f"half-life {name} h (90 % >)"] if _shows_half_life(ranking) else []
     said = [f"{ranking.total:,} combinations ranked, best first:"]
     said.append(_columns(head))
     for group in ranking.groups[:SUMMARY_GROUPS]:
@@ -185,17 +186,22 @@ def _left_out(ranking: Ranking) -> list[str]:
 
 
 def _shows_gain(ranking: Ranking) -> bool:
-    """Whether the gain is shown: where it is wished, or no half-life is."""
-    return bool(ranking.space.weights["gain"]) or not ranking.space.weights["half_life"]
+    """Whether the gain is shown: where it has a weight, or the half-life has none."""
+    return bool(ranking.space.weights[GainObjective.name]) or not _shows_half_life(ranking)
+
+
+def _shows_half_life(ranking: Ranking) -> bool:
+    """Whether the half-life is shown: where it has a weight."""
+    return bool(ranking.space.weights[HalfLifeObjective.name])
 
 
 def _half_life_text(line: Candidate, stressor: str) -> str:
-    column = f"half_life_h_{column_name(stressor)}"
+    column = LIFETIME.column(stressor)
     return f"{line.values[column]:.3g} ({line.values[f'{column}_lower']:.2g})"
 
 
 def _gain_head(ranking: Ranking, stressor: str) -> str:
-    has_skill = ranking.model.info.skill["gain"]["has_skill"]
+    has_skill = ranking.model.info.skill[GAIN.name]["has_skill"]
     return f"gain {stressor} (90 % >){'' if has_skill else ', no skill'}"
 
 
@@ -212,7 +218,7 @@ def _group_texts(ranking: Ranking, group: Sequence[Candidate]) -> list[str]:
     cells += [interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")]
     for name in ranking.space.stressors:
         cells += [gain_text(ranking, line, name)] if _shows_gain(ranking) else []
-        cells += [_half_life_text(line, name)] if ranking.space.weights["half_life"] else []
+        cells += [_half_life_text(line, name)] if _shows_half_life(ranking) else []
     said = [_columns(cells)]
     others = [f"{own.shell}{_context(own)}" for own in group[1:]]
     if others:
