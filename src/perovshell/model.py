@@ -81,6 +81,13 @@ class Model:
 
         Raises:
             InputError: A stressor or the coverage is not allowed.
+
+        Examples:
+            >>> import perovshell
+            >>> row = {"core": "CsPbBr3", "shell": "SiO2"}
+            >>> [answer] = perovshell.load().answer([row])
+            >>> len(answer.nearest)
+            3
         """
         return self.predictor.answer(rows, stressors, coverage, thresholds)
 
@@ -93,6 +100,12 @@ class Model:
 
         Raises:
             InputError: The request cannot be read, or a stressor is not allowed.
+
+        Examples:
+            >>> import perovshell
+            >>> reasons = perovshell.load().explain({"core": "CsPbBr3", "shell": "SiO2"})
+            >>> reasons[0].target, reasons[0].unit
+            ('pl_peak_nm', 'eV')
         """
         return explain(self.predictor, row, stressors)
 
@@ -123,6 +136,13 @@ class Model:
         Raises:
             InputError: A required column is missing, a single row stands in no list, or an
                 option is not allowed.
+
+        Examples:
+            >>> import perovshell
+            >>> rows = [{"core": "CsPbBr3", "shell": "none", "bare_pl_peak_nm": 517}]
+            >>> [answer] = perovshell.load().predict(rows, stressors=["water"])
+            >>> answer["pl_peak_nm"], answer["error"]
+            (517.0, '')
         """
         records = to_records(rows)
         answers = self.answer(
@@ -144,6 +164,11 @@ def load(source: Path | str | None = None, *, workspace: Path | str | None = Non
         WorkspaceError: The workspace has no champion.
         MissingExtraError: An MLflow URI is given and mlflow is not installed.
         TrackingError: The registry has no such model, or cannot be reached.
+
+    Examples:
+        >>> import perovshell
+        >>> perovshell.load()
+        <Model ...; dataset ..., 190 papers; skill: PL peak...>
     """
     folder = WorkspaceFolder.locate(workspace)
     if source is None:

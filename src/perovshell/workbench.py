@@ -259,8 +259,9 @@ class Workspace:
 
         Examples:
             >>> import perovshell
-            >>> sample = {"name": "coated", "core": "CsPbBr3", "shell": "SiO2", "pl_peak_nm": 515}
-            >>> paper = {"paper_id": "smith2026", "source": "text", "samples": [sample]}
+            >>> sample = {"name": "1", "core": "CsPbBr3", "shell": "SiO2", "pl_peak_nm": 515}
+            >>> sample["structure"] = "core/shell"
+            >>> paper = {"paper_id": "smith2026", "source": "a talk", "samples": [sample]}
             >>> addition = perovshell.Workspace().add(paper, dry_run=True)
             >>> addition.papers, addition.files
             (('smith2026',), ())

@@ -64,7 +64,8 @@ class Literature:
     """The samples of the training data, as far as evidence and domain need them.
 
     Args:
-        samples: JSON data, one dictionary a sample with an exact core (see `training.literature`).
+        samples: JSON data, one dictionary a sample with an exact core (see
+            `training.fit.domains.literature_rows`).
         reader: Formula reader.
     """
 

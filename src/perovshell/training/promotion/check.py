@@ -15,7 +15,7 @@ right ones, which move a mean more than ranks.
 There are 18 conditions on what is left to chance. The two on surprise, which find false papers
 best, are held at 2.5 % each, the others nominally at 0.25 %, so that together they hold back less
 than 10 % of clean additions (Bonferroni). The bootstrap of few skewed differences falls short of
-its level; what is held back is therefore measured, in `training.gate_simulation`.
+its level; what is held back is therefore measured, in `research.power`.
 """
 
 from __future__ import annotations
