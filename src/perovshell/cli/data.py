@@ -91,7 +91,7 @@ def remove(
     from perovshell.workbench import Workspace
 
     removal = Workspace(workspace, data=data).remove(paper, why)
-    result([*removal.lines(), "Workspace.retrain() updates the model."])
+    result([*removal.lines(), "Run 'perovshell retrain' to update the models."])
 
 
 @commands.command()
