@@ -112,10 +112,10 @@ def test_a_dry_run_registers_nothing(learned):
 
 def test_the_report_has_a_plot_and_the_figures(home, learned):
     folder = home.place.reports / f"retrain-{learned['after'][1].model_id}"
-    page = (folder / "gate.html").read_text()
+    page = (folder / "promotion.html").read_text()
     assert "<svg" in page
     assert "New papers, before they were learned" in page
-    data = json.loads((folder / "gate.json").read_text())
+    data = json.loads((folder / "promotion.json").read_text())
     assert data["verdict"]["promote"] is True
     assert data["verdict"]["changes"]["added"] == list(HELD_BACK)
 
