@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perovshell.data import vocabulary as words
+from perovshell.data.columns import TABLES
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_entry import COLUMNS
 from perovshell.data.paper_file import (
     MAX_BYTES,
     PaperEntry,
@@ -22,7 +22,7 @@ from perovshell.data.paper_file import (
 from perovshell.data.tables import bundled, read_table
 from perovshell.errors import DatasetError, InputError
 
-PAPERS, SAMPLES, STABILITY = COLUMNS
+PAPERS, SAMPLES, STABILITY = TABLES
 TEXT = """\
 paper_id: smith2026
 doi: 10.1000/smith
@@ -456,7 +456,7 @@ def tables(tmp_path):
     """Return a function that writes tables with the rows of some bundled papers."""
 
     def write(*paper_ids, **changes):
-        for name in COLUMNS:
+        for name in TABLES:
             header, rows = read_table(bundled("literature", name))
             kept = [row for row in rows if paper_of(row) in paper_ids]
             kept = changes.get(name.removesuffix(".csv"), list)(kept)
@@ -575,19 +575,14 @@ def entries(draw):
     verbatim = draw(st.lists(TEXTS.filter(bool), unique=True, max_size=3))
     names = [draw(st.sampled_from([own, f"{paper_id}-{own}"])) for own in verbatim]
     names = list(dict.fromkeys(names))
-    ranges = dict.fromkeys(("pl_peak_nm", "plqy_percent"), NUMBERS)
-    ranges |= {"pl_peak_bound": BOUNDS, "plqy_bound": BOUNDS}
-    vocabulary = {
-        "composition": ("exact", "open"),
-        "structure": words.STRUCTURES,
-        "encapsulation": words.ENCAPSULATIONS,
-        "medium": words.MEDIA,
-        "role": words.ROLES,
-        "shell": ("none", "SiO2"),
+    ranges = {
+        column.name: NUMBERS if column.kind == "number" else st.sampled_from(column.words)
+        for column in TABLES[SAMPLES].columns
+        if column.kind in {"number", "word"}
     }
-    ranges |= {column: st.sampled_from(own) for column, own in vocabulary.items()}
+    ranges["shell"] = st.sampled_from(("none", "SiO2"))
     samples = [
-        row(words.SAMPLE_COLUMNS, **ranges, sample_id=st.just(name), paper_id=st.just(paper_id),
+        row(TABLES[SAMPLES].names, **ranges, sample_id=st.just(name), paper_id=st.just(paper_id),
             core=TEXTS.filter(bool))
         for name in names
     ]  # fmt: skip
@@ -601,13 +596,13 @@ def entries(draw):
         "measure": st.sampled_from(words.MEASURES),
     }
     tests = [
-        row(words.STABILITY_COLUMNS, **sides, sample_id=st.just(name))
+        row(TABLES[STABILITY].names, **sides, sample_id=st.just(name))
         for name in names
         for _ in range(draw(st.integers(0, 2)))
     ]
     others = st.lists(TEXTS.filter(bool), max_size=2).map(tuple)
     return PaperEntry(
-        paper=row(words.PAPER_COLUMNS, paper_id=st.just(paper_id)),
+        paper=row(TABLES[PAPERS].names, paper_id=st.just(paper_id)),
         samples=tuple(samples),
         tests=tuple(tests),
         supersedes=draw(others),
@@ -691,5 +686,5 @@ def test_the_template_filled_in_is_a_paper_of_the_dataset():
 def test_the_template_names_every_word_of_the_vocabulary():
     text = template_text()
     wanted = {*words.STRUCTURES, *words.ENCAPSULATIONS, *words.MEDIA, *words.ROLES}
-    wanted |= {*words.STRESSORS, *words.MEASURES, *words.MORPHOLOGIES}
+    wanted |= {*words.STRESSORS, *words.MEASURES, *words.MORPHOLOGIES, *words.QUALITIES}
     assert {word for word in wanted if word not in text} == set()
