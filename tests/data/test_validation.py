@@ -528,7 +528,7 @@ def test_message_has_a_line_for_each_fault(folder):
         Dataset.from_folder(folder.write())
     first, *others = str(caught.value).splitlines()
     assert first == "2 faults in the dataset"
-    assert others[0].startswith("  papers.csv, row 2, column year: 'last': a number from")
+    assert others[0].startswith("  papers.csv, row 2, column year: 'last': a whole number from")
     assert others[1].startswith("  stability.csv, row 3, column stressor: 'rain': allowed: ")
 
 

@@ -48,22 +48,18 @@ def read_measured(cells: dict[str, Cell], faults: FaultList) -> None:
 
     Args:
         cells: Cells of a sample by column; changed.
-        faults: Where values that cannot be read, and parts given twice, are noted.
+        faults: Where parts given twice are noted.
     """
     for column in SAMPLES.measured:
         cell = cells.get(column.name)
-        if cell is None:
-            continue
-        parts = _parts(cell.text)
-        if parts is None:
-            rule = "a number such as 515, ~515, >90, <5, or a range such as 450-460"
-            faults.add(cell.line, column.name, cell.text, rule)
-            continue
+        parts = _parts(cell.text) if cell else None
+        if cell is None or parts is None:
+            continue  # What is no number is a fault of the value, and found with all others.
         cells[column.name] = Cell(parts.pop("value"), cell.line)
         for part, text in parts.items():
             name = column.companions[part]
             if name in cells:
-                rule = f"a {part} is given already in {name}"
+                rule = f"a {part} stands already in {name}"
                 faults.add(cell.line, column.name, cell.text, rule)
             cells.setdefault(name, Cell(text, cell.line))
 
