@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from perovshell.cli.training import commands
 from perovshell.data.dataset import Dataset
-from perovshell.data.records import Sample
+from perovshell.data.records import Measurement, Sample
 from perovshell.data.shells import shell_text
 from perovshell.errors import BacktestLeakError
 from perovshell.model import Model
@@ -92,7 +92,7 @@ def test_the_best_sample_counts_and_a_bound_may_leave_it_open(
     dataset: Dataset, values: list[tuple[float, str]], *, expected: bool | None
 ) -> None:
     any_sample = next(iter(dataset.samples.values()))
-    samples = [replace(any_sample, plqy_percent=p, plqy_bound=bound) for p, bound in values]
+    samples = [replace(any_sample, plqy=Measurement(p, bound)) for p, bound in values]
     assert reaches(samples) is expected
 
 
