@@ -15,7 +15,6 @@ from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import to_yaml
 from perovshell.model import Model
 from perovshell.training.retrain import reason_not_to
-from perovshell.workspace.papers import PaperStore
 from perovshell.workspace.workspace import Workspace
 
 HELD_BACK = ("hu2018", "li2018", "lin2024")
@@ -126,12 +125,11 @@ def test_the_same_data_is_not_trained_again(home, learned):
     assert "was trained on this very data" in home.run("retrain")
 
 
-def test_a_corrected_band_gap_is_other_data(home, learned):
-    own = PaperStore(home.place).in_use(Dataset.from_folder(home.root / "data")).dataset
-    assert "trained on this very data" in reason_not_to(home.place, own, home.champion)
+def test_a_corrected_band_gap_is_other_data(workspace, model, dataset):
+    assert "trained on this very data" in reason_not_to(workspace, dataset, model)
     gap = {"band_gap_ev": "2.5"}
-    cores = [row | (gap if row["formula"] == "CsPbBr3" else {}) for row in own.cores]
-    assert reason_not_to(home.place, replace(own, cores=tuple(cores)), home.champion) == ""
+    cores = [row | (gap if row["formula"] == "CsPbBr3" else {}) for row in dataset.cores]
+    assert reason_not_to(workspace, replace(dataset, cores=tuple(cores)), model) == ""
 
 
 def test_the_models_are_listed_with_versions_and_reasons(home, learned):

@@ -11,13 +11,15 @@ import numpy as np
 
 from perovshell.data.records import Sample
 from perovshell.data.summary import measured_text
-from perovshell.data.targets import energy_ev
+from perovshell.data.targets import ev_to_nm, nm_to_ev
 from perovshell.errors import InputError
 from perovshell.intake.halides import Halides, said_of_halides
 from perovshell.models.conformal import ConformityScores
 from perovshell.models.evidence import combination_name
 from perovshell.models.predictor import Predictor
 from perovshell.models.request import Request
+from perovshell.targets.declared import PL, PLQY
+from perovshell.targets.target import PointTarget
 
 LEVELS: Final = (0.9, 0.99)
 """Coverage of the intervals whose outside is worth a look, and needs an acceptance."""
@@ -99,7 +101,7 @@ class SampleChecks:
         if {sample.pl_bound, bare.pl_bound} & {">", "<"}:
             return
         change = self.optics.unexpected_step_ev(sample, bare)
-        largest = largest_score(self.optics.predictor.pl.effect_scores)
+        largest = largest_score(self.optics.predictor.points[PL.name].effect_scores)
         if math.isnan(change) or abs(change) <= largest:
             return
         change_nm = sample.pl_peak_nm - bare.pl_peak_nm
@@ -144,8 +146,8 @@ class Optics:
         request = request_of(sample, self.predictor)
         if not sample.pl_peak.is_given or request is None:
             return
-        energy = energy_ev(self._value(request, "pl_peak_nm"))
-        limits = _limits(self.predictor, "pl", request)
+        energy = nm_to_ev(self._value(request, "pl_peak_nm"))
+        limits = _limits(self.predictor, PL, request)
         ranges = [(_nm(energy + half), _nm(energy - half)) for half in limits.halves]
         texts = [f"{low:.0f} to {high:.0f} nm" for low, high in ranges]
         outside = [_is_outside(sample.pl_peak_nm, sample.pl_bound, *ends) for ends in ranges]
@@ -164,7 +166,7 @@ class Optics:
         if math.isnan(given) or request is None:
             return
         usual = self._value(request, "plqy_percent")
-        limits = _limits(self.predictor, "plqy", request)
+        limits = _limits(self.predictor, PLQY, request)
         ranges = [(max(usual - half, 0.0), min(usual + half, 100.0)) for half in limits.halves]
         texts = [f"{low:.0f} to {high:.0f} %" for low, high in ranges]
         outside = [_is_outside(given, sample.plqy_bound, *ends) for ends in ranges]
@@ -194,8 +196,8 @@ class Optics:
             request = request_of(one, self.predictor)
             if request is None:
                 return math.nan
-            expected = energy_ev(self._value(request, "pl_peak_nm"))
-            missed.append(energy_ev(one.pl_peak_nm) - expected)
+            expected = nm_to_ev(self._value(request, "pl_peak_nm"))
+            missed.append(nm_to_ev(one.pl_peak_nm) - expected)
         return missed[0] - missed[1]
 
     def _value(self, request: Request, column: str) -> float:
@@ -220,13 +222,13 @@ class _Limits:
         return ", ".join(dict.fromkeys(named if outside[1] else named[:1]))
 
 
-def _limits(predictor: Predictor, name: str, request: Request) -> _Limits:
+def _limits(predictor: Predictor, target: PointTarget, request: Request) -> _Limits:
     """Return the limits of PL (eV) or PLQY (points) of a combination.
 
     Where too few papers calibrate a level, the farthest that a left-out paper was off counts.
     """
-    model = predictor.pl if name == "pl" else predictor.plqy
-    scale = float(predictor.difficulties([request.item])[name][0])
+    model = predictor.points[target.name]
+    scale = float(predictor.difficulties([request.item])[target.name][0])
     scores = model.mondrian.get(combination_name(request.item), model.scores)
     largest = largest_score(scores)
     sizes = [min(scores.quantile(level), largest) for level in LEVELS]
@@ -287,7 +289,7 @@ def _is_outside(value: float, bound: str, low: float, high: float) -> bool:
 
 def _nm(energy: float) -> float:
     """Return the wavelength in nm of an energy in eV, inf where that is not above 0."""
-    return energy_ev(energy) if energy > 0 else math.inf
+    return ev_to_nm(energy) if energy > 0 else math.inf
 
 
 def _alternatives(causes: Sequence[str]) -> str:

@@ -12,9 +12,10 @@ from perovshell.features.combinations import Layers
 from perovshell.models.domain import papers_said
 from perovshell.models.domain_index import NeighbourHits
 from perovshell.models.evidence import Literature, Neighbour
+from perovshell.models.gain import GainModel
+from perovshell.models.lifetime import LifetimeModel
 from perovshell.models.requests import Requests
-from perovshell.models.stability import THIN_STRESSOR_PAPERS
-from perovshell.models.targets import GainModel, LifetimeModel
+from perovshell.models.stability import thin_stressors
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,11 +86,13 @@ class DomainFlags:
     def thin(self, stressors: Sequence[str], layers: Layers) -> list[str]:
         """Return why stressors are answered from the null model."""
         reasons = []
-        for stressor in stressors:
-            count = self.lifetime.papers.get(stressor, 0)
-            if count < THIN_STRESSOR_PAPERS:
-                reasons.append(f"{stressor}: {papers_said(count)}, answered from the null model")
-            elif layers and self.gain.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
+        thin_life = thin_stressors(self.lifetime.papers, stressors).tolist()
+        thin_gain = thin_stressors(self.gain.papers, stressors).tolist()
+        for stressor, is_thin, has_few_pairs in zip(stressors, thin_life, thin_gain, strict=True):
+            if is_thin:
+                papers = papers_said(self.lifetime.papers.get(stressor, 0))
+                reasons.append(f"{stressor}: {papers}, answered from the null model")
+            elif layers and has_few_pairs:
                 reasons.append(f"{stressor}: too few coated/bare pairs, gain from the null model")
         return reasons
 

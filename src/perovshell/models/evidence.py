@@ -17,11 +17,10 @@ from perovshell.data.ions import SITES
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.data.vocabulary import MORPHOLOGIES, TREATMENTS
 from perovshell.features.combinations import WORDS, Combination
+from perovshell.targets.declared import DOMAINS
 
 Floats = npt.NDArray[np.float64]
 
-MEASURED = {"PL": "pl_peak_nm", "PLQY": "plqy_percent", "stability": "tested"}
-"""Entry of a literature sample that says whether a target was measured of it."""
 N_NEAREST = 3
 """Papers named beside a prediction."""
 NAME_JOINT = " / "
@@ -157,8 +156,8 @@ class Literature:
     def measured_of(self) -> dict[str, npt.NDArray[np.bool_]]:
         """Which samples each target was measured of."""
         return {
-            target: np.array([row[column] not in {None, False} for row in self.samples])
-            for target, column in MEASURED.items()
+            label: np.array([row[rule.measured] not in {None, False} for row in self.samples])
+            for label, rule in DOMAINS.items()
         }
 
     def distances(self, item: Combination) -> Floats:

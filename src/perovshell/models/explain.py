@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.targets import EV_NM, energy_ev
-from perovshell.data.vocabulary import column_name
 from perovshell.models.contributions import ForestContributions
+from perovshell.models.lifetime import LN2
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, check_options
+from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.models.request import Request
 from perovshell.models.stability import (
     TEST_DESCRIPTORS,
-    THIN_STRESSOR_PAPERS,
     shell_labels,
+    thin_stressors,
     with_test_columns,
 )
-from perovshell.models.targets import RegressionModel
 
 Floats = npt.NDArray[np.float64]
 _KINDS = {
@@ -32,7 +31,6 @@ _KINDS = {
     "encapsulation": "encapsulation",
 }
 """In words, the kinds of effects of the linear model of the lifetime."""
-_OUTPUTS = {"pl": ("pl_peak_nm", "eV", "PL peak"), "plqy": ("plqy_percent", "percent", "PLQY")}
 _METAL = "the core is a metal"
 _SHOWN = 4
 """Groups named in a sentence."""
@@ -75,39 +73,40 @@ def explain(
     sides = [request.item, request.item.bare]
     matrix = predictor.featurizer.matrix(sides, elements_too=predictor.needs_elements)
     return [
-        _regression_reason("pl", predictor, request, matrix),
-        _regression_reason("plqy", predictor, request, matrix),
+        *(_point_reason(model, predictor, request, matrix) for model in predictor.points.values()),
         *(_half_life_reason(predictor, request, stressor, matrix[:1]) for stressor in stressors),
     ]
 
 
-def _regression_reason(name: str, predictor: Predictor, request: Request, matrix: Floats) -> Reason:
-    """Say what moved the PL energy (`pl`: eV, in words nm) or the PLQY (`plqy`: percent).
+def _point_reason(
+    model: PointModel, predictor: Predictor, request: Request, matrix: Floats
+) -> Reason:
+    """Return the feature contributions of a point target, as modelled, in words as reported.
 
     The matrix has the descriptors of the combination, then of its bare core.
     """
-    model: RegressionModel = getattr(predictor, name)
-    target, unit, said = _OUTPUTS[name]
+    target, scale = model.target, model.target.scale
+    described = (target.column, scale.unit, target.title)
     if request.item.core is not None and request.item.core.is_metal:
-        return _null_reason((target, unit, said), model.null_value, _METAL)
+        return _null_reason(described, model.null_value, _METAL)
     groups = [descriptor.group for descriptor in predictor.featurizer.descriptors]
-    start, moved = _regression_moves(model, predictor.contributions[name], matrix[0], groups)
-    bare = energy_ev(request.bare_pl_peak_nm) if name == "pl" else request.bare_plqy_percent
-    if not math.isnan(bare):
-        missed = bare - float(model.predict(matrix[1:])[0])
-        moved["measured bare value"] = missed * (
-            model.residual_share if request.item.layers else 1.0
-        )
+    trees = predictor.contributions[target.name]
+    start, moved = _point_contributions(model, trees, matrix[0], groups)
+    if target.effect is not None:
+        measured = scale.to_model(np.asarray(getattr(request, target.effect.anchor)))
+        if not np.isnan(measured):
+            missed = float(measured) - float(model.predict(matrix[1:])[0])
+            share = model.residual_share if request.item.layers else 1.0
+            moved["measured bare value"] = missed * share
     moved = _largest_first(moved)
-    if name == "pl":
-        # To first order a step in energy moves the peak by -peak / energy times that step.
-        slope = -EV_NM / (start * (start + sum(moved.values())))
-        words = {group: f"{step * slope:+.0f} nm" for group, step in moved.items()}
-        head = f"{said}, from the literature's mean of {energy_ev(start):.0f} nm"
-    else:
-        words = {group: f"{step:+.1f} points" for group, step in moved.items()}
-        head = f"{said}, from the literature's mean of {start:.0f} %"
-    return Reason(target, unit, start, moved, _in_words(head, words))
+    mean = float(scale.to_unit(np.asarray(start)))
+    slope = scale.slope(start, start + sum(moved.values()))
+    words = {
+        group: f"{slope * step:+.{target.error_digits}f} {target.error_unit}"
+        for group, step in moved.items()
+    }
+    head = f"{target.title}, from the literature's mean of {mean:.0f} {target.unit}"
+    return Reason(target.column, scale.unit, start, moved, _in_words(head, words))
 
 
 def _half_life_reason(
@@ -115,16 +114,16 @@ def _half_life_reason(
 ) -> Reason:
     """Say what moved the log lifetime (h) under a stressor, in words as factors."""
     model, item = predictor.lifetime, request.item
-    column, said = f"half_life_h_{column_name(stressor)}", f"Half-life under {stressor}"
+    column, said = model.target.column(stressor), f"Half-life under {stressor}"
     is_metal = item.core is not None and item.core.is_metal
-    if is_metal or model.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
+    if is_metal or bool(thin_stressors(model.papers, [stressor])[0]):
         log_life = float(model.predict_null(stressor, [bool(item.layers)])[0])
         why = _METAL if is_metal else f"{stressor} has few papers"
         return _null_reason((column, "log h", said), log_life, why)
-    test = predictor.test_columns(stressor, request.temperature_c)
+    test = model.test_columns(stressor, request.temperature_c)
     row = with_test_columns(matrix, [test])[0]
     descriptors = (*predictor.featurizer.descriptors, *TEST_DESCRIPTORS)
-    trees = predictor.contributions["lifetime"]
+    trees = predictor.contributions[model.target.name]
     amounts = trees.of_row(model.forest, row[model.columns])
     moved = _by_group(amounts, [descriptors[column].group for column in model.columns])
     labels = shell_labels(item)
@@ -136,7 +135,7 @@ def _half_life_reason(
     whole = float(model.predict_effects([stressor], [item])[0, 0])
     start = whole - float(effects.sum()) + trees.expected
     factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
-    half = math.exp(start) * math.log(2.0)
+    half = math.exp(start) * LN2
     head = f"{said}, from a mean of {half:.3g} h"
     return Reason(column, "log h", start, moved, _in_words(head, factors))
 
@@ -147,8 +146,8 @@ def _null_reason(of: tuple[str, str, str], value: float, why: str) -> Reason:
     return Reason(column, unit, value, {}, f"{said}: answered from the null model, {why}")
 
 
-def _regression_moves(
-    model: RegressionModel,
+def _point_contributions(
+    model: PointModel,
     trees: ForestContributions,
     row: Floats,
     groups: Sequence[str],

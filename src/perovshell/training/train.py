@@ -17,14 +17,18 @@ from perovshell.data.dataset import Dataset
 from perovshell.errors import WorkspaceError
 from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
+from perovshell.models.card import POINT_TARGETS
 from perovshell.models.evidence import Literature
 from perovshell.models.folder import write_folder
+from perovshell.models.gain import GainModel
+from perovshell.models.lifetime import LifetimeModel
+from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
-from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
+from perovshell.targets.declared import GAIN, LIFETIME, POINTS
 from perovshell.training.fit import learners
 from perovshell.training.fit import problems as made
 from perovshell.training.fit.domains import domains_of, literature_rows
-from perovshell.training.fit.regressions import ANSWERED, REGRESSIONS
+from perovshell.training.fit.specs import SPECS
 from perovshell.training.validation import nested
 from perovshell.training.validation.baselines import weighted_median
 from perovshell.training.validation.calibration import (
@@ -97,7 +101,7 @@ def train(
     tried = nested.out_of_fold(problems, settings, advance)
     variants = choose_variants(problems, tried)
     results = in_variant(tried, variants)
-    figures = headline(problems, results) | pair_counts(problems.regressions)
+    figures = headline(problems, results) | pair_counts(problems.points)
     predictor, native = final_fit(dataset, problems, results, variants, settings)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
@@ -116,9 +120,8 @@ def problems_of(dataset: Dataset) -> nested.Problems:
     featurizer = Featurizer(dataset.reader, ElementTable.from_matminer(), dataset.cores)
     return nested.Problems(
         featurizer=featurizer,
-        regressions={
-            name: made.regression_problem(kind, dataset, featurizer)
-            for name, kind in REGRESSIONS.items()
+        points={
+            name: made.point_problem(spec, dataset, featurizer) for name, spec in SPECS.items()
         },
         lifetime=made.lifetime_problem(dataset, featurizer),
         gain=made.gain_problem(dataset),
@@ -127,21 +130,21 @@ def problems_of(dataset: Dataset) -> nested.Problems:
 
 def recorded_settings(settings: nested.Settings) -> dict[str, Any]:
     """Return what the result depends on, versions included; not the number of processes."""
-    means = {name: kind.boosters for name, kind in REGRESSIONS.items()}
+    means = {name: spec.boosters for name, spec in SPECS.items()}
     boosters = {
         name: [asdict(booster) for booster in mean[: settings.boosters]]
-        for name, mean in {**means, "lifetime": learners.LIFETIME_BOOSTERS}.items()
+        for name, mean in {**means, LIFETIME.name: learners.LIFETIME_BOOSTERS}.items()
     }
     recorded = {
         **asdict(settings),
         "averaged": boosters,
-        "regressions": {
+        POINT_TARGETS: {
             name: {
-                "title": kind.title,
-                "error_unit": kind.error_unit,
-                "trees_win_ties": kind.trees_win_ties,
+                "title": spec.target.title,
+                "error_unit": spec.target.error_unit,
+                "trees_win_ties": spec.trees_win_ties,
             }
-            for name, kind in REGRESSIONS.items()
+            for name, spec in SPECS.items()
         },
         "versions": _versions(),
     }
@@ -194,25 +197,24 @@ def final_fit(
         The predictor, and the library's own file of each booster by name.
     """
     native: dict[str, bytes] = {}
-    regressions: dict[str, RegressionModel] = {}
-    for name in ANSWERED:
-        problem = problems.regressions[name]
-        boosters = problem.kind.boosters[: settings.boosters]
+    points: dict[str, PointModel] = {}
+    for name in (point.name for point in POINTS):
+        problem = problems.points[name]
+        boosters = problem.spec.boosters[: settings.boosters]
         rows = np.arange(len(problem.target))
-        fitted = learners.fit_regression(problem, rows, boosters, settings.seed)
+        fitted = learners.fit_point(problem, rows, boosters, settings.seed)
         fitted = fitted if variants[name].has_trees else fitted.without_trees
-        regressions[name] = _regression_model(problem, fitted, results[name])
+        points[name] = _point_model(problem, fitted, results[name])
         native |= _named(name, fitted.trees.native)
     lifetime, trees = _lifetime_model(
-        dataset, problems.lifetime, results["lifetime"], variants["lifetime"], settings
+        dataset, problems.lifetime, results[LIFETIME.name], variants[LIFETIME.name], settings
     )
-    native |= _named("lifetime", trees)
+    native |= _named(LIFETIME.name, trees)
     predictor = Predictor(
         featurizer=problems.featurizer,
-        pl=regressions["pl"],
-        plqy=regressions["plqy"],
+        points=points,
         lifetime=lifetime,
-        gain=_gain_model(problems.gain, results["gain"].model[0]),
+        gain=_gain_model(problems.gain, results[GAIN.name].model[0]),
         domains={},
         literature=Literature(literature_rows(dataset), problems.featurizer.reader),
     )
@@ -223,9 +225,9 @@ def _named(name: str, trees: tuple[bytes, ...]) -> dict[str, bytes]:
     return {f"{name}-{number}": content for number, content in enumerate(trees, start=1)}
 
 
-def _regression_model(
-    problem: made.RegressionProblem, fitted: learners.FittedRegression, result: nested.OutOfFold
-) -> RegressionModel:
+def _point_model(
+    problem: made.PointProblem, fitted: learners.FittedPoint, result: nested.OutOfFold
+) -> PointModel:
     usable = calibration_rows(problem)
     median = weighted_median(problem.target, problem.weights(np.arange(len(problem.target))))
     null, flat = np.full(len(problem.target), median), np.ones(len(problem.target))
@@ -233,7 +235,8 @@ def _regression_model(
     predicted, difficulty = result.model[0], result.others["difficulty"]
     pairs = Pairs.of(problem, result)
     scores, mondrian = calibrated(problem, predicted, difficulty, usable)
-    return RegressionModel(
+    return PointModel(
+        target=problem.spec.target,
         prior=fitted.prior,
         difficulty=fitted.difficulty,
         forest=fitted.trees.forest,
@@ -264,6 +267,7 @@ def _lifetime_model(
         else learners.fit_linear_lifetimes(problem, rows)
     )
     model = LifetimeModel(
+        target=LIFETIME,
         null=fitted.null,
         effects=fitted.effects,
         forest=fitted.trees.forest,
@@ -287,6 +291,7 @@ def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
     of_layer = [paper for *_, paper in layers]
     tests = [GainModel.test_key(name, stressor) for name, stressor, _ in layers]
     return GainModel(
+        target=GAIN,
         effects=pooled,
         scores=interval_scores(out_of_fold, problem, rows),
         floors=floor_scores(out_of_fold, problem),

@@ -71,8 +71,8 @@ def test_a_model_marks_papers_as_it_answers_them(
 
 
 def test_out_of_the_domain_there_is_no_score(dataset: Dataset, trained: TrainedModel, model: Model):
-    lead_free = trained.problems.regressions["pl"].subsets["lead_free"]
-    papers = set(trained.problems.regressions["pl"].papers[lead_free].tolist())
+    lead_free = trained.problems.points["pl"].subsets["lead_free"]
+    papers = set(trained.problems.points["pl"].papers[lead_free].tolist())
     marks = prospective(dataset, trained.problems, model.predictor, papers)["pl"]
     assert len(marks.rows)
     assert np.isnan(marks.score).all()

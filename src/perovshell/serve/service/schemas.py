@@ -8,11 +8,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from perovshell.data.vocabulary import STRESSORS
-from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, LEAST_GAIN, Thresholds
+from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, Thresholds
 from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.serve.ranking.objectives import ORDERS
 from perovshell.serve.service import limits
 from perovshell.serve.space.file import DEFAULT_PRESET
+from perovshell.targets.declared import MIN_GAIN
 
 if TYPE_CHECKING:
     Stressor: TypeAlias = str
@@ -86,7 +87,7 @@ class ThresholdsIn(BaseModel):
         Field(min_length=2, max_length=2, description="Two rising wavelengths in nm."),
     ] = None
     plqy_above: Annotated[Number | None, Field(ge=0, lt=100, description="In percent.")] = None
-    gain_above: Annotated[Number | None, Field(ge=LEAST_GAIN, description="A factor.")] = None
+    gain_above: Annotated[Number | None, Field(ge=MIN_GAIN, description="A factor.")] = None
 
     def read(self) -> Thresholds:
         """Return the thresholds.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -17,17 +17,17 @@ from perovshell.files import finite
 from perovshell.models.domain import FEWEST_SIZES, Domain
 from perovshell.models.domain_index import DomainIndex
 from perovshell.models.evidence import Literature
+from perovshell.targets.declared import DOMAINS
 from perovshell.training.fit.problems import combination_of, papers_by
 
 REACH_SHARE: Final = 0.95
 """Share of the papers whose distance from the others is no reason to warn."""
-TARGETS: Final = ("PL", "PLQY", "stability")
 
 
 def domains_of(dataset: Dataset, literature: Literature) -> dict[str, Domain]:
     """Return the domain of each target."""
     domains = {}
-    for target in TARGETS:
+    for target in DOMAINS:
         samples = samples_of(target, dataset)
         domains[target] = domain_of(target, samples, literature, _reach(samples, literature))
     return domains
@@ -39,7 +39,7 @@ def is_inside(
     """Return whether a sample is inside the domain of a target that the other papers make.
 
     Args:
-        target: One of `TARGETS`.
+        target: Label of a domain, of `targets.declared.DOMAINS`.
         sample: The sample; a definite core that is no metal is needed to be inside.
         dataset: The dataset.
         literature: Its literature.
@@ -56,14 +56,10 @@ def is_inside(
 
 
 def samples_of(target: str, dataset: Dataset) -> list[Sample]:
-    """Return the samples that train a target of `TARGETS`."""
+    """Return the samples that span a domain of `targets.declared.DOMAINS`."""
     tested = {test.sample.sample_id for test in dataset.tests}
-    trains: dict[str, Callable[[Sample], bool]] = {
-        "PL": lambda sample: sample.trains_pl,
-        "PLQY": lambda sample: sample.trains_plqy,
-        "stability": lambda sample: sample.sample_id in tested,
-    }
-    return [sample for sample in dataset.samples.values() if trains[target](sample)]
+    spans = DOMAINS[target].spans
+    return [s for s in dataset.samples.values() if spans(s, s.sample_id in tested)]
 
 
 def domain_of(

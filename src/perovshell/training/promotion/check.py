@@ -27,7 +27,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.models.titles import ERROR_UNITS, TARGETS, TITLES
+from perovshell.targets.declared import PL, TARGETS
 from perovshell.training.promotion.verdict import (
     FEWEST_PAPERS,
     INTERVAL,
@@ -115,8 +115,8 @@ def judge(
 def _why(failed: list[str], comparisons: tuple[Comparison, ...], changes: Changes) -> str:
     if failed:
         return f"The champion stays: {', '.join(failed)}."
-    better = ", ".join(TITLES[one.target] for one in comparisons if one.is_better)
-    doubtful = ", ".join(TITLES[one.target] for one in comparisons if one.is_doubtful)
+    better = ", ".join(TARGETS[one.target].title for one in comparisons if one.is_better)
+    doubtful = ", ".join(TARGETS[one.target].title for one in comparisons if one.is_doubtful)
     if not (better or changes):
         return "The champion stays: the data is the same, and nothing is shown to be better."
     worse = f" (within chance: {doubtful})" if doubtful else ""
@@ -139,7 +139,7 @@ def _compare(
         return Comparison(name, 0, *_UNKNOWN, prospect)
     bootstrap = PaperBootstrap.of(before.groups, before.share)
     loss = [bootstrap.mean_by_paper(one.loss)[0] for one in (before, after)]
-    margin = ERROR_MARGIN * loss[0] if ERROR_UNITS[name] else LIKELIHOOD_MARGIN
+    margin = ERROR_MARGIN * loss[0] if TARGETS[name].error_unit else LIKELIHOOD_MARGIN
     widths = [_widths(name, one) for one in (before, after)]
     width = [_mean_width(bootstrap, own) for own in widths]
     coverage = [bootstrap.mean_by_paper(one.covered)[0] for one in (before, after)]
@@ -175,7 +175,8 @@ def _growth(bootstrap: PaperBootstrap, before: Floats, after: Floats) -> Triple:
 
 def _widths(name: str, marks: OutOfFoldScores) -> Floats:
     """Return the widths of intervals; those of a peak end where the data may."""
-    return np.minimum(marks.width, WIDEST_NM) if name == "pl" else marks.width
+    # A wavelength has no upper limit where its energy may be 0: such a width would hide all others.
+    return np.minimum(marks.width, WIDEST_NM) if name == PL.name else marks.width
 
 
 def _prospect(
@@ -241,7 +242,7 @@ def _mean_scores(marks: OutOfFoldScores) -> Floats:
 
 
 def _checks(one: Comparison) -> list[Check]:
-    name, checks = TITLES[one.target], []
+    name, checks = TARGETS[one.target].title, []
     if one.is_decided:
         checks += [_error_check(one, name), _coverage_check(one, name), _width_check(one, name)]
     if one.new is not None and one.new.papers >= FEWEST_PAPERS:
@@ -294,7 +295,7 @@ def _width_check(one: Comparison, name: str) -> Check:
 
 
 def _new_check(one: Comparison, new: Prospect, name: str) -> Check:
-    margin = ERROR_MARGIN * new.champion if ERROR_UNITS[one.target] else LIKELIHOOD_MARGIN
+    margin = ERROR_MARGIN * new.champion if TARGETS[one.target].error_unit else LIKELIHOOD_MARGIN
     return Check(
         f"{name} of new papers worse",
         not _is_worse(new.better_by, margin),

@@ -11,8 +11,8 @@ import numpy as np
 
 from perovshell.files import jsonable, write_file, write_json
 from perovshell.model import Model
-from perovshell.models.titles import ERROR_UNITS, TITLES
 from perovshell.pages import environment
+from perovshell.targets.declared import TARGETS
 from perovshell.training.promotion.verdict import Comparison, Judgement, Verdict
 from perovshell.training.train import TrainedModel
 from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores
@@ -56,7 +56,7 @@ def write_promotion_report(
             **data,
             decision=verdict,
             dry_run=dry_run,
-            papers=[row for name in ERROR_UNITS for row in _paper_rows(name, found.new[name])],
+            papers=[row for name in TARGETS for row in _paper_rows(name, found.new[name])],
             plot=as_svg(_figure(verdict)),
             known=[_row(one) for one in verdict.comparisons],
             new=[_new_row(one) for one in verdict.comparisons if one.new],
@@ -73,9 +73,9 @@ def _about(model_id: str, dataset: Any) -> dict[str, Any]:
 
 def _row(one: Comparison) -> dict[str, Any]:
     """Return a comparison as a line of a table."""
-    unit = ERROR_UNITS[one.target]
+    unit = TARGETS[one.target].error_unit
     return {
-        "target": TITLES[one.target],
+        "target": TARGETS[one.target].title,
         "papers": one.papers,
         "loss": f"mean error, {unit}" if unit else "minus log likelihood",
         "champion": one.champion,
@@ -90,9 +90,9 @@ def _row(one: Comparison) -> dict[str, Any]:
 def _new_row(one: Comparison) -> dict[str, Any]:
     new = one.new
     assert new is not None
-    unit = ERROR_UNITS[one.target]
+    unit = TARGETS[one.target].error_unit
     return {
-        "target": TITLES[one.target],
+        "target": TARGETS[one.target].title,
         "new papers": new.papers,
         "loss": f"mean error, {unit}" if unit else "minus log likelihood",
         "champion, before they were learned": new.champion,
@@ -104,16 +104,16 @@ def _new_row(one: Comparison) -> dict[str, Any]:
 
 def _paper_rows(target: str, marks: OutOfFoldScores) -> Iterator[dict[str, Any]]:
     """Yield what a champion said of each new paper, PL and PLQY alone."""
-    if not ERROR_UNITS[target]:
+    if not TARGETS[target].error_unit:
         return
     for paper in dict.fromkeys(marks.papers.tolist()):
         own = marks.of_papers({paper})
         scores = own.score[np.isfinite(own.score)]
         yield {
             "paper": paper,
-            "target": TITLES[target],
+            "target": TARGETS[target].title,
             "rows": len(own.rows),
-            f"mean error (nm or {ERROR_UNITS['plqy']})": float(own.loss.mean()),
+            f"mean error (nm or {TARGETS['plqy'].error_unit})": float(own.loss.mean()),
             "covered": float(own.covered.mean()),
             "residual over difficulty": float(scores.mean()) if len(scores) else None,
         }
@@ -131,7 +131,7 @@ def _figure(verdict: Verdict) -> Figure:
         colour = "tab:red" if high < 0 else "tab:green" if low > 0 else "0.3"
         axes.plot([low, high], [place, place], color=colour, linewidth=2)
         axes.plot([value], [place], "o", color=colour)
-    axes.set_yticks(range(len(shown)), [TITLES[one.target] for one in reversed(shown)])
+    axes.set_yticks(range(len(shown)), [TARGETS[one.target].title for one in reversed(shown)])
     axes.axvline(0, color="0.7", linewidth=1)
     axes.axvline(-1, color="tab:red", linewidth=1, linestyle="--")
     axes.set_xlabel(

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from perovshell.files import jsonable
-from perovshell.models.titles import ERROR_UNITS, TITLES
+from perovshell.targets.declared import TARGETS
 from perovshell.training.promotion.drift import Drift
 from perovshell.training.validation.figures import Triple
 from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores
@@ -164,14 +164,14 @@ class Comparison:
 
     def line(self) -> str:
         """Say the comparison on one line."""
-        unit = f" {ERROR_UNITS[self.target]}" if ERROR_UNITS[self.target] else ""
-        what = "error" if ERROR_UNITS[self.target] else "minus log likelihood"
+        unit = f" {TARGETS[self.target].error_unit}" if TARGETS[self.target].error_unit else ""
+        what = "error" if TARGETS[self.target].error_unit else "minus log likelihood"
         value, low, high = self.better_by
         covered, width = "coverage", f"width in{unit}"
         if not unit:
             covered, width = "lower bound certainly kept", "its log distance"
         return (
-            f"{TITLES[self.target]} ({self.papers} papers): {what} {self.champion:.3g} -> "
+            f"{TARGETS[self.target].title} ({self.papers} papers): {what} {self.champion:.3g} -> "
             f"{self.challenger:.3g}{unit}, better by {value:.2g} [{low:.2g}, {high:.2g}], margin "
             f"{self.margin:.2g}; {covered} {self.coverage[0]:.3f} -> {self.coverage[1]:.3f}; "
             f"{width} {self.width[0]:.3g} -> {self.width[1]:.3g}"
@@ -181,14 +181,14 @@ class Comparison:
         """Say what became of the new papers, on one line; empty where there are none."""
         if self.new is None:
             return ""
-        unit = f" {ERROR_UNITS[self.target]}" if ERROR_UNITS[self.target] else ""
-        what = "error" if ERROR_UNITS[self.target] else "minus log likelihood"
+        unit = f" {TARGETS[self.target].error_unit}" if TARGETS[self.target].error_unit else ""
+        what = "error" if TARGETS[self.target].error_unit else "minus log likelihood"
         chance = "" if math.isnan(self.new.surprise) else f"; surprise p = {self.new.surprise:.2g}"
         if chance and not self.new.can_surprise:
             least = self.new.least_surprise
             chance += f" (not judged: with so few new papers no p is below {least:.2g})"
         return (
-            f"{TITLES[self.target]} of the new papers ({self.new.papers}) before they were "
+            f"{TARGETS[self.target].title} of the new papers ({self.new.papers}) before they were "
             f"learned: {what} {self.new.champion:.3g}{unit} (challenger, each left out: "
             f"{self.new.challenger:.3g}), covered {self.new.coverage:.2f}{chance}"
         )

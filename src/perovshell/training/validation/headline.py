@@ -16,7 +16,7 @@ from perovshell.training.fit.problems import (
     SUBSETS,
     GainProblem,
     LifetimeProblem,
-    RegressionProblem,
+    PointProblem,
     unit_weights,
 )
 from perovshell.training.validation.calibration import covered_rows, lower_bounds
@@ -61,7 +61,7 @@ def report(
         split: Name of the split in the keys.
         usual: The headline's predictions, which calibrate the intervals of other splits.
     """
-    if isinstance(problem, RegressionProblem):
+    if isinstance(problem, PointProblem):
         figures = _regression_report(name, problem, result, split, usual)
     else:
         figures = _interval_report(name, problem, result, split, usual)
@@ -69,21 +69,21 @@ def report(
     return figures | {f"{name}.{split}.all.untested": float(untested)}
 
 
-def errors(problem: RegressionProblem, result: OutOfFold) -> Floats:
+def errors(problem: PointProblem, result: OutOfFold) -> Floats:
     """Return absolute errors in the unit of the target's, the mean over the repeats, shape (n,)."""
     return np.asarray(np.mean([problem.errors(run) for run in result.model], axis=0))
 
 
 def _regression_report(
-    name: str, problem: RegressionProblem, result: OutOfFold, split: str, usual: OutOfFold | None
+    name: str, problem: PointProblem, result: OutOfFold, split: str, usual: OutOfFold | None
 ) -> Figures:
     """Return the figures of a regression, with those of baselines and paired differences."""
     figures: Figures = {}
     kept = covered_rows(problem, result, usual=usual)
-    own = _Said(problem.kind.to_unit(result.mean), errors(problem, result), *kept)
+    own = _Said(problem.spec.target.scale.to_unit(result.mean), errors(problem, result), *kept)
     rivals = {
         rival: _rival(problem, result, usual, rival)
-        for rival in (*problem.kind.baselines, "prior", "trees")
+        for rival in (*problem.spec.baselines, "prior", "trees")
         if rival in result.others
     }
     tested = np.isin(np.arange(len(problem.target)), result.tested)
@@ -112,17 +112,15 @@ class _Said:
     width: Floats
 
 
-def _rival(
-    problem: RegressionProblem, result: OutOfFold, usual: OutOfFold | None, rival: str
-) -> _Said:
+def _rival(problem: PointProblem, result: OutOfFold, usual: OutOfFold | None, rival: str) -> _Said:
     """Return what a rival says, with intervals of one width for all rows (as modelled)."""
     known = None if usual is None else usual.saying(rival)
     kept = covered_rows(problem, result.saying(rival), usual=known, normalised=False)
     other = result.others[rival]
-    return _Said(problem.kind.to_unit(other), problem.errors(other), *kept)
+    return _Said(problem.spec.target.scale.to_unit(other), problem.errors(other), *kept)
 
 
-def _figures_of(prefix: str, problem: RegressionProblem, said: _Said, rows: Rows) -> Figures:
+def _figures_of(prefix: str, problem: PointProblem, said: _Said, rows: Rows) -> Figures:
     papers, observed = problem.papers[rows], problem.values[rows]
     figures = regression_figures(prefix, papers, observed, said.predicted[rows], said.error[rows])
     if len(rows):
@@ -131,7 +129,7 @@ def _figures_of(prefix: str, problem: RegressionProblem, said: _Said, rows: Rows
 
 
 def _differences(
-    prefix: str, problem: RegressionProblem, own: _Said, rival: _Said, rows: Rows
+    prefix: str, problem: PointProblem, own: _Said, rival: _Said, rows: Rows
 ) -> Figures:
     """Return by how much a rival is worse and wider, paired."""
     figures: Figures = {}
@@ -268,7 +266,7 @@ def skill(
 ) -> dict[str, dict[str, Any]]:
     """Say for each target whether it beats its null model, and by what slope to shrink it."""
     found: dict[str, dict[str, Any]] = {}
-    for name, problem in problems.regressions.items():
+    for name, problem in problems.points.items():
         predicted = results[name].mean
         weights = problem.weights(np.arange(len(predicted)))
         key = f"dummy.{name}.paper.all.mae_by_group_difference"
@@ -277,7 +275,7 @@ def skill(
             figures,
             key,
             slope,
-            ("the median", "mean error", "smaller", "larger", f" {problem.kind.error_unit}"),
+            ("the median", "MAE", "smaller", "larger", f" {problem.spec.target.error_unit}"),
         )
     for name, censored in problems.stability.items():
         null = results[name].others["null"]

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from perovshell.errors import LeakError
 from perovshell.features.featurizer import Featurizer
-from perovshell.training.fit.problems import LifetimeProblem, RegressionProblem
+from perovshell.training.fit.problems import LifetimeProblem, PointProblem
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
-Described = RegressionProblem | LifetimeProblem
+Described = PointProblem | LifetimeProblem
 _ENOUGH = 8
 """Distinct values from which a perfect order is no accident."""
 _PERFECT = 0.99

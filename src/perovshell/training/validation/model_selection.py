@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from perovshell.models.stability import INTERVAL_INFLATION
-from perovshell.training.fit.problems import LifetimeProblem, RegressionProblem
+from perovshell.targets.declared import LIFETIME
+from perovshell.training.fit.problems import LifetimeProblem, PointProblem
 from perovshell.training.validation.figures import PaperBootstrap, Triple
 from perovshell.training.validation.headline import errors, row_likelihood
 from perovshell.training.validation.nested import OutOfFold, Problems
@@ -57,15 +58,16 @@ def choose_variants(
         results: Predictions with trees.
     """
     variants = {}
-    for name, problem in problems.regressions.items():
+    for name, problem in problems.points.items():
         better = _errors_lower_by(problem, results[name])
-        wins_ties = problem.kind.trees_win_ties and better[2] >= 0
-        variants[name] = ModelVariant(better[1] > 0 or wins_ties, better, problem.kind.error_unit)
-    better = _likelihood_higher_by(problems.lifetime, results["lifetime"])
-    return {**variants, "lifetime": ModelVariant(better[1] > 0, better, "")}
+        wins_ties = problem.spec.trees_win_ties and better[2] >= 0
+        unit = problem.spec.target.error_unit
+        variants[name] = ModelVariant(better[1] > 0 or wins_ties, better, unit)
+    better = _likelihood_higher_by(problems.lifetime, results[LIFETIME.name])
+    return {**variants, LIFETIME.name: ModelVariant(better[1] > 0, better, "")}
 
 
-def _errors_lower_by(problem: RegressionProblem, trees: OutOfFold) -> Triple:
+def _errors_lower_by(problem: PointProblem, trees: OutOfFold) -> Triple:
     worse = errors(problem, without_trees(trees)) - errors(problem, trees)
     return PaperBootstrap.of(problem.weight_groups).mean_by_paper(worse)
 

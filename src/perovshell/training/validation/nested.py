@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Featurizer
+from perovshell.targets.declared import GAIN, LIFETIME
 from perovshell.training.fit import learners
-from perovshell.training.fit.problems import GainProblem, LifetimeProblem, RegressionProblem
-from perovshell.training.fit.regressions import REGRESSIONS
+from perovshell.training.fit.problems import GainProblem, LifetimeProblem, PointProblem
+from perovshell.training.fit.specs import SPECS
 from perovshell.training.validation.baselines import predict_baselines
 from perovshell.training.validation.folds import folds_of
 from perovshell.training.validation.leaks import check_descriptors, check_order, check_split
@@ -22,7 +23,7 @@ from perovshell.training.validation.pairs import paired_steps
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
-Problem = RegressionProblem | LifetimeProblem | GainProblem
+Problem = PointProblem | LifetimeProblem | GainProblem
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Settings:
     @property
     def steps(self) -> int:
         """Folds of all targets but the gain, which is fitted at once."""
-        return self.folds * (len(REGRESSIONS) + 1)
+        return self.folds * (len(SPECS) + 1)
 
 
 @dataclass(frozen=True)
@@ -59,22 +60,22 @@ class Problems:
     """The training problems of all targets, and the featurizer that described their rows."""
 
     featurizer: Featurizer
-    regressions: Mapping[str, RegressionProblem]
+    points: Mapping[str, PointProblem]
     lifetime: LifetimeProblem
     gain: GainProblem
 
     @property
     def stability(self) -> dict[str, LifetimeProblem | GainProblem]:
         """The problems of targets that are known as intervals, by name."""
-        return {"lifetime": self.lifetime, "gain": self.gain}
+        return {LIFETIME.name: self.lifetime, GAIN.name: self.gain}
 
     def __getitem__(self, name: str) -> Problem:
         """Return the problem of a target."""
-        return self.stability[name] if name in self.stability else self.regressions[name]
+        return self.stability[name] if name in self.stability else self.points[name]
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of the targets."""
-        return iter((*self.regressions, *self.stability))
+        return iter((*self.points, *self.stability))
 
 
 Split = tuple[Rows, Rows]
@@ -156,7 +157,7 @@ def out_of_fold(
         check_split(name, problem.papers, splits)
         if not isinstance(problem, GainProblem):
             check_descriptors(name, problem, problems.featurizer)
-        if isinstance(problem, RegressionProblem):
+        if isinstance(problem, PointProblem):
             check_order(name, problem.matrix, problem.names, problem.target)
     return run_splits(problems, plans, settings, advance)
 
@@ -180,7 +181,7 @@ def run_splits(
     done: dict[str, list[_Tested]] = {name: [] for name in plans}
     for (name, _), tested in zip(tasks, fits, strict=True):
         done[name].append(tested)
-        if name != "gain":
+        if name != GAIN.name:
             advance()
     return {
         name: _joined(problems[name], splits, done[name], settings)
@@ -200,7 +201,7 @@ def _joined(
         for name, values in beside.items():
             others.setdefault(name, np.full(count, np.nan))[test] = values
     steps = {}
-    if not isinstance(problem, RegressionProblem):
+    if not isinstance(problem, PointProblem):
         steps = paired_steps(partial(_scores, problem, settings), splits, count, settings.jobs)
     return OutOfFold(model, others, splits, steps)
 
@@ -222,8 +223,8 @@ def _one_split(problem: Problem, split: Split, settings: Settings, *, baselines:
             "linear_sigma": np.full(len(test), linear.effects.sigma),
         }
         return np.array([fit.predict(problem, test) for fit in lives]), others
-    boosters = problem.kind.boosters[: settings.boosters]
-    fits = [learners.fit_regression(problem, train, boosters, seed) for seed in settings.seeds]
+    boosters = problem.spec.boosters[: settings.boosters]
+    fits = [learners.fit_point(problem, train, boosters, seed) for seed in settings.seeds]
     others = {
         "difficulty": fits[0].difficulty_of(problem, test),
         "prior": fits[0].prior.predict(problem.matrix[test]),

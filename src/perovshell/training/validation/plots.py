@@ -32,9 +32,9 @@ def write_plots(problems: Problems, results: dict[str, OutOfFold], folder: Path)
 
 def parity_figure(problems: Problems, results: dict[str, OutOfFold]) -> Figure:
     """Draw predicted against measured values."""
-    figure, axes = side_by_side(len(problems.regressions))
-    for place, (name, problem) in zip(axes, problems.regressions.items(), strict=True):
-        measured, predicted = problem.values, problem.kind.to_unit(results[name].mean)
+    figure, axes = side_by_side(len(problems.points))
+    for place, (name, problem) in zip(axes, problems.points.items(), strict=True):
+        measured, predicted = problem.values, problem.spec.target.scale.to_unit(results[name].mean)
         ends = [min(measured.min(), predicted.min()), max(measured.max(), predicted.max())]
         place.plot(ends, ends, color="0.7", linewidth=1)
         coated = problem.subsets["coated"]
@@ -42,7 +42,7 @@ def parity_figure(problems: Problems, results: dict[str, OutOfFold]) -> Figure:
             place.scatter(
                 measured[mask], predicted[mask], s=14, alpha=0.7, label=label, color=colour
             )
-        label = problem.kind.label
+        label = problem.spec.target.label
         place.set(xlabel=f"measured {label}", ylabel=f"predicted {label}")
         place.legend(frameon=False)
     return figure
@@ -52,10 +52,10 @@ def calibration_figure(problems: Problems, results: dict[str, OutOfFold]) -> Fig
     """Draw coverage counted by paper against the level asked for."""
     figure, axes = single()
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    for name, colour in coloured(problems.regressions):
-        problem = problems.regressions[name]
+    for name, colour in coloured(problems.points):
+        problem = problems.points[name]
         found = [coverage_at(problem, results[name], level) for level in _LEVELS]
-        axes.plot(_LEVELS, found, label=problem.kind.title, color=colour)
+        axes.plot(_LEVELS, found, label=problem.spec.target.title, color=colour)
     axes.set(xlabel="coverage asked for", ylabel="coverage found")
     axes.legend(frameon=False)
     return figure
