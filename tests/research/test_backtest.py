@@ -291,7 +291,8 @@ def test_a_copy_is_known_by_all_its_samples_together(dataset: Dataset) -> None:
 
 def test_another_number_or_a_single_one_makes_no_copy(dataset: Dataset) -> None:
     sample = with_numbers(dataset, 2)
-    other = with_copy(dataset, sample.paper_id, plqy_percent=sample.plqy_percent - 1.0)
+    lower = replace(sample.plqy, value=sample.plqy_percent - 1.0)
+    other = with_copy(dataset, sample.paper_id, plqy=lower)
     check_training(papers_before(other, YEAR), other, YEAR)
     single = with_copy(dataset, with_numbers(dataset, 1).paper_id)
     check_training(papers_before(single, YEAR), single, YEAR)
