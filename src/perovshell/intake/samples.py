@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from perovshell.data.records import Sample
-from perovshell.data.summary import value_text
+from perovshell.data.summary import measured_text
 from perovshell.data.targets import ev_to_nm, nm_to_ev
 from perovshell.errors import InputError
 from perovshell.intake.halides import Halides, said_of_halides
@@ -114,7 +114,7 @@ class SampleChecks:
 
     def _copy(self, sample: Sample) -> Iterator[Check]:
         """Yield whether an earlier sample of the paper has the same numbers."""
-        if math.isnan(sample.pl_peak_nm) or math.isnan(sample.plqy_percent):
+        if not (sample.pl_peak.is_given and sample.plqy.is_given):
             return
         for other in self.samples.values():
             if other is sample:
@@ -144,7 +144,7 @@ class Optics:
     def peak(self, sample: Sample) -> Iterator[Check]:
         """Yield whether the PL peak lies outside the champion's intervals."""
         request = request_of(sample, self.predictor)
-        if math.isnan(sample.pl_peak_nm) or request is None:
+        if not sample.pl_peak.is_given or request is None:
             return
         energy = nm_to_ev(self._value(request, "pl_peak_nm"))
         limits = _limits(self.predictor, PL, request)
@@ -268,7 +268,7 @@ def request_of(
         "morphology": sample.morphology,
         "core_size_nm": sample.core_size_nm,
         "shell_thickness_nm": sample.shell_thickness_nm,
-        **dict.fromkeys(sample.treatments, "named in the note"),
+        **{kind: getattr(sample, kind) for kind in sample.treatments},
     }
     try:
         return Request.read({**row, **(changes or {})}, predictor.featurizer.reader)
@@ -306,11 +306,11 @@ def _identity(sample: Sample) -> tuple[object, ...]:
 
 
 def _peak_text(sample: Sample) -> str:
-    return value_text(sample.pl_peak_nm, sample.pl_bound, "nm")
+    return measured_text(sample.pl_peak, "nm")
 
 
 def _plqy_text(sample: Sample) -> str:
-    return value_text(sample.plqy_percent, sample.plqy_bound, "%")
+    return measured_text(sample.plqy, "%")
 
 
 def _peak_check(sample: Sample, expected: str, reason: str, *, is_outlier: bool) -> Check:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.errors import WorkspaceError
+from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
 from perovshell.models.card import POINT_TARGETS
 from perovshell.models.evidence import Literature
@@ -125,9 +126,7 @@ def train(
 
 def problems_of(dataset: Dataset) -> nested.Problems:
     """Return the training problems of a dataset."""
-    bundled = Featurizer.bundled()
-    tables = {**bundled.tables(), "known_cores": list(dataset.known_cores)}
-    featurizer = Featurizer.from_tables(tables, bundled.table)
+    featurizer = Featurizer(dataset.reader, ElementTable.from_matminer(), dataset.cores)
     return nested.Problems(
         featurizer=featurizer,
         points={name: point_problem(spec, dataset, featurizer) for name, spec in SPECS.items()},

@@ -166,6 +166,9 @@ class NeighbourOut(BaseModel):
     pl_peak_nm: float | None
     plqy_percent: float | None
     stability: Annotated[str, Field(description="What its stability tests showed.")] = ""
+    medium: Annotated[str, Field(description="In what its emission was measured.")] = "unknown"
+    morphology: Annotated[str, Field(description="Its shape.")] = "nanocrystal"
+    core_size_nm: Annotated[float | None, Field(description="Its core size in nm.")] = None
 
 
 class ReasonOut(BaseModel):
