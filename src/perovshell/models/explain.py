@@ -15,7 +15,7 @@ from perovshell.data.vocabulary import column_name
 from perovshell.models.contributions import ForestContributions
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, check_options
 from perovshell.models.predictor import Predictor
-from perovshell.models.request import Request
+from perovshell.models.requests import Requests
 from perovshell.models.stability import (
     TEST_DESCRIPTORS,
     THIN_STRESSOR_PAPERS,
@@ -71,8 +71,9 @@ def explain(
         InputError: The request cannot be read, or a stressor is not allowed.
     """
     check_options(stressors, DEFAULT_COVERAGE)
-    request = Request.read(row, predictor.featurizer.reader)
-    sides = [request.item, request.item.bare]
+    request = Requests.read_one(row, predictor.featurizer.reader)
+    item = request.item(0)
+    sides = [item, item.bare]
     matrix = predictor.featurizer.matrix(sides, elements_too=predictor.needs_elements)
     return [
         _regression_reason("pl", predictor, request, matrix),
@@ -81,23 +82,27 @@ def explain(
     ]
 
 
-def _regression_reason(name: str, predictor: Predictor, request: Request, matrix: Floats) -> Reason:
+def _regression_reason(
+    name: str, predictor: Predictor, request: Requests, matrix: Floats
+) -> Reason:
     """Say what moved the PL energy (`pl`: eV, in words nm) or the PLQY (`plqy`: percent).
 
     The matrix has the descriptors of the combination, then of its bare core.
     """
     model: RegressionModel = getattr(predictor, name)
     target, unit, said = _OUTPUTS[name]
-    if request.item.core is not None and request.item.core.is_metal:
+    item = request.item(0)
+    if item.core is not None and item.core.is_metal:
         return _null_reason((target, unit, said), model.null_value, _METAL)
     groups = [descriptor.group for descriptor in predictor.featurizer.descriptors]
     start, moved = _regression_moves(model, predictor.contributions[name], matrix[0], groups)
-    bare = energy_ev(request.bare_pl_peak_nm) if name == "pl" else request.bare_plqy_percent
+    if name == "pl":
+        bare = energy_ev(float(request.numbers["bare_pl_peak_nm"][0]))
+    else:
+        bare = float(request.numbers["bare_plqy_percent"][0])
     if not math.isnan(bare):
         missed = bare - float(model.predict(matrix[1:])[0])
-        moved["measured bare value"] = missed * (
-            model.residual_share if request.item.layers else 1.0
-        )
+        moved["measured bare value"] = missed * (model.residual_share if item.layers else 1.0)
     moved = _largest_first(moved)
     if name == "pl":
         # To first order a step in energy moves the peak by -peak / energy times that step.
@@ -111,17 +116,17 @@ def _regression_reason(name: str, predictor: Predictor, request: Request, matrix
 
 
 def _half_life_reason(
-    predictor: Predictor, request: Request, stressor: str, matrix: Floats
+    predictor: Predictor, request: Requests, stressor: str, matrix: Floats
 ) -> Reason:
     """Say what moved the log lifetime (h) under a stressor, in words as factors."""
-    model, item = predictor.lifetime, request.item
+    model, item = predictor.lifetime, request.item(0)
     column, said = f"half_life_h_{column_name(stressor)}", f"Half-life under {stressor}"
     is_metal = item.core is not None and item.core.is_metal
     if is_metal or model.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
         log_life = float(model.predict_null(stressor, [bool(item.layers)])[0])
         why = _METAL if is_metal else f"{stressor} has few papers"
         return _null_reason((column, "log h", said), log_life, why)
-    test = predictor.test_columns(stressor, request.temperature_c)
+    test = predictor.test_columns(stressor, float(request.numbers["temperature_c"][0]))
     row = with_test_columns(matrix, [test])[0]
     descriptors = (*predictor.featurizer.descriptors, *TEST_DESCRIPTORS)
     trees = predictor.contributions["lifetime"]

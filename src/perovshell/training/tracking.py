@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
+from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.training.promotion.verdict import Verdict
 from perovshell.training.train import TrainedModel
 from perovshell.training.validation.plots import write_plots

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from perovshell.errors import ModelFolderError, ServiceError, WorkspaceError
 from perovshell.model import Model
+from perovshell.models.inputs import INPUT_COLUMNS
 from perovshell.models.outputs import NO_THRESHOLDS, Answer
-from perovshell.models.request import INPUT_COLUMNS
 from perovshell.serve.service import batching, limits, schemas
 from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.batching import Asked, Batcher

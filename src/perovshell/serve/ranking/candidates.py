@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Combination
 from perovshell.models.predictor import Predictor
-from perovshell.models.request import Request
+from perovshell.models.requests import Requests
 from perovshell.serve.ranking.objectives import Objectives, Ranked, measured_plqy, plqy_share
 
 Floats = npt.NDArray[np.float64]
@@ -38,7 +37,7 @@ class CandidatePredictions:
     def of(cls, objectives: Objectives, items: Sequence[Combination]) -> CandidatePredictions:
         """Predict combinations and pool what papers say of them."""
         space, predictor = objectives.space, objectives.model.predictor
-        requests = [Request(item, *[math.nan] * 4) for item in items]
+        requests = Requests.of_items(items, predictor.featurizer.reader)
         columns = predictor.columns(requests, space.stressors, thresholds=space.thresholds)
         columns |= {f"{name}_scale": own for name, own in predictor.difficulties(items).items()}
         columns["domain_distance"] = np.array([_distance(predictor, item) for item in items])

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
 from perovshell.models.card import card_sections
+from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.models.outputs import Answer, check_options
-from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.serve.service import limits, schemas
 from perovshell.serve.service.batching import Asked, Batcher, Rows
 from perovshell.serve.service.middleware import RequestMetrics

@@ -8,8 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from perovshell.data.vocabulary import STRESSORS
+from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, LEAST_GAIN, Thresholds
-from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.serve.ranking.objectives import ORDERS
 from perovshell.serve.service import limits
 from perovshell.serve.space.file import DEFAULT_PRESET
