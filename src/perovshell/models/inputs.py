@@ -68,7 +68,7 @@ class Input:
     def allowed(self) -> str:
         """What a cell may hold."""
         if self.kind == "word":
-            return ", ".join(self.words)
+            return f"one of {', '.join(self.words)}"
         if self.kind == "number":
             return f"{self.low:g} to {self.high:g} {self.unit}"
         return "a text"
@@ -76,7 +76,7 @@ class Input:
     def refusal(self, text: str) -> str:
         """Return why a text is neither an allowed word nor an allowed number."""
         rule = (
-            f"allowed: {self.allowed}"
+            f"allowed: {', '.join(self.words)}"
             if self.kind == "word"
             else f"a number from {self.low:g} to {self.high:g}, or empty"
         )
@@ -135,7 +135,8 @@ _TABLE: Final = (
     Input(
         "core_size_nm",
         "number",
-        "edge of a cube, diameter of a dot, width of a wire, thickness of a platelet",
+        "size of the core: edge of a cube, diameter of a dot, width of a wire, thickness of a "
+        "platelet",
         low=0.3,
         high=10_000.0,
         unit="nm",
@@ -143,7 +144,7 @@ _TABLE: Final = (
     Input(
         "shell_thickness_nm",
         "number",
-        "accepted but ignored (a note says so): too few papers state it",
+        "accepted but ignored (a note says so), as too few papers state it",
         low=0.1,
         high=100_000.0,
         unit="nm",
