@@ -26,7 +26,7 @@ from _campaign import forget_settings
 from _load import MEDIA, SHELLS, STRUCTURES, Reply, drive, free_port, post, row, running, told
 
 from perovshell.data.dataset import Dataset
-from perovshell.models.request import INPUT_COLUMNS, INPUT_NUMBERS
+from perovshell.models.inputs import INPUT_COLUMNS, INPUT_NUMBERS
 from perovshell.training.train import QUICK, train
 from perovshell.workspace.workspace import Workspace
 

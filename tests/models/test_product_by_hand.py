@@ -23,7 +23,7 @@ from perovshell.models.outputs import NO_THRESHOLDS, Thresholds
 from perovshell.models.predictor import Predictor
 from perovshell.models.prior import LinearPrior
 from perovshell.models.product import Columns, CoreSide, Product
-from perovshell.models.request import Request
+from perovshell.models.requests import Requests
 from perovshell.models.stability import TEST_DESCRIPTORS
 from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
 
@@ -272,7 +272,7 @@ def columns_of(made: Product) -> Columns:
 def row_by_row(
     model: Predictor, stressors: Sequence[str], coverage: float, thresholds: Thresholds
 ) -> Columns:
-    requests = [Request(item, *[math.nan] * 4) for item in items(model.featurizer)]
+    requests = Requests.of_items(items(model.featurizer), model.featurizer.reader)
     return model.columns(requests, stressors, coverage, thresholds)
 
 

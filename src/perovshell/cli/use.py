@@ -23,17 +23,21 @@ from perovshell.cli.options import (
 )
 from perovshell.errors import InputError
 from perovshell.files import refuse_unwritable
+from perovshell.models.inputs import INPUT_COLUMNS, REQUIRED
 from perovshell.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from perovshell.serve.ranking.results import Ranking
 
 commands = typer.Typer()
+_ROWS = (
+    f"Rows with {' and '.join(REQUIRED)}, and any of {', '.join(INPUT_COLUMNS[len(REQUIRED) :])}."
+)
 
 
 @commands.command()
 def predict(  # noqa: PLR0913
-    source: Annotated[Path, typer.Argument(metavar="IN.csv", help="Rows with core and shell.")],
+    source: Annotated[Path, typer.Argument(metavar="IN.csv", help=_ROWS)],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.csv", help="Answers.")],
     *,
     model: ModelOption = None,

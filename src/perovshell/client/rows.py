@@ -10,12 +10,12 @@ from functools import cache
 from typing import Any
 
 from perovshell.data.formula import FormulaReader
-from perovshell.data.vocabulary import TREATMENTS
+from perovshell.data.vocabulary import TREATMENTS, is_nothing
 from perovshell.errors import InputError
 from perovshell.models.evidence import Neighbour
-from perovshell.models.frames import REQUIRED
+from perovshell.models.inputs import INPUT_COLUMNS, INPUT_NUMBERS, INPUT_WORDS, REQUIRED
 from perovshell.models.outputs import Answer, Evidence
-from perovshell.models.request import INPUT_COLUMNS, INPUT_NUMBERS, INPUT_WORDS, Request
+from perovshell.models.requests import Requests
 
 _OPEN = "_open"
 _READING_ORDER = (*REQUIRED, *INPUT_NUMBERS, *INPUT_WORDS)
@@ -70,7 +70,7 @@ class Written:
 
 
 def written(row: Mapping[str, Any], limits: Limits) -> Written:
-    """Return a row as it is sent, its cells as `models.request` reads them.
+    """Return a row as it is sent, its cells as `models.inputs` reads them.
 
     Args:
         row: The row; what is no column of a request is left out.
@@ -91,7 +91,7 @@ def written(row: Mapping[str, Any], limits: Limits) -> Written:
         if not is_sendable:
             return _cut_short(cells, texts, name)
     # What was used is not looked at, only whether anything was.
-    cells |= {name: "used" for name in TREATMENTS if texts[name]}
+    cells |= {name: "used" for name in TREATMENTS if not is_nothing(texts[name])}
     return Written(_json(cells))
 
 
@@ -108,7 +108,7 @@ def _cut_short(cells: dict[str, str | float], texts: Mapping[str, str], name: st
 def _fault(row: Mapping[str, Any], column: str) -> str:
     """Return what a model says to a row that has one cell which cannot be sent."""
     try:
-        Request.read(row, _reader())
+        Requests.read_one(row, _reader())
     except InputError as error:
         return str(error)
     return f"{column} {row[column][:20]!r}...: too long for the service"

@@ -8,8 +8,23 @@ ENCAPSULATIONS = ("single-particle", "multi-particle", "none", "unknown")
 MEDIA = ("solution", "film", "powder", "water", "unknown")
 PLATELET = "nanoplatelet"
 MORPHOLOGIES = ("nanocrystal", PLATELET, "nanowire")
+WORDS = {
+    "structure": STRUCTURES,
+    "encapsulation": ENCAPSULATIONS,
+    "medium": MEDIA,
+    "morphology": MORPHOLOGIES,
+}
+"""Vocabulary of each column with fixed words, in the order of the context descriptors."""
 TREATMENTS = ("ligand", "dopant")
 """What a sample may carry beside its shell, each with a column of its name."""
+# fmt: off
+NOTHING = frozenset({
+    "", "-", "--", "\u2013", "\u2014", "0", "0.0", "<na>", "?", "false", "n/a", "n.a.", "na", "nan",
+    "nat", "nil", "no", "none", "nothing", "null", "undoped", "unknown", "untreated", "without",
+})
+# fmt: on
+"""Texts, in lower case, by which a free text says that there is nothing."""
+_SODIUM = "Na"
 ROLES = ("core", "dopant", "shell", "other")
 BOUNDS = ("", "~", ">", "<")
 QUALITIES = ("", "printed", "best value", "second-hand", "verbal")
@@ -34,3 +49,16 @@ CONDITIONS = {"temperature_c": "deg C", "humidity_percent": "%", "irradiance_mw_
 def column_name(stressor: str) -> str:
     """Return a stressor as it stands in column names."""
     return stressor.replace("-", "_")
+
+
+def is_nothing(text: str) -> bool:
+    """Return whether a free text says that there is nothing, in any case and between any blanks.
+
+    `Na` is sodium, a dopant; `NA` and `na` are nothing.
+
+    Examples:
+        >>> [is_nothing(text) for text in ("", "None", "n/a", "NA", "Na", "oleylamine")]
+        [True, True, True, True, False, False]
+    """
+    text = text.strip()
+    return text != _SODIUM and text.casefold() in NOTHING

@@ -17,7 +17,7 @@ from perovshell.intake.halides import Halides, said_of_halides
 from perovshell.models.conformal import ConformityScores
 from perovshell.models.evidence import combination_name
 from perovshell.models.predictor import Predictor
-from perovshell.models.request import Request
+from perovshell.models.requests import Requests
 from perovshell.targets.declared import PL, PLQY
 from perovshell.targets.target import PointTarget
 
@@ -200,8 +200,8 @@ class Optics:
             missed.append(nm_to_ev(one.pl_peak_nm) - expected)
         return missed[0] - missed[1]
 
-    def _value(self, request: Request, column: str) -> float:
-        return float(self.predictor.columns([request], ())[column][0])
+    def _value(self, request: Requests, column: str) -> float:
+        return float(self.predictor.columns(request, ())[column][0])
 
 
 @dataclass(frozen=True)
@@ -222,14 +222,14 @@ class _Limits:
         return ", ".join(dict.fromkeys(named if outside[1] else named[:1]))
 
 
-def _limits(predictor: Predictor, target: PointTarget, request: Request) -> _Limits:
+def _limits(predictor: Predictor, target: PointTarget, request: Requests) -> _Limits:
     """Return the limits of PL (eV) or PLQY (points) of a combination.
 
     Where too few papers calibrate a level, the farthest that a left-out paper was off counts.
     """
-    model = predictor.points[target.name]
-    scale = float(predictor.difficulties([request.item])[target.name][0])
-    scores = model.mondrian.get(combination_name(request.item), model.scores)
+    model, item = predictor.points[target.name], request.item(0)
+    scale = float(predictor.difficulties([item])[target.name][0])
+    scores = model.mondrian.get(combination_name(item), model.scores)
     largest = largest_score(scores)
     sizes = [min(scores.quantile(level), largest) for level in LEVELS]
     names = tuple(
@@ -246,7 +246,7 @@ def _limits(predictor: Predictor, target: PointTarget, request: Request) -> _Lim
 
 def request_of(
     sample: Sample, predictor: Predictor, changes: Mapping[str, Any] | None = None
-) -> Request | None:
+) -> Requests | None:
     """Return the request of a sample without its measured values.
 
     Args:
@@ -271,7 +271,7 @@ def request_of(
         **{kind: getattr(sample, kind) for kind in sample.treatments},
     }
     try:
-        return Request.read({**row, **(changes or {})}, predictor.featurizer.reader)
+        return Requests.read_one({**row, **(changes or {})}, predictor.featurizer.reader)
     except InputError:
         return None
 

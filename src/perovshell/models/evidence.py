@@ -15,8 +15,8 @@ from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import SITES
 from perovshell.data.shells import ShellMaterial, shell_text
-from perovshell.data.vocabulary import MORPHOLOGIES, TREATMENTS
-from perovshell.features.combinations import WORDS, Combination
+from perovshell.data.vocabulary import MORPHOLOGIES, TREATMENTS, WORDS
+from perovshell.features.combinations import Combination
 from perovshell.targets.declared import DOMAINS
 
 Floats = npt.NDArray[np.float64]

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from perovshell.errors import ModelFolderError, ServiceError, WorkspaceError
 from perovshell.model import Model
+from perovshell.models.inputs import INPUTS
 from perovshell.models.outputs import NO_THRESHOLDS, Answer
-from perovshell.models.request import INPUT_COLUMNS
 from perovshell.serve.service import batching, limits, schemas
 from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.batching import Asked, Batcher
@@ -194,8 +194,33 @@ def test_long_answers_are_compressed_for_those_who_can_read_it(client: TestClien
     assert squeezed.json() == plain.json()
 
 
-def test_rows_have_the_columns_of_a_request() -> None:
-    assert set(schemas.Row.__annotations__) == set(INPUT_COLUMNS)
+def test_rows_have_the_columns_of_a_request(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()["components"]["schemas"]["Row"]["properties"]
+    assert {name: cell["anyOf"][0]["type"] for name, cell in described.items()} == {
+        name: "number" if one.kind == "number" else "string" for name, one in INPUTS.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("Core", "rename it to 'core'"), ("core_size", "rename it to 'core_size_nm'"), ("note", "")],
+)
+def test_an_unknown_key_is_refused_with_the_input_it_nearly_is(
+    client: TestClient, key: str, said: str
+) -> None:
+    reply = client.post("/v1/predict", json={"rows": [{**ROW, key: "x"}]})
+    assert reply.status_code == 422
+    (fault,) = reply.json()["errors"]
+    assert fault["pointer"] == f"#/rows/0/{key}"
+    assert fault["detail"] == f"Extra inputs are not permitted{'; ' if said else ''}{said}"
+
+
+@pytest.mark.parametrize("text", ["none", "N/A", "-", "0", "FALSE", ""])
+def test_a_word_for_nothing_is_no_treatment(client: TestClient, text: str) -> None:
+    rows = [ROW, {**ROW, "ligand": text, "dopant": text}, {**ROW, "ligand": "DDAB"}]
+    plain, nothing, treated = client.post("/v1/predict", json={"rows": rows}).json()["answers"]
+    assert nothing == plain
+    assert treated != plain
 
 
 def test_pointers_escape() -> None:

@@ -8,8 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from perovshell.data.vocabulary import STRESSORS
+from perovshell.models.inputs import INPUTS, Input
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, Thresholds
-from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.serve.ranking.objectives import ORDERS
 from perovshell.serve.service import limits
 from perovshell.serve.space.file import DEFAULT_PRESET
@@ -33,48 +33,24 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
-def _word(column: str) -> Any:
-    return Field(description=f"One of {', '.join(INPUT_WORDS[column])}.")
+_CELLS = {"number": Number | None}
+"""Type of a cell by the kind of its input; else it is a text."""
 
 
-def _number(column: str, what: str) -> Any:
-    low, high = INPUT_NUMBERS[column]
-    return Field(description=f"{what}, from {low:g} to {high:g}.")
+def _cell(column: Input) -> Any:
+    description = f"{column.description[0].upper()}{column.description[1:]}; {column.allowed}."
+    return Annotated[_CELLS.get(column.kind, Text | None), Field(description=description)]
 
 
-class Row(TypedDict, total=False):
-    """A core/shell combination; what is left out or null is unknown.
+if TYPE_CHECKING:
+    Row: TypeAlias = dict[str, Any]
+else:
+    Row = TypedDict("Row", {name: _cell(one) for name, one in INPUTS.items()}, total=False)
+    Row.__doc__ = """A core/shell combination; what is left out or null is unknown.
 
     A value that is not allowed is no fault of the request: the row's answer says so in `error`.
     """
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-
-    core: Annotated[
-        Text | None, Field(description="Formula, such as CsPbBr3; or a whole sample, CsPbBr3@SiO2.")
-    ]
-    shell: Annotated[
-        Text | None, Field(description="Layers from the inside out, as CdS|Al2O3; none is bare.")
-    ]
-    structure: Annotated[Text | None, _word("structure")]
-    encapsulation: Annotated[Text | None, _word("encapsulation")]
-    medium: Annotated[Text | None, _word("medium")]
-    morphology: Annotated[Text | None, _word("morphology")]
-    ligand: Annotated[Text | None, Field(description="Ligand treatment, by name.")]
-    dopant: Annotated[Text | None, Field(description="Dopant that is not part of the core.")]
-    core_size_nm: Annotated[Number | None, _number("core_size_nm", "Core size in nm")]
-    shell_thickness_nm: Annotated[
-        Number | None, _number("shell_thickness_nm", "Accepted, and said to be ignored; nm")
-    ]
-    bare_pl_peak_nm: Annotated[
-        Number | None, _number("bare_pl_peak_nm", "Measured PL peak of the bare core in nm")
-    ]
-    bare_plqy_percent: Annotated[
-        Number | None, _number("bare_plqy_percent", "Measured PLQY of the bare core in percent")
-    ]
-    temperature_c: Annotated[
-        Number | None, _number("temperature_c", "Temperature of stability tests in deg C")
-    ]
+    Row.__pydantic_config__ = _STRICT
 
 
 class ThresholdsIn(BaseModel):

@@ -18,7 +18,7 @@ from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, MORPHOLOGIES, STRESSORS, STRUCTURES
 from perovshell.errors import DesignSpaceError, FormulaError
-from perovshell.models.request import INPUT_NUMBERS
+from perovshell.models.inputs import INPUT_NUMBERS
 from perovshell.serve.space.checks import (
     check_keys,
     entries_of,
