@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from perovshell.data.vocabulary import STRESSORS
@@ -26,9 +34,23 @@ def _whole(given: Any) -> Any:
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
+def _scalar(cell: Any) -> Any:
+    if isinstance(cell, list | dict):
+        kind, rule = "cell", "a cell is text, a number, true, false or null"
+        raise PydanticCustomError(kind, rule)
+    return cell
+
+
 # JSON schema counts 5.0 among the integers.
 _COUNT = BeforeValidator(_whole)
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Cell = Annotated[
+    Any,
+    # One validator, not a union: that would name each of its types as a fault of its own.
+    AfterValidator(_scalar),
+    WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
+]
+"""Whether it can be read is for the model to say, row by row."""
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
@@ -44,35 +66,36 @@ def _number(column: str, what: str) -> Any:
 class Row(TypedDict, total=False):
     """A core/shell combination; what is left out or null is unknown.
 
-    A value that is not allowed is no fault of the request: the row's answer says so in `error`.
+    A cell that cannot be read is no fault of the request: the row's answer says why in `error`.
+    Numbers may be text, such as "6.5".
     """
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
     core: Annotated[
-        Text | None, Field(description="Formula, such as CsPbBr3; or a whole sample, CsPbBr3@SiO2.")
+        Cell, Field(description="Formula, such as CsPbBr3; or a whole sample, CsPbBr3@SiO2.")
     ]
     shell: Annotated[
-        Text | None, Field(description="Layers from the inside out, as CdS|Al2O3; none is bare.")
+        Cell, Field(description="Layers from the inside out, as CdS|Al2O3; none is bare.")
     ]
-    structure: Annotated[Text | None, _word("structure")]
-    encapsulation: Annotated[Text | None, _word("encapsulation")]
-    medium: Annotated[Text | None, _word("medium")]
-    morphology: Annotated[Text | None, _word("morphology")]
-    ligand: Annotated[Text | None, Field(description="Ligand treatment, by name.")]
-    dopant: Annotated[Text | None, Field(description="Dopant that is not part of the core.")]
-    core_size_nm: Annotated[Number | None, _number("core_size_nm", "Core size in nm")]
+    structure: Annotated[Cell, _word("structure")]
+    encapsulation: Annotated[Cell, _word("encapsulation")]
+    medium: Annotated[Cell, _word("medium")]
+    morphology: Annotated[Cell, _word("morphology")]
+    ligand: Annotated[Cell, Field(description="Ligand treatment, by name.")]
+    dopant: Annotated[Cell, Field(description="Dopant that is not part of the core.")]
+    core_size_nm: Annotated[Cell, _number("core_size_nm", "Core size in nm")]
     shell_thickness_nm: Annotated[
-        Number | None, _number("shell_thickness_nm", "Accepted, and said to be ignored; nm")
+        Cell, _number("shell_thickness_nm", "Accepted, and said to be ignored; nm")
     ]
     bare_pl_peak_nm: Annotated[
-        Number | None, _number("bare_pl_peak_nm", "Measured PL peak of the bare core in nm")
+        Cell, _number("bare_pl_peak_nm", "Measured PL peak of the bare core in nm")
     ]
     bare_plqy_percent: Annotated[
-        Number | None, _number("bare_plqy_percent", "Measured PLQY of the bare core in percent")
+        Cell, _number("bare_plqy_percent", "Measured PLQY of the bare core in percent")
     ]
     temperature_c: Annotated[
-        Number | None, _number("temperature_c", "Temperature of stability tests in deg C")
+        Cell, _number("temperature_c", "Temperature of stability tests in deg C")
     ]
 
 
