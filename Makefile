@@ -56,7 +56,7 @@ bench: $(VENV)/.all tools
 
 # After `make lock`: the licences of what is locked, for docs/reference/licences.md.
 licences: $(VENV)/.all
-	$(BIN)/python scripts/licences.py
+	sh scripts/licences.sh $(BIN)
 
 # Known advisories for what is locked, asked of PyPI: needs the internet. Only what this machine and
 # this Python install is asked for. `--strict`, since pip-audit would else pass a package that PyPI
