@@ -96,7 +96,7 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
     swatch.style.background = colourOf(line.pl_peak_nm);
     return el(
       "tr",
-      { id: `line-${line.rank}`, tabindex: -1, class: line.is_pareto ? "in-front" : "" },
+      { id: `line-${line.rank}`, tabindex: -1, class: line.is_pareto ? "pareto" : "" },
       el("td", { class: "n" }, String(line.rank)),
       el("th", { scope: "row" }, swatch, line.core),
       el("td", {}, line.shell),
