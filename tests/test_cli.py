@@ -175,7 +175,7 @@ def test_rank_prints_ten_lines_with_papers_and_writes_a_report(home: str, tmp_pa
     printed = run("rank", "-o", "report", "--workspace", home, cwd=tmp_path)
     lines = printed.splitlines()
     assert sum(line.strip().startswith("papers: ") for line in lines) == 10
-    assert sum(line.strip().startswith("rests on: ") for line in lines) == 10
+    assert sum(line.strip().startswith("evidence: ") for line in lines) == 10
     assert (tmp_path / "report" / "report.html").is_file()
     assert (tmp_path / "report" / "ranking.csv").is_file()
 

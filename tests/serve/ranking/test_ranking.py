@@ -537,7 +537,7 @@ def test_markdown_has_a_row_a_line_and_no_stray_bars(model: Model) -> None:
 def test_the_summary_says_what_to_measure_next(model: Model) -> None:
     said = summary(rank(SPACE, model=model, batch=2), suggest_experiments=True)
     text = "\n".join(said)
-    for part in ("A batch of 2", "What to measure next", "combination: ", "chance above the next"):
+    for part in ("A batch of 2", "Suggested experiments", "combination: ", "P(better than next)"):
         assert part in text
 
 
