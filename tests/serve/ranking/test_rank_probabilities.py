@@ -132,7 +132,7 @@ def test_a_bare_core_that_shares_nothing_is_worth_nothing(
 
 
 def test_what_bare_and_coated_share_follows_from_how_carrying_narrows(model: Model) -> None:
-    own = model.predictor.plqy
+    own = model.predictor.points["plqy"]
     size = np.arange(1.0, 10.0)
     groups = [str(k) for k in range(9)]
     half = dataclasses.replace(
@@ -164,7 +164,7 @@ def test_the_worth_of_a_combination_is_its_knowledge_gradient(model: Model) -> N
     found = experiments(own, dataclasses.replace(two, ranked=ranked, columns=columns))
     worth = {one.what: one.worth for one in found if one.kind == "combination"}
     level = (np.arange(100_000) + 0.5) / 100_000
-    error = residual(model.predictor.plqy.scores, level) * scale
+    error = residual(model.predictor.points["plqy"].scores, level) * scale
     value = np.clip(60.0 + error, 0, 100)
     expected = np.maximum(value - 60.0, 0.0).mean() / 100
     mean_shift = value.mean() / 100 - 0.6  # of the two, the better on average is known already

@@ -11,7 +11,7 @@ import pytest
 from perovshell.data.shells import shell_text
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
-from perovshell.serve.ranking.candidates import CandidatePredictions, known_within
+from perovshell.serve.ranking.candidates import CandidatePredictions, measured_candidates
 from perovshell.serve.ranking.objectives import Measured, Objectives
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Candidate, Ranking
@@ -91,7 +91,7 @@ def test_half_lives_and_nearness_can_be_wished(model: Model) -> None:
 
 
 def test_a_bar_takes_the_chance_of_passing_it(model: Model) -> None:
-    scores = model.predictor.plqy.scores
+    scores = model.predictor.points["plqy"].scores
     for line in lines_of(with_(weights={"plqy": 1}, plqy_above=60), model):
         # Of what orders, papers on shell and combination pooled.
         off = (60 - line.values["plqy_shrunk"]) / line.values["plqy_scale"]
@@ -104,7 +104,7 @@ def test_the_best_are_ordered_by_what_nine_of_ten_new_papers_pass(model: Model) 
         width = objectives(model).shell_width(line.item.layers) * scale
         low = (
             line.values["plqy_shrunk"]
-            + model.predictor.plqy.signed_scores.lower_quantile(0.1) * width
+            + model.predictor.points["plqy"].signed_scores.lower_quantile(0.1) * width
         )
         assert line.score == pytest.approx(max(low / 100, 1e-9))
 
@@ -151,7 +151,7 @@ def test_raw_orders_by_the_predictions_as_they_are(model: Model) -> None:
         assert line.score == pytest.approx(line.values["plqy_percent"] / 100)
     scores = {line.shell: line.score for line in lines_of(with_(weights=objectives), shrunk)
               if not line.measured}  # fmt: skip
-    center = model.predictor.plqy.null_value
+    center = model.predictor.points["plqy"].null_value
     own = objectives(shrunk)
     for layers in own.space.shells:
         expected = (center + own.of_shell_plqy(layers)) / 100
@@ -192,7 +192,7 @@ def test_blocks_score_what_the_lines_score(
     items = [line.item for line in found.candidates]
     predictions = CandidatePredictions.of(own, items)
     if order_by == "explore":
-        known = known_within(own, lambda _: True)[0].score
+        known = measured_candidates(own, lambda _: True)[0].score
         scores = own.improvement(predictions.columns, predictions.ranked, known)
     else:
         desirable = own.desirabilities(predictions.columns, predictions.ranked, order_by=order_by)
@@ -202,7 +202,7 @@ def test_blocks_score_what_the_lines_score(
 
 
 def test_a_target_without_skill_orders_by_its_shrunk_differences(model: Model) -> None:
-    center = model.predictor.plqy.null_value
+    center = model.predictor.points["plqy"].null_value
     for slope in (0.0, 0.5):
         own = objectives(claim_skill(model, "plqy", has_skill=False, slope=slope))
         moved = own.plqy(np.array([center - 10, center + 10]))
@@ -240,7 +240,7 @@ def test_a_shell_moves_by_what_its_papers_found_beyond_the_model(model: Model) -
     for row in predictor.literature.samples:
         if row["plqy_percent"] is not None and row["shell"] == "SiO2":
             matrix = predictor.featurizer.matrix([predictor.literature.item(row)])
-            expected = own.plqy(predictor.plqy.predict(matrix))[0]
+            expected = own.plqy(predictor.points["plqy"].predict(matrix))[0]
             beyond.setdefault(row["paper"], []).append(row["plqy_percent"] - expected)
     mean = np.mean([np.mean(values) for values in beyond.values()])
     silica = predictor.featurizer.reader.read_shell("SiO2")
