@@ -22,7 +22,7 @@ from perovshell.intake.review import Review, review
 from perovshell.intake.samples import Check
 from perovshell.model import Model
 from perovshell.models.predictor import Predictor
-from perovshell.models.stability import INTERVAL_INFLATION
+from perovshell.models.stability import INTERVAL_INFLATION, thin_stressors
 
 SAMPLES, STABILITY = "samples.csv", "stability.csv"
 TABLES = ("papers.csv", SAMPLES, STABILITY)
@@ -448,8 +448,8 @@ def test_lifetime_longer_than_in_any_paper_is_a_check(copy: Copy, predictor: Pre
     assert not check.is_outlier
 
 
-def test_thin_stressor_is_held_against_the_null_model(copy: Copy, predictor: Predictor) -> None:
-    assert predictor.is_thin(predictor.lifetime.papers, ["sonication"])[0]
+def test_thin_stressor_is_compared_with_the_null_model(copy: Copy, predictor: Predictor) -> None:
+    assert thin_stressors(predictor.lifetime.papers, ["sonication"])[0]
     copy.test("zhong2018-CsPbBr3-SiO2", "sonication")["bare_duration_h"] = "0.0001"
     reviewed = review(copy.dataset(), "zhong2018", predictor)
     column = "bare_percent (sonication)"

@@ -8,7 +8,7 @@ import pytest
 from perovshell.data.dataset import Dataset
 from perovshell.models.conformal import group_masses
 from perovshell.training.fit.problems import PointProblem
-from perovshell.training.fit.specs import PL
+from perovshell.training.fit.specs import SPECS
 from perovshell.training.train import problems_of
 from perovshell.training.validation.calibration import (
     calibrated,
@@ -54,7 +54,7 @@ def test_a_lower_bound_counts_a_bound_to_the_least_it_allows(plqy: PointProblem)
 
 def test_a_pl_bound_has_no_far_end(plqy: PointProblem) -> None:
     assert calibration_rows(plqy).tolist() == [0, 1, 2, 3]
-    assert calibration_rows(replace(plqy, kind=PL)).tolist() == [0, 3]
+    assert calibration_rows(replace(plqy, spec=SPECS["pl"])).tolist() == [0, 3]
 
 
 def test_each_fold_is_covered_by_the_scores_of_the_others(plqy: PointProblem) -> None:

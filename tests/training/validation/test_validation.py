@@ -11,7 +11,7 @@ from perovshell.data.dataset import Dataset
 from perovshell.features.featurizer import Featurizer
 from perovshell.training.fit import problems as made
 from perovshell.training.fit.problems import bounded_error
-from perovshell.training.fit.specs import PL, PLQY
+from perovshell.training.fit.specs import SPECS
 from perovshell.training.validation.baselines import weighted_median
 from perovshell.training.validation.effects import Pairs
 from perovshell.training.validation.figures import (
@@ -46,7 +46,7 @@ def test_no_paper_is_split_and_a_new_one_moves_no_other(papers: list[str], folds
 
 @pytest.fixture(scope="module")
 def pl(dataset: Dataset, featurizer: Featurizer) -> made.PointProblem:
-    return made.regression_problem(PL, dataset, featurizer)
+    return made.point_problem(SPECS["pl"], dataset, featurizer)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_collection_weighs_as_much_as_one_paper(pl: made.PointProblem) -> None
 
 
 def test_plqy_keeps_open_compositions(dataset: Dataset, featurizer: Featurizer) -> None:
-    problem = made.regression_problem(PLQY, dataset, featurizer)
+    problem = made.point_problem(SPECS["plqy"], dataset, featurizer)
     assert "review2021_ref27-CsPbMnX3-SiO2" in problem.sample_ids
     assert problem.target.max() <= 100
 
