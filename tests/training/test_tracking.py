@@ -56,7 +56,7 @@ def tracked(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def verdict(trained: TrainedModel) -> Verdict:
-    marks = trained.validated.marks
+    marks = trained.validated.scores
     nothing = {name: own.take(np.zeros(0, int)) for name, own in marks.items()}
     found = judge(trained.validated, trained.validated, nothing)
     return replace(found, promote=True, sentence="Promoted: better is all.")

@@ -199,8 +199,8 @@ def test_a_comparison_of_few_papers_decides_nothing(count: int, *, promoted: boo
     few = PAPERS[:count]
     champion, challenger = model(PAPERS), model([*PAPERS, "newest"])
     worse = replace(marks(few), loss=marks(few).loss * 3)
-    champion = replace(champion, marks={**champion.marks, "gain": marks(few)})
-    challenger = replace(challenger, marks={**challenger.marks, "gain": worse})
+    champion = replace(champion, scores={**champion.scores, "gain": marks(few)})
+    challenger = replace(challenger, scores={**challenger.scores, "gain": worse})
     assert judge(champion, challenger, unseen()).promote == promoted
 
 
@@ -283,11 +283,11 @@ def judged(before: list[float], after: list[float], order: list[int]) -> Verdict
     champion = model(PAPERS, "pl", loss=np.array(before))
     challenger = model([*PAPERS], "pl", loss=np.array(after))
     turned = [
-        replace(one, marks={**one.marks, "pl": one.marks["pl"].take(places)})
+        replace(one, scores={**one.scores, "pl": one.scores["pl"].take(places)})
         for one in (champion, challenger)
     ]
     other = {name: own.take(places[::-1]) for name, own in turned[1].marks.items()}
-    return judge(turned[0], replace(turned[1], marks=other), unseen())
+    return judge(turned[0], replace(turned[1], scores=other), unseen())
 
 
 @settings(deadline=None, max_examples=25)

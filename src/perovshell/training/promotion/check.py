@@ -101,7 +101,7 @@ def judge(
     """
     changes = changes or Changes.between(champion.digests, challenger.digests)
     comparisons = tuple(
-        _compare(name, champion.marks[name], challenger.marks[name], new[name], changes)
+        _compare(name, champion.scores[name], challenger.scores[name], new[name], changes)
         for name in TARGETS
     )
     checks = [check for one in comparisons for check in _checks(one)]
@@ -204,7 +204,7 @@ def _common(
     """
     kept = np.flatnonzero(np.isin(one.rows, other.rows))
     first = one.take(kept)
-    return first, other.take(other.places_of(first.rows.tolist()))
+    return first, other.take(other.index_of(first.rows.tolist()))
 
 
 def surprise(known: OutOfFoldScores, new: OutOfFoldScores) -> float:
