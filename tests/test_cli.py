@@ -92,12 +92,14 @@ def test_predict_tells_scripts_in_json(home: str, table: Path, tmp_path: Path) -
     assert len(summary["dataset_hash"]) == 64
 
 
-def test_predict_answers_wishes_and_gives_reasons(home: str, table: Path, tmp_path: Path) -> None:
+def test_predict_answers_thresholds_and_gives_reasons(
+    home: str, table: Path, tmp_path: Path
+) -> None:
     thresholds = ("--pl-window", "510-540", "--plqy-above", "80", "--gain-above", "5", "--reasons")
     run("predict", "in.csv", "-o", "out.csv", "--workspace", home, *thresholds, cwd=tmp_path)
     with (tmp_path / "out.csv").open(newline="") as file:
         row = next(csv.DictReader(file))
-    for name in ("pl_in_window", "plqy_above", "gain_above_water"):
+    for name in ("p_pl_in_window", "p_plqy_above", "p_stability_gain_above_water"):
         assert 0 < float(row[name]) < 1
     assert "PL peak, from the literature's mean of" in row["reasons"]
 
