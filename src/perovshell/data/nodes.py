@@ -133,7 +133,7 @@ class Node:
         value: Any = None if isinstance(self.raw, yaml.Node) else self.raw
         value = value.tolist() if hasattr(value, "tolist") else value
         if isinstance(value, int) and abs(value) > _HUGE:
-            return math.copysign(math.inf, value)
+            return math.inf if value > 0 else -math.inf
         return value
 
 

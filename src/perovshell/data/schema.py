@@ -402,7 +402,9 @@ def documented(reader: Reader[Any], path: str = "") -> Iterator[KeyDocument]:
     """Yield every key of a declaration, keys of inner mappings behind their own."""
     for key in reader.keys:
         own = f"{path}.{key.name}" if path else key.name
-        default = yaml.safe_dump(key.default, default_flow_style=True, width=math.inf)
+        default = yaml.safe_dump(
+            key.default, default_flow_style=True, sort_keys=False, width=math.inf
+        )
         shown = "" if key.default is None else default.removesuffix("...\n").strip()
         yield KeyDocument(own, key.reader.allowed, "needed" if key.required else shown, key.help)
         yield from documented(key.reader, own)

@@ -66,23 +66,46 @@ def space_reader(formulas: FormulaReader) -> Reader[DesignSpace]:
     coated = tuple(structure for structure in STRUCTURES if structure != "bare")
     stressors, window, weights = "stressors", "pl_window_nm", "weights"
     return record(
-        Key("name", text(_NAME_RULE).then(_name), "design-space", help="also of the report folder"),
-        Key("cores", _cores(formulas), required=True, help="a grid of mixtures, or formulas"),
-        Key("dopants", _dopants(formulas), {}, help="levels as fractions of the dopant's site"),
-        Key("shells", _shells(formulas), ALL_KNOWN, help="layers from the inside out"),
-        Key("structures", _words(*coated), "core/shell", help="each is combined with all others"),
-        Key("encapsulation", _words(*ENCAPSULATIONS), UNKNOWN),
-        Key("medium", _words(*MEDIA), UNKNOWN),
         Key(
-            "sizes_nm", listing(_size("core_size_nm")).then(_distinct), [UNKNOWN], help="core size"
+            "name",
+            text(_NAME_RULE).then(_name),
+            "design-space",
+            help="name of the space and of its report",
         ),
-        Key("morphology", word(*MORPHOLOGIES), "nanocrystal"),
-        Key("shell_thickness_nm", one_or_many(_size("shell_thickness_nm")), help="ignored"),
-        Key(window, _interval(200, 2000), help="wanted PL; needed where pl has a weight"),
-        Key("plqy_above", number(0, 99.9), help="rank by the chance of passing this PLQY (%)"),
-        Key(stressors, _words(*STRESSORS), "water", help="of gain and half-life", also="stressor"),
-        Key(weights, _weights(), {"pl": 1, "plqy": 1, "gain": 1}, help="of the objectives"),
-        Key("constraints", _constraints(formulas), {}, help="what a combination must satisfy"),
+        Key("cores", _cores(formulas), required=True, help="the cores"),
+        Key("dopants", _dopants(formulas), {}, help="fractions of the dopant's site"),
+        Key(
+            "shells",
+            _shells(formulas),
+            ALL_KNOWN,
+            help="layers from the inside out, joined by a bar",
+        ),
+        Key("structures", _words(*coated), "core/shell", help="how shell and core are joined"),
+        Key("encapsulation", _words(*ENCAPSULATIONS), UNKNOWN, help="particles in one shell"),
+        Key("medium", _words(*MEDIA), UNKNOWN, help="where the particles are"),
+        Key(
+            "sizes_nm",
+            listing(_size("core_size_nm")).then(_distinct),
+            [UNKNOWN],
+            help="core sizes in nm",
+        ),
+        Key("morphology", word(*MORPHOLOGIES), "nanocrystal", help="of all cores"),
+        Key(
+            "shell_thickness_nm",
+            one_or_many(_size("shell_thickness_nm")),
+            help="accepted but ignored",
+        ),
+        Key(window, _interval(200, 2000), help="PL window in nm; needed where pl has a weight"),
+        Key("plqy_above", number(0, 99.9), help="threshold of the PLQY in percent"),
+        Key(
+            stressors,
+            _words(*STRESSORS),
+            "water",
+            help="stressors of gain and half-life",
+            also="stressor",
+        ),
+        Key(weights, _weights(), {"pl": 1, "plqy": 1, "gain": 1}, help="weight of each objective"),
+        Key("constraints", _constraints(formulas), {}, help="what each combination must satisfy"),
         checks=(
             Check((window, weights, "constraints"), _window_rule),
             Check(("dopants", "cores"), _dopants_rule),
@@ -141,8 +164,8 @@ def _name(name: str) -> str:
 
 def _weights() -> Reader[Mapping[str, float]]:
     helps = {
-        "pl": "PL in the window",
-        "plqy": "PLQY, or its chance of passing `plqy_above`",
+        "pl": "probability that the PL lies in the window",
+        "plqy": "PLQY, or the probability that it is above `plqy_above`",
         "gain": "stability gain by the shell",
         "half_life": "half-life",
         "domain": "nearness to the data",
@@ -163,7 +186,9 @@ def _any_weight(weights: Mapping[str, float]) -> dict[str, float]:
 
 def _cores(formulas: FormulaReader) -> Reader[Any]:
     formula = text("a core such as CsPbBr3").then(lambda written: _core(formulas, written)[0])
-    grid = record(*(Key(site, _site(formulas, site), required=True) for site in SITES))
+    grid = record(
+        *(Key(site, _site(formulas, site), required=True, help=f"{site} site") for site in SITES)
+    )
     allowed = f"a list of formulas, or a grid with the keys {', '.join(SITES)}"
     return by_shape(allowed, items=listing(formula), mapping=grid)
 
@@ -179,7 +204,7 @@ def _core(formulas: FormulaReader, written: str) -> tuple[str, Composition]:
 
 def _site(formulas: FormulaReader, site: str) -> Reader[SiteGrid]:
     return record(
-        Key("ions", listing(_ion(formulas, site)).then(_distinct), required=True),
+        Key("ions", listing(_ion(formulas, site)).then(_distinct), required=True, help="its ions"),
         Key("step", text(_STEP_RULE).then(_steps), 1, help="step of the shares of the ions"),
         Key("at_most", number(1, 100, whole=True), 2, help="most ions of one mixture"),
     ).then(lambda site: SiteGrid(site["ions"], site["step"], site["at_most"]))
@@ -234,9 +259,13 @@ def _shells(formulas: FormulaReader) -> Reader[tuple[Layers, ...]]:
         return stack_layers(shells, values["layers"])
 
     stacked = record(
-        Key("names", names),
-        Key("classes", listing(_class(formulas)), help="all shells of these classes too"),
-        Key("layers", number(1, 3, whole=True), 1, help="every stack of up to so many of them"),
+        Key("names", names, help="the shells"),
+        Key(
+            "classes",
+            listing(_class(formulas)),
+            help="all shells of these classes, beside the names",
+        ),
+        Key("layers", number(1, 3, whole=True), 1, help="most of these shells in one stack"),
     )
     return by_shape(
         f"{allowed}, or a mapping with the keys names, classes, layers",
@@ -268,11 +297,20 @@ def _constraints(formulas: FormulaReader) -> Reader[Values]:
         Key("lead_free", flag(), default=False, help="no lead in core or shell"),
         Key("cadmium_free", flag(), default=False, help="no cadmium in core or shell"),
         Key("insoluble_in_water", flag(), help=wet),
-        Key("no_quenching_shell", flag(), default=False, help="no shell that may take carriers"),
+        Key(
+            "no_quenching_shell",
+            flag(),
+            default=False,
+            help="no shell that may take carriers from the core",
+        ),
         Key("in_domain", flag(), default=False, help="inside the domain of all targets"),
         Key("pl_in_window", flag(), default=False, help="the predicted PL lies in the window"),
-        Key("tolerance_factor", _interval(0.1, 3), help="of Goldschmidt"),
-        Key("lattice_mismatch_below", number(0, 10), help="an unknown lattice passes"),
+        Key("tolerance_factor", _interval(0.1, 3), help="least and largest Goldschmidt factor"),
+        Key(
+            "lattice_mismatch_below",
+            number(0, 10),
+            help="largest mismatch; an unknown lattice passes",
+        ),
         Key("band_alignment", _words(*ALIGNMENTS), help="how the shell's gap lies to the core's"),
         Key("exclude", selection, {}, help="what is left out"),
         Key("include", selection, {}, help="what alone is ranked"),
@@ -288,7 +326,7 @@ def _selections(formulas: FormulaReader) -> Reader[Values]:
         Key("cores", listing(core), help="cores of the space"),
         Key("shells", listing(shell), help="a single layer is any shell that has it"),
         Key("classes", listing(_class(formulas)), help="of any layer"),
-        Key("combinations", listing(pair)),
+        Key("combinations", listing(pair), help="cores of the space with a shell"),
     )
 
 

@@ -177,15 +177,17 @@ class DesignSpace:
             raise DesignSpaceError(msg)
 
     def __repr__(self) -> str:
-        """Return name, sizes and objectives on one short line."""
+        """Return name, size and objectives on one short line."""
         name = self.name if len(self.name) <= _NAME_SHOWN else f"{self.name[:_NAME_SHOWN]}..."
-        objectives = ", ".join(f"{key} {weight:g}" for key, weight in self.objectives.items())
-        return f"DesignSpace({name}: {self.sizes}; objectives: {objectives})"
+        return (
+            f"DesignSpace({name}: {self.size:,} combinations of {self.cores.size:,} cores and "
+            f"{len(self.shells):,} shells; objectives: {', '.join(self.objectives)})"
+        )
 
     def _repr_html_(self) -> str:
         """Return a small table for notebooks."""
         rows = {"name": self.name, "size": self.sizes}
-        rows |= {key: str(value) for key, value in self._settings().items()}
+        rows |= {key: _cell(value) for key, value in self._settings().items()}
         cells = "".join(
             f"<tr><th>{escape(key)}</th><td>{escape(value[:_CELL_SHOWN])}</td></tr>"
             for key, value in rows.items()
@@ -363,6 +365,12 @@ def _shells_mapping(shells: tuple[Layers, ...], reader: FormulaReader) -> object
     is_stacked = _n_stacks(len(single), most) == len(shells)
     is_stacked = is_stacked and stack_layers(single, most) == shells
     return {"names": short, "layers": most} if is_stacked else names
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_cell(inner)}" for key, inner in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _numbers(values: Iterable[float]) -> list[float | str]:
