@@ -220,14 +220,18 @@ constraints: {no_quenching_shell: true, insoluble_in_water: true}
     [
         ("cores: [CsPbBr3]\npl_window_nm: [535, 515]", (), "the first must be below the second"),
         ("cores: [CsPbBr3]\nshells: [ZrO22]\npl_window_nm: [515, 535]", (), "ZrO2"),
-        (GRID.format(name="a", step=0.3, layers=1), (), "cores.A.step: 0.3 does not divide 1"),
+        (GRID.format(name="a", step=0.3, layers=1), (), "line 4, key cores.A.step: 0.3: a number"),
         (
             GRID.format(name="huge", step=0.01, layers=2), (),
             "70,990,599,303,029,979 combinations",
         ),
         (
+            GRID.format(name="huge", step=0.01, layers=2), (),
+            "take larger steps, or set --yes",
+        ),
+        (
             "cores: {A: {ions: [Cs]}, B: {ions: [Bi]}, X: {ions: [Br]}}\npl_window_nm: [515, 535]",
-            (), "empty: none of the 1 cores of the grid is neutral",
+            (), "key cores: none of the 1 cores of the grid is neutral",
         ),
         (
             CONTRADICTION,

@@ -35,7 +35,7 @@ from perovshell.serve.report.charts import (
 from perovshell.serve.report.plots import FAMILIES, PLOTTED, SHELLS, axes, heat_map
 from perovshell.serve.report.report import CARDS, SHOWN, number, render, write_report
 from perovshell.serve.report.tables import csv_text, markdown_text
-from perovshell.serve.space.core_file import read_cores
+from perovshell.serve.space.cores import CoreGrid, SiteGrid
 
 SPACE: dict[str, Any] = {
     "name": "report",
@@ -115,7 +115,7 @@ def hostile(ranking: Ranking) -> Ranking:
             line, item=item, nearest=(near,), measured=(near,), reasons=(HOSTILE,), evidence=HOSTILE
         )
 
-    space = dataclasses.replace(ranking.space, name=HOSTILE, notes=(HOSTILE,))
+    space = dataclasses.replace(ranking.space, name=HOSTILE)
     overview = Overview((HOSTILE,), (HOSTILE,), np.array([[0.5]]))
     return dataclasses.replace(
         ranking,
@@ -243,22 +243,18 @@ def test_an_incomplete_ranking_says_so(ranking: Ranking) -> None:
 
 
 def test_what_was_removed_and_ignored_is_said(ranking: Ranking) -> None:
-    mixed = {
-        "A": {"ions": ["Cs"]},
-        "B": {"ions": ["Pb", "Bi"], "step": 0.05},
-        "X": {"ions": ["Br"]},
-    }
-    reader = ranking.model.predictor.featurizer.reader
-    cores = read_cores(mixed, {}, reader)
-    space = dataclasses.replace(ranking.space, notes=("A note.",), cores=cores)
+    sites = {"A": SiteGrid(("Cs",)), "B": SiteGrid(("Pb", "Bi"), 20), "X": SiteGrid(("Br",))}
+    cores = CoreGrid(sites, ranking.model.predictor.featurizer.reader)
+    space = dataclasses.replace(ranking.space, shell_thickness_nm=(2.0,), cores=cores)
+    (note,) = space.notes
     changed = dataclasses.replace(
-        ranking, space=space, removed={"lead_free": 4321}, statements=("A statement.", "A note.")
+        ranking, space=space, removed={"lead_free": 4321}, statements=("A statement.", note)
     )
     said = Page(render(changed)).said
     assert "lead_free: 4,321 combinations" in said
     # With up to a twentieth of bismuth a core is neutral within what is allowed.
     assert "not neutral: 19 cores of the grid" in said
-    assert said.count("A note.") == 1
+    assert said.count(note) == 1
 
 
 def test_a_space_without_window_is_shown_by_its_peaks(model: Model) -> None:
