@@ -24,7 +24,7 @@ from pathlib import Path
 from _bench import trained_workspace
 from _load import Load, free_port, memory_mb, row, running, wrk
 
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 ROUNDS, SECONDS = 5, 3
 """Rounds, and seconds of each side in a round."""
@@ -68,27 +68,27 @@ class Side:
 def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder:
-        place, _ = trained_workspace(folder)
-        figures = measured(place, Path(folder))
+        workspace, _ = trained_workspace(folder)
+        figures = measured(workspace, Path(folder))
     for name, value in figures.items():
         print(f"{name}: {value:,.4g}")
     print(json.dumps(figures))
 
 
-def measured(place: Workspace, folder: Path) -> dict[str, float]:
+def measured(workspace: WorkspaceFolder, folder: Path) -> dict[str, float]:
     """Return the figures for the champion of a workspace; logs go to a folder."""
-    figures = {"cold_start_s": cold_start(place, folder)}
+    figures = {"cold_start_s": cold_start(workspace, folder)}
     numbers = itertools.count(0, MOST_PER_SECOND * MOST_SECONDS)  # Every part has its own rows.
-    with perovshell(place, folder) as (ours, pid):
+    with perovshell(workspace, folder) as (ours, pid):
         ours.singles(next(numbers), 1)
-        with mlflow(place, folder) as theirs:
+        with mlflow(workspace, folder) as theirs:
             theirs.singles(next(numbers), 1)
             figures |= both(ours, theirs, next(numbers))
         figures |= batches(ours, next(numbers))
         # Shared pages count once: batches may be computed by processes of their own.
         figures["memory_after_batches_mb"] = memory_mb(pid, "Pss")
     # A process that no batch has made large.
-    with perovshell(place, folder) as (ours, pid):
+    with perovshell(workspace, folder) as (ours, pid):
         figures |= memory(ours, next(numbers), pid)
     return figures
 
@@ -143,33 +143,33 @@ def memory(ours: Side, first: int, pid: int) -> dict[str, float]:
     }
 
 
-def cold_start(place: Workspace, folder: Path) -> float:
+def cold_start(workspace: WorkspaceFolder, folder: Path) -> float:
     """Return the shortest time from the start of a process to its first 200 of /readyz."""
 
     def once() -> float:
         start = time.perf_counter()
-        with perovshell(place, folder):
+        with perovshell(workspace, folder):
             return time.perf_counter() - start
 
     return min(once() for _ in range(COLD))
 
 
 @contextlib.contextmanager
-def perovshell(place: Workspace, folder: Path) -> Iterator[tuple[Side, int]]:
+def perovshell(workspace: WorkspaceFolder, folder: Path) -> Iterator[tuple[Side, int]]:
     """Run the service; its log goes to a file, as a user would have it."""
     port, log = free_port(), folder / "perovshell.log"
-    command = [sys.executable, "-m", "perovshell", "serve", "--workspace", str(place.root)]
+    command = [sys.executable, "-m", "perovshell", "serve", "--workspace", str(workspace.root)]
     with running([*command, "--port", str(port)], port, "/readyz", log) as process:
         yield Side(f"http://127.0.0.1:{port}/v1/predict", "rows"), process.pid
 
 
 @contextlib.contextmanager
-def mlflow(place: Workspace, folder: Path) -> Iterator[Side]:
+def mlflow(workspace: WorkspaceFolder, folder: Path) -> Iterator[Side]:
     """Run MLflow's server of the registered champion."""
     port, log = free_port(), folder / "mlflow.log"
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
     command += ["--model-uri", "models:/perovshell@champion", "--port", str(port)]
-    around = {"MLFLOW_TRACKING_URI": place.database_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    around = {"MLFLOW_TRACKING_URI": workspace.database_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
     # It starts uvicorn by its name, which stands beside this Python.
     around["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with running(command, port, "/ping", log, **around):

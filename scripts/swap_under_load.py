@@ -35,7 +35,7 @@ from perovshell.data.dataset import Dataset
 from perovshell.model import Model
 from perovshell.serve.service.writing import write
 from perovshell.training.train import QUICK, train
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 MODELS: Final = 3
 SIZES: Final = (*[1] * 40, 3, 8, 700)
@@ -55,7 +55,7 @@ def main() -> None:
     options = parser.parse_args()
     forget_settings()
     with tempfile.TemporaryDirectory(prefix="swap-") as folder:
-        workspace = Workspace(Path(folder) / "workspace")
+        workspace = WorkspaceFolder(Path(folder) / "workspace")
         prepare(workspace, options.models)
         log = Path(folder) / "log"
         campaign = run(workspace, log, options.seconds, options.promotions)
@@ -76,7 +76,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def prepare(workspace: Workspace, folders: Sequence[Path] | None) -> None:
+def prepare(workspace: WorkspaceFolder, folders: Sequence[Path] | None) -> None:
     """Fill a workspace with models, a damaged one among them; the first becomes champion."""
     workspace.prepare()
     for folder in folders or ():
@@ -93,7 +93,7 @@ def prepare(workspace: Workspace, folders: Sequence[Path] | None) -> None:
     damaged.write_bytes(damaged.read_bytes()[:-_CUT])
 
 
-def run(workspace: Workspace, log: Path, seconds: float, promotions: int) -> Campaign:
+def run(workspace: WorkspaceFolder, log: Path, seconds: float, promotions: int) -> Campaign:
     """Serve a workspace, ask the service and promote its models in turns."""
     first, *others = (name for name in workspace.model_ids() if name != BROKEN)
     plan = list(itertools.islice(itertools.cycle([*others, first]), promotions))
@@ -141,7 +141,7 @@ class Traffic:
     _is_over: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
-    def of(cls, workspace: Workspace, names: Sequence[str], port: int) -> Traffic:
+    def of(cls, workspace: WorkspaceFolder, names: Sequence[str], port: int) -> Traffic:
         """Make the requests, and the answers that the models of a workspace give to them."""
         numbers = itertools.count()
         requests = [[row(next(numbers)) for _ in range(size)] for size in SIZES]
@@ -213,7 +213,7 @@ class Campaign:
         faults: What was wrong.
     """
 
-    workspace: Workspace
+    workspace: WorkspaceFolder
     traffic: Traffic
     seconds: list[tuple[str, float]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)

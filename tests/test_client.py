@@ -25,11 +25,11 @@ from perovshell.errors import DesignSpaceError, InputError, MissingExtraError, S
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour
 from perovshell.models.folder import read_folder, write_folder
-from perovshell.models.request import INPUT_COLUMNS
+from perovshell.models.inputs import INPUT_COLUMNS
 from perovshell.serve.service import limits
 from perovshell.serve.service.keys import add_key
 from perovshell.training.train import TrainedModel
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 from servers import serving, workspace_of
 
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}
@@ -47,12 +47,12 @@ def same(answers: Sequence[Any], expected: Sequence[Any]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def served(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def served(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
     return workspace_of(trained, tmp_path_factory.mktemp("client"))
 
 
 @pytest.fixture(scope="module")
-def url(served: Workspace) -> Iterator[str]:
+def url(served: WorkspaceFolder) -> Iterator[str]:
     with serving(served.root, served.root / "log") as server:
         yield server.url
 
@@ -236,8 +236,10 @@ def test_a_design_space_may_hold_numbers_of_numpy(client: Client) -> None:
     assert ranking["ranked"] == 2
 
 
-def test_keys_open_the_service(trained: TrainedModel, served: Workspace, tmp_path: Path) -> None:
-    guarded = Workspace(tmp_path / "workspace")
+def test_keys_open_the_service(
+    trained: TrainedModel, served: WorkspaceFolder, tmp_path: Path
+) -> None:
+    guarded = WorkspaceFolder(tmp_path / "workspace")
     shutil.copytree(served.models, guarded.models)
     key = add_key(guarded, "lab")
     with serving(guarded.root, tmp_path / "log") as server:
@@ -332,7 +334,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 # One model -----------------------------------------------------------------------------------
 
 
-def another_model(workspace: Workspace) -> str:
+def another_model(workspace: WorkspaceFolder) -> str:
     """Make a model that carries a measured bare PL peak otherwise; return its id."""
     predictor, info = read_folder(workspace.champion())
     other = replace(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 
 class PerovshellError(Exception):
     """Base of every error that Perovshell raises on purpose."""
+
+
+class PerovshellWarning(UserWarning):
+    """Something is left out, and all else goes on."""
 
 
 class InputError(PerovshellError, ValueError):
@@ -22,10 +25,10 @@ class UnchangedError(InputError):
         papers: Their names.
     """
 
-    def __init__(self, path: Path, papers: tuple[str, ...]) -> None:
+    def __init__(self, source: str, papers: tuple[str, ...]) -> None:
         """Name the papers."""
         self.papers = papers
-        super().__init__(f"{path}: in the workspace already, word for word: {', '.join(papers)}")
+        super().__init__(f"{source}: in the workspace already, word for word: {', '.join(papers)}")
 
 
 class FormulaError(InputError):
@@ -38,6 +41,10 @@ class DesignSpaceError(InputError):
 
 class ModelFolderError(PerovshellError):
     """A model folder is damaged, foreign or of a newer format."""
+
+
+class OutdatedModelError(ModelFolderError):
+    """A model was written by an older Perovshell than this one reads; training replaces it."""
 
 
 class WorkspaceError(PerovshellError):

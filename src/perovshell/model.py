@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from perovshell.models.outputs import (
     Thresholds,
 )
 from perovshell.models.predictor import Predictor
+from perovshell.targets.declared import TARGETS
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.registry import download
-from perovshell.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,29 @@ class Model:
         """Load a model folder.
 
         Raises:
-            ModelFolderError: The folder is missing, foreign, of a newer format or damaged.
+            ModelFolderError: The folder is missing, foreign, of another format or damaged.
         """
         predictor, info = read_folder(Path(folder))
         return cls(predictor, info, Path(folder))
+
+    def __repr__(self) -> str:
+        """Return its id, its dataset and which targets it predicts with skill."""
+        return "; ".join([f"<Model {self.info.model_id}", *self._about()]) + ">"
+
+    def _repr_html_(self) -> str:
+        return "<br>".join([f"<b>Model {self.info.model_id}</b>", *map(escape, self._about())])
+
+    def _about(self) -> list[str]:
+        dataset, skill = self.info.dataset, self.info.skill
+        about = [f"dataset {dataset['hash'][:12]}, {dataset['papers']} papers"]
+        for words, has_skill in (("skill", True), ("no skill", False)):
+            titles = [
+                target.title
+                for name, target in TARGETS.items()
+                if skill[name]["has_skill"] is has_skill
+            ]
+            about += [f"{words}: {', '.join(titles)}"] if titles else []
+        return about
 
     def answer(
         self,
@@ -61,6 +82,13 @@ class Model:
         Raises:
             InputError: A column nearly has the name of an input, the rows are no table, or an
                 option is not allowed.
+
+        Examples:
+            >>> import perovshell
+            >>> row = {"core": "CsPbBr3", "shell": "SiO2"}
+            >>> [answer] = perovshell.load().answer([row])
+            >>> len(answer.nearest)
+            3
         """
         return self.predictor.answer(to_records(rows), stressors, coverage, thresholds)
 
@@ -74,6 +102,12 @@ class Model:
         Raises:
             InputError: The request cannot be read, a key nearly has the name of an input, or a
                 stressor is not allowed.
+
+        Examples:
+            >>> import perovshell
+            >>> reasons = perovshell.load().explain({"core": "CsPbBr3", "shell": "SiO2"})
+            >>> reasons[0].target, reasons[0].unit
+            ('pl_peak_nm', 'eV')
         """
         return explain(self.predictor, to_record(row), stressors)
 
@@ -102,12 +136,19 @@ class Model:
         Raises:
             InputError: A required column is missing, a column nearly has the name of an input,
                 the rows are no table, or an option is not allowed.
+
+        Examples:
+            >>> import perovshell
+            >>> rows = [{"core": "CsPbBr3", "shell": "none", "bare_pl_peak_nm": 517}]
+            >>> [answer] = perovshell.load().predict(rows, stressors=["water"])
+            >>> answer["pl_peak_nm"], answer["error"]
+            (517.0, '')
         """
         answers = self.answer(rows, stressors=stressors, coverage=coverage, thresholds=thresholds)
         return to_input_type([answer.values for answer in answers], rows, stressors, thresholds)
 
 
-def load(source: Path | str | None = None, *, workspace: Path | None = None) -> Model:
+def load(source: Path | str | None = None, *, workspace: Path | str | None = None) -> Model:
     """Load a model.
 
     Args:
@@ -120,10 +161,15 @@ def load(source: Path | str | None = None, *, workspace: Path | None = None) -> 
         WorkspaceError: The workspace has no champion.
         MissingExtraError: An MLflow URI is given and mlflow is not installed.
         TrackingError: The registry has no such model, or cannot be reached.
+
+    Examples:
+        >>> import perovshell
+        >>> perovshell.load()
+        <Model ...; dataset ..., 190 papers; skill: PL peak...>
     """
-    place = Workspace.locate(workspace)
+    folder = WorkspaceFolder.locate(workspace)
     if source is None:
-        return Model.from_folder(place.champion())
+        return Model.from_folder(folder.champion())
     if isinstance(source, str) and source.startswith(("models:/", "runs:/")):
-        return Model.from_folder(download(source, place))
+        return Model.from_folder(download(source, folder))
     return Model.from_folder(source)

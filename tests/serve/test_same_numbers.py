@@ -90,9 +90,9 @@ def by_command_line(folder: Path, model: Path) -> list[dict[str, str]]:
 def test_every_way_gives_the_same_values(
     trained: TrainedModel, model: Model, tmp_path: Path
 ) -> None:
-    place = workspace_of(trained, tmp_path / "workspace")
+    workspace = workspace_of(trained, tmp_path / "workspace")
     wanted = model.predict(ROWS)
-    with serving(place.root, tmp_path / "log") as server:
+    with serving(workspace.root, tmp_path / "log") as server:
         assert repr(over_http(server.url)) == repr(wanted)
         with Client(server.url) as client:
             assert repr(client.predict(ROWS)) == repr(wanted)

@@ -91,6 +91,17 @@ class Dataset:
         cores = tuple(bundled_rows("materials", "cores.csv"))
         return _build({name: tuple(rows) for name, (_, rows) in tables.items()}, reader, cores)
 
+    def __repr__(self) -> str:
+        """Return its counts and its hash."""
+        return f"<Dataset {self._about()}>"
+
+    def _repr_html_(self) -> str:
+        return f"<b>Dataset</b><br>{self._about()}"
+
+    def _about(self) -> str:
+        counts = ", ".join(f"{count} {name}" for name, count in self.counts.items())
+        return f"{counts.replace('_', ' ')}; content hash {self.content_hash[:12]}"
+
     # Papers ----------------------------------------------------------------------------------
 
     def with_papers(self, entries: Sequence[PaperEntry]) -> Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Measurement, Sample, StabilityTest
@@ -35,6 +36,22 @@ def paper_lines(dataset: Dataset, name: str) -> list[str]:
             lines.append(_sample_line(sample))
             lines += [_test_line(t) for t in dataset.tests if t.sample is sample]
     return lines
+
+
+def listed_papers(dataset: Dataset, text: str = "") -> list[str]:
+    """Return the papers, a line each: paper_id, number of samples, year, DOI and title.
+
+    Args:
+        dataset: The dataset.
+        text: Text that the paper_id, DOI, year or title must have, in any case.
+    """
+    counts = Counter(sample.paper_id for sample in dataset.samples.values())
+    lines = [
+        f"{name:<28} {counts[name]:>3} samples  {paper.year or '?':<4}  {paper.doi}  {paper.title}"
+        for name, paper in sorted(dataset.papers.items())
+        if text.casefold() in f"{name} {paper.doi} {paper.year} {paper.title}".casefold()
+    ]
+    return [line.rstrip() for line in lines]
 
 
 def _sample_line(sample: Sample) -> str:

@@ -87,7 +87,8 @@ def write_folder(
         predictor: The models.
         info: `dataset`, `settings`, `figures`, `skill` and `variants` of `ModelInfo`.
         native: The library's own files by target.
-        validation: What the validation found of each row; see `training.marks`.
+        validation: What the validation found of each row; see
+            `training.validation.out_of_fold_scores`.
     """
     parts = {name: model.to_parts() for name, model in predictor.models.items()}
     files: dict[str, bytes] = {

@@ -19,7 +19,6 @@ from perovshell.serve.ranking.engine import Job
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Ranking
 from perovshell.serve.ranking.scoring import Options
-from perovshell.serve.report.tables import table
 from perovshell.serve.space.file import read_space
 
 SPACE: dict[str, Any] = {
@@ -39,7 +38,7 @@ TASK = 40_000
 
 def result(ranking: Ranking) -> tuple[Any, ...]:
     front = [(line.core, line.shell, line.score) for line in ranking.front]
-    rows = [[str(cell) for cell in row] for row in table(ranking)[1][:100]]
+    rows = [[str(cell) for cell in row] for row in ranking.table()[1][:100]]
     return rows, front, dict(ranking.removed), ranking.total, ranking.overview.shells
 
 

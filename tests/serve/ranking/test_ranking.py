@@ -22,7 +22,7 @@ from perovshell.serve.ranking.objectives import (
 )
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Candidate, Ranking
-from perovshell.serve.report.tables import markdown_text, summary, table
+from perovshell.serve.report.tables import markdown_text, summary
 from perovshell.serve.space.file import presets, read_space
 from perovshell.training.fit.problems import combination_of
 
@@ -275,7 +275,9 @@ def test_a_shell_moves_by_what_its_papers_found_beyond_the_model(
     beyond: dict[str, list[float]] = {}
     for row in predictor.literature.samples:
         if row["plqy_percent"] is not None and row["shell"] == "SiO2":
-            matrix = predictor.featurizer.matrix([combination_of(dataset.samples[row["sample_id"]])])
+            matrix = predictor.featurizer.matrix(
+                [combination_of(dataset.samples[row["sample_id"]])]
+            )
             expected = shrunk_plqy(own, predictor.points["plqy"].predict(matrix))[0]
             beyond.setdefault(row["paper"], []).append(row["plqy_percent"] - expected)
     mean = np.mean([np.mean(values) for values in beyond.values()])
@@ -406,8 +408,8 @@ def test_constraints_that_leave_nothing_say_what_each_removed(model: Model) -> N
 def test_two_rankings_are_equal_and_the_first_lines_do_not_depend_on_top(
     model: Model, ranking: Ranking
 ) -> None:
-    first = table(rank(SPACE, model=model, top=7, order_by="value", batch=3))
-    header, rows = table(ranking)
+    first = rank(SPACE, model=model, top=7, order_by="value", batch=3).table()
+    header, rows = ranking.table()
     for place, (mine, other) in enumerate(zip(first[1], rows[:7], strict=True)):
         # The last line has no next one.
         same = [k for k, name in enumerate(header) if place < 6 or name != "p_above_next"]
@@ -547,7 +549,7 @@ def test_light_on_mixed_halides_is_spoken_of(model: Model) -> None:
 
 
 def test_the_table_has_the_promised_columns(ranking: Ranking) -> None:
-    header, rows = table(ranking)
+    header, rows = ranking.table()
     assert header[:5] == ["rank", "core", "shell", "structure", "encapsulation"]
     assert header[-5:] == [
         "in_domain", "domain_reason", "evidence", "measured_papers", "nearest_papers",
@@ -577,8 +579,11 @@ def test_the_summary_says_what_to_measure_next(model: Model) -> None:
         ({"order_by": "luck"}, "order_by 'luck': allowed: lower-bound, value, explore"),
         ({"top": 0}, "top 0: a number from 1 up"),
         ({"batch": -1}, "batch -1: a number from 0 up"),
-        ({"run": {"engine": "abacus"}}, "--engine 'abacus': allowed: local, dask"),
-        ({"run": {"scheduler": "tcp://127.0.0.1:1"}}, "--scheduler: it is for --engine dask"),
+        ({"run": {"engine": "abacus"}}, "engine 'abacus': allowed: local, dask"),
+        (
+            {"run": {"scheduler": "tcp://127.0.0.1:1"}},
+            "scheduler 'tcp.*': needs engine='dask', not 'local'",
+        ),
     ],
 )
 def test_unknown_options_are_named(model: Model, options: dict[str, Any], said: str) -> None:

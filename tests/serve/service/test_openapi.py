@@ -20,8 +20,8 @@ OPERATIONS = [
 
 @pytest.fixture(scope="module")
 def described(trained, tmp_path_factory):
-    place = workspace_of(trained, tmp_path_factory.mktemp("described"))
-    champion = Champion(Source(place))
+    workspace = workspace_of(trained, tmp_path_factory.mktemp("described"))
+    champion = Champion(Source(workspace))
     champion.open()
     return schemathesis.openapi.from_asgi("/openapi.json", create_app(champion))
 
@@ -57,7 +57,7 @@ def is_meant(path, response):
     """Whether a request is refused for what a JSON schema cannot say.
 
     That one wavelength is above the other, and what a design space may hold, which is that of its
-    file. What the schema does say is told with its place, in `errors`, and is never meant.
+    file. What the schema does say is told with its workspace, in `errors`, and is never meant.
     """
     if response.status_code != 422:
         return False

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_play
 from perovshell.models.card import POINT_TARGETS
 from perovshell.models.folder import read_folder, read_validation, write_folder
 from perovshell.training.train import TrainedModel
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 from servers import Server, serving
 
 UNMEASURED_PROCESSES = True
@@ -31,9 +31,11 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def server(
-    workspace: Workspace, trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory
+    session_workspace: WorkspaceFolder,
+    trained: TrainedModel,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    with serving(workspace.root, tmp_path_factory.mktemp("page") / "log") as running:
+    with serving(session_workspace.root, tmp_path_factory.mktemp("page") / "log") as running:
         yield running
 
 
@@ -423,9 +425,9 @@ def test_a_key_is_asked_for_and_kept(open_page: Open) -> None:
 
 
 def test_a_stopped_service_is_said(
-    workspace: Workspace, server: Server, browser: Browser, tmp_path: Path
+    session_workspace: WorkspaceFolder, server: Server, browser: Browser, tmp_path: Path
 ) -> None:
-    with serving(workspace.root, tmp_path / "log") as own:
+    with serving(session_workspace.root, tmp_path / "log") as own:
         page = browser.new_page()
         page.goto(f"{own.url}/?c=CsPbBr3/SiO2")
         expect(page.locator("#said")).to_contain_text("PL peak")

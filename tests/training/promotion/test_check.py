@@ -251,9 +251,11 @@ def test_figures_are_finite_and_named_by_target(told: Verdict) -> None:
     assert figures["promotion.pl.champion"] == pytest.approx(12.0)
     assert figures["promotion.pl.coverage_challenger"] == pytest.approx(0.9)
     assert figures["promotion.plqy.new.papers"] == len(NEW)
-    assert {"promotion.gain.better_by", "promotion.gain.better_by_lo", "promotion.gain.better_by_hi"} <= set(
-        figures
-    )
+    assert {
+        "promotion.gain.better_by",
+        "promotion.gain.better_by_lo",
+        "promotion.gain.better_by_hi",
+    } <= set(figures)
     assert "promotion.gain.new.surprise" not in figures
 
 

@@ -136,7 +136,7 @@ def in_processes(job: Job, tasks: Sequence[int], jobs: int) -> Results:
                 tasks, 1, 2 * jobs, lambda group: pool.submit(job.run_tasks, group)
             )
         except BrokenProcessPool as error:
-            msg = "a process of the ranking ended before its time (out of memory?); try --resume"
+            msg = "a process of the ranking ended before its time (out of memory?); try resume=True"
             raise ClusterError(msg) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -343,15 +343,15 @@ class Progress:
             same = str(kept["ranking"]) == self._fingerprint
             found = TaskResult.from_arrays(kept)
         except FileNotFoundError as error:
-            msg = f"--resume: there is nothing to go on from ({path} is missing)"
+            msg = f"resume=True: there is nothing to go on from ({path} is missing)"
             raise WorkspaceError(msg) from error
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            msg = f"--resume: {path} cannot be read ({error}); rank again without --resume"
+            msg = f"resume=True: {path} cannot be read ({error}); rank again without it"
             raise WorkspaceError(msg) from error
         if not same:
             msg = (
-                f"--resume: {path} is of another space, model, order, length of list or version "
-                "of Perovshell; rank without --resume"
+                f"resume=True: {path} is of another space, model, order, length of list or version "
+                "of Perovshell; rank without it"
             )
             raise WorkspaceError(msg)
         done = np.unpackbits(kept["done"], count=self._scorer.tasks).astype(bool)

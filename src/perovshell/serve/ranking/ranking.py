@@ -52,10 +52,10 @@ class Run:
     def __post_init__(self) -> None:
         """Refuse an unknown engine."""
         if self.engine not in engines.ENGINES:
-            msg = f"--engine {self.engine!r}: allowed: {', '.join(engines.ENGINES)}"
+            msg = f"engine {self.engine!r}: allowed: {', '.join(engines.ENGINES)}"
             raise DesignSpaceError(msg)
         if self.scheduler is not None and self.engine != "dask":
-            msg = "--scheduler: it is for --engine dask"
+            msg = f"scheduler {self.scheduler!r}: needs engine='dask', not {self.engine!r}"
             raise DesignSpaceError(msg)
 
 
@@ -93,6 +93,15 @@ def rank(  # noqa: PLR0913
         DesignSpaceError: The space is not allowed, or its constraints leave nothing.
         ClusterError: The cluster cannot be reached or failed.
         WorkspaceError: There is nothing to resume, or what is found cannot be kept.
+
+    Examples:
+        >>> import perovshell
+        >>> space = {"cores": ["CsPbBr3"], "shells": ["SiO2", "ZrO2"], "pl_window_nm": [515, 535]}
+        >>> ranking = perovshell.rank(space)
+        >>> ranking
+        <Ranking of design-space; 2 of 2 combinations ranked by ...; top candidate: CsPbBr3 / ...>
+        >>> list(ranking.to_frame()["core"])
+        ['CsPbBr3', 'CsPbBr3']
     """
     _check_counts(top, batch)
     run = run or Run()

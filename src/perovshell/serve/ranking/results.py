@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +15,19 @@ from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Combination
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour
+from perovshell.models.outputs import Thresholds
+from perovshell.optional import import_optional
 from perovshell.serve.ranking.next_experiments import Experiment
-from perovshell.serve.ranking.objectives import Objectives
+from perovshell.serve.ranking.objectives import (
+    PLQY_SHRUNK,
+    PLQY_SHRUNK_LOWER,
+    Objectives,
+    StabilityObjective,
+)
 from perovshell.serve.ranking.scoring import Options
 from perovshell.serve.space.space import DesignSpace
+from perovshell.targets.declared import POINTS, STABILITY
+from perovshell.targets.target import ENDS
 
 Floats = npt.NDArray[np.float64]
 
@@ -118,6 +129,83 @@ class Ranking:
     removed: Mapping[str, int]
     statements: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """Return the space, how many combinations were ranked, and the top candidate."""
+        return f"<Ranking of {'; '.join(self._about())}>"
+
+    def _repr_html_(self) -> str:
+        title, *about = map(escape, self._about())
+        return "<br>".join([f"<b>Ranking of {title}</b>", *about])
+
+    def _about(self) -> list[str]:
+        best = self.candidates[0]
+        counts = f"{self.total:,} of {self.space.size:,} combinations ranked"
+        model = f"{counts} by model {self.model.info.model_id}"
+        return [self.space.name, model, f"top candidate: {best.core} / {best.shell}"]
+
+    def to_frame(self) -> Any:
+        """Return the candidates as a pandas DataFrame with the columns of ranking.csv.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        pandas = import_optional("pandas", "a DataFrame", "train")
+        header, rows = self.table()
+        return pandas.DataFrame(rows, columns=header)
+
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        """Return the header and a row a candidate: numbers to six digits, texts as they are."""
+        numbers = self._number_columns()
+        objectives = [f"desirability_{name}" for name in self._objectives]
+        scored = "expected_improvement" if self.options.order_by == "explore" else "score"
+        header = [
+            "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", scored,
+            *objectives, "p_above_next", "n_ties", "p_pareto", "is_pareto", *numbers, "in_domain",
+            "domain_reason", "evidence", "measured_papers", "nearest_papers",
+        ]  # fmt: skip
+        return header, [self._row(candidate, numbers) for candidate in self.candidates]
+
+    @property
+    def _objectives(self) -> list[str]:
+        return [name for name, weight in self.space.weights.items() if weight > 0]
+
+    def _number_columns(self) -> list[str]:
+        with_ends = [point.column for point in POINTS]
+        with_ends += [
+            target.column(stressor) for stressor in self.space.stressors for target in STABILITY
+        ]
+        columns = [f"{column}{end}" for column in with_ends for end in ENDS]
+        thresholds = Thresholds(self.space.pl_window_nm, self.space.plqy_above)
+        columns += [*thresholds.columns(()), PLQY_SHRUNK, PLQY_SHRUNK_LOWER]
+        stability = [one for one in self.objectives.every if isinstance(one, StabilityObjective)]
+        for shrunk in zip(*(one.value_columns for one in stability), strict=True):
+            columns += shrunk
+        return [*columns, "domain_distance"]
+
+    def _row(self, candidate: Candidate, numbers: Sequence[str]) -> list[Any]:
+        item = candidate.item
+        return [
+            candidate.rank,
+            candidate.core,
+            candidate.shell,
+            item.structure,
+            item.encapsulation,
+            item.medium,
+            _rounded(item.core_size_nm),
+            _rounded(candidate.score),
+            *(_rounded(candidate.desirabilities[name]) for name in self._objectives),
+            _rounded(candidate.p_above_next),
+            candidate.n_ties,
+            _rounded(candidate.p_pareto),
+            candidate.is_pareto,
+            *(_rounded(candidate.values[column]) for column in numbers),
+            not candidate.reasons,
+            "; ".join(candidate.reasons),
+            candidate.evidence,
+            ";".join(dict.fromkeys(row.paper for row in candidate.measured)),
+            ";".join(row.paper for row in candidate.nearest),
+        ]
+
     @property
     def groups(self) -> list[tuple[Candidate, ...]]:
         """The lines, those that nothing known tells apart together."""
@@ -139,3 +227,7 @@ class Ranking:
     def is_complete(self) -> bool:
         """Whether all combinations of the space were looked at."""
         return self.seen == self.space.size
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")

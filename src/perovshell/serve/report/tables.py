@@ -10,88 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from perovshell.files import write_file
-from perovshell.models.outputs import Thresholds
-from perovshell.serve.ranking.objectives import (
-    PLQY_SHRUNK,
-    PLQY_SHRUNK_LOWER,
-    GainObjective,
-    HalfLifeObjective,
-    StabilityObjective,
-)
+from perovshell.serve.ranking.objectives import GainObjective, HalfLifeObjective
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.charts import number
-from perovshell.targets.declared import GAIN, LIFETIME, POINTS, STABILITY
-from perovshell.targets.target import ENDS
+from perovshell.targets.declared import GAIN, LIFETIME
 
 MARKDOWN_LINES = 50
 """Lines of the Markdown table; the CSV has all."""
-
-
-def number_columns(ranking: Ranking) -> list[str]:
-    """Return the numeric output columns of a ranking, in order."""
-    space, stressors = ranking.space, ranking.space.stressors
-    with_ends = [point.column for point in POINTS]
-    with_ends += [target.column(stressor) for stressor in stressors for target in STABILITY]
-    found = [f"{column}{end}" for column in with_ends for end in ENDS]
-    asked = Thresholds(space.pl_window_nm, space.plqy_above)
-    found += [*asked.columns(()), PLQY_SHRUNK, PLQY_SHRUNK_LOWER]
-    stability = [one for one in ranking.objectives.every if isinstance(one, StabilityObjective)]
-    for ranked in zip(*(one.value_columns for one in stability), strict=True):
-        found += ranked
-    return [*found, "domain_distance"]
-
-
-def table(ranking: Ranking) -> tuple[list[str], list[list[Any]]]:
-    """Return the header and a row a line: numbers to six digits, texts as they are."""
-    numbers = number_columns(ranking)
-    objectives = [f"desirability_{name}" for name in _weights(ranking)]
-    scored = "expected_improvement" if ranking.options.order_by == "explore" else "score"
-    header = [
-        "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", scored,
-        *objectives, "p_above_next", "n_ties", "p_pareto", "is_pareto", *numbers, "in_domain",
-        "domain_reason", "evidence", "measured_papers", "nearest_papers",
-    ]  # fmt: skip
-    return header, [_row(ranking, line, numbers) for line in ranking.candidates]
-
-
-def _weights(ranking: Ranking) -> list[str]:
-    return [name for name, weight in ranking.space.weights.items() if weight > 0]
-
-
-def _row(ranking: Ranking, line: Candidate, numbers: Sequence[str]) -> list[Any]:
-    item = line.item
-    return [
-        line.rank,
-        line.core,
-        line.shell,
-        item.structure,
-        item.encapsulation,
-        item.medium,
-        _rounded(item.core_size_nm),
-        _rounded(line.score),
-        *(_rounded(line.desirabilities[name]) for name in _weights(ranking)),
-        _rounded(line.p_above_next),
-        line.n_ties,
-        _rounded(line.p_pareto),
-        line.is_pareto,
-        *(_rounded(line.values[column]) for column in numbers),
-        not line.reasons,
-        "; ".join(line.reasons),
-        line.evidence,
-        ";".join(dict.fromkeys(row.paper for row in line.measured)),
-        ";".join(row.paper for row in line.nearest),
-    ]
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.6g}")
 
 
 def csv_text(ranking: Ranking) -> str:
     """Return the table as CSV; an unknown number is empty, no limit is `inf`."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    header, rows = table(ranking)
+    header, rows = ranking.table()
     writer.writerow(header)
     writer.writerows([[_cell(value) for value in row] for row in rows])
     return text.getvalue()
@@ -107,7 +39,7 @@ def _cell(value: Any) -> str:
 
 def json_lines(ranking: Ranking) -> list[dict[str, Any]]:
     """Return the table as JSON data; an unknown number and no limit are null."""
-    header, rows = table(ranking)
+    header, rows = ranking.table()
     return [
         {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -188,7 +120,7 @@ def write_parquet(ranking: Ranking, path: Path) -> bool:
         from pyarrow import parquet
     except ImportError:
         return False
-    header, rows = table(ranking)
+    header, rows = ranking.table()
     columns = {name: [row[place] for row in rows] for place, name in enumerate(header)}
     content = io.BytesIO()
     parquet.write_table(pa.table(columns), content)

@@ -15,7 +15,7 @@ from typing import Final
 
 from perovshell.errors import InputError, WorkspaceError
 from perovshell.files import stamp_of, write_atomically
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 _LOG: Final = logging.getLogger("perovshell.service")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -93,7 +93,7 @@ class KeyRing:
         return self._keys.name_of(key)
 
 
-def add_key(place: Workspace, name: str) -> str:
+def add_key(workspace: WorkspaceFolder, name: str) -> str:
     """Make a key and keep its hash; return the key, which is told this once.
 
     Raises:
@@ -103,29 +103,29 @@ def add_key(place: Workspace, name: str) -> str:
     if not _NAME.fullmatch(name):
         msg = f"key {name!r}: a name of letters, digits and . _ -, at most 64, letter first"
         raise InputError(msg)
-    with place.locked("keys"):
-        keys = Keys.read(place.keys_file)
+    with workspace.locked("keys"):
+        keys = Keys.read(workspace.keys_file)
         if name in keys.hashes:
             msg = f"key {name!r}: there is one of that name; remove it first"
             raise InputError(msg)
         key = _PREFIX + secrets.token_urlsafe(32)
-        _write(place.keys_file, {**keys.hashes, name: _hash(key)})
+        _write(workspace.keys_file, {**keys.hashes, name: _hash(key)})
     return key
 
 
-def remove_key(place: Workspace, name: str) -> None:
+def remove_key(workspace: WorkspaceFolder, name: str) -> None:
     """Remove a key.
 
     Raises:
         InputError: There is none of that name.
         WorkspaceError: The workspace is not writable, or its keys are damaged.
     """
-    with place.locked("keys"):
-        hashes = dict(Keys.read(place.keys_file).hashes)
+    with workspace.locked("keys"):
+        hashes = dict(Keys.read(workspace.keys_file).hashes)
         if hashes.pop(name, None) is None:
             msg = f"key {name!r}: there is none; known: {', '.join(hashes) or 'none'}"
             raise InputError(msg)
-        _write(place.keys_file, hashes)
+        _write(workspace.keys_file, hashes)
 
 
 def _checked(content: object) -> dict[str, str]:

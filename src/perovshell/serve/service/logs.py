@@ -50,8 +50,8 @@ class Tally:
     """Counts rows, and adds them as a line to the request log now and again.
 
     The log is read when a model is trained anew: it tells how often the domain is left (see
-    `training.drift`). A line stands for all requests since the last one, so that a busy service
-    does not fill the disk.
+    `training.promotion.drift`). A line stands for all requests since the last one, so that a busy
+    service does not fill the disk.
 
     Attributes:
         path: The log; None keeps none.

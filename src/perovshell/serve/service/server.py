@@ -33,8 +33,8 @@ def refuse_open_doors(host: str, settings: Settings, *, insecure: bool) -> None:
     if settings.keys.is_needed or insecure or _is_loopback(host):
         return
     msg = (
-        f"--host {host}: other machines could ask without an API key; make one with "
-        "'perovshell keys add NAME', or say --insecure"
+        f"host {host!r}: other machines could ask without an API key; make one with "
+        "'perovshell keys add NAME', or give insecure=True"
     )
     raise ServiceError(msg)
 
@@ -60,7 +60,7 @@ def listen(host: str, port: int) -> socket.socket:
         )
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        why = "another process listens there; choose another --port" if taken else error.strerror
+        why = "another process listens there; choose another port" if taken else error.strerror
         msg = f"address {host}:{port}: {why}"
         raise ServiceError(msg) from error
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Final
 
-import perovshell
 from perovshell.errors import PerovshellError
 from perovshell.files import stamp_of
 from perovshell.model import Model, load
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 _LOG: Final = logging.getLogger("perovshell.service")
 _WARMING: Final = {"core": "CsPbBr3", "shell": "SiO2"}
@@ -38,7 +38,7 @@ class Served:
     @property
     def etag(self) -> str:
         """Entity tag of what hangs on the model and on this software alone."""
-        model_id, software = self.model.info.model_id, perovshell.__version__
+        model_id, software = self.model.info.model_id, version("perovshell")
         return f'"{model_id}-{self.version or 0}-{software}"'
 
 
@@ -51,7 +51,7 @@ class Source:
         given: A model folder or an MLflow URI that is served instead, and never changes.
     """
 
-    workspace: Workspace
+    workspace: WorkspaceFolder
     given: str | None = None
 
     def load(self) -> Served:
