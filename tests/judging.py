@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from perovshell.models.titles import TARGETS
+from perovshell.targets.declared import TARGETS
 from perovshell.training.promotion.check import judge
 from perovshell.training.promotion.verdict import Verdict
 from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores, ValidationRecord
@@ -57,5 +57,5 @@ def grown(target: str = "", **changed: np.ndarray) -> Verdict:
             name: np.concatenate([getattr(known, name), getattr(last, name)])
             for name in OutOfFoldScores.__annotations__
         }
-        whole = replace(whole, marks={**whole.marks, target: OutOfFoldScores(**joined)})
+        whole = replace(whole, scores={**whole.marks, target: OutOfFoldScores(**joined)})
     return judge(model(PAPERS), whole, unseen())

@@ -10,7 +10,7 @@ from typing import Any
 
 from perovshell.models.explain import Reason, explain
 from perovshell.models.folder import ModelInfo, read_folder
-from perovshell.models.frames import to_input_type, to_records
+from perovshell.models.frames import to_input_type, to_record, to_records
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
@@ -69,7 +69,7 @@ class Model:
 
     def answer(
         self,
-        rows: Sequence[Mapping[str, Any]],
+        rows: Any,
         *,
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
@@ -77,10 +77,11 @@ class Model:
     ) -> list[Answer]:
         """Answer requests with values, nearest samples, measured values and conditions.
 
-        A row that cannot be answered says why in `error`.
+        A row that cannot be answered says why in `error`. The arguments are those of `predict`.
 
         Raises:
-            InputError: A stressor or the coverage is not allowed.
+            InputError: A column nearly has the name of an input, the rows are no table, or an
+                option is not allowed.
 
         Examples:
             >>> import perovshell
@@ -89,7 +90,7 @@ class Model:
             >>> len(answer.nearest)
             3
         """
-        return self.predictor.answer(rows, stressors, coverage, thresholds)
+        return self.predictor.answer(to_records(rows), stressors, coverage, thresholds)
 
     def explain(
         self, row: Mapping[str, Any], *, stressors: Sequence[str] = DEFAULT_STRESSORS
@@ -99,7 +100,8 @@ class Model:
         The contributions are exact: they add up to the prediction.
 
         Raises:
-            InputError: The request cannot be read, or a stressor is not allowed.
+            InputError: The request cannot be read, a key nearly has the name of an input, or a
+                stressor is not allowed.
 
         Examples:
             >>> import perovshell
@@ -107,7 +109,7 @@ class Model:
             >>> reasons[0].target, reasons[0].unit
             ('pl_peak_nm', 'eV')
         """
-        return explain(self.predictor, row, stressors)
+        return explain(self.predictor, to_record(row), stressors)
 
     def predict(
         self,
@@ -120,10 +122,8 @@ class Model:
         """Predict PL peak, PLQY, the shell's effect and stability.
 
         Args:
-            rows: Dictionaries or a pandas DataFrame with `core` and `shell`, and any of
-                `structure`, `encapsulation`, `medium`, `core_size_nm`, `shell_thickness_nm`,
-                `bare_pl_peak_nm`, `bare_plqy_percent`, `temperature_c`, `morphology`, `ligand`,
-                `dopant`.
+            rows: Dictionaries or a pandas DataFrame with `core` and `shell`, and any other column
+                of `perovshell.models.inputs.INPUTS`. Further columns are ignored.
             stressors: Stressors to answer for.
             coverage: Coverage of the intervals.
             thresholds: Thresholds whose probability is asked.
@@ -134,8 +134,8 @@ class Model:
             NaN values and its reason in `error`.
 
         Raises:
-            InputError: A required column is missing, a single row stands in no list, or an
-                option is not allowed.
+            InputError: A required column is missing, a column nearly has the name of an input,
+                the rows are no table, or an option is not allowed.
 
         Examples:
             >>> import perovshell
@@ -144,10 +144,7 @@ class Model:
             >>> answer["pl_peak_nm"], answer["error"]
             (517.0, '')
         """
-        records = to_records(rows)
-        answers = self.answer(
-            records, stressors=stressors, coverage=coverage, thresholds=thresholds
-        )
+        answers = self.answer(rows, stressors=stressors, coverage=coverage, thresholds=thresholds)
         return to_input_type([answer.values for answer in answers], rows, stressors, thresholds)
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.records import Sample
+from perovshell.data.records import Measurement, Sample
 from perovshell.data.tables import bundled, read_table
-from perovshell.data.targets import energy_ev
+from perovshell.data.targets import ev_to_nm, nm_to_ev
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Featurizer
 from perovshell.intake import stability as intake_stability
@@ -22,7 +22,7 @@ from perovshell.intake.review import Review, review
 from perovshell.intake.samples import Check
 from perovshell.model import Model
 from perovshell.models.predictor import Predictor
-from perovshell.models.stability import INTERVAL_INFLATION
+from perovshell.models.stability import INTERVAL_INFLATION, thin_stressors
 
 SAMPLES, STABILITY = "samples.csv", "stability.csv"
 TABLES = ("papers.csv", SAMPLES, STABILITY)
@@ -191,7 +191,7 @@ def with_peak(
     dataset: Dataset, core: str, peak_nm: float, bound: str = "", **changes: object
 ) -> Dataset:
     """Return the dataset with one sample of another core and peak."""
-    sample = crystal(dataset, core, pl_peak_nm=peak_nm, pl_bound=bound, **changes)
+    sample = crystal(dataset, core, pl_peak=Measurement(peak_nm, bound), **changes)
     return dataclasses.replace(dataset, samples={**dataset.samples, sample.sample_id: sample})
 
 
@@ -207,9 +207,9 @@ def test_every_bundled_peak_of_a_lead_core_lies_within_its_window_with_room(
     for sample in samples:
         window = halides.window(sample)
         assert window is not None
-        energy = energy_ev(sample.pl_peak_nm)
-        assert energy > energy_ev(window.high_nm) + 0.05, sample.sample_id
-        assert energy < energy_ev(window.low_nm) - 0.1, sample.sample_id
+        energy = nm_to_ev(sample.pl_peak_nm)
+        assert energy > nm_to_ev(window.high_nm) + 0.05, sample.sample_id
+        assert energy < nm_to_ev(window.low_nm) - 0.1, sample.sample_id
 
 
 def test_nine_of_ten_bundled_peaks_are_usual(dataset: Dataset, halides: Halides) -> None:
@@ -219,7 +219,7 @@ def test_nine_of_ten_bundled_peaks_are_usual(dataset: Dataset, halides: Halides)
     pure = [s for s in samples if s.core is not None and len(s.core.site_fractions("X")) == 1]
     cores = featurizer.reader.batch([s.core.amounts for s in pure if s.core is not None])
     gaps = featurizer.core_block(cores)[:, featurizer.names.index("bulk gap by Vegard")]
-    offsets = [energy_ev(s.pl_peak_nm) - gap for s, gap in zip(pure, gaps, strict=True)]
+    offsets = [nm_to_ev(s.pl_peak_nm) - gap for s, gap in zip(pure, gaps, strict=True)]
     assert sum(low <= offset <= high for offset in offsets) >= 0.9 * len(offsets)
 
 
@@ -279,8 +279,8 @@ def test_bound_is_checked_on_the_side_it_excludes(
     ("changes", "is_outlier"),
     [
         ({}, False),
-        ({"core_size_nm": 12.0}, True),
-        ({"core_size_nm": 4.0}, False),
+        ({"core_size": Measurement(12.0)}, True),
+        ({"core_size": Measurement(4.0)}, False),
     ],
     ids=["unstated", "large", "small"],
 )
@@ -327,7 +327,7 @@ def asked(predictor: Predictor, coverage: float) -> dict[str, float]:
 
 
 def with_plqy(dataset: Dataset, percent: float, bound: str = "") -> Dataset:
-    sample = crystal(dataset, "CsPbBr3", plqy_percent=percent, plqy_bound=bound)
+    sample = crystal(dataset, "CsPbBr3", plqy=Measurement(percent, bound))
     return dataclasses.replace(dataset, samples={**dataset.samples, sample.sample_id: sample})
 
 
@@ -353,12 +353,12 @@ def test_peak_outside_the_90_percent_interval_is_a_check_that_says_it(
 def test_peak_farther_off_than_any_left_out_paper_was_is_an_outlier(
     dataset: Dataset, predictor: Predictor
 ) -> None:
-    largest = float(predictor.pl.scores.values[-1])
-    near = predictor.pl.scores.quantile(0.9)
+    largest = float(predictor.points["pl"].scores.values[-1])
+    near = predictor.points["pl"].scores.quantile(0.9)
     answer = asked(predictor, 0.9)
-    energy = energy_ev(answer["pl_peak_nm"])
-    step = (energy_ev(answer["pl_peak_nm_lower"]) - energy) * largest / near
-    inside, outside = energy_ev(energy + 0.99 * step), energy_ev(energy + 1.01 * step)
+    energy = nm_to_ev(answer["pl_peak_nm"])
+    step = (nm_to_ev(answer["pl_peak_nm_lower"]) - energy) * largest / near
+    inside, outside = ev_to_nm(energy + 0.99 * step), ev_to_nm(energy + 1.01 * step)
     check = peak_check(with_peak(dataset, "CsPbBr3", inside), predictor=predictor)
     assert not check.is_outlier
     check = peak_check(with_peak(dataset, "CsPbBr3", outside), predictor=predictor)
@@ -448,8 +448,8 @@ def test_lifetime_longer_than_in_any_paper_is_a_check(copy: Copy, predictor: Pre
     assert not check.is_outlier
 
 
-def test_thin_stressor_is_held_against_the_null_model(copy: Copy, predictor: Predictor) -> None:
-    assert predictor.is_thin(predictor.lifetime.papers, ["sonication"])[0]
+def test_thin_stressor_is_compared_with_the_null_model(copy: Copy, predictor: Predictor) -> None:
+    assert thin_stressors(predictor.lifetime.papers, ["sonication"])[0]
     copy.test("zhong2018-CsPbBr3-SiO2", "sonication")["bare_duration_h"] = "0.0001"
     reviewed = review(copy.dataset(), "zhong2018", predictor)
     column = "bare_percent (sonication)"
@@ -459,6 +459,9 @@ def test_thin_stressor_is_held_against_the_null_model(copy: Copy, predictor: Pre
 
 
 # Copies ---------------------------------------------------------------------------------------
+
+
+NO_PLQY = {"plqy_percent": "", "plqy_quality": ""}
 
 
 def add_copy(copy: Copy, sample_id: str, **cells: str) -> None:
@@ -476,7 +479,7 @@ def test_sample_entered_twice_is_a_check(copy: Copy) -> None:
     "cells",
     [
         {"plqy_percent": "81"},
-        {"plqy_percent": ""},
+        NO_PLQY,
         {"shell": "TiO2"},
         {"core_size_nm": "8"},
         {"structure": "matrix"},
@@ -499,11 +502,11 @@ def test_samples_and_tests_are_said_as_they_were_read(dataset: Dataset) -> None:
     assert understood(dataset, "liu2019zro2")[:2] == (
         (
             "liu2019zro2-CsPbBr3-ZrO2: core CsPbBr3, shell ZrO2, janus, single-particle, "
-            "PL 514 nm, PLQY 90 %, trains PL and PLQY"
+            "PL 514 nm (second-hand), PLQY 90 % (second-hand), trains PL and PLQY"
         ),
         (
             "  water, remnant PL: coated 80 % after 192 h, lifetime [773, 967] h; bare 5 % after "
-            "192 h, lifetime [54.8, 72.2] h; gain [10.7, 17.7]"
+            "192 h, lifetime [54.8, 72.2] h; gain [10.7, 17.7] (second-hand)"
         ),
     )
 
@@ -527,8 +530,10 @@ def test_conditions_bounds_and_ranges_are_said(copy: Copy) -> None:
         ("review2021_ref27", "CsPbMnX3 (open composition)"),
         ("review2021_ref27", "trains PLQY; not PL, as its composition is open"),
         ("karakkal2026", "trains neither PL nor PLQY, as its role is shell"),
-        ("acsami2018", "PL unknown, PLQY 60.3 %, trains PLQY"),
-        ("zhou2022", "in solution, nanoplatelet, with a dopant treatment, PL unknown"),
+        ("acsami2018", "PL unknown, FWHM ~25 nm, PLQY 60.3 %, trains PLQY"),
+        ("zhou2022", "in solution, nanoplatelet, dopant Sb, PL unknown, PLQY 95 % (best value)"),
+        ("oamf2025", "nanoplatelet, 3 monolayers, ligand oleylammonium fluoride, PL unknown"),
+        ("cao2020", "dopant Co, size 8 to 10 nm, PL unknown"),
     ],
 )
 def test_what_a_sample_trains_is_said(dataset: Dataset, paper_id: str, said: str) -> None:
@@ -562,7 +567,7 @@ def test_other_papers_on_a_combination_are_summed_up(copy: Copy) -> None:
     keep = {"hu2018-CsPbBr3-SiO2", "zhong2018-CsPbBr3-SiO2", "nanores2021-CsPbBr3-SiO2-PMMA"}
     copy.rows[SAMPLES] = [row for row in copy.rows[SAMPLES] if row["sample_id"] in keep]
     copy.rows[STABILITY].clear()
-    add_copy(copy, "zhong2018-CsPbBr3-SiO2", pl_peak_nm="521", plqy_percent="")
+    add_copy(copy, "zhong2018-CsPbBr3-SiO2", pl_peak_nm="521", **NO_PLQY)
     assert review(copy.dataset(), "hu2018", None).known == (
         (
             "CsPbBr3 / SiO2: measured by 1 other paper (zhong2018): "

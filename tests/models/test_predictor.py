@@ -13,7 +13,6 @@ from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.models.outputs import Answer, Thresholds, output_columns, rounded
 from perovshell.models.predictor import ROWS_AT_ONCE
-from perovshell.models.request import Request
 from perovshell.models.requests import Requests
 
 SYSTEMS = Path(__file__).parent.parent / "data" / "systems.csv"
@@ -80,12 +79,12 @@ def test_an_interval_holds_its_value_at_every_coverage(
 @pytest.mark.parametrize("coverage", [0.5, 0.9, 0.97])
 def test_a_measured_bare_value_never_widens_an_interval(model: Model, coverage: float) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2"}
-    spread = model.predictor.plqy
+    plqy = model.predictor.points["plqy"]
     free, known = (
         model.predict([{**row, **bare}], coverage=coverage)[0]
         for bare in ({}, {"bare_plqy_percent": 55})
     )
-    assert 0.0 < spread.residual_share < 1.0
+    assert 0.0 < plqy.residual_share < 1.0
     wide, narrow = (a["plqy_percent"] - a["plqy_percent_lower"] for a in (free, known))
     assert narrow <= wide + 1e-3
 
@@ -97,24 +96,24 @@ def test_a_poor_bare_sample_is_expected_to_gain_more(model: Model) -> None:
     assert poor["plqy_percent"] < good["plqy_percent"]
 
 
-def test_a_replicated_combination_has_its_own_interval(model: Model) -> None:
+def test_a_mondrian_category_has_an_interval_of_its_scores(model: Model) -> None:
     known = one(model, core="CsPbCl3", shell="none")
     width = known["pl_peak_nm_upper"] - known["pl_peak_nm_lower"]
     nearly = one(model, core="CsPb(Cl0.99Br0.01)3", shell="none")
-    assert list(model.predictor.pl.mondrian) == ["CsPbCl3 / none"]
+    assert list(model.predictor.points["pl"].mondrian) == ["CsPbCl3 / none"]
     assert width < 0.8 * (nearly["pl_peak_nm_upper"] - nearly["pl_peak_nm_lower"])
 
 
-def test_chances_of_gain_fall_with_the_gain(model: Model) -> None:
+def test_probabilities_of_a_gain_fall_with_the_gain(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2"}
-    chances = [
+    probabilities = [
         model.predict([row], stressors=["water"], thresholds=Thresholds(gain_above=gain))[0][
-            "gain_above_water"
+            "p_stability_gain_above_water"
         ]
         for gain in (2, 10, 100, 1e4, 1e8)
     ]
-    assert chances == sorted(chances, reverse=True)
-    assert chances[0] > chances[2] > chances[-1] == 0.0
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert probabilities[0] > probabilities[2] > probabilities[-1] == 0.0
 
 
 def test_a_temperature_is_said_to_be_ignored_where_it_is(model: Model) -> None:
@@ -129,7 +128,9 @@ def test_a_metal_core_is_answered_from_the_null_model(model: Model) -> None:
     assert "metal" in answer["domain_reason"]
     assert answer["pl_shift_nm_lower"] < -20
     assert answer["plqy_change_upper"] > 10
-    assert answer["pl_peak_nm"] == pytest.approx(1239.84 / model.predictor.pl.null_value, abs=0.01)
+    assert answer["pl_peak_nm"] == pytest.approx(
+        1239.84 / model.predictor.points["pl"].null_value, abs=0.01
+    )
 
 
 def test_an_answer_says_what_has_no_skill(model: Model) -> None:
@@ -204,7 +205,9 @@ def test_what_is_outside_says_why(model: Model, row: dict[str, str], reason: str
 def test_a_sample_beyond_the_reach_of_the_papers_is_outside(model: Model) -> None:
     predictor = model.predictor
     reach = predictor.domains["PLQY"].reach
-    item = Request.read({"core": "CsPbBr3", "shell": "SiO2"}, predictor.featurizer.reader).item
+    item = Requests.read_one(
+        {"core": "CsPbBr3", "shell": "SiO2"}, predictor.featurizer.reader
+    ).item(0)
     alike = np.full(len(predictor.literature.samples), reach)
     assert "PLQY" not in predictor.surroundings.outside(item, alike)
     reason = predictor.surroundings.outside(item, alike + 0.1)["PLQY"]
@@ -309,16 +312,11 @@ def test_a_row_is_read_among_others_as_it_is_read_alone(model: Model) -> None:
     reader = model.predictor.featurizer.reader
     many, errors = Requests.read(MIXED, reader)
     good = [row for place, row in enumerate(MIXED) if place not in errors]
-    alone = Requests.of([Request.read(row, reader) for row in good], reader)
-    for name, numbers in alone.numbers.items():
-        np.testing.assert_array_equal(many.numbers[name], numbers)
-    one, other = many.items, alone.items
-    assert [one.shells[at] for at in one.shell] == [other.shells[at] for at in other.shell]
-    for name in ("words", "sizes", "treatments"):
-        np.testing.assert_array_equal(getattr(one.contexts, name), getattr(other.contexts, name))
     for place, row in enumerate(good):
-        core = many.core(one.core[place])
-        assert core == Request.read(row, reader).item.core
+        alone = Requests.read_one(row, reader)
+        assert repr(many.item(place)) == repr(alone.item(0))
+        for name, numbers in alone.numbers.items():
+            np.testing.assert_array_equal(many.numbers[name][place], numbers[0])
 
 
 def test_reasons_of_many_are_those_of_each(model: Model) -> None:
@@ -327,7 +325,7 @@ def test_reasons_of_many_are_those_of_each(model: Model) -> None:
     found = predictor.surroundings.find(many)
     good = [row for place, row in enumerate(MIXED) if place not in errors]
     for place, row in enumerate(good):
-        item = Request.read(row, predictor.featurizer.reader).item
+        item = Requests.read_one(row, predictor.featurizer.reader).item(0)
         reasons = list(dict.fromkeys(found.reasons.get(place, [])))
         assert reasons == predictor.outside(item, ())
         nearest = predictor.literature.nearest(predictor.literature.distances(item))
@@ -390,10 +388,11 @@ def test_the_distance_of_two_combinations_is_that_from_samples(model: Model) -> 
     literature = model.predictor.literature
     rows = [{"core": "CsPbBr3", "shell": "SiO2"}, {"core": "CsPbBr2I", "shell": "ZnS"},
             {"core": "FAPbI3", "shell": "none"}]  # fmt: skip
-    items = [Request.read(row, model.predictor.featurizer.reader).item for row in rows]
+    reader = model.predictor.featurizer.reader
+    items = [Requests.read_one(row, reader).item(0) for row in rows]
     samples = [literature.item(row) for row in literature.samples]
     for item in items:
         own = [literature.apart(item, sample) for sample in samples]
         np.testing.assert_allclose(own, literature.distances(item), atol=1e-12)
-    metal = Request.read({"core": "Au", "shell": "SiO2"}, model.predictor.featurizer.reader).item
+    metal = Requests.read_one({"core": "Au", "shell": "SiO2"}, reader).item(0)
     assert literature.apart(metal, items[0]) == math.inf

@@ -21,7 +21,7 @@ from perovshell.models.forest import Forest
 from perovshell.models.outputs import Thresholds
 from perovshell.models.predictor import Predictor
 from perovshell.models.product import Product
-from perovshell.models.request import Request
+from perovshell.models.requests import Requests
 from perovshell.models.stability import TEST_DESCRIPTORS
 
 MEMBERS = 2_500
@@ -36,20 +36,21 @@ def predictor(model: Model) -> Predictor:
     own = model.predictor
     names = own.featurizer.names
     tests = np.arange(len(names), len(names) + len(TEST_DESCRIPTORS))
+    pl = own.points["pl"]
     plqy = replace(
-        own.plqy,
-        forest=replace(own.pl.forest, value=own.pl.forest.value * np.float32(80)),
-        columns=own.pl.columns,
+        own.points["plqy"],
+        forest=replace(pl.forest, value=pl.forest.value * np.float32(80)),
+        columns=pl.columns,
         mondrian={
             "CsPbBr3 / SiO2": ConformityScores.of(
                 np.linspace(0.1, 1.5, 40), list(map(str, range(40)))
             )
         },
     )
-    columns = np.concatenate([own.pl.columns, tests])
-    stressed = Forest.mean([own.pl.forest, by_stressor(len(own.pl.columns))])
+    columns = np.concatenate([pl.columns, tests])
+    stressed = Forest.mean([pl.forest, by_stressor(len(pl.columns))])
     lifetime = replace(own.lifetime, forest=stressed, columns=columns)
-    return replace(own, plqy=plqy, lifetime=lifetime)
+    return replace(own, points={"pl": pl, "plqy": plqy}, lifetime=lifetime)
 
 
 def by_stressor(column: int) -> Forest:
@@ -90,7 +91,7 @@ def spaces(draw: st.DrawFn, shells: Sequence[str]) -> dict[str, list]:
     words = [st.sampled_from(own) for own in (COATED, ENCAPSULATIONS, MEDIA)]
     return {
         "cores": list(dict.fromkeys(cores)),
-        "shells": [*dict.fromkeys(draw(st.lists(layers, min_size=1, max_size=12))), "SiO2"],
+        "shells": [*dict.fromkeys([*draw(st.lists(layers, min_size=1, max_size=12)), "SiO2"])],
         "contexts": draw(st.lists(st.tuples(*words, sizes), min_size=1, max_size=6)),
         "stressors": draw(
             st.lists(st.sampled_from(STRESSORS), min_size=1, max_size=3, unique=True)
@@ -127,7 +128,7 @@ def test_equal_to_rows_for_100000_members_of_random_spaces(
         replace(contexts[x], core=cores[c], layers=shells[s])
         for s, x, c in zip(*places, strict=True)
     ]
-    requests = [Request(item, *[math.nan] * 4) for item in items]
+    requests = Requests.of_items(items, predictor.featurizer.reader)
     expected = predictor.columns(requests, stressors, coverage, THRESHOLDS)
     for name, column in expected.items():
         if not name.startswith(("pl_shift", "plqy_change")):
@@ -144,7 +145,7 @@ def test_equal_to_rows_for_100000_members_of_random_spaces(
 
 def test_equal_to_the_boosters_own_batch_prediction(model: Model, model_folder: Path) -> None:
     predictor = model.predictor
-    reader, own = predictor.featurizer.reader, predictor.pl
+    reader, own = predictor.featurizer.reader, predictor.points["pl"]
     shells = [(material,) for material in reader.shells.materials.values()]
     contexts = [
         Combination(None, (), structure, "unknown", "solution", size)
@@ -199,7 +200,8 @@ def test_ranges_of_shells_join_to_the_whole(predictor: Predictor) -> None:
 
 def test_a_prior_on_a_contrast_is_refused(predictor: Predictor) -> None:
     names = predictor.featurizer.names
-    prior = replace(predictor.pl.prior, columns=(names.index("lattice mismatch"),))
-    bad = replace(predictor, pl=replace(predictor.pl, prior=prior))
+    pl = predictor.points["pl"]
+    prior = replace(pl.prior, columns=(names.index("lattice mismatch"),))
+    bad = replace(predictor, points={**predictor.points, "pl": replace(pl, prior=prior)})
     with pytest.raises(ModelFolderError, match="contrast"):
         Product(bad, [], [], ("water",), coverage=0.9, thresholds=THRESHOLDS)

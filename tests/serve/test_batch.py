@@ -65,6 +65,8 @@ def test_a_row_that_cannot_be_answered_has_an_error_and_no_number(
         ("core,shell\n", "in.csv: no rows below the header"),
         ("", "in.csv"),
         ("core,shell,error\nCsPbBr3,SiO2,x\n", "column error: has the name of an output"),
+        ("Core,shell\nCsPbBr3,SiO2\n", "in.csv, row 1, column 'Core': .* rename it to 'core'"),
+        ("core,shell,core size\nCsPbBr3,SiO2,8\n", "'core size': .* rename it to 'core_size_nm'"),
     ],
 )
 def test_a_faulty_file_is_refused_and_nothing_written(
@@ -73,6 +75,14 @@ def test_a_faulty_file_is_refused_and_nothing_written(
     with pytest.raises(InputError, match=said):
         run(model, tmp_path, text)
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_word_for_nothing_is_no_treatment(model: Model, tmp_path: Path) -> None:
+    cells = ["", "none", "NA", "n/a", "-", "0", "FALSE", "DDAB"]
+    text = "core,shell,ligand\n" + "".join(f"CsPbBr3,SiO2,{cell}\n" for cell in cells)
+    *nothing, treated = [row["plqy_percent"] for row in run(model, tmp_path, text)]
+    assert len(set(nothing)) == 1
+    assert treated != nothing[0]
 
 
 def test_a_clashing_column_is_kept_under_another_name(model: Model, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """HTTP, the client, Python and the command line give the same values, in every column."""
 
-import asyncio
 import csv
 import math
 import subprocess
@@ -12,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from perovshell.client import AsyncClient, Client
+from perovshell.client import Client
 from perovshell.model import Model
 from perovshell.serve.batch import cell
 from perovshell.training.train import TrainedModel
@@ -70,11 +69,6 @@ def over_http(url: str) -> list[dict[str, Any]]:
     return found
 
 
-async def with_async_client(url: str) -> Any:
-    async with AsyncClient(url) as client:
-        return await client.predict(ROWS)
-
-
 def by_command_line(folder: Path, model: Path) -> list[dict[str, str]]:
     columns = list(dict.fromkeys(name for row in ROWS for name in row))
     with (folder / "in.csv").open("w", newline="") as file:
@@ -102,7 +96,6 @@ def test_every_way_gives_the_same_values(
         assert repr(over_http(server.url)) == repr(wanted)
         with Client(server.url) as client:
             assert repr(client.predict(ROWS)) == repr(wanted)
-        assert repr(asyncio.run(with_async_client(server.url))) == repr(wanted)
     assert by_command_line(tmp_path, trained.folder) == texts(wanted)
 
 

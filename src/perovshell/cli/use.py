@@ -21,18 +21,22 @@ from perovshell.cli.options import (
     WorkspaceOption,
     note,
 )
-from perovshell.errors import InputError
+from perovshell.errors import DesignSpaceError, InputError
 from perovshell.files import refuse_unwritable
+from perovshell.models.inputs import INPUT_COLUMNS, REQUIRED
 
 if TYPE_CHECKING:
     from perovshell.serve.ranking.results import Ranking
 
 commands = typer.Typer()
+_ROWS = (
+    f"Rows with {' and '.join(REQUIRED)}, and any of {', '.join(INPUT_COLUMNS[len(REQUIRED) :])}."
+)
 
 
 @commands.command()
 def predict(  # noqa: PLR0913
-    source: Annotated[Path, typer.Argument(metavar="IN.csv", help="Rows with core and shell.")],
+    source: Annotated[Path, typer.Argument(metavar="IN.csv", help=_ROWS)],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.csv", help="Answers.")],
     *,
     model: ModelOption = None,
@@ -161,7 +165,10 @@ def rank(  # noqa: PLR0913
     folder = output or home.folder.reports / checked.name
     kept = folder / "ranking.part.npz"
     run = ranks.Run(engine, jobs, scheduler, kept, resume, yes)
-    checked.refuse_size(yes=yes)
+    try:
+        checked.refuse_size(yes=yes)
+    except DesignSpaceError as error:
+        raise DesignSpaceError(str(error).replace("yes=True", "--yes")) from error
     Options(order_by)
     note(f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process")
     refuse_unwritable(folder)

@@ -21,11 +21,10 @@ from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import ELEMENTS, Ions
 from perovshell.data.shells import ShellMaterial, Shells
 from perovshell.data.tables import Row, bundled_rows
-from perovshell.data.vocabulary import TREATMENTS
+from perovshell.data.vocabulary import TREATMENTS, WORDS
 from perovshell.features import elements
 from perovshell.features.combinations import (
     BARE_WORDS,
-    WORDS,
     Combination,
     Combinations,
     Contexts,

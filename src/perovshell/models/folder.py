@@ -2,7 +2,7 @@
 
 No pickles, no times, no paths: the same data, seed and versions give the same bytes.
 
-Contents:
+Format 6:
     manifest.json      format, kind, model id, SHA-256 of every other file
     model.json         JSON parts of the models, dataset, figures, settings
     tables.json        ion, shell and core tables; literature samples; domains
@@ -38,7 +38,7 @@ from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.targets.declared import GAIN, LIFETIME, POINTS, TARGETS
 
-FORMAT = 5
+FORMAT = 6
 KIND = "perovshell-model"
 MANIFEST = "manifest.json"
 _VALIDATION = "validation.npz"

@@ -34,14 +34,13 @@ from perovshell.models.outputs import (
 )
 from perovshell.models.point import PointModel
 from perovshell.models.prediction_batch import PredictionBatch
-from perovshell.models.request import Request
 from perovshell.models.requests import Requests
 from perovshell.models.stability import with_test_columns
 
 Floats = npt.NDArray[np.float64]
 
 ROWS_AT_ONCE = 512
-"""Rows that are answered at once: what they need stays in the cache."""
+"""Rows that are answered at once, so that their arrays stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Predictor:
         gain: Model of the stability gain.
         domains: Domain of PL, PLQY and stability, by target name.
         literature: The training samples.
-        notes: What is said of every answer with a shell: targets without skill.
+        notes: Notes of every answer with a shell: targets without skill.
     """
 
     featurizer: Featurizer
@@ -83,10 +82,10 @@ class Predictor:
         coverage: float = DEFAULT_COVERAGE,
         thresholds: Thresholds = NO_THRESHOLDS,
     ) -> list[Answer]:
-        """Answer requests row by row; a row that cannot be answered says why in `error`.
+        """Answer requests row by row; a row without an answer has the reason in `error`.
 
         Args:
-            rows: Requests with the columns of `request.INPUT_COLUMNS`.
+            rows: Requests with the columns of `inputs.INPUTS`.
             stressors: Stressors to answer for, of `vocabulary.STRESSORS`.
             coverage: Coverage of the intervals, above 0 and below 1.
             thresholds: Thresholds whose probability is asked.
@@ -97,12 +96,12 @@ class Predictor:
         check_options(stressors, coverage)
         answers: list[Answer] = []
         for start in range(0, len(rows), ROWS_AT_ONCE):
-            given = rows[start : start + ROWS_AT_ONCE]
-            requests, errors = Requests.read(given, self.featurizer.reader)
-            found = iter(self._answers(requests, stressors, coverage, thresholds))
+            block = rows[start : start + ROWS_AT_ONCE]
+            requests, errors = Requests.read(block, self.featurizer.reader)
+            answered = iter(self._answers(requests, stressors, coverage, thresholds))
             answers += [
-                unanswered(errors[place], stressors, thresholds) if place in errors else next(found)
-                for place in range(len(given))
+                unanswered(errors[row], stressors, thresholds) if row in errors else next(answered)
+                for row in range(len(block))
             ]
         return answers
 
@@ -116,15 +115,15 @@ class Predictor:
         columns = self._columns(requests, stressors, coverage, thresholds)
         asked = [columns[name] for name in outputs if name in columns]
         numbers = rounded(np.concatenate(asked)).reshape(len(asked), -1)
-        found = self.surroundings.find(requests)
-        inside, said = self.verdicts.of(requests, found, stressors)
-        rows = zip(numbers.T.tolist(), inside, said, found.papers, strict=True)
+        hits = self.domain_index.find(requests)
+        in_domain, reasons = self.domain_flags.describe(requests, hits, stressors)
+        rows = zip(numbers.T.tolist(), in_domain, reasons, hits.papers, strict=True)
         return [
             Answer(
-                dict(zip(outputs, (*row, is_inside, reason, papers, ""), strict=True)),
-                partial(self._evidence, found, place, tuple(stressors)),
+                dict(zip(outputs, (*values, is_inside, reason, papers, ""), strict=True)),
+                partial(self._evidence, hits, row, tuple(stressors)),
             )
-            for place, (row, is_inside, reason, papers) in enumerate(rows)
+            for row, (values, is_inside, reason, papers) in enumerate(rows)
         ]
 
     @cached_property
@@ -139,14 +138,13 @@ class Predictor:
 
     def columns(
         self,
-        requests: Sequence[Request],
+        requests: Requests,
         stressors: Sequence[str],
         coverage: float = DEFAULT_COVERAGE,
         thresholds: Thresholds = NO_THRESHOLDS,
     ) -> dict[str, Floats]:
         """Return the numeric output columns of many requests, each of shape (n,)."""
-        given = Requests.of(requests, self.featurizer.reader)
-        columns = self._columns(given, stressors, coverage, thresholds)
+        columns = self._columns(requests, stressors, coverage, thresholds)
         asked = thresholds.columns(stressors)
         numbers = {name: column for name, column in columns.items() if name not in asked}
         return numbers | {name: columns[name] for name in asked}
@@ -241,35 +239,35 @@ class Predictor:
     # Evidence --------------------------------------------------------------------------------
 
     @cached_property
-    def surroundings(self) -> DomainIndex:
+    def domain_index(self) -> DomainIndex:
         """The literature and the domains, for many requests at once."""
         return DomainIndex(self.literature, self.domains)
 
     @cached_property
-    def verdicts(self) -> DomainFlags:
-        """What is said of answers beside their numbers."""
+    def domain_flags(self) -> DomainFlags:
+        """The domain flags and notes of answers."""
         return DomainFlags(self.literature, self.lifetime, self.gain, self.notes)
 
-    def _evidence(self, found: NeighbourHits, place: int, stressors: Sequence[str]) -> Evidence:
-        """Return what stands beside an answer."""
+    def _evidence(self, hits: NeighbourHits, row: int, stressors: Sequence[str]) -> Evidence:
+        """Return the literature evidence of an answer."""
         conditions = self.lifetime.conditions
         return Evidence(
-            self.surroundings.neighbours(found, place),
-            found.measured.get(place, []),
+            self.domain_index.neighbours(hits, row),
+            hits.measured.get(row, []),
             {stressor: dict(conditions.get(stressor, {})) for stressor in stressors},
         )
 
     def outside(self, item: Combination, stressors: Sequence[str]) -> list[str]:
-        """Return why a combination is outside the domain, a reason each; empty inside.
+        """Return the reasons that a combination is out of domain; empty inside.
 
         Args:
             item: The combination.
             stressors: The stressors asked for.
         """
-        reasons = [*self.surroundings.outside(item).values()]
-        reasons += self.verdicts.thin(stressors, item.layers)
+        reasons = [*self.domain_index.outside(item).values()]
+        reasons += self.domain_flags.thin(stressors, item.layers)
         return list(dict.fromkeys(reasons))
 
     def outside_of(self, target: str, item: Combination) -> str:
-        """Return why a combination is outside the domain of a target; empty inside."""
-        return self.surroundings.outside(item).get(target, "")
+        """Return the reason that a combination is out of a domain; empty inside."""
+        return self.domain_index.outside(item).get(target, "")

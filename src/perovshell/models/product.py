@@ -48,7 +48,7 @@ class CoreSide:
         reach: What the domain knows of them.
         trees: By target, which core conditions of its trees hold, as 0 and 1.
         linear: By target, what its prior and difficulty need.
-        mondrian: By target and mondrian combination, the place of its core.
+        mondrian: By target and Mondrian category, the index of its core.
     """
 
     rows: Floats
@@ -112,10 +112,14 @@ class Product:
             lifetime.forest, lifetime.columns, sides
         )
         self._domain = ProductDomain(
-            predictor.literature, predictor.domains, predictor.surroundings
+            predictor.literature, predictor.domains, predictor.domain_index
         )
-        self._shell_known = np.array([self._domain.shell_is_known(own) for own in self.shells])
-        self._size_known = np.array([self._domain.size_is_known(own) for own in self.contexts])
+        self._shell_known = np.array(
+            [self._domain.shell_is_known(layers) for layers in self.shells]
+        )
+        self._size_known = np.array(
+            [self._domain.size_is_known(context) for context in self.contexts]
+        )
 
     def _context_side(self, target: ProductRegression) -> LinearSide:
         return target.linear("context", self._context_rows)
@@ -153,28 +157,28 @@ class Product:
 
     @cached_property
     def _mondrian_cores(self) -> dict[str, dict[str, Floats]]:
-        """Site fractions of the cores of mondrian combinations with a shell of this product."""
+        """Site fractions of the cores of Mondrian categories with a shell of this product."""
         literature, reader = self.predictor.literature, self.predictor.featurizer.reader
-        found: dict[str, dict[str, Floats]] = {name: {} for name in self._points}
+        cores: dict[str, dict[str, Floats]] = {name: {} for name in self._points}
         for name, target in self._points.items():
             for key in target.model.mondrian:
                 if key in self._shell_of_mondrian:
                     core = reader.read_core(key.split(NAME_JOINT)[0])
-                    found[name][key] = literature.fractions(core)
-        return found
+                    cores[name][key] = literature.fractions(core)
+        return cores
 
     @cached_property
     def _shell_of_mondrian(self) -> dict[str, int]:
-        """Place of the shell of each mondrian combination that has one of this product's."""
+        """Index of the shell of each Mondrian category that has one of this product's."""
         keys = [key for target in self._points.values() for key in target.model.mondrian]
         reader = self.predictor.featurizer.reader
-        found = {}
+        shells = {}
         for key in keys:
             core = reader.read_core(key.split(NAME_JOINT)[0])
-            for place, layers in enumerate(self.shells):
+            for index, layers in enumerate(self.shells):
                 if combination_name(Combination(core, layers, "", "", "")) == key:
-                    found[key] = place
-        return found
+                    shells[key] = index
+        return shells
 
     # Columns ---------------------------------------------------------------------------------
 
@@ -255,16 +259,17 @@ class Product:
                 categories[key] = (row, slice(None), core_index)
         return categories
 
-    def _trees(self, name: str, cores: CoreSide, own: slice, contexts: Floats) -> Floats:
+    def _trees(self, name: str, cores: CoreSide, chosen: slice, contexts: Floats) -> Floats:
         forest = self._forests[name]
-        shells = self._shell_rows[own]
+        shells = self._shell_rows[chosen]
         if not len(forest.value):
             return np.zeros((len(shells), len(contexts), cores.size))
         contrast = self.predictor.featurizer.contrast_block
 
-        def rows(place: int) -> Floats:
-            count = 1 if self._has_no_contrast[own.start + place] else cores.size
-            shell = shells[place : place + 1]
+        def rows(index: int) -> Floats:
+            # Without a contrast all cores are alike to a shell: one of them serves.
+            count = 1 if self._has_no_contrast[chosen.start + index] else cores.size
+            shell = shells[index : index + 1]
             return contrast(cores.rows[:count], cores.negativity[:count], shell).T
 
         return forest.predict(
@@ -335,18 +340,18 @@ class Product:
 
     def verdicts(self, cores: CoreSide, first: int = 0, last: int | None = None) -> Columns:
         """Return `in_domain` and `domain_distance` alone; arguments as in `columns`."""
-        own = self._range(first, last)
+        chosen = self._range(first, last)
         structures = list(dict.fromkeys(context.structure for context in self.contexts))
         near = np.array(
             [
                 [self._domain.distance(cores.reach, layers, name) for name in structures]
-                for layers in self.shells[own]
+                for layers in self.shells[chosen]
             ]
         )
         distance = near[:, [structures.index(context.structure) for context in self.contexts]]
         inside = distance <= 1.0 + ROUNDING
         inside &= cores.reach.known
-        inside &= self._shell_known[own, None, None] & self._size_known[:, None]
+        inside &= self._shell_known[chosen, None, None] & self._size_known[:, None]
         return {"in_domain": inside & self._stressors_known, "domain_distance": distance}
 
     @cached_property

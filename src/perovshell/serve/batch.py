@@ -13,6 +13,7 @@ from perovshell.data.tables import Row, read_table
 from perovshell.errors import InputError
 from perovshell.files import write_atomically
 from perovshell.model import Model
+from perovshell.models.inputs import REQUIRED, refuse_near_names
 from perovshell.models.outputs import NO_THRESHOLDS, Thresholds, output_columns
 
 
@@ -43,7 +44,8 @@ def predict_file(
         How many rows there were, and how many could not be answered.
 
     Raises:
-        InputError: The file is unreadable, empty, misses a column or has one of an output.
+        InputError: The file is unreadable, empty, misses a column, has one of an output or one that
+            nearly has the name of an input.
     """
     header, rows = read_table(source)
     outputs = list(output_columns(stressors, thresholds))
@@ -79,7 +81,12 @@ def _add_reasons(
 def _checked_header(
     name: str, header: list[str], rows: list[Row], outputs: Sequence[str], *, rename_clashes: bool
 ) -> list[str]:
-    for column in ("core", "shell"):
+    try:
+        refuse_near_names(header)
+    except InputError as error:
+        msg = f"{name}, row 1, {error}"
+        raise InputError(msg) from error
+    for column in REQUIRED:
         if column not in header:
             hint = "; cells are separated by commas" if ";" in header[0] else ""
             msg = f"{name}, row 1, column {column}: this column is missing{hint}"

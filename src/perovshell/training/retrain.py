@@ -228,7 +228,7 @@ def compare_validations(before: Path, after: Path) -> tuple[Comparison, ...]:
     )
     nothing = np.zeros(0, dtype=np.intp)
     return judge(
-        first, second, {name: scores.take(nothing) for name, scores in first.marks.items()}
+        first, second, {name: scores.take(nothing) for name, scores in first.scores.items()}
     ).comparisons
 
 

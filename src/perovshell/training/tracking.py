@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
+from perovshell.models.inputs import INPUTS
 from perovshell.training.promotion.verdict import Verdict
 from perovshell.training.train import TrainedModel
 from perovshell.training.validation.plots import write_plots
@@ -187,9 +187,12 @@ def _version_tags(trained: TrainedModel) -> dict[str, str]:
 
 
 def _signature(mlflow: Any) -> Any:
-    from mlflow.types import ColSpec, Schema
+    """Return the input columns, with whatever cells `Model.predict` reads.
 
-    columns = [ColSpec("string", "core"), ColSpec("string", "shell")]
-    columns += [ColSpec("string", name, required=False) for name in INPUT_WORDS]
-    columns += [ColSpec("double", name, required=False) for name in INPUT_NUMBERS]
+    For `double` and `string` MLflow refuses whole numbers, categories and columns of empty cells.
+    """
+    from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
+
+    columns = [ColSpec(AnyType(), name, required=one.required) for name, one in INPUTS.items()]
     return mlflow.models.ModelSignature(inputs=Schema(columns))

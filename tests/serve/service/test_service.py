@@ -1,6 +1,7 @@
 """The application: routes, problems, keys, limits, hot swap; in this process."""
 
 import asyncio
+import json
 import logging
 import math
 import shutil
@@ -12,8 +13,8 @@ from starlette.testclient import TestClient
 
 from perovshell.errors import ModelFolderError, ServiceError, WorkspaceError
 from perovshell.model import Model
+from perovshell.models.inputs import INPUT_COLUMNS, INPUTS
 from perovshell.models.outputs import NO_THRESHOLDS, Answer
-from perovshell.models.request import INPUT_COLUMNS
 from perovshell.serve.service import batching, limits, schemas
 from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.batching import Asked, Batcher
@@ -103,8 +104,8 @@ def test_details_tell_papers_and_reasons(client: TestClient, model: Model) -> No
         ({"rows": []}, "#/rows"),
         ({}, "#/rows"),
         ({"rows": [{**ROW, "colour": "red"}]}, "#/rows/0/colour"),
-        ({"rows": [{"core": 5}]}, "#/rows/0/core"),
-        ({"rows": [{"core": "x" * (limits.TEXT + 1)}]}, "#/rows/0/core"),
+        ({"rows": [{**ROW, "core": ["CsPbBr3"]}]}, "#/rows/0/core"),
+        ({"rows": [ROW, {**ROW, "core_size_nm": {"nm": 6}}]}, "#/rows/1/core_size_nm"),
         ({"rows": [ROW], "stressors": ["boredom"]}, "#/stressors/0"),
         ({"rows": [ROW], "coverage": 1}, "#/coverage"),
         ({"rows": [ROW], "thresholds": {"gain_above": 1}}, "#/thresholds/gain_above"),
@@ -118,6 +119,30 @@ def test_a_fault_is_told_with_its_place(client: TestClient, body: object, where:
     told = reply.json()
     assert told["type"] == "urn:perovshell:problem:invalid-request"
     assert where in [fault["pointer"] for fault in told["errors"]]
+
+
+CELLS = {
+    "null": None, "true": True, "5": 5, "6.5": 6.5, "1e400": math.inf, "-1e400": -math.inf,
+    "1" + "0" * 400: 10**400, "NaN": math.nan,
+    **{json.dumps(text): text for text in ("6.5", " 5 ", "1_0", "\u0661\u0660", "", "nan")},
+    json.dumps("x" * 1000): "x" * 1000,
+}  # fmt: skip
+"""Cells as JSON, and what they mean."""
+
+
+def test_every_cell_is_read_by_the_model(client: TestClient, model: Model) -> None:
+    meant = [{**ROW, column: cell} for column in INPUT_COLUMNS for cell in CELLS.values()]
+    rows = [
+        f'{json.dumps(ROW | {column: None})[:-1]}, "{column}": {text}}}'
+        for column in INPUT_COLUMNS
+        for text in CELLS
+    ]
+    body = f'{{"rows": [{", ".join(rows)}]}}'
+    reply = client.post("/v1/predict", content=body, headers={"content-type": "application/json"})
+    assert reply.status_code == 200
+    for answer, wanted in zip(reply.json()["answers"], model.predict(meant), strict=True):
+        assert answer["error"] == wanted["error"]
+        assert answer["pl_peak_nm"] == (None if wanted["error"] else wanted["pl_peak_nm"])
 
 
 @pytest.mark.parametrize(
@@ -194,8 +219,33 @@ def test_long_answers_are_compressed_for_those_who_can_read_it(client: TestClien
     assert squeezed.json() == plain.json()
 
 
-def test_rows_have_the_columns_of_a_request() -> None:
-    assert set(schemas.Row.__annotations__) == set(INPUT_COLUMNS)
+def test_rows_have_the_columns_of_a_request(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()["components"]["schemas"]["Row"]["properties"]
+    assert {name: cell["anyOf"][0]["type"] for name, cell in described.items()} == {
+        name: "number" if one.kind == "number" else "string" for name, one in INPUTS.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("Core", "rename it to 'core'"), ("core_size", "rename it to 'core_size_nm'"), ("note", "")],
+)
+def test_an_unknown_key_is_refused_with_the_input_it_nearly_is(
+    client: TestClient, key: str, said: str
+) -> None:
+    reply = client.post("/v1/predict", json={"rows": [{**ROW, key: "x"}]})
+    assert reply.status_code == 422
+    (fault,) = reply.json()["errors"]
+    assert fault["pointer"] == f"#/rows/0/{key}"
+    assert fault["detail"] == f"Extra inputs are not permitted{'; ' if said else ''}{said}"
+
+
+@pytest.mark.parametrize("text", ["none", "N/A", "-", "0", "FALSE", ""])
+def test_a_word_for_nothing_is_no_treatment(client: TestClient, text: str) -> None:
+    rows = [ROW, {**ROW, "ligand": text, "dopant": text}, {**ROW, "ligand": "DDAB"}]
+    plain, nothing, treated = client.post("/v1/predict", json={"rows": rows}).json()["answers"]
+    assert nothing == plain
+    assert treated != plain
 
 
 def test_pointers_escape() -> None:

@@ -137,7 +137,7 @@ def intervals(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[st
         result = results[target]
         _, width = covered_rows(problem, result)
         _, constant = covered_rows(problem, result, normalised=False)
-        _, dummy = covered_rows(problem, result.saying("dummy"), normalised=False)
+        _, dummy = covered_rows(problem, result.predicted_by("dummy"), normalised=False)
         groups = problem.weight_groups[calibration_rows(problem)]
         rows.append(
             {
@@ -161,7 +161,7 @@ def bounds_by_level(problems: Problems, results: dict[str, OutOfFold]) -> list[d
         low, high = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
         for level in BOUND_LEVELS:
             own = lower_bounds(problem, result, level)
-            null = lower_bounds(problem, result.saying("null"), level)
+            null = lower_bounds(problem, result.predicted_by("null"), level)
             row: dict[str, Any] = {
                 "target": target,
                 "K": len(set(problem.papers.tolist())),

@@ -297,7 +297,7 @@ class _Tester:
     def _thinned(self, problem: PointProblem, share: float, repeat: int) -> list[Split]:
         """Keep a fixed share of the training papers of each fold; a collection goes as one."""
         groups = problem.weight_groups.tolist()
-        draw = folds_of(groups, 1000, salt=f"curve {repeat}:")
+        draw = folds_of(groups, 1000, fold_seed=f"curve {repeat}:")
         splits = paper_splits(problem, self.settings.folds)
         return [(train[draw[train] < 1000 * share], test) for train, test in splits]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
-from perovshell.models.card import card_sections
+from perovshell.models.card import SUBSETS, card_sections, describe_targets
+from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS, near_input
 from perovshell.models.outputs import Answer, check_options
-from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.serve.service import limits, schemas
 from perovshell.serve.service.batching import Asked, Batcher, Rows
 from perovshell.serve.service.middleware import RequestMetrics
@@ -91,8 +91,16 @@ async def _asked(request: Request) -> schemas.PredictIn:
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
         raise RequestValidationError(
-            [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
+            [{**fault, "loc": ("body", *fault["loc"]), "msg": _message(fault)} for fault in faults]
         ) from error
+
+
+def _message(fault: Mapping[str, Any]) -> str:
+    """Return what is wrong, with the input whose name an unknown key of a row nearly has."""
+    message, place = str(fault["msg"]), fault["loc"]
+    is_cell = fault["type"] == "extra_forbidden" and place[0] == "rows"
+    near = near_input(str(place[-1])) if is_cell else ""
+    return f"{message}; rename it to {near!r}" if near else message
 
 
 async def predict(asked: schemas.PredictIn, request: Request) -> Response:
@@ -200,6 +208,8 @@ def _model_card(served: Served) -> dict[str, Any]:
     return {
         **{name: info[name] for name in names},
         "card": dict(card_sections(info)),
+        "targets": describe_targets(info),
+        "subsets": SUBSETS,
         "limits": {
             "rows": limits.ROWS,
             "detailed_rows": limits.DETAILED_ROWS,

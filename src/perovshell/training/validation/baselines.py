@@ -26,13 +26,13 @@ def weighted_median(values: Floats, weights: Floats) -> float:
 def predict_baselines(problem: PointProblem, train: Rows, test: Rows) -> dict[str, Floats]:
     """Return the predictions of each baseline of the target for test rows."""
     median = weighted_median(problem.target[train], problem.weights(train))
-    found: dict[str, Callable[[], Floats]] = {
+    predict: dict[str, Callable[[], Floats]] = {
         "dummy": lambda: np.full(len(test), median),
         "neighbour": lambda: _neighbour(problem, train, test),
         "forest": lambda: _forest(problem, train, test),
         "vegard": lambda: _vegard(problem, test, median),
     }
-    return {baseline: found[baseline]() for baseline in problem.spec.baselines}
+    return {baseline: predict[baseline]() for baseline in problem.spec.baselines}
 
 
 def _neighbour(problem: PointProblem, train: Rows, test: Rows) -> Floats:

@@ -51,8 +51,8 @@ def calibrated(
     rest = np.setdiff1d(rows, np.concatenate([*apart.values(), np.zeros(0, dtype=np.intp)]))
     usual = residual_scores(problem, predicted, difficulty, rest, problem.weight_groups)
     return usual, {
-        name: residual_scores(problem, predicted, difficulty, own, problem.papers)
-        for name, own in apart.items()
+        name: residual_scores(problem, predicted, difficulty, members, problem.papers)
+        for name, members in apart.items()
     }
 
 
@@ -122,7 +122,7 @@ def covered_rows(
         normalised: Whether residuals are divided by the model's difficulty.
     """
     known = usual or result
-    own, scale = (
+    usual_scale, scale = (
         one.others["difficulty"] if normalised else np.ones(len(problem.target))
         for one in (known, result)
     )
@@ -131,7 +131,7 @@ def covered_rows(
     covered, width = np.zeros(len(predicted), dtype=bool), np.full(len(predicted), np.nan)
     for train, test in result.splits:
         others = np.intersect1d(train, usable)
-        usual_scores, apart = calibrated(problem, known.model[0], own, others)
+        usual_scores, apart = calibrated(problem, known.model[0], usual_scale, others)
         scores = [apart.get(problem.combinations[row], usual_scores) for row in test]
         within = np.array([one.quantile(level) for one in scores]) * scale[test]
         low, high = predicted[test] - within, predicted[test] + within

@@ -47,8 +47,8 @@ class Pairs:
     @classmethod
     def of(cls, problem: PointProblem, result: OutOfFold) -> Pairs:
         """Collect the pairs of a problem."""
-        found = np.array(same_core_pairs(problem), dtype=np.intp).reshape(-1, 2)
-        first, second = found.T
+        pairs = np.array(same_core_pairs(problem), dtype=np.intp).reshape(-1, 2)
+        first, second = pairs.T
         residual = problem.target - result.model[0]
         difficulty = result.others["difficulty"]
         return cls(problem, first, second, problem.papers[first], residual, difficulty)
@@ -132,8 +132,8 @@ def shell_effect(problem: PointProblem, result: OutOfFold) -> dict[str, Any]:
     }
     to_unit = problem.spec.target.scale.to_unit
     errors = {
-        way: float(np.abs(to_unit(seen) - to_unit(said))[named].mean())
-        for way, said in ways.items()
+        way: float(np.abs(to_unit(seen) - to_unit(expected))[named].mean())
+        for way, expected in ways.items()
     }
     covered = PaperBootstrap.of(papers).mean_by_paper(_covered(pairs, result).astype(float))
     return {
@@ -149,7 +149,7 @@ def shell_effect(problem: PointProblem, result: OutOfFold) -> dict[str, Any]:
 
 
 def _mean_change_of_others(pairs: Pairs) -> Floats:
-    """Return the mean change by a coating that the other papers found; 0 where none did."""
+    """Return the mean change by a coating in the other papers; 0 where there is none."""
     change = (pairs.problem.target[pairs.first] - pairs.problem.target[pairs.second])[
         pairs.is_coating
     ]
@@ -169,9 +169,9 @@ def _covered(pairs: Pairs, result: OutOfFold) -> npt.NDArray[np.bool_]:
     sizes = np.abs(pairs.anchored_residuals()) / pairs.difficulty[pairs.first]
     covered = np.zeros(len(sizes), dtype=bool)
     for paper in dict.fromkeys(pairs.papers.tolist()):
-        own = pairs.papers == paper
+        same = pairs.papers == paper
         rows = usable[pairs.problem.papers[usable] != paper]
         usual, _ = calibrated(pairs.problem, result.model[0], pairs.difficulty, rows)
-        carried = ConformityScores.of(sizes[~own], pairs.papers[~own].tolist())
-        covered[own] = sizes[own] <= min(usual.quantile(LEVEL), carried.quantile(LEVEL))
+        anchored = ConformityScores.of(sizes[~same], pairs.papers[~same].tolist())
+        covered[same] = sizes[same] <= min(usual.quantile(LEVEL), anchored.quantile(LEVEL))
     return covered

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions: what a model says of papers it was not trained on."""
+"""Out-of-fold predictions: of papers that a model was not trained on."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Problems:
 Split = tuple[Rows, Rows]
 """Training rows and test rows."""
 _Tested = tuple[Floats, dict[str, Floats]]
-"""What the model, and others, say of the test rows of a split."""
+"""Predictions of the test rows of a split, by the model and by others."""
 
 
 @dataclass(frozen=True)
@@ -112,20 +112,20 @@ class OutOfFold:
         """Rows that some split tests, in rising order."""
         return np.sort(np.concatenate([test for _, test in self.splits]))
 
-    def saying(self, name: str) -> OutOfFold:
-        """Return the predictions of another model of `others` in place of the model's."""
+    def predicted_by(self, name: str) -> OutOfFold:
+        """Return the predictions of another model of `others` instead."""
         return replace(self, model=np.repeat(self.others[name][None, :], len(self.model), axis=0))
 
 
-def paper_splits(problem: Problem, folds: int, deal: str = "") -> list[Split]:
+def paper_splits(problem: Problem, folds: int, fold_seed: str = "") -> list[Split]:
     """Return the fixed folds by paper, those without test rows left out.
 
     Args:
         problem: The problem.
         folds: Number of folds.
-        deal: Name of another deal of the papers into folds; empty for the headline's.
+        fold_seed: Seed of another assignment of papers to folds; empty for the headline's.
     """
-    fold = folds_of(problem.papers.tolist(), folds, deal)
+    fold = folds_of(problem.papers.tolist(), folds, fold_seed)
     splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
     return [(train, test) for train, test in splits if len(test) and len(train)]
 
@@ -141,7 +141,7 @@ def out_of_fold(
         advance: Called when a fold of a target is done; the gain, fitted at once, does not count.
 
     Raises:
-        LeakError: A paper stands on both sides of a split, or a descriptor holds the target.
+        LeakError: A paper is on both sides of a split, or a descriptor holds the target.
         InputError: The papers of a target lie in one fold.
     """
     plans = {name: paper_splits(problems[name], settings.folds) for name in problems}
@@ -192,13 +192,13 @@ def run_splits(
 def _joined(
     problem: Problem, splits: Sequence[Split], done: Sequence[_Tested], settings: Settings
 ) -> OutOfFold:
-    """Put what was said of the test rows of each split where the rows are."""
+    """Join the predictions of the test rows of each split in the order of the rows."""
     count = len(problem.papers)
     model = np.full((settings.repeats, count), np.nan)
     others: dict[str, Floats] = {}
-    for (_, test), (said, beside) in zip(splits, done, strict=True):
-        model[:, test] = said
-        for name, values in beside.items():
+    for (_, test), (predicted, other) in zip(splits, done, strict=True):
+        model[:, test] = predicted
+        for name, values in other.items():
             others.setdefault(name, np.full(count, np.nan))[test] = values
     steps = {}
     if not isinstance(problem, PointProblem):

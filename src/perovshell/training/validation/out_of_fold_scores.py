@@ -1,7 +1,7 @@
-"""What a model said of each row when it did not know the row's paper: marks, as at school.
+"""Out-of-fold scores: loss, coverage and conformity score of each row, its paper left out.
 
-The marks of a model's own validation stand in its folder, so that a later model can be compared
-with it paper by paper and nothing is fitted twice. Papers that came after it are marked by the
+The scores of a model's validation are part of its folder, so that a later model can be compared
+with it paper by paper and nothing is fitted twice. Papers that came after a model are scored by the
 model itself.
 """
 
@@ -46,7 +46,7 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class OutOfFoldScores:
-    """The marks of n rows of a target.
+    """The out-of-fold scores of n rows of a target.
 
     Attributes:
         rows: Identity of each row, shape (n,).
@@ -70,35 +70,35 @@ class OutOfFoldScores:
     width: Floats
     score: Floats
 
-    def take(self, places: Rows) -> OutOfFoldScores:
-        """Return the marks of some rows."""
-        return OutOfFoldScores(*(getattr(self, entry.name)[places] for entry in fields(self)))
+    def take(self, rows: Rows) -> OutOfFoldScores:
+        """Return the scores of some rows, by their index."""
+        return OutOfFoldScores(*(getattr(self, entry.name)[rows] for entry in fields(self)))
 
     def of_papers(self, papers: set[str]) -> OutOfFoldScores:
-        """Return the marks of the rows of some papers."""
+        """Return the scores of the rows of some papers."""
         return self.take(np.flatnonzero([paper in papers for paper in self.papers.tolist()]))
 
-    def places_of(self, rows: Sequence[str]) -> Rows:
-        """Return where rows stand.
+    def index_of(self, rows: Sequence[str]) -> Rows:
+        """Return the index of rows.
 
         Raises:
             KeyError: A row is not among them.
         """
-        place = {row: number for number, row in enumerate(self.rows.tolist())}
-        return np.array([place[row] for row in rows], dtype=np.intp)
+        index = {row: number for number, row in enumerate(self.rows.tolist())}
+        return np.array([index[row] for row in rows], dtype=np.intp)
 
 
 @dataclass(frozen=True)
 class ValidationRecord:
-    """The marks of a model's validation, and what it knew.
+    """The out-of-fold scores of a model's validation, and the papers it was trained on.
 
     Attributes:
         digests: Digest of the rows of each paper it was trained on.
-        marks: OutOfFoldScores by target.
+        scores: Out-of-fold scores by target.
     """
 
     digests: Mapping[str, str]
-    marks: Mapping[str, OutOfFoldScores]
+    scores: Mapping[str, OutOfFoldScores]
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays for storage."""
@@ -106,9 +106,9 @@ class ValidationRecord:
             "papers": np.array(list(self.digests), dtype=np.str_),
             "digests": np.array(list(self.digests.values()), dtype=np.str_),
         }
-        for name, marks in self.marks.items():
+        for name, scores in self.scores.items():
             stored |= {
-                f"{name}_{entry.name}": getattr(marks, entry.name)
+                f"{name}_{entry.name}": getattr(scores, entry.name)
                 for entry in fields(OutOfFoldScores)
             }
         return stored
@@ -117,19 +117,19 @@ class ValidationRecord:
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> ValidationRecord:
         """Rebuild from stored arrays."""
         digests = dict(zip(arrays["papers"].tolist(), arrays["digests"].tolist(), strict=True))
-        marks = {
+        scores = {
             name: OutOfFoldScores(
                 *(arrays[f"{name}_{entry.name}"] for entry in fields(OutOfFoldScores))
             )
             for name in TARGETS
         }
-        return cls(digests, marks)
+        return cls(digests, scores)
 
 
 def validated(
     dataset: Dataset, problems: Problems, results: Mapping[str, OutOfFold]
 ) -> ValidationRecord:
-    """Return the marks of out-of-fold predictions.
+    """Return the scores of out-of-fold predictions.
 
     Args:
         dataset: The dataset the problems were made of.
@@ -138,31 +138,31 @@ def validated(
     """
     literature = Literature(literature_rows(dataset), problems.featurizer.reader)
     domains = domains_of(dataset, literature)
-    marks = {}
+    scores = {}
     for name in TARGETS:
         problem, result = problems[name], results[name]
-        found = _left_out(problem, result)
-        made = _marks(problem, row_names(dataset, problem), *found).take(result.tested)
+        parts = _left_out(problem, result)
+        one = _scores(problem, row_names(dataset, problem), *parts).take(result.tested)
         if isinstance(problem, PointProblem):
             label = problem.spec.target.domain.label
-            made = _within(label, domains[label].reach, made, dataset, literature)
-        marks[name] = made
-    return ValidationRecord(dict(dataset.digests), marks)
+            one = _within(label, domains[label].reach, one, dataset, literature)
+        scores[name] = one
+    return ValidationRecord(dict(dataset.digests), scores)
 
 
 def _within(
-    target: str, reach: float, marks: OutOfFoldScores, dataset: Dataset, literature: Literature
+    target: str, reach: float, scores: OutOfFoldScores, dataset: Dataset, literature: Literature
 ) -> OutOfFoldScores:
-    """Keep the scores of rows that lie in the domain which the other papers make."""
-    samples = [dataset.samples[row] for row in marks.rows.tolist()]
+    """Keep the conformity scores of rows in the domain that the other papers span."""
+    samples = [dataset.samples[row] for row in scores.rows.tolist()]
     inside = [is_inside(target, sample, dataset, literature, reach) for sample in samples]
-    return replace(marks, score=np.where(inside, marks.score, np.nan))
+    return replace(scores, score=np.where(inside, scores.score, np.nan))
 
 
 def prospective(
     dataset: Dataset, problems: Problems, predictor: Predictor, papers: set[str]
 ) -> dict[str, OutOfFoldScores]:
-    """Return the marks that a model gets on papers it never knew.
+    """Return the scores of a model on papers it was not trained on.
 
     Args:
         dataset: A dataset with these papers.
@@ -170,15 +170,15 @@ def prospective(
         predictor: The model.
         papers: The papers.
     """
-    marks = {}
+    scores = {}
     for name in TARGETS:
         whole = problems[name]
         names = row_names(dataset, whole)
-        places = np.flatnonzero([paper in papers for paper in whole.papers.tolist()])
-        problem = whole.take(places)
-        found = _unseen(name, problem, predictor) if len(places) else (np.zeros(0),) * 4
-        marks[name] = _marks(problem, names[places], *found)
-    return marks
+        rows = np.flatnonzero([paper in papers for paper in whole.papers.tolist()])
+        problem = whole.take(rows)
+        parts = _unseen(name, problem, predictor) if len(rows) else (np.zeros(0),) * 4
+        scores[name] = _scores(problem, names[rows], *parts)
+    return scores
 
 
 def row_names(dataset: Dataset, problem: Problem) -> npt.NDArray[np.str_]:
@@ -197,7 +197,7 @@ def row_names(dataset: Dataset, problem: Problem) -> npt.NDArray[np.str_]:
     return np.array([f"{test} {side}" for test, side in zip(tests, sides, strict=True)])
 
 
-def _marks(
+def _scores(
     problem: Problem,
     rows: npt.NDArray[np.str_],
     loss: Floats,
