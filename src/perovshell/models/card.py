@@ -140,11 +140,11 @@ def error_table(info: Mapping[str, Any]) -> list[dict[str, Any]]:
                     "target": f"{own['title']} ({own['error_unit']}), {words}",
                     "rows": figures[f"{key}.n"],
                     "papers": figures[f"{key}.papers"],
-                    "mean_error": _triple(figures, f"{key}.mae"),
-                    "median_error": figures[f"{key}.median"],
+                    "mean absolute error (MAE)": _triple(figures, f"{key}.mae"),
+                    "median absolute error": figures[f"{key}.median"],
                     "R2": figures.get(f"{key}.r2"),
                     "coverage": _triple(figures, f"{key}.coverage"),
-                    "mean_width": figures.get(f"{key}.width"),
+                    "mean width": figures.get(f"{key}.width"),
                     **{
                         f"better_than {rival}": _triple(figures, f"{name}.{key}.mae_difference")
                         for name, rival in _BASELINES.items()
@@ -208,12 +208,12 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
     figures = info["figures"]
     return [
         (
-            "Outside the domain errors are larger and intervals cover less than asked: "
+            "Out of domain, errors are larger and intervals cover less than asked: "
             f"of lead-free cores a share of {_plain(figures.get('pl.paper.lead_free.coverage'))}."
         ),
         (
             "The folds of the headline are fixed, and choices were made with this data in view; "
-            "`perovshell evaluate` shows the figures of other deals of the papers."
+            "`perovshell evaluate` shows the figures of other fold assignments."
         ),
         (
             "All stability gains in the literature are above 1, because they were published for "
@@ -225,7 +225,10 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
             f"finite bounds are widened by a factor {INTERVAL_INFLATION:g} in scoring."
         ),
         "Stability intervals are 90 % lower bounds without an upper end.",
-        f"Stressors of fewer than {THIN_STRESSOR_PAPERS} papers are answered from the null model.",
+        (
+            f"Stressors with fewer than {THIN_STRESSOR_PAPERS} papers get the baseline prediction "
+            "(too little data)."
+        ),
         "Shell thickness is known for too few samples and ignored.",
         (
             "The probability of passing a gain is the least it can be: what was seen at least. How "
@@ -292,8 +295,9 @@ def _regression(info: Mapping[str, Any], target: str, subset: str, words: str) -
     width = _plain(figures.get(f"{key}.width"))
     head = (
         f"{_title(info, target)}, {words} ({count}): "
-        f"mean error {_ends(figures, f'{key}.mae')} {unit}, "
-        f"median {figures[f'{key}.median']:.3g}, R2 {_plain(figures.get(f'{key}.r2'))}, "
+        f"MAE {_ends(figures, f'{key}.mae')} {unit}, "
+        f"median absolute error {figures[f'{key}.median']:.3g}, "
+        f"R2 {_plain(figures.get(f'{key}.r2'))}, "
         f"coverage {_ends(figures, f'{key}.coverage')}, mean width {width} {unit}"
     )
     if subset == "lead_free":

@@ -63,7 +63,7 @@ const decades = ({ low, high }, count) => {
 };
 
 // Places and labels of round values, about `count` at most.
-export const ticks = (own, count = 4) => {
+export const ticks = (own, count = 5) => {
   const found = own.log ? decades(own, count) : [];
   return (found.length > 1 ? found : steps(own, count)).map(([value, decimals]) => [
     own(value),

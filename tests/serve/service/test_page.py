@@ -126,6 +126,10 @@ def test_predict_a_combination_and_find_the_papers_that_measured_it(
     shown = part(page, "measured").inner_text()
     assert len(answer["measured"]) > 1
     assert all(sample["paper"] in shown for sample in answer["measured"])
+    assert all(sample["stability"] in shown for sample in answer["measured"])
+    assert any("; " in sample["stability"] for sample in answer["measured"])
+    domain = part(page, "domain").inner_text()
+    assert [text for text in domain.split("\n") if text] == ["Applicability domain", "In domain"]
     links = part(page, "measured").get_by_role("link").all()
     dois = [row["paper"] for row in answer["measured"] if row["paper"].startswith("10.")]
     assert [link.get_attribute("href") for link in links] == [f"https://doi.org/{d}" for d in dois]

@@ -160,7 +160,7 @@ class YieldObjective(PointObjective):
     @property
     def axes(self) -> list[tuple[str, str, bool]]:
         """The PLQY that ranks, as predicted, and the probability of the threshold."""
-        found = [(PLQY_SHRUNK, "PLQY that ranks (%)", False)]
+        found = [(PLQY_SHRUNK, "PLQY used for ranking (%)", False)]
         found.append((PLQY.column, "PLQY, predicted (%)", False))
         if self.space.plqy_above is not None and PLQY.threshold is not None:
             label = f"P(PLQY above {self.space.plqy_above:g} %)"

@@ -81,7 +81,7 @@ def first_line(ranking: Ranking) -> str:
     elif not math.isnan(first.p_above_next):
         said += f" P(better than the next candidate): {chance(first.p_above_next)}."
     if not ranking.model.info.skill[GAIN.name]["has_skill"]:
-        said += f" Gains do not tell candidates apart. No skill: {GAIN.no_skill}."
+        said += f" No skill: {GAIN.no_skill}."
     return said
 
 
@@ -193,6 +193,7 @@ def _with_interval(line: Candidate, column: str) -> tuple[float, float, float]:
 def _measured(row: Neighbour) -> dict[str, str]:
     parts = [f"PL {number(row.pl_peak_nm)} nm"] if row.pl_peak_nm is not None else []
     parts += [f"PLQY {number(row.plqy_percent)} %"] if row.plqy_percent is not None else []
+    parts += [row.stability] if row.stability else []
     return {"text": ", ".join(parts) or "stability only", **_paper(row)}
 
 

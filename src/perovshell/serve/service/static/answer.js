@@ -30,19 +30,20 @@ const lacks = (skill, { name }) => skill[name]?.has_skill === false;
 const unskilled = (skill, target) => (lacks(skill, target) ? el("p", { class: "caution" }, `No skill: ${target.no_skill}.`) : null);
 const isBare = (answer) => answer.pl_shift_nm_lower === 0 && answer.pl_shift_nm_upper === 0;
 
-// Reasons against the domain, and notes that are no reasons against it.
-export const reasonsOf = (answer) => {
-  const said = answer.domain_reason.split("; ").filter(Boolean);
-  const notes = said.filter((text) => text.startsWith("note: ")).map((text) => text.slice("note: ".length));
+const NOTE = "note: ";
+// Reasons against the domain, and notes. What other parts show is left out: what was measured, and
+// which target has no skill.
+const reasonsOf = (answer, targets) => {
+  const texts = answer.domain_reason.replace(/(^|; )note: measured by .*?(?=; note: |$)/, "").split("; ").filter(Boolean);
+  const notes = texts.filter((text) => text.startsWith(NOTE)).map((text) => text.slice(NOTE.length));
   return {
-    against: said.filter((text) => !text.startsWith("note: ")),
-    // What was measured has a part of its own.
-    notes: notes.filter((text) => !text.startsWith("measured by ")),
+    against: texts.filter((text) => !text.startsWith(NOTE)),
+    notes: notes.filter((text) => !targets.some((target) => target.no_skill === text)),
   };
 };
 
-const domain = ({ answer }) => {
-  const { against, notes } = reasonsOf(answer);
+const domain = ({ answer, targets }) => {
+  const { against, notes } = reasonsOf(answer, targets);
   return [
     answer.in_domain
       ? el("p", { class: "verdict inside" }, "In domain")

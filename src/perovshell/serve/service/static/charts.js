@@ -64,11 +64,11 @@ export const spectrum = (own, given) => {
 // Candidates of a ranking as points. `across` and `up` are {label, log, of(line), say(line)}.
 export const scatter = (lines, across, up, colour) => {
   const [x, y] = [across, up].map(({ log, of }) => scale(...padded(lines.map(of), log), { log }));
-  const columns = ticks(x, 5).flatMap(([place, label]) => [
+  const columns = ticks(x).flatMap(([place, label]) => [
     svg("line", { class: "grid", x1: at(place), x2: at(place), y1: 0, y2: "100%" }),
     svg("text", { class: "label", x: at(place), y: "100%", dy: 18, "text-anchor": "middle" }, minus(label)),
   ]);
-  const rows = ticks(y, 5).flatMap(([place, label]) => [
+  const rows = ticks(y).flatMap(([place, label]) => [
     svg("line", { class: "grid", x1: 0, x2: "100%", y1: at(100 - place), y2: at(100 - place) }),
     svg("text", { class: "label", x: 0, y: at(100 - place), dx: -8, dy: 4, "text-anchor": "end" }, minus(label)),
   ]);

@@ -33,6 +33,7 @@ export const measured = (row, points) =>
   points
     .filter(({ column }) => isKnown(row[column]))
     .map(({ title, column, unit }) => `${title} ${figure(row[column])} ${unit}`)
+    .concat(row.stability || [])
     .join(", ") || "stability only";
 
 const CONDITIONS = {

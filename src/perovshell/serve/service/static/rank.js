@@ -110,7 +110,7 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
   };
 
   const table = (lines, stressors) => {
-    const names = ["#", "Core", "Shell", "Compare", ...pointsOf(targets).map(({ title }) => title), ...underStress(targets, stressors).map(({ title }) => title), "On the Pareto front", "Applicability domain", "Evidence"];
+    const names = ["#", "Core", "Shell", "Compare", ...pointsOf(targets).map(({ title }) => title), ...underStress(targets, stressors).map(({ title }) => title), "Pareto front", "Domain", "Evidence"];
     return el(
       "div",
       { class: "scroll", tabindex: 0, role: "region", "aria-label": "Candidates" },
