@@ -60,7 +60,7 @@ class Energy(Scale):
 
     def to_unit(self, modelled: Floats) -> Floats:
         """Convert eV to nm."""
-        return np.where(modelled > 0, ev_to_nm(np.maximum(modelled, _MIN_ENERGY_EV)), np.inf)
+        return np.where(modelled <= 0, np.inf, ev_to_nm(np.maximum(modelled, _MIN_ENERGY_EV)))
 
     def slope(self, start: float, end: float) -> float:
         """Return nm per eV between two energies."""
