@@ -21,7 +21,7 @@ from sklearn.ensemble import (
 from perovshell.data.dataset import Dataset
 from perovshell.models.boosting import BoostConfig, fit_bounded
 from perovshell.training.fit.learners import fit_prior
-from perovshell.training.fit.problems import RegressionProblem
+from perovshell.training.fit.problems import PointProblem
 from perovshell.training.train import problems_of
 from perovshell.training.validation.figures import PaperBootstrap
 from perovshell.training.validation.folds import folds_of
@@ -32,7 +32,7 @@ OURS: Final = "XGBoost, pseudo-Huber with bounds (the default)"
 SUBSETS: Final = {"pl": ("all", "lead_no_cspbcl3", "coated"), "plqy": ("all", "coated")}
 Floats = np.ndarray
 Shape = tuple[int, int, float]
-Fit = Callable[[RegressionProblem, Rows, Floats, Shape], Callable[[Rows], Floats]]
+Fit = Callable[[PointProblem, Rows, Floats, Shape], Callable[[Rows], Floats]]
 
 
 # The contenders ------------------------------------------------------------------------------
@@ -42,16 +42,16 @@ def xgboost(*, squared: bool = False) -> Fit:
     """Return the default trees, whose loss is linear from the target's scale on, or nowhere."""
 
     def fit(
-        problem: RegressionProblem, rows: Rows, start: Floats, shape: Shape
+        problem: PointProblem, rows: Rows, start: Floats, shape: Shape
     ) -> Callable[[Rows], Floats]:
-        config = BoostConfig(problem.kind.boosters[0].groups, *shape)
+        config = BoostConfig(problem.spec.boosters[0].groups, *shape)
         trees = fit_bounded(
             problem.matrix[rows],
             problem.target[rows],
             [problem.bounds[row] for row in rows],
             problem.weights(rows),
             start[rows],
-            np.inf if squared else problem.kind.loss_scale,
+            np.inf if squared else problem.spec.loss_scale,
             (config, config.columns(problem.column_groups), 0),
         )
         return lambda other: start[other] + trees.predict(problem.matrix[other])
@@ -63,12 +63,12 @@ def estimator(make: Callable[[Shape, float], Any], *, fill: bool = False) -> Fit
     """Return the trees of a library with scikit-learn's interface; bounds count as values."""
 
     def fit(
-        problem: RegressionProblem, rows: Rows, start: Floats, shape: Shape
+        problem: PointProblem, rows: Rows, start: Floats, shape: Shape
     ) -> Callable[[Rows], Floats]:
-        columns = problem.kind.boosters[0].columns(problem.column_groups)
+        columns = problem.spec.boosters[0].columns(problem.column_groups)
         matrix = problem.matrix[:, columns]
         matrix = np.nan_to_num(matrix, nan=-1.0) if fill else matrix
-        model = make(shape, problem.kind.loss_scale)
+        model = make(shape, problem.spec.loss_scale)
         left = problem.target[rows] - start[rows]
         model.fit(matrix[rows], left, sample_weight=problem.weights(rows))
         return lambda other: start[other] + model.predict(matrix[other])
@@ -132,12 +132,12 @@ CONTENDERS: Final[dict[str, Fit]] = {
 
 
 def one_fold(
-    problem: RegressionProblem, contender: str, split: tuple[Rows, Rows]
+    problem: PointProblem, contender: str, split: tuple[Rows, Rows]
 ) -> tuple[Rows, Floats, Floats]:
     """Return test rows and predictions: mean of the settings, and the inner folds' choice."""
     train, test = split
     fit = CONTENDERS[contender]
-    shapes = [(one.rounds, one.depth, one.learning_rate) for one in problem.kind.boosters]
+    shapes = [(one.rounds, one.depth, one.learning_rate) for one in problem.spec.boosters]
     start = fit_prior(problem, train).predict(problem.matrix)
     guesses = [fit(problem, train, start, shape)(test) for shape in shapes]
     inner = folds_of(problem.papers[train].tolist(), INNER_FOLDS, salt="inner:")
@@ -151,7 +151,7 @@ def one_fold(
     return test, np.mean(guesses, axis=0), guesses[int(cost.argmin())]
 
 
-def run(problem: RegressionProblem) -> dict[str, dict[str, Floats]]:
+def run(problem: PointProblem) -> dict[str, dict[str, Floats]]:
     """Return out-of-fold errors by contender and way of use."""
     splits = paper_splits(problem, FOLDS)
     tasks = [(contender, split) for contender in CONTENDERS for split in splits]
@@ -172,11 +172,11 @@ def run(problem: RegressionProblem) -> dict[str, dict[str, Floats]]:
     return {**found, "the prior alone": {"mean": prior, "chosen": prior}}
 
 
-def table(problem: RegressionProblem) -> list[dict[str, Any]]:
+def table(problem: PointProblem) -> list[dict[str, Any]]:
     """Return mean and median errors, and the difference from the default with its interval."""
     found = run(problem)
     rows = []
-    for subset in SUBSETS[problem.kind.name]:
+    for subset in SUBSETS[problem.spec.target.name]:
         mask = problem.subsets[subset]
         bootstrap = PaperBootstrap.of(problem.papers[mask])
         ours = found[OURS]["mean"][mask]
@@ -184,7 +184,7 @@ def table(problem: RegressionProblem) -> list[dict[str, Any]]:
             mean = ways["mean"][mask]
             rows.append(
                 {
-                    "target": problem.kind.name,
+                    "target": problem.spec.target.name,
                     "subset": subset,
                     "booster": contender,
                     "mean_error": float(mean.mean()),

@@ -31,8 +31,8 @@ from _campaign import forget_settings
 from _ring import Command, Rehearsal, Ring
 from _whole import Found, State, check, check_finished
 
-from perovshell.data.dataset import TABLES, Dataset
-from perovshell.data.paper_entry import COLUMNS
+from perovshell.data.columns import TABLES
+from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import to_yaml
 from perovshell.training.tracking import track
 from perovshell.training.train import QUICK, train
@@ -256,7 +256,7 @@ def _write_tables(folder: Path, dataset: Dataset) -> None:
     folder.mkdir()
     for name in TABLES:
         with (folder / name).open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS[name])
+            writer = csv.DictWriter(file, TABLES[name].names)
             writer.writeheader()
             writer.writerows(dataset.rows[name])
 

@@ -57,5 +57,5 @@ def grown(target: str = "", **changed: np.ndarray) -> Verdict:
             name: np.concatenate([getattr(known, name), getattr(last, name)])
             for name in OutOfFoldScores.__annotations__
         }
-        whole = replace(whole, marks={**whole.marks, target: OutOfFoldScores(**joined)})
+        whole = replace(whole, scores={**whole.marks, target: OutOfFoldScores(**joined)})
     return judge(model(PAPERS), whole, unseen())

@@ -382,7 +382,7 @@ def test_a_paper_is_asked_about_added_shown_and_removed(home: str, tmp_path: Pat
     shown = run("data", "show", "smith2026", *own, cwd=tmp_path)
     assert "not in the data" in shown
     assert "only a trial" in shown
-    assert "content hash a7f3c648ebbb" in run("data", "check", *own, cwd=tmp_path)
+    assert "content hash 51d497503ff4" in run("data", "check", *own, cwd=tmp_path)
 
 
 def test_an_added_paper_as_json(home: str, tmp_path: Path) -> None:

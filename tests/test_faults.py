@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from perovshell.cli import main
-from perovshell.data.dataset import TABLES, Dataset
-from perovshell.data.paper_entry import COLUMNS
+from perovshell.data.columns import TABLES
+from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import to_yaml
 from perovshell.errors import WorkspaceError
 from perovshell.models.folder import read_folder, write_folder
@@ -84,7 +84,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> tuple[H
     (home.root / "data").mkdir()
     for name in TABLES:
         with (home.root / "data" / name).open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS[name])
+            writer = csv.DictWriter(file, TABLES[name].names)
             writer.writeheader()
             writer.writerows(base.rows[name])
     (home.root / "new.yaml").write_text(to_yaml(dataset.entry(NEW)))

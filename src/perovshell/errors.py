@@ -44,7 +44,7 @@ class WorkspaceError(PerovshellError):
 
 
 class FitError(PerovshellError):
-    """A fit does not come to rest within its steps."""
+    """A fit did not converge within its iterations."""
 
 
 class TrackingError(PerovshellError):

@@ -26,7 +26,7 @@ def test_pairs_are_those_of_the_model(trained: TrainedModel) -> None:
 
 
 def test_pairs_are_counted(trained: TrainedModel) -> None:
-    counts = pair_counts(trained.problems.regressions)
+    counts = pair_counts(trained.problems.points)
     assert counts["plqy.paper.coated.pairs"] == 7
     assert counts["pl.paper.coated.pairs"] == 1
 

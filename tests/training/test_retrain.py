@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from perovshell.data.dataset import TABLES, Dataset
-from perovshell.data.paper_entry import COLUMNS
+from perovshell.data.columns import TABLES
+from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import to_yaml
 from perovshell.model import Model
+from perovshell.training.retrain import reason_not_to
 from perovshell.workspace.workspace import Workspace
 
 HELD_BACK = ("hu2018", "li2018", "lin2024")
@@ -59,7 +60,7 @@ def write_tables(folder: Path, dataset: Dataset) -> None:
     folder.mkdir()
     for name in TABLES:
         with (folder / name).open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS[name])
+            writer = csv.DictWriter(file, TABLES[name].names)
             writer.writeheader()
             writer.writerows(dataset.rows[name])
 
@@ -112,16 +113,23 @@ def test_a_dry_run_registers_nothing(learned):
 
 def test_the_report_has_a_plot_and_the_figures(home, learned):
     folder = home.place.reports / f"retrain-{learned['after'][1].model_id}"
-    page = (folder / "gate.html").read_text()
+    page = (folder / "promotion.html").read_text()
     assert "<svg" in page
     assert "New papers, before they were learned" in page
-    data = json.loads((folder / "gate.json").read_text())
+    data = json.loads((folder / "promotion.json").read_text())
     assert data["verdict"]["promote"] is True
     assert data["verdict"]["changes"]["added"] == list(HELD_BACK)
 
 
 def test_the_same_data_is_not_trained_again(home, learned):
     assert "was trained on this very data" in home.run("retrain")
+
+
+def test_a_corrected_band_gap_is_other_data(workspace, model, dataset):
+    assert "trained on this very data" in reason_not_to(workspace, dataset, model)
+    gap = {"band_gap_ev": "2.5"}
+    cores = [row | (gap if row["formula"] == "CsPbBr3" else {}) for row in dataset.cores]
+    assert reason_not_to(workspace, replace(dataset, cores=tuple(cores)), model) == ""
 
 
 def test_the_models_are_listed_with_versions_and_reasons(home, learned):

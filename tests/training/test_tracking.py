@@ -56,7 +56,7 @@ def tracked(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def verdict(trained: TrainedModel) -> Verdict:
-    marks = trained.validated.marks
+    marks = trained.validated.scores
     nothing = {name: own.take(np.zeros(0, int)) for name, own in marks.items()}
     found = judge(trained.validated, trained.validated, nothing)
     return replace(found, promote=True, sentence="Promoted: better is all.")
@@ -274,9 +274,9 @@ def test_a_challenger_has_its_verdict_and_its_alias(challenged: Challenged) -> N
 
 def test_the_figures_of_a_verdict_are_logged(challenged: Challenged, verdict: Verdict) -> None:
     metrics = run_of(challenged).data.metrics
-    figures = {key: value for key, value in metrics.items() if key.startswith("gate.")}
+    figures = {key: value for key, value in metrics.items() if key.startswith("promotion.")}
     assert figures == pytest.approx(verdict.figures())
-    assert figures["gate.pl.better_by"] == 0.0
+    assert figures["promotion.pl.better_by"] == 0.0
 
 
 def test_the_report_of_a_comparison_is_kept_with_the_run(

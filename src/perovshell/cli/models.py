@@ -58,7 +58,7 @@ def compare(
         folder if folder.is_dir() else place.models / folder for folder in (Path(one), Path(other))
     ]
     before, after = (ValidationRecord.from_arrays(read_validation(folder)) for folder in folders)
-    none = {name: marks.take(np.zeros(0, dtype=np.intp)) for name, marks in before.marks.items()}
+    none = {name: marks.take(np.zeros(0, dtype=np.intp)) for name, marks in before.scores.items()}
     for compared in judge(before, after, none).comparisons:
         typer.echo(compared.line())
 

@@ -35,9 +35,14 @@ TIME_TO_FAILURE = "time to failure"
 _Numbers = TypeVar("_Numbers", float, npt.NDArray[np.float64])
 
 
-def energy_ev(wavelength_nm: _Numbers) -> _Numbers:
-    """Convert wavelengths in nm to photon energies in eV (and back: it is its own inverse)."""
+def nm_to_ev(wavelength_nm: _Numbers) -> _Numbers:
+    """Convert wavelengths in nm to photon energies in eV."""
     return EV_NM / wavelength_nm
+
+
+def ev_to_nm(energy_ev: _Numbers) -> _Numbers:
+    """Convert photon energies in eV to wavelengths in nm."""
+    return EV_NM / energy_ev
 
 
 @dataclass(frozen=True)

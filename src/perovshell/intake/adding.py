@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from perovshell.data.columns import PAPERS
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import PaperEntry, read_papers
 from perovshell.data.tables import Row
-from perovshell.data.validation import PAPERS
 from perovshell.errors import DatasetError, Fault, InputError, UnchangedError
 from perovshell.intake.review import Review, review
 from perovshell.intake.samples import Check
@@ -147,7 +147,7 @@ def _identity_faults(
     names = {*dataset.papers, *added}
     faults = []
     for entry in entries:
-        file, line = entry.place(PAPERS, 0, "paper_id")
+        file, line = entry.place(PAPERS.file, 0, "paper_id")
         if len(entry.paper_id) > LONGEST_ID:
             rule = f"too long for a file name; at most {LONGEST_ID} characters"
             faults.append(Fault(file, line, "paper_id", entry.paper_id, rule))

@@ -19,7 +19,7 @@ from perovshell.data.composition import Composition
 from perovshell.data.formula import FormulaReader
 from perovshell.data.records import Sample
 from perovshell.data.tables import bundled_rows
-from perovshell.data.targets import energy_ev
+from perovshell.data.targets import ev_to_nm, nm_to_ev
 from perovshell.features.crystal import CrystalTable, core_descriptors
 from perovshell.models.prior import PL_PRIOR
 
@@ -88,17 +88,17 @@ class Halides:
         gap = facts["gap"]
         if math.isnan(gap):
             return None
-        high_nm = energy_ev(gap - RED_EV)
+        high_nm = ev_to_nm(gap - RED_EV)
         if any(abs(facts[name] - ratio) > _RATIO_WITHIN for name, ratio in _PEROVSKITE.items()):
             # Lead halides with less connected octahedra have a wider gap, which is not tabulated.
             return HalideWindow(0.0, high_nm)
         # An ion of unknown gap on A widens the gap by a guess, so it moves the blue end only.
         guessed = facts["A guessed as Cs"] * _EFFECTS["A guessed as Cs"]
-        return HalideWindow(energy_ev(gap + guessed + _blue_ev(sample)), high_nm)
+        return HalideWindow(ev_to_nm(gap + guessed + _blue_ev(sample)), high_nm)
 
     def fitting(self, core: Composition, peak_nm: float) -> str:
         """Return which halide with the same cations has a peak there, such as `an iodide`."""
-        energy = energy_ev(peak_nm)
+        energy = nm_to_ev(peak_nm)
         gaps = {symbol: self._gap_with(core, symbol) for symbol in HALIDES}
         low, high = USUAL_EV
         for symbol, gap in gaps.items():

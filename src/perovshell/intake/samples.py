@@ -10,14 +10,16 @@ from typing import Any, Final
 import numpy as np
 
 from perovshell.data.records import Sample
-from perovshell.data.summary import value_text
-from perovshell.data.targets import energy_ev
+from perovshell.data.summary import measured_text
+from perovshell.data.targets import ev_to_nm, nm_to_ev
 from perovshell.errors import InputError
 from perovshell.intake.halides import Halides, said_of_halides
 from perovshell.models.conformal import ConformityScores
 from perovshell.models.evidence import combination_name
 from perovshell.models.predictor import Predictor
 from perovshell.models.requests import Requests
+from perovshell.targets.declared import PL, PLQY
+from perovshell.targets.target import PointTarget
 
 LEVELS: Final = (0.9, 0.99)
 """Coverage of the intervals whose outside is worth a look, and needs an acceptance."""
@@ -99,7 +101,7 @@ class SampleChecks:
         if {sample.pl_bound, bare.pl_bound} & {">", "<"}:
             return
         change = self.optics.unexpected_step_ev(sample, bare)
-        largest = largest_score(self.optics.predictor.pl.effect_scores)
+        largest = largest_score(self.optics.predictor.points[PL.name].effect_scores)
         if math.isnan(change) or abs(change) <= largest:
             return
         change_nm = sample.pl_peak_nm - bare.pl_peak_nm
@@ -112,7 +114,7 @@ class SampleChecks:
 
     def _copy(self, sample: Sample) -> Iterator[Check]:
         """Yield whether an earlier sample of the paper has the same numbers."""
-        if math.isnan(sample.pl_peak_nm) or math.isnan(sample.plqy_percent):
+        if not (sample.pl_peak.is_given and sample.plqy.is_given):
             return
         for other in self.samples.values():
             if other is sample:
@@ -142,10 +144,10 @@ class Optics:
     def peak(self, sample: Sample) -> Iterator[Check]:
         """Yield whether the PL peak lies outside the champion's intervals."""
         request = request_of(sample, self.predictor)
-        if math.isnan(sample.pl_peak_nm) or request is None:
+        if not sample.pl_peak.is_given or request is None:
             return
-        energy = energy_ev(self._value(request, "pl_peak_nm"))
-        limits = _limits(self.predictor, "pl", request)
+        energy = nm_to_ev(self._value(request, "pl_peak_nm"))
+        limits = _limits(self.predictor, PL, request)
         ranges = [(_nm(energy + half), _nm(energy - half)) for half in limits.halves]
         texts = [f"{low:.0f} to {high:.0f} nm" for low, high in ranges]
         outside = [_is_outside(sample.pl_peak_nm, sample.pl_bound, *ends) for ends in ranges]
@@ -164,7 +166,7 @@ class Optics:
         if math.isnan(given) or request is None:
             return
         usual = self._value(request, "plqy_percent")
-        limits = _limits(self.predictor, "plqy", request)
+        limits = _limits(self.predictor, PLQY, request)
         ranges = [(max(usual - half, 0.0), min(usual + half, 100.0)) for half in limits.halves]
         texts = [f"{low:.0f} to {high:.0f} %" for low, high in ranges]
         outside = [_is_outside(given, sample.plqy_bound, *ends) for ends in ranges]
@@ -194,8 +196,8 @@ class Optics:
             request = request_of(one, self.predictor)
             if request is None:
                 return math.nan
-            expected = energy_ev(self._value(request, "pl_peak_nm"))
-            missed.append(energy_ev(one.pl_peak_nm) - expected)
+            expected = nm_to_ev(self._value(request, "pl_peak_nm"))
+            missed.append(nm_to_ev(one.pl_peak_nm) - expected)
         return missed[0] - missed[1]
 
     def _value(self, request: Requests, column: str) -> float:
@@ -220,14 +222,14 @@ class _Limits:
         return ", ".join(dict.fromkeys(named if outside[1] else named[:1]))
 
 
-def _limits(predictor: Predictor, name: str, request: Requests) -> _Limits:
+def _limits(predictor: Predictor, target: PointTarget, request: Requests) -> _Limits:
     """Return the limits of PL (eV) or PLQY (points) of a combination.
 
     Where too few papers calibrate a level, the farthest that a left-out paper was off counts.
     """
-    model = predictor.pl if name == "pl" else predictor.plqy
-    scale = float(predictor.difficulties([request.item(0)])[name][0])
-    scores = model.mondrian.get(combination_name(request.item(0)), model.scores)
+    model, item = predictor.points[target.name], request.item(0)
+    scale = float(predictor.difficulties([item])[target.name][0])
+    scores = model.mondrian.get(combination_name(item), model.scores)
     largest = largest_score(scores)
     sizes = [min(scores.quantile(level), largest) for level in LEVELS]
     names = tuple(
@@ -266,7 +268,7 @@ def request_of(
         "morphology": sample.morphology,
         "core_size_nm": sample.core_size_nm,
         "shell_thickness_nm": sample.shell_thickness_nm,
-        **dict.fromkeys(sample.treatments, "named in the note"),
+        **{kind: getattr(sample, kind) for kind in sample.treatments},
     }
     try:
         return Requests.read_one({**row, **(changes or {})}, predictor.featurizer.reader)
@@ -287,7 +289,7 @@ def _is_outside(value: float, bound: str, low: float, high: float) -> bool:
 
 def _nm(energy: float) -> float:
     """Return the wavelength in nm of an energy in eV, inf where that is not above 0."""
-    return energy_ev(energy) if energy > 0 else math.inf
+    return ev_to_nm(energy) if energy > 0 else math.inf
 
 
 def _alternatives(causes: Sequence[str]) -> str:
@@ -304,11 +306,11 @@ def _identity(sample: Sample) -> tuple[object, ...]:
 
 
 def _peak_text(sample: Sample) -> str:
-    return value_text(sample.pl_peak_nm, sample.pl_bound, "nm")
+    return measured_text(sample.pl_peak, "nm")
 
 
 def _plqy_text(sample: Sample) -> str:
-    return value_text(sample.plqy_percent, sample.plqy_bound, "%")
+    return measured_text(sample.plqy, "%")
 
 
 def _peak_check(sample: Sample, expected: str, reason: str, *, is_outlier: bool) -> Check:

@@ -10,9 +10,9 @@ import numpy as np
 from perovshell.data.records import StabilityTest
 from perovshell.data.summary import given_sides, interval_text, reading_text
 from perovshell.data.targets import TIME_TO_FAILURE, Interval
-from perovshell.data.vocabulary import column_name
 from perovshell.intake.samples import LEVELS, Check, largest_score, request_of
 from perovshell.models.conformal import ConformityScores
+from perovshell.models.lifetime import LN2
 from perovshell.models.predictor import Predictor
 from perovshell.models.stability import INTERVAL_INFLATION
 
@@ -60,8 +60,8 @@ def _usual_gain(test: StabilityTest, predictor: Predictor) -> float:
     """Return the gain that nine of ten papers pass."""
     model, layers = predictor.gain, test.sample.layers
     is_metal = test.sample.core is not None and test.sample.core.is_metal
-    is_null = is_metal or bool(predictor.is_thin(model.papers, [test.stressor])[0])
-    usual = model.null if is_null else model.predict(test.stressor, layers)
+    shell = np.asarray(model.shell_effect(layers))
+    usual = float(model.log_values([test.stressor], shell, is_metal=is_metal)[0])
     return math.exp(usual + model.scores.lower_quantile(1 - LEVELS[0]))
 
 
@@ -124,9 +124,9 @@ def _usual_lifetime(test: StabilityTest, predictor: Predictor, *, is_coated: boo
     request = request_of(sample, predictor, context)
     if request is None:
         return math.nan
-    column = f"half_life_h_{column_name(test.stressor)}"
+    column = predictor.lifetime.target.column(test.stressor)
     half_life = predictor.columns(request, (test.stressor,))[column][0]
-    return float(half_life) / math.log(2.0)
+    return float(half_life) / LN2
 
 
 def _digits(number: float) -> str:

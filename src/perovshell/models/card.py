@@ -7,11 +7,10 @@ by the service.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
-from perovshell.models.outputs import LEAST_GAIN
 from perovshell.models.stability import INTERVAL_INFLATION, THIN_STRESSOR_PAPERS
-from perovshell.models.titles import ERROR_UNITS, TITLES
+from perovshell.targets.declared import GAIN, LIFETIME, MIN_GAIN, TARGETS
 
 _SUBSETS = {
     "all": "all",
@@ -27,12 +26,8 @@ _BASELINES = {
 }
 PAIRS = "{}.paper.coated.pairs"
 """Figure of a target: pairs of a coated and a bare sample of one core in one paper."""
-REGRESSIONS = "regressions"
-"""Setting: `title`, `error_unit`, `trees_win_ties` of each target that is one number a sample."""
-_USUAL: Final = {
-    name: {"title": TITLES[name], "error_unit": ERROR_UNITS[name]} for name in ("pl", "plqy")
-}
-"""Those of models that do not say it."""
+POINT_TARGETS = "point_targets"
+"""Setting: `title`, `error_unit`, `trees_win_ties` of each validated point target."""
 Figures = Mapping[str, float | None]
 Section = tuple[str, list[str]]
 """A title and its lines."""
@@ -72,28 +67,28 @@ def figure_lines(info: Mapping[str, Any]) -> list[str]:
     """
     figures = info["figures"]
     lines: list[str] = []
-    for target in _regressions(info):
+    for target in _point_targets(info):
         for subset, words in _SUBSETS.items():
             lines += _regression(info, target, subset, words)
     return lines + _stability(figures)
 
 
-def _regressions(info: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """Return the targets that are one number a sample."""
-    return info["settings"].get(REGRESSIONS, _USUAL)  # type: ignore[no-any-return]
+def _point_targets(info: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Return the validated targets that are one number a sample."""
+    return info["settings"][POINT_TARGETS]  # type: ignore[no-any-return]
 
 
 def _title(info: Mapping[str, Any], target: str) -> str:
     """Return what a target is called, as a sentence begins."""
-    own = _regressions(info).get(target)
-    title: str = own["title"] if own else TITLES[target]
+    own = _point_targets(info).get(target)
+    title: str = own["title"] if own else TARGETS[target].title
     return title[0].upper() + title[1:]
 
 
 def error_table(info: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the headline of PL, PLQY and the like: what was tested, how far off, against what."""
     figures, rows = info["figures"], []
-    for target, own in _regressions(info).items():
+    for target, own in _point_targets(info).items():
         for subset, words in _SUBSETS.items():
             key = f"{target}.paper.{subset}"
             if figures.get(f"{key}.mae") is None:
@@ -120,10 +115,10 @@ def error_table(info: Mapping[str, Any]) -> list[dict[str, Any]]:
 def stability_table(figures: Figures) -> list[dict[str, Any]]:
     """Return the headline of the stability models beside null model and test duration."""
     rows = []
-    for target in ("lifetime", "gain"):
+    for target in (LIFETIME.name, GAIN.name):
         key = f"{target}.paper.all"
         for prefix, words in (("", ""), ("null.", ", null"), ("duration.", ", duration alone")):
-            row: dict[str, Any] = {"model": TITLES[target].capitalize() + words}
+            row: dict[str, Any] = {"model": TARGETS[target].title.capitalize() + words}
             for end in ("", "_within", "_coated"):
                 row[f"concordance{end}"] = _triple(figures, f"{prefix}{key}.concordance{end}")
             rows.append(row)
@@ -180,7 +175,7 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
         ),
         (
             "All stability gains in the literature are above 1, because they were published for "
-            f"it: the probability of passing a gain is offered from {LEAST_GAIN:g} up only."
+            f"it: the probability of passing a gain is offered from {MIN_GAIN:g} up only."
         ),
         (
             "A lifetime is first-order equivalent, a convention to make tests comparable, and a "
@@ -205,17 +200,18 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
 def _forms(info: Mapping[str, Any]) -> Iterator[str]:
     for target, sentence in info["variants"].items():
         yield f"{_title(info, target)}: {sentence}"
-    with_trees = [own["title"] for own in _regressions(info).values() if own.get("trees_win_ties")]
-    if REGRESSIONS in info["settings"]:
-        named = f"boosted trees for {' and '.join(with_trees)}, to " if with_trees else ""
-        yield f"A tie goes to {named}the simpler model{' otherwise' if with_trees else ''}."
+    with_trees = [
+        own["title"] for own in _point_targets(info).values() if own.get("trees_win_ties")
+    ]
+    named = f"boosted trees for {' and '.join(with_trees)}, to " if with_trees else ""
+    yield f"A tie goes to {named}the simpler model{' otherwise' if with_trees else ''}."
 
 
 def _pairs(info: Mapping[str, Any]) -> str:
     """Return of how many pairs of a coated and a bare sample a model was told, by target."""
     counts = [
         (own["title"], info["figures"].get(PAIRS.format(name)))
-        for name, own in _regressions(info).items()
+        for name, own in _point_targets(info).items()
     ]
     known = [f"{count:.0f} for {name}" for name, count in counts if count is not None]
     return f": {', '.join(known)}" if known else ""
@@ -247,7 +243,7 @@ def _skill(info: Mapping[str, Any], target: str, verdict: Mapping[str, Any]) -> 
 
 def _regression(info: Mapping[str, Any], target: str, subset: str, words: str) -> list[str]:
     figures, key = info["figures"], f"{target}.paper.{subset}"
-    unit = _regressions(info)[target]["error_unit"]
+    unit = _point_targets(info)[target]["error_unit"]
     if figures.get(f"{key}.mae") is None:
         return []
     count = f"{figures[f'{key}.n']:.0f} rows, {figures[f'{key}.papers']:.0f} papers"
@@ -273,12 +269,12 @@ def _regression(info: Mapping[str, Any], target: str, subset: str, words: str) -
 
 def _stability(figures: Figures) -> list[str]:
     lines = []
-    for target, observed in (("lifetime", "observations"), ("gain", "tests")):
+    for target, observed in ((LIFETIME.name, "observations"), (GAIN.name, "tests")):
         key = f"{target}.paper.all"
         count = (
             f"{_plain(figures[f'{key}.n'])} {observed}, {_plain(figures[f'{key}.papers'])} papers"
         )
-        title = TITLES[target].capitalize()
+        title = TARGETS[target].title.capitalize()
         lines.append(f"{title} ({count}): concordance {_concordances(figures, key)}")
         lines += [
             f"  against {name}: {_concordances(figures, f'{rival}.{key}')}"

@@ -69,7 +69,7 @@ def fit_intervals(
         penalty: Inverse prior variance of each coefficient, 0 for none, shape (p,).
 
     Raises:
-        FitError: The fit does not come to rest.
+        FitError: The fit did not converge.
         MissingExtraError: scipy is not installed.
     """
     optimize = import_optional("scipy.optimize", "training", "train")
@@ -93,7 +93,7 @@ def fit_intervals(
     limits = {"maxiter": _MAX_STEPS}
     found = optimize.minimize(cost, start, jac=True, method="L-BFGS-B", options=limits)
     if found.status == _AT_THE_LIMIT:
-        msg = f"interval model: the fit does not come to rest within {_MAX_STEPS} steps"
+        msg = f"interval model: the fit did not converge within {_MAX_STEPS} iterations"
         raise FitError(msg)
     return IntervalFit(np.asarray(found.x[:-1]), math.exp(float(found.x[-1])))
 

@@ -10,9 +10,9 @@ hierarchical data" (10.48550/arXiv.2306.06342).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -64,14 +64,31 @@ class ConformityScores:
 
     def quantile(self, coverage: float) -> float:
         """Return the score that a new paper's rows stay within; inf where K is too small."""
-        return self._quantile(coverage)
+        known = self._quantiles.get(coverage)
+        if known is None:
+            index = int(np.searchsorted(self._cumulative, coverage - _ROUNDING))
+            known = float(self.values[index]) if index < len(self.values) else math.inf
+            _remember(self._quantiles, coverage, known)
+        return known
 
     def lower_quantile(self, level: float) -> float:
         """Return the score that a new paper's rows stay above with probability 1 - level.
 
         The unseen paper's mass lies at -inf.
         """
-        return self._lower_quantile(level)
+        known = self._lower_quantiles.get(level)
+        if known is None:
+            known = self._lower_quantile(level)
+            _remember(self._lower_quantiles, level, known)
+        return known
+
+    def _lower_quantile(self, level: float) -> float:
+        unseen = 1.0 - float(self.masses.sum())
+        if unseen > level + _ROUNDING:
+            return -math.inf
+        reached = unseen + self._cumulative
+        index = int(np.searchsorted(reached, level + _ROUNDING, "right"))
+        return float(self.values[index]) if index < len(self.values) else -math.inf
 
     def cdf(self, residual: Floats) -> Floats:
         """Return the probability that a signed residual is at most the given one, shape (n,).
@@ -97,32 +114,23 @@ class ConformityScores:
         )
 
     @cached_property
-    def _quantile(self) -> Callable[[float], float]:
-        """Single predictions ask for the same few levels again and again."""
-
-        @lru_cache(maxsize=_LEVELS_KEPT)
-        def quantile(coverage: float) -> float:
-            place = int(np.searchsorted(self._cumulative, coverage - _ROUNDING))
-            return float(self.values[place]) if place < len(self.values) else math.inf
-
-        return quantile
+    def _quantiles(self) -> dict[float, float]:
+        """Quantiles by coverage: single predictions ask for the same few again and again."""
+        return {}
 
     @cached_property
-    def _lower_quantile(self) -> Callable[[float], float]:
-        @lru_cache(maxsize=_LEVELS_KEPT)
-        def quantile(level: float) -> float:
-            unseen = 1.0 - float(self.masses.sum())
-            if unseen > level + _ROUNDING:
-                return -math.inf
-            reached = unseen + self._cumulative
-            place = int(np.searchsorted(reached, level + _ROUNDING, "right"))
-            return float(self.values[place]) if place < len(self.values) else -math.inf
-
-        return quantile
+    def _lower_quantiles(self) -> dict[float, float]:
+        return {}
 
     @cached_property
     def _cumulative(self) -> Floats:
         return np.cumsum(self.masses)
+
+
+def _remember(known: dict[float, float], level: float, quantile: float) -> None:
+    if len(known) >= _LEVELS_KEPT:
+        known.clear()
+    known[level] = quantile
 
 
 def censored_scores(
@@ -140,12 +148,12 @@ def censored_scores(
         share: What each row counts for within its paper; None is alike, shape (n,).
 
     Raises:
-        FitError: The estimate does not come to rest.
+        FitError: The estimate did not converge.
 
     Returns:
         Scores at the lower ends of the mass intervals; masses as in `ConformityScores`. Rows
         without an upper end share the last interval, so how far up their mass lies is a guess:
-        quantiles below it are an estimate, shares above a value are not (see `ConformityScores.share_above`).
+        quantiles below it are an estimate, shares above a value are not (see `share_above`).
     """
     starts, covers = _mass_intervals(low, high)
     weights = group_masses(groups, share)
@@ -165,7 +173,7 @@ def _most_likely(covers: Floats, weights: Floats) -> Floats:
         weights: Weights of the rows, with the sum 1.
 
     Raises:
-        FitError: The masses do not come to rest.
+        FitError: The estimate did not converge.
     """
 
     def step(mass: Floats) -> Floats:
@@ -183,7 +191,7 @@ def _most_likely(covers: Floats, weights: Floats) -> Floats:
         leap = mass + 2.0 * far * change + far**2 * turn
         mass = step(leap if far > 1.0 and (leap >= 0.0).all() else twice)
     else:
-        msg = f"scores: their masses do not come to rest within {_MAX_STEPS} steps"
+        msg = f"conformity scores: the estimate did not converge within {_MAX_STEPS} iterations"
         raise FitError(msg)
     return np.asarray(mass / mass.sum())
 

@@ -1,4 +1,4 @@
-"""Where the training data of a target speaks: its limits, and what is said beyond them."""
+"""Applicability domain of a target: its limits, and the reasons for being out of it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from perovshell.data.shells import ShellMaterial
 from perovshell.files import finite
+from perovshell.texts import counted
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,7 +23,7 @@ MIXING_REACH = 0.3
 ROUNDING = 1e-9
 """Distances this close to a limit are at it: sums of fractions carry rounding errors."""
 FEWEST_SIZES = 10
-"""With fewer known core sizes a size says nothing."""
+"""With fewer known core sizes, a size is no reason to be out of domain."""
 METAL = "the core is a metal, not a halide perovskite"
 OPEN_CLASSES = frozenset({"perovskite-like", "halide", "oxide", "other", "organosilica"})
 """Classes in which a material of open composition is no definite request."""
@@ -30,10 +31,10 @@ OPEN_CLASSES = frozenset({"perovskite-like", "halide", "oxide", "other", "organo
 
 @dataclass(frozen=True)
 class Domain:
-    """Where the training data of one target speaks.
+    """The applicability domain of one target.
 
     Attributes:
-        target: `PL`, `PLQY` or `stability`.
+        target: Label, one of `targets.declared.DOMAINS`.
         ion_papers: Papers a ion was seen in.
         class_papers: Papers a shell class was seen in (`none` for bare).
         fractions: Distinct site fractions of the training cores, shape (n, n_ions).
@@ -48,38 +49,38 @@ class Domain:
     smallest_nm: float
     reach: float
 
-    def ion_said(self, symbol: str) -> str:
-        """Say that an ion is known from few papers."""
+    def describe_ion(self, symbol: str) -> str:
+        """Return the reason that few papers have an ion."""
         count = self.ion_papers.get(symbol, 0)
-        return f"{self.target}: {symbol} in the core is known from {papers_said(count)}"
+        return f"{self.target}: {symbol} in the core is known from {few_papers(count)}"
 
-    def mixing_said(self, reach: float) -> str:
-        """Say that the nearest known core is too far, in site fraction."""
+    def describe_mixing(self, reach: float) -> str:
+        """Return the reason that the nearest known core is far away, in site fraction."""
         return f"{self.target}: nearest known core is {reach:.2f} away in site fraction"
 
-    def size_said(self, size_nm: float) -> str:
-        """Say that a core is too small."""
+    def describe_size(self, size_nm: float) -> str:
+        """Return the reason that a core is smaller than any known one."""
         return (
             f"{self.target}: a core of {size_nm:g} nm is smaller than any known one "
             f"({self.smallest_nm:g} nm)"
         )
 
-    def far_said(self, nearest: float) -> str:
-        """Say that the nearest sample is too far."""
+    def describe_distance(self, nearest: float) -> str:
+        """Return the reason that the nearest sample is far away."""
         return (
             f"{self.target}: nearest sample at distance {nearest:.2g}; 95 % of the papers "
             f"have one of another paper within {self.reach:.2g}"
         )
 
-    def shell_outside(self, layers: Sequence[ShellMaterial]) -> str:
-        """Return why a shell is outside, or an empty text."""
+    def describe_shell(self, layers: Sequence[ShellMaterial]) -> str:
+        """Return why a shell is out of domain, or an empty text."""
         for layer in layers:
             if not layer.formula and layer.material_class in OPEN_CLASSES:
                 return f"the composition of shell {layer.name} is open"
             count = self.class_papers.get(layer.material_class, 0)
             if count < FEW_PAPERS:
                 kind = f"shell class {layer.material_class!r} ({layer.name})"
-                return f"{self.target}: {kind} is known from {papers_said(count)}"
+                return f"{self.target}: {kind} is known from {few_papers(count)}"
         return ""
 
     def to_json(self) -> dict[str, Any]:
@@ -107,6 +108,6 @@ class Domain:
         )
 
 
-def papers_said(count: int) -> str:
-    """Return a number of papers in words."""
-    return "no paper" if count == 0 else f"{count} paper{'s' if count > 1 else ''} only"
+def few_papers(count: int) -> str:
+    """Return a small number of papers in words."""
+    return "no paper" if count == 0 else f"{counted(count, 'paper')} only"

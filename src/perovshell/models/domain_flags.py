@@ -1,4 +1,4 @@
-"""What is said of answers beside their numbers: outside the domain and why, and notes."""
+"""Domain flags and notes of answers: out of domain and why, ignored inputs, measured values."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.features.combinations import Layers
-from perovshell.models.domain import papers_said
+from perovshell.models.domain import few_papers
 from perovshell.models.domain_index import NeighbourHits
 from perovshell.models.evidence import Literature, Neighbour
+from perovshell.models.gain import GainModel
+from perovshell.models.lifetime import LifetimeModel
 from perovshell.models.requests import Requests
-from perovshell.models.stability import THIN_STRESSOR_PAPERS
-from perovshell.models.targets import GainModel, LifetimeModel
+from perovshell.models.stability import thin_stressors
 
 Floats = npt.NDArray[np.float64]
+_N_MEASURED = 3
+"""Measured samples that a note names."""
 
 
 @dataclass(frozen=True)
 class DomainFlags:
-    """Says what stands in `in_domain` and `domain_reason`.
+    """Writes `in_domain` and `domain_reason`.
 
     Attributes:
         literature: The training samples.
         lifetime: Model of the equivalent lifetime.
         gain: Model of the stability gain.
-        notes: What is said of every answer with a shell.
+        notes: Notes of every answer with a shell.
     """
 
     literature: Literature
@@ -35,78 +38,79 @@ class DomainFlags:
     gain: GainModel
     notes: tuple[str, ...]
 
-    def of(
-        self, requests: Requests, found: NeighbourHits, stressors: Sequence[str]
+    def describe(
+        self, requests: Requests, hits: NeighbourHits, stressors: Sequence[str]
     ) -> tuple[list[bool], list[str]]:
-        """Return whether requests are inside the domain, and what is said of each."""
-        items = requests.items
-        shell = items.shell.tolist()
-        thin = [self.thin(stressors, layers) for layers in items.shells]
-        unseen = [
-            [
-                f"note: no sample has the shell {name}, its class speaks for it"
-                for name in self.literature.unseen_of(layers)
-            ]
-            for layers in items.shells
-        ]
-        notes_of_shell = [f"note: {note}" for note in self.notes]
-        always = [notes_of_shell if layers else [] for layers in items.shells]
-        usual = ["; ".join([*a, *b, *c]) for a, b, c in zip(thin, unseen, always, strict=True)]
-        inside, said = [not thin[own] for own in shell], [usual[own] for own in shell]
-        noted = self._notes_of(requests)
-        for place in {*found.reasons, *noted, *found.measured}:
-            own = shell[place]
-            reasons = dict.fromkeys([*found.reasons.get(place, ()), *thin[own]])
-            inside[place] = not reasons
-            notes = [*noted.get(place, ()), *unseen[own]]
-            if place in found.measured:
-                papers = ", ".join(map(_said_of, found.measured[place][:3]))
+        """Return whether requests are in domain, and the reasons and notes of each."""
+        shells, shell = requests.items.shells, requests.items.shell.tolist()
+        thin = [self.thin(stressors, layers) for layers in shells]
+        unseen = [self._unseen_shells(layers) for layers in shells]
+        general = [[f"note: {note}" for note in self.notes] if layers else [] for layers in shells]
+        # Most requests differ in their shell only: their text is made once per shell.
+        texts = ["; ".join([*a, *b, *c]) for a, b, c in zip(thin, unseen, general, strict=True)]
+        in_domain, described = [not thin[k] for k in shell], [texts[k] for k in shell]
+        input_notes = self._input_notes(requests)
+        for row in {*hits.reasons, *input_notes, *hits.measured}:
+            k = shell[row]
+            reasons = dict.fromkeys([*hits.reasons.get(row, ()), *thin[k]])
+            notes = [*input_notes.get(row, ()), *unseen[k]]
+            if row in hits.measured:
+                papers = ", ".join(map(_describe, hits.measured[row][:_N_MEASURED]))
                 notes.append(f"note: measured by {papers}")
-            said[place] = "; ".join([*reasons, *notes, *always[own]])
-        return inside, said
+            in_domain[row] = not reasons
+            described[row] = "; ".join([*reasons, *notes, *general[k]])
+        return in_domain, described
 
-    def _notes_of(self, requests: Requests) -> dict[int, list[str]]:
-        """Return what is to be said of the numbers that were given."""
+    def _unseen_shells(self, layers: Layers) -> list[str]:
+        return [
+            f"note: shell {name} is not in the training data, predicted from its material class"
+            for name in self.literature.unseen_of(layers)
+        ]
+
+    def _input_notes(self, requests: Requests) -> dict[int, list[str]]:
+        """Return notes about the numbers of requests, by row."""
         numbers = requests.numbers
-        share = numbers["bare_plqy_percent"]
+        percent = numbers["bare_plqy_percent"]
         notes: dict[int, list[str]] = {}
-        for place in _given(numbers["shell_thickness_nm"]):
-            notes[place] = ["note: shell_thickness_nm is ignored (known for too few samples)"]
-        for place in ((share > 0.0) & (share < 1.0)).nonzero()[0].tolist():
-            notes.setdefault(place, []).append(
-                f"note: bare_plqy_percent is in percent, {share[place]:g} is below 1 %"
+        for row in _known(numbers["shell_thickness_nm"]):
+            notes[row] = ["note: shell_thickness_nm is ignored (known for too few samples)"]
+        for row in ((percent > 0.0) & (percent < 1.0)).nonzero()[0].tolist():
+            notes.setdefault(row, []).append(
+                f"note: bare_plqy_percent is in percent, {percent[row]:g} is below 1 %"
             )
-        for place in [] if self.lifetime.has_trees else _given(numbers["temperature_c"]):
-            notes.setdefault(place, []).append(
-                "note: temperature_c is ignored (knowing it improves no lifetime)"
+        for row in [] if self.lifetime.has_trees else _known(numbers["temperature_c"]):
+            notes.setdefault(row, []).append(
+                "note: temperature_c is ignored (it improves no lifetime prediction)"
             )
         return notes
 
     def thin(self, stressors: Sequence[str], layers: Layers) -> list[str]:
-        """Return why stressors are answered from the null model."""
+        """Return the stressors with baseline predictions, and why."""
         reasons = []
-        for stressor in stressors:
-            count = self.lifetime.papers.get(stressor, 0)
-            if count < THIN_STRESSOR_PAPERS:
-                reasons.append(f"{stressor}: {papers_said(count)}, answered from the null model")
-            elif layers and self.gain.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
-                reasons.append(f"{stressor}: too few coated/bare pairs, gain from the null model")
+        thin_lifetime = thin_stressors(self.lifetime.papers, stressors).tolist()
+        thin_gain = thin_stressors(self.gain.papers, stressors).tolist()
+        for stressor, no_lifetime, no_gain in zip(stressors, thin_lifetime, thin_gain, strict=True):
+            if no_lifetime:
+                papers = few_papers(self.lifetime.papers.get(stressor, 0))
+                reasons.append(f"{stressor}: baseline prediction ({papers})")
+            elif layers and no_gain:
+                reasons.append(f"{stressor}: baseline gain (few coated/bare pairs)")
         return reasons
 
 
-def _said_of(one: Neighbour) -> str:
-    """Return a paper and what it measured."""
+def _describe(sample: Neighbour) -> str:
+    """Return a paper and its measured values."""
     values = []
-    if one.pl_peak_nm is not None:
-        values.append(f"PL {one.pl_peak_nm:g} nm")
-    if one.plqy_percent is not None:
-        values.append(f"PLQY {one.plqy_percent:g} %")
-    if one.stability:
-        values.append(one.stability)
-    return f"{one.paper} ({', '.join(values) or 'stability'})"
+    if sample.pl_peak_nm is not None:
+        values.append(f"PL {sample.pl_peak_nm:g} nm")
+    if sample.plqy_percent is not None:
+        values.append(f"PLQY {sample.plqy_percent:g} %")
+    if sample.stability:
+        values.append(sample.stability)
+    return f"{sample.paper} ({', '.join(values) or 'stability'})"
 
 
-def _given(numbers: Floats) -> list[int]:
-    """Return the places of the numbers that are known."""
-    places: list[int] = np.isfinite(numbers).nonzero()[0].tolist()
-    return places
+def _known(numbers: Floats) -> list[int]:
+    """Return the rows of the numbers that are known."""
+    rows: list[int] = np.isfinite(numbers).nonzero()[0].tolist()
+    return rows

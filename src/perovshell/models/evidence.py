@@ -15,12 +15,12 @@ from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import SITES
 from perovshell.data.shells import ShellMaterial, shell_text
+from perovshell.data.vocabulary import MORPHOLOGIES, TREATMENTS, WORDS
 from perovshell.features.combinations import Combination
+from perovshell.targets.declared import DOMAINS
 
 Floats = npt.NDArray[np.float64]
 
-MEASURED = {"PL": "pl_peak_nm", "PLQY": "plqy_percent", "stability": "tested"}
-"""Entry of a literature sample that says whether a target was measured of it."""
 N_NEAREST = 3
 """Papers named beside a prediction."""
 NAME_JOINT = " / "
@@ -44,6 +44,9 @@ class Neighbour:
         pl_peak_nm: Measured PL peak in nm (role core), or None.
         plqy_percent: Measured PLQY in percent (role core), or None.
         stability: What its stability tests showed, in words; empty where there is none.
+        medium: In what its emission was measured.
+        morphology: Its shape.
+        core_size_nm: Its core size in nm, or None.
     """
 
     sample_id: str
@@ -54,6 +57,9 @@ class Neighbour:
     pl_peak_nm: float | None
     plqy_percent: float | None
     stability: str = ""
+    medium: str = "unknown"
+    morphology: str = MORPHOLOGIES[0]
+    core_size_nm: float | None = None
 
 
 def combination_name(item: Combination) -> str:
@@ -65,7 +71,8 @@ class Literature:
     """The samples of the training data, as far as evidence and domain need them.
 
     Args:
-        samples: JSON data, one dictionary a sample with an exact core (see `training.literature`).
+        samples: JSON data, one dictionary a sample with an exact core (see
+            `training.fit.domains.literature_rows`).
         reader: Formula reader.
     """
 
@@ -149,8 +156,8 @@ class Literature:
     def measured_of(self) -> dict[str, npt.NDArray[np.bool_]]:
         """Which samples each target was measured of."""
         return {
-            target: np.array([row[column] not in {None, False} for row in self.samples])
-            for target, column in MEASURED.items()
+            label: np.array([row[rule.measured] not in {None, False} for row in self.samples])
+            for label, rule in DOMAINS.items()
         }
 
     def distances(self, item: Combination) -> Floats:
@@ -240,13 +247,14 @@ class Literature:
         return self._by_combination.get((core.key, shell_text(layers)), [])
 
     def item(self, row: Mapping[str, Any]) -> Combination:
-        """Return the combination of a sample; what is not told of it is unknown."""
+        """Return the combination of a sample, in the context it was measured in."""
+        size = row["core_size_nm"]
         return Combination(
-            self.reader.read_core(row["core"]),
-            self.reader.read_shell(row["shell"]),
-            row["structure"],
-            "unknown",
-            "unknown",
+            core=self.reader.read_core(row["core"]),
+            layers=self.reader.read_shell(row["shell"]),
+            core_size_nm=math.nan if size is None else size,
+            treatments=tuple(kind for kind in TREATMENTS if row[kind]),
+            **{name: row[name] for name in WORDS},
         )
 
     def combinations(self) -> Iterator[tuple[Composition, str, list[Neighbour]]]:
@@ -302,5 +310,8 @@ def _neighbour(row: dict[str, Any], distance: float) -> Neighbour:
         shell=row["shell"],
         pl_peak_nm=row["pl_peak_nm"],
         plqy_percent=row["plqy_percent"],
-        stability=row.get("stability", ""),
+        stability=row["stability"],
+        medium=row["medium"],
+        morphology=row["morphology"],
+        core_size_nm=row["core_size_nm"],
     )

@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.targets import EV_NM, energy_ev
-from perovshell.data.vocabulary import column_name
 from perovshell.models.contributions import ForestContributions
+from perovshell.models.lifetime import LN2
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, check_options
+from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.models.requests import Requests
 from perovshell.models.stability import (
     TEST_DESCRIPTORS,
-    THIN_STRESSOR_PAPERS,
     shell_labels,
+    thin_stressors,
     with_test_columns,
 )
-from perovshell.models.targets import RegressionModel
 
 Floats = npt.NDArray[np.float64]
 _KINDS = {
@@ -32,7 +31,6 @@ _KINDS = {
     "encapsulation": "encapsulation",
 }
 """In words, the kinds of effects of the linear model of the lifetime."""
-_OUTPUTS = {"pl": ("pl_peak_nm", "eV", "PL peak"), "plqy": ("plqy_percent", "percent", "PLQY")}
 _METAL = "the core is a metal"
 _SHOWN = 4
 """Groups named in a sentence."""
@@ -76,43 +74,39 @@ def explain(
     sides = [item, item.bare]
     matrix = predictor.featurizer.matrix(sides, elements_too=predictor.needs_elements)
     return [
-        _regression_reason("pl", predictor, request, matrix),
-        _regression_reason("plqy", predictor, request, matrix),
+        *(_point_reason(model, predictor, request, matrix) for model in predictor.points.values()),
         *(_half_life_reason(predictor, request, stressor, matrix[:1]) for stressor in stressors),
     ]
 
 
-def _regression_reason(
-    name: str, predictor: Predictor, request: Requests, matrix: Floats
+def _point_reason(
+    model: PointModel, predictor: Predictor, request: Requests, matrix: Floats
 ) -> Reason:
-    """Say what moved the PL energy (`pl`: eV, in words nm) or the PLQY (`plqy`: percent).
+    """Return the feature contributions of a point target, as modelled, in words as reported.
 
     The matrix has the descriptors of the combination, then of its bare core.
     """
-    model: RegressionModel = getattr(predictor, name)
-    target, unit, said = _OUTPUTS[name]
-    item = request.item(0)
+    target, scale, item = model.target, model.target.scale, request.item(0)
+    described = (target.column, scale.unit, target.title)
     if item.core is not None and item.core.is_metal:
-        return _null_reason((target, unit, said), model.null_value, _METAL)
+        return _null_reason(described, model.null_value, _METAL)
     groups = [descriptor.group for descriptor in predictor.featurizer.descriptors]
-    start, moved = _regression_moves(model, predictor.contributions[name], matrix[0], groups)
-    if name == "pl":
-        bare = energy_ev(float(request.numbers["bare_pl_peak_nm"][0]))
-    else:
-        bare = float(request.numbers["bare_plqy_percent"][0])
-    if not math.isnan(bare):
-        missed = bare - float(model.predict(matrix[1:])[0])
-        moved["measured bare value"] = missed * (model.residual_share if item.layers else 1.0)
+    trees = predictor.contributions[target.name]
+    start, moved = _point_contributions(model, trees, matrix[0], groups)
+    if target.effect is not None:
+        measured = float(scale.to_model(request.numbers[target.effect.anchor])[0])
+        if not math.isnan(measured):
+            missed = measured - float(model.predict(matrix[1:])[0])
+            moved["measured bare value"] = missed * (model.residual_share if item.layers else 1.0)
     moved = _largest_first(moved)
-    if name == "pl":
-        # To first order a step in energy moves the peak by -peak / energy times that step.
-        slope = -EV_NM / (start * (start + sum(moved.values())))
-        words = {group: f"{step * slope:+.0f} nm" for group, step in moved.items()}
-        head = f"{said}, from the literature's mean of {energy_ev(start):.0f} nm"
-    else:
-        words = {group: f"{step:+.1f} points" for group, step in moved.items()}
-        head = f"{said}, from the literature's mean of {start:.0f} %"
-    return Reason(target, unit, start, moved, _in_words(head, words))
+    mean = float(scale.to_unit(np.asarray(start)))
+    slope = scale.slope(start, start + sum(moved.values()))
+    words = {
+        group: f"{slope * step:+.{target.error_digits}f} {target.error_unit}"
+        for group, step in moved.items()
+    }
+    head = f"{target.title}, from the literature's mean of {mean:.0f} {target.unit}"
+    return Reason(target.column, scale.unit, start, moved, _in_words(head, words))
 
 
 def _half_life_reason(
@@ -120,16 +114,16 @@ def _half_life_reason(
 ) -> Reason:
     """Say what moved the log lifetime (h) under a stressor, in words as factors."""
     model, item = predictor.lifetime, request.item(0)
-    column, said = f"half_life_h_{column_name(stressor)}", f"Half-life under {stressor}"
+    column, said = model.target.column(stressor), f"Half-life under {stressor}"
     is_metal = item.core is not None and item.core.is_metal
-    if is_metal or model.papers.get(stressor, 0) < THIN_STRESSOR_PAPERS:
+    if is_metal or bool(thin_stressors(model.papers, [stressor])[0]):
         log_life = float(model.predict_null(stressor, [bool(item.layers)])[0])
         why = _METAL if is_metal else f"{stressor} has few papers"
         return _null_reason((column, "log h", said), log_life, why)
-    test = predictor.test_columns(stressor, float(request.numbers["temperature_c"][0]))
+    test = model.test_columns(stressor, float(request.numbers["temperature_c"][0]))
     row = with_test_columns(matrix, [test])[0]
     descriptors = (*predictor.featurizer.descriptors, *TEST_DESCRIPTORS)
-    trees = predictor.contributions["lifetime"]
+    trees = predictor.contributions[model.target.name]
     amounts = trees.of_row(model.forest, row[model.columns])
     moved = _by_group(amounts, [descriptors[column].group for column in model.columns])
     labels = shell_labels(item)
@@ -141,7 +135,7 @@ def _half_life_reason(
     whole = float(model.predict_effects([stressor], [item])[0, 0])
     start = whole - float(effects.sum()) + trees.expected
     factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
-    half = math.exp(start) * math.log(2.0)
+    half = math.exp(start) * LN2
     head = f"{said}, from a mean of {half:.3g} h"
     return Reason(column, "log h", start, moved, _in_words(head, factors))
 
@@ -152,8 +146,8 @@ def _null_reason(of: tuple[str, str, str], value: float, why: str) -> Reason:
     return Reason(column, unit, value, {}, f"{said}: answered from the null model, {why}")
 
 
-def _regression_moves(
-    model: RegressionModel,
+def _point_contributions(
+    model: PointModel,
     trees: ForestContributions,
     row: Floats,
     groups: Sequence[str],

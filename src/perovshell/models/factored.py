@@ -1,12 +1,12 @@
-"""Trees taken apart by side, so that a product space is scored without writing out its rows.
+"""Trees factored by side, so that a product space is scored without writing out its rows.
 
 A leaf is reached where its conditions on core, shell, context and the contrast of core and shell
 all hold. For one shell the contrast is a matter of the core alone. So the trees of all cores and
 contexts are a sum over leaves of (does the core side hold) x (value where the other sides hold): a
 matrix product of an indicator matrix with a matrix of leaf values, exact up to the order of its
-sums. Leaves with the same conditions on the core share one row of it, whatever tree they stand in.
-What no core of a block decides (a contrast that all of them pass, say) is decided before the
-product.
+sums. Leaves of any tree with the same conditions on the core share one row of the matrix.
+Conditions on which all cores of a block agree (a contrast that all of them pass) are settled before
+the product.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from perovshell.models.forest import Forest
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
-Places = npt.NDArray[np.intp]
+Indices = npt.NDArray[np.intp]
 
 _CELLS: Final = 4_000_000
 """Values by shell, context and core set that are held at once."""
@@ -34,44 +34,44 @@ belongs to the context."""
 
 @dataclass(frozen=True)
 class Sides:
-    """Where each descriptor stands: its side, and its column among those of that side.
+    """The side of each descriptor, and its column among those of that side.
 
     Attributes:
         side: Side of each descriptor.
-        place: Column among the descriptors of that side.
+        column: Column among the descriptors of that side.
     """
 
     side: tuple[str, ...]
-    place: Places
+    column: Indices
 
     @classmethod
     def of(cls, blocks: Sequence[str], extra: int = 0) -> Sides:
         """Sort descriptors by their blocks; columns of a stability test follow the context.
 
         Args:
-            blocks: PredictionBatch of each descriptor; one of `descriptor.BLOCKS`.
+            blocks: Block of each descriptor; one of `descriptor.BLOCKS`.
             extra: Number of columns behind the descriptors.
         """
         side = tuple("context" if block == "size" else block for block in blocks)
         side += ("context",) * extra
         count = dict.fromkeys(SIDES, 0)
-        place = []
+        columns = []
         for name in side:
-            place.append(count[name])
+            columns.append(count[name])
             count[name] += 1
-        return cls(side, np.array(place, dtype=np.intp))
+        return cls(side, np.array(columns, dtype=np.intp))
 
-    def split(self, columns: Sequence[int] | Places) -> dict[str, tuple[Places, Places]]:
-        """Return by side which entries of a list of descriptor columns are of it, and where."""
-        named = np.array([self.side[column] for column in columns], dtype=object)
-        own = {name: np.flatnonzero(named == name) for name in SIDES}
-        taken = self.place.take(np.asarray(columns, dtype=np.intp))
-        return {name: (entries, taken[entries]) for name, entries in own.items()}
+    def split(self, columns: Sequence[int] | Indices) -> dict[str, tuple[Indices, Indices]]:
+        """Return by side the entries of a list of descriptor columns, and their columns there."""
+        sides = np.array([self.side[column] for column in columns], dtype=object)
+        entries = {name: np.flatnonzero(sides == name) for name in SIDES}
+        in_side = self.column.take(np.asarray(columns, dtype=np.intp))
+        return {name: (chosen, in_side[chosen]) for name, chosen in entries.items()}
 
 
 @dataclass(frozen=True)
 class _Interval:
-    """What the nodes on the way to a leaf ask of one column: low <= value < high."""
+    """The condition of the nodes above a leaf on one column: low <= value < high."""
 
     column: int
     low: float = -np.inf
@@ -90,7 +90,7 @@ class _Interval:
 
 @dataclass(frozen=True)
 class Conditions:
-    """The distinct sets of intervals that leaves ask of one side.
+    """The distinct sets of intervals that are the conditions of leaves on one side.
 
     Attributes:
         column: Column of each distinct interval among those of its side, shape (n_intervals,).
@@ -101,30 +101,30 @@ class Conditions:
         of_leaf: The set of each leaf, shape (n_leaves,).
     """
 
-    column: Places
+    column: Indices
     low: Singles
     high: Singles
     missing_passes: Mask
-    members: Places
-    of_leaf: Places
+    members: Indices
+    of_leaf: Indices
 
     @classmethod
     def of(cls, leaves: Sequence[frozenset[_Interval]]) -> Conditions:
         """Number the intervals of leaves and their sets."""
-        sets = {intervals: place for place, intervals in enumerate(dict.fromkeys(leaves))}
-        place_of: dict[_Interval, int] = {}
+        sets = {intervals: index for index, intervals in enumerate(dict.fromkeys(leaves))}
+        index_of: dict[_Interval, int] = {}
         for intervals in sets:
             for interval in sorted(intervals, key=lambda one: one.column):
-                place_of.setdefault(interval, len(place_of))
+                index_of.setdefault(interval, len(index_of))
         width = max((len(intervals) for intervals in sets), default=0)
-        members = np.full((len(sets), max(width, 1)), len(place_of), dtype=np.intp)
+        members = np.full((len(sets), max(width, 1)), len(index_of), dtype=np.intp)
         for row, intervals in enumerate(sets):
-            members[row, : len(intervals)] = sorted(place_of[one] for one in intervals)
+            members[row, : len(intervals)] = sorted(index_of[one] for one in intervals)
         return cls(
-            np.array([one.column for one in place_of], dtype=np.intp),
-            np.array([one.low for one in place_of], dtype=np.float32),
-            np.array([one.high for one in place_of], dtype=np.float32),
-            np.array([one.missing_passes for one in place_of], dtype=bool),
+            np.array([one.column for one in index_of], dtype=np.intp),
+            np.array([one.low for one in index_of], dtype=np.float32),
+            np.array([one.high for one in index_of], dtype=np.float32),
+            np.array([one.missing_passes for one in index_of], dtype=bool),
             members,
             np.array([sets[intervals] for intervals in leaves], dtype=np.intp),
         )
@@ -135,6 +135,7 @@ class Conditions:
         Args:
             rows: One row a descriptor of the side, NaN where missing, shape (n_columns, n).
         """
+        # Thresholds are float32, and so is the comparison in the trees.
         value = rows.take(self.column, axis=0).astype(np.float32)
         passes = np.empty((len(self.column) + 1, rows.shape[1]), dtype=bool)
         passes[-1] = True
@@ -142,6 +143,7 @@ class Conditions:
         inside &= value < self.high[:, None]
         if np.isnan(rows).any():
             inside |= np.isnan(value) & self.missing_passes[:, None]
+        # A set holds where all its intervals do; padding points to the last row, which always does.
         holds = passes.take(self.members[:, 0], axis=0)
         for column in self.members.T[1:]:
             holds &= passes.take(column, axis=0)
@@ -152,8 +154,8 @@ class Conditions:
 class FactoredForest:
     """The leaves of a forest with their conditions on each side.
 
-    Leaves stand in the order of their pair: the set of conditions on the core and the set on the
-    contrast; pairs in the order of their core set.
+    Leaves are ordered by their pair (the set of conditions on the core, the set on the contrast),
+    pairs by their core set: sums over a pair or a core set are sums over a run of leaves.
 
     Attributes:
         value: Value of each leaf, shape (n_leaves,).
@@ -170,11 +172,11 @@ class FactoredForest:
     shell: Conditions
     context: Conditions
     contrast: Conditions
-    pair_starts: Places
-    core_starts: Places
+    pair_starts: Indices
+    core_starts: Indices
 
     @classmethod
-    def of(cls, forest: Forest, columns: Sequence[int] | Places, sides: Sides) -> FactoredForest:
+    def of(cls, forest: Forest, columns: Sequence[int] | Indices, sides: Sides) -> FactoredForest:
         """Take a forest apart.
 
         Args:
@@ -183,12 +185,12 @@ class FactoredForest:
             sides: Side of each descriptor.
         """
         side = [sides.side[column] for column in columns]
-        place = sides.place.take(np.asarray(columns, dtype=np.intp)).tolist()
+        in_side = sides.column.take(np.asarray(columns, dtype=np.intp)).tolist()
         leaves = [leaf for root in forest.roots.tolist() for leaf in _leaves(forest, root)]
         parts = {
             name: [
                 frozenset(
-                    replace(one, column=place[one.column])
+                    replace(one, column=in_side[one.column])
                     for one in path
                     if side[one.column] == name
                 )
@@ -203,11 +205,13 @@ class FactoredForest:
             for core, contrast in zip(parts["core"], parts["contrast"], strict=True)
         ]
         order = sorted(range(len(leaves)), key=lambda leaf: pairs[leaf])
-        asked = {name: Conditions.of([parts[name][leaf] for leaf in order]) for name in SIDES}
-        core, contrast = asked["core"].of_leaf, asked["contrast"].of_leaf
+        conditions = {name: Conditions.of([parts[name][leaf] for leaf in order]) for name in SIDES}
+        core, contrast = conditions["core"].of_leaf, conditions["contrast"].of_leaf
+        # One number per pair, so that a change of it is where the next pair begins.
         pair_starts = _changes(core * (contrast.max(initial=0) + 1) + contrast)
         value = np.array([leaves[leaf][0] for leaf in order], dtype=float)
-        return cls(value, **asked, pair_starts=pair_starts, core_starts=_changes(core[pair_starts]))
+        core_starts = _changes(core[pair_starts])
+        return cls(value, **conditions, pair_starts=pair_starts, core_starts=core_starts)
 
     def predict(
         self,
@@ -222,8 +226,8 @@ class FactoredForest:
             core_on: Which core sets hold, as 0 and 1, shape (n_core_sets, n_cores).
             shell_on: Which shell sets hold, shape (n_shell_sets, n_shells).
             context_on: Which context sets hold, shape (n_context_sets, n_contexts).
-            contrast_rows: Returns the contrast descriptors of one shell, by its place, with all
-                cores, shape (n_columns, n_cores), or (n_columns, 1) where they are alike.
+            contrast_rows: Returns the contrast descriptors of one shell, by its index, with all
+                cores, shape (n_columns, n_cores), or (n_columns, 1) where they are equal.
 
         Returns:
             The margin without its offset, shape (n_shells, n_contexts, n_cores).
@@ -231,24 +235,28 @@ class FactoredForest:
         n_shells, n_contexts, n_cores = shell_on.shape[1], context_on.shape[1], core_on.shape[1]
         if not len(self.value):
             return np.zeros((n_shells, n_contexts, n_cores))
+        # (n_leaves, n_contexts): the value of a leaf where its context condition holds, else 0.
         by_context = self.value[:, None] * context_on[self.context.of_leaf]
         total = np.empty((n_shells, n_contexts, n_cores))
         step = max(1, _CELLS // (n_contexts * len(core_on)))
         for first in range(0, n_shells, step):
-            own = range(first, min(first + step, n_shells))
+            shells = range(first, min(first + step, n_shells))
             parts = [
-                self._one_shell(by_context * shell_on[self.shell.of_leaf, place, None], rows)
-                for place, rows in ((place, contrast_rows(place)) for place in own)
+                self._one_shell(
+                    by_context * shell_on[self.shell.of_leaf, shell, None], contrast_rows(shell)
+                )
+                for shell in shells
             ]
-            decided = np.concatenate([part.decided for part in parts])
-            total[first : own.stop] = (decided @ core_on).reshape(-1, n_contexts, n_cores)
-            for place, part in zip(own, parts, strict=True):
+            # (shells x contexts, core sets) @ (core sets, cores): all that no contrast decides.
+            settled = np.concatenate([part.settled for part in parts])
+            total[first : shells.stop] = (settled @ core_on).reshape(-1, n_contexts, n_cores)
+            for shell, part in zip(shells, parts, strict=True):
                 if len(part.core):
-                    total[place] += part.weight.T @ (core_on[part.core] * part.holds)
+                    total[shell] += part.weight.T @ (core_on[part.core] * part.holds)
         return total
 
     def _one_shell(self, value: Floats, contrast_rows: Floats) -> _OneShell:
-        """Settle what all cores of a block have in common with one shell.
+        """Sum the leaves of one shell, apart for pairs whose contrast differs between cores.
 
         Args:
             value: Values of the leaves by context, 0 where shell or context rule them out, shape
@@ -259,11 +267,11 @@ class FactoredForest:
         contrast = self.contrast.of_leaf[self.pair_starts]
         holds = self.contrast.hold(contrast_rows)
         always = np.asarray(holds.all(axis=1))
-        decides = np.asarray(holds.any(axis=1)) & ~always
-        pairs = np.flatnonzero(decides[contrast] & weight.any(axis=1))
+        differs = np.asarray(holds.any(axis=1)) & ~always
+        pairs = np.flatnonzero(differs[contrast] & weight.any(axis=1))
         settled = weight * always[contrast, None]
         return _OneShell(
-            decided=np.add.reduceat(settled, self.core_starts, axis=0).T,
+            settled=np.add.reduceat(settled, self.core_starts, axis=0).T,
             weight=weight[pairs],
             core=self.core.of_leaf[self.pair_starts[pairs]],
             holds=holds[contrast[pairs]],
@@ -272,42 +280,42 @@ class FactoredForest:
 
 @dataclass(frozen=True)
 class _OneShell:
-    """What the leaves give to the combinations of one shell.
+    """The leaf values of the combinations of one shell.
 
     Attributes:
-        decided: Values by context and core set, whatever the contrast, shape
+        settled: Values by context and core set where all cores share the contrast, shape
             (n_contexts, n_core_sets).
         weight: Values of pairs whose contrast some cores pass, shape (n_open, n_contexts).
         core: Core set of these pairs, shape (n_open,).
         holds: Which cores pass their contrast, shape (n_open, n_cores).
     """
 
-    decided: Floats
+    settled: Floats
     weight: Floats
-    core: Places
+    core: Indices
     holds: Mask
 
 
 def _leaves(forest: Forest, root: int) -> list[tuple[float, tuple[_Interval, ...]]]:
     """Return the leaves under a node with the intervals on the way to each."""
-    found = []
+    leaves = []
     waiting: list[tuple[int, dict[int, _Interval]]] = [(root, {})]
     while waiting:
         node, path = waiting.pop()
         left, right = forest.children[node].tolist()
         if left == node:
-            found.append((float(forest.value[node]), tuple(path.values())))
+            leaves.append((float(forest.value[node]), tuple(path.values())))
             continue
         column, threshold = int(forest.feature[node]), float(forest.threshold[node])
         default_left = bool(forest.default_left[node])
-        asked = path.get(column, _Interval(column))
+        interval = path.get(column, _Interval(column))
         for child, goes_left in ((right, False), (left, True)):
-            narrowed = asked.narrowed(threshold, left=goes_left, default_left=default_left)
+            narrowed = interval.narrowed(threshold, left=goes_left, default_left=default_left)
             waiting.append((child, {**path, column: narrowed}))
-    return found
+    return leaves
 
 
-def _changes(values: Places) -> Places:
+def _changes(values: Indices) -> Indices:
     """Return where a run of equal values begins."""
     if not len(values):
         return np.zeros(0, dtype=np.intp)

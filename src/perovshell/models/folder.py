@@ -2,7 +2,7 @@
 
 No pickles, no times, no paths: the same data, seed and versions give the same bytes.
 
-Format 4:
+Format 6:
     manifest.json      format, kind, model id, SHA-256 of every other file
     model.json         JSON parts of the models, dataset, figures, settings
     tables.json        ion, shell and core tables; literature samples; domains
@@ -32,23 +32,24 @@ from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
 from perovshell.models.domain import Domain
 from perovshell.models.evidence import Literature
+from perovshell.models.gain import GainModel
+from perovshell.models.lifetime import LifetimeModel
+from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
-from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
-from perovshell.models.titles import TARGETS
+from perovshell.targets.declared import GAIN, LIFETIME, POINTS, TARGETS
 
-FORMAT = 5
+FORMAT = 6
 KIND = "perovshell-model"
 MANIFEST = "manifest.json"
 _VALIDATION = "validation.npz"
 _UNFIT = (AttributeError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile)
 """What reading contents of another kind raises."""
-_NO_SKILL = {
-    "pl": "the PL peak is predicted no better than by the median",
-    "plqy": "the PLQY is predicted no better than by the median",
-    "lifetime": "half-lives are predicted no better than by stressor and side alone",
-    "gain": "stability gains are predicted no better than by the mean of all shells",
+_MODELS: Mapping[str, Any] = {
+    **{point.name: PointModel for point in POINTS},
+    LIFETIME.name: LifetimeModel,
+    GAIN.name: GainModel,
 }
-"""What an answer says of a target without skill."""
+"""The class of each target's model."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def write_folder(
         native: The library's own files by target.
         validation: What the validation found of each row; see `training.marks`.
     """
-    parts = {name: getattr(predictor, name).to_parts() for name in TARGETS}
+    parts = {name: model.to_parts() for name, model in predictor.models.items()}
     files: dict[str, bytes] = {
         "model.json": _json({"models": {n: p[0] for n, p in parts.items()}, **info}),
         "tables.json": _json(
@@ -213,20 +214,27 @@ def _rebuild(files: Mapping[str, bytes], model_id: str) -> tuple[Predictor, Mode
     table = ElementTable(_arrays(files["elements.npz"])["values"])
     featurizer = Featurizer.from_tables(tables, table)
     _refuse_others(tables["descriptors"], featurizer.names)
-    arrays = {name: _arrays(files[f"{name}.npz"]) for name in TARGETS}
-    parts = model["models"]
+    models = {
+        name: kind.from_parts(TARGETS[name], model["models"][name], _arrays(files[f"{name}.npz"]))
+        for name, kind in _MODELS.items()
+    }
     predictor = Predictor(
         featurizer=featurizer,
-        pl=RegressionModel.from_parts(parts["pl"], arrays["pl"]),
-        plqy=RegressionModel.from_parts(parts["plqy"], arrays["plqy"]),
-        lifetime=LifetimeModel.from_parts(parts["lifetime"], arrays["lifetime"]),
-        gain=GainModel.from_parts(parts["gain"], arrays["gain"]),
+        points={point.name: models[point.name] for point in POINTS},
+        lifetime=models[LIFETIME.name],
+        gain=models[GAIN.name],
         domains={name: Domain.from_json(data) for name, data in tables["domains"].items()},
         literature=Literature(tables["literature"], featurizer.reader),
-        notes=tuple(_NO_SKILL[name] for name in sorted(skill) if not skill[name]["has_skill"]),
+        notes=_notes(skill),
     )
     keys = ("dataset", "settings", "figures", "skill", "variants")
     return predictor, ModelInfo(model_id, **{key: model[key] for key in keys})
+
+
+def _notes(skill: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return what every answer with a shell says of targets without skill."""
+    answered = [name for name in sorted(skill) if name in TARGETS]
+    return tuple(TARGETS[name].no_skill for name in answered if not skill[name]["has_skill"])
 
 
 def _refuse_others(trained: Sequence[str], here: Sequence[str]) -> None:

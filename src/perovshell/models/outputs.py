@@ -11,19 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.targets import energy_ev
-from perovshell.data.vocabulary import STRESSORS, column_name
+from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
 from perovshell.models.evidence import Neighbour
+from perovshell.targets.declared import POINTS, STABILITY
+from perovshell.targets.target import ENDS, PointTarget, StabilityTarget
 
 Floats = npt.NDArray[np.float64]
 
 DEFAULT_STRESSORS = ("water", "light", "heat")
 DEFAULT_COVERAGE = 0.9
-LEAST_GAIN = 2.0
-"""All gains in the literature are above 1 (published because they are): below this factor no
-probability is offered."""
-_TINY = 1e-12
 _OFFSET = 17
 _SHIFTS = [5 - power for power in range(-_OFFSET, 28)]
 _UP = np.array([float(f"1e{max(shift, 0)}") for shift in _SHIFTS])
@@ -36,15 +33,19 @@ _SMALLEST, _LARGEST = 1e-16, 1e27
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What is asked of a combination, as thresholds; None is not asked.
+    """Thresholds whose probability is asked; None is not asked.
 
     Attributes:
         pl_window_nm: Window of the PL peak in nm.
-        plqy_above: PLQY in percent that is to be passed.
-        gain_above: Stability gain that is to be passed, at least `LEAST_GAIN`.
+        plqy_above: PLQY in percent that is to be exceeded.
+        gain_above: Stability gain that is to be exceeded, at least `targets.declared.MIN_GAIN`.
 
     Raises:
         InputError: A threshold is impossible.
+
+    Examples:
+        >>> Thresholds(plqy_above=80).columns(["water"])
+        ('p_plqy_above',)
     """
 
     pl_window_nm: tuple[float, float] | None = None
@@ -53,22 +54,23 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         """Refuse impossible thresholds."""
-        if self.pl_window_nm is not None and not 0 < self.pl_window_nm[0] < self.pl_window_nm[1]:
-            msg = f"PL window {self.pl_window_nm}: two rising wavelengths in nm"
-            raise InputError(msg)
-        if self.plqy_above is not None and not 0 <= self.plqy_above < 100:  # noqa: PLR2004
-            msg = f"PLQY above {self.plqy_above:g}: a percentage from 0 to below 100"
-            raise InputError(msg)
-        if self.gain_above is not None and not LEAST_GAIN <= self.gain_above < math.inf:
-            msg = f"gain above {self.gain_above:g}: a factor of {LEAST_GAIN:g} or more"
-            raise InputError(msg)
+        for target in (*POINTS, *STABILITY):
+            threshold, value = target.threshold, self.of(target)
+            if threshold is not None and value is not None and not threshold.allows(value):
+                msg = f"{threshold.argument} {value}: {threshold.rule}"
+                raise InputError(msg)
+
+    def of(self, target: PointTarget | StabilityTarget) -> Any:
+        """Return the threshold of a target, or None."""
+        return None if target.threshold is None else getattr(self, target.threshold.argument)
 
     def columns(self, stressors: Sequence[str]) -> tuple[str, ...]:
         """Return the output columns that answer them."""
-        names = ["pl_in_window"] if self.pl_window_nm is not None else []
-        names += ["plqy_above"] if self.plqy_above is not None else []
-        if self.gain_above is not None:
-            names += [f"gain_above_{column_name(stressor)}" for stressor in stressors]
+        asked = [point.threshold for point in POINTS if self.of(point) is not None]
+        names = [threshold.column for threshold in asked if threshold is not None]
+        for target in STABILITY:
+            if self.of(target) is not None:
+                names += [target.threshold_column(stressor) for stressor in stressors]
         return tuple(names)
 
 
@@ -84,13 +86,10 @@ def output_columns(
 
 @lru_cache(maxsize=64)
 def _output_columns(stressors: tuple[str, ...], thresholds: Thresholds) -> tuple[str, ...]:
-    values = ["pl_peak_nm", "plqy_percent", "pl_shift_nm", "plqy_change"]
-    for stressor in stressors:
-        values += [
-            f"stability_gain_{column_name(stressor)}",
-            f"half_life_h_{column_name(stressor)}",
-        ]
-    numbers = [f"{name}{end}" for name in values for end in ("", "_lower", "_upper")]
+    values = [point.column for point in POINTS]
+    values += [point.effect.column for point in POINTS if point.effect is not None]
+    values += [target.column(stressor) for stressor in stressors for target in STABILITY]
+    numbers = [f"{name}{end}" for name in values for end in ENDS]
     numbers += thresholds.columns(stressors)
     return (*numbers, "in_domain", "domain_reason", "nearest_papers", "error")
 
@@ -196,24 +195,3 @@ def rounded(values: Floats) -> Floats:
     if odd.any():
         found[odd] = [float(f"{value:.6g}") for value in values[odd].tolist()]
     return found
-
-
-def percent(value: Floats) -> Floats:
-    """Return values held between 0 and 100 %."""
-    return np.minimum(np.maximum(value, 0.0), 100.0)
-
-
-def interval(name: str, value: Floats, within: Floats) -> dict[str, Floats]:
-    """Return the columns of a value and half its interval."""
-    return {name: value, f"{name}_lower": value - within, f"{name}_upper": value + within}
-
-
-def nm_interval(name: str, energy: Floats, within: Floats) -> dict[str, Floats]:
-    """Return the columns of a wavelength in nm from an energy and half its interval in eV."""
-    low_energy = energy - within
-    upper = np.where(low_energy > 0, energy_ev(np.maximum(low_energy, _TINY)), np.inf)
-    return {
-        name: energy_ev(energy),
-        f"{name}_lower": energy_ev(energy + within),
-        f"{name}_upper": upper,
-    }

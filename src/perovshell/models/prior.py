@@ -165,7 +165,7 @@ class LinearPrior:
             weights: Weights that add up to the number of independent groups, shape (n,).
 
         Raises:
-            FitError: The fit does not come to rest.
+            FitError: The fit did not converge.
         """
         columns = tuple(names.index(term.name) for term in form.terms)
         terms = np.nan_to_num(matrix[:, columns])
@@ -301,6 +301,6 @@ def _student_t_fit(
             break
     # A row that the fit only just holds to its bound may count and not count by turns.
     if moved > _CONVERGENCE_TOL * noise:
-        msg = f"prior: the fit does not come to rest within {_MAX_STEPS} steps"
+        msg = f"prior: the fit did not converge within {_MAX_STEPS} iterations"
         raise FitError(msg)
     return effects, np.asarray(np.linalg.inv(hessian), dtype=float), noise

@@ -18,25 +18,24 @@ import numpy.typing as npt
 
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.shells import ShellMaterial
-from perovshell.data.targets import energy_ev
-from perovshell.data.vocabulary import column_name
-from perovshell.features.combinations import Combination
+from perovshell.features.combinations import Combination, Combinations
 from perovshell.features.featurizer import context_block, size_block
 from perovshell.models.domain import ROUNDING
 from perovshell.models.evidence import NAME_JOINT, combination_name
 from perovshell.models.factored import FactoredForest, Sides
-from perovshell.models.outputs import Thresholds, interval, nm_interval, percent
+from perovshell.models.outputs import Thresholds
+from perovshell.models.point import PointPrediction
 from perovshell.models.predictor import Predictor
 from perovshell.models.product_domain import CoreReach, ProductDomain
 from perovshell.models.product_linear import LinearSide, ProductRegression
-from perovshell.models.spread import normalised_cdf, normalised_quantiles
-from perovshell.models.stability import TEST_DESCRIPTORS
+from perovshell.models.stability import TEST_DESCRIPTORS, thin_stressors
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Layers = tuple[ShellMaterial, ...]
 Columns = dict[str, npt.NDArray[Any]]
-_LN2 = math.log(2.0)
+_ITEMS_AT_ONCE = 200_000
+"""Combinations of a product that are computed at once to pick listed ones."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class CoreSide:
         reach: What the domain knows of them.
         trees: By target, which core conditions of its trees hold, as 0 and 1.
         linear: By target, what its prior and difficulty need.
-        mondrian: By target and mondrian combination, the place of its core.
+        mondrian: By target and Mondrian category, the index of its core.
     """
 
     rows: Floats
@@ -97,24 +96,30 @@ class Product:
         featurizer = predictor.featurizer
         blocks = [descriptor.block for descriptor in featurizer.descriptors]
         sides = Sides.of(blocks, extra=len(TEST_DESCRIPTORS))
-        self._targets = {
-            name: ProductRegression(getattr(predictor, name), sides) for name in ("pl", "plqy")
+        self._points = {
+            name: ProductRegression(model, sides) for name, model in predictor.points.items()
         }
         self._core_width = blocks.count("core")
         self._shell_rows = featurizer.shell_block(self.shells)
         self._context_rows = np.hstack([size_block(self.contexts), context_block(self.contexts)])
         self._linear = {
             name: (target.linear("shell", self._shell_rows), self._context_side(target))
-            for name, target in self._targets.items()
+            for name, target in self._points.items()
         }
         lifetime = predictor.lifetime
-        self._forests = {name: target.forest for name, target in self._targets.items()}
-        self._forests["lifetime"] = FactoredForest.of(lifetime.forest, lifetime.columns, sides)
-        self._domain = ProductDomain(
-            predictor.literature, predictor.domains, predictor.surroundings
+        self._forests = {name: target.forest for name, target in self._points.items()}
+        self._forests[lifetime.target.name] = FactoredForest.of(
+            lifetime.forest, lifetime.columns, sides
         )
-        self._shell_known = np.array([self._domain.shell_is_known(own) for own in self.shells])
-        self._size_known = np.array([self._domain.size_is_known(own) for own in self.contexts])
+        self._domain = ProductDomain(
+            predictor.literature, predictor.domains, predictor.domain_index
+        )
+        self._shell_known = np.array(
+            [self._domain.shell_is_known(layers) for layers in self.shells]
+        )
+        self._size_known = np.array(
+            [self._domain.size_is_known(context) for context in self.contexts]
+        )
 
     def _context_side(self, target: ProductRegression) -> LinearSide:
         return target.linear("context", self._context_rows)
@@ -139,41 +144,41 @@ class Product:
                 name: forest.core.hold(rows.T).astype(np.float64)
                 for name, forest in self._forests.items()
             },
-            linear={name: target.linear("core", rows) for name, target in self._targets.items()},
+            linear={name: target.linear("core", rows) for name, target in self._points.items()},
             mondrian={
                 name: {
                     key: int(np.flatnonzero(same)[0])
                     for key, wanted in self._mondrian_cores[name].items()
                     if (same := np.abs(fractions - wanted).max(axis=1) < ROUNDING).any()
                 }
-                for name in self._targets
+                for name in self._points
             },
         )
 
     @cached_property
     def _mondrian_cores(self) -> dict[str, dict[str, Floats]]:
-        """Site fractions of the cores of mondrian combinations with a shell of this product."""
+        """Site fractions of the cores of Mondrian categories with a shell of this product."""
         literature, reader = self.predictor.literature, self.predictor.featurizer.reader
-        found: dict[str, dict[str, Floats]] = {name: {} for name in self._targets}
-        for name, target in self._targets.items():
+        cores: dict[str, dict[str, Floats]] = {name: {} for name in self._points}
+        for name, target in self._points.items():
             for key in target.model.mondrian:
                 if key in self._shell_of_mondrian:
                     core = reader.read_core(key.split(NAME_JOINT)[0])
-                    found[name][key] = literature.fractions(core)
-        return found
+                    cores[name][key] = literature.fractions(core)
+        return cores
 
     @cached_property
     def _shell_of_mondrian(self) -> dict[str, int]:
-        """Place of the shell of each mondrian combination that has one of this product's."""
-        keys = [key for target in self._targets.values() for key in target.model.mondrian]
+        """Index of the shell of each Mondrian category that has one of this product's."""
+        keys = [key for target in self._points.values() for key in target.model.mondrian]
         reader = self.predictor.featurizer.reader
-        found = {}
+        shells = {}
         for key in keys:
             core = reader.read_core(key.split(NAME_JOINT)[0])
-            for place, layers in enumerate(self.shells):
+            for index, layers in enumerate(self.shells):
                 if combination_name(Combination(core, layers, "", "", "")) == key:
-                    found[key] = place
-        return found
+                    shells[key] = index
+        return shells
 
     # Columns ---------------------------------------------------------------------------------
 
@@ -190,65 +195,81 @@ class Product:
             `domain_distance` (see `ProductDomain`), and the difficulties `pl_scale` in eV and
             `plqy_scale` in percent; each broadcasts to the shape (n_shells, n_contexts, n_cores).
         """
-        own = self._range(first, last)
+        shells = self._range(first, last)
         columns: Columns = {}
-        columns |= self._pl(cores, own)
-        columns |= self._plqy(cores, own)
-        columns |= self._stability(cores, own)
+        for name, point in self._points.items():
+            prediction = self._predicted(name, cores, shells)
+            threshold = self.thresholds.of(point.model.target)
+            columns |= prediction.columns(self.coverage, threshold)
+            columns[point.model.target.scale_column] = prediction.scale
+        columns |= self._stability(cores, shells)
         return columns | self.verdicts(cores, first, last)
 
-    def _pl(self, cores: CoreSide, own: slice) -> Columns:
-        energy, scale, places = self._predicted("pl", cores, own)
-        model, window = self._targets["pl"].model, self.thresholds.pl_window_nm
-        within = normalised_quantiles(model, self.coverage, places, energy.shape) * scale
-        columns: Columns = {**nm_interval("pl_peak_nm", energy, within), "pl_scale": scale}
-        if window is not None:
-            first, last = map(energy_ev, window)
-            above = normalised_cdf(model, (first - energy) / scale, places)
-            columns["pl_in_window"] = above - normalised_cdf(model, (last - energy) / scale, places)
-        return columns
+    def at(
+        self, items: Combinations, context: npt.NDArray[np.intp]
+    ) -> tuple[Columns, dict[str, dict[str, npt.NDArray[np.intp]]]]:
+        """Return the columns of single combinations of the product; see `predict_items`.
 
-    def _plqy(self, cores: CoreSide, own: slice) -> Columns:
-        predicted, scale, places = self._predicted("plqy", cores, own)
-        model, bar = self._targets["plqy"].model, self.thresholds.plqy_above
-        value = percent(predicted)
-        within = normalised_quantiles(model, self.coverage, places, value.shape) * scale
-        columns: Columns = {
-            name: percent(column)
-            for name, column in interval("plqy_percent", value, within).items()
-        }
-        columns["plqy_scale"] = scale
-        if bar is not None:
-            columns["plqy_above"] = 1.0 - normalised_cdf(model, (bar - value) / scale, places)
-        return columns
+        Args:
+            items: n combinations; their shells are those of the product.
+            context: Index of the context of each, shape (n,).
+        """
+        columns: Columns = {}
+        members: dict[str, dict[str, npt.NDArray[np.intp]]] = {name: {} for name in self._points}
+        step = max(1, _ITEMS_AT_ONCE // (len(self.shells) * len(self.contexts)))
+        for start in range(0, len(items.cores.species), step):
+            chosen = slice(start, start + step)
+            batch = CompositionBatch(items.cores.species[chosen], items.cores.amounts[chosen], {})
+            cores = self.cores(batch)
+            rows = np.flatnonzero((items.core >= start) & (items.core < start + step))
+            core, shell = items.core[rows] - start, items.shell[rows]
+            shape = (len(self.shells), len(self.contexts), cores.size)
+            for name, column in self.columns(cores).items():
+                values = np.broadcast_to(column, shape)[shell, context[rows], core]
+                columns.setdefault(name, np.empty(len(items), values.dtype))[rows] = values
+            for name, categories in cores.mondrian.items():
+                for key, category_core in categories.items():
+                    same = (core == category_core) & (shell == self._shell_of_mondrian[key])
+                    if same.any():
+                        members[name][key] = rows[same]
+        return columns, members
 
-    def _predicted(
-        self, name: str, cores: CoreSide, own: slice
-    ) -> tuple[Floats, Floats, dict[str, tuple[int, slice, int]]]:
-        """Return predictions, their difficulty, and where mondrian combinations stand."""
-        target, core = self._targets[name], cores.linear[name]
+    def categories(
+        self, cores: CoreSide, first: int = 0, last: int | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Return by target name and Mondrian category where its combinations are (an index)."""
+        shells = self._range(first, last)
+        return {name: self._categories(name, cores, shells) for name in self._points}
+
+    def _predicted(self, name: str, cores: CoreSide, shells: slice) -> PointPrediction:
+        """Return what a point model predicts, of shape (n_shells, n_contexts, n_cores)."""
+        point, core = self._points[name], cores.linear[name]
         shell_all, context = self._linear[name]
-        shell = shell_all.of(own)
-        predicted = target.predict(core, shell, context)
-        predicted += self._trees(name, cores, own, self._context_rows)
-        scale = target.scale(core, shell, context, predicted)
-        places = {}
-        for key, place in cores.mondrian[name].items():
-            row = self._shell_of_mondrian[key] - own.start
-            if 0 <= row < own.stop - own.start:
-                places[key] = (row, slice(None), place)
-        return predicted, scale, places
+        shell = shell_all.of(shells)
+        predicted = point.predict(core, shell, context)
+        predicted += self._trees(name, cores, shells, self._context_rows)
+        scale = point.scale(core, shell, context, predicted)
+        return PointPrediction(point.model, predicted, scale, self._categories(name, cores, shells))
 
-    def _trees(self, name: str, cores: CoreSide, own: slice, contexts: Floats) -> Floats:
+    def _categories(self, name: str, cores: CoreSide, shells: slice) -> dict[str, Any]:
+        categories = {}
+        for key, core_index in cores.mondrian[name].items():
+            row = self._shell_of_mondrian[key] - shells.start
+            if 0 <= row < shells.stop - shells.start:
+                categories[key] = (row, slice(None), core_index)
+        return categories
+
+    def _trees(self, name: str, cores: CoreSide, chosen: slice, contexts: Floats) -> Floats:
         forest = self._forests[name]
-        shells = self._shell_rows[own]
+        shells = self._shell_rows[chosen]
         if not len(forest.value):
             return np.zeros((len(shells), len(contexts), cores.size))
         contrast = self.predictor.featurizer.contrast_block
 
-        def rows(place: int) -> Floats:
-            count = 1 if self._has_no_contrast[own.start + place] else cores.size
-            shell = shells[place : place + 1]
+        def rows(index: int) -> Floats:
+            # Without a contrast all cores are alike to a shell: one of them serves.
+            count = 1 if self._has_no_contrast[chosen.start + index] else cores.size
+            shell = shells[index : index + 1]
             return contrast(cores.rows[:count], cores.negativity[:count], shell).T
 
         return forest.predict(
@@ -267,85 +288,112 @@ class Product:
             ]
         )
 
-    def _stability(self, cores: CoreSide, own: slice) -> Columns:
-        predictor, level = self.predictor, 1.0 - self.coverage
-        lifetime_low = min(predictor.lifetime.scores.lower_quantile(level), 0.0)
-        gain_low = min(predictor.gain.scores.lower_quantile(level), 0.0)
-        lifetimes = self._log_lifetimes(cores, own) + math.log(_LN2)
-        columns: Columns = {}
-        for row, stressor in enumerate(self.stressors):
-            name = column_name(stressor)
-            gain = self._log_gain[row, own, None, None]
-            columns[f"half_life_h_{name}"] = np.exp(lifetimes[row])
-            columns[f"half_life_h_{name}_lower"] = np.exp(lifetimes[row] + lifetime_low)
-            columns[f"half_life_h_{name}_upper"] = np.array(np.inf)
-            columns[f"stability_gain_{name}"] = np.exp(gain)
-            columns[f"stability_gain_{name}_lower"] = np.exp(gain + gain_low)
-            columns[f"stability_gain_{name}_upper"] = np.array(np.inf)
-            if self.thresholds.gain_above is not None:
-                above = math.log(self.thresholds.gain_above) - gain
-                columns[f"gain_above_{name}"] = predictor.gain.floors.share_above(above)
-        return columns
+    def _stability(self, cores: CoreSide, shells: slice) -> Columns:
+        lifetime, gain = self.predictor.lifetime, self.predictor.gain
+        log_lifetimes = self._log_lifetimes(cores, shells)
+        columns = lifetime.output_columns(self.stressors, log_lifetimes, self.coverage)
+        return columns | gain.output_columns(
+            self.stressors,
+            self._log_gain[:, shells, None, None],
+            self.coverage,
+            self.thresholds.of(gain.target),
+        )
 
-    def _log_lifetimes(self, cores: CoreSide, own: slice) -> Floats:
+    def _log_lifetimes(self, cores: CoreSide, shells: slice) -> Floats:
         """Return log lifetimes in log h, broadcasting to (n_stressors, n_s, n_x, n_cores)."""
-        predictor = self.predictor
-        null, effects, thin = self._lifetime_effects
-        full = effects[:, own, :, None]
-        if predictor.lifetime.has_trees:
-            tests = [predictor.test_columns(name, math.nan) for name in self.stressors]
+        model = self.predictor.lifetime
+        null, effects = self._lifetime_effects
+        full = effects[:, shells, :, None]
+        if model.has_trees:
+            tests = [model.test_columns(name, math.nan) for name in self.stressors]
             rows = [np.hstack([self._context_rows, self._repeated(test)]) for test in tests]
-            full = full + np.stack([self._trees("lifetime", cores, own, part) for part in rows])
-        return np.where(thin[:, None, None, None], null[:, None, None, None], full)
+            trees = [self._trees(model.target.name, cores, shells, part) for part in rows]
+            full = full + np.stack(trees)
+        return model.log_values(self.stressors, null[:, None, None, None], full)
 
     def _repeated(self, test: Sequence[float]) -> Floats:
         return np.tile(np.array(test), (len(self.contexts), 1))
 
     @cached_property
-    def _lifetime_effects(self) -> tuple[Floats, Floats, Mask]:
-        """Null model (n_stressors,), effects (n_stressors, n_s, n_x), and which are thin."""
+    def _lifetime_effects(self) -> tuple[Floats, Floats]:
+        """Null model (n_stressors,) and effects (n_stressors, n_s, n_x) of log lifetimes."""
         model, word = self.predictor.lifetime, "unknown"
         shells = [Combination(None, layers, word, word, word) for layers in self.shells]
-        # Of shell and context together less that of the shell, the same for any shell.
-        both = [replace(own, layers=self.shells[0]) for own in self.contexts]
+        # Effects are sums: those of a context are the same for any shell, so the first one serves.
+        both = [replace(context, layers=self.shells[0]) for context in self.contexts]
         of_shell = model.predict_effects(self.stressors, shells)
         of_context = model.predict_effects(self.stressors, both) - of_shell[:, :1]
         effects = of_shell[:, :, None] + of_context[:, None, :]
         null = np.array([model.predict_null(name, [True])[0] for name in self.stressors])
-        thin = self.predictor.is_thin(model.papers, self.stressors)
-        return null, effects, thin
+        return null, effects
 
     @cached_property
     def _log_gain(self) -> Floats:
         """Log gains, shape (n_stressors, n_shells)."""
-        model = self.predictor.gain
-        thin = self.predictor.is_thin(model.papers, self.stressors)
-        of_shell = np.array([model.of_shell(layers) for layers in self.shells])
-        of_stressor = np.array([model.of_stressor(name) for name in self.stressors])
-        full = model.null + of_stressor[:, None] + of_shell
-        return np.where(thin[:, None], model.null, full)
+        gain = self.predictor.gain
+        return gain.log_values(
+            self.stressors, np.array([gain.shell_effect(layers) for layers in self.shells])
+        )
 
     def _range(self, first: int, last: int | None) -> slice:
         return slice(first, len(self.shells) if last is None else last)
 
     def verdicts(self, cores: CoreSide, first: int = 0, last: int | None = None) -> Columns:
         """Return `in_domain` and `domain_distance` alone; arguments as in `columns`."""
-        own = self._range(first, last)
+        chosen = self._range(first, last)
         structures = list(dict.fromkeys(context.structure for context in self.contexts))
         near = np.array(
             [
                 [self._domain.distance(cores.reach, layers, name) for name in structures]
-                for layers in self.shells[own]
+                for layers in self.shells[chosen]
             ]
         )
         distance = near[:, [structures.index(context.structure) for context in self.contexts]]
         inside = distance <= 1.0 + ROUNDING
         inside &= cores.reach.known
-        inside &= self._shell_known[own, None, None] & self._size_known[:, None]
+        inside &= self._shell_known[chosen, None, None] & self._size_known[:, None]
         return {"in_domain": inside & self._stressors_known, "domain_distance": distance}
 
     @cached_property
     def _stressors_known(self) -> bool:
-        lifetime, gain = self.predictor.lifetime.papers, self.predictor.gain.papers
-        thin = [self.predictor.is_thin(papers, self.stressors) for papers in (lifetime, gain)]
-        return not np.any(thin)
+        papers = (self.predictor.lifetime.papers, self.predictor.gain.papers)
+        return not any(thin_stressors(known, self.stressors).any() for known in papers)
+
+
+def predict_items(
+    predictor: Predictor,
+    items: Sequence[Combination],
+    stressors: Sequence[str],
+    *,
+    coverage: float,
+    thresholds: Thresholds,
+) -> tuple[Columns, dict[str, dict[str, npt.NDArray[np.intp]]]]:
+    """Return the columns of n listed combinations, as a product predicts them.
+
+    Args:
+        predictor: The predictor.
+        items: Coated combinations; no core is a metal.
+        stressors: Stressors to answer for.
+        coverage: Coverage of the intervals.
+        thresholds: Thresholds whose probability is asked.
+
+    Returns:
+        The columns of `Product.columns`, each of shape (n,); and by target name and Mondrian
+        category the rows of its combinations.
+    """
+    laid_out = Combinations.of(items, predictor.featurizer.reader)
+    contexts = [replace(item, core=None, layers=()) for item in items]
+    # NaN is not equal to itself, so that an unknown size needs a key of its own.
+    keys = [(repr(one.core_size_nm), replace(one, core_size_nm=0.0)) for one in contexts]
+    number = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+    first = dict(zip(reversed(keys), reversed(contexts), strict=True))
+    product = Product(
+        predictor,
+        laid_out.shells,
+        [first[key] for key in number],
+        stressors,
+        coverage=coverage,
+        thresholds=thresholds,
+    )
+    context = np.array([number[key] for key in keys], dtype=np.intp)
+    return product.at(laid_out, context)

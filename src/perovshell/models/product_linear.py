@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from perovshell.errors import ModelFolderError
 from perovshell.models.factored import FactoredForest, Sides
-from perovshell.models.targets import RegressionModel
+from perovshell.models.point import PointModel
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,7 +38,7 @@ class LinearSide:
 class ProductRegression:
     """PL or PLQY for products: the sums of `LinearPrior` and `Difficulty`, side by side."""
 
-    def __init__(self, model: RegressionModel, sides: Sides) -> None:
+    def __init__(self, model: PointModel, sides: Sides) -> None:
         self.model = model
         self.forest = FactoredForest.of(model.forest, model.columns, sides)
         self._terms = sides.split(model.prior.columns)

@@ -14,6 +14,7 @@ from perovshell.features.combinations import Combination
 from perovshell.features.descriptor import REQUEST, Descriptor
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 TEST_DESCRIPTORS = (
     *(Descriptor(f"stressor is {name}", "1", REQUEST, "stressor", "context") for name in STRESSORS),
@@ -30,6 +31,29 @@ INTERVAL_INFLATION = 1.5
 """Factor by which finite ends of lifetime intervals are moved out in scoring and calibration."""
 THIN_STRESSOR_PAPERS = 5
 """Stressors with fewer papers are answered from the null model."""
+
+
+def thin_stressors(papers: Mapping[str, int], stressors: Sequence[str]) -> Mask:
+    """Return which stressors have too few papers for more than the null model, shape (n,).
+
+    Args:
+        papers: Number of papers by stressor.
+        stressors: The stressors.
+    """
+    return np.array([papers.get(name, 0) < THIN_STRESSOR_PAPERS for name in stressors], bool)
+
+
+def answer_or_null(is_thin: Mask, null: Floats, full: Floats, *, is_metal: Mask | bool) -> Floats:
+    """Return the values of a model, those of its null model for thin stressors and metal cores.
+
+    Args:
+        is_thin: Which stressors have too few papers, shape (n_stressors,).
+        is_metal: Which cores are metals; broadcasts to the last axes of `full`.
+        null: Log values of the null model.
+        full: Log values of the model, shape (n_stressors, ...).
+    """
+    thin = is_thin.reshape(-1, *(1,) * (full.ndim - 1))
+    return np.where(thin | is_metal, null, full)
 
 
 def test_columns(stressor: str, conditions: Mapping[str, float]) -> list[float]:

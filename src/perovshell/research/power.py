@@ -6,10 +6,10 @@ the paper and the noise of the row. Their sizes and tails are those of the resid
 left out, in units of the difficulty of the row.
 
 Some of its papers are held back as additions. The champion is trained on the others, and the
-challenger on all, with real folds, model selection, calibration and final fit;
-of the boosters only the first is used. In a false paper every value is another paper's, as where rows of a table were mixed up.
-What the gate then refuses of clean additions is false; what it refuses of false papers is its
-power.
+challenger on all, with real folds, model selection, calibration and final fit; of the boosters
+only the first is used. In a false paper every value is another paper's, as where rows of a table
+were mixed up. A refusal of clean additions is false; refusals of false papers are the power of the
+promotion check.
 
 Lifetimes and gains are left out: as intervals they have no simple truth, and their folds take too
 long. The gate sees the same few of their rows on both sides, which no addition changes.
@@ -29,7 +29,7 @@ import numpy.typing as npt
 from perovshell.data.dataset import Dataset
 from perovshell.errors import InputError
 from perovshell.training.fit import learners
-from perovshell.training.fit.problems import GainProblem, LifetimeProblem, RegressionProblem
+from perovshell.training.fit.problems import GainProblem, LifetimeProblem, PointProblem
 from perovshell.training.promotion.check import judge
 from perovshell.training.train import final_fit, problems_of
 from perovshell.training.validation.model_selection import ModelVariant, choose_variants, in_variant
@@ -176,7 +176,7 @@ class Origin:
         results, variants = _left_out(problems, settings)
         truths = {
             name: Truth.of(problem, results[name], variants[name])
-            for name, problem in problems.regressions.items()
+            for name, problem in problems.points.items()
         }
         return cls(dataset, problems, truths, settings)
 
@@ -191,9 +191,9 @@ class Origin:
         """Return the problems of a simulated literature."""
         drawn = {
             name: replace(problem, target=self.truths[name].drawn(problem, random))
-            for name, problem in self.problems.regressions.items()
+            for name, problem in self.problems.points.items()
         }
-        return replace(self.problems, regressions=drawn)
+        return replace(self.problems, points=drawn)
 
 
 @dataclass(frozen=True)
@@ -215,10 +215,10 @@ class Truth:
     collected: Residuals
 
     @classmethod
-    def of(cls, problem: RegressionProblem, result: OutOfFold, variant: ModelVariant) -> Truth:
+    def of(cls, problem: PointProblem, result: OutOfFold, variant: ModelVariant) -> Truth:
         """Fit the final model, with all its boosters, and part the residuals of papers left out."""
         rows = np.arange(len(problem.target))
-        whole = learners.fit_regression(problem, rows, problem.kind.boosters, 0)
+        whole = learners.fit_point(problem, rows, problem.spec.boosters, 0)
         value = (whole if variant.has_trees else whole.without_trees).predict(problem, rows)
         difficulty = result.others["difficulty"]
         score = (problem.target - result.model[0]) / difficulty
@@ -233,7 +233,7 @@ class Truth:
             collected=Residuals.of(score, problem.papers, exact & collected),
         )
 
-    def drawn(self, problem: RegressionProblem, random: np.random.Generator) -> Floats:
+    def drawn(self, problem: PointProblem, random: np.random.Generator) -> Floats:
         """Return drawn values of all rows, in eV or percent, shape (n,)."""
         residual, collected = np.zeros(len(self.value)), _is_collected(problem)
         for paper in np.unique(problem.papers).tolist():
@@ -274,7 +274,7 @@ class Residuals:
         return random.choice(known[random.integers(len(known))], count)
 
 
-def _is_collected(problem: RegressionProblem) -> Mask:
+def _is_collected(problem: PointProblem) -> Mask:
     """Return which rows are of a paper that shares its weight with others, shape (n,)."""
     return np.asarray(problem.weight_groups != problem.papers)
 
@@ -312,7 +312,7 @@ def _one_draw(
 
 def _donor(literature: Problems, paper: str, random: np.random.Generator) -> str:
     """Return another paper that measured at least what a paper did."""
-    measured = [set(one.papers.tolist()) for one in literature.regressions.values()]
+    measured = [set(one.papers.tolist()) for one in literature.points.values()]
     asked = [papers for papers in measured if paper in papers]
     return str(random.choice(sorted(set.intersection(*asked) - {paper})))
 
@@ -325,28 +325,28 @@ def spoilt(literature: Problems, donors: Mapping[str, str]) -> Problems:
         donors: By paper, whose values it is given: in their order, again from the start where the
             other has fewer rows.
     """
-    changed: dict[str, RegressionProblem] = {}
-    for name, problem in literature.regressions.items():
+    changed: dict[str, PointProblem] = {}
+    for name, problem in literature.points.items():
         given = np.arange(len(problem.target))
         for paper, donor in donors.items():
             own = np.flatnonzero(problem.papers == paper)
             given[own] = np.resize(np.flatnonzero(problem.papers == donor), len(own))
         bounds = tuple(problem.bounds[row] for row in given)
         changed[name] = replace(problem, target=problem.target[given], bounds=bounds)
-    return replace(literature, regressions=changed)
+    return replace(literature, points=changed)
 
 
 def _of_papers(problems: Problems, papers: set[str]) -> Problems:
     taken = {
         name: problem.take(np.flatnonzero(np.isin(problem.papers, sorted(papers))))
-        for name, problem in problems.regressions.items()
+        for name, problem in problems.points.items()
     }
-    return replace(problems, regressions=taken)
+    return replace(problems, points=taken)
 
 
 def _measured(problems: Problems) -> set[str]:
     """Return the papers with a value of any regression."""
-    return {paper for one in problems.regressions.values() for paper in one.papers.tolist()}
+    return {paper for one in problems.points.values() for paper in one.papers.tolist()}
 
 
 def _validated(dataset: Dataset, problems: Problems, settings: Settings) -> ValidationRecord:
@@ -358,9 +358,7 @@ def _left_out(
     problems: Problems, settings: Settings
 ) -> tuple[dict[str, OutOfFold], dict[str, ModelVariant]]:
     """Return the predictions of papers left out in the form that is used, and the variants."""
-    plans = {
-        name: splits_of(problem, settings.folds) for name, problem in problems.regressions.items()
-    }
+    plans = {name: splits_of(problem, settings.folds) for name, problem in problems.points.items()}
     tried = run_splits(problems, plans, settings, baselines=False)
     tried |= {name: _untried(problem, settings) for name, problem in problems.stability.items()}
     variants = choose_variants(problems, tried)

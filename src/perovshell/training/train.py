@@ -15,15 +15,29 @@ import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.errors import WorkspaceError
+from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
+from perovshell.models.card import POINT_TARGETS
 from perovshell.models.evidence import Literature
 from perovshell.models.folder import write_folder
+from perovshell.models.gain import GainModel
+from perovshell.models.lifetime import LifetimeModel
+from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
-from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
+from perovshell.targets.declared import GAIN, LIFETIME, POINTS
 from perovshell.training.fit import learners
-from perovshell.training.fit import problems as made
 from perovshell.training.fit.domains import domains_of, literature_rows
-from perovshell.training.fit.regressions import ANSWERED, REGRESSIONS
+from perovshell.training.fit.problems import (
+    GainProblem,
+    LifetimeProblem,
+    PointProblem,
+    gain_problem,
+    lifetime_problem,
+    median_conditions,
+    papers_by,
+    point_problem,
+)
+from perovshell.training.fit.specs import SPECS
 from perovshell.training.validation import nested
 from perovshell.training.validation.baselines import weighted_median
 from perovshell.training.validation.calibration import (
@@ -51,7 +65,7 @@ QUICK = nested.Settings(folds=4, repeats=1, boosters=1)
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What a training run made.
+    """The result of a training run.
 
     Attributes:
         folder: The model folder.
@@ -59,7 +73,7 @@ class TrainedModel:
         info: Dataset, settings, figures, skill: what the folder says of itself.
         results: Out-of-fold predictions by target.
         problems: The training problems.
-        validated: The marks of the validation, as they stand in the folder.
+        validated: The out-of-fold scores of the validation, as in the folder.
     """
 
     folder: Path
@@ -85,10 +99,10 @@ def train(
         advance: Called once a validated fold of a target (`settings.steps` in all).
 
     Returns:
-        The trained model; where the same folder stands already, it is left as it is.
+        The trained model; a folder of the same contents is left as it is.
 
     Raises:
-        LeakError: A paper stands on both sides of a split, or a descriptor holds the target.
+        LeakError: A paper is on both sides of a split, or a descriptor holds the target.
         InputError: The papers of a target lie in one fold.
         WorkspaceError: The folder cannot be written.
     """
@@ -96,7 +110,7 @@ def train(
     tried = nested.out_of_fold(problems, settings, advance)
     variants = choose_variants(problems, tried)
     results = in_variant(tried, variants)
-    figures = headline(problems, results) | pair_counts(problems.regressions)
+    figures = headline(problems, results) | pair_counts(problems.points)
     predictor, native = final_fit(dataset, problems, results, variants, settings)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
@@ -105,44 +119,39 @@ def train(
         "skill": skill(problems, results, figures),
         "variants": sentences_of(variants),
     }
-    marks = validated(dataset, problems, results)
-    folder, model_id = _write(models, predictor, info, native, marks)
-    return TrainedModel(folder, model_id, info, results, problems, marks)
+    record = validated(dataset, problems, results)
+    folder, model_id = _write(models, predictor, info, native, record)
+    return TrainedModel(folder, model_id, info, results, problems, record)
 
 
 def problems_of(dataset: Dataset) -> nested.Problems:
     """Return the training problems of a dataset."""
-    bundled = Featurizer.bundled()
-    tables = {**bundled.tables(), "known_cores": list(dataset.known_cores)}
-    featurizer = Featurizer.from_tables(tables, bundled.table)
+    featurizer = Featurizer(dataset.reader, ElementTable.from_matminer(), dataset.cores)
     return nested.Problems(
         featurizer=featurizer,
-        regressions={
-            name: made.regression_problem(kind, dataset, featurizer)
-            for name, kind in REGRESSIONS.items()
-        },
-        lifetime=made.lifetime_problem(dataset, featurizer),
-        gain=made.gain_problem(dataset),
+        points={name: point_problem(spec, dataset, featurizer) for name, spec in SPECS.items()},
+        lifetime=lifetime_problem(dataset, featurizer),
+        gain=gain_problem(dataset),
     )
 
 
 def recorded_settings(settings: nested.Settings) -> dict[str, Any]:
     """Return what the result depends on, versions included; not the number of processes."""
-    means = {name: kind.boosters for name, kind in REGRESSIONS.items()}
+    means = {name: spec.boosters for name, spec in SPECS.items()}
     boosters = {
         name: [asdict(booster) for booster in mean[: settings.boosters]]
-        for name, mean in {**means, "lifetime": learners.LIFETIME_BOOSTERS}.items()
+        for name, mean in {**means, LIFETIME.name: learners.LIFETIME_BOOSTERS}.items()
     }
     recorded = {
         **asdict(settings),
         "averaged": boosters,
-        "regressions": {
+        POINT_TARGETS: {
             name: {
-                "title": kind.title,
-                "error_unit": kind.error_unit,
-                "trees_win_ties": kind.trees_win_ties,
+                "title": spec.target.title,
+                "error_unit": spec.target.error_unit,
+                "trees_win_ties": spec.trees_win_ties,
             }
-            for name, kind in REGRESSIONS.items()
+            for name, spec in SPECS.items()
         },
         "versions": _versions(),
     }
@@ -163,19 +172,19 @@ def _write(
     predictor: Predictor,
     info: dict[str, Any],
     native: dict[str, bytes],
-    marks: ValidationRecord,
+    record: ValidationRecord,
 ) -> tuple[Path, str]:
-    """Write beside the target and rename, so that no half-written folder has a model's name."""
+    """Write into a temporary folder and rename it: no half-written folder has a model's name."""
     try:
         models.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=models, prefix=".writing-"))
+        temporary = Path(tempfile.mkdtemp(dir=models, prefix=".writing-"))
         try:
-            model_id = write_folder(beside / "model", predictor, info, native, marks.arrays())
+            model_id = write_folder(temporary / "model", predictor, info, native, record.arrays())
             folder = models / model_id
             if not folder.exists():
-                (beside / "model").rename(folder)
+                (temporary / "model").rename(folder)
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         msg = f"model folder in {models}: cannot be written ({error.strerror})"
         raise WorkspaceError(msg) from error
@@ -192,28 +201,27 @@ def final_fit(
     """Fit all targets on all rows, with intervals from out-of-fold residuals.
 
     Returns:
-        The predictor, and the library's own file of each booster by name.
+        The predictor, and the native file of each booster by name.
     """
     native: dict[str, bytes] = {}
-    regressions: dict[str, RegressionModel] = {}
-    for name in ANSWERED:
-        problem = problems.regressions[name]
-        boosters = problem.kind.boosters[: settings.boosters]
+    points: dict[str, PointModel] = {}
+    for name in (point.name for point in POINTS):
+        problem = problems.points[name]
+        boosters = problem.spec.boosters[: settings.boosters]
         rows = np.arange(len(problem.target))
-        fitted = learners.fit_regression(problem, rows, boosters, settings.seed)
+        fitted = learners.fit_point(problem, rows, boosters, settings.seed)
         fitted = fitted if variants[name].has_trees else fitted.without_trees
-        regressions[name] = _regression_model(problem, fitted, results[name])
+        points[name] = _point_model(problem, fitted, results[name])
         native |= _named(name, fitted.trees.native)
     lifetime, trees = _lifetime_model(
-        dataset, problems.lifetime, results["lifetime"], variants["lifetime"], settings
+        dataset, problems.lifetime, results[LIFETIME.name], variants[LIFETIME.name], settings
     )
-    native |= _named("lifetime", trees)
+    native |= _named(LIFETIME.name, trees)
     predictor = Predictor(
         featurizer=problems.featurizer,
-        pl=regressions["pl"],
-        plqy=regressions["plqy"],
+        points=points,
         lifetime=lifetime,
-        gain=_gain_model(problems.gain, results["gain"].model[0]),
+        gain=_gain_model(problems.gain, results[GAIN.name].model[0]),
         domains={},
         literature=Literature(literature_rows(dataset), problems.featurizer.reader),
     )
@@ -224,9 +232,9 @@ def _named(name: str, trees: tuple[bytes, ...]) -> dict[str, bytes]:
     return {f"{name}-{number}": content for number, content in enumerate(trees, start=1)}
 
 
-def _regression_model(
-    problem: made.RegressionProblem, fitted: learners.FittedRegression, result: nested.OutOfFold
-) -> RegressionModel:
+def _point_model(
+    problem: PointProblem, fitted: learners.FittedPoint, result: nested.OutOfFold
+) -> PointModel:
     usable = calibration_rows(problem)
     median = weighted_median(problem.target, problem.weights(np.arange(len(problem.target))))
     null, flat = np.full(len(problem.target), median), np.ones(len(problem.target))
@@ -234,7 +242,8 @@ def _regression_model(
     predicted, difficulty = result.model[0], result.others["difficulty"]
     pairs = Pairs.of(problem, result)
     scores, mondrian = calibrated(problem, predicted, difficulty, usable)
-    return RegressionModel(
+    return PointModel(
+        target=problem.spec.target,
         prior=fitted.prior,
         difficulty=fitted.difficulty,
         forest=fitted.trees.forest,
@@ -252,7 +261,7 @@ def _regression_model(
 
 def _lifetime_model(
     dataset: Dataset,
-    problem: made.LifetimeProblem,
+    problem: LifetimeProblem,
     result: nested.OutOfFold,
     variant: ModelVariant,
     settings: nested.Settings,
@@ -265,18 +274,19 @@ def _lifetime_model(
         else learners.fit_linear_lifetimes(problem, rows)
     )
     model = LifetimeModel(
+        target=LIFETIME,
         null=fitted.null,
         effects=fitted.effects,
         forest=fitted.trees.forest,
         columns=fitted.trees.columns,
         scores=interval_scores(result.model[0], problem, rows),
-        conditions=made.median_conditions(dataset),
-        papers=made.papers_by(problem.stressors.tolist(), problem.papers.tolist()),
+        conditions=median_conditions(dataset),
+        papers=papers_by(problem.stressors.tolist(), problem.papers.tolist()),
     )
     return model, fitted.trees.native
 
 
-def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
+def _gain_model(problem: GainProblem, out_of_fold: Floats) -> GainModel:
     rows = np.arange(len(problem.low))
     pooled = learners.fit_gain(problem, rows).pooled
     stressors, papers = problem.stressors.tolist(), problem.papers.tolist()
@@ -288,10 +298,11 @@ def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
     of_layer = [paper for *_, paper in layers]
     tests = [GainModel.test_key(name, stressor) for name, stressor, _ in layers]
     return GainModel(
+        target=GAIN,
         effects=pooled,
         scores=interval_scores(out_of_fold, problem, rows),
         floors=floor_scores(out_of_fold, problem),
-        papers=made.papers_by(stressors, papers),
-        shell_papers=made.papers_by([name for name, *_ in layers], of_layer),
-        shell_tests=made.papers_by(tests, of_layer),
+        papers=papers_by(stressors, papers),
+        shell_papers=papers_by([name for name, *_ in layers], of_layer),
+        shell_tests=papers_by(tests, of_layer),
     )

@@ -320,7 +320,7 @@ def test_lead_halides_leave_out_the_collection_and_other_metals(
 
 def test_lead_halides_of_the_marks_are_the_rows_of_the_problem(first: Learned) -> None:
     marks = with_lead(first.validated.marks, first.problems)
-    lead = first.problems.regressions["pl"].subsets["lead_no_cspbcl3"]
+    lead = first.problems.points["pl"].subsets["lead_no_cspbcl3"]
     assert len(marks["pl_lead"].rows) == lead.sum()
 
 

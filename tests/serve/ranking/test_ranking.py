@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from perovshell.data.dataset import Dataset
 from perovshell.data.shells import shell_text
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
@@ -17,6 +18,7 @@ from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.tables import markdown_text, summary, table
 from perovshell.serve.space.file import presets, read_space
+from perovshell.training.fit.problems import combination_of
 
 SPACE: dict[str, Any] = {
     "name": "test",
@@ -233,13 +235,17 @@ def test_a_shell_that_papers_know_has_a_narrower_bound(model: Model) -> None:
     assert Objectives(own.space, model, shrink=False).shell_width(reader.read_shell("SiO2")) == 1.0
 
 
-def test_a_shell_moves_by_what_its_papers_found_beyond_the_model(model: Model) -> None:
+def test_a_shell_moves_by_what_its_papers_found_beyond_the_model(
+    model: Model, dataset: Dataset
+) -> None:
+    """Each sample is compared with the prediction for its own encapsulation, medium and size."""
     own = objectives(model)
     predictor = model.predictor
     beyond: dict[str, list[float]] = {}
     for row in predictor.literature.samples:
         if row["plqy_percent"] is not None and row["shell"] == "SiO2":
-            matrix = predictor.featurizer.matrix([predictor.literature.item(row)])
+            item = combination_of(dataset.samples[row["sample_id"]])
+            matrix = predictor.featurizer.matrix([item])
             expected = own.plqy(predictor.plqy.predict(matrix))[0]
             beyond.setdefault(row["paper"], []).append(row["plqy_percent"] - expected)
     mean = np.mean([np.mean(values) for values in beyond.values()])

@@ -199,8 +199,8 @@ def test_a_comparison_of_few_papers_decides_nothing(count: int, *, promoted: boo
     few = PAPERS[:count]
     champion, challenger = model(PAPERS), model([*PAPERS, "newest"])
     worse = replace(marks(few), loss=marks(few).loss * 3)
-    champion = replace(champion, marks={**champion.marks, "gain": marks(few)})
-    challenger = replace(challenger, marks={**challenger.marks, "gain": worse})
+    champion = replace(champion, scores={**champion.scores, "gain": marks(few)})
+    challenger = replace(challenger, scores={**challenger.scores, "gain": worse})
     assert judge(champion, challenger, unseen()).promote == promoted
 
 
@@ -247,14 +247,14 @@ def told() -> Verdict:
 def test_figures_are_finite_and_named_by_target(told: Verdict) -> None:
     figures = told.figures()
     assert all(math.isfinite(value) for value in figures.values())
-    assert figures["gate.promote"] == 1.0
-    assert figures["gate.pl.champion"] == pytest.approx(12.0)
-    assert figures["gate.pl.coverage_challenger"] == pytest.approx(0.9)
-    assert figures["gate.plqy.new.papers"] == len(NEW)
-    assert {"gate.gain.better_by", "gate.gain.better_by_lo", "gate.gain.better_by_hi"} <= set(
+    assert figures["promotion.promote"] == 1.0
+    assert figures["promotion.pl.champion"] == pytest.approx(12.0)
+    assert figures["promotion.pl.coverage_challenger"] == pytest.approx(0.9)
+    assert figures["promotion.plqy.new.papers"] == len(NEW)
+    assert {"promotion.gain.better_by", "promotion.gain.better_by_lo", "promotion.gain.better_by_hi"} <= set(
         figures
     )
-    assert "gate.gain.new.surprise" not in figures
+    assert "promotion.gain.new.surprise" not in figures
 
 
 def test_json_has_null_where_a_figure_is_unknown(told: Verdict) -> None:
@@ -283,11 +283,11 @@ def judged(before: list[float], after: list[float], order: list[int]) -> Verdict
     champion = model(PAPERS, "pl", loss=np.array(before))
     challenger = model([*PAPERS], "pl", loss=np.array(after))
     turned = [
-        replace(one, marks={**one.marks, "pl": one.marks["pl"].take(places)})
+        replace(one, scores={**one.scores, "pl": one.scores["pl"].take(places)})
         for one in (champion, challenger)
     ]
     other = {name: own.take(places[::-1]) for name, own in turned[1].marks.items()}
-    return judge(turned[0], replace(turned[1], marks=other), unseen())
+    return judge(turned[0], replace(turned[1], scores=other), unseen())
 
 
 @settings(deadline=None, max_examples=25)

@@ -76,7 +76,7 @@ def test_rows_count_within_their_paper_by_their_share() -> None:
     loss = np.array([0.0] * (KNOWN - 1) + [8.0, 16.0])
     share = np.array([1.0] * (KNOWN - 1) + [3.0, 1.0])
     shared = replace(own, papers=papers, groups=papers, loss=loss, share=share)
-    known = replace(model(PAPERS), marks={**model(PAPERS).marks, "pl": shared})
+    known = replace(model(PAPERS), scores={**model(PAPERS).marks, "pl": shared})
     one = of_pl(judge(known, known, unseen()))
     assert one.papers == KNOWN
     assert one.champion == pytest.approx(10.0 / KNOWN)
@@ -170,7 +170,7 @@ def test_all_that_is_better_or_in_doubt_is_named() -> None:
     better = replace(better, loss=better.loss - 1.0)
     worse.loss[3] += 24.0
     own = {"pl": better, "plqy": worse, "lifetime": worse, "gain": better}
-    verdict = judge(model(PAPERS), replace(model(PAPERS), marks=own), unseen())
+    verdict = judge(model(PAPERS), replace(model(PAPERS), scores=own), unseen())
     assert verdict.sentence == (
         "Promoted: nothing is shown to be worse beyond its margin (within chance: PLQY, lifetime), "
         "and better is PL peak, stability gain."

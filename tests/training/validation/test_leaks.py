@@ -29,16 +29,16 @@ def test_the_headline_splits_are_clean(problems: Problems, name: str) -> None:
 
 
 def test_a_paper_split_in_two_is_caught(problems: Problems) -> None:
-    splits = paper_splits(problems.regressions["pl"], 20)
+    splits = paper_splits(problems.points["pl"], 20)
     paper = "commphys2023"
     place = next(
-        k for k, (_, test) in enumerate(splits) if paper in problems.regressions["pl"].papers[test]
+        k for k, (_, test) in enumerate(splits) if paper in problems.points["pl"].papers[test]
     )
     train, test = splits[place]
-    moved = test[problems.regressions["pl"].papers[test] == paper][:1]
+    moved = test[problems.points["pl"].papers[test] == paper][:1]
     splits[place] = (np.append(train, moved), np.setdiff1d(test, moved))
     with pytest.raises(LeakError, match="paper commphys2023 stands on both sides"):
-        check_split("pl", problems.regressions["pl"].papers, splits)
+        check_split("pl", problems.points["pl"].papers, splits)
 
 
 @pytest.mark.parametrize("name", ["pl", "plqy", "lifetime"])
@@ -58,18 +58,18 @@ def test_a_target_copied_into_a_descriptor_of_any_fold_is_caught(
 
 
 def test_nothing_is_fitted_to_a_leak(problems: Problems) -> None:
-    plqy = problems.regressions["plqy"]
+    plqy = problems.points["plqy"]
     matrix = plqy.matrix.copy()
     matrix[0, 0] += 1e-6
-    regressions = {**problems.regressions, "plqy": replace(plqy, matrix=matrix)}
-    leaking = replace(problems, regressions=regressions)
+    regressions = {**problems.points, "plqy": replace(plqy, matrix=matrix)}
+    leaking = replace(problems, points=regressions)
     with pytest.raises(LeakError, match="plqy: descriptor"):
         out_of_fold(leaking, Settings(repeats=1, jobs=1))
 
 
 def test_a_descriptor_in_the_order_of_the_target_is_caught(problems: Problems) -> None:
     """Also where the featurizer itself gives it: nm for eV, with noise."""
-    problem = problems.regressions["pl"]
+    problem = problems.points["pl"]
     matrix = problem.matrix.copy()
     noise = np.random.default_rng(0).normal(0, 0.5, len(matrix))
     matrix[:, 3] = 1239.84 / problem.target + noise

@@ -51,7 +51,7 @@ def test_the_simpler_form_takes_the_place_of_the_model(problems: Problems) -> No
     found = in_variant(results, choose_variants(problems, results))
     assert found["plqy"].model[0].tolist() == results["plqy"].others["prior"].tolist()
     assert found["plqy"].others["difficulty"].tolist() == [2.0] * len(
-        problems.regressions["plqy"].target
+        problems.points["plqy"].target
     )
     assert found["plqy"].others["trees"].tolist() == results["plqy"].mean.tolist()
     assert found["lifetime"].steps["model"].tolist() == [[1.0]]

@@ -22,17 +22,17 @@ def test_the_marks_in_the_folder_are_those_of_the_validation(trained: TrainedMod
     assert stored.digests == trained.validated.digests
     for name in TARGETS:
         for column in OutOfFoldScores.__dataclass_fields__:
-            kept, made = (getattr(one.marks[name], column) for one in (stored, trained.validated))
+            kept, made = (getattr(one.scores[name], column) for one in (stored, trained.validated))
             np.testing.assert_array_equal(kept, made)
 
 
 def test_marks_agree_with_the_figures(trained: TrainedModel):
     figures = trained.info["figures"]
     for name in ("pl", "plqy"):
-        marks = trained.validated.marks[name]
+        marks = trained.validated.scores[name]
         assert marks.loss.mean() == pytest.approx(figures[f"{name}.paper.all.mae"])
     for name in ("lifetime", "gain"):
-        marks = trained.validated.marks[name]
+        marks = trained.validated.scores[name]
         papers = sorted(set(marks.papers.tolist()))
         means = [
             np.average(marks.loss[marks.papers == p], weights=marks.share[marks.papers == p])
@@ -61,7 +61,7 @@ def test_a_model_marks_papers_as_it_answers_them(
         [{"core": "CsPbBr3", "shell": "Ta2O5", "structure": "janus",
           "encapsulation": "single-particle", "medium": "solution"}]
     )  # fmt: skip
-    (place,) = marks["pl"].places_of(["hu2018-CsPbBr3-Ta2O5"])
+    (place,) = marks["pl"].index_of(["hu2018-CsPbBr3-Ta2O5"])
     assert marks["pl"].loss[place] == pytest.approx(abs(answers[0]["pl_peak_nm"] - 519), abs=1e-2)
     low, high = (answers[0][f"pl_peak_nm_{end}"] for end in ("lower", "upper"))
     assert marks["pl"].width[place] == pytest.approx(high - low, abs=1e-2)
@@ -71,8 +71,8 @@ def test_a_model_marks_papers_as_it_answers_them(
 
 
 def test_out_of_the_domain_there_is_no_score(dataset: Dataset, trained: TrainedModel, model: Model):
-    lead_free = trained.problems.regressions["pl"].subsets["lead_free"]
-    papers = set(trained.problems.regressions["pl"].papers[lead_free].tolist())
+    lead_free = trained.problems.points["pl"].subsets["lead_free"]
+    papers = set(trained.problems.points["pl"].papers[lead_free].tolist())
     marks = prospective(dataset, trained.problems, model.predictor, papers)["pl"]
     assert len(marks.rows)
     assert np.isnan(marks.score).all()
@@ -90,4 +90,4 @@ def test_marks_of_a_smaller_dataset_differ_only_in_what_was_learned(
     dataset: Dataset, trained: TrainedModel
 ):
     again = validated(dataset, trained.problems, trained.results)
-    np.testing.assert_array_equal(again.marks["pl"].loss, trained.validated.marks["pl"].loss)
+    np.testing.assert_array_equal(again.marks["pl"].loss, trained.validated.scores["pl"].loss)

@@ -16,8 +16,9 @@ from perovshell.data.dataset import Dataset
 from perovshell.models.evidence import Literature
 from perovshell.models.predictor import Predictor
 from perovshell.models.stability import INTERVAL_INFLATION
+from perovshell.targets.declared import GAIN, LIFETIME, PL, PLQY, POINTS
 from perovshell.training.fit.domains import is_inside
-from perovshell.training.fit.problems import RegressionProblem, combination_of
+from perovshell.training.fit.problems import PointProblem, combination_of
 from perovshell.training.validation.calibration import (
     calibration_rows,
     coverage_at,
@@ -27,7 +28,6 @@ from perovshell.training.validation.calibration import (
 from perovshell.training.validation.figures import Figures, PaperBootstrap
 from perovshell.training.validation.headline import bound_figures, bound_gain, errors
 from perovshell.training.validation.nested import OutOfFold, Problems
-from perovshell.training.validation.out_of_fold_scores import DOMAINS
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,11 +59,11 @@ STRANGE: Final[tuple[dict[str, Any], ...]] = (
 def random_split(figures: Figures) -> list[dict[str, Any]]:
     """Put the random split beside the grouped one."""
     keys = (
-        *(("pl", f"{subset}.mae") for subset in ("all", "lead_no_cspbcl3", "coated")),
-        *(("plqy", f"{subset}.mae") for subset in ("all", "coated")),
-        ("plqy", "all.r2"),
-        *(("lifetime", f"all.concordance{end}") for end in ("", "_within", "_coated")),
-        ("gain", "all.concordance"),
+        *((PL.name, f"{subset}.mae") for subset in ("all", "lead_no_cspbcl3", "coated")),
+        *((PLQY.name, f"{subset}.mae") for subset in ("all", "coated")),
+        (PLQY.name, "all.r2"),
+        *((LIFETIME.name, f"all.concordance{end}") for end in ("", "_within", "_coated")),
+        (GAIN.name, "all.concordance"),
     )
     return [
         {
@@ -80,7 +80,7 @@ def left_out(
 ) -> list[dict[str, Any]]:
     """Compare errors of the same rows with and without their kind in the training data."""
     rows = []
-    for target, problem in problems.regressions.items():
+    for target, problem in problems.points.items():
         usual = errors(problem, results[target])
         for split in ("shell_class", "halide", "element"):
             if target not in runs[split]:
@@ -107,7 +107,7 @@ def by_year(
 ) -> list[dict[str, Any]]:
     """Return the error of each year's papers, trained on the years before."""
     rows = []
-    for target, problem in problems.regressions.items():
+    for target, problem in problems.points.items():
         samples = [dataset.samples[sample_id] for sample_id in problem.sample_ids]
         years = [dataset.papers[sample.paper_id].year for sample in samples]
         unknown = sum(year is None for year in years)
@@ -133,11 +133,11 @@ def by_year(
 def intervals(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[str, Any]]:
     """Return coverage by level and the width against that of the dummy."""
     rows = []
-    for target, problem in problems.regressions.items():
+    for target, problem in problems.points.items():
         result = results[target]
         _, width = covered_rows(problem, result)
         _, constant = covered_rows(problem, result, normalised=False)
-        _, dummy = covered_rows(problem, result.saying("dummy"), normalised=False)
+        _, dummy = covered_rows(problem, result.predicted_by("dummy"), normalised=False)
         groups = problem.weight_groups[calibration_rows(problem)]
         rows.append(
             {
@@ -161,7 +161,7 @@ def bounds_by_level(problems: Problems, results: dict[str, OutOfFold]) -> list[d
         low, high = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
         for level in BOUND_LEVELS:
             own = lower_bounds(problem, result, level)
-            null = lower_bounds(problem, result.saying("null"), level)
+            null = lower_bounds(problem, result.predicted_by("null"), level)
             row: dict[str, Any] = {
                 "target": target,
                 "K": len(set(problem.papers.tolist())),
@@ -184,7 +184,7 @@ def noise_floor(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[
     a model that sees only these; the model's own error stands beside it, on the same papers.
     """
     rows = []
-    for target, problem in problems.regressions.items():
+    for target, problem in problems.points.items():
         values, error = problem.values, errors(problem, results[target])
         found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         for row, paper in enumerate(problem.papers.tolist()):
@@ -216,7 +216,7 @@ def by_distance(
 ) -> list[dict[str, Any]]:
     """Return error and coverage by the distance from the nearest sample of another paper."""
     rows = []
-    for target, problem in problems.regressions.items():
+    for target, problem in problems.points.items():
         distance = nearest_other_paper(problem, literature, dataset)
         error = errors(problem, results[target])
         covered, _ = covered_rows(problem, results[target])
@@ -238,9 +238,7 @@ def by_distance(
     return rows
 
 
-def nearest_other_paper(
-    problem: RegressionProblem, literature: Literature, dataset: Dataset
-) -> Floats:
+def nearest_other_paper(problem: PointProblem, literature: Literature, dataset: Dataset) -> Floats:
     """Return each row's distance to the nearest sample of another paper; NaN for open cores."""
     known = {sample_id: k for k, sample_id in enumerate(problem.sample_ids)}
     usable = np.array([row["sample_id"] in known for row in literature.samples])
@@ -259,8 +257,8 @@ def by_domain(
 ) -> list[dict[str, Any]]:
     """Return error and coverage inside and outside the domain that the other papers make."""
     rows = []
-    for target, domain in DOMAINS.items():
-        problem = problems.regressions[target]
+    for target, domain in ((point.name, point.domain.label) for point in POINTS):
+        problem = problems.points[target]
         samples = [dataset.samples[sample_id] for sample_id in problem.sample_ids]
         known = np.flatnonzero([s.core is not None and not s.core.is_metal for s in samples])
         reach = predictor.domains[domain].reach

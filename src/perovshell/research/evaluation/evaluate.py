@@ -21,7 +21,7 @@ from perovshell.research.evaluation.rivals import compare_gains, compare_lifetim
 from perovshell.research.evaluation.simulation import simulated_bounds, simulated_coverage
 from perovshell.research.evaluation.split_schemes import SPLITS, rung_splits
 from perovshell.training.fit import problems as made
-from perovshell.training.fit.problems import RegressionProblem
+from perovshell.training.fit.problems import PointProblem
 from perovshell.training.train import final_fit, problems_of, recorded_settings
 from perovshell.training.validation.effects import pair_counts, shell_effect
 from perovshell.training.validation.figures import Figures, PaperBootstrap
@@ -136,7 +136,7 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     variants = choose_variants(problems, tried)
     results = in_variant(tried, variants)
     advance(2)
-    figures = headline(problems, results) | pair_counts(problems.regressions)
+    figures = headline(problems, results) | pair_counts(problems.points)
     advance(1)
     tester = _Tester(problems, dataset, variants, once, advance)
     runs = {name: tester.rung(name) for name in SPLITS}
@@ -185,7 +185,7 @@ def _tables_of_rows(
         "lower_bounds": diagnostics.bounds_by_level(problems, results),
         "noise_floor": diagnostics.noise_floor(problems, results),
         "shell_effect": [
-            shell_effect(problem, results[name]) for name, problem in problems.regressions.items()
+            shell_effect(problem, results[name]) for name, problem in problems.points.items()
         ],
         "by_distance": diagnostics.by_distance(problems, results, predictor.literature, dataset),
         "by_domain": diagnostics.by_domain(problems, results, predictor, dataset),
@@ -276,11 +276,11 @@ class _Tester:
             for repeat in range(CURVE_REPEATS):
                 splits = {
                     name: self._thinned(problem, share, repeat)
-                    for name, problem in self.problems.regressions.items()
+                    for name, problem in self.problems.points.items()
                 }
                 for name, result in self._run(self.problems, splits, baselines=False).items():
-                    problem = self.problems.regressions[name]
-                    subset = problem.subsets[problem.kind.curve_subset]
+                    problem = self.problems.points[name]
+                    subset = problem.subsets[problem.spec.curve_subset]
                     error, papers = errors(problem, result)[subset], problem.papers[subset]
                     groups = [len(set(problem.weight_groups[train])) for train, _ in splits[name]]
                     rows.append(
@@ -294,10 +294,10 @@ class _Tester:
                     )
         return rows
 
-    def _thinned(self, problem: RegressionProblem, share: float, repeat: int) -> list[Split]:
+    def _thinned(self, problem: PointProblem, share: float, repeat: int) -> list[Split]:
         """Keep a fixed share of the training papers of each fold; a collection goes as one."""
         groups = problem.weight_groups.tolist()
-        draw = folds_of(groups, 1000, salt=f"curve {repeat}:")
+        draw = folds_of(groups, 1000, fold_seed=f"curve {repeat}:")
         splits = paper_splits(problem, self.settings.folds)
         return [(train[draw[train] < 1000 * share], test) for train, test in splits]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perovshell.training.fit.regressions import Regression
+from perovshell.targets.target import PointTarget
 from perovshell.training.validation.calibration import covered_rows
 from perovshell.training.validation.nested import OutOfFold, Problems
 from perovshell.training.validation.plots import (
@@ -24,50 +24,50 @@ if TYPE_CHECKING:
 
     from perovshell.research.evaluation.evaluate import Evaluation
 
-Kinds = Mapping[str, Regression]
+Targets = Mapping[str, PointTarget]
 Rows = Sequence[dict[str, Any]]
 
 
 def evaluation_plots(evaluation: Evaluation) -> dict[str, str]:
     """Return the plots of an evaluation as SVG by caption."""
     problems, results, tables = evaluation.problems, evaluation.results, evaluation.tables
-    kinds = {name: problem.kind for name, problem in problems.regressions.items()}
+    targets = {name: problem.spec.target for name, problem in problems.points.items()}
     figures = {
         "Predicted against measured, the paper left out": parity_figure(problems, results),
         "Coverage by level, counted by paper": calibration_figure(problems, results),
         "Width of the 90 % intervals": _width_figure(problems, results),
         "Error by distance from the nearest sample of another paper": _distance_figure(
-            kinds, tables["by_distance"]
+            targets, tables["by_distance"]
         ),
         "Learning curve: error by number of training papers": _curve_figure(
-            kinds, tables["learning_curve"]
+            targets, tables["learning_curve"]
         ),
-        "Error by year, trained on the years before": _year_figure(kinds, tables["by_year"]),
+        "Error by year, trained on the years before": _year_figure(targets, tables["by_year"]),
         "Concordance by the exponent of the decay": _exponent_figure(tables["decay_exponent"]),
     }
     return {caption: as_svg(figure) for caption, figure in figures.items()}
 
 
 def _width_figure(problems: Problems, results: dict[str, OutOfFold]) -> Figure:
-    figure, axes = side_by_side(len(problems.regressions))
-    for place, (name, colour) in zip(axes, coloured(problems.regressions), strict=True):
-        problem = problems.regressions[name]
+    figure, axes = side_by_side(len(problems.points))
+    for place, (name, colour) in zip(axes, coloured(problems.points), strict=True):
+        problem = problems.points[name]
         _, width = covered_rows(problem, results[name])
         place.hist(width[np.isfinite(width)], bins=20, color=colour, alpha=0.8)
-        kind = problem.kind
-        place.set(xlabel=f"width, {kind.title} ({kind.error_unit})", ylabel="rows")
+        target = problem.spec.target
+        place.set(xlabel=f"width, {target.title} ({target.error_unit})", ylabel="rows")
     return figure
 
 
-def _distance_figure(kinds: Kinds, rows: Rows) -> Figure:
-    figure, axes = side_by_side(len(kinds))
-    for place, (name, colour) in zip(axes, coloured(kinds), strict=True):
+def _distance_figure(targets: Targets, rows: Rows) -> Figure:
+    figure, axes = side_by_side(len(targets))
+    for place, (name, colour) in zip(axes, coloured(targets), strict=True):
         own = [row for row in rows if row["target"] == name]
         labels = [_bin(row) for row in own]
         value, low, high = np.array([row["mae"] for row in own]).T
         place.bar(labels, value, color=colour, alpha=0.8)
         place.errorbar(labels, value, [value - low, high - value], fmt="none", color="0.2")
-        place.set(title=kinds[name].title, xlabel="distance", ylabel=kinds[name].error_label)
+        place.set(title=targets[name].title, xlabel="distance", ylabel=targets[name].error_label)
     return figure
 
 
@@ -76,9 +76,9 @@ def _bin(row: dict[str, Any]) -> str:
     return f"{ends[0]} to {ends[1]}\nn = {row['n']}" if ends[1] else f"> {ends[0]}\nn = {row['n']}"
 
 
-def _curve_figure(kinds: Kinds, rows: Rows) -> Figure:
-    figure, axes = side_by_side(len(kinds))
-    for place, (name, colour) in zip(axes, coloured(kinds), strict=True):
+def _curve_figure(targets: Targets, rows: Rows) -> Figure:
+    figure, axes = side_by_side(len(targets))
+    for place, (name, colour) in zip(axes, coloured(targets), strict=True):
         own = [row for row in rows if row["target"] == name]
         place.scatter([r["papers"] for r in own], [r["mae"][0] for r in own], s=14, color="0.6")
         shares = sorted({row["share"] for row in own})
@@ -87,19 +87,19 @@ def _curve_figure(kinds: Kinds, rows: Rows) -> Figure:
             for share in shares
         ]
         place.plot(*np.array(means).T, color=colour)
-        title, error = kinds[name].title, kinds[name].error_label
+        title, error = targets[name].title, targets[name].error_label
         place.set(title=title, xlabel="training papers", ylabel=error)
     return figure
 
 
-def _year_figure(kinds: Kinds, rows: Rows) -> Figure:
-    figure, axes = side_by_side(len(kinds))
-    for place, (name, colour) in zip(axes, coloured(kinds), strict=True):
+def _year_figure(targets: Targets, rows: Rows) -> Figure:
+    figure, axes = side_by_side(len(targets))
+    for place, (name, colour) in zip(axes, coloured(targets), strict=True):
         own = [row for row in rows if row["target"] == name]
         labels = [f"{row['year']}\nn = {row['n']}" for row in own]
         place.bar(labels, [row["mae"] for row in own], color=colour, alpha=0.8)
         place.tick_params(axis="x", labelsize=7)
-        place.set(title=kinds[name].title, ylabel=kinds[name].error_label)
+        place.set(title=targets[name].title, ylabel=targets[name].error_label)
     return figure
 
 

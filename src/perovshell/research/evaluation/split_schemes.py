@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
-from perovshell.training.fit.problems import RegressionProblem
+from perovshell.training.fit.problems import PointProblem
 from perovshell.training.validation.nested import Problem, Split
 
 Rows = npt.NDArray[np.intp]
@@ -85,7 +85,7 @@ def _leave_trait_out(problem: Problem, traits: Sequence[frozenset[str]]) -> list
 
 
 def _papers(problem: Problem, rows: Rows) -> int:
-    groups = problem.weight_groups if isinstance(problem, RegressionProblem) else problem.papers
+    groups = problem.weight_groups if isinstance(problem, PointProblem) else problem.papers
     return len(set(groups[rows].tolist()))
 
 

@@ -12,27 +12,30 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.files import jsonable
-from perovshell.models.titles import ERROR_UNITS, TITLES
+from perovshell.targets.declared import GAIN, LIFETIME, PL, PLQY, TARGETS
 from perovshell.training.promotion.verdict import FEWEST_PAPERS, Verdict
 from perovshell.training.validation.figures import PaperBootstrap, Triple
 from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores
 
 Floats = npt.NDArray[np.float64]
 
+PL_LEAD: Final = "pl_lead"
+"""PL peaks of lead halides outside the CsPbCl3 collection."""
 POLICIES: Final = {
     "never": "the first model, never retrained",
     "gated": "the model that the gate let through",
     "always": "the latest model, always taken",
 }
 """The models that live side by side."""
-TARGETS: Final = {
-    "pl": TITLES["pl"],
-    "pl_lead": "PL peak, lead halides outside the collection",
-    "plqy": TITLES["plqy"],
-    "lifetime": TITLES["lifetime"],
-    "gain": TITLES["gain"],
+TITLES: Final = {
+    PL.name: PL.title,
+    PL_LEAD: "PL peak, lead halides outside the collection",
+    **{one.name: one.title for one in (PLQY, LIFETIME, GAIN)},
 }
-_UNIT: Final = {**ERROR_UNITS, "pl_lead": ERROR_UNITS["pl"]}
+_UNIT: Final = {
+    **{one.name: one.error_unit for one in TARGETS.values()},
+    PL_LEAD: PL.error_unit,
+}
 _NOTHING: Final = (math.nan, math.nan, math.nan)
 
 
@@ -44,7 +47,7 @@ class Score:
     collection counts as one); without papers they are NaN.
 
     Attributes:
-        target: One of `TARGETS`.
+        target: One of `TITLES`.
         papers: Number of papers.
         loss: Mean loss over papers, by `POLICIES`.
         median: Median of the papers' mean losses, by `POLICIES`.
@@ -99,15 +102,15 @@ class Score:
         if not self.papers:
             return ""
         unit = f" {self.unit}" if self.unit else ""
-        return f"{TARGETS[self.target]} {self._each(self.loss)}{unit} ({self.papers})"
+        return f"{TITLES[self.target]} {self._each(self.loss)}{unit} ({self.papers})"
 
     def lines(self) -> list[str]:
         """Say the losses, the coverage, and what retraining and the gate are shown to do."""
         if not self.papers:
-            return [f"{TARGETS[self.target]}: no paper."]
+            return [f"{TITLES[self.target]}: no paper."]
         what = f"mean error, {self.unit}" if self.unit else "minus log likelihood"
         first = (
-            f"{TARGETS[self.target]}, {_count(self.papers, 'paper')}: {what}: "
+            f"{TITLES[self.target]}, {_count(self.papers, 'paper')}: {what}: "
             f"{self._each(self.loss)} (median paper {self._each(self.median)}); covered "
             f"{self._each(self.coverage, '.2f')}."
         )
@@ -152,7 +155,7 @@ class Year:
     Attributes:
         year: The year.
         papers: Its papers, in rising order.
-        marks: The marks of its rows before they were learned, by `POLICIES` and `TARGETS`.
+        marks: The marks of its rows before they were learned, by `POLICIES` and `TITLES`.
         verdict: Of the gate, on the challenger that had learned the year.
         champion_until: The last year that the gated model knew when it predicted the papers.
     """
@@ -188,7 +191,7 @@ class Year:
             "papers": list(self.papers),
             "champion_until": self.champion_until,
             "scores": {name: jsonable(own) for name, own in self.scores.items()},
-            "losses": {name: self._losses(name) for name in TARGETS},
+            "losses": {name: self._losses(name) for name in TITLES},
             "promoted": self.verdict.promote,
             "reasons": [check.sentence for check in self.verdict.failed],
             "verdict": self.verdict.to_json(),
@@ -295,7 +298,7 @@ def scores_of(years: Sequence[Year]) -> dict[str, Score]:
             target,
             {name: joined([own.marks[name][target] for own in years]) for name in POLICIES},
         )
-        for target in TARGETS
+        for target in TITLES
     }
 
 

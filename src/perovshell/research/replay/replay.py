@@ -22,7 +22,8 @@ from perovshell.data.dataset import Dataset
 from perovshell.errors import BacktestLeakError, InputError
 from perovshell.model import Model
 from perovshell.models.predictor import Predictor
-from perovshell.research.replay.figures import POLICIES, Replay, Year
+from perovshell.research.replay.figures import PL_LEAD, POLICIES, Replay, Year
+from perovshell.targets.declared import PL
 from perovshell.training.promotion.check import judge
 from perovshell.training.promotion.verdict import Changes
 from perovshell.training.train import recorded_settings, train
@@ -191,11 +192,11 @@ def with_lead(
 
     A paper of another kind of core can be wrong by hundreds of nm and rule a mean of all.
     """
-    peaks = problems.regressions["pl"]
+    peaks = problems.points[PL.name]
     is_lead = peaks.subsets["lead_no_cspbcl3"].tolist()
     lead = {name for name, own in zip(peaks.sample_ids, is_lead, strict=True) if own}
-    places = np.flatnonzero([row in lead for row in marks["pl"].rows.tolist()])
-    return {**marks, "pl_lead": marks["pl"].take(places)}
+    places = np.flatnonzero([row in lead for row in marks[PL.name].rows.tolist()])
+    return {**marks, PL_LEAD: marks[PL.name].take(places)}
 
 
 def check_unseen(model: Learned, dataset: Dataset, year: int, name: str) -> None:

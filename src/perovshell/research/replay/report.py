@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from perovshell.files import finite, write_file, write_json
 from perovshell.pages import environment
-from perovshell.research.replay.figures import POLICIES, TARGETS, Replay, Score, Year
+from perovshell.research.replay.figures import POLICIES, TITLES, Replay, Score, Year
+from perovshell.targets.declared import PL, POINTS
 from perovshell.training.validation.figures import LEVEL
 from perovshell.training.validation.plots import as_svg
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PLOTTED: Final = ("pl", "plqy")
+_PLOTTED: Final = tuple(point.name for point in POINTS)
 _LINES: Final[dict[str, dict[str, Any]]] = {
     "never": {"color": "0.75", "marker": "s", "linestyle": "-", "linewidth": 4.0},
     "gated": {"color": "tab:green", "marker": "o", "linestyle": "-"},
@@ -50,12 +51,12 @@ def render(replay: Replay) -> str:
             plot=as_svg(replay_figure(replay)),
             totals=[_total(own) for own in replay.totals.values()],
             findings=[
-                (TARGETS[name], own.findings()) for name, own in replay.totals.items() if own.papers
+                (TITLES[name], own.findings()) for name, own in replay.totals.items() if own.papers
             ],
             years=replay.years,
             tables=[
                 (title, [_row(own, name) for own in replay.years if own.scores[name].papers])
-                for name, title in TARGETS.items()
+                for name, title in TITLES.items()
                 if replay.totals[name].papers
             ],
         )
@@ -65,7 +66,7 @@ def render(replay: Replay) -> str:
 def _total(own: Score) -> dict[str, Any]:
     """Return the figures of a target over all years as a line of a table."""
     return {
-        "target": TARGETS[own.target],
+        "target": TITLES[own.target],
         "papers": own.papers,
         "loss": f"mean error, {own.unit}" if own.unit else "minus log likelihood",
         **{name: finite(own.loss[name]) for name in POLICIES},
@@ -123,9 +124,9 @@ def replay_figure(replay: Replay) -> Figure:
             errors.plot(labels, [own.loss[name] for own in scores], label=name, **style)
             coverage.plot(labels, [own.coverage[name] for own in scores], label=name, **style)
         unit = replay.totals[target].unit
-        errors.set(title=TARGETS[target], ylabel=f"mean error ({unit})")
+        errors.set(title=TITLES[target], ylabel=f"mean error ({unit})")
         # One paper of another kind of core lies hundreds of nm off.
-        errors.set(**({"yscale": "log"} if target == "pl" else {"ylim": (0, None)}))
+        errors.set(**({"yscale": "log"} if target == PL.name else {"ylim": (0, None)}))
         coverage.axhline(LEVEL, color="0.7", linewidth=1)
         coverage.set(ylabel=f"coverage of {LEVEL:.0%} intervals", ylim=(-0.03, 1.03))
         for place in (errors, coverage):

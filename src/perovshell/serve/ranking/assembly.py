@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from perovshell.data.shells import shell_text
-from perovshell.data.vocabulary import STRESSORS, column_name
+from perovshell.data.vocabulary import STRESSORS
 from perovshell.features.combinations import Combination
 from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.candidates import CandidatePredictions
@@ -21,6 +21,7 @@ from perovshell.serve.ranking.rank_probabilities import p_above_next, p_pareto
 from perovshell.serve.ranking.results import Candidate, Overview, Ranking
 from perovshell.serve.ranking.scoring import POOL, Scorer
 from perovshell.serve.ranking.task_result import TaskResult
+from perovshell.targets.declared import PL
 
 FRONT_SHOWN: Final = 100
 """Lines of the Pareto front that are shown, best score first."""
@@ -80,7 +81,7 @@ class Finisher:
         listed: int,
         score: Mapping[int, float],
     ) -> list[Candidate]:
-        desirable = self.objectives.desirabilities(predictions.columns, predictions.ranked)
+        desirable = self.objectives.desirabilities(predictions.predicted)
         fronts, above = self._chances(predictions, index, listed)
         front = set(self.found.front_index.tolist())
         equal = Counter(self.found.top_score.tolist())
@@ -93,7 +94,10 @@ class Finisher:
                     rank=row + 1 if row < listed else 0,
                     score=math.exp(score[own]),
                     desirabilities=own_desirable,
-                    values=self._values(predictions, row, own_desirable),
+                    values={
+                        name: float(column[row])
+                        for name, column in predictions.predicted.columns.items()
+                    },
                     p_pareto=fronts.get(own, math.nan),
                     is_pareto=own in front,
                     p_above_next=above[row],
@@ -121,21 +125,6 @@ class Finisher:
         rest = [math.nan] * (len(index) - len(above))
         return dict(zip(among, alone.tolist(), strict=True)), [*above.tolist(), *rest]
 
-    def _values(
-        self, predictions: CandidatePredictions, row: int, desirable: Mapping[str, float]
-    ) -> dict[str, float]:
-        values = {name: float(column[row]) for name, column in predictions.columns.items()}
-        ranked = predictions.ranked
-        values["plqy_shrunk"] = float(ranked.plqy[row])
-        values["plqy_shrunk_lower"] = max(float(ranked.plqy_low[row]), 0.0)
-        if self.space.plqy_above is not None:
-            values["plqy_above"] = desirable.get("plqy", math.nan)
-        for place, stressor in enumerate(self.space.stressors):
-            name = column_name(stressor)
-            values[f"stability_gain_shrunk_{name}"] = float(ranked.gain[place][row])
-            values[f"half_life_shrunk_{name}"] = float(ranked.half_life[place][row])
-        return values
-
     def _candidate(self, item: Combination, **parts: Any) -> Candidate:
         predictor = self.model.predictor
         literature = predictor.literature
@@ -153,12 +142,12 @@ class Finisher:
     def _evidence(
         self, item: Combination, measured: Sequence[Neighbour], bare: Sequence[Neighbour]
     ) -> str:
-        parts = ["PL: model"] if "pl" in self.objectives.names else []
+        parts = ["PL: model"] if PL.name in self.objectives.names else []
         if measured:
             parts.append(f"combination measured in {_papers_of(measured)}")
         if bare:
             parts.append(f"bare core measured in {_papers_of(bare)}")
-        of_shell = self.objectives.shell_papers(item.layers)
+        of_shell = self.objectives.plqy.shell_papers(item.layers)
         parts.append(f"PLQY of the shell: {papers_text(of_shell)}")
         parts.append(f"gain of the shell: {self._tests(item)}")
         unseen = self.model.predictor.literature.unseen_layers(item)

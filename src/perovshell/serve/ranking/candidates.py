@@ -1,97 +1,83 @@
-"""What is expected of named combinations: the first lines of a ranking, and those of papers."""
+"""Predictions for named combinations: the top candidates of a ranking, and those of papers.
+
+They come from the same path as the scores of a ranking: `models.product`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.data.shells import shell_text
+from perovshell.data.shells import NONE
 from perovshell.features.combinations import Combination
-from perovshell.models.predictor import Predictor
-from perovshell.models.requests import Requests
-from perovshell.serve.ranking.objectives import Objectives, Ranked, measured_plqy, plqy_share
+from perovshell.models.outputs import DEFAULT_COVERAGE
+from perovshell.models.product import predict_items
+from perovshell.serve.ranking.objective import Predicted
+from perovshell.serve.ranking.objectives import Objectives, measured_plqy
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class CandidatePredictions:
-    """What is expected of n combinations.
+    """What is predicted of n combinations.
 
     Attributes:
         items: The combinations.
-        columns: Their output columns, and `pl_scale` (eV), `plqy_scale` (percent) and
-            `domain_distance`.
-        ranked: What orders them.
+        predicted: Their predictions, each column of shape (n,), with the values that rank.
     """
 
     items: Sequence[Combination]
-    columns: Mapping[str, Floats]
-    ranked: Ranked
+    predicted: Predicted
 
     @classmethod
     def of(cls, objectives: Objectives, items: Sequence[Combination]) -> CandidatePredictions:
-        """Predict combinations and pool what papers say of them."""
+        """Predict combinations and pool what papers measured of them."""
         space, predictor = objectives.space, objectives.model.predictor
-        requests = Requests.of_items(items, predictor.featurizer.reader)
-        columns = predictor.columns(requests, space.stressors, thresholds=space.thresholds)
-        columns |= {f"{name}_scale": own for name, own in predictor.difficulties(items).items()}
-        columns["domain_distance"] = np.array([_distance(predictor, item) for item in items])
-        of_shell = np.array([objectives.of_shell_plqy(item.layers) for item in items])
-        width = np.array([objectives.shell_width(item.layers) for item in items])
-        gain = [
-            np.exp([objectives.log_gain(item.layers, name) for item in items])
-            for name in space.stressors
-        ]
-        ranked = objectives.ranked(columns, (of_shell, width), gain)
-        return cls(items, columns, _pooled(objectives, ranked, items))
+        columns, categories = predict_items(
+            predictor,
+            items,
+            space.stressors,
+            coverage=DEFAULT_COVERAGE,
+            thresholds=space.thresholds,
+        )
+        predicted = Predicted(columns, categories)
+        shells = [item.layers for item in items]
+        for objective in objectives.every:
+            objective.add_values(predicted, objective.shell_terms(shells))
+        for row, item in enumerate(items):
+            measured = measured_plqy(predictor.literature.measured(item))
+            if measured is not None:
+                objectives.plqy.pool(predicted, row, measured)
+        objectives.plqy.add_probability(predicted)
+        return cls(items, predicted)
 
     def rows(self, rows: Sequence[int]) -> CandidatePredictions:
         """Return those of some of the combinations."""
-        own, ranked = list(rows), self.ranked
-        return CandidatePredictions(
-            [self.items[row] for row in own],
-            {name: column[own] for name, column in self.columns.items()},
-            Ranked(
-                ranked.plqy[own],
-                ranked.plqy_low[own],
-                [values[own] for values in ranked.gain],
-                [values[own] for values in ranked.half_life],
-            ),
-        )
-
-
-def _distance(predictor: Predictor, item: Combination) -> float:
-    apart = predictor.literature.distances(item)
-    return max(
-        predictor.literature.nearest_of(name, apart) / domain.reach
-        for name, domain in predictor.domains.items()
-    )
-
-
-def _pooled(objectives: Objectives, ranked: Ranked, items: Sequence[Combination]) -> Ranked:
-    """Pool the PLQY of combinations with what papers measured of the very ones."""
-    if not objectives.shrink:
-        return ranked
-    value, low = ranked.plqy.copy(), ranked.plqy_low.copy()
-    for row, item in enumerate(items):
-        measured = measured_plqy(objectives.model.predictor.literature.measured(item))
-        if measured is not None:
-            value[row] = objectives.pooled(value[row], measured)
-            low[row] += value[row] - ranked.plqy[row]
-    return replace(ranked, plqy=value, plqy_low=low)
+        chosen = list(rows)
+        number = {row: index for index, row in enumerate(chosen)}
+        categories = {
+            target: {
+                name: np.array([number[row] for row in index.tolist() if row in number], np.intp)
+                for name, index in members.items()
+            }
+            for target, members in self.predicted.categories.items()
+        }
+        columns = {name: column[chosen] for name, column in self.predicted.columns.items()}
+        items = [self.items[row] for row in chosen]
+        return CandidatePredictions(items, Predicted(columns, categories))
 
 
 @dataclass(frozen=True)
 class MeasuredCandidate:
-    """A measured coated combination whose PL lies in the window.
+    """A measured coated combination that fits the objectives.
 
     Attributes:
-        score: Its score, with the PLQY as measured and the rest as predicted.
+        score: Its score, measured where that is possible and predicted otherwise.
         row: The sample, as in `Literature.samples`.
     """
 
@@ -104,40 +90,31 @@ class MeasuredCandidate:
         return f"{self.row['core']} / {self.row['shell']}"
 
 
-def known_within(
+def measured_candidates(
     objectives: Objectives, satisfies: Callable[[Combination], bool]
 ) -> tuple[MeasuredCandidate, ...]:
-    """Return the measured coated combinations that fit objectives and constraints, the best first.
+    """Return the measured coated combinations that fit objectives and constraints, best first.
 
     Args:
         objectives: The objectives.
         satisfies: Whether a combination satisfies the constraints.
     """
-    predictor = objectives.model.predictor
-    known = [row for row in predictor.literature.samples if _fits(objectives, row)]
-    rows = [row for row in known if satisfies(predictor.literature.item(row))]
-    if not rows:
+    literature = objectives.model.predictor.literature
+    fitting = [
+        (row, literature.item(row))
+        for row in literature.samples
+        if row["shell"] != NONE and all(one.fits(row) for one in objectives.active)
+    ]
+    known = [(row, item) for row, item in fitting if satisfies(item)]
+    if not known:
         return ()
-    items = [predictor.literature.item(row) for row in rows]
-    predictions = CandidatePredictions.of(objectives, items)
-    desirable = objectives.desirabilities(predictions.columns, predictions.ranked)
-    if "pl" in desirable:
-        desirable["pl"] = np.ones(len(rows))
-    if "plqy" in desirable:
-        measured = np.array([row["plqy_percent"] for row in rows])
-        desirable["plqy"] = plqy_share(measured, objectives.space.plqy_above)
+    rows = [row for row, _ in known]
+    predictions = CandidatePredictions.of(objectives, [item for _, item in known])
+    predicted = objectives.desirabilities(predictions.predicted)
+    desirable = {
+        one.name: one.desirability_of_measured(predicted[one.name], rows)
+        for one in objectives.active
+    }
     score = np.exp(objectives.log_score(desirable))
     order = np.argsort(-score, kind="stable")
-    return tuple(MeasuredCandidate(float(score[place]), rows[place]) for place in order)
-
-
-def _fits(objectives: Objectives, row: Mapping[str, object]) -> bool:
-    """Return whether a sample is coated, has all that is wished, and its PL in the window."""
-    if shell_text(()) == row["shell"]:
-        return False
-    if "plqy" in objectives.names and row["plqy_percent"] is None:
-        return False
-    window, peak = objectives.space.pl_window_nm, row["pl_peak_nm"]
-    if "pl" not in objectives.names or window is None:
-        return True
-    return isinstance(peak, float | int) and window[0] <= peak <= window[1]
+    return tuple(MeasuredCandidate(float(score[index]), rows[index]) for index in order)

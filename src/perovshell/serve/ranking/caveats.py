@@ -7,19 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from perovshell.serve.ranking.objectives import BOUND_LEVEL
+from perovshell.serve.ranking.objectives import StabilityObjective
 from perovshell.serve.ranking.results import Candidate
 from perovshell.serve.ranking.scoring import MIN_IMPROVEMENT, Scorer
 from perovshell.serve.ranking.task_result import TaskResult
+from perovshell.targets.declared import LIFETIME
+from perovshell.targets.target import Target
 
-_NAMES = {
-    "pl": ("PL peak", "pl"),
-    "plqy": ("PLQY", "plqy"),
-    "gain": ("Stability gain", "gain"),
-    "half_life": ("Half-life", "lifetime"),
-}
-"""By objective, its name and the target that stands behind it."""
-_EQUALLY_WIDE = {"gain": "gain", "half_life": "half-life"}
 _SAME_WIDTH = 1e-6
 _TOLD = 3
 """Measured combinations that are named."""
@@ -28,9 +22,7 @@ _TOLD = 3
 def statements(scorer: Scorer, found: TaskResult, lines: Sequence[Candidate]) -> tuple[str, ...]:
     """Return what is said of a ranking, what matters most first."""
     said = [_incomplete(scorer, found), _order(scorer, found), _known(scorer), _outside(lines)]
-    said += [
-        _skill(scorer, objective) for objective in scorer.objectives.names if objective in _NAMES
-    ]
+    said += [_skill(scorer, one.target) for one in scorer.objectives.active if one.target]
     if "light" in scorer.space.stressors and any(_demixes(line) for line in lines):
         said.append(
             "Cores of bromide and iodide demix under light (10.1039/C4SC03141E), which no target "
@@ -85,9 +77,9 @@ def _demixes(line: Candidate) -> bool:
     return "Br" in ions and "I" in ions
 
 
-def _skill(scorer: Scorer, objective: str) -> str:
-    name, target = _NAMES[objective]
-    verdict = scorer.model.info.skill[target]
+def _skill(scorer: Scorer, target: Target) -> str:
+    verdict = scorer.model.info.skill[target.name]
+    name = "Half-life" if target is LIFETIME else f"{target.title[0].upper()}{target.title[1:]}"
     how = "Its differences order the list in full."
     if not scorer.options.shrink:
         how = "Its differences order the list as predicted (raw), noise included."
@@ -103,18 +95,18 @@ def _order(scorer: Scorer, found: TaskResult) -> str:
     (low, high), by = found.width, scorer.options.order_by
     if by == "explore":
         return _improvement(scorer, found)
-    names = scorer.objectives.names
-    if by == "value" or "plqy" not in names:
+    active, plqy = scorer.objectives.active, scorer.objectives.plqy
+    if by == "value" or plqy not in active:
         return "Ordered by value: a weighted geometric mean of the desirabilities."
     if scorer.space.plqy_above is not None:
         return "Ordered by value; the chance of passing the PLQY bar counts how unsure it is."
-    if names == ("plqy",) and high - low < _SAME_WIDTH * high:
+    if active == (plqy,) and high - low < _SAME_WIDTH * high:
         return (
             "Ordered by lower bound; all intervals are equally wide, so that this is the order by "
             "value."
         )
-    bound = -scorer.model.predictor.plqy.signed_scores.lower_quantile(BOUND_LEVEL)
-    equal = [word for name, word in _EQUALLY_WIDE.items() if name in names]
+    bound = -plqy.bound
+    equal = [one.label for one in active if isinstance(one, StabilityObjective)]
     rest = (
         f" Intervals of {' and '.join(equal)} are equally wide for all and count with their value."
         if equal

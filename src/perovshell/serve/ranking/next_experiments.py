@@ -12,17 +12,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.shells import shell_text
+from perovshell.models.point import PointModel
 from perovshell.models.stability import GAIN_PRIOR_SD
-from perovshell.models.targets import RegressionModel
 from perovshell.serve.ranking.candidates import CandidatePredictions
-from perovshell.serve.ranking.objectives import MIN_DESIRABILITY, Objectives
+from perovshell.serve.ranking.objective import (
+    MIN_DESIRABILITY,
+    Levels,
+    PointObjective,
+    Predicted,
+)
+from perovshell.serve.ranking.objectives import GainObjective, Objectives
 from perovshell.serve.ranking.rank_probabilities import normal_cdf, normal_quantile, outcomes
 
 Floats = npt.NDArray[np.float64]
@@ -69,24 +75,28 @@ class _Judge:
         self.predictions = predictions
         self._cores = [item.core.formula if item.core else "" for item in predictions.items]
         self._shells = [shell_text(item.layers) for item in predictions.items]
-        predictor = objectives.model.predictor
-        self._share = {name: shared_part(getattr(predictor, name)) for name in ("pl", "plqy")}
-        # What each objective makes of the score, by outcome: (n, outcomes).
-        self._parts = self._powers(predictions, _normals(_NODES))
+        # Share of a bare core's residual in that of its coated sample, by point target.
+        self._share = {
+            model.target.name: shared_part(model)
+            for model in objectives.model.predictor.points.values()
+        }
+        # The part of each objective in the score, by outcome: (n, outcomes).
+        self._parts = self._powers(predictions.predicted, _normals(_NODES))
         self._means = {name: part.mean(axis=1) for name, part in self._parts.items()}
         self._expected = self._product(self._means)
 
-    def _powers(self, predictions: CandidatePredictions, normal: Floats) -> dict[str, Floats]:
+    def _powers(self, predicted: Predicted, normal: Floats) -> dict[str, Floats]:
         """Return each desirability to the power of its weight, at outcomes (k,) or (n, k)."""
-        count = len(predictions.items)
+        count = len(predicted.columns["domain_distance"])
         level = np.broadcast_to(normal_cdf(normal), (count, normal.shape[-1]))
         stressors = len(self.objectives.space.stressors)
-        every = np.broadcast_to(level, (stressors, *level.shape))
-        levels = {"pl": level, "plqy": level, "gain": every, "half_life": every}
-        drawn = outcomes(self.objectives, predictions, levels)
+        levels = Levels(
+            np.broadcast_to(level, (2, *level.shape)),
+            np.broadcast_to(level, (2, stressors, *level.shape)),
+        )
         return {
             name: np.maximum(value, MIN_DESIRABILITY) ** self.objectives.share(name)
-            for name, value in drawn.items()
+            for name, value in outcomes(self.objectives, predicted, levels).items()
         }
 
     def _product(self, parts: Mapping[str, Floats]) -> Floats:
@@ -128,35 +138,44 @@ class _Judge:
         for core in dict.fromkeys(self._cores):
             rows = [row for row, name in enumerate(self._cores) if name == core]
             known = self._centred(rows, self._given_bare(rows))
-            peak, quantum_yield = (f"{self._share[name]:.2f}" for name in ("pl", "plqy"))
+            shares = [
+                f"{self._share[model.target.name]:.2f} in {model.target.title}"
+                for model in self.objectives.model.predictor.points.values()
+            ]
             why = (
-                f"errors of a bare and a coated sample go together by {peak} in PL and "
-                f"{quantum_yield} in PLQY; {_lines(rows)}"
+                f"residuals of a bare and a coated sample correlate by {' and '.join(shares)}; "
+                f"{_lines(rows)}"
             )
             found.append(Experiment("bare control", core, self._worth(rows, known), why))
         return found
 
     def _given_bare(self, rows: list[int]) -> Floats:
-        """Return expectations given a bare core's PL and PLQY residual, shape (n_rows, k)."""
-        own = self.predictions.rows(rows)
-        given = {name: self._means[name][rows, None] for name in self._means}
-        for name, share in self._share.items():
-            if name in given:
-                rest = math.sqrt(1.0 - share**2) * _normals(_NODES)
-                given[name] = np.stack(
-                    [
-                        self._powers(own, share * shared + rest)[name].mean(axis=1)
-                        for shared in _normals(_KNOWN)
-                    ],
-                    axis=1,
-                )
-        pair = [given.pop(name, np.ones((len(rows), 1))) for name in ("pl", "plqy")]
-        both = (pair[0][:, :, None] * pair[1][:, None, :]).reshape(len(rows), -1)
-        return np.asarray(both * self._product(given))
+        """Return expectations given the residuals of a bare core's targets, shape (n_rows, k)."""
+        predicted = self.predictions.rows(rows).predicted
+        expected = np.ones((len(rows), 1))
+        for objective in self.objectives.active:
+            given = self._means[objective.name][rows, None]
+            if isinstance(objective, PointObjective):
+                given = self._given_residual(objective, predicted)
+            expected = (expected[:, :, None] * given[:, None, :]).reshape(len(rows), -1)
+        return expected
+
+    def _given_residual(self, objective: PointObjective, predicted: Predicted) -> Floats:
+        """Return expectations of an objective given the bare core's residual, (n_rows, k)."""
+        share = self._share[objective.target.name]
+        rest = math.sqrt(1.0 - share**2) * _normals(_NODES)
+        means = [
+            self._powers(predicted, share * shared + rest)[objective.name].mean(axis=1)
+            for shared in _normals(_KNOWN)
+        ]
+        return np.stack(means, axis=1)
 
     def stability_tests(self) -> list[Experiment]:
         """Testing each shell until it fails."""
-        if "gain" not in self.objectives.names:
+        objective = next(
+            (one for one in self.objectives.active if isinstance(one, GainObjective)), None
+        )
+        if objective is None:
             return []
         gain = self.objectives.model.predictor.gain
         found = []
@@ -166,7 +185,9 @@ class _Judge:
             papers = max((gain.shell_papers.get(layer.name, 0) for layer in layers), default=0)
             variance = 1.0 / (GAIN_PRIOR_SD["shell"] ** -2 + papers / gain.effects.sigma**2)
             moved = variance / math.sqrt(variance + gain.effects.sigma**2)
-            worth = self._worth(rows, self._centred(rows, self._after_shift(rows, moved)))
+            worth = self._worth(
+                rows, self._centred(rows, self._after_shift(objective, rows, moved))
+            )
             why = (
                 f"tested two-sided in {papers} paper{'' if papers == 1 else 's'}; one more moves "
                 f"its expected gain by a factor of about {math.exp(moved):.2f}; {_lines(rows)}"
@@ -175,20 +196,21 @@ class _Judge:
             found.append(Experiment("stability test", what, worth, why))
         return found
 
-    def _after_shift(self, rows: list[int], moved: float) -> Floats:
+    def _after_shift(self, objective: GainObjective, rows: list[int], moved: float) -> Floats:
         """Return expectations after shifts of the log gain, shape (n_rows, k)."""
-        own = self.predictions.rows(rows)
-        means = {name: self._means[name][rows] for name in self._means}
+        predicted = self.predictions.rows(rows).predicted
+        means = {name: mean[rows] for name, mean in self._means.items()}
         found = []
         for z in _normals(_KNOWN):
-            gain = [row * math.exp(z * moved) for row in own.ranked.gain]
-            shifted = replace(own, ranked=replace(own.ranked, gain=gain))
-            means["gain"] = self._powers(shifted, _normals(_NODES))["gain"].mean(axis=1)
+            factor = math.exp(z * moved)
+            shifted = {name: predicted.columns[name] * factor for name in objective.value_columns}
+            one = Predicted({**predicted.columns, **shifted}, predicted.categories)
+            means[objective.name] = self._powers(one, _normals(_NODES))[objective.name].mean(axis=1)
             found.append(self._product(means))
         return np.stack(found, axis=1)
 
 
-def shared_part(model: RegressionModel) -> float:
+def shared_part(model: PointModel) -> float:
     """Return how far residuals of bare and coated samples of one core and paper go together.
 
     As a correlation: by how much carrying the one over narrows the other, in the middle of the

@@ -1,40 +1,53 @@
-"""The objectives of a ranking as desirabilities from 0 to 1, and the score they make.
+"""The objectives of a ranking, and the score they make.
 
-Each objective has a desirability: the probability that the PL lies in the window; the PLQY over
-100 %, or the probability that it passes a bar; the logarithms of the gain and of
-the half-life over those of `GAIN_SCALE` and `HALF_LIFE_SCALE_H`, over all stressors asked for; the nearness to the data. The
-score is their weighted geometric mean (Derringer and Suich, 10.1080/00224065.1980.11980968).
+The PL peak counts with the probability that it lies in the window; the PLQY with its value over
+100 %, or the probability that it exceeds a threshold; gain and half-life with their logarithms over
+those of `GAIN_SCALE` and `HALF_LIFE_SCALE_H`, over all stressors asked for; `domain` with the
+nearness to the training data. The score is the weighted geometric mean of the desirabilities
+(Derringer and Suich, 10.1080/00224065.1980.11980968): a weighted sum of their logarithms.
 
 A target without skill over its null model has its differences shrunk by the by-paper slope of
-observed on predicted, so that noise orders nothing; measured evidence on the very combination or
-the shell still counts, by partial pooling.
+observed on predicted, so that noise orders nothing; what papers measured of the combination or the
+shell still counts, by partial pooling.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from perovshell.data.shells import NONE, ShellMaterial, shell_text
-from perovshell.data.targets import EV_NM
+from perovshell.data.shells import NONE, shell_text
 from perovshell.data.vocabulary import column_name
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour
-from perovshell.models.outputs import percent
-from perovshell.serve.space.space import OBJECTIVES, DesignSpace
-
-Floats = npt.NDArray[np.float64]
-Layers = tuple[ShellMaterial, ...]
+from perovshell.models.lifetime import LN2
+from perovshell.models.stability import thin_stressors
+from perovshell.serve.ranking.objective import (
+    MIN_DESIRABILITY,
+    Branches,
+    Floats,
+    Layers,
+    Levels,
+    Objective,
+    PointObjective,
+    Predicted,
+    log_desirability,
+    log_residual,
+)
+from perovshell.serve.space.space import DesignSpace
+from perovshell.targets.declared import GAIN, LIFETIME, PL, PLQY
+from perovshell.targets.scales import probability_between
+from perovshell.targets.target import StabilityTarget
 
 ORDERS: Final = ("lower-bound", "value", "explore")
-"""By what a ranking may be ordered: a lower bound, the value, the expected improvement."""
+"""Ways to order a ranking: by a lower bound, by the value, by the expected improvement."""
 GAIN_SCALE: Final = 1000.0
 """A gain of this size has the desirability 1, a gain of 1 or less the desirability 0."""
 HALF_LIFE_SCALE_H: Final = 10_000.0
@@ -43,16 +56,16 @@ SHELL_PSEUDO_COUNT: Final = 4.0
 """Papers that a shell's mean PLQY is worth before any is read: papers on one combination spread
 by about 18 points, shells by about half of that, and (18 / 9)^2 = 4."""
 SHELL_SHARE: Final = 0.25
-"""CoreBlock of the variance of a paper's PLQY that is its shell's: (9 / 18)^2."""
+"""Part of the variance of a paper's PLQY that is its shell's: (9 / 18)^2."""
 COMBINATION_PSEUDO_COUNT: Final = 8.0
-"""Papers that the model is worth against measurements of the very combination: papers on one
+"""Papers that the model is worth against measurements of the combination itself: papers on one
 spread as widely as the model is off, and it was fitted to them already."""
 BOUND_LEVEL: Final = 0.1
-"""The lower bound of a PLQY is passed by all but this share of new papers."""
-MIN_DESIRABILITY: Final = 1e-9
-"""A desirability of 0 has this one, so that a logarithm exists."""
+"""The lower bound of a PLQY is exceeded by all but this share of new papers."""
 _OUTCOMES: Final = 9
 """Equally likely PLQY outcomes that an expected improvement is the mean over."""
+PLQY_SHRUNK: Final = "plqy_shrunk"
+PLQY_SHRUNK_LOWER: Final = "plqy_shrunk_lower"
 
 
 @dataclass(frozen=True)
@@ -63,284 +76,460 @@ class Measured:
     plqy_percent: float
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """What orders n combinations, of any shape that broadcasts.
+class PeakObjective(PointObjective):
+    """The PL peak in a window."""
 
-    Attributes:
-        plqy: PLQY in percent, shrunk and pooled with measurements.
-        plqy_low: The value that 90 % of new papers pass.
-        gain: Stability gain, a row a stressor.
-        half_life: Half-life in h, a row a stressor.
-    """
+    name = "pl"
+    label = "PL in window"
+    target = PL
+    level_row = 0
 
-    plqy: Floats
-    plqy_low: Floats
-    gain: Sequence[Floats]
-    half_life: Sequence[Floats]
+    @property
+    def _window(self) -> tuple[float, float]:
+        assert self.space.pl_window_nm is not None
+        return self.space.pl_window_nm
+
+    @property
+    def phrase(self) -> str:
+        """The window in words."""
+        low, high = self._window
+        return f"a PL peak within {low:g} to {high:g} nm"
+
+    @property
+    def axes(self) -> list[tuple[str, str, bool]]:
+        """The peak, and the probability of the window."""
+        found = [(PL.column, PL.label, False)]
+        if self.space.pl_window_nm is not None and PL.threshold is not None:
+            low, high = self._window
+            label = f"P(PL within {low:g} to {high:g} nm)"
+            found.append((PL.threshold.column, label, False))
+        return found
+
+    def desirability(self, predicted: Predicted, *, at_lower_bound: bool = False) -> Floats:
+        """Return the probability that the peak lies in the window, at the shrunk energy."""
+        del at_lower_bound
+        if self.slope == 1.0 and PL.threshold is not None:
+            return np.asarray(predicted.columns[PL.threshold.column])
+        null = self.model.null_value
+        energy = null + self.slope * (self._energy(predicted) - null)
+        return probability_between(
+            PL.scale, lambda residual: self.cdf(predicted, residual), energy, *self._window
+        )
+
+    @staticmethod
+    def _energy(predicted: Predicted) -> Floats:
+        return PL.scale.to_model(predicted.columns[PL.column])
+
+    def desirability_of_measured(
+        self, desirability: Floats, rows: Sequence[Mapping[str, Any]]
+    ) -> Floats:
+        """Return 1: the samples that fit have their peak in the window."""
+        del desirability
+        return np.ones(len(rows))
+
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        """Whether a sample's measured peak lies in the window."""
+        peak, (low, high) = row[PL.column], self._window
+        return peak is not None and low <= peak <= high
+
+    def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
+        """Return 1 where a drawn peak lies in the window, else 0."""
+        energy = self._energy(predicted)[:, None] + self.residuals(predicted, levels)
+        first, last = (PL.scale.to_model(np.asarray(end)) for end in self._window)
+        return ((energy <= first) & (energy >= last)).astype(float)
+
+    def branches(self, predicted: Predicted) -> Branches:
+        """Return the outcome in the window; outside there is no improvement."""
+        return [(self.desirability(predicted), 1.0)]
+
+
+class YieldObjective(PointObjective):
+    """A high PLQY, or one above a threshold."""
+
+    name = "plqy"
+    label = PLQY.title
+    target = PLQY
+    level_row = 1
+
+    @property
+    def phrase(self) -> str:
+        """The threshold in words, where there is one."""
+        above = self.space.plqy_above
+        return "a high PLQY" if above is None else f"a PLQY above {above:g} %"
+
+    @property
+    def axes(self) -> list[tuple[str, str, bool]]:
+        """The PLQY that ranks, as predicted, and the probability of the threshold."""
+        found = [(PLQY_SHRUNK, "PLQY that ranks (%)", False)]
+        found.append((PLQY.column, "PLQY, predicted (%)", False))
+        if self.space.plqy_above is not None and PLQY.threshold is not None:
+            label = f"P(PLQY above {self.space.plqy_above:g} %)"
+            found.append((PLQY.threshold.column, label, False))
+        return found
+
+    # Shells ----------------------------------------------------------------------------------
+
+    def shell_papers(self, layers: Layers) -> int:
+        """Return how many papers measured the PLQY of a shell."""
+        return self._shells.get(shell_text(layers), (0, 0.0))[0]
+
+    def shell_effect(self, layers: Layers) -> float:
+        """Return what papers on a shell found beyond the prediction, in percent, pooled.
+
+        Beyond the shrunk prediction, so that a shell tried on poor cores is not penalised for
+        them, and what the model learned of a shell does not count twice.
+        """
+        if not self.shrink:
+            return 0.0
+        papers, beyond = self._shells.get(shell_text(layers), (0, 0.0))
+        return papers / (papers + SHELL_PSEUDO_COUNT) * beyond
+
+    def shell_width(self, layers: Layers) -> float:
+        """Return the factor of the papers on a shell on the width of its PLQY interval.
+
+        The error of a shell is a part of the error of a left-out paper; the more papers know a
+        shell, the less of it is left. 1 on average over the coated samples of the literature.
+        """
+        if not self.shrink:
+            return 1.0
+        left = _unknown_share(self.shell_papers(layers)) - self._usual_unknown_share
+        return math.sqrt(1.0 + SHELL_SHARE * left)
+
+    def shell_terms(self, shells: Sequence[Layers]) -> Floats:
+        """Return effect and width factor of each shell, shape (2, n_shells)."""
+        pairs = [(self.shell_effect(layers), self.shell_width(layers)) for layers in shells]
+        return np.array(pairs, dtype=float).reshape(len(shells), 2).T
+
+    @cached_property
+    def _shells(self) -> dict[str, tuple[int, float]]:
+        """By shell, how many papers measured its PLQY and how far beyond the prediction."""
+        predictor = self.predictor
+        rows = [
+            row
+            for row in predictor.literature.samples
+            if row[PLQY.column] is not None and row["shell"] != NONE
+        ]
+        if not rows:
+            return {}
+        items = [predictor.literature.item(row) for row in rows]
+        matrix = predictor.featurizer.matrix(items, elements_too=predictor.needs_elements)
+        expected = self._shrunk(self.model.predict(matrix)).tolist()
+        beyond: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for row, value in zip(rows, expected, strict=True):
+            beyond[row["shell"]][row["paper"]].append(row[PLQY.column] - value)
+        return {shell: (len(papers), _mean_of_means(papers)) for shell, papers in beyond.items()}
+
+    @cached_property
+    def _usual_unknown_share(self) -> float:
+        """How unknown shells were to the others, on average over papers on coated samples."""
+        papers = [count for count, _ in self._shells.values()]
+        if not papers:
+            return 1.0
+        return sum(count * _unknown_share(count - 1) for count in papers) / sum(papers)
+
+    def _shrunk(self, predicted: Floats) -> Floats:
+        center = self.model.null_value
+        return np.asarray(center + self.slope * (predicted - center))
+
+    # Values ----------------------------------------------------------------------------------
+
+    def add_values(self, predicted: Predicted, terms: Floats) -> None:
+        """Add the shrunk PLQY, pooled by shell, and the value exceeded by 90 % of new papers."""
+        effect, width = terms
+        columns = predicted.columns
+        value = PLQY.scale.hold(self._shrunk(columns[PLQY.column]) + effect)
+        columns[PLQY_SHRUNK] = value
+        columns[PLQY_SHRUNK_LOWER] = value + self.bound * width * self.scale(predicted)
+
+    @cached_property
+    def bound(self) -> float:
+        """Signed residual over difficulty that 90 % of new papers exceed."""
+        return self.model.signed_scores.lower_quantile(BOUND_LEVEL)
+
+    def pool(self, predicted: Predicted, index: Any, measured: Measured) -> None:
+        """Pool the PLQY of combinations with what papers measured of them, in place."""
+        if not self.shrink:
+            return
+        value, low = (predicted.columns[name] for name in (PLQY_SHRUNK, PLQY_SHRUNK_LOWER))
+        share = measured.papers / (measured.papers + COMBINATION_PSEUDO_COUNT)
+        step = share * (measured.plqy_percent - value[index])
+        low[index] += step
+        value[index] += step
+
+    def add_probability(self, predicted: Predicted) -> None:
+        """Add the probability to exceed the threshold, where there is one."""
+        if self.space.plqy_above is not None and PLQY.threshold is not None:
+            predicted.columns[PLQY.threshold.column] = self.desirability(predicted)
+
+    def desirability(self, predicted: Predicted, *, at_lower_bound: bool = False) -> Floats:
+        """Return the share of 100 %, or the probability to exceed the threshold."""
+        above, columns = self.space.plqy_above, predicted.columns
+        if above is not None:
+            return probability_between(
+                PLQY.scale,
+                lambda residual: self.cdf(predicted, residual),
+                columns[PLQY_SHRUNK],
+                above,
+                math.inf,
+            )
+        value = columns[PLQY_SHRUNK_LOWER if at_lower_bound else PLQY_SHRUNK]
+        return np.asarray(np.maximum(value, 0.0) / 100.0)
+
+    def _of_percent(self, percent: Floats) -> Floats:
+        """Return the desirability of known PLQYs in percent."""
+        above = self.space.plqy_above
+        return percent / 100.0 if above is None else (percent > above).astype(float)
+
+    def desirability_of_measured(
+        self, desirability: Floats, rows: Sequence[Mapping[str, Any]]
+    ) -> Floats:
+        """Return the desirabilities of the measured PLQYs."""
+        del desirability
+        return self._of_percent(np.array([row[PLQY.column] for row in rows]))
+
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        """Whether a sample's PLQY was measured."""
+        return row[PLQY.column] is not None
+
+    def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
+        """Return the desirabilities of drawn PLQYs."""
+        value = predicted.columns[PLQY_SHRUNK][:, None] + self.residuals(predicted, levels)
+        return self._of_percent(PLQY.scale.hold(value))
+
+    def branches(self, predicted: Predicted) -> Branches:
+        """Return equally likely PLQYs, spread by the residuals of left-out papers."""
+        value, scale = predicted.columns[PLQY_SHRUNK], self.scale(predicted)
+        for outcome in self._outcomes:
+            percent = PLQY.scale.hold(value + outcome * scale)
+            yield 1.0 / len(self._outcomes), self._of_percent(percent)
+
+    @cached_property
+    def _outcomes(self) -> Floats:
+        """Equally likely residuals of the PLQY over their difficulty."""
+        levels = (np.arange(_OUTCOMES) + 0.5) / _OUTCOMES
+        scores = self.model.scores
+        largest = float(scores.values[-1]) if len(scores.values) else 1.0
+        size = [min(scores.quantile(abs(2 * level - 1)), largest) for level in levels]
+        return np.asarray(np.sign(levels - 0.5) * size)
+
+
+class StabilityObjective(Objective):
+    """An objective under stressors: combinations of one shell share a residual."""
+
+    target: ClassVar[StabilityTarget]
+    desirable: ClassVar[float]
+    """Value with the desirability 1."""
+    level_row: ClassVar[int]
+    """Row of `Levels.shell`."""
+    shrunk_stem: ClassVar[str]
+    """Column of the value that ranks, without the stressor."""
+
+    @property
+    def value_columns(self) -> list[str]:
+        """Columns of the values that rank, by stressor."""
+        return [f"{self.shrunk_stem}_{column_name(name)}" for name in self.space.stressors]
+
+    @property
+    def axes(self) -> list[tuple[str, str, bool]]:
+        """The values that rank, by stressor."""
+        unit = f" ({self.target.unit})" if self.target.unit else ""
+        pairs = zip(self.value_columns, self.space.stressors, strict=True)
+        return [(column, f"{self.label}, {name}{unit}", True) for column, name in pairs]
+
+    def desirability(self, predicted: Predicted, *, at_lower_bound: bool = False) -> Floats:
+        """Return the geometric mean over the stressors; all intervals are equally wide."""
+        del at_lower_bound
+        values = [predicted.columns[name] for name in self.value_columns]
+        return log_desirability(values, self.desirable)
+
+    def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
+        """Return the desirabilities of drawn values."""
+        scores = self.predictor.models[self.target.name].scores
+        off = np.exp(log_residual(scores, levels.shell[self.level_row]))
+        values = np.stack([predicted.columns[name] for name in self.value_columns])
+        return log_desirability(values[:, :, None] * off, self.desirable)
+
+    @property
+    def _stressors_text(self) -> str:
+        *first, last = self.space.stressors
+        return f"{', '.join(first)} and {last}" if first else last
+
+
+class GainObjective(StabilityObjective):
+    """A high stability gain."""
+
+    name = "gain"
+    label = "gain"
+    shrunk_stem = "stability_gain_shrunk"
+    target = GAIN
+    desirable = GAIN_SCALE
+    level_row = 0
+
+    @property
+    def phrase(self) -> str:
+        """The stressors in words."""
+        return f"a high stability gain ({self._stressors_text})"
+
+    def log_gain(self, layers: Layers, stressor: str) -> float:
+        """Return the log gain that ranks: tests of the shell itself in full, the rest shrunk.
+
+        Without shrinkage, it is that of the prediction.
+        """
+        gain = self.predictor.gain
+        rest = gain.stressor_effect(stressor) + gain.class_effect(layers)
+        if thin_stressors(gain.papers, [stressor])[0]:
+            if not self.shrink:
+                return gain.null
+            rest = gain.class_effect(layers)
+        return gain.null + self.slope * rest + gain.name_effect(layers)
+
+    def shell_terms(self, shells: Sequence[Layers]) -> Floats:
+        """Return the gain that ranks, shape (n_stressors, n_shells)."""
+        logs = [[self.log_gain(one, name) for one in shells] for name in self.space.stressors]
+        return np.asarray(np.exp(np.array(logs).reshape(len(self.space.stressors), len(shells))))
+
+    def add_values(self, predicted: Predicted, terms: Floats) -> None:
+        """Add the gains that rank."""
+        predicted.columns.update(zip(self.value_columns, terms, strict=True))
+
+
+class HalfLifeObjective(StabilityObjective):
+    """A long half-life."""
+
+    name = "half_life"
+    label = "half-life"
+    shrunk_stem = "half_life_shrunk"
+    target = LIFETIME
+    desirable = HALF_LIFE_SCALE_H
+    level_row = 1
+
+    @property
+    def phrase(self) -> str:
+        """The stressors in words."""
+        return f"a long half-life ({self._stressors_text})"
+
+    def add_values(self, predicted: Predicted, terms: Floats) -> None:
+        """Add the half-lives that rank: shrunk to the null model without skill."""
+        del terms
+        for stressor, name in zip(self.space.stressors, self.value_columns, strict=True):
+            half_life = predicted.columns[LIFETIME.column(stressor)]
+            predicted.columns[name] = self._shrunk(half_life, stressor)
+
+    def _shrunk(self, half_life: Floats, stressor: str) -> Floats:
+        if self.slope == 1.0:
+            return half_life
+        null = self.predictor.lifetime.predict_null(stressor, [True])[0] + math.log(LN2)
+        return np.asarray(np.exp(null + self.slope * (np.log(half_life) - null)))
+
+
+class DomainObjective(Objective):
+    """Nearness to the training data."""
+
+    name = "domain"
+    label = "near the data"
+    phrase = "nearness to the data"
+    axes: ClassVar = [("domain_distance", "distance from the data", False)]
+
+    def desirability(self, predicted: Predicted, *, at_lower_bound: bool = False) -> Floats:
+        """Return one half to the power of the distance in units of the domain's reach."""
+        del at_lower_bound
+        return np.asarray(0.5 ** predicted.columns["domain_distance"])
+
+    def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
+        """Return the nearness, which is known, in each draw."""
+        near = self.desirability(predicted)[:, None]
+        return np.broadcast_to(near, levels.combination.shape[1:])
+
+
+CLASSES: Final[tuple[type[Objective], ...]] = (
+    PeakObjective,
+    YieldObjective,
+    GainObjective,
+    HalfLifeObjective,
+    DomainObjective,
+)
+"""The objectives, in the order in which they are listed."""
 
 
 class Objectives:
-    """The objectives of a design space, by the verdicts of a model on its own skill.
+    """The objectives of a design space, for a model.
 
     Args:
         space: The design space.
         model: The model.
-        shrink: Whether targets without skill are shrunk and measured values pooled.
+        shrink: Whether differences of a target without skill are shrunk and measurements pooled.
+
+    Attributes:
+        every: All objectives; the values they rank by are part of every table.
+        active: Those with a weight.
     """
 
     def __init__(self, space: DesignSpace, model: Model, *, shrink: bool = True) -> None:
         self.space = space
         self.model = model
         self.shrink = shrink
-        self.names = tuple(name for name in OBJECTIVES if space.weights[name] > 0)
-        self._weights = {name: space.weights[name] for name in self.names}
-        self._total = sum(self._weights.values())
-        self._outcomes = _outcomes(model)
+        self.every = tuple(one(space, model, shrink=shrink) for one in CLASSES)
+        self.active = tuple(one for one in self.every if space.weights[one.name] > 0)
+        total = sum(space.weights[one.name] for one in self.active)
+        self._shares = {one.name: space.weights[one.name] / total for one in self.active}
 
-    def slope(self, target: str) -> float:
-        """Return what the differences of a target are multiplied by: 1 where it has skill."""
-        verdict = self.model.info.skill[target]
-        return 1.0 if not self.shrink or verdict["has_skill"] else float(verdict["slope"])
-
-    # Values ----------------------------------------------------------------------------------
-
-    def shell_papers(self, layers: Layers) -> int:
-        """Return how many papers measured the PLQY of a shell."""
-        return self._plqy_shells.get(shell_text(layers), (0, 0.0))[0]
-
-    def of_shell_plqy(self, layers: Layers) -> float:
-        """Return what papers on a shell found beyond the prediction, in percent, partially pooled.
-
-        Beyond the prediction that orders, so that a shell tried on poor cores is not marked down
-        for them, and what the model learned of a shell does not count twice.
-        """
-        if not self.shrink:
-            return 0.0
-        papers, beyond = self._plqy_shells.get(shell_text(layers), (0, 0.0))
-        return papers / (papers + SHELL_PSEUDO_COUNT) * beyond
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the objectives with a weight."""
+        return tuple(one.name for one in self.active)
 
     @cached_property
-    def _plqy_shells(self) -> dict[str, tuple[int, float]]:
-        """By shell, how many papers measured its PLQY and how far beyond the prediction."""
-        predictor = self.model.predictor
-        rows = [
-            row
-            for row in predictor.literature.samples
-            if row["plqy_percent"] is not None and row["shell"] != NONE
-        ]
-        if not rows:
-            return {}
-        items = [predictor.literature.item(row) for row in rows]
-        matrix = predictor.featurizer.matrix(items, elements_too=predictor.needs_elements)
-        expected = self.plqy(predictor.plqy.predict(matrix)).tolist()
-        found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for row, value in zip(rows, expected, strict=True):
-            found[row["shell"]][row["paper"]].append(row["plqy_percent"] - value)
-        return {shell: (len(papers), _mean_of_means(papers)) for shell, papers in found.items()}
-
-    def plqy(self, predicted: Floats) -> Floats:
-        """Return the PLQY (percent) that orders, before papers on the shell or combination."""
-        center = self.model.predictor.plqy.null_value
-        return center + self.slope("plqy") * (predicted - center)
-
-    @staticmethod
-    def pooled(value: Floats | float, measured: Measured) -> Any:
-        """Pool a PLQY (percent) with measurements of the very combination."""
-        share = measured.papers / (measured.papers + COMBINATION_PSEUDO_COUNT)
-        return value + share * (measured.plqy_percent - value)
-
-    def log_gain(self, layers: Layers, stressor: str) -> float:
-        """Return the log gain that orders: tests of the very shell, and the rest shrunk.
-
-        Raw, it is that of the prediction.
-        """
-        predictor = self.model.predictor
-        gain = predictor.gain
-        rest = gain.of_stressor(stressor) + gain.of_class(layers)
-        if predictor.is_thin(gain.papers, [stressor])[0]:
-            if not self.shrink:
-                return gain.null
-            rest = gain.of_class(layers)
-        return gain.null + self.slope("gain") * rest + gain.of_names(layers)
-
-    def half_life(self, predicted: Floats, stressor: str) -> Floats:
-        """Return the half-life (h) that orders: shrunk to the null model without skill."""
-        slope = self.slope("lifetime")
-        if slope == 1.0:
-            return predicted
-        null = self.model.predictor.lifetime.predict_null(stressor, [True])[0]
-        log_null = null + math.log(math.log(2.0))
-        return np.asarray(np.exp(log_null + slope * (np.log(predicted) - log_null)))
-
-    def shell_width(self, layers: Layers) -> float:
-        """Return what the papers on a shell make of the width of its PLQY interval.
-
-        How far a shell is off is a part of how far a left-out paper was; the more papers know a
-        shell, the less of it is left. 1 on average over the coated samples of the literature.
-        """
-        if not self.shrink:
-            return 1.0
-        left = _unknown(self.shell_papers(layers)) - self._usually_unknown
-        return math.sqrt(1.0 + SHELL_SHARE * left)
-
-    @cached_property
-    def _usually_unknown(self) -> float:
-        """How unknown shells were to the others, on average over papers on coated samples."""
-        papers = [count for count, _ in self._plqy_shells.values()]
-        return sum(own * _unknown(own - 1) for own in papers) / sum(papers) if papers else 1.0
-
-    def ranked(
-        self, columns: Mapping[str, Any], shells: tuple[Floats, Floats], gain: Sequence[Floats]
-    ) -> Ranked:
-        """Return what orders combinations, from the output columns of the model.
-
-        Args:
-            columns: Output columns, with `plqy_scale` in percent.
-            shells: What papers on each shell add to its PLQY, and make of its width.
-            gain: Gain that orders, a row a stressor.
-        """
-        of_shell, width = shells
-        value = percent(self.plqy(columns["plqy_percent"]) + of_shell)
-        bound = self.model.predictor.plqy.signed_scores.lower_quantile(BOUND_LEVEL)
-        lives = [columns[f"half_life_h_{column_name(own)}"] for own in self.space.stressors]
-        return Ranked(
-            plqy=value,
-            plqy_low=value + bound * width * columns["plqy_scale"],
-            gain=gain,
-            half_life=[
-                self.half_life(life, own)
-                for life, own in zip(lives, self.space.stressors, strict=True)
-            ],
-        )
-
-    # Desirabilities --------------------------------------------------------------------------
-
-    def desirabilities(
-        self, columns: Mapping[str, Any], ranked: Ranked, *, order_by: str = "value"
-    ) -> dict[str, Floats]:
-        """Return the desirability of each objective.
-
-        Args:
-            columns: Output columns with `pl_in_window`, `plqy_above` and `domain_distance` where
-                they are wished.
-            ranked: What orders.
-            order_by: `lower-bound` takes the PLQY that 90 % of new papers pass.
-        """
-        found: dict[str, Floats] = {}
-        for name in self.names:
-            if name == "pl":
-                found[name] = self._in_window(columns)
-            elif name == "plqy":
-                found[name] = self._plqy_desirability(columns, ranked, order_by=order_by)
-            elif name == "gain":
-                found[name] = log_share(ranked.gain, GAIN_SCALE)
-            elif name == "half_life":
-                found[name] = log_share(ranked.half_life, HALF_LIFE_SCALE_H)
-            else:
-                found[name] = 0.5 ** columns["domain_distance"]
-        return found
-
-    def _in_window(self, columns: Mapping[str, Any]) -> Floats:
-        """Return the chance that the PL lies in the window; shrunk to the null model's energy."""
-        slope, window = self.slope("pl"), self.space.pl_window_nm
-        if slope == 1.0 or window is None:
-            return np.asarray(columns["pl_in_window"])
-        model = self.model.predictor.pl
-        predicted = EV_NM / columns["pl_peak_nm"]
-        energy = model.null_value + slope * (predicted - model.null_value)
-        first, last = (EV_NM / end for end in window)
-        below = [model.scores.cdf((end - energy) / columns["pl_scale"]) for end in (first, last)]
-        return below[0] - below[1]
-
-    def _plqy_desirability(
-        self, columns: Mapping[str, Any], ranked: Ranked, *, order_by: str
-    ) -> Floats:
-        bar = self.space.plqy_above
-        if bar is not None:
-            scores = self.model.predictor.plqy.scores
-            return 1.0 - scores.cdf((bar - ranked.plqy) / columns["plqy_scale"])
-        value = ranked.plqy_low if order_by == "lower-bound" else ranked.plqy
-        return np.asarray(np.maximum(value, 0.0) / 100.0)
+    def plqy(self) -> YieldObjective:
+        """The PLQY, which pools what papers measured."""
+        return next(one for one in self.every if isinstance(one, YieldObjective))
 
     def share(self, name: str) -> float:
-        """Return the share of a objective in the weights of all."""
-        return self._weights[name] / self._total
+        """Return the share of an objective in the weights of all."""
+        return self._shares[name]
+
+    def desirabilities(
+        self, predicted: Predicted, *, at_lower_bound: bool = False
+    ) -> dict[str, Floats]:
+        """Return the desirability of each objective with a weight."""
+        return {
+            one.name: one.desirability(predicted, at_lower_bound=at_lower_bound)
+            for one in self.active
+        }
 
     def log_score(self, desirable: Mapping[str, Floats]) -> Floats:
         """Return the logarithm of the weighted geometric mean of desirabilities."""
         total: Any = 0.0
-        for name in self.names:
-            total = total + self.share(name) * np.log(np.maximum(desirable[name], MIN_DESIRABILITY))
+        for name, value in desirable.items():
+            total = total + self.share(name) * np.log(np.maximum(value, MIN_DESIRABILITY))
         return np.asarray(total)
 
-    # Improvement -----------------------------------------------------------------------------
-
-    def improvement(self, columns: Mapping[str, Any], ranked: Ranked, best_known: float) -> Floats:
+    def improvement(self, predicted: Predicted, best_known: float) -> Floats:
         """Return the expected improvement of the score over the best known combination.
 
-        The PL counts as in the window or not; the PLQY is spread by the model's residuals of
-        left-out papers; the rest is at its value.
+        The expectation is over the branches of the objectives, taken as independent.
 
         Args:
-            columns: Output columns, with `plqy_scale`.
-            ranked: What orders.
+            predicted: The predictions.
             best_known: Score of the best measured combination.
         """
-        rest = {
-            name: value
-            for name, value in self.desirabilities(columns, ranked).items()
-            if name not in {"pl", "plqy"}
-        }
-        fixed: Any = 0.0
-        for name, value in rest.items():
-            fixed = fixed + self.share(name) * np.log(np.maximum(value, MIN_DESIRABILITY))
-        fixed = np.exp(fixed)
-        bar = self.space.plqy_above
-        if "plqy" in self.names:
-            total = np.zeros(np.broadcast_shapes(np.shape(fixed), np.shape(ranked.plqy)))
-            for outcome in self._outcomes:
-                value = percent(ranked.plqy + outcome * columns["plqy_scale"])
-                own = plqy_share(value, bar)
-                reached = fixed * np.exp(
-                    self.share("plqy") * np.log(np.maximum(own, MIN_DESIRABILITY))
-                )
-                total += np.maximum(reached - best_known, 0.0)
-            gain = total / len(self._outcomes)
-        else:
-            gain = np.maximum(fixed - best_known, 0.0)
-        return np.asarray(gain * self._in_window(columns) if "pl" in self.names else gain)
-
-
-def plqy_share(percents: Floats, bar: float | None) -> Floats:
-    """Return the desirability of PLQY values in %: their share, or whether they pass a bar."""
-    return percents / 100.0 if bar is None else (percents > bar).astype(float)
-
-
-def log_share(values: Sequence[Any] | Floats, scale: float) -> Floats:
-    """Return log value over log scale, held between 0 and 1: geometric mean over stressors."""
-    logs_of = [np.log(np.maximum(value, MIN_DESIRABILITY)) for value in values]
-    shares = [np.clip(own / math.log(scale), 0.0, 1.0) for own in logs_of]
-    logs = sum(np.log(np.maximum(share, MIN_DESIRABILITY)) for share in shares)
-    return np.asarray(np.exp(logs / len(shares)))
-
-
-def _outcomes(model: Model) -> Floats:
-    """Return equally likely residuals of the PLQY over their difficulty."""
-    levels = (np.arange(_OUTCOMES) + 0.5) / _OUTCOMES
-    scores = model.predictor.plqy.scores
-    largest = float(scores.values[-1]) if len(scores.values) else 1.0
-    size = [min(scores.quantile(abs(2 * level - 1)), largest) for level in levels]
-    return np.asarray(np.sign(levels - 0.5) * size)
+        total: Any = 0.0
+        parts = [[(one.name, *branch) for branch in one.branches(predicted)] for one in self.active]
+        for branches in itertools.product(*parts):
+            score = np.exp(self.log_score({name: value for name, _, value in branches}))
+            gain = np.maximum(score - best_known, 0.0)
+            for _, probability, _ in branches:
+                gain = gain * probability
+            total = total + gain
+        return np.asarray(total)
 
 
 def plqy_by_paper(rows: Sequence[Neighbour]) -> dict[str, float]:
     """Return the mean PLQY in percent of each paper's samples."""
-    found: dict[str, list[float]] = defaultdict(list)
+    values: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         if row.plqy_percent is not None:
-            found[row.paper].append(row.plqy_percent)
-    return {paper: sum(values) / len(values) for paper, values in found.items()}
+            values[row.paper].append(row.plqy_percent)
+    return {paper: sum(own) / len(own) for paper, own in values.items()}
 
 
 def measured_plqy(rows: Sequence[Neighbour]) -> Measured | None:
@@ -349,7 +538,7 @@ def measured_plqy(rows: Sequence[Neighbour]) -> Measured | None:
     return Measured(len(papers), sum(papers.values()) / len(papers)) if papers else None
 
 
-def _unknown(papers: int) -> float:
+def _unknown_share(papers: int) -> float:
     """Return the part of a shell's variance that papers on it leave."""
     return SHELL_PSEUDO_COUNT / (papers + SHELL_PSEUDO_COUNT)
 

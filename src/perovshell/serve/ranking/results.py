@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from perovshell.features.combinations import Combination
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.next_experiments import Experiment
+from perovshell.serve.ranking.objectives import Objectives
 from perovshell.serve.ranking.scoring import Options
 from perovshell.serve.space.space import DesignSpace
 
@@ -29,7 +31,7 @@ class Candidate:
         score: What orders the list: a weighted geometric mean of desirabilities, of lower bounds
             or of values, or an expected improvement.
         desirabilities: Desirability of each objective, at its value.
-        values: Numeric output columns of the prediction, `pl_in_window` (probability) where a
+        values: Numeric output columns of the prediction, `p_pl_in_window` where a
             window is asked for, and `plqy_shrunk`, `plqy_shrunk_lower`,
             `stability_gain_shrunk_S` and `half_life_shrunk_S` (what the order rests on).
         p_pareto: Chance that none of the first lines beats it in all objectives; NaN further down.
@@ -127,6 +129,11 @@ class Ranking:
             else:
                 found.append([line])
         return [tuple(group) for group in found]
+
+    @cached_property
+    def objectives(self) -> Objectives:
+        """The objectives it was ranked by."""
+        return Objectives(self.space, self.model, shrink=self.options.shrink)
 
     @property
     def is_complete(self) -> bool:

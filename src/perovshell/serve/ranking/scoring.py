@@ -17,12 +17,14 @@ from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
 from perovshell.models.outputs import DEFAULT_COVERAGE
 from perovshell.models.product import Product
-from perovshell.serve.ranking.candidates import MeasuredCandidate, known_within
+from perovshell.serve.ranking.candidates import MeasuredCandidate, measured_candidates
 from perovshell.serve.ranking.filters import Filters
+from perovshell.serve.ranking.objective import Predicted
 from perovshell.serve.ranking.objectives import ORDERS, Measured, Objectives, measured_plqy
 from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.serve.ranking.top_k import CoreBlock, TopK
 from perovshell.serve.space.space import DesignSpace, Layers
+from perovshell.targets.declared import PL, PLQY
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -90,13 +92,14 @@ class Scorer:
         self._shell_faults = Counter(fault for fault in faults if fault)
         self._kept = [place for place, fault in enumerate(faults) if not fault]
         self._shells: list[Layers] = [space.shells[place] for place in self._kept]
-        self._of_shell = np.array([self.objectives.of_shell_plqy(own) for own in self._shells])
-        self._width = np.array([self.objectives.shell_width(own) for own in self._shells])
+        self._shell_terms = {
+            one.name: one.shell_terms(self._shells) for one in self.objectives.active
+        }
 
     @cached_property
     def known(self) -> tuple[MeasuredCandidate, ...]:
-        """The measured combinations that fit objectives and constraints, the best first."""
-        return known_within(self.objectives, self._filters.satisfies)
+        """The measured combinations that fit objectives and constraints, best first."""
+        return measured_candidates(self.objectives, self._filters.satisfies)
 
     @property
     def best_known(self) -> float:
@@ -113,12 +116,6 @@ class Scorer:
             coverage=DEFAULT_COVERAGE,
             thresholds=self.space.thresholds,
         )
-
-    @cached_property
-    def _gain(self) -> Floats:
-        """Log gain that orders, shape (n_stressors, n_kept_shells)."""
-        stressors, log_gain = self.space.stressors, self.objectives.log_gain
-        return np.array([[log_gain(own, name) for own in self._shells] for name in stressors])
 
     # Tasks -----------------------------------------------------------------------------------
 
@@ -281,38 +278,41 @@ class Scorer:
         return alive
 
     def _score_alive(self, part: CoreBlock, shells: range, alive: Mask, found: TopK) -> None:
-        objectives = self.objectives
-        columns = self._product.columns(part.cores, shells.start, shells.stop)
+        predicted = self._predicted(part, shells)
         if self.space.constraints.pl_in_window:
             low, high = self.space.pl_window_nm or (-np.inf, np.inf)
-            inside = (columns["pl_peak_nm"] >= low) & (columns["pl_peak_nm"] <= high)
+            peak = predicted.columns[PL.column]
+            inside = (peak >= low) & (peak <= high)
             found.remove("pl_in_window", int((alive & ~inside).sum()))
             alive &= inside
-        own = slice(shells.start, shells.stop)
-        gain = [np.exp(row[own, None, None]) for row in self._gain]
-        of_shell, width = self._of_shell[own, None, None], self._width[own, None, None]
-        ranked = objectives.ranked(columns, (of_shell, width), gain)
-        self._pool(ranked.plqy, ranked.plqy_low, part.numbers, shells)
-        desirable = objectives.desirabilities(columns, ranked)
-        if self.options.order_by == "explore":
-            improvement = objectives.improvement(columns, ranked, self.best_known)
-            score = np.log(np.maximum(improvement, MIN_IMPROVEMENT))
-        elif self.options.order_by == "lower-bound":
-            score = objectives.log_score(
-                objectives.desirabilities(columns, ranked, order_by="lower-bound")
-            )
-        else:
-            score = objectives.log_score(desirable)
-        score = np.where(alive, np.round(score, _DIGITS), -np.inf)
+        desirable = self.objectives.desirabilities(predicted)
+        score = np.where(alive, np.round(self._log_score(predicted, desirable), _DIGITS), -np.inf)
         found.add(part, shells, score, desirable)
-        found.add_widths(columns["plqy_scale"], alive)
+        found.add_widths(predicted.columns[PLQY.scale_column], alive)
 
-    def _pool(
-        self, plqy: Floats, low: Floats, numbers: npt.NDArray[np.int64], shells: range
-    ) -> None:
+    def _predicted(self, part: CoreBlock, shells: range) -> Predicted:
+        """Return the predictions of a block with the values that the active objectives rank by."""
+        ends = shells.start, shells.stop
+        columns = self._product.columns(part.cores, *ends)
+        predicted = Predicted(columns, self._product.categories(part.cores, *ends))
+        for one in self.objectives.active:
+            terms = self._shell_terms[one.name][:, slice(*ends), None, None]
+            one.add_values(predicted, terms)
+        if self.objectives.plqy in self.objectives.active:
+            self._pool(predicted, part.numbers, shells)
+        return predicted
+
+    def _log_score(self, predicted: Predicted, desirable: dict[str, Floats]) -> Floats:
+        objectives, order = self.objectives, self.options.order_by
+        if order == "explore":
+            improvement = objectives.improvement(predicted, self.best_known)
+            return np.log(np.maximum(improvement, MIN_IMPROVEMENT))
+        if order == "lower-bound":
+            desirable = objectives.desirabilities(predicted, at_lower_bound=True)
+        return objectives.log_score(desirable)
+
+    def _pool(self, predicted: Predicted, numbers: npt.NDArray[np.int64], shells: range) -> None:
         """Pool the PLQY of combinations that were measured, in place."""
-        if not self.options.shrink:
-            return
         for core in self._literature.keys() & set(range(int(numbers[0]), int(numbers[-1]) + 1)):
             column = int(np.searchsorted(numbers, core))
             if numbers[column] != core:
@@ -320,7 +320,5 @@ class Scorer:
             for place in shells:
                 measured = self._literature[core].get(shell_text(self._shells[place]))
                 if measured is not None:
-                    spot = place - shells.start, slice(None), column
-                    pooled = self.objectives.pooled(plqy[spot], measured)
-                    low[spot] += pooled - plqy[spot]
-                    plqy[spot] = pooled
+                    index = place - shells.start, slice(None), column
+                    self.objectives.plqy.pool(predicted, index, measured)

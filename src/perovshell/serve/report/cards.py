@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from perovshell.data.vocabulary import column_name
 from perovshell.models.evidence import Neighbour
-from perovshell.serve.ranking.objectives import GAIN_SCALE
+from perovshell.serve.ranking.objectives import (
+    GAIN_SCALE,
+    PLQY_SHRUNK,
+    PLQY_SHRUNK_LOWER,
+    StabilityObjective,
+)
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.charts import Scale, chance, light_colour, number, whole_decades
+from perovshell.targets.declared import GAIN, LIFETIME
 
 BAR: Final = (8.0, 312.0)
 """First and last pixel of the bars of a card."""
 SPECTRUM_NM: Final = (400.0, 800.0)
+_HIGHEST: Final = {GAIN.name: GAIN_SCALE, LIFETIME.name: 1000.0}
+"""Least upper end of the axis of a stability target."""
 _BARE: Final = 3
 """Samples of the bare core that a card names."""
-_OBJECTIVES: Final = {
-    "pl": "PL in window", "plqy": "PLQY", "gain": "gain", "half_life": "half-life",
-    "domain": "near the data",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,35 +35,35 @@ class CardScales:
     Attributes:
         peak: Of the PL peak in nm.
         plqy: Of the PLQY in percent.
-        gain: Of stability gains.
-        half_life: Of half-lives in h.
+        stability: Of gains, and of half-lives in h, by target name.
     """
 
     peak: Scale
     plqy: Scale
-    gain: Scale
-    half_life: Scale
+    stability: Mapping[str, Scale]
 
     @classmethod
     def of(cls, ranking: Ranking, lines: Sequence[Candidate]) -> CardScales:
         """Return axes with room for the bounds and values of some lines."""
-        ends = {}
-        for kind, high in (("gain", GAIN_SCALE), ("half_life", 1000.0)):
-            columns = [
-                column
-                for stressor in ranking.space.stressors
-                for column in _one_sided_columns(kind, stressor)
-            ]
+        scales = {}
+        for objective in _stability(ranking):
+            columns = [one for columns in _stability_columns(objective) for one in columns]
             known = [line.values[column] for line in lines for column in columns]
-            ends[kind] = Scale(*whole_decades(known, 1.0, high), *BAR, log=True)
-        return cls(Scale(*SPECTRUM_NM, *BAR), Scale(0.0, 100.0, *BAR), **ends)
+            high = _HIGHEST[objective.target.name]
+            scales[objective.target.name] = Scale(*whole_decades(known, 1.0, high), *BAR, log=True)
+        return cls(Scale(*SPECTRUM_NM, *BAR), Scale(0.0, 100.0, *BAR), scales)
 
 
-def _one_sided_columns(kind: str, stressor: str) -> tuple[str, str, str]:
-    """Return the columns of the value, its lower bound and the value that orders."""
-    name = column_name(stressor)
-    column = f"{'stability_gain' if kind == 'gain' else 'half_life_h'}_{name}"
-    return column, f"{column}_lower", f"{kind}_ranked_{name}"
+def _stability(ranking: Ranking) -> list[StabilityObjective]:
+    """Return the objectives under stressors, with a weight or without."""
+    return [one for one in ranking.objectives.every if isinstance(one, StabilityObjective)]
+
+
+def _stability_columns(objective: StabilityObjective) -> list[tuple[str, str, str]]:
+    """Return the columns of the value, its lower bound and the value that ranks, by stressor."""
+    values = [objective.target.column(name) for name in objective.space.stressors]
+    pairs = zip(values, objective.value_columns, strict=True)
+    return [(value, f"{value}_lower", ranked) for value, ranked in pairs]
 
 
 # Cards ---------------------------------------------------------------------------------------
@@ -77,7 +80,7 @@ def first_line(ranking: Ranking) -> str:
         said += f" {len(same)} other shells score the same."
     elif not math.isnan(first.p_above_next):
         said += f" The chance that it is better than the next line is {chance(first.p_above_next)}."
-    if not ranking.model.info.skill["gain"]["has_skill"]:
+    if not ranking.model.info.skill[GAIN.name]["has_skill"]:
         said += " Do not read gains as differences between lines: the model has no skill in them."
     return said
 
@@ -122,19 +125,16 @@ def context(line: Candidate) -> str:
 def _factors(ranking: Ranking, line: Candidate) -> Iterator[tuple[str, float]]:
     """Yield what the score of a line is made of."""
     at_lower_bound = ranking.options.order_by == "lower-bound" and ranking.space.plqy_above is None
-    for name, value in line.desirabilities.items():
-        if name == "plqy" and at_lower_bound:
-            yield (
-                f"{_OBJECTIVES[name]} by its lower bound",
-                line.values["plqy_shrunk_lower"] / 100.0,
-            )
+    for objective in ranking.objectives.active:
+        if objective is ranking.objectives.plqy and at_lower_bound:
+            yield f"{objective.label} by its lower bound", line.values[PLQY_SHRUNK_LOWER] / 100.0
         else:
-            yield _OBJECTIVES[name], value
+            yield objective.label, line.desirabilities[objective.name]
 
 
 def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[str, Any]]:
     value, low, high = _with_interval(line, "plqy_percent")
-    ordered = line.values["plqy_shrunk"]
+    ordered = line.values[PLQY_SHRUNK]
     found = [
         {
             "name": "PLQY",
@@ -147,19 +147,19 @@ def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[st
             "ticks": scales.plqy.ticks(4),
         }
     ]
-    for stressor in ranking.space.stressors:
-        for kind, name, unit in (("gain", "gain", ""), ("half_life", "half-life", " h")):
-            scale = scales.gain if kind == "gain" else scales.half_life
-            value, low, ordered = (line.values[own] for own in _one_sided_columns(kind, stressor))
+    for row, stressor in enumerate(ranking.space.stressors):
+        for objective in _stability(ranking):
+            scale, unit = scales.stability[objective.target.name], objective.target.unit
+            value, low, ranked = (line.values[one] for one in _stability_columns(objective)[row])
             found.append(
                 {
-                    "name": f"{name}, {stressor}",
-                    "text": f"{number(value)}{unit}",
-                    "small": "; ".join([f"at least {number(low)}", *_orders(value, ordered)]),
+                    "name": f"{objective.label}, {stressor}",
+                    "text": f"{number(value)} {unit}".strip(),
+                    "small": "; ".join([f"at least {number(low)}", *_orders(value, ranked)]),
                     "low": scale(low),
                     "at": scale(value),
                     "high": None,
-                    "ordered": scale(ordered),
+                    "ordered": scale(ranked),
                     "ticks": scale.ticks(5),
                 }
             )
@@ -174,10 +174,10 @@ def _orders(value: float, ordered: float) -> list[str]:
 def _chances(ranking: Ranking, line: Candidate) -> list[tuple[str, str]]:
     found = []
     if ranking.space.pl_window_nm is not None:
-        found.append(("PL in the window", chance(line.values["pl_in_window"])))
+        found.append(("PL in the window", chance(line.values["p_pl_in_window"])))
     if ranking.space.plqy_above is not None:
         bar = f"PLQY above {ranking.space.plqy_above:g} %"
-        found.append((bar, chance(line.values["plqy_above"])))
+        found.append((bar, chance(line.values["p_plqy_above"])))
     return [
         *found,
         ("on the front", chance(line.p_pareto)),
@@ -237,16 +237,16 @@ def table_row(ranking: Ranking, line: Candidate) -> dict[str, Any]:
     peak, low, high = _with_interval(line, "pl_peak_nm")
     numbers = [_cell(line.score), _cell(peak, f"{number(low)} to {number(high)}")]
     if space.pl_window_nm is not None:
-        numbers.append(_chance_cell(values["pl_in_window"]))
+        numbers.append(_chance_cell(values["p_pl_in_window"]))
     value, low, high = _with_interval(line, "plqy_percent")
-    orders = _orders(value, values["plqy_shrunk"])
+    orders = _orders(value, values[PLQY_SHRUNK])
     numbers.append(_cell(value, f"{number(low)} to {number(high)}", *orders))
     if space.plqy_above is not None:
-        numbers.append(_chance_cell(values["plqy_above"]))
-    for stressor in space.stressors:
-        for kind in ("gain", "half_life"):
-            value, low, ordered = (values[own] for own in _one_sided_columns(kind, stressor))
-            numbers.append(_cell(value, f"at least {number(low)}", *_orders(value, ordered)))
+        numbers.append(_chance_cell(values["p_plqy_above"]))
+    for row in range(len(space.stressors)):
+        for objective in _stability(ranking):
+            value, low, ranked = (values[one] for one in _stability_columns(objective)[row])
+            numbers.append(_cell(value, f"at least {number(low)}", *_orders(value, ranked)))
     numbers += [_chance_cell(line.p_pareto), _chance_cell(line.p_above_next)]
     numbers.append(_cell(values["domain_distance"]))
     return {

@@ -88,20 +88,9 @@ class Scatter:
 
 def axes(ranking: Ranking) -> list[Axis]:
     """Return the numbers that may stand on an axis."""
-    space = ranking.space
-    found = [Axis("pl_peak_nm", "PL peak (nm)")]
-    if space.pl_window_nm is not None:
-        low, high = space.pl_window_nm
-        found.append(Axis("pl_in_window", f"P(PL within {low:g} to {high:g} nm)"))
-    found.append(Axis("plqy_shrunk", "PLQY that orders (%)"))
-    found.append(Axis("plqy_percent", "PLQY, predicted (%)"))
-    if space.plqy_above is not None:
-        found.append(Axis("plqy_above", f"P(PLQY above {space.plqy_above:g} %)"))
-    for stressor in space.stressors:
-        name = column_name(stressor)
-        found.append(Axis(f"stability_gain_shrunk_{name}", f"stability gain, {stressor}", log=True))
-        found.append(Axis(f"half_life_shrunk_{name}", f"half-life, {stressor} (h)", log=True))
-    return [*found, Axis("domain_distance", "distance from the data"), Axis("score", "score")]
+    every = ranking.objectives.every
+    found = [Axis(*axis) for objective in every for axis in objective.axes]
+    return [*found, Axis("score", "score")]
 
 
 def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
@@ -114,9 +103,10 @@ def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
     lines = _plotted(ranking)
     known = axes(ranking)
     keys = [axis.key for axis in known]
-    first = "pl_in_window" if "pl_in_window" in keys else "pl_peak_nm"
-    gain = f"stability_gain_shrunk_{column_name(ranking.space.stressors[0])}"
-    chosen = [keys.index(key) for key in (first, "plqy_shrunk", gain)]
+    peak, plqy, gain, *_ = ranking.objectives.every
+    # The last axis of the PL is the probability of its window, where there is one.
+    shown = (peak.axes[-1][0], plqy.axes[0][0], gain.axes[0][0])
+    chosen = [keys.index(key) for key in shown]
     across, up, tint = (known[place] for place in chosen)
     x, y = across.scale(lines, LEFT, RIGHT), up.scale(lines, BOTTOM, TOP)
     shades = [tint.value(line) for line in lines]
@@ -177,7 +167,7 @@ def _said(ranking: Ranking, line: Candidate) -> list[str]:
     place = f"{line.rank}. " if line.rank else "Not in the list: "
     window = ""
     if space.pl_window_nm is not None:
-        window = f", in the window {chance(values['pl_in_window'])}"
+        window = f", in the window {chance(values['p_pl_in_window'])}"
     return [
         f"{place}{line.core} / {line.shell}",
         context(line),

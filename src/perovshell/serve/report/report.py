@@ -107,20 +107,9 @@ def _spectrum() -> list[tuple[float, str]]:
 
 
 def _weights(ranking: Ranking) -> str:
-    """Say what is wished, and how much where not all weigh the same."""
+    """Return the objectives in words, with their weights where these differ."""
     space = ranking.space
-    stressors = _joined(space.stressors)
-    names = {
-        "plqy": "a high PLQY"
-        if space.plqy_above is None
-        else f"a PLQY above {space.plqy_above:g} %",
-        "gain": f"a high stability gain ({stressors})",
-        "half_life": f"a long half-life ({stressors})",
-        "domain": "nearness to the data",
-    }
-    if space.pl_window_nm is not None:
-        low, high = space.pl_window_nm
-        names["pl"] = f"a PL peak within {low:g} to {high:g} nm"
+    names = {one.name: one.phrase for one in ranking.objectives.active}
     weights = {name: weight for name, weight in space.weights.items() if weight > 0}
     equal = len(set(weights.values())) == 1
     return _joined(

@@ -9,10 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from perovshell.data.vocabulary import column_name
 from perovshell.files import write_file
+from perovshell.models.outputs import Thresholds
+from perovshell.serve.ranking.objectives import (
+    PLQY_SHRUNK,
+    PLQY_SHRUNK_LOWER,
+    GainObjective,
+    HalfLifeObjective,
+    StabilityObjective,
+)
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.charts import number
+from perovshell.targets.declared import GAIN, LIFETIME, POINTS, STABILITY
+from perovshell.targets.target import ENDS
 
 MARKDOWN_LINES = 50
 """Lines of the Markdown table; the CSV has all."""
@@ -20,15 +29,15 @@ MARKDOWN_LINES = 50
 
 def number_columns(ranking: Ranking) -> list[str]:
     """Return the numeric output columns of a ranking, in order."""
-    names = [column_name(stressor) for stressor in ranking.space.stressors]
-    with_ends = ["pl_peak_nm", "plqy_percent"]
-    for name in names:
-        with_ends += [f"stability_gain_{name}", f"half_life_h_{name}"]
-    found = [f"{column}{end}" for column in with_ends for end in ("", "_lower", "_upper")]
-    found += ranking.space.thresholds.columns(())
-    found += [] if ranking.space.plqy_above is None else ["plqy_above"]
-    found += ["plqy_shrunk", "plqy_shrunk_lower"]
-    found += [f"{kind}_ranked_{name}" for name in names for kind in ("gain", "half_life")]
+    space, stressors = ranking.space, ranking.space.stressors
+    with_ends = [point.column for point in POINTS]
+    with_ends += [target.column(stressor) for stressor in stressors for target in STABILITY]
+    found = [f"{column}{end}" for column in with_ends for end in ENDS]
+    asked = Thresholds(space.pl_window_nm, space.plqy_above)
+    found += [*asked.columns(()), PLQY_SHRUNK, PLQY_SHRUNK_LOWER]
+    stability = [one for one in ranking.objectives.every if isinstance(one, StabilityObjective)]
+    for ranked in zip(*(one.value_columns for one in stability), strict=True):
+        found += ranked
     return [*found, "domain_distance"]
 
 
@@ -161,9 +170,9 @@ def interval_text(line: Candidate, column: str) -> str:
 
 def gain_text(ranking: Ranking, line: Candidate, stressor: str) -> str:
     """Return a gain with its lower bound; two digits where the model has no skill."""
-    column = f"stability_gain_{column_name(stressor)}"
+    column = GAIN.column(stressor)
     ends = [line.values[column + end] for end in ("", "_lower")]
-    if ranking.model.info.skill["gain"]["has_skill"]:
+    if ranking.model.info.skill[GAIN.name]["has_skill"]:
         return "{} ({})".format(*map(number, ends))
     return "~{} ({})".format(*(number(float(f"{value:.2g}")) for value in ends))
 
@@ -201,7 +210,7 @@ def summary(ranking: Ranking, *, suggest_experiments: bool) -> list[str]:
     head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
     for name in ranking.space.stressors:
         head += [_gain_head(ranking, name)] if _shows_gain(ranking) else []
-        head += [f"half-life {name} h (90 % >)"] if ranking.space.weights["half_life"] else []
+        head += [f"half-life {name} h (90 % >)"] if _shows_half_life(ranking) else []
     said = [f"{ranking.total:,} combinations ranked, best first:"]
     said.append(_columns(head))
     for group in ranking.groups[:SUMMARY_GROUPS]:
@@ -245,17 +254,22 @@ def _left_out(ranking: Ranking) -> list[str]:
 
 
 def _shows_gain(ranking: Ranking) -> bool:
-    """Whether the gain is shown: where it is wished, or no half-life is."""
-    return bool(ranking.space.weights["gain"]) or not ranking.space.weights["half_life"]
+    """Whether the gain is shown: where it has a weight, or the half-life has none."""
+    return bool(ranking.space.weights[GainObjective.name]) or not _shows_half_life(ranking)
+
+
+def _shows_half_life(ranking: Ranking) -> bool:
+    """Whether the half-life is shown: where it has a weight."""
+    return bool(ranking.space.weights[HalfLifeObjective.name])
 
 
 def _half_life_text(line: Candidate, stressor: str) -> str:
-    column = f"half_life_h_{column_name(stressor)}"
+    column = LIFETIME.column(stressor)
     return f"{line.values[column]:.3g} ({line.values[f'{column}_lower']:.2g})"
 
 
 def _gain_head(ranking: Ranking, stressor: str) -> str:
-    has_skill = ranking.model.info.skill["gain"]["has_skill"]
+    has_skill = ranking.model.info.skill[GAIN.name]["has_skill"]
     return f"gain {stressor} (90 % >){'' if has_skill else ', no skill'}"
 
 
@@ -272,7 +286,7 @@ def _group_texts(ranking: Ranking, group: Sequence[Candidate]) -> list[str]:
     cells += [interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")]
     for name in ranking.space.stressors:
         cells += [gain_text(ranking, line, name)] if _shows_gain(ranking) else []
-        cells += [_half_life_text(line, name)] if ranking.space.weights["half_life"] else []
+        cells += [_half_life_text(line, name)] if _shows_half_life(ranking) else []
     said = [_columns(cells)]
     others = [f"{own.shell}{_context(own)}" for own in group[1:]]
     if others:

@@ -9,10 +9,11 @@ from typing_extensions import TypedDict
 
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.models.inputs import INPUTS, Input
-from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, LEAST_GAIN, Thresholds
+from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, Thresholds
 from perovshell.serve.ranking.objectives import ORDERS
 from perovshell.serve.service import limits
 from perovshell.serve.space.file import DEFAULT_PRESET
+from perovshell.targets.declared import MIN_GAIN
 
 if TYPE_CHECKING:
     Stressor: TypeAlias = str
@@ -62,7 +63,7 @@ class ThresholdsIn(BaseModel):
         Field(min_length=2, max_length=2, description="Two rising wavelengths in nm."),
     ] = None
     plqy_above: Annotated[Number | None, Field(ge=0, lt=100, description="In percent.")] = None
-    gain_above: Annotated[Number | None, Field(ge=LEAST_GAIN, description="A factor.")] = None
+    gain_above: Annotated[Number | None, Field(ge=MIN_GAIN, description="A factor.")] = None
 
     def read(self) -> Thresholds:
         """Return the thresholds.
@@ -141,6 +142,9 @@ class NeighbourOut(BaseModel):
     pl_peak_nm: float | None
     plqy_percent: float | None
     stability: Annotated[str, Field(description="What its stability tests showed.")] = ""
+    medium: Annotated[str, Field(description="In what its emission was measured.")] = "unknown"
+    morphology: Annotated[str, Field(description="Its shape.")] = "nanocrystal"
+    core_size_nm: Annotated[float | None, Field(description="Its core size in nm.")] = None
 
 
 class ReasonOut(BaseModel):

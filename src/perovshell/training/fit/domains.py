@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,21 +11,23 @@ import numpy as np
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
 from perovshell.data.targets import Interval
+from perovshell.data.vocabulary import TREATMENTS
+from perovshell.features.combinations import WORDS
 from perovshell.files import finite
 from perovshell.models.domain import FEWEST_SIZES, Domain
 from perovshell.models.domain_index import DomainIndex
 from perovshell.models.evidence import Literature
+from perovshell.targets.declared import DOMAINS
 from perovshell.training.fit.problems import combination_of, papers_by
 
 REACH_SHARE: Final = 0.95
 """Share of the papers whose distance from the others is no reason to warn."""
-TARGETS: Final = ("PL", "PLQY", "stability")
 
 
 def domains_of(dataset: Dataset, literature: Literature) -> dict[str, Domain]:
     """Return the domain of each target."""
     domains = {}
-    for target in TARGETS:
+    for target in DOMAINS:
         samples = samples_of(target, dataset)
         domains[target] = domain_of(target, samples, literature, _reach(samples, literature))
     return domains
@@ -37,7 +39,7 @@ def is_inside(
     """Return whether a sample is inside the domain of a target that the other papers make.
 
     Args:
-        target: One of `TARGETS`.
+        target: Label of a domain, of `targets.declared.DOMAINS`.
         sample: The sample; a definite core that is no metal is needed to be inside.
         dataset: The dataset.
         literature: Its literature.
@@ -54,14 +56,10 @@ def is_inside(
 
 
 def samples_of(target: str, dataset: Dataset) -> list[Sample]:
-    """Return the samples that train a target of `TARGETS`."""
+    """Return the samples that span a domain of `targets.declared.DOMAINS`."""
     tested = {test.sample.sample_id for test in dataset.tests}
-    trains: dict[str, Callable[[Sample], bool]] = {
-        "PL": lambda sample: sample.trains_pl,
-        "PLQY": lambda sample: sample.trains_plqy,
-        "stability": lambda sample: sample.sample_id in tested,
-    }
-    return [sample for sample in dataset.samples.values() if trains[target](sample)]
+    spans = DOMAINS[target].spans
+    return [s for s in dataset.samples.values() if spans(s, s.sample_id in tested)]
 
 
 def domain_of(
@@ -109,16 +107,30 @@ def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
             "paper": dataset.papers[sample.paper_id].label,
             "core": sample.core.formula,
             "shell": sample.shell,
-            "structure": sample.structure,
-            "pl_peak_nm": finite(sample.pl_peak_nm) if sample.role == "core" else None,
-            "plqy_percent": finite(sample.plqy_percent) if sample.role == "core" else None,
-            "plqy_bound": sample.plqy_bound,
+            **{name: getattr(sample, name) for name in (*WORDS, *TREATMENTS)},
+            "core_size_nm": finite(sample.core_size_nm),
+            **_optics(sample),
             "tested": sample.sample_id in tests,
             "stability": tests_said(tests.get(sample.sample_id, ())),
         }
         for sample in dataset.samples.values()
         if sample.core is not None
     ]
+
+
+def _optics(sample: Sample) -> dict[str, Any]:
+    """Return the band-edge emission of a sample: each number with its bound and its quality."""
+    numbers = {
+        "pl_peak_nm": sample.pl_peak,
+        "fwhm_nm": sample.fwhm,
+        "plqy_percent": sample.plqy,
+    }
+    found: dict[str, Any] = {}
+    for name, number in numbers.items():
+        stem = name.rpartition("_")[0]
+        found[name] = finite(number.value) if sample.role == "core" else None
+        found |= {f"{stem}_bound": number.bound, f"{stem}_quality": number.quality}
+    return found
 
 
 def tests_said(tests: Sequence[StabilityTest]) -> str:

@@ -7,6 +7,7 @@ with every deal of the papers), so nothing is chosen: the mean hedges.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,17 +28,18 @@ from perovshell.models.stability import (
     GAIN_PRIOR_SD,
     LIFETIME_PRIOR_SD,
     SHELL_PRIOR_SD,
-    THIN_STRESSOR_PAPERS,
+    answer_or_null,
     shell_labels,
+    thin_stressors,
 )
 from perovshell.training.fit.problems import (
     GainProblem,
     LifetimeProblem,
-    RegressionProblem,
+    PointProblem,
     group_weights,
     papers_by,
 )
-from perovshell.training.fit.regressions import PHYSICAL
+from perovshell.training.fit.specs import PHYSICAL
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
@@ -52,7 +54,7 @@ SEED_STEP: Final = 1000
 
 
 @dataclass(frozen=True)
-class FittedRegression:
+class FittedPoint:
     """A fitted regression: prior, difficulty and trees."""
 
     prior: LinearPrior
@@ -60,24 +62,24 @@ class FittedRegression:
     trees: FittedForest
 
     @property
-    def without_trees(self) -> FittedRegression:
+    def without_trees(self) -> FittedPoint:
         """Return the prior alone."""
         return replace(self, trees=mean_forest([]))
 
-    def predict(self, problem: RegressionProblem, rows: Rows) -> Floats:
+    def predict(self, problem: PointProblem, rows: Rows) -> Floats:
         """Return predictions of rows of a problem."""
         matrix = problem.matrix[rows]
         return np.asarray(self.prior.predict(matrix) + self.trees.predict(matrix))
 
-    def difficulty_of(self, problem: RegressionProblem, rows: Rows) -> Floats:
+    def difficulty_of(self, problem: PointProblem, rows: Rows) -> Floats:
         """Return how hard rows of a problem are to predict."""
         return self.difficulty.of(self.prior, problem.matrix[rows], self.predict(problem, rows))
 
 
-def fit_prior(problem: RegressionProblem, rows: Rows) -> LinearPrior:
+def fit_prior(problem: PointProblem, rows: Rows) -> LinearPrior:
     """Fit the prior of a target on rows of its problem; a group counts as one observation."""
     return LinearPrior.fit(
-        problem.kind.prior,
+        problem.spec.prior,
         problem.matrix[rows],
         problem.names,
         problem.target[rows],
@@ -86,27 +88,27 @@ def fit_prior(problem: RegressionProblem, rows: Rows) -> LinearPrior:
     )
 
 
-def fit_regression(
-    problem: RegressionProblem, rows: Rows, boosters: tuple[BoostConfig, ...], seed: int
-) -> FittedRegression:
+def fit_point(
+    problem: PointProblem, rows: Rows, boosters: tuple[BoostConfig, ...], seed: int
+) -> FittedPoint:
     """Fit the model of a target on rows of its problem."""
     matrix, target = problem.matrix[rows], problem.target[rows]
     prior = fit_prior(problem, rows)
     bounds = [problem.bounds[row] for row in rows]
     data = (matrix, target, bounds, problem.weights(rows), prior.predict(matrix))
     trees = [
-        fit_bounded(*data, problem.kind.loss_scale, config)
+        fit_bounded(*data, problem.spec.loss_scale, config)
         for config in _with_columns_and_seeds(boosters, problem, seed)
     ]
     by_group = group_weights(problem.weight_groups[rows])
     difficulty = Difficulty.fit(
-        prior, matrix, problem.names, target, by_group, is_share=problem.kind.scale == "percent"
+        prior, matrix, problem.names, target, by_group, is_share=problem.spec.target.scale.is_share
     )
-    return FittedRegression(prior, difficulty, mean_forest(trees))
+    return FittedPoint(prior, difficulty, mean_forest(trees))
 
 
 def _with_columns_and_seeds(
-    boosters: tuple[BoostConfig, ...], problem: RegressionProblem | LifetimeProblem, seed: int
+    boosters: tuple[BoostConfig, ...], problem: PointProblem | LifetimeProblem, seed: int
 ) -> list[tuple[BoostConfig, Rows, int]]:
     return [
         (booster, booster.columns(problem.column_groups), seed + SEED_STEP * place)
@@ -118,13 +120,13 @@ def _with_columns_and_seeds(
 class FittedLifetime:
     """A fitted lifetime model: null model by stressor and side, effects, and trees on these.
 
-    Stressors that are no member of `known` are too thin for more than the null model.
+    `papers` counts those of each stressor: thin ones are answered by the null model.
     """
 
     null: PooledEffects
     effects: PooledEffects
     trees: FittedForest
-    known: frozenset[str]
+    papers: Mapping[str, int]
 
     def predict_null(self, problem: LifetimeProblem, rows: Rows) -> Floats:
         """Return the null model's log lifetimes."""
@@ -134,9 +136,9 @@ class FittedLifetime:
         """Return log lifetimes of rows of a problem."""
         labels = linear_labels(problem, rows)
         effects = np.array([self.effects.predict(own) for own in labels])
-        known = np.isin(problem.stressors[rows], list(self.known))
         full = effects + self.trees.predict(problem.matrix[rows])
-        return np.where(known, full, self.predict_null(problem, rows))
+        is_thin = thin_stressors(self.papers, problem.stressors[rows].tolist())
+        return answer_or_null(is_thin, self.predict_null(problem, rows), full, is_metal=False)
 
 
 def fit_lifetimes(
@@ -165,7 +167,7 @@ def fit_lifetimes(
     trees = [
         fit_lifetime(*data, config) for config in _with_columns_and_seeds(boosters, problem, seed)
     ]
-    return FittedLifetime(null, null, mean_forest(trees), _known_stressors(problem, rows))
+    return FittedLifetime(null, null, mean_forest(trees), _papers_of_stressors(problem, rows))
 
 
 def fit_linear_lifetimes(problem: LifetimeProblem, rows: Rows) -> FittedLifetime:
@@ -176,7 +178,7 @@ def fit_linear_lifetimes(problem: LifetimeProblem, rows: Rows) -> FittedLifetime
     null = PooledEffects.fit(null_labels, low, high, weights, LIFETIME_PRIOR_SD)
     prior_sd = {**LIFETIME_PRIOR_SD, **SHELL_PRIOR_SD}
     effects = PooledEffects.fit(linear_labels(problem, rows), low, high, weights, prior_sd)
-    return FittedLifetime(null, effects, mean_forest([]), _known_stressors(problem, rows))
+    return FittedLifetime(null, effects, mean_forest([]), _papers_of_stressors(problem, rows))
 
 
 def linear_labels(problem: LifetimeProblem, rows: Rows) -> list[tuple[str, ...]]:
@@ -186,17 +188,17 @@ def linear_labels(problem: LifetimeProblem, rows: Rows) -> list[tuple[str, ...]]
 
 @dataclass(frozen=True)
 class FittedGain:
-    """A fitted gain model and its null, one mean for all; see `FittedLifetime` for `known`."""
+    """A fitted gain model and its null, one mean for all; see `FittedLifetime` for `papers`."""
 
     pooled: PooledEffects
     null: PooledEffects
-    known: frozenset[str]
+    papers: Mapping[str, int]
 
     def predict(self, problem: GainProblem, rows: Rows) -> Floats:
         """Return log gains of rows of a problem."""
-        known = np.isin(problem.stressors[rows], list(self.known))
-        pooled = [self.pooled.predict(problem.labels[row]) for row in rows]
-        return np.where(known, pooled, self.pooled.intercept)
+        pooled = np.array([self.pooled.predict(problem.labels[row]) for row in rows])
+        is_thin = thin_stressors(self.papers, problem.stressors[rows].tolist())
+        return answer_or_null(is_thin, np.asarray(self.pooled.intercept), pooled, is_metal=False)
 
 
 def fit_gain(problem: GainProblem, rows: Rows) -> FittedGain:
@@ -206,9 +208,8 @@ def fit_gain(problem: GainProblem, rows: Rows) -> FittedGain:
     labels = [problem.labels[row] for row in rows]
     pooled = PooledEffects.fit(labels, low, high, weights, GAIN_PRIOR_SD)
     null = PooledEffects.fit([() for _ in rows], low, high, weights, {})
-    return FittedGain(pooled, null, _known_stressors(problem, rows))
+    return FittedGain(pooled, null, _papers_of_stressors(problem, rows))
 
 
-def _known_stressors(problem: LifetimeProblem | GainProblem, rows: Rows) -> frozenset[str]:
-    papers = papers_by(problem.stressors[rows].tolist(), problem.papers[rows].tolist())
-    return frozenset(name for name, count in papers.items() if count >= THIN_STRESSOR_PAPERS)
+def _papers_of_stressors(problem: LifetimeProblem | GainProblem, rows: Rows) -> dict[str, int]:
+    return papers_by(problem.stressors[rows].tolist(), problem.papers[rows].tolist())

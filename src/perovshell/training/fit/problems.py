@@ -26,7 +26,8 @@ from perovshell.models.stability import (
     test_columns,
     with_test_columns,
 )
-from perovshell.training.fit.regressions import Regression
+from perovshell.targets.scales import flip_bounds
+from perovshell.training.fit.specs import PointSpec
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -34,11 +35,11 @@ SUBSETS = ("all", "lead_no_cspbcl3", "coated", "lead_free")
 
 
 @dataclass(frozen=True)
-class RegressionProblem:
+class PointProblem:
     """Rows of a target that is one number a sample.
 
     Attributes:
-        kind: The target.
+        spec: Target and training specification.
         items: What descriptors see of each row.
         matrix: Descriptor rows, shape (n, p).
         names: Column names.
@@ -53,7 +54,7 @@ class RegressionProblem:
         subsets: Rows of each of `SUBSETS`.
     """
 
-    kind: Regression
+    spec: PointSpec
     items: tuple[Combination, ...]
     matrix: Floats
     names: tuple[str, ...]
@@ -80,21 +81,21 @@ class RegressionProblem:
     @property
     def values(self) -> Floats:
         """The values as they are reported, shape (n,)."""
-        return self.kind.to_unit(self.target)
+        return self.spec.target.scale.to_unit(self.target)
 
     def errors(self, predicted: Floats, rows: npt.NDArray[np.intp] | slice = slice(None)) -> Floats:
         """Return absolute errors of predictions of rows, in the unit of the target's errors.
 
         A bound costs nothing where the prediction keeps it.
         """
-        bounds = np.array(self.kind.turned(self.bounds), dtype=np.str_)[rows]
-        return bounded_error(self.values[rows], bounds, self.kind.to_unit(predicted))
+        bounds = np.array(flip_bounds(self.spec.target.scale, self.bounds), dtype=np.str_)[rows]
+        return bounded_error(self.values[rows], bounds, self.spec.target.scale.to_unit(predicted))
 
     def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
         """Return row weights: one unit a group, scaled to a mean of 1."""
         return unit_weights(self.weight_groups[rows])
 
-    def take(self, rows: npt.NDArray[np.intp]) -> RegressionProblem:
+    def take(self, rows: npt.NDArray[np.intp]) -> PointProblem:
         """Return the problem of some rows."""
         return _take(self, rows)
 
@@ -185,8 +186,8 @@ class GainProblem:
         return _take(self, rows)
 
 
-_ROW_FREE = ("kind", "names", "column_groups")
-_AnyProblem = TypeVar("_AnyProblem", RegressionProblem, LifetimeProblem, GainProblem)
+_ROW_FREE = ("spec", "names", "column_groups")
+_AnyProblem = TypeVar("_AnyProblem", PointProblem, LifetimeProblem, GainProblem)
 
 
 def _take(problem: _AnyProblem, rows: npt.NDArray[np.intp]) -> _AnyProblem:
@@ -239,22 +240,20 @@ def combination_of(sample: Sample) -> Combination:
     )
 
 
-def regression_problem(
-    kind: Regression, dataset: Dataset, featurizer: Featurizer
-) -> RegressionProblem:
+def point_problem(spec: PointSpec, dataset: Dataset, featurizer: Featurizer) -> PointProblem:
     """Collect the samples that train a target; open compositions train what they can."""
-    read = [(sample, kind.read(sample)) for sample in dataset.samples.values()]
+    read = [(sample, spec.target.read(sample)) for sample in dataset.samples.values()]
     known = [(sample, value) for sample, value in read if value is not None]
     samples = [sample for sample, _ in known]
     items = tuple(combination_of(sample) for sample in samples)
-    return RegressionProblem(
-        kind=kind,
+    return PointProblem(
+        spec=spec,
         items=items,
         matrix=featurizer.matrix(items),
         names=featurizer.names,
         column_groups=tuple(d.group for d in featurizer.descriptors),
-        target=kind.modelled(np.array([value for _, (value, _) in known])),
-        bounds=tuple(kind.turned([bound for _, (_, bound) in known])),
+        target=spec.target.scale.to_model(np.array([value for _, (value, _) in known])),
+        bounds=tuple(flip_bounds(spec.target.scale, [bound for _, (_, bound) in known])),
         papers=np.array([s.paper_id for s in samples]),
         weight_groups=np.array([dataset.group_of(s.paper_id) for s in samples]),
         sample_ids=tuple(s.sample_id for s in samples),
@@ -276,7 +275,7 @@ def _subsets(dataset: Dataset, samples: Sequence[Sample]) -> dict[str, Mask]:
     }
 
 
-def same_core_pairs(problem: RegressionProblem) -> list[tuple[int, int]]:
+def same_core_pairs(problem: PointProblem) -> list[tuple[int, int]]:
     """Return pairs of rows with exact values of one core in one paper; a coated row comes first.
 
     Pairs with equal descriptors are left out: what they differ in is not stated (the two ends of a

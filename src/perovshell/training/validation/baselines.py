@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.training.fit.problems import RegressionProblem
+from perovshell.training.fit.problems import PointProblem
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
@@ -23,19 +23,19 @@ def weighted_median(values: Floats, weights: Floats) -> float:
     return float(values[order][reached.argmax()])
 
 
-def predict_baselines(problem: RegressionProblem, train: Rows, test: Rows) -> dict[str, Floats]:
+def predict_baselines(problem: PointProblem, train: Rows, test: Rows) -> dict[str, Floats]:
     """Return the predictions of each baseline of the target for test rows."""
     median = weighted_median(problem.target[train], problem.weights(train))
-    found: dict[str, Callable[[], Floats]] = {
+    predict: dict[str, Callable[[], Floats]] = {
         "dummy": lambda: np.full(len(test), median),
         "neighbour": lambda: _neighbour(problem, train, test),
         "forest": lambda: _forest(problem, train, test),
         "vegard": lambda: _vegard(problem, test, median),
     }
-    return {baseline: found[baseline]() for baseline in problem.kind.baselines}
+    return {baseline: predict[baseline]() for baseline in problem.spec.baselines}
 
 
-def _neighbour(problem: RegressionProblem, train: Rows, test: Rows) -> Floats:
+def _neighbour(problem: PointProblem, train: Rows, test: Rows) -> Floats:
     """Mean target of the nearest training rows in composition, shell class and structure."""
     columns = [i for i, g in enumerate(problem.column_groups) if g in _NEIGHBOUR_GROUPS]
     known = np.nan_to_num(problem.matrix[:, columns])
@@ -45,7 +45,7 @@ def _neighbour(problem: RegressionProblem, train: Rows, test: Rows) -> Floats:
     return np.asarray(weights @ problem.target[train] / weights.sum(axis=1))
 
 
-def _forest(problem: RegressionProblem, train: Rows, test: Rows) -> Floats:
+def _forest(problem: PointProblem, train: Rows, test: Rows) -> Floats:
     from sklearn.ensemble import RandomForestRegressor
 
     columns = [i for i, group in enumerate(problem.column_groups) if group == "core elements"]
@@ -55,6 +55,6 @@ def _forest(problem: RegressionProblem, train: Rows, test: Rows) -> Floats:
     return np.asarray(forest.predict(known[test]))
 
 
-def _vegard(problem: RegressionProblem, test: Rows, median: float) -> Floats:
+def _vegard(problem: PointProblem, test: Rows, median: float) -> Floats:
     gap = problem.matrix[test, problem.names.index("bulk gap by Vegard")]
     return np.where(np.isnan(gap), median, gap)

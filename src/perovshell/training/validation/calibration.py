@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from perovshell.models.conformal import ConformityScores, censored_scores
 from perovshell.models.stability import INTERVAL_INFLATION
+from perovshell.targets.scales import reported_width
 from perovshell.training.fit.problems import (
     GainProblem,
     LifetimeProblem,
-    RegressionProblem,
+    PointProblem,
     papers_by,
 )
 from perovshell.training.validation.figures import LEVEL, PaperBootstrap
@@ -27,7 +28,7 @@ MONDRIAN_MIN_PAPERS: Final = 30
 """A combination that this many papers measured is calibrated by these alone."""
 
 
-def mondrian(problem: RegressionProblem, rows: Rows) -> dict[str, Rows]:
+def mondrian(problem: PointProblem, rows: Rows) -> dict[str, Rows]:
     """Return the rows of each Mondrian category: core and shell with `MONDRIAN_MIN_PAPERS`."""
     names = np.array(problem.combinations)[rows]
     papers = papers_by(names.tolist(), problem.papers[rows].tolist())
@@ -39,7 +40,7 @@ def mondrian(problem: RegressionProblem, rows: Rows) -> dict[str, Rows]:
 
 
 def calibrated(
-    problem: RegressionProblem, predicted: Floats, difficulty: Floats, rows: Rows
+    problem: PointProblem, predicted: Floats, difficulty: Floats, rows: Rows
 ) -> tuple[ConformityScores, dict[str, ConformityScores]]:
     """Return the scores of rows, and apart from them those of each mondrian combination.
 
@@ -50,13 +51,13 @@ def calibrated(
     rest = np.setdiff1d(rows, np.concatenate([*apart.values(), np.zeros(0, dtype=np.intp)]))
     usual = residual_scores(problem, predicted, difficulty, rest, problem.weight_groups)
     return usual, {
-        name: residual_scores(problem, predicted, difficulty, own, problem.papers)
-        for name, own in apart.items()
+        name: residual_scores(problem, predicted, difficulty, members, problem.papers)
+        for name, members in apart.items()
     }
 
 
 def residual_scores(
-    problem: RegressionProblem,
+    problem: PointProblem,
     predicted: Floats,
     difficulty: Floats,
     rows: Rows,
@@ -70,7 +71,7 @@ def residual_scores(
     return ConformityScores.of(residual / difficulty[rows], groups[rows].tolist())
 
 
-def largest_residual(problem: RegressionProblem, predicted: Floats) -> Floats:
+def largest_residual(problem: PointProblem, predicted: Floats) -> Floats:
     """Return the largest residual that each row allows, shape (n,)."""
     target, bound = problem.target, np.array(problem.bounds, dtype=np.str_)
     far = np.where(bound == ">", 100.0, np.where(bound == "<", 0.0, target))
@@ -78,7 +79,7 @@ def largest_residual(problem: RegressionProblem, predicted: Floats) -> Floats:
 
 
 def signed_scores(
-    problem: RegressionProblem, predicted: Floats, difficulty: Floats, rows: Rows
+    problem: PointProblem, predicted: Floats, difficulty: Floats, rows: Rows
 ) -> ConformityScores:
     """Return residuals of rows over their difficulty; a bound counts to the least it allows."""
     bound = np.array([problem.bounds[row] for row in rows])
@@ -87,19 +88,19 @@ def signed_scores(
     return ConformityScores.of(residual, problem.weight_groups[rows].tolist())
 
 
-def calibration_rows(problem: RegressionProblem) -> Rows:
+def calibration_rows(problem: PointProblem) -> Rows:
     """Return the rows that calibrate intervals: a bound of no percentage has no far end."""
-    return np.flatnonzero(problem.is_exact | (problem.kind.scale == "percent"))
+    return np.flatnonzero(problem.is_exact | (problem.spec.target.scale.is_share))
 
 
-def coverage_at(problem: RegressionProblem, result: OutOfFold, level: float) -> float:
+def coverage_at(problem: PointProblem, result: OutOfFold, level: float) -> float:
     """Return the coverage counted by paper of intervals at a level."""
     covered, _ = covered_rows(problem, result, level)
     return PaperBootstrap.of(problem.papers).mean_by_paper(covered.astype(float))[0]
 
 
 def covered_rows(
-    problem: RegressionProblem,
+    problem: PointProblem,
     result: OutOfFold,
     level: float = LEVEL,
     *,
@@ -121,7 +122,7 @@ def covered_rows(
         normalised: Whether residuals are divided by the model's difficulty.
     """
     known = usual or result
-    own, scale = (
+    usual_scale, scale = (
         one.others["difficulty"] if normalised else np.ones(len(problem.target))
         for one in (known, result)
     )
@@ -130,12 +131,12 @@ def covered_rows(
     covered, width = np.zeros(len(predicted), dtype=bool), np.full(len(predicted), np.nan)
     for train, test in result.splits:
         others = np.intersect1d(train, usable)
-        usual_scores, apart = calibrated(problem, known.model[0], own, others)
+        usual_scores, apart = calibrated(problem, known.model[0], usual_scale, others)
         scores = [apart.get(problem.combinations[row], usual_scores) for row in test]
         within = np.array([one.quantile(level) for one in scores]) * scale[test]
         low, high = predicted[test] - within, predicted[test] + within
         covered[test] = is_covered(problem.target[test], bound[test], low, high)
-        width[test] = problem.kind.width(low, high)
+        width[test] = reported_width(problem.spec.target.scale, low, high)
     return covered, width
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from perovshell.models.card import PAIRS
 from perovshell.models.conformal import ConformityScores
-from perovshell.training.fit.problems import RegressionProblem, same_core_pairs, unit_weights
+from perovshell.training.fit.problems import PointProblem, same_core_pairs, unit_weights
 from perovshell.training.validation.calibration import calibrated, calibration_rows
 from perovshell.training.validation.figures import LEVEL, PaperBootstrap
 from perovshell.training.validation.nested import OutOfFold
@@ -37,7 +37,7 @@ class Pairs:
         difficulty: Difficulty of each row of the problem.
     """
 
-    problem: RegressionProblem
+    problem: PointProblem
     first: Rows
     second: Rows
     papers: npt.NDArray[np.str_]
@@ -45,10 +45,10 @@ class Pairs:
     difficulty: Floats
 
     @classmethod
-    def of(cls, problem: RegressionProblem, result: OutOfFold) -> Pairs:
+    def of(cls, problem: PointProblem, result: OutOfFold) -> Pairs:
         """Collect the pairs of a problem."""
-        found = np.array(same_core_pairs(problem), dtype=np.intp).reshape(-1, 2)
-        first, second = found.T
+        pairs = np.array(same_core_pairs(problem), dtype=np.intp).reshape(-1, 2)
+        first, second = pairs.T
         residual = problem.target - result.model[0]
         difficulty = result.others["difficulty"]
         return cls(problem, first, second, problem.papers[first], residual, difficulty)
@@ -67,7 +67,8 @@ class Pairs:
         Args:
             without: Paper that is left out.
         """
-        if self.problem.kind.shares_whole_residual:
+        effect = self.problem.spec.target.effect
+        if effect is not None and effect.shares_whole_residual:
             return 1.0
         kept = self.papers != without
         if not kept.any():
@@ -98,7 +99,7 @@ class Pairs:
         return ConformityScores.of(np.abs(error), self.papers.tolist())
 
 
-def pair_counts(problems: Mapping[str, RegressionProblem]) -> dict[str, float]:
+def pair_counts(problems: Mapping[str, PointProblem]) -> dict[str, float]:
     """Return how many pairs of a coated and a bare sample each target has, as figures.
 
     Args:
@@ -112,7 +113,7 @@ def pair_counts(problems: Mapping[str, RegressionProblem]) -> dict[str, float]:
     return counts
 
 
-def shell_effect(problem: RegressionProblem, result: OutOfFold) -> dict[str, Any]:
+def shell_effect(problem: PointProblem, result: OutOfFold) -> dict[str, Any]:
     """Return how well a coated sample is known from the bare one of its core and paper.
 
     Mean errors (nm, points) are those of pairs of a coated and a bare sample. Coverage is that of
@@ -129,14 +130,14 @@ def shell_effect(problem: RegressionProblem, result: OutOfFold) -> dict[str, Any
         "bare_value_unknown": predicted,
         "bare_value_carried_over": seen - pairs.anchored_residuals(),
     }
-    to_unit = problem.kind.to_unit
+    to_unit = problem.spec.target.scale.to_unit
     errors = {
-        way: float(np.abs(to_unit(seen) - to_unit(said))[named].mean())
-        for way, said in ways.items()
+        way: float(np.abs(to_unit(seen) - to_unit(expected))[named].mean())
+        for way, expected in ways.items()
     }
     covered = PaperBootstrap.of(papers).mean_by_paper(_covered(pairs, result).astype(float))
     return {
-        "target": problem.kind.name,
+        "target": problem.spec.target.name,
         "coatings": int(named.sum()),
         "in_papers": len(set(papers[named].tolist())),
         "all_pairs": len(papers),
@@ -148,7 +149,7 @@ def shell_effect(problem: RegressionProblem, result: OutOfFold) -> dict[str, Any
 
 
 def _mean_change_of_others(pairs: Pairs) -> Floats:
-    """Return the mean change by a coating that the other papers found; 0 where none did."""
+    """Return the mean change by a coating in the other papers; 0 where there is none."""
     change = (pairs.problem.target[pairs.first] - pairs.problem.target[pairs.second])[
         pairs.is_coating
     ]
@@ -168,9 +169,9 @@ def _covered(pairs: Pairs, result: OutOfFold) -> npt.NDArray[np.bool_]:
     sizes = np.abs(pairs.anchored_residuals()) / pairs.difficulty[pairs.first]
     covered = np.zeros(len(sizes), dtype=bool)
     for paper in dict.fromkeys(pairs.papers.tolist()):
-        own = pairs.papers == paper
+        same = pairs.papers == paper
         rows = usable[pairs.problem.papers[usable] != paper]
         usual, _ = calibrated(pairs.problem, result.model[0], pairs.difficulty, rows)
-        carried = ConformityScores.of(sizes[~own], pairs.papers[~own].tolist())
-        covered[own] = sizes[own] <= min(usual.quantile(LEVEL), carried.quantile(LEVEL))
+        anchored = ConformityScores.of(sizes[~same], pairs.papers[~same].tolist())
+        covered[same] = sizes[same] <= min(usual.quantile(LEVEL), anchored.quantile(LEVEL))
     return covered

@@ -28,26 +28,26 @@ class PaperBootstrap:
     """Resampling of papers with a fixed seed.
 
     Attributes:
-        place: Paper number of each row, shape (n,).
+        paper: Number of the paper of each row, shape (n,).
         share: What each row counts for within its paper, shape (n,).
         counts: How often each paper is drawn in each resample, shape (resamples, n_papers).
     """
 
-    place: npt.NDArray[np.intp]
+    paper: npt.NDArray[np.intp]
     share: Floats
     counts: Floats
 
     @classmethod
     def of(cls, papers: npt.NDArray[np.str_], share: Floats | None = None) -> PaperBootstrap:
-        """Prepare resamples of the papers of the given rows."""
-        names, place = np.unique(papers, return_inverse=True)
+        """Prepare resamples of the papers of rows."""
+        names, paper = np.unique(papers, return_inverse=True)
         random = np.random.default_rng(20_240_229)
         even = np.full(len(names), 1.0 / len(names))
         counts = random.multinomial(len(names), even, size=RESAMPLES).astype(float)
-        return cls(place, np.ones(len(place)) if share is None else share, counts)
+        return cls(paper, np.ones(len(paper)) if share is None else share, counts)
 
     def _totals(self, values: Floats) -> Floats:
-        totals = np.bincount(self.place, values * self.share, minlength=self.counts.shape[1])
+        totals = np.bincount(self.paper, values * self.share, minlength=self.counts.shape[1])
         return np.asarray(totals, dtype=float)
 
     def mean(self, values: Floats) -> Triple:
@@ -65,7 +65,7 @@ class PaperBootstrap:
     def median(self, values: Floats) -> Triple:
         """Return the row median of values and its interval over papers."""
         order = np.argsort(values, kind="stable")
-        reached = np.cumsum(self.counts[:, self.place[order]], axis=1)
+        reached = np.cumsum(self.counts[:, self.paper[order]], axis=1)
         middle = (reached >= 0.5 * reached[:, -1:]).argmax(axis=1)
         return float(np.median(values)), *_ends(values[order][middle])
 
@@ -84,8 +84,8 @@ class PaperBootstrap:
 
     def statistic(self, compute: Callable[[Floats], float], resamples: int = 300) -> list[float]:
         """Return a statistic of row weights, with its interval: for what is no mean."""
-        whole = compute(np.ones(len(self.place)))
-        drawn = np.array([compute(row[self.place]) for row in self.counts[:resamples]])
+        whole = compute(np.ones(len(self.paper)))
+        drawn = np.array([compute(row[self.paper]) for row in self.counts[:resamples]])
         return [whole, *_ends(drawn[np.isfinite(drawn)])]
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 
-def fold_of(paper_id: str, folds: int, salt: str = "") -> int:
+def fold_of(paper_id: str, folds: int, fold_seed: str = "") -> int:
     """Return the fold of a paper, 0 to folds - 1."""
-    digest = hashlib.sha256(f"{salt}{paper_id}".encode()).digest()
+    digest = hashlib.sha256(f"{fold_seed}{paper_id}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % folds
 
 
-def folds_of(papers: Sequence[str], folds: int, salt: str = "") -> npt.NDArray[np.intp]:
+def folds_of(papers: Sequence[str], folds: int, fold_seed: str = "") -> npt.NDArray[np.intp]:
     """Return the fold of each row by its paper."""
-    by_paper = {paper: fold_of(paper, folds, salt) for paper in set(papers)}
+    by_paper = {paper: fold_of(paper, folds, fold_seed) for paper in set(papers)}
     return np.array([by_paper[paper] for paper in papers], dtype=np.intp)

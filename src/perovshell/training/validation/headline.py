@@ -16,7 +16,7 @@ from perovshell.training.fit.problems import (
     SUBSETS,
     GainProblem,
     LifetimeProblem,
-    RegressionProblem,
+    PointProblem,
     unit_weights,
 )
 from perovshell.training.validation.calibration import covered_rows, lower_bounds
@@ -61,7 +61,7 @@ def report(
         split: Name of the split in the keys.
         usual: The headline's predictions, which calibrate the intervals of other splits.
     """
-    if isinstance(problem, RegressionProblem):
+    if isinstance(problem, PointProblem):
         figures = _regression_report(name, problem, result, split, usual)
     else:
         figures = _interval_report(name, problem, result, split, usual)
@@ -69,80 +69,84 @@ def report(
     return figures | {f"{name}.{split}.all.untested": float(untested)}
 
 
-def errors(problem: RegressionProblem, result: OutOfFold) -> Floats:
+def errors(problem: PointProblem, result: OutOfFold) -> Floats:
     """Return absolute errors in the unit of the target's, the mean over the repeats, shape (n,)."""
     return np.asarray(np.mean([problem.errors(run) for run in result.model], axis=0))
 
 
 def _regression_report(
-    name: str, problem: RegressionProblem, result: OutOfFold, split: str, usual: OutOfFold | None
+    name: str, problem: PointProblem, result: OutOfFold, split: str, usual: OutOfFold | None
 ) -> Figures:
-    """Return the figures of a regression, with those of baselines and paired differences."""
+    """Return the figures of a point target, with those of baselines and paired differences."""
     figures: Figures = {}
-    kept = covered_rows(problem, result, usual=usual)
-    own = _Said(problem.kind.to_unit(result.mean), errors(problem, result), *kept)
-    rivals = {
-        rival: _rival(problem, result, usual, rival)
-        for rival in (*problem.kind.baselines, "prior", "trees")
-        if rival in result.others
+    intervals = covered_rows(problem, result, usual=usual)
+    model = _Predictions(
+        problem.spec.target.scale.to_unit(result.mean), errors(problem, result), *intervals
+    )
+    baselines = {
+        baseline: _baseline(problem, result, usual, baseline)
+        for baseline in (*problem.spec.baselines, "prior", "trees")
+        if baseline in result.others
     }
     tested = np.isin(np.arange(len(problem.target)), result.tested)
     for subset in SUBSETS:
         rows = np.flatnonzero(problem.subsets[subset] & tested)
         prefix = f"{name}.{split}.{subset}"
-        figures |= _figures_of(prefix, problem, own, rows)
+        figures |= _figures_of(prefix, problem, model, rows)
         if not len(rows):
             continue
         groups = PaperBootstrap.of(problem.weight_groups[rows])
-        by_group = groups.mean_by_paper(own.covered[rows].astype(float))
+        by_group = groups.mean_by_paper(model.covered[rows].astype(float))
         put(figures, f"{prefix}.coverage_by_group", by_group)
-        for rival, said in rivals.items():
-            figures |= _figures_of(f"{rival}.{prefix}", problem, said, rows)
-            figures |= _differences(f"{rival}.{prefix}", problem, own, said, rows)
+        for baseline, other in baselines.items():
+            figures |= _figures_of(f"{baseline}.{prefix}", problem, other, rows)
+            figures |= _differences(f"{baseline}.{prefix}", problem, model, other, rows)
     return figures
 
 
 @dataclass(frozen=True)
-class _Said:
-    """What a model, or a rival, says of all rows: predictions, errors, intervals; each (n,)."""
+class _Predictions:
+    """Predictions of all rows by a model or a baseline: values, errors, intervals; each (n,)."""
 
-    predicted: Floats
+    value: Floats
     error: Floats
     covered: npt.NDArray[np.bool_]
     width: Floats
 
 
-def _rival(
-    problem: RegressionProblem, result: OutOfFold, usual: OutOfFold | None, rival: str
-) -> _Said:
-    """Return what a rival says, with intervals of one width for all rows (as modelled)."""
-    known = None if usual is None else usual.saying(rival)
-    kept = covered_rows(problem, result.saying(rival), usual=known, normalised=False)
-    other = result.others[rival]
-    return _Said(problem.kind.to_unit(other), problem.errors(other), *kept)
+def _baseline(
+    problem: PointProblem, result: OutOfFold, usual: OutOfFold | None, baseline: str
+) -> _Predictions:
+    """Return the predictions of a baseline, with intervals of one width for all rows."""
+    known = None if usual is None else usual.predicted_by(baseline)
+    intervals = covered_rows(problem, result.predicted_by(baseline), usual=known, normalised=False)
+    other = result.others[baseline]
+    return _Predictions(problem.spec.target.scale.to_unit(other), problem.errors(other), *intervals)
 
 
-def _figures_of(prefix: str, problem: RegressionProblem, said: _Said, rows: Rows) -> Figures:
+def _figures_of(prefix: str, problem: PointProblem, predicted: _Predictions, rows: Rows) -> Figures:
     papers, observed = problem.papers[rows], problem.values[rows]
-    figures = regression_figures(prefix, papers, observed, said.predicted[rows], said.error[rows])
+    figures = regression_figures(
+        prefix, papers, observed, predicted.value[rows], predicted.error[rows]
+    )
     if len(rows):
-        figures |= coverage_figures(prefix, papers, said.covered[rows], said.width[rows])
+        figures |= coverage_figures(prefix, papers, predicted.covered[rows], predicted.width[rows])
     return figures
 
 
 def _differences(
-    prefix: str, problem: RegressionProblem, own: _Said, rival: _Said, rows: Rows
+    prefix: str, problem: PointProblem, model: _Predictions, baseline: _Predictions, rows: Rows
 ) -> Figures:
-    """Return by how much a rival is worse and wider, paired."""
+    """Return how much worse and wider a baseline is, paired."""
     figures: Figures = {}
     bootstrap = PaperBootstrap.of(problem.papers[rows])
     groups = PaperBootstrap.of(problem.weight_groups[rows])
-    worse = (rival.error - own.error)[rows]
+    worse = (baseline.error - model.error)[rows]
     put(figures, f"{prefix}.mae_difference", bootstrap.mean(worse))
     put(figures, f"{prefix}.mae_by_paper_difference", bootstrap.mean_by_paper(worse))
     put(figures, f"{prefix}.mae_by_group_difference", groups.mean_by_paper(worse))
-    if np.isfinite([rival.width[rows], own.width[rows]]).all():
-        wider = (rival.width - own.width)[rows]
+    if np.isfinite([baseline.width[rows], model.width[rows]]).all():
+        wider = (baseline.width - model.width)[rows]
         put(figures, f"{prefix}.width_difference", bootstrap.mean(wider))
     return figures
 
@@ -154,13 +158,13 @@ def _interval_report(
     split: str,
     usual: OutOfFold | None,
 ) -> Figures:
-    """Return concordances, likelihood and lower bounds of lifetimes or gains, beside rivals."""
+    """Return concordances, likelihoods and lower bounds, with those of baselines."""
     prefix, rows = f"{name}.{split}.all", result.tested
     papers, share = problem.papers[rows], problem.share[rows]
     figures: Figures = {}
-    for rival in ("", "null.", "duration."):
-        figures[f"{rival}{prefix}.n"] = float(share.sum())
-        figures[f"{rival}{prefix}.papers"] = float(len(set(papers.tolist())))
+    for baseline in ("", "null.", "duration."):
+        figures[f"{baseline}{prefix}.n"] = float(share.sum())
+        figures[f"{baseline}{prefix}.papers"] = float(len(set(papers.tolist())))
     figures |= _concordances(prefix, problem, result)
     bootstrap = PaperBootstrap.of(papers, share)
     low, high = problem.low[rows] / INTERVAL_INFLATION, problem.high[rows] * INTERVAL_INFLATION
@@ -170,13 +174,13 @@ def _interval_report(
     put(figures, f"{prefix}.log_likelihood", bootstrap.mean_by_paper(chance))
     put(figures, f"null.{prefix}.log_likelihood", bootstrap.mean_by_paper(null))
     put(figures, f"null.{prefix}.log_likelihood_difference", bootstrap.mean_by_paper(chance - null))
-    known = None if usual is None else usual.saying("null")
+    known = None if usual is None else usual.predicted_by("null")
     bounds = {
         "": lower_bounds(problem, result, usual=usual)[rows],
-        "null.": lower_bounds(problem, result.saying("null"), usual=known)[rows],
+        "null.": lower_bounds(problem, result.predicted_by("null"), usual=known)[rows],
     }
-    for rival, bound in bounds.items():
-        figures |= bound_figures(f"{rival}{prefix}", bootstrap, bound, low, high)
+    for baseline, bound in bounds.items():
+        figures |= bound_figures(f"{baseline}{prefix}", bootstrap, bound, low, high)
     key = f"null.{prefix}.log_lower_bound_difference"
     put(figures, key, bound_gain(bootstrap, bounds[""], bounds["null."], low))
     return figures
@@ -185,12 +189,12 @@ def _interval_report(
 def _concordances(
     prefix: str, problem: LifetimeProblem | GainProblem, result: OutOfFold
 ) -> Figures:
-    """Return concordances beside those of the null model and of the duration of the test."""
+    """Return concordances, with those of the null model and of the test's duration."""
     figures: Figures = {}
     low, high = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
     bootstrap, duration = PaperBootstrap.of(problem.papers), np.log(problem.duration)
     model = result.steps["model"]
-    rivals = {"null.": result.steps["null"], "duration.": duration[:, None] - duration[None, :]}
+    baselines = {"null.": result.steps["null"], "duration.": duration[:, None] - duration[None, :]}
 
     def measured(step: Floats, allowed: npt.NDArray[np.bool_], weights: Floats) -> float:
         return concordance(step, low, high, allowed, weights * problem.share)
@@ -201,10 +205,10 @@ def _concordances(
 
     for figure, pairs in _pairs(problem).items():
         allowed = pairs & ~np.isnan(model)
-        own = bootstrap.statistic(partial(measured, model, allowed))
-        put(figures, f"{prefix}.{figure}", own)
-        for rival, step in rivals.items():
-            key = f"{rival}{prefix}.{figure}"
+        whole = bootstrap.statistic(partial(measured, model, allowed))
+        put(figures, f"{prefix}.{figure}", whole)
+        for baseline, step in baselines.items():
+            key = f"{baseline}{prefix}.{figure}"
             put(figures, key, bootstrap.statistic(partial(measured, step, allowed)))
             better = bootstrap.statistic(partial(difference, step, allowed))
             put(figures, f"{key}_difference", better)
@@ -266,32 +270,32 @@ def row_likelihood(mean: Floats, sigma: Floats, low: Floats, high: Floats) -> Fl
 def skill(
     problems: Problems, results: dict[str, OutOfFold], figures: Figures
 ) -> dict[str, dict[str, Any]]:
-    """Say for each target whether it beats its null model, and by what slope to shrink it."""
-    found: dict[str, dict[str, Any]] = {}
-    for name, problem in problems.regressions.items():
+    """Return for each target whether it beats its null model, and its shrinkage factor."""
+    verdicts: dict[str, dict[str, Any]] = {}
+    for name, problem in problems.points.items():
         predicted = results[name].mean
         weights = problem.weights(np.arange(len(predicted)))
         key = f"dummy.{name}.paper.all.mae_by_group_difference"
         slope = by_paper_slope(problem.target, predicted, weights)
-        found[name] = _verdict(
+        verdicts[name] = _verdict(
             figures,
             key,
             slope,
-            ("the median", "mean error", "smaller", "larger", f" {problem.kind.error_unit}"),
+            ("the median", "MAE", "smaller", "larger", f" {problem.spec.target.error_unit}"),
         )
     for name, censored in problems.stability.items():
         null = results[name].others["null"]
-        # What a ranking compares is how far the model departs from its null.
+        # A ranking compares how far the model departs from its null.
         design = np.stack([np.ones(len(null)), results[name].mean - null], axis=1)
         weights = unit_weights(censored.papers, censored.share)
         ends = censored.low / np.exp(null), censored.high / np.exp(null)
         fit = fit_intervals(design, *ends, weights, np.array([0.0, 1e-6]))
         slope = float(np.clip(fit.coefficients[1], 0.0, 1.0))
         key = f"null.{name}.paper.all.log_likelihood_difference"
-        found[name] = _verdict(
+        verdicts[name] = _verdict(
             figures, key, slope, ("the null model", "log likelihood", "higher", "lower", "")
         )
-    return found
+    return verdicts
 
 
 def _verdict(figures: Figures, key: str, slope: float, words: tuple[str, ...]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Guards of the validation: what must never stand on both sides of a split."""
+"""Guards of the validation: what must never be on both sides of a split."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from perovshell.errors import LeakError
 from perovshell.features.featurizer import Featurizer
-from perovshell.training.fit.problems import LifetimeProblem, RegressionProblem
+from perovshell.training.fit.problems import LifetimeProblem, PointProblem
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
-Described = RegressionProblem | LifetimeProblem
+Described = PointProblem | LifetimeProblem
 _ENOUGH = 8
 """Distinct values from which a perfect order is no accident."""
 _PERFECT = 0.99
@@ -31,15 +31,15 @@ def check_split(
     for train, test in splits:
         shared = sorted(set(papers[train].tolist()) & set(papers[test].tolist()))
         if shared:
-            msg = f"{name}: paper {shared[0]} stands on both sides of a split"
+            msg = f"{name}: paper {shared[0]} is on both sides of a split"
             raise LeakError(msg)
 
 
 def check_descriptors(name: str, problem: Described, featurizer: Featurizer) -> None:
     """Check that descriptors hold nothing but what a request can hold.
 
-    They are made again from the combinations alone, which know no target, and must be the same: so
-    a target copied into a single row, in whatever form, is found.
+    They are computed again from the combinations alone, which hold no target, and must be the same:
+    a target copied into a single row, in any form, is detected.
 
     Raises:
         LeakError: Some descriptor is not; the message names it and the first such sample.
@@ -62,17 +62,17 @@ def check_order(name: str, matrix: Floats, names: Sequence[str], target: Floats)
     Raises:
         LeakError: Some descriptor does over at least `_ENOUGH` of its values; the message names it.
     """
-    for place, column in enumerate(matrix.T):
+    for index, column in enumerate(matrix.T):
         known = ~np.isnan(column)
         if len(np.unique(column[known])) < _ENOUGH or len(np.unique(target[known])) < _ENOUGH:
             continue
         if np.corrcoef(_ranks(column[known]), _ranks(target[known]))[0, 1] ** 2 > _PERFECT:
-            msg = f"{name}: descriptor {names[place]!r} is in the order of the target"
+            msg = f"{name}: descriptor {names[index]!r} is in the order of the target"
             raise LeakError(msg)
 
 
 def _ranks(values: Floats) -> Floats:
     """Return ranks, equal values at their mean rank."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    _, index, count = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(count)
-    return np.asarray((last - (count - 1) / 2)[place])
+    return np.asarray((last - (count - 1) / 2)[index])

@@ -1,8 +1,8 @@
-"""Which form of its model a target uses: with boosted trees, or the simpler one without.
+"""Model selection: with boosted trees, or the simpler variant without them.
 
-For PL and PLQY the simpler form is the prior alone, for the lifetime a linear model of shell, class
-and structure. Both are fitted in every fold. The winner of the paired comparison by paper is used;
-a tie goes to the trees for PL, and to the simpler form otherwise.
+For PL and PLQY the simpler variant is the prior alone, for the lifetime a linear model of shell,
+class and structure. Both are fitted in every fold. The winner of the paired comparison by paper is
+used; a tie goes to the trees for PL, and to the simpler variant otherwise.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from perovshell.models.stability import INTERVAL_INFLATION
-from perovshell.training.fit.problems import LifetimeProblem, RegressionProblem
+from perovshell.targets.declared import LIFETIME
+from perovshell.training.fit.problems import LifetimeProblem, PointProblem
 from perovshell.training.validation.figures import PaperBootstrap, Triple
 from perovshell.training.validation.headline import errors, row_likelihood
 from perovshell.training.validation.nested import OutOfFold, Problems
@@ -19,7 +20,7 @@ from perovshell.training.validation.nested import OutOfFold, Problems
 
 @dataclass(frozen=True)
 class ModelVariant:
-    """The form that a target's model takes, and why.
+    """The variant of a target's model, and why it was chosen.
 
     Attributes:
         has_trees: Whether boosted trees are used.
@@ -34,17 +35,17 @@ class ModelVariant:
 
     @property
     def sentence(self) -> str:
-        """What was compared and what follows."""
+        """The comparison and the choice in words."""
         value, low, high = self.trees_better_by
         simpler, what, verbs, unit = "a linear model", "log likelihood", ("raise", "lower"), ""
         if self.error_unit:
-            simpler, what, verbs = "a prior alone", "error", ("lower", "raise")
+            simpler, what, verbs = "the prior alone", "MAE", ("reduce", "raise")
             unit = f" {self.error_unit}"
         used = "boosted trees" if self.has_trees else f"{simpler}, without trees"
-        tie = ", a tie" if low <= 0 <= high else ""
+        tie = ", not significant" if low <= 0 <= high else ""
         verb = verbs[0] if value >= 0 else verbs[1]
-        difference = f"90 % interval of the difference {low:.2g} to {high:.2g}{tie}"
-        return f"{used}: trees {verb} the {what} by {abs(value):.2g}{unit} a paper ({difference})"
+        interval = f"90 % CI of the difference {low:.2g} to {high:.2g}{tie}"
+        return f"{used}: trees {verb} the {what} by {abs(value):.2g}{unit} per paper ({interval})"
 
 
 def choose_variants(
@@ -57,15 +58,16 @@ def choose_variants(
         results: Predictions with trees.
     """
     variants = {}
-    for name, problem in problems.regressions.items():
+    for name, problem in problems.points.items():
         better = _errors_lower_by(problem, results[name])
-        wins_ties = problem.kind.trees_win_ties and better[2] >= 0
-        variants[name] = ModelVariant(better[1] > 0 or wins_ties, better, problem.kind.error_unit)
-    better = _likelihood_higher_by(problems.lifetime, results["lifetime"])
-    return {**variants, "lifetime": ModelVariant(better[1] > 0, better, "")}
+        wins_ties = problem.spec.trees_win_ties and better[2] >= 0
+        unit = problem.spec.target.error_unit
+        variants[name] = ModelVariant(better[1] > 0 or wins_ties, better, unit)
+    better = _likelihood_higher_by(problems.lifetime, results[LIFETIME.name])
+    return {**variants, LIFETIME.name: ModelVariant(better[1] > 0, better, "")}
 
 
-def _errors_lower_by(problem: RegressionProblem, trees: OutOfFold) -> Triple:
+def _errors_lower_by(problem: PointProblem, trees: OutOfFold) -> Triple:
     worse = errors(problem, without_trees(trees)) - errors(problem, trees)
     return PaperBootstrap.of(problem.weight_groups).mean_by_paper(worse)
 
@@ -79,14 +81,14 @@ def _likelihood_higher_by(lives: LifetimeProblem, trees: OutOfFold) -> Triple:
 
 
 def sentences_of(variants: Mapping[str, ModelVariant]) -> dict[str, str]:
-    """Return a sentence a target."""
+    """Return a sentence per target."""
     return {name: variant.sentence for name, variant in variants.items()}
 
 
 def in_variant(
     results: Mapping[str, OutOfFold], variants: Mapping[str, ModelVariant]
 ) -> dict[str, OutOfFold]:
-    """Return results in which each target is predicted in its form."""
+    """Return results in which each target is predicted by its variant."""
     return {
         name: result if name not in variants or variants[name].has_trees else without_trees(result)
         for name, result in results.items()
@@ -94,11 +96,11 @@ def in_variant(
 
 
 def without_trees(result: OutOfFold) -> OutOfFold:
-    """Return the predictions of the simpler form; those with trees stand beside as `trees`."""
-    simpler, own = ("linear", "sigma") if "linear" in result.others else ("prior", "difficulty")
-    others = {**result.others, "trees": result.mean, own: result.others[f"{simpler}_{own}"]}
+    """Return the predictions of the simpler variant; those with trees are kept as `trees`."""
+    simpler, spread = ("linear", "sigma") if "linear" in result.others else ("prior", "difficulty")
+    others = {**result.others, "trees": result.mean, spread: result.others[f"{simpler}_{spread}"]}
     del others[simpler]
     steps = dict(result.steps)
     if simpler in steps:
         steps["model"] = steps.pop(simpler)
-    return replace(result, model=result.saying(simpler).model, others=others, steps=steps)
+    return replace(result, model=result.predicted_by(simpler).model, others=others, steps=steps)

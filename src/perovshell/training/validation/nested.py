@@ -1,4 +1,4 @@
-"""Out-of-fold predictions: what a model says of papers it was not trained on."""
+"""Out-of-fold predictions: of papers that a model was not trained on."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Featurizer
+from perovshell.targets.declared import GAIN, LIFETIME
 from perovshell.training.fit import learners
-from perovshell.training.fit.problems import GainProblem, LifetimeProblem, RegressionProblem
-from perovshell.training.fit.regressions import REGRESSIONS
+from perovshell.training.fit.problems import GainProblem, LifetimeProblem, PointProblem
+from perovshell.training.fit.specs import SPECS
 from perovshell.training.validation.baselines import predict_baselines
 from perovshell.training.validation.folds import folds_of
 from perovshell.training.validation.leaks import check_descriptors, check_order, check_split
@@ -22,7 +23,7 @@ from perovshell.training.validation.pairs import paired_steps
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
-Problem = RegressionProblem | LifetimeProblem | GainProblem
+Problem = PointProblem | LifetimeProblem | GainProblem
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Settings:
     @property
     def steps(self) -> int:
         """Folds of all targets but the gain, which is fitted at once."""
-        return self.folds * (len(REGRESSIONS) + 1)
+        return self.folds * (len(SPECS) + 1)
 
 
 @dataclass(frozen=True)
@@ -59,28 +60,28 @@ class Problems:
     """The training problems of all targets, and the featurizer that described their rows."""
 
     featurizer: Featurizer
-    regressions: Mapping[str, RegressionProblem]
+    points: Mapping[str, PointProblem]
     lifetime: LifetimeProblem
     gain: GainProblem
 
     @property
     def stability(self) -> dict[str, LifetimeProblem | GainProblem]:
         """The problems of targets that are known as intervals, by name."""
-        return {"lifetime": self.lifetime, "gain": self.gain}
+        return {LIFETIME.name: self.lifetime, GAIN.name: self.gain}
 
     def __getitem__(self, name: str) -> Problem:
         """Return the problem of a target."""
-        return self.stability[name] if name in self.stability else self.regressions[name]
+        return self.stability[name] if name in self.stability else self.points[name]
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of the targets."""
-        return iter((*self.regressions, *self.stability))
+        return iter((*self.points, *self.stability))
 
 
 Split = tuple[Rows, Rows]
 """Training rows and test rows."""
 _Tested = tuple[Floats, dict[str, Floats]]
-"""What the model, and others, say of the test rows of a split."""
+"""Predictions of the test rows of a split, by the model and by others."""
 
 
 @dataclass(frozen=True)
@@ -111,20 +112,20 @@ class OutOfFold:
         """Rows that some split tests, in rising order."""
         return np.sort(np.concatenate([test for _, test in self.splits]))
 
-    def saying(self, name: str) -> OutOfFold:
-        """Return the predictions of another model of `others` in place of the model's."""
+    def predicted_by(self, name: str) -> OutOfFold:
+        """Return the predictions of another model of `others` instead."""
         return replace(self, model=np.repeat(self.others[name][None, :], len(self.model), axis=0))
 
 
-def paper_splits(problem: Problem, folds: int, deal: str = "") -> list[Split]:
+def paper_splits(problem: Problem, folds: int, fold_seed: str = "") -> list[Split]:
     """Return the fixed folds by paper, those without test rows left out.
 
     Args:
         problem: The problem.
         folds: Number of folds.
-        deal: Name of another deal of the papers into folds; empty for the headline's.
+        fold_seed: Seed of another assignment of papers to folds; empty for the headline's.
     """
-    fold = folds_of(problem.papers.tolist(), folds, deal)
+    fold = folds_of(problem.papers.tolist(), folds, fold_seed)
     splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
     return [(train, test) for train, test in splits if len(test) and len(train)]
 
@@ -140,7 +141,7 @@ def out_of_fold(
         advance: Called when a fold of a target is done; the gain, fitted at once, does not count.
 
     Raises:
-        LeakError: A paper stands on both sides of a split, or a descriptor holds the target.
+        LeakError: A paper is on both sides of a split, or a descriptor holds the target.
         InputError: The papers of a target lie in one fold.
     """
     plans = {name: paper_splits(problems[name], settings.folds) for name in problems}
@@ -156,7 +157,7 @@ def out_of_fold(
         check_split(name, problem.papers, splits)
         if not isinstance(problem, GainProblem):
             check_descriptors(name, problem, problems.featurizer)
-        if isinstance(problem, RegressionProblem):
+        if isinstance(problem, PointProblem):
             check_order(name, problem.matrix, problem.names, problem.target)
     return run_splits(problems, plans, settings, advance)
 
@@ -180,7 +181,7 @@ def run_splits(
     done: dict[str, list[_Tested]] = {name: [] for name in plans}
     for (name, _), tested in zip(tasks, fits, strict=True):
         done[name].append(tested)
-        if name != "gain":
+        if name != GAIN.name:
             advance()
     return {
         name: _joined(problems[name], splits, done[name], settings)
@@ -191,16 +192,16 @@ def run_splits(
 def _joined(
     problem: Problem, splits: Sequence[Split], done: Sequence[_Tested], settings: Settings
 ) -> OutOfFold:
-    """Put what was said of the test rows of each split where the rows are."""
+    """Join the predictions of the test rows of each split in the order of the rows."""
     count = len(problem.papers)
     model = np.full((settings.repeats, count), np.nan)
     others: dict[str, Floats] = {}
-    for (_, test), (said, beside) in zip(splits, done, strict=True):
-        model[:, test] = said
-        for name, values in beside.items():
+    for (_, test), (predicted, other) in zip(splits, done, strict=True):
+        model[:, test] = predicted
+        for name, values in other.items():
             others.setdefault(name, np.full(count, np.nan))[test] = values
     steps = {}
-    if not isinstance(problem, RegressionProblem):
+    if not isinstance(problem, PointProblem):
         steps = paired_steps(partial(_scores, problem, settings), splits, count, settings.jobs)
     return OutOfFold(model, others, splits, steps)
 
@@ -222,8 +223,8 @@ def _one_split(problem: Problem, split: Split, settings: Settings, *, baselines:
             "linear_sigma": np.full(len(test), linear.effects.sigma),
         }
         return np.array([fit.predict(problem, test) for fit in lives]), others
-    boosters = problem.kind.boosters[: settings.boosters]
-    fits = [learners.fit_regression(problem, train, boosters, seed) for seed in settings.seeds]
+    boosters = problem.spec.boosters[: settings.boosters]
+    fits = [learners.fit_point(problem, train, boosters, seed) for seed in settings.seeds]
     others = {
         "difficulty": fits[0].difficulty_of(problem, test),
         "prior": fits[0].prior.predict(problem.matrix[test]),

@@ -1,7 +1,7 @@
-"""What a model said of each row when it did not know the row's paper: marks, as at school.
+"""Out-of-fold scores: loss, coverage and conformity score of each row, its paper left out.
 
-The marks of a model's own validation stand in its folder, so that a later model can be compared
-with it paper by paper and nothing is fitted twice. Papers that came after it are marked by the
+The scores of a model's validation are part of its folder, so that a later model can be compared
+with it paper by paper and nothing is fitted twice. Papers that came after a model are scored by the
 model itself.
 """
 
@@ -10,19 +10,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.models.evidence import Literature
+from perovshell.models.point import PointPrediction
 from perovshell.models.predictor import Predictor
-from perovshell.models.spread import normalised_quantiles
-from perovshell.models.stability import INTERVAL_INFLATION, TEST_DESCRIPTORS
-from perovshell.models.titles import TARGETS
+from perovshell.models.stability import (
+    INTERVAL_INFLATION,
+    TEST_DESCRIPTORS,
+    answer_or_null,
+    thin_stressors,
+)
+from perovshell.targets.declared import TARGETS
+from perovshell.targets.scales import reported_width
 from perovshell.training.fit.domains import domains_of, is_inside, literature_rows
-from perovshell.training.fit.problems import GainProblem, LifetimeProblem, RegressionProblem
+from perovshell.training.fit.problems import GainProblem, LifetimeProblem, PointProblem
 from perovshell.training.validation.calibration import (
     calibration_rows,
     covered_rows,
@@ -36,13 +42,11 @@ from perovshell.training.validation.nested import OutOfFold, Problem, Problems
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
-DOMAINS: Final = {"pl": "PL", "plqy": "PLQY"}
-"""Domains of the targets that have scores."""
 
 
 @dataclass(frozen=True)
 class OutOfFoldScores:
-    """The marks of n rows of a target.
+    """The out-of-fold scores of n rows of a target.
 
     Attributes:
         rows: Identity of each row, shape (n,).
@@ -66,35 +70,35 @@ class OutOfFoldScores:
     width: Floats
     score: Floats
 
-    def take(self, places: Rows) -> OutOfFoldScores:
-        """Return the marks of some rows."""
-        return OutOfFoldScores(*(getattr(self, entry.name)[places] for entry in fields(self)))
+    def take(self, rows: Rows) -> OutOfFoldScores:
+        """Return the scores of some rows, by their index."""
+        return OutOfFoldScores(*(getattr(self, entry.name)[rows] for entry in fields(self)))
 
     def of_papers(self, papers: set[str]) -> OutOfFoldScores:
-        """Return the marks of the rows of some papers."""
+        """Return the scores of the rows of some papers."""
         return self.take(np.flatnonzero([paper in papers for paper in self.papers.tolist()]))
 
-    def places_of(self, rows: Sequence[str]) -> Rows:
-        """Return where rows stand.
+    def index_of(self, rows: Sequence[str]) -> Rows:
+        """Return the index of rows.
 
         Raises:
             KeyError: A row is not among them.
         """
-        place = {row: number for number, row in enumerate(self.rows.tolist())}
-        return np.array([place[row] for row in rows], dtype=np.intp)
+        index = {row: number for number, row in enumerate(self.rows.tolist())}
+        return np.array([index[row] for row in rows], dtype=np.intp)
 
 
 @dataclass(frozen=True)
 class ValidationRecord:
-    """The marks of a model's validation, and what it knew.
+    """The out-of-fold scores of a model's validation, and the papers it was trained on.
 
     Attributes:
         digests: Digest of the rows of each paper it was trained on.
-        marks: OutOfFoldScores by target.
+        scores: Out-of-fold scores by target.
     """
 
     digests: Mapping[str, str]
-    marks: Mapping[str, OutOfFoldScores]
+    scores: Mapping[str, OutOfFoldScores]
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays for storage."""
@@ -102,9 +106,9 @@ class ValidationRecord:
             "papers": np.array(list(self.digests), dtype=np.str_),
             "digests": np.array(list(self.digests.values()), dtype=np.str_),
         }
-        for name, marks in self.marks.items():
+        for name, scores in self.scores.items():
             stored |= {
-                f"{name}_{entry.name}": getattr(marks, entry.name)
+                f"{name}_{entry.name}": getattr(scores, entry.name)
                 for entry in fields(OutOfFoldScores)
             }
         return stored
@@ -113,19 +117,19 @@ class ValidationRecord:
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> ValidationRecord:
         """Rebuild from stored arrays."""
         digests = dict(zip(arrays["papers"].tolist(), arrays["digests"].tolist(), strict=True))
-        marks = {
+        scores = {
             name: OutOfFoldScores(
                 *(arrays[f"{name}_{entry.name}"] for entry in fields(OutOfFoldScores))
             )
             for name in TARGETS
         }
-        return cls(digests, marks)
+        return cls(digests, scores)
 
 
 def validated(
     dataset: Dataset, problems: Problems, results: Mapping[str, OutOfFold]
 ) -> ValidationRecord:
-    """Return the marks of out-of-fold predictions.
+    """Return the scores of out-of-fold predictions.
 
     Args:
         dataset: The dataset the problems were made of.
@@ -134,30 +138,31 @@ def validated(
     """
     literature = Literature(literature_rows(dataset), problems.featurizer.reader)
     domains = domains_of(dataset, literature)
-    marks = {}
+    scores = {}
     for name in TARGETS:
         problem, result = problems[name], results[name]
-        found = _left_out(problem, result)
-        made = _marks(problem, row_names(dataset, problem), *found).take(result.tested)
-        if target := DOMAINS.get(name):
-            made = _within(target, domains[target].reach, made, dataset, literature)
-        marks[name] = made
-    return ValidationRecord(dict(dataset.digests), marks)
+        parts = _left_out(problem, result)
+        one = _scores(problem, row_names(dataset, problem), *parts).take(result.tested)
+        if isinstance(problem, PointProblem):
+            label = problem.spec.target.domain.label
+            one = _within(label, domains[label].reach, one, dataset, literature)
+        scores[name] = one
+    return ValidationRecord(dict(dataset.digests), scores)
 
 
 def _within(
-    target: str, reach: float, marks: OutOfFoldScores, dataset: Dataset, literature: Literature
+    target: str, reach: float, scores: OutOfFoldScores, dataset: Dataset, literature: Literature
 ) -> OutOfFoldScores:
-    """Keep the scores of rows that lie in the domain which the other papers make."""
-    samples = [dataset.samples[row] for row in marks.rows.tolist()]
+    """Keep the conformity scores of rows in the domain that the other papers span."""
+    samples = [dataset.samples[row] for row in scores.rows.tolist()]
     inside = [is_inside(target, sample, dataset, literature, reach) for sample in samples]
-    return replace(marks, score=np.where(inside, marks.score, np.nan))
+    return replace(scores, score=np.where(inside, scores.score, np.nan))
 
 
 def prospective(
     dataset: Dataset, problems: Problems, predictor: Predictor, papers: set[str]
 ) -> dict[str, OutOfFoldScores]:
-    """Return the marks that a model gets on papers it never knew.
+    """Return the scores of a model on papers it was not trained on.
 
     Args:
         dataset: A dataset with these papers.
@@ -165,20 +170,20 @@ def prospective(
         predictor: The model.
         papers: The papers.
     """
-    marks = {}
+    scores = {}
     for name in TARGETS:
         whole = problems[name]
         names = row_names(dataset, whole)
-        places = np.flatnonzero([paper in papers for paper in whole.papers.tolist()])
-        problem = whole.take(places)
-        found = _unseen(name, problem, predictor) if len(places) else (np.zeros(0),) * 4
-        marks[name] = _marks(problem, names[places], *found)
-    return marks
+        rows = np.flatnonzero([paper in papers for paper in whole.papers.tolist()])
+        problem = whole.take(rows)
+        parts = _unseen(name, problem, predictor) if len(rows) else (np.zeros(0),) * 4
+        scores[name] = _scores(problem, names[rows], *parts)
+    return scores
 
 
 def row_names(dataset: Dataset, problem: Problem) -> npt.NDArray[np.str_]:
     """Return the identity of each row, which other papers do not change, shape (n,)."""
-    if isinstance(problem, RegressionProblem):
+    if isinstance(problem, PointProblem):
         return np.array(problem.sample_ids, dtype=np.str_)
     count: Counter[str] = Counter()
     names = {}
@@ -192,7 +197,7 @@ def row_names(dataset: Dataset, problem: Problem) -> npt.NDArray[np.str_]:
     return np.array([f"{test} {side}" for test, side in zip(tests, sides, strict=True)])
 
 
-def _marks(
+def _scores(
     problem: Problem,
     rows: npt.NDArray[np.str_],
     loss: Floats,
@@ -200,53 +205,55 @@ def _marks(
     width: Floats,
     score: Floats,
 ) -> OutOfFoldScores:
-    is_regression = isinstance(problem, RegressionProblem)
-    groups = problem.weight_groups if isinstance(problem, RegressionProblem) else problem.papers
+    is_regression = isinstance(problem, PointProblem)
+    groups = problem.weight_groups if isinstance(problem, PointProblem) else problem.papers
     share = np.ones(len(rows)) if is_regression else problem.share  # type: ignore[union-attr]
     return OutOfFoldScores(rows, problem.papers, groups, share, loss, covered, width, score)
 
 
 def _left_out(problem: Problem, result: OutOfFold) -> tuple[Floats, ...]:
     """Return loss, covered, width and score of out-of-fold predictions, each of shape (n,)."""
-    if isinstance(problem, RegressionProblem):
+    if isinstance(problem, PointProblem):
         covered, width = covered_rows(problem, result)
         score = largest_residual(problem, result.model[0]) / result.others["difficulty"]
         loss = errors(problem, result)
         return loss, covered.astype(float), width, _usable(problem, score)
     bound, predicted = lower_bounds(problem, result), result.model[0]
-    return _interval_marks(problem, predicted, result.others["sigma"], bound)
+    return _interval_scores(problem, predicted, result.others["sigma"], bound)
 
 
 def _unseen(name: str, problem: Problem, predictor: Predictor) -> tuple[Floats, ...]:
     """Return loss, covered, width and score of a model on rows it never knew."""
-    if isinstance(problem, RegressionProblem):
-        return _regression(name, problem, predictor)
+    if isinstance(problem, PointProblem):
+        return _point(name, problem, predictor)
     return _stability(problem, predictor)
 
 
-def _regression(name: str, problem: RegressionProblem, predictor: Predictor) -> tuple[Floats, ...]:
-    model = getattr(predictor, name)
+def _point(name: str, problem: PointProblem, predictor: Predictor) -> tuple[Floats, ...]:
+    model, scale = predictor.points[name], problem.spec.target.scale
     matrix = predictor.featurizer.matrix(problem.items)
     predicted = model.predict(matrix)
-    difficulty = model.difficulty.of(model.prior, matrix, predicted)
-    combinations = np.array(problem.combinations, dtype=np.str_)
-    places = {one: combinations == one for one in model.mondrian if one in problem.combinations}
-    quantile = normalised_quantiles(model, LEVEL, places, (len(predicted),))
-    low, high = predicted - quantile * difficulty, predicted + quantile * difficulty
-    loss = problem.errors(predicted)
+    difficulty = model.difficulty_of(matrix, predicted)
+    names = np.array(problem.combinations, dtype=np.str_)
+    categories = {one: names == one for one in model.mondrian if one in problem.combinations}
+    # The value before it is held within its range: residuals are those of the model.
+    half, _ = PointPrediction(model, predicted, difficulty, categories).half_widths(LEVEL)
+    low, high = predicted - half, predicted + half
     score = largest_residual(problem, predicted) / difficulty
-    score = np.where(_in_domain(name, problem, predictor), score, np.nan)
+    score = np.where(_in_domain(problem, predictor), score, np.nan)
     sides = np.array(problem.bounds, dtype=np.str_)
     covered = is_covered(problem.target, sides, low, high).astype(float)
-    return loss, covered, problem.kind.width(low, high), _usable(problem, score)
+    width = reported_width(scale, low, high)
+    return problem.errors(predicted), covered, width, _usable(problem, score)
 
 
-def _in_domain(name: str, problem: RegressionProblem, predictor: Predictor) -> list[bool]:
+def _in_domain(problem: PointProblem, predictor: Predictor) -> list[bool]:
     """Return whether the model's domain of the target holds each row, shape (n,)."""
-    return [not predictor.outside_of(DOMAINS[name], item) for item in problem.items]
+    label = problem.spec.target.domain.label
+    return [not predictor.outside_of(label, item) for item in problem.items]
 
 
-def _usable(problem: RegressionProblem, score: Floats) -> Floats:
+def _usable(problem: PointProblem, score: Floats) -> Floats:
     """Return the scores of rows that calibrate; NaN of others."""
     kept = np.isin(np.arange(len(score)), calibration_rows(problem))
     return np.where(kept, score, np.nan)
@@ -254,32 +261,39 @@ def _usable(problem: RegressionProblem, score: Floats) -> Floats:
 
 def _stability(problem: LifetimeProblem | GainProblem, predictor: Predictor) -> tuple[Floats, ...]:
     predicted = (
-        _gains(problem, predictor)
+        _log_gains(problem, predictor)
         if isinstance(problem, GainProblem)
-        else _lifetimes(problem, predictor)
+        else _log_lifetimes(problem, predictor)
     )
     model = predictor.gain if isinstance(problem, GainProblem) else predictor.lifetime
     sigma = np.full(len(predicted), model.effects.sigma)
     bound = predicted + model.scores.lower_quantile(1 - LEVEL)
-    return _interval_marks(problem, predicted, sigma, bound)
+    return _interval_scores(problem, predicted, sigma, bound)
 
 
-def _gains(problem: GainProblem, predictor: Predictor) -> Floats:
-    return np.array([predictor.gain.effects.predict(labels) for labels in problem.labels])
+def _log_gains(problem: GainProblem, predictor: Predictor) -> Floats:
+    """Return log gains of the rows as the model answers them, shape (n,)."""
+    model, stressors = predictor.gain, problem.stressors.tolist()
+    full = np.array([model.effects.predict(labels) for labels in problem.labels])
+    null = np.asarray(model.null)
+    return answer_or_null(thin_stressors(model.papers, stressors), null, full, is_metal=False)
 
 
-def _lifetimes(problem: LifetimeProblem, predictor: Predictor) -> Floats:
-    model = predictor.lifetime
-    rows = zip(problem.stressors.tolist(), problem.items, strict=True)
-    effects = np.array([model.predict_effects([one], [item])[0, 0] for one, item in rows])
-    if not model.has_trees:
-        return effects
-    described = predictor.featurizer.matrix(problem.items)
-    matrix = np.hstack([described, problem.matrix[:, -len(TEST_DESCRIPTORS) :]])
-    return effects + model.forest.predict(matrix.take(model.columns, axis=1))
+def _log_lifetimes(problem: LifetimeProblem, predictor: Predictor) -> Floats:
+    """Return log lifetimes of the rows as the model answers them, shape (n,)."""
+    model, stressors = predictor.lifetime, problem.stressors.tolist()
+    rows = list(zip(stressors, problem.items, problem.is_coated.tolist(), strict=True))
+    full = np.array([model.predict_effects([name], [item])[0, 0] for name, item, _ in rows])
+    null = np.array([model.predict_null(name, [is_coated])[0] for name, _, is_coated in rows])
+    if model.has_trees:
+        described = predictor.featurizer.matrix(problem.items)
+        matrix = np.hstack([described, problem.matrix[:, -len(TEST_DESCRIPTORS) :]])
+        full = full + model.forest.predict(matrix.take(model.columns, axis=1))
+    is_metal = np.array([item.core is not None and item.core.is_metal for item in problem.items])
+    return model.log_values(stressors, null, full, is_metal=is_metal)
 
 
-def _interval_marks(
+def _interval_scores(
     problem: LifetimeProblem | GainProblem, predicted: Floats, sigma: Floats, bound: Floats
 ) -> tuple[Floats, ...]:
     ends = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION

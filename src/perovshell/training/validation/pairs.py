@@ -1,4 +1,4 @@
-"""Which of two rows lies higher, said by one model that saw the paper of neither.
+"""Which of two rows lies higher, by one model that was trained on the paper of neither.
 
 A concordance over predictions of different folds compares different models: the mean of each leans
 away from what its fold leaves out, so that even a constant ranks worse than chance. Here each pair

@@ -32,19 +32,19 @@ def write_plots(problems: Problems, results: dict[str, OutOfFold], folder: Path)
 
 def parity_figure(problems: Problems, results: dict[str, OutOfFold]) -> Figure:
     """Draw predicted against measured values."""
-    figure, axes = side_by_side(len(problems.regressions))
-    for place, (name, problem) in zip(axes, problems.regressions.items(), strict=True):
-        measured, predicted = problem.values, problem.kind.to_unit(results[name].mean)
+    figure, axes = side_by_side(len(problems.points))
+    for panel, (name, problem) in zip(axes, problems.points.items(), strict=True):
+        measured, predicted = problem.values, problem.spec.target.scale.to_unit(results[name].mean)
         ends = [min(measured.min(), predicted.min()), max(measured.max(), predicted.max())]
-        place.plot(ends, ends, color="0.7", linewidth=1)
+        panel.plot(ends, ends, color="0.7", linewidth=1)
         coated = problem.subsets["coated"]
         for mask, label, colour in ((~coated, "bare", "0.45"), (coated, "coated", "tab:orange")):
-            place.scatter(
+            panel.scatter(
                 measured[mask], predicted[mask], s=14, alpha=0.7, label=label, color=colour
             )
-        label = problem.kind.label
-        place.set(xlabel=f"measured {label}", ylabel=f"predicted {label}")
-        place.legend(frameon=False)
+        label = problem.spec.target.label
+        panel.set(xlabel=f"measured {label}", ylabel=f"predicted {label}")
+        panel.legend(frameon=False)
     return figure
 
 
@@ -52,19 +52,19 @@ def calibration_figure(problems: Problems, results: dict[str, OutOfFold]) -> Fig
     """Draw coverage counted by paper against the level asked for."""
     figure, axes = single()
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    for name, colour in coloured(problems.regressions):
-        problem = problems.regressions[name]
-        found = [coverage_at(problem, results[name], level) for level in _LEVELS]
-        axes.plot(_LEVELS, found, label=problem.kind.title, color=colour)
-    axes.set(xlabel="coverage asked for", ylabel="coverage found")
+    for name, colour in coloured(problems.points):
+        problem = problems.points[name]
+        covered = [coverage_at(problem, results[name], level) for level in _LEVELS]
+        axes.plot(_LEVELS, covered, label=problem.spec.target.title, color=colour)
+    axes.set(xlabel="nominal coverage", ylabel="empirical coverage")
     axes.legend(frameon=False)
     return figure
 
 
 def coloured(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield the names of targets, each with its colour."""
-    for place, name in enumerate(names):
-        yield name, f"C{place}"
+    for number, name in enumerate(names):
+        yield name, f"C{number}"
 
 
 def side_by_side(count: int) -> tuple[Figure, list[Axes]]:
@@ -84,7 +84,7 @@ def single() -> tuple[Figure, Axes]:
 
 
 def as_svg(figure: Figure) -> str:
-    """Return a figure as SVG to stand in a page; without a date, so that runs are comparable."""
+    """Return a figure as SVG for a page; without a date, so that runs are comparable."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     content = text.getvalue()

@@ -1,0 +1,195 @@
+"""What an objective of a ranking is: a desirability from 0 to 1 with its label and outcomes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perovshell.data.shells import ShellMaterial
+from perovshell.model import Model
+from perovshell.models.conformal import ConformityScores
+from perovshell.models.point import PointModel
+from perovshell.models.predictor import Predictor
+from perovshell.serve.space.space import DesignSpace
+from perovshell.targets.target import PointTarget, StabilityTarget
+
+Floats = npt.NDArray[np.float64]
+Layers = tuple[ShellMaterial, ...]
+Branches = Iterable[tuple[Any, Any]]
+"""Probabilities and desirabilities of the outcomes that an expectation is over."""
+
+MIN_DESIRABILITY: Final = 1e-9
+"""A desirability of 0 has this one, so that a logarithm exists."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What is predicted of combinations.
+
+    Attributes:
+        columns: Output columns, `pl_scale` (eV), `plqy_scale` (percent) and `domain_distance`, each
+            broadcasting to one shape; objectives add the values they rank by.
+        categories: By target name and Mondrian category, where its combinations are (an index).
+    """
+
+    columns: dict[str, Any]
+    categories: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Levels between 0 and 1 at which residuals are drawn.
+
+    Attributes:
+        combination: Of the residuals that each combination has for itself, (2, n, draws).
+        shell: Of those that combinations of one shell share, (2, n_stressors, n, draws).
+    """
+
+    combination: Floats
+    shell: Floats
+
+
+class Objective(ABC):
+    """An objective of a ranking.
+
+    Args:
+        space: The design space.
+        model: The model.
+        shrink: Whether differences of a target without skill are shrunk and measurements pooled.
+    """
+
+    name: ClassVar[str]
+    """Key of its weight in a design space."""
+    label: ClassVar[str]
+    """Label on a card."""
+    target: ClassVar[PointTarget | StabilityTarget | None] = None
+
+    def __init__(self, space: DesignSpace, model: Model, *, shrink: bool) -> None:
+        self.space = space
+        self.shrink = shrink
+        self.predictor: Predictor = model.predictor
+        verdict = model.info.skill[self.target.name] if self.target else {"has_skill": True}
+        self.slope = 1.0 if not shrink or verdict["has_skill"] else float(verdict["slope"])
+        """Factor on the differences of the target: 1 where it has skill."""
+
+    @property
+    @abstractmethod
+    def phrase(self) -> str:
+        """The objective as part of a sentence, such as `a high PLQY`."""
+
+    @property
+    @abstractmethod
+    def axes(self) -> list[tuple[str, str, bool]]:
+        """Columns that may be the axis of a plot: name, label, whether it is logarithmic."""
+
+    def shell_terms(self, shells: Sequence[Layers]) -> Floats:
+        """Return what depends on the shell alone, shape (k, n_shells)."""
+        return np.zeros((0, len(shells)))
+
+    def add_values(self, predicted: Predicted, terms: Floats) -> None:
+        """Add the columns that the objective ranks by.
+
+        Args:
+            predicted: The predictions.
+            terms: Those of `shell_terms` for the shells of the predictions; each of the k entries
+                broadcasts to their shape.
+        """
+        del predicted, terms
+
+    @abstractmethod
+    def desirability(self, predicted: Predicted, *, at_lower_bound: bool = False) -> Floats:
+        """Return the desirability of each combination.
+
+        Args:
+            predicted: The predictions with the columns of `add_values`.
+            at_lower_bound: Whether the value exceeded by 90 % of new papers counts, where known.
+        """
+
+    def desirability_of_measured(
+        self, desirability: Floats, rows: Sequence[Mapping[str, Any]]
+    ) -> Floats:
+        """Return the desirabilities of literature samples, measured where that is possible."""
+        del rows
+        return desirability
+
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        """Whether a literature sample has what the objective asks for."""
+        del row
+        return True
+
+    @abstractmethod
+    def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
+        """Return the desirability of n combinations in each draw, shape (n, draws)."""
+
+    def branches(self, predicted: Predicted) -> Branches:
+        """Return the outcomes that an expected improvement is over: by default the value."""
+        return [(1.0, self.desirability(predicted))]
+
+
+class PointObjective(Objective):
+    """An objective of a point target: each combination has a residual for itself."""
+
+    target: ClassVar[PointTarget]
+    level_row: ClassVar[int]
+    """Row of `Levels.combination`."""
+
+    @property
+    def model(self) -> PointModel:
+        """The model of the target."""
+        return self.predictor.points[self.target.name]
+
+    def scale(self, predicted: Predicted) -> Any:
+        """Return the difficulty of the predictions, as modelled."""
+        return predicted.columns[self.target.scale_column]
+
+    def cdf(self, predicted: Predicted, residual: Floats) -> Floats:
+        """Return the probability that a residual, as modelled, is at most the given one."""
+        categories = predicted.categories[self.target.name]
+        return self.model.cdf(residual / self.scale(predicted), categories)
+
+    def residuals(self, predicted: Predicted, levels: Levels) -> Floats:
+        """Return residuals at levels, as modelled, shape (n, draws).
+
+        A combination of a Mondrian category has the residuals of its category, as its interval
+        and its probabilities do.
+        """
+        level = levels.combination[self.level_row]
+        drawn = signed_residual(self.model.scores, level)
+        for name, index in predicted.categories[self.target.name].items():
+            drawn[index] = signed_residual(self.model.mondrian[name], level[index])
+        return np.asarray(drawn * self.scale(predicted)[:, None])
+
+
+def signed_residual(scores: ConformityScores, level: Floats) -> Floats:
+    """Return the signed residual over its difficulty at a level between 0 and 1.
+
+    The unseen paper, which has no limit, counts as the largest residual seen.
+    """
+    if not len(scores.values):
+        return np.zeros_like(level)
+    reached = np.cumsum(scores.masses)
+    index = np.searchsorted(reached, np.abs(2.0 * level - 1.0))
+    size = scores.values[np.minimum(index, len(scores.values) - 1)]
+    return np.asarray(np.sign(level - 0.5) * size)
+
+
+def log_residual(scores: ConformityScores, level: Floats) -> Floats:
+    """Return the signed residual of a logarithm at a level of those seen."""
+    if not len(scores.values):
+        return np.zeros_like(level)
+    reached = np.cumsum(scores.masses) / scores.masses.sum()
+    index = np.searchsorted(reached, level)
+    return np.asarray(scores.values[np.minimum(index, len(scores.values) - 1)])
+
+
+def log_desirability(values: Sequence[Any] | Floats, scale: float) -> Floats:
+    """Return log value over log scale, held between 0 and 1: geometric mean over stressors."""
+    logs_of = [np.log(np.maximum(value, MIN_DESIRABILITY)) for value in values]
+    shares = [np.clip(one / np.log(scale), 0.0, 1.0) for one in logs_of]
+    logs = sum(np.log(np.maximum(share, MIN_DESIRABILITY)) for share in shares)
+    return np.asarray(np.exp(logs / len(shares)))

@@ -1,0 +1,1 @@
+"""The targets: what each is, once. Readers, trainers, predictors and reports follow from it."""

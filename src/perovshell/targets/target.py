@@ -1,0 +1,157 @@
+"""What a target is: its name, unit, scale, reading, domain, effect, threshold and texts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from perovshell.data.records import Sample
+from perovshell.data.vocabulary import column_name
+from perovshell.targets.scales import Scale
+
+ENDS = ("", "_lower", "_upper")
+"""Endings of the output columns of a value and its interval."""
+
+
+@dataclass(frozen=True)
+class DomainRule:
+    """Which samples span the applicability domain of a target.
+
+    Attributes:
+        label: Name of the domain, also in messages.
+        spans: Whether a sample, tested for stability or not, belongs to the training data.
+        measured: Key of a literature sample in a model folder that holds the measured value.
+    """
+
+    label: str
+    spans: Callable[[Sample, bool], bool]
+    measured: str
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The shell's effect on a target.
+
+    Attributes:
+        column: Its output column.
+        anchor: The input that gives the measured value of the bare core.
+        shares_whole_residual: Whether a coated sample shares the whole residual of its bare
+            sample; else the share that pairs of samples show.
+    """
+
+    column: str
+    anchor: str
+    shares_whole_residual: bool = False
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A threshold that a value must exceed, or a window it must lie in.
+
+    Attributes:
+        argument: Name of the threshold in `Thresholds`.
+        column: Output column of the probability.
+        rule: What is allowed, in words.
+        low: Least threshold that is allowed.
+        high: Thresholds are below it.
+        is_window: Whether two rising limits are asked for.
+    """
+
+    argument: str
+    column: str
+    rule: str
+    low: float
+    high: float
+    is_window: bool = False
+
+    def allows(self, value: Any) -> bool:
+        """Return whether a threshold is possible."""
+        if not self.is_window:
+            return bool(self.low <= value < self.high)
+        return len(value) == 2 and bool(self.low < value[0] < value[1] <= self.high)  # noqa: PLR2004
+
+    def limits(self, value: Any) -> tuple[float, float]:
+        """Return the interval of reported values that a threshold asks for."""
+        return (value[0], value[1]) if self.is_window else (value, math.inf)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A target.
+
+    Attributes:
+        name: Key in figures, model folders and reports.
+        title: Name where people read.
+        unit: Unit of values as they are reported; empty for a ratio.
+        error_unit: Unit of errors; empty where the log likelihood is the loss.
+        scale: What is modelled.
+        domain: Which samples span its applicability domain.
+        no_skill: What an answer says where the model has no skill.
+    """
+
+    name: str
+    title: str
+    unit: str
+    error_unit: str
+    scale: Scale
+    domain: DomainRule
+    no_skill: str = ""
+
+    @property
+    def label(self) -> str:
+        """Title with the unit of values, for axes."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointTarget(Target):
+    """A target that is one number a sample.
+
+    Attributes:
+        column: Its output column.
+        read: Value as reported and its bound (`>`, `<`, `~` or empty); None where a sample does
+            not train the target.
+        effect: The shell's effect, or None.
+        threshold: The threshold, or None.
+        error_digits: Decimals of differences in running text.
+    """
+
+    column: str
+    read: Callable[[Sample], tuple[float, str] | None]
+    effect: Effect | None = None
+    threshold: Threshold | None = None
+    error_digits: int = 1
+
+    @property
+    def error_label(self) -> str:
+        """Name of an error with its unit, for axes."""
+        return f"absolute error ({self.error_unit})"
+
+    @property
+    def scale_column(self) -> str:
+        """Column of the difficulty of a prediction, as modelled."""
+        return f"{self.name}_scale"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StabilityTarget(Target):
+    """A target under a stressor, known from tests as an interval.
+
+    Attributes:
+        stem: Its output columns without the stressor.
+        threshold: The threshold, or None; its column ends with the stressor.
+    """
+
+    stem: str
+    threshold: Threshold | None = None
+
+    def column(self, stressor: str) -> str:
+        """Return the output column under a stressor."""
+        return f"{self.stem}_{column_name(stressor)}"
+
+    def threshold_column(self, stressor: str) -> str:
+        """Return the output column of the probability under a stressor."""
+        assert self.threshold is not None
+        return f"{self.threshold.column}_{column_name(stressor)}"

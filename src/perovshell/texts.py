@@ -1,0 +1,26 @@
+"""Small pieces of running text: counted nouns, lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples:
+        >>> counted(1, "paper"), counted(3, "paper")
+        ('1 paper', '3 papers')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(words: Iterable[str], joint: str = "and") -> str:
+    """Return words as a list in a sentence.
+
+    Examples:
+        >>> listed(["water", "light", "heat"])
+        'water, light and heat'
+    """
+    *first, last = words
+    return f"{', '.join(first)} {joint} {last}" if first else last

@@ -1,0 +1,82 @@
+"""Training specifications of the point targets: prior, boosters, loss and baselines.
+
+To add a target, declare a `PointTarget` and its `PointSpec` here: it is validated, compared with
+its baselines and reported with the others. A model answers the targets of `targets.declared` only;
+another target joins them once it has skill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from perovshell.models.boosting import BoostConfig
+from perovshell.models.prior import PL_PRIOR, PLQY_PRIOR, PriorForm
+from perovshell.targets.declared import PL, PLQY
+from perovshell.targets.target import PointTarget
+
+PHYSICAL: Final = (
+    "core composition",
+    "core crystal",
+    "core gap",
+    "core size",
+    "morphology",
+    "shell class",
+    "core-shell contrast",
+    "structure",
+    "encapsulation",
+    "medium",
+    "treatment",
+)
+"""Groups of descriptors that trees may split on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointSpec:
+    """How a point target is trained and validated.
+
+    Attributes:
+        target: The target.
+        prior: Form of the linear prior.
+        boosters: The boosters, from cautious to bold, whose mean is added to the prior.
+        loss_scale: Residual, as modelled, from which the loss is linear: about the difference
+            between papers on one combination.
+        baselines: The frozen baselines it is compared with.
+        trees_win_ties: Whether trees are used where they are neither better nor worse.
+        curve_subset: The rows whose error the learning curve shows.
+    """
+
+    target: PointTarget
+    prior: PriorForm
+    boosters: tuple[BoostConfig, ...]
+    loss_scale: float
+    baselines: tuple[str, ...] = ("dummy", "neighbour", "forest")
+    trees_win_ties: bool = False
+    curve_subset: str = "all"
+
+
+_PL: Final = PointSpec(
+    target=PL,
+    prior=PL_PRIOR,
+    boosters=(
+        BoostConfig(PHYSICAL, rounds=100, depth=4),
+        BoostConfig(PHYSICAL, rounds=50, depth=2),
+        BoostConfig(PHYSICAL, rounds=150, depth=6),
+    ),
+    loss_scale=0.02,
+    baselines=("dummy", "neighbour", "forest", "vegard"),
+    trees_win_ties=True,
+    curve_subset="lead_no_cspbcl3",
+)
+_PLQY: Final = PointSpec(
+    target=PLQY,
+    prior=PLQY_PRIOR,
+    boosters=(
+        BoostConfig(PHYSICAL, rounds=80, depth=4, learning_rate=0.03),
+        BoostConfig(PHYSICAL, rounds=40, depth=2, learning_rate=0.03),
+    ),
+    loss_scale=20.0,
+)
+SPECS: Final[Mapping[str, PointSpec]] = {spec.target.name: spec for spec in (_PL, _PLQY)}
+"""The point targets that are validated, by name."""
