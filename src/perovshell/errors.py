@@ -56,7 +56,16 @@ class ClusterError(PerovshellError):
 
 
 class ServiceError(PerovshellError):
-    """The prediction service cannot start, or a client cannot reach it."""
+    """The prediction service cannot start, cannot be reached by a client, or refuses a request.
+
+    Attributes:
+        status: HTTP status of its answer; None where there is none.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        """Keep the status."""
+        super().__init__(message)
+        self.status = status
 
 
 class LeakError(PerovshellError):

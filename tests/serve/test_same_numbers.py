@@ -1,6 +1,5 @@
 """HTTP, client, Python, MLflow and command line give the same values, in every column."""
 
-import asyncio
 import csv
 import math
 import subprocess
@@ -13,7 +12,7 @@ import httpx2
 import pandas as pd
 import pytest
 
-from perovshell.client import AsyncClient, Client
+from perovshell.client import Client
 from perovshell.model import Model
 from perovshell.models.inputs import INPUT_COLUMNS, INPUT_NUMBERS, INPUTS
 from perovshell.serve.batch import cell
@@ -78,11 +77,6 @@ def over_http(url: str) -> list[dict[str, Any]]:
     return found
 
 
-async def with_async_client(url: str) -> Any:
-    async with AsyncClient(url) as client:
-        return await client.predict(ROWS)
-
-
 def by_command_line(folder: Path, model: Path) -> list[dict[str, str]]:
     columns = list(dict.fromkeys(name for row in ROWS for name in row))
     with (folder / "in.csv").open("w", newline="") as file:
@@ -110,7 +104,6 @@ def test_every_way_gives_the_same_values(
         assert repr(over_http(server.url)) == repr(wanted)
         with Client(server.url) as client:
             assert repr(client.predict(ROWS)) == repr(wanted)
-        assert repr(asyncio.run(with_async_client(server.url))) == repr(wanted)
     assert by_command_line(tmp_path, trained.folder) == texts(wanted)
 
 

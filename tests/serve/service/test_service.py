@@ -1,6 +1,7 @@
 """The application: routes, problems, keys, limits, hot swap; in this process."""
 
 import asyncio
+import json
 import logging
 import math
 import shutil
@@ -103,8 +104,8 @@ def test_details_tell_papers_and_reasons(client: TestClient, model: Model) -> No
         ({"rows": []}, "#/rows"),
         ({}, "#/rows"),
         ({"rows": [{**ROW, "colour": "red"}]}, "#/rows/0/colour"),
-        ({"rows": [{"core": 5}]}, "#/rows/0/core"),
-        ({"rows": [{"core": "x" * (limits.TEXT + 1)}]}, "#/rows/0/core"),
+        ({"rows": [{**ROW, "core": ["CsPbBr3"]}]}, "#/rows/0/core"),
+        ({"rows": [ROW, {**ROW, "core_size_nm": {"nm": 6}}]}, "#/rows/1/core_size_nm"),
         ({"rows": [ROW], "stressors": ["boredom"]}, "#/stressors/0"),
         ({"rows": [ROW], "coverage": 1}, "#/coverage"),
         ({"rows": [ROW], "thresholds": {"gain_above": 1}}, "#/thresholds/gain_above"),
@@ -118,6 +119,30 @@ def test_a_fault_is_told_with_its_place(client: TestClient, body: object, where:
     told = reply.json()
     assert told["type"] == "urn:perovshell:problem:invalid-request"
     assert where in [fault["pointer"] for fault in told["errors"]]
+
+
+CELLS = {
+    "null": None, "true": True, "5": 5, "6.5": 6.5, "1e400": math.inf, "-1e400": -math.inf,
+    "1" + "0" * 400: 10**400, "NaN": math.nan,
+    **{json.dumps(text): text for text in ("6.5", " 5 ", "1_0", "\u0661\u0660", "", "nan")},
+    json.dumps("x" * 1000): "x" * 1000,
+}  # fmt: skip
+"""Cells as JSON, and what they mean."""
+
+
+def test_every_cell_is_read_by_the_model(client: TestClient, model: Model) -> None:
+    meant = [{**ROW, column: cell} for column in INPUT_COLUMNS for cell in CELLS.values()]
+    rows = [
+        f'{json.dumps(ROW | {column: None})[:-1]}, "{column}": {text}}}'
+        for column in INPUT_COLUMNS
+        for text in CELLS
+    ]
+    body = f'{{"rows": [{", ".join(rows)}]}}'
+    reply = client.post("/v1/predict", content=body, headers={"content-type": "application/json"})
+    assert reply.status_code == 200
+    for answer, wanted in zip(reply.json()["answers"], model.predict(meant), strict=True):
+        assert answer["error"] == wanted["error"]
+        assert answer["pl_peak_nm"] == (None if wanted["error"] else wanted["pl_peak_nm"])
 
 
 @pytest.mark.parametrize(

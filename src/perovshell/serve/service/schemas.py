@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from perovshell.data.vocabulary import STRESSORS
@@ -27,19 +35,29 @@ def _whole(given: Any) -> Any:
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
+def _scalar(cell: Any) -> Any:
+    if isinstance(cell, list | dict):
+        kind, rule = "cell", "a cell is text, a number, true, false or null"
+        raise PydanticCustomError(kind, rule)
+    return cell
+
+
 # JSON schema counts 5.0 among the integers.
 _COUNT = BeforeValidator(_whole)
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Cell = Annotated[
+    Any,
+    # One validator, not a union: that would name each of its types as a fault of its own.
+    AfterValidator(_scalar),
+    WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
+]
+"""Whether it can be read is for the model to say, row by row."""
 _STRICT = ConfigDict(extra="forbid", strict=True)
-
-
-_CELLS = {"number": Number | None}
-"""Type of a cell by the kind of its input; else it is a text."""
 
 
 def _cell(column: Input) -> Any:
     description = f"{column.description[0].upper()}{column.description[1:]}; {column.allowed}."
-    return Annotated[_CELLS.get(column.kind, Text | None), Field(description=description)]
+    return Annotated[Cell, Field(description=description)]
 
 
 if TYPE_CHECKING:
@@ -48,7 +66,8 @@ else:
     Row = TypedDict("Row", {name: _cell(one) for name, one in INPUTS.items()}, total=False)
     Row.__doc__ = """A core/shell combination; what is left out or null is unknown.
 
-    A value that is not allowed is no fault of the request: the row's answer says so in `error`.
+    A cell that cannot be read is no fault of the request: the row's answer says why in `error`.
+    Numbers may be text, such as "6.5".
     """
     Row.__pydantic_config__ = _STRICT
 

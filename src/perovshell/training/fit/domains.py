@@ -11,8 +11,7 @@ import numpy as np
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
 from perovshell.data.targets import Interval
-from perovshell.data.vocabulary import TREATMENTS
-from perovshell.features.combinations import WORDS
+from perovshell.data.vocabulary import TREATMENTS, WORDS
 from perovshell.files import finite
 from perovshell.models.domain import FEWEST_SIZES, Domain
 from perovshell.models.domain_index import DomainIndex
