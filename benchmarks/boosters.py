@@ -213,7 +213,7 @@ def lines(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def main() -> None:
     """Print the table, and its rows as JSON."""
-    problems = problems_of(Dataset.bundled()).regressions
+    problems = problems_of(Dataset.bundled()).points
     rows = [row for name in SUBSETS for row in table(problems[name])]
     print("\n".join(lines(rows)))
     print(json.dumps({"rows": rows}))

@@ -74,7 +74,7 @@ def main() -> None:
         "ratio_batch_predict": ratio["batch predict"],
         "peak_memory_mb": max(memory.values()),
         "memory_growth": memory["large"] / memory["small"],
-        "trees": len(model.predictor.pl.forest.roots),
+        "trees": len(model.predictor.points["pl"].forest.roots),
     }
     print(json.dumps(figures))
 
@@ -106,7 +106,7 @@ def native(model: Model) -> list[Path]:
 def rows(model: Model, members: list[Combination]) -> np.ndarray:
     """Make the boosters' rows of members."""
     matrix = model.predictor.featurizer.matrix(members, elements_too=False)
-    return matrix[:, model.predictor.pl.columns]
+    return matrix[:, model.predictor.points["pl"].columns]
 
 
 def predict(boosters: list, columns: np.ndarray) -> np.ndarray:

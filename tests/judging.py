@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from perovshell.models.titles import TARGETS
+from perovshell.targets.declared import TARGETS
 from perovshell.training.promotion.check import judge
 from perovshell.training.promotion.verdict import Verdict
 from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores, ValidationRecord

@@ -92,12 +92,14 @@ def test_predict_tells_scripts_in_json(home: str, table: Path, tmp_path: Path) -
     assert len(summary["dataset_hash"]) == 64
 
 
-def test_predict_answers_wishes_and_gives_reasons(home: str, table: Path, tmp_path: Path) -> None:
+def test_predict_answers_thresholds_and_gives_reasons(
+    home: str, table: Path, tmp_path: Path
+) -> None:
     thresholds = ("--pl-window", "510-540", "--plqy-above", "80", "--gain-above", "5", "--reasons")
     run("predict", "in.csv", "-o", "out.csv", "--workspace", home, *thresholds, cwd=tmp_path)
     with (tmp_path / "out.csv").open(newline="") as file:
         row = next(csv.DictReader(file))
-    for name in ("pl_in_window", "plqy_above", "gain_above_water"):
+    for name in ("p_pl_in_window", "p_plqy_above", "p_stability_gain_above_water"):
         assert 0 < float(row[name]) < 1
     assert "PL peak, from the literature's mean of" in row["reasons"]
 
@@ -175,7 +177,7 @@ def test_rank_prints_ten_lines_with_papers_and_writes_a_report(home: str, tmp_pa
     printed = run("rank", "-o", "report", "--workspace", home, cwd=tmp_path)
     lines = printed.splitlines()
     assert sum(line.strip().startswith("papers: ") for line in lines) == 10
-    assert sum(line.strip().startswith("rests on: ") for line in lines) == 10
+    assert sum(line.strip().startswith("evidence: ") for line in lines) == 10
     assert (tmp_path / "report" / "report.html").is_file()
     assert (tmp_path / "report" / "ranking.csv").is_file()
 
@@ -218,14 +220,18 @@ constraints: {no_quenching_shell: true, insoluble_in_water: true}
     [
         ("cores: [CsPbBr3]\npl_window_nm: [535, 515]", (), "the first must be below the second"),
         ("cores: [CsPbBr3]\nshells: [ZrO22]\npl_window_nm: [515, 535]", (), "ZrO2"),
-        (GRID.format(name="a", step=0.3, layers=1), (), "cores.A.step: 0.3 does not divide 1"),
+        (GRID.format(name="a", step=0.3, layers=1), (), "line 4, key cores.A.step: 0.3: a number"),
         (
             GRID.format(name="huge", step=0.01, layers=2), (),
             "70,990,599,303,029,979 combinations",
         ),
         (
+            GRID.format(name="huge", step=0.01, layers=2), (),
+            "take larger steps, or set --yes",
+        ),
+        (
             "cores: {A: {ions: [Cs]}, B: {ions: [Bi]}, X: {ions: [Br]}}\npl_window_nm: [515, 535]",
-            (), "empty: none of the 1 cores of the grid is neutral",
+            (), "key cores: none of the 1 cores of the grid is neutral",
         ),
         (
             CONTRADICTION,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,31 +83,45 @@ class MissingExtraError(PerovshellError, ImportError):
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of a dataset file.
+    """One fault of a table or a document.
 
     Attributes:
         file: Name of the file.
-        row: Line in the file, counting the header as 1; 0 for the file as a whole.
-        column: Column name, or an empty string.
-        value: The text found.
+        row: Line in the file, counting the header of a table as 1; 0 for the file as a whole.
+        column: Column of a table or key of a document, or an empty string.
+        value: The value found; None where there is none.
         rule: What is allowed.
     """
 
     file: str
     row: int
     column: str
-    value: str
+    value: object
     rule: str
 
     def __str__(self) -> str:
-        """Say where, what was given and what is allowed, on one line."""
+        """Say where, what was found and what is allowed, on one line."""
+        row, column = ("row", "column") if self.file.endswith(".csv") else ("line", "key")
         where = self.file
         if self.row:
-            where += f", row {self.row}"
+            where += f", {row} {self.row}"
         if self.column:
-            where += f", column {self.column}"
-        given = f": {self.value!r}" if self.column else ""
-        return f"{where}{given}: {self.rule}"
+            where += f", {column} {self.column}"
+        found = f": {self.value!r}" if self.column and self.value is not None else ""
+        return f"{where}{found}: {self.rule}"
+
+
+class DocumentError(InputError):
+    """A document breaks its declaration; carries every fault of it.
+
+    Attributes:
+        faults: All faults, in the order of the lines.
+    """
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        """Collect the faults into one message, a line each."""
+        self.faults = tuple(sorted(faults, key=lambda fault: fault.row))
+        super().__init__("\n".join(map(str, self.faults)))
 
 
 class DatasetError(InputError):

@@ -8,7 +8,7 @@ import pytest
 from perovshell.data.ions import Ions
 from perovshell.data.shells import Shells
 from perovshell.data.tables import bundled_rows
-from perovshell.data.targets import Interval, Reading, energy_ev, gain_interval
+from perovshell.data.targets import Interval, Reading, ev_to_nm, gain_interval, nm_to_ev
 from perovshell.errors import FormulaError, InputError, PerovshellError
 
 ION = {"ion": "GA+", "symbol": "GA", "formula": "", "charges": "1", "effective_ionic_radius_pm": ""}
@@ -50,8 +50,8 @@ def test_an_impossible_interval_or_gain_is_an_error_of_its_own() -> None:
 
 def test_energies_of_many_wavelengths_are_those_of_each() -> None:
     wavelengths = np.array([400.0, 517.0])
-    assert energy_ev(wavelengths).tolist() == [energy_ev(400.0), energy_ev(517.0)]
-    np.testing.assert_allclose(energy_ev(energy_ev(wavelengths)), wavelengths)
+    assert nm_to_ev(wavelengths).tolist() == [nm_to_ev(400.0), nm_to_ev(517.0)]
+    np.testing.assert_allclose(ev_to_nm(nm_to_ev(wavelengths)), wavelengths)
 
 
 def test_a_word_for_water_that_is_not_known_is_refused() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perovshell.data.targets import Interval, Reading, energy_ev, gain_interval
+from perovshell.data.targets import Interval, Reading, ev_to_nm, gain_interval, nm_to_ev
 
 NAN, INF = math.nan, math.inf
 DAY, MINUTE = 24.0, 1 / 60
@@ -193,12 +193,12 @@ def test_widened_moves_finite_ends_only():
 
 
 def test_energy_of_green_light():
-    assert energy_ev(517) == pytest.approx(2.398, abs=0.001)
+    assert nm_to_ev(517) == pytest.approx(2.398, abs=0.001)
 
 
 @given(st.floats(200, 2000))
 def test_energy_is_its_own_inverse(wavelength):
-    assert energy_ev(energy_ev(wavelength)) == pytest.approx(wavelength)
+    assert ev_to_nm(nm_to_ev(wavelength)) == pytest.approx(wavelength)
 
 
 # Properties ----------------------------------------------------------------------------------

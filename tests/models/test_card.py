@@ -1,11 +1,11 @@
-"""The model card: what it says of counts and rules is that of the model, or is left out."""
+"""The model card: its counts and rules are those of the model, or are left out."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from perovshell.models.card import PAIRS, REGRESSIONS, card_lines
+from perovshell.models.card import PAIRS, POINT_TARGETS, card_lines
 from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.training.train import TrainedModel
 from perovshell.training.validation.effects import pair_counts
@@ -21,8 +21,8 @@ def card(info: Mapping[str, Any], figures: Mapping[str, float], settings: Mappin
 
 def test_pairs_are_those_of_the_model(trained: TrainedModel) -> None:
     figures = {PAIRS.format("pl"): 4.0, PAIRS.format("plqy"): 11.0}
-    said = card(trained.info, figures, {})
-    assert "of one paper: 4 for PL peak, 11 for PLQY. Its intervals" in said
+    lines = card(trained.info, figures, {})
+    assert "of one paper: 4 for PL peak, 11 for PLQY. Its intervals" in lines
 
 
 def test_pairs_are_counted(trained: TrainedModel) -> None:
@@ -42,17 +42,14 @@ def test_pairs_are_counted(trained: TrainedModel) -> None:
 def test_the_rule_of_ties_is_that_of_the_model(
     trained: TrainedModel, targets: list[str], words: str
 ) -> None:
-    told = {
-        name: {**own, "trees_win_ties": name in targets}
-        for name, own in trained.info["settings"][REGRESSIONS].items()
+    point_targets = {
+        name: {**target, "trees_win_ties": name in targets}
+        for name, target in trained.info["settings"][POINT_TARGETS].items()
     }
-    assert words in card(trained.info, {}, {REGRESSIONS: told})
+    assert words in card(trained.info, {}, {POINT_TARGETS: point_targets})
 
 
-def test_what_a_model_does_not_say_is_left_out(trained: TrainedModel) -> None:
-    unsaid = {PAIRS.format(name): None for name in ("pl", "plqy")}
-    settings = {k: own for k, own in trained.info["settings"].items() if k != REGRESSIONS}
-    said = card({**trained.info, "settings": settings}, unsaid, {})
-    assert "A tie goes" not in said
-    assert "of one paper. Its intervals" in said
-    assert f"widened by a factor {INTERVAL_INFLATION:g} in scoring" in said
+def test_pairs_that_were_not_counted_are_left_out(trained: TrainedModel) -> None:
+    lines = card(trained.info, {PAIRS.format(name): None for name in ("pl", "plqy")}, {})
+    assert "of one paper. Its intervals" in lines
+    assert f"widened by a factor {INTERVAL_INFLATION:g} in scoring" in lines

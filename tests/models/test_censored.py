@@ -64,15 +64,15 @@ def test_json_brings_the_same_effects_back() -> None:
     assert PooledEffects.from_json(found.to_json()) == found
 
 
-def test_a_fit_that_does_not_come_to_rest_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fit_that_does_not_converge_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("perovshell.models.censored._MAX_STEPS", 1)
     design, low = np.ones((3, 1)), np.array([2.0, 9.0, 50.0])
-    with pytest.raises(FitError, match="within 1 steps"):
+    with pytest.raises(FitError, match="did not converge within 1 iterations"):
         fit_intervals(design, low, low * 1.1, np.ones(3), np.zeros(1))
 
 
-def test_masses_that_do_not_come_to_rest_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masses_that_do_not_converge_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("perovshell.models.conformal._MAX_STEPS", 1)
     low = np.random.default_rng(0).normal(size=30)
-    with pytest.raises(FitError, match="within 1 steps"):
+    with pytest.raises(FitError, match="did not converge within 1 iterations"):
         censored_scores(low, low + 1.0, [f"paper {row}" for row in range(30)])

@@ -1,5 +1,7 @@
 """Contributions against the library's own, and what the public answer says."""
 
+import re
+
 import numpy as np
 import pytest
 import xgboost
@@ -101,28 +103,28 @@ def test_an_unreadable_request_has_no_reasons(model: Model) -> None:
         model.explain({"core": "CsPbBr4", "shell": "none"})
 
 
-# Chances -------------------------------------------------------------------------------------
+# Probabilities -------------------------------------------------------------------------------
 
 
-def test_chances_come_from_the_distribution_of_the_interval(model: Model) -> None:
+def test_probabilities_come_from_the_distribution_of_the_interval(model: Model) -> None:
     answer = model.predict([ROW])[0]
     window = (answer["pl_peak_nm_lower"], answer["pl_peak_nm_upper"])
     thresholds = Thresholds(window, answer["plqy_percent"], 10.0)
     asked = model.predict([ROW], thresholds=thresholds)[0]
-    assert asked["pl_in_window"] >= 0.9 - 0.05
-    assert asked["plqy_above"] == pytest.approx(0.5, abs=0.05)
-    assert 0 < asked["gain_above_water"] < 1
+    assert asked["p_pl_in_window"] >= 0.9 - 0.05
+    assert asked["p_plqy_above"] == pytest.approx(0.5, abs=0.05)
+    assert 0 < asked["p_stability_gain_above_water"] < 1
     assert {name: asked[name] for name in answer} == answer
 
 
-def test_chances_fall_as_wishes_rise(model: Model) -> None:
+def test_probabilities_fall_as_thresholds_rise(model: Model) -> None:
     values = [
         model.predict([ROW], thresholds=Thresholds((600, 600 + width), 100 - width, 1000 / width))[
             0
         ]
         for width in (5, 50, 90)
     ]
-    for name in ("pl_in_window", "plqy_above", "gain_above_light"):
+    for name in ("p_pl_in_window", "p_plqy_above", "p_stability_gain_above_light"):
         found = [value[name] for value in values]
         assert found == sorted(found)
         assert all(0 <= value <= 1 for value in found)
@@ -130,8 +132,8 @@ def test_chances_fall_as_wishes_rise(model: Model) -> None:
 
 @pytest.mark.parametrize("measured", [{}, {"bare_pl_peak_nm": 512.0, "bare_plqy_percent": 55.0}])
 @pytest.mark.parametrize("coverage", [0.6, 0.8])
-def test_chances_agree_with_intervals(model: Model, measured: dict, coverage: float) -> None:
-    """Up to the mass of one paper: an interval ends at a score, chances rise between scores."""
+def test_probabilities_agree_with_intervals(model: Model, measured: dict, coverage: float) -> None:
+    """Up to the mass of a paper: intervals end at scores, probabilities rise between them."""
     row, paper = ROW | measured, 0.05
     answer = model.predict([row], coverage=coverage)[0]
     low, high = answer["pl_peak_nm_lower"], answer["pl_peak_nm_upper"]
@@ -139,31 +141,34 @@ def test_chances_agree_with_intervals(model: Model, measured: dict, coverage: fl
     outside = Thresholds((low + 1e-3, high - 1e-3), answer["plqy_percent_lower"] + 1e-3)
     most = model.predict([row], thresholds=inside)[0]
     least = model.predict([row], thresholds=outside)[0]
-    assert least["pl_in_window"] - paper <= coverage <= most["pl_in_window"]
-    assert least["plqy_above"] - paper <= 0.5 + coverage / 2 <= most["plqy_above"]
+    assert least["p_pl_in_window"] - paper <= coverage <= most["p_pl_in_window"]
+    assert least["p_plqy_above"] - paper <= 0.5 + coverage / 2 <= most["p_plqy_above"]
 
 
 def test_a_measured_bare_sample_is_certain(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "none", "bare_pl_peak_nm": 512, "bare_plqy_percent": 55}
     certain = model.predict([row], thresholds=Thresholds((511, 513), 54))[0]
-    assert (certain["pl_in_window"], certain["plqy_above"]) == (1, 1)
+    assert (certain["p_pl_in_window"], certain["p_plqy_above"]) == (1, 1)
     missed = model.predict([row], thresholds=Thresholds((513, 515), 56))[0]
-    assert (missed["pl_in_window"], missed["plqy_above"]) == (0, 0)
+    assert (missed["p_pl_in_window"], missed["p_plqy_above"]) == (0, 0)
 
 
 def test_a_bare_sample_gains_nothing(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "none"}
-    assert model.predict([row], thresholds=Thresholds(gain_above=2))[0]["gain_above_water"] == 0
+    assert (
+        model.predict([row], thresholds=Thresholds(gain_above=2))[0]["p_stability_gain_above_water"]
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
     ("thresholds", "message"),
     [
-        ({"gain_above": 1.5}, "2 or more"),
-        ({"plqy_above": 100}, "below 100"),
-        ({"pl_window_nm": (600, 500)}, "rising"),
+        ({"gain_above": 1.5}, "gain_above 1.5: a factor of 2 or more"),
+        ({"plqy_above": 100}, "plqy_above 100: a percentage from 0 to below 100"),
+        ({"pl_window_nm": (600, 500)}, "pl_window_nm (600, 500): two rising wavelengths in nm"),
     ],
 )
-def test_impossible_wishes_are_refused(thresholds: dict, message: str) -> None:
-    with pytest.raises(InputError, match=message):
+def test_impossible_thresholds_are_refused(thresholds: dict, message: str) -> None:
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         Thresholds(**thresholds)

@@ -79,12 +79,12 @@ def test_an_interval_holds_its_value_at_every_coverage(
 @pytest.mark.parametrize("coverage", [0.5, 0.9, 0.97])
 def test_a_measured_bare_value_never_widens_an_interval(model: Model, coverage: float) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2"}
-    spread = model.predictor.plqy
+    plqy = model.predictor.points["plqy"]
     free, known = (
         model.predict([{**row, **bare}], coverage=coverage)[0]
         for bare in ({}, {"bare_plqy_percent": 55})
     )
-    assert 0.0 < spread.residual_share < 1.0
+    assert 0.0 < plqy.residual_share < 1.0
     wide, narrow = (a["plqy_percent"] - a["plqy_percent_lower"] for a in (free, known))
     assert narrow <= wide + 1e-3
 
@@ -96,24 +96,24 @@ def test_a_poor_bare_sample_is_expected_to_gain_more(model: Model) -> None:
     assert poor["plqy_percent"] < good["plqy_percent"]
 
 
-def test_a_replicated_combination_has_its_own_interval(model: Model) -> None:
+def test_a_mondrian_category_has_an_interval_of_its_scores(model: Model) -> None:
     known = one(model, core="CsPbCl3", shell="none")
     width = known["pl_peak_nm_upper"] - known["pl_peak_nm_lower"]
     nearly = one(model, core="CsPb(Cl0.99Br0.01)3", shell="none")
-    assert list(model.predictor.pl.mondrian) == ["CsPbCl3 / none"]
+    assert list(model.predictor.points["pl"].mondrian) == ["CsPbCl3 / none"]
     assert width < 0.8 * (nearly["pl_peak_nm_upper"] - nearly["pl_peak_nm_lower"])
 
 
-def test_chances_of_gain_fall_with_the_gain(model: Model) -> None:
+def test_probabilities_of_a_gain_fall_with_the_gain(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2"}
-    chances = [
+    probabilities = [
         model.predict([row], stressors=["water"], thresholds=Thresholds(gain_above=gain))[0][
-            "gain_above_water"
+            "p_stability_gain_above_water"
         ]
         for gain in (2, 10, 100, 1e4, 1e8)
     ]
-    assert chances == sorted(chances, reverse=True)
-    assert chances[0] > chances[2] > chances[-1] == 0.0
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert probabilities[0] > probabilities[2] > probabilities[-1] == 0.0
 
 
 def test_a_temperature_is_said_to_be_ignored_where_it_is(model: Model) -> None:
@@ -128,7 +128,9 @@ def test_a_metal_core_is_answered_from_the_null_model(model: Model) -> None:
     assert "metal" in answer["domain_reason"]
     assert answer["pl_shift_nm_lower"] < -20
     assert answer["plqy_change_upper"] > 10
-    assert answer["pl_peak_nm"] == pytest.approx(1239.84 / model.predictor.pl.null_value, abs=0.01)
+    assert answer["pl_peak_nm"] == pytest.approx(
+        1239.84 / model.predictor.points["pl"].null_value, abs=0.01
+    )
 
 
 def test_an_answer_says_what_has_no_skill(model: Model) -> None:

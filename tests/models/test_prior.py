@@ -135,9 +135,9 @@ def test_a_fit_at_the_least_noise_comes_to_rest() -> None:
     assert prior.effects == pytest.approx([0.0, 1.0, 0.0], abs=1e-3)
 
 
-def test_a_fit_that_does_not_come_to_rest_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fit_that_does_not_converge_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = rows(60)
     monkeypatch.setattr("perovshell.models.prior._MAX_STEPS", 2)
     monkeypatch.setattr("perovshell.models.prior._CONVERGENCE_TOL", 1e-6)
-    with pytest.raises(FitError, match="within 2 steps"):
+    with pytest.raises(FitError, match="did not converge within 2 iterations"):
         fit(matrix, matrix[:, 0] + np.random.default_rng(2).normal(size=60))

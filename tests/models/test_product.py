@@ -36,20 +36,21 @@ def predictor(model: Model) -> Predictor:
     own = model.predictor
     names = own.featurizer.names
     tests = np.arange(len(names), len(names) + len(TEST_DESCRIPTORS))
+    pl = own.points["pl"]
     plqy = replace(
-        own.plqy,
-        forest=replace(own.pl.forest, value=own.pl.forest.value * np.float32(80)),
-        columns=own.pl.columns,
+        own.points["plqy"],
+        forest=replace(pl.forest, value=pl.forest.value * np.float32(80)),
+        columns=pl.columns,
         mondrian={
             "CsPbBr3 / SiO2": ConformityScores.of(
                 np.linspace(0.1, 1.5, 40), list(map(str, range(40)))
             )
         },
     )
-    columns = np.concatenate([own.pl.columns, tests])
-    stressed = Forest.mean([own.pl.forest, by_stressor(len(own.pl.columns))])
+    columns = np.concatenate([pl.columns, tests])
+    stressed = Forest.mean([pl.forest, by_stressor(len(pl.columns))])
     lifetime = replace(own.lifetime, forest=stressed, columns=columns)
-    return replace(own, plqy=plqy, lifetime=lifetime)
+    return replace(own, points={"pl": pl, "plqy": plqy}, lifetime=lifetime)
 
 
 def by_stressor(column: int) -> Forest:
@@ -144,7 +145,7 @@ def test_equal_to_rows_for_100000_members_of_random_spaces(
 
 def test_equal_to_the_boosters_own_batch_prediction(model: Model, model_folder: Path) -> None:
     predictor = model.predictor
-    reader, own = predictor.featurizer.reader, predictor.pl
+    reader, own = predictor.featurizer.reader, predictor.points["pl"]
     shells = [(material,) for material in reader.shells.materials.values()]
     contexts = [
         Combination(None, (), structure, "unknown", "solution", size)
@@ -199,7 +200,8 @@ def test_ranges_of_shells_join_to_the_whole(predictor: Predictor) -> None:
 
 def test_a_prior_on_a_contrast_is_refused(predictor: Predictor) -> None:
     names = predictor.featurizer.names
-    prior = replace(predictor.pl.prior, columns=(names.index("lattice mismatch"),))
-    bad = replace(predictor, pl=replace(predictor.pl, prior=prior))
+    pl = predictor.points["pl"]
+    prior = replace(pl.prior, columns=(names.index("lattice mismatch"),))
+    bad = replace(predictor, points={**predictor.points, "pl": replace(pl, prior=prior)})
     with pytest.raises(ModelFolderError, match="contrast"):
         Product(bad, [], [], ("water",), coverage=0.9, thresholds=THRESHOLDS)

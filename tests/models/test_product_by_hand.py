@@ -19,13 +19,16 @@ from perovshell.models.difficulty import TERMS, Difficulty
 from perovshell.models.domain import Domain
 from perovshell.models.evidence import Literature
 from perovshell.models.forest import Forest
+from perovshell.models.gain import GainModel
+from perovshell.models.lifetime import LifetimeModel
 from perovshell.models.outputs import NO_THRESHOLDS, Thresholds
+from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.models.prior import LinearPrior
 from perovshell.models.product import Columns, CoreSide, Product
 from perovshell.models.requests import Requests
 from perovshell.models.stability import TEST_DESCRIPTORS
-from perovshell.models.targets import GainModel, LifetimeModel, RegressionModel
+from perovshell.targets.declared import GAIN, LIFETIME, PL, PLQY
 
 Floats = npt.NDArray[np.float64]
 CORES = (
@@ -121,7 +124,8 @@ def predictor() -> Predictor:
     ]
     hard = [names.index(term) for term in (*TERMS[:-1], "confinement")]  # May be unknown.
     difficulty = Difficulty(tuple(hard), np.linspace(-0.3, 0.4, len(hard) + 1), 0.0)
-    pl = RegressionModel(
+    pl = PointModel(
+        target=PL,
         prior=prior(names, "bulk gap estimate", 0.1, 0.02),
         difficulty=difficulty,
         forest=forest(2, rows, columns, 0.05),
@@ -137,6 +141,7 @@ def predictor() -> Predictor:
     )
     plqy = replace(
         pl,
+        target=PLQY,
         prior=prior(names, "", 60.0, 5.0),
         difficulty=replace(difficulty, room_effect=0.4),
         forest=forest(3, rows, columns, 20.0),
@@ -163,6 +168,7 @@ def predictor() -> Predictor:
     }
     papers = {"water": 8, "light": 5, "anion-exchange": 4}
     lifetime = LifetimeModel(
+        target=LIFETIME,
         null=PooledEffects(2.0, {"stressor:anion-exchange": 0.7, "side:coated": 0.5}, 1.0),
         effects=PooledEffects(2.2, effects, 1.0),
         forest=forest(5, tested, [*columns, *tests], 0.5),
@@ -172,6 +178,7 @@ def predictor() -> Predictor:
         papers=papers,
     )
     gain = GainModel(
+        target=GAIN,
         effects=PooledEffects(1.5, {**effects, "class:sulfide": 0.15}, 1.0),
         scores=ConformityScores.of(np.arange(-1.0, 0.9, 0.1), list("abcdefghijklmnopqrs")),
         floors=ConformityScores.of(np.arange(-1.0, 0.9, 0.1), list("abcdefghijklmnopqrs")),
@@ -181,7 +188,8 @@ def predictor() -> Predictor:
     )
     literature = Literature(samples(), featurizer.reader)
     domains = domains_of(literature)
-    return Predictor(featurizer, pl, plqy, lifetime, gain, domains, literature)
+    points = {"pl": pl, "plqy": plqy}
+    return Predictor(featurizer, points, lifetime, gain, domains, literature)
 
 
 def samples() -> list[dict]:
@@ -309,7 +317,7 @@ def test_a_product_has_the_numbers_of_its_rows(coverage: float) -> None:
 def test_a_product_answers_what_is_asked_alone() -> None:
     asked = same_as_rows(predictor(), ("light",), 0.9, NO_THRESHOLDS)
     assert not [name for name in asked if name.endswith("_water")]
-    assert not {"pl_in_window", "plqy_above", "gain_above_light"} & asked.keys()
+    assert not {"p_pl_in_window", "p_plqy_above", "p_stability_gain_above_light"} & asked.keys()
 
 
 def test_difficulties_are_those_of_the_rows() -> None:
@@ -320,20 +328,21 @@ def test_difficulties_are_those_of_the_rows() -> None:
 
 def test_models_without_trees_have_the_numbers_of_their_rows() -> None:
     own = predictor()
-    names = ("pl", "plqy", "lifetime")
-    bare = {name: replace(getattr(own, name), forest=Forest.none()) for name in names}
-    bare = {name: replace(one, columns=np.zeros(0, np.intp)) for name, one in bare.items()}
-    same_as_rows(replace(own, **bare), STRESSORS, 0.9, THRESHOLDS)
+    no_trees = {"forest": Forest.none(), "columns": np.zeros(0, np.intp)}
+    points = {name: replace(model, **no_trees) for name, model in own.points.items()}
+    lifetime = replace(own.lifetime, **no_trees)
+    same_as_rows(replace(own, points=points, lifetime=lifetime), STRESSORS, 0.9, THRESHOLDS)
 
 
 @pytest.mark.parametrize("part", ["prior", "difficulty"])
 def test_a_contrast_outside_of_the_trees_is_refused(part: str) -> None:
     own = predictor()
-    model = getattr(own.pl, part)
+    pl = own.points["pl"]
+    model = getattr(pl, part)
     mismatch = own.featurizer.names.index("lattice mismatch")
-    bad = replace(own.pl, **{part: replace(model, columns=(mismatch, *model.columns[1:]))})
+    bad = replace(pl, **{part: replace(model, columns=(mismatch, *model.columns[1:]))})
     with pytest.raises(ModelFolderError, match=r"^model: with a contrast"):
-        product(replace(own, pl=bad))
+        product(replace(own, points={**own.points, "pl": bad}))
 
 
 # Domain --------------------------------------------------------------------------------------

@@ -202,7 +202,7 @@ def test_scores_are_those_of_the_ranking_of_named_combinations(
     index = [own for own in range(0, space.size, 37) if not np.isnan(scores[own])]
     objectives = Objectives(space, model)
     predictions = CandidatePredictions.of(objectives, [space.item(own) for own in index])
-    desirable = objectives.desirabilities(predictions.columns, predictions.ranked)
+    desirable = objectives.desirabilities(predictions.predicted)
     assert scores[index] == pytest.approx(objectives.log_score(desirable), abs=1e-8)
 
 

@@ -67,7 +67,7 @@ def test_a_drawn_literature_is_as_far_from_its_truth_as_the_real_one(origin: Ori
     """In the middle: tails differ from draw to draw."""
     truth, problem = origin.truths["plqy"], origin.problems.points["plqy"]
     random = np.random.default_rng(1)
-    drawn = [origin.drawn(random).regressions["plqy"].target - truth.value for _ in range(20)]
+    drawn = [origin.drawn(random).points["plqy"].target - truth.value for _ in range(20)]
     real = np.median(np.abs(problem.target - truth.value))
     assert np.median(np.abs(drawn)) == pytest.approx(real, rel=0.5)
 
@@ -109,7 +109,7 @@ def test_only_papers_outside_collections_are_added(origin: Origin, dataset: Data
 def test_a_false_paper_has_the_values_of_another(origin: Origin) -> None:
     problem, paper, donor = origin.problems.points["pl"], "hu2018", "commphys2023"
     own, theirs = (problem.papers == name for name in (paper, donor))
-    found = spoilt(origin.problems, {paper: donor}).regressions["pl"]
+    found = spoilt(origin.problems, {paper: donor}).points["pl"]
     assert found.target[own].tolist() == problem.target[theirs][: own.sum()].tolist()
     assert found.target[theirs].tolist() == problem.target[theirs].tolist()
 
@@ -118,7 +118,7 @@ def test_two_papers_can_change_their_values(origin: Origin) -> None:
     problem, paper, donor = origin.problems.points["pl"], "hu2018", "commphys2023"
     own, theirs = (problem.papers == name for name in (paper, donor))
     assert own.sum() < theirs.sum()
-    found = spoilt(origin.problems, {paper: donor, donor: paper}).regressions["pl"]
+    found = spoilt(origin.problems, {paper: donor, donor: paper}).points["pl"]
     assert found.target[own].tolist() == problem.target[theirs][: own.sum()].tolist()
     assert set(found.target[theirs].tolist()) == set(problem.target[own].tolist())
 
@@ -127,7 +127,7 @@ def test_bounds_go_with_their_values(origin: Origin) -> None:
     problem = origin.problems.points["plqy"]
     donor = str(problem.papers[problem.bounds.index(">")])
     paper = next(name for name in origin.addable if name in problem.papers and name != donor)
-    found = spoilt(origin.problems, {paper: donor}).regressions["plqy"]
+    found = spoilt(origin.problems, {paper: donor}).points["plqy"]
     first = int(np.flatnonzero(problem.papers == paper)[0])
     theirs = int(np.flatnonzero(problem.papers == donor)[0])
     assert found.bounds[first] == problem.bounds[theirs]

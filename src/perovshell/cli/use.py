@@ -21,7 +21,7 @@ from perovshell.cli.options import (
     WorkspaceOption,
     load_model,
 )
-from perovshell.errors import InputError
+from perovshell.errors import DesignSpaceError, InputError
 from perovshell.files import refuse_unwritable
 from perovshell.models.inputs import INPUT_COLUMNS, REQUIRED
 from perovshell.workspace.workspace import Workspace
@@ -161,7 +161,10 @@ def rank(  # noqa: PLR0913
     folder = output or place.reports / checked.name
     kept = folder / "ranking.part.npz"
     run = ranks.Run(engine, jobs, scheduler, kept, resume, yes)
-    checked.refuse_size(yes=yes)
+    try:
+        checked.refuse_size(yes=yes)
+    except DesignSpaceError as error:
+        raise DesignSpaceError(str(error).replace("yes=True", "--yes")) from error
     Options(order_by)
     told = f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process"
     typer.echo(told, err=True)

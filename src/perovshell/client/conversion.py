@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from perovshell.models.evidence import Neighbour
 from perovshell.models.outputs import Answer, Evidence, Thresholds, check_options
-from perovshell.models.request import INPUT_COLUMNS, cell_text
+from perovshell.models.inputs import INPUT_COLUMNS, cell_text
 
 _OPEN: Final = "_open"
 

@@ -10,14 +10,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from perovshell.models.stability import INTERVAL_INFLATION, THIN_STRESSOR_PAPERS
-from perovshell.targets.declared import GAIN, LIFETIME, MIN_GAIN, TARGETS
+from perovshell.targets.declared import GAIN, LIFETIME, MIN_GAIN, POINTS, STABILITY, TARGETS
+from perovshell.targets.target import PointTarget, StabilityTarget
 
-_SUBSETS = {
+SUBSETS = {
     "all": "all",
     "lead_no_cspbcl3": "lead halides outside the CsPbCl3 collection",
     "coated": "coated",
     "lead_free": "lead-free",
 }
+"""Subsets of the samples that errors are reported for, with their names for reading."""
 _BASELINES = {
     "dummy": "the median",
     "neighbour": "the nearest neighbour",
@@ -68,7 +70,7 @@ def figure_lines(info: Mapping[str, Any]) -> list[str]:
     figures = info["figures"]
     lines: list[str] = []
     for target in _point_targets(info):
-        for subset, words in _SUBSETS.items():
+        for subset, words in SUBSETS.items():
             lines += _regression(info, target, subset, words)
     return lines + _stability(figures)
 
@@ -85,11 +87,51 @@ def _title(info: Mapping[str, Any], target: str) -> str:
     return title[0].upper() + title[1:]
 
 
+def describe_targets(info: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the validated targets as pages and scripts need them, in the order of the columns.
+
+    Args:
+        info: `settings` of a model, as in `models.folder.ModelInfo`.
+
+    Returns:
+        For each target `name`, `title`, `unit`, `error_unit`, `kind` (point or stability), `column`
+        (without the stressor), `effect` (column of the shell's effect) and `no_skill`. What is
+        validated but not answered has no unit, column or effect.
+    """
+    only_validated = [
+        {
+            "name": name,
+            "title": own["title"],
+            "kind": "point",
+            "unit": None,
+            "error_unit": own["error_unit"],
+            "column": None,
+            "effect": None,
+            "no_skill": "",
+        }
+        for name, own in _point_targets(info).items()
+        if name not in TARGETS
+    ]
+    points = [_described(one) for one in POINTS]
+    return [*points, *only_validated, *(_described(one) for one in STABILITY)]
+
+
+def _described(target: PointTarget | StabilityTarget) -> dict[str, Any]:
+    """Return an answered target as pages and scripts need it."""
+    entry = {key: getattr(target, key) for key in ("name", "unit", "error_unit", "no_skill")}
+    if isinstance(target, StabilityTarget):
+        own = {"title": target.quantity, "kind": "stability", "column": target.stem, "effect": None}
+        return entry | own
+    effect = target.effect.column if target.effect else None
+    own = {"title": target.title, "kind": "point", "column": target.column, "effect": effect}
+    return entry | own
+
+
 def error_table(info: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the headline of PL, PLQY and the like: what was tested, how far off, against what."""
     figures, rows = info["figures"], []
     for target, own in _point_targets(info).items():
-        for subset, words in _SUBSETS.items():
+        for subset, words in SUBSETS.items():
             key = f"{target}.paper.{subset}"
             if figures.get(f"{key}.mae") is None:
                 continue

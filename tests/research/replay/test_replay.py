@@ -284,7 +284,7 @@ def test_the_loss_of_a_row_is_the_error_of_its_prediction(
     )
     sample = small.samples[marks.rows[place].item()]
     item = combination_of(sample)
-    predicted = first.predictor.plqy.predict(first.predictor.featurizer.matrix([item]))
+    predicted = first.predictor.points["plqy"].predict(first.predictor.featurizer.matrix([item]))
     assert marks.loss[place] == pytest.approx(abs(predicted[0] - sample.plqy_percent), abs=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Chances and experiments against what can be worked out by hand."""
+"""Rank probabilities and next experiments against what can be worked out by hand."""
 
 import dataclasses
 import math
@@ -11,16 +11,19 @@ from perovshell.model import Model
 from perovshell.models.conformal import ConformityScores
 from perovshell.serve.ranking.candidates import CandidatePredictions
 from perovshell.serve.ranking.next_experiments import experiments, shared_part
+from perovshell.serve.ranking.objective import (
+    Predicted,
+    log_residual,
+    signed_residual,
+)
 from perovshell.serve.ranking.objectives import Objectives
 from perovshell.serve.ranking.rank_probabilities import (
-    log_residual,
     normal_cdf,
     normal_quantile,
     outcomes,
     p_above_next,
     p_pareto,
     random_levels,
-    residual,
 )
 from perovshell.serve.space.file import read_space
 
@@ -43,10 +46,20 @@ def items(model: Model, *names: tuple[str, str]) -> list[Combination]:
     ]
 
 
+def with_plqy(
+    predictions: CandidatePredictions, plqy: list[float], scale: list[float]
+) -> CandidatePredictions:
+    """Return predictions with another PLQY that ranks, and difficulty of it."""
+    changed = {"plqy_shrunk": np.array(plqy), "plqy_scale": np.array(scale)}
+    before = predictions.predicted
+    predicted = Predicted({**before.columns, **changed}, before.categories)
+    return dataclasses.replace(predictions, predicted=predicted)
+
+
 def test_residuals_have_the_quantiles_of_their_scores() -> None:
     scores = ConformityScores.of(np.arange(1.0, 10.0), [str(k) for k in range(9)])
     level = (np.arange(2000) + 0.5) / 2000
-    drawn = residual(scores, level)
+    drawn = signed_residual(scores, level)
     assert np.mean(np.abs(drawn) <= scores.quantile(0.5)) == pytest.approx(0.5, abs=0.01)
     assert np.mean(drawn < 0) == pytest.approx(0.5, abs=0.01)
     assert np.abs(drawn).max() == 9.0  # the unseen paper is no worse than the worst seen
@@ -64,8 +77,9 @@ def test_drawn_pl_lies_in_the_window_as_often_as_its_probability_says(model: Mod
     predictions = CandidatePredictions.of(
         own, items(model, ("CsPbBr3", "SiO2"), ("FAPbBr3", "PMMA"))
     )
-    drawn = outcomes(own, predictions, random_levels(predictions.items, 1, draws=20_000))
-    expected = predictions.columns["pl_in_window"]
+    levels = random_levels(predictions.items, 1, draws=20_000)
+    drawn = outcomes(own, predictions.predicted, levels)
+    expected = predictions.predicted.columns["p_pl_in_window"]
     np.testing.assert_allclose(drawn["pl"].mean(axis=1), expected, atol=0.03)
 
 
@@ -78,7 +92,7 @@ def test_of_two_equal_lines_either_may_be_better(model: Model) -> None:
     assert alone[0] == alone[1] == 1.0
 
 
-def test_chances_do_not_depend_on_the_list(model: Model) -> None:
+def test_probabilities_do_not_depend_on_the_list(model: Model) -> None:
     own = objectives(model)
     names = [("CsPbBr3", "SiO2"), ("FAPbBr3", "PMMA"), ("CsPbBr3", "ZrO2")]
     three, two = (CandidatePredictions.of(own, items(model, *names[:count])) for count in (3, 2))
@@ -88,16 +102,14 @@ def test_chances_do_not_depend_on_the_list(model: Model) -> None:
 def test_a_line_that_is_far_better_is_above_the_next(model: Model) -> None:
     own = objectives(model, weights={"plqy": 1})
     two = CandidatePredictions.of(own, items(model, ("CsPbBr3", "SiO2"), ("CsPbBr3", "ZrO2")))
-    ranked = dataclasses.replace(two.ranked, plqy=np.array([95.0, 5.0]))
-    columns = {**two.columns, "plqy_scale": np.array([1e-3, 1e-3])}
-    sure = dataclasses.replace(two, ranked=ranked, columns=columns)
+    sure = with_plqy(two, [95.0, 5.0], scale=[1e-3, 1e-3])
     assert p_above_next(own, sure).tolist() == [1.0]
     assert p_pareto(own, sure).tolist() == [1.0, 0.0]
 
 
 def test_combinations_of_one_shell_share_its_stability(model: Model) -> None:
     names = [("CsPbBr3", "SiO2"), ("FAPbBr3", "SiO2"), ("CsPbBr3", "ZrO2")]
-    levels = random_levels(items(model, *names), 1)["gain"][0]
+    levels = random_levels(items(model, *names), 1).shell[0, 0]
     np.testing.assert_array_equal(levels[0], levels[1])
     assert not np.array_equal(levels[0], levels[2])
 
@@ -132,7 +144,7 @@ def test_a_bare_core_that_shares_nothing_is_worth_nothing(
 
 
 def test_what_bare_and_coated_share_follows_from_how_carrying_narrows(model: Model) -> None:
-    own = model.predictor.plqy
+    own = model.predictor.points["plqy"]
     size = np.arange(1.0, 10.0)
     groups = [str(k) for k in range(9)]
     half = dataclasses.replace(
@@ -148,9 +160,7 @@ def test_what_bare_and_coated_share_follows_from_how_carrying_narrows(model: Mod
 def test_what_is_certain_is_not_worth_an_experiment(model: Model) -> None:
     own = objectives(model, weights={"plqy": 1})
     two = CandidatePredictions.of(own, items(model, ("CsPbBr3", "SiO2"), ("FAPbBr3", "ZrO2")))
-    columns = {**two.columns, "plqy_scale": np.array([1e-6, 1e-6])}
-    ranked = dataclasses.replace(two.ranked, plqy=np.array([80.0, 60.0]))
-    found = experiments(own, dataclasses.replace(two, ranked=ranked, columns=columns))
+    found = experiments(own, with_plqy(two, [80.0, 60.0], scale=[1e-6, 1e-6]))
     assert max(one.worth for one in found) == pytest.approx(0.0, abs=1e-6)
 
 
@@ -159,12 +169,10 @@ def test_the_worth_of_a_combination_is_its_knowledge_gradient(model: Model) -> N
     own = objectives(model, weights={"plqy": 1})
     two = CandidatePredictions.of(own, items(model, ("CsPbBr3", "SiO2"), ("FAPbBr3", "ZrO2")))
     scale = 10.0
-    columns = {**two.columns, "plqy_scale": np.array([scale, 1e-9])}
-    ranked = dataclasses.replace(two.ranked, plqy=np.array([60.0, 60.0]))
-    found = experiments(own, dataclasses.replace(two, ranked=ranked, columns=columns))
+    found = experiments(own, with_plqy(two, [60.0, 60.0], scale=[scale, 1e-9]))
     worth = {one.what: one.worth for one in found if one.kind == "combination"}
     level = (np.arange(100_000) + 0.5) / 100_000
-    error = residual(model.predictor.plqy.scores, level) * scale
+    error = signed_residual(model.predictor.points["plqy"].scores, level) * scale
     value = np.clip(60.0 + error, 0, 100)
     expected = np.maximum(value - 60.0, 0.0).mean() / 100
     mean_shift = value.mean() / 100 - 0.6  # of the two, the better on average is known already

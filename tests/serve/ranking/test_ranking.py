@@ -12,8 +12,14 @@ from perovshell.data.dataset import Dataset
 from perovshell.data.shells import shell_text
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
-from perovshell.serve.ranking.candidates import CandidatePredictions, known_within
-from perovshell.serve.ranking.objectives import Measured, Objectives
+from perovshell.serve.ranking.candidates import CandidatePredictions, measured_candidates
+from perovshell.serve.ranking.objective import Predicted
+from perovshell.serve.ranking.objectives import (
+    GainObjective,
+    HalfLifeObjective,
+    Measured,
+    Objectives,
+)
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.tables import markdown_text, summary, table
@@ -53,6 +59,10 @@ def objectives(model: Model, **changes: object) -> Objectives:
     return Objectives(read_space(with_(**changes), model.predictor.featurizer.reader), model)
 
 
+def of_gain(objectives: Objectives) -> GainObjective:
+    return next(one for one in objectives.every if isinstance(one, GainObjective))
+
+
 def claim_skill(model: Model, target: str, *, has_skill: bool, slope: float) -> Model:
     verdict = {**model.info.skill[target], "has_skill": has_skill, "slope": slope}
     info = dataclasses.replace(model.info, skill={**model.info.skill, target: verdict})
@@ -69,19 +79,19 @@ def test_every_combination_gets_one_line(ranking: Ranking) -> None:
     assert all(0 <= score <= 1 for score in scores)
 
 
-def test_the_score_is_the_weighted_geometric_mean_of_the_wishes(model: Model) -> None:
-    objectives = {"pl": 2, "plqy": 1, "gain": 1}
-    for line in lines_of(with_(weights=objectives), model):
+def test_the_score_is_the_weighted_geometric_mean_of_desirabilities(model: Model) -> None:
+    weights = {"pl": 2, "plqy": 1, "gain": 1}
+    for line in lines_of(with_(weights=weights), model):
         values = line.values
         gain = min(max(math.log(values["stability_gain_shrunk_water"]) / math.log(1000), 0), 1)
-        parts = [values["pl_in_window"], values["plqy_shrunk"] / 100, gain]
+        parts = [values["p_pl_in_window"], values["plqy_shrunk"] / 100, gain]
         logs = [math.log(max(part, 1e-9)) for part in parts]
         assert line.score == pytest.approx(math.exp((2 * logs[0] + logs[1] + logs[2]) / 4))
 
 
-def test_half_lives_and_nearness_can_be_wished(model: Model) -> None:
-    objectives = {"half_life": 1, "domain": 1}
-    for line in lines_of(with_(weights=objectives, stressors=["water", "light"]), model):
+def test_half_lives_and_nearness_can_be_objectives(model: Model) -> None:
+    weights = {"half_life": 1, "domain": 1}
+    for line in lines_of(with_(weights=weights, stressors=["water", "light"]), model):
         shares = [
             min(max(math.log(line.values[f"half_life_h_{name}"]) / math.log(1e4), 0), 1)
             for name in ("water", "light")
@@ -92,21 +102,21 @@ def test_half_lives_and_nearness_can_be_wished(model: Model) -> None:
         assert line.score == pytest.approx(math.sqrt(max(life, 1e-9) * near))
 
 
-def test_a_bar_takes_the_chance_of_passing_it(model: Model) -> None:
-    scores = model.predictor.plqy.scores
+def test_a_threshold_takes_the_probability_to_exceed_it(model: Model) -> None:
+    scores = model.predictor.points["plqy"].scores
     for line in lines_of(with_(weights={"plqy": 1}, plqy_above=60), model):
-        # Of what orders, papers on shell and combination pooled.
+        # Of the value that ranks, papers on shell and combination pooled.
         off = (60 - line.values["plqy_shrunk"]) / line.values["plqy_scale"]
         assert line.score == pytest.approx(max(1 - scores.cdf(np.array([off]))[0], 1e-9))
 
 
-def test_the_best_are_ordered_by_what_nine_of_ten_new_papers_pass(model: Model) -> None:
+def test_the_lower_bound_is_what_nine_of_ten_new_papers_exceed(model: Model) -> None:
     for line in lines_of(with_(weights={"plqy": 1}), model, order_by="lower-bound"):
         scale = line.values["plqy_scale"]
-        width = objectives(model).shell_width(line.item.layers) * scale
+        width = objectives(model).plqy.shell_width(line.item.layers) * scale
         low = (
             line.values["plqy_shrunk"]
-            + model.predictor.plqy.signed_scores.lower_quantile(0.1) * width
+            + model.predictor.points["plqy"].signed_scores.lower_quantile(0.1) * width
         )
         assert line.score == pytest.approx(max(low / 100, 1e-9))
 
@@ -121,20 +131,20 @@ def test_equal_widths_are_said_to_order_by_value(model: Model) -> None:
 
 
 def test_only_measured_evidence_orders_by_a_gain_without_skill(model: Model) -> None:
-    """Here the model has no skill: only tests of the very shell move its gain."""
+    """The model has no skill here: only tests of the shell itself move its gain."""
     gain = model.predictor.gain
     verdict = model.info.skill["gain"]
     assert not verdict["has_skill"]
     for slope in (0.0, 0.5):
-        own = objectives(claim_skill(model, "gain", has_skill=False, slope=slope))
+        own = of_gain(objectives(claim_skill(model, "gain", has_skill=False, slope=slope)))
         for layers in own.space.shells:
-            rest = gain.of_stressor("water") + gain.of_class(layers)
-            expected = gain.null + slope * rest + gain.of_names(layers)
+            rest = gain.stressor_effect("water") + gain.class_effect(layers)
+            expected = gain.null + slope * rest + gain.name_effect(layers)
             assert own.log_gain(layers, "water") == pytest.approx(expected)
     unseen = {own.log_gain(model.predictor.featurizer.reader.read_shell(name), "water")
               for name in ("HfO2", "CeO2", "EVA")}  # fmt: skip
     assert len(unseen) > 1  # the slope is 0.5 in the last
-    own = objectives(claim_skill(model, "gain", has_skill=False, slope=0.0))
+    own = of_gain(objectives(claim_skill(model, "gain", has_skill=False, slope=0.0)))
     assert {own.log_gain(model.predictor.featurizer.reader.read_shell(name), "water")
             for name in ("HfO2", "CeO2", "EVA")} == {gain.null}  # fmt: skip
 
@@ -146,24 +156,24 @@ def test_a_pl_without_skill_orders_nothing(model: Model) -> None:
     assert len(scores) <= len({round(own, 9) for own in spread})
 
 
-def test_raw_orders_by_the_predictions_as_they_are(model: Model) -> None:
+def test_without_shrinkage_predictions_order_as_they_are(model: Model) -> None:
     shrunk = claim_skill(model, "plqy", has_skill=False, slope=0.0)
-    objectives = {"plqy": 1}
-    for line in lines_of(with_(weights=objectives), shrunk, shrink=False):
+    weights = {"plqy": 1}
+    for line in lines_of(with_(weights=weights), shrunk, shrink=False):
         assert line.score == pytest.approx(line.values["plqy_percent"] / 100)
-    scores = {line.shell: line.score for line in lines_of(with_(weights=objectives), shrunk)
+    scores = {line.shell: line.score for line in lines_of(with_(weights=weights), shrunk)
               if not line.measured}  # fmt: skip
-    center = model.predictor.plqy.null_value
+    center = model.predictor.points["plqy"].null_value
     own = objectives(shrunk)
     for layers in own.space.shells:
-        expected = (center + own.of_shell_plqy(layers)) / 100
+        expected = (center + own.plqy.shell_effect(layers)) / 100
         assert scores[shell_text(layers)] == pytest.approx(expected)
 
 
-def test_a_wish_of_weight_zero_does_not_count(model: Model) -> None:
+def test_an_objective_of_weight_zero_does_not_count(model: Model) -> None:
     lines = lines_of(with_(weights={"pl": 1}), model)
     assert [line.score for line in lines] == pytest.approx(
-        [max(line.values["pl_in_window"], 1e-9) for line in lines]
+        [max(line.values["p_pl_in_window"], 1e-9) for line in lines]
     )
 
 
@@ -194,45 +204,66 @@ def test_blocks_score_what_the_lines_score(
     items = [line.item for line in found.candidates]
     predictions = CandidatePredictions.of(own, items)
     if order_by == "explore":
-        known = known_within(own, lambda _: True)[0].score
-        scores = own.improvement(predictions.columns, predictions.ranked, known)
+        known = measured_candidates(own, lambda _: True)[0].score
+        scores = own.improvement(predictions.predicted, known)
     else:
-        desirable = own.desirabilities(predictions.columns, predictions.ranked, order_by=order_by)
+        at_lower_bound = order_by == "lower-bound"
+        desirable = own.desirabilities(predictions.predicted, at_lower_bound=at_lower_bound)
         scores = np.exp(own.log_score(desirable))
     expected = [line.score for line in found.candidates]
     np.testing.assert_allclose(scores, expected, rtol=1e-8, atol=1e-12)
 
 
 def test_a_target_without_skill_orders_by_its_shrunk_differences(model: Model) -> None:
-    center = model.predictor.plqy.null_value
+    center = model.predictor.points["plqy"].null_value
+    predicted = np.array([center - 10, center + 10])
     for slope in (0.0, 0.5):
         own = objectives(claim_skill(model, "plqy", has_skill=False, slope=slope))
-        moved = own.plqy(np.array([center - 10, center + 10]))
-        assert moved[1] - moved[0] == pytest.approx(slope * 20)
+        assert shrunk_plqy(own, predicted) == pytest.approx(center + slope * (predicted - center))
     own = objectives(claim_skill(model, "plqy", has_skill=True, slope=0.5))
-    assert own.plqy(np.array(center + 7)) == pytest.approx(center + 7)
+    assert shrunk_plqy(own, predicted) == pytest.approx(predicted)
+
+
+def shrunk_plqy(objectives: Objectives, percent: np.ndarray) -> np.ndarray:
+    """Return the PLQY that ranks where no paper says anything of the shell."""
+    columns = {"plqy_percent": percent, "plqy_scale": np.ones_like(percent)}
+    predicted = Predicted(columns, {"plqy": {}})
+    objectives.plqy.add_values(predicted, np.array([0.0, 1.0]))
+    return predicted.columns["plqy_shrunk"]
 
 
 def test_a_half_life_without_skill_shrinks_to_the_null_model(model: Model) -> None:
     own = objectives(claim_skill(model, "lifetime", has_skill=False, slope=0.5))
     log_null = model.predictor.lifetime.predict_null("water", [True])[0]
     null = math.exp(log_null) * math.log(2)
-    assert own.half_life(np.array(null), "water") == pytest.approx(null)
-    assert own.half_life(np.array(4 * null), "water") == pytest.approx(2 * null)
+    predicted = Predicted({"half_life_h_water": null * np.array([1.0, 4.0])}, {})
+    half_life = next(one for one in own.every if isinstance(one, HalfLifeObjective))
+    half_life.add_values(predicted, np.zeros((0, 2)))
+    assert predicted.columns["half_life_shrunk_water"] == pytest.approx([null, 2 * null])
 
 
-def test_measured_plqy_of_the_combination_pulls_by_papers() -> None:
-    # n papers against a prior worth eight: they move by n / (n + 8) of the distance.
-    assert Objectives.pooled(50.0, Measured(8, 90.0)) == pytest.approx(70.0)
-    assert Objectives.pooled(50.0, Measured(2, 90.0)) == pytest.approx(58.0)
+@pytest.mark.parametrize(("papers", "pooled"), [(8, 70.0), (2, 58.0)])
+def test_measured_plqy_of_the_combination_pulls_by_papers(
+    model: Model, papers: int, pooled: float
+) -> None:
+    """Papers against a prior worth eight: n of them move by n / (n + 8) of the distance."""
+    own = objectives(model)
+    shrunk, lower = np.array([50.0, 50.0]), np.array([30.0, 30.0])
+    predicted = Predicted({"plqy_shrunk": shrunk, "plqy_shrunk_lower": lower}, {})
+    own.plqy.pool(predicted, 0, Measured(papers, 90.0))
+    assert shrunk == pytest.approx([pooled, 50.0])
+    assert lower == pytest.approx([30.0 + pooled - 50.0, 30.0])
+    Objectives(own.space, model, shrink=False).plqy.pool(predicted, 1, Measured(8, 90.0))
+    assert shrunk[1] == 50.0
 
 
 def test_a_shell_that_papers_know_has_a_narrower_bound(model: Model) -> None:
     own = objectives(model)
     reader = model.predictor.featurizer.reader
-    silica, unseen = (own.shell_width(reader.read_shell(name)) for name in ("SiO2", "HfO2"))
+    silica, unseen = (own.plqy.shell_width(reader.read_shell(name)) for name in ("SiO2", "HfO2"))
     assert silica < 1.0 < unseen
-    assert Objectives(own.space, model, shrink=False).shell_width(reader.read_shell("SiO2")) == 1.0
+    as_predicted = Objectives(own.space, model, shrink=False)
+    assert as_predicted.plqy.shell_width(reader.read_shell("SiO2")) == 1.0
 
 
 def test_a_shell_moves_by_what_its_papers_found_beyond_the_model(
@@ -244,25 +275,24 @@ def test_a_shell_moves_by_what_its_papers_found_beyond_the_model(
     beyond: dict[str, list[float]] = {}
     for row in predictor.literature.samples:
         if row["plqy_percent"] is not None and row["shell"] == "SiO2":
-            item = combination_of(dataset.samples[row["sample_id"]])
-            matrix = predictor.featurizer.matrix([item])
-            expected = own.plqy(predictor.plqy.predict(matrix))[0]
+            matrix = predictor.featurizer.matrix([combination_of(dataset.samples[row["sample_id"]])])
+            expected = shrunk_plqy(own, predictor.points["plqy"].predict(matrix))[0]
             beyond.setdefault(row["paper"], []).append(row["plqy_percent"] - expected)
     mean = np.mean([np.mean(values) for values in beyond.values()])
     silica = predictor.featurizer.reader.read_shell("SiO2")
     papers = len(beyond)
-    assert own.of_shell_plqy(silica) == pytest.approx(papers / (papers + 4) * mean)
-    assert own.shell_papers(silica) == papers
+    assert own.plqy.shell_effect(silica) == pytest.approx(papers / (papers + 4) * mean)
+    assert own.plqy.shell_papers(silica) == papers
     unseen = predictor.featurizer.reader.read_shell("HfO2")
-    assert own.of_shell_plqy(unseen) == 0.0
+    assert own.plqy.shell_effect(unseen) == 0.0
 
 
 def test_a_thin_stressor_orders_by_the_shell_alone(model: Model) -> None:
-    own, gain = objectives(model), model.predictor.gain
+    own, gain = of_gain(objectives(model)), model.predictor.gain
     assert gain.papers.get("sonication", 0) < 5
     silica = model.predictor.featurizer.reader.read_shell("SiO2")
-    shrunk = own.slope("gain") * gain.of_class(silica)
-    assert own.log_gain(silica, "sonication") == gain.null + shrunk + gain.of_names(silica)
+    shrunk = own.slope * gain.class_effect(silica)
+    assert own.log_gain(silica, "sonication") == gain.null + shrunk + gain.name_effect(silica)
 
 
 # Constraints ---------------------------------------------------------------------------------
@@ -352,7 +382,7 @@ def test_cores_that_are_not_neutral_are_counted(model: Model) -> None:
     assert found.removed["charge_balance"] == 2 * 9 * 5
 
 
-def test_novel_leaves_out_what_papers_have_made(model: Model, ranking: Ranking) -> None:
+def test_known_combinations_are_left_out(model: Model, ranking: Ranking) -> None:
     known = {(line.core, line.shell) for line in ranking.candidates if line.measured}
     assert known
     novel = rank(SPACE, model=model, top=1000, exclude_known=True)
@@ -384,13 +414,13 @@ def test_two_rankings_are_equal_and_the_first_lines_do_not_depend_on_top(
         assert [str(mine[k]) for k in same] == [str(other[k]) for k in same]
 
 
-def test_the_bar_counts_every_combination(model: Model) -> None:
+def test_progress_counts_every_combination(model: Model) -> None:
     steps: list[int] = []
     found = rank(with_(constraints={"in_domain": True}), model=model, advance=steps.append)
     assert sum(steps) == found.space.size
 
 
-def test_each_line_says_what_it_evidence(model: Model) -> None:
+def test_each_line_names_its_evidence(model: Model) -> None:
     data = with_(cores=["CsPbBr3"], shells=["SiO2", "CaF2"])
     lines = {line.shell: line for line in rank(data, model=model).candidates}
     assert "combination measured in " in lines["SiO2"].evidence
@@ -537,7 +567,7 @@ def test_markdown_has_a_row_a_line_and_no_stray_bars(model: Model) -> None:
 def test_the_summary_says_what_to_measure_next(model: Model) -> None:
     said = summary(rank(SPACE, model=model, batch=2), suggest_experiments=True)
     text = "\n".join(said)
-    for part in ("A batch of 2", "What to measure next", "combination: ", "chance above the next"):
+    for part in ("A batch of 2", "Suggested experiments", "combination: ", "P(better than next)"):
         assert part in text
 
 

@@ -24,7 +24,7 @@ SCRIPTS = Path(__file__).parents[3] / "scripts"
 def other_model(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that answers other numbers: its PLQY has wider intervals."""
     model = Model.from_folder(trained.folder)
-    plqy = model.predictor.plqy
+    plqy = model.predictor.points["plqy"]
     wider = replace(plqy, scores=replace(plqy.scores, values=np.asarray(plqy.scores.values) * 1.5))
     info = {name: value for name, value in vars(model.info).items() if name != "model_id"}
     folder = tmp_path_factory.mktemp("other") / "model"

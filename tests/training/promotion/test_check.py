@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judging import KNOWN, NEW, PAPERS, grown, marks, model, names_of, unseen
-from perovshell.models.titles import TARGETS, TITLES
+from perovshell.targets.declared import TARGETS
 from perovshell.training.promotion.check import judge, surprise
 from perovshell.training.promotion.verdict import FEWEST_PAPERS, Changes, Footprint, Verdict
 
@@ -44,8 +44,8 @@ def test_a_challenger_on_the_same_data_is_promoted_where_it_is_certainly_better(
 def test_certainly_worse_beyond_the_margin_is_refused_by_name(target: str) -> None:
     verdict = grown(target, loss=marks(PAPERS).loss * 1.2)
     assert not verdict.promote
-    assert names_of(verdict) == [f"{TITLES[target]} worse"]
-    assert verdict.sentence == f"The champion stays: {TITLES[target]} worse."
+    assert names_of(verdict) == [f"{TARGETS[target].title} worse"]
+    assert verdict.sentence == f"The champion stays: {TARGETS[target].title} worse."
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_certainly_worse_beyond_the_margin_is_refused_by_name(target: str) -> No
 )
 def test_certainly_worse_within_the_margin_is_promoted(target: str, worse_by: float) -> None:
     verdict = grown(target, loss=marks(PAPERS).loss + worse_by)  # the mean loss is 12
-    assert verdict.comparisons[TARGETS.index(target)].better_by[2] < 0
+    assert verdict.comparisons[list(TARGETS).index(target)].better_by[2] < 0
     assert verdict.promote
 
 

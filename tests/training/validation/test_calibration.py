@@ -7,8 +7,8 @@ import pytest
 
 from perovshell.data.dataset import Dataset
 from perovshell.models.conformal import group_masses
-from perovshell.training.fit.problems import RegressionProblem
-from perovshell.training.fit.regressions import PL
+from perovshell.training.fit.problems import PointProblem
+from perovshell.training.fit.specs import SPECS
 from perovshell.training.train import problems_of
 from perovshell.training.validation.calibration import (
     calibrated,
@@ -22,9 +22,9 @@ from perovshell.training.validation.nested import OutOfFold
 
 
 @pytest.fixture(scope="module")
-def plqy(dataset: Dataset) -> RegressionProblem:
+def plqy(dataset: Dataset) -> PointProblem:
     """Four PLQY rows of four papers: 60, above 80, below 20, 50 percent."""
-    taken = problems_of(dataset).regressions["plqy"].take(np.arange(4))
+    taken = problems_of(dataset).points["plqy"].take(np.arange(4))
     return replace(
         taken,
         target=np.array([60.0, 80.0, 20.0, 50.0]),
@@ -34,7 +34,7 @@ def plqy(dataset: Dataset) -> RegressionProblem:
     )
 
 
-def test_a_bound_counts_to_its_far_end(plqy: RegressionProblem) -> None:
+def test_a_bound_counts_to_its_far_end(plqy: PointProblem) -> None:
     predicted, difficulty = np.array([70.0, 90.0, 30.0, 50.0]), np.array([1.0, 2.0, 1.0, 1.0])
     scores = residual_scores(plqy, predicted, difficulty, np.arange(4), plqy.papers)
     # |70 - 60|; the farther of |90 - 80| and |90 - 100| over 2; |30 - 0|; nothing.
@@ -42,7 +42,7 @@ def test_a_bound_counts_to_its_far_end(plqy: RegressionProblem) -> None:
     assert scores.masses.tolist() == pytest.approx([0.2] * 4)
 
 
-def test_a_lower_bound_counts_a_bound_to_the_least_it_allows(plqy: RegressionProblem) -> None:
+def test_a_lower_bound_counts_a_bound_to_the_least_it_allows(plqy: PointProblem) -> None:
     predicted, difficulty = np.array([70.0, 90.0, 30.0, 50.0]), np.array([1.0, 2.0, 1.0, 1.0])
     scores = signed_scores(plqy, predicted, difficulty, np.arange(4))
     # 60 - 70; (80 - 90) over 2, as it is 80 at least; 0 - 30, as it may be 0; nothing.
@@ -52,12 +52,12 @@ def test_a_lower_bound_counts_a_bound_to_the_least_it_allows(plqy: RegressionPro
     assert scores.lower_quantile(0.1) == -np.inf
 
 
-def test_a_pl_bound_has_no_far_end(plqy: RegressionProblem) -> None:
+def test_a_pl_bound_has_no_far_end(plqy: PointProblem) -> None:
     assert calibration_rows(plqy).tolist() == [0, 1, 2, 3]
-    assert calibration_rows(replace(plqy, kind=PL)).tolist() == [0, 3]
+    assert calibration_rows(replace(plqy, spec=SPECS["pl"])).tolist() == [0, 3]
 
 
-def test_each_fold_is_covered_by_the_scores_of_the_others(plqy: RegressionProblem) -> None:
+def test_each_fold_is_covered_by_the_scores_of_the_others(plqy: PointProblem) -> None:
     predicted = np.array([70.0, 50.0, 5.0, 49.0])
     rows = np.arange(4)
     splits = [(np.delete(rows, k), rows[k : k + 1]) for k in rows]
@@ -70,7 +70,7 @@ def test_each_fold_is_covered_by_the_scores_of_the_others(plqy: RegressionProble
 
 
 def test_a_combination_of_many_papers_is_calibrated_by_these_alone(dataset: Dataset) -> None:
-    pl = problems_of(dataset).regressions["pl"]
+    pl = problems_of(dataset).points["pl"]
     rows, ones = calibration_rows(pl), np.ones(len(pl.target))
     predicted = pl.target - np.where(np.array(pl.combinations) == "CsPbCl3 / none", 0.1, 1.0)
     usual, apart = calibrated(pl, predicted, ones, rows)
@@ -83,7 +83,7 @@ def test_a_combination_of_many_papers_is_calibrated_by_these_alone(dataset: Data
     assert len(few.values) == 20
 
 
-def test_strict_splits_are_calibrated_by_the_headline(plqy: RegressionProblem) -> None:
+def test_strict_splits_are_calibrated_by_the_headline(plqy: PointProblem) -> None:
     rows = np.arange(4)
     usual = OutOfFold(np.array([[60.0, 80.0, 20.0, 10.0]]), {"difficulty": np.ones(4)}, [])
     strict = OutOfFold(

@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 
 from perovshell.data.dataset import Dataset
-from perovshell.training.fit.problems import RegressionProblem
+from perovshell.training.fit.problems import PointProblem
 from perovshell.training.train import problems_of
 from perovshell.training.validation.effects import Pairs, shell_effect
 from perovshell.training.validation.nested import OutOfFold
 
 
 @pytest.fixture(scope="module")
-def plqy(dataset: Dataset) -> RegressionProblem:
-    return problems_of(dataset).regressions["plqy"]
+def plqy(dataset: Dataset) -> PointProblem:
+    return problems_of(dataset).points["plqy"]
 
 
-def predicted_with(problem: RegressionProblem, residual: np.ndarray) -> OutOfFold:
+def predicted_with(problem: PointProblem, residual: np.ndarray) -> OutOfFold:
     ones = {"difficulty": np.ones(len(residual))}
     rows = np.arange(len(residual))
     return OutOfFold((problem.target - residual)[None, :], ones, [(rows, rows)])
 
 
-def test_the_share_that_pairs_have_in_common_is_found(plqy: RegressionProblem) -> None:
+def test_the_share_that_pairs_have_in_common_is_found(plqy: PointProblem) -> None:
     """Residuals of a paper's effect and as much noise: half of a residual is shared."""
     random = np.random.default_rng(3)
     found = []
@@ -35,7 +35,7 @@ def test_the_share_that_pairs_have_in_common_is_found(plqy: RegressionProblem) -
     assert np.mean(found) == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_paper_effect_is_carried_over_in_full(plqy: RegressionProblem) -> None:
+def test_a_paper_effect_is_carried_over_in_full(plqy: PointProblem) -> None:
     shared = np.array([len(paper) - 7.0 for paper in plqy.papers.tolist()])
     pairs = Pairs.of(plqy, predicted_with(plqy, shared))
     assert pairs.residual_share() == pytest.approx(1.0)
@@ -43,12 +43,12 @@ def test_a_paper_effect_is_carried_over_in_full(plqy: RegressionProblem) -> None
 
 
 def test_of_the_peak_all_is_carried_over(dataset: Dataset) -> None:
-    pl = problems_of(dataset).regressions["pl"]
+    pl = problems_of(dataset).points["pl"]
     residual = np.random.default_rng(1).normal(size=len(pl.target))
     assert Pairs.of(pl, predicted_with(pl, residual)).residual_share() == 1.0
 
 
-def test_a_pair_never_calibrates_itself(plqy: RegressionProblem) -> None:
+def test_a_pair_never_calibrates_itself(plqy: PointProblem) -> None:
     """One wild pair widens the intervals of the others, not its own."""
     residual = np.ones(len(plqy.target))
     pairs = Pairs.of(plqy, predicted_with(plqy, residual))
@@ -58,7 +58,7 @@ def test_a_pair_never_calibrates_itself(plqy: RegressionProblem) -> None:
     assert found["coverage"][0] == pytest.approx(1.0 - 1.0 / found["in_papers_all"], abs=0.05)
 
 
-def test_errors_are_those_of_coatings(plqy: RegressionProblem) -> None:
+def test_errors_are_those_of_coatings(plqy: PointProblem) -> None:
     found = shell_effect(plqy, predicted_with(plqy, np.zeros(len(plqy.target))))
     assert (found["coatings"], found["in_papers"]) == (7, 6)
     assert found["errors"]["bare_value_carried_over"] == pytest.approx(0.0)
@@ -66,7 +66,7 @@ def test_errors_are_those_of_coatings(plqy: RegressionProblem) -> None:
     assert found["errors"]["nothing_changes"] >= np.abs(changes).mean() * 0.8
 
 
-def test_no_pairs_carry_nothing(plqy: RegressionProblem) -> None:
+def test_no_pairs_carry_nothing(plqy: PointProblem) -> None:
     one = replace(plqy.take(np.arange(1)))
     pairs = Pairs.of(one, predicted_with(one, np.ones(1)))
     assert pairs.residual_share() == 0.0

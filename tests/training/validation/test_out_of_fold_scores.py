@@ -6,7 +6,7 @@ import pytest
 from perovshell.data.dataset import Dataset
 from perovshell.model import Model
 from perovshell.models.folder import read_validation
-from perovshell.models.titles import TARGETS
+from perovshell.targets.declared import TARGETS
 from perovshell.training.train import TrainedModel, problems_of
 from perovshell.training.validation.out_of_fold_scores import (
     OutOfFoldScores,

@@ -11,7 +11,7 @@ from perovshell.data.dataset import Dataset
 from perovshell.features.featurizer import Featurizer
 from perovshell.training.fit import problems as made
 from perovshell.training.fit.problems import bounded_error
-from perovshell.training.fit.regressions import PL, PLQY
+from perovshell.training.fit.specs import SPECS
 from perovshell.training.validation.baselines import weighted_median
 from perovshell.training.validation.effects import Pairs
 from perovshell.training.validation.figures import (
@@ -45,8 +45,8 @@ def test_no_paper_is_split_and_a_new_one_moves_no_other(papers: list[str], folds
 
 
 @pytest.fixture(scope="module")
-def pl(dataset: Dataset, featurizer: Featurizer) -> made.RegressionProblem:
-    return made.regression_problem(PL, dataset, featurizer)
+def pl(dataset: Dataset, featurizer: Featurizer) -> made.PointProblem:
+    return made.point_problem(SPECS["pl"], dataset, featurizer)
 
 
 @pytest.fixture(scope="module")
@@ -54,22 +54,20 @@ def lifetime(dataset: Dataset, featurizer: Featurizer) -> made.LifetimeProblem:
     return made.lifetime_problem(dataset, featurizer)
 
 
-def test_pl_trains_on_band_edges_of_definite_cores(
-    dataset: Dataset, pl: made.RegressionProblem
-) -> None:
+def test_pl_trains_on_band_edges_of_definite_cores(dataset: Dataset, pl: made.PointProblem) -> None:
     samples = [dataset.samples[name] for name in pl.sample_ids]
     assert {sample.role for sample in samples} == {"core"}
     assert all(sample.core is not None for sample in samples)
     assert int(pl.subsets["lead_no_cspbcl3"].sum()) == 70
 
 
-def test_a_bound_turns_round_with_the_energy(pl: made.RegressionProblem) -> None:
+def test_a_bound_turns_round_with_the_energy(pl: made.PointProblem) -> None:
     place = pl.sample_ids.index("mollick2019-EAPbBr3-MOG")  # printed as below 440 nm
     assert pl.bounds[place] == ">"
     assert pl.target[place] == pytest.approx(1239.84 / 440)
 
 
-def test_a_collection_weighs_as_much_as_one_paper(pl: made.RegressionProblem) -> None:
+def test_a_collection_weighs_as_much_as_one_paper(pl: made.PointProblem) -> None:
     weights = pl.weights(np.arange(len(pl.target)))
     totals = {
         group: weights[pl.weight_groups == group].sum() for group in set(pl.weight_groups.tolist())
@@ -79,7 +77,7 @@ def test_a_collection_weighs_as_much_as_one_paper(pl: made.RegressionProblem) ->
 
 
 def test_plqy_keeps_open_compositions(dataset: Dataset, featurizer: Featurizer) -> None:
-    problem = made.regression_problem(PLQY, dataset, featurizer)
+    problem = made.point_problem(SPECS["plqy"], dataset, featurizer)
     assert "review2021_ref27-CsPbMnX3-SiO2" in problem.sample_ids
     assert problem.target.max() <= 100
 
@@ -214,7 +212,7 @@ def test_a_bound_that_is_kept_is_no_error() -> None:
     assert found.tolist() == [0.0, 10.0, 0.0, 10.0]
 
 
-def test_pairs_of_one_paper_measure_the_shells_effect(pl: made.RegressionProblem) -> None:
+def test_pairs_of_one_paper_measure_the_shells_effect(pl: made.PointProblem) -> None:
     paper_effect = 0.3 * (pl.papers == "energies2021")  # cancels in a difference
     predicted = (pl.target + paper_effect)[None, :]
     result = OutOfFold(predicted, {"difficulty": np.ones(len(pl.target))}, [])
@@ -223,7 +221,7 @@ def test_pairs_of_one_paper_measure_the_shells_effect(pl: made.RegressionProblem
 
 
 def test_pairs_without_a_named_difference_say_nothing_of_a_shell(
-    pl: made.RegressionProblem,
+    pl: made.PointProblem,
 ) -> None:
     series = [row for row, paper in enumerate(pl.papers) if paper == "gao2025"]  # an etching series
     assert len(series) == 2

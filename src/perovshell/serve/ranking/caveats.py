@@ -11,8 +11,7 @@ from perovshell.serve.ranking.objectives import StabilityObjective
 from perovshell.serve.ranking.results import Candidate
 from perovshell.serve.ranking.scoring import MIN_IMPROVEMENT, Scorer
 from perovshell.serve.ranking.task_result import TaskResult
-from perovshell.targets.declared import LIFETIME
-from perovshell.targets.target import Target
+from perovshell.targets.target import StabilityTarget, Target
 
 _SAME_WIDTH = 1e-6
 _TOLD = 3
@@ -79,7 +78,7 @@ def _demixes(line: Candidate) -> bool:
 
 def _skill(scorer: Scorer, target: Target) -> str:
     verdict = scorer.model.info.skill[target.name]
-    name = "Half-life" if target is LIFETIME else f"{target.title[0].upper()}{target.title[1:]}"
+    name = target.quantity if isinstance(target, StabilityTarget) else target.title
     how = "Its differences order the list in full."
     if not scorer.options.shrink:
         how = "Its differences order the list as predicted (raw), noise included."
@@ -88,7 +87,7 @@ def _skill(scorer: Scorer, target: Target) -> str:
             f"Its differences are shrunk by the factor {verdict['slope']:.2f}; what papers "
             "measured of the combination or the shell still counts."
         )
-    return f"{name}: {verdict['sentence']}. {how}"
+    return f"{name[0].upper()}{name[1:]}: {verdict['sentence']}. {how}"
 
 
 def _order(scorer: Scorer, found: TaskResult) -> str:

@@ -71,9 +71,8 @@ class Job:
         """Pack a ranking."""
         paths = sorted(path for path in model.folder.iterdir() if path.is_file())
         files = tuple((path.name, path.read_bytes()) for path in paths)
-        return cls(
-            files, json.dumps(space.source), json.dumps(asdict(options)), version("perovshell")
-        )
+        mapping = json.dumps(space.to_mapping())
+        return cls(files, mapping, json.dumps(asdict(options)), version("perovshell"))
 
     def run_tasks(self, tasks: Sequence[int]) -> TaskResult:
         """Score tasks and join what they yield."""
@@ -331,7 +330,7 @@ class Progress:
     @property
     def _fingerprint(self) -> str:
         scorer = self._scorer
-        data = [version("perovshell"), scorer.model.info.model_id, scorer.space.source]
+        data = [version("perovshell"), scorer.model.info.model_id, scorer.space.to_mapping()]
         data.append(asdict(scorer.options))
         return json.dumps(data, sort_keys=True)
 

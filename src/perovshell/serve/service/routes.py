@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
-from perovshell.models.card import card_sections
+from perovshell.models.card import SUBSETS, card_sections, describe_targets
 from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS, near_input
 from perovshell.models.outputs import Answer, check_options
 from perovshell.serve.service import limits, schemas
@@ -208,6 +208,8 @@ def _model_card(served: Served) -> dict[str, Any]:
     return {
         **{name: info[name] for name in names},
         "card": dict(card_sections(info)),
+        "targets": describe_targets(info),
+        "subsets": SUBSETS,
         "limits": {
             "rows": limits.ROWS,
             "detailed_rows": limits.DETAILED_ROWS,

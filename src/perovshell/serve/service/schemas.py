@@ -256,6 +256,25 @@ class RankOut(BaseModel):
     lines: list[dict[str, Any]]
 
 
+class TargetOut(BaseModel):
+    """A validated target."""
+
+    name: Annotated[str, Field(description="Key in `skill`, and in the keys of `figures`.")]
+    title: str
+    kind: Annotated[
+        Literal["point", "stability"],
+        Field(description="One number a sample, or one under each stressor."),
+    ]
+    unit: Annotated[str | None, Field(description="Unit of values; null if not answered.")]
+    error_unit: str
+    column: Annotated[
+        str | None,
+        Field(description="Column of the answer, with _S for stressor S; null if not answered."),
+    ]
+    effect: Annotated[str | None, Field(description="Column of the shell's effect, or null.")]
+    no_skill: Annotated[str, Field(description="What it means if the target has no skill.")]
+
+
 class ModelOut(BaseModel):
     """What the model says of itself."""
 
@@ -266,6 +285,10 @@ class ModelOut(BaseModel):
     skill: dict[str, dict[str, Any]]
     variants: dict[str, str]
     card: dict[str, list[str]]
+    targets: list[TargetOut]
+    subsets: Annotated[
+        dict[str, str], Field(description="Subsets in the keys of `figures`, by their names.")
+    ]
     limits: dict[str, int]
 
 
