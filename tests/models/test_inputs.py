@@ -6,10 +6,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from perovshell.data.columns import TABLES
 from perovshell.data.vocabulary import (
-    PAPER_COLUMNS,
-    SAMPLE_COLUMNS,
-    STABILITY_COLUMNS,
     STRESSORS,
     TREATMENTS,
     WORDS,
@@ -117,7 +115,8 @@ def test_a_name_that_nearly_is_an_input_is_refused(name: str, column: str) -> No
 
 def test_other_columns_are_no_matter() -> None:
     outputs = output_columns(STRESSORS, Thresholds((500, 540), 70, 3))
-    tables = {*PAPER_COLUMNS, *SAMPLE_COLUMNS, *STABILITY_COLUMNS, *outputs, *UNRELATED}
+    literature = [name for table in TABLES.values() for name in table.names]
+    tables = {*literature, *outputs, *UNRELATED}
     near = {name: near_input(name) for name in tables - INPUTS.keys()}
     assert {name: column for name, column in near.items() if column} == {}
     refuse_near_names([*tables, 5, None, ("core", "size")])

@@ -18,10 +18,10 @@ from perovshell.data.ions import Ions
 from perovshell.data.merging import merge
 from perovshell.data.paper_entry import PaperEntry, in_sample_order
 from perovshell.data.records import Measurement, Paper, Sample, StabilityTest
-from perovshell.data.shells import Shells, is_none
+from perovshell.data.shells import Shells
 from perovshell.data.tables import Row, Source, bundled, bundled_rows, read_table
 from perovshell.data.targets import Reading
-from perovshell.data.vocabulary import CONDITIONS, MORPHOLOGIES
+from perovshell.data.vocabulary import CONDITIONS, MORPHOLOGIES, is_nothing
 from perovshell.errors import DatasetError, Fault, InputError
 
 COLLECTIONS = {"10.1038/s41598-025-08110-2": "cspbcl3-collection"}
@@ -330,7 +330,7 @@ def _sample(cells: Row, reader: FormulaReader) -> Sample:
 
 
 def _name(text: str) -> str:
-    return "" if is_none(text) else text
+    return "" if is_nothing(text) else text
 
 
 def _measurement(cells: Row, column: Column) -> Measurement:
