@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pandas as pd
 import pytest
+from perovshell.workspace.workspace import Workspace
 
 from perovshell.client import Client
 from perovshell.model import Model
@@ -19,7 +20,6 @@ from perovshell.serve.batch import cell
 from perovshell.training.tracking import track
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.registry import tracking
-from perovshell.workspace.workspace import Workspace
 from servers import serving, workspace_of
 
 CORES = [

@@ -67,7 +67,12 @@ def add(
     if as_json:
         typer.echo(json.dumps(added.to_json()))
     else:
-        result([*added.lines(), *([] if dry_run else ["Run 'perovshell retrain' to update the model."])])
+        result(
+            [
+                *added.lines(),
+                *([] if dry_run else ["Run 'perovshell retrain' to update the model."]),
+            ]
+        )
 
 
 def _confirmed() -> bool:
