@@ -177,12 +177,12 @@ class Combinations:
 
     @cached_property
     def kinds(self) -> tuple[list[tuple[Layers, str, str]], Places]:
-        """The distinct shells with structure and encapsulation, and which each combination has."""
-        found: dict[tuple[int, int, int], int] = {}
+        """The distinct shells with structure and encapsulation, and their index by combination."""
+        index: dict[tuple[int, int, int], int] = {}
         rows = zip(self.shell.tolist(), *self.contexts.words[:2].tolist(), strict=True)
-        place = np.array([found.setdefault(row, len(found)) for row in rows], dtype=np.intp)
+        kind = np.array([index.setdefault(row, len(index)) for row in rows], dtype=np.intp)
         kinds = [
             (self.shells[shell], STRUCTURES[structure], ENCAPSULATIONS[encapsulation])
-            for shell, structure, encapsulation in found
+            for shell, structure, encapsulation in index
         ]
-        return kinds, place
+        return kinds, kind

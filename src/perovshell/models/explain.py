@@ -112,14 +112,14 @@ def _point_reason(
 def _half_life_reason(
     predictor: Predictor, request: Requests, stressor: str, matrix: Floats
 ) -> Reason:
-    """Say what moved the log lifetime (h) under a stressor, in words as factors."""
+    """Return the contributions to the log lifetime (h) under a stressor, in words as factors."""
     model, item = predictor.lifetime, request.item(0)
-    column, said = model.target.column(stressor), f"Half-life under {stressor}"
+    column, name = model.target.column(stressor), f"Half-life under {stressor}"
     is_metal = item.core is not None and item.core.is_metal
     if is_metal or bool(thin_stressors(model.papers, [stressor])[0]):
         log_life = float(model.predict_null(stressor, [bool(item.layers)])[0])
         why = _METAL if is_metal else f"{stressor} has few papers"
-        return _null_reason((column, "log h", said), log_life, why)
+        return _null_reason((column, "log h", name), log_life, why)
     test = model.test_columns(stressor, float(request.numbers["temperature_c"][0]))
     row = with_test_columns(matrix, [test])[0]
     descriptors = (*predictor.featurizer.descriptors, *TEST_DESCRIPTORS)
@@ -136,14 +136,14 @@ def _half_life_reason(
     start = whole - float(effects.sum()) + trees.expected
     factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
     half = math.exp(start) * LN2
-    head = f"{said}, from a mean of {half:.3g} h"
+    head = f"{name}, from a mean of {half:.3g} h"
     return Reason(column, "log h", start, moved, _in_words(head, factors))
 
 
 def _null_reason(of: tuple[str, str, str], value: float, why: str) -> Reason:
     """Return the reason of a null model; `of` is column, unit and name of the target."""
-    column, unit, said = of
-    return Reason(column, unit, value, {}, f"{said}: answered from the null model, {why}")
+    column, unit, name = of
+    return Reason(column, unit, value, {}, f"{name}: answered from the null model, {why}")
 
 
 def _point_contributions(
