@@ -251,7 +251,7 @@ def _forms(info: Mapping[str, Any]) -> Iterator[str]:
     for target, sentence in info["variants"].items():
         yield f"{_title(info, target)}: {sentence}"
     with_trees = [
-        recorded["title"] for recorded in _point_targets(info).values() if recorded.get("trees_win_ties")
+        point["title"] for point in _point_targets(info).values() if point.get("trees_win_ties")
     ]
     named = f"boosted trees for {' and '.join(with_trees)}, to " if with_trees else ""
     yield f"A tie goes to {named}the simpler model{' otherwise' if with_trees else ''}."
