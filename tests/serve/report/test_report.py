@@ -28,7 +28,6 @@ from perovshell.serve.report.charts import (
     colour,
     ink,
     light_colour,
-    log_padded,
     padded,
     whole_decades,
 )
@@ -394,7 +393,7 @@ def test_a_scale_keeps_values_and_ticks_inside(values: list[float]) -> None:
 
 @given(st.lists(st.floats(1e-6, 1e9), min_size=1, max_size=20))
 def test_a_log_scale_keeps_values_and_ticks_inside(values: list[float]) -> None:
-    for ends in (log_padded(values), whole_decades(values, 1, 100)):
+    for ends in (padded(values, log=True), whole_decades(values, 1, 100)):
         scale = Scale(*ends, 60, 740, log=True)
         assert ends[0] <= min(values) * (1 + 1e-8)
         assert ends[1] >= max(values) * (1 - 1e-8)
@@ -436,7 +435,10 @@ def test_scripts_draw_the_scales_of_the_report() -> None:
     done = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
     drawn = json.loads(done.stdout)
     assert drawn["numbers"] == [number(value) for value in values]
-    assert drawn["padded"] == [pytest.approx(padded(values)), pytest.approx(log_padded(values))]
+    assert drawn["padded"] == [
+        pytest.approx(padded(values)),
+        pytest.approx(padded(values, log=True)),
+    ]
     assert drawn["decades"] == list(whole_decades(values, 1, 100))
     for (low, high, log, count), found in zip(ranges, drawn["ticks"], strict=True):
         expected = Scale(low, high, 60, 740, log=log).ticks(count)

@@ -168,7 +168,7 @@ def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[st
 
 def _orders(value: float, ordered: float) -> list[str]:
     """Return the value used for ranking in words, where it is another."""
-    return [] if number(value) == number(ordered) else [f"value used for ranking {number(ordered)}"]
+    return [] if number(value) == number(ordered) else [f"used for ranking: {number(ordered)}"]
 
 
 def _chances(ranking: Ranking, line: Candidate) -> list[tuple[str, str]]:

@@ -175,19 +175,14 @@ def _exponent_above(value: float) -> int:
     return exponent + (_power(exponent) < value)
 
 
-def padded(values: Iterable[float]) -> tuple[float, float]:
-    """Return the ends of values with room at both sides; there are some where none are known."""
-    known = [value for value in values if math.isfinite(value)]
-    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+def padded(values: Iterable[float], *, log: bool = False) -> tuple[float, float]:
+    """Return ends with room around values; on a logarithmic axis of those above 0."""
+    known = [value for value in values if math.isfinite(value) and (not log or value > 0)]
+    places = [math.log(value) for value in known] if log else known
+    low, high = (min(places), max(places)) if places else (0.0, 1.0)
     room = max((high - low) * 0.05, abs(high) * 0.002)
     room = room if room > _NEAR else 1.0
-    return low - room, high + room
-
-
-def log_padded(values: Iterable[float]) -> tuple[float, float]:
-    """Return the ends of values above 0 on a logarithmic axis, with room at both sides."""
-    low, high = padded(math.log(value) for value in values if 0 < value < math.inf)
-    return math.exp(low), math.exp(high)
+    return (math.exp(low - room), math.exp(high + room)) if log else (low - room, high + room)
 
 
 def whole_decades(values: Iterable[float], low: float, high: float) -> tuple[float, float]:

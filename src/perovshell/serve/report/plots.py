@@ -19,7 +19,6 @@ from perovshell.serve.report.charts import (
     chance,
     colour,
     ink,
-    log_padded,
     number,
     padded,
 )
@@ -59,8 +58,7 @@ class Axis:
     def scale(self, lines: Sequence[Candidate], first: float, last: float) -> Scale:
         """Return a scale with room for some lines."""
         values = [self.value(line) for line in lines]
-        ends = log_padded(values) if self.log else padded(values)
-        return Scale(*ends, first, last, log=self.log)
+        return Scale(*padded(values, log=self.log), first, last, log=self.log)
 
 
 @dataclass(frozen=True)
