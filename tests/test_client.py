@@ -25,7 +25,7 @@ from perovshell.errors import DesignSpaceError, InputError, MissingExtraError, S
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour
 from perovshell.models.folder import read_folder, write_folder
-from perovshell.models.request import INPUT_COLUMNS
+from perovshell.models.inputs import INPUT_COLUMNS
 from perovshell.serve.service import limits
 from perovshell.serve.service.keys import add_key
 from perovshell.training.train import TrainedModel

@@ -9,8 +9,8 @@ from dataclasses import fields
 from typing import Any, Final
 
 from perovshell.models.evidence import Neighbour
-from perovshell.models.outputs import Answer, Evidence, Thresholds, check_options
 from perovshell.models.inputs import INPUT_COLUMNS, cell_text
+from perovshell.models.outputs import Answer, Evidence, Thresholds, check_options
 
 _OPEN: Final = "_open"
 

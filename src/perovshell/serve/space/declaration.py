@@ -34,7 +34,7 @@ from perovshell.data.schema import (
 from perovshell.data.shells import shell_text
 from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, MORPHOLOGIES, STRESSORS, STRUCTURES
 from perovshell.errors import DesignSpaceError, DocumentError, Fault
-from perovshell.models.request import INPUT_NUMBERS
+from perovshell.models.inputs import INPUT_NUMBERS
 from perovshell.serve.space.cores import CoreGrid, CoreList, Cores, SiteGrid
 from perovshell.serve.space.physics import ALIGNMENTS
 from perovshell.serve.space.space import (
