@@ -70,7 +70,7 @@ def test_options_reach_the_model(client: TestClient, model: Model) -> None:
     (answer,) = client.post("/v1/predict", json=asked).json()["answers"]
     thresholds = schemas.ThresholdsIn(**asked["thresholds"]).read()
     (wanted,) = model.predict([ROW], stressors=["sonication"], coverage=0.5, thresholds=thresholds)
-    for name in ("pl_peak_nm_lower", "half_life_h_sonication", "pl_in_window", "plqy_above"):
+    for name in ("pl_peak_nm_lower", "half_life_h_sonication", "p_pl_in_window", "p_plqy_above"):
         assert answer[name] == wanted[name]
     assert "half_life_h_water" not in answer
 
