@@ -19,16 +19,17 @@ check: $(VENV)/.all tools lint types docs
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=95
 	$(MAKE) wheel
 
-# What the tests need beside Python; on Debian and Ubuntu, as root, it is installed here.
+# What tests and benchmarks need beside Python; on Debian and Ubuntu, as root, it is installed here.
 tools:
 	@missing=""; \
 	command -v chromium > /dev/null || missing="$$missing chromium"; \
 	command -v node > /dev/null || missing="$$missing nodejs"; \
+	command -v wrk > /dev/null || missing="$$missing wrk"; \
 	ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || command -v initdb > /dev/null || \
 	  missing="$$missing postgresql"; \
 	test -z "$$missing" || { apt-get update -qq && \
 	  apt-get install -y -qq --no-install-recommends $$missing > /dev/null; } || \
-	  { echo "The tests need$$missing: install it."; exit 1; }
+	  { echo "Needed:$$missing: install it."; exit 1; }
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check src tests benchmarks scripts examples docs conftest.py
@@ -50,12 +51,12 @@ wheel: $(VENV)/.all
 	sh scripts/check_wheel.sh $(BIN)/python
 
 # Every budget beside what it is measured against, into docs/benchmarks.md: 25 minutes.
-bench: $(VENV)/.all
+bench: $(VENV)/.all tools
 	$(BIN)/python scripts/bench.py
 
 # After `make lock`: the licences of what is locked, for docs/reference/licences.md.
 licences: $(VENV)/.all
-	$(BIN)/python scripts/licences.py
+	sh scripts/licences.sh $(BIN)
 
 # Known advisories for what is locked, asked of PyPI: needs the internet. Only what this machine and
 # this Python install is asked for. `--strict`, since pip-audit would else pass a package that PyPI
@@ -90,8 +91,9 @@ kills: $(VENV)/.all
 swap: $(VENV)/.all
 	$(BIN)/python scripts/swap_under_load.py
 
+FUZZ_SECONDS ?= 600
 fuzz: $(VENV)/.all
-	$(BIN)/python scripts/fuzz_service.py
+	sh scripts/fuzz.sh $(BIN)/python --max-time $(FUZZ_SECONDS)
 
 # Small faults are put into the modules that carry the science, one at a time: how many do their
 # tests find? Half an hour or so on two free cores. `mutmut results` names the others, `mutmut show`

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import perovshell
 from perovshell.model import Model
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 
-def trained_workspace(folder: str) -> tuple[Workspace, Model]:
+def trained_workspace(folder: str) -> tuple[WorkspaceFolder, Model]:
     """Train and register the model of the bundled data, in a folder."""
     command = ["-m", "perovshell", "train", "--workspace", folder]
     subprocess.run([sys.executable, *command], check=True, capture_output=True)
-    place = Workspace(Path(folder))
-    return place, perovshell.load(place.champion())
+    workspace = WorkspaceFolder(Path(folder))
+    return workspace, perovshell.load(workspace.champion())
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -1,32 +1,29 @@
-"""A load generator that costs little, what it asks, and the processes that it asks.
+"""What the benchmarks and campaigns send, wrk as the generator of the load, and the servers.
 
-The scripts reach this file by a link in their folder. Requests are bytes that are made beforehand;
-every answer is framed by its content-length and shown
-to a check. Where a service is measured, the generator runs in a process of its own (`apart`).
+The scripts reach this file by a link in their folder.
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import selectors
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 CONNECTIONS: Final = 8
 PATIENCE: Final = 60.0
-"""Seconds without any answer after which a load ends, and seconds that a start may take."""
+"""Seconds that a start or an answer may take."""
 _GRACE: Final = 20.0
-_PIECE: Final = 2**18
 
 SHELLS: Final = (
     "SiO2", "ZrO2", "TiO2", "Al2O3", "ZnS", "CdS|Al2O3", "SiO2|PMMA", "PMMA", "PS", "Cs4PbBr6",
@@ -40,7 +37,7 @@ _STRIDE: Final = 7_654_321
 """Has no factor in common with `_CORES`, so that every core comes once."""
 
 
-# What is asked -------------------------------------------------------------------------------
+# What is sent --------------------------------------------------------------------------------
 
 
 def core(number: int) -> str:
@@ -62,41 +59,7 @@ def row(number: int) -> dict[str, Any]:
     return made
 
 
-def post(path: str, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
-    """Return a request that sends JSON."""
-    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{more}"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-def get(path: str) -> bytes:
-    """Return a request for a page."""
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
-
-
-# The generator -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What came back for a request.
-
-    Attributes:
-        number: Place of the request.
-        status: HTTP status; 0 where the connection ended or the framing was wrong.
-        head: Status line and headers, in small letters.
-        body: The body, or what went wrong.
-        seconds: Time from sending to the last byte.
-    """
-
-    number: int
-    status: int
-    head: bytes
-    body: bytes
-    seconds: float
+# The load ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -104,182 +67,81 @@ class Load:
     """What a load found.
 
     Attributes:
-        latencies: Seconds of every request.
-        seconds: Seconds from the first request to the last answer.
-        own_seconds: Processor seconds of the generator itself.
+        requests: Answered requests.
+        seconds: How long it took.
+        p50_ms: Time in ms within which half of the requests were answered.
+        p99_ms: Time in ms within which 99 % of them were answered.
+        max_ms: Time of the slowest in ms.
     """
 
-    latencies: list[float]
+    requests: int
     seconds: float
-    own_seconds: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
 
     @property
     def per_second(self) -> float:
         """Requests a second."""
-        return len(self.latencies) / self.seconds
-
-    def percentile_ms(self, percent: float) -> float:
-        """Return the time in ms within which a share of the requests was answered."""
-        ordered = sorted(self.latencies)
-        return 1e3 * ordered[min(int(len(ordered) * percent / 100), len(ordered) - 1)]
+        return self.requests / self.seconds
 
 
-class _Connection:
-    """One connection that is kept, with at most one request on its way."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._open()
-
-    def _open(self) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def ask(self, number: int, request: bytes) -> None:
-        self._held = bytearray()
-        self._head, self._end = b"", 0
-        self._number, self._is_head = number, request.startswith(b"HEAD ")
-        self._began = time.perf_counter()
-        # A server that refuses a request may close before it has read it; its answer counts.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self.socket.sendall(request)
-
-    def take(self) -> Reply | None:
-        """Read what there is; return the answer where it is whole."""
-        try:
-            piece = self.socket.recv(_PIECE)
-            if not piece:
-                return self._reply(0, b"closed before the answer was whole")
-            self._held += piece
-            if not self._head and not self._read_head():
-                return None
-        except (OSError, ValueError) as error:
-            return self._reply(0, repr(error).encode())
-        if len(self._held) < self._end:
-            return None
-        if len(self._held) > self._end:
-            return self._reply(0, b"more bytes than the content-length tells")
-        return self._reply(int(self._head[9:12]), bytes(self._held[len(self._head) :]))
-
-    def _read_head(self) -> bool:
-        empty_line = self._held.find(b"\r\n\r\n")
-        if empty_line < 0:
-            return False
-        end = empty_line + 4
-        self._head = bytes(self._held[:end]).lower()
-        empty = self._is_head or self._head[9:12] in {b"204", b"304"}
-        self._end = end if empty else end + _content_length(self._head)
-        return True
-
-    def _reply(self, status: int, body: bytes) -> Reply:
-        reply = Reply(self._number, status, self._head, body, time.perf_counter() - self._began)
-        if not status or b"\r\nconnection: close" in self._head:
-            self.socket.close()
-            self._open()
-        return reply
-
-
-def _content_length(head: bytes) -> int:
-    _, found, rest = head.partition(b"\r\ncontent-length:")
-    if not found:
-        msg = f"no content-length in {head!r}"
-        raise ValueError(msg)
-    return int(rest.split(b"\r\n", 1)[0])
-
-
-def drive(
-    port: int,
-    requests: Iterable[bytes],
-    see: Callable[[Reply], object],
-    connections: int = CONNECTIONS,
+def wrk(
+    url: str, bodies: Iterable[str], *, seconds: int, rows: int = 1, connections: int = CONNECTIONS
 ) -> Load:
-    """Send requests over some connections, each the next one as soon as it has its answer.
+    """Send requests by wrk over some connections, each the next one once it has its answer.
 
     Args:
-        port: Port on the loopback address.
-        requests: The requests.
-        see: Is shown every answer.
+        url: Where to, with the path.
+        bodies: Their bodies, a line each; more than can be sent in the time.
+        seconds: How long.
+        rows: Rows of each, which the answers are checked for.
         connections: Number of connections.
 
     Raises:
-        TimeoutError: No answer came for `PATIENCE` seconds.
+        RuntimeError: An answer is wrong or missing, or there are too few bodies.
     """
-    left, latencies = enumerate(requests), []
-    own, began = time.process_time(), time.perf_counter()
-    with selectors.DefaultSelector() as selector:
-        waiting = 0
-        for number, request in _some(left, connections):
-            one = _Connection(port)
-            one.ask(number, request)
-            selector.register(one.socket, selectors.EVENT_READ, one)
-            waiting += 1
-        while waiting:
-            ready = selector.select(PATIENCE)
-            if not ready:
-                msg = f"no answer for {PATIENCE:g} s"
-                raise TimeoutError(msg)
-            for key, _ in ready:
-                one = key.data
-                reply = one.take()
-                if reply is None:
-                    continue
-                latencies.append(reply.seconds)
-                see(reply)
-                waiting -= not _go_on(selector, key, left)
-    return Load(latencies, time.perf_counter() - began, time.process_time() - own)
+    script = Path(__file__).with_name("load.lua")
+    with NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.writelines(f"{body}\n" for body in bodies)
+        file.flush()
+        done = subprocess.run(
+            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={PATIENCE:.0f}s",
+             "-s", script, url, "--", f"/{url.split('/', 3)[3]}", file.name, str(rows)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    if done.returncode:
+        msg = f"wrk: {done.stderr}{done.stdout}"
+        raise RuntimeError(msg)
+    figures = json.loads(done.stdout.splitlines()[-1])
+    if failed := figures.pop("failed"):
+        msg = f"{url}: {failed} requests failed; the first: {done.stderr.strip()}"
+        raise RuntimeError(msg)
+    return Load(**figures)
 
 
-def _some(left: Iterator[tuple[int, bytes]], count: int) -> Iterator[tuple[int, bytes]]:
-    for _, given in zip(range(count), left, strict=False):
-        yield given
-
-
-def _go_on(
-    selector: selectors.BaseSelector, key: selectors.SelectorKey, left: Iterator[tuple[int, bytes]]
-) -> bool:
-    """Let a connection ask the next request, if there is one."""
-    one = key.data
-    if one.socket is not key.fileobj:  # It had to be opened again.
-        selector.unregister(key.fileobj)
-        selector.register(one.socket, selectors.EVENT_READ, one)
-    given = next(left, None)
-    if given is None:
-        selector.unregister(one.socket)
-        one.socket.close()
-        return False
-    one.ask(*given)
-    return True
-
-
-@contextmanager
-def apart() -> Iterator[Callable[..., Any]]:
-    """Give a way to call functions in one process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        yield lambda function, *given: pool.apply(function, given)
-
-
-# The processes that are asked ----------------------------------------------------------------
+# The servers ---------------------------------------------------------------------------------
 
 
 @contextmanager
 def running(
     command: Sequence[str], port: int, ready: str, log: Path, **environment: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server in a process group of its own until it is ready, and end it in the end.
+    """Run a server in a process group of its own until it is ready, and end it.
 
     Args:
         command: Its command line.
         port: Where it listens.
         ready: A path that answers 200 when it is ready.
-        log: File of all it says.
+        log: File of its output.
         environment: Further environment variables.
 
     Raises:
         RuntimeError: It ended, or was not ready in time.
     """
-    with log.open("wb") as said:
+    with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             start_new_session=True, env={**os.environ, **environment},
         )  # fmt: skip
     try:
@@ -292,13 +154,25 @@ def running(
 def _await(process: subprocess.Popen[bytes], port: int, ready: str, log: Path) -> None:
     until = time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < until:
-        with suppress(OSError):
-            if ask(port, get(ready)).status == HTTPStatus.OK:
+        with suppress(OSError, HTTPException):
+            if get(port, ready)[0] == HTTPStatus.OK:
                 return
         time.sleep(0.005)
     end = log.read_text(errors="replace")[-2000:]
     msg = f"{' '.join(process.args)}: not ready (exit code {process.poll()}): {end}"  # type: ignore[arg-type]
     raise RuntimeError(msg)
+
+
+def get(port: int, path: str) -> tuple[int, bytes]:
+    """Return status and body of a page.
+
+    Raises:
+        OSError: There is nobody.
+    """
+    with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -310,22 +184,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait(_GRACE)
     with suppress(ProcessLookupError):  # What outlived it.
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def ask(port: int, request: bytes) -> Reply:
-    """Send one request over a connection of its own.
-
-    Raises:
-        OSError: There is nobody.
-    """
-    found: list[Reply] = []
-    drive(port, [request], found.append, connections=1)
-    return found[0]
-
-
-def told(port: int, path: str) -> Any:
-    """Return the JSON of a page."""
-    return json.loads(ask(port, get(path)).body)
 
 
 def memory_mb(leader: int, name: str = "Rss") -> float:

@@ -7,12 +7,10 @@ Start one with `perovshell serve`, then run this with its address, and a key whe
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from typing import Any
 
 from perovshell import Thresholds
-from perovshell.client import AsyncClient, Client
+from perovshell.client import Client
 
 ROWS = [
     {"core": "CsPbBr3", "shell": "SiO2", "bare_pl_peak_nm": 517},
@@ -21,8 +19,10 @@ ROWS = [
 ]
 
 
-def one_after_another(url: str, key: str | None) -> None:
-    """Predict, look behind an answer, and rank."""
+def main() -> None:
+    """Predict, look behind an answer, rank, and ask for probabilities."""
+    url, key = (*sys.argv[1:], None, None)[:2]
+    url = url or "http://127.0.0.1:8000"
     with Client(url, key=key) as client:
         print("model", client.model()["model"]["id"])
         for row, answer in zip(ROWS, client.predict(ROWS, stressors=["water"]), strict=True):
@@ -42,22 +42,9 @@ def one_after_another(url: str, key: str | None) -> None:
         }
         best = client.rank(space, top=3)["lines"][0]
         print("best:", best["core"], "/", best["shell"])
-
-
-async def at_once(url: str, key: str | None) -> list[Any]:
-    """Ask two questions at the same time."""
-    async with AsyncClient(url, key=key) as client:
         green = client.predict(ROWS, thresholds=Thresholds(pl_window_nm=(510, 540)))
-        return await asyncio.gather(green, client.vocabulary())
-
-
-def main() -> None:
-    """Run all examples."""
-    url, key = (*sys.argv[1:], None, None)[:2]
-    url = url or "http://127.0.0.1:8000"
-    one_after_another(url, key)
-    green, words = asyncio.run(at_once(url, key))
-    print(f"chance of green: {green[0]['pl_in_window']:.0%};", len(words["shells"]), "known shells")
+        print(f"chance of green: {green[0]['pl_in_window']:.0%}")
+        print(len(client.vocabulary()["shells"]), "known shells")
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ from typing import Any, Final
 
 from _whole import State
 
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 STAGES: Final = {
-    "training the challenger": 4.0, "comparing": 1.0, "registering": 4.0, "promoting": 0.3,
+    "validating": 4.0, "comparing": 1.0, "registering": 4.0, "promoting": 0.3,
 }  # fmt: skip
 """Stages of a retraining, and the seconds up to which a kill waits after one is told."""
 HOWS: Final = {"retrain": ("moment", "stage", "stage", "write"), "else": ("moment", "write")}
@@ -90,16 +90,18 @@ class Ring:
         """Copy the workspace."""
         ring = cls(Path(tempfile.mkdtemp(dir=root, prefix="trial-")).resolve())
         (ring.folder / "tmp").mkdir()
-        shutil.copytree(root / "workspace", ring.place.root)
+        shutil.copytree(root / "workspace", ring.workspace.root)
         _relocate(
-            ring.place.root / "mlflow.db", str((root / "workspace").resolve()), str(ring.place.root)
+            ring.workspace.root / "mlflow.db",
+            str((root / "workspace").resolve()),
+            str(ring.workspace.root),
         )
         return ring
 
     @property
-    def place(self) -> Workspace:
+    def workspace(self) -> WorkspaceFolder:
         """The copied workspace."""
-        return Workspace(self.folder / "workspace")
+        return WorkspaceFolder(self.folder / "workspace")
 
     @property
     def log(self) -> Path:
@@ -118,11 +120,11 @@ class Ring:
         program = ["-m", "perovshell"]
         if kill_at:
             program = ["-c", WATCHED]
-            environment |= {"KILLS_ROOT": str(self.place.root), "KILLS_LOG": str(self.log)}
+            environment |= {"KILLS_ROOT": str(self.workspace.root), "KILLS_LOG": str(self.log)}
             environment["KILLS_AT"] = str(kill_at)
         with (self.folder / "said").open("wb") as said:
             return subprocess.Popen(
-                [sys.executable, *program, *command.words, "--workspace", str(self.place.root)],
+                [sys.executable, *program, *command.words, "--workspace", str(self.workspace.root)],
                 cwd=self.folder, env=environment, stdin=subprocess.DEVNULL,
                 stdout=said, stderr=said, start_new_session=True,
             )  # fmt: skip
@@ -154,7 +156,7 @@ class Ring:
     def let_time_pass(self) -> None:
         """Make hidden folders old enough to count as abandoned."""
         then = time.time() - LONG_AGO
-        for path in self.place.models.glob(".*/"):
+        for path in self.workspace.models.glob(".*/"):
             os.utime(path, (then, then))
 
 

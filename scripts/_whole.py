@@ -11,6 +11,7 @@ from perovshell.errors import PerovshellError
 from perovshell.model import Model
 from perovshell.models.folder import read_folder
 from perovshell.workspace.championship import align
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.papers import PaperStore
 from perovshell.workspace.promotions import Promotion
 from perovshell.workspace.registry import (
@@ -22,7 +23,6 @@ from perovshell.workspace.registry import (
     version_with,
     versions,
 )
-from perovshell.workspace.workspace import Workspace
 
 _TAGS = {"model_id", "dataset_hash"}
 _VERDICT_TAGS = {"promote", "verdict"}
@@ -53,19 +53,19 @@ class State:
         return self.promotions[-1].model_id
 
     @classmethod
-    def of(cls, place: Workspace) -> State:
+    def of(cls, workspace: WorkspaceFolder) -> State:
         """Read a workspace.
 
         Raises:
             PerovshellError: It is not whole.
         """
-        with tracking(place, "nothing is changed") as mlflow:
+        with tracking(workspace, "nothing is changed") as mlflow:
             registered = {one.number: one.tags for one in versions(mlflow)}
         return cls(
-            papers=_files(place.papers),
-            history=_files(place.papers / "history"),
-            promotions=place.promotions,
-            models=frozenset(place.model_ids()),
+            papers=_files(workspace.papers),
+            history=_files(workspace.papers / "history"),
+            promotions=workspace.promotions,
+            models=frozenset(workspace.model_ids()),
             versions=registered,
         )
 
@@ -78,33 +78,33 @@ class Found:
     half_written: list[str] = field(default_factory=list)
 
 
-def check(place: Workspace, before: State, after: State) -> Found:
+def check(workspace: WorkspaceFolder, before: State, after: State) -> Found:
     """Say what of a workspace is lost or half-written.
 
     Args:
-        place: The workspace, after a command was killed in it.
+        workspace: The workspace, after a command was killed in it.
         before: What it held before.
         after: What it holds where the command is not killed.
     """
     found = Found()
-    _check_papers(place, before, after, found)
-    _check_champion(place, before, after, found)
-    _check_models(place, before, found)
-    _check_registry(place, before, after, found)
+    _check_papers(workspace, before, after, found)
+    _check_champion(workspace, before, after, found)
+    _check_models(workspace, before, found)
+    _check_registry(workspace, before, after, found)
     return found
 
 
-def check_finished(place: Workspace, after: State) -> Found:
+def check_finished(workspace: WorkspaceFolder, after: State) -> Found:
     """Say what is left over or undone once the command has run again to its end."""
     found = Found()
-    for path in place.root.rglob(".*"):
+    for path in workspace.root.rglob(".*"):
         if path.name not in _LOCKS:
-            found.half_written.append(f"left over: {path.relative_to(place.root)}")
-    if dict(State.of(place).papers) != dict(after.papers):
+            found.half_written.append(f"left over: {path.relative_to(workspace.root)}")
+    if dict(State.of(workspace).papers) != dict(after.papers):
         found.lost.append("the papers are not those that the command leads to")
-    missing = after.models - set(place.model_ids())
+    missing = after.models - set(workspace.model_ids())
     found.lost += [f"model {name} was not made" for name in missing]
-    with tracking(place, "nothing is changed") as mlflow:
+    with tracking(workspace, "nothing is changed") as mlflow:
         client = mlflow.MlflowClient()
         experiment = client.get_experiment_by_name(NAME).experiment_id
         running = client.search_runs([experiment], "attributes.status = 'RUNNING'")
@@ -114,18 +114,18 @@ def check_finished(place: Workspace, after: State) -> Found:
     found.lost += [f"model {name} is not registered" for name in after.models - held.keys()]
     # Whether a challenger is promoted depends on times that were measured, too.
     refused = any(one.tags.get("promote") == "false" for one in known)
-    if place.champion_id != after.champion and not refused:
-        found.lost.append(f"the champion is {place.champion_id}, not {after.champion}")
-    align(place)
-    with tracking(place, "nothing is changed") as mlflow:
+    if workspace.champion_id != after.champion and not refused:
+        found.lost.append(f"the champion is {workspace.champion_id}, not {after.champion}")
+    align(workspace)
+    with tracking(workspace, "nothing is changed") as mlflow:
         champion = version_with(mlflow, CHAMPION)
-    if champion is None or champion.model_id != place.champion_id:
+    if champion is None or champion.model_id != workspace.champion_id:
         found.lost.append("the registry's champion is not the workspace's")
     return found
 
 
-def _check_papers(place: Workspace, before: State, after: State, found: Found) -> None:
-    now, history = _files(place.papers), _files(place.papers / "history")
+def _check_papers(workspace: WorkspaceFolder, before: State, after: State, found: Found) -> None:
+    now, history = _files(workspace.papers), _files(workspace.papers / "history")
     for name, content in before.papers.items():
         if name not in now:
             found.lost.append(f"papers/{name}")
@@ -136,7 +136,7 @@ def _check_papers(place: Workspace, before: State, after: State, found: Found) -
     for name in now.keys() - before.papers.keys():
         if now[name] != after.papers.get(name):
             found.half_written.append(f"papers/{name}")
-    found.half_written += [str(fault) for fault in PaperStore(place).shelf().faults]
+    found.half_written += [str(fault) for fault in PaperStore(workspace).stored().faults]
     _check_history(history, before, found)
 
 
@@ -149,10 +149,10 @@ def _check_history(history: Mapping[str, bytes], before: State, found: Found) ->
             found.half_written.append(f"papers/history/{name}")
 
 
-def _check_champion(place: Workspace, before: State, after: State, found: Found) -> None:
+def _check_champion(workspace: WorkspaceFolder, before: State, after: State, found: Found) -> None:
     try:
-        promotions = place.promotions
-        Model.from_folder(place.champion())
+        promotions = workspace.promotions
+        Model.from_folder(workspace.champion())
     except PerovshellError as error:
         found.half_written.append(str(error))
         return
@@ -162,18 +162,18 @@ def _check_champion(place: Workspace, before: State, after: State, found: Found)
         found.lost.append(f"the champion: {promotions[-1].model_id} is neither of both")
 
 
-def _check_models(place: Workspace, before: State, found: Found) -> None:
-    names = place.model_ids()
+def _check_models(workspace: WorkspaceFolder, before: State, found: Found) -> None:
+    names = workspace.model_ids()
     found.lost += [f"models/{name}" for name in before.models - set(names)]
     for name in names:
         try:
-            read_folder(place.models / name)
+            read_folder(workspace.models / name)
         except PerovshellError as error:
             found.half_written.append(str(error))
 
 
-def _check_registry(place: Workspace, before: State, after: State, found: Found) -> None:
-    with tracking(place, "nothing is changed") as mlflow:
+def _check_registry(workspace: WorkspaceFolder, before: State, after: State, found: Found) -> None:
+    with tracking(workspace, "nothing is changed") as mlflow:
         known = {one.number: one for one in versions(mlflow)}
         aliases = dict(mlflow.MlflowClient().get_registered_model(NAME).aliases)
     for number, tags in before.versions.items():
@@ -186,16 +186,18 @@ def _check_registry(place: Workspace, before: State, after: State, found: Found)
     if champion is None or champion.model_id not in {before.champion, after.champion}:
         found.lost.append("the registry's champion")
     for version in known.values():
-        _check_version(place, version, found)
+        _check_version(workspace, version, found)
 
 
-def _check_version(place: Workspace, version: Version, found: Found) -> None:
+def _check_version(workspace: WorkspaceFolder, version: Version, found: Found) -> None:
     tags = set(version.tags)
     if not tags >= _TAGS or tags & _VERDICT_TAGS not in (set(), _VERDICT_TAGS):
         found.half_written.append(f"version {version.number} has the tags {sorted(tags)}")
     try:
         with tempfile.TemporaryDirectory() as folder:
-            _, info = read_folder(download(f"models:/{NAME}/{version.number}", place, Path(folder)))
+            _, info = read_folder(
+                download(f"models:/{NAME}/{version.number}", workspace, Path(folder))
+            )
     except PerovshellError as error:
         found.half_written.append(str(error))
         return

@@ -69,7 +69,7 @@ ROWS = (
     Row("beside `mlflow models serve` of the same model", "serving",
         "ratio_mlflow_serve", "times", least=10),
     Row("service: batches of 10,000 rows", "serving", "rows_per_s", "rows/s", least=20_000),
-    Row("growth of its memory from 1,000 to 100,000 requests", "serving",
+    Row("growth of its memory from the first second of load to 100,000 requests", "serving",
         "memory_growth", "of it", most=0.05),
     Row("`perovshell train` on the bundled data, headline included", "training",
         "seconds", "s", most=120),

@@ -31,14 +31,14 @@ from _campaign import forget_settings
 from _ring import Command, Rehearsal, Ring
 from _whole import Found, State, check, check_finished
 
-from perovshell.data.dataset import TABLES, Dataset
-from perovshell.data.paper_entry import COLUMNS
+from perovshell.data.columns import TABLES
+from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import to_yaml
 from perovshell.training.tracking import track
 from perovshell.training.train import QUICK, train
-from perovshell.workspace.championship import align, promote
+from perovshell.workspace.championship import align, ensure_champion, promote
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.papers import PaperStore
-from perovshell.workspace.workspace import Workspace
 
 SIDE_BY_SIDE: Final = 2
 TURNS: Final = (
@@ -152,7 +152,7 @@ class Arena:
     @classmethod
     def built(cls, root: Path) -> Arena:
         """Build a workspace with two registered models, the later one champion, and a new paper."""
-        bundled, place = Dataset.bundled(), Workspace(root / "workspace")
+        bundled, workspace = Dataset.bundled(), WorkspaceFolder(root / "workspace")
         base = bundled.subset(_few_papers(bundled))
         _write_tables(root / "data", base)
         _write_tables(root / "set", bundled.subset(SET))
@@ -160,21 +160,21 @@ class Arena:
         corrected = replace(learned, paper={**learned.paper, "title": "Corrected"})
         (root / "corrected.yaml").write_text(to_yaml(corrected))
         (root / "new.yaml").write_text(to_yaml(bundled.entry(NEW)))
-        place.prepare()
-        first = train(base, place.models, QUICK)
-        place.set_champion(first.model_id, "the first", track(first, place).version)
-        store = PaperStore(place)
+        workspace.prepare()
+        first = train(base, workspace.models, QUICK)
+        ensure_champion(workspace, first.model_id, track(first, workspace).version)
+        store = PaperStore(workspace)
         store.put(learned)
-        second = train(store.in_use(base).dataset, place.models, QUICK)
-        promote(place, track(second, place).version, "one paper more")
+        second = train(store.merged(base).dataset, workspace.models, QUICK)
+        promote(workspace, track(second, workspace).version, "one paper more")
         store.put(replace(waiting, paper={**waiting.paper, "title": "As it was at first"}))
         store.put(waiting, replace=True)
-        return cls(root, State.of(place))
+        return cls(root, State.of(workspace))
 
     def in_turns(self, kills: int) -> list[Command]:
         """Return the commands to kill in their order, each of its variants in turn."""
         data = ("--data", str(self.root / "data"))
-        known, why = ("--yes", "--accept-outlier", *data), ("--why", "a trial")
+        known, why = ("--yes", "--accept-outliers", *data), ("--why", "a trial")
         add, retrain = "word for word", "on this very data"
         alone = Command("retrain", ("retrain", "--jobs", "1", *data), retrain)
         variants = {
@@ -206,7 +206,7 @@ class Arena:
             msg = f"{' '.join(command.words)} fails by itself: {ring.said}"
             raise RuntimeError(msg)
         seconds, writes = time.monotonic() - began, int(ring.log.read_text())
-        after = State.of(ring.place)
+        after = State.of(ring.workspace)
         shutil.rmtree(ring.folder)
         return Rehearsal(command, seconds, writes, after)
 
@@ -219,14 +219,17 @@ class Arena:
             shutil.rmtree(ring.folder)
             ring = Ring.of(self.root)
         command, after = rehearsal.command, rehearsal.after
-        found = check(ring.place, self.before, after)
-        is_done = _is_done(ring.place, self.before, after)
+        found = check(ring.workspace, self.before, after)
+        is_done = _is_done(ring.workspace, self.before, after)
         ring.let_time_pass()
         if command.name in {"retrain", "promote"} and draw.random() < 1 / 2:
-            align(ring.place)
+            align(ring.workspace)
         if ring.start(command).wait() and command.done not in ring.said:
             found.lost.append(f"it cannot be given again: {ring.said}")
-        for other in (check(ring.place, self.before, after), check_finished(ring.place, after)):
+        for other in (
+            check(ring.workspace, self.before, after),
+            check_finished(ring.workspace, after),
+        ):
             found.lost += other.lost
             found.half_written += other.half_written
         if found == Found():
@@ -234,8 +237,8 @@ class Arena:
         return Trial(command.name, stage, is_done, found)
 
 
-def _is_done(place: Workspace, before: State, after: State) -> bool:
-    now = State.of(place)
+def _is_done(workspace: WorkspaceFolder, before: State, after: State) -> bool:
+    now = State.of(workspace)
     champion_is_new = after.champion in {now.champion, before.champion}
     return champion_is_new and dict(now.papers) == dict(after.papers)
 
@@ -256,7 +259,7 @@ def _write_tables(folder: Path, dataset: Dataset) -> None:
     folder.mkdir()
     for name in TABLES:
         with (folder / name).open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS[name])
+            writer = csv.DictWriter(file, TABLES[name].names)
             writer.writeheader()
             writer.writerows(dataset.rows[name])
 

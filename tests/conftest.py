@@ -11,7 +11,7 @@ from perovshell.features.featurizer import Featurizer
 from perovshell.model import Model
 from perovshell.training.train import QUICK, TrainedModel, problems_of, train
 from perovshell.training.validation.nested import Problems
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,16 +41,16 @@ def problems(dataset: Dataset) -> Problems:
 
 
 @pytest.fixture(scope="session")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    place = Workspace(tmp_path_factory.mktemp("workspace"))
-    place.prepare()
-    return place
+def session_workspace(tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
+    workspace = WorkspaceFolder(tmp_path_factory.mktemp("workspace"))
+    workspace.prepare()
+    return workspace
 
 
 @pytest.fixture(scope="session")
-def trained(dataset: Dataset, workspace: Workspace) -> TrainedModel:
-    made = train(dataset, workspace.models, QUICK)
-    workspace.set_champion(made.model_id, "the first")
+def trained(dataset: Dataset, session_workspace: WorkspaceFolder) -> TrainedModel:
+    made = train(dataset, session_workspace.models, QUICK)
+    session_workspace.set_champion(made.model_id, "the first")
     return made
 
 

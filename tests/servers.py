@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perovshell.training.train import TrainedModel
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 
-def workspace_of(trained: TrainedModel, root: Path, version: str | None = None) -> Workspace:
+def workspace_of(trained: TrainedModel, root: Path, version: str | None = None) -> WorkspaceFolder:
     """Make a workspace of its own whose champion is a copy of a trained model."""
-    made = Workspace(root)
+    made = WorkspaceFolder(root)
     made.prepare()
     shutil.copytree(trained.folder, made.models / trained.model_id)
     made.set_champion(trained.model_id, "the first", version)

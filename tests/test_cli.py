@@ -13,7 +13,7 @@ import pytest
 
 import perovshell
 from perovshell.data.tables import bundled_rows
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 LITERATURE = Path(perovshell.__file__).parent / "data" / "literature"
 
@@ -33,8 +33,8 @@ def run(*arguments: str, cwd: Path, code: int = 0) -> str:
 
 
 @pytest.fixture
-def home(workspace: Workspace, trained: object) -> str:
-    return str(workspace.root)
+def home(session_workspace: WorkspaceFolder, trained: object) -> str:
+    return str(session_workspace.root)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def edit(path: Path, row: int, **cells: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [(), ("train",), ("evaluate",), ("predict",), ("rank",), ("data",), ("data", "check"),
-     ("data", "show"), ("models",), ("models", "list"), ("models", "show")],
+     ("data", "list"), ("data", "show"), ("models",), ("models", "list"), ("models", "show")],
 )  # fmt: skip
 def test_each_command_explains_itself(command: tuple[str, ...], tmp_path: Path) -> None:
     assert "Usage: " in run(*command, "--help", cwd=tmp_path)
@@ -177,7 +177,7 @@ def test_rank_prints_ten_lines_with_papers_and_writes_a_report(home: str, tmp_pa
     printed = run("rank", "-o", "report", "--workspace", home, cwd=tmp_path)
     lines = printed.splitlines()
     assert sum(line.strip().startswith("papers: ") for line in lines) == 10
-    assert sum(line.strip().startswith("rests on: ") for line in lines) == 10
+    assert sum(line.strip().startswith("evidence: ") for line in lines) == 10
     assert (tmp_path / "report" / "report.html").is_file()
     assert (tmp_path / "report" / "ranking.csv").is_file()
 
@@ -220,14 +220,18 @@ constraints: {no_quenching_shell: true, insoluble_in_water: true}
     [
         ("cores: [CsPbBr3]\npl_window_nm: [535, 515]", (), "the first must be below the second"),
         ("cores: [CsPbBr3]\nshells: [ZrO22]\npl_window_nm: [515, 535]", (), "ZrO2"),
-        (GRID.format(name="a", step=0.3, layers=1), (), "cores.A.step: 0.3 does not divide 1"),
+        (GRID.format(name="a", step=0.3, layers=1), (), "line 4, key cores.A.step: 0.3: a number"),
         (
             GRID.format(name="huge", step=0.01, layers=2), (),
             "70,990,599,303,029,979 combinations",
         ),
         (
+            GRID.format(name="huge", step=0.01, layers=2), (),
+            "take larger steps, or set --yes",
+        ),
+        (
             "cores: {A: {ions: [Cs]}, B: {ions: [Bi]}, X: {ions: [Br]}}\npl_window_nm: [515, 535]",
-            (), "empty: none of the 1 cores of the grid is neutral",
+            (), "key cores: none of the 1 cores of the grid is neutral",
         ),
         (
             CONTRADICTION,
@@ -372,7 +376,7 @@ def filled_template(tmp_path: Path) -> Path:
 def test_a_paper_is_asked_about_added_shown_and_removed(home: str, tmp_path: Path) -> None:
     paper, own = filled_template(tmp_path), ["--workspace", str(tmp_path / "own")]
     asked = run("add", str(paper), *own, cwd=tmp_path, code=2)
-    assert "nobody answered, nothing is added; --yes adds without asking" in asked
+    assert "no confirmation received; nothing was added; --yes adds without asking" in asked
     assert "191 papers" in run("add", str(paper), "--yes", *own, cwd=tmp_path)
     again = run("add", str(paper), "--yes", *own, cwd=tmp_path, code=2)
     assert "in the workspace already, word for word: smith2026" in again
@@ -384,7 +388,38 @@ def test_a_paper_is_asked_about_added_shown_and_removed(home: str, tmp_path: Pat
     shown = run("data", "show", "smith2026", *own, cwd=tmp_path)
     assert "not in the data" in shown
     assert "only a trial" in shown
-    assert "content hash a7f3c648ebbb" in run("data", "check", *own, cwd=tmp_path)
+    assert "content hash 51d497503ff4" in run("data", "check", *own, cwd=tmp_path)
+
+
+def test_a_dry_run_of_an_addition_shows_it_and_adds_nothing(home: str, tmp_path: Path) -> None:
+    paper, own = filled_template(tmp_path), ["--workspace", str(tmp_path / "own")]
+    shown = run("add", str(paper), "--dry-run", *own, cwd=tmp_path)
+    assert "smith2026: understood as" in shown
+    assert "Dry run, nothing is added: smith2026" in shown
+    said = json.loads(run("add", str(paper), "--dry-run", "--json", *own, cwd=tmp_path)[:-1])
+    assert (said["added"], said["files"]) == ([], [])
+    assert "No faults: 190 papers" in run("data", "check", *own, cwd=tmp_path)
+
+
+def test_papers_are_listed_and_one_that_is_not_there_is_named_with_the_nearest(
+    tmp_path: Path,
+) -> None:
+    assert len(run("data", "list", cwd=tmp_path).splitlines()) == 190
+    (line,) = run("data", "list", "JACS.7B11003", cwd=tmp_path).splitlines()
+    assert line.startswith("hu2018  ")
+    assert "no paper has 'gold leaf'" in run("data", "list", "gold leaf", cwd=tmp_path, code=2)
+    said = run("data", "remove", "hu2081", "--why", "wrong", cwd=tmp_path, code=2)
+    assert "nearest: hu2018, " in said
+    assert "'perovshell data list' lists all" in said
+
+
+def test_a_damaged_paper_is_named_and_left_out(home: str, tmp_path: Path) -> None:
+    paper, own = filled_template(tmp_path), ["--workspace", str(tmp_path / "own")]
+    run("add", str(paper), "--yes", *own, cwd=tmp_path)
+    (tmp_path / "own" / "papers" / "smith2026.yaml").write_text("#")
+    listed = run("data", "list", *own, cwd=tmp_path)
+    assert "not used: " in listed
+    assert "add the paper again with --replace" in listed
 
 
 def test_an_added_paper_as_json(home: str, tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """What the documentation says: links, commands, figures. Its blocks are run apart."""
 
+import ast
 import json
+import pkgutil
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import typer
 from typer.main import get_command
 
+import perovshell
 from perovshell.cli import app
 from perovshell.data.dataset import Dataset
 from perovshell.training.train import recorded_settings
@@ -84,6 +88,36 @@ def test_commands_that_are_named_are_there(page: Path) -> None:
             elif word.startswith("--"):
                 known = {option for one in command.params for option in one.opts}
                 assert word.partition("=")[0] in known, words
+
+
+SOURCE = Path(perovshell.__file__).parent
+MODULE_NAMES = {found.name for found in pkgutil.walk_packages(perovshell.__path__, "perovshell.")}
+DOTTED = re.compile(r"`([a-z_]\w*(?:\.\w+)*\.(?!csv|json|yaml|npz|md|html)\w+)(?:\(.*?\))?`")
+
+
+def named_in(path: Path) -> Iterator[str]:
+    """Yield what the docstrings of a file name in backticks by the path of a module."""
+    package = ".".join(["perovshell", *path.relative_to(SOURCE).parent.parts])
+    for node in ast.walk(ast.parse(path.read_text())):
+        texts = node.value if isinstance(node, ast.Constant) else None
+        for found in DOTTED.findall(texts) if isinstance(texts, str) else ():
+            name = found.removeprefix("perovshell.")
+            first = name.split(".")[0]
+            for parent in ("perovshell", package):
+                if f"{parent}.{first}" in MODULE_NAMES:
+                    yield f"{parent}.{name}"
+                    break
+
+
+@pytest.mark.parametrize(
+    "path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE))
+)
+def test_what_docstrings_name_by_its_module_is_there(path: Path) -> None:
+    for name in named_in(path):
+        try:
+            pkgutil.resolve_name(name)
+        except (ImportError, AttributeError):
+            pytest.fail(f"{name} is not there")
 
 
 @pytest.mark.parametrize("line", README_FIGURES)

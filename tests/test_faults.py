@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 
 from perovshell.cli import main
-from perovshell.data.dataset import TABLES, Dataset
-from perovshell.data.paper_entry import COLUMNS
+from perovshell.data.columns import TABLES
+from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import to_yaml
 from perovshell.errors import WorkspaceError
 from perovshell.models.folder import read_folder, write_folder
 from perovshell.training.tracking import track
 from perovshell.training.train import QUICK, TrainedModel, train
-from perovshell.workspace.championship import align, promote, roll_back
+from perovshell.workspace.championship import align, ensure_champion, promote, roll_back
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.papers import PaperStore
 from perovshell.workspace.registry import CHAMPION, NAME, tracking, version_with
-from perovshell.workspace.workspace import Workspace
 
 ADDED, NEW = "hu2018", "leng2018"
 LOCKS = {".models.lock", ".papers.lock"}
@@ -41,11 +41,11 @@ class Home:
     """A workspace on a few papers, with a champion and a second model, and its command line."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.place = root, Workspace(root / "workspace")
-        self.store = PaperStore(self.place)
+        self.root, self.workspace = root, WorkspaceFolder(root / "workspace")
+        self.store = PaperStore(self.workspace)
 
     def words(self, *given: str) -> list[str]:
-        own = ["--workspace", str(self.place.root)]
+        own = ["--workspace", str(self.workspace.root)]
         if given[0] in {"add", "retrain"}:
             own += ["--data", str(self.root / "data")]
         return [*given, *own]
@@ -61,16 +61,16 @@ class Home:
 
     def contents(self) -> dict[str, bytes]:
         """Return every file of the workspace."""
-        paths = [path for path in self.place.root.rglob("*") if path.is_file()]
+        paths = [path for path in self.workspace.root.rglob("*") if path.is_file()]
         return {
-            str(path.relative_to(self.place.root)): path.read_bytes()
+            str(path.relative_to(self.workspace.root)): path.read_bytes()
             for path in paths
             if path.name not in LOCKS
         }
 
     def other_model(self) -> str:
         """Return the model that is not champion."""
-        (name,) = set(self.place.model_ids()) - {self.place.champion_id}
+        (name,) = set(self.workspace.model_ids()) - {self.workspace.champion_id}
         return name
 
 
@@ -84,15 +84,15 @@ def built(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> tuple[H
     (home.root / "data").mkdir()
     for name in TABLES:
         with (home.root / "data" / name).open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS[name])
+            writer = csv.DictWriter(file, TABLES[name].names)
             writer.writeheader()
             writer.writerows(base.rows[name])
     (home.root / "new.yaml").write_text(to_yaml(dataset.entry(NEW)))
     (home.root / "in.csv").write_text("core,shell\nCsPbBr3,SiO2\n")
-    home.place.prepare()
-    trained = train(base, home.place.models, QUICK)
-    home.place.set_champion(trained.model_id, "the first")
-    variant(trained, home.place)
+    home.workspace.prepare()
+    trained = train(base, home.workspace.models, QUICK)
+    home.workspace.set_champion(trained.model_id, "the first")
+    variant(trained, home.workspace)
     return home, trained
 
 
@@ -107,12 +107,14 @@ def registered(built: tuple[Home, TrainedModel], tmp_path_factory: pytest.TempPa
     first = built[1]
     folder = tmp_path_factory.mktemp("registered") / "home"
     home = Home(Path(shutil.copytree(built[0].root, folder)))
-    second = replace(first, model_id=(name := home.other_model()), folder=home.place.models / name)
+    second = replace(
+        first, model_id=(name := home.other_model()), folder=home.workspace.models / name
+    )
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("perovshell.training.tracking.write_plots", lambda *_: [])
         for one in (first, second):
-            track(one, home.place)
-    promote(home.place, "2", "better")
+            ensure_champion(home.workspace, one.model_id, track(one, home.workspace).version)
+    promote(home.workspace, "2", "better")
     return home
 
 
@@ -121,14 +123,14 @@ def two(registered: Home, tmp_path: Path) -> Home:
     return Home(Path(shutil.copytree(registered.root, tmp_path / "two")))
 
 
-def variant(trained: TrainedModel, place: Workspace) -> None:
+def variant(trained: TrainedModel, workspace: WorkspaceFolder) -> None:
     """Make a model that says another seed of itself."""
     predictor, _ = read_folder(trained.folder)
     info = {**trained.info, "settings": {**trained.info["settings"], "seed": 7}}
     model_id = write_folder(
-        place.models / "variant", predictor, info, {}, trained.validated.arrays()
+        workspace.models / "variant", predictor, info, {}, trained.validated.arrays()
     )
-    (place.models / "variant").rename(place.models / model_id)
+    (workspace.models / "variant").rename(workspace.models / model_id)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -181,12 +183,12 @@ def test_a_full_disk_leaves_the_champion(home: Home) -> None:
 
 
 def test_a_full_disk_leaves_the_champion_of_the_registry(two: Home) -> None:
-    champion = two.place.champion_id
+    champion = two.workspace.champion_id
     code, said = ended(two.start("models", "promote", "1", "--why", "better", code=FULL_DISK))
     assert code == 2
     assert said.count("\n") == 1
     assert said.endswith("the champion is unchanged\n")
-    assert two.place.champion_id == champion == registered_champion(two)
+    assert two.workspace.champion_id == champion == registered_champion(two)
     assert left_over(two) == []
 
 
@@ -229,13 +231,13 @@ def test_a_correction_that_found_the_disk_full_is_kept_once(home: Home, dataset,
 
 
 def test_what_a_refused_write_under_a_lock_is_of_is_named(tmp_path: Path) -> None:
-    place = Workspace(tmp_path)
+    workspace = WorkspaceFolder(tmp_path)
     with (
         pytest.raises(WorkspaceError, match=r"or written \(/far/off\): Input/output error"),
-        place.locked("models"),
+        workspace.locked("models"),
     ):
         raise OSError(5, "Input/output error", "/far/off")
-    with place.locked("models"):
+    with workspace.locked("models"):
         pass
 
 
@@ -247,14 +249,14 @@ def full(_: int) -> None:
 
 
 def test_a_second_retraining_is_told_at_once(home: Home) -> None:
-    with home.place.locked("models"):
+    with home.workspace.locked("models"):
         code, said = ended(home.start("retrain"))
     assert code == 2
     assert "another process is changing its models; wait until it is done, or give --wait" in said
 
 
 def test_a_second_retraining_may_wait(home: Home) -> None:
-    with home.place.locked("models"):
+    with home.workspace.locked("models"):
         second = home.start("retrain", "--wait")
         with pytest.raises(subprocess.TimeoutExpired):
             second.wait(timeout=4)
@@ -263,14 +265,14 @@ def test_a_second_retraining_may_wait(home: Home) -> None:
 
 
 def test_who_waits_gets_the_lock_when_it_is_free(tmp_path: Path) -> None:
-    place, got = Workspace(tmp_path), threading.Event()
+    workspace, got = WorkspaceFolder(tmp_path), threading.Event()
 
     def wait() -> None:
-        with place.locked("models", wait=True):
+        with workspace.locked("models", wait=True):
             got.set()
 
     other = threading.Thread(target=wait)
-    with place.locked("models"):
+    with workspace.locked("models"):
         other.start()
         assert not got.wait(1.5)
     assert got.wait(60)
@@ -318,7 +320,7 @@ def test_a_damaged_paper_can_be_added_again(home: Home, dataset: Dataset, run) -
 
 @pytest.mark.parametrize("content", ["", "{}", "[{", "null", '[{"model_id": "../up"}]'])
 def test_a_damaged_champion_file_is_named_and_left_alone(home: Home, run, content: str) -> None:
-    path = home.place.models / "champions.json"
+    path = home.workspace.models / "champions.json"
     path.write_text(content)
     for words in (("retrain",), ("models", "list"), ("models", "rollback")):
         code, _, said = run(home, *words)
@@ -344,61 +346,61 @@ def test_a_version_lost_from_the_history_is_not_written_over(home: Home, dataset
 
 
 def left_over(home: Home) -> list[str]:
-    names = (path.name for path in home.place.root.rglob(".*"))
+    names = (path.name for path in home.workspace.root.rglob(".*"))
     return sorted(name for name in names if name not in LOCKS)
 
 
 def test_half_written_files_go_with_the_next_lock_and_no_others(home: Home) -> None:
-    report = home.place.reports / "retrain-0123456789ab"
+    report = home.workspace.reports / "retrain-0123456789ab"
     report.mkdir()
-    (home.place.models / ".champions.json-0a1b_2cd").write_text("[")
-    (report / ".gate.html-0a1b_2cd").write_text("<")
-    uploaded = home.place.root / "mlartifacts" / "0a1b" / "artifacts" / "plots"
+    (home.workspace.models / ".champions.json-0a1b_2cd").write_text("[")
+    (report / ".promotion.html-0a1b_2cd").write_text("<")
+    uploaded = home.workspace.root / "mlartifacts" / "0a1b" / "artifacts" / "plots"
     uploaded.mkdir(parents=True)
     (uploaded / ".artifact.uploading.0a1b2cd").write_text("mlflow's own")
     home.store.history.mkdir()
-    (home.place.papers / ".hu2018.yaml-0a1b_2cd").write_text("#")
+    (home.workspace.papers / ".hu2018.yaml-0a1b_2cd").write_text("#")
     (home.store.history / ".hu2018.1.yaml-0a1b_2cd").write_text("#")
-    (home.place.papers / ".notes-of-mine.yaml").write_text("mine")
-    with home.place.locked("models"):
+    (home.workspace.papers / ".notes-of-mine.yaml").write_text("mine")
+    with home.workspace.locked("models"):
         assert left_over(home) == [
             ".hu2018.1.yaml-0a1b_2cd", ".hu2018.yaml-0a1b_2cd", ".notes-of-mine.yaml",
         ]  # fmt: skip
-    with home.place.locked("papers"):
+    with home.workspace.locked("papers"):
         assert left_over(home) == [".notes-of-mine.yaml"]
 
 
 def test_a_model_folder_in_the_making_stays_until_it_is_abandoned(home: Home) -> None:
-    folder = home.place.models / ".writing-0a1b_2cd"
+    folder = home.workspace.models / ".writing-0a1b_2cd"
     (folder / "model").mkdir(parents=True)
-    with home.place.locked("models"):
+    with home.workspace.locked("models"):
         assert folder.is_dir()
     long_ago = time.time() - 7200
     os.utime(folder, (long_ago, long_ago))
-    with home.place.locked("models"):
+    with home.workspace.locked("models"):
         assert not folder.exists()
 
 
 def test_a_rollback_killed_on_its_way_is_finished_by_the_next(two: Home) -> None:
-    first = two.place.promotions[-1].previous
-    with tracking(two.place, "") as mlflow:
+    first = two.workspace.promotions[-1].previous
+    with tracking(two.workspace, "") as mlflow:
         mlflow.MlflowClient().set_registered_model_alias(NAME, CHAMPION, "1")
-    assert roll_back(two.place, "worse").model_id == first
-    assert two.place.champion_id == first == registered_champion(two)
+    assert roll_back(two.workspace, "worse").model_id == first
+    assert two.workspace.champion_id == first == registered_champion(two)
     with pytest.raises(WorkspaceError, match="no champion before"):
-        roll_back(two.place, "again")
+        roll_back(two.workspace, "again")
 
 
 def test_a_promotion_killed_on_its_way_is_finished_by_the_next(two: Home) -> None:
-    first = two.place.promotions[-1].previous
-    with tracking(two.place, "") as mlflow:
+    first = two.workspace.promotions[-1].previous
+    with tracking(two.workspace, "") as mlflow:
         mlflow.MlflowClient().set_registered_model_alias(NAME, CHAMPION, "1")
-    assert align(two.place).startswith(f"The champion is now {first}")
-    assert two.place.champion_id == first
+    assert align(two.workspace).startswith(f"The champion is now {first}")
+    assert two.workspace.champion_id == first
 
 
 def registered_champion(home: Home) -> str:
-    with tracking(home.place, "") as mlflow:
+    with tracking(home.workspace, "") as mlflow:
         version = version_with(mlflow, CHAMPION)
     assert version is not None
     return version.model_id

@@ -15,9 +15,10 @@ import pytest
 from perovshell.data.dataset import Dataset
 from perovshell.training.tracking import track
 from perovshell.training.train import TrainedModel
+from perovshell.workspace.championship import ensure_champion
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.papers import PaperStore
 from perovshell.workspace.registry import NAME, tracking
-from perovshell.workspace.workspace import Workspace
 
 UNMEASURED_PROCESSES = True
 
@@ -58,26 +59,26 @@ def whole() -> ModuleType:
 @pytest.fixture(scope="module")
 def built(
     trained: TrainedModel, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
-) -> Workspace:
+) -> WorkspaceFolder:
     """A workspace with a registered champion and a corrected paper; no test changes it."""
-    place = Workspace(tmp_path_factory.mktemp("kills") / "workspace")
-    place.prepare()
-    folder = Path(shutil.copytree(trained.folder, place.models / trained.model_id))
+    workspace = WorkspaceFolder(tmp_path_factory.mktemp("kills") / "workspace")
+    workspace.prepare()
+    folder = Path(shutil.copytree(trained.folder, workspace.models / trained.model_id))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("perovshell.training.tracking.write_plots", lambda *_: [])
-        version = track(replace(trained, folder=folder), place).version
-    place.set_champion(trained.model_id, "the first", version)
+        version = track(replace(trained, folder=folder), workspace).version
+    ensure_champion(workspace, trained.model_id, version)
     entry = dataset.entry("hu2018")
-    PaperStore(place).put(replace(entry, withdrawn="first"))
-    PaperStore(place).put(entry, replace=True)
-    return place
+    PaperStore(workspace).put(replace(entry, withdrawn="first"))
+    PaperStore(workspace).put(entry, replace=True)
+    return workspace
 
 
 @dataclass(frozen=True)
 class Loss:
     """Something that must be seen."""
 
-    spoil: Callable[[Workspace], object]
+    spoil: Callable[[WorkspaceFolder], object]
     seen: str
 
 
@@ -87,8 +88,8 @@ def only(folder: Path) -> Path:
     return path
 
 
-def change_registry(place: Workspace, change: Callable[[object], object]) -> None:
-    with tracking(place, "") as mlflow:
+def change_registry(workspace: WorkspaceFolder, change: Callable[[object], object]) -> None:
+    with tracking(workspace, "") as mlflow:
         change(mlflow.MlflowClient())
 
 
@@ -99,7 +100,7 @@ LOST = {
     ),
     "a model": Loss(lambda own: shutil.rmtree(only(own.models)), "models/"),
     "the reasons of promotions": Loss(
-        lambda own: rewrite(own.models / "champions.json", b"the first", b"a change"),
+        lambda own: rewrite(own.models / "champions.json", b"the first model", b"a change of it"),
         "promotions",
     ),
     "a tag of a version": Loss(
@@ -140,39 +141,41 @@ def cut(path: Path) -> None:
 
 
 @pytest.fixture
-def copied(built: Workspace, whole: ModuleType) -> Workspace:
+def copied(built: WorkspaceFolder, whole: ModuleType) -> WorkspaceFolder:
     """A copy to spoil."""
-    return loaded("_ring").Ring.of(built.root.parent).place
+    return loaded("_ring").Ring.of(built.root.parent).workspace
 
 
-def test_a_whole_workspace_is_found_whole(copied: Workspace, whole: ModuleType) -> None:
+def test_a_whole_workspace_is_found_whole(copied: WorkspaceFolder, whole: ModuleType) -> None:
     state = whole.State.of(copied)
     assert whole.check(copied, state, state) == whole.Found()
     assert whole.check_finished(copied, state) == whole.Found()
 
 
 @pytest.mark.parametrize("loss", LOST.values(), ids=LOST.keys())
-def test_what_is_lost_is_seen(copied: Workspace, whole: ModuleType, loss: Loss) -> None:
+def test_what_is_lost_is_seen(copied: WorkspaceFolder, whole: ModuleType, loss: Loss) -> None:
     state = whole.State.of(copied)
     loss.spoil(copied)
     assert any(loss.seen in one for one in whole.check(copied, state, state).lost)
 
 
 @pytest.mark.parametrize("loss", HALF_WRITTEN.values(), ids=HALF_WRITTEN.keys())
-def test_what_is_half_written_is_seen(copied: Workspace, whole: ModuleType, loss: Loss) -> None:
+def test_what_is_half_written_is_seen(
+    copied: WorkspaceFolder, whole: ModuleType, loss: Loss
+) -> None:
     state = whole.State.of(copied)
     loss.spoil(copied)
     assert any(loss.seen in one for one in whole.check(copied, state, state).half_written)
 
 
 @pytest.mark.parametrize("name", [".writing-0a1b2c3d", ".champions.json-0a1b2c3d", ".probe-0a1b2c"])
-def test_what_is_left_over_is_seen(copied: Workspace, whole: ModuleType, name: str) -> None:
+def test_what_is_left_over_is_seen(copied: WorkspaceFolder, whole: ModuleType, name: str) -> None:
     state = whole.State.of(copied)
     (copied.models / name).mkdir()
     assert whole.check_finished(copied, state).half_written == [f"left over: models/{name}"]
 
 
-def test_a_run_left_running_is_seen(copied: Workspace, whole: ModuleType) -> None:
+def test_a_run_left_running_is_seen(copied: WorkspaceFolder, whole: ModuleType) -> None:
     state = whole.State.of(copied)
     change_registry(
         copied,

@@ -8,9 +8,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
-import pytest
 
-from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.models.outputs import DEFAULT_STRESSORS, Thresholds, output_columns
 from perovshell.models.predictor import Predictor
@@ -27,11 +25,6 @@ def test_a_frame_with_missing_values_of_pandas_is_answered(model: Model) -> None
     assert list(answers.index) == ["a", "b"]
     assert list(answers["error"]) == ["", ""]
     pd.testing.assert_frame_equal(answers, model.predict(frame))
-
-
-def test_a_single_row_is_to_stand_in_a_list(model: Model) -> None:
-    with pytest.raises(InputError, match=r"a single row stands in a list; write \[row\]"):
-        model.predict(ROWS[0])
 
 
 def test_a_frame_without_rows_is_answered_with_the_columns(model: Model) -> None:

@@ -13,6 +13,9 @@ from perovshell.model import Model
 
 SOURCE = Path(perovshell.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
+SERVED = ("cli", "serve/service", "client")
+"""Parts whose users are at a command line: it is what starts the service and makes its keys."""
+LIBRARY = [path for path in MODULES if not path.relative_to(SOURCE).as_posix().startswith(SERVED)]
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -53,6 +56,19 @@ def _allowed(path: Path) -> set[str]:
     """Return what may import joblib: what runs folds in processes, never to load."""
     runs_folds = {"nested.py", "pairs.py", "simulation.py"}
     return {"joblib"} if path.name in runs_folds and "training" in path.parts else set()
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_messages_name_arguments_and_methods_not_options_and_commands(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    statements = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        and node not in statements  # docstrings
+    ]  # fmt: skip
+    assert [text for text in texts if re.search(r"(^|\s)--[a-z]|'perovshell ", text)] == []
 
 
 def test_public_names_resolve() -> None:

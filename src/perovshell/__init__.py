@@ -2,41 +2,72 @@
 
 Examples:
     >>> import perovshell
-    >>> model = perovshell.load("models/0123456789ab")  # doctest: +SKIP
-    >>> model.predict([{"core": "CsPbBr3", "shell": "SiO2"}])  # doctest: +SKIP
+    >>> model = perovshell.load()
+    >>> [answer] = model.predict([{"core": "CsPbBr3", "shell": "SiO2"}])
+    >>> answer["pl_peak_nm_lower"] < answer["pl_peak_nm"] < answer["pl_peak_nm_upper"]
+    True
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perovshell.errors import PerovshellError
+from perovshell.errors import PerovshellError, PerovshellWarning
 
 if TYPE_CHECKING:
+    from perovshell.client import Client
+    from perovshell.data.dataset import Dataset
     from perovshell.model import Model, load
     from perovshell.models.outputs import Thresholds
-    from perovshell.serve.ranking.ranking import rank
+    from perovshell.serve.ranking.ranking import Run, rank
+    from perovshell.serve.ranking.results import Ranking
+    from perovshell.serve.space.space import DesignSpace
+    from perovshell.workbench import Workspace
 
-__all__ = ["Model", "PerovshellError", "Thresholds", "__version__", "load", "rank"]
+__all__ = [
+    "Client",
+    "Dataset",
+    "DesignSpace",
+    "Model",
+    "PerovshellError",
+    "PerovshellWarning",
+    "Ranking",
+    "Run",
+    "Thresholds",
+    "Workspace",
+    "__version__",
+    "load",
+    "rank",
+]
+_MODULES = {
+    "Client": "client",
+    "Dataset": "data.dataset",
+    "DesignSpace": "serve.space.space",
+    "Model": "model",
+    "Ranking": "serve.ranking.results",
+    "Run": "serve.ranking.ranking",
+    "Thresholds": "models.outputs",
+    "Workspace": "workbench",
+    "load": "model",
+    "rank": "serve.ranking.ranking",
+}
+"""Modules of the public names, which are loaded when they are first used."""
 
 
 def __getattr__(name: str) -> Any:
     """Load the public names when they are first used, so that the import itself is light."""
-    if name in {"Model", "load"}:
-        from perovshell import model
+    if name in _MODULES:
+        from importlib import import_module
 
-        return getattr(model, name)
-    if name == "Thresholds":
-        from perovshell.models import outputs
-
-        return outputs.Thresholds
-    if name == "rank":
-        from perovshell.serve.ranking import ranking
-
-        return ranking.rank
+        return getattr(import_module(f"perovshell.{_MODULES[name]}"), name)
     if name == "__version__":
         from importlib.metadata import version
 
         return version("perovshell")
     msg = f"module 'perovshell' has no attribute {name!r}"
     raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for completion."""
+    return sorted({*globals(), *__all__})

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 
 class PerovshellError(Exception):
     """Base of every error that Perovshell raises on purpose."""
+
+
+class PerovshellWarning(UserWarning):
+    """Something is left out, and all else goes on."""
 
 
 class InputError(PerovshellError, ValueError):
@@ -21,10 +25,10 @@ class UnchangedError(InputError):
         papers: Their names.
     """
 
-    def __init__(self, path: Path, papers: tuple[str, ...]) -> None:
+    def __init__(self, source: str, papers: tuple[str, ...]) -> None:
         """Name the papers."""
         self.papers = papers
-        super().__init__(f"{path}: in the workspace already, word for word: {', '.join(papers)}")
+        super().__init__(f"{source}: in the workspace already, word for word: {', '.join(papers)}")
 
 
 class FormulaError(InputError):
@@ -37,6 +41,10 @@ class DesignSpaceError(InputError):
 
 class ModelFolderError(PerovshellError):
     """A model folder is damaged, foreign or of a newer format."""
+
+
+class OutdatedModelError(ModelFolderError):
+    """A model was written by an older Perovshell than this one reads; training replaces it."""
 
 
 class WorkspaceError(PerovshellError):
@@ -56,7 +64,16 @@ class ClusterError(PerovshellError):
 
 
 class ServiceError(PerovshellError):
-    """The prediction service cannot start, or a client cannot reach it."""
+    """The prediction service cannot start, cannot be reached by a client, or refuses a request.
+
+    Attributes:
+        status: HTTP status of its answer; None where there is none.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        """Keep the status."""
+        super().__init__(message)
+        self.status = status
 
 
 class LeakError(PerovshellError):
@@ -73,31 +90,45 @@ class MissingExtraError(PerovshellError, ImportError):
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of a dataset file.
+    """One fault of a table or a document.
 
     Attributes:
         file: Name of the file.
-        row: Line in the file, counting the header as 1; 0 for the file as a whole.
-        column: Column name, or an empty string.
-        value: The text found.
+        row: Line in the file, counting the header of a table as 1; 0 for the file as a whole.
+        column: Column of a table or key of a document, or an empty string.
+        value: The value found; None where there is none.
         rule: What is allowed.
     """
 
     file: str
     row: int
     column: str
-    value: str
+    value: object
     rule: str
 
     def __str__(self) -> str:
-        """Say where, what was given and what is allowed, on one line."""
+        """Say where, what was found and what is allowed, on one line."""
+        row, column = ("row", "column") if self.file.endswith(".csv") else ("line", "key")
         where = self.file
         if self.row:
-            where += f", row {self.row}"
+            where += f", {row} {self.row}"
         if self.column:
-            where += f", column {self.column}"
-        given = f": {self.value!r}" if self.column else ""
-        return f"{where}{given}: {self.rule}"
+            where += f", {column} {self.column}"
+        found = f": {self.value!r}" if self.column and self.value is not None else ""
+        return f"{where}{found}: {self.rule}"
+
+
+class DocumentError(InputError):
+    """A document breaks its declaration; carries every fault of it.
+
+    Attributes:
+        faults: All faults, in the order of the lines.
+    """
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        """Collect the faults into one message, a line each."""
+        self.faults = tuple(sorted(faults, key=lambda fault: fault.row))
+        super().__init__("\n".join(map(str, self.faults)))
 
 
 class DatasetError(InputError):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from perovshell.models.explain import Reason, explain
 from perovshell.models.folder import ModelInfo, read_folder
-from perovshell.models.frames import to_input_type, to_records
+from perovshell.models.frames import to_input_type, to_record, to_records
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
@@ -18,8 +19,9 @@ from perovshell.models.outputs import (
     Thresholds,
 )
 from perovshell.models.predictor import Predictor
+from perovshell.targets.declared import TARGETS
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.registry import download
-from perovshell.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,33 @@ class Model:
         """Load a model folder.
 
         Raises:
-            ModelFolderError: The folder is missing, foreign, of a newer format or damaged.
+            ModelFolderError: The folder is missing, foreign, of another format or damaged.
         """
         predictor, info = read_folder(Path(folder))
         return cls(predictor, info, Path(folder))
 
+    def __repr__(self) -> str:
+        """Return its id, its dataset and which targets it predicts with skill."""
+        return "; ".join([f"<Model {self.info.model_id}", *self._about()]) + ">"
+
+    def _repr_html_(self) -> str:
+        return "<br>".join([f"<b>Model {self.info.model_id}</b>", *map(escape, self._about())])
+
+    def _about(self) -> list[str]:
+        dataset, skill = self.info.dataset, self.info.skill
+        about = [f"dataset {dataset['hash'][:12]}, {dataset['papers']} papers"]
+        for words, has_skill in (("skill", True), ("no skill", False)):
+            titles = [
+                target.title
+                for name, target in TARGETS.items()
+                if skill[name]["has_skill"] is has_skill
+            ]
+            about += [f"{words}: {', '.join(titles)}"] if titles else []
+        return about
+
     def answer(
         self,
-        rows: Sequence[Mapping[str, Any]],
+        rows: Any,
         *,
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
@@ -56,12 +77,20 @@ class Model:
     ) -> list[Answer]:
         """Answer requests with values, nearest samples, measured values and conditions.
 
-        A row that cannot be answered says why in `error`.
+        A row that cannot be answered says why in `error`. The arguments are those of `predict`.
 
         Raises:
-            InputError: A stressor or the coverage is not allowed.
+            InputError: A column nearly has the name of an input, the rows are no table, or an
+                option is not allowed.
+
+        Examples:
+            >>> import perovshell
+            >>> row = {"core": "CsPbBr3", "shell": "SiO2"}
+            >>> [answer] = perovshell.load().answer([row])
+            >>> len(answer.nearest)
+            3
         """
-        return self.predictor.answer(rows, stressors, coverage, thresholds)
+        return self.predictor.answer(to_records(rows), stressors, coverage, thresholds)
 
     def explain(
         self, row: Mapping[str, Any], *, stressors: Sequence[str] = DEFAULT_STRESSORS
@@ -71,9 +100,16 @@ class Model:
         The contributions are exact: they add up to the prediction.
 
         Raises:
-            InputError: The request cannot be read, or a stressor is not allowed.
+            InputError: The request cannot be read, a key nearly has the name of an input, or a
+                stressor is not allowed.
+
+        Examples:
+            >>> import perovshell
+            >>> reasons = perovshell.load().explain({"core": "CsPbBr3", "shell": "SiO2"})
+            >>> reasons[0].target, reasons[0].unit
+            ('pl_peak_nm', 'eV')
         """
-        return explain(self.predictor, row, stressors)
+        return explain(self.predictor, to_record(row), stressors)
 
     def predict(
         self,
@@ -86,10 +122,8 @@ class Model:
         """Predict PL peak, PLQY, the shell's effect and stability.
 
         Args:
-            rows: Dictionaries or a pandas DataFrame with `core` and `shell`, and any of
-                `structure`, `encapsulation`, `medium`, `core_size_nm`, `shell_thickness_nm`,
-                `bare_pl_peak_nm`, `bare_plqy_percent`, `temperature_c`, `morphology`, `ligand`,
-                `dopant`.
+            rows: Dictionaries or a pandas DataFrame with `core` and `shell`, and any other column
+                of `perovshell.models.inputs.INPUTS`. Further columns are ignored.
             stressors: Stressors to answer for.
             coverage: Coverage of the intervals.
             thresholds: Thresholds whose probability is asked.
@@ -100,17 +134,21 @@ class Model:
             NaN values and its reason in `error`.
 
         Raises:
-            InputError: A required column is missing, a single row stands in no list, or an
-                option is not allowed.
+            InputError: A required column is missing, a column nearly has the name of an input,
+                the rows are no table, or an option is not allowed.
+
+        Examples:
+            >>> import perovshell
+            >>> rows = [{"core": "CsPbBr3", "shell": "none", "bare_pl_peak_nm": 517}]
+            >>> [answer] = perovshell.load().predict(rows, stressors=["water"])
+            >>> answer["pl_peak_nm"], answer["error"]
+            (517.0, '')
         """
-        records = to_records(rows)
-        answers = self.answer(
-            records, stressors=stressors, coverage=coverage, thresholds=thresholds
-        )
+        answers = self.answer(rows, stressors=stressors, coverage=coverage, thresholds=thresholds)
         return to_input_type([answer.values for answer in answers], rows, stressors, thresholds)
 
 
-def load(source: Path | str | None = None, *, workspace: Path | None = None) -> Model:
+def load(source: Path | str | None = None, *, workspace: Path | str | None = None) -> Model:
     """Load a model.
 
     Args:
@@ -123,10 +161,15 @@ def load(source: Path | str | None = None, *, workspace: Path | None = None) -> 
         WorkspaceError: The workspace has no champion.
         MissingExtraError: An MLflow URI is given and mlflow is not installed.
         TrackingError: The registry has no such model, or cannot be reached.
+
+    Examples:
+        >>> import perovshell
+        >>> perovshell.load()
+        <Model ...; dataset ..., 190 papers; skill: PL peak...>
     """
-    place = Workspace.locate(workspace)
+    folder = WorkspaceFolder.locate(workspace)
     if source is None:
-        return Model.from_folder(place.champion())
+        return Model.from_folder(folder.champion())
     if isinstance(source, str) and source.startswith(("models:/", "runs:/")):
-        return Model.from_folder(download(source, place))
+        return Model.from_folder(download(source, folder))
     return Model.from_folder(source)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from perovshell.models.card import card_sections, error_table, stability_table
 
+SCRIPTS: Final = "static"
+"""Folder of the package with the scripts that reports and the service share."""
+_SHARED: Final = ("templates", SCRIPTS)
+
 
 def environment(package: str) -> Environment:
-    """Return the templates of a package, on top of the shared ones."""
-    loader = ChoiceLoader([PackageLoader(package), PackageLoader("perovshell")])
-    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    """Return the templates of a package, on top of the shared templates and scripts."""
+    loaders = [PackageLoader(package), *(PackageLoader("perovshell", f) for f in _SHARED)]
+    made = Environment(loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined)
     made.filters["cell"] = cell
     return made
 

@@ -519,3 +519,10 @@ def test_fractions_of_two_halides_add_up(fraction):
 def test_a_whole_name_beside_a_shell_is_explained(reader):
     with pytest.raises(FormulaError, match="such a name needs an empty shell cell"):
         reader.read_sample("CsPbBr3@SiO2", "SiO2")
+
+
+def test_a_whole_sample_is_read_up_to_its_length_and_refused_beyond() -> None:
+    core, shell = "C" * 200, "S" * 200
+    assert FormulaReader.split_whole(f"{core}@{shell}") == (core, shell)
+    with pytest.raises(FormulaError, match="402 characters, at most 200 are read"):
+        FormulaReader.split_whole(f"{core}@{shell}S")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perovshell.data import vocabulary as words
+from perovshell.data.columns import COMPANIONS, TABLES
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_entry import COLUMNS
 from perovshell.data.paper_file import (
     MAX_BYTES,
     PaperEntry,
@@ -22,7 +22,7 @@ from perovshell.data.paper_file import (
 from perovshell.data.tables import bundled, read_table
 from perovshell.errors import DatasetError, InputError
 
-PAPERS, SAMPLES, STABILITY = COLUMNS
+PAPERS, SAMPLES, STABILITY = TABLES
 TEXT = """\
 paper_id: smith2026
 doi: 10.1000/smith
@@ -177,6 +177,96 @@ def test_a_cell_without_a_line_stands_in_its_row():
     entry = read_yaml(TEXT, "smith.yaml")
     assert entry.place(SAMPLES, 0, "fwhm_nm") == ("smith.yaml", 4)
     assert entry.place(STABILITY, 0, "note") == ("smith.yaml", 12)
+
+
+# Numbers of a sample -------------------------------------------------------------------------
+
+
+def number_of(text, stem="pl_peak", column="pl_peak_nm"):
+    """Return the filled cells of a number of a sample, by what they hold."""
+    read = read_yaml(TEXT.replace('pl_peak_nm: "~515"', f"{column}: {text}"), "smith.yaml")
+    sample = read.samples[0]
+    names = {column: "value"} | {f"{stem}_{part}": part for part in COMPANIONS}
+    return {part: sample[name] for name, part in names.items() if sample[name]}
+
+
+NUMBERS_AS_WRITTEN = [
+    ("515", {"value": "515"}),
+    ("'~642'", {"value": "642", "bound": "~"}),
+    ('"> 20"', {"value": "20", "bound": ">"}),
+    ("<20", {"value": "20", "bound": "<"}),
+    ("450-460", {"value": "455", "low": "450", "high": "460"}),
+    ("1.5 – 2.2", {"value": "1.85", "low": "1.5", "high": "2.2"}),
+]
+
+
+@pytest.mark.parametrize(("text", "cells"), NUMBERS_AS_WRITTEN)
+@pytest.mark.parametrize(
+    ("stem", "column"),
+    [
+        ("pl_peak", "pl_peak_nm"),
+        ("fwhm", "fwhm_nm"),
+        ("core_size", "core_size_nm"),
+        ("shell_thickness", "shell_thickness_nm"),
+    ],
+)
+def test_numbers_of_a_sample_have_bounds_and_ranges(stem, column, text, cells):
+    assert number_of(text, stem, column) == cells
+
+
+def test_each_cell_of_a_number_has_a_key():
+    keys = "455\n    pl_peak_bound: ~\n    pl_peak_low: 450\n    pl_peak_high: 461"
+    keys += "\n    pl_peak_quality: best value"
+    assert number_of(keys) == {
+        "value": "455",
+        "bound": "~",
+        "low": "450",
+        "high": "461",
+        "quality": "best value",
+    }
+
+
+@pytest.mark.parametrize(
+    ("keys", "rule"),
+    [
+        ("450-460\n    pl_peak_low: 450", "a low stands already in pl_peak_low"),
+        ("~455\n    pl_peak_bound: '>'", "a bound stands already in pl_peak_bound"),
+    ],
+)
+def test_a_part_of_a_number_given_twice_is_a_fault(keys, rule):
+    fault = fault_in(TEXT.replace('pl_peak_nm: "~515"', f"pl_peak_nm: {keys}"))
+    assert (fault.row, fault.column, fault.rule) == (8, "pl_peak_nm", rule)
+
+
+@pytest.mark.parametrize("text", ["green", "~52-64", "52-", "517 nm"])
+def test_what_is_no_number_is_left_to_the_rules_of_the_dataset(text):
+    assert number_of(text) == {"value": text}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("morphology", "nanoplatelet"),
+        ("monolayers", "3"),
+        ("ligand", "TDPA"),
+        ("dopant", "Mn"),
+        ("fwhm_quality", "verbal"),
+    ],
+)
+def test_facts_of_a_sample_have_keys(key, value):
+    entry = read_yaml(TEXT.replace("    bare: plain", f"    bare: plain\n    {key}: {value}"), "s")
+    assert [row[key] for row in entry.samples] == [value, ""]
+    assert f"\n  {key}: {value}\n" in to_yaml(entry)
+
+
+def test_a_paper_has_authors_and_a_journal():
+    paper = read_yaml("authors: A. Smith\njournal: Nano\n" + TEXT, "smith.yaml").paper
+    assert (paper["authors"], paper["journal"]) == ("A. Smith", "Nano")
+
+
+def test_a_test_has_a_quality():
+    text = TEXT.replace("- stressor: water", "- stressor: water\n        quality: verbal")
+    assert read_yaml(text, "smith.yaml").tests[0]["quality"] == "verbal"
 
 
 # Sides of a test -----------------------------------------------------------------------------
@@ -456,7 +546,7 @@ def tables(tmp_path):
     """Return a function that writes tables with the rows of some bundled papers."""
 
     def write(*paper_ids, **changes):
-        for name in COLUMNS:
+        for name in TABLES:
             header, rows = read_table(bundled("literature", name))
             kept = [row for row in rows if paper_of(row) in paper_ids]
             kept = changes.get(name.removesuffix(".csv"), list)(kept)
@@ -527,23 +617,33 @@ def test_fault_of_a_folder(tables, table, change, row, column, rule):
 
 def test_columns_of_a_folder_are_those_of_the_dataset(tables):
     folder = tables("hu2018")
-    (folder / PAPERS).write_text("paper_id,colour\nhu2018,red\n")
+    (folder / PAPERS).write_text("name,colour\nhu2018,red\n")
     (folder / SAMPLES).unlink()
     with pytest.raises(DatasetError) as caught:
         read_papers(folder)
     found = {(fault.file.partition("/")[2], fault.column) for fault in caught.value.faults}
-    assert found >= {(PAPERS, "colour"), (PAPERS, "doi"), (SAMPLES, "")}
+    assert found >= {(PAPERS, "colour"), (PAPERS, "paper_id"), (SAMPLES, "")}
 
 
 # Writing -------------------------------------------------------------------------------------
 
-FIRST = ["name: coated", "composition: exact", "plqy_percent: '>80'", "pl_peak_nm: ~515"]
+FIRST = [
+    "fwhm_nm: 18-22",
+    "plqy_quality: best value",
+    "name: coated",
+    "composition: exact",
+    "plqy_percent: '>80'",
+    "pl_peak_nm: ~515",
+]
 FIRST += ["coated: {duration: 720, percent: '>90'}", "bare: {duration: 720, percent: 52-64}"]
 
 
 @pytest.mark.parametrize("line", FIRST)
 def test_values_are_written_as_people_write_them(line):
-    assert line in to_yaml(read_yaml(TEXT, "smith.yaml"))
+    text = TEXT.replace(
+        "    bare: p", "    fwhm_nm: 18-22\n    plqy_quality: best value\n    bare: p"
+    )
+    assert line in to_yaml(read_yaml(text, "smith.yaml"))
 
 
 def test_empty_cells_are_not_written():
@@ -575,19 +675,14 @@ def entries(draw):
     verbatim = draw(st.lists(TEXTS.filter(bool), unique=True, max_size=3))
     names = [draw(st.sampled_from([own, f"{paper_id}-{own}"])) for own in verbatim]
     names = list(dict.fromkeys(names))
-    ranges = dict.fromkeys(("pl_peak_nm", "plqy_percent"), NUMBERS)
-    ranges |= {"pl_peak_bound": BOUNDS, "plqy_bound": BOUNDS}
-    vocabulary = {
-        "composition": ("exact", "open"),
-        "structure": words.STRUCTURES,
-        "encapsulation": words.ENCAPSULATIONS,
-        "medium": words.MEDIA,
-        "role": words.ROLES,
-        "shell": ("none", "SiO2"),
+    ranges = {
+        column.name: NUMBERS if column.kind == "number" else st.sampled_from(column.words)
+        for column in TABLES[SAMPLES].columns
+        if column.kind in {"number", "word"}
     }
-    ranges |= {column: st.sampled_from(own) for column, own in vocabulary.items()}
+    ranges["shell"] = st.sampled_from(("none", "SiO2"))
     samples = [
-        row(words.SAMPLE_COLUMNS, **ranges, sample_id=st.just(name), paper_id=st.just(paper_id),
+        row(TABLES[SAMPLES].names, **ranges, sample_id=st.just(name), paper_id=st.just(paper_id),
             core=TEXTS.filter(bool))
         for name in names
     ]  # fmt: skip
@@ -601,13 +696,13 @@ def entries(draw):
         "measure": st.sampled_from(words.MEASURES),
     }
     tests = [
-        row(words.STABILITY_COLUMNS, **sides, sample_id=st.just(name))
+        row(TABLES[STABILITY].names, **sides, sample_id=st.just(name))
         for name in names
         for _ in range(draw(st.integers(0, 2)))
     ]
     others = st.lists(TEXTS.filter(bool), max_size=2).map(tuple)
     return PaperEntry(
-        paper=row(words.PAPER_COLUMNS, paper_id=st.just(paper_id)),
+        paper=row(TABLES[PAPERS].names, paper_id=st.just(paper_id)),
         samples=tuple(samples),
         tests=tuple(tests),
         supersedes=draw(others),
@@ -691,5 +786,5 @@ def test_the_template_filled_in_is_a_paper_of_the_dataset():
 def test_the_template_names_every_word_of_the_vocabulary():
     text = template_text()
     wanted = {*words.STRUCTURES, *words.ENCAPSULATIONS, *words.MEDIA, *words.ROLES}
-    wanted |= {*words.STRESSORS, *words.MEASURES, *words.MORPHOLOGIES}
+    wanted |= {*words.STRESSORS, *words.MEASURES, *words.MORPHOLOGIES, *words.QUALITIES}
     assert {word for word in wanted if word not in text} == set()

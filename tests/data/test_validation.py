@@ -124,9 +124,9 @@ CELLS = {
     "underscore": (SAMPLES, 2, {"pl_peak_nm": "5_17"}, "pl_peak_nm", "a number from 200"),
     "digits-of-another-script": (SAMPLES, 2, {"pl_peak_nm": "٥١٧"}, "pl_peak_nm", "a number from"),
     "peak-in-ev": (SAMPLES, 2, {"pl_peak_nm": "2.4"}, "pl_peak_nm", "from 200 to 2000"),
-    "year-in-words": (PAPERS, 2, {"year": "last"}, "year", "a number from 1990 to 2100"),
-    "year-too-early": (PAPERS, 2, {"year": "1890"}, "year", "a number from 1990 to 2100"),
-    "half-year": (PAPERS, 2, {"year": "2018.5"}, "year", "a whole year"),
+    "year-in-words": (PAPERS, 2, {"year": "last"}, "year", "a whole number from 1990 to 2100"),
+    "year-too-early": (PAPERS, 2, {"year": "1890"}, "year", "a whole number from 1990 to 2100"),
+    "half-year": (PAPERS, 2, {"year": "2018.5"}, "year", "a whole number"),
     "not-a-doi": (PAPERS, 2, {"doi": "jacs.7b11003"}, "doi", "a DOI such as"),
     "not-a-via-doi": (PAPERS, 2, {"via_doi": "a review"}, "via_doi", "a DOI such as"),
     "duplicate-doi": (
@@ -150,11 +150,51 @@ CELLS = {
     "plqy-301-of-a-dopant": (
         SAMPLES, 2, {"plqy_percent": "301", "role": "dopant"}, "plqy_percent", "from 0 to 300",
     ),
-    "plqy-negative": (SAMPLES, 2, {"plqy_percent": "-1"}, "plqy_percent", "from 0 to 100"),
+    "plqy-negative": (SAMPLES, 2, {"plqy_percent": "-1"}, "plqy_percent", "from 0 to 300"),
     "unknown-structure": (SAMPLES, 2, {"structure": "onion"}, "structure", "core/shell, janus"),
     "unknown-role": (SAMPLES, 2, {"role": "guest"}, "role", "core, dopant, shell, other"),
     "unknown-medium": (SAMPLES, 2, {"medium": "space"}, "medium", "solution, film"),
     "unknown-bound": (SAMPLES, 2, {"plqy_bound": ">="}, "plqy_bound", "allowed: (empty), ~, >, <"),
+    "unknown-quality": (
+        SAMPLES, 2, {"plqy_quality": "good"}, "plqy_quality", "printed, best value, second-hand",
+    ),
+    "quality-without-value": (
+        SAMPLES, 4, {"plqy_quality": "verbal"}, "plqy_quality", "a quality needs a value in plqy",
+    ),
+    "unknown-morphology": (
+        SAMPLES, 2, {"morphology": "platelet"}, "morphology", "(empty), nanocrystal, nanoplatelet",
+    ),
+    "monolayers-of-a-cube": (
+        SAMPLES, 2, {"monolayers": "3"}, "monolayers", "only of morphology nanoplatelet",
+    ),
+    "half-a-monolayer": (
+        SAMPLES, 2, {"morphology": "nanoplatelet", "monolayers": "2.5"}, "monolayers",
+        "a whole number from 1 to 100",
+    ),
+    "peak-low-without-high": (
+        SAMPLES, 2, {"pl_peak_low": "510"}, "pl_peak_low", "both its low and its high",
+    ),
+    "peak-low-above-high": (
+        SAMPLES, 2, {"pl_peak_low": "520", "pl_peak_high": "510"}, "pl_peak_low",
+        "low must not be above high (510)",
+    ),
+    "peak-outside-range": (
+        SAMPLES, 2, {"pl_peak_low": "518", "pl_peak_high": "520"}, "pl_peak_nm",
+        "within the printed range 518 to 520",
+    ),
+    "range-with-a-one-sided-bound": (
+        SAMPLES, 2, {"pl_peak_low": "510", "pl_peak_high": "520", "pl_peak_bound": ">"},
+        "pl_peak_bound", "empty, or ~, where a range is given",
+    ),
+    "range-above-100-of-the-core": (
+        SAMPLES, 2, {"plqy_low": "70", "plqy_high": "110"}, "plqy_high", "above 100 only with role",
+    ),
+    "fwhm-bound-without-value": (
+        SAMPLES, 2, {"fwhm_bound": "~"}, "fwhm_bound", "a bound needs a value in fwhm_nm",
+    ),
+    "unknown-quality-of-a-test": (
+        STABILITY, 2, {"quality": "poor"}, "quality", "allowed: (empty), printed, best value",
+    ),
     "unknown-composition": (SAMPLES, 2, {"composition": "any"}, "composition", "exact, open"),
     "unknown-stressor": (STABILITY, 2, {"stressor": "rain"}, "stressor", "water, humidity"),
     "unknown-measure": (STABILITY, 2, {"measure": "glow"}, "measure", "remnant PL, remnant PLQY"),
@@ -278,7 +318,7 @@ def test_two_sided_test_without_durations_is_accepted(folder):
 
 @pytest.mark.parametrize(
     ("file", "column"),
-    [(PAPERS, "paper_id"), (PAPERS, "year"), (SAMPLES, "core"), (SAMPLES, "sample_id"),
+    [(PAPERS, "paper_id"), (SAMPLES, "core"), (SAMPLES, "sample_id"),
      (STABILITY, "stressor")],
 )  # fmt: skip
 def test_missing_column_is_the_only_fault(folder, file, column):
@@ -488,7 +528,7 @@ def test_message_has_a_line_for_each_fault(folder):
         Dataset.from_folder(folder.write())
     first, *others = str(caught.value).splitlines()
     assert first == "2 faults in the dataset"
-    assert others[0].startswith("  papers.csv, row 2, column year: 'last': a number from")
+    assert others[0].startswith("  papers.csv, row 2, column year: 'last': a whole number from")
     assert others[1].startswith("  stability.csv, row 3, column stressor: 'rain': allowed: ")
 
 

@@ -12,13 +12,13 @@ from perovshell.data.paper_file import template_text, to_yaml
 from perovshell.errors import DatasetError, InputError
 from perovshell.intake.adding import accept, propose
 from perovshell.intake.inbox import take_in
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.papers import PaperStore
-from perovshell.workspace.workspace import Workspace
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "workspace")
+def workspace(tmp_path: Path) -> WorkspaceFolder:
+    return WorkspaceFolder(tmp_path / "workspace")
 
 
 @pytest.fixture(scope="module")
@@ -38,42 +38,42 @@ def filled_template() -> str:
     return text.replace("\ndoi:\n", "\ndoi: 10.1234/smith\n")
 
 
-def test_a_paper_is_shown_and_then_written(hu, place, base, dataset, model):
-    proposal = propose(hu, place, base, model.predictor)
+def test_a_paper_is_shown_and_then_written(hu, workspace, base, dataset, model):
+    proposal = propose(hu, workspace, base, model.predictor)
     assert proposal.dataset.content_hash == dataset.content_hash
     assert any("gain [6.52, 9.3]" in line for line in proposal.reviews[0].understood)
-    assert not place.papers.exists()
-    (path,) = accept(proposal, place, base)
-    assert path == place.papers / "hu2018.yaml"
-    assert PaperStore(place).in_use(base).dataset.content_hash == dataset.content_hash
+    assert not workspace.papers.exists()
+    (path,) = accept(proposal, workspace, base).files
+    assert path == workspace.papers / "hu2018.yaml"
+    assert PaperStore(workspace).merged(base).dataset.content_hash == dataset.content_hash
 
 
-def test_the_filled_template_is_accepted(place, dataset, model, tmp_path):
+def test_the_filled_template_is_accepted(workspace, dataset, model, tmp_path):
     path = tmp_path / "paper.yaml"
     path.write_text(filled_template())
-    proposal = propose(path, place, dataset, model.predictor)
+    proposal = propose(path, workspace, dataset, model.predictor)
     assert proposal.outliers == ()
     assert proposal.dataset.counts["papers"] == 191
 
 
-def test_the_same_paper_twice_is_refused(hu, place, base):
-    accept(propose(hu, place, base, None), place, base)
+def test_the_same_paper_twice_is_refused(hu, workspace, base):
+    accept(propose(hu, workspace, base, None), workspace, base)
     with pytest.raises(InputError, match="in the workspace already, word for word: hu2018"):
-        propose(hu, place, base, None)
+        propose(hu, workspace, base, None)
     hu.write_text(hu.read_text().replace("517", "518"))
     with pytest.raises(DatasetError, match="hu2018': in the data already; a correction"):
-        propose(hu, place, base, None)
-    proposal = propose(hu, place, base, None, replace=True)
-    accept(proposal, place, base, replace=True)
+        propose(hu, workspace, base, None)
+    proposal = propose(hu, workspace, base, None, replace=True)
+    accept(proposal, workspace, base, replace=True)
     assert proposal.dataset.samples["hu2018-CsPbBr3-SiO2"].pl_peak_nm == 518
 
 
-def test_a_correction_needs_something_to_correct(hu, place, base):
+def test_a_correction_needs_something_to_correct(hu, workspace, base):
     with pytest.raises(DatasetError, match="no such paper to replace"):
-        propose(hu, place, base, None, replace=True)
+        propose(hu, workspace, base, None, replace=True)
 
 
-def test_a_primary_paper_replaces_what_a_review_said_of_it(dataset, place, tmp_path):
+def test_a_primary_paper_replaces_what_a_review_said_of_it(dataset, workspace, tmp_path):
     review = dataset.entry("review2021_ref31")
     own = {**review.paper, "paper_id": "primary2021", "doi": "10.1234/primary", "via_doi": ""}
     name = review.paper_id
@@ -91,41 +91,41 @@ def test_a_primary_paper_replaces_what_a_review_said_of_it(dataset, place, tmp_p
     path = tmp_path / "primary.yaml"
     path.write_text(to_yaml(entry))
     with pytest.raises(DatasetError, match=r"name it in supersedes; if not, in distinct_from"):
-        propose(path, place, dataset, None)
+        propose(path, workspace, dataset, None)
     path.write_text(to_yaml(replace(entry, supersedes=(name,))))
-    proposal = propose(path, place, dataset, None)
+    proposal = propose(path, workspace, dataset, None)
     assert set(proposal.dataset.papers) ^ set(dataset.papers) == {"primary2021", name}
 
 
 @pytest.mark.parametrize("column", ["supersedes", "distinct_from"])
-def test_an_unknown_paper_is_named_with_the_nearest(column, place, dataset, tmp_path):
+def test_an_unknown_paper_is_named_with_the_nearest(column, workspace, dataset, tmp_path):
     path = tmp_path / "paper.yaml"
     path.write_text(filled_template().replace(f"\n{column}: []", f"\n{column}: [hu2081]"))
     with pytest.raises(DatasetError, match=f"{column}: 'hu2081': no such other paper.*hu2018"):
-        propose(path, place, dataset, None)
+        propose(path, workspace, dataset, None)
 
 
-def test_all_faults_are_told_at_once(hu, place, dataset):
+def test_all_faults_are_told_at_once(hu, workspace, dataset):
     text = hu.read_text().replace("517", "51").replace("shell: Ta2O5", "shell: Ta3O5")
     hu.write_text(text)
     with pytest.raises(DatasetError) as caught:
-        propose(hu, place, dataset, None)
+        propose(hu, workspace, dataset, None)
     columns = {fault.column for fault in caught.value.faults}
     assert {"paper_id", "pl_peak_nm", "shell"} <= columns
     assert {fault.file for fault in caught.value.faults} == {"hu.yaml"}
 
 
-def test_swapped_values_are_outliers(hu, place, base, model):
+def test_swapped_values_are_outliers(hu, workspace, base, model):
     text = hu.read_text()
     swapped = text.replace("percent: 80}", "percent: X}").replace("percent: 17.8}", "percent: 80}")
     hu.write_text(swapped.replace("percent: X}", "percent: 17.8}"))
-    proposal = propose(hu, place, base, model.predictor)
+    proposal = propose(hu, workspace, base, model.predictor)
     assert [check.column for check in proposal.outliers]
-    with pytest.raises(InputError, match="values need --accept-outlier"):
-        proposal.refuse_outliers(hu)
+    with pytest.raises(InputError, match="values need accept_outliers=True"):
+        proposal.refuse_outliers()
 
 
-def test_a_correction_names_what_changed_also_among_rows_of_one_key(place, dataset, tmp_path):
+def test_a_correction_names_what_changed_also_among_rows_of_one_key(workspace, dataset, tmp_path):
     entry = dataset.entry("aerogel")
     keys = [(row["sample_id"], row["stressor"], row["condition"]) for row in entry.tests]
     assert len(set(keys)) < len(keys)
@@ -133,7 +133,7 @@ def test_a_correction_names_what_changed_also_among_rows_of_one_key(place, datas
 
     def changes(**changed: object) -> tuple[str, ...]:
         path.write_text(to_yaml(replace(entry, **changed)))
-        return propose(path, place, dataset, None, replace=True).changes
+        return propose(path, workspace, dataset, None, replace=True).changes
 
     titled = {**entry.paper, "title": "Corrected"}
     assert changes(paper=titled) == (f"aerogel: title {entry.paper['title']} -> Corrected",)
@@ -158,7 +158,7 @@ def inbox_with(tmp_path: Path, **files: str) -> Path:
     return folder
 
 
-def test_an_inbox_is_sorted_into_added_and_rejected(hu, place, base, dataset, model, tmp_path):
+def test_an_inbox_is_sorted_into_added_and_rejected(hu, workspace, base, dataset, model, tmp_path):
     good, wrong = hu.read_text(), hu.read_text().replace("517", "700")
     as_json = json.dumps({"paper_id": "thin2026", "samples": []})
     inbox = inbox_with(tmp_path, a_yaml=good, b_yml=good, c_json=as_json, d_txt="not a paper")
@@ -166,25 +166,25 @@ def test_an_inbox_is_sorted_into_added_and_rejected(hu, place, base, dataset, mo
     other = wrong.replace("hu2018", "other2018").replace("10.1021/jacs.7b11003", "")
     outlier.write_text(f"{other}distinct_from: [hu2018]\n")
     os.utime(outlier, (0, 0))
-    taken = take_in(inbox, place, base, model.predictor)
+    taken = take_in(inbox, workspace, base, model.predictor)
     assert {one.file: one.outcome for one in taken} == {
         "a.yaml": "added", "b.yml": "added", "c.json": "added", "e.yaml": "rejected",
         "d.txt": "ignored",
     }  # fmt: skip
     assert {path.name for path in (inbox / "added").iterdir()} == {"a.yaml", "b.yml", "c.json"}
     reasons = (inbox / "rejected" / "e.yaml.reasons.txt").read_text()
-    assert "--accept-outlier" in reasons
+    assert "accept_outliers=True" in reasons
     assert (inbox / "d.txt").exists()
-    assert [one.outcome for one in take_in(inbox, place, base, model.predictor)] == ["ignored"]
+    assert [one.outcome for one in take_in(inbox, workspace, base, model.predictor)] == ["ignored"]
 
 
-def test_a_file_on_its_way_waits(hu, place, base, model, tmp_path):
+def test_a_file_on_its_way_waits(hu, workspace, base, model, tmp_path):
     inbox = inbox_with(tmp_path)
     (inbox / "new.yaml").write_text(hu.read_text())
-    assert [one.outcome for one in take_in(inbox, place, base, model.predictor)] == ["waiting"]
+    assert [one.outcome for one in take_in(inbox, workspace, base, model.predictor)] == ["waiting"]
     assert (inbox / "new.yaml").exists()
 
 
-def test_an_inbox_that_is_not_there_is_named(place, base, model, tmp_path):
+def test_an_inbox_that_is_not_there_is_named(workspace, base, model, tmp_path):
     with pytest.raises(InputError, match="no such folder"):
-        take_in(tmp_path / "nowhere", place, base, model.predictor)
+        take_in(tmp_path / "nowhere", workspace, base, model.predictor)

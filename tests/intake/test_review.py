@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.records import Sample
+from perovshell.data.records import Measurement, Sample
 from perovshell.data.tables import bundled, read_table
 from perovshell.data.targets import ev_to_nm, nm_to_ev
 from perovshell.errors import InputError
@@ -191,7 +191,7 @@ def with_peak(
     dataset: Dataset, core: str, peak_nm: float, bound: str = "", **changes: object
 ) -> Dataset:
     """Return the dataset with one sample of another core and peak."""
-    sample = crystal(dataset, core, pl_peak_nm=peak_nm, pl_bound=bound, **changes)
+    sample = crystal(dataset, core, pl_peak=Measurement(peak_nm, bound), **changes)
     return dataclasses.replace(dataset, samples={**dataset.samples, sample.sample_id: sample})
 
 
@@ -279,8 +279,8 @@ def test_bound_is_checked_on_the_side_it_excludes(
     ("changes", "is_outlier"),
     [
         ({}, False),
-        ({"core_size_nm": 12.0}, True),
-        ({"core_size_nm": 4.0}, False),
+        ({"core_size": Measurement(12.0)}, True),
+        ({"core_size": Measurement(4.0)}, False),
     ],
     ids=["unstated", "large", "small"],
 )
@@ -327,7 +327,7 @@ def asked(predictor: Predictor, coverage: float) -> dict[str, float]:
 
 
 def with_plqy(dataset: Dataset, percent: float, bound: str = "") -> Dataset:
-    sample = crystal(dataset, "CsPbBr3", plqy_percent=percent, plqy_bound=bound)
+    sample = crystal(dataset, "CsPbBr3", plqy=Measurement(percent, bound))
     return dataclasses.replace(dataset, samples={**dataset.samples, sample.sample_id: sample})
 
 
@@ -461,6 +461,9 @@ def test_thin_stressor_is_compared_with_the_null_model(copy: Copy, predictor: Pr
 # Copies ---------------------------------------------------------------------------------------
 
 
+NO_PLQY = {"plqy_percent": "", "plqy_quality": ""}
+
+
 def add_copy(copy: Copy, sample_id: str, **cells: str) -> None:
     copy.rows[SAMPLES].append({**copy.sample(sample_id), "sample_id": "again", **cells})
 
@@ -476,7 +479,7 @@ def test_sample_entered_twice_is_a_check(copy: Copy) -> None:
     "cells",
     [
         {"plqy_percent": "81"},
-        {"plqy_percent": ""},
+        NO_PLQY,
         {"shell": "TiO2"},
         {"core_size_nm": "8"},
         {"structure": "matrix"},
@@ -499,11 +502,11 @@ def test_samples_and_tests_are_said_as_they_were_read(dataset: Dataset) -> None:
     assert understood(dataset, "liu2019zro2")[:2] == (
         (
             "liu2019zro2-CsPbBr3-ZrO2: core CsPbBr3, shell ZrO2, janus, single-particle, "
-            "PL 514 nm, PLQY 90 %, trains PL and PLQY"
+            "PL 514 nm (second-hand), PLQY 90 % (second-hand), trains PL and PLQY"
         ),
         (
             "  water, remnant PL: coated 80 % after 192 h, lifetime [773, 967] h; bare 5 % after "
-            "192 h, lifetime [54.8, 72.2] h; gain [10.7, 17.7]"
+            "192 h, lifetime [54.8, 72.2] h; gain [10.7, 17.7] (second-hand)"
         ),
     )
 
@@ -527,8 +530,10 @@ def test_conditions_bounds_and_ranges_are_said(copy: Copy) -> None:
         ("review2021_ref27", "CsPbMnX3 (open composition)"),
         ("review2021_ref27", "trains PLQY; not PL, as its composition is open"),
         ("karakkal2026", "trains neither PL nor PLQY, as its role is shell"),
-        ("acsami2018", "PL unknown, PLQY 60.3 %, trains PLQY"),
-        ("zhou2022", "in solution, nanoplatelet, with a dopant treatment, PL unknown"),
+        ("acsami2018", "PL unknown, FWHM ~25 nm, PLQY 60.3 %, trains PLQY"),
+        ("zhou2022", "in solution, nanoplatelet, dopant Sb, PL unknown, PLQY 95 % (best value)"),
+        ("oamf2025", "nanoplatelet, 3 monolayers, ligand oleylammonium fluoride, PL unknown"),
+        ("cao2020", "dopant Co, size 8 to 10 nm, PL unknown"),
     ],
 )
 def test_what_a_sample_trains_is_said(dataset: Dataset, paper_id: str, said: str) -> None:
@@ -562,7 +567,7 @@ def test_other_papers_on_a_combination_are_summed_up(copy: Copy) -> None:
     keep = {"hu2018-CsPbBr3-SiO2", "zhong2018-CsPbBr3-SiO2", "nanores2021-CsPbBr3-SiO2-PMMA"}
     copy.rows[SAMPLES] = [row for row in copy.rows[SAMPLES] if row["sample_id"] in keep]
     copy.rows[STABILITY].clear()
-    add_copy(copy, "zhong2018-CsPbBr3-SiO2", pl_peak_nm="521", plqy_percent="")
+    add_copy(copy, "zhong2018-CsPbBr3-SiO2", pl_peak_nm="521", **NO_PLQY)
     assert review(copy.dataset(), "hu2018", None).known == (
         (
             "CsPbBr3 / SiO2: measured by 1 other paper (zhong2018): "

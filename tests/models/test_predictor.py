@@ -13,7 +13,6 @@ from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.models.outputs import Answer, Thresholds, output_columns, rounded
 from perovshell.models.predictor import ROWS_AT_ONCE
-from perovshell.models.request import Request
 from perovshell.models.requests import Requests
 
 SYSTEMS = Path(__file__).parent.parent / "data" / "systems.csv"
@@ -206,7 +205,9 @@ def test_what_is_outside_says_why(model: Model, row: dict[str, str], reason: str
 def test_a_sample_beyond_the_reach_of_the_papers_is_outside(model: Model) -> None:
     predictor = model.predictor
     reach = predictor.domains["PLQY"].reach
-    item = Request.read({"core": "CsPbBr3", "shell": "SiO2"}, predictor.featurizer.reader).item
+    item = Requests.read_one(
+        {"core": "CsPbBr3", "shell": "SiO2"}, predictor.featurizer.reader
+    ).item(0)
     alike = np.full(len(predictor.literature.samples), reach)
     assert "PLQY" not in predictor.surroundings.outside(item, alike)
     reason = predictor.surroundings.outside(item, alike + 0.1)["PLQY"]
@@ -311,16 +312,11 @@ def test_a_row_is_read_among_others_as_it_is_read_alone(model: Model) -> None:
     reader = model.predictor.featurizer.reader
     many, errors = Requests.read(MIXED, reader)
     good = [row for place, row in enumerate(MIXED) if place not in errors]
-    alone = Requests.of([Request.read(row, reader) for row in good], reader)
-    for name, numbers in alone.numbers.items():
-        np.testing.assert_array_equal(many.numbers[name], numbers)
-    one, other = many.items, alone.items
-    assert [one.shells[at] for at in one.shell] == [other.shells[at] for at in other.shell]
-    for name in ("words", "sizes", "treatments"):
-        np.testing.assert_array_equal(getattr(one.contexts, name), getattr(other.contexts, name))
     for place, row in enumerate(good):
-        core = many.core(one.core[place])
-        assert core == Request.read(row, reader).item.core
+        alone = Requests.read_one(row, reader)
+        assert repr(many.item(place)) == repr(alone.item(0))
+        for name, numbers in alone.numbers.items():
+            np.testing.assert_array_equal(many.numbers[name][place], numbers[0])
 
 
 def test_reasons_of_many_are_those_of_each(model: Model) -> None:
@@ -329,7 +325,7 @@ def test_reasons_of_many_are_those_of_each(model: Model) -> None:
     found = predictor.surroundings.find(many)
     good = [row for place, row in enumerate(MIXED) if place not in errors]
     for place, row in enumerate(good):
-        item = Request.read(row, predictor.featurizer.reader).item
+        item = Requests.read_one(row, predictor.featurizer.reader).item(0)
         reasons = list(dict.fromkeys(found.reasons.get(place, [])))
         assert reasons == predictor.outside(item, ())
         nearest = predictor.literature.nearest(predictor.literature.distances(item))
@@ -392,10 +388,11 @@ def test_the_distance_of_two_combinations_is_that_from_samples(model: Model) -> 
     literature = model.predictor.literature
     rows = [{"core": "CsPbBr3", "shell": "SiO2"}, {"core": "CsPbBr2I", "shell": "ZnS"},
             {"core": "FAPbI3", "shell": "none"}]  # fmt: skip
-    items = [Request.read(row, model.predictor.featurizer.reader).item for row in rows]
+    reader = model.predictor.featurizer.reader
+    items = [Requests.read_one(row, reader).item(0) for row in rows]
     samples = [literature.item(row) for row in literature.samples]
     for item in items:
         own = [literature.apart(item, sample) for sample in samples]
         np.testing.assert_allclose(own, literature.distances(item), atol=1e-12)
-    metal = Request.read({"core": "Au", "shell": "SiO2"}, model.predictor.featurizer.reader).item
+    metal = Requests.read_one({"core": "Au", "shell": "SiO2"}, reader).item(0)
     assert literature.apart(metal, items[0]) == math.inf

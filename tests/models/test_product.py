@@ -21,7 +21,7 @@ from perovshell.models.forest import Forest
 from perovshell.models.outputs import Thresholds
 from perovshell.models.predictor import Predictor
 from perovshell.models.product import Product
-from perovshell.models.request import Request
+from perovshell.models.requests import Requests
 from perovshell.models.stability import TEST_DESCRIPTORS
 
 MEMBERS = 2_500
@@ -91,7 +91,7 @@ def spaces(draw: st.DrawFn, shells: Sequence[str]) -> dict[str, list]:
     words = [st.sampled_from(own) for own in (COATED, ENCAPSULATIONS, MEDIA)]
     return {
         "cores": list(dict.fromkeys(cores)),
-        "shells": [*dict.fromkeys(draw(st.lists(layers, min_size=1, max_size=12))), "SiO2"],
+        "shells": [*dict.fromkeys([*draw(st.lists(layers, min_size=1, max_size=12)), "SiO2"])],
         "contexts": draw(st.lists(st.tuples(*words, sizes), min_size=1, max_size=6)),
         "stressors": draw(
             st.lists(st.sampled_from(STRESSORS), min_size=1, max_size=3, unique=True)
@@ -128,7 +128,7 @@ def test_equal_to_rows_for_100000_members_of_random_spaces(
         replace(contexts[x], core=cores[c], layers=shells[s])
         for s, x, c in zip(*places, strict=True)
     ]
-    requests = [Request(item, *[math.nan] * 4) for item in items]
+    requests = Requests.of_items(items, predictor.featurizer.reader)
     expected = predictor.columns(requests, stressors, coverage, THRESHOLDS)
     for name, column in expected.items():
         if not name.startswith(("pl_shift", "plqy_change")):

@@ -26,7 +26,7 @@ from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.models.prior import LinearPrior
 from perovshell.models.product import Columns, CoreSide, Product
-from perovshell.models.request import Request
+from perovshell.models.requests import Requests
 from perovshell.models.stability import TEST_DESCRIPTORS
 from perovshell.targets.declared import GAIN, LIFETIME, PL, PLQY
 
@@ -210,6 +210,13 @@ def samples() -> list[dict]:
             "core": core,
             "shell": shell,
             "structure": structure,
+            "encapsulation": "unknown",
+            "medium": "unknown",
+            "morphology": "nanocrystal",
+            "core_size_nm": None,
+            "ligand": "",
+            "dopant": "",
+            "stability": "",
             "pl_peak_nm": 500.0,
             "tested": k > 0,
             "plqy_percent": 50.0 if k not in {0, 2} else None,
@@ -273,7 +280,7 @@ def columns_of(made: Product) -> Columns:
 def row_by_row(
     model: Predictor, stressors: Sequence[str], coverage: float, thresholds: Thresholds
 ) -> Columns:
-    requests = [Request(item, *[math.nan] * 4) for item in items(model.featurizer)]
+    requests = Requests.of_items(items(model.featurizer), model.featurizer.reader)
     return model.columns(requests, stressors, coverage, thresholds)
 
 

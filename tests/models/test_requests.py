@@ -1,4 +1,4 @@
-"""Requests are read in columns as they are read one by one, whatever their cells hold."""
+"""Requests are read in columns: every cell by its input, one row as many."""
 
 import decimal
 import math
@@ -11,13 +11,32 @@ import pytest
 from perovshell.data.formula import FormulaReader
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Featurizer
-from perovshell.models.request import INPUT_COLUMNS, INPUT_NUMBERS, Request
+from perovshell.models.inputs import INPUT_COLUMNS, INPUT_NUMBERS, INPUT_WORDS
 from perovshell.models.requests import Requests
 
 UNKNOWN = [None, "", "  ", math.nan, np.float64("nan"), pd.NA, pd.NaT]
 FAULTY = ["1_0", "٥", "1e999", "nan", "inf", math.inf, -math.inf, 10**400, True, "5 nm", [5], 0.0]
 READ = [5, "5", " 5.0 ", 5.0, np.float64(5), np.int64(5), decimal.Decimal(5)]
+NOTHING = [
+    *("none", "None", " NA ", "na", "n/a", "-", "NULL", "nan", "FALSE", "no", "0", "0.00"),
+    *(0, 0.0, -0.0, False, decimal.Decimal("0.00"), np.False_),
+]
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}
+CORE_FAULT = "core 'nonsense'"
+IN_ORDER = {
+    "core": ("nonsense", CORE_FAULT),
+    "shell": ("unobtainium", "shell 'unobtainium': unknown shell"),
+    "core_size_nm": (0.1, "core_size_nm '0.1': a number from 0.3 to 10000, or empty"),
+    "shell_thickness_nm": ("thin", "shell_thickness_nm 'thin': a number from 0.1 to 100000"),
+    "bare_pl_peak_nm": (20, "bare_pl_peak_nm '20': a number from 200 to 2000, or empty"),
+    "bare_plqy_percent": (120, "bare_plqy_percent '120': a number from 0 to 100, or empty"),
+    "temperature_c": (-300, "temperature_c '-300': a number from -273.15 to 2000, or empty"),
+    "structure": ("layered", "structure 'layered': allowed: core/shell, janus"),
+    "encapsulation": ("all", "encapsulation 'all': allowed: single-particle"),
+    "medium": ("soup", "medium 'soup': allowed: solution, film"),
+    "morphology": ("cube", "morphology 'cube': allowed: nanocrystal, nanoplatelet, nanowire"),
+}
+"""A faulty cell of each column that can have one, and its message, in the order of reading."""
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +53,51 @@ def test_a_cell_is_read_among_others_as_it_is_read_alone(
     many, errors = Requests.read([ROW, row, {**ROW, column: None}], reader)
     if 1 in errors:
         with pytest.raises(InputError, match=f"^{re.escape(errors[1])}$"):
-            Request.read(row, reader)
+            Requests.read_one(row, reader)
         return
-    alone = Request.read(row, reader)
+    alone = Requests.read_one(row, reader)
+    place = 1 - (0 in errors)
+    assert repr(many.item(place)) == repr(alone.item(0))
     for name, numbers in many.numbers.items():
-        assert numbers[1] == pytest.approx(getattr(alone, name), nan_ok=True)
-    assert many.items.contexts.sizes[1] == pytest.approx(alone.item.core_size_nm, nan_ok=True)
+        assert numbers[place] == pytest.approx(alone.numbers[name][0], nan_ok=True)
+
+
+def test_the_first_fault_of_a_row_is_its_error(reader: FormulaReader) -> None:
+    columns = list(IN_ORDER)
+    rows = [
+        ROW | {name: IN_ORDER[name][0] for name in columns[first:]} for first in range(len(columns))
+    ]
+    requests, errors = Requests.read([*rows, ROW], reader)
+    assert len(requests) == 1
+    for (_, message), error in zip(IN_ORDER.values(), errors.values(), strict=True):
+        assert error.startswith(message)
+
+
+def test_equal_cells_of_other_types_are_named_as_they_are(reader: FormulaReader) -> None:
+    rows = [ROW | {"medium": cell} for cell in (1, True, 1.0)]
+    _, errors = Requests.read(rows, reader)
+    assert [error.partition(":")[0] for error in errors.values()] == [
+        "medium '1'", "medium 'True'", "medium '1.0'",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"core": "nonsense", "shell": ""}, "shell of core 'nonsense': no shell given"),
+        ({"core": "CsPbBr3@ice", "shell": ""}, "shell 'ice': unknown shell"),
+        (ROW | {"structure": "bare"}, "structure 'bare' with shell 'SiO2': bare if, and only if"),
+        (
+            {"core": "CsPbBr3", "shell": "none", "structure": "janus", "medium": "soup"},
+            "structure 'janus' with shell 'none'",
+        ),
+    ],
+)
+def test_core_shell_and_structure_must_fit(
+    reader: FormulaReader, row: dict[str, str], message: str
+) -> None:
+    _, errors = Requests.read([row], reader)
+    assert errors[0].startswith(message)
 
 
 @pytest.mark.parametrize("column", INPUT_NUMBERS)
@@ -61,3 +119,41 @@ def test_what_is_no_number_in_plain_digits_is_refused(reader: FormulaReader, cel
 def test_numbers_are_read_from_any_type(reader: FormulaReader, cell: object) -> None:
     requests, _ = Requests.read([{**ROW, "core_size_nm": cell}], reader)
     assert requests.items.contexts.sizes[0] == 5
+
+
+@pytest.mark.parametrize(
+    ("shell", "words"),
+    [
+        ("SiO2", ["core/shell", "unknown", "unknown", "nanocrystal"]),
+        ("none", ["bare", "none", "unknown", "nanocrystal"]),
+    ],
+)
+def test_an_empty_word_is_the_default_of_its_side(
+    reader: FormulaReader, shell: str, words: list[str]
+) -> None:
+    item = Requests.read_one({"core": "CsPbBr3", "shell": shell}, reader).item(0)
+    assert [getattr(item, name) for name in INPUT_WORDS] == words
+
+
+@pytest.mark.parametrize("column", ["ligand", "dopant"])
+@pytest.mark.parametrize("cell", [*UNKNOWN, *NOTHING], ids=repr)
+def test_words_for_nothing_are_no_treatment(
+    reader: FormulaReader, column: str, cell: object
+) -> None:
+    item = Requests.read_one({**ROW, column: cell}, reader).item(0)
+    assert item.treatments == ()
+
+
+@pytest.mark.parametrize("column", ["ligand", "dopant"])
+@pytest.mark.parametrize("cell", ["oleylamine", "Na", "Mn", "DDAB", "yes", 1, True], ids=repr)
+def test_any_other_text_is_a_treatment(reader: FormulaReader, column: str, cell: object) -> None:
+    item = Requests.read_one({**ROW, column: cell}, reader).item(0)
+    assert item.treatments == (column,)
+
+
+def test_combinations_alone_are_requests_without_numbers(reader: FormulaReader) -> None:
+    rows = [ROW, {"core": "CsPbI3", "shell": "none", "core_size_nm": 8}]
+    items = [Requests.read_one(row, reader).item(0) for row in rows]
+    requests = Requests.of_items(items, reader)
+    assert repr([requests.item(place) for place in range(2)]) == repr(items)
+    assert all(np.isnan(numbers).all() for numbers in requests.numbers.values())

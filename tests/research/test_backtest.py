@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from perovshell.cli.training import commands
 from perovshell.data.dataset import Dataset
-from perovshell.data.records import Sample
+from perovshell.data.records import Measurement, Sample
 from perovshell.data.shells import shell_text
 from perovshell.errors import BacktestLeakError
 from perovshell.model import Model
@@ -92,7 +92,7 @@ def test_the_best_sample_counts_and_a_bound_may_leave_it_open(
     dataset: Dataset, values: list[tuple[float, str]], *, expected: bool | None
 ) -> None:
     any_sample = next(iter(dataset.samples.values()))
-    samples = [replace(any_sample, plqy_percent=p, plqy_bound=bound) for p, bound in values]
+    samples = [replace(any_sample, plqy=Measurement(p, bound)) for p, bound in values]
     assert reaches(samples) is expected
 
 
@@ -291,7 +291,8 @@ def test_a_copy_is_known_by_all_its_samples_together(dataset: Dataset) -> None:
 
 def test_another_number_or_a_single_one_makes_no_copy(dataset: Dataset) -> None:
     sample = with_numbers(dataset, 2)
-    other = with_copy(dataset, sample.paper_id, plqy_percent=sample.plqy_percent - 1.0)
+    lower = replace(sample.plqy, value=sample.plqy_percent - 1.0)
+    other = with_copy(dataset, sample.paper_id, plqy=lower)
     check_training(papers_before(other, YEAR), other, YEAR)
     single = with_copy(dataset, with_numbers(dataset, 1).paper_id)
     check_training(papers_before(single, YEAR), single, YEAR)

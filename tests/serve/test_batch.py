@@ -11,11 +11,13 @@ from perovshell.models.outputs import output_columns
 from perovshell.serve.batch import cell, predict_file
 
 
-def run(model: Model, folder: Path, text: str, *, keep: bool = False) -> list[dict[str, str]]:
+def run(
+    model: Model, folder: Path, text: str, *, rename_clashes: bool = False
+) -> list[dict[str, str]]:
     (folder / "in.csv").write_text(text)
     predict_file(
         model, folder / "in.csv", folder / "out.csv",
-        stressors=["water"], coverage=0.9, keep=keep,
+        stressors=["water"], coverage=0.9, rename_clashes=rename_clashes,
     )  # fmt: skip
     with (folder / "out.csv").open(newline="") as file:
         return list(csv.DictReader(file))
@@ -41,7 +43,7 @@ def test_a_row_that_cannot_be_answered_has_an_error_and_no_number(
     (tmp_path / "in.csv").write_text("core,shell\nCsPbBr3,SiO2\nCsPbBr4,SiO2\nCsPbI3,PMMA\n")
     counts = predict_file(
         model, tmp_path / "in.csv", tmp_path / "out.csv",
-        stressors=["water"], coverage=0.9, keep=False,
+        stressors=["water"], coverage=0.9, rename_clashes=False,
     )  # fmt: skip
     assert counts == (3, 1)
     with (tmp_path / "out.csv").open(newline="") as file:
@@ -63,6 +65,8 @@ def test_a_row_that_cannot_be_answered_has_an_error_and_no_number(
         ("core,shell\n", "in.csv: no rows below the header"),
         ("", "in.csv"),
         ("core,shell,error\nCsPbBr3,SiO2,x\n", "column error: has the name of an output"),
+        ("Core,shell\nCsPbBr3,SiO2\n", "in.csv, row 1, column 'Core': .* rename it to 'core'"),
+        ("core,shell,core size\nCsPbBr3,SiO2,8\n", "'core size': .* rename it to 'core_size_nm'"),
     ],
 )
 def test_a_faulty_file_is_refused_and_nothing_written(
@@ -73,8 +77,16 @@ def test_a_faulty_file_is_refused_and_nothing_written(
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_a_word_for_nothing_is_no_treatment(model: Model, tmp_path: Path) -> None:
+    cells = ["", "none", "NA", "n/a", "-", "0", "FALSE", "DDAB"]
+    text = "core,shell,ligand\n" + "".join(f"CsPbBr3,SiO2,{cell}\n" for cell in cells)
+    *nothing, treated = [row["plqy_percent"] for row in run(model, tmp_path, text)]
+    assert len(set(nothing)) == 1
+    assert treated != nothing[0]
+
+
 def test_a_clashing_column_is_kept_under_another_name(model: Model, tmp_path: Path) -> None:
-    row = run(model, tmp_path, "core,shell,pl_peak_nm\nCsPbBr3,SiO2,515\n", keep=True)[0]
+    row = run(model, tmp_path, "core,shell,pl_peak_nm\nCsPbBr3,SiO2,515\n", rename_clashes=True)[0]
     assert row["given_pl_peak_nm"] == "515"
     assert float(row["pl_peak_nm"]) > 300
 
@@ -82,7 +94,7 @@ def test_a_clashing_column_is_kept_under_another_name(model: Model, tmp_path: Pa
 def test_two_columns_cannot_become_one(model: Model, tmp_path: Path) -> None:
     text = "core,shell,pl_peak_nm,given_pl_peak_nm\nCsPbBr3,SiO2,515,1\n"
     with pytest.raises(InputError, match=r"cannot be kept, given_\.\.\. stands already"):
-        run(model, tmp_path, text, keep=True)
+        run(model, tmp_path, text, rename_clashes=True)
 
 
 def test_a_target_that_cannot_be_written_is_named(model: Model, tmp_path: Path) -> None:
@@ -90,7 +102,7 @@ def test_a_target_that_cannot_be_written_is_named(model: Model, tmp_path: Path) 
     with pytest.raises(InputError, match=r"nowhere/out\.csv: cannot be written"):
         predict_file(
             model, tmp_path / "in.csv", tmp_path / "nowhere" / "out.csv",
-            stressors=["water"], coverage=0.9, keep=False,
+            stressors=["water"], coverage=0.9, rename_clashes=False,
         )  # fmt: skip
 
 

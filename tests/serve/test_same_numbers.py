@@ -1,6 +1,5 @@
-"""HTTP, the client, Python and the command line give the same values, in every column."""
+"""HTTP, client, Python, MLflow and command line give the same values, in every column."""
 
-import asyncio
 import csv
 import math
 import subprocess
@@ -10,12 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pandas as pd
 import pytest
+from perovshell.workspace.workspace import Workspace
 
-from perovshell.client import AsyncClient, Client
+from perovshell.client import Client
 from perovshell.model import Model
+from perovshell.models.inputs import INPUT_COLUMNS, INPUT_NUMBERS, INPUTS
 from perovshell.serve.batch import cell
+from perovshell.training.tracking import track
 from perovshell.training.train import TrainedModel
+from perovshell.workspace.registry import tracking
 from servers import serving, workspace_of
 
 CORES = [
@@ -40,6 +44,9 @@ EXTRAS: list[dict[str, Any]] = [
     {"structure": "bare"},
     {"temperature_c": 25.0, "medium": "water"},
     {"bare_plqy_percent": 100.0},
+    {"bare_pl_peak_nm": 517, "bare_plqy_percent": 62, "core_size_nm": 6, "temperature_c": 60},
+    {"ligand": "none", "dopant": "N/A"},
+    {"dopant": "Na", "shell_thickness_nm": 2, "morphology": "nanowire"},
 ]
 ROWS = [
     {"core": core, "shell": shell, **extra}
@@ -70,11 +77,6 @@ def over_http(url: str) -> list[dict[str, Any]]:
     return found
 
 
-async def with_async_client(url: str) -> Any:
-    async with AsyncClient(url) as client:
-        return await client.predict(ROWS)
-
-
 def by_command_line(folder: Path, model: Path) -> list[dict[str, str]]:
     columns = list(dict.fromkeys(name for row in ROWS for name in row))
     with (folder / "in.csv").open("w", newline="") as file:
@@ -96,17 +98,54 @@ def by_command_line(folder: Path, model: Path) -> list[dict[str, str]]:
 def test_every_way_gives_the_same_values(
     trained: TrainedModel, model: Model, tmp_path: Path
 ) -> None:
-    place = workspace_of(trained, tmp_path / "workspace")
+    workspace = workspace_of(trained, tmp_path / "workspace")
     wanted = model.predict(ROWS)
-    with serving(place.root, tmp_path / "log") as server:
+    with serving(workspace.root, tmp_path / "log") as server:
         assert repr(over_http(server.url)) == repr(wanted)
         with Client(server.url) as client:
             assert repr(client.predict(ROWS)) == repr(wanted)
-        assert repr(asyncio.run(with_async_client(server.url))) == repr(wanted)
     assert by_command_line(tmp_path, trained.folder) == texts(wanted)
 
 
+@pytest.fixture(scope="module")
+def pyfunc(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    place: Workspace = workspace_of(trained, tmp_path_factory.mktemp("tracked"))
+    track(trained, place)
+    with tracking(place, "nothing is loaded") as mlflow:
+        return mlflow.pyfunc.load_model("models:/perovshell@champion")
+
+
+def test_mlflow_gives_the_same_values(model: Model, pyfunc: Any) -> None:
+    wanted = model.predict(ROWS)
+    for rows in (ROWS, pd.DataFrame(ROWS), pd.DataFrame(ROWS, index=range(7, 207), dtype=object)):
+        assert repr(pyfunc.predict(rows).to_dict(orient="records")) == repr(wanted)
+
+
+@pytest.mark.parametrize("column", INPUT_COLUMNS)
+def test_mlflow_reads_every_column_in_every_type(model: Model, pyfunc: Any, column: str) -> None:
+    frame = pd.DataFrame([{"core": "CsPbBr3@SiO2", "shell": "ZnS"}] * 2).assign(core="CsPbBr3")
+    cells: list[Any] = [None, "", "none", pd.NA, math.nan]
+    cells += [60, 60.0, "60"] if column in INPUT_NUMBERS else ["DDAB", *INPUTS[column].words]
+    columns = [pd.Series([cell, cell]) for cell in cells]
+    columns += [pd.Series(["a", "b"], dtype="category"), pd.Series([60, None], dtype="Int64")]
+    for cells_of_column in columns:
+        rows = frame.assign(**{column: cells_of_column})
+        pd.testing.assert_frame_equal(pyfunc.predict(rows), model.predict(rows))
+
+
+def test_whole_numbers_in_every_column_are_read_alike(model: Model, pyfunc: Any) -> None:
+    percent_or_celsius = {"bare_plqy_percent": 60, "temperature_c": 60}
+    whole = dict.fromkeys(INPUT_NUMBERS, 500) | percent_or_celsius
+    frame = pd.DataFrame([{"core": "CsPbBr3", "shell": "SiO2", **whole, "ligand": 0, "dopant": 7}])
+    assert {str(frame[name].dtype) for name in (*INPUT_NUMBERS, "ligand")} == {"int64"}
+    wanted = model.predict(frame.astype(dict.fromkeys(INPUT_NUMBERS, float)))
+    assert not wanted["error"].any()
+    pd.testing.assert_frame_equal(model.predict(frame), wanted)
+    pd.testing.assert_frame_equal(pyfunc.predict(frame), wanted)
+
+
 def test_the_rows_are_of_all_kinds(model: Model) -> None:
+    assert {name for row in ROWS for name in row} == set(INPUT_COLUMNS)
     answers = model.predict(ROWS)
     assert len(ROWS) == 200
     failed = [answer for answer in answers if answer["error"]]

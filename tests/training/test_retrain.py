@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from perovshell.data.dataset import TABLES, Dataset
-from perovshell.data.paper_entry import COLUMNS
+from perovshell.data.columns import TABLES
+from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import to_yaml
 from perovshell.model import Model
-from perovshell.workspace.workspace import Workspace
+from perovshell.training.retrain import reason_not_to
+from perovshell.workspace.folder import WorkspaceFolder
 
 HELD_BACK = ("hu2018", "li2018", "lin2024")
 
@@ -23,13 +24,13 @@ class Home:
     """A workspace on a dataset without the papers held back, and its command line."""
 
     def __init__(self, root: Path, dataset: Dataset) -> None:
-        self.root, self.place = root, Workspace(root / "workspace")
+        self.root, self.workspace = root, WorkspaceFolder(root / "workspace")
         self.dataset = dataset
         write_tables(root / "data", dataset.subset(set(dataset.papers) - set(HELD_BACK)))
         (root / "in.csv").write_text("core,shell\nCsPbBr3,SiO2\nCsPbBr3,TiO2\n")
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        own = ["--workspace", str(self.place.root)]
+        own = ["--workspace", str(self.workspace.root)]
         if arguments[0] in {"add", "retrain", "train"}:
             own += ["--data", str(self.root / "data")]
         done = subprocess.run(
@@ -52,14 +53,14 @@ class Home:
 
     @property
     def champion(self) -> Model:
-        return Model.from_folder(self.place.champion())
+        return Model.from_folder(self.workspace.champion())
 
 
 def write_tables(folder: Path, dataset: Dataset) -> None:
     folder.mkdir()
     for name in TABLES:
         with (folder / name).open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS[name])
+            writer = csv.DictWriter(file, TABLES[name].names)
             writer.writeheader()
             writer.writerows(dataset.rows[name])
 
@@ -78,7 +79,7 @@ def learned(home: Home) -> dict[str, object]:
     for name in HELD_BACK:
         home.run("add", home.paper(name), "--yes")
     dry = home.run("retrain", "--dry-run")
-    after_dry = home.champion.info.model_id, home.place.model_ids()
+    after_dry = home.champion.info.model_id, home.workspace.model_ids()
     said = home.run("retrain")
     return {"before": before, "dry": dry, "after_dry": after_dry, "said": said,
             "after": (home.predict(), home.champion.info)}  # fmt: skip
@@ -111,17 +112,24 @@ def test_a_dry_run_registers_nothing(learned):
 
 
 def test_the_report_has_a_plot_and_the_figures(home, learned):
-    folder = home.place.reports / f"retrain-{learned['after'][1].model_id}"
-    page = (folder / "gate.html").read_text()
+    folder = home.workspace.reports / f"retrain-{learned['after'][1].model_id}"
+    page = (folder / "promotion.html").read_text()
     assert "<svg" in page
     assert "New papers, before they were learned" in page
-    data = json.loads((folder / "gate.json").read_text())
+    data = json.loads((folder / "promotion.json").read_text())
     assert data["verdict"]["promote"] is True
     assert data["verdict"]["changes"]["added"] == list(HELD_BACK)
 
 
 def test_the_same_data_is_not_trained_again(home, learned):
     assert "was trained on this very data" in home.run("retrain")
+
+
+def test_a_corrected_band_gap_is_other_data(workspace, model, dataset):
+    assert "trained on this very data" in reason_not_to(workspace, dataset, model)
+    gap = {"band_gap_ev": "2.5"}
+    cores = [row | (gap if row["formula"] == "CsPbBr3" else {}) for row in dataset.cores]
+    assert reason_not_to(workspace, replace(dataset, cores=tuple(cores)), model) == ""
 
 
 def test_the_models_are_listed_with_versions_and_reasons(home, learned):
@@ -138,7 +146,7 @@ def test_a_rollback_gives_the_old_answers_and_a_promotion_the_new(home, learned)
     assert "already" in home.run("models", "promote", "1", "--why", "x", code=2)
     home.run("models", "promote", "2", "--why", "the trial is over")
     assert home.predict()[1] == new
-    assert home.place.promotions[-1].why == "the trial is over"
+    assert home.workspace.promotions[-1].why == "the trial is over"
 
 
 def test_an_unknown_version_is_named_with_the_known(home, learned):
@@ -148,7 +156,7 @@ def test_an_unknown_version_is_named_with_the_known(home, learned):
 
 
 def test_papers_that_surprise_keep_the_champion(home, learned, dataset):
-    champion = home.place.champion_id
+    champion = home.workspace.champion_id
     for number in range(4):
         entry = dataset.entry("hu2018")
         name = f"odd{number}"
@@ -168,7 +176,7 @@ def test_papers_that_surprise_keep_the_champion(home, learned, dataset):
     (verdict,) = [line for line in said.splitlines() if line.startswith("The champion stays: ")]
     assert "new papers surprise (PL peak)" in verdict
     assert "'models promote 3 --why ...' makes it champion all the same" in said
-    assert home.place.champion_id == champion
+    assert home.workspace.champion_id == champion
     listed = home.run("models", "list")
     assert "@challenger" in listed
     home.run("models", "promote", "3", "--why", "they were right")
@@ -186,7 +194,7 @@ def test_what_was_rolled_back_is_not_trained_again(home, learned):
     said = home.run("retrain")
     assert "Version 2" in said
     assert "promoted, and taken back since" in said
-    assert home.place.promotions[-1].why == "the first again"
+    assert home.workspace.promotions[-1].why == "the first again"
 
 
 def test_papers_are_not_taken_in_by_a_dry_run(home, learned):

@@ -26,7 +26,14 @@ from perovshell.training.promotion.check import judge
 from perovshell.training.promotion.verdict import Verdict
 from perovshell.training.tracking import Registered, settings_tag, track
 from perovshell.training.train import TrainedModel
-from perovshell.workspace.championship import align, known_models, promote, roll_back
+from perovshell.workspace.championship import (
+    align,
+    ensure_champion,
+    known_models,
+    promote,
+    roll_back,
+)
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.registry import (
     CHALLENGER,
     CHAMPION,
@@ -36,7 +43,6 @@ from perovshell.workspace.registry import (
     version_with,
     versions,
 )
-from perovshell.workspace.workspace import Workspace
 
 SYSTEMS = Path(__file__).parent.parent / "data" / "systems.csv"
 OWNER = "perovshell.workspace"
@@ -44,14 +50,14 @@ ROWS = [{"core": "CsPbBr3", "shell": "SiO2"}, {"core": "CsPbI3", "shell": "none"
 
 
 @pytest.fixture(scope="module")
-def tracked(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def tracked(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
     """A workspace whose only model is registered; no test changes it."""
-    place = Workspace(tmp_path_factory.mktemp("tracked"))
-    place.prepare()
-    shutil.copytree(trained.folder, place.models / trained.model_id)
-    place.set_champion(trained.model_id, "the first")
-    track(replace(trained, folder=place.models / trained.model_id), place)
-    return place
+    workspace = WorkspaceFolder(tmp_path_factory.mktemp("tracked"))
+    workspace.prepare()
+    shutil.copytree(trained.folder, workspace.models / trained.model_id)
+    made = track(replace(trained, folder=workspace.models / trained.model_id), workspace)
+    ensure_champion(workspace, trained.model_id, made.version)
+    return workspace
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +72,7 @@ def verdict(trained: TrainedModel) -> Verdict:
 class Challenged:
     """A workspace with a champion and a challenger, and what tracking said of the latter."""
 
-    place: Workspace
+    workspace: WorkspaceFolder
     champion: TrainedModel
     challenger: TrainedModel
     made: Registered
@@ -75,28 +81,28 @@ class Challenged:
 @pytest.fixture(scope="module")
 def challenged(
     trained: TrainedModel,
-    tracked: Workspace,
+    tracked: WorkspaceFolder,
     verdict: Verdict,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Challenged:
     """A champion and a challenger in the registry; no test changes it."""
     folder = tmp_path_factory.mktemp("challenged")
-    place = Workspace(Path(shutil.copytree(tracked.root, folder / "workspace")))
+    workspace = WorkspaceFolder(Path(shutil.copytree(tracked.root, folder / "workspace")))
     (folder / "report").mkdir()
     (folder / "report" / "index.html").write_text("compared")
-    challenger = variant(trained, place, seed=7)
+    challenger = variant(trained, workspace, seed=7)
     with without_plots():
-        made = track(challenger, place, verdict, folder / "report")
-    return Challenged(place, trained, challenger, made)
+        made = track(challenger, workspace, verdict, folder / "report")
+    return Challenged(workspace, trained, challenger, made)
 
 
 @pytest.fixture
 def two(challenged: Challenged, tmp_path: Path) -> Challenged:
     """A copy of it to change."""
-    place = Workspace(Path(shutil.copytree(challenged.place.root, tmp_path / "mine")))
-    folder = place.models / challenged.challenger.model_id
+    workspace = WorkspaceFolder(Path(shutil.copytree(challenged.workspace.root, tmp_path / "mine")))
+    folder = workspace.models / challenged.challenger.model_id
     return replace(
-        challenged, place=place, challenger=replace(challenged.challenger, folder=folder)
+        challenged, workspace=workspace, challenger=replace(challenged.challenger, folder=folder)
     )
 
 
@@ -114,57 +120,57 @@ def no_plots() -> Iterator[None]:
         yield
 
 
-def variant(trained: TrainedModel, place: Workspace, *, seed: int) -> TrainedModel:
+def variant(trained: TrainedModel, workspace: WorkspaceFolder, *, seed: int) -> TrainedModel:
     """Return a model that says another seed of itself, in the workspace."""
     predictor, _ = read_folder(trained.folder)
     info = {**trained.info, "settings": {**trained.info["settings"], "seed": seed}}
     native = {path.stem: path.read_bytes() for path in trained.folder.glob("*.ubj")}
-    beside = place.models / f".variant-{seed}"
+    beside = workspace.models / f".variant-{seed}"
     model_id = write_folder(beside, predictor, info, native, trained.validated.arrays())
-    folder = beside.rename(place.models / model_id)
+    folder = beside.rename(workspace.models / model_id)
     return replace(trained, folder=folder, model_id=model_id, info=info)
 
 
 @contextmanager
-def asked(place: Workspace) -> Iterator[mlflow.MlflowClient]:
-    with connect(place):
+def asked(workspace: WorkspaceFolder) -> Iterator[mlflow.MlflowClient]:
+    with connect(workspace):
         yield mlflow.MlflowClient()
 
 
-def registered(place: Workspace) -> list[Version]:
+def registered(workspace: WorkspaceFolder) -> list[Version]:
     """Return the versions of the registry, the newest first."""
-    with connect(place) as connected:
+    with connect(workspace) as connected:
         return versions(connected)
 
 
-def alias(place: Workspace, name: str) -> str | None:
+def alias(workspace: WorkspaceFolder, name: str) -> str | None:
     """Return the model id that an alias points to."""
-    with connect(place) as connected:
+    with connect(workspace) as connected:
         found = version_with(connected, name)
     return found.model_id if found else None
 
 
-def only_run(place: Workspace) -> Any:
-    with asked(place) as client:
+def only_run(workspace: WorkspaceFolder) -> Any:
+    with asked(workspace) as client:
         (run,) = client.search_runs([client.get_experiment_by_name(NAME).experiment_id])
     return run
 
 
 def run_of(two: Challenged) -> Any:
-    with asked(two.place) as client:
+    with asked(two.workspace) as client:
         return client.get_run(two.made.run_id)
 
 
 # A training ----------------------------------------------------------------------------------
 
 
-def test_the_first_model_becomes_champion(tracked: Workspace, trained: TrainedModel) -> None:
+def test_the_first_model_becomes_champion(tracked: WorkspaceFolder, trained: TrainedModel) -> None:
     (version,) = registered(tracked)
     assert (version.number, version.aliases) == ("1", (CHAMPION,))
     assert version.model_id == trained.model_id
 
 
-def test_a_version_has_its_tags(tracked: Workspace, trained: TrainedModel) -> None:
+def test_a_version_has_its_tags(tracked: WorkspaceFolder, trained: TrainedModel) -> None:
     (version,) = registered(tracked)
     assert version.tags == {
         "model_id": trained.model_id,
@@ -179,7 +185,7 @@ def test_a_version_has_its_tags(tracked: Workspace, trained: TrainedModel) -> No
 
 
 def test_a_run_has_parameters_figures_dataset_and_plots(
-    tracked: Workspace, trained: TrainedModel
+    tracked: WorkspaceFolder, trained: TrainedModel
 ) -> None:
     run = only_run(tracked)
     assert run.info.status == "FINISHED"
@@ -192,13 +198,13 @@ def test_a_run_has_parameters_figures_dataset_and_plots(
     assert names == {"plots/parity.png", "plots/calibration.png"}
 
 
-def test_a_run_does_not_tell_where_the_workspace_is(tracked: Workspace) -> None:
+def test_a_run_does_not_tell_where_the_workspace_is(tracked: WorkspaceFolder) -> None:
     own = only_run(tracked).data.tags
     assert re.fullmatch("[0-9a-f]{12}", own[OWNER])
 
 
 def test_figures_are_sent_together_and_belong_to_the_model_too(
-    tracked: Workspace,
+    tracked: WorkspaceFolder,
     trained: TrainedModel,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -211,9 +217,9 @@ def test_figures_are_sent_together_and_belong_to_the_model_too(
         "get_metric_history",
         lambda self, run, key: asked_for.append(key) or history(self, run, key),
     )
-    place = Workspace(Path(shutil.copytree(tracked.root, tmp_path / "mine")))
-    made = track(variant(trained, place, seed=7), place)
-    with asked(place) as client:
+    workspace = WorkspaceFolder(Path(shutil.copytree(tracked.root, tmp_path / "mine")))
+    made = track(variant(trained, workspace, seed=7), workspace)
+    with asked(workspace) as client:
         outputs = client.get_run(made.run_id).outputs
         figures = client.get_logged_model(outputs.model_outputs[0].model_id).metrics
     assert asked_for == []
@@ -223,16 +229,16 @@ def test_figures_are_sent_together_and_belong_to_the_model_too(
 
 
 def test_a_model_is_registered_once(two: Challenged, no_plots: None) -> None:
-    again = track(two.challenger, two.place)
-    assert [version.number for version in registered(two.place)] == ["2", "1"]
+    again = track(two.challenger, two.workspace)
+    assert [version.number for version in registered(two.workspace)] == ["2", "1"]
     assert again.version == "2"
     assert again.run_id != two.made.run_id
 
 
 def test_another_training_leaves_the_champion(two: Challenged, no_plots: None) -> None:
-    third = variant(two.champion, two.place, seed=8)
-    assert track(third, two.place).version == "3"
-    assert [version.aliases for version in registered(two.place)] == [
+    third = variant(two.champion, two.workspace, seed=8)
+    assert track(third, two.workspace).version == "3"
+    assert [version.aliases for version in registered(two.workspace)] == [
         (),
         (CHALLENGER,),
         (CHAMPION,),
@@ -243,18 +249,18 @@ def test_another_training_leaves_the_champion(two: Challenged, no_plots: None) -
 def test_an_untracked_champion_is_not_passed_over(
     trained: TrainedModel, verdict: Verdict, tmp_path: Path, no_plots: None, *, is_compared: bool
 ) -> None:
-    place = Workspace(tmp_path)
-    place.prepare()
-    first, second = variant(trained, place, seed=1), variant(trained, place, seed=2)
-    place.set_champion(first.model_id, "trained without tracking")
-    track(second, place, replace(verdict, promote=False) if is_compared else None)
+    workspace = WorkspaceFolder(tmp_path)
+    workspace.prepare()
+    first, second = variant(trained, workspace, seed=1), variant(trained, workspace, seed=2)
+    workspace.set_champion(first.model_id, "trained without tracking")
+    track(second, workspace, replace(verdict, promote=False) if is_compared else None)
     aliases = (CHALLENGER,) if is_compared else ()
-    assert [version.aliases for version in registered(place)] == [aliases]
-    assert align(place) == ""
-    assert place.champion_id == first.model_id
+    assert [version.aliases for version in registered(workspace)] == [aliases]
+    assert align(workspace) == ""
+    assert workspace.champion_id == first.model_id
 
 
-def test_tracking_writes_into_the_workspace_alone(tracked: Workspace) -> None:
+def test_tracking_writes_into_the_workspace_alone(tracked: WorkspaceFolder) -> None:
     assert (tracked.root / "mlflow.db").is_file()
     assert list((tracked.root / "mlartifacts").iterdir())
     assert not Path("mlruns").exists()
@@ -264,7 +270,7 @@ def test_tracking_writes_into_the_workspace_alone(tracked: Workspace) -> None:
 
 
 def test_a_challenger_has_its_verdict_and_its_alias(challenged: Challenged) -> None:
-    newest, first = registered(challenged.place)
+    newest, first = registered(challenged.workspace)
     assert (newest.number, newest.aliases) == (challenged.made.version, (CHALLENGER,))
     said = {"promote": "true", "verdict": "Promoted: better is all."}
     assert said.items() <= newest.tags.items()
@@ -274,16 +280,16 @@ def test_a_challenger_has_its_verdict_and_its_alias(challenged: Challenged) -> N
 
 def test_the_figures_of_a_verdict_are_logged(challenged: Challenged, verdict: Verdict) -> None:
     metrics = run_of(challenged).data.metrics
-    figures = {key: value for key, value in metrics.items() if key.startswith("gate.")}
+    figures = {key: value for key, value in metrics.items() if key.startswith("promotion.")}
     assert figures == pytest.approx(verdict.figures())
-    assert figures["gate.pl.better_by"] == 0.0
+    assert figures["promotion.pl.better_by"] == 0.0
 
 
 def test_the_report_of_a_comparison_is_kept_with_the_run(
     challenged: Challenged, tmp_path: Path
 ) -> None:
     run = challenged.made.run_id
-    with asked(challenged.place) as client:
+    with asked(challenged.workspace) as client:
         found = client.download_artifacts(run, "report/index.html", str(tmp_path))
     assert Path(found).read_text() == "compared"
 
@@ -292,8 +298,8 @@ def test_a_version_that_is_there_already_gets_the_new_verdict(
     two: Challenged, verdict: Verdict, no_plots: None
 ) -> None:
     held_back = replace(verdict, promote=False, sentence="The champion stays.")
-    made = track(two.challenger, two.place, held_back)
-    newest, _ = registered(two.place)
+    made = track(two.challenger, two.workspace, held_back)
+    newest, _ = registered(two.workspace)
     assert newest.number == made.version
     assert (newest.tags["promote"], newest.tags["verdict"]) == ("false", "The champion stays.")
 
@@ -301,8 +307,8 @@ def test_a_version_that_is_there_already_gets_the_new_verdict(
 def test_the_alias_goes_to_the_latest_challenger(
     two: Challenged, verdict: Verdict, no_plots: None
 ) -> None:
-    track(variant(two.champion, two.place, seed=8), two.place, verdict)
-    assert [version.aliases for version in registered(two.place)] == [
+    track(variant(two.champion, two.workspace, seed=8), two.workspace, verdict)
+    assert [version.aliases for version in registered(two.workspace)] == [
         (CHALLENGER,),
         (),
         (CHAMPION,),
@@ -316,19 +322,19 @@ def test_the_alias_goes_to_the_latest_challenger(
 def test_a_promotion_moves_both_aliases_and_the_workspace(
     two: Challenged, *, by_number: bool
 ) -> None:
-    made = promote(two.place, "2" if by_number else two.challenger.model_id, "better")
-    assert [version.aliases for version in registered(two.place)] == [(CHAMPION,), ()]
-    assert two.place.champion_id == two.challenger.model_id
+    made = promote(two.workspace, "2" if by_number else two.challenger.model_id, "better")
+    assert [version.aliases for version in registered(two.workspace)] == [(CHAMPION,), ()]
+    assert two.workspace.champion_id == two.challenger.model_id
     assert (made.previous, made.version, made.why) == (two.champion.model_id, "2", "better")
 
 
 def test_a_promotion_leaves_the_alias_of_another_challenger(
     two: Challenged, no_plots: None
 ) -> None:
-    third = variant(two.champion, two.place, seed=8)
-    track(third, two.place)
-    promote(two.place, third.model_id, "wanted")
-    assert [version.aliases for version in registered(two.place)] == [
+    third = variant(two.champion, two.workspace, seed=8)
+    track(third, two.workspace)
+    promote(two.workspace, third.model_id, "wanted")
+    assert [version.aliases for version in registered(two.workspace)] == [
         (CHAMPION,),
         (CHALLENGER,),
         (),
@@ -336,44 +342,44 @@ def test_a_promotion_leaves_the_alias_of_another_challenger(
 
 
 def test_a_rollback_leads_back_in_the_registry_too(two: Challenged) -> None:
-    promote(two.place, "2", "better")
-    back = roll_back(two.place, "worse after all")
-    assert alias(two.place, CHAMPION) == two.champion.model_id == two.place.champion_id
+    promote(two.workspace, "2", "better")
+    back = roll_back(two.workspace, "worse after all")
+    assert alias(two.workspace, CHAMPION) == two.champion.model_id == two.workspace.champion_id
     assert (back.model_id, back.why) == (two.champion.model_id, "worse after all")
 
 
 def test_nothing_to_roll_back_to_leaves_the_alias(two: Challenged) -> None:
     with pytest.raises(WorkspaceError, match="no champion before"):
-        roll_back(two.place, "why not")
-    assert alias(two.place, CHAMPION) == two.champion.model_id
+        roll_back(two.workspace, "why not")
+    assert alias(two.workspace, CHAMPION) == two.champion.model_id
 
 
 @pytest.mark.parametrize("name", ["3", "0123456789ab", "../models"])
 def test_a_model_that_is_not_registered_is_not_promoted(two: Challenged, name: str) -> None:
     known = rf"2 \({two.challenger.model_id}\), 1 \({two.champion.model_id}\)$"
     with pytest.raises(WorkspaceError, match=rf"not in the registry .*; known: {known}"):
-        promote(two.place, name, "wanted")
-    assert alias(two.place, CHAMPION) == two.champion.model_id
+        promote(two.workspace, name, "wanted")
+    assert alias(two.workspace, CHAMPION) == two.champion.model_id
 
 
 def test_the_champion_is_not_promoted_again(two: Challenged) -> None:
     with pytest.raises(WorkspaceError, match="is the champion already"):
-        promote(two.place, "1", "wanted")
-    assert len(two.place.promotions) == 1
+        promote(two.workspace, "1", "wanted")
+    assert len(two.workspace.promotions) == 1
 
 
 # Somebody else -------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def second(two: Challenged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+def second(two: Challenged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkspaceFolder:
     """The empty workspace of the second of two people, who share the registry of the first."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", two.place.database_uri)
-    return Workspace(tmp_path / "second")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", two.workspace.database_uri)
+    return WorkspaceFolder(tmp_path / "second")
 
 
 def test_an_empty_workspace_takes_over_the_champion(
-    two: Challenged, second: Workspace, model: Model
+    two: Challenged, second: WorkspaceFolder, model: Model
 ) -> None:
     name = two.champion.model_id
     assert align(second) == f"The champion is now {name}: version 1 of the registry."
@@ -382,15 +388,15 @@ def test_an_empty_workspace_takes_over_the_champion(
     assert fetched.predict(ROWS) == model.predict(ROWS)
 
 
-def test_fetching_leaves_nothing_beside_the_model(two: Challenged, second: Workspace) -> None:
+def test_fetching_leaves_nothing_beside_the_model(two: Challenged, second: WorkspaceFolder) -> None:
     align(second)
     left = [path.name for path in second.models.iterdir() if path.is_dir()]
     assert left == [two.champion.model_id]
 
 
-def test_what_somebody_else_promoted_is_followed(two: Challenged, second: Workspace) -> None:
+def test_what_somebody_else_promoted_is_followed(two: Challenged, second: WorkspaceFolder) -> None:
     align(second)
-    promote(two.place, "2", "better")
+    promote(two.workspace, "2", "better")
     assert align(second) != ""
     assert second.champion_id == two.challenger.model_id
     assert second.promotions[-1].previous == two.champion.model_id
@@ -399,30 +405,32 @@ def test_what_somebody_else_promoted_is_followed(two: Challenged, second: Worksp
 
 
 def test_a_rollback_goes_back_from_what_somebody_else_promoted(
-    two: Challenged, second: Workspace
+    two: Challenged, second: WorkspaceFolder
 ) -> None:
     align(second)
-    promote(two.place, "2", "better")
+    promote(two.workspace, "2", "better")
     assert roll_back(second, "worse").model_id == two.champion.model_id
-    assert alias(two.place, CHAMPION) == two.champion.model_id
+    assert alias(two.workspace, CHAMPION) == two.champion.model_id
 
 
 def test_a_champion_without_a_version_can_be_gone_back_to(two: Challenged) -> None:
-    untracked = variant(two.champion, two.place, seed=9)
-    promote(two.place, untracked.model_id, "trained without tracking")
-    assert alias(two.place, CHAMPION) is None
-    assert align(two.place) == ""
-    assert two.place.champion_id == untracked.model_id
-    promote(two.place, "2", "better")
-    assert roll_back(two.place, "worse").model_id == untracked.model_id
-    assert alias(two.place, CHAMPION) is None
+    untracked = variant(two.champion, two.workspace, seed=9)
+    promote(two.workspace, untracked.model_id, "trained without tracking")
+    assert alias(two.workspace, CHAMPION) is None
+    assert align(two.workspace) == ""
+    assert two.workspace.champion_id == untracked.model_id
+    promote(two.workspace, "2", "better")
+    assert roll_back(two.workspace, "worse").model_id == untracked.model_id
+    assert alias(two.workspace, CHAMPION) is None
 
 
-def test_a_rollback_of_somebody_else_is_followed_as_one(two: Challenged, second: Workspace) -> None:
+def test_a_rollback_of_somebody_else_is_followed_as_one(
+    two: Challenged, second: WorkspaceFolder
+) -> None:
     align(second)
-    promote(two.place, "2", "better")
+    promote(two.workspace, "2", "better")
     align(second)
-    roll_back(two.place, "worse")
+    roll_back(two.workspace, "worse")
     align(second)
     assert second.champion_id == two.champion.model_id
     with pytest.raises(WorkspaceError, match="no champion before"):
@@ -430,29 +438,31 @@ def test_a_rollback_of_somebody_else_is_followed_as_one(two: Challenged, second:
 
 
 def test_a_comparison_with_a_champion_of_the_past_promotes_nothing(
-    two: Challenged, second: Workspace, no_plots: None
+    two: Challenged, second: WorkspaceFolder, no_plots: None
 ) -> None:
     align(second)
-    promote(two.place, "2", "better")
+    promote(two.workspace, "2", "better")
     third = variant(two.champion, second, seed=8)
     track(third, second)
     past, now = two.champion.model_id, two.challenger.model_id
     with pytest.raises(WorkspaceError, match=rf"with {past}, but {now} \(version 2\) has become"):
         promote(second, third.model_id, "better", over=past)
-    assert alias(two.place, CHAMPION) == now
+    assert alias(two.workspace, CHAMPION) == now
     assert second.champion_id == past
 
 
-def test_what_both_find_better_is_promoted_by_both(two: Challenged, second: Workspace) -> None:
+def test_what_both_find_better_is_promoted_by_both(
+    two: Challenged, second: WorkspaceFolder
+) -> None:
     align(second)
-    promote(two.place, "2", "better")
+    promote(two.workspace, "2", "better")
     promote(second, "2", "better", over=two.champion.model_id)
-    assert alias(two.place, CHAMPION) == two.challenger.model_id == second.champion_id
+    assert alias(two.workspace, CHAMPION) == two.challenger.model_id == second.champion_id
 
 
 @pytest.mark.parametrize("tag", ["", "../models", "0123456789ab"])
 def test_a_champion_with_a_wrong_tag_is_named_and_not_taken_over(
-    two: Challenged, second: Workspace, tag: str
+    two: Challenged, second: WorkspaceFolder, tag: str
 ) -> None:
     with asked(second) as client:
         client.set_model_version_tag(NAME, "1", "model_id", tag)
@@ -462,7 +472,9 @@ def test_a_champion_with_a_wrong_tag_is_named_and_not_taken_over(
     assert second.model_ids() == []
 
 
-def test_models_are_listed_with_version_data_and_place(two: Challenged, second: Workspace) -> None:
+def test_models_are_listed_with_version_data_and_place(
+    two: Challenged, second: WorkspaceFolder
+) -> None:
     align(second)
     mine = variant(two.champion, second, seed=8)
     about = two.champion.info["dataset"]
@@ -481,13 +493,13 @@ def test_models_are_listed_with_version_data_and_place(two: Challenged, second: 
 def test_the_next_training_ends_killed_runs_of_its_own_workspace(
     two: Challenged, no_plots: None, *, is_own: bool, status: str
 ) -> None:
-    made = track(two.challenger, two.place)
-    with asked(two.place) as client:
+    made = track(two.challenger, two.workspace)
+    with asked(two.workspace) as client:
         run = client.get_run(made.run_id)
         owner = run.data.tags[OWNER] if is_own else "somebody else"
         left = client.create_run(run.info.experiment_id, tags={OWNER: owner}).info.run_id
-    track(two.challenger, two.place)
-    with asked(two.place) as client:
+    track(two.challenger, two.workspace)
+    with asked(two.workspace) as client:
         assert client.get_run(left).info.status == status
 
 
@@ -505,18 +517,18 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_failure_registers_no_version_and_the_next_time_does(
     two: Challenged, verdict: Verdict, failing: None
 ) -> None:
-    third = variant(two.champion, two.place, seed=8)
+    third = variant(two.champion, two.workspace, seed=8)
     with pytest.raises(TrackingError, match="no space"):
-        track(third, two.place, verdict)
-    assert [version.number for version in registered(two.place)] == ["2", "1"]
+        track(third, two.workspace, verdict)
+    assert [version.number for version in registered(two.workspace)] == ["2", "1"]
     with without_plots():
-        assert track(third, two.place, verdict).version == "3"
+        assert track(third, two.workspace, verdict).version == "3"
 
 
 def test_a_failure_leaves_no_run_running(two: Challenged, failing: None) -> None:
     with pytest.raises(TrackingError, match="no space"):
-        track(two.challenger, two.place)
-    with asked(two.place) as client:
+        track(two.challenger, two.workspace)
+    with asked(two.workspace) as client:
         experiment = client.get_experiment_by_name(NAME).experiment_id
         newest, *_ = client.search_runs([experiment])
     assert newest.info.status == "FAILED"
@@ -525,15 +537,15 @@ def test_a_failure_leaves_no_run_running(two: Challenged, failing: None) -> None
 def test_a_failure_leaves_the_surroundings_as_they_were(two: Challenged, failing: None) -> None:
     before, uri = dict(os.environ), mlflow.get_tracking_uri()
     with pytest.raises(TrackingError, match="no space"):
-        track(two.challenger, two.place)
+        track(two.challenger, two.workspace)
     assert (dict(os.environ), mlflow.get_tracking_uri()) == (before, uri)
 
 
 def test_a_failure_is_one_line_that_says_what_is_undone(two: Challenged, failing: None) -> None:
     with pytest.raises(TrackingError) as caught:
-        track(two.challenger, two.place)
+        track(two.challenger, two.workspace)
     assert str(caught.value) == (
-        f"tracking at {two.place.database_uri} failed (no space left); the model folder "
+        f"tracking at {two.workspace.database_uri} failed (no space left); the model folder "
         f"{two.challenger.folder} is whole"
     )
 
@@ -548,15 +560,15 @@ def away(monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_server_that_is_away_leaves_the_folder_whole(two: Challenged, away: str) -> None:
     with pytest.raises(TrackingError, match=rf"{away}.* is whole$"):
-        track(two.challenger, two.place)
+        track(two.challenger, two.workspace)
     whole = Model.from_folder(two.challenger.folder)
     assert whole.info.model_id == two.challenger.model_id
 
 
 ATTEMPTS = {
-    "promote": lambda two: promote(two.place, two.challenger.model_id, "wanted"),
-    "rollback": lambda two: roll_back(two.place, "wanted"),
-    "align": lambda two: align(two.place),
+    "promote": lambda two: promote(two.workspace, two.challenger.model_id, "wanted"),
+    "rollback": lambda two: roll_back(two.workspace, "wanted"),
+    "align": lambda two: align(two.workspace),
 }
 
 
@@ -566,14 +578,14 @@ def test_a_server_that_is_away_leaves_the_champion(
 ) -> None:
     with pytest.raises(TrackingError, match=f"{away}.*; the champion is unchanged$"):
         attempt(two)
-    assert two.place.champion_id == two.champion.model_id
+    assert two.workspace.champion_id == two.champion.model_id
 
 
 # Whoever loads it ----------------------------------------------------------------------------
 
 
 def test_command_line_python_and_pyfunc_give_the_same_numbers(
-    tracked: Workspace, model: Model, tmp_path: Path
+    tracked: WorkspaceFolder, model: Model, tmp_path: Path
 ) -> None:
     with SYSTEMS.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -609,11 +621,11 @@ def test_command_line_python_and_pyfunc_give_the_same_numbers(
     assert written == expected
 
 
-def test_a_registered_model_loads_by_its_uri(tracked: Workspace, model: Model) -> None:
+def test_a_registered_model_loads_by_its_uri(tracked: WorkspaceFolder, model: Model) -> None:
     loaded = perovshell.load("models:/perovshell@champion", workspace=tracked.root)
     assert loaded.info.model_id == model.info.model_id
 
 
-def test_an_unknown_model_of_the_registry_is_named(tracked: Workspace) -> None:
+def test_an_unknown_model_of_the_registry_is_named(tracked: WorkspaceFolder) -> None:
     with pytest.raises(TrackingError, match="models:/perovshell@nobody cannot be loaded from"):
         perovshell.load("models:/perovshell@nobody", workspace=tracked.root)

@@ -30,6 +30,7 @@ from perovshell.model import Model
 from perovshell.training.tracking import track
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.championship import align
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.registry import (
     CHALLENGER,
     CHAMPION,
@@ -38,7 +39,6 @@ from perovshell.workspace.registry import (
     connect,
     versions,
 )
-from perovshell.workspace.workspace import Workspace
 
 UNMEASURED_PROCESSES = True
 
@@ -100,7 +100,7 @@ class Server:
 class Person:
     """One who works in a workspace of their own, with the data and the server that all share."""
 
-    place: Workspace
+    workspace: WorkspaceFolder
     data: Path
     server: Server
 
@@ -108,10 +108,11 @@ class Person:
         """Start a command line."""
         return subprocess.Popen(
             [sys.executable, "-m", "perovshell", *arguments],
-            cwd=self.place.root.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=self.workspace.root.parent, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={
                 **os.environ,
-                "PEROVSHELL_HOME": str(self.place.root),
+                "PEROVSHELL_HOME": str(self.workspace.root),
                 "MLFLOW_TRACKING_URI": self.server.uri,
             },
         )  # fmt: skip
@@ -196,7 +197,7 @@ def on(server: Server) -> Iterator[mlflow.MlflowClient]:
     """Work with the server as Perovshell does in this process."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("MLFLOW_TRACKING_URI", server.uri)
-        with connect(Workspace(server.root)):
+        with connect(WorkspaceFolder(server.root)):
             yield mlflow.MlflowClient()
 
 
@@ -223,7 +224,7 @@ def statuses(server: Server) -> list[str]:
 
 @pytest.fixture(scope="module")
 def ann(server: Server, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Person:
-    return Person(Workspace(tmp_path_factory.mktemp("ann") / "workspace"), data, server)
+    return Person(WorkspaceFolder(tmp_path_factory.mktemp("ann") / "workspace"), data, server)
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +260,7 @@ def outage(ann: Person, server: Server, first: dict[str, Any], papers: list[str]
         killed = Done.of(process)
         retrained = Done.of(ann.retrain())
         promoted = ann.run("models", "promote", "1", "--why", "a test")
-        champion = ann.place.champion_id
+        champion = ann.workspace.champion_id
     finally:
         server.start()
     return Outage(killed, retrained, promoted, champion, registered(server))
@@ -291,7 +292,7 @@ class Joined:
 @pytest.fixture(scope="module")
 def joined(ann: Person, resumed: Retrained, tmp_path_factory: pytest.TempPathFactory) -> Joined:
     """Cleo has no model and retrains."""
-    cleo = replace(ann, place=Workspace(tmp_path_factory.mktemp("cleo") / "workspace"))
+    cleo = replace(ann, workspace=WorkspaceFolder(tmp_path_factory.mktemp("cleo") / "workspace"))
     return Joined(cleo, Done.of(cleo.retrain()))
 
 
@@ -315,8 +316,8 @@ def both(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Both:
     """Ann leaves out another paper than Bob, who has a copy of her workspace."""
-    root = shutil.copytree(ann.place.root, tmp_path_factory.mktemp("bob") / "workspace")
-    bob = replace(ann, place=Workspace(root))
+    root = shutil.copytree(ann.workspace.root, tmp_path_factory.mktemp("bob") / "workspace")
+    bob = replace(ann, workspace=WorkspaceFolder(root))
     ann.remove(papers[1])
     bob.remove(papers[2])
     before = registered(server)
@@ -368,7 +369,7 @@ def test_python_loads_the_numbers_of_the_workspace_from_the_server(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     loaded = perovshell.load("models:/perovshell/1")
-    here = Model.from_folder(ann.place.models / first["model_id"])
+    here = Model.from_folder(ann.workspace.models / first["model_id"])
     assert loaded.folder != here.folder
     assert loaded.predict(ROWS) == here.predict(ROWS)
 
@@ -377,7 +378,7 @@ def test_a_third_person_starts_from_the_champion_of_the_server(
     resumed: Retrained, joined: Joined
 ) -> None:
     champion = champion_of(resumed.versions)
-    followed = joined.cleo.place.promotions[0]
+    followed = joined.cleo.workspace.promotions[0]
     assert joined.done.code == 0, joined.done.err
     assert followed.model_id == champion.model_id
     assert followed.why == f"follows the registry's champion, version {champion.number}"
@@ -419,20 +420,20 @@ def test_a_server_that_dies_within_a_run_gets_no_version_until_it_is_back(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    place = Workspace(tmp_path / "workspace")
+    workspace = WorkspaceFolder(tmp_path / "workspace")
     before = [version.number for version in registered(server)]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setattr("perovshell.training.tracking.write_plots", lambda *_: server.kill() or [])
     try:
         with pytest.raises(TrackingError, match=f"{server.uri} failed .* is whole$"):
-            track(trained, place)
+            track(trained, workspace)
     finally:
         server.start()
     assert [version.number for version in registered(server)] == before
     assert statuses(server)[0] == "RUNNING"
     monkeypatch.setattr("perovshell.training.tracking.write_plots", lambda *_: [])
-    track(trained, place)
+    track(trained, workspace)
     assert statuses(server)[:2] == ["FINISHED", "KILLED"]
     assert len(registered(server)) == len(before) + 1
 
@@ -495,6 +496,6 @@ def test_both_follow_the_champion_of_the_server(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     champion = champion_of(both.versions).model_id
     for person in both.people:
-        align(person.place)
-        assert person.place.champion_id == champion
-        assert Model.from_folder(person.place.champion()).info.model_id == champion
+        align(person.workspace)
+        assert person.workspace.champion_id == champion
+        assert Model.from_folder(person.workspace.champion()).info.model_id == champion

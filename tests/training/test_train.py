@@ -1,6 +1,7 @@
 """A training run: reproducible, and validated against what it must beat."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from perovshell.data.dataset import Dataset
 from perovshell.models.card import card_lines
-from perovshell.training.train import QUICK, TrainedModel, train
+from perovshell.training.train import QUICK, TrainedModel, problems_of, train
 from perovshell.training.validation.nested import Settings
 
 
@@ -75,6 +76,15 @@ def test_what_the_folder_says_of_itself(trained: TrainedModel, dataset: Dataset)
     assert trained.info["dataset"]["hash"] == dataset.content_hash
     assert "jobs" not in trained.info["settings"]
     assert trained.info["settings"]["versions"]["xgboost"]
+
+
+def test_the_training_rows_are_described_by_the_tables_of_the_dataset(dataset: Dataset) -> None:
+    """The content hash covers them, so a corrected band gap must reach the model."""
+    gap = {"band_gap_ev": "2.5"}
+    cores = [row | (gap if row["formula"] == "CsPbBr3" else {}) for row in dataset.cores]
+    corrected = replace(dataset, cores=tuple(cores))
+    assert problems_of(corrected).featurizer.core_rows == cores
+    assert problems_of(dataset).featurizer.core_rows == list(dataset.cores)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ import pytest
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import PaperEntry, read_papers
 from perovshell.errors import InputError, WorkspaceError
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.papers import PaperStore
-from perovshell.workspace.workspace import Workspace
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> PaperStore:
-    return PaperStore(Workspace(tmp_path))
+    return PaperStore(WorkspaceFolder(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def named(entry: PaperEntry, name: str) -> PaperEntry:
 def test_what_is_put_is_read_again(store, entry):
     path = store.put(entry)
     assert path.name == "hu2018.yaml"
-    assert store.shelf().entries == (entry,)
-    assert store.shelf().faults == ()
+    assert store.stored().entries == (entry,)
+    assert store.stored().faults == ()
 
 
 def test_a_paper_is_not_written_over_unless_it_is_to_be_replaced(store, entry):
@@ -44,7 +44,7 @@ def test_a_paper_is_not_written_over_unless_it_is_to_be_replaced(store, entry):
         store.put(entry)
     corrected = replace(entry, paper={**entry.paper, "title": "Corrected"})
     store.put(corrected, replace=True)
-    assert store.shelf().entries == (corrected,)
+    assert store.stored().entries == (corrected,)
 
 
 def test_versions_are_kept_in_order_and_can_be_added_again(store, entry):
@@ -59,8 +59,8 @@ def test_versions_are_kept_in_order_and_can_be_added_again(store, entry):
 def test_names_are_safe_on_every_file_system(store, entry):
     for name in ("../up", "a/b:c*", "x" * 90):
         path = store.put(named(entry, name))
-        assert path.parent == store.place.papers
-    assert len(store.shelf().entries) == 3
+        assert path.parent == store.workspace.papers
+    assert len(store.stored().entries) == 3
     with pytest.raises(InputError, match="too long for a file name"):
         store.put(named(entry, "x" * 96))
 
@@ -80,19 +80,19 @@ def test_a_damaged_file_is_named_and_left_alone_and_the_rest_works(store, entry,
     path = store.put(entry)
     store.put(named(entry, "other"))
     path.write_bytes(damaged := damage(path.read_bytes()))
-    in_use = store.in_use(dataset)
-    assert [fault.file for fault in in_use.faults] == ["hu2018.yaml"]
-    assert [one.paper_id for one in in_use.entries] == ["other"]
-    assert in_use.dataset.digests["hu2018"] == dataset.digests["hu2018"]
+    merged = store.merged(dataset)
+    assert [fault.file for fault in merged.faults] == ["hu2018.yaml"]
+    assert [one.paper_id for one in merged.entries] == ["other"]
+    assert merged.dataset.digests["hu2018"] == dataset.digests["hu2018"]
     assert path.read_bytes() == damaged
 
 
 def test_a_paper_that_breaks_a_rule_beside_the_others_is_left_out(store, entry, dataset):
     copied = named(entry, "copy")
     store.put(replace(copied, paper={**copied.paper, "doi": entry.paper["doi"]}))
-    in_use = store.in_use(dataset)
-    assert "copy" not in in_use.dataset.papers
-    assert in_use.faults[0].column == "doi"
+    merged = store.merged(dataset)
+    assert "copy" not in merged.dataset.papers
+    assert merged.faults[0].column == "doi"
 
 
 def test_a_removed_paper_is_kept_with_the_reason(store, entry, dataset):
@@ -105,10 +105,10 @@ def test_a_removed_paper_is_kept_with_the_reason(store, entry, dataset):
 
 def test_a_bundled_paper_is_withdrawn_and_comes_back(store, dataset):
     store.remove("hu2018", "retracted", dataset)
-    assert set(dataset.papers) - set(store.in_use(dataset).dataset.papers) == {"hu2018"}
-    assert store.shelf().entries[0].withdrawn == "retracted"
+    assert set(dataset.papers) - set(store.merged(dataset).dataset.papers) == {"hu2018"}
+    assert store.stored().entries[0].withdrawn == "retracted"
     store.remove("hu2018", "it was not", dataset)
-    assert store.in_use(dataset).dataset.content_hash == dataset.content_hash
+    assert store.merged(dataset).dataset.content_hash == dataset.content_hash
 
 
 def test_a_paper_that_is_not_there_cannot_be_removed(store, dataset):
@@ -132,13 +132,13 @@ def test_a_refused_write_changes_nothing(store, entry, monkeypatch):
 @pytest.mark.parametrize("why", ["no", "Yes", " TRUE ", "off", "", " \n "])
 def test_a_paper_is_not_removed_without_a_reason_in_words(store, entry, dataset, why):
     store.put(named(entry, "mine"))
-    before = {path: path.read_bytes() for path in store.place.papers.rglob("*.yaml")}
+    before = {path: path.read_bytes() for path in store.workspace.papers.rglob("*.yaml")}
     for name in ("hu2018", "mine"):
         with pytest.raises(InputError, match="say in words why"):
             store.remove(name, why, dataset)
-    assert {path: path.read_bytes() for path in store.place.papers.rglob("*.yaml")} == before
+    assert {path: path.read_bytes() for path in store.workspace.papers.rglob("*.yaml")} == before
 
 
 def test_a_reason_of_several_lines_is_kept_on_one(store, dataset):
     store.remove("hu2018", " wrong\n  numbers ", dataset)
-    assert store.shelf().entries[0].withdrawn == "wrong numbers"
+    assert store.stored().entries[0].withdrawn == "wrong numbers"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, TextIO
 
 import typer
 
 from perovshell.cli import data, learning, models, serving, training, use
-from perovshell.cli.options import FAULT
-from perovshell.errors import PerovshellError
+from perovshell.cli.options import FAULT, in_options, note
+from perovshell.errors import PerovshellError, PerovshellWarning
 
 app = typer.Typer(
     name="perovshell",
@@ -34,10 +35,11 @@ app.add_typer(models.commands, name="models")
 
 def main() -> None:
     """Run the command line; an error of Perovshell or of the disk is one line and exit code 2."""
+    warnings.showwarning = _show_warning
     try:
         app()
     except PerovshellError as error:
-        typer.echo(f"perovshell: {error}", err=True)
+        typer.echo(f"perovshell: {in_options(str(error))}", err=True)
         sys.exit(FAULT)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -46,8 +48,25 @@ def main() -> None:
         )
         sys.exit(FAULT)
     finally:
-        # All is done and said: an interrupt while the interpreter ends would make it look undone.
+        # All is done: an interrupt while the interpreter ends would make it look undone.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,
+) -> None:
+    """Print a warning of Perovshell as one line, and others as Python does."""
+    if issubclass(category, PerovshellWarning):
+        note(str(message))
+    else:
+        typer.echo(
+            warnings.formatwarning(message, category, filename, lineno, line), nl=False, err=True
+        )
 
 
 @app.callback(invoke_without_command=True)

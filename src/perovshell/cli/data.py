@@ -1,4 +1,4 @@
-"""Commands of the literature dataset: data check, show, shells, template, remove."""
+"""Commands of the literature dataset: data check, list, show, shells, template, remove."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from perovshell.cli.options import DataOption, WorkspaceOption, dataset_in_use, read_dataset
+from perovshell.cli.options import DataOption, WhyOption, WorkspaceOption, result
 from perovshell.errors import DatasetError, InputError
-from perovshell.workspace.workspace import Workspace
 
 commands = typer.Typer(help="Look at the literature dataset, remove papers.", no_args_is_help=True)
 
@@ -24,17 +23,34 @@ def check(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Check a dataset folder, or the data in use, and list all faults at once."""
-    from perovshell.workspace.papers import PaperStore
+    from perovshell.workbench import Workspace
 
+    home, added = Workspace(workspace, data=folder), ""
+    dataset = home.base
     if folder is None:
-        in_use = PaperStore(Workspace.locate(workspace)).in_use(read_dataset(None))
-        if in_use.faults:
-            raise DatasetError(list(in_use.faults))
-        dataset, added = in_use.dataset, f", {len(in_use.entries)} papers of the workspace"
-    else:
-        dataset, added = read_dataset(folder), ""
+        merged = home.merged()
+        if merged.faults:
+            raise DatasetError(list(merged.faults))
+        dataset, added = merged.dataset, f", {len(merged.entries)} papers of the workspace"
     counts = ", ".join(f"{count} {name}" for name, count in dataset.counts.items())
     typer.echo(f"No faults: {counts}{added}; content hash {dataset.content_hash}")
+
+
+@commands.command("list")
+def list_papers(
+    text: Annotated[str, typer.Argument(help="Part of a paper_id, a DOI, a year or a title.")] = "",
+    *,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """List the papers of the data in use: paper_id, samples, year, DOI and title."""
+    from perovshell.data.summary import listed_papers
+    from perovshell.workbench import Workspace
+
+    lines = listed_papers(Workspace(workspace).dataset(), text)
+    if not lines:
+        msg = f"no paper has {text!r} in its paper_id, DOI, year or title"
+        raise InputError(msg)
+    typer.echo("\n".join(lines))
 
 
 @commands.command()
@@ -43,19 +59,16 @@ def show(
     *,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Show the samples and stability tests of one paper, and what it said before."""
+    """Show the samples and stability tests of one paper, and its earlier versions."""
     from perovshell.data.summary import paper_lines
+    from perovshell.workbench import Workspace
     from perovshell.workspace.papers import PaperStore
 
-    place = Workspace.locate(workspace)
-    dataset, versions = dataset_in_use(place, None), PaperStore(place).versions(paper)
-    if paper in dataset.papers or not versions:
-        for line in paper_lines(dataset, paper):
-            typer.echo(line)
-    else:
-        typer.echo(f"{paper}: not in the data")
-    for version in versions:
-        typer.echo(f"before: {version}")
+    home = Workspace(workspace)
+    dataset, versions = home.dataset(), PaperStore(home.folder).versions(paper)
+    is_gone = versions and paper not in dataset.papers
+    lines = [f"{paper}: not in the data"] if is_gone else paper_lines(dataset, paper)
+    typer.echo("\n".join([*lines, *(f"before: {version}" for version in versions)]))
 
 
 @commands.command()
@@ -70,26 +83,15 @@ def template() -> None:
 def remove(
     paper: Annotated[str, typer.Argument(help="paper_id.")],
     *,
-    why: Annotated[str, typer.Option(help="The reason, which is kept.")],
+    why: WhyOption,
     workspace: WorkspaceOption = None,
     data: DataOption = None,
 ) -> None:
-    """Take a paper out of the data: retracted, wrong, not wanted. What it said is kept."""
-    from perovshell.workspace.papers import PaperStore
+    """Take a paper out of the data: retracted, wrong, unwanted. Its rows are kept."""
+    from perovshell.workbench import Workspace
 
-    place, base = Workspace.locate(workspace), read_dataset(data)
-    store = PaperStore(place)
-    before = store.in_use(base).dataset.digests
-    with place.locked("papers", wait=True):
-        kept = store.remove(paper, why, base)
-    after = store.in_use(base).dataset.digests
-    for name in sorted(before.keys() - after.keys()):
-        typer.echo(f"Out of the data: {name}")
-    for name in sorted(after.keys() - before.keys()):
-        typer.echo(f"In the data again, since nothing replaces it any more: {name}")
-    for name in sorted(k for k in before.keys() & after.keys() if before[k] != after[k]):
-        typer.echo(f"As it was before it was corrected: {name}")
-    typer.echo(f"Kept: {kept}\nThe models follow with 'perovshell retrain'.")
+    removal = Workspace(workspace, data=data).remove(paper, why)
+    result([*removal.lines(), "Run 'perovshell retrain' to update the models."])
 
 
 @commands.command()

@@ -1,21 +1,18 @@
-"""What commands share: options, exit codes, opening a model or a dataset, a progress bar."""
+"""What commands share: options, exit codes, a progress bar, messages in the words of options."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perovshell.workspace.workspace import Workspace
-
 if TYPE_CHECKING:
-    from perovshell.data.dataset import Dataset
-    from perovshell.model import Model
-    from perovshell.models.predictor import Predictor
+    from perovshell.workbench import Progress
 
 FAULT, SOME_FAILED = 2, 1
 """Exit codes: the command was refused; some rows failed, or a ranking stopped early."""
@@ -25,7 +22,8 @@ WorkspaceOption = Annotated[
     typer.Option(help="Workspace folder; else PEROVSHELL_HOME, else ./perovshell-workspace."),
 ]
 ModelOption = Annotated[
-    str | None, typer.Option(help="Model folder or MLflow URI; else the workspace's champion.")
+    str | None,
+    typer.Option(help="Model id, version, model folder or MLflow URI; else the champion."),
 ]
 DataOption = Annotated[Path | None, typer.Option(help="Dataset folder; else the bundled one.")]
 ReportOption = Annotated[Path | None, typer.Option("-o", "--output", help="Report folder.")]
@@ -35,60 +33,50 @@ QuickOption = Annotated[bool, typer.Option("--quick", help="A small validation, 
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Wait for another process that changes the models.")
 ]
-WAIT_HINT = "give --wait"
-"""Said where another process changes the models, by commands with that option."""
+WhyOption = Annotated[str, typer.Option(help="The reason, which is kept.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
+_COMMANDS = {
+    "promote": "models promote",
+    "rollback": "models rollback",
+    "dataset": "data list",
+    "remove": "data remove",
+}
+"""Commands that are not named as the methods of `Workspace`."""
 
-def load_model(model: str | None, workspace: Path | None) -> Model:
-    """Load the model of `--model`, else the champion of the workspace.
 
-    Raises:
-        PerovshellError: The model is missing, damaged or of a newer format.
+def in_options(message: str) -> str:
+    """Return a message of the library with options for arguments and commands for methods.
+
+    >>> in_options("values need accept_outliers=True")
+    'values need --accept-outliers'
+    >>> in_options("make one with Workspace.train()")
+    "make one with 'perovshell train'"
+    >>> in_options("Workspace.promote('3', why=...) makes it champion")
+    "'perovshell models promote 3 --why ...' makes it champion"
     """
-    from perovshell.model import load
-
-    return load(model, workspace=workspace)
-
-
-def read_dataset(folder: Path | None) -> Dataset:
-    """Read the dataset of a folder, else the bundled one.
-
-    Raises:
-        DatasetError: The files break the rules; all faults are listed.
-        InputError: The folder does not exist.
-    """
-    from perovshell.data.dataset import Dataset
-
-    return Dataset.bundled() if folder is None else Dataset.from_folder(folder)
+    message = re.sub(r"Workspace\.(\w+)\((.*?)\)(?:\.\w+)?", _command, message)
+    return re.sub(r"\b([a-z]\w*)=True\b", lambda match: _option(match[1]), message)
 
 
-def dataset_in_use(place: Workspace, folder: Path | None) -> Dataset:
-    """Read the dataset of a folder, else the bundled one, with the papers of the workspace.
-
-    Papers that are damaged or break a rule are named on the error stream and left out.
-
-    Raises:
-        DatasetError: The dataset itself breaks the rules; all faults are listed.
-        InputError: The folder does not exist.
-    """
-    from perovshell.workspace.papers import PaperStore
-
-    in_use = PaperStore(place).in_use(read_dataset(folder))
-    for fault in in_use.faults:
-        typer.echo(f"not used: {place.papers / fault.file}: {fault}", err=True)
-    return in_use.dataset
+def _command(match: re.Match[str]) -> str:
+    words = re.sub(r"\b([a-z]\w*)=", lambda argument: f"{_option(argument[1])} ", match[2])
+    words = re.sub(r"[,']", "", words)
+    return f"'{f'perovshell {_COMMANDS.get(match[1], match[1])} {words}'.rstrip()}'"
 
 
-def champion_predictor(place: Workspace) -> Predictor | None:
-    """Return the champion's predictor, or None where there is no champion.
+def _option(argument: str) -> str:
+    return f"--{argument.replace('_', '-')}"
 
-    Raises:
-        PerovshellError: The champion is damaged or of another format.
-    """
-    from perovshell.model import Model
 
-    return Model.from_folder(place.champion()).predictor if place.champion_id else None
+def note(line: str) -> None:
+    """Print a line that is not the result on the error stream."""
+    typer.echo(in_options(line), err=True)
+
+
+def result(lines: list[str]) -> None:
+    """Print the lines of a result."""
+    typer.echo(in_options("\n".join(lines)))
 
 
 @contextmanager
@@ -96,3 +84,20 @@ def progress(label: str, steps: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on the error stream; yield what takes the number of steps done."""
     with typer.progressbar(length=steps, label=label, file=sys.stderr) as bar:
         yield bar.update
+
+
+@contextmanager
+def stages(command: str) -> Iterator[Progress]:
+    """Show a progress bar for the validation, and a line for each other stage."""
+    with ExitStack() as stack:
+        advance: list[Callable[[int], None]] = []
+
+        def show(stage: str, done: int, total: int) -> None:
+            if done == 0:
+                note(f"\r{command}: {stage}")
+            if stage == "validating" and done == 0:
+                advance.append(stack.enter_context(progress("Validating by paper", total)))
+            elif stage == "validating":
+                advance[0](1)
+
+        yield show

@@ -9,7 +9,7 @@ import typer
 
 from perovshell.cli.options import ModelOption, WorkspaceOption
 from perovshell.errors import MissingExtraError
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 commands = typer.Typer()
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of the prediction service.")
@@ -25,10 +25,10 @@ def serve(
     model: ModelOption = None,
     workspace: WorkspaceOption = None,
     rate: Annotated[
-        float | None, typer.Option(min=0.01, help="Most requests a second of one client.")
+        float | None, typer.Option(min=0.01, help="Maximum requests per second per client.")
     ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Let other machines in without a key.")
+        bool, typer.Option("--insecure", help="Accept remote connections without an API key.")
     ] = False,
 ) -> None:
     """Serve predictions over HTTP, with a page for people at /.
@@ -36,7 +36,7 @@ def serve(
     The champion of the workspace is served, and a newer one as soon as it is promoted. Log lines
     go to the error stream as JSON.
     """
-    place = Workspace.locate(workspace)
+    folder = WorkspaceFolder.locate(workspace)
     try:
         from perovshell.serve.service import server
         from perovshell.serve.service.app import Settings
@@ -46,13 +46,13 @@ def serve(
         msg = f"serving needs {error.name}: pip install 'perovshell[serve]'"
         raise MissingExtraError(msg) from error
 
-    settings = Settings(KeyRing(place.keys_file), rate=rate or math.inf)
+    settings = Settings(KeyRing(folder.keys_file), rate=rate or math.inf)
     server.refuse_open_doors(host, settings, insecure=insecure)
-    champion = Champion(Source(place, model))
+    champion = Champion(Source(folder, model))
     champion.open()
     with server.listen(host, port) as listener:
-        said = f"http://{host}:{listener.getsockname()[1]}"
-        typer.echo(f"Serving model {champion.served.model.info.model_id} at {said}", err=True)
+        url = f"http://{host}:{listener.getsockname()[1]}"
+        typer.echo(f"Serving model {champion.served.model.info.model_id} at {url}", err=True)
         server.run(champion, settings, listener)
 
 
@@ -61,7 +61,7 @@ def keys_add(name: NameArgument, *, workspace: WorkspaceOption = None) -> None:
     """Make a key and print it, this once."""
     from perovshell.serve.service.keys import add_key
 
-    typer.echo(add_key(Workspace.locate(workspace), name))
+    typer.echo(add_key(WorkspaceFolder.locate(workspace), name))
 
 
 @keys_app.command("list")
@@ -69,7 +69,7 @@ def keys_list(*, workspace: WorkspaceOption = None) -> None:
     """Print the names of the keys."""
     from perovshell.serve.service.keys import Keys
 
-    for name in Keys.read(Workspace.locate(workspace).keys_file).hashes:
+    for name in Keys.read(WorkspaceFolder.locate(workspace).keys_file).hashes:
         typer.echo(name)
 
 
@@ -78,5 +78,5 @@ def keys_remove(name: NameArgument, *, workspace: WorkspaceOption = None) -> Non
     """Remove a key; a running service refuses it at once."""
     from perovshell.serve.service.keys import remove_key
 
-    remove_key(Workspace.locate(workspace), name)
+    remove_key(WorkspaceFolder.locate(workspace), name)
     typer.echo(f"Removed {name}")

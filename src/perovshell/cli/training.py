@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,14 +16,13 @@ from perovshell.cli.options import (
     ReportOption,
     SeedOption,
     WorkspaceOption,
-    dataset_in_use,
     progress,
+    result,
+    stages,
 )
-from perovshell.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from perovshell.data.dataset import Dataset
-    from perovshell.training.train import TrainedModel
     from perovshell.training.validation.nested import Settings
 
 commands = typer.Typer()
@@ -42,25 +40,16 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train on the literature, validate by paper, register the model."""
-    from perovshell.training import train as training
+    from perovshell.workbench import Workspace
 
-    place = Workspace.locate(workspace)
-    place.prepare()
-    dataset = dataset_in_use(place, data)
-    settings = _settings(seed, jobs, quick=quick)
-    with progress("Validating by paper", settings.steps) as advance:
-        trained = training.train(dataset, place.models, settings, lambda: advance(1))
-    version = None
-    with place.locked("models", wait=True):
-        try:
-            version = None if no_track else _track(trained, place)
-        finally:
-            # Also where tracking failed: the model folder is whole, and predictions need one.
-            if place.champion_id is None:
-                place.set_champion(trained.model_id, "the first model of the workspace", version)
-        if version is not None:
-            _follow_registry(place)
-    _say_trained(trained, place, version, as_json=as_json)
+    with stages("train") as show:
+        training = Workspace(workspace, data=data).train(
+            quick=quick, seed=seed, jobs=jobs, track=not no_track, progress=show
+        )
+    if as_json:
+        typer.echo(json.dumps(training.to_json()))
+    else:
+        result(training.lines())
 
 
 @commands.command()
@@ -77,14 +66,15 @@ def evaluate(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Validate everything the product says, and write a report: a few minutes."""
+    """Validate everything that is predicted, and write a report: a few minutes."""
     from perovshell.research.evaluation import evaluate as evaluation
     from perovshell.research.evaluation.report import write_evaluation
+    from perovshell.workbench import Workspace, validation_lines
 
-    place = Workspace.locate(workspace)
-    dataset = dataset_in_use(place, data)
+    home = Workspace(workspace, data=data)
+    dataset = home.dataset()
     if replay:
-        folder = output or place.reports / "replay"
+        folder = output or home.folder.reports / "replay"
         json_path, html_path, lines = _replay(dataset, folder, seed, jobs, quick=quick)
         if as_json:
             typer.echo(json_path.read_text().rstrip())
@@ -94,12 +84,12 @@ def evaluate(
     settings = _settings(seed, jobs, quick=quick)
     with progress("Evaluating", evaluation.STEPS) as advance:
         found = evaluation.evaluate(dataset, settings, advance)
-    json_path, html_path = write_evaluation(found, output or place.reports / "evaluation")
+    json_path, html_path = write_evaluation(found, output or home.folder.reports / "evaluation")
     if as_json:
         typer.echo(json_path.read_text().rstrip())
         return
-    _say_validation(found.about())
-    typer.echo(f"Report: {html_path}\nFigures: {json_path}")
+    lines = [*validation_lines(found.about()), f"Report: {html_path}", f"Figures: {json_path}"]
+    typer.echo("\n".join(lines))
 
 
 @commands.command()
@@ -110,16 +100,17 @@ def backtest(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="JSON file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank by models of earlier years and see where later combinations stand: a minute."""
+    """Rank with models of earlier years and look up later combinations in it: a minute."""
     from perovshell.files import write_file
     from perovshell.research import backtest as backtests
+    from perovshell.workbench import Workspace
 
-    place = Workspace.locate(workspace)
-    dataset = dataset_in_use(place, data)
+    home = Workspace(workspace, data=data)
+    dataset = home.dataset()
     with progress("Ranking the past", backtests.steps(dataset)) as advance:
         found = backtests.backtest(dataset, advance=lambda: advance(1))
     text = json.dumps(found.to_json(), indent=1)
-    path = write_file(output or place.reports / "backtest.json", text)
+    path = write_file(output or home.folder.reports / "backtest.json", text)
     if as_json:
         typer.echo(text)
         return
@@ -150,40 +141,3 @@ def _settings(seed: int, jobs: int, *, quick: bool) -> Settings:
     from perovshell.training.validation.nested import Settings
 
     return replace(QUICK if quick else Settings(), seed=seed, jobs=jobs)
-
-
-def _track(trained: TrainedModel, place: Workspace) -> str:
-    from perovshell.training.tracking import track
-
-    return track(trained, place).version
-
-
-def _follow_registry(place: Workspace) -> None:
-    from perovshell.workspace.championship import align
-
-    align(place)
-
-
-def _say_trained(
-    trained: TrainedModel, place: Workspace, version: str | None, *, as_json: bool
-) -> None:
-    if as_json:
-        summary = {"model_id": trained.model_id, "folder": str(trained.folder), **trained.info}
-        typer.echo(json.dumps({**summary, "version": version, "champion": place.champion_id}))
-        return
-    _say_validation(trained.info)
-    typer.echo(f"Model {trained.model_id} in {trained.folder}")
-    if version is not None:
-        typer.echo(f"Registered in MLflow as perovshell version {version}")
-    if place.champion_id == trained.model_id:
-        typer.echo("It is the champion: predict and rank use it.")
-    else:
-        typer.echo(f"The champion stays {place.champion_id}.")
-
-
-def _say_validation(about: Mapping[str, Any]) -> None:
-    """Print the sections of the model card that tell its validation."""
-    from perovshell.models.card import card_sections
-
-    for title, lines in card_sections(about)[2:4]:
-        typer.echo("\n".join([f"{title}:", *(f"  {line}" for line in lines)]))

@@ -19,30 +19,35 @@ from perovshell.cli.options import (
     ModelOption,
     ReportOption,
     WorkspaceOption,
-    load_model,
+    note,
 )
-from perovshell.errors import InputError
+from perovshell.errors import DesignSpaceError, InputError
 from perovshell.files import refuse_unwritable
-from perovshell.workspace.workspace import Workspace
+from perovshell.models.inputs import INPUT_COLUMNS, REQUIRED
 
 if TYPE_CHECKING:
     from perovshell.serve.ranking.results import Ranking
 
 commands = typer.Typer()
+_ROWS = (
+    f"Rows with {' and '.join(REQUIRED)}, and any of {', '.join(INPUT_COLUMNS[len(REQUIRED) :])}."
+)
 
 
 @commands.command()
 def predict(  # noqa: PLR0913
-    source: Annotated[Path, typer.Argument(metavar="IN.csv", help="Rows with core and shell.")],
+    source: Annotated[Path, typer.Argument(metavar="IN.csv", help=_ROWS)],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.csv", help="Answers.")],
     *,
     model: ModelOption = None,
     workspace: WorkspaceOption = None,
     stressors: Annotated[str, typer.Option(help="Joined by commas.")] = "water,light,heat",
     coverage: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.9,
-    keep: Annotated[
+    rename_clashes: Annotated[
         bool,
-        typer.Option("--rename-clashes", help="Keep columns named like outputs as given_NAME."),
+        typer.Option(
+            "--rename-clashes", help="Carry columns named like outputs along as given_NAME."
+        ),
     ] = False,
     pl_window: Annotated[
         str | None, typer.Option(help="Ask P(PL in a window), such as 510-540 (nm).")
@@ -61,8 +66,10 @@ def predict(  # noqa: PLR0913
     """Predict PL peak, PLQY, the shell's effect and stability of the rows of a CSV file."""
     from perovshell.models.outputs import Thresholds
     from perovshell.serve.batch import predict_file
+    from perovshell.workbench import Workspace
 
-    loaded = load_model(model, workspace)
+    home = Workspace(workspace)
+    loaded = home.load(model)
     names = [name.strip() for name in stressors.split(",") if name.strip()]
     rows, failed = predict_file(
         loaded,
@@ -70,12 +77,12 @@ def predict(  # noqa: PLR0913
         output,
         stressors=names,
         coverage=coverage,
-        keep=keep,
+        rename_clashes=rename_clashes,
         thresholds=Thresholds(_window(pl_window), plqy_above, gain_above),
         reasons=reasons,
     )
     info = loaded.info
-    version = Workspace.locate(workspace).version_of(info.model_id)
+    version = home.folder.version_of(info.model_id)
     if as_json:
         summary = {
             "rows": rows, "failed": failed, "model_id": info.model_id, "version": version,
@@ -150,17 +157,20 @@ def rank(  # noqa: PLR0913
     from perovshell.serve.ranking.scoring import Options
     from perovshell.serve.report.report import write_report
     from perovshell.serve.space.file import read_space
+    from perovshell.workbench import Workspace
 
-    place = Workspace.locate(workspace)
-    loaded = load_model(model, workspace)
+    home = Workspace(workspace)
+    loaded = home.load(model)
     checked = read_space(space, loaded.predictor.featurizer.reader)
-    folder = output or place.reports / checked.name
+    folder = output or home.folder.reports / checked.name
     kept = folder / "ranking.part.npz"
     run = ranks.Run(engine, jobs, scheduler, kept, resume, yes)
-    checked.refuse_size(yes=yes)
+    try:
+        checked.refuse_size(yes=yes)
+    except DesignSpaceError as error:
+        raise DesignSpaceError(str(error).replace("yes=True", "--yes")) from error
     Options(order_by)
-    told = f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process"
-    typer.echo(told, err=True)
+    note(f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process")
     refuse_unwritable(folder)
     with _rate_bar(checked.size) as advance:
         ranking = ranks.rank(

@@ -1,6 +1,6 @@
 """Ask a prediction service from a script, and get what `perovshell.Model` would give.
 
-Needs httpx2: pip install 'perovshell[client]'.
+Needs httpx2 and stamina: pip install 'perovshell[client]'.
 
 Examples:
     >>> from perovshell.client import Client
@@ -10,7 +10,6 @@ Examples:
 
 from __future__ import annotations
 
-from perovshell.client.clients import AsyncClient, Client
-from perovshell.client.plans import RefusedError
+from perovshell.client.client import Client
 
-__all__ = ["AsyncClient", "Client", "RefusedError"]
+__all__ = ["Client"]

@@ -5,29 +5,27 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
-from perovshell.data import notes
 from perovshell.data import validation as rules
-from perovshell.data import vocabulary as words
+from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Column
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import Ions
 from perovshell.data.merging import merge
-from perovshell.data.paper_entry import COLUMNS, PaperEntry, in_sample_order
-from perovshell.data.records import Paper, Sample, StabilityTest
+from perovshell.data.paper_entry import PaperEntry, in_sample_order
+from perovshell.data.records import Measurement, Paper, Sample, StabilityTest
 from perovshell.data.shells import Shells
-from perovshell.data.tables import Row, Source, bundled, read_table
+from perovshell.data.tables import Row, Source, bundled, bundled_rows, read_table
 from perovshell.data.targets import Reading
+from perovshell.data.vocabulary import CONDITIONS, MORPHOLOGIES, is_nothing
 from perovshell.errors import DatasetError, Fault, InputError
 
 COLLECTIONS = {"10.1038/s41598-025-08110-2": "cspbcl3-collection"}
 """Data sets (not reviews) whose rows together weigh as much as one paper, by `via_doi`."""
-TABLES = (rules.PAPERS, rules.SAMPLES, rules.STABILITY)
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,8 @@ class Dataset:
         samples: Samples by sample_id.
         tests: Stability tests in the order of the table.
         reader: The formula reader with the ion and shell tables.
-        rows: The rows all of it was made of, by the names of `TABLES`.
+        cores: The table of bulk properties of cores, such as band gaps.
+        rows: The rows of the literature tables, by file name.
         distinct: Pairs of paper_ids that are said not to be copies of one another.
         older: For a paper that supersedes others, their names.
     """
@@ -48,6 +47,7 @@ class Dataset:
     samples: Mapping[str, Sample]
     tests: tuple[StabilityTest, ...]
     reader: FormulaReader
+    cores: tuple[Row, ...]
     rows: Mapping[str, tuple[Row, ...]]
     distinct: frozenset[frozenset[str]] = frozenset()
     older: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -76,17 +76,31 @@ class Dataset:
         unreadable: list[Fault] = []
         for name, source in sources.items():
             try:
-                tables[name] = read_table(source)
+                header, rows = read_table(source)
             except InputError as error:
                 rule = str(error).removeprefix(name).lstrip(":, ")
                 unreadable.append(Fault(name, 0, "", "", rule))
+            else:
+                tables[name] = header, TABLES[name].filled(rows)
         if unreadable:
             raise DatasetError(unreadable)
         reader = FormulaReader(Ions.bundled(), Shells.bundled())
         faults = _all_faults(tables, reader)
         if faults:
             raise DatasetError(faults)
-        return _build({name: tuple(rows) for name, (_, rows) in tables.items()}, reader)
+        cores = tuple(bundled_rows("materials", "cores.csv"))
+        return _build({name: tuple(rows) for name, (_, rows) in tables.items()}, reader, cores)
+
+    def __repr__(self) -> str:
+        """Return its counts and its hash."""
+        return f"<Dataset {self._about()}>"
+
+    def _repr_html_(self) -> str:
+        return f"<b>Dataset</b><br>{self._about()}"
+
+    def _about(self) -> str:
+        counts = ", ".join(f"{count} {name}" for name, count in self.counts.items())
+        return f"{counts.replace('_', ' ')}; content hash {self.content_hash[:12]}"
 
     # Papers ----------------------------------------------------------------------------------
 
@@ -108,13 +122,14 @@ class Dataset:
             return self
         merged = merge(self.rows, entries)
         distinct = self.distinct | merged.distinct
-        tables = {name: (list(COLUMNS[name]), list(rows)) for name, rows in merged.rows.items()}
+        tables = {name: (TABLES[name].names, rows) for name, rows in merged.rows.items()}
         faults = [*merged.faults, *_all_faults(tables, self.reader, distinct, merged.locate)]
         if faults:
             raise DatasetError(faults)
         in_order = merge(self.rows, sorted(entries, key=lambda own: own.paper_id))
         return replace(
-            _build(in_order.rows, self.reader, distinct), older={**self.older, **merged.older}
+            _build(in_order.rows, self.reader, self.cores, distinct),
+            older={**self.older, **merged.older},
         )
 
     def subset(self, paper_ids: Collection[str]) -> Dataset:
@@ -128,17 +143,16 @@ class Dataset:
             self._refuse(name)
         samples = {k: own for k, own in self.samples.items() if own.paper_id in wanted}
         rows = {
-            rules.PAPERS: tuple(r for r in self.rows[rules.PAPERS] if r["paper_id"] in wanted),
-            rules.SAMPLES: tuple(r for r in self.rows[rules.SAMPLES] if r["paper_id"] in wanted),
-            rules.STABILITY: tuple(
-                r for r in self.rows[rules.STABILITY] if r["sample_id"] in samples
-            ),
+            PAPERS.file: tuple(r for r in self.rows[PAPERS.file] if r["paper_id"] in wanted),
+            SAMPLES.file: tuple(r for r in self.rows[SAMPLES.file] if r["paper_id"] in wanted),
+            TESTS.file: tuple(r for r in self.rows[TESTS.file] if r["sample_id"] in samples),
         }
         return Dataset(
             papers={k: own for k, own in self.papers.items() if k in wanted},
             samples=samples,
             tests=tuple(test for test in self.tests if test.sample.paper_id in wanted),
             reader=_naming(self.reader, samples),
+            cores=self.cores,
             rows=rows,
             distinct=self.distinct,
             older={name: own for name, own in self.older.items() if name in wanted},
@@ -167,12 +181,12 @@ class Dataset:
 
     @cached_property
     def _entries(self) -> Mapping[str, PaperEntry]:
-        samples: dict[str, list[Row]] = {row["paper_id"]: [] for row in self.rows[rules.PAPERS]}
-        for row in self.rows[rules.SAMPLES]:
+        samples: dict[str, list[Row]] = {row["paper_id"]: [] for row in self.rows[PAPERS.file]}
+        for row in self.rows[SAMPLES.file]:
             samples[row["paper_id"]].append(row)
         tests: dict[str, list[Row]] = {name: [] for name in samples}
-        paper_of = {row["sample_id"]: row["paper_id"] for row in self.rows[rules.SAMPLES]}
-        for row in self.rows[rules.STABILITY]:
+        paper_of = {row["sample_id"]: row["paper_id"] for row in self.rows[SAMPLES.file]}
+        for row in self.rows[TESTS.file]:
             tests[paper_of[row["sample_id"]]].append(row)
         return {
             row["paper_id"]: PaperEntry(
@@ -180,7 +194,7 @@ class Dataset:
                 samples=tuple(samples[row["paper_id"]]),
                 tests=tuple(in_sample_order(samples[row["paper_id"]], tests[row["paper_id"]])),
             )
-            for row in self.rows[rules.PAPERS]
+            for row in self.rows[PAPERS.file]
         }
 
     def _refuse(self, paper_id: str) -> NoReturn:
@@ -200,10 +214,22 @@ class Dataset:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of the cells of all tables in hexadecimal, whatever the order of rows."""
+        """SHA-256 of the cells of all tables in hexadecimal, whatever the order of rows.
+
+        All tables are those of the literature, and the reference tables that a model is trained
+        with: ions, shells, their properties, cores.
+        """
+        ions, shells = self.reader.ions, self.reader.shells
+        tables: dict[str, Sequence[Row]] = {
+            **self.rows,
+            "ions.csv": ions.rows,
+            "shells.csv": shells.shell_rows,
+            "shell_materials.csv": shells.property_rows,
+            "cores.csv": self.cores,
+        }
         content = {
             name: sorted(json.dumps(row, sort_keys=True, ensure_ascii=False) for row in rows)
-            for name, rows in self.rows.items()
+            for name, rows in tables.items()
         }
         return _sha256(json.dumps(content, sort_keys=True, ensure_ascii=False))
 
@@ -223,34 +249,35 @@ class Dataset:
 
 
 def _all_faults(
-    tables: Mapping[str, tuple[list[str], list[Row]]],
+    tables: Mapping[str, tuple[Sequence[str], Sequence[Row]]],
     reader: FormulaReader,
     distinct: Collection[frozenset[str]] = (),
     locate: rules.Locate = rules.in_table,
 ) -> list[Fault]:
     papers, samples, stability = (tables[name] for name in TABLES)
-    paper_ids = {cells["paper_id"] for cells in papers[1] if "paper_id" in cells}
-    by_id = {cells.get("sample_id", ""): cells for cells in samples[1]}
+    # What a table without its needed columns says of the others would be no fault of theirs.
+    named = () if PAPERS.missing(papers[0]) else papers[1]
+    known = () if SAMPLES.missing(samples[0]) else samples[1]
     faults = rules.check_papers(*papers, locate=locate)
-    faults += rules.check_samples(*samples, paper_ids, reader, distinct=distinct, locate=locate)
-    columns_fine = all(column in samples[0] for column in words.SAMPLE_COLUMNS)
-    known = by_id if columns_fine else {}
+    faults += rules.check_samples(
+        *samples, {cells["paper_id"] for cells in named}, reader, distinct=distinct, locate=locate
+    )
+    by_id = {cells["sample_id"]: cells for cells in known}
     return faults + rules.check_stability(
-        *stability, known, reader, distinct=distinct, locate=locate
+        *stability, by_id, reader, distinct=distinct, locate=locate
     )
 
 
 def _build(
     rows: Mapping[str, tuple[Row, ...]],
     reader: FormulaReader,
+    cores: tuple[Row, ...],
     distinct: frozenset[frozenset[str]] = frozenset(),
 ) -> Dataset:
-    papers = {cells["paper_id"]: _paper(cells) for cells in rows[rules.PAPERS]}
-    samples = {cells["sample_id"]: _sample(cells, reader) for cells in rows[rules.SAMPLES]}
-    tests = tuple(
-        _test(number, cells, samples) for number, cells in enumerate(rows[rules.STABILITY])
-    )
-    return Dataset(papers, samples, tests, _naming(reader, samples), rows, distinct)
+    papers = {cells["paper_id"]: _paper(cells) for cells in rows[PAPERS.file]}
+    samples = {cells["sample_id"]: _sample(cells, reader) for cells in rows[SAMPLES.file]}
+    tests = tuple(_test(number, cells, samples) for number, cells in enumerate(rows[TESTS.file]))
+    return Dataset(papers, samples, tests, _naming(reader, samples), cores, rows, distinct)
 
 
 def _naming(reader: FormulaReader, samples: Mapping[str, Sample]) -> FormulaReader:
@@ -268,38 +295,52 @@ def _sha256(text: str) -> str:
 
 
 def _paper(cells: Row) -> Paper:
-    year = int(cells["year"]) if cells["year"] else None
-    return Paper(cells["paper_id"], cells["doi"], cells["via_doi"], year, cells["title"])
-
-
-def _number(text: str) -> float:
-    return float(text) if text else math.nan
+    return Paper(
+        paper_id=cells["paper_id"],
+        doi=cells["doi"],
+        via_doi=cells["via_doi"],
+        year=int(cells["year"]) if cells["year"] else None,
+        title=cells["title"],
+        authors=cells["authors"],
+        journal=cells["journal"],
+    )
 
 
 def _sample(cells: Row, reader: FormulaReader) -> Sample:
-    exact, note = cells["composition"] == "exact", cells["note"]
+    is_exact = cells["composition"] == "exact"
+    measured = {column.stem: _measurement(cells, column) for column in SAMPLES.measured}
     return Sample(
         sample_id=cells["sample_id"],
         paper_id=cells["paper_id"],
         core_text=cells["core"],
-        core=reader.read_core(cells["core"]) if exact else None,
+        core=reader.read_core(cells["core"]) if is_exact else None,
         layers=reader.read_shell(cells["shell"]),
         structure=cells["structure"],
         encapsulation=cells["encapsulation"],
         medium=cells["medium"],
-        core_size_nm=_number(cells["core_size_nm"])
-        if cells["core_size_nm"]
-        else notes.platelet_thickness_nm(note),
-        shell_thickness_nm=_number(cells["shell_thickness_nm"]),
-        pl_peak_nm=_number(cells["pl_peak_nm"]),
-        pl_bound=cells["pl_peak_bound"],
-        plqy_percent=_number(cells["plqy_percent"]),
-        plqy_bound=cells["plqy_bound"],
+        morphology=cells["morphology"] or MORPHOLOGIES[0],
+        monolayers=SAMPLES["monolayers"].number(cells["monolayers"]),
+        ligand=_name(cells["ligand"]),
+        dopant=_name(cells["dopant"]),
         bare_sample_id=cells["bare_sample_id"],
         role=cells["role"],
-        note=note,
-        morphology=notes.morphology(note),
-        treatments=notes.treatments(note),
+        note=cells["note"],
+        **measured,
+    )
+
+
+def _name(text: str) -> str:
+    return "" if is_nothing(text) else text
+
+
+def _measurement(cells: Row, column: Column) -> Measurement:
+    bound, low, high, quality = column.companions.values()
+    return Measurement(
+        value=column.number(cells[column.name]),
+        bound=cells[bound],
+        low=column.number(cells[low]),
+        high=column.number(cells[high]),
+        quality=cells[quality] or "printed",
     )
 
 
@@ -308,19 +349,15 @@ def _test(number: int, cells: Row, samples: Mapping[str, Sample]) -> StabilityTe
         number=number,
         sample=samples[cells["sample_id"]],
         stressor=cells["stressor"],
-        conditions={name: _number(cells[name]) for name in words.CONDITIONS},
+        conditions={name: TESTS[name].number(cells[name]) for name in CONDITIONS},
         coated=_reading(cells, "coated"),
         bare=_reading(cells, "bare"),
+        quality=cells["quality"] or "printed",
         shared_group=cells["shared_group"],
     )
 
 
 def _reading(cells: Row, side: str) -> Reading:
-    return Reading(
-        measure=cells["measure"],
-        duration_h=_number(cells[f"{side}_duration_h"]),
-        percent=_number(cells[f"{side}_percent"]),
-        percent_low=_number(cells[f"{side}_percent_low"]),
-        percent_high=_number(cells[f"{side}_percent_high"]),
-        bound=cells[f"{side}_bound"],
-    )
+    names = ("duration_h", "percent", "percent_low", "percent_high")
+    numbers = {name: TESTS[f"{side}_{name}"].number(cells[f"{side}_{name}"]) for name in names}
+    return Reading(measure=cells["measure"], bound=cells[f"{side}_bound"], **numbers)

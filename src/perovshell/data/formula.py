@@ -106,8 +106,10 @@ class FormulaReader:
         """Split a whole sample such as `CsPbBr3@SiO2` into core and shell.
 
         Raises:
-            FormulaError: There is no shell in it.
+            FormulaError: There is no shell in it, or it is too long.
         """
+        if len(text) > 2 * MAX_LENGTH + 1:
+            refuse_shape("core", text)
         parts = split_outside_brackets(text, "@/")
         if len(parts) == 1:
             msg = f"shell of core {text!r}: no shell given; write 'none' for a bare core"

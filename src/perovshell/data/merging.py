@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS
 from perovshell.data.paper_entry import PaperEntry
 from perovshell.data.tables import Row
-from perovshell.data.validation import PAPERS, SAMPLES, STABILITY
 from perovshell.errors import Fault
 
 _Origin: TypeAlias = tuple[PaperEntry | None, int]
@@ -63,7 +63,7 @@ def merge(rows: Mapping[str, Sequence[Row]], entries: Sequence[PaperEntry]) -> M
     for entry in entries:
         first = chosen.setdefault(entry.paper_id, entry)
         if first is not entry:
-            file, line = first.place(PAPERS, 0, "paper_id")
+            file, line = first.place(PAPERS.file, 0, "paper_id")
             rule = f"stands already in {file}" + (f", row {line}" if line else "")
             faults.append(_fault(entry, "paper_id", entry.paper_id, rule))
     older = {own.paper_id: own.supersedes for own in chosen.values()}
@@ -86,7 +86,7 @@ def merge(rows: Mapping[str, Sequence[Row]], entries: Sequence[PaperEntry]) -> M
 
 
 def _fault(entry: PaperEntry, column: str, value: str, rule: str) -> Fault:
-    file, line = entry.place(PAPERS, 0, column)
+    file, line = entry.place(PAPERS.file, 0, column)
     return Fault(file, line, column, value, rule)
 
 
@@ -106,13 +106,13 @@ def _sources(
     rows: Mapping[str, Sequence[Row]], left_out: Collection[str], kept: Sequence[PaperEntry]
 ) -> dict[str, list[tuple[Row, _Origin]]]:
     """Return the rows of each table with their origins."""
-    paper_of = {row["sample_id"]: row["paper_id"] for row in rows[SAMPLES]}
+    paper_of = {row["sample_id"]: row["paper_id"] for row in rows[SAMPLES.file]}
     sources: dict[str, list[tuple[Row, _Origin]]] = {}
-    for name in (PAPERS, SAMPLES, STABILITY):
+    for name in TABLES:
         sources[name] = [
             (row, (None, index))
             for index, row in enumerate(rows[name])
-            if (paper_of[row["sample_id"]] if name == STABILITY else row["paper_id"])
+            if (paper_of[row["sample_id"]] if name == TESTS.file else row["paper_id"])
             not in left_out
         ]
         for entry in kept:

@@ -1,4 +1,4 @@
-"""Values of a paper file that stand for several cells: bounds, durations, ranges; both ways."""
+"""Values of a paper file that fill several cells: bounds, durations, ranges; both ways."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
+from perovshell.data.columns import SAMPLES, TESTS, Column
 from perovshell.data.paper_nodes import Cell
 from perovshell.data.tables import Row
 from perovshell.data.targets import TIME_TO_FAILURE
 from perovshell.data.validation import FaultList
 
-BOUNDED: Mapping[str, str] = {"pl_peak_nm": "pl_peak_bound", "plqy_percent": "plqy_bound"}
-"""Columns whose value may carry a bound, and the column of the bound."""
-SIDE_KEYS = ("duration", "duration_h", "percent", "percent_low", "percent_high", "bound")
 SIDES = ("coated", "bare")
-_SIDE_COLUMNS = ("duration_h", "percent", "percent_low", "percent_high", "bound")
+_SIDE_COLUMNS = tuple(
+    name.removeprefix("coated_") for name in TESTS.names if name.startswith("coated_")
+)
+SIDE_KEYS = ("duration", *_SIDE_COLUMNS)
+_PERCENTS = {"value": "percent", "low": "percent_low", "high": "percent_high"}
 _SECONDS = {
     "s": 1,
     "min": 60,
@@ -34,30 +36,73 @@ _BOUND = r"(?P<bound>[~<>]?)\s*"
 _NUMBER = r"(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
 _PRINTED = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _DURATION = re.compile(rf"{_BOUND}{_NUMBER}\s*(?P<unit>{'|'.join(_SECONDS)}|)")
-_PERCENT = re.compile(_BOUND + _NUMBER)
+_VALUE = re.compile(_BOUND + _NUMBER)
 _RANGE = re.compile(rf"(?P<low>{_PRINTED})\s*[-–]\s*(?P<high>{_PRINTED})")
 
 
-# Values with a bound -------------------------------------------------------------------------
+# Values of a sample ---------------------------------------------------------------------------
 
 
-def read_bounded(cells: dict[str, Cell], faults: FaultList) -> None:
-    """Move the bounds that stand before the values of a sample into their own columns.
+def read_measured(cells: dict[str, Cell], faults: FaultList) -> None:
+    """Move signs and ranges that are written with the numbers of a sample into their own columns.
 
     Args:
         cells: Cells of a sample by column; changed.
-        faults: Where a bound given twice is noted.
+        faults: Where parts given twice are noted.
     """
-    for column, bound_column in BOUNDED.items():
-        cell = cells.get(column)
-        if cell is None or cell.text[0] not in "~<>":
-            continue
-        if bound_column in cells:
-            rule = f"a bound stands already in {bound_column}"
-            faults.add(cell.line, column, cell.text, rule)
-            continue
-        cells[bound_column] = Cell(cell.text[0], cell.line)
-        cells[column] = Cell(cell.text[1:].strip(), cell.line)
+    for column in SAMPLES.measured:
+        cell = cells.get(column.name)
+        parts = _parts(cell.text) if cell else None
+        if cell is None or parts is None:
+            continue  # What is no number is a fault of the value, and found with all others.
+        cells[column.name] = Cell(parts.pop("value"), cell.line)
+        for part, text in parts.items():
+            name = column.companions[part]
+            if name in cells:
+                rule = f"a {part} stands already in {name}"
+                faults.add(cell.line, column.name, cell.text, rule)
+            cells.setdefault(name, Cell(text, cell.line))
+
+
+def write_measured(cells: Mapping[str, str], column: Column) -> dict[str, str]:
+    """Return the keys that write a number of a sample and its companions.
+
+    The short form is taken where it is read as the same cells, else one key a cell.
+
+    Args:
+        cells: The cells of the sample that are not empty, by column.
+        column: The number.
+    """
+    names = {"value": column.name, **column.companions}
+    own = {part: cells[name] for part, name in names.items() if name in cells}
+    keys = {names[part]: text for part, text in own.items()}
+    quality = own.pop("quality", "")
+    short = _short(own)
+    if not short:
+        return keys
+    return {column.name: short} | ({names["quality"]: quality} if quality else {})
+
+
+def _parts(text: str) -> dict[str, str] | None:
+    """Return value, bound, low and high of a value as printed; None where it is none."""
+    printed = _RANGE.fullmatch(text)
+    if printed is not None:
+        low, high = printed["low"], printed["high"]
+        middle = ((Decimal(low) + Decimal(high)) / 2).normalize()
+        return {"value": f"{middle:f}", "low": low, "high": high}
+    match = _VALUE.fullmatch(text)
+    if match is None:
+        return None
+    return {"value": match["number"]} | ({"bound": match["bound"]} if match["bound"] else {})
+
+
+def _short(parts: Mapping[str, str]) -> str:
+    """Return what is read as these parts of a value; empty where nothing is."""
+    texts = (
+        f"{parts.get('low', '')}-{parts.get('high', '')}",
+        parts.get("bound", "") + parts.get("value", ""),
+    )
+    return next((text for text in texts if _parts(text) == parts), "")
 
 
 # Sides of a stability test -------------------------------------------------------------------
@@ -145,17 +190,12 @@ def _read_duration(
 
 def _read_percent(cell: Cell, found: dict[str, Cell], bounds: list[tuple[str, Cell]]) -> str:
     """Read a percent or a range; return the rule it breaks, or an empty text."""
-    printed = _RANGE.fullmatch(cell.text)
-    if printed is not None:
-        mean = (Decimal(printed["low"]) + Decimal(printed["high"])) / 2
-        texts = (f"{mean.normalize():f}", printed["low"], printed["high"])
-        for name, text in zip(("percent", "percent_low", "percent_high"), texts, strict=True):
-            found[name] = Cell(text, cell.line)
-        return ""
-    match = _PERCENT.fullmatch(cell.text)
-    if match is None:
+    parts = _parts(cell.text)
+    if parts is None:
         return "a percent is 80, ~85, >90, <5 or a range such as 52-64"
-    if match["bound"]:
-        bounds.append(("percent", Cell(match["bound"], cell.line)))
-    found["percent"] = Cell(match["number"], cell.line)
+    if "bound" in parts:
+        bounds.append(("percent", Cell(parts["bound"], cell.line)))
+    for part, name in _PERCENTS.items():
+        if part in parts:
+            found[name] = Cell(parts[part], cell.line)
     return ""

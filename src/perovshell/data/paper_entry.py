@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from perovshell.data import vocabulary as words
+from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS
 from perovshell.data.tables import Row
-from perovshell.data.validation import PAPERS, SAMPLES, STABILITY
 from perovshell.errors import InputError
-
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    PAPERS: words.PAPER_COLUMNS,
-    SAMPLES: words.SAMPLE_COLUMNS,
-    STABILITY: words.STABILITY_COLUMNS,
-}
-"""The columns of each table."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +43,8 @@ class PaperEntry:
     def __post_init__(self) -> None:
         for name, rows in self.rows.items():
             for row in rows:
-                if set(row) != set(COLUMNS[name]):
-                    wrong = ", ".join(sorted(set(row) ^ set(COLUMNS[name])))
+                wrong = ", ".join(sorted(row.keys() ^ TABLES[name].by_name.keys()))
+                if wrong:
                     msg = f"paper entry: a row of {name} with missing or unknown columns: {wrong}"
                     raise InputError(msg)
         for row in self.samples:
@@ -71,7 +63,7 @@ class PaperEntry:
     @property
     def rows(self) -> dict[str, tuple[Row, ...]]:
         """Its rows by table."""
-        return {PAPERS: (self.paper,), SAMPLES: self.samples, STABILITY: self.tests}
+        return {PAPERS.file: (self.paper,), SAMPLES.file: self.samples, TESTS.file: self.tests}
 
     def place(self, table: str, index: int, column: str) -> tuple[str, int]:
         """Return the file and the line of a cell, or of its row where the cell has no line."""

@@ -10,20 +10,20 @@ from typing import Any, Final
 
 import yaml
 
+from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS
 from perovshell.data.paper_cells import (
-    BOUNDED,
     SIDE_KEYS,
     SIDES,
-    read_bounded,
+    read_measured,
     read_side,
+    write_measured,
     write_side,
 )
-from perovshell.data.paper_entry import COLUMNS, PaperEntry
+from perovshell.data.paper_entry import PaperEntry
 from perovshell.data.paper_nodes import EMPTY, Cell, NodeReader, line_of, parse_json, parse_yaml
 from perovshell.data.paper_tables import read_folder
 from perovshell.data.shells import is_none
 from perovshell.data.tables import Row
-from perovshell.data.validation import PAPERS, SAMPLES, STABILITY
 from perovshell.data.vocabulary import MEASURES, STRESSORS, STRUCTURES
 from perovshell.errors import DatasetError, Fault, InputError
 
@@ -36,21 +36,19 @@ _ALLOWED = (
     "a paper is a .yaml or .yml file, a .json file (one paper or a list of papers), or a folder "
     "with papers.csv, samples.csv and stability.csv"
 )
-_PAPER_KEYS: Final = ("paper_id", "doi", "via_doi", "year", "title", "source", "note")
 _OTHERS: Final = ("supersedes", "distinct_from")
 _NAMES: Final = {"name": "sample_id", "bare": "bare_sample_id"}
 """Keys that hold an identity without its paper, and those that hold it as it is."""
-# fmt: off
-_SAMPLE_KEYS: Final = (
-    "name", "sample_id", "core", "composition", "shell", "structure", "encapsulation", "medium",
-    "core_size_nm", "shell_thickness_nm", "fwhm_nm", "pl_peak_nm", "pl_peak_bound",
-    "plqy_percent", "plqy_bound", "bare", "bare_sample_id", "role", "note",
+_SHORT: Final = {column: short for short, column in _NAMES.items()}
+_SAMPLE_KEYS: Final = tuple(
+    key
+    for column in SAMPLES.names
+    if column != "paper_id"
+    for key in ([_SHORT[column], column] if column in _SHORT else [column])
 )
-_TEST_KEYS: Final = (
-    "stressor", "measure", "condition", "temperature_c", "humidity_percent",
-    "irradiance_mw_cm2", "wavelength_nm", "shared_group", "note",
+_TEST_KEYS: Final = tuple(
+    name for name in TESTS.names if name != "sample_id" and not name.startswith(SIDES)
 )
-# fmt: on
 NO_REASON: Final = frozenset({"true", "false", "yes", "no", "on", "off"})
 """Words that are no reason, in any case: what YAML takes for true and false."""
 
@@ -71,7 +69,7 @@ def read_papers(path: Path) -> list[PaperEntry]:
         return [read_yaml(_read_text(path), path.name)]
     if suffix in _JSON:
         return _read_json(_read_text(path), path.name)
-    if path.is_dir() and (path / PAPERS).exists():
+    if path.is_dir() and (path / PAPERS.file).exists():
         return read_folder(path)
     msg = f"{path}: {_ALLOWED}"
     raise InputError(msg)
@@ -97,7 +95,7 @@ def read_yaml(text: str, name: str) -> PaperEntry:
 
 def to_yaml(entry: PaperEntry) -> str:
     """Write an entry as YAML that is read as the same entry; empty cells are left out."""
-    data: dict[str, object] = {key: entry.paper[key] for key in _PAPER_KEYS if entry.paper[key]}
+    data: dict[str, object] = {key: entry.paper[key] for key in PAPERS.names if entry.paper[key]}
     data |= {key: list(other) for key in _OTHERS if (other := getattr(entry, key))}
     data |= {"withdrawn": entry.withdrawn} if entry.withdrawn else {}
     if entry.samples or not entry.withdrawn:
@@ -163,7 +161,7 @@ def _entries(papers: Sequence[yaml.Node], nodes: NodeReader) -> list[PaperEntry]
 class _Draft:
     """Collects the parts of an entry and the lines of its cells."""
 
-    rows: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
+    rows: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in TABLES})
     lines: dict[tuple[str, int, str], int] = field(default_factory=dict)
     others: dict[str, tuple[str, ...]] = field(default_factory=dict)
     withdrawn: str = ""
@@ -171,7 +169,7 @@ class _Draft:
     def add(self, table: str, line: int, cells: Mapping[str, Cell]) -> None:
         """Add a row; columns without a cell are empty."""
         index = len(self.rows[table])
-        row = dict.fromkeys(COLUMNS[table], "")
+        row = dict.fromkeys(TABLES[table].names, "")
         self.lines[table, index, ""] = line
         for column, cell in cells.items():
             row[column] = cell.text
@@ -181,9 +179,9 @@ class _Draft:
     def entry(self, file: str) -> PaperEntry:
         """Make the entry."""
         return PaperEntry(
-            paper=self.rows[PAPERS][0],
-            samples=tuple(self.rows[SAMPLES]),
-            tests=tuple(self.rows[STABILITY]),
+            paper=self.rows[PAPERS.file][0],
+            samples=tuple(self.rows[SAMPLES.file]),
+            tests=tuple(self.rows[TESTS.file]),
             withdrawn=self.withdrawn,
             file=file,
             lines=self.lines,
@@ -193,20 +191,20 @@ class _Draft:
 
 def _read_paper(node: yaml.Node, nodes: NodeReader) -> _Draft:
     draft = _Draft()
-    found = nodes.mapping(node, "paper", (*_PAPER_KEYS, *_OTHERS, "withdrawn", "samples"))
-    paper = nodes.cells(found, _PAPER_KEYS)
-    draft.add(PAPERS, line_of(node), paper)
+    found = nodes.mapping(node, "paper", (*PAPERS.names, *_OTHERS, "withdrawn", "samples"))
+    paper = nodes.cells(found, PAPERS.names)
+    draft.add(PAPERS.file, line_of(node), paper)
     for key in _OTHERS:
         if key in found:
             draft.others[key] = nodes.texts(found[key], key)
-            draft.lines[PAPERS, 0, key] = line_of(found[key])
+            draft.lines[PAPERS.file, 0, key] = line_of(found[key])
     if "withdrawn" in found:
         draft.withdrawn = _read_reason(found["withdrawn"], nodes)
     if isinstance(node, yaml.MappingNode):
         nodes.need(node, paper, "paper_id", "an identity such as smith2026 is needed")
         if "samples" not in found and not draft.withdrawn:
             nodes.add(node, "samples", "a list of samples is needed ([] where there is none)")
-    paper_id = draft.rows[PAPERS][0]["paper_id"]
+    paper_id = draft.rows[PAPERS.file][0]["paper_id"]
     for sample in nodes.items(found["samples"], "samples") if "samples" in found else ():
         _read_sample(sample, paper_id, nodes, draft)
     _refuse_twice(draft, nodes)
@@ -223,9 +221,9 @@ def _read_reason(node: yaml.Node, nodes: NodeReader) -> str:
 
 def _refuse_twice(draft: _Draft, nodes: NodeReader) -> None:
     seen: dict[str, int] = {}
-    for index, row in enumerate(draft.rows[SAMPLES]):
+    for index, row in enumerate(draft.rows[SAMPLES.file]):
         name = row["sample_id"]
-        line = draft.lines.get((SAMPLES, index, "sample_id"), 0)
+        line = draft.lines.get((SAMPLES.file, index, "sample_id"), 0)
         if name and name in seen:
             nodes.faults.add(line, "sample_id", name, f"stands already in row {seen[name]}")
         seen.setdefault(name, line)
@@ -240,15 +238,15 @@ def _read_sample(node: yaml.Node, paper_id: str, nodes: NodeReader, draft: _Draf
             nodes.faults.add(name.line, short, name.text, f"give {short} or {column}, not both")
         elif name is not None:
             cells[column] = Cell(f"{paper_id}-{name.text}", name.line)
-    read_bounded(cells, nodes.faults)
+    read_measured(cells, nodes.faults)
     if isinstance(node, yaml.MappingNode):
         nodes.need(node, cells, "sample_id", "a name (or a whole sample_id) is needed")
         nodes.need(node, cells, "core", "a core such as CsPbBr3 is needed")
         nodes.need(node, cells, "shell", "a shell is needed: layers, as CdS|Al2O3, or none")
     _fill_in(node, cells, nodes)
     cells["paper_id"] = Cell(paper_id, line_of(node))
-    draft.add(SAMPLES, line_of(node), cells)
-    sample_id = draft.rows[SAMPLES][-1]["sample_id"]
+    draft.add(SAMPLES.file, line_of(node), cells)
+    sample_id = draft.rows[SAMPLES.file][-1]["sample_id"]
     for test in nodes.items(found["stability"], "stability") if "stability" in found else ():
         _read_test(test, sample_id, nodes, draft)
 
@@ -278,7 +276,7 @@ def _read_test(node: yaml.Node, sample_id: str, nodes: NodeReader, draft: _Draft
             given = nodes.cells(nodes.mapping(found[side], side, SIDE_KEYS), SIDE_KEYS)
             cells |= read_side(side, given, measure, nodes.faults)
     cells["sample_id"] = Cell(sample_id, line_of(node))
-    draft.add(STABILITY, line_of(node), cells)
+    draft.add(TESTS.file, line_of(node), cells)
 
 
 # Writing -------------------------------------------------------------------------------------
@@ -313,15 +311,17 @@ _Dumper.add_representer(_Flow, _flow_node)
 
 
 def _sample_keys(entry: PaperEntry, row: Row) -> dict[str, object]:
-    cells = {column: row[column] for column in COLUMNS[SAMPLES] if row[column]}
+    cells = {column: text for column, text in row.items() if text}
     for short, column in _NAMES.items():
         name = row[column].removeprefix(f"{entry.paper_id}-")
         if name == name.strip() != "" and name != row[column]:
             cells[short] = name
             del cells[column]
-    for column, bound_column in BOUNDED.items():
-        if row[column] and row[bound_column]:
-            cells[column] = cells.pop(bound_column) + row[column]
+    for number in SAMPLES.measured:
+        written = write_measured(cells, number)
+        for name in (number.name, *number.companions.values()):
+            cells.pop(name, None)
+        cells |= written
     keys: dict[str, object] = {key: cells[key] for key in _SAMPLE_KEYS if key in cells}
     tests = [_test_keys(own) for own in entry.tests if own["sample_id"] == row["sample_id"]]
     return keys | ({"stability": tests} if tests else {})

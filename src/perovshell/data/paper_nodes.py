@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import yaml
 
+from perovshell.data import nodes
+from perovshell.data.nodes import QUOTE
 from perovshell.data.validation import FaultList
-from perovshell.errors import DatasetError, Fault
+from perovshell.errors import DatasetError, DocumentError
 
 EMPTY = frozenset({"", "~", "null"})
 """Plain values that stand for nothing; in quotes they are texts."""
 PROSE = frozenset({"title", "source", "note", "condition", "withdrawn"})
 """Keys whose text may be a YAML block."""
-_QUOTE = 'put values that begin with a sign, or hold ": " or " #", in quotes, such as ">90"'
 
 
 @dataclass(frozen=True)
@@ -27,67 +28,30 @@ class Cell:
     line: int
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses what refers to another place of the file, and tags."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Compose one node, unless it is marked."""
-        event = self.peek_event()  # type: ignore[no-untyped-call]
-        if event.anchor is not None or getattr(event, "tag", None) is not None:
-            problem = "anchors, aliases and tags (&, *, !) are not allowed"
-            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
-        return super().compose_node(parent, index)
-
-
 def parse_yaml(text: str, name: str) -> yaml.Node:
-    """Return the root node of a text of one YAML document.
-
-    Args:
-        text: The text.
-        name: Name of the file, for messages.
+    """Return the root node of a text of one YAML document; see `nodes.parse_yaml`.
 
     Raises:
         DatasetError: It is not YAML, empty, has several documents, or uses anchors or tags.
     """
-    try:
-        node = yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        what = error.problem if error.context is None else f"{error.context}: {error.problem}"
-        rule = f"not YAML ({what}); {_QUOTE}"
-        raise DatasetError([Fault(name, line, "", "", rule)]) from error
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        rule = f"not YAML ({error.reason}: U+{ord(text[error.position]):04X})"
-        raise DatasetError([Fault(name, line, "", "", rule)]) from error
-    except RecursionError as error:
-        rule = "lists or mappings nested too deeply"
-        raise DatasetError([Fault(name, 0, "", "", rule)]) from error
-    if node is None:
-        raise DatasetError([Fault(name, 0, "", "", "the file is empty; a paper is needed")])
-    return node
+    return _root(nodes.parse_yaml, text, name)
 
 
 def parse_json(text: str, name: str) -> yaml.Node:
     """Return the root node of a JSON text; its numbers stay as they are written.
 
-    Args:
-        text: The text.
-        name: Name of the file, for messages.
-
     Raises:
         DatasetError: It is not JSON.
     """
+    return _root(nodes.parse_json, text, name)
+
+
+def _root(parse: Callable[[str, str], nodes.Node], text: str, name: str) -> yaml.Node:
     try:
-        json.loads(text, parse_int=str, parse_float=str)
-    except json.JSONDecodeError as error:
-        fault = Fault(name, error.lineno, "", "", f"not JSON ({error.msg})")
-        raise DatasetError([fault]) from error
-    except RecursionError as error:
-        rule = "lists or mappings nested too deeply"
-        raise DatasetError([Fault(name, 0, "", "", rule)]) from error
-    # Valid JSON is YAML but for tabs, which can stand between its tokens only.
-    return parse_yaml(text.replace("\t", " "), name)
+        root = parse(text, name).raw
+    except DocumentError as error:
+        raise DatasetError(list(error.faults)) from error
+    return cast("yaml.Node", root)
 
 
 class NodeReader:
@@ -167,7 +131,7 @@ class NodeReader:
         text = str(node.value).strip()
         if node.style in {"|", ">"} and not (key in PROSE and text):
             # `percent: >5` is a YAML block without text: its number would be lost.
-            self.add(node, key, f"'{node.style}' begins a YAML block; {_QUOTE}")
+            self.add(node, key, f"'{node.style}' begins a YAML block; {QUOTE}")
             return ""
         if _is_empty(node, key):
             return ""

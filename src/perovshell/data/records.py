@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from perovshell.data.composition import Composition
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.data.targets import Interval, Reading, gain_interval
+from perovshell.data.vocabulary import PLATELET, TREATMENTS
+
+MONOLAYER_NM: Final = 0.59
+"""Thickness of one layer of octahedra: the lattice of CsPbBr3 (10.1021/jacs.5b12124)."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,8 @@ class Paper:
         via_doi: DOI of the review or data set its facts were read in, or empty.
         year: Year of publication, or None.
         title: Title, or empty.
+        authors: Authors as cited, or empty.
+        journal: Journal, or empty.
     """
 
     paper_id: str
@@ -28,6 +35,8 @@ class Paper:
     via_doi: str
     year: int | None
     title: str
+    authors: str
+    journal: str
 
     @property
     def label(self) -> str:
@@ -36,8 +45,32 @@ class Paper:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """A number of a sample as it was printed; NaN where it is unknown.
+
+    Attributes:
+        value: The value; the middle of a printed range.
+        bound: One of `vocabulary.BOUNDS`.
+        low: Lower end of a printed range, or NaN.
+        high: Upper end of a printed range, or NaN.
+        quality: One of `vocabulary.QUALITIES` but the empty text.
+    """
+
+    value: float = math.nan
+    bound: str = ""
+    low: float = math.nan
+    high: float = math.nan
+    quality: str = "printed"
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there is a value."""
+        return not math.isnan(self.value)
+
+
+@dataclass(frozen=True)
 class Sample:
-    """One sample of one paper; unknown numbers are NaN.
+    """One sample of one paper.
 
     Attributes:
         sample_id: Identity.
@@ -48,17 +81,18 @@ class Sample:
         structure: One of `vocabulary.STRUCTURES`.
         encapsulation: One of `vocabulary.ENCAPSULATIONS`.
         medium: One of `vocabulary.MEDIA`.
-        core_size_nm: Core size in nm: edge, width of a wire, thickness of a platelet.
-        shell_thickness_nm: Shell thickness in nm.
-        pl_peak_nm: PL peak in nm.
-        pl_bound: Bound of the PL peak, one of `vocabulary.BOUNDS`.
-        plqy_percent: PL quantum yield in percent.
-        plqy_bound: Bound of the PLQY.
+        morphology: One of `vocabulary.MORPHOLOGIES`.
+        core_size: Core size in nm: edge, width of a wire, thickness of a platelet.
+        monolayers: Layers of octahedra of a platelet; NaN where unknown.
+        shell_thickness: Shell thickness in nm.
+        ligand: A special ligand or post-treatment, or empty.
+        dopant: A dopant that the formula does not hold, or empty.
+        pl_peak: PL peak in nm.
+        fwhm: Full width at half maximum of the emission in nm.
+        plqy: PL quantum yield in percent.
         bare_sample_id: The uncoated sample of the same paper, or empty.
         role: What the emission is: one of `vocabulary.ROLES`.
         note: Remarks of the table.
-        morphology: One of `vocabulary.MORPHOLOGIES`, as far as the note names it.
-        treatments: Those of `vocabulary.TREATMENTS` that the note names.
     """
 
     sample_id: str
@@ -69,17 +103,60 @@ class Sample:
     structure: str
     encapsulation: str
     medium: str
-    core_size_nm: float
-    shell_thickness_nm: float
-    pl_peak_nm: float
-    pl_bound: str
-    plqy_percent: float
-    plqy_bound: str
+    morphology: str
+    core_size: Measurement
+    monolayers: float
+    shell_thickness: Measurement
+    ligand: str
+    dopant: str
+    pl_peak: Measurement
+    fwhm: Measurement
+    plqy: Measurement
     bare_sample_id: str
     role: str
     note: str
-    morphology: str
-    treatments: tuple[str, ...]
+
+    @property
+    def core_size_nm(self) -> float:
+        """The core size in nm: as stated, or by the monolayers of a platelet; NaN where unknown."""
+        if self.core_size.is_given or self.morphology != PLATELET:
+            return self.core_size.value
+        return self.monolayers * MONOLAYER_NM
+
+    @property
+    def shell_thickness_nm(self) -> float:
+        """The shell thickness in nm; NaN where unknown."""
+        return self.shell_thickness.value
+
+    @property
+    def pl_peak_nm(self) -> float:
+        """The PL peak in nm; NaN where unknown."""
+        return self.pl_peak.value
+
+    @property
+    def pl_bound(self) -> str:
+        """The bound of the PL peak."""
+        return self.pl_peak.bound
+
+    @property
+    def fwhm_nm(self) -> float:
+        """The full width at half maximum in nm; NaN where unknown."""
+        return self.fwhm.value
+
+    @property
+    def plqy_percent(self) -> float:
+        """The PL quantum yield in percent; NaN where unknown."""
+        return self.plqy.value
+
+    @property
+    def plqy_bound(self) -> str:
+        """The bound of the PL quantum yield."""
+        return self.plqy.bound
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """Those of `vocabulary.TREATMENTS` that it had."""
+        return tuple(kind for kind in TREATMENTS if getattr(self, kind))
 
     @property
     def is_bare(self) -> bool:
@@ -94,12 +171,12 @@ class Sample:
     @property
     def trains_pl(self) -> bool:
         """Whether the PL peak is a band-edge value of a definite core."""
-        return self.role == "core" and self.core is not None and not math.isnan(self.pl_peak_nm)
+        return self.role == "core" and self.core is not None and self.pl_peak.is_given
 
     @property
     def trains_plqy(self) -> bool:
         """Whether the PLQY is that of the core's band-edge emission."""
-        return self.role == "core" and not math.isnan(self.plqy_percent)
+        return self.role == "core" and self.plqy.is_given
 
 
 @dataclass(frozen=True)
@@ -113,6 +190,7 @@ class StabilityTest:
         conditions: Stated numbers by the names of `vocabulary.CONDITIONS`; NaN where unstated.
         coated: Reading with the shell.
         bare: Reading without the shell.
+        quality: One of `vocabulary.QUALITIES` but the empty text.
         shared_group: Name of the experiment this row shares with others; empty for its own.
     """
 
@@ -122,6 +200,7 @@ class StabilityTest:
     conditions: Mapping[str, float]
     coated: Reading
     bare: Reading
+    quality: str
     shared_group: str
 
     @property

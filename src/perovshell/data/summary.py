@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.records import Sample, StabilityTest
+from perovshell.data.records import Measurement, Sample, StabilityTest
 from perovshell.data.shells import Shells
 from perovshell.data.targets import TIME_TO_FAILURE, Interval, Reading
+from perovshell.data.vocabulary import MORPHOLOGIES
 from perovshell.errors import InputError
 
 
@@ -27,7 +29,8 @@ def paper_lines(dataset: Dataset, name: str) -> list[str]:
         raise InputError(msg)
     paper = papers[0]
     lines = [f"{paper.paper_id}: {paper.label}, {paper.year or 'year unknown'}"]
-    lines += [f"  {paper.title}"] if paper.title else []
+    cited = ", ".join(filter(None, (paper.authors, paper.title, paper.journal)))
+    lines += [f"  {cited}"] if cited else []
     for sample in dataset.samples.values():
         if sample.paper_id == paper.paper_id:
             lines.append(_sample_line(sample))
@@ -35,16 +38,54 @@ def paper_lines(dataset: Dataset, name: str) -> list[str]:
     return lines
 
 
+def listed_papers(dataset: Dataset, text: str = "") -> list[str]:
+    """Return the papers, a line each: paper_id, number of samples, year, DOI and title.
+
+    Args:
+        dataset: The dataset.
+        text: Text that the paper_id, DOI, year or title must have, in any case.
+    """
+    counts = Counter(sample.paper_id for sample in dataset.samples.values())
+    lines = [
+        f"{name:<28} {counts[name]:>3} samples  {paper.year or '?':<4}  {paper.doi}  {paper.title}"
+        for name, paper in sorted(dataset.papers.items())
+        if text.casefold() in f"{name} {paper.doi} {paper.year} {paper.title}".casefold()
+    ]
+    return [line.rstrip() for line in lines]
+
+
 def _sample_line(sample: Sample) -> str:
-    peak = value_text(sample.pl_peak_nm, sample.pl_bound, "nm")
-    plqy = value_text(sample.plqy_percent, sample.plqy_bound, "%")
-    return f"  {sample.sample_id}: {sample.core_text} / {sample.shell}, PL {peak}, PLQY {plqy}"
+    facts = [f"{sample.core_text} / {sample.shell}", *context_texts(sample), *optics_texts(sample)]
+    return f"  {sample.sample_id}: {', '.join(facts)}"
+
+
+def context_texts(sample: Sample) -> list[str]:
+    """Return what is known of shape, size and treatments of a sample, each as a text."""
+    texts = [] if sample.morphology == MORPHOLOGIES[0] else [sample.morphology]
+    texts += [f"{sample.monolayers:g} monolayers"] if sample.monolayers > 0 else []
+    texts += [f"{kind} {getattr(sample, kind)}" for kind in sample.treatments]
+    sizes = {"size": sample.core_size, "shell": sample.shell_thickness}
+    return texts + [
+        f"{name} {measured_text(nm, 'nm')}" for name, nm in sizes.items() if nm.is_given
+    ]
+
+
+def optics_texts(sample: Sample) -> list[str]:
+    """Return PL, FWHM (where it is known) and PLQY of a sample, each as a text."""
+    fwhm = [f"FWHM {measured_text(sample.fwhm, 'nm')}"] if sample.fwhm.is_given else []
+    peak, plqy = measured_text(sample.pl_peak, "nm"), measured_text(sample.plqy, "%")
+    return [f"PL {peak}", *fwhm, f"PLQY {plqy}"]
 
 
 def _test_line(test: StabilityTest) -> str:
     parts = [f"{name} {lifetime_text(side)}" for name, side in given_sides(test)]
     parts += gain_parts(test)
-    return f"    {test.stressor}, {test.coated.measure}: {'; '.join(parts)}"
+    return f"    {test.stressor}, {test.coated.measure}: {'; '.join(parts)}{quality_text(test)}"
+
+
+def quality_text(measured: Measurement | StabilityTest) -> str:
+    """Return how a number was stated, as ` (best value)`; empty where it was printed."""
+    return "" if measured.quality == "printed" else f" ({measured.quality})"
 
 
 def given_sides(test: StabilityTest) -> list[tuple[str, Reading]]:
@@ -76,6 +117,19 @@ def lifetime_text(reading: Reading) -> str:
     if math.isnan(reading.duration_h):
         return f"lifetime {interval_text(reading.lifetime(1.0))} x an unstated duration"
     return f"lifetime {interval_text(reading.lifetime())} h"
+
+
+def measured_text(number: Measurement, unit: str) -> str:
+    """Return a number of a sample as it was printed, with its quality where that is another.
+
+    Example:
+        >>> measured_text(Measurement(41, low=32, high=50, quality="second-hand"), "%")
+        '32 to 50 % (second-hand)'
+    """
+    text = value_text(number.value, number.bound, unit)
+    if not math.isnan(number.low):
+        text = f"{number.low:g} to {number.high:g} {unit}"
+    return text + quality_text(number)
 
 
 def value_text(value: float, bound: str, unit: str) -> str:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from perovshell.data import vocabulary as words
+from perovshell.data.columns import PAPERS, SAMPLES, TESTS, Column, Table
 from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import is_none, shell_text
 from perovshell.data.tables import Row, plain_number
 from perovshell.data.targets import TIME_TO_FAILURE
+from perovshell.data.vocabulary import PLATELET
 from perovshell.errors import Fault, FormulaError
 
-PAPERS, SAMPLES, STABILITY = "papers.csv", "samples.csv", "stability.csv"
-_DOI = re.compile(r"10\.\d{4,9}/\S+")
 _IDENTIFIER = re.compile(r"[^\s,;|]+")
-_MAX_PERCENT = 1000.0
+_HIGHEST_OF_CORE = 100.0
+"""Largest PLQY in percent; quantum cutting by a dopant passes it."""
 _SAME_STUDY = "if it is the same study, name it in supersedes"
 _ANSWER = f"{_SAME_STUDY}; if not, in distinct_from"
 
@@ -52,32 +52,23 @@ class FaultList:
         named = [] if file == self.locate(self.file, beside, "")[0] else [file]
         return ", ".join([*named, *([f"row {line}"] if line else [])]) or file
 
-    def columns(self, header: Sequence[str], wanted: Sequence[str]) -> bool:
+    def columns(self, header: Sequence[str], table: Table) -> bool:
         """Check the header; return whether the rows can be read at all."""
-        for column in wanted:
-            if column not in header:
-                self.add(1, column, "", "this column is missing")
-        for column in header:
-            if column not in wanted:
-                self.add(1, column, "", f"unknown column; allowed: {', '.join(wanted)}")
-        return all(column in header for column in wanted)
+        for name in table.missing(header):
+            self.add(1, name, "", "this column is missing")
+        for name in header:
+            if name not in table.by_name:
+                self.add(1, name, "", f"unknown column; allowed: {', '.join(table.names)}")
+        return not table.missing(header)
 
-    def one_of(self, row: int, cells: Row, column: str, allowed: Sequence[str]) -> None:
-        """Check a word against its vocabulary."""
-        if cells[column] not in allowed:
-            shown = ", ".join(word or "(empty)" for word in allowed)
-            self.add(row, column, cells[column], f"allowed: {shown}")
-
-    def number(self, row: int, cells: Row, column: str, low: float, high: float) -> float:
-        """Check a number cell; return it, or NaN where it is empty or at fault."""
-        text = cells[column]
-        if not text:
-            return math.nan
-        value = plain_number(text)
-        if not low <= value <= high:
-            self.add(row, column, text, f"a number from {low:g} to {high:g}, or empty")
-            return math.nan
-        return value
+    def cells(self, row: int, cells: Row, table: Table) -> Mapping[str, float]:
+        """Check each cell by itself; return the numbers, NaN where empty or at fault."""
+        for column in table.columns:
+            rule = column.fault(cells[column.name])
+            if rule:
+                self.add(row, column.name, cells[column.name], rule)
+        numbers = (column for column in table.columns if column.kind == "number")
+        return {column.name: column.number(cells[column.name]) for column in numbers}
 
     def unique(self, row: int, cells: Row, column: str, seen: dict[str, int]) -> None:
         """Check that an identity is given and stands once."""
@@ -98,19 +89,14 @@ def check_papers(
     header: Sequence[str], rows: Sequence[Row], *, locate: Locate = in_table
 ) -> list[Fault]:
     """Return all faults of papers.csv."""
-    faults = FaultList(PAPERS, locate=locate)
-    if not faults.columns(header, words.PAPER_COLUMNS):
+    faults = FaultList(PAPERS.file, locate=locate)
+    if not faults.columns(header, PAPERS):
         return faults.faults
     seen: dict[str, int] = {}
     dois: dict[str, tuple[int, str]] = {}
     for row, cells in numbered(rows):
         faults.unique(row, cells, "paper_id", seen)
-        year = faults.number(row, cells, "year", 1990, 2100)
-        if not math.isnan(year) and not cells["year"].isdigit():
-            faults.add(row, "year", cells["year"], "a whole year such as 2021, or empty")
-        for column in ("doi", "via_doi"):
-            if cells[column] and not _DOI.fullmatch(cells[column]):
-                faults.add(row, column, cells[column], "a DOI such as 10.1021/jacs.7b11003")
+        faults.cells(row, cells, PAPERS)
         doi = cells["doi"].casefold()
         if doi and doi in dois:
             first, paper = dois[doi]
@@ -141,18 +127,21 @@ def check_samples(
         distinct: Pairs of paper_ids that are said not to be copies of one another.
         locate: Where the rows were read.
     """
-    faults = FaultList(SAMPLES, locate=locate)
-    if not faults.columns(header, words.SAMPLE_COLUMNS):
+    faults = FaultList(SAMPLES.file, locate=locate)
+    if not faults.columns(header, SAMPLES):
         return faults.faults
     seen: dict[str, int] = {}
     by_id = {cells["sample_id"]: cells for cells in rows}
     for row, cells in numbered(rows):
         faults.unique(row, cells, "sample_id", seen)
         if paper_ids and cells["paper_id"] not in paper_ids:
-            faults.add(row, "paper_id", cells["paper_id"], f"no such paper_id in {PAPERS}")
-        _check_words(faults, row, cells)
+            faults.add(row, "paper_id", cells["paper_id"], f"no such paper_id in {PAPERS.file}")
+        values = faults.cells(row, cells, SAMPLES)
+        _check_shape(faults, row, cells)
         _check_formulas(faults, row, cells, reader)
-        _check_optics(faults, row, cells)
+        for column in SAMPLES.measured:
+            _check_measured(faults, row, cells, values, column)
+        _check_plqy(faults, row, cells, values)
         _check_bare(faults, row, cells, by_id)
     if not rows:
         faults.add(0, "", "", "no rows; at least one sample is needed")
@@ -160,16 +149,11 @@ def check_samples(
     return faults.faults
 
 
-def _check_words(faults: FaultList, row: int, cells: Row) -> None:
-    faults.one_of(row, cells, "composition", ("exact", "open"))
-    faults.one_of(row, cells, "structure", words.STRUCTURES)
-    faults.one_of(row, cells, "encapsulation", words.ENCAPSULATIONS)
-    faults.one_of(row, cells, "medium", words.MEDIA)
-    faults.one_of(row, cells, "role", words.ROLES)
-    faults.one_of(row, cells, "pl_peak_bound", words.BOUNDS)
-    faults.one_of(row, cells, "plqy_bound", words.BOUNDS)
+def _check_shape(faults: FaultList, row: int, cells: Row) -> None:
     if (is_none(cells["shell"])) != (cells["structure"] == "bare"):
         faults.add(row, "structure", cells["structure"], "bare if, and only if, shell is none")
+    if cells["monolayers"] and cells["morphology"] != PLATELET:
+        faults.add(row, "monolayers", cells["monolayers"], f"only of morphology {PLATELET}")
 
 
 def _check_formulas(faults: FaultList, row: int, cells: Row, reader: FormulaReader) -> None:
@@ -189,21 +173,42 @@ def _check_reading(
         faults.add(row, column, cells[column], str(error))
 
 
-def _check_optics(faults: FaultList, row: int, cells: Row) -> None:
-    faults.number(row, cells, "core_size_nm", 0.3, 10_000)
-    faults.number(row, cells, "shell_thickness_nm", 0.1, 100_000)
-    faults.number(row, cells, "pl_peak_nm", 200, 2000)
-    faults.number(row, cells, "fwhm_nm", 1, 1000)
-    highest = 300 if cells["role"] == "dopant" else 100
-    text = cells["plqy_percent"]
-    value = faults.number(row, cells, "plqy_percent", 0, highest)
-    is_number = not math.isnan(plain_number(text))
-    if math.isnan(value) and is_number and cells["role"] != "dopant":
-        rule = "a PLQY from 0 to 100 percent; above 100 only with role dopant"
-        faults.faults[-1] = replace(faults.faults[-1], rule=rule)
-    for column, bound in (("pl_peak_nm", "pl_peak_bound"), ("plqy_percent", "plqy_bound")):
-        if cells[bound] and not cells[column]:
-            faults.add(row, bound, cells[bound], f"a bound needs a value in {column}")
+def _check_measured(
+    faults: FaultList, row: int, cells: Row, values: Mapping[str, float], column: Column
+) -> None:
+    """Check what says how well a number is known: its bound, its printed range, its quality."""
+    bound, low, high, quality = column.companions.values()
+    for name, what in ((bound, "bound"), (quality, "quality")):
+        if cells[name] and not cells[column.name]:
+            faults.add(row, name, cells[name], f"a {what} needs a value in {column.name}")
+    _check_range(faults, row, cells, values, (column.name, low, high))
+    if cells[bound] in {">", "<"} and cells[low]:
+        faults.add(row, bound, cells[bound], "empty, or ~, where a range is given")
+
+
+def _check_range(
+    faults: FaultList,
+    row: int,
+    cells: Row,
+    values: Mapping[str, float],
+    columns: tuple[str, str, str],
+) -> None:
+    """Check a printed range, by the columns of value, low and high."""
+    value, low, high = columns
+    if bool(cells[low]) != bool(cells[high]):
+        faults.add(row, low, cells[low], "a range needs both its low and its high")
+    elif values[low] > values[high]:
+        faults.add(row, low, cells[low], f"low must not be above high ({cells[high]})")
+    elif not math.isnan(values[low]) and not values[low] <= values[value] <= values[high]:
+        rule = f"must lie within the printed range {cells[low]} to {cells[high]}"
+        faults.add(row, value, cells[value], rule)
+
+
+def _check_plqy(faults: FaultList, row: int, cells: Row, values: Mapping[str, float]) -> None:
+    for name in ("plqy_percent", "plqy_high"):
+        if values[name] > _HIGHEST_OF_CORE and cells["role"] != "dopant":
+            rule = "a PLQY from 0 to 100 percent; above 100 only with role dopant"
+            faults.add(row, name, cells[name], rule)
 
 
 def _check_bare(faults: FaultList, row: int, cells: Row, by_id: dict[str, Row]) -> None:
@@ -236,21 +241,16 @@ def check_stability(
         distinct: Pairs of paper_ids that are said not to be copies of one another.
         locate: Where the rows were read.
     """
-    faults = FaultList(STABILITY, locate=locate)
-    if not faults.columns(header, words.STABILITY_COLUMNS):
+    faults = FaultList(TESTS.file, locate=locate)
+    if not faults.columns(header, TESTS):
         return faults.faults
     for row, cells in numbered(rows):
         sample = samples.get(cells["sample_id"])
         if samples and sample is None:
-            faults.add(row, "sample_id", cells["sample_id"], f"no such sample_id in {SAMPLES}")
-        faults.one_of(row, cells, "stressor", words.STRESSORS)
-        faults.one_of(row, cells, "measure", words.MEASURES)
-        faults.number(row, cells, "temperature_c", -273.15, 2000)
-        faults.number(row, cells, "humidity_percent", 0, 100)
-        faults.number(row, cells, "irradiance_mw_cm2", 0, 1e9)
-        faults.number(row, cells, "wavelength_nm", 100, 20_000)
+            faults.add(row, "sample_id", cells["sample_id"], f"no such sample_id in {SAMPLES.file}")
+        values = faults.cells(row, cells, TESTS)
         for side in ("coated", "bare"):
-            _check_side(faults, row, cells, side)
+            _check_side(faults, row, cells, values, side)
         _check_sides(faults, row, cells)
         if sample is not None and is_none(sample["shell"]) and _given(cells, "coated"):
             rule = "empty for an uncoated sample: its readings stand in the bare columns"
@@ -264,29 +264,19 @@ def _given(cells: Row, side: str) -> bool:
     return bool(cells[f"{side}_duration_h"] or cells[f"{side}_percent"])
 
 
-def _check_side(faults: FaultList, row: int, cells: Row, side: str) -> None:
-    faults.one_of(row, cells, f"{side}_bound", words.BOUNDS)
-    faults.number(row, cells, f"{side}_duration_h", 1e-6, 1e7)
-    percent = faults.number(row, cells, f"{side}_percent", 0, _MAX_PERCENT)
-    low = faults.number(row, cells, f"{side}_percent_low", 0, _MAX_PERCENT)
-    high = faults.number(row, cells, f"{side}_percent_high", 0, _MAX_PERCENT)
-    low_text, high_text = cells[f"{side}_percent_low"], cells[f"{side}_percent_high"]
-    if bool(low_text) != bool(high_text):
-        faults.add(row, f"{side}_percent_low", low_text, "a range needs both its low and its high")
-    elif low > high:
-        rule = f"low must not be above high ({high_text})"
-        faults.add(row, f"{side}_percent_low", low_text, rule)
-    elif not math.isnan(low) and not low <= percent <= high:
-        rule = f"must lie within the printed range {low_text} to {high_text}"
-        faults.add(row, f"{side}_percent", cells[f"{side}_percent"], rule)
+def _check_side(
+    faults: FaultList, row: int, cells: Row, values: Mapping[str, float], side: str
+) -> None:
+    percent = f"{side}_percent"
+    _check_range(faults, row, cells, values, (percent, f"{percent}_low", f"{percent}_high"))
     fails = cells["measure"] == TIME_TO_FAILURE
-    if fails and cells[f"{side}_percent"]:
+    if fails and cells[percent]:
         rule = "empty for a time to failure, which is a duration"
-        faults.add(row, f"{side}_percent", cells[f"{side}_percent"], rule)
-    elif cells[f"{side}_bound"] == "<" and percent == 0:
-        faults.add(row, f"{side}_percent", cells[f"{side}_percent"], "less than 0 is impossible")
-    if not fails and cells[f"{side}_duration_h"] and not cells[f"{side}_percent"]:
-        faults.add(row, f"{side}_percent", "", "a remnant needs its percent")
+        faults.add(row, percent, cells[percent], rule)
+    elif cells[f"{side}_bound"] == "<" and values[percent] == 0:
+        faults.add(row, percent, cells[percent], "less than 0 is impossible")
+    if not fails and cells[f"{side}_duration_h"] and not cells[percent]:
+        faults.add(row, percent, "", "a remnant needs its percent")
     if cells[f"{side}_bound"] and not _given(cells, side):
         faults.add(row, f"{side}_bound", cells[f"{side}_bound"], "a bound needs a reading")
 

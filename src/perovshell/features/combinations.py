@@ -16,22 +16,16 @@ from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import ShellMaterial
 from perovshell.data.vocabulary import (
     ENCAPSULATIONS,
-    MEDIA,
     MORPHOLOGIES,
     STRUCTURES,
     TREATMENTS,
+    WORDS,
 )
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 Layers = tuple[ShellMaterial, ...]
 
-WORDS: Final = {
-    "structure": STRUCTURES,
-    "encapsulation": ENCAPSULATIONS,
-    "medium": MEDIA,
-    "morphology": MORPHOLOGIES,
-}
 _FIRST: Final = np.cumsum([0, *(len(words) for words in WORDS.values())])
 """Column of the first word of each kind; the last is that of the treatments."""
 BARE_WORDS: Final = np.array(
@@ -79,7 +73,8 @@ class Contexts:
     """How n cores and shells are put together, and what was done to them.
 
     Attributes:
-        words: Place of each word in its vocabulary, by the kinds of `WORDS`, shape (4, n).
+        words: Place of each word in its vocabulary, by the kinds of `vocabulary.WORDS`, shape
+            (4, n).
         sizes: Core size in nm, NaN where unknown, shape (n,).
         treatments: Whether it had each of `TREATMENTS`, shape (n, n_treatments).
     """
@@ -182,12 +177,12 @@ class Combinations:
 
     @cached_property
     def kinds(self) -> tuple[list[tuple[Layers, str, str]], Places]:
-        """The distinct shells with structure and encapsulation, and which each combination has."""
-        found: dict[tuple[int, int, int], int] = {}
+        """The distinct shells with structure and encapsulation, and their index by combination."""
+        index: dict[tuple[int, int, int], int] = {}
         rows = zip(self.shell.tolist(), *self.contexts.words[:2].tolist(), strict=True)
-        place = np.array([found.setdefault(row, len(found)) for row in rows], dtype=np.intp)
+        kind = np.array([index.setdefault(row, len(index)) for row in rows], dtype=np.intp)
         kinds = [
             (self.shells[shell], STRUCTURES[structure], ENCAPSULATIONS[encapsulation])
-            for shell, structure, encapsulation in found
+            for shell, structure, encapsulation in index
         ]
-        return kinds, place
+        return kinds, kind

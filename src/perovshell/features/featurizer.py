@@ -21,11 +21,10 @@ from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import ELEMENTS, Ions
 from perovshell.data.shells import ShellMaterial, Shells
 from perovshell.data.tables import Row, bundled_rows
-from perovshell.data.vocabulary import TREATMENTS
+from perovshell.data.vocabulary import TREATMENTS, WORDS
 from perovshell.features import elements
 from perovshell.features.combinations import (
     BARE_WORDS,
-    WORDS,
     Combination,
     Combinations,
     Contexts,
@@ -104,10 +103,10 @@ class Featurizer:
         used = np.unique(species)
         used = used[used >= 0]
         by_species = np.zeros((len(species), len(used)))
-        place = np.searchsorted(used, species)
+        column = np.searchsorted(used, species)
         rows = np.broadcast_to(np.arange(len(species))[:, None], species.shape)
         filled = species >= 0
-        by_species[rows[filled], place[filled]] = batch.amounts[filled]
+        by_species[rows[filled], column[filled]] = batch.amounts[filled]
         atoms = self._atoms[used]
         occurring = np.flatnonzero(atoms.any(axis=0))
         return by_species @ atoms[:, occurring], occurring
@@ -219,7 +218,7 @@ class Featurizer:
     # Storage ---------------------------------------------------------------------------------
 
     def tables(self) -> dict[str, Any]:
-        """Return the tables as JSON data; the element table is an array of its own."""
+        """Return the tables as JSON data; the element table is a separate array."""
         return {
             "ions": self.reader.ions.rows,
             "shells": self.reader.shells.shell_rows,
@@ -279,7 +278,7 @@ def size_block(combinations: Sequence[Combination]) -> Floats:
 
 
 def context_block(combinations: Sequence[Combination]) -> Floats:
-    """Return the context columns; an unknown encapsulation or medium has a column of its own."""
+    """Return the context columns; an unknown encapsulation or medium has its own column."""
     return Contexts.of(combinations).context_columns()
 
 

@@ -31,7 +31,7 @@ CLASSES = (
     "glass",
     "organosilica",
 )
-"""Classes with a column of their own; the others are known by their properties alone."""
+"""Classes with their own column; the others are described by their properties alone."""
 _IN_WATER = {"soluble": 0.0, "reacts": 0.0, "sparingly soluble": 0.5, "insoluble": 1.0}
 _CRYSTALLINE = {"yes": 1.0, "semi": 0.5, "no": 0.0}
 LAYERS = ("inner", "outer")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
+from perovshell.data.columns import PAPERS
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_file import PaperEntry, read_papers
+from perovshell.data.paper_file import PaperEntry, read_papers, read_yaml
 from perovshell.data.tables import Row
-from perovshell.data.validation import PAPERS
 from perovshell.errors import DatasetError, Fault, InputError, UnchangedError
 from perovshell.intake.review import Review, review
 from perovshell.intake.samples import Check
 from perovshell.models.predictor import Predictor
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.papers import LONGEST_ID, PaperStore
-from perovshell.workspace.workspace import Workspace
+
+Source = Path | str | Mapping[str, Any]
+"""Papers to add: a file or folder, the text of a YAML file (several lines), or its mapping."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class Proposal:
     """Papers that may be taken in.
 
     Attributes:
+        source: Name of the file or folder, for messages.
         entries: The papers.
         reviews: What a person should know of each.
         unchanged: Papers that are in the workspace already, word for word.
@@ -32,6 +38,7 @@ class Proposal:
         changes: What a correction changes, a line each.
     """
 
+    source: str
     entries: tuple[PaperEntry, ...]
     reviews: tuple[Review, ...]
     unchanged: tuple[str, ...]
@@ -40,11 +47,16 @@ class Proposal:
     changes: tuple[str, ...]
 
     @property
+    def checks(self) -> tuple[Check, ...]:
+        """Values that a person should look at, outliers included."""
+        return tuple(check for each in self.reviews for check in each.checks)
+
+    @property
     def outliers(self) -> tuple[Check, ...]:
         """Values that need an explicit acceptance."""
-        return tuple(check for one in self.reviews for check in one.outliers)
+        return tuple(check for check in self.checks if check.is_outlier)
 
-    def refuse_outliers(self, path: Path) -> None:
+    def refuse_outliers(self) -> None:
         """Refuse values that need an explicit acceptance.
 
         Raises:
@@ -52,13 +64,67 @@ class Proposal:
         """
         if self.outliers:
             checks = "\n".join(f"  {check}" for check in self.outliers)
-            msg = f"{path}: nothing is added; values need --accept-outlier\n{checks}"
+            msg = f"{self.source}: nothing is added; values need accept_outliers=True\n{checks}"
             raise InputError(msg)
+
+    def lines(self) -> list[str]:
+        """Return how the papers were understood and what a person should look at."""
+        lines = [f"not used: {fault}" for fault in self.left_out]
+        lines += [f"{name}: in the workspace already, word for word" for name in self.unchanged]
+        for each in self.reviews:
+            lines.append(f"{each.paper_id}: understood as")
+            lines += [f"  {line}" for line in each.understood]
+            lines += [f"  known: {line}" for line in each.known]
+            lines += [f"  {check}" for check in each.checks if not check.is_outlier]
+        lines += [f"changed: {line}" for line in self.changes]
+        withdrawn = [entry for entry in self.entries if entry.withdrawn]
+        return lines + [f"{entry.paper_id}: withdrawn ({entry.withdrawn})" for entry in withdrawn]
+
+
+@dataclass(frozen=True)
+class Addition:
+    """Papers that were added, or would be.
+
+    Attributes:
+        proposal: How they were understood.
+        files: Their files in the workspace; empty of a dry run.
+    """
+
+    proposal: Proposal
+    files: tuple[Path, ...]
+
+    @property
+    def papers(self) -> tuple[str, ...]:
+        """Their paper_ids."""
+        return tuple(entry.paper_id for entry in self.proposal.entries)
+
+    def lines(self) -> list[str]:
+        """Return the files and the dataset with the papers."""
+        dataset = self.proposal.dataset
+        counts = ", ".join(f"{count} {name}" for name, count in dataset.counts.items())
+        data = f"{counts}; content hash {dataset.content_hash[:12]}"
+        if not self.files:
+            return [f"Dry run, nothing is added: {', '.join(self.papers)}", f"With it, {data}"]
+        return [*(f"Added: {path}" for path in self.files), f"The data has {data}"]
+
+    def __str__(self) -> str:
+        """Return the lines as text."""
+        return "\n".join(self.lines())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {
+            "added": list(self.papers) if self.files else [],
+            "files": [str(path) for path in self.files],
+            "unchanged": list(self.proposal.unchanged),
+            "checks": [asdict(check) for check in self.proposal.checks],
+            "dataset_hash": self.proposal.dataset.content_hash,
+        }
 
 
 def propose(
-    path: Path,
-    place: Workspace,
+    source: Source,
+    workspace: WorkspaceFolder,
     base: Dataset,
     predictor: Predictor | None,
     *,
@@ -67,8 +133,9 @@ def propose(
     """Read papers, check them with all others, and review them.
 
     Args:
-        path: A file, or a folder with the tables of a set; see `data.paper_file.read_papers`.
-        place: The workspace.
+        source: A file or a folder with the tables of a set (see `data.paper_file.read_papers`),
+            the text of a YAML file, or its mapping.
+        workspace: The workspace.
         base: The dataset that the papers of the workspace are added to.
         predictor: The champion, where there is one.
         replace: Whether the papers correct papers of the same names.
@@ -78,17 +145,17 @@ def propose(
         InputError: The file cannot be read.
         UnchangedError: All papers are in the workspace already.
     """
-    entries = read_papers(path)
-    store = PaperStore(place)
-    in_use = store.in_use(base)
-    known = {entry.paper_id: entry for entry in in_use.entries}
+    name, entries = _read(source)
+    store = PaperStore(workspace)
+    merged = store.merged(base)
+    known = {entry.paper_id: entry for entry in merged.entries}
     unchanged = tuple(one.paper_id for one in entries if known.get(one.paper_id) == one)
     changed = [one for one in entries if one.paper_id not in unchanged]
     if not changed:
-        raise UnchangedError(path, unchanged)
+        raise UnchangedError(name, unchanged)
     # One that is damaged, and so not in use, can be replaced too.
     there = [one.paper_id for one in changed if store.path_of(one.paper_id).exists()]
-    faults = _identity_faults(changed, in_use.dataset, {*known, *there}, replace=replace)
+    faults = _identity_faults(changed, merged.dataset, {*known, *there}, replace=replace)
     kept = [entry for name, entry in known.items() if name not in {o.paper_id for o in changed}]
     try:
         dataset = base.with_papers([*kept, *changed])
@@ -97,11 +164,20 @@ def propose(
     if faults:
         raise DatasetError(faults)
     reviews = [review(dataset, one.paper_id, predictor) for one in changed if not one.withdrawn]
-    before = in_use.dataset
+    before = merged.dataset
     changes = [line for one in changed for line in _changes(one, before)] if replace else []
     return Proposal(
-        tuple(changed), tuple(reviews), unchanged, dataset, in_use.faults, tuple(changes)
+        name, tuple(changed), tuple(reviews), unchanged, dataset, merged.faults, tuple(changes)
     )
+
+
+def _read(source: Source) -> tuple[str, list[PaperEntry]]:
+    """Return the name of a source and its papers."""
+    if isinstance(source, Mapping):
+        return "paper", [read_yaml(json.dumps(source, ensure_ascii=False), "paper")]
+    if isinstance(source, str) and "\n" in source:
+        return "paper", [read_yaml(source, "paper")]
+    return str(source), read_papers(Path(source))
 
 
 def _changes(entry: PaperEntry, before: Dataset) -> Iterator[str]:
@@ -147,12 +223,12 @@ def _identity_faults(
     names = {*dataset.papers, *added}
     faults = []
     for entry in entries:
-        file, line = entry.place(PAPERS, 0, "paper_id")
+        file, line = entry.place(PAPERS.file, 0, "paper_id")
         if len(entry.paper_id) > LONGEST_ID:
             rule = f"too long for a file name; at most {LONGEST_ID} characters"
             faults.append(Fault(file, line, "paper_id", entry.paper_id, rule))
         if entry.paper_id in names and not replace:
-            rule = "in the data already; a correction of it needs --replace"
+            rule = "in the data already; a correction of it needs replace=True"
             faults.append(Fault(file, line, "paper_id", entry.paper_id, rule))
         if entry.paper_id not in names and replace:
             rule = f"no such paper to replace{_nearest(entry.paper_id, names)}"
@@ -171,18 +247,19 @@ def _nearest(name: str, names: Iterable[str]) -> str:
 
 
 def accept(
-    proposal: Proposal, place: Workspace, base: Dataset, *, replace: bool = False
-) -> list[Path]:
-    """Write proposed papers, each in one step; return their files.
+    proposal: Proposal, workspace: WorkspaceFolder, base: Dataset, *, replace: bool = False
+) -> Addition:
+    """Write proposed papers, each in one step.
 
     Raises:
         DatasetError: They break a rule beside what somebody else added in the meantime.
         InputError: Somebody else added one of them in the meantime.
         WorkspaceError: The workspace is not writable.
     """
-    store = PaperStore(place)
+    store = PaperStore(workspace)
     names = {entry.paper_id for entry in proposal.entries}
-    with place.locked("papers", wait=True):
-        others = [one for one in store.in_use(base).entries if one.paper_id not in names]
+    with workspace.locked("papers", wait=True):
+        others = [entry for entry in store.merged(base).entries if entry.paper_id not in names]
         base.with_papers([*others, *proposal.entries])
-        return [store.put(entry, replace=replace) for entry in proposal.entries]
+        files = [store.put(entry, replace=replace) for entry in proposal.entries]
+    return Addition(proposal, tuple(files))

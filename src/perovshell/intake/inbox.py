@@ -14,12 +14,12 @@ from perovshell.errors import InputError, UnchangedError, WorkspaceError
 from perovshell.files import write_file
 from perovshell.intake.adding import accept, propose
 from perovshell.models.predictor import Predictor
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 SETTLED_SECONDS: Final = 2.0
 """What changed more recently may still be on its way, and waits."""
 _SUFFIXES: Final = {".yaml", ".yml", ".json"}
-_OWN: Final = {"added", "rejected"}
+_DONE: Final = {"added", "rejected"}
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,14 @@ class Taken:
     checks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Say it on one line, the first of the reasons; and what should be looked at."""
-        told = ", ".join(self.papers) or self.reason.splitlines()[0]
-        return "\n".join([f"{self.file}: {self.outcome}: {told}", *self.checks])
+        """Return it on one line with the first reason; and below, what should be looked at."""
+        what = ", ".join(self.papers) or self.reason.splitlines()[0]
+        return "\n".join([f"{self.file}: {self.outcome}: {what}", *(f"  {c}" for c in self.checks)])
 
 
-def take_in(inbox: Path, place: Workspace, base: Dataset, predictor: Predictor) -> list[Taken]:
+def take_in(
+    inbox: Path, workspace: WorkspaceFolder, base: Dataset, predictor: Predictor
+) -> list[Taken]:
     """Take in the papers of a folder: files, and folders with the tables of a set.
 
     What is taken in (or was, before the file could be moved) is moved to `added/` in the folder;
@@ -55,7 +57,7 @@ def take_in(inbox: Path, place: Workspace, base: Dataset, predictor: Predictor) 
 
     Args:
         inbox: The folder.
-        place: The workspace.
+        workspace: The workspace.
         base: The dataset that the papers of the workspace are added to.
         predictor: The champion.
 
@@ -66,21 +68,21 @@ def take_in(inbox: Path, place: Workspace, base: Dataset, predictor: Predictor) 
     if not inbox.is_dir():
         msg = f"inbox {inbox}: no such folder"
         raise InputError(msg)
-    with place.locked("inbox", wait=True):
-        found = sorted(
-            path for path in inbox.iterdir() if path.name not in _OWN and path.name[0] != "."
+    with workspace.locked("inbox", wait=True):
+        paths = sorted(
+            path for path in inbox.iterdir() if path.name not in _DONE and path.name[0] != "."
         )
-        return [_take_in(path, place, base, predictor) for path in found]
+        return [_take_in(path, workspace, base, predictor) for path in paths]
 
 
-def _take_in(path: Path, place: Workspace, base: Dataset, predictor: Predictor) -> Taken:
+def _take_in(path: Path, workspace: WorkspaceFolder, base: Dataset, predictor: Predictor) -> Taken:
     is_paper = path.suffix.lower() in _SUFFIXES or (path / "papers.csv").is_file()
     if not is_paper:
         return Taken(path.name, "ignored", reason="neither a YAML or JSON file nor a set of tables")
     if time.time() - _changed(path) < SETTLED_SECONDS:
         return Taken(path.name, "waiting", reason="just changed; the next time takes it")
     try:
-        papers, checks = _accepted(path, place, base, predictor)
+        papers, checks = _accepted(path, workspace, base, predictor)
     except InputError as error:
         target = _free(path.parent / "rejected" / path.name)
         write_file(target.with_name(f"{target.name}.reasons.txt"), str(error))
@@ -93,21 +95,20 @@ def _take_in(path: Path, place: Workspace, base: Dataset, predictor: Predictor) 
 def _changed(path: Path) -> float:
     """Return when a file, or the last file of a folder, was changed."""
     inside = path.iterdir() if path.is_dir() else ()
-    return max(float(one.stat().st_mtime) for one in (path, *inside))
+    return max(float(file.stat().st_mtime) for file in (path, *inside))
 
 
 def _accepted(
-    path: Path, place: Workspace, base: Dataset, predictor: Predictor
+    path: Path, workspace: WorkspaceFolder, base: Dataset, predictor: Predictor
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Take in one file; return its papers, those in the workspace already too, and the checks."""
     try:
-        proposal = propose(path, place, base, predictor)
+        proposal = propose(path, workspace, base, predictor)
     except UnchangedError as error:
         return error.papers, ()
-    proposal.refuse_outliers(path)
-    accept(proposal, place, base)
-    papers = (*proposal.unchanged, *(entry.paper_id for entry in proposal.entries))
-    return papers, tuple(f"  {check}" for one in proposal.reviews for check in one.checks)
+    proposal.refuse_outliers()
+    addition = accept(proposal, workspace, base)
+    return (*proposal.unchanged, *addition.papers), tuple(map(str, proposal.checks))
 
 
 def _free(path: Path) -> Path:

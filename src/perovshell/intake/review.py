@@ -18,11 +18,13 @@ from typing import Final
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
 from perovshell.data.summary import (
+    context_texts,
     gain_parts,
     given_sides,
     lifetime_text,
+    optics_texts,
+    quality_text,
     reading_text,
-    value_text,
 )
 from perovshell.data.vocabulary import CONDITIONS
 from perovshell.errors import InputError
@@ -130,10 +132,8 @@ def _copy_of_another_paper(sample: Sample, dataset: Dataset) -> Iterator[Check]:
 
 
 def _read_lines(sample: Sample, tests: Sequence[StabilityTest]) -> Iterator[str]:
-    peak = value_text(sample.pl_peak_nm, sample.pl_bound, "nm")
-    plqy = value_text(sample.plqy_percent, sample.plqy_bound, "%")
     facts = [f"core {_core_text(sample)}", f"shell {sample.shell}", *_context(sample)]
-    facts += [f"PL {peak}", f"PLQY {plqy}", _trained(sample)]
+    facts += [*optics_texts(sample), _trained(sample)]
     yield f"{sample.sample_id}: {', '.join(facts)}"
     for test in tests:
         yield f"  {_test_text(test)}"
@@ -152,10 +152,7 @@ def _context(sample: Sample) -> list[str]:
     words = [] if sample.is_bare else [sample.structure]
     words += [] if sample.encapsulation in {"none", "unknown"} else [sample.encapsulation]
     words += [] if sample.medium == "unknown" else [f"in {sample.medium}"]
-    words += [] if sample.morphology == "nanocrystal" else [sample.morphology]
-    words += [f"with a {kind} treatment" for kind in sample.treatments]
-    sizes = {"size": sample.core_size_nm, "shell": sample.shell_thickness_nm}
-    return words + [f"{name} {nm:g} nm" for name, nm in sizes.items() if not math.isnan(nm)]
+    return words + context_texts(sample)
 
 
 def _trained(sample: Sample) -> str:
@@ -181,7 +178,7 @@ def _test_text(test: StabilityTest) -> str:
     ]
     parts = [f"{name} {reading_text(s)}, {lifetime_text(s)}" for name, s in given_sides(test)]
     where = ", ".join([test.stressor, *conditions, test.coated.measure])
-    return f"{where}: {'; '.join([*parts, *gain_parts(test)])}"
+    return f"{where}: {'; '.join([*parts, *gain_parts(test)])}{quality_text(test)}"
 
 
 def _not_compared(samples: Iterable[Sample], predictor: Predictor | None) -> Iterator[str]:

@@ -10,14 +10,14 @@ from typing import Any, Final
 import numpy as np
 
 from perovshell.data.records import Sample
-from perovshell.data.summary import value_text
+from perovshell.data.summary import measured_text
 from perovshell.data.targets import ev_to_nm, nm_to_ev
 from perovshell.errors import InputError
 from perovshell.intake.halides import Halides, said_of_halides
 from perovshell.models.conformal import ConformityScores
 from perovshell.models.evidence import combination_name
 from perovshell.models.predictor import Predictor
-from perovshell.models.request import Request
+from perovshell.models.requests import Requests
 from perovshell.targets.declared import PL, PLQY
 from perovshell.targets.target import PointTarget
 
@@ -114,7 +114,7 @@ class SampleChecks:
 
     def _copy(self, sample: Sample) -> Iterator[Check]:
         """Yield whether an earlier sample of the paper has the same numbers."""
-        if math.isnan(sample.pl_peak_nm) or math.isnan(sample.plqy_percent):
+        if not (sample.pl_peak.is_given and sample.plqy.is_given):
             return
         for other in self.samples.values():
             if other is sample:
@@ -144,7 +144,7 @@ class Optics:
     def peak(self, sample: Sample) -> Iterator[Check]:
         """Yield whether the PL peak lies outside the champion's intervals."""
         request = request_of(sample, self.predictor)
-        if math.isnan(sample.pl_peak_nm) or request is None:
+        if not sample.pl_peak.is_given or request is None:
             return
         energy = nm_to_ev(self._value(request, "pl_peak_nm"))
         limits = _limits(self.predictor, PL, request)
@@ -200,8 +200,8 @@ class Optics:
             missed.append(nm_to_ev(one.pl_peak_nm) - expected)
         return missed[0] - missed[1]
 
-    def _value(self, request: Request, column: str) -> float:
-        return float(self.predictor.columns([request], ())[column][0])
+    def _value(self, request: Requests, column: str) -> float:
+        return float(self.predictor.columns(request, ())[column][0])
 
 
 @dataclass(frozen=True)
@@ -222,14 +222,14 @@ class _Limits:
         return ", ".join(dict.fromkeys(named if outside[1] else named[:1]))
 
 
-def _limits(predictor: Predictor, target: PointTarget, request: Request) -> _Limits:
+def _limits(predictor: Predictor, target: PointTarget, request: Requests) -> _Limits:
     """Return the limits of PL (eV) or PLQY (points) of a combination.
 
     Where too few papers calibrate a level, the farthest that a left-out paper was off counts.
     """
-    model = predictor.points[target.name]
-    scale = float(predictor.difficulties([request.item])[target.name][0])
-    scores = model.mondrian.get(combination_name(request.item), model.scores)
+    model, item = predictor.points[target.name], request.item(0)
+    scale = float(predictor.difficulties([item])[target.name][0])
+    scores = model.mondrian.get(combination_name(item), model.scores)
     largest = largest_score(scores)
     sizes = [min(scores.quantile(level), largest) for level in LEVELS]
     names = tuple(
@@ -246,7 +246,7 @@ def _limits(predictor: Predictor, target: PointTarget, request: Request) -> _Lim
 
 def request_of(
     sample: Sample, predictor: Predictor, changes: Mapping[str, Any] | None = None
-) -> Request | None:
+) -> Requests | None:
     """Return the request of a sample without its measured values.
 
     Args:
@@ -268,10 +268,10 @@ def request_of(
         "morphology": sample.morphology,
         "core_size_nm": sample.core_size_nm,
         "shell_thickness_nm": sample.shell_thickness_nm,
-        **dict.fromkeys(sample.treatments, "named in the note"),
+        **{kind: getattr(sample, kind) for kind in sample.treatments},
     }
     try:
-        return Request.read({**row, **(changes or {})}, predictor.featurizer.reader)
+        return Requests.read_one({**row, **(changes or {})}, predictor.featurizer.reader)
     except InputError:
         return None
 
@@ -306,11 +306,11 @@ def _identity(sample: Sample) -> tuple[object, ...]:
 
 
 def _peak_text(sample: Sample) -> str:
-    return value_text(sample.pl_peak_nm, sample.pl_bound, "nm")
+    return measured_text(sample.pl_peak, "nm")
 
 
 def _plqy_text(sample: Sample) -> str:
-    return value_text(sample.plqy_percent, sample.plqy_bound, "%")
+    return measured_text(sample.plqy, "%")
 
 
 def _peak_check(sample: Sample, expected: str, reason: str, *, is_outlier: bool) -> Check:

@@ -125,7 +125,7 @@ def _usual_lifetime(test: StabilityTest, predictor: Predictor, *, is_coated: boo
     if request is None:
         return math.nan
     column = predictor.lifetime.target.column(test.stressor)
-    half_life = predictor.columns([request], (test.stressor,))[column][0]
+    half_life = predictor.columns(request, (test.stressor,))[column][0]
     return float(half_life) / LN2
 
 

@@ -61,7 +61,7 @@ class BoostConfig:
 
 @dataclass(frozen=True)
 class FittedForest:
-    """Trees with the columns they look at and the library's own files for audit."""
+    """Trees with their columns, and the file of the library for audit."""
 
     forest: Forest
     columns: npt.NDArray[np.intp]

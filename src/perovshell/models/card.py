@@ -10,14 +10,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from perovshell.models.stability import INTERVAL_INFLATION, THIN_STRESSOR_PAPERS
-from perovshell.targets.declared import GAIN, LIFETIME, MIN_GAIN, TARGETS
+from perovshell.targets.declared import GAIN, LIFETIME, MIN_GAIN, POINTS, STABILITY, TARGETS
+from perovshell.targets.target import PointTarget, StabilityTarget
 
-_SUBSETS = {
+SUBSETS = {
     "all": "all",
     "lead_no_cspbcl3": "lead halides outside the CsPbCl3 collection",
     "coated": "coated",
     "lead_free": "lead-free",
 }
+"""Subsets of the samples that errors are reported for, with their names for reading."""
 _BASELINES = {
     "dummy": "the median",
     "neighbour": "the nearest neighbour",
@@ -68,41 +70,86 @@ def figure_lines(info: Mapping[str, Any]) -> list[str]:
     figures = info["figures"]
     lines: list[str] = []
     for target in _point_targets(info):
-        for subset, words in _SUBSETS.items():
+        for subset, words in SUBSETS.items():
             lines += _regression(info, target, subset, words)
     return lines + _stability(figures)
 
 
 def _point_targets(info: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """Return the validated targets that are one number a sample."""
+    """Return the validated targets with one value per sample."""
     return info["settings"][POINT_TARGETS]  # type: ignore[no-any-return]
 
 
 def _title(info: Mapping[str, Any], target: str) -> str:
-    """Return what a target is called, as a sentence begins."""
-    own = _point_targets(info).get(target)
-    title: str = own["title"] if own else TARGETS[target].title
+    """Return the title of a target, capitalised."""
+    recorded = _point_targets(info).get(target)
+    title: str = recorded["title"] if recorded else TARGETS[target].title
     return title[0].upper() + title[1:]
 
 
+def describe_targets(info: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the validated targets as pages and scripts need them, in the order of the columns.
+
+    Args:
+        info: `settings` of a model, as in `models.folder.ModelInfo`.
+
+    Returns:
+        For each target `name`, `title`, `unit`, `error_unit`, `kind` (point or stability), `column`
+        (without the stressor), `effect` (column of the shell's effect) and `no_skill`. What is
+        validated but not answered has no unit, column or effect.
+    """
+    only_validated = [
+        {
+            "name": name,
+            "title": recorded["title"],
+            "kind": "point",
+            "unit": None,
+            "error_unit": recorded["error_unit"],
+            "column": None,
+            "effect": None,
+            "no_skill": "",
+        }
+        for name, recorded in _point_targets(info).items()
+        if name not in TARGETS
+    ]
+    points = [_described(target) for target in POINTS]
+    return [*points, *only_validated, *(_described(target) for target in STABILITY)]
+
+
+def _described(target: PointTarget | StabilityTarget) -> dict[str, Any]:
+    """Return an answered target as pages and scripts need it."""
+    entry = {key: getattr(target, key) for key in ("name", "unit", "error_unit", "no_skill")}
+    if isinstance(target, StabilityTarget):
+        specific = {
+            "title": target.quantity,
+            "kind": "stability",
+            "column": target.stem,
+            "effect": None,
+        }
+        return entry | specific
+    effect = target.effect.column if target.effect else None
+    specific = {"title": target.title, "kind": "point", "column": target.column, "effect": effect}
+    return entry | specific
+
+
 def error_table(info: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the headline of PL, PLQY and the like: what was tested, how far off, against what."""
+    """Return the headline of point targets: errors and the baselines, by subset."""
     figures, rows = info["figures"], []
-    for target, own in _point_targets(info).items():
-        for subset, words in _SUBSETS.items():
+    for target, recorded in _point_targets(info).items():
+        for subset, words in SUBSETS.items():
             key = f"{target}.paper.{subset}"
             if figures.get(f"{key}.mae") is None:
                 continue
             rows.append(
                 {
-                    "target": f"{own['title']} ({own['error_unit']}), {words}",
+                    "target": f"{recorded['title']} ({recorded['error_unit']}), {words}",
                     "rows": figures[f"{key}.n"],
                     "papers": figures[f"{key}.papers"],
-                    "mean_error": _triple(figures, f"{key}.mae"),
-                    "median_error": figures[f"{key}.median"],
+                    "mean absolute error (MAE)": _triple(figures, f"{key}.mae"),
+                    "median absolute error": figures[f"{key}.median"],
                     "R2": figures.get(f"{key}.r2"),
                     "coverage": _triple(figures, f"{key}.coverage"),
-                    "mean_width": figures.get(f"{key}.width"),
+                    "mean width": figures.get(f"{key}.width"),
                     **{
                         f"better_than {rival}": _triple(figures, f"{name}.{key}.mae_difference")
                         for name, rival in _BASELINES.items()
@@ -113,7 +160,7 @@ def error_table(info: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def stability_table(figures: Figures) -> list[dict[str, Any]]:
-    """Return the headline of the stability models beside null model and test duration."""
+    """Return the headline of the stability models with null model and test duration."""
     rows = []
     for target in (LIFETIME.name, GAIN.name):
         key = f"{target}.paper.all"
@@ -166,12 +213,12 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
     figures = info["figures"]
     return [
         (
-            "Outside the domain errors are larger and intervals cover less than asked: "
+            "Out of domain, errors are larger and intervals cover less than asked: "
             f"of lead-free cores a share of {_plain(figures.get('pl.paper.lead_free.coverage'))}."
         ),
         (
             "The folds of the headline are fixed, and choices were made with this data in view; "
-            "`perovshell evaluate` shows the figures of other deals of the papers."
+            "`perovshell evaluate` shows the figures of other fold assignments."
         ),
         (
             "All stability gains in the literature are above 1, because they were published for "
@@ -183,7 +230,10 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
             f"finite bounds are widened by a factor {INTERVAL_INFLATION:g} in scoring."
         ),
         "Stability intervals are 90 % lower bounds without an upper end.",
-        f"Stressors of fewer than {THIN_STRESSOR_PAPERS} papers are answered from the null model.",
+        (
+            f"Stressors with fewer than {THIN_STRESSOR_PAPERS} papers get the baseline prediction "
+            "(too little data)."
+        ),
         "Shell thickness is known for too few samples and ignored.",
         (
             "The probability of passing a gain is the least it can be: what was seen at least. How "
@@ -201,17 +251,17 @@ def _forms(info: Mapping[str, Any]) -> Iterator[str]:
     for target, sentence in info["variants"].items():
         yield f"{_title(info, target)}: {sentence}"
     with_trees = [
-        own["title"] for own in _point_targets(info).values() if own.get("trees_win_ties")
+        point["title"] for point in _point_targets(info).values() if point.get("trees_win_ties")
     ]
     named = f"boosted trees for {' and '.join(with_trees)}, to " if with_trees else ""
     yield f"A tie goes to {named}the simpler model{' otherwise' if with_trees else ''}."
 
 
 def _pairs(info: Mapping[str, Any]) -> str:
-    """Return of how many pairs of a coated and a bare sample a model was told, by target."""
+    """Return the number of pairs of a coated and a bare sample in the training data, by target."""
     counts = [
-        (own["title"], info["figures"].get(PAIRS.format(name)))
-        for name, own in _point_targets(info).items()
+        (recorded["title"], info["figures"].get(PAIRS.format(name)))
+        for name, recorded in _point_targets(info).items()
     ]
     known = [f"{count:.0f} for {name}" for name, count in counts if count is not None]
     return f": {', '.join(known)}" if known else ""
@@ -250,8 +300,9 @@ def _regression(info: Mapping[str, Any], target: str, subset: str, words: str) -
     width = _plain(figures.get(f"{key}.width"))
     head = (
         f"{_title(info, target)}, {words} ({count}): "
-        f"mean error {_ends(figures, f'{key}.mae')} {unit}, "
-        f"median {figures[f'{key}.median']:.3g}, R2 {_plain(figures.get(f'{key}.r2'))}, "
+        f"MAE {_ends(figures, f'{key}.mae')} {unit}, "
+        f"median absolute error {figures[f'{key}.median']:.3g}, "
+        f"R2 {_plain(figures.get(f'{key}.r2'))}, "
         f"coverage {_ends(figures, f'{key}.coverage')}, mean width {width} {unit}"
     )
     if subset == "lead_free":

@@ -34,10 +34,10 @@ def group_masses(groups: Sequence[str], share: Floats | None = None) -> Floats:
         groups: Paper of each row.
         share: What each row counts for within its paper; None is alike, shape (n,).
     """
-    names, place = np.unique(np.asarray(groups), return_inverse=True)
-    parts = np.ones(len(place)) if share is None else share
-    total = np.bincount(place, weights=parts, minlength=len(names))
-    return np.asarray(parts / ((len(names) + 1) * total[place]))
+    names, group = np.unique(np.asarray(groups), return_inverse=True)
+    parts = np.ones(len(group)) if share is None else share
+    total = np.bincount(group, weights=parts, minlength=len(names))
+    return np.asarray(parts / ((len(names) + 1) * total[group]))
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class ConformityScores:
     def share_above(self, residual: Floats) -> Floats:
         """Return the mass of signed scores above the given one, the unseen paper left out.
 
-        Of scores at the rows' own lower ends, it is the least that the probability can be.
+        Of scores at the lower ends of the rows, it is the least that the probability can be.
         """
         reached = np.concatenate([[0.0], self._cumulative])
         return np.asarray(

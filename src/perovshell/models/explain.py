@@ -15,7 +15,7 @@ from perovshell.models.lifetime import LN2
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, check_options
 from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
-from perovshell.models.request import Request
+from perovshell.models.requests import Requests
 from perovshell.models.stability import (
     TEST_DESCRIPTORS,
     shell_labels,
@@ -69,8 +69,9 @@ def explain(
         InputError: The request cannot be read, or a stressor is not allowed.
     """
     check_options(stressors, DEFAULT_COVERAGE)
-    request = Request.read(row, predictor.featurizer.reader)
-    sides = [request.item, request.item.bare]
+    request = Requests.read_one(row, predictor.featurizer.reader)
+    item = request.item(0)
+    sides = [item, item.bare]
     matrix = predictor.featurizer.matrix(sides, elements_too=predictor.needs_elements)
     return [
         *(_point_reason(model, predictor, request, matrix) for model in predictor.points.values()),
@@ -79,25 +80,24 @@ def explain(
 
 
 def _point_reason(
-    model: PointModel, predictor: Predictor, request: Request, matrix: Floats
+    model: PointModel, predictor: Predictor, request: Requests, matrix: Floats
 ) -> Reason:
     """Return the feature contributions of a point target, as modelled, in words as reported.
 
     The matrix has the descriptors of the combination, then of its bare core.
     """
-    target, scale = model.target, model.target.scale
+    target, scale, item = model.target, model.target.scale, request.item(0)
     described = (target.column, scale.unit, target.title)
-    if request.item.core is not None and request.item.core.is_metal:
+    if item.core is not None and item.core.is_metal:
         return _null_reason(described, model.null_value, _METAL)
     groups = [descriptor.group for descriptor in predictor.featurizer.descriptors]
     trees = predictor.contributions[target.name]
     start, moved = _point_contributions(model, trees, matrix[0], groups)
     if target.effect is not None:
-        measured = scale.to_model(np.asarray(getattr(request, target.effect.anchor)))
-        if not np.isnan(measured):
-            missed = float(measured) - float(model.predict(matrix[1:])[0])
-            share = model.residual_share if request.item.layers else 1.0
-            moved["measured bare value"] = missed * share
+        measured = float(scale.to_model(request.numbers[target.effect.anchor])[0])
+        if not math.isnan(measured):
+            missed = measured - float(model.predict(matrix[1:])[0])
+            moved["measured bare value"] = missed * (model.residual_share if item.layers else 1.0)
     moved = _largest_first(moved)
     mean = float(scale.to_unit(np.asarray(start)))
     slope = scale.slope(start, start + sum(moved.values()))
@@ -110,17 +110,17 @@ def _point_reason(
 
 
 def _half_life_reason(
-    predictor: Predictor, request: Request, stressor: str, matrix: Floats
+    predictor: Predictor, request: Requests, stressor: str, matrix: Floats
 ) -> Reason:
-    """Say what moved the log lifetime (h) under a stressor, in words as factors."""
-    model, item = predictor.lifetime, request.item
-    column, said = model.target.column(stressor), f"Half-life under {stressor}"
+    """Return the contributions to the log lifetime (h) under a stressor, in words as factors."""
+    model, item = predictor.lifetime, request.item(0)
+    column, name = model.target.column(stressor), f"Half-life under {stressor}"
     is_metal = item.core is not None and item.core.is_metal
     if is_metal or bool(thin_stressors(model.papers, [stressor])[0]):
         log_life = float(model.predict_null(stressor, [bool(item.layers)])[0])
         why = _METAL if is_metal else f"{stressor} has few papers"
-        return _null_reason((column, "log h", said), log_life, why)
-    test = model.test_columns(stressor, request.temperature_c)
+        return _null_reason((column, "log h", name), log_life, why)
+    test = model.test_columns(stressor, float(request.numbers["temperature_c"][0]))
     row = with_test_columns(matrix, [test])[0]
     descriptors = (*predictor.featurizer.descriptors, *TEST_DESCRIPTORS)
     trees = predictor.contributions[model.target.name]
@@ -136,14 +136,14 @@ def _half_life_reason(
     start = whole - float(effects.sum()) + trees.expected
     factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
     half = math.exp(start) * LN2
-    head = f"{said}, from a mean of {half:.3g} h"
+    head = f"{name}, from a mean of {half:.3g} h"
     return Reason(column, "log h", start, moved, _in_words(head, factors))
 
 
 def _null_reason(of: tuple[str, str, str], value: float, why: str) -> Reason:
     """Return the reason of a null model; `of` is column, unit and name of the target."""
-    column, unit, said = of
-    return Reason(column, unit, value, {}, f"{said}: answered from the null model, {why}")
+    column, unit, name = of
+    return Reason(column, unit, value, {}, f"{name}: answered from the null model, {why}")
 
 
 def _point_contributions(

@@ -1,34 +1,63 @@
-"""Rows as they are given and given back: dictionaries, or a pandas DataFrame."""
+"""Convert rows of requests, and their results, between dictionaries and pandas DataFrames."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from perovshell.errors import InputError
+from perovshell.models.inputs import INPUTS, REQUIRED, refuse_near_names
 from perovshell.models.outputs import Thresholds, output_columns
 
-REQUIRED: Final = ("core", "shell")
-"""Columns that every row needs."""
+_WANTED: Final = "a list of dictionaries or a pandas DataFrame is needed"
 
 
 def to_records(rows: Any) -> list[Mapping[str, Any]]:
-    """Return dictionaries, or the rows of a DataFrame, as a list.
+    """Return the rows of a table as a list of dictionaries.
+
+    Args:
+        rows: Dictionaries, or a pandas DataFrame.
 
     Raises:
-        InputError: A DataFrame has no column `core` or `shell`, or a single row stands in no list.
+        InputError: It is no table of rows, a DataFrame has no column `core` or `shell` or an input
+            twice, or a column nearly has the name of an input.
+
+    Examples:
+        >>> to_records([{"core": "CsPbBr3", "shell": "SiO2"}])
+        [{'core': 'CsPbBr3', 'shell': 'SiO2'}]
     """
+    if _is_frame(rows):
+        _check_columns(list(rows.columns))
+        records: list[Mapping[str, Any]] = rows.to_dict(orient="records")
+        return records
     if isinstance(rows, Mapping):
-        msg = "rows: a single row stands in a list; write [row]"
+        msg = "rows: a single dictionary; write [row]"
         raise InputError(msg)
-    if not _is_frame(rows):
-        return list(rows)
-    for name in REQUIRED:
-        if name not in rows.columns:
-            msg = f"column {name!r} is missing; needed: {', '.join(REQUIRED)}"
+    if hasattr(rows, "iloc"):
+        msg = "rows: a pandas Series; write [row.to_dict()] or frame.loc[[label]]"
+        raise InputError(msg)
+    if isinstance(rows, str | bytes) or not isinstance(rows, Iterable):
+        msg = f"rows: {rows!r:.40}; {_WANTED}"
+        raise InputError(msg)
+    records = list(rows)
+    for index, row in enumerate(records):
+        if type(row) is not dict and not isinstance(row, Mapping):
+            msg = f"rows[{index}]: a {type(row).__name__}; {_WANTED}"
             raise InputError(msg)
-    found: list[Mapping[str, Any]] = rows.to_dict(orient="records")
-    return found
+    refuse_near_names(set().union(*records))
+    return records
+
+
+def to_record(row: Any) -> Mapping[str, Any]:
+    """Return a single row as a dictionary.
+
+    Raises:
+        InputError: It is no dictionary, or a key nearly has the name of an input.
+    """
+    if not isinstance(row, Mapping):
+        msg = f"row: a {type(row).__name__}; a dictionary is needed"
+        raise InputError(msg)
+    return to_records([row])[0]
 
 
 def to_input_type(
@@ -41,6 +70,18 @@ def to_input_type(
     return type(rows)(values, index=rows.index, columns=columns)
 
 
+def _check_columns(columns: Sequence[object]) -> None:
+    refuse_near_names(columns)
+    for name in REQUIRED:
+        if name not in columns:
+            msg = f"column {name!r} is missing; needed: {', '.join(REQUIRED)}"
+            raise InputError(msg)
+    twice = [name for name in INPUTS if columns.count(name) > 1]
+    if twice:
+        msg = f"column {twice[0]!r} occurs {columns.count(twice[0])} times; one is allowed"
+        raise InputError(msg)
+
+
 def _is_frame(rows: Any) -> bool:
-    # RequestMetrics by what it has: pandas is not loaded to predict.
-    return hasattr(rows, "to_dict") and hasattr(rows, "columns")
+    # Recognised by its attributes: pandas is not loaded to predict.
+    return hasattr(rows, "iloc") and hasattr(rows, "columns")

@@ -34,7 +34,6 @@ from perovshell.models.outputs import (
 )
 from perovshell.models.point import PointModel
 from perovshell.models.prediction_batch import PredictionBatch
-from perovshell.models.request import Request
 from perovshell.models.requests import Requests
 from perovshell.models.stability import with_test_columns
 
@@ -86,7 +85,7 @@ class Predictor:
         """Answer requests row by row; a row without an answer has the reason in `error`.
 
         Args:
-            rows: Requests with the columns of `request.INPUT_COLUMNS`.
+            rows: Requests with the columns of `inputs.INPUTS`.
             stressors: Stressors to answer for, of `vocabulary.STRESSORS`.
             coverage: Coverage of the intervals, above 0 and below 1.
             thresholds: Thresholds whose probability is asked.
@@ -139,14 +138,13 @@ class Predictor:
 
     def columns(
         self,
-        requests: Sequence[Request],
+        requests: Requests,
         stressors: Sequence[str],
         coverage: float = DEFAULT_COVERAGE,
         thresholds: Thresholds = NO_THRESHOLDS,
     ) -> dict[str, Floats]:
         """Return the numeric output columns of many requests, each of shape (n,)."""
-        laid_out = Requests.of(requests, self.featurizer.reader)
-        columns = self._columns(laid_out, stressors, coverage, thresholds)
+        columns = self._columns(requests, stressors, coverage, thresholds)
         asked = thresholds.columns(stressors)
         numbers = {name: column for name, column in columns.items() if name not in asked}
         return numbers | {name: columns[name] for name in asked}

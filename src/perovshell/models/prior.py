@@ -288,13 +288,13 @@ def _student_t_fit(
     for _ in range(_MAX_STEPS):
         weighted = design * (trust / noise**2)[:, None]
         hessian = weighted.T @ design + precision
-        found = mean + np.linalg.solve(hessian, weighted.T @ (target - design @ mean))
-        residual = target - design @ found
+        updated = mean + np.linalg.solve(hessian, weighted.T @ (target - design @ mean))
+        residual = target - design @ updated
         kept = (above & (residual < 0)) | (below & (residual > 0))
         trust = weights * (_FREEDOM + 1) / (_FREEDOM + (residual / noise) ** 2)
         trust = np.where(kept, 0.0, trust)
-        moved = float(np.abs(found - effects).max())
-        effects = found
+        moved = float(np.abs(updated - effects).max())
+        effects = updated
         spread = (trust * residual**2).sum() / max(weights[~kept].sum(), 1.0)
         before, noise = noise, max(float(np.sqrt(spread)), floor)
         if moved < _TOLERANCE and abs(noise - before) < _TOLERANCE:

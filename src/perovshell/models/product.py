@@ -2,7 +2,7 @@
 
 The numbers are those of `Predictor.columns`. Priors and difficulties are sums over the sides of a
 combination, so each is one number a core, one a shell and context, and a matrix product where the
-prior's own uncertainty joins them; the trees are those of `factored.FactoredForest`.
+uncertainty of the prior joins them; the trees are those of `factored.FactoredForest`.
 """
 
 from __future__ import annotations
@@ -383,7 +383,7 @@ def predict_items(
     """
     laid_out = Combinations.of(items, predictor.featurizer.reader)
     contexts = [replace(item, core=None, layers=()) for item in items]
-    # NaN is not equal to itself, so that an unknown size needs a key of its own.
+    # NaN is not equal to itself, so an unknown size needs another key.
     keys = [(repr(one.core_size_nm), replace(one, core_size_nm=0.0)) for one in contexts]
     number = {key: index for index, key in enumerate(dict.fromkeys(keys))}
     first = dict(zip(reversed(keys), reversed(contexts), strict=True))

@@ -1,4 +1,4 @@
-"""Many requests in columns, read and checked together."""
+"""Requests in columns: many rows, or one, are read and checked together."""
 
 from __future__ import annotations
 
@@ -13,37 +13,29 @@ import numpy.typing as npt
 
 from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
-from perovshell.data.vocabulary import TREATMENTS
-from perovshell.errors import FormulaError, InputError, PerovshellError
-from perovshell.features.combinations import Combinations, Contexts, Layers, Places
-from perovshell.models.request import (
-    INPUT_NUMBERS,
-    INPUT_WORDS,
-    Request,
-    cell_number,
-    cell_text,
-)
+from perovshell.data.shells import shell_text
+from perovshell.data.vocabulary import TREATMENTS, WORDS, is_nothing
+from perovshell.errors import FormulaError, InputError
+from perovshell.features.combinations import Combination, Combinations, Contexts, Layers, Places
+from perovshell.models.inputs import INPUT_NUMBERS, INPUTS, cell_number, cell_text
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Row = Mapping[str, Any]
+Faults = dict[int, str]
+"""Why a cell of a column cannot be read, by its row."""
 
 _KNOWN: Final = tuple(name for name in INPUT_NUMBERS if name != "core_size_nm")
-_BARE: Final = INPUT_WORDS["structure"].index("bare")
+_BARE: Final = WORDS["structure"].index("bare")
 _ROUNDING: Final = 1e-9
 _FAULTY: Final = -1
 _EMPTY: Final = -2
-"""Instead of a place: the word is none of its vocabulary, or there is none."""
+"""Instead of a place: the text is none of its vocabulary, or there is none."""
 _DEFAULTS: Final = {
-    kind: [INPUT_WORDS[kind].index(word) for word in given]
-    for kind, given in {
-        "structure": ("core/shell", "bare"),
-        "encapsulation": ("unknown", "none"),
-        "medium": ("unknown", "unknown"),
-        "morphology": ("nanocrystal", "nanocrystal"),
-    }.items()
+    kind: [words.index(INPUTS[kind].default_coated), words.index(INPUTS[kind].default_bare)]
+    for kind, words in WORDS.items()
 }
-"""Words where none is given, with a shell and without."""
+"""Places of the words of empty cells, with a shell and without."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +44,8 @@ class Requests:
 
     Attributes:
         items: The combinations.
-        formulas: Formula of each distinct core, as it was given; empty where it is unknown.
-        numbers: What the user knows of them, by the names of `Request`, each of shape (n,).
+        formulas: Formula of each distinct core, as it was written; empty where it is unknown.
+        numbers: The numeric inputs except the core size, by their names, each of shape (n,).
         reader: What the formulas are read by.
     """
 
@@ -63,49 +55,62 @@ class Requests:
     reader: FormulaReader
 
     @classmethod
-    def of(cls, requests: Sequence[Request], reader: FormulaReader) -> Requests:
-        """Lay out requests."""
-        items = Combinations.of([request.item for request in requests], reader)
-        formulas = [""] * len(items.cores.species)
-        for place, request in zip(items.core.tolist(), requests, strict=True):
-            if not formulas[place] and request.item.core is not None:
-                formulas[place] = request.item.core.formula
-        numbers = {
-            name: np.array([getattr(request, name) for request in requests], dtype=float)
-            for name in _KNOWN
-        }
-        return cls(items, formulas, numbers, reader)
+    def of_items(cls, items: Sequence[Combination], reader: FormulaReader) -> Requests:
+        """Lay out combinations of which nothing else is known."""
+        laid_out = Combinations.of(items, reader)
+        formulas = [""] * len(laid_out.cores.species)
+        for place, item in zip(laid_out.core.tolist(), items, strict=True):
+            if item.core is not None:
+                formulas[place] = item.core.formula
+        numbers = {name: np.full(len(items), math.nan) for name in _KNOWN}
+        return cls(laid_out, formulas, numbers, reader)
+
+    @classmethod
+    def read_one(cls, row: Row, reader: FormulaReader) -> Requests:
+        """Read one row.
+
+        Raises:
+            InputError: A cell cannot be read; the message names it and what is allowed.
+        """
+        requests, errors = cls.read([row], reader)
+        if errors:
+            raise InputError(errors[0])
+        return requests
 
     @classmethod
     def read(cls, rows: Sequence[Row], reader: FormulaReader) -> tuple[Requests, dict[int, str]]:
-        """Read rows; those that cannot be read are left out.
+        """Read rows by the columns of `inputs.INPUTS`; empty cells and None are unknown.
 
         Returns:
-            The requests, and what `Request.read` says of each row that is left out.
+            The requests that can be read, in the order of their rows, and the first fault of each
+            other row, by its place: in core, shell, numbers and words, in this order.
         """
-        cores, shells = _samples(rows, reader)
+        cores, shells, unsplit = _samples(rows, reader)
         place_of = {text: place for place, text in enumerate(dict.fromkeys(cores))}
         core = [place_of[text] for text in cores]
         batch = reader.read_many(list(place_of))
-        layers, shell = _shells(shells, reader)
-        is_bare = [not layers[place] for place in shell]
-        words = [_words(rows, kind, is_bare) for kind in INPUT_WORDS]
-        numbers = [_numbers(rows, name) for name in INPUT_NUMBERS]
-        treated = [_places([row.get(kind) for row in rows], _is_given) for kind in TREATMENTS]
-        faulty = _rows_with(_FAULTY, [shell, *words]) | _rows_with(math.inf, numbers)
-        faulty |= {row for row, place in enumerate(core) if place in batch.errors}
-        pairs = zip(words[0], is_bare, strict=True)
-        faulty |= {row for row, (word, bare) in enumerate(pairs) if (word == _BARE) != bare}
-        places = np.array([core, shell, *words], dtype=np.intp)
-        known = dict(zip(INPUT_NUMBERS, np.array(numbers), strict=True))
+        layers, shell, unread = _shells(shells, reader)
+        coats = [layers[place] for place in shell]
+        words = {kind: _words(rows, kind, coats) for kind in WORDS}
+        numbers = {name: _numbers(rows, name) for name in INPUT_NUMBERS}
+        treated = [_places([row.get(kind) for row in rows], _is_used) for kind in TREATMENTS]
+        faults = {
+            "core": {**_by_row(batch.errors, core), **unsplit},
+            "shell": _by_row(unread, shells),
+            **{name: _refusals(rows, name, column) for name, column in numbers.items()},
+            **{name: _refusals(rows, name, column) for name, column in words.items()},
+        }
+        faults["structure"] = _contradictions(words["structure"], coats) | faults["structure"]
+        errors = _first_of_each_row(faults)
+        places = np.array([core, shell, *words.values()], dtype=np.intp)
+        known = dict(zip(numbers, np.array(list(numbers.values())), strict=True))
         sizes = known.pop("core_size_nm")
         contexts = Contexts(places[2:], sizes, np.array(treated, dtype=bool).T)
         items = Combinations(batch, places[0], layers, places[1], contexts)
         requests = cls(items, list(place_of), known, reader)
-        if not faulty:
-            return requests, {}
-        good = [row for row in range(len(rows)) if row not in faulty]
-        errors = {row: _error(rows[row], reader) for row in sorted(faulty)}
+        if not errors:
+            return requests, errors
+        good = [row for row in range(len(rows)) if row not in errors]
         return requests._at(np.array(good, dtype=np.intp)), errors
 
     def _at(self, rows: Places) -> Requests:
@@ -116,6 +121,19 @@ class Requests:
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self.items)
+
+    def item(self, row: int) -> Combination:
+        """Return the combination of a row."""
+        items, contexts = self.items, self.items.contexts
+        places = zip(WORDS.items(), contexts.words[:, row].tolist(), strict=True)
+        used = zip(TREATMENTS, contexts.treatments[row].tolist(), strict=True)
+        return Combination(
+            core=self.core(int(items.core[row])),
+            layers=items.shells[items.shell[row]],
+            core_size_nm=float(contexts.sizes[row]),
+            treatments=tuple(kind for kind, is_used in used if is_used),
+            **{kind: words[place] for (kind, words), place in places},
+        )
 
     def core(self, place: int) -> Composition | None:
         """Return a distinct core by its place, None where it is unknown."""
@@ -141,36 +159,44 @@ class Requests:
         return found
 
 
-def _samples(rows: Sequence[Row], reader: FormulaReader) -> tuple[list[str], list[str]]:
-    """Return the texts of cores and shells, whole samples taken apart."""
+# Columns ---------------------------------------------------------------------------------------
+
+
+def _samples(rows: Sequence[Row], reader: FormulaReader) -> tuple[list[str], list[str], Faults]:
+    """Return the texts of cores and shells, whole samples taken apart, and the faults in that."""
     cores = [cell_text(row.get("core")) for row in rows]
     shells = [cell_text(row.get("shell")) for row in rows]
-    for place in [place for place, shell in enumerate(shells) if not shell]:
+    faults: dict[int, str] = {}
+    for row in [row for row, shell in enumerate(shells) if not shell]:
         try:
-            core, shells[place] = reader.split_whole(cores[place])
-            cores[place] = core.strip()
-        except FormulaError:
-            continue  # An empty shell is refused.
-    return cores, shells
+            core, shells[row] = reader.split_whole(cores[row])
+            cores[row] = core.strip()
+        except FormulaError as error:
+            faults[row] = str(error)
+    return cores, shells, faults
 
 
-def _shells(texts: Sequence[str], reader: FormulaReader) -> tuple[list[Layers], list[int]]:
-    """Return the distinct shells, and the place of each text's shell."""
+def _shells(
+    texts: Sequence[str], reader: FormulaReader
+) -> tuple[list[Layers], list[int], dict[str, str]]:
+    """Return the distinct shells, the place of each text's shell, and why texts are refused."""
     found: dict[Layers, int] = {}
+    refused: dict[str, str] = {}
 
     def read(text: str) -> int:
         try:
             return found.setdefault(reader.read_shell(text), len(found))
-        except FormulaError:
+        except FormulaError as error:
+            refused[text] = str(error)
             return _FAULTY
 
     place = _places(texts, read)
-    return list(found) or [()], place
+    return list(found) or [()], place, refused
 
 
-def _words(rows: Sequence[Row], kind: str, is_bare: Sequence[bool]) -> list[int]:
+def _words(rows: Sequence[Row], kind: str, coats: Sequence[Layers]) -> list[int]:
     """Return the places of words in their vocabulary."""
-    words, defaults = INPUT_WORDS[kind], _DEFAULTS[kind]
+    words, (coated, bare) = WORDS[kind], _DEFAULTS[kind]
 
     def read(cell: Any) -> int:
         text = cell_text(cell)
@@ -179,12 +205,12 @@ def _words(rows: Sequence[Row], kind: str, is_bare: Sequence[bool]) -> list[int]
     places = _places([row.get(kind) for row in rows], read)
     if _EMPTY not in places:
         return places
-    pairs = zip(places, is_bare, strict=True)
-    return [defaults[bare] if place == _EMPTY else place for place, bare in pairs]
+    pairs = zip(places, coats, strict=True)
+    return [(coated if coat else bare) if word == _EMPTY else word for word, coat in pairs]
 
 
-def _is_given(cell: Any) -> int:
-    return int(bool(cell_text(cell)))
+def _is_used(cell: Any) -> int:
+    return int(not is_nothing(cell_text(cell)))
 
 
 def _places(cells: Sequence[Any], read: Callable[[Any], int]) -> list[int]:
@@ -208,17 +234,40 @@ def _numbers(rows: Sequence[Row], name: str) -> list[float]:
     return [math.inf if number < low or number > high else number for number in numbers]
 
 
-def _rows_with(fault: float, columns: Sequence[Sequence[float]]) -> set[int]:
-    """Return the rows in which a column has a fault."""
-    found = [column for column in columns if fault in column]
-    return {row for column in found for row, cell in enumerate(column) if cell == fault}
+# Faults ----------------------------------------------------------------------------------------
 
 
-def _error(row: Row, reader: FormulaReader) -> str:
-    """Return why a row cannot be read."""
-    try:
-        Request.read(row, reader)
-    except InputError as error:
-        return str(error)
-    msg = f"row {row}: refused among others, read alone"
-    raise PerovshellError(msg)
+def _by_row(errors: Mapping[Any, object], cells: Sequence[Any]) -> Faults:
+    """Return the errors of distinct cells by the rows that have them."""
+    if not errors:
+        return {}
+    return {row: str(errors[cell]) for row, cell in enumerate(cells) if cell in errors}
+
+
+def _refusals(rows: Sequence[Row], name: str, column: Sequence[float]) -> Faults:
+    """Return why words or numbers of a column are refused."""
+    fault = math.inf if name in INPUT_NUMBERS else _FAULTY
+    if fault not in column:
+        return {}
+    refusal = INPUTS[name].refusal
+    faulty = [row for row, value in enumerate(column) if value == fault]
+    return {row: refusal(cell_text(rows[row][name])) for row in faulty}
+
+
+def _contradictions(structures: Sequence[int], coats: Sequence[Layers]) -> Faults:
+    """Return where the structure is bare with a shell, or another one without."""
+    return {
+        row: f"structure {WORDS['structure'][structure]!r} with shell {shell_text(coat)!r}: "
+        "bare if, and only if, none"
+        for row, (structure, coat) in enumerate(zip(structures, coats, strict=True))
+        if (structure == _BARE) == bool(coat)
+    }
+
+
+def _first_of_each_row(faults: Mapping[str, Faults]) -> dict[int, str]:
+    """Return the first fault of each row that has one, in the order of the columns."""
+    first: dict[int, str] = {}
+    for column in faults.values():
+        for row in column:
+            first.setdefault(row, column[row])
+    return dict(sorted(first.items()))

@@ -13,6 +13,7 @@ from perovshell.data.tables import Row, read_table
 from perovshell.errors import InputError
 from perovshell.files import write_atomically
 from perovshell.model import Model
+from perovshell.models.inputs import REQUIRED, refuse_near_names
 from perovshell.models.outputs import NO_THRESHOLDS, Thresholds, output_columns
 
 
@@ -23,7 +24,7 @@ def predict_file(
     *,
     stressors: Sequence[str],
     coverage: float,
-    keep: bool,
+    rename_clashes: bool,
     thresholds: Thresholds = NO_THRESHOLDS,
     reasons: bool = False,
 ) -> tuple[int, int]:
@@ -35,7 +36,7 @@ def predict_file(
         target: Output; written whole or not at all.
         stressors: Stressors to answer for.
         coverage: Coverage of the intervals.
-        keep: Keep given columns that have an output's name, as `given_NAME`.
+        rename_clashes: Carry columns along that have an output's name, as `given_NAME`.
         thresholds: Thresholds whose probability is asked.
         reasons: Say in a column `reasons` what moved each prediction.
 
@@ -43,13 +44,14 @@ def predict_file(
         How many rows there were, and how many could not be answered.
 
     Raises:
-        InputError: The file is unreadable, empty, misses a column or has one of an output.
+        InputError: The file is unreadable, empty, misses a column, has one of an output or one that
+            nearly has the name of an input.
     """
     header, rows = read_table(source)
     outputs = list(output_columns(stressors, thresholds))
     if reasons:
         outputs.insert(-1, "reasons")
-    kept = _checked_header(source.name, header, rows, outputs, keep=keep)
+    kept = _checked_header(source.name, header, rows, outputs, rename_clashes=rename_clashes)
     answers = model.predict(rows, stressors=stressors, coverage=coverage, thresholds=thresholds)
     if reasons:
         _add_reasons(model, rows, answers, stressors)
@@ -77,9 +79,14 @@ def _add_reasons(
 
 
 def _checked_header(
-    name: str, header: list[str], rows: list[Row], outputs: Sequence[str], *, keep: bool
+    name: str, header: list[str], rows: list[Row], outputs: Sequence[str], *, rename_clashes: bool
 ) -> list[str]:
-    for column in ("core", "shell"):
+    try:
+        refuse_near_names(header)
+    except InputError as error:
+        msg = f"{name}, row 1, {error}"
+        raise InputError(msg) from error
+    for column in REQUIRED:
         if column not in header:
             hint = "; cells are separated by commas" if ";" in header[0] else ""
             msg = f"{name}, row 1, column {column}: this column is missing{hint}"
@@ -88,10 +95,10 @@ def _checked_header(
         msg = f"{name}: no rows below the header"
         raise InputError(msg)
     clash = [column for column in header if column in outputs]
-    if clash and not keep:
+    if clash and not rename_clashes:
         msg = (
             f"{name}, row 1, column {clash[0]}: has the name of an output; rename it, or give "
-            f"--rename-clashes to carry it along as given_{clash[0]}"
+            f"rename_clashes=True to carry it along as given_{clash[0]}"
         )
         raise InputError(msg)
     renamed = [f"given_{column}" if column in clash else column for column in header]

@@ -141,10 +141,12 @@ class StabilityTarget(Target):
 
     Attributes:
         stem: Its output columns without the stressor.
+        quantity: Name of what these columns hold, where people read.
         threshold: The threshold, or None; its column ends with the stressor.
     """
 
     stem: str
+    quantity: str
     threshold: Threshold | None = None
 
     def column(self, stressor: str) -> str:

@@ -1,4 +1,4 @@
-"""Retraining: a challenger on all data, the gate, and what follows from its verdict."""
+"""Retraining: a challenger on all data, the promotion check, and what follows from its verdict."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,22 +20,30 @@ from perovshell.models.folder import read_validation
 from perovshell.training.promotion.check import judge
 from perovshell.training.promotion.drift import Drift, drift
 from perovshell.training.promotion.report import write_promotion_report
-from perovshell.training.promotion.verdict import Changes, Footprint, Judgement, Verdict
+from perovshell.training.promotion.verdict import (
+    Changes,
+    Comparison,
+    Footprint,
+    Judgement,
+    Verdict,
+)
 from perovshell.training.tracking import settings_tag, track
 from perovshell.training.train import TrainedModel, recorded_settings, train
 from perovshell.training.validation.nested import Settings
 from perovshell.training.validation.out_of_fold_scores import ValidationRecord, prospective
 from perovshell.workspace.championship import align, promote
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.registry import Version, is_tracked, tracking, versions
-from perovshell.workspace.workspace import Workspace
 
 _TIMED_ROWS: Final = 15
 _TIMED_ROUNDS: Final = 8
+Progress = Callable[[str, int, int], None]
+"""Called with the stage of the work, the number of its steps that are done, and that of all."""
 
 
 @dataclass(frozen=True)
-class Retraining:
-    """What a retraining made.
+class Challenge:
+    """A challenger and its comparison with the champion.
 
     Attributes:
         champion: Model id of the champion it was compared with.
@@ -57,7 +66,13 @@ class Retraining:
         tested = self.drift.lines()
         *figures, sentence = self.verdict.lines()
         compared = f"Challenger {self.challenger} against champion {self.champion}"
-        return [compared, *figures, *tested, sentence]
+        lines = [compared, *figures, *tested]
+        if self.version is None:
+            return [*lines, f"Dry run, nothing is registered. {sentence}"]
+        lines.append(sentence)
+        if not self.verdict.promote:
+            lines.append(_all_the_same(self.version))
+        return [*lines, f"Registered in MLflow as perovshell version {self.version}"]
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON data."""
@@ -71,19 +86,11 @@ class Retraining:
         }
 
 
-@dataclass(frozen=True)
-class Watched:
-    """Who is told how far a retraining is: `say` the stages, `advance` each fold of a target."""
-
-    say: Callable[[str], None] = lambda _: None
-    advance: Callable[[], None] = lambda: None
-
-
-def champion_of(place: Workspace, *, follow: bool = True) -> Model:
+def champion_of(workspace: WorkspaceFolder, *, follow: bool = True) -> Model:
     """Return the champion to compare with.
 
     Args:
-        place: The workspace; the caller holds its lock `models`.
+        workspace: The workspace; the caller holds its lock `models`.
         follow: Whether to take over the champion of the registry first.
 
     Raises:
@@ -92,28 +99,28 @@ def champion_of(place: Workspace, *, follow: bool = True) -> Model:
         TrackingError: The registry cannot be reached.
     """
     if follow:
-        align(place)
-    return Model.from_folder(place.champion())
+        align(workspace)
+    return Model.from_folder(workspace.champion())
 
 
 def retrain(
-    place: Workspace,
+    workspace: WorkspaceFolder,
     dataset: Dataset,
     champion: Model,
+    progress: Progress,
     *,
     jobs: int = 2,
     dry_run: bool = False,
-    watched: Watched | None = None,
-) -> Retraining:
+) -> Challenge:
     """Train a challenger, compare it with the champion, and promote it if it is not worse.
 
     Args:
-        place: The workspace; the caller holds its lock `models`.
+        workspace: The workspace; the caller holds its lock `models`.
         dataset: The dataset in use.
         champion: The champion; see `champion_of`.
+        progress: Called as each stage begins, and after each validated fold of a target.
         jobs: Processes; the result does not depend on it.
         dry_run: Whether nothing but the report is to be written.
-        watched: Who is told how far it is.
 
     Raises:
         WorkspaceError: The workspace is not writable, or somebody else promoted another champion in
@@ -121,34 +128,35 @@ def retrain(
         TrackingError: The tracking server refused or cannot be reached; the champion is unchanged,
             and retraining again goes on.
     """
-    watched = watched or Watched()
-    settings = settings_of(champion, jobs)
-    with _folder_for(place, dry_run=dry_run) as models:
-        watched.say("training the challenger")
-        challenger = train(dataset, models, settings, watched.advance)
-        watched.say("comparing")
-        found = compare(champion, challenger, dataset, place)
-        verdict, folder = found.verdict, place.reports / f"retrain-{challenger.model_id}"
-        report = write_promotion_report(folder, champion, challenger, found, dry_run=dry_run)
+    settings, known = settings_of(champion, jobs), champion.info.model_id
+    with _folder_for(workspace, dry_run=dry_run) as models:
+        challenger = train(dataset, models, settings, counted(progress, settings.steps))
+        progress("comparing", 0, 1)
+        judgement = compare(champion, challenger, dataset, workspace)
+        verdict, folder = judgement.verdict, workspace.reports / f"retrain-{challenger.model_id}"
+        report = write_promotion_report(folder, champion, challenger, judgement, dry_run=dry_run)
         version = None
         if not dry_run:
-            watched.say("registering")
-            known = champion.info.model_id
-            version = track(challenger, place, verdict, folder, compared_with=known).version
-    if version is not None and verdict.promote and challenger.model_id != place.champion_id:
-        watched.say("promoting")
-        over = champion.info.model_id
-        promote(place, challenger.model_id, verdict.sentence, over=over)
-    return Retraining(
-        champion.info.model_id, challenger.model_id, verdict, found.drift, report, version
-    )
+            progress("registering", 0, 1)
+            version = track(challenger, workspace, verdict, folder, compared_with=known).version
+    if version is not None and verdict.promote and challenger.model_id != workspace.champion_id:
+        progress("promoting", 0, 1)
+        promote(workspace, challenger.model_id, verdict.sentence, over=known)
+    return Challenge(known, challenger.model_id, verdict, judgement.drift, report, version)
 
 
-def reason_not_to(place: Workspace, dataset: Dataset, champion: Model) -> str:
+def counted(progress: Progress, steps: int) -> Callable[[], None]:
+    """Return what counts the steps of a validation for a callback, which is told of the start."""
+    numbers = count(1)
+    progress("validating", 0, steps)
+    return lambda: progress("validating", next(numbers), steps)
+
+
+def reason_not_to(workspace: WorkspaceFolder, dataset: Dataset, champion: Model) -> str:
     """Return why a retraining would find nothing new; empty where it may.
 
     The same data gives the same challenger. It is the champion itself, or was compared with this
-    champion before: held back, or promoted and taken back since. One that was to be promoted and
+    champion before: not promoted, or promoted and taken back since. One that was to be promoted and
     never was, since that was interrupted, is no reason.
 
     Raises:
@@ -158,40 +166,43 @@ def reason_not_to(place: Workspace, dataset: Dataset, champion: Model) -> str:
     same_data = champion.info.dataset["hash"] == dataset.content_hash
     if same_data and champion.info.settings == _as_json(settings):
         return f"The champion {champion.info.model_id} was trained on this very data."
-    known = _judged_before(place, dataset, champion.info.model_id, settings_tag(settings))
+    known = _judged_before(workspace, dataset, champion.info.model_id, settings_tag(settings))
     if known is None:
         return ""
-    crowned = any(one.model_id == known.model_id for one in place.promotions)
-    fate = "promoted, and taken back since" if crowned else "held back"
+    promoted = known.model_id in {entry.model_id for entry in workspace.promotions}
+    fate = "promoted, and taken back since" if promoted else "not promoted"
     return (
         f"Version {known.number} ({known.model_id}) was trained on this very data, compared with "
-        f"the champion {champion.info.model_id}, and {fate}. 'models promote {known.number}' makes "
-        "it champion all the same."
+        f"the champion {champion.info.model_id}, and {fate}. {_all_the_same(known.number)}"
     )
 
 
+def _all_the_same(version: str) -> str:
+    return f"Workspace.promote('{version}', why=...) makes it champion all the same."
+
+
 def _judged_before(
-    place: Workspace, dataset: Dataset, champion_id: str, settings: str
+    workspace: WorkspaceFolder, dataset: Dataset, champion_id: str, settings: str
 ) -> Version | None:
-    if not is_tracked(place):
+    if not is_tracked(workspace):
         return None
     asked = {
         "dataset_hash": dataset.content_hash,
         "compared_with": champion_id,
         "settings": settings,
     }
-    crowned = {one.model_id for one in place.promotions}
-    with tracking(place, "nothing is changed") as mlflow:
+    promoted = {entry.model_id for entry in workspace.promotions}
+    with tracking(workspace, "nothing is changed") as mlflow:
         registered = versions(mlflow)
-    for one in registered:
-        is_same = all(one.tags.get(key) == value for key, value in asked.items())
-        if is_same and (one.tags.get("promote") != "true" or one.model_id in crowned):
-            return one
+    for version in registered:
+        is_same = all(version.tags.get(key) == value for key, value in asked.items())
+        if is_same and (version.tags.get("promote") != "true" or version.model_id in promoted):
+            return version
     return None
 
 
 def compare(
-    champion: Model, challenger: TrainedModel, dataset: Dataset, place: Workspace
+    champion: Model, challenger: TrainedModel, dataset: Dataset, workspace: WorkspaceFolder
 ) -> Judgement:
     """Judge a challenger and say how its new papers differ."""
     known = ValidationRecord.from_arrays(read_validation(champion.folder))
@@ -202,8 +213,23 @@ def compare(
     costs = footprints(champion, other)
     verdict = judge(known, challenger.validated, new, costs, changes)
     altered = added | set(changes.replaced)
-    moved = drift(dataset, challenger.problems.featurizer, altered, place.request_log)
+    moved = drift(dataset, challenger.problems.featurizer, altered, workspace.request_log)
     return Judgement(verdict, moved, new)
+
+
+def compare_validations(before: Path, after: Path) -> tuple[Comparison, ...]:
+    """Compare the validations of two model folders on the papers of both training sets.
+
+    Raises:
+        ModelFolderError: A folder is missing, foreign, of another format or damaged.
+    """
+    first, second = (
+        ValidationRecord.from_arrays(read_validation(folder)) for folder in (before, after)
+    )
+    nothing = np.zeros(0, dtype=np.intp)
+    return judge(
+        first, second, {name: scores.take(nothing) for name, scores in first.scores.items()}
+    ).comparisons
 
 
 def settings_of(champion: Model, jobs: int = 1) -> Settings:
@@ -223,10 +249,10 @@ def footprints(champion: Model, challenger: Model) -> tuple[Footprint, Footprint
     # Each model answers each row in turn, and the fastest of its answers counts: what else the
     # machine does then slows both alike, or neither.
     times = np.full((_TIMED_ROUNDS, len(rows), len(models)), np.inf)
-    for turn, row, place in np.ndindex(times.shape):
+    for turn, row, model in np.ndindex(times.shape):
         start = time.perf_counter()
-        models[place].predictor.answer([rows[row]])
-        times[turn, row, place] = (time.perf_counter() - start) * 1000
+        models[model].predictor.answer([rows[row]])
+        times[turn, row, model] = (time.perf_counter() - start) * 1000
     first, second = times.min(axis=0).mean(axis=0).tolist()
     return (
         Footprint(first, _megabytes(champion.folder)),
@@ -244,10 +270,10 @@ def _as_json(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _folder_for(place: Workspace, *, dry_run: bool) -> Iterator[Path]:
+def _folder_for(workspace: WorkspaceFolder, *, dry_run: bool) -> Iterator[Path]:
     """Yield where the challenger is written: nowhere that lasts in a dry run."""
     if not dry_run:
-        yield place.models
+        yield workspace.models
         return
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)

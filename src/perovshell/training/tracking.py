@@ -11,21 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
+from perovshell.models.inputs import INPUTS
 from perovshell.training.promotion.verdict import Verdict
 from perovshell.training.train import TrainedModel
 from perovshell.training.validation.plots import write_plots
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.registry import (
     CHALLENGER,
-    CHAMPION,
     NAME,
     artifacts_uri,
     is_embedded,
     tracking,
     version_of,
-    version_with,
 )
-from perovshell.workspace.workspace import Workspace
 
 _OWNER = "perovshell.workspace"
 """Tag of a run: which workspace made it."""
@@ -41,7 +39,7 @@ class Registered:
 
 def track(
     trained: TrainedModel,
-    workspace: Workspace,
+    workspace: WorkspaceFolder,
     verdict: Verdict | None = None,
     report: Path | None = None,
     *,
@@ -49,8 +47,8 @@ def track(
 ) -> Registered:
     """Log a training run and register its model.
 
-    It gets the alias `challenger` where it was compared with the champion, and `champion` where
-    neither the registry nor the workspace has another.
+    It gets the alias `challenger` where it was compared with the champion. Who is champion is
+    decided elsewhere; see `workspace.championship`.
 
     A version is made last and in one step, with its tags, so that none is half-registered. A model
     that is registered already is not registered twice.
@@ -86,8 +84,6 @@ def track(
                 client.set_model_version_tag(NAME, number, key, value)
         if verdict is not None:
             client.set_registered_model_alias(NAME, CHALLENGER, number)
-        elif _is_first(mlflow, trained, workspace):
-            client.set_registered_model_alias(NAME, CHAMPION, number)
     return Registered(number, run.info.run_id)
 
 
@@ -133,19 +129,13 @@ def _log_model(mlflow: Any, trained: TrainedModel) -> str:
     return str(logged.model_uri)
 
 
-def _is_first(mlflow: Any, trained: TrainedModel, workspace: Workspace) -> bool:
-    """Whether there is no other champion: not in the registry, nor an untracked one here."""
-    here = workspace.champion_id in {None, trained.model_id}
-    return here and version_with(mlflow, CHAMPION) is None
-
-
-def _owner(workspace: Workspace) -> str:
-    """Return a name of the workspace that tells nothing of its place."""
+def _owner(workspace: WorkspaceFolder) -> str:
+    """Return a name of the workspace that does not reveal its path."""
     where = f"{platform.node()} {workspace.root.resolve()}"
     return hashlib.sha256(where.encode()).hexdigest()[:12]
 
 
-def _end_killed_runs(client: Any, experiment: str, workspace: Workspace) -> None:
+def _end_killed_runs(client: Any, experiment: str, workspace: WorkspaceFolder) -> None:
     """End the runs of this workspace that a killed process left; the caller holds its lock."""
     asked = f"attributes.status = 'RUNNING' and tags.`{_OWNER}` = '{_owner(workspace)}'"
     for run in client.search_runs([experiment], asked):
@@ -158,14 +148,14 @@ def _verdict_tags(verdict: Verdict | None) -> dict[str, str]:
     return {"promote": str(verdict.promote).lower(), "verdict": verdict.sentence}
 
 
-def _experiment(client: Any, workspace: Workspace) -> str:
+def _experiment(client: Any, workspace: WorkspaceFolder) -> str:
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(NAME)
     if found is None:
-        place = artifacts_uri(workspace) if is_embedded(workspace) else None
+        artifacts = artifacts_uri(workspace) if is_embedded(workspace) else None
         try:
-            return str(client.create_experiment(NAME, artifact_location=place))
+            return str(client.create_experiment(NAME, artifact_location=artifacts))
         except MlflowException:
             # Somebody else's first training may have made it in between.
             found = client.get_experiment_by_name(NAME)
@@ -197,9 +187,12 @@ def _version_tags(trained: TrainedModel) -> dict[str, str]:
 
 
 def _signature(mlflow: Any) -> Any:
-    from mlflow.types import ColSpec, Schema
+    """Return the input columns, with whatever cells `Model.predict` reads.
 
-    columns = [ColSpec("string", "core"), ColSpec("string", "shell")]
-    columns += [ColSpec("string", name, required=False) for name in INPUT_WORDS]
-    columns += [ColSpec("double", name, required=False) for name in INPUT_NUMBERS]
+    For `double` and `string` MLflow refuses whole numbers, categories and columns of empty cells.
+    """
+    from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
+
+    columns = [ColSpec(AnyType(), name, required=one.required) for name, one in INPUTS.items()]
     return mlflow.models.ModelSignature(inputs=Schema(columns))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.errors import WorkspaceError
+from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
 from perovshell.models.card import POINT_TARGETS
 from perovshell.models.evidence import Literature
@@ -25,8 +26,17 @@ from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.targets.declared import GAIN, LIFETIME, POINTS
 from perovshell.training.fit import learners
-from perovshell.training.fit import problems as made
 from perovshell.training.fit.domains import domains_of, literature_rows
+from perovshell.training.fit.problems import (
+    GainProblem,
+    LifetimeProblem,
+    PointProblem,
+    gain_problem,
+    lifetime_problem,
+    median_conditions,
+    papers_by,
+    point_problem,
+)
 from perovshell.training.fit.specs import SPECS
 from perovshell.training.validation import nested
 from perovshell.training.validation.baselines import weighted_median
@@ -55,7 +65,7 @@ QUICK = nested.Settings(folds=4, repeats=1, boosters=1)
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What a training run made.
+    """The result of a training run.
 
     Attributes:
         folder: The model folder.
@@ -63,7 +73,7 @@ class TrainedModel:
         info: Dataset, settings, figures, skill: what the folder says of itself.
         results: Out-of-fold predictions by target.
         problems: The training problems.
-        validated: The marks of the validation, as they stand in the folder.
+        validated: The out-of-fold scores of the validation, as in the folder.
     """
 
     folder: Path
@@ -89,10 +99,10 @@ def train(
         advance: Called once a validated fold of a target (`settings.steps` in all).
 
     Returns:
-        The trained model; where the same folder stands already, it is left as it is.
+        The trained model; a folder of the same contents is left as it is.
 
     Raises:
-        LeakError: A paper stands on both sides of a split, or a descriptor holds the target.
+        LeakError: A paper is on both sides of a split, or a descriptor holds the target.
         InputError: The papers of a target lie in one fold.
         WorkspaceError: The folder cannot be written.
     """
@@ -109,23 +119,19 @@ def train(
         "skill": skill(problems, results, figures),
         "variants": sentences_of(variants),
     }
-    marks = validated(dataset, problems, results)
-    folder, model_id = _write(models, predictor, info, native, marks)
-    return TrainedModel(folder, model_id, info, results, problems, marks)
+    record = validated(dataset, problems, results)
+    folder, model_id = _write(models, predictor, info, native, record)
+    return TrainedModel(folder, model_id, info, results, problems, record)
 
 
 def problems_of(dataset: Dataset) -> nested.Problems:
     """Return the training problems of a dataset."""
-    bundled = Featurizer.bundled()
-    tables = {**bundled.tables(), "known_cores": list(dataset.known_cores)}
-    featurizer = Featurizer.from_tables(tables, bundled.table)
+    featurizer = Featurizer(dataset.reader, ElementTable.from_matminer(), dataset.cores)
     return nested.Problems(
         featurizer=featurizer,
-        points={
-            name: made.point_problem(spec, dataset, featurizer) for name, spec in SPECS.items()
-        },
-        lifetime=made.lifetime_problem(dataset, featurizer),
-        gain=made.gain_problem(dataset),
+        points={name: point_problem(spec, dataset, featurizer) for name, spec in SPECS.items()},
+        lifetime=lifetime_problem(dataset, featurizer),
+        gain=gain_problem(dataset),
     )
 
 
@@ -166,19 +172,19 @@ def _write(
     predictor: Predictor,
     info: dict[str, Any],
     native: dict[str, bytes],
-    marks: ValidationRecord,
+    record: ValidationRecord,
 ) -> tuple[Path, str]:
-    """Write beside the target and rename, so that no half-written folder has a model's name."""
+    """Write into a temporary folder and rename it: no half-written folder has a model's name."""
     try:
         models.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=models, prefix=".writing-"))
+        temporary = Path(tempfile.mkdtemp(dir=models, prefix=".writing-"))
         try:
-            model_id = write_folder(beside / "model", predictor, info, native, marks.arrays())
+            model_id = write_folder(temporary / "model", predictor, info, native, record.arrays())
             folder = models / model_id
             if not folder.exists():
-                (beside / "model").rename(folder)
+                (temporary / "model").rename(folder)
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         msg = f"model folder in {models}: cannot be written ({error.strerror})"
         raise WorkspaceError(msg) from error
@@ -195,7 +201,7 @@ def final_fit(
     """Fit all targets on all rows, with intervals from out-of-fold residuals.
 
     Returns:
-        The predictor, and the library's own file of each booster by name.
+        The predictor, and the native file of each booster by name.
     """
     native: dict[str, bytes] = {}
     points: dict[str, PointModel] = {}
@@ -227,7 +233,7 @@ def _named(name: str, trees: tuple[bytes, ...]) -> dict[str, bytes]:
 
 
 def _point_model(
-    problem: made.PointProblem, fitted: learners.FittedPoint, result: nested.OutOfFold
+    problem: PointProblem, fitted: learners.FittedPoint, result: nested.OutOfFold
 ) -> PointModel:
     usable = calibration_rows(problem)
     median = weighted_median(problem.target, problem.weights(np.arange(len(problem.target))))
@@ -255,7 +261,7 @@ def _point_model(
 
 def _lifetime_model(
     dataset: Dataset,
-    problem: made.LifetimeProblem,
+    problem: LifetimeProblem,
     result: nested.OutOfFold,
     variant: ModelVariant,
     settings: nested.Settings,
@@ -274,13 +280,13 @@ def _lifetime_model(
         forest=fitted.trees.forest,
         columns=fitted.trees.columns,
         scores=interval_scores(result.model[0], problem, rows),
-        conditions=made.median_conditions(dataset),
-        papers=made.papers_by(problem.stressors.tolist(), problem.papers.tolist()),
+        conditions=median_conditions(dataset),
+        papers=papers_by(problem.stressors.tolist(), problem.papers.tolist()),
     )
     return model, fitted.trees.native
 
 
-def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
+def _gain_model(problem: GainProblem, out_of_fold: Floats) -> GainModel:
     rows = np.arange(len(problem.low))
     pooled = learners.fit_gain(problem, rows).pooled
     stressors, papers = problem.stressors.tolist(), problem.papers.tolist()
@@ -296,7 +302,7 @@ def _gain_model(problem: made.GainProblem, out_of_fold: Floats) -> GainModel:
         effects=pooled,
         scores=interval_scores(out_of_fold, problem, rows),
         floors=floor_scores(out_of_fold, problem),
-        papers=made.papers_by(stressors, papers),
-        shell_papers=made.papers_by([name for name, *_ in layers], of_layer),
-        shell_tests=made.papers_by(tests, of_layer),
+        papers=papers_by(stressors, papers),
+        shell_papers=papers_by([name for name, *_ in layers], of_layer),
+        shell_tests=papers_by(tests, of_layer),
     )

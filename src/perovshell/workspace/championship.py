@@ -1,20 +1,24 @@
-"""Who is champion, in the workspace and in the model registry at once.
+"""Which model is the champion: promotions in the workspace, and their copy in the model registry.
 
-Predictions load the champion that the workspace names; a team that shares a tracking server shares
-the alias `champion` there. A promotion moves the alias first and the workspace's own pointer last,
-each in one step, so whatever ends a promotion half-way leaves both at whole models. `align` then
-follows the alias, which is also how a workspace takes over what somebody else promoted.
+The champion is the model that `models/champions.json` of the workspace names. The alias `champion`
+of the model registry is a copy, which a team that shares a tracking server shares: a promotion
+moves the alias first and the file last, each in one step, so whatever ends a promotion half-way
+leaves both at whole models. `align` takes over what the alias says, and so finishes an interrupted
+promotion and follows the promotions of others.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from perovshell.errors import TrackingError, WorkspaceError
-from perovshell.models.folder import read_dataset_of, read_folder
+from perovshell.errors import OutdatedModelError, TrackingError, WorkspaceError
+from perovshell.models.folder import FORMAT, KIND, MANIFEST, read_dataset_of, read_folder
+from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.promotions import Promotion
 from perovshell.workspace.registry import (
     CHALLENGER,
@@ -28,7 +32,6 @@ from perovshell.workspace.registry import (
     version_with,
     versions,
 )
-from perovshell.workspace.workspace import Workspace
 
 _UNCHANGED = "the champion is unchanged"
 
@@ -42,9 +45,9 @@ class KnownModel:
         version: Its version in the registry; None where it is not registered.
         aliases: Names that point to the version.
         is_here: Whether its folder is in the workspace.
-        dataset_hash: Content hash of the dataset it was trained on; empty where it is not told.
+        dataset_hash: Content hash of the dataset it was trained on; empty where unknown.
         papers: Number of papers it was trained on, or None where it is not here.
-        verdict: Of the gate, where it was a challenger; else empty.
+        verdict: Of the promotion check, where it was a challenger; else empty.
     """
 
     model_id: str
@@ -56,7 +59,7 @@ class KnownModel:
     verdict: str
 
     def __str__(self) -> str:
-        """Say all on one line."""
+        """Return it on one line."""
         version = f"version {self.version}" if self.version else "not registered"
         papers = f", {self.papers} papers" if self.papers is not None else ""
         data = f"data {self.dataset_hash[:12] or 'unknown'}{papers}"
@@ -64,89 +67,154 @@ class KnownModel:
         aliases = f"  @{' @'.join(self.aliases)}" if self.aliases else ""
         return f"{self.model_id}  {version}  {data}{aliases}{where}"
 
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return asdict(self)
 
-def known_models(place: Workspace) -> list[KnownModel]:
+
+def known_models(workspace: WorkspaceFolder) -> list[KnownModel]:
     """Return the models of the workspace and of its registry, the newest version first.
 
     Raises:
         TrackingError: The registry cannot be reached.
     """
     registered: dict[str, Version] = {}
-    if is_tracked(place):
-        with tracking(place, "nothing is changed") as mlflow:
-            for version in versions(mlflow):
-                registered.setdefault(version.model_id, version)
-    here = place.model_ids()
+    for version in _registered(workspace, "nothing is changed"):
+        registered.setdefault(version.model_id, version)
+    here = workspace.model_ids()
     names = [*registered, *(name for name in here if name not in registered)]
-    return [_known(place, name, registered.get(name), is_here=name in here) for name in names]
+    return [_known(workspace, name, registered.get(name), is_here=name in here) for name in names]
 
 
 def _known(
-    place: Workspace, model_id: str, version: Version | None, *, is_here: bool
+    workspace: WorkspaceFolder, model_id: str, version: Version | None, *, is_here: bool
 ) -> KnownModel:
-    dataset = read_dataset_of(place.models / model_id) if is_here else {}
-    told = version.tags.get("dataset_hash", "") if version else ""
+    dataset = read_dataset_of(workspace.models / model_id) if is_here else {}
+    tags = version.tags if version else {}
     return KnownModel(
         model_id=model_id,
         version=version.number if version else None,
         aliases=version.aliases if version else (),
         is_here=is_here,
-        dataset_hash=dataset.get("hash", told),
+        dataset_hash=dataset.get("hash", tags.get("dataset_hash", "")),
         papers=dataset.get("papers"),
-        verdict=version.tags.get("verdict", "") if version else "",
+        verdict=tags.get("verdict", ""),
     )
 
 
-def align(place: Workspace) -> str:
-    """Follow the champion of the registry; say what was taken over, or nothing.
+def align(workspace: WorkspaceFolder) -> str:
+    """Follow the champion of the registry; return what was taken over, or an empty text.
 
     Raises:
         TrackingError: The registry cannot be reached, or its champion cannot be fetched.
+        ModelFolderError: Its champion is damaged or of another format.
     """
-    version = _registered_champion(place)
-    if version is None or version.model_id == place.champion_id:
+    version = _registered_champion(workspace)
+    if version is None or version.model_id == workspace.champion_id:
         return ""
-    fetch(place, version)
+    fetch(workspace, version)
     why = f"follows the registry's champion, version {version.number}"
-    if place.comes_after(version.model_id):
-        place.roll_back(why)
+    if workspace.comes_after(version.model_id):
+        workspace.roll_back(why)
     else:
-        place.set_champion(version.model_id, why, version.number)
+        workspace.set_champion(version.model_id, why, version.number)
     return f"The champion is now {version.model_id}: version {version.number} of the registry."
 
 
-def fetch(place: Workspace, version: Version) -> Path:
+def ensure_champion(workspace: WorkspaceFolder, model_id: str, version: str | None) -> str:
+    """Make a newly trained model champion where there is none that this Perovshell reads.
+
+    The champion of the registry is followed first.
+
+    Args:
+        workspace: The workspace; the caller holds its lock `models`.
+        model_id: The model.
+        version: Its version in the registry; None leaves the registry alone.
+
+    Returns:
+        Why it became champion; empty where another stays.
+
+    Raises:
+        TrackingError: The registry cannot be reached.
+    """
+    why = "the first model of the workspace"
+    champion, outdated = workspace.champion_id, False
+    try:
+        if version is not None:
+            align(workspace)
+            champion = workspace.champion_id
+        outdated = champion is not None and is_outdated(workspace.models / champion)
+    except OutdatedModelError:
+        outdated = True
+    if outdated:
+        why = "the champion before was written by an older Perovshell and cannot be read"
+    elif champion not in {None, model_id}:
+        return ""
+    if version is not None:
+        _move_alias(workspace, version)
+    if champion != model_id:
+        workspace.set_champion(model_id, why, version)
+    return why
+
+
+def is_outdated(folder: Path) -> bool:
+    """Whether a model folder was written by an older Perovshell than can be read."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        return bool(manifest["kind"] == KIND and manifest["format"] < FORMAT)
+    except (OSError, LookupError, TypeError, ValueError):
+        return False
+
+
+def fetch(workspace: WorkspaceFolder, version: Version) -> Path:
     """Return the folder of a registered model, fetched into the workspace if it is not there.
 
     Raises:
         TrackingError: The registry cannot be reached or has no such model.
-        ModelFolderError: What it holds is damaged or of another format.
+        OutdatedModelError: It was written by an older Perovshell.
+        ModelFolderError: It is damaged or of a newer format.
     """
-    folder = place.models / version.model_id
-    if version.model_id not in place.model_ids():
-        place.prepare()
-        beside = Path(tempfile.mkdtemp(dir=place.models, prefix=".writing-"))
+    folder = workspace.models / version.model_id
+    if version.model_id not in workspace.model_ids():
+        workspace.prepare()
+        beside = Path(tempfile.mkdtemp(dir=workspace.models, prefix=".writing-"))
         try:
-            found = download(f"models:/{NAME}/{version.number}", place, beside)
-            _, info = read_folder(found)
+            fetched = download(f"models:/{NAME}/{version.number}", workspace, beside)
+            _refuse_outdated(workspace, version, fetched)
+            _, info = read_folder(fetched)
             if info.model_id != version.model_id:
                 msg = (
-                    f"version {version.number} of {NAME} in {place.tracking_uri}: its tag model_id "
-                    f"is {version.model_id!r}, but it holds model {info.model_id}; "
-                    f"{_UNCHANGED}"
+                    f"{_named(workspace, version)}: its tag model_id is {version.model_id!r}, but "
+                    f"it holds model {info.model_id}; {_UNCHANGED}"
                 )
                 raise TrackingError(msg)
-            found.rename(folder)
+            fetched.rename(folder)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+    _refuse_outdated(workspace, version, folder)
     return folder
 
 
-def promote(place: Workspace, name: str, why: str, *, over: str | None = None) -> Promotion:
+def _named(workspace: WorkspaceFolder, version: Version) -> str:
+    return f"version {version.number} of {NAME} in {workspace.tracking_uri}"
+
+
+def _refuse_outdated(workspace: WorkspaceFolder, version: Version, folder: Path) -> None:
+    if is_outdated(folder):
+        msg = (
+            f"{_named(workspace, version)}: written by an older Perovshell, cannot be read; "
+            "replace it with Workspace.train()"
+        )
+        raise OutdatedModelError(msg)
+
+
+def promote(
+    workspace: WorkspaceFolder, name: str, why: str, *, over: str | None = None
+) -> Promotion:
     """Make a model champion.
 
     Args:
-        place: The workspace; the caller holds its lock `models`.
+        workspace: The workspace; the caller holds its lock `models`.
         name: Model id, or number of a version in the registry.
         why: The reason, which is kept.
         over: The champion that it was compared with: where the registry has got another since, it
@@ -158,26 +226,26 @@ def promote(place: Workspace, name: str, why: str, *, over: str | None = None) -
         ModelFolderError: Its folder is damaged.
         TrackingError: The registry cannot be reached; nothing is changed.
     """
-    model_id, version = resolve(place, name)
-    if model_id == place.champion_id:
+    model_id, version = resolve(workspace, name)
+    if model_id == workspace.champion_id:
         msg = f"model {model_id}: is the champion already"
         raise WorkspaceError(msg)
-    read_folder(place.models / model_id)
+    read_folder(workspace.models / model_id)
     if over is not None:
-        _refuse_if_changed(place, model_id, over)
-    _move_alias(place, version)
-    place.set_champion(model_id, why, version)
-    return place.promotions[-1]
+        _refuse_if_changed(workspace, model_id, over)
+    _move_alias(workspace, version)
+    workspace.set_champion(model_id, why, version)
+    return workspace.promotions[-1]
 
 
-def roll_back(place: Workspace, why: str) -> Promotion:
+def roll_back(workspace: WorkspaceFolder, why: str) -> Promotion:
     """Make the champion before the present one champion again.
 
     The present one is that of the registry, which somebody else may have promoted. Where the
     registry is back already, since a rollback was killed on its way, that one is finished.
 
     Args:
-        place: The workspace; the caller holds its lock `models`.
+        workspace: The workspace; the caller holds its lock `models`.
         why: The reason, which is kept.
 
     Raises:
@@ -185,17 +253,17 @@ def roll_back(place: Workspace, why: str) -> Promotion:
         ModelFolderError: Its folder is damaged.
         TrackingError: The registry cannot be reached; nothing is changed.
     """
-    registered = _registered_champion(place)
-    if registered is None or not place.comes_after(registered.model_id):
-        align(place)
-    target = place.before_champion()
-    _, version = resolve(place, target)
-    read_folder(place.models / target)
-    _move_alias(place, version)
-    return place.roll_back(why)
+    registered = _registered_champion(workspace)
+    if registered is None or not workspace.comes_after(registered.model_id):
+        align(workspace)
+    target = workspace.before_champion()
+    _, version = resolve(workspace, target)
+    read_folder(workspace.models / target)
+    _move_alias(workspace, version)
+    return workspace.roll_back(why)
 
 
-def resolve(place: Workspace, name: str) -> tuple[str, str | None]:
+def resolve(workspace: WorkspaceFolder, name: str) -> tuple[str, str | None]:
     """Return model id and registered version of a model, its folder being in the workspace.
 
     A model that was trained without tracking has no version: where others share the registry, it
@@ -205,38 +273,41 @@ def resolve(place: Workspace, name: str) -> tuple[str, str | None]:
         WorkspaceError: There is no such model, or the registry does not know it.
         TrackingError: The registry cannot be reached.
     """
-    if not is_tracked(place):
-        if name not in place.model_ids():
-            known = ", ".join(place.model_ids()) or "none"
-            msg = f"model {name!r}: not in the workspace {place.root}; known: {known}"
-            raise WorkspaceError(msg)
+    registered = _registered(workspace, _UNCHANGED)
+    version = next((one for one in registered if name in {one.number, one.model_id}), None)
+    if version is not None:
+        fetch(workspace, version)
+        return version.model_id, version.number
+    if is_embedded(workspace) and name in workspace.model_ids():
         return name, None
-    with tracking(place, _UNCHANGED) as mlflow:
-        registered = versions(mlflow)
-    found = next((one for one in registered if name in {one.number, one.model_id}), None)
-    if found is None and is_embedded(place) and name in place.model_ids():
-        return name, None
-    if found is None:
+    if is_tracked(workspace):
         numbers = ", ".join(f"{one.number} ({one.model_id})" for one in registered) or "none"
-        msg = f"model {name!r}: not in the registry {place.tracking_uri}; known: {numbers}"
-        raise WorkspaceError(msg)
-    fetch(place, found)
-    return found.model_id, found.number
+        msg = f"model {name!r}: not in the registry {workspace.tracking_uri}; known: {numbers}"
+    else:
+        known = ", ".join(workspace.model_ids()) or "none"
+        msg = f"model {name!r}: not in the workspace {workspace.root}; known: {known}"
+    raise WorkspaceError(msg)
 
 
-def _registered_champion(place: Workspace) -> Version | None:
-    if not is_tracked(place):
-        return None
-    with tracking(place, _UNCHANGED) as mlflow:
-        return version_with(mlflow, CHAMPION)
+def _registered(workspace: WorkspaceFolder, undone: str) -> list[Version]:
+    """Return the registered versions, the newest first; none where nothing is tracked."""
+    if not is_tracked(workspace):
+        return []
+    with tracking(workspace, undone) as mlflow:
+        return versions(mlflow)
 
 
-def _refuse_if_changed(place: Workspace, model_id: str, over: str) -> None:
+def _registered_champion(workspace: WorkspaceFolder) -> Version | None:
+    registered = _registered(workspace, _UNCHANGED)
+    return next((version for version in registered if CHAMPION in version.aliases), None)
+
+
+def _refuse_if_changed(workspace: WorkspaceFolder, model_id: str, over: str) -> None:
     """Refuse a challenger whose comparison is out of date.
 
     MLflow cannot compare and set an alias in one step; what is left between is milliseconds.
     """
-    now = _registered_champion(place)
+    now = _registered_champion(workspace)
     if now is not None and now.model_id not in {over, model_id}:
         msg = (
             f"model {model_id}: it was compared with {over}, but {now.model_id} (version "
@@ -245,11 +316,11 @@ def _refuse_if_changed(place: Workspace, model_id: str, over: str) -> None:
         raise WorkspaceError(msg)
 
 
-def _move_alias(place: Workspace, version: str | None) -> None:
-    """Move the alias to a version; an unregistered model leaves the workspace's own without one."""
-    if not is_tracked(place):
+def _move_alias(workspace: WorkspaceFolder, version: str | None) -> None:
+    """Move the alias to a version; for a model without one, nothing is left that it points to."""
+    if not is_tracked(workspace):
         return
-    with tracking(place, _UNCHANGED) as mlflow:
+    with tracking(workspace, _UNCHANGED) as mlflow:
         client = mlflow.MlflowClient()
         if version is None:
             if version_with(mlflow, CHAMPION) is not None:

@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import NO_REASON, PaperEntry, read_yaml, to_yaml
 from perovshell.errors import DatasetError, Fault, InputError, WorkspaceError
 from perovshell.files import write_atomically
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 _SEAL: Final = "# perovshell paper, SHA-256 of the lines below: "
 _SEALED: Final = re.compile(rf"{_SEAL}([0-9a-f]{{64}})\n(.*)", re.DOTALL)
 LONGEST_ID: Final = 95
 """Longest name of a paper, as it stands in a file name."""
 _CHANGED = (
-    "the file is damaged, or was changed by hand; add the paper again with --replace, or remove it"
+    "the file is damaged, or was changed by hand; add the paper again with replace=True, or "
+    "remove it"
 )
 
 
@@ -82,46 +85,89 @@ class EarlierPaper:
 
 
 @dataclass(frozen=True)
+class Removal:
+    """What the removal of a paper changed in the dataset: paper_ids.
+
+    Attributes:
+        file: Where the rows of the paper are kept.
+        out: Papers that are no longer in the dataset.
+        restored: Papers that are in it again, since nothing replaces them any more.
+        original: Papers that are as they were before they were corrected.
+    """
+
+    file: Path
+    out: tuple[str, ...]
+    restored: tuple[str, ...]
+    original: tuple[str, ...]
+
+    @classmethod
+    def between(cls, file: Path, before: Mapping[str, str], after: Mapping[str, str]) -> Removal:
+        """Compare the digests of the papers before and after."""
+        both = before.keys() & after.keys()
+        return cls(
+            file,
+            tuple(sorted(before.keys() - after.keys())),
+            tuple(sorted(after.keys() - before.keys())),
+            tuple(sorted(name for name in both if before[name] != after[name])),
+        )
+
+    def lines(self) -> list[str]:
+        """Return the changes, a line each."""
+        lines = [f"Removed from the data: {name}" for name in self.out]
+        lines += [f"In the data again, as nothing replaces it: {name}" for name in self.restored]
+        lines += [f"Restored to its original version: {name}" for name in self.original]
+        return [*lines, f"Kept: {self.file}"]
+
+    def __str__(self) -> str:
+        """Return the lines as text."""
+        return "\n".join(self.lines())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {**asdict(self), "file": str(self.file)}
+
+
+@dataclass(frozen=True)
 class PaperStore:
     """The papers of a workspace on disk.
 
     Attributes:
-        place: The workspace.
+        workspace: The workspace.
     """
 
-    place: Workspace
+    workspace: WorkspaceFolder
 
     @property
     def history(self) -> Path:
         """Folder of what papers were before."""
-        return self.place.papers / "history"
+        return self.workspace.papers / "history"
 
     def path_of(self, paper_id: str) -> Path:
         """Return where a paper stands; its name is safe on every file system."""
         name = quote(paper_id, safe="")
         # A dot in front would hide the file, among what is half-written.
         name = f"%2E{name[1:]}" if name.startswith(".") else name
-        return self.place.papers / f"{name}.yaml"
+        return self.workspace.papers / f"{name}.yaml"
 
-    def shelf(self) -> StoredPapers:
+    def stored(self) -> StoredPapers:
         """Read every paper; a file that is at fault does not keep the others from being used."""
         entries: list[PaperEntry] = []
         faults: list[Fault] = []
-        for path in sorted(self.place.papers.glob("[!.]*.yaml")):
+        for path in sorted(self.workspace.papers.glob("[!.]*.yaml")):
             try:
                 entries.append(_read(path))
             except DatasetError as error:
                 faults += error.faults
         return StoredPapers(tuple(entries), tuple(faults))
 
-    def in_use(self, base: Dataset) -> MergedDataset:
+    def merged(self, base: Dataset) -> MergedDataset:
         """Return a base dataset with the papers; those that break a rule are left out and named.
 
         Raises:
             DatasetError: Faults that are of no paper of the workspace.
         """
-        shelf = self.shelf()
-        entries, faults = list(shelf.entries), list(shelf.faults)
+        stored = self.stored()
+        entries, faults = list(stored.entries), list(stored.faults)
         while True:
             try:
                 return MergedDataset(base.with_papers(entries), tuple(entries), tuple(faults))
@@ -144,21 +190,22 @@ class PaperStore:
             msg = f"paper_id {entry.paper_id!r}: too long for a file name; at most {LONGEST_ID}"
             raise InputError(msg)
         if path.exists() and not replace:
-            msg = f"paper {entry.paper_id}: in the workspace already; a correction needs --replace"
+            msg = (
+                f"paper {entry.paper_id}: in the workspace already; a correction needs replace=True"
+            )
             raise InputError(msg)
         self._keep(path, "replaced")
         _write(path, _sealed(to_yaml(entry)))
         return path
 
     def remove(self, paper_id: str, why: str, base: Dataset) -> Path:
-        """Take a paper out of the data; what it said is kept.
+        """Take a paper out of the data; its rows are kept.
 
         A paper of the workspace goes to the history. One of the base dataset, which is never
         written, gets a file that withdraws it.
 
         Raises:
-            InputError: There is no such paper, it is withdrawn already, or the reason says
-                nothing.
+            InputError: There is no such paper, it is withdrawn already, or the reason is empty.
             WorkspaceError: The workspace is not writable.
         """
         why = _reason(why)
@@ -168,8 +215,7 @@ class PaperStore:
             _unlink(path)
             return kept
         if paper_id not in base.papers:
-            msg = f"paper {paper_id!r}: not in the data; 'perovshell data show' finds papers"
-            raise InputError(msg)
+            raise InputError(_unknown(paper_id, base, self.stored().entries))
         entry = base.entry(paper_id)
         return self.put(PaperEntry(entry.paper, (), (), withdrawn=why))
 
@@ -199,6 +245,14 @@ class PaperStore:
         when = datetime.now(UTC).isoformat(timespec="seconds")
         _write(kept, content + f"# {when} {said}\n".encode())
         return kept
+
+
+def _unknown(paper_id: str, base: Dataset, entries: Iterable[PaperEntry]) -> str:
+    """Say that there is no such paper, with the paper_ids most like it."""
+    names = sorted({*base.papers, *(entry.paper_id for entry in entries)})
+    near = get_close_matches(paper_id, names, n=3)
+    hint = f"nearest: {', '.join(near)}; " if near else ""
+    return f"paper {paper_id!r}: not in the data; {hint}Workspace.dataset().papers lists all"
 
 
 def _reason(why: str) -> str:

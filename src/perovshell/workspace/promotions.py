@@ -30,6 +30,14 @@ class Promotion:
     why: str
     when: str
 
+    def __str__(self) -> str:
+        """Return it on one line."""
+        return f"{self.when}  {self.model_id} became champion: {self.why}"
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return JSON data."""
+        return asdict(self)
+
 
 def read_promotions(path: Path) -> tuple[Promotion, ...]:
     """Read the promotions, the champion's last; none where there is no file.
@@ -58,11 +66,11 @@ def _list(content: Any) -> list[Any]:
 
 
 def _promotion(entry: Any) -> Promotion:
-    made = Promotion(**entry)
-    if not isinstance(made.model_id, str) or not made.model_id.isalnum():
-        msg = f"{made.model_id!r} is no model id"
+    promotion = Promotion(**entry)
+    if not isinstance(promotion.model_id, str) or not promotion.model_id.isalnum():
+        msg = f"{promotion.model_id!r} is no model id"
         raise ValueError(msg)
-    return made
+    return promotion
 
 
 def promoted(
@@ -90,7 +98,7 @@ def rolled_back(before: Sequence[Promotion], why: str) -> tuple[Promotion, ...]:
 
 def to_bytes(promotions: Sequence[Promotion]) -> bytes:
     """Return the contents of the file."""
-    return (json.dumps([asdict(entry) for entry in promotions], indent=1) + "\n").encode()
+    return (json.dumps([entry.to_json() for entry in promotions], indent=1) + "\n").encode()
 
 
 def _now() -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from perovshell.errors import PerovshellError, TrackingError
 from perovshell.optional import import_optional
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 NAME = "perovshell"
 """Name of the experiment and of the registered model."""
@@ -33,7 +33,7 @@ _PATIENCE = {
 
 
 @contextmanager
-def connect(workspace: Workspace) -> Iterator[Any]:
+def connect(workspace: WorkspaceFolder) -> Iterator[Any]:
     """Import mlflow and point it to the workspace; at the end all is as it was before.
 
     Raises:
@@ -55,7 +55,7 @@ def connect(workspace: Workspace) -> Iterator[Any]:
                 mlflow.set_tracking_uri(None)
 
 
-def download(uri: str, workspace: Workspace, into: Path | None = None) -> Path:
+def download(uri: str, workspace: WorkspaceFolder, into: Path | None = None) -> Path:
     """Fetch the model folder of a registered model, such as `models:/perovshell@champion`.
 
     Args:
@@ -97,7 +97,7 @@ class Version:
     aliases: tuple[str, ...]
 
 
-def is_tracked(workspace: Workspace) -> bool:
+def is_tracked(workspace: WorkspaceFolder) -> bool:
     """Whether the workspace has a registry: a server, or a database of its own."""
     return not is_embedded(workspace) or (workspace.root / "mlflow.db").exists()
 
@@ -134,7 +134,7 @@ def version_of(mlflow: Any, model_id: str) -> Version | None:
 
 
 @contextmanager
-def tracking(workspace: Workspace, undone: str) -> Iterator[Any]:
+def tracking(workspace: WorkspaceFolder, undone: str) -> Iterator[Any]:
     """Connect as `connect` does; whatever fails there is one error that says what is undone.
 
     Raises:
@@ -151,12 +151,12 @@ def tracking(workspace: Workspace, undone: str) -> Iterator[Any]:
             raise TrackingError(msg) from error
 
 
-def is_embedded(workspace: Workspace) -> bool:
+def is_embedded(workspace: WorkspaceFolder) -> bool:
     """Whether tracking goes to the workspace's own database."""
     return workspace.tracking_uri == workspace.database_uri
 
 
-def artifacts_uri(workspace: Workspace) -> str:
+def artifacts_uri(workspace: WorkspaceFolder) -> str:
     """Where the embedded registry keeps its files."""
     return (workspace.root / "mlartifacts").resolve().as_uri()
 

@@ -19,7 +19,6 @@ from perovshell.serve.ranking.engine import Job
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Ranking
 from perovshell.serve.ranking.scoring import Options
-from perovshell.serve.report.tables import table
 from perovshell.serve.space.file import read_space
 
 SPACE: dict[str, Any] = {
@@ -39,7 +38,7 @@ TASK = 40_000
 
 def result(ranking: Ranking) -> tuple[Any, ...]:
     front = [(line.core, line.shell, line.score) for line in ranking.front]
-    rows = [[str(cell) for cell in row] for row in table(ranking)[1][:100]]
+    rows = [[str(cell) for cell in row] for row in ranking.table()[1][:100]]
     return rows, front, dict(ranking.removed), ranking.total, ranking.overview.shells
 
 
@@ -117,7 +116,7 @@ def test_a_cluster_that_loses_a_worker_half_way_gives_the_same(
 def test_a_worker_of_another_version_is_refused(model: Model) -> None:
     found = read_space(SPACE, model.predictor.featurizer.reader)
     job = dataclasses.replace(Job.of(found, model, Options()), version="0.0.1")
-    with pytest.raises(ClusterError, match=r"the ranking is of 0\.0\.1: install the same"):
+    with pytest.raises(ClusterError, match=r"the ranking 0\.0\.1: install the same"):
         job.run_tasks([0])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from perovshell.data.dataset import Dataset
 from perovshell.data.shells import shell_text
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
@@ -21,8 +22,9 @@ from perovshell.serve.ranking.objectives import (
 )
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Candidate, Ranking
-from perovshell.serve.report.tables import markdown_text, summary, table
+from perovshell.serve.report.tables import markdown_text, summary
 from perovshell.serve.space.file import presets, read_space
+from perovshell.training.fit.problems import combination_of
 
 SPACE: dict[str, Any] = {
     "name": "test",
@@ -264,13 +266,18 @@ def test_a_shell_that_papers_know_has_a_narrower_bound(model: Model) -> None:
     assert as_predicted.plqy.shell_width(reader.read_shell("SiO2")) == 1.0
 
 
-def test_a_shell_moves_by_what_its_papers_found_beyond_the_model(model: Model) -> None:
+def test_a_shell_moves_by_what_its_papers_found_beyond_the_model(
+    model: Model, dataset: Dataset
+) -> None:
+    """Each sample is compared with the prediction for its own encapsulation, medium and size."""
     own = objectives(model)
     predictor = model.predictor
     beyond: dict[str, list[float]] = {}
     for row in predictor.literature.samples:
         if row["plqy_percent"] is not None and row["shell"] == "SiO2":
-            matrix = predictor.featurizer.matrix([predictor.literature.item(row)])
+            matrix = predictor.featurizer.matrix(
+                [combination_of(dataset.samples[row["sample_id"]])]
+            )
             expected = shrunk_plqy(own, predictor.points["plqy"].predict(matrix))[0]
             beyond.setdefault(row["paper"], []).append(row["plqy_percent"] - expected)
     mean = np.mean([np.mean(values) for values in beyond.values()])
@@ -401,8 +408,8 @@ def test_constraints_that_leave_nothing_say_what_each_removed(model: Model) -> N
 def test_two_rankings_are_equal_and_the_first_lines_do_not_depend_on_top(
     model: Model, ranking: Ranking
 ) -> None:
-    first = table(rank(SPACE, model=model, top=7, order_by="value", batch=3))
-    header, rows = table(ranking)
+    first = rank(SPACE, model=model, top=7, order_by="value", batch=3).table()
+    header, rows = ranking.table()
     for place, (mine, other) in enumerate(zip(first[1], rows[:7], strict=True)):
         # The last line has no next one.
         same = [k for k, name in enumerate(header) if place < 6 or name != "p_above_next"]
@@ -542,7 +549,7 @@ def test_light_on_mixed_halides_is_spoken_of(model: Model) -> None:
 
 
 def test_the_table_has_the_promised_columns(ranking: Ranking) -> None:
-    header, rows = table(ranking)
+    header, rows = ranking.table()
     assert header[:5] == ["rank", "core", "shell", "structure", "encapsulation"]
     assert header[-5:] == [
         "in_domain", "domain_reason", "evidence", "measured_papers", "nearest_papers",
@@ -562,7 +569,7 @@ def test_markdown_has_a_row_a_line_and_no_stray_bars(model: Model) -> None:
 def test_the_summary_says_what_to_measure_next(model: Model) -> None:
     said = summary(rank(SPACE, model=model, batch=2), suggest_experiments=True)
     text = "\n".join(said)
-    for part in ("A batch of 2", "What to measure next", "combination: ", "chance above the next"):
+    for part in ("A batch of 2", "Suggested experiments", "combination: ", "P(better than next)"):
         assert part in text
 
 
@@ -572,8 +579,11 @@ def test_the_summary_says_what_to_measure_next(model: Model) -> None:
         ({"order_by": "luck"}, "order_by 'luck': allowed: lower-bound, value, explore"),
         ({"top": 0}, "top 0: a number from 1 up"),
         ({"batch": -1}, "batch -1: a number from 0 up"),
-        ({"run": {"engine": "abacus"}}, "--engine 'abacus': allowed: local, dask"),
-        ({"run": {"scheduler": "tcp://127.0.0.1:1"}}, "--scheduler: it is for --engine dask"),
+        ({"run": {"engine": "abacus"}}, "engine 'abacus': allowed: local, dask"),
+        (
+            {"run": {"scheduler": "tcp://127.0.0.1:1"}},
+            "scheduler 'tcp.*': needs engine='dask', not 'local'",
+        ),
     ],
 )
 def test_unknown_options_are_named(model: Model, options: dict[str, Any], said: str) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
@@ -19,8 +20,8 @@ OPERATIONS = [
 
 @pytest.fixture(scope="module")
 def described(trained, tmp_path_factory):
-    place = workspace_of(trained, tmp_path_factory.mktemp("described"))
-    champion = Champion(Source(place))
+    workspace = workspace_of(trained, tmp_path_factory.mktemp("described"))
+    champion = Champion(Source(workspace))
     champion.open()
     return schemathesis.openapi.from_asgi("/openapi.json", create_app(champion))
 
@@ -56,7 +57,7 @@ def is_meant(path, response):
     """Whether a request is refused for what a JSON schema cannot say.
 
     That one wavelength is above the other, and what a design space may hold, which is that of its
-    file. What the schema does say is told with its place, in `errors`, and is never meant.
+    file. What the schema does say is told with its workspace, in `errors`, and is never meant.
     """
     if response.status_code != 422:
         return False
@@ -83,3 +84,28 @@ def test_a_name_of_odd_letters_is_refused(described):
     response = case.call(headers={"content-type": "application/json"})
     assert response.status_code == 422
     assert response.json()["errors"]
+
+
+VALID = b'{"rows": [{"core": "CsPbBr3", "shell": "SiO2", "core_size_nm": 6.5}]}'
+CUT = st.builds(
+    lambda start, end, put: VALID[:start] + put + VALID[end:],
+    st.integers(0, len(VALID)), st.integers(0, len(VALID)), st.binary(max_size=8),
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@example(body=b"")
+@example(body=VALID.decode().encode("utf-16"))
+@example(body=b"\xef\xbb\xbf" + VALID)
+@example(body=b"[" * 50_000)
+@example(body=b'{"rows":' * 50_000)
+@example(body=VALID.replace(b"6.5", b"9" * 5000))
+@example(body=VALID.replace(b"6.5", b"1e999"))
+@example(body=VALID.replace(b"CsPbBr3", b"\xed\xa0\x80"))
+@given(body=st.binary(max_size=300) | CUT)
+def test_any_bytes_are_answered_or_refused(described, body):
+    case = described["/v1/predict"]["POST"].Case(body=body)
+    response = case.call(headers={"content-type": "application/json"})
+    assert response.status_code in {200, 400, 422}
+    told = response.json()
+    assert "answers" in told if response.status_code == 200 else told["status"] == 422

@@ -11,8 +11,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
+from perovshell.models.card import POINT_TARGETS
+from perovshell.models.folder import read_folder, read_validation, write_folder
 from perovshell.training.train import TrainedModel
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 from servers import Server, serving
 
 UNMEASURED_PROCESSES = True
@@ -29,9 +31,11 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def server(
-    workspace: Workspace, trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory
+    session_workspace: WorkspaceFolder,
+    trained: TrainedModel,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    with serving(workspace.root, tmp_path_factory.mktemp("page") / "log") as running:
+    with serving(session_workspace.root, tmp_path_factory.mktemp("page") / "log") as running:
         yield running
 
 
@@ -114,7 +118,7 @@ def test_predict_a_combination_and_find_the_papers_that_measured_it(
     field(page, "shell").fill("SiO2")
     settled(page)
     (answer,) = asked(server, {"core": "CsPbBr3", "shell": "SiO2"})
-    shown = part(page, "peak").inner_text()
+    shown = part(page, "pl").inner_text()
     assert f"{answer['pl_peak_nm']:.0f} nm" in shown
     assert f"{answer['pl_peak_nm_lower']:.0f} to {answer['pl_peak_nm_upper']:.0f} nm" in shown
     assert f"{answer['plqy_percent']:.0f} %" in part(page, "plqy").inner_text()
@@ -122,6 +126,10 @@ def test_predict_a_combination_and_find_the_papers_that_measured_it(
     shown = part(page, "measured").inner_text()
     assert len(answer["measured"]) > 1
     assert all(sample["paper"] in shown for sample in answer["measured"])
+    assert all(sample["stability"] in shown for sample in answer["measured"])
+    assert any("; " in sample["stability"] for sample in answer["measured"])
+    domain = part(page, "domain").inner_text()
+    assert [text for text in domain.split("\n") if text] == ["Applicability domain", "In domain"]
     links = part(page, "measured").get_by_role("link").all()
     dois = [row["paper"] for row in answer["measured"] if row["paper"].startswith("10.")]
     assert [link.get_attribute("href") for link in links] == [f"https://doi.org/{d}" for d in dois]
@@ -155,19 +163,19 @@ def test_rank_a_small_green_space_and_see_the_pareto_plot(open_page: Open, serve
     page = open_page("/#rank")
     page.get_by_label("Start from").select_option("green emitter")
     page.get_by_role("radio", name="a list").check()
-    page.get_by_label("Formulas, one a line").fill("CsPbBr3\nMAPbBr3")
+    page.get_by_label("Formulas, one per line").fill("CsPbBr3\nMAPbBr3")
     ranked(page)
     rows = page.locator("#ranking tbody tr")
     points = page.locator("#ranking .point")
     assert rows.count() == points.count() > 2
-    p_pareto = page.locator("#ranking tbody tr.in-front").count()
+    p_pareto = page.locator("#ranking tbody tr.pareto").count()
     assert 0 < page.locator("#ranking .ring").count() == p_pareto < rows.count()
     cores = set(rows.locator("th").all_inner_texts())
     assert cores <= {"CsPbBr3", "MAPbBr3"}
     first = page.locator("#line-1")
     core, shell = first.locator("th").inner_text(), first.locator("td").nth(1).inner_text()
     caption = page.locator("#ranking figcaption").inner_text()
-    assert (f"1. {core} / {shell}" in caption) == (first.get_attribute("class") == "in-front")
+    assert (f"1. {core} / {shell}" in caption) == (first.get_attribute("class") == "pareto")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the full report").click()
     assert "<h1>green-emitter</h1>" in Path(download.value.path()).read_text()
@@ -177,15 +185,15 @@ def test_rank_a_small_green_space_and_see_the_pareto_plot(open_page: Open, serve
     assert field(page, "encapsulation", 2).input_value() == "single-particle"
 
 
-def test_see_why_a_combination_is_outside_the_domain(open_page: Open, server: Server) -> None:
+def test_see_why_a_combination_is_out_of_domain(open_page: Open, server: Server) -> None:
     page = open_page("/?c=AuCu/CsPbCl3")
     (answer,) = asked(server, {"core": "AuCu", "shell": "CsPbCl3"})
     reason = answer["domain_reason"].split("; ")[0]
     assert "metal" in reason
     shown = part(page, "domain").inner_text()
-    assert "Outside the domain" in shown
+    assert "Out of domain" in shown
     assert reason in shown
-    assert "outside the domain" in page.locator("#said").inner_text()
+    assert "out of domain" in page.locator("#said").inner_text()
 
 
 def test_read_what_the_model_card_says_of_plqy(open_page: Open, server: Server) -> None:
@@ -202,12 +210,80 @@ def test_read_what_the_model_card_says_of_plqy(open_page: Open, server: Server) 
     assert f"{error:.3g}" in row.inner_text()
 
 
+def test_a_third_validated_target_is_in_the_card(
+    trained: TrainedModel, browser: Browser, tmp_path: Path
+) -> None:
+    predictor, info = read_folder(trained.folder)
+    settings, skill = dict(info.settings), dict(info.skill)
+    third = {"title": "line width", "error_unit": "nm", "trees_win_ties": False}
+    settings[POINT_TARGETS] = {**settings[POINT_TARGETS], "fwhm": third}
+    skill["fwhm"] = {"has_skill": False, "slope": 0.1, "sentence": "no skill over the median"}
+    figures = {
+        f"fwhm{key[2:]}": value for key, value in info.figures.items() if key.startswith("pl.")
+    }
+    figures = {**info.figures, **figures, "fwhm.paper.all.mae": 4.56}
+    changed = {**vars(info), "settings": settings, "skill": skill, "figures": figures}
+    del changed["model_id"]
+    folder = tmp_path / "model"
+    write_folder(folder, predictor, changed, {}, read_validation(trained.folder))
+    with serving(tmp_path, tmp_path / "log", "--model", str(folder)) as running:
+        with urlopen(f"{running.url}/v1/model", timeout=10) as response:
+            targets = {own["name"]: own for own in json.load(response)["targets"]}
+        page = browser.new_page()
+        page.goto(f"{running.url}/#card")
+        tile = page.locator(".tile").filter(has_text="Line width")
+        expect(tile.locator(".badge")).to_have_text("no skill")
+        assert page.locator(".tile h3").all_inner_texts() == [
+            "PL peak", "PLQY", "Line width", "Stability gain", "Half-life",
+        ]  # fmt: skip
+        row = page.get_by_role("row").filter(has_text="line width, all (nm)")
+        assert "4.56" in row.inner_text()
+        page.get_by_role("link", name="Predict").click()
+        expect(page.locator("#said")).to_contain_text("PL peak")
+        page.close()
+    assert list(targets) == ["pl", "plqy", "fwhm", "gain", "lifetime"]
+    assert targets["pl"]["effect"] == "pl_shift_nm"
+    assert targets["gain"]["column"] == "stability_gain"
+    assert targets["fwhm"] == {
+        "name": "fwhm", "title": "line width", "kind": "point", "unit": None, "error_unit": "nm",
+        "column": None, "effect": None, "no_skill": "",
+    }  # fmt: skip
+
+
+def test_the_downloaded_report_runs_by_itself(
+    open_page: Open, browser: Browser, tmp_path: Path
+) -> None:
+    page = open_page("/#rank")
+    page.get_by_role("radio", name="a list").check()
+    page.get_by_label("Formulas, one per line").fill("CsPbBr3\nMAPbBr3")
+    ranked(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the full report").click()
+    download.value.save_as(tmp_path / "report.html")
+    faults: list[str] = []
+    report = browser.new_page(viewport={"width": 1280, "height": 900})
+    report.on("pageerror", lambda error: faults.append(str(error)))
+    report.goto((tmp_path / "report.html").as_uri())
+    axis = report.get_by_label("up")
+    labels = report.locator("#scatter .axes text")
+    before = labels.all_inner_texts()
+    axis.select_option("score")
+    expect(labels.last).to_have_text("score")
+    assert labels.all_inner_texts() != before
+    report.locator("#table th button").nth(3).click()
+    expect(report.locator("#table th").nth(3)).to_have_attribute("aria-sort", "descending")
+    report.locator("#filter").fill("no such shell")
+    expect(report.locator("#filter-said")).to_contain_text("0 of")
+    report.close()
+    assert faults == []
+
+
 # Fields --------------------------------------------------------------------------------------
 
 
 def test_a_slider_rewrites_the_formula_and_moves_the_peak(open_page: Open) -> None:
     page = open_page("/?c=CsPbBr3/SiO2")
-    before = part(page, "peak").locator("strong").inner_text()
+    before = part(page, "pl").locator("strong").inner_text()
     slider = field(page, "I")
     slider.focus()
     for _ in range(6):
@@ -215,8 +291,8 @@ def test_a_slider_rewrites_the_formula_and_moves_the_peak(open_page: Open) -> No
     assert field(page, "core").input_value() == "CsPbBr2.4I0.6"
     assert slider.get_attribute("aria-valuetext") == "20 %"
     settled(page)
-    expect(part(page, "peak").locator("strong")).not_to_have_text(before)
-    after = part(page, "peak").locator("strong").inner_text()
+    expect(part(page, "pl").locator("strong")).not_to_have_text(before)
+    after = part(page, "pl").locator("strong").inner_text()
     assert int(after.split()[0]) > int(before.split()[0])
     assert "c=CsPbBr2.4I0.6/SiO2" in page.url
 
@@ -263,10 +339,10 @@ def test_a_bad_formula_is_told_at_its_field(open_page: Open, server: Server) -> 
     (answer,) = asked(server, {"core": "CsPbX", "shell": "SiO2"})
     fault = page.locator(f"#{core.get_attribute('aria-describedby')}")
     expect(fault).to_have_text(answer["error"])
-    expect(part(page, "peak")).to_be_hidden()
-    expect(part(page, "peak", 1)).to_be_visible()
+    expect(part(page, "pl")).to_be_hidden()
+    expect(part(page, "pl", 1)).to_be_visible()
     core.fill("CsPbBr3")
-    expect(part(page, "peak")).to_be_visible()
+    expect(part(page, "pl")).to_be_visible()
     assert core.get_attribute("aria-invalid") is None
 
 
@@ -300,7 +376,7 @@ def test_an_old_answer_never_replaces_a_newer_one(open_page: Open, server: Serve
         field(page, "core").fill("CsPbCl3")
     field(page, "core").fill("CsPbI3")
     settled(page)
-    peak = part(page, "peak").locator("strong")
+    peak = part(page, "pl").locator("strong")
     newer = peak.inner_text()
     assert int(newer.split()[0]) > 600
     held[0].fulfill(json={"model": {}, "answers": asked(server, CSPBCL3), "failed": 0})
@@ -353,9 +429,9 @@ def test_a_key_is_asked_for_and_kept(open_page: Open) -> None:
 
 
 def test_a_stopped_service_is_said(
-    workspace: Workspace, server: Server, browser: Browser, tmp_path: Path
+    session_workspace: WorkspaceFolder, server: Server, browser: Browser, tmp_path: Path
 ) -> None:
-    with serving(workspace.root, tmp_path / "log") as own:
+    with serving(session_workspace.root, tmp_path / "log") as own:
         page = browser.new_page()
         page.goto(f"{own.url}/?c=CsPbBr3/SiO2")
         expect(page.locator("#said")).to_contain_text("PL peak")
@@ -369,7 +445,7 @@ def test_a_stopped_service_is_said(
 def test_a_ranking_that_leaves_nothing_is_said_in_words(open_page: Open) -> None:
     page = open_page("/#rank")
     page.get_by_role("radio", name="a list").check()
-    page.get_by_label("Formulas, one a line").fill("CsPbI3")
+    page.get_by_label("Formulas, one per line").fill("CsPbI3")
     page.get_by_role("button", name="Rank", exact=True).click()
     expect(page.locator("#rank-fault")).to_contain_text("leave nothing", timeout=20_000)
     forgive(open_page, "status of 422")

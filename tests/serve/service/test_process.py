@@ -16,7 +16,7 @@ import pytest
 
 from perovshell.model import Model
 from perovshell.training.train import TrainedModel
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 from servers import Server, serving, workspace_of
 
 UNMEASURED_PROCESSES = True
@@ -25,13 +25,13 @@ ROW = {"core": "CsPbBr3", "shell": "SiO2"}
 
 
 @pytest.fixture(scope="module")
-def place(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def workspace(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
     return workspace_of(trained, tmp_path_factory.mktemp("served"))
 
 
 @pytest.fixture
-def server(place: Workspace, tmp_path: Path) -> Iterator[Server]:
-    with serving(place.root, tmp_path / "log") as made:
+def server(workspace: WorkspaceFolder, tmp_path: Path) -> Iterator[Server]:
+    with serving(workspace.root, tmp_path / "log") as made:
         yield made
 
 
@@ -47,11 +47,11 @@ def _refused(*options: str) -> tuple[int, str]:
 
 
 def test_killed_it_starts_again_at_the_same_port(
-    place: Workspace, server: Server, tmp_path: Path
+    workspace: WorkspaceFolder, server: Server, tmp_path: Path
 ) -> None:
     before = _predict(server.url).json()
     assert server.stop(signal.SIGKILL) == -signal.SIGKILL
-    with serving(place.root, tmp_path / "again", "--port", str(server.port)) as again:
+    with serving(workspace.root, tmp_path / "again", "--port", str(server.port)) as again:
         assert _predict(again.url).json() == before
 
 
@@ -111,33 +111,33 @@ def test_a_workspace_without_a_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_bad_model_folder_is_refused(
-    place: Workspace, trained: TrainedModel, tmp_path: Path
+    workspace: WorkspaceFolder, trained: TrainedModel, tmp_path: Path
 ) -> None:
     bad = tmp_path / "model"
     shutil.copytree(trained.folder, bad)
     (bad / "pl.npz").write_bytes(b"PK")
-    code, said = _refused("--workspace", str(place.root), "--model", str(bad), "--port", "0")
+    code, said = _refused("--workspace", str(workspace.root), "--model", str(bad), "--port", "0")
     assert code == 2
     assert "pl.npz" in said
     assert len(said.splitlines()) == 1
 
 
-def test_a_port_in_use_is_refused(place: Workspace, server: Server) -> None:
-    code, said = _refused("--workspace", str(place.root), "--port", str(server.port))
+def test_a_port_in_use_is_refused(workspace: WorkspaceFolder, server: Server) -> None:
+    code, said = _refused("--workspace", str(workspace.root), "--port", str(server.port))
     assert code == 2
     assert f"127.0.0.1:{server.port}: another process listens there" in said
 
 
-def test_an_open_door_is_refused(place: Workspace) -> None:
-    code, said = _refused("--workspace", str(place.root), "--host", "0.0.0.0")
+def test_an_open_door_is_refused(workspace: WorkspaceFolder) -> None:
+    code, said = _refused("--workspace", str(workspace.root), "--host", "0.0.0.0")
     assert code == 2
-    assert "--insecure" in said
+    assert "or give --insecure" in said
 
 
-def test_without_the_extra_it_says_what_to_install(place: Workspace) -> None:
+def test_without_the_extra_it_says_what_to_install(workspace: WorkspaceFolder) -> None:
     script = (
         "import sys; sys.modules['fastapi'] = None; sys.argv = ['perovshell', 'serve', "
-        f"'--workspace', {str(place.root)!r}]; from perovshell.cli import main; main()"
+        f"'--workspace', {str(workspace.root)!r}]; from perovshell.cli import main; main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
@@ -155,10 +155,10 @@ def test_a_folder_is_served_without_mlflow(trained: TrainedModel, tmp_path: Path
     assert not (tmp_path / "logs").exists()
 
 
-def test_keys_by_the_command_line(place: Workspace) -> None:
+def test_keys_by_the_command_line(workspace: WorkspaceFolder) -> None:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "perovshell", "keys", *words]
-        command += ["--workspace", str(place.root)]
+        command += ["--workspace", str(workspace.root)]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     key = run("add", "lab").stdout.strip()
@@ -170,14 +170,14 @@ def test_keys_by_the_command_line(place: Workspace) -> None:
 
 
 def test_a_large_batch_has_processes_of_its_own_that_end_with_the_service(
-    place: Workspace, server: Server
+    workspace: WorkspaceFolder, server: Server
 ) -> None:
     rows = [
         {"core": f"CsPb(Br0.{n:04}I0.{9999 - n + 1:04})3", "shell": "SiO2"} for n in range(1, 1400)
     ]
     rows[1300] = {"core": "XX", "shell": "none"}
     asked = httpx2.post(f"{server.url}/v1/predict", json={"rows": rows}, timeout=60).json()
-    wanted = Model.from_folder(place.champion()).predict(rows)
+    wanted = Model.from_folder(workspace.champion()).predict(rows)
     assert [one["pl_peak_nm"] for one in asked["answers"] if not one["error"]] == [
         one["pl_peak_nm"] for one in wanted if not one["error"]
     ]

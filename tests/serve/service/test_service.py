@@ -1,6 +1,7 @@
 """The application: routes, problems, keys, limits, hot swap; in this process."""
 
 import asyncio
+import json
 import logging
 import math
 import shutil
@@ -12,8 +13,8 @@ from starlette.testclient import TestClient
 
 from perovshell.errors import ModelFolderError, ServiceError, WorkspaceError
 from perovshell.model import Model
+from perovshell.models.inputs import INPUT_COLUMNS, INPUTS
 from perovshell.models.outputs import NO_THRESHOLDS, Answer
-from perovshell.models.request import INPUT_COLUMNS
 from perovshell.serve.service import batching, limits, schemas
 from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.batching import Asked, Batcher
@@ -24,21 +25,21 @@ from perovshell.serve.service.problems import pointer
 from perovshell.serve.service.server import listen, refuse_open_doors
 from perovshell.serve.service.source import Champion, Served, Source
 from perovshell.training.train import TrainedModel
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 from servers import workspace_of
 
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}
 
 
 @pytest.fixture
-def place(trained: TrainedModel, tmp_path: Path) -> Workspace:
+def workspace(trained: TrainedModel, tmp_path: Path) -> WorkspaceFolder:
     """A workspace of its own with the champion of the session."""
     return workspace_of(trained, tmp_path / "workspace", "7")
 
 
 @pytest.fixture
-def client(place: Workspace) -> Iterator[TestClient]:
-    with TestClient(create_app(Champion(Source(place)))) as made:
+def client(workspace: WorkspaceFolder) -> Iterator[TestClient]:
+    with TestClient(create_app(Champion(Source(workspace)))) as made:
         yield made
 
 
@@ -103,8 +104,8 @@ def test_details_tell_papers_and_reasons(client: TestClient, model: Model) -> No
         ({"rows": []}, "#/rows"),
         ({}, "#/rows"),
         ({"rows": [{**ROW, "colour": "red"}]}, "#/rows/0/colour"),
-        ({"rows": [{"core": 5}]}, "#/rows/0/core"),
-        ({"rows": [{"core": "x" * (limits.TEXT + 1)}]}, "#/rows/0/core"),
+        ({"rows": [{**ROW, "core": ["CsPbBr3"]}]}, "#/rows/0/core"),
+        ({"rows": [ROW, {**ROW, "core_size_nm": {"nm": 6}}]}, "#/rows/1/core_size_nm"),
         ({"rows": [ROW], "stressors": ["boredom"]}, "#/stressors/0"),
         ({"rows": [ROW], "coverage": 1}, "#/coverage"),
         ({"rows": [ROW], "thresholds": {"gain_above": 1}}, "#/thresholds/gain_above"),
@@ -118,6 +119,30 @@ def test_a_fault_is_told_with_its_place(client: TestClient, body: object, where:
     told = reply.json()
     assert told["type"] == "urn:perovshell:problem:invalid-request"
     assert where in [fault["pointer"] for fault in told["errors"]]
+
+
+CELLS = {
+    "null": None, "true": True, "5": 5, "6.5": 6.5, "1e400": math.inf, "-1e400": -math.inf,
+    "1" + "0" * 400: 10**400, "NaN": math.nan,
+    **{json.dumps(text): text for text in ("6.5", " 5 ", "1_0", "\u0661\u0660", "", "nan")},
+    json.dumps("x" * 1000): "x" * 1000,
+}  # fmt: skip
+"""Cells as JSON, and what they mean."""
+
+
+def test_every_cell_is_read_by_the_model(client: TestClient, model: Model) -> None:
+    meant = [{**ROW, column: cell} for column in INPUT_COLUMNS for cell in CELLS.values()]
+    rows = [
+        f'{json.dumps(ROW | {column: None})[:-1]}, "{column}": {text}}}'
+        for column in INPUT_COLUMNS
+        for text in CELLS
+    ]
+    body = f'{{"rows": [{", ".join(rows)}]}}'
+    reply = client.post("/v1/predict", content=body, headers={"content-type": "application/json"})
+    assert reply.status_code == 200
+    for answer, wanted in zip(reply.json()["answers"], model.predict(meant), strict=True):
+        assert answer["error"] == wanted["error"]
+        assert answer["pl_peak_nm"] == (None if wanted["error"] else wanted["pl_peak_nm"])
 
 
 @pytest.mark.parametrize(
@@ -194,8 +219,32 @@ def test_long_answers_are_compressed_for_those_who_can_read_it(client: TestClien
     assert squeezed.json() == plain.json()
 
 
-def test_rows_have_the_columns_of_a_request() -> None:
-    assert set(schemas.Row.__annotations__) == set(INPUT_COLUMNS)
+def test_rows_have_the_columns_of_a_request(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()["components"]["schemas"]["Row"]["properties"]
+    assert list(described) == list(INPUT_COLUMNS)
+    assert all(INPUTS[name].allowed in cell["description"] for name, cell in described.items())
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("Core", "rename it to 'core'"), ("core_size", "rename it to 'core_size_nm'"), ("note", "")],
+)
+def test_an_unknown_key_is_refused_with_the_input_it_nearly_is(
+    client: TestClient, key: str, said: str
+) -> None:
+    reply = client.post("/v1/predict", json={"rows": [{**ROW, key: "x"}]})
+    assert reply.status_code == 422
+    (fault,) = reply.json()["errors"]
+    assert fault["pointer"] == f"#/rows/0/{key}"
+    assert fault["detail"] == f"Extra inputs are not permitted{'; ' if said else ''}{said}"
+
+
+@pytest.mark.parametrize("text", ["none", "N/A", "-", "0", "FALSE", ""])
+def test_a_word_for_nothing_is_no_treatment(client: TestClient, text: str) -> None:
+    rows = [ROW, {**ROW, "ligand": text, "dopant": text}, {**ROW, "ligand": "DDAB"}]
+    plain, nothing, treated = client.post("/v1/predict", json={"rows": rows}).json()["answers"]
+    assert nothing == plain
+    assert treated != plain
 
 
 def test_pointers_escape() -> None:
@@ -264,10 +313,10 @@ def test_a_space_that_cannot_be_ranked(
 # Keys, rates, doors --------------------------------------------------------------------------
 
 
-def test_a_key_opens(place: Workspace) -> None:
-    key = add_key(place, "lab")
+def test_a_key_opens(workspace: WorkspaceFolder) -> None:
+    key = add_key(workspace, "lab")
     with TestClient(
-        create_app(Champion(Source(place)), Settings(KeyRing(place.keys_file)))
+        create_app(Champion(Source(workspace)), Settings(KeyRing(workspace.keys_file)))
     ) as made:
         refused = made.get("/v1/model")
         wrong = made.get("/v1/model", headers={"authorization": f"Bearer {key}x"})
@@ -276,35 +325,35 @@ def test_a_key_opens(place: Workspace) -> None:
         assert refused.headers["www-authenticate"] == "Bearer"
         assert made.get("/healthz").status_code == 200
         assert made.get("/metrics").status_code == 401
-        remove_key(place, "lab")
+        remove_key(workspace, "lab")
         late = made.get("/v1/model", headers={"authorization": f"Bearer {key}"})
         assert late.status_code == 401
 
 
-def test_keys_are_kept_as_hashes(place: Workspace) -> None:
-    key = add_key(place, "lab")
-    assert key not in place.keys_file.read_text()
-    assert place.keys_file.stat().st_mode & 0o077 == 0
-    assert Keys.read(place.keys_file).name_of(key) == "lab"
+def test_keys_are_kept_as_hashes(workspace: WorkspaceFolder) -> None:
+    key = add_key(workspace, "lab")
+    assert key not in workspace.keys_file.read_text()
+    assert workspace.keys_file.stat().st_mode & 0o077 == 0
+    assert Keys.read(workspace.keys_file).name_of(key) == "lab"
     with pytest.raises(ValueError, match="there is one of that name"):
-        add_key(place, "lab")
+        add_key(workspace, "lab")
     with pytest.raises(ValueError, match="known: lab"):
-        remove_key(place, "other")
+        remove_key(workspace, "other")
     with pytest.raises(ValueError, match="letter first"):
-        add_key(place, "../lab")
+        add_key(workspace, "../lab")
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"lab": "secret"}', '{"lab": 5}'])
-def test_damaged_keys_are_refused(place: Workspace, content: str) -> None:
-    place.keys_file.write_text(content)
+def test_damaged_keys_are_refused(workspace: WorkspaceFolder, content: str) -> None:
+    workspace.keys_file.write_text(content)
     with pytest.raises(WorkspaceError, match=r"api-keys\.json: cannot be read"):
-        Keys.read(place.keys_file)
+        Keys.read(workspace.keys_file)
 
 
-def test_keys_that_get_damaged_change_nothing(place: Workspace) -> None:
-    key = add_key(place, "lab")
-    ring = KeyRing(place.keys_file)
-    place.keys_file.write_text("{")
+def test_keys_that_get_damaged_change_nothing(workspace: WorkspaceFolder) -> None:
+    key = add_key(workspace, "lab")
+    ring = KeyRing(workspace.keys_file)
+    workspace.keys_file.write_text("{")
     assert ring.name_of(key) == "lab"
 
 
@@ -319,8 +368,8 @@ def test_a_rate_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rate.seconds_to_wait("a") == pytest.approx(0.5)
 
 
-def test_too_often_is_told_when_to_come_back(place: Workspace) -> None:
-    with TestClient(create_app(Champion(Source(place)), Settings(rate=0.1))) as made:
+def test_too_often_is_told_when_to_come_back(workspace: WorkspaceFolder) -> None:
+    with TestClient(create_app(Champion(Source(workspace)), Settings(rate=0.1))) as made:
         assert made.get("/v1/model").status_code == 200
         late = made.get("/v1/model")
         assert late.status_code == 429
@@ -334,12 +383,12 @@ def test_this_machine_needs_no_key(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
-def test_other_machines_need_a_key(host: str, place: Workspace) -> None:
+def test_other_machines_need_a_key(host: str, workspace: WorkspaceFolder) -> None:
     with pytest.raises(ServiceError, match="keys add"):
         refuse_open_doors(host, Settings(), insecure=False)
     refuse_open_doors(host, Settings(), insecure=True)
-    add_key(place, "lab")
-    refuse_open_doors(host, Settings(KeyRing(place.keys_file)), insecure=False)
+    add_key(workspace, "lab")
+    refuse_open_doors(host, Settings(KeyRing(workspace.keys_file)), insecure=False)
 
 
 def test_a_port_in_use_is_told() -> None:
@@ -351,31 +400,33 @@ def test_a_port_in_use_is_told() -> None:
 # Hot swap ------------------------------------------------------------------------------------
 
 
-def test_a_promotion_takes_its_place_and_a_broken_model_does_not(place: Workspace) -> None:
-    champion = Champion(Source(place))
+def test_a_promotion_takes_its_place_and_a_broken_model_does_not(
+    workspace: WorkspaceFolder,
+) -> None:
+    champion = Champion(Source(workspace))
     champion.open()
     first = champion.served
-    broken = place.models / "ffffffffffff"
+    broken = workspace.models / "ffffffffffff"
     shutil.copytree(first.model.folder, broken)
     (broken / "pl.npz").write_bytes(b"PK")
-    place.set_champion(broken.name, "broken", "8")
+    workspace.set_champion(broken.name, "broken", "8")
     asyncio.run(champion.refresh())
     assert champion.served is first
     assert "pl.npz" in champion.fault
-    place.set_champion(first.model.info.model_id, "back", "9")
+    workspace.set_champion(first.model.info.model_id, "back", "9")
     asyncio.run(champion.refresh())
     assert champion.served is not first
     assert champion.served.version == "9"
     assert champion.fault == ""
 
 
-def test_the_watch_sees_a_promotion(place: Workspace) -> None:
-    champion = Champion(Source(place))
+def test_the_watch_sees_a_promotion(workspace: WorkspaceFolder) -> None:
+    champion = Champion(Source(workspace))
     champion.open()
 
     async def look() -> None:
         watch = asyncio.create_task(champion.watch(0.01))
-        place.set_champion(champion.served.model.info.model_id, "again", "8")
+        workspace.set_champion(champion.served.model.info.model_id, "again", "8")
         async with asyncio.timeout(20):
             while champion.served.version != "8":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
@@ -384,12 +435,12 @@ def test_the_watch_sees_a_promotion(place: Workspace) -> None:
     asyncio.run(look())
 
 
-def test_a_given_folder_never_changes(place: Workspace, trained: TrainedModel) -> None:
-    source = Source(place, str(trained.folder))
+def test_a_given_folder_never_changes(workspace: WorkspaceFolder, trained: TrainedModel) -> None:
+    source = Source(workspace, str(trained.folder))
     assert source.stamp == ()
     assert source.load().named["version"] is None
     with pytest.raises(ModelFolderError):
-        Source(place, str(place.root)).load()
+        Source(workspace, str(workspace.root)).load()
 
 
 # Batching ------------------------------------------------------------------------------------
@@ -481,13 +532,13 @@ def test_figures_count(client: TestClient) -> None:
     assert 'version="7"' in text
 
 
-def test_the_request_log_is_what_a_training_reads(place: Workspace) -> None:
+def test_the_request_log_is_what_a_training_reads(workspace: WorkspaceFolder) -> None:
     from perovshell.training.promotion.drift import _requests
 
-    with TestClient(create_app(Champion(Source(place)))) as made:
+    with TestClient(create_app(Champion(Source(workspace)))) as made:
         made.post("/v1/predict", json={"rows": [ROW, {"core": "AuCu", "shell": "CsPbCl3"}]})
         made.post("/v1/predict", json={"rows": [ROW]})
-    counted = _requests(place.request_log)
+    counted = _requests(workspace.request_log)
     assert (counted.rows, counted.outside, counted.unreadable) == (3, 1, 0)
 
 
@@ -499,13 +550,15 @@ def test_a_request_has_an_id(client: TestClient) -> None:
 
 
 def test_who_is_refused_stands_in_the_log(
-    place: Workspace, caplog: pytest.LogCaptureFixture
+    workspace: WorkspaceFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    key = add_key(place, "lab")
-    settings = Settings(KeyRing(place.keys_file), rate=1.0)
+    key = add_key(workspace, "lab")
+    settings = Settings(KeyRing(workspace.keys_file), rate=1.0)
     mine = {"authorization": f"Bearer {key}"}
     caplog.set_level(logging.INFO, "perovshell.service")
-    with TestClient(create_app(Champion(Source(place)), settings), client=("10.0.0.7", 5)) as made:
+    with TestClient(
+        create_app(Champion(Source(workspace)), settings), client=("10.0.0.7", 5)
+    ) as made:
         made.get("/v1/model")
         made.post("/v1/predict", content=b" " * (limits.BODY_BYTES + 1), headers=mine)
         for _ in range(2):

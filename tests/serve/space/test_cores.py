@@ -11,7 +11,7 @@ from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import SITES
 from perovshell.errors import FormulaError
 from perovshell.features.featurizer import Featurizer
-from perovshell.serve.space.cores import CoreGrid, CoreList, count_mixtures, mixtures
+from perovshell.serve.space.cores import CoreGrid, CoreList, SiteGrid, count_mixtures, mixtures
 
 READER = FormulaReader.bundled()
 _IONS = {
@@ -24,7 +24,7 @@ _IONS = {
 def _site(ions: list[str]) -> st.SearchStrategy:
     chosen = st.lists(st.sampled_from(ions), min_size=1, max_size=3, unique=True)
     return st.tuples(chosen, st.integers(1, 4), st.integers(1, 3)).map(
-        lambda own: tuple(mixtures(*own))
+        lambda parts: SiteGrid(tuple(parts[0]), *parts[1:])
     )
 
 
@@ -39,7 +39,7 @@ grids = st.builds(
 def test_a_grid_is_neutral_where_the_strict_reader_says_so(grid: CoreGrid) -> None:
     _, neutral = grid.batch(0, grid.size)
     amount = {"A": 1, "B": 1, "X": 3}
-    shares = itertools.product(*(grid.sites[site] for site in reversed(SITES)))
+    shares = itertools.product(*(grid.sites[site].mixtures for site in reversed(SITES)))
     for index, own in enumerate(shares):
         mixed = zip(SITES, reversed(own), strict=True)
         text = "".join(mixture.text(amount[site]) for site, mixture in mixed)
@@ -78,17 +78,26 @@ def test_mixtures_are_counted_before_they_are_made(ions: int, steps: int, at_mos
 
 
 def test_families_are_named_as_a_chemist_would() -> None:
-    sites = {"A": mixtures(["Cs", "FA"], 4, 2), "B": mixtures(["Pb"], 1, 1),
-             "X": mixtures(["Br", "I"], 10, 2)}  # fmt: skip
-    grid = CoreGrid({name: tuple(own) for name, own in sites.items()}, READER)
+    sites = {"A": SiteGrid(("Cs", "FA"), 4), "B": SiteGrid(("Pb",)), "X": SiteGrid(("Br", "I"), 10)}
+    grid = CoreGrid(sites, READER)
     place = grid.find(READER.read_core("Cs0.75FA0.25PbBr2.1I0.9"))
     assert place is not None
     assert grid.families[int(grid.family(place, place + 1)[0])] == "CsPbBr2I"
 
 
 def test_a_list_finds_its_cores_in_any_spelling() -> None:
-    cores = CoreList(tuple(map(READER.read_core, ("CsPbBr3", "Cs3Bi2Br9"))), READER)
+    cores = CoreList.distinct(["CsPbBr3", "Cs3Bi2Br9", "Cs2Pb2Br6"], READER)
+    assert cores.formulas == ("CsPbBr3", "Cs3Bi2Br9")
     assert cores.find(READER.read_core("Cs2Pb2Br6")) == 0
     assert cores.find(READER.read_core("FAPbBr3")) is None
     assert cores.composition(1).formula == "Cs3Bi2Br9"
     assert cores.families == ("CsPbBr3", "Cs3Bi2Br9")
+
+
+@pytest.mark.parametrize("steps", [64, 128, 250, 1000])
+def test_a_fine_grid_finds_the_cores_it_holds(steps: int) -> None:
+    sites = {"A": SiteGrid(("Cs",)), "B": SiteGrid(("Pb",)), "X": SiteGrid(("Br", "I"), steps)}
+    grid = CoreGrid(sites, READER)
+    indexes = range(0, grid.size, max(grid.size // 100, 1))
+    formulas = [grid.composition(index).formula for index in indexes]
+    assert [grid.find(READER.read_core(formula)) for formula in formulas] == list(indexes)

@@ -1,18 +1,24 @@
 """Design spaces: what they hold, and what they refuse."""
 
 import copy
+import dataclasses
+import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perovshell.data.formula import FormulaReader
+from perovshell.data.nodes import parse_yaml
 from perovshell.data.shells import Shells
 from perovshell.errors import DesignSpaceError
+from perovshell.serve.space.declaration import key_table, space_reader
 from perovshell.serve.space.file import presets, read_space
 from perovshell.serve.space.space import DesignSpace
 
@@ -45,8 +51,13 @@ def changed(path: str, value: object) -> dict[str, Any]:
 
 def formulas(space: DesignSpace) -> list[str]:
     """The neutral cores."""
-    _, neutral = space.cores.batch(0, space.cores.size)
-    return [space.cores.composition(k).formula for k in range(len(neutral)) if neutral[k]]
+    return [space.cores.composition(index).formula for index in neutral(space)]
+
+
+def neutral(space: DesignSpace) -> list[int]:
+    """The numbers of the neutral cores."""
+    _, is_neutral = space.cores.batch(0, space.cores.size)
+    return [int(index) for index in np.flatnonzero(is_neutral)]
 
 
 def test_a_grid_holds_every_mixture_once(reader: FormulaReader) -> None:
@@ -88,63 +99,66 @@ def test_the_presets_are_read_by_name(reader: FormulaReader) -> None:
 def test_a_file_is_read(reader: FormulaReader, tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(yaml.safe_dump(SMALL))
-    assert read_space(path, reader).source == SMALL
+    assert read_space(path, reader) == read_space(SMALL, reader)
 
 
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        ("colour", "green", "design space: unknown key 'colour'; allowed: constraints, cores"),
-        ("name", "../elsewhere", r"name: '\.\./elsewhere': letters, digits"),
+        ("colour", "green", "key colour: unknown key; allowed: name, cores, dopants"),
+        ("name", "../elsewhere", r"key name: '\.\./elsewhere': letters, digits"),
         ("cores", "CsPbBr3", "cores: 'CsPbBr3': a list of formulas, or a grid"),
-        ("cores", [], r"cores: \[\]: a list with at least one entry"),
+        ("cores", [], r"key cores: \[\]: a list of one or more, each a core such as"),
         ("cores", ["CsPbBr4"], "cores: core 'CsPbBr4': not neutral"),
-        ("cores", ["AuCu"], "cores: 'AuCu': a metal core is no halide perovskite"),
-        ("cores.C", {"ions": ["Cs"]}, "cores: unknown key 'C'; allowed: A, B, X"),
-        ("cores.A", "Cs", "cores.A: 'Cs': a mapping is needed"),
-        ("cores.A.ions", ["Zz"], "cores.A.ions: 'Zz': allowed: Cs"),
-        ("cores.A.ions", ["Pb"], "cores.A.ions: 'Pb': allowed: Cs"),
-        ("cores.A.step", 0.3, "cores.A.step: 0.3 does not divide 1"),
-        ("cores.A.step", 0, "cores.A.step: 0: a number from 0.001 to 1 is needed"),
-        ("cores.A.amounts", 2, "cores.A: unknown key 'amounts'"),
+        ("cores", ["AuCu"], "cores: core 'AuCu': a metal core is no halide perovskite"),
+        ("cores.C", {"ions": ["Cs"]}, r"key cores\.C: unknown key; allowed: A, B, X"),
+        ("cores.A", "Cs", "cores.A: 'Cs': a mapping with the keys ions, step, at_most"),
+        ("cores.A.ions", ["Zz"], "cores.A.ions: 'Zz': one of Cs"),
+        ("cores.A.ions", ["Pb"], "cores.A.ions: 'Pb': one of Cs"),
+        ("cores.A.step", 0.3, "cores.A.step: 0.3: a number from 0.001 to 1 that divides 1"),
+        ("cores.A.step", 0, "cores.A.step: 0: a number from 0.001 to 1 that divides 1"),
+        ("cores.A.at_most", 2.5, "cores.A.at_most: 2.5: a whole number from 1 to 100"),
+        ("cores.A.amounts", 2, "key cores.A.amounts: unknown key"),
         ("shells", ["kryptonite"], "shells: shell 'kryptonite': unknown shell"),
         ("shells", ["none"], "shells: 'none' is no shell"),
-        ("shells", [], r"shells: \[\]: a list with at least one entry"),
-        ("structures", ["bare"], "structures: 'bare': allowed: core/shell"),
-        ("medium", "beer", "medium: 'beer': allowed: "),
-        ("stressor", "cold", "stressor: 'cold': allowed: "),
+        ("shells", [], r"shells: \[\]: a list of one or more, each a shell"),
+        ("structures", ["bare"], "structures: 'bare': one of core/shell"),
+        ("medium", "beer", "medium: 'beer': one of "),
+        ("stressor", "cold", "key stressor: 'cold': one of "),
         ("pl_window_nm", None, "pl_window_nm: two wavelengths in nm are needed"),
         ("pl_window_nm", [535, 515], "the first must be below the second"),
-        ("pl_window_nm", [5, 15], "pl_window_nm: 5: a number from 200 to 2000 is needed"),
+        ("pl_window_nm", [5, 15], "pl_window_nm: 5: a number from 200 to 2000"),
         ("pl_window_nm", [True, 515], "pl_window_nm: True: a number"),
         ("weights", {"pl": 0}, "weights: at least one weight must be above 0"),
-        ("weights", {"pl": math.nan}, "objectives.pl: nan: a number from 0 to 100"),
-        ("weights", {"beauty": 1}, "weights: unknown key 'beauty'; allowed: domain, gain"),
-        ("weights", [1], r"weights: \[1\]: weights are needed"),
+        ("weights", {"pl": math.nan}, "weights.pl: nan: a number from 0 to 100"),
+        ("weights", {"beauty": 1}, "key weights.beauty: unknown key; allowed: pl, plqy, gain"),
+        ("weights", [1], r"weights: \[1\]: a mapping with the keys pl, plqy"),
         ("constraints", {"in_domain": "yes"}, "constraints.in_domain: 'yes': true or false"),
-        ("constraints", {"cheap": True}, "constraints: unknown key 'cheap'"),
+        ("constraints", {"cheap": True}, "key constraints.cheap: unknown key"),
         ("constraints", {"tolerance_factor": [1, 0.8]}, "the first must be below the second"),
-        ("constraints", {"tolerance_factor": 0.9}, "two numbers are needed, as"),
-        ("constraints", {"lattice_mismatch_below": -1}, "a number from 0 to 10 is needed"),
-        ("constraints", {"band_alignment": ["type I"]}, "'type I': allowed: wider gap"),
-        ("constraints", {"exclude": ["SiO2"]}, "constraints.exclude: .* a mapping is needed"),
-        ("constraints", {"exclude": {"gems": ["x"]}}, "unknown key 'gems'; allowed: classes"),
+        ("constraints", {"tolerance_factor": 0.9}, "0.9: a list of 2, each a number from 0.1 to 3"),
+        ("constraints", {"lattice_mismatch_below": -1}, "-1: a number from 0 to 10"),
+        ("constraints", {"band_alignment": ["type I"]}, "'type I': one of wider gap"),
+        ("constraints", {"exclude": ["SiO2"]}, r"exclude: .*: a mapping with the keys ions"),
+        ("constraints", {"exclude": {"gems": ["x"]}}, "exclude.gems: unknown key; allowed: ions"),
         ("constraints", {"exclude": {"shells": ["SiO3"]}}, "exclude.shells: shell 'SiO3'"),
         ("constraints", {"exclude": {"cores": ["CsPbCl3"]}}, "'CsPbCl3': this core is not in"),
         ("constraints", {"include": {"combinations": ["CsPbBr3"]}}, "a core and a shell, as"),
-        ("constraints", {"include": {"ions": ["Zz"]}}, "include.ions: 'Zz': allowed: Cs"),
-        ("constraints", {"include": {"classes": ["wood"]}}, "include.classes: 'wood': allowed"),
-        ("dopants", ["Mn"], r"dopants: \['Mn'\]: levels of each ion are needed"),
-        ("dopants", {"Mn": [0.9]}, "dopants.Mn: 0.9: a number from 0 to 0.5 is needed"),
-        ("dopants", {"Xx": [0.1]}, "dopants: 'Xx': allowed: Cs"),
-        ("shells", {"names": ["SiO2"], "layers": 9}, "shells.layers: 9: a number from 1 to 3"),
+        ("constraints", {"include": {"ions": ["Zz"]}}, "include.ions: 'Zz': one of Cs"),
+        ("constraints", {"include": {"classes": ["wood"]}}, "include.classes: 'wood': one of"),
+        ("dopants", ["Mn"], r"dopants: \['Mn'\]: a list of levels for each ion"),
+        ("dopants", {"Mn": [0.9]}, "dopants.Mn: 0.9: a number from 0 to 0.5"),
+        ("dopants", {"Mn": [1e-6]}, "dopants.Mn: .*: 0, or a number from 0.0001 up"),
+        ("dopants", {"Xx": [0.1]}, "dopants.Xx: 'Xx': one of Cs"),
+        ("shells", {"names": ["SiO2"], "layers": 9}, "layers: 9: a whole number from 1 to 3"),
         ("shells", {"names": "all known", "layers": 3}, "shells of up to 3 layers; at most"),
-        ("shells", {"classes": ["wood"]}, "shells.classes: 'wood': allowed: carbon"),
+        ("shells", {"layers": 2}, "key shells: names or classes are needed"),
+        ("shells", {"classes": ["wood"]}, "shells.classes: 'wood': one of carbon"),
         ("sizes_nm", ["small"], "sizes_nm: 'small': a number from 0.3"),
-        ("sizes_nm", 10, "sizes_nm: 10: a list with at least one entry"),
-        ("morphology", "star", "morphology: 'star': allowed: nanocrystal"),
+        ("sizes_nm", 10, "sizes_nm: 10: a list of one or more, each a number from 0.3"),
+        ("morphology", "star", "morphology: 'star': one of nanocrystal"),
         ("plqy_above", 100, "plqy_above: 100: a number from 0 to 99.9"),
-        ("stressors", ["water", "cold"], "stressors: 'cold': allowed: "),
+        ("stressors", ["water", "cold"], "stressors: 'cold': one of "),
     ],
 )  # fmt: skip
 def test_a_fault_names_the_key_the_value_and_what_is_allowed(
@@ -161,7 +175,7 @@ def test_a_space_is_a_mapping(reader: FormulaReader, data: object) -> None:
 
 
 def test_an_empty_space_says_why(reader: FormulaReader) -> None:
-    with pytest.raises(DesignSpaceError, match=r"empty: none of the 15 cores .* is neutral"):
+    with pytest.raises(DesignSpaceError, match=r"key cores: none of the 15 cores .* is neutral"):
         read_space(changed("cores.B", {"ions": ["Bi"]}), reader)
 
 
@@ -172,7 +186,7 @@ def test_an_unknown_shell_is_answered_with_the_nearest_names(reader: FormulaRead
 
 def test_too_fine_a_site_is_refused_before_it_is_built(reader: FormulaReader) -> None:
     fine = {"ions": ["Cs", "FA", "MA", "Rb", "K"], "step": 0.001, "at_most": 5}
-    with pytest.raises(DesignSpaceError, match=r"cores\.A: 42,084,793,751 mixtures;"):
+    with pytest.raises(DesignSpaceError, match=r"cores\.A: 42,084,793,751 mixtures of Cs"):
         read_space(changed("cores.A", fine), reader)
 
 
@@ -184,7 +198,7 @@ def test_a_huge_space_is_told_and_needs_a_yes(reader: FormulaReader) -> None:
     data |= {"shells": {"names": "all known", "layers": 2}}
     space = read_space(data, reader)
     assert space.size > 10**14
-    with pytest.raises(DesignSpaceError, match=rf"{space.size:,} combinations .*say --yes"):
+    with pytest.raises(DesignSpaceError, match=rf"{space.size:,} combinations .*set yes=True"):
         space.refuse_size(yes=False)
     space.refuse_size(yes=True)
 
@@ -229,7 +243,7 @@ def test_a_window_is_needed_where_pl_is_wished_only(reader: FormulaReader) -> No
     del data["pl_window_nm"]
     assert read_space(data, reader).pl_window_nm is None
     data["constraints"] = {"pl_in_window": True}
-    with pytest.raises(DesignSpaceError, match="it needs pl_window_nm"):
+    with pytest.raises(DesignSpaceError, match=r"as .515, 535., where constraints\.pl_in"):
         read_space(data, reader)
 
 
@@ -257,6 +271,241 @@ def test_a_missing_or_broken_file_is_named(reader: FormulaReader, tmp_path: Path
     with pytest.raises(DesignSpaceError, match="cannot be read"):
         read_space(path, reader)
 
+
+# Faults together, and with lines --------------------------------------------------------------
+
+FAULTY = """\
+name: green
+cores:
+  A: {ions: [Cs, Fa], step: 0.3}
+  B: {ions: [Pb]}
+  X: {ions: [Br]}
+shells: [SiO2, ZrO22]
+medium:
+  - film
+  - beer
+wieghts: {pl: 1}
+constraints:
+  in_domain: perhaps
+  exclude: {shells: [none]}
+"""
+
+
+def test_all_faults_of_a_file_come_at_once_with_lines(
+    reader: FormulaReader, tmp_path: Path
+) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(FAULTY)
+    with pytest.raises(DesignSpaceError) as caught:
+        read_space(path, reader)
+    lines = str(caught.value).split("\n")
+    places = ["line 3, key cores.A.ions: 'Fa'", "line 3, key cores.A.step: 0.3",
+              "line 6, key shells: shell 'ZrO22'", "line 9, key medium: 'beer'",
+              "line 10, key wieghts: unknown key; nearest: weights",
+              "line 12, key constraints.in_domain: 'perhaps': true or false",
+              "line 13, key constraints.exclude.shells: 'none' is no shell"]  # fmt: skip
+    assert len(lines) == len(places)
+    for line, place in zip(lines, places, strict=True):
+        assert line.startswith(f"design space {path}, {place}")
+
+
+def test_a_missing_window_is_named_beside_other_faults(reader: FormulaReader) -> None:
+    data = {**SMALL, "pl_window_nm": None, "cores": ["CsPbBr4"]}
+    with pytest.raises(DesignSpaceError) as caught:
+        read_space(data, reader)
+    cores, window = str(caught.value).split("\n")
+    assert "key cores: core 'CsPbBr4': not neutral" in cores
+    assert "key pl_window_nm: two wavelengths in nm are needed" in window
+
+
+def test_cores_outside_the_space_are_named_together(reader: FormulaReader) -> None:
+    chosen = {"cores": ["CsPbCl3", "MAPbI3", "CsPbBr3"], "combinations": ["RbPbI3/SiO2"]}
+    with pytest.raises(DesignSpaceError) as caught:
+        read_space(changed("constraints", {"include": chosen}), reader)
+    assert str(caught.value).split("\n") == [
+        f"design space, key constraints.include.{fault}: this core is not in the design space"
+        for fault in ("cores: 'CsPbCl3'", "cores: 'MAPbI3'", "combinations: 'RbPbI3/SiO2'")
+    ]  # fmt: skip
+
+
+def test_dopants_need_a_grid(reader: FormulaReader) -> None:
+    with pytest.raises(DesignSpaceError, match=r"key dopants: .*only for a grid of cores"):
+        read_space({**SMALL, "cores": ["CsPbBr3"], "dopants": {"Mn": [0.01]}}, reader)
+
+
+def test_a_json_file_is_read_and_named_by_line(reader: FormulaReader, tmp_path: Path) -> None:
+    path = tmp_path / "space.json"
+    path.write_text(json.dumps(SMALL, indent="\t"))
+    assert read_space(path, reader) == read_space(SMALL, reader)
+    path.write_text(json.dumps({"name": "x", "cores": ["CsPbBr3"], "plqy_above": "80"}, indent=1))
+    with pytest.raises(DesignSpaceError, match="line 6, key plqy_above: '80': a number"):
+        read_space(path, reader)
+
+
+def test_numbers_may_be_written_with_an_exponent(reader: FormulaReader, tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(
+        "cores: [CsPbBr3]\nweights: {plqy: 1}\nconstraints: {lattice_mismatch_below: 1e-1}\n"
+    )
+    assert read_space(path, reader).constraints.lattice_mismatch_below == 0.1
+
+
+def test_arrays_of_numpy_are_lists(reader: FormulaReader) -> None:
+    data = {**SMALL, "pl_window_nm": np.array([515.0, 535.0]), "sizes_nm": [np.int64(8)]}
+    space = read_space(data, reader)
+    assert (space.pl_window_nm, space.sizes_nm) == ((515, 535), (8,))
+
+
+# A space by hand, written back and shown ------------------------------------------------------
+
+
+def test_a_space_made_by_hand_is_checked(reader: FormulaReader) -> None:
+    space = read_space(SMALL, reader)
+    with pytest.raises(DesignSpaceError, match="design space small: pl_window_nm: two wavelengths"):
+        dataclasses.replace(space, pl_window_nm=None)
+    sizes = tuple(float(size) for size in range(1, 3000))
+    with pytest.raises(DesignSpaceError, match=r"2,999 contexts .*; at most 2,000"):
+        dataclasses.replace(space, sizes_nm=sizes)
+    with pytest.raises(DesignSpaceError, match="2,999 contexts"):
+        read_space({**SMALL, "sizes_nm": list(sizes)}, reader)
+
+
+def test_the_shortest_form_of_the_shells_is_written(reader: FormulaReader) -> None:
+    for shells in (
+        "all known",
+        ["SiO2", "ZrO2|PMMA"],
+        {"names": ["SiO2", "ZnS", "PMMA"], "layers": 3},
+        {"names": "all known", "layers": 2},
+    ):
+        assert read_space({**SMALL, "shells": shells}, reader).to_mapping()["shells"] == shells
+    many = [name for name in Shells.bundled().materials if name != "SiO2"]
+    mixed = {**SMALL, "shells": [*many, "SiO2|ZnS|PMMA"]}
+    assert read_space(mixed, reader).to_mapping()["shells"] == mixed["shells"]
+
+
+def test_presets_are_written_back(reader: FormulaReader, tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    for name in presets():
+        space = read_space(name, reader)
+        path.write_text(space.to_yaml())
+        assert read_space(path, reader) == space
+        assert read_space(json.loads(json.dumps(space.to_mapping())), reader) == space
+
+
+_IONS = {"A": ["Cs", "FA", "MA"], "B": ["Pb", "Sn"], "X": ["Cl", "Br", "I"]}
+_SHELLS = ["SiO2", "ZnS", "PMMA", "ZnS|SiO2", "CsPbBr2Cl", "Cs4PbBr6"]
+_FORMULAS = ["CsPbBr3", "Cs2Pb2Br6", "CsPb(Br0.8I0.2)3", "FA0.3Cs0.7PbI3", "Cs3Bi2Br9"]
+
+
+def _some(words: Sequence[object]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(st.sampled_from(words), min_size=1, max_size=3, unique=True)
+
+
+def _record(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=keys)
+
+
+def _rising(low: float, high: float) -> st.SearchStrategy[list[float]]:
+    return st.lists(st.floats(low, high), min_size=2, max_size=2, unique=True).map(sorted)
+
+
+_SITES = {
+    site: st.fixed_dictionaries(
+        {"ions": _some(ions)},
+        optional={
+            "step": st.sampled_from([1, 0.5, 0.25, "1/3", 0.1]),
+            "at_most": st.integers(1, 3),
+        },
+    )
+    for site, ions in _IONS.items()
+}
+_SELECTIONS = _record(
+    ions=_some(["Cs", "Pb", "I"]), shells=_some(_SHELLS), classes=_some(["oxide", "polymer"])
+)
+_SPACES = st.fixed_dictionaries(
+    {
+        "cores": _some(_FORMULAS) | st.fixed_dictionaries(_SITES),
+        "pl_window_nm": _rising(200, 2000),
+    },
+    optional={
+        "name": st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,20}", fullmatch=True),
+        "dopants": st.dictionaries(
+            st.sampled_from(["Mn", "Rb"]), st.lists(st.sampled_from([0, 0.01, 0.3]), min_size=1)
+        ),
+        "shells": st.just("all known")
+        | _some(_SHELLS)
+        | st.fixed_dictionaries(
+            {"names": _some(_SHELLS), "layers": st.integers(1, 2)},
+            optional={"classes": _some(["selenide"])},
+        ),
+        "structures": _some(["core/shell", "janus"]),
+        "encapsulation": _some(["none", "unknown"]),
+        "medium": st.sampled_from(["film", "water"]),
+        "sizes_nm": st.lists(st.just("unknown") | st.floats(0.3, 1e4), min_size=1, max_size=3),
+        "morphology": st.sampled_from(["nanocrystal", "nanowire"]),
+        "shell_thickness_nm": st.floats(0.1, 10),
+        "plqy_above": st.floats(0, 99.9),
+        "stressor": st.sampled_from(["water", "light"]),
+        "weights": st.fixed_dictionaries({"plqy": st.floats(0.1, 100), "pl": st.integers(0, 2)}),
+        "constraints": _record(
+            lead_free=st.booleans(),
+            insoluble_in_water=st.booleans(),
+            tolerance_factor=_rising(0.1, 3),
+            lattice_mismatch_below=st.floats(0, 10),
+            band_alignment=_some(["wider gap", "unknown"]),
+            exclude=_SELECTIONS,
+            include=_SELECTIONS,
+        ),
+    },
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(source=_SPACES, data=st.data())
+def test_a_space_that_is_written_is_read_as_an_equal_space(
+    reader: FormulaReader, source: dict[str, Any], data: st.DataObject
+) -> None:
+    if isinstance(source["cores"], list):
+        source.pop("dopants", None)
+    space = read_space(source, reader)
+    core = space.cores.composition(data.draw(st.sampled_from(neutral(space))))
+    limits = space.constraints
+    index = space.cores.find(core)
+    assert index is not None
+    include = dataclasses.replace(
+        limits.include, cores=frozenset({index}), combinations=frozenset({(index, "SiO2")})
+    )
+    space = dataclasses.replace(space, constraints=dataclasses.replace(limits, include=include))
+    written = read_space(json.loads(json.dumps(space.to_mapping())), reader)
+    assert written == space
+    assert written.cores.composition(index) == core
+    document = parse_yaml(space.to_yaml(), "space.yaml")
+    assert space_reader(reader).read(document) == space
+
+
+def test_a_space_is_shown_in_a_few_words(reader: FormulaReader) -> None:
+    space = read_space(SMALL, reader)
+    assert repr(space) == (
+        "DesignSpace(small: 30 combinations of 15 cores and 2 shells; objectives: pl, plqy, gain)"
+    )
+    data = {**SMALL, "name": "n" * 100, "shells": {"names": "all known", "layers": 2}}
+    data |= {"structures": ["core/shell", "janus"], "medium": ["film", "solution"],
+             "encapsulation": ["none", "unknown"], "sizes_nm": [8, 9],
+             "weights": {"pl": 1, "plqy": 1, "gain": 1, "half_life": 1, "domain": 1}}  # fmt: skip
+    large = read_space(data, reader)
+    assert len(repr(large)) < 200
+    page = large._repr_html_()
+    assert page.count("<tr>") == page.count("</tr>")
+    assert "<th>weights</th>" in page
+    assert len(page) < 3000
+
+
+def test_the_page_of_the_design_space_lists_every_key() -> None:
+    page = Path(__file__).parents[3] / "docs/reference/design-space.md"
+    assert key_table() in page.read_text(encoding="utf-8")
+
+
+# Junk ----------------------------------------------------------------------------------------
 
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 600) | st.floats() | st.text(max_size=5),

@@ -247,14 +247,16 @@ def told() -> Verdict:
 def test_figures_are_finite_and_named_by_target(told: Verdict) -> None:
     figures = told.figures()
     assert all(math.isfinite(value) for value in figures.values())
-    assert figures["gate.promote"] == 1.0
-    assert figures["gate.pl.champion"] == pytest.approx(12.0)
-    assert figures["gate.pl.coverage_challenger"] == pytest.approx(0.9)
-    assert figures["gate.plqy.new.papers"] == len(NEW)
-    assert {"gate.gain.better_by", "gate.gain.better_by_lo", "gate.gain.better_by_hi"} <= set(
-        figures
-    )
-    assert "gate.gain.new.surprise" not in figures
+    assert figures["promotion.promote"] == 1.0
+    assert figures["promotion.pl.champion"] == pytest.approx(12.0)
+    assert figures["promotion.pl.coverage_challenger"] == pytest.approx(0.9)
+    assert figures["promotion.plqy.new.papers"] == len(NEW)
+    assert {
+        "promotion.gain.better_by",
+        "promotion.gain.better_by_lo",
+        "promotion.gain.better_by_hi",
+    } <= set(figures)
+    assert "promotion.gain.new.surprise" not in figures
 
 
 def test_json_has_null_where_a_figure_is_unknown(told: Verdict) -> None:

@@ -1,4 +1,4 @@
-"""Which combinations satisfy the constraints of a design space, whatever is predicted of them."""
+"""Constraints of a design space that need no prediction."""
 
 from __future__ import annotations
 
@@ -120,13 +120,13 @@ class Filters:
         if known:
             yield "exclude_known", ~_named(shells, numbers, known)
         if holds.no_quenching_shell:
-            yield "no_quenching_shell", ~np.array([quenches(own, gaps) for own in shells])
+            yield "no_quenching_shell", ~np.array([quenches(layers, gaps) for layers in shells])
         if holds.band_alignment:
             allowed = holds.band_alignment
-            passes = [alignment_allowed(own, gaps, allowed) for own in shells]
+            passes = [alignment_allowed(layers, gaps, allowed) for layers in shells]
             yield "band_alignment", np.array(passes)
         if holds.lattice_mismatch_below is not None:
-            mismatch = np.array([self._mismatch(cores, own) for own in shells])
+            mismatch = np.array([self._mismatch(cores, layers) for layers in shells])
             yield "lattice_mismatch_below", ~(np.abs(mismatch) > holds.lattice_mismatch_below)
 
     def _mismatch(self, cores: CoreSide, layers: Layers) -> npt.NDArray[np.float64]:
@@ -137,13 +137,13 @@ class Filters:
     def _of_the_core(self) -> Pairs:
         """The combinations whose innermost layer is the core over again."""
         reader = self._featurizer.reader
-        found = set()
+        known = set()
         for layers in self._space.shells:
             with contextlib.suppress(FormulaError):
                 core = self._space.cores.find(reader.read_core(layers[0].name))
                 if core is not None:
-                    found.add((core, shell_text(layers)))
-        return frozenset(found)
+                    known.add((core, shell_text(layers)))
+        return frozenset(known)
 
 
 def _named(shells: Sequence[Layers], numbers: Numbers, pairs: Pairs) -> Mask:
@@ -151,4 +151,4 @@ def _named(shells: Sequence[Layers], numbers: Numbers, pairs: Pairs) -> Mask:
     by_shell: dict[str, list[int]] = defaultdict(list)
     for core, shell in pairs:
         by_shell[shell].append(core)
-    return np.array([np.isin(numbers, by_shell[shell_text(own)]) for own in shells])
+    return np.array([np.isin(numbers, by_shell[shell_text(layers)]) for layers in shells])

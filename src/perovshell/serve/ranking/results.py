@@ -1,10 +1,12 @@
-"""The lines of a ranking, and all that is said of it."""
+"""A ranking: its candidates, the overview and the statements."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +15,19 @@ from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Combination
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour
+from perovshell.models.outputs import Thresholds
+from perovshell.optional import import_optional
 from perovshell.serve.ranking.next_experiments import Experiment
-from perovshell.serve.ranking.objectives import Objectives
+from perovshell.serve.ranking.objectives import (
+    PLQY_SHRUNK,
+    PLQY_SHRUNK_LOWER,
+    Objectives,
+    StabilityObjective,
+)
 from perovshell.serve.ranking.scoring import Options
 from perovshell.serve.space.space import DesignSpace
+from perovshell.targets.declared import POINTS, STABILITY
+from perovshell.targets.target import ENDS
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,7 +48,7 @@ class Candidate:
         p_pareto: Chance that none of the first lines beats it in all objectives; NaN further down.
         is_pareto: Whether it is on the Pareto front, in steps of 0.01; the best of several alike.
         p_above_next: Chance that it is better than the next line; NaN for the last.
-        n_ties: Number of other combinations found with the same score: nothing tells them apart.
+        n_ties: Number of other combinations with the same score.
         reasons: Why it is outside the domain; empty inside.
         evidence: What the line rests on.
         nearest: The nearest literature samples.
@@ -96,7 +107,7 @@ class Ranking:
         options: How it was ranked.
         candidates: The best lines.
         front: The lines that no other combination beats in all objectives, best score first.
-        batch: The lines of a diverse batch, where one was asked for.
+        batch: The candidates of a diverse batch, if one was requested.
         overview: Best scores by family of cores and shell.
         suggest_experiments: Experiments that would help to choose, most worth first.
         total: Number of combinations ranked.
@@ -118,17 +129,94 @@ class Ranking:
     removed: Mapping[str, int]
     statements: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """Return the space, how many combinations were ranked, and the top candidate."""
+        return f"<Ranking of {'; '.join(self._about())}>"
+
+    def _repr_html_(self) -> str:
+        title, *about = map(escape, self._about())
+        return "<br>".join([f"<b>Ranking of {title}</b>", *about])
+
+    def _about(self) -> list[str]:
+        best = self.candidates[0]
+        counts = f"{self.total:,} of {self.space.size:,} combinations ranked"
+        model = f"{counts} by model {self.model.info.model_id}"
+        return [self.space.name, model, f"top candidate: {best.core} / {best.shell}"]
+
+    def to_frame(self) -> Any:
+        """Return the candidates as a pandas DataFrame with the columns of ranking.csv.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        pandas = import_optional("pandas", "a DataFrame", "train")
+        header, rows = self.table()
+        return pandas.DataFrame(rows, columns=header)
+
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        """Return the header and a row a candidate: numbers to six digits, texts as they are."""
+        numbers = self._number_columns()
+        objectives = [f"desirability_{name}" for name in self._objectives]
+        scored = "expected_improvement" if self.options.order_by == "explore" else "score"
+        header = [
+            "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", scored,
+            *objectives, "p_above_next", "n_ties", "p_pareto", "is_pareto", *numbers, "in_domain",
+            "domain_reason", "evidence", "measured_papers", "nearest_papers",
+        ]  # fmt: skip
+        return header, [self._row(candidate, numbers) for candidate in self.candidates]
+
+    @property
+    def _objectives(self) -> list[str]:
+        return [name for name, weight in self.space.weights.items() if weight > 0]
+
+    def _number_columns(self) -> list[str]:
+        with_ends = [point.column for point in POINTS]
+        with_ends += [
+            target.column(stressor) for stressor in self.space.stressors for target in STABILITY
+        ]
+        columns = [f"{column}{end}" for column in with_ends for end in ENDS]
+        thresholds = Thresholds(self.space.pl_window_nm, self.space.plqy_above)
+        columns += [*thresholds.columns(()), PLQY_SHRUNK, PLQY_SHRUNK_LOWER]
+        stability = [o for o in self.objectives.every if isinstance(o, StabilityObjective)]
+        for shrunk in zip(*(objective.value_columns for objective in stability), strict=True):
+            columns += shrunk
+        return [*columns, "domain_distance"]
+
+    def _row(self, candidate: Candidate, numbers: Sequence[str]) -> list[Any]:
+        item = candidate.item
+        return [
+            candidate.rank,
+            candidate.core,
+            candidate.shell,
+            item.structure,
+            item.encapsulation,
+            item.medium,
+            _rounded(item.core_size_nm),
+            _rounded(candidate.score),
+            *(_rounded(candidate.desirabilities[name]) for name in self._objectives),
+            _rounded(candidate.p_above_next),
+            candidate.n_ties,
+            _rounded(candidate.p_pareto),
+            candidate.is_pareto,
+            *(_rounded(candidate.values[column]) for column in numbers),
+            not candidate.reasons,
+            "; ".join(candidate.reasons),
+            candidate.evidence,
+            ";".join(dict.fromkeys(row.paper for row in candidate.measured)),
+            ";".join(row.paper for row in candidate.nearest),
+        ]
+
     @property
     def groups(self) -> list[tuple[Candidate, ...]]:
-        """The lines, those that nothing known tells apart together."""
-        found: list[list[Candidate]] = []
+        """The candidates, those of one core and one score together."""
+        groups: list[list[Candidate]] = []
         for line in self.candidates:
-            first = found[-1][0] if found else None
+            first = groups[-1][0] if groups else None
             if first is not None and (first.core, first.score) == (line.core, line.score):
-                found[-1].append(line)
+                groups[-1].append(line)
             else:
-                found.append([line])
-        return [tuple(group) for group in found]
+                groups.append([line])
+        return [tuple(group) for group in groups]
 
     @cached_property
     def objectives(self) -> Objectives:
@@ -137,5 +225,9 @@ class Ranking:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all combinations of the space were looked at."""
+        """Whether all combinations of the space were enumerated."""
         return self.seen == self.space.size
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")

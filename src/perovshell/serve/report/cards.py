@@ -70,18 +70,18 @@ def _stability_columns(objective: StabilityObjective) -> list[tuple[str, str, st
 
 
 def first_line(ranking: Ranking) -> str:
-    """Return the answer in a sentence: what stands first, and how surely."""
+    """Return the answer in a sentence: the top candidate, and how sure it is."""
     first, *same = ranking.groups[0]
     peak, low, high = (number(value) for value in _with_interval(first, "pl_peak_nm"))
     value, least, most = (number(value) for value in _with_interval(first, "plqy_percent"))
-    said = f"First stands {first.core} / {first.shell}: PL {peak} nm [{low}, {high}]"
+    said = f"Top candidate: {first.core} / {first.shell}: PL {peak} nm [{low}, {high}]"
     said += f", PLQY {value} % [{least}, {most}]."
     if same:
-        said += f" {len(same)} other shells score the same."
+        said += f" {len(same)} other shells have the same score."
     elif not math.isnan(first.p_above_next):
-        said += f" The chance that it is better than the next line is {chance(first.p_above_next)}."
+        said += f" P(better than the next candidate): {chance(first.p_above_next)}."
     if not ranking.model.info.skill[GAIN.name]["has_skill"]:
-        said += " Do not read gains as differences between lines: the model has no skill in them."
+        said += f" No skill: {GAIN.no_skill}."
     return said
 
 
@@ -123,7 +123,7 @@ def context(line: Candidate) -> str:
 
 
 def _factors(ranking: Ranking, line: Candidate) -> Iterator[tuple[str, float]]:
-    """Yield what the score of a line is made of."""
+    """Yield the parts of the score of a candidate."""
     at_lower_bound = ranking.options.order_by == "lower-bound" and ranking.space.plqy_above is None
     for objective in ranking.objectives.active:
         if objective is ranking.objectives.plqy and at_lower_bound:
@@ -167,21 +167,21 @@ def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[st
 
 
 def _orders(value: float, ordered: float) -> list[str]:
-    """Say what the order takes for a value, where it is another."""
-    return [] if number(value) == number(ordered) else [f"counts as {number(ordered)}"]
+    """Return the value used for ranking in words, where it is another."""
+    return [] if number(value) == number(ordered) else [f"used for ranking: {number(ordered)}"]
 
 
 def _chances(ranking: Ranking, line: Candidate) -> list[tuple[str, str]]:
     found = []
     if ranking.space.pl_window_nm is not None:
-        found.append(("PL in the window", chance(line.values["p_pl_in_window"])))
+        found.append(("P(PL in the window)", chance(line.values["p_pl_in_window"])))
     if ranking.space.plqy_above is not None:
-        bar = f"PLQY above {ranking.space.plqy_above:g} %"
-        found.append((bar, chance(line.values["p_plqy_above"])))
+        label = f"P(PLQY above {ranking.space.plqy_above:g} %)"
+        found.append((label, chance(line.values["p_plqy_above"])))
     return [
         *found,
-        ("on the front", chance(line.p_pareto)),
-        ("above the next line", chance(line.p_above_next)),
+        ("P(Pareto)", chance(line.p_pareto)),
+        ("P(better than next)", chance(line.p_above_next)),
     ]
 
 
@@ -193,7 +193,8 @@ def _with_interval(line: Candidate, column: str) -> tuple[float, float, float]:
 def _measured(row: Neighbour) -> dict[str, str]:
     parts = [f"PL {number(row.pl_peak_nm)} nm"] if row.pl_peak_nm is not None else []
     parts += [f"PLQY {number(row.plqy_percent)} %"] if row.plqy_percent is not None else []
-    return {"text": ", ".join(parts) or "stability alone", **_paper(row)}
+    parts += [row.stability] if row.stability else []
+    return {"text": ", ".join(parts) or "stability only", **_paper(row)}
 
 
 def _papers(rows: Sequence[Neighbour]) -> list[dict[str, str]]:
@@ -224,10 +225,10 @@ def table_columns(ranking: Ranking) -> list[dict[str, Any]]:
     names += [f"P(PLQY > {space.plqy_above:g} %)"] if space.plqy_above is not None else []
     for stressor in space.stressors:
         names += [f"gain, {stressor}", f"half-life, {stressor} (h)"]
-    names += ["P(front)", "P(above next)", "distance"]
+    names += ["P(Pareto)", "P(better than next)", "distance"]
     texts = [("#", True), ("core", False), ("shell", False)]
     texts += [(name, True) for name in names]
-    texts += [("domain, evidence", False), ("nearest papers", False)]
+    texts += [("applicability domain, evidence", False), ("nearest papers", False)]
     return [{"name": name, "is_number": is_number} for name, is_number in texts]
 
 

@@ -1,10 +1,11 @@
-"""Colours and scales of the charts in a report."""
+"""Colours and scales of the charts in a report; scales as in `static/scales.js`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 STOPS: Final = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
@@ -27,6 +28,8 @@ _TO_SRGB: Final = (
 )
 _DARK: Final = 0.179
 """On colours of a smaller relative luminance white text has more contrast than black."""
+_NEAR: Final = 1e-9
+"""Share of a step within which a tick still counts as inside; least room around values."""
 
 
 def number(value: float | None) -> str:
@@ -120,55 +123,69 @@ class Scale:
 
     def __call__(self, value: float) -> float:
         """Return the pixel of a value, held between the first and the last."""
-        share = (self._place(value) - self._place(self.low)) / (
-            self._place(self.high) - self._place(self.low)
-        )
-        return round(self.first + min(max(share, 0.0), 1.0) * (self.last - self.first), 1)
-
-    def _place(self, value: float) -> float:
-        if not self.log:
-            return min(max(value, self.low), self.high)
-        return math.log(min(max(value, self.low), self.high))
+        held = min(max(value, self.low), self.high)
+        low, high, at = (math.log(own) if self.log else own for own in (self.low, self.high, held))
+        return round(self.first + (at - low) / (high - low) * (self.last - self.first), 1)
 
     def ticks(self, count: int = 6) -> list[tuple[float, str]]:
         """Return (pixel, label) of round ticks, about `count` at most."""
-        values = self._decades(count) if self.log else self._steps(count)
-        return [(self(value), number(value)) for value in values]
+        found = self._decades(count) if self.log else []
+        found = found if len(found) > 1 else self._steps(count)
+        return [(self(value), _tick_label(value, decimals)) for value, decimals in found]
 
-    def _steps(self, count: int) -> list[float]:
+    def _steps(self, count: int) -> list[tuple[float, int]]:
+        """Return multiples of 1, 2 or 5 times a power of ten, with their number of decimals."""
         rough = (self.high - self.low) / count
-        size = 10.0 ** math.floor(math.log10(rough))
-        step = next(size * m for m in (1, 2, 5, 10) if size * m >= rough)
-        start = math.ceil(self.low / step)
-        return [k * step for k in range(start, math.floor(self.high / step) + 1)]
+        exponent = _exponent(rough)
+        factor = next(one for one in (1, 2, 5, 10) if one * _power(exponent) >= rough)
+        step = factor * _power(exponent)
+        decimals = max(-exponent - (factor == 10), 0)  # noqa: PLR2004
+        first, last = math.ceil(self.low / step - _NEAR), math.floor(self.high / step + _NEAR)
+        # A division by a power of ten is exact to the last digit, a product with 0.1 is not.
+        return [
+            (k * factor / _power(-exponent) if exponent < 0 else k * step, decimals)
+            for k in range(first, last + 1)
+        ]
 
-    def _decades(self, count: int) -> list[float]:
-        low, high = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
-        if high <= low:
-            return self._steps(count)
-        return [10.0**k for k in range(low, high + 1, max(math.ceil((high - low) / count), 1))]
-
-
-def padded(values: Iterable[float], share: float = 0.05) -> tuple[float, float]:
-    """Return the ends of values with room at both sides; 0 and 1 where there are none."""
-    known = [value for value in values if math.isfinite(value)]
-    if not known:
-        return 0.0, 1.0
-    low, high = min(known), max(known)
-    room = max((high - low) * share, 1e-9 + abs(high) * 0.002)
-    return low - room, high + room
+    def _decades(self, count: int) -> list[tuple[float, int]]:
+        """Return powers of ten, with their number of decimals."""
+        first, last = _exponent_above(self.low), _exponent(self.high)
+        step = max(math.ceil((last - first) / count), 1)
+        return [(_power(one), max(-one, 0)) for one in range(first, last + 1, step)]
 
 
-def log_padded(values: Iterable[float], share: float = 0.05) -> tuple[float, float]:
-    """Return the ends of values above 0 on a logarithmic axis, with room at both sides."""
-    low, high = padded((math.log(value) for value in values if 0 < value < math.inf), share)
-    return math.exp(low), math.exp(high)
+def _tick_label(value: float, decimals: int) -> str:
+    grouping = "," if abs(value) >= 10_000 else ""  # noqa: PLR2004
+    return f"{value:{grouping}.{decimals}f}"
+
+
+def _power(exponent: int) -> float:
+    """Return a power of ten, exact to the last digit on every machine."""
+    return float(f"1e{exponent}")
+
+
+def _exponent(value: float) -> int:
+    """Return the exponent of the largest power of ten that is not above a value."""
+    return Decimal(value).adjusted()
+
+
+def _exponent_above(value: float) -> int:
+    """Return the exponent of the smallest power of ten that is not below a value."""
+    exponent = _exponent(value)
+    return exponent + (_power(exponent) < value)
+
+
+def padded(values: Iterable[float], *, log: bool = False) -> tuple[float, float]:
+    """Return ends with room around values; on a logarithmic axis of those above 0."""
+    known = [value for value in values if math.isfinite(value) and (not log or value > 0)]
+    places = [math.log(value) for value in known] if log else known
+    low, high = (min(places), max(places)) if places else (0.0, 1.0)
+    room = max((high - low) * 0.05, abs(high) * 0.002)
+    room = room if room > _NEAR else 1.0
+    return (math.exp(low - room), math.exp(high + room)) if log else (low - room, high + room)
 
 
 def whole_decades(values: Iterable[float], low: float, high: float) -> tuple[float, float]:
     """Return powers of ten around values above 0, and around `low` and `high` at least."""
     known = [low, high, *(value for value in values if 0 < value < math.inf)]
-    return (
-        10.0 ** math.floor(math.log10(min(known)) + 1e-9),
-        10.0 ** math.ceil(math.log10(max(known)) - 1e-9),
-    )
+    return _power(_exponent(min(known))), _power(_exponent_above(max(known)))

@@ -1,4 +1,4 @@
-"""The charts of a report: the scatter of all lines, and the map of shells against cores."""
+"""The charts of a report: the scatter of all candidates, and the map of shells and cores."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from perovshell.data.vocabulary import column_name
+from perovshell.serve.ranking.objectives import PLQY_SHRUNK, GainObjective
 from perovshell.serve.ranking.results import Candidate, Overview, Ranking
 from perovshell.serve.report.cards import context
 from perovshell.serve.report.charts import (
@@ -18,7 +19,6 @@ from perovshell.serve.report.charts import (
     chance,
     colour,
     ink,
-    log_padded,
     number,
     padded,
 )
@@ -58,8 +58,7 @@ class Axis:
     def scale(self, lines: Sequence[Candidate], first: float, last: float) -> Scale:
         """Return a scale with room for some lines."""
         values = [self.value(line) for line in lines]
-        ends = log_padded(values) if self.log else padded(values)
-        return Scale(*ends, first, last, log=self.log)
+        return Scale(*padded(values, log=self.log), first, last, log=self.log)
 
 
 @dataclass(frozen=True)
@@ -162,22 +161,24 @@ def _known(value: float) -> float | None:
 
 
 def _said(ranking: Ranking, line: Candidate) -> list[str]:
-    """Say a line in a few words, for a tooltip."""
+    """Describe a candidate in a few words, for a tooltip."""
     values, space = line.values, ranking.space
-    place = f"{line.rank}. " if line.rank else "Not in the list: "
+    place = f"{line.rank}. " if line.rank else "Not listed: "
+    ranked = [f"PLQY {number(values[PLQY_SHRUNK])} %"]
+    ranked += [
+        f"gain under {name} {number(values[f'{GainObjective.shrunk_stem}_{column_name(name)}'])}"
+        for name in space.stressors
+    ]
     window = ""
     if space.pl_window_nm is not None:
-        window = f", in the window {chance(values['p_pl_in_window'])}"
+        window = f", P(in the window) {chance(values['p_pl_in_window'])}"
     return [
         f"{place}{line.core} / {line.shell}",
         context(line),
         f"PL {_interval(values, 'pl_peak_nm')} nm{window}",
-        f"PLQY {_interval(values, 'plqy_percent')} %, counts as {number(values['plqy_shrunk'])}",
-        *(
-            f"{name}: gain counts as {number(values[f'stability_gain_shrunk_{column_name(name)}'])}"
-            for name in space.stressors
-        ),
-        f"score {number(line.score)}, on the front {chance(line.p_pareto)}",
+        f"PLQY {_interval(values, 'plqy_percent')} %",
+        f"values used for ranking: {', '.join(ranked)}",
+        f"score {number(line.score)}, P(Pareto) {chance(line.p_pareto)}",
     ]
 
 

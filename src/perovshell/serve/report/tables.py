@@ -10,88 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from perovshell.files import write_file
-from perovshell.models.outputs import Thresholds
-from perovshell.serve.ranking.objectives import (
-    PLQY_SHRUNK,
-    PLQY_SHRUNK_LOWER,
-    GainObjective,
-    HalfLifeObjective,
-    StabilityObjective,
-)
+from perovshell.serve.ranking.objectives import GainObjective, HalfLifeObjective
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.charts import number
-from perovshell.targets.declared import GAIN, LIFETIME, POINTS, STABILITY
-from perovshell.targets.target import ENDS
+from perovshell.targets.declared import GAIN, LIFETIME
 
 MARKDOWN_LINES = 50
 """Lines of the Markdown table; the CSV has all."""
-
-
-def number_columns(ranking: Ranking) -> list[str]:
-    """Return the numeric output columns of a ranking, in order."""
-    space, stressors = ranking.space, ranking.space.stressors
-    with_ends = [point.column for point in POINTS]
-    with_ends += [target.column(stressor) for stressor in stressors for target in STABILITY]
-    found = [f"{column}{end}" for column in with_ends for end in ENDS]
-    asked = Thresholds(space.pl_window_nm, space.plqy_above)
-    found += [*asked.columns(()), PLQY_SHRUNK, PLQY_SHRUNK_LOWER]
-    stability = [one for one in ranking.objectives.every if isinstance(one, StabilityObjective)]
-    for ranked in zip(*(one.value_columns for one in stability), strict=True):
-        found += ranked
-    return [*found, "domain_distance"]
-
-
-def table(ranking: Ranking) -> tuple[list[str], list[list[Any]]]:
-    """Return the header and a row a line: numbers to six digits, texts as they are."""
-    numbers = number_columns(ranking)
-    objectives = [f"desirability_{name}" for name in _weights(ranking)]
-    scored = "expected_improvement" if ranking.options.order_by == "explore" else "score"
-    header = [
-        "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", scored,
-        *objectives, "p_above_next", "n_ties", "p_pareto", "is_pareto", *numbers, "in_domain",
-        "domain_reason", "evidence", "measured_papers", "nearest_papers",
-    ]  # fmt: skip
-    return header, [_row(ranking, line, numbers) for line in ranking.candidates]
-
-
-def _weights(ranking: Ranking) -> list[str]:
-    return [name for name, weight in ranking.space.weights.items() if weight > 0]
-
-
-def _row(ranking: Ranking, line: Candidate, numbers: Sequence[str]) -> list[Any]:
-    item = line.item
-    return [
-        line.rank,
-        line.core,
-        line.shell,
-        item.structure,
-        item.encapsulation,
-        item.medium,
-        _rounded(item.core_size_nm),
-        _rounded(line.score),
-        *(_rounded(line.desirabilities[name]) for name in _weights(ranking)),
-        _rounded(line.p_above_next),
-        line.n_ties,
-        _rounded(line.p_pareto),
-        line.is_pareto,
-        *(_rounded(line.values[column]) for column in numbers),
-        not line.reasons,
-        "; ".join(line.reasons),
-        line.evidence,
-        ";".join(dict.fromkeys(row.paper for row in line.measured)),
-        ";".join(row.paper for row in line.nearest),
-    ]
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.6g}")
 
 
 def csv_text(ranking: Ranking) -> str:
     """Return the table as CSV; an unknown number is empty, no limit is `inf`."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    header, rows = table(ranking)
+    header, rows = ranking.table()
     writer.writerow(header)
     writer.writerows([[_cell(value) for value in row] for row in rows])
     return text.getvalue()
@@ -107,7 +39,7 @@ def _cell(value: Any) -> str:
 
 def json_lines(ranking: Ranking) -> list[dict[str, Any]]:
     """Return the table as JSON data; an unknown number and no limit are null."""
-    header, rows = table(ranking)
+    header, rows = ranking.table()
     return [
         {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -118,12 +50,12 @@ def json_lines(ranking: Ranking) -> list[dict[str, Any]]:
 
 
 def markdown_text(ranking: Ranking) -> str:
-    """Return the first lines as a Markdown table, with what the order rests on above it."""
+    """Return the top candidates as a Markdown table, with the statements on the order above."""
     space, info = ranking.space, ranking.model.info
     stressors = space.stressors
     head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
     head += [_gain_head(ranking, name) for name in stressors]
-    head += ["score", "above next", "in domain", "rests on", "nearest papers"]
+    head += ["score", "P(better than next)", "in domain", "evidence", "nearest papers"]
     what = f"{ranking.total:,} of {space.size:,} combinations ranked"
     lines = [
         f"# {space.name}",
@@ -152,7 +84,7 @@ def markdown_text(ranking: Ranking) -> str:
         ]
         lines.append(_markdown_row(cells))
     if len(ranking.candidates) > MARKDOWN_LINES:
-        lines += ["", f"The first {MARKDOWN_LINES} lines; ranking.csv has all."]
+        lines += ["", f"The top {MARKDOWN_LINES} candidates; ranking.csv has all."]
     for title, *entries in filter(None, (batch_texts(ranking), experiment_texts(ranking))):
         lines += ["", title, "", *(f"- {entry.strip()}" for entry in entries)]
     return "\n".join([*lines, ""])
@@ -188,7 +120,7 @@ def write_parquet(ranking: Ranking, path: Path) -> bool:
         from pyarrow import parquet
     except ImportError:
         return False
-    header, rows = table(ranking)
+    header, rows = ranking.table()
     columns = {name: [row[place] for row in rows] for place, name in enumerate(header)}
     content = io.BytesIO()
     parquet.write_table(pa.table(columns), content)
@@ -202,11 +134,11 @@ _EXPERIMENTS = 2
 _LEAST_WORTH = 1e-3
 """An experiment with less expected of it is not named."""
 _NAMED = 4
-"""Shells named of lines that nothing known tells apart."""
+"""Shells named of candidates that nothing known tells apart."""
 
 
 def summary(ranking: Ranking, *, suggest_experiments: bool) -> list[str]:
-    """Return the first lines, what they rest on and what orders them, for a terminal."""
+    """Return the top candidates, their evidence and the statements on the order, for a terminal."""
     head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
     for name in ranking.space.stressors:
         head += [_gain_head(ranking, name)] if _shows_gain(ranking) else []
@@ -226,7 +158,7 @@ def batch_texts(ranking: Ranking) -> list[str]:
     if not ranking.batch:
         return []
     lines = [f"     {line.core} / {line.shell}{_context(line)}" for line in ranking.batch]
-    return [f"A batch of {len(ranking.batch)}, unlike one another:", *lines]
+    return [f"A batch of {len(ranking.batch)} mutually dissimilar candidates:", *lines]
 
 
 def experiment_texts(ranking: Ranking) -> list[str]:
@@ -239,18 +171,18 @@ def experiment_texts(ranking: Ranking) -> list[str]:
         if one.worth >= _LEAST_WORTH
     ]
     if not kept:
-        return ["What to measure next: no one experiment is expected to change the choice."]
+        return ["Suggested experiments: none is expected to change the choice."]
     lines = [
         f"     {one.worth:.3f}  {one.kind}: {one.what} ({one.why})"
         for one in sorted(kept, key=lambda own: -own.worth)
     ]
-    return ["What to measure next, by the expected rise of the score of the best choice:", *lines]
+    return ["Suggested experiments, by the expected gain in the score of the best choice:", *lines]
 
 
 def _left_out(ranking: Ranking) -> list[str]:
     """Return what constraints removed, in one line."""
     parts = [f"{name} {count:,}" for name, count in ranking.removed.items()]
-    return [f"Left out by constraints: {', '.join(parts)}."] if parts else []
+    return [f"Removed by constraints: {', '.join(parts)}."] if parts else []
 
 
 def _shows_gain(ranking: Ranking) -> bool:
@@ -280,7 +212,7 @@ def _columns(cells: Sequence[str]) -> str:
 
 
 def _group_texts(ranking: Ranking, group: Sequence[Candidate]) -> list[str]:
-    """Return a line and what it rests on; lines that score the same stand together."""
+    """Return a candidate with its evidence; candidates of the same score are grouped."""
     line = group[0]
     cells = [str(line.rank), line.core, f"{line.shell}{_context(line)}"]
     cells += [interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")]
@@ -291,16 +223,16 @@ def _group_texts(ranking: Ranking, group: Sequence[Candidate]) -> list[str]:
     others = [f"{own.shell}{_context(own)}" for own in group[1:]]
     if others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-        said.append(f"     the same score: {', '.join(others[:_NAMED])}{more}")
-    rests = f"     rests on: {line.evidence}"
+        said.append(f"     same score: {', '.join(others[:_NAMED])}{more}")
+    evidence = f"     evidence: {line.evidence}"
     peaks = [f"{number(row.pl_peak_nm)} nm" for row in line.measured if row.pl_peak_nm is not None]
     if peaks:
-        rests += f"; PL measured: {', '.join(dict.fromkeys(peaks))}"
+        evidence += f"; PL measured: {', '.join(dict.fromkeys(peaks))}"
     if not others and not math.isnan(line.p_above_next):
-        rests += f"; chance above the next line {line.p_above_next:.0%}"
-    said.append(rests)
+        evidence += f"; P(better than next) {line.p_above_next:.0%}"
+    said.append(evidence)
     if line.reasons:
-        said.append(f"     outside the domain: {'; '.join(line.reasons)}")
+        said.append(f"     out of domain: {'; '.join(line.reasons)}")
     return [*said, f"     papers: {', '.join(row.paper for row in line.nearest)}"]
 
 

@@ -1,4 +1,4 @@
-"""The page for people: one HTML file, with scripts and styles of its own."""
+"""The page: one HTML file, with scripts and styles from the service itself."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from perovshell.pages import environment
+from perovshell.pages import SCRIPTS, environment
 from perovshell.serve.report.charts import VISIBLE_NM, light_colour
 from perovshell.serve.space.file import DEFAULT_PRESET, presets
+from perovshell.targets.declared import POINTS
 
 router = APIRouter(include_in_schema=False)
 _STATIC: Final = "static"
-_FOLDER: Final = Path(str(files(__package__) / _STATIC))
+_FOLDERS: Final = (
+    Path(str(files(__package__) / _STATIC)),
+    Path(str(files("perovshell") / SCRIPTS)),
+)
 _STEP_NM: Final = 5
 _HEADERS: Final = {
     # Nothing comes from elsewhere, nothing runs or is styled from within the HTML.
@@ -43,7 +47,8 @@ class _Parts(StaticFiles):
 
 def mount(app: FastAPI) -> None:
     """Serve scripts and styles."""
-    app.mount(f"/{_STATIC}", _Parts(directory=_FOLDER), name=_STATIC)
+    parts = _Parts(directory=_FOLDERS[0], packages=[("perovshell", SCRIPTS)])
+    app.mount(f"/{_STATIC}", parts, name=_STATIC)
 
 
 @router.get("/")
@@ -69,5 +74,6 @@ def _html() -> str:
             "spaces": spaces,
             "first_space": DEFAULT_PRESET,
         },
-        scripts=sorted(path.name for path in _FOLDER.glob("*.js")),
+        scripts=sorted(path.name for folder in _FOLDERS for path in folder.glob("*.js")),
+        points=POINTS,
     )

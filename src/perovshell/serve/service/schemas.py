@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from perovshell.data.vocabulary import STRESSORS
+from perovshell.models.inputs import INPUTS, Input
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, Thresholds
-from perovshell.models.request import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.serve.ranking.objectives import ORDERS
 from perovshell.serve.service import limits
 from perovshell.serve.space.file import DEFAULT_PRESET
@@ -27,54 +35,41 @@ def _whole(given: Any) -> Any:
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
+def _scalar(cell: Any) -> Any:
+    if isinstance(cell, list | dict):
+        kind, rule = "cell", "a cell is text, a number, true, false or null"
+        raise PydanticCustomError(kind, rule)
+    return cell
+
+
 # JSON schema counts 5.0 among the integers.
 _COUNT = BeforeValidator(_whole)
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Cell = Annotated[
+    Any,
+    # One validator, not a union: that would report a fault for each of its types.
+    AfterValidator(_scalar),
+    WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
+]
+"""The model decides whether it can be read, row by row."""
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
-def _word(column: str) -> Any:
-    return Field(description=f"One of {', '.join(INPUT_WORDS[column])}.")
+def _cell(column: Input) -> Any:
+    description = f"{column.description[0].upper()}{column.description[1:]}; {column.allowed}."
+    return Annotated[Cell, Field(description=description)]
 
 
-def _number(column: str, what: str) -> Any:
-    low, high = INPUT_NUMBERS[column]
-    return Field(description=f"{what}, from {low:g} to {high:g}.")
+if TYPE_CHECKING:
+    Row: TypeAlias = dict[str, Any]
+else:
+    Row = TypedDict("Row", {name: _cell(column) for name, column in INPUTS.items()}, total=False)
+    Row.__doc__ = """A core/shell combination; what is left out or null is unknown.
 
-
-class Row(TypedDict, total=False):
-    """A core/shell combination; what is left out or null is unknown.
-
-    A value that is not allowed is no fault of the request: the row's answer says so in `error`.
+    A cell that cannot be read is no fault of the request: the answer gives the reason in `error`.
+    Numbers may be text, such as "6.5".
     """
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-
-    core: Annotated[
-        Text | None, Field(description="Formula, such as CsPbBr3; or a whole sample, CsPbBr3@SiO2.")
-    ]
-    shell: Annotated[
-        Text | None, Field(description="Layers from the inside out, as CdS|Al2O3; none is bare.")
-    ]
-    structure: Annotated[Text | None, _word("structure")]
-    encapsulation: Annotated[Text | None, _word("encapsulation")]
-    medium: Annotated[Text | None, _word("medium")]
-    morphology: Annotated[Text | None, _word("morphology")]
-    ligand: Annotated[Text | None, Field(description="Ligand treatment, by name.")]
-    dopant: Annotated[Text | None, Field(description="Dopant that is not part of the core.")]
-    core_size_nm: Annotated[Number | None, _number("core_size_nm", "Core size in nm")]
-    shell_thickness_nm: Annotated[
-        Number | None, _number("shell_thickness_nm", "Accepted, and said to be ignored; nm")
-    ]
-    bare_pl_peak_nm: Annotated[
-        Number | None, _number("bare_pl_peak_nm", "Measured PL peak of the bare core in nm")
-    ]
-    bare_plqy_percent: Annotated[
-        Number | None, _number("bare_plqy_percent", "Measured PLQY of the bare core in percent")
-    ]
-    temperature_c: Annotated[
-        Number | None, _number("temperature_c", "Temperature of stability tests in deg C")
-    ]
+    Row.__pydantic_config__ = _STRICT
 
 
 class ThresholdsIn(BaseModel):
@@ -166,10 +161,13 @@ class NeighbourOut(BaseModel):
     pl_peak_nm: float | None
     plqy_percent: float | None
     stability: Annotated[str, Field(description="What its stability tests showed.")] = ""
+    medium: Annotated[str, Field(description="In what its emission was measured.")] = "unknown"
+    morphology: Annotated[str, Field(description="Its shape.")] = "nanocrystal"
+    core_size_nm: Annotated[float | None, Field(description="Its core size in nm.")] = None
 
 
 class ReasonOut(BaseModel):
-    """What moved one target of a prediction."""
+    """Contributions to one target of a prediction."""
 
     target: str
     unit: str
@@ -182,7 +180,7 @@ class AnswerOut(BaseModel):
     """The answer to one row: numbers with intervals, each NAME with NAME_lower and NAME_upper.
 
     For each stressor S there are `half_life_h_S` and `stability_gain_S`. An unknown number is
-    null; so is an end without a limit, which has `NAME_open: true` beside it.
+    null; so is an end without a limit, which also has `NAME_open: true`.
     """
 
     __pydantic_extra__: dict[str, float | bool | None] = Field(init=False)
@@ -258,8 +256,27 @@ class RankOut(BaseModel):
     lines: list[dict[str, Any]]
 
 
+class TargetOut(BaseModel):
+    """A validated target."""
+
+    name: Annotated[str, Field(description="Key in `skill`, and in the keys of `figures`.")]
+    title: str
+    kind: Annotated[
+        Literal["point", "stability"],
+        Field(description="One value per sample, or one per stressor."),
+    ]
+    unit: Annotated[str | None, Field(description="Unit of values; null if not answered.")]
+    error_unit: str
+    column: Annotated[
+        str | None,
+        Field(description="Column of the answer, with _S for stressor S; null if not answered."),
+    ]
+    effect: Annotated[str | None, Field(description="Column of the shell's effect, or null.")]
+    no_skill: Annotated[str, Field(description="What it means if the target has no skill.")]
+
+
 class ModelOut(BaseModel):
-    """What the model says of itself."""
+    """The model: dataset, settings, figures and skill."""
 
     model: ModelName
     dataset: dict[str, Any]
@@ -268,6 +285,10 @@ class ModelOut(BaseModel):
     skill: dict[str, dict[str, Any]]
     variants: dict[str, str]
     card: dict[str, list[str]]
+    targets: list[TargetOut]
+    subsets: Annotated[
+        dict[str, str], Field(description="Subsets in the keys of `figures`, by their names.")
+    ]
     limits: dict[str, int]
 
 

@@ -33,8 +33,8 @@ def refuse_open_doors(host: str, settings: Settings, *, insecure: bool) -> None:
     if settings.keys.is_needed or insecure or _is_loopback(host):
         return
     msg = (
-        f"--host {host}: other machines could ask without an API key; make one with "
-        "'perovshell keys add NAME', or say --insecure"
+        f"host {host!r}: other machines could ask without an API key; make one with "
+        "'perovshell keys add NAME', or give insecure=True"
     )
     raise ServiceError(msg)
 
@@ -60,13 +60,13 @@ def listen(host: str, port: int) -> socket.socket:
         )
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        why = "another process listens there; choose another --port" if taken else error.strerror
+        why = "another process listens there; choose another port" if taken else error.strerror
         msg = f"address {host}:{port}: {why}"
         raise ServiceError(msg) from error
 
 
 def run(champion: Champion, settings: Settings, listener: socket.socket) -> None:
-    """Serve until the process is told to stop; requests that are begun are answered.
+    """Serve until the process is stopped; started requests are answered.
 
     Args:
         champion: Holds the model, open.
@@ -83,8 +83,8 @@ def run(champion: Champion, settings: Settings, listener: socket.socket) -> None
         timeout_keep_alive=_IDLE_SECONDS,
     )
     host, port = listener.getsockname()[:2]
-    told = {"address": f"http://{host}:{port}", "model": champion.served.named}
-    _LOG.info("serving", extra={"said": told})
+    fields = {"address": f"http://{host}:{port}", "model": champion.served.named}
+    _LOG.info("serving", extra={"fields": fields})
     # The server sends itself again the signal that ended it; that it ended well is no failure.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: None)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,18 +17,25 @@ from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.formula_templates import NEUTRAL_WITHIN
 from perovshell.data.ions import SITES
+from perovshell.errors import DesignSpaceError
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _AMOUNT = {"A": 1, "B": 1, "X": 3}
 _ROUNDING = 1e-9
+MAX_MIXTURES = 200_000
+"""Most mixtures of one site."""
 _THIRDS = 3
 """Cores are grouped by the majority on A and B and by the nearest third on X, as in CsPbBr2I."""
 
 
 class Cores(Protocol):
     """Numbered cores; see `CoreList` and `CoreGrid`."""
+
+    @property
+    def reader(self) -> FormulaReader:
+        """Reader with the ion table."""
 
     @property
     def size(self) -> int:
@@ -54,23 +61,39 @@ class Cores(Protocol):
     def find(self, core: Composition) -> int | None:
         """Return the number of a core, whatever its spelling, or None."""
 
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the keys of a design space that are read as these cores."""
+
 
 @dataclass(frozen=True)
 class CoreList:
     """Listed cores, all different and neutral.
 
     Attributes:
-        cores: The cores.
-        reader: Reader whose species index the batches use.
+        formulas: Formulas of the cores, as they are written.
+        reader: Reads the formulas; the batches use its species index.
     """
 
-    cores: tuple[Composition, ...]
-    reader: FormulaReader
+    formulas: tuple[str, ...]
+    reader: FormulaReader = field(compare=False, repr=False)
+
+    @classmethod
+    def distinct(cls, formulas: Iterable[str], reader: FormulaReader) -> CoreList:
+        """Return a list with the first formula of each composition."""
+        first: dict[object, str] = {}
+        for formula in formulas:
+            first.setdefault(reader.read_core(formula).key, formula)
+        return cls(tuple(first.values()), reader)
+
+    @cached_property
+    def cores(self) -> tuple[Composition, ...]:
+        """The cores."""
+        return tuple(map(self.reader.read_core, self.formulas))
 
     @property
     def size(self) -> int:
         """Number of cores."""
-        return len(self.cores)
+        return len(self.formulas)
 
     @property
     def neutral(self) -> int:
@@ -79,14 +102,14 @@ class CoreList:
 
     @cached_property
     def families(self) -> tuple[str, ...]:
-        """Names of the groups: each core is its own."""
+        """Names of the groups: one for each core."""
         return tuple(core.formula for core in self.cores)
 
     def batch(self, start: int, stop: int) -> tuple[CompositionBatch, Mask]:
         """Return cores as arrays; all are neutral."""
-        own = self.cores[start:stop]
-        batch = self.reader.batch([core.amounts for core in own])
-        return batch, np.ones(len(own), dtype=bool)
+        cores = self.cores[start:stop]
+        batch = self.reader.batch([core.amounts for core in cores])
+        return batch, np.ones(len(cores), dtype=bool)
 
     def family(self, start: int, stop: int) -> npt.NDArray[np.intp]:
         """Return the group of each core: itself."""
@@ -98,11 +121,15 @@ class CoreList:
 
     def find(self, core: Composition) -> int | None:
         """Return the number of a core, whatever its spelling, or None."""
-        return self._place.get(core.key)
+        return self._index_of.get(core.key)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the keys of a design space that are read as these cores."""
+        return {"cores": list(self.formulas)}
 
     @cached_property
-    def _place(self) -> dict[object, int]:
-        return {core.key: place for place, core in enumerate(self.cores)}
+    def _index_of(self) -> dict[object, int]:
+        return {core.key: index for index, core in enumerate(self.cores)}
 
 
 @dataclass(frozen=True)
@@ -148,6 +175,11 @@ def mixtures(ions: Sequence[str], steps: int, at_most: int) -> list[Mixture]:
     ]
 
 
+def plain(value: float) -> float:
+    """Return a whole number as an int, so that it is written without a decimal point."""
+    return int(value) if value.is_integer() else value
+
+
 def count_mixtures(ions: int, steps: int, at_most: int) -> int:
     """Return how many mixtures `mixtures` would return."""
     counts = range(1, min(at_most, ions) + 1)
@@ -166,21 +198,85 @@ def _compositions(total: int, parts: int) -> list[tuple[int, ...]]:
 
 
 @dataclass(frozen=True)
+class SiteGrid:
+    """The mixtures of one site: of its ions in equal steps, undoped and with each dopant.
+
+    Attributes:
+        ions: Different ions of the site.
+        steps: How many steps make up the site; shares are multiples of 1 / steps.
+        at_most: Most ions of one mixture, the dopant not counted.
+        dopants: Levels of each dopant, as fractions of the site above 0.
+
+    Raises:
+        DesignSpaceError: There are more than `MAX_MIXTURES`.
+    """
+
+    ions: tuple[str, ...]
+    steps: int = 1
+    at_most: int = 2
+    dopants: Mapping[str, tuple[Fraction, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        undoped = count_mixtures(len(self.ions), self.steps, self.at_most)
+        size = undoped * (1 + sum(map(len, self.dopants.values())))
+        if size > MAX_MIXTURES:
+            msg = (
+                f"{size:,} mixtures of {', '.join(self.ions)} in steps of 1/{self.steps}; "
+                f"at most {MAX_MIXTURES:,}: take larger steps"
+            )
+            raise DesignSpaceError(msg)
+
+    @cached_property
+    def mixtures(self) -> tuple[Mixture, ...]:
+        """The mixtures, all different."""
+        undoped = mixtures(self.ions, self.steps, self.at_most)
+        doped = [
+            mixture.doped(dopant, level)
+            for dopant, levels in self.dopants.items()
+            for level in levels
+            for mixture in undoped
+            if dopant not in dict(mixture.shares)
+        ]
+        return tuple({mixture.key: mixture for mixture in (*undoped, *doped)}.values())
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the keys of a site in a design space."""
+        step = 1 / self.steps
+        is_exact = Fraction(str(step)) == Fraction(1, self.steps)
+        text = plain(step) if is_exact else f"1/{self.steps}"
+        return {"ions": list(self.ions), "step": text, "at_most": self.at_most}
+
+
+@dataclass(frozen=True)
 class CoreGrid:
     """All ABX3 cores of the mixtures of three sites; A runs fastest, X slowest.
 
     Attributes:
-        sites: The different mixtures of A, B and X.
+        sites: The sites A, B and X.
         reader: Reader with the ion table.
     """
 
-    sites: Mapping[str, tuple[Mixture, ...]]
-    reader: FormulaReader
+    sites: Mapping[str, SiteGrid]
+    reader: FormulaReader = field(compare=False, repr=False)
 
     @property
     def size(self) -> int:
         """Number of cores, those that are not neutral included."""
-        return math.prod(len(self.sites[site]) for site in SITES)
+        return math.prod(len(self._mixtures[site]) for site in SITES)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the keys of a design space that are read as these cores."""
+        dopants = {
+            dopant: [float(level) for level in levels]
+            for site in SITES
+            for dopant, levels in self.sites[site].dopants.items()
+        }
+        cores = {site: self.sites[site].to_mapping() for site in SITES}
+        return {"cores": cores} | ({"dopants": dopants} if dopants else {})
+
+    @cached_property
+    def _mixtures(self) -> dict[str, tuple[Mixture, ...]]:
+        return {site: grid.mixtures for site, grid in self.sites.items()}
 
     @property
     def neutral(self) -> int:
@@ -199,14 +295,14 @@ class CoreGrid:
 
     def _places(self, start: int, stop: int) -> tuple[npt.NDArray[np.intp], ...]:
         index = np.arange(start, stop)
-        n_a, n_b = len(self.sites["A"]), len(self.sites["B"])
+        n_a, n_b = len(self._mixtures["A"]), len(self._mixtures["B"])
         return index % n_a, index // n_a % n_b, index // (n_a * n_b)
 
     @cached_property
     def _arrays(self) -> dict[str, tuple[npt.NDArray[np.int16], Floats]]:
         """Species and amounts of each mixture of a site, padded."""
         found = {}
-        for site, own in self.sites.items():
+        for site, own in self._mixtures.items():
             width = max(len(mixture.shares) for mixture in own)
             species = np.full((len(own), width), -1, dtype=np.int16)
             amounts = np.zeros((len(own), width))
@@ -223,7 +319,7 @@ class CoreGrid:
     def _charges(self) -> dict[str, tuple[list[tuple[float, ...]], list[int]]]:
         """The distinct sets of charges that mixtures of a site can have, and each one's set."""
         found = {}
-        for site, own in self.sites.items():
+        for site, own in self._mixtures.items():
             sets = [self._charge_set(site, mixture) for mixture in own]
             distinct = list(dict.fromkeys(sets))
             found[site] = distinct, [distinct.index(one) for one in sets]
@@ -259,7 +355,7 @@ class CoreGrid:
     @cached_property
     def _family_names(self) -> dict[str, tuple[list[str], npt.NDArray[np.intp]]]:
         found = {}
-        for site, own in self.sites.items():
+        for site, own in self._mixtures.items():
             names = [mixture.family(_THIRDS if site == "X" else 1) for mixture in own]
             distinct = list(dict.fromkeys(names))
             found[site] = distinct, np.array([distinct.index(name) for name in names])
@@ -285,7 +381,7 @@ class CoreGrid:
         places = [int(own[0]) for own in self._places(index, index + 1)]
         parts = zip(SITES, places, strict=True)
         return self.reader.read_core(
-            "".join(self.sites[site][place].text(_AMOUNT[site]) for site, place in parts)
+            "".join(self._mixtures[site][place].text(_AMOUNT[site]) for site, place in parts)
         )
 
     def find(self, core: Composition) -> int | None:
@@ -299,7 +395,7 @@ class CoreGrid:
             place = self._mixture_places[site].get(key)
             if place is None:
                 return None
-            index = index * len(self.sites[site]) + place
+            index = index * len(self._mixtures[site]) + place
         # The same mixtures in other proportions, as in Cs3Bi2Br9, are no ABX3.
         _, neutral = self.batch(index, index + 1)
         same = neutral[0] and self.composition(index).key == core.key
@@ -309,5 +405,5 @@ class CoreGrid:
     def _mixture_places(self) -> dict[str, dict[tuple[tuple[str, float], ...], int]]:
         return {
             site: {mixture.key: place for place, mixture in enumerate(own)}
-            for site, own in self.sites.items()
+            for site, own in self._mixtures.items()
         }

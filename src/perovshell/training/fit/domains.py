@@ -11,6 +11,7 @@ import numpy as np
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
 from perovshell.data.targets import Interval
+from perovshell.data.vocabulary import TREATMENTS, WORDS
 from perovshell.files import finite
 from perovshell.models.domain import FEWEST_SIZES, Domain
 from perovshell.models.domain_index import DomainIndex
@@ -105,16 +106,30 @@ def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
             "paper": dataset.papers[sample.paper_id].label,
             "core": sample.core.formula,
             "shell": sample.shell,
-            "structure": sample.structure,
-            "pl_peak_nm": finite(sample.pl_peak_nm) if sample.role == "core" else None,
-            "plqy_percent": finite(sample.plqy_percent) if sample.role == "core" else None,
-            "plqy_bound": sample.plqy_bound,
+            **{name: getattr(sample, name) for name in (*WORDS, *TREATMENTS)},
+            "core_size_nm": finite(sample.core_size_nm),
+            **_optics(sample),
             "tested": sample.sample_id in tests,
             "stability": tests_said(tests.get(sample.sample_id, ())),
         }
         for sample in dataset.samples.values()
         if sample.core is not None
     ]
+
+
+def _optics(sample: Sample) -> dict[str, Any]:
+    """Return the band-edge emission of a sample: each number with its bound and its quality."""
+    numbers = {
+        "pl_peak_nm": sample.pl_peak,
+        "fwhm_nm": sample.fwhm,
+        "plqy_percent": sample.plqy,
+    }
+    found: dict[str, Any] = {}
+    for name, number in numbers.items():
+        stem = name.rpartition("_")[0]
+        found[name] = finite(number.value) if sample.role == "core" else None
+        found |= {f"{stem}_bound": number.bound, f"{stem}_quality": number.quality}
+    return found
 
 
 def tests_said(tests: Sequence[StabilityTest]) -> str:

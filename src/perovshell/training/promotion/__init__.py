@@ -1,1 +1,1 @@
-"""Whether a challenger may take the place of the champion: comparisons, verdict, drift, power."""
+"""The promotion check: comparison of a challenger with the champion, verdict, drift."""

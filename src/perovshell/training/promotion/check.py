@@ -1,21 +1,20 @@
-"""The gate: whether a challenger may take the champion's place.
+"""The promotion check: whether a challenger may become champion.
 
-Both are compared on the papers that both know in the same words, each paper left out in turn, and
-on papers that came after the champion, which neither had seen when it was asked. A challenger is
-held back where it is worse by more than a margin and the paired bootstrap over papers says that
-this is no chance: its whole interval lies on the worse side. (To ask for proof that it is no worse
-would hold back most additions of twenty clean papers: a model of so few papers moves by more than
-any useful margin whenever it learns.)
+Both are compared on the papers in both training sets, each paper left out in turn, and on papers
+that are new to the champion, predicted before training on them. A challenger is not promoted where
+it is worse by more than a margin and the whole interval of the paired bootstrap over papers lies on
+the worse side. (To ask for proof that it is no worse would refuse most additions of twenty clean
+papers: a model of so few papers moves by more than any useful margin with each training.)
 
-It is also held back where the new papers are too surprising to have come from where the others did:
-one-sided permutation test of the mean (Pitman, 10.2307/2984124) of the champion's scores on new
-papers among those on papers left out of its own validation. False papers are few gross errors among
-right ones, which move a mean more than ranks.
+Nor is it promoted where the new papers are too surprising to be from the same population: a
+one-sided permutation test of the mean (Pitman, 10.2307/2984124) of the champion's conformity scores
+on new papers among those on papers left out of its validation. False papers are few gross errors
+among right values, which move a mean more than ranks.
 
-There are 18 conditions on what is left to chance. The two on surprise, which find false papers
-best, are held at 2.5 % each, the others nominally at 0.25 %, so that together they hold back less
-than 10 % of clean additions (Bonferroni). The bootstrap of few skewed differences falls short of
-its level; what is held back is therefore measured, in `training.gate_simulation`.
+There are 18 conditions that chance can fail. The two on surprise, which detect false papers best,
+have a level of 2.5 % each, the others nominally 0.25 %, so that together they refuse less than 10 %
+of clean additions (Bonferroni). The bootstrap of few skewed differences falls short of its level;
+the rate of refusals is therefore measured, in `research.power`.
 """
 
 from __future__ import annotations
@@ -94,7 +93,7 @@ def judge(
     Args:
         champion: The champion's validation.
         challenger: The challenger's validation.
-        new: The champion's marks on the papers that were added, by target; the score is NaN where
+        new: The champion's scores on the papers that were added, by target; the score is NaN where
             its domain ends.
         costs: Footprints of champion and challenger, where they are to be compared.
         changes: What changed in the data, where more is known of it than the digests tell.
@@ -141,7 +140,7 @@ def _compare(
     loss = [bootstrap.mean_by_paper(one.loss)[0] for one in (before, after)]
     margin = ERROR_MARGIN * loss[0] if TARGETS[name].error_unit else LIKELIHOOD_MARGIN
     widths = [_widths(name, one) for one in (before, after)]
-    width = [_mean_width(bootstrap, own) for own in widths]
+    width = [_mean_width(bootstrap, one) for one in widths]
     coverage = [bootstrap.mean_by_paper(one.covered)[0] for one in (before, after)]
     return Comparison(
         target=name,
@@ -173,10 +172,10 @@ def _growth(bootstrap: PaperBootstrap, before: Floats, after: Floats) -> Triple:
     return value, low, high
 
 
-def _widths(name: str, marks: OutOfFoldScores) -> Floats:
+def _widths(name: str, scores: OutOfFoldScores) -> Floats:
     """Return the widths of intervals; those of a peak end where the data may."""
     # A wavelength has no upper limit where its energy may be 0: such a width would hide all others.
-    return np.minimum(marks.width, WIDEST_NM) if name == PL.name else marks.width
+    return np.minimum(scores.width, WIDEST_NM) if name == PL.name else scores.width
 
 
 def _prospect(
@@ -200,7 +199,7 @@ def _common(
 ) -> tuple[OutOfFoldScores, OutOfFoldScores]:
     """Return the rows that both have, in the order of the first.
 
-    All rows of an unchanged paper are there, unless another version of the code made the marks.
+    All rows of an unchanged paper are there, unless the scores are of another version of the code.
     """
     kept = np.flatnonzero(np.isin(one.rows, other.rows))
     first = one.take(kept)
@@ -230,12 +229,12 @@ def _least_surprise(known: OutOfFoldScores, new: OutOfFoldScores) -> float:
     return 1 / math.comb(old + now, now) if old and now else math.nan
 
 
-def _mean_scores(marks: OutOfFoldScores) -> Floats:
+def _mean_scores(scores: OutOfFoldScores) -> Floats:
     """Return the mean score of each group that has one."""
-    scored = np.isfinite(marks.score)
-    names, place = np.unique(marks.groups[scored], return_inverse=True)
-    sums = np.bincount(place, marks.score[scored], minlength=len(names))
-    return np.asarray(sums / np.bincount(place, minlength=len(names)))
+    scored = np.isfinite(scores.score)
+    names, paper = np.unique(scores.groups[scored], return_inverse=True)
+    sums = np.bincount(paper, scores.score[scored], minlength=len(names))
+    return np.asarray(sums / np.bincount(paper, minlength=len(names)))
 
 
 # The conditions ------------------------------------------------------------------------------
@@ -257,9 +256,9 @@ def _surprise_check(chance: float, name: str) -> Check:
         f"new papers surprise ({name})",
         chance >= SURPRISE,
         (
-            f"{name} of the new papers beside the champion's predictions: p = {chance:.2g}, held "
-            f"back below {SURPRISE:g}; if small, are the values right, or is this another kind of "
-            "sample?"
+            f"{name} of the new papers against the champion's predictions: p = {chance:.2g}, not "
+            f"promoted below {SURPRISE:g}; if small, are the values right, or is this another "
+            "kind of sample?"
         ),
     )
 
@@ -304,7 +303,7 @@ def _new_check(one: Comparison, new: Prospect, name: str) -> Check:
 
 
 def _is_worse(change: Triple, margin: float) -> bool:
-    """Whether a change for the worse is beyond a margin and no chance."""
+    """Whether a change for the worse is beyond a margin and significant."""
     value, _, high = change
     return value < -margin - ROUNDING and high < -ROUNDING
 

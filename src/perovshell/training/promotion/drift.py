@@ -1,8 +1,9 @@
 """Drift: what the new papers have that the others had not, and what moved.
 
 Each descriptor and target is compared by paper (the mean of a paper's rows counts once) with the
-two-sided rank-sum test, and the false discovery rate over all of them is held at 10 % (Benjamini
-and Hochberg, 10.1111/j.2517-6161.1995.tb02031.x). Words that no known paper has need no test.
+two-sided rank-sum test, and the false discovery rate over all of them is controlled at 10 %
+(Benjamini and Hochberg, 10.1111/j.2517-6161.1995.tb02031.x). Words that no known paper has need no
+test.
 """
 
 from __future__ import annotations
@@ -149,8 +150,8 @@ def _columns(
     samples = [sample for sample in dataset.samples.values() if sample.core is not None]
     papers = np.array([dataset.group_of(sample.paper_id) for sample in samples])
     matrix = featurizer.matrix([combination_of(sample) for sample in samples])
-    for place, descriptor in enumerate(featurizer.descriptors):
-        yield descriptor.name, descriptor.unit, matrix[:, place], papers
+    for column, descriptor in enumerate(featurizer.descriptors):
+        yield descriptor.name, descriptor.unit, matrix[:, column], papers
     for name, unit in (("pl_peak_nm", "nm"), ("plqy_percent", "%")):
         values = [getattr(one, name) if one.role == "core" else math.nan for one in samples]
         yield name, unit, np.array(values), papers
@@ -163,8 +164,8 @@ def _columns(
 def _sides(values: Floats, papers: npt.NDArray[np.str_], new: set[str]) -> tuple[Floats, Floats]:
     """Return the means of the known and of the new papers that state a value."""
     stated = ~np.isnan(values)
-    names, place = np.unique(papers[stated], return_inverse=True)
-    means = np.bincount(place, values[stated], minlength=len(names)) / np.bincount(place)
+    names, paper = np.unique(papers[stated], return_inverse=True)
+    means = np.bincount(paper, values[stated], minlength=len(names)) / np.bincount(paper)
     is_new = np.array([name in new for name in names.tolist()], dtype=bool)
     return means[~is_new], means[is_new]
 

@@ -1,4 +1,4 @@
-"""The report of a retraining: gate.html for people with a plot, gate.json for scripts."""
+"""The report of a retraining: promotion.html for people with a plot, promotion.json for scripts."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ def write_promotion_report(
     folder: Path,
     champion: Model,
     challenger: TrainedModel,
-    found: Judgement,
+    judgement: Judgement,
     *,
     dry_run: bool,
 ) -> Path:
-    """Write gate.json and gate.html into a folder; return the path of the latter.
+    """Write promotion.json and promotion.html into a folder; return the path of the latter.
 
     Args:
         folder: The folder.
         champion: The champion.
         challenger: The challenger.
-        found: The verdict, with what it rests on.
+        judgement: The verdict with drift and scores.
         dry_run: Whether nothing follows from it.
 
     Raises:
         WorkspaceError: The folder is not writable.
     """
-    verdict, moved = found.verdict, found.drift
+    verdict, moved = judgement.verdict, judgement.drift
     data = {
         "champion": _about(champion.info.model_id, champion.info.dataset),
         "challenger": _about(challenger.model_id, challenger.info["dataset"]),
@@ -51,20 +51,20 @@ def write_promotion_report(
     }
     page = (
         environment("perovshell.training.promotion")
-        .get_template("gate.html")
+        .get_template("promotion.html")
         .render(
             **data,
             decision=verdict,
             dry_run=dry_run,
-            papers=[row for name in TARGETS for row in _paper_rows(name, found.new[name])],
+            papers=[row for name in TARGETS for row in _paper_rows(name, judgement.new[name])],
             plot=as_svg(_figure(verdict)),
             known=[_row(one) for one in verdict.comparisons],
             new=[_new_row(one) for one in verdict.comparisons if one.new],
             drift_lines=moved.lines(),
         )
     )
-    write_json(folder / "gate.json", data)
-    return write_file(folder / "gate.html", page)
+    write_json(folder / "promotion.json", data)
+    return write_file(folder / "promotion.html", page)
 
 
 def _about(model_id: str, dataset: Any) -> dict[str, Any]:
@@ -102,20 +102,20 @@ def _new_row(one: Comparison) -> dict[str, Any]:
     }
 
 
-def _paper_rows(target: str, marks: OutOfFoldScores) -> Iterator[dict[str, Any]]:
-    """Yield what a champion said of each new paper, PL and PLQY alone."""
+def _paper_rows(target: str, scores: OutOfFoldScores) -> Iterator[dict[str, Any]]:
+    """Yield the champion's scores on each new paper, of point targets."""
     if not TARGETS[target].error_unit:
         return
-    for paper in dict.fromkeys(marks.papers.tolist()):
-        own = marks.of_papers({paper})
-        scores = own.score[np.isfinite(own.score)]
+    for paper in dict.fromkeys(scores.papers.tolist()):
+        one = scores.of_papers({paper})
+        known = one.score[np.isfinite(one.score)]
         yield {
             "paper": paper,
             "target": TARGETS[target].title,
-            "rows": len(own.rows),
-            f"mean error (nm or {TARGETS['plqy'].error_unit})": float(own.loss.mean()),
-            "covered": float(own.covered.mean()),
-            "residual over difficulty": float(scores.mean()) if len(scores) else None,
+            "rows": len(one.rows),
+            f"MAE ({TARGETS[target].error_unit})": float(one.loss.mean()),
+            "covered": float(one.covered.mean()),
+            "residual over difficulty": float(known.mean()) if len(known) else None,
         }
 
 
@@ -126,11 +126,11 @@ def _figure(verdict: Verdict) -> Figure:
     figure = Figure(figsize=(7.2, 2.8), layout="constrained")
     axes = figure.subplots()
     shown = [one for one in verdict.comparisons if math.isfinite(one.better_by[0])]
-    for place, one in enumerate(reversed(shown)):
+    for row, one in enumerate(reversed(shown)):
         value, low, high = (part / one.margin for part in one.better_by)
         colour = "tab:red" if high < 0 else "tab:green" if low > 0 else "0.3"
-        axes.plot([low, high], [place, place], color=colour, linewidth=2)
-        axes.plot([value], [place], "o", color=colour)
+        axes.plot([low, high], [row, row], color=colour, linewidth=2)
+        axes.plot([value], [row], "o", color=colour)
     axes.set_yticks(range(len(shown)), [TARGETS[one.target].title for one in reversed(shown)])
     axes.axvline(0, color="0.7", linewidth=1)
     axes.axvline(-1, color="tab:red", linewidth=1, linestyle="--")

@@ -1,4 +1,4 @@
-"""What the gate says: changes of the data, comparisons, conditions, the verdict."""
+"""Results of the promotion check: changes of the data, comparisons, conditions, verdict."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class Comparison:
 
     @property
     def is_better(self) -> bool:
-        """Whether the challenger is better for sure, on known or on new papers."""
+        """Whether the challenger is significantly better, on known or on new papers."""
         new_too = self.new is not None and self.new.papers >= FEWEST_PAPERS
         return (self.is_decided and self.better_by[1] > ROUNDING) or (
             new_too and self.new is not None and self.new.better_by[1] > ROUNDING
@@ -159,17 +159,17 @@ class Comparison:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether it looks worse beyond the margin, though that may be chance."""
+        """Whether it is worse beyond the margin, though not significantly."""
         return self.is_decided and self.better_by[0] < -self.margin
 
     def line(self) -> str:
-        """Say the comparison on one line."""
+        """Return the comparison as one line."""
         unit = f" {TARGETS[self.target].error_unit}" if TARGETS[self.target].error_unit else ""
-        what = "error" if TARGETS[self.target].error_unit else "minus log likelihood"
+        what = "MAE" if TARGETS[self.target].error_unit else "minus log likelihood"
         value, low, high = self.better_by
         covered, width = "coverage", f"width in{unit}"
         if not unit:
-            covered, width = "lower bound certainly kept", "its log distance"
+            covered, width = "lower bound certainly covers", "its log distance"
         return (
             f"{TARGETS[self.target].title} ({self.papers} papers): {what} {self.champion:.3g} -> "
             f"{self.challenger:.3g}{unit}, better by {value:.2g} [{low:.2g}, {high:.2g}], margin "
@@ -178,25 +178,25 @@ class Comparison:
         )
 
     def new_line(self) -> str:
-        """Say what became of the new papers, on one line; empty where there are none."""
+        """Return the comparison on new papers as one line; empty where there are none."""
         if self.new is None:
             return ""
         unit = f" {TARGETS[self.target].error_unit}" if TARGETS[self.target].error_unit else ""
-        what = "error" if TARGETS[self.target].error_unit else "minus log likelihood"
+        what = "MAE" if TARGETS[self.target].error_unit else "minus log likelihood"
         chance = "" if math.isnan(self.new.surprise) else f"; surprise p = {self.new.surprise:.2g}"
         if chance and not self.new.can_surprise:
             least = self.new.least_surprise
-            chance += f" (not judged: with so few new papers no p is below {least:.2g})"
+            chance += f" (not tested: with so few new papers no p is below {least:.2g})"
         return (
-            f"{TARGETS[self.target].title} of the new papers ({self.new.papers}) before they were "
-            f"learned: {what} {self.new.champion:.3g}{unit} (challenger, each left out: "
+            f"{TARGETS[self.target].title} of the new papers ({self.new.papers}), predicted before "
+            f"training on them: {what} {self.new.champion:.3g}{unit} (challenger, each left out: "
             f"{self.new.challenger:.3g}), covered {self.new.coverage:.2f}{chance}"
         )
 
 
 @dataclass(frozen=True)
 class Check:
-    """One condition of the gate: what was asked, what was found, whether it holds."""
+    """One condition of the promotion check, its figures, and whether it holds."""
 
     name: str
     passed: bool
@@ -209,7 +209,7 @@ class Verdict:
 
     Attributes:
         changes: What changed in the data.
-        comparisons: One a target.
+        comparisons: One per target.
         checks: All conditions.
         promote: Whether it is promoted.
         sentence: Why, or why not.
@@ -228,24 +228,27 @@ class Verdict:
 
     def lines(self) -> list[str]:
         """Return the verdict with its figures as lines of text."""
-        lines = [f"Data: {self.changes}", f"Papers that both know, {INTERVAL:.1%} intervals:"]
+        lines = [
+            f"Data: {self.changes}",
+            f"Papers in both training sets, {INTERVAL:.1%} intervals:",
+        ]
         lines += [comparison.line() for comparison in self.comparisons]
         lines += [line for one in self.comparisons if (line := one.new_line())]
-        lines += [f"held back: {check.sentence}" for check in self.failed]
+        lines += [f"not promoted: {check.sentence}" for check in self.failed]
         return [*lines, self.sentence]
 
     def figures(self) -> dict[str, float]:
         """Return the finite figures by key, for tracking."""
-        found: dict[str, float] = {}
+        figures: dict[str, float] = {}
         for one in self.comparisons:
-            key = f"gate.{one.target}"
+            key = f"promotion.{one.target}"
             for name, value in asdict(one).items():
                 if name == "new" and one.new is not None:
                     for part, number in asdict(one.new).items():
-                        found |= _flat(f"{key}.new.{part}", number)
+                        figures |= _flat(f"{key}.new.{part}", number)
                 else:
-                    found |= _flat(f"{key}.{name}", value)
-        return {**found, "gate.promote": float(self.promote)}
+                    figures |= _flat(f"{key}.{name}", value)
+        return {**figures, "promotion.promote": float(self.promote)}
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as JSON data, NaN and infinity as null."""
@@ -254,12 +257,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict and what is told beside it.
+    """A verdict with drift and the scores of the new papers.
 
     Attributes:
         verdict: The verdict.
         drift: How the new papers differ from the known ones.
-        new: The champion's marks on the new papers, by target.
+        new: The champion's scores on the new papers, by target.
     """
 
     verdict: Verdict

@@ -1,21 +1,6 @@
-"use strict";
-(() => {
+// The report's charts and tables, once scripts run. `scales.js` and `dom.js` stand before it.
+{
   const data = JSON.parse(document.getElementById("ranking-data").textContent);
-  const make = (name, parent, text) => {
-    const made = document.createElement(name);
-    if (text !== undefined) made.textContent = text;
-    return parent.appendChild(made);
-  };
-  const svg = (name, parent, attributes, text) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    if (text !== undefined) made.textContent = text;
-    return parent.appendChild(made);
-  };
-  const number = (value) => {
-    const size = Math.abs(value);
-    return size >= 1e4 ? Math.round(value).toLocaleString("en") : size >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
-  };
 
   // The scatter -----------------------------------------------------------------------------
 
@@ -33,89 +18,46 @@
   const chosen = [...data.chosen];
   plot.classList.add("live");
 
-  const known = (axis) => {
-    const values = data.points.map((point) => point.values[axis]);
-    return values.filter((value) => value !== null && (!data.axes[axis].log || value > 0));
+  const isShown = (axis, value) => value !== null && (!data.axes[axis].log || value > 0);
+  const known = (axis) => data.points.map((point) => point.values[axis]).filter((value) => isShown(axis, value));
+  const scaleOf = (axis, first, last) => {
+    const { log } = data.axes[axis];
+    return scale(...padded(known(axis), log), { log, first, last });
   };
 
-  const scale = (axis, first, last) => {
-    const log = data.axes[axis].log;
-    const place = log ? Math.log : (value) => value;
-    const back = log ? Math.exp : (value) => value;
-    const values = known(axis).map(place);
-    let low = 0;
-    let high = 1;
-    if (values.length) {
-      low = Math.min(...values);
-      high = Math.max(...values);
-      const room = Math.max((high - low) * 0.05, 1e-9 + Math.abs(high) * 0.002);
-      low -= room;
-      high += room;
-    }
-    const pixel = (value) => first + ((place(value) - low) / (high - low)) * (last - first);
-    return { pixel, low: back(low), high: back(high), log };
-  };
-
-  const steps = (low, high, count) => {
-    const rough = (high - low) / count;
-    const size = 10 ** Math.floor(Math.log10(rough));
-    const step = size * [1, 2, 5, 10].find((m) => size * m >= rough);
-    const found = [];
-    for (let k = Math.ceil(low / step); k * step <= high; k += 1) found.push(k * step);
-    return found;
-  };
-
-  const ticks = (axis, count) => {
-    if (axis.log) {
-      const first = Math.ceil(Math.log10(axis.low) - 1e-9);
-      const last = Math.floor(Math.log10(axis.high) + 1e-9);
-      const by = Math.max(Math.ceil((last - first) / count), 1);
-      const found = [];
-      for (let k = first; k <= last; k += by) found.push(10 ** k);
-      if (found.length > 1) return found;
-    }
-    return steps(axis.low, axis.high, count);
-  };
-
+  // The colour of a value, and the ends of the legend.
   const shade = (axis) => {
-    const place = data.axes[axis].log ? Math.log : (value) => value;
     const values = known(axis);
-    const low = Math.min(...values);
-    const high = Math.max(...values);
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const most = data.stops.length - 1;
+    const place = high > low ? scale(low, high, { log: data.axes[axis].log, last: most }) : () => most / 2;
     const colour = (value) => {
-      const share = high > low ? (place(value) - place(low)) / (place(high) - place(low)) : 0.5;
-      const at = Math.min(Math.max(share, 0), 1) * (data.stops.length - 1);
-      const stop = Math.min(Math.floor(at), data.stops.length - 2);
-      const mixed = data.stops[stop].map((part, k) => Math.round(part + (data.stops[stop + 1][k] - part) * (at - stop)));
+      const stop = Math.min(Math.floor(place(value)), most - 1);
+      const mixed = data.stops[stop].map((part, k) => Math.round(part + (data.stops[stop + 1][k] - part) * (place(value) - stop)));
       return `rgb(${mixed.join(",")})`;
     };
     return { colour, low, high };
   };
 
-  const drawAxes = (box, x, y, names) => {
-    axes.replaceChildren();
-    if (data.window && chosen[0] === data.peak) {
-      const [a, b] = data.window.map((end) => Math.min(Math.max(x.pixel(end), box.left), box.right));
-      svg("rect", axes, { class: "band", x: a, y: box.top, width: b - a, height: box.bottom - box.top });
-    }
-    if (data.window && chosen[1] === data.peak) {
-      const [b, a] = data.window.map((end) => Math.min(Math.max(y.pixel(end), box.top), box.bottom));
-      svg("rect", axes, { class: "band", x: box.left, y: a, width: box.right - box.left, height: b - a });
-    }
-    for (const value of ticks(x, box.right - box.left > 450 ? 6 : 4)) {
-      const at = x.pixel(value);
-      svg("path", axes, { class: "grid", d: `M${at} ${box.top}V${box.bottom}` });
-      svg("text", axes, { x: at, y: box.bottom + 18, "text-anchor": "middle" }, number(value));
-    }
-    for (const value of ticks(y, 6)) {
-      const at = y.pixel(value);
-      svg("path", axes, { class: "grid", d: `M${box.left} ${at}H${box.right}` });
-      svg("text", axes, { x: box.left - 8, y: at + 4, "text-anchor": "end" }, number(value));
-    }
-    svg("path", axes, { class: "frame", d: `M${box.left} ${box.top}V${box.bottom}H${box.right}` });
-    svg("text", axes, { x: (box.left + box.right) / 2, y: box.bottom + 40, "text-anchor": "middle" }, names[0]);
-    const turned = `translate(16 ${(box.top + box.bottom) / 2}) rotate(-90)`;
-    svg("text", axes, { transform: turned, "text-anchor": "middle" }, names[1]);
+  const drawAxes = ({ left, right, top, bottom }, x, y, names) => {
+    const [across, up] = chosen.map((axis) => axis === data.peak && data.window);
+    const [a, b] = across ? across.map(x) : [left, left];
+    const [d, c] = up ? up.map(y) : [top, top];
+    axes.replaceChildren(
+      across ? svg("rect", { class: "band", x: a, y: top, width: b - a, height: bottom - top }) : "",
+      up ? svg("rect", { class: "band", x: left, y: c, width: right - left, height: d - c }) : "",
+      ...ticks(x, right - left > 450 ? 6 : 4).flatMap(([at, label]) => [
+        svg("path", { class: "grid", d: `M${at} ${top}V${bottom}` }),
+        svg("text", { x: at, y: bottom + 18, "text-anchor": "middle" }, label),
+      ]),
+      ...ticks(y, 6).flatMap(([at, label]) => [
+        svg("path", { class: "grid", d: `M${left} ${at}H${right}` }),
+        svg("text", { x: left - 8, y: at + 4, "text-anchor": "end" }, label),
+      ]),
+      svg("path", { class: "frame", d: `M${left} ${top}V${bottom}H${right}` }),
+      svg("text", { x: (left + right) / 2, y: bottom + 40, "text-anchor": "middle" }, names[0]),
+      svg("text", { transform: `translate(16 ${(top + bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, names[1]),
+    );
   };
 
   const draw = () => {
@@ -124,18 +66,17 @@
     const box = { left: 62, right: width - 14, top: 14, bottom: height - 48 };
     const names = chosen.map((axis) => data.axes[axis].label);
     chart.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    chart.setAttribute("aria-label", `${names[1]} against ${names[0]}, a point a line of the ranking`);
-    const x = scale(chosen[0], box.left, box.right);
-    const y = scale(chosen[1], box.bottom, box.top);
+    chart.setAttribute("aria-label", `${names[1]} against ${names[0]}, a point per candidate`);
+    const x = scaleOf(chosen[0], box.left, box.right);
+    const y = scaleOf(chosen[1], box.bottom, box.top);
     const tint = shade(chosen[2]);
     drawAxes(box, x, y, names);
     points.forEach((point, k) => {
       const [across, up, third] = chosen.map((axis) => data.points[k].values[axis]);
-      const here = [x.pixel(across ?? NaN), y.pixel(up ?? NaN)].map((at) => Math.round(at * 10) / 10);
-      const shown = across !== null && up !== null && here.every(Number.isFinite);
+      const shown = isShown(chosen[0], across) && isShown(chosen[1], up);
       point.style.display = shown ? "" : "none";
-      if (shown) point.setAttribute("transform", `translate(${here.join(" ")})`);
-      point.querySelector(".dot").setAttribute("fill", third === null ? "#fff" : tint.colour(third));
+      if (shown) point.setAttribute("transform", `translate(${x(across).toFixed(1)} ${y(up).toFixed(1)})`);
+      point.querySelector(".dot").setAttribute("fill", isShown(chosen[2], third) ? tint.colour(third) : "#fff");
     });
     figure.querySelector(".tint").textContent = names[2];
     figure.querySelector(".low").textContent = number(tint.low);
@@ -144,8 +85,7 @@
   };
 
   const tell = (k) => {
-    said.replaceChildren();
-    for (const text of data.points[k].said) make("span", said, text);
+    said.replaceChildren(...data.points[k].said.map((text) => el("span", {}, text)));
     said.hidden = false;
     const whole = figure.getBoundingClientRect();
     const dot = points[k].getBoundingClientRect();
@@ -185,9 +125,9 @@
 
   const controls = figure.querySelector(".controls");
   ["across", "up", "colour"].forEach((name, place) => {
-    const select = make("select", make("label", controls, `${name} `));
-    data.axes.forEach((axis, k) => { make("option", select, axis.label).value = k; });
+    const select = el("select", {}, data.axes.map((axis, k) => el("option", { value: k }, axis.label)));
     select.value = chosen[place];
+    controls.append(el("label", {}, `${name} `, select));
     select.addEventListener("change", () => { chosen[place] = Number(select.value); draw(); });
   });
   controls.hidden = false;
@@ -208,7 +148,7 @@
   const cellAt = (row, column) => heat.tBodies[0].rows[row]?.cells[column];
   readout.hidden = false;
   for (const cell of heat.querySelectorAll("tbody td")) {
-    cell.dataset.said = cell.title || "nothing ranked";
+    cell.dataset.said = cell.title || "no candidate";
     cell.removeAttribute("title");
     cell.tabIndex = -1;
   }
@@ -247,18 +187,14 @@
   };
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = head.textContent;
-    head.replaceChildren(button);
     const falls = head.classList.contains("n") && column > 0;
-    button.addEventListener("click", () => {
+    head.replaceChildren(button(head.textContent, () => {
       const was = head.getAttribute("aria-sort");
       const down = was ? was === "ascending" : falls;
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       body.append(...[...rows].sort(compare(column, down ? -1 : 1)));
-    });
+    }));
   });
   heads[0].setAttribute("aria-sort", "ascending");
 
@@ -271,7 +207,7 @@
       row.hidden = !words.every((word) => text.includes(word));
       shown += !row.hidden;
     }
-    document.getElementById("filter-said").textContent = words.length ? `${shown} of ${rows.length} lines` : "";
+    document.getElementById("filter-said").textContent = words.length ? `${shown} of ${rows.length} candidates` : "";
   };
   filter.closest(".controls").hidden = false;
   filter.addEventListener("input", show);
@@ -284,4 +220,4 @@
     filter.value = "";
     show();
   });
-})();
+}

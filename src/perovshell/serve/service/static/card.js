@@ -1,48 +1,37 @@
 // The model card: what has skill first, then the figures, then every word of it.
 
 import { el } from "./dom.js";
-import { figure, whole } from "./format.js";
+import { figure, sentenceCase, whole } from "./format.js";
 
-const NAMES = { pl: "PL peak", plqy: "PLQY", lifetime: "Half-life", gain: "Stability gain" };
-const UNITS = { pl: "nm", plqy: "points" };
-const SUBSETS = {
-  all: "all",
-  lead_no_cspbcl3: "lead halides without the CsPbCl3 collection",
-  coated: "coated",
-  lead_free: "lead-free",
-};
-
-const sentenceCase = (text) => text[0].toUpperCase() + text.slice(1);
-
-const verdict = (name, { has_skill: hasSkill, sentence }) =>
+const verdict = ({ title }, { has_skill: hasSkill, sentence }) =>
   el(
     "article",
     { class: `tile ${hasSkill ? "good" : "none"}` },
-    el("h3", {}, NAMES[name] ?? name),
+    el("h3", {}, sentenceCase(title)),
     el("p", { class: "badge" }, hasSkill ? "has skill" : "no skill"),
     el("p", {}, `${sentenceCase(sentence)}.`),
   );
 
-const errors = (figures) => {
+const errors = (figures, targets, subsets) => {
   const triple = (key, write = figure) => [write(figures[key]), el("small", {}, `${write(figures[`${key}_lo`])} to ${write(figures[`${key}_hi`])}`)];
-  const rows = Object.entries(UNITS).flatMap(([target, unit]) =>
-    Object.entries(SUBSETS)
-      .map(([subset, text]) => ({ key: `${target}.paper.${subset}`, name: `${NAMES[target]}, ${text}`, unit }))
+  const rows = targets.filter(({ kind }) => kind === "point").flatMap(({ name, title, error_unit: unit }) =>
+    Object.entries(subsets)
+      .map(([subset, words]) => ({ key: `${name}.paper.${subset}`, text: `${title}, ${words} (${unit})` }))
       .filter(({ key }) => Number.isFinite(figures[`${key}.mae`])));
-  const head = ["What was predicted", "Samples", "Papers", "Mean error", "Median error", "Intervals hold", "Their width"];
+  const head = ["Target", "Samples", "Papers", "Mean absolute error (MAE)", "Median absolute error", "Coverage of 90 % intervals", "Interval width"];
   return el(
     "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": "Errors of PL peak and PLQY" },
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": "Prediction errors" },
     el(
       "table",
       {},
-      el("caption", {}, "Errors on papers that the model had not seen, with 90 % intervals over papers."),
+      el("caption", {}, "Errors on papers left out of the training, with 90 % intervals over papers."),
       el("thead", {}, el("tr", {}, head.map((name) => el("th", { scope: "col" }, name)))),
-      el("tbody", {}, rows.map(({ key, name, unit }) =>
+      el("tbody", {}, rows.map(({ key, text }) =>
         el(
           "tr",
           {},
-          el("th", { scope: "row" }, `${name} (${unit})`),
+          el("th", { scope: "row" }, text),
           el("td", { class: "n" }, figure(figures[`${key}.n`])),
           el("td", { class: "n" }, figure(figures[`${key}.papers`])),
           el("td", { class: "n" }, ...triple(`${key}.mae`)),
@@ -64,16 +53,15 @@ const listed = (lines) => {
   return el("ul", {}, items.map(([line, ...inner]) => el("li", {}, line, inner.length ? el("ul", {}, inner.map((own) => el("li", {}, own))) : null)));
 };
 
-export const showCard = ({ card, figures, skill }) => {
-  const order = ["pl", "plqy", "lifetime", "gain"].filter((name) => skill[name]);
+export const showCard = ({ card, figures, skill, subsets, targets }) => {
   const { Purpose: purpose = [], Limits: limits = [], ...rest } = card;
   const sections = Object.entries(rest).filter(([title]) => title !== "What has skill");
   document.getElementById("card").replaceChildren(
     el("p", { class: "purpose" }, purpose.join(" ")),
     el("h2", {}, "What has skill"),
-    el("div", { class: "tiles" }, order.map((name) => verdict(name, skill[name]))),
-    el("h2", {}, "How large the errors are"),
-    errors(figures),
+    el("div", { class: "tiles" }, targets.filter(({ name }) => skill[name]).map((target) => verdict(target, skill[target.name]))),
+    el("h2", {}, "Prediction errors"),
+    errors(figures, targets, subsets),
     el("h2", {}, "Limits"),
     listed(limits),
     ...sections.map(([title, lines]) => el("details", {}, el("summary", {}, el("h2", {}, title)), listed(lines))),

@@ -2,45 +2,15 @@
 // They are hidden from screen readers: the text beside each says every number in it.
 
 import { svg } from "./dom.js";
-import { figure } from "./format.js";
+import { minus } from "./format.js";
+import { padded, scale, ticks } from "./scales.js";
 
 const at = (share) => `${share.toFixed(2)}%`;
 
-// A scale returns where a value stands in percent, held between the ends.
-export const scale = (low, high, log = false) => {
-  const place = log ? Math.log : (value) => value;
-  const share = (value) => {
-    const held = Math.min(Math.max(value, low), high);
-    return (100 * (place(held) - place(low))) / (place(high) - place(low));
-  };
-  return Object.assign(share, { low, high, log });
-};
-
-// Round values on a scale, about `count` at most.
-export const ticks = ({ low, high, log }, count = 4) => {
-  if (log) {
-    const first = Math.ceil(Math.log10(low) - 1e-9);
-    const last = Math.floor(Math.log10(high) + 1e-9);
-    const step = Math.max(Math.ceil((last - first) / count), 1);
-    return Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, k) => 10 ** (first + k * step));
-  }
-  const rough = (high - low) / count;
-  const size = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * size).find((one) => one >= rough);
-  const first = Math.ceil(low / step);
-  return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, k) => (first + k) * step);
-};
-
-// Powers of ten around values above 0, and around `low` and `high` at least.
-export const decades = (values, low, high) => {
-  const known = [low, high, ...values.filter((value) => Number.isFinite(value) && value > 0)];
-  return scale(10 ** Math.floor(Math.log10(Math.min(...known)) + 1e-9), 10 ** Math.ceil(Math.log10(Math.max(...known)) - 1e-9), true);
-};
-
 const axis = (own, y) =>
-  ticks(own).flatMap((value) => [
-    svg("line", { class: "tick", x1: at(own(value)), x2: at(own(value)), y1: y, y2: y + 4 }),
-    svg("text", { class: "label", x: at(own(value)), y: y + 15, "text-anchor": "middle" }, figure(value)),
+  ticks(own).flatMap(([place, label]) => [
+    svg("line", { class: "tick", x1: at(place), x2: at(place), y1: y, y2: y + 4 }),
+    svg("text", { class: "label", x: at(place), y: y + 15, "text-anchor": "middle" }, minus(label)),
   ]);
 
 const arrow = (x, y, direction) =>
@@ -91,32 +61,18 @@ export const spectrum = (own, given) => {
   );
 };
 
-const ends = (values) => {
-  const low = Math.min(...values);
-  const high = Math.max(...values);
-  const room = Math.max((high - low) * 0.06, Math.abs(high) * 0.01);
-  return [low - room, high + room];
-};
-
-// Lines of a ranking as points. `across` and `up` are {label, log, of(line)}.
+// Candidates of a ranking as points. `across` and `up` are {label, log, of(line), say(line)}.
 export const scatter = (lines, across, up, colour) => {
-  const [x, y] = [across, up].map(({ log, of }) => {
-    const values = lines.map(of);
-    return log ? scale(...ends(values.map(Math.log)).map(Math.exp), true) : scale(...ends(values));
-  });
-  const grid = (own, count) => {
-    const decadesOf = ticks(own, count);
-    return own.log && decadesOf.length < 2 ? ticks({ ...own, log: false }, count).filter((value) => value > 0) : decadesOf;
-  };
-  const columns = grid(x, 5).flatMap((value) => [
-    svg("line", { class: "grid", x1: at(x(value)), x2: at(x(value)), y1: 0, y2: "100%" }),
-    svg("text", { class: "label", x: at(x(value)), y: "100%", dy: 18, "text-anchor": "middle" }, figure(value)),
+  const [x, y] = [across, up].map(({ log, of }) => scale(...padded(lines.map(of), log), { log }));
+  const columns = ticks(x).flatMap(([place, label]) => [
+    svg("line", { class: "grid", x1: at(place), x2: at(place), y1: 0, y2: "100%" }),
+    svg("text", { class: "label", x: at(place), y: "100%", dy: 18, "text-anchor": "middle" }, minus(label)),
   ]);
-  const rows = grid(y, 5).flatMap((value) => [
-    svg("line", { class: "grid", x1: 0, x2: "100%", y1: at(100 - y(value)), y2: at(100 - y(value)) }),
-    svg("text", { class: "label", x: 0, y: at(100 - y(value)), dx: -8, dy: 4, "text-anchor": "end" }, figure(value)),
+  const rows = ticks(y).flatMap(([place, label]) => [
+    svg("line", { class: "grid", x1: 0, x2: "100%", y1: at(100 - place), y2: at(100 - place) }),
+    svg("text", { class: "label", x: 0, y: at(100 - place), dx: -8, dy: 4, "text-anchor": "end" }, minus(label)),
   ]);
-  // The first line is drawn last, on top of the others.
+  // The top candidate is drawn last, on top of the others.
   const points = [...lines].reverse().map((line) =>
     svg(
       "g",

@@ -1,9 +1,10 @@
 // The comparison: a column for each combination, all predicted in one request.
 
-import { PARTS, sentence, sharedScales } from "./answer.js";
+import { partsOf, sentence, sharedScales } from "./answer.js";
 import { ask, debounce, latest } from "./api.js";
 import { combobox, coreSuggestions, shellSuggestions } from "./combobox.js";
-import { check, checked, el, tick } from "./dom.js";
+import { el } from "./dom.js";
+import { check, checked, tick } from "./fields.js";
 import { combination, percent } from "./format.js";
 import { HALIDES, moveHalide, parseFamily, writeFamily } from "./formula.js";
 import { MOST, OPTIONS, readState, rowOf, writeState } from "./state.js";
@@ -51,12 +52,14 @@ const showFault = (form, error, id) => {
 export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
   const root = document.getElementById("columns");
   const pattern = document.getElementById("column").content.firstElementChild;
+  root.style.setProperty("--rows", pattern.querySelectorAll(".group > *").length);
   const options = document.getElementById("options");
   const add = document.getElementById("add");
   const open = new Set();
   const state = readState(location.search);
   let known = { cores: [], shells: [], words: {}, numbers: {}, stressors: [] };
   let skill = {};
+  let targets = [];
   let columns = [];
   let count = 0;
   let edited = null;
@@ -93,14 +96,13 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
     for (const tool of article.querySelectorAll("[data-do]")) tool.setAttribute("aria-label", `${tool.textContent} ${name}`);
   };
 
-  const show = (own, answer, scales) => {
-    const { article, form, one } = own;
+  const show = ({ article, form }, answer, scales) => {
     showFault(form, answer.error, `${article.id}-fault`);
     article.classList.toggle("failed", Boolean(answer.error));
     const swatch = article.querySelector(".swatch");
     swatch.style.background = answer.error ? "" : colourOf(answer.pl_peak_nm);
-    const given = { one, answer, scales, skill, fold, stressors: state.stressors, coverage: state.coverage };
-    for (const [name, part] of Object.entries(PARTS)) {
+    const given = { answer, scales, skill, targets, fold, stressors: state.stressors, coverage: state.coverage };
+    for (const [name, part] of Object.entries(partsOf(targets))) {
       const said = answer.error ? [el("p", { class: "small" }, "No answer yet: see the field above.")] : part(given);
       const place = article.querySelector(`[data-part="${name}"]`);
       place.querySelector(".body").replaceChildren(...said.filter(Boolean));
@@ -123,10 +125,10 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
       const found = await request();
       if (!found) return;
       const good = found.answers.filter((answer) => !answer.error);
-      const scales = sharedScales(good, state.stressors);
+      const scales = sharedScales(good, state.stressors, targets);
       asked.forEach((own, k) => show(own, found.answers[k], scales));
       const told = Math.max(asked.indexOf(edited), 0);
-      say(sentence(asked[told].one, found.answers[told]));
+      say(sentence(asked[told].one, found.answers[told], targets));
       root.classList.remove("stale");
       root.setAttribute("aria-busy", "false");
       onAnswer(found.model);
@@ -245,8 +247,9 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
       tick(options, "stressor", state.stressors);
       columns.forEach(fillForm);
     },
-    learnSkill: (found) => {
-      skill = found;
+    learnModel: (model) => {
+      skill = model.skill;
+      targets = model.targets.filter((target) => target.column);
     },
   };
 };

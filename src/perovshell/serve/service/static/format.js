@@ -1,8 +1,10 @@
 // How numbers are written; all of the page writes them with these.
 
+import { number } from "./scales.js";
+
 const UNKNOWN = "unknown";
 const isKnown = (value) => typeof value === "number" && Number.isFinite(value);
-const minus = (text) => text.replace("-", "\u2212");
+export const minus = (text) => text.replace("-", "\u2212");
 
 // To so many digits, without an exponent: 174.092 -> 170, 3.26 -> 3.3.
 const rounded = (value, digits) =>
@@ -14,22 +16,25 @@ export const signed = (value) => {
   return isKnown(value) && value > 0 && text !== "0" ? `+${text}` : text.replace(/^\u22120$/, "0");
 };
 export const short = (value) => (isKnown(value) ? minus(rounded(value, 2)) : UNKNOWN);
-export const figure = (value) => (isKnown(value) ? minus(rounded(value, 3)) : UNKNOWN);
+export const figure = (value) => minus(number(value));
 export const percent = (share) => `${figure(100 * share)} %`;
 
-// Hours as a chemist says them, days where they are many.
+// Hours, or days and years where they are many.
 export const hours = (value) => {
   if (!isKnown(value) || value < 72) return `${short(value)} h`;
   const days = value / 24;
   return days < 730 ? `${short(days)} days` : `${short(days / 365.25)} years`;
 };
 
-export const measured = (row) => {
-  const said = [];
-  if (isKnown(row.pl_peak_nm)) said.push(`PL ${whole(row.pl_peak_nm)} nm`);
-  if (isKnown(row.plqy_percent)) said.push(`PLQY ${figure(row.plqy_percent)} %`);
-  return said.join(", ") || "stability alone";
-};
+// A value under a stressor: a time, or a factor.
+export const lasting = ({ unit }, value) => (unit === "h" ? hours(value) : `${short(value)} ×`);
+
+export const measured = (row, points) =>
+  points
+    .filter(({ column }) => isKnown(row[column]))
+    .map(({ title, column, unit }) => `${title} ${figure(row[column])} ${unit}`)
+    .concat(row.stability || [])
+    .join(", ") || "stability only";
 
 const CONDITIONS = {
   temperature_c: (value) => `${figure(value)} °C`,
@@ -42,8 +47,13 @@ export const conditions = (given = {}) =>
     .join(", ");
 
 export const combination = ({ core, shell }) => (shell === "none" ? `${core}, bare` : `${core} / ${shell}`);
+export const sentenceCase = (text) => text[0].toUpperCase() + text.slice(1);
 export const words = (name) => name.replaceAll("_", " ").replaceAll("-", " ");
-export const column = (stressor) => stressor.replaceAll("-", "_");
+
+// Targets as the service declares them: one number a sample, or one under each stressor.
+export const pointsOf = (targets) => targets.filter(({ kind }) => kind === "point");
+export const stabilityOf = (targets) => targets.filter(({ kind }) => kind === "stability");
+export const under = ({ column }, stressor) => `${column}_${stressor.replaceAll("-", "_")}`;
 
 // A predicted number with its interval; `openHigh` has no upper limit.
 export const interval = (answer, name) => ({

@@ -75,7 +75,8 @@ let learned = false;
 const learn = async () => {
   const [vocabulary, model] = await Promise.all([read("vocabulary"), read("model")]);
   compare.learnWords(vocabulary);
-  compare.learnSkill(model.skill);
+  compare.learnModel(model);
+  rank.learnModel(model);
   rank.learnWords(vocabulary);
   showCard(model);
   learned = true;

@@ -2,27 +2,30 @@
 
 import { ask, askHtml, latest } from "./api.js";
 import { scatter } from "./charts.js";
-import { button, check, el } from "./dom.js";
-import { column, combination, figure, hours, percent, short, whole, words } from "./format.js";
+import { button, el } from "./dom.js";
+import { check } from "./fields.js";
+import { combination, figure, lasting, pointsOf, sentenceCase, stabilityOf, under, whole, words } from "./format.js";
 import { firstSpace, spaces } from "./given.js";
 import { CONSTRAINTS, IONS, readSpace, showParts, showSpace } from "./space.js";
 
-const axesOf = (line) => {
-  const kinds = { stability_gain: ["gain", " ×", short], half_life_h: ["half-life", "", hours] };
-  const stability = Object.keys(line).flatMap((name) => {
-    const [, kind, stressor] = /^(stability_gain|half_life_h)_(.+?)(?<!_lower|_upper|_open)$/.exec(name) ?? [];
-    if (!kind) return [];
-    const [word, unit, write] = kinds[kind];
-    const label = kind === "half_life_h" ? `Half-life, ${words(stressor)} (h)` : `Gain, ${words(stressor)}`;
-    return [{ label, log: true, of: (own) => own[name], say: (own) => `${word} ${write(own[name])}${unit}` }];
-  });
-  return [
-    { label: "PL peak (nm)", of: (own) => own.pl_peak_nm, say: (own) => `PL ${whole(own.pl_peak_nm)} nm` },
-    { label: "PLQY (%)", of: (own) => own.plqy_percent, say: (own) => `PLQY ${whole(own.plqy_percent)} %` },
-    ...stability,
-    { label: "Score", of: (own) => own.score, say: (own) => `score ${figure(own.score)}` },
-  ];
-};
+const underStress = (targets, stressors) =>
+  stressors.flatMap((stressor) =>
+    stabilityOf(targets).map((target) => ({ target, name: under(target, stressor), title: `${sentenceCase(target.title)}, ${words(stressor)}` })));
+
+const axesOf = (targets, stressors) => [
+  ...pointsOf(targets).map(({ title, unit, column }) => ({
+    label: `${title} (${unit})`,
+    of: (line) => line[column],
+    say: (line) => `${title} ${whole(line[column])} ${unit}`,
+  })),
+  ...underStress(targets, stressors).map(({ target, name, title }) => ({
+    label: target.unit ? `${title} (${target.unit})` : title,
+    log: true,
+    of: (line) => line[name],
+    say: (line) => `${title} ${lasting(target, line[name])}`,
+  })),
+  { label: "Score", of: (line) => line.score, say: (line) => `score ${figure(line.score)}` },
+];
 
 const cell = (headline, small) => el("td", { class: "n" }, headline, el("small", {}, small));
 
@@ -33,6 +36,7 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
   const said = document.getElementById("rank-said");
   const cancel = document.getElementById("cancel");
   const submit = form.querySelector("[type=submit]");
+  let targets = [];
 
   const setUp = () => {
     const { preset } = form.elements;
@@ -48,8 +52,8 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
 
   // The plot ------------------------------------------------------------------------------
 
-  const plot = (lines) => {
-    const axes = axesOf(lines[0]);
+  const plot = (lines, stressors) => {
+    const axes = axesOf(targets, stressors);
     const chosen = { across: 0, up: 1 };
     const box = el("div", { class: "plot" });
     const caption = el("p", { class: "small" });
@@ -62,8 +66,8 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
         el("span", { class: "axis-across", "aria-hidden": "true" }, across.label),
       );
       const front = lines.filter((line) => line.is_pareto).map((line) => `${line.rank}. ${combination(line)}`);
-      caption.textContent = `${up.label} against ${across.label}: ${shown.length} lines, each in the colour of its light. `
-        + `Ringed, on the front (none is better in every objective): ${front.join("; ") || "none of these"}.`;
+      caption.textContent = `${up.label} against ${across.label}: ${shown.length} candidates, each in the colour of its light. `
+        + `Ringed: on the Pareto front (no other is better in every objective): ${front.join("; ") || "none of these"}.`;
     };
     const pick = (name, label) => {
       const select = el("select", {}, axes.map((axis, k) => el("option", { value: k }, axis.label)));
@@ -85,44 +89,35 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
   // The table -----------------------------------------------------------------------------
 
   const row = (line, stressors) => {
-    const bare = (name) => line[`${name}_lower`];
     const use = button("Predict this", () => onPick(line), { "aria-label": `Predict ${combination(line)}` });
     const [first, ...more] = line.evidence.split("; ");
     const list = el("ul", { class: "plain" }, more.map((text) => el("li", {}, text)));
     const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
     swatch.style.background = colourOf(line.pl_peak_nm);
-    const gains = stressors.flatMap((stressor) => {
-      const [gain, life] = [`stability_gain_${column(stressor)}`, `half_life_h_${column(stressor)}`];
-      return [
-        cell(`≥ ${short(bare(gain))} ×`, `estimate ${short(line[gain])} ×`),
-        cell(`≥ ${hours(bare(life))}`, `estimate ${hours(line[life])}`),
-      ];
-    });
     return el(
       "tr",
-      { id: `line-${line.rank}`, tabindex: -1, class: line.is_pareto ? "in-front" : "" },
+      { id: `line-${line.rank}`, tabindex: -1, class: line.is_pareto ? "pareto" : "" },
       el("td", { class: "n" }, String(line.rank)),
       el("th", { scope: "row" }, swatch, line.core),
       el("td", {}, line.shell),
       el("td", {}, use),
-      cell(`${whole(line.pl_peak_nm)} nm`, `${whole(line.pl_peak_nm_lower)} to ${whole(line.pl_peak_nm_upper)}`),
-      cell(`${whole(line.plqy_percent)} %`, `${whole(line.plqy_percent_lower)} to ${whole(line.plqy_percent_upper)}`),
-      gains,
+      pointsOf(targets).map(({ column, unit }) => cell(`${whole(line[column])} ${unit}`, `${whole(line[`${column}_lower`])} to ${whole(line[`${column}_upper`])}`)),
+      underStress(targets, stressors).map(({ target, name }) => cell(`≥ ${lasting(target, line[`${name}_lower`])}`, `estimate ${lasting(target, line[name])}`)),
       el("td", {}, line.is_pareto ? "yes" : "no"),
-      el("td", {}, line.in_domain ? "inside" : "outside"),
-      el("td", { class: "rests" }, el("details", {}, el("summary", { "aria-label": `What line ${line.rank} rests on` }, first), list)),
+      el("td", {}, line.in_domain ? "in domain" : "out of domain"),
+      el("td", { class: "evidence" }, el("details", {}, el("summary", { "aria-label": `Evidence for candidate ${line.rank}` }, first), list)),
     );
   };
 
   const table = (lines, stressors) => {
-    const names = ["#", "Core", "Shell", "Compare", "PL peak", "PLQY", ...stressors.flatMap((one) => [`Gain, ${words(one)}`, `Half-life, ${words(one)}`]), "On the front", "Domain", "Rests on"];
+    const names = ["#", "Core", "Shell", "Compare", ...pointsOf(targets).map(({ title }) => title), ...underStress(targets, stressors).map(({ title }) => title), "Pareto front", "Domain", "Evidence"];
     return el(
       "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Lines of the ranking" },
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Candidates" },
       el(
         "table",
         {},
-        el("caption", {}, "Intervals hold 90 %; ≥ is a 90 % lower bound without an upper limit."),
+        el("caption", {}, "Intervals cover 90 %; ≥ marks a 90 % lower bound without an upper limit."),
         el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, name)))),
         el("tbody", {}, lines.map((line) => row(line, stressors))),
       ),
@@ -150,14 +145,14 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
       download.disabled = false;
     });
     out.replaceChildren(
-      el("div", { class: "result-head" }, el("h2", { tabindex: -1 }, `The first ${found.lines.length} of ${found.ranked.toLocaleString("en")}`), download),
-      el("p", { class: "small" }, removed.length ? `Left out by what must hold: ${removed.join(", ")}.` : "Nothing was left out."),
-      plot(found.lines),
+      el("div", { class: "result-head" }, el("h2", { tabindex: -1 }, `Top ${found.lines.length} of ${found.ranked.toLocaleString("en")} candidates`), download),
+      el("p", { class: "small" }, removed.length ? `Removed by constraints: ${removed.join(", ")}.` : "No constraint removed any."),
+      plot(found.lines, asked.space.stressors),
       table(found.lines, asked.space.stressors),
-      el("h2", {}, "How far to trust the order"),
+      el("h2", {}, "How reliable the order is"),
       ...found.statements.map((text) => el("p", { class: "notice" }, text)),
     );
-    said.textContent = `${found.ranked.toLocaleString("en")} ranked. First: ${combination(found.lines[0])}.`;
+    said.textContent = `${found.ranked.toLocaleString("en")} ranked. Top candidate: ${combination(found.lines[0])}.`;
   };
 
   const tell = (problem) => {
@@ -204,6 +199,9 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
   setUp();
 
   return {
+    learnModel: (model) => {
+      targets = model.targets.filter((target) => target.column);
+    },
     learnWords: ({ stressors, shells }) => {
       const classes = [...new Set(shells.map((shell) => shell.material_class))].sort();
       form.querySelector('[data-shells="classes"]').replaceChildren(...classes.map((name) => check("class", name)));

@@ -1,13 +1,13 @@
 // A design space: the mapping that the service takes, and the form that shows it.
 
-import { checked, tick } from "./dom.js";
+import { checked, tick } from "./fields.js";
 
 export const IONS = { A: ["Cs", "FA", "MA"], B: ["Pb", "Sn", "Ge"], X: ["Cl", "Br", "I"] };
 export const CONSTRAINTS = {
   insoluble_in_water: "shell insoluble in water",
   no_quenching_shell: "no quenching shell",
-  in_domain: "inside the domain",
-  pl_in_window: "PL inside the window",
+  in_domain: "in domain",
+  pl_in_window: "PL in the window",
   lead_free: "no lead",
   cadmium_free: "no cadmium",
 };

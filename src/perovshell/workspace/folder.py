@@ -1,4 +1,4 @@
-"""The workspace: the folder that holds models, tracking data and reports."""
+"""The folder of a workspace: where models, papers, tracking data and reports are, and its locks."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ _HALF_WRITTEN: Final = {
     "models": (
         "models/.champions.json-????????",
         "models/.writing-????????",
-        "reports/retrain-*/.gate.*-????????",
+        "reports/retrain-*/.promotion.*-????????",
         "mlartifacts/**/.artifact.uploading.*",
     ),
 }
-"""What is written beside its place under each lock."""
+"""What is written under each lock before it gets its name."""
 _ABANDONED_SECONDS: Final = 3600.0
 """A model folder is written within seconds, but a first training does so before it takes the lock:
 one that is not older may be in the making."""
 
 
 @dataclass(frozen=True)
-class Workspace:
+class WorkspaceFolder:
     """A workspace folder.
 
     Attributes:
@@ -57,9 +57,9 @@ class Workspace:
     root: Path
 
     @classmethod
-    def locate(cls, given: Path | None = None) -> Workspace:
-        """Return the workspace: as given, else PEROVSHELL_HOME, else ./perovshell-workspace."""
-        return cls(Path(given or os.environ.get(_ENVIRONMENT) or _DEFAULT))
+    def locate(cls, path: Path | str | None = None) -> WorkspaceFolder:
+        """Return the workspace of a path, else PEROVSHELL_HOME, else ./perovshell-workspace."""
+        return cls(Path(path or os.environ.get(_ENVIRONMENT) or _DEFAULT))
 
     @property
     def models(self) -> Path:
@@ -73,7 +73,7 @@ class Workspace:
 
     @property
     def request_log(self) -> Path:
-        """Log of the prediction service: one JSON object a line; see `training.drift`."""
+        """Log of the prediction service: one JSON object a line; see `training.promotion.drift`."""
         return self.root / "logs" / "requests.jsonl"
 
     @property
@@ -116,8 +116,8 @@ class Workspace:
         """Return the ids of the model folders, sorted."""
         if not self.models.is_dir():
             return []
-        found = (path.name for path in self.models.iterdir() if path.is_dir())
-        return sorted(name for name in found if re.fullmatch(r"[0-9a-f]{12}", name))
+        names = (path.name for path in self.models.iterdir() if path.is_dir())
+        return sorted(name for name in names if re.fullmatch(r"[0-9a-f]{12}", name))
 
     @property
     def promotions_file(self) -> Path:
@@ -145,8 +145,8 @@ class Workspace:
 
     def version_of(self, model_id: str) -> str | None:
         """Return the registered version under which a model became champion, as far as known."""
-        found = [one.version for one in self.promotions if one.model_id == model_id]
-        return found[-1] if found else None
+        numbers = [entry.version for entry in self.promotions if entry.model_id == model_id]
+        return numbers[-1] if numbers else None
 
     def champion(self) -> Path:
         """Return the champion's model folder.
@@ -156,7 +156,7 @@ class Workspace:
         """
         name = self.champion_id
         if name is None:
-            msg = f"workspace {self.root}: no champion model; make one with 'perovshell train'"
+            msg = f"workspace {self.root}: no champion model; make one with Workspace.train()"
             raise WorkspaceError(msg)
         return self.models / name
 

@@ -6,39 +6,39 @@ import pytest
 
 from perovshell.errors import WorkspaceError
 from perovshell.files import refuse_unwritable, write_atomically, write_file
-from perovshell.workspace.workspace import Workspace
+from perovshell.workspace.folder import WorkspaceFolder
 
 
 def test_the_place_is_as_given_else_of_the_environment_else_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("PEROVSHELL_HOME", raising=False)
-    assert Workspace.locate().root == Path("perovshell-workspace")
+    assert WorkspaceFolder.locate().root == Path("perovshell-workspace")
     monkeypatch.setenv("PEROVSHELL_HOME", "/some/where")
-    assert Workspace.locate().root == Path("/some/where")
-    assert Workspace.locate(Path("mine")).root == Path("mine")
+    assert WorkspaceFolder.locate().root == Path("/some/where")
+    assert WorkspaceFolder.locate(Path("mine")).root == Path("mine")
 
 
 def test_the_champion_is_a_known_model(tmp_path: Path) -> None:
-    place = Workspace(tmp_path)
-    place.prepare()
-    assert place.champion_id is None
+    workspace = WorkspaceFolder(tmp_path)
+    workspace.prepare()
+    assert workspace.champion_id is None
     with pytest.raises(WorkspaceError, match="no champion model"):
-        place.champion()
+        workspace.champion()
     with pytest.raises(WorkspaceError, match="no model '0123456789ab'"):
-        place.set_champion("0123456789ab", "why")
-    (place.models / "0123456789ab").mkdir()
-    (place.models / ".tmp-0123").mkdir()
-    place.set_champion("0123456789ab", "why")
-    assert place.champion() == place.models / "0123456789ab"
-    assert place.model_ids() == ["0123456789ab"]
+        workspace.set_champion("0123456789ab", "why")
+    (workspace.models / "0123456789ab").mkdir()
+    (workspace.models / ".tmp-0123").mkdir()
+    workspace.set_champion("0123456789ab", "why")
+    assert workspace.champion() == workspace.models / "0123456789ab"
+    assert workspace.model_ids() == ["0123456789ab"]
 
 
 def test_an_unreadable_champion_file_is_named(tmp_path: Path) -> None:
-    place = Workspace(tmp_path)
-    (place.models / "champions.json").mkdir(parents=True)
+    workspace = WorkspaceFolder(tmp_path)
+    (workspace.models / "champions.json").mkdir(parents=True)
     with pytest.raises(WorkspaceError, match=r"champions\.json: cannot be read"):
-        place.champion()
+        workspace.champion()
 
 
 def test_a_file_is_written_whole_or_not_at_all(

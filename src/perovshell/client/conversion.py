@@ -1,0 +1,83 @@
+"""Rows and options as JSON, and answers from JSON."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final
+
+from perovshell.models.evidence import Neighbour
+from perovshell.models.inputs import INPUT_COLUMNS, cell_text
+from perovshell.models.outputs import Answer, Evidence, Thresholds, check_options
+
+_OPEN: Final = "_open"
+
+
+def options_json(
+    stressors: Sequence[str], coverage: float, thresholds: Thresholds
+) -> dict[str, Any]:
+    """Return options as JSON.
+
+    Raises:
+        InputError: A stressor or the coverage is not allowed, in the words of the model.
+    """
+    check_options(stressors, coverage)
+    window = thresholds.pl_window_nm
+    return {
+        "stressors": list(stressors),
+        "coverage": float(coverage),
+        "thresholds": {
+            # JSON has no infinity; what is above the largest number is as far away.
+            "pl_window_nm": window and [min(float(end), sys.float_info.max) for end in window],
+            "plqy_above": _number(thresholds.plqy_above),
+            "gain_above": _number(thresholds.gain_above),
+        },
+    }
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def row_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cells of a row as JSON can hold them; the service says which can be read."""
+    return {name: _cell(row[name]) for name in INPUT_COLUMNS if name in row}
+
+
+def _cell(cell: Any) -> str | float | bool | None:
+    if type(cell) in {str, bool, int} or (type(cell) is float and math.isfinite(cell)):
+        return cell  # type: ignore[no-any-return]
+    return cell_text(cell) or None
+
+
+def values_of(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the output columns of an answer: null is NaN, or inf for an end without limit."""
+    return {
+        name: value if value is not None else math.inf if name + _OPEN in answer else math.nan
+        for name, value in answer.items()
+        if not name.endswith(_OPEN)
+    }
+
+
+def answer_of(answer: dict[str, Any]) -> Answer:
+    """Return an answer with details.
+
+    Raises:
+        KeyError: A member is missing.
+        TypeError: A sample lacks a member.
+    """
+    nearest, measured = (
+        [_neighbour(sample) for sample in answer.pop(name)] for name in ("nearest", "measured")
+    )
+    evidence = Evidence(nearest, measured, answer.pop("conditions"))
+    del answer["reasons"]
+    return Answer(values_of(answer), lambda: evidence)
+
+
+def _neighbour(sample: Mapping[str, Any]) -> Neighbour:
+    """Return a sample; what a later service tells of it besides is left out."""
+    return Neighbour(
+        **{part.name: sample[part.name] for part in fields(Neighbour) if part.name in sample}
+    )

@@ -1,0 +1,410 @@
+"""Declarations of what a document may hold: a mapping by its keys, each with what it may be.
+
+A `Reader` declares what one value may be and reads it from a `Node`; `record` declares a mapping by
+a table of keys. A document that breaks its declaration raises one `DocumentError` with all faults.
+
+Example:
+    >>> from perovshell.data.nodes import parse_yaml
+    >>> sizes = record(Key("size_nm", number(1, 99), required=True), Key("medium", text(), "film"))
+    >>> dict(sizes.read(parse_yaml("size_nm: 8", "a.yaml")))
+    {'size_nm': 8.0, 'medium': 'film'}
+    >>> sizes.read(parse_yaml("{size_nm: big, media: film}", "a.yaml"))
+    Traceback (most recent call last):
+    perovshell.errors.DocumentError: a.yaml, line 1, key media: unknown key; nearest: medium; ...
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Generic, TypeVar
+
+import yaml
+
+from perovshell.data.nodes import QUOTE, Node
+from perovshell.errors import DocumentError, Fault, PerovshellError
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+# Readers of single values --------------------------------------------------------------------
+
+
+@contextmanager
+def collecting(faults: list[Fault]) -> Iterator[None]:
+    """Add the faults of a `DocumentError` to a list instead of raising it."""
+    try:
+        yield
+    except DocumentError as error:
+        faults += error.faults
+
+
+@dataclass(frozen=True)
+class Reader(Generic[T]):
+    """Declares what a value may be.
+
+    Attributes:
+        read: Returns the value of a node; raises `DocumentError` with all of its faults.
+        allowed: What is allowed, in words, for messages and documentation.
+        keys: The keys of a mapping, for documentation.
+    """
+
+    read: Callable[[Node], T]
+    allowed: str
+    keys: tuple[Key, ...] = ()
+
+    def then(self, convert: Callable[[T], U]) -> Reader[U]:
+        """Return a reader that converts each value; a `PerovshellError` becomes a fault of it."""
+
+        def read(node: Node) -> U:
+            value = self.read(node)
+            try:
+                return convert(value)
+            except DocumentError:
+                raise
+            except PerovshellError as error:
+                shown = node.text is not None and repr(node.text) not in str(error)
+                raise node.refusal(str(error), shown=shown) from error
+
+        return Reader(read, self.allowed, self.keys)
+
+    def with_node(self) -> Reader[tuple[Node, T]]:
+        """Return a reader of each value together with its node, for checks that come later."""
+        return Reader(lambda node: (node, self.read(node)), self.allowed, self.keys)
+
+
+def text(allowed: str = "a text", *, prose: bool = False) -> Reader[str]:
+    """Declare a text; numbers and true or false count as the text they are written as.
+
+    Args:
+        allowed: What is allowed, in words.
+        prose: Whether it may be a YAML block.
+    """
+
+    def read(node: Node) -> str:
+        if node.text is None or node.is_empty:
+            raise node.refusal(f"{allowed}, not a list or a mapping")
+        if node.is_block and not (prose and node.text):
+            # `percent: >5` is a YAML block without text: its number would be lost.
+            style = getattr(node.raw, "style", "")
+            raise node.refusal(f"'{style}' begins a YAML block; {QUOTE}")
+        if any("\ud800" <= sign <= "\udfff" for sign in node.text):
+            raise node.refusal("half of a character is escaped")
+        return node.text
+
+    return Reader(read, allowed)
+
+
+def word(*words: str) -> Reader[str]:
+    """Declare one of some words."""
+    allowed = f"one of {', '.join(words)}"
+
+    def read(node: Node) -> str:
+        if node.text not in words:
+            raise node.refusal(allowed)
+        return str(node.text)
+
+    return Reader(read, allowed)
+
+
+def number(
+    low: float,
+    high: float,
+    *,
+    words: Mapping[str, float] | None = None,
+    whole: bool = False,
+) -> Reader[Any]:
+    """Declare a number.
+
+    Args:
+        low: Least value.
+        high: Largest value.
+        words: Words that stand for a number.
+        whole: Whether it is a whole number, which is read as an int.
+    """
+    special = dict(words or {})
+    kind = "a whole number" if whole else "a number"
+    allowed = " or ".join([f"{kind} from {low:g} to {high:g}", *special])
+
+    def read(node: Node) -> float:
+        value: Any = node.value
+        if isinstance(value, str) and value in special:
+            return special[value]
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        if not is_number or not low <= value <= high or (whole and value % 1):
+            raise node.refusal(allowed)
+        return int(value) if whole else float(value)
+
+    return Reader(read, allowed)
+
+
+def flag() -> Reader[bool]:
+    """Declare true or false."""
+
+    def read(node: Node) -> bool:
+        if not isinstance(node.value, bool):
+            raise node.refusal("true or false")
+        return node.value
+
+    return Reader(read, "true or false")
+
+
+# Readers of lists and mappings ---------------------------------------------------------------
+
+
+def listing(
+    reader: Reader[T], at_least: int = 1, at_most: float = math.inf
+) -> Reader[tuple[T, ...]]:
+    """Declare a list of values.
+
+    Args:
+        reader: Declares each item.
+        at_least: Fewest items.
+        at_most: Most items.
+    """
+    count = f"{at_least}" if at_least == at_most else "one or more" if at_least else "any number"
+    allowed = f"a list of {count}, each {reader.allowed}"
+
+    def read(node: Node) -> tuple[T, ...]:
+        if node.items is None or not at_least <= len(node.items) <= at_most:
+            raise node.refusal(allowed)
+        return _read_items(reader, node.items)
+
+    return Reader(read, allowed, reader.keys)
+
+
+def one_or_many(reader: Reader[T]) -> Reader[tuple[T, ...]]:
+    """Declare one value, or a list of at least one."""
+    many = listing(reader)
+
+    def read(node: Node) -> tuple[T, ...]:
+        return (reader.read(node),) if node.items is None else many.read(node)
+
+    return Reader(read, f"{reader.allowed}, or a list", reader.keys)
+
+
+def _read_items(reader: Reader[T], nodes: Sequence[Node]) -> tuple[T, ...]:
+    faults: list[Fault] = []
+    values = []
+    for node in nodes:
+        with collecting(faults):
+            values.append(reader.read(node))
+    if faults:
+        raise DocumentError(faults)
+    return tuple(values)
+
+
+def by_shape(
+    allowed: str,
+    *,
+    value: Reader[Any] | None = None,
+    items: Reader[Any] | None = None,
+    mapping: Reader[Any] | None = None,
+) -> Reader[Any]:
+    """Declare what a single value, a list and a mapping are read by.
+
+    Args:
+        allowed: What is allowed, in words.
+        value: Reads a single value; None allows none.
+        items: Reads a list.
+        mapping: Reads a mapping.
+    """
+
+    def read(node: Node) -> Any:
+        is_mapping, is_list = node.entries is not None, node.items is not None
+        reader = mapping if is_mapping else items if is_list else value
+        if reader is None:
+            raise node.refusal(allowed)
+        return reader.read(node)
+
+    return Reader(read, allowed, mapping.keys if mapping else ())
+
+
+def mapping_of(key: Reader[str], value: Reader[T], allowed: str) -> Reader[dict[str, T]]:
+    """Declare a mapping whose keys are not known beforehand.
+
+    Args:
+        key: Declares each key.
+        value: Declares each value.
+        allowed: What is allowed, in words.
+    """
+
+    def read(node: Node) -> dict[str, T]:
+        if node.entries is None:
+            raise node.refusal(allowed)
+        faults: list[Fault] = []
+        values: dict[str, T] = {}
+        for key_node, value_node in node.entries:
+            with collecting(faults):
+                name = key.read(key_node)
+                if name in values:
+                    raise key_node.refusal("this key stands twice", shown=False)
+                values[name] = value.read(value_node)
+        if faults:
+            raise DocumentError(faults)
+        return values
+
+    return Reader(read, allowed)
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a mapping.
+
+    Attributes:
+        name: The key.
+        reader: Declares its value.
+        default: What the document may leave out, as it would be written; None where nothing
+            stands for it.
+        required: Whether the key is needed.
+        help: What it is, for documentation.
+        also: Another spelling of the key.
+    """
+
+    name: str
+    reader: Reader[Any]
+    default: object = None
+    required: bool = False
+    help: str = ""
+    also: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule that several keys of a mapping must keep together.
+
+    Attributes:
+        keys: The keys; the fault is one of the first. Not checked where one of them is at fault.
+        rule: Takes the values of the keys; returns the rule that is broken, or an empty text.
+    """
+
+    keys: tuple[str, ...]
+    rule: Callable[..., str]
+
+
+class Values(dict[str, Any]):
+    """The values of a mapping by key, with their nodes.
+
+    Attributes:
+        node: The mapping.
+        nodes: The node of each key that the document has.
+    """
+
+    def __init__(self, node: Node, nodes: Mapping[str, Node]) -> None:
+        """Begin without values."""
+        super().__init__()
+        self.node = node
+        self.nodes = nodes
+
+    def refusal(self, key: str, rule: str, *, shown: bool = True) -> DocumentError:
+        """Return the error of a fault of one key."""
+        node = self.nodes.get(key)
+        if node is None:
+            return self.node.child(key).refusal(rule, shown=False)
+        return node.refusal(rule, shown=shown)
+
+
+def record(*keys: Key, checks: Sequence[Check] = ()) -> Reader[Values]:
+    """Declare a mapping by its keys; a key that is left empty counts as left out.
+
+    Args:
+        keys: The keys.
+        checks: Rules of several keys.
+    """
+    allowed = f"a mapping with the keys {', '.join(key.name for key in keys)}"
+
+    def read(node: Node) -> Values:
+        if node.entries is None:
+            raise node.refusal(allowed)
+        faults: list[Fault] = []
+        values = Values(node, _nodes_by_key(node.entries, keys, faults))
+        for key in keys:
+            with collecting(faults):
+                values[key.name] = _read_key(key, values)
+        for check in checks:
+            if all(name in values for name in check.keys):
+                rule = check.rule(*(values[name] for name in check.keys))
+                faults += values.refusal(check.keys[0], rule).faults if rule else ()
+        if faults:
+            raise DocumentError(faults)
+        return values
+
+    return Reader(read, allowed, keys)
+
+
+def _read_key(key: Key, values: Values) -> Any:
+    node = values.nodes.get(key.name)
+    if node is not None:
+        return key.reader.read(node)
+    if key.required:
+        raise values.refusal(key.name, f"missing; {key.reader.allowed}")
+    if key.default is None:
+        return None
+    return key.reader.read(Node(key.default, values.node.file, values.node.child(key.name).path))
+
+
+def _nodes_by_key(
+    entries: Iterable[tuple[Node, Node]], keys: Sequence[Key], faults: list[Fault]
+) -> dict[str, Node]:
+    """Return the nodes that are not empty; note keys that are unknown or stand twice."""
+    names = {spelling: key.name for key in keys for spelling in (key.name, key.also) if spelling}
+    first: dict[str, Node] = {}
+    found: dict[str, Node] = {}
+    for key_node, value in entries:
+        spelling = str(key_node.text)
+        name = names.get(spelling)
+        if name is None:
+            near = difflib.get_close_matches(spelling, names, n=1)
+            hint = f"; nearest: {near[0]}" if near else ""
+            rule = f"unknown key{hint}; allowed: {', '.join(names)}"
+            faults.append(key_node.fault(rule, shown=False))
+        elif name in first:
+            faults.append(key_node.fault(_twice(first[name], spelling), shown=False))
+        else:
+            first[name] = key_node
+            if not value.is_empty:
+                found[name] = value
+    return found
+
+
+def _twice(first: Node, spelling: str) -> str:
+    if first.text != spelling:
+        return f"give {first.text} or {spelling}, not both"
+    return f"this key stands already in line {first.line}"
+
+
+# Documentation -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class KeyDocument:
+    """One line of the documentation of a declaration.
+
+    Attributes:
+        path: Path of the key.
+        allowed: What is allowed, in words.
+        default: What stands where it is left out, as YAML; `needed` where it may not be.
+        help: What it is.
+    """
+
+    path: str
+    allowed: str
+    default: str
+    help: str
+
+
+def documented(reader: Reader[Any], path: str = "") -> Iterator[KeyDocument]:
+    """Yield every key of a declaration, keys of inner mappings behind their own."""
+    for key in reader.keys:
+        own = f"{path}.{key.name}" if path else key.name
+        default = yaml.safe_dump(
+            key.default, default_flow_style=True, sort_keys=False, width=math.inf
+        )
+        shown = "" if key.default is None else default.removesuffix("...\n").strip()
+        yield KeyDocument(own, key.reader.allowed, "needed" if key.required else shown, key.help)
+        yield from documented(key.reader, own)

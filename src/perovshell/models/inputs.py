@@ -1,0 +1,275 @@
+"""The columns of a prediction request, in one table, and how a cell of them is read."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+from perovshell.data.tables import plain_number
+from perovshell.data.vocabulary import WORDS
+from perovshell.errors import InputError
+
+_HUGE: Final = 10**300
+"""A whole number beyond it may be none that a float holds."""
+_UNITS: Final = "nm|um|a|angstrom|ev|percent|percentage|pct|c|k|f|celsius|kelvin|degc"
+"""Units that may follow the name of a number instead of its own."""
+_TYPING_ERROR: Final = 0.92
+"""Similarity of two names, from 0 to 1, from which one counts as a typing error of the other."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One column of a request.
+
+    Attributes:
+        name: Name of the column.
+        kind: How a cell is read: by the formula reader (core, shell), as one of `words`, as a
+            number, or as a treatment, of which only its presence counts.
+        description: What it means.
+        words: Allowed words of a word.
+        default_coated: Word of an empty cell where there is a shell.
+        default_bare: Word of an empty cell where there is none.
+        low: Least allowed number.
+        high: Largest allowed number.
+        unit: Unit of a number.
+        required: Whether every table of requests needs the column.
+
+    Raises:
+        ValueError: A default is no allowed word, or the range is empty.
+    """
+
+    name: str
+    kind: Literal["core", "shell", "word", "number", "treatment"]
+    description: str
+    words: tuple[str, ...] = ()
+    default_coated: str = ""
+    default_bare: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+    unit: str = ""
+    required: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse defaults and ranges that contradict the kind."""
+        defaults = {self.default_coated, self.default_bare}
+        if self.kind == "word" and not defaults <= {*self.words}:
+            msg = f"input {self.name}: defaults {sorted(defaults)}, allowed: {self.allowed}"
+            raise ValueError(msg)
+        if not self.low < self.high:
+            msg = f"input {self.name}: range from {self.low} to {self.high}"
+            raise ValueError(msg)
+
+    @property
+    def allowed(self) -> str:
+        """What a cell may hold."""
+        if self.kind == "word":
+            return f"one of {', '.join(self.words)}"
+        if self.kind == "number":
+            return f"{self.low:g} to {self.high:g} {self.unit}"
+        return "a text"
+
+    def refusal(self, text: str) -> str:
+        """Return why a text is neither an allowed word nor an allowed number."""
+        rule = (
+            f"allowed: {', '.join(self.words)}"
+            if self.kind == "word"
+            else f"a number from {self.low:g} to {self.high:g}, or empty"
+        )
+        return f"{self.name} {text!r}: {rule}"
+
+
+_TABLE: Final = (
+    Input(
+        "core",
+        "core",
+        "formula of the core: element symbols, FA, MA, GA, EA, PEA, BA; decimals; brackets with "
+        "amounts; a whole sample such as CsPbBr3@SiO2 where the shell is empty",
+        required=True,
+    ),
+    Input(
+        "shell",
+        "shell",
+        "layers from the inside out, joined by |: names, other names or neutral halide formulas; "
+        "none is bare",
+        required=True,
+    ),
+    Input(
+        "structure",
+        "word",
+        "how core and shell are put together",
+        words=WORDS["structure"],
+        default_coated="core/shell",
+        default_bare="bare",
+    ),
+    Input(
+        "encapsulation",
+        "word",
+        "whether one particle of shell material holds one core or many",
+        words=WORDS["encapsulation"],
+        default_coated="unknown",
+        default_bare="none",
+    ),
+    Input(
+        "medium",
+        "word",
+        "where the emission is measured",
+        words=WORDS["medium"],
+        default_coated="unknown",
+        default_bare="unknown",
+    ),
+    Input(
+        "morphology",
+        "word",
+        "shape of the core",
+        words=WORDS["morphology"],
+        default_coated="nanocrystal",
+        default_bare="nanocrystal",
+    ),
+    Input("ligand", "treatment", "name of a special ligand or post-treatment"),
+    Input("dopant", "treatment", "name of a dopant that is not part of the core's formula"),
+    Input(
+        "core_size_nm",
+        "number",
+        "size of the core: edge of a cube, diameter of a dot, width of a wire, thickness of a "
+        "platelet",
+        low=0.3,
+        high=10_000.0,
+        unit="nm",
+    ),
+    Input(
+        "shell_thickness_nm",
+        "number",
+        "accepted but ignored (a note says so), as too few papers state it",
+        low=0.1,
+        high=100_000.0,
+        unit="nm",
+    ),
+    Input(
+        "bare_pl_peak_nm",
+        "number",
+        "measured PL peak of the same core without a shell",
+        low=200.0,
+        high=2000.0,
+        unit="nm",
+    ),
+    Input(
+        "bare_plqy_percent",
+        "number",
+        "measured PLQY of the same core without a shell",
+        low=0.0,
+        high=100.0,
+        unit="%",
+    ),
+    Input(
+        "temperature_c",
+        "number",
+        "temperature of the stability tests that are predicted",
+        low=-273.15,
+        high=2000.0,
+        unit="deg C",
+    ),
+)
+
+INPUTS: Final = {column.name: column for column in _TABLE}
+"""Every column of a request by its name."""
+INPUT_COLUMNS: Final = tuple(INPUTS)
+REQUIRED: Final = tuple(name for name, column in INPUTS.items() if column.required)
+INPUT_WORDS: Final = {
+    name: column.words for name, column in INPUTS.items() if column.kind == "word"
+}
+"""Allowed words of each column with fixed words."""
+INPUT_NUMBERS: Final = {
+    name: (column.low, column.high) for name, column in INPUTS.items() if column.kind == "number"
+}
+"""Least and largest allowed value of each numeric column."""
+
+
+# Cells -----------------------------------------------------------------------------------------
+
+
+def cell_text(cell: Any) -> str:
+    """Return the text of a cell without outer blanks; empty where it is unknown.
+
+    Unknown is None and what is not equal to itself: NaN, and the NaT and NA of pandas.
+    """
+    if type(cell) is str:
+        return cell.strip()
+    if cell is None:
+        return ""
+    try:
+        is_unknown = bool(cell != cell)  # noqa: PLR0124
+    except TypeError:
+        is_unknown = True  # NA: whether it equals itself is NA too.
+    except ValueError:
+        is_unknown = False  # An array: its text is refused with a message that shows it.
+    return "" if is_unknown else str(cell).strip()
+
+
+def cell_number(cell: Any) -> float:
+    """Return the number of a cell: NaN where it is unknown, infinity where it is no number."""
+    if type(cell) is float:
+        return cell
+    if type(cell) is int:
+        return float(cell) if abs(cell) < _HUGE else math.inf
+    text = cell_text(cell)
+    value = plain_number(text) if text else math.nan
+    return math.inf if text and math.isnan(value) else value
+
+
+# Names of columns ------------------------------------------------------------------------------
+
+
+def refuse_near_names(names: Iterable[object]) -> None:
+    """Refuse columns that are no input but nearly have the name of one.
+
+    They would be ignored silently. Other columns are none of this function's concern.
+
+    Args:
+        names: Names of the columns of a table of requests.
+
+    Raises:
+        InputError: A name differs from an input's by case, blanks, its unit or a typing error.
+
+    Examples:
+        >>> refuse_near_names(["core", "shell", "sample_id", "my notes"])
+        >>> refuse_near_names(["core", "shell", "Core size"])
+        Traceback (most recent call last):
+        perovshell.errors.InputError: column 'Core size': not an input; rename it to 'core_size_nm'
+    """
+    for name in sorted((name for name in names if name not in INPUTS), key=str):
+        near = near_input(name) if isinstance(name, str) else ""
+        if near:
+            msg = f"column {name!r}: not an input; rename it to {near!r}"
+            raise InputError(msg)
+
+
+@lru_cache(maxsize=1024)
+def near_input(name: str) -> str:
+    """Return the input whose name a name nearly is; empty where there is none."""
+    letters = _letters(name)
+    for spelling, column in _SPELLINGS.items():
+        endings = _UNITS if INPUTS[column].unit else "s"
+        if re.fullmatch(f"{spelling}({endings})?", letters):
+            return column
+    if re.search(r"\d", letters):
+        return ""  # `ligand_2` is a column of its own, not a typing error.
+    close = difflib.get_close_matches(letters, _SPELLINGS, n=1, cutoff=_TYPING_ERROR)
+    return _SPELLINGS[close[0]] if close else ""
+
+
+def _letters(name: str) -> str:
+    """Return a name in lower case, without blanks and signs."""
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+_SPELLINGS: Final = {
+    _letters(spelling): name
+    for name, column in INPUTS.items()
+    for spelling in (name, name.rpartition("_")[0] if column.unit else name)
+}
+"""Letters of each input, with its unit and without it, and the input."""

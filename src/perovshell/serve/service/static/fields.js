@@ -1,0 +1,16 @@
+// Check boxes of a name.
+
+import { el } from "./dom.js";
+
+export const check = (name, value, attributes = {}, words = value) =>
+  el("label", {}, el("input", { type: "checkbox", name, value, ...attributes }), ` ${words}`);
+
+// The values of the checked boxes.
+export const checked = (root, name) =>
+  [...root.querySelectorAll(`input[name="${name}"]:checked`)].map((box) => box.value);
+
+export const tick = (root, name, values) => {
+  for (const box of root.querySelectorAll(`input[name="${name}"]`)) {
+    box.checked = values.includes(box.value);
+  }
+};

@@ -1,0 +1,122 @@
+"""The table of inputs, and all that follows from it."""
+
+import re
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from perovshell.data.columns import TABLES
+from perovshell.data.vocabulary import (
+    STRESSORS,
+    TREATMENTS,
+    WORDS,
+    column_name,
+)
+from perovshell.errors import InputError
+from perovshell.models.inputs import (
+    INPUT_COLUMNS,
+    INPUT_WORDS,
+    INPUTS,
+    REQUIRED,
+    Input,
+    near_input,
+    refuse_near_names,
+)
+from perovshell.models.outputs import Thresholds, output_columns
+from perovshell.training.tracking import _signature
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "columns.md").read_text()
+NEAR = {
+    "Core": "core", "cores": "core", " shell ": "shell", "SHELL": "shell",
+    "Medium": "medium", "encapsulaton": "encapsulation", "Structure": "structure",
+    "Ligands": "ligand", "core_size": "core_size_nm", "core size nm": "core_size_nm",
+    "core size (nm)": "core_size_nm", "CoreSize": "core_size_nm",
+    "core_size_angstrom": "core_size_nm", "shell_thickness": "shell_thickness_nm",
+    "bare_PL_peak_nm": "bare_pl_peak_nm", "bare_plqy": "bare_plqy_percent",
+    "bare PLQY [%]": "bare_plqy_percent", "temperature": "temperature_c",
+    "temperature_K": "temperature_c", "morpholgy": "morphology",
+}  # fmt: skip
+UNRELATED = [
+    *("sample", "my note", "score", "shell_class", "core_id", "ligand_2", "medium notes", ""),
+    *("", "size", "temp", "shell_note", "T", "synthesis_temperature", "core_formula", "Cores used"),
+]
+
+
+def table_of(heading: str) -> list[list[str]]:
+    """Return the rows of the table below a heading of the page of columns, without its header."""
+    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.*) \|$", section, re.MULTILINE)
+    return [re.split(r"(?<!\\) ?\| ?", row) for row in rows[1:]]
+
+
+def empty_cell(column: Input) -> str:
+    """Return how the page says what an empty cell means."""
+    if column.kind == "word" and column.default_bare != column.default_coated:
+        return f"{column.default_coated}; {column.default_bare} without a shell"
+    empty = {"core": "an error", "shell": "see `core`", "number": "unknown", "treatment": "none"}
+    return column.default_coated or empty[column.kind]
+
+
+def test_the_page_of_columns_has_the_table_of_inputs() -> None:
+    expected = [
+        [
+            f"`{name}`",
+            column.description.replace("|", r"\|"),
+            column.allowed,
+            empty_cell(column),
+        ]
+        for name, column in INPUTS.items()
+    ]
+    assert table_of("The rows of a request") == expected
+
+
+def test_the_page_of_columns_has_all_outputs() -> None:
+    names = [name for row in table_of("The answer") for name in re.findall(r"`(\w+)`", row[0])]
+    thresholds = Thresholds((500, 540), 70, 3)
+    stressor = column_name(STRESSORS[4])
+    expected = {
+        name.removesuffix("_lower").removesuffix("_upper")
+        for name in output_columns([STRESSORS[4]], thresholds)
+    }
+    assert {re.sub(r"_S$", f"_{stressor}", name) for name in names} == expected
+
+
+def test_the_words_of_the_descriptors_are_those_of_the_inputs() -> None:
+    assert list(INPUT_WORDS.items()) == list(WORDS.items())
+    assert [name for name, one in INPUTS.items() if one.kind == "treatment"] == list(TREATMENTS)
+    assert REQUIRED == ("core", "shell")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "word", "words": ("a", "b"), "default_coated": "a", "default_bare": "c"},
+        {"kind": "word", "words": ("a", "b")},
+        {"kind": "number", "low": 2.0, "high": 1.0},
+    ],
+)
+def test_an_input_that_contradicts_itself_is_refused(fault: dict) -> None:
+    with pytest.raises(ValueError, match="input size: "):
+        Input("size", description="", **fault)
+
+
+def test_mlflow_knows_every_input() -> None:
+    columns = _signature(mlflow).inputs
+    assert columns.input_names() == list(INPUT_COLUMNS)
+    assert columns.required_input_names() == list(REQUIRED)
+
+
+@pytest.mark.parametrize(("name", "column"), NEAR.items())
+def test_a_name_that_nearly_is_an_input_is_refused(name: str, column: str) -> None:
+    with pytest.raises(InputError, match=f"not an input; rename it to '{column}'"):
+        refuse_near_names([*INPUT_COLUMNS, name])
+
+
+def test_other_columns_are_no_matter() -> None:
+    outputs = output_columns(STRESSORS, Thresholds((500, 540), 70, 3))
+    literature = [name for table in TABLES.values() for name in table.names]
+    tables = {*literature, *outputs, *UNRELATED}
+    near = {name: near_input(name) for name in tables - INPUTS.keys()}
+    assert {name: column for name, column in near.items() if column} == {}
+    refuse_near_names([*tables, 5, None, ("core", "size")])
