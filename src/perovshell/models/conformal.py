@@ -91,14 +91,14 @@ class ConformityScores:
         return float(self.values[index]) if index < len(self.values) else -math.inf
 
     def cdf(self, residual: Floats) -> Floats:
-        """Return the probability that a signed residual is at most the given one, shape (n,).
+        """Return the probability that signed residuals, of any shape, are at most the given ones.
 
         The scores are sizes of residuals: each counts half on either side, and so does the unseen
         paper, without limit. Between two scores the probability rises in a straight line.
         """
         size = np.abs(residual)
         if not len(self.values):
-            return np.full(len(size), 0.5)
+            return np.full(size.shape, 0.5)
         values = np.concatenate([[0.0], self.values])
         within = np.interp(size, values, np.concatenate([[0.0], self._cumulative]))
         return np.asarray(np.where(residual >= 0, 0.5 + 0.5 * within, 0.5 - 0.5 * within))
