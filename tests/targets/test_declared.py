@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from perovshell.models.request import INPUT_COLUMNS, Request
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.vocabulary import STRESSORS, column_name
 from perovshell.models.folder import _MODELS
 from perovshell.models.outputs import NO_THRESHOLDS, Thresholds, output_columns
-from perovshell.models.request import INPUT_COLUMNS, Request
 from perovshell.serve.ranking.objectives import CLASSES
 from perovshell.serve.service.schemas import AnswerOut, Row, ThresholdsIn
 from perovshell.serve.space.space import OBJECTIVES
