@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.models.contributions import ForestContributions
 from perovshell.models.lifetime import LN2
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, check_options
@@ -23,7 +23,6 @@ from perovshell.models.stability import (
     with_test_columns,
 )
 
-Floats = npt.NDArray[np.float64]
 _KINDS = {
     "class": "shell class",
     "shell": "shell",

@@ -9,18 +9,16 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import shell_text
 from perovshell.data.vocabulary import TREATMENTS, WORDS, is_nothing
 from perovshell.errors import FormulaError, InputError
-from perovshell.features.combinations import Combination, Combinations, Contexts, Layers, Places
+from perovshell.features.combinations import Combination, Combinations, Contexts, Layers
 from perovshell.models.inputs import INPUT_NUMBERS, INPUTS, cell_number, cell_text
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Row = Mapping[str, Any]
 Faults = dict[int, str]
 """Why a cell of a column cannot be read, by its row."""
@@ -35,7 +33,7 @@ _DEFAULTS: Final = {
     kind: [words.index(INPUTS[kind].default_coated), words.index(INPUTS[kind].default_bare)]
     for kind, words in WORDS.items()
 }
-"""Places of the words of empty cells, with a shell and without."""
+"""Indices of the words of empty cells, with a shell and without."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ class Requests:
         good = [row for row in range(len(rows)) if row not in errors]
         return requests._at(np.array(good, dtype=np.intp)), errors
 
-    def _at(self, rows: Places) -> Requests:
+    def _at(self, rows: Indices) -> Requests:
         """Return those of some rows."""
         numbers = {name: column[rows] for name, column in self.numbers.items()}
         return replace(self, items=self.items.at(rows), numbers=numbers)

@@ -6,15 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Mask
 from perovshell.data.shells import ShellMaterial
 from perovshell.data.vocabulary import CONDITIONS, STRESSORS
 from perovshell.features.combinations import Combination
 from perovshell.features.descriptor import REQUEST, Descriptor
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 TEST_DESCRIPTORS = (
     *(Descriptor(f"stressor is {name}", "1", REQUEST, "stressor", "context") for name in STRESSORS),

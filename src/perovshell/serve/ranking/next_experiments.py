@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
 from perovshell.models.point import PointModel
 from perovshell.models.stability import GAIN_PRIOR_SD
@@ -30,8 +30,6 @@ from perovshell.serve.ranking.objective import (
 )
 from perovshell.serve.ranking.objectives import GainObjective, Objectives
 from perovshell.serve.ranking.rank_probabilities import normal_cdf, normal_quantile, outcomes
-
-Floats = npt.NDArray[np.float64]
 
 LOOKED_AT: Final = 60
 """Top candidates among which the choice is made."""

@@ -8,9 +8,7 @@ from functools import cached_property
 from html import escape
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Combination
 from perovshell.model import Model
@@ -28,8 +26,6 @@ from perovshell.serve.ranking.scoring import Options
 from perovshell.serve.space.space import DesignSpace
 from perovshell.targets.declared import POINTS, STABILITY
 from perovshell.targets.target import ENDS
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.formula_templates import NEUTRAL_WITHIN
 from perovshell.data.ions import SITES
 from perovshell.errors import DesignSpaceError
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 _AMOUNT = {"A": 1, "B": 1, "X": 3}
 _ROUNDING = 1e-9
@@ -52,7 +50,7 @@ class Cores(Protocol):
     def batch(self, start: int, stop: int) -> tuple[CompositionBatch, Mask]:
         """Return cores as arrays, and which of them are neutral."""
 
-    def family(self, start: int, stop: int) -> npt.NDArray[np.intp]:
+    def family(self, start: int, stop: int) -> Indices:
         """Return the group of each core."""
 
     def composition(self, index: int) -> Composition:
@@ -111,7 +109,7 @@ class CoreList:
         batch = self.reader.batch([core.amounts for core in cores])
         return batch, np.ones(len(cores), dtype=bool)
 
-    def family(self, start: int, stop: int) -> npt.NDArray[np.intp]:
+    def family(self, start: int, stop: int) -> Indices:
         """Return the group of each core: itself."""
         return np.arange(start, stop)
 
@@ -293,7 +291,7 @@ class CoreGrid:
         charges = [self._charge_class[s][own] for s, own in zip(SITES, places, strict=True)]
         return CompositionBatch(species, amounts, {}), self._is_neutral[tuple(charges)]
 
-    def _places(self, start: int, stop: int) -> tuple[npt.NDArray[np.intp], ...]:
+    def _places(self, start: int, stop: int) -> tuple[Indices, ...]:
         index = np.arange(start, stop)
         n_a, n_b = len(self._mixtures["A"]), len(self._mixtures["B"])
         return index % n_a, index // n_a % n_b, index // (n_a * n_b)
@@ -338,7 +336,7 @@ class CoreGrid:
         return tuple(sorted(totals))
 
     @cached_property
-    def _charge_class(self) -> dict[str, npt.NDArray[np.intp]]:
+    def _charge_class(self) -> dict[str, Indices]:
         return {
             site: np.array(places, dtype=np.intp) for site, (_, places) in self._charges.items()
         }
@@ -356,7 +354,7 @@ class CoreGrid:
     # Names -----------------------------------------------------------------------------------
 
     @cached_property
-    def _family_names(self) -> dict[str, tuple[list[str], npt.NDArray[np.intp]]]:
+    def _family_names(self) -> dict[str, tuple[list[str], Indices]]:
         found = {}
         for site, own in self._mixtures.items():
             names = [mixture.family(_THIRDS if site == "X" else 1) for mixture in own]
@@ -370,7 +368,7 @@ class CoreGrid:
         names = [self._family_names[site][0] for site in SITES]
         return tuple(a + b + x for x in names[2] for b in names[1] for a in names[0])
 
-    def family(self, start: int, stop: int) -> npt.NDArray[np.intp]:
+    def family(self, start: int, stop: int) -> Indices:
         """Return the group of each core."""
         n_a, n_b = (len(self._family_names[site][0]) for site in ("A", "B"))
         a, b, x = (

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Mask
 from perovshell.data.grammar import element_amounts
 from perovshell.data.shells import ShellMaterial
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Layers = tuple[ShellMaterial, ...]
 
 ALIGNMENTS: Final = ("wider gap", "narrower gap", "metallic", "unknown")

@@ -18,12 +18,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
 from perovshell.features.featurizer import Featurizer
 from perovshell.training.fit.problems import combination_of
-
-Floats = npt.NDArray[np.float64]
 
 FEWEST_PAPERS: Final = 4
 """With fewer new papers no test can find anything."""
