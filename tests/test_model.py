@@ -8,6 +8,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+import pytest
 
 from perovshell.model import Model
 from perovshell.models.outputs import DEFAULT_STRESSORS, Thresholds, output_columns
