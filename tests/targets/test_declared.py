@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from perovshell.models.request import INPUT_COLUMNS, Request
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.vocabulary import STRESSORS, column_name

@@ -301,13 +301,16 @@ class CoreGrid:
     @cached_property
     def _arrays(self) -> dict[str, tuple[npt.NDArray[np.int16], Floats]]:
         """Species and amounts of each mixture of a site, padded."""
+        order = {ion: rank for rank, ion in enumerate(self.reader.ions.by_symbol)}
         found = {}
         for site, own in self._mixtures.items():
             width = max(len(mixture.shares) for mixture in own)
             species = np.full((len(own), width), -1, dtype=np.int16)
             amounts = np.zeros((len(own), width))
             for row, mixture in enumerate(own):
-                for column, (ion, share) in enumerate(mixture.shares):
+                # In the order of a formula, which decides between charges that are equally neutral.
+                shares = sorted(mixture.shares, key=lambda part: order[part[0]])
+                for column, (ion, share) in enumerate(shares):
                     species[row, column] = self.reader.species_index[ion]
                     amounts[row, column] = float(share * _AMOUNT[site])
             found[site] = species, amounts
