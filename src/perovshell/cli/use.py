@@ -205,7 +205,7 @@ def _say_ranking(
             typer.echo(text)
         typer.echo(f"All {len(ranking.candidates)} lines: {csv_path}\nReport: {html_path}")
         return
-    said = {
+    data = {
         "report": str(html_path),
         "csv": str(csv_path),
         "complete": ranking.is_complete,
@@ -215,8 +215,10 @@ def _say_ranking(
         "lines": tables.json_lines(ranking),
     }
     if suggest_experiments:
-        said["suggest_experiments"] = [vars(one) for one in ranking.suggest_experiments]
-    typer.echo(json.dumps(said))
+        data["suggest_experiments"] = [
+            vars(experiment) for experiment in ranking.suggest_experiments
+        ]
+    typer.echo(json.dumps(data))
 
 
 @contextmanager

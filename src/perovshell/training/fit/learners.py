@@ -108,8 +108,8 @@ def _with_columns_and_seeds(
     boosters: tuple[BoostConfig, ...], problem: PointProblem | LifetimeProblem, seed: int
 ) -> list[tuple[BoostConfig, Indices, int]]:
     return [
-        (booster, booster.columns(problem.column_groups), seed + SEED_STEP * place)
-        for place, booster in enumerate(boosters)
+        (booster, booster.columns(problem.column_groups), seed + SEED_STEP * number)
+        for number, booster in enumerate(boosters)
     ]
 
 
@@ -132,7 +132,7 @@ class FittedLifetime:
     def predict(self, problem: LifetimeProblem, rows: Indices) -> Floats:
         """Return log lifetimes of rows of a problem."""
         labels = linear_labels(problem, rows)
-        effects = np.array([self.effects.predict(own) for own in labels])
+        effects = np.array([self.effects.predict(row) for row in labels])
         full = effects + self.trees.predict(problem.matrix[rows])
         is_thin = thin_stressors(self.papers, problem.stressors[rows].tolist())
         return answer_or_null(is_thin, self.predict_null(problem, rows), full, is_metal=False)
@@ -152,7 +152,7 @@ def fit_lifetimes(
         rows: Training rows.
         boosters: Settings of the trees.
         seed: Seed of the first booster.
-        noise: Distribution of the log lifetime, and its scale beside the null model's.
+        noise: Distribution of the log lifetime, and its scale relative to the null model.
     """
     low, high, weights = problem.low[rows], problem.high[rows], problem.weights(rows)
     labels = [problem.labels[row] for row in rows]

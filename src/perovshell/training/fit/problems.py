@@ -288,8 +288,8 @@ def same_core_pairs(problem: PointProblem) -> list[tuple[int, int]]:
     pairs = [
         (first, second)
         for rows in by_core.values()
-        for place, first in enumerate(rows)
-        for second in rows[place + 1 :]
+        for index, first in enumerate(rows)
+        for second in rows[index + 1 :]
     ]
     named = [
         (a, b)
@@ -374,7 +374,7 @@ def median_conditions(dataset: Dataset) -> dict[str, dict[str, float]]:
 
 def papers_by(keys: Sequence[str], papers: Sequence[str]) -> dict[str, int]:
     """Count the distinct papers of each key."""
-    found: dict[str, set[str]] = defaultdict(set)
+    distinct: dict[str, set[str]] = defaultdict(set)
     for key, paper in zip(keys, papers, strict=True):
-        found[key].add(paper)
-    return {key: len(names) for key, names in sorted(found.items())}
+        distinct[key].add(paper)
+    return {key: len(names) for key, names in sorted(distinct.items())}
