@@ -318,7 +318,7 @@ class CoreGrid:
 
     @cached_property
     def _charges(self) -> dict[str, tuple[list[tuple[float, ...]], list[int]]]:
-        """The distinct charge sets of the mixtures of a site, and the index of each mixture's set."""
+        """The distinct charge sets of the mixtures of a site, and the index of each mixture."""
         by_site = {}
         for site, members in self._mixtures.items():
             sets = [self._charge_set(site, mixture) for mixture in members]
