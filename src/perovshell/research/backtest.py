@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
@@ -48,9 +47,9 @@ from perovshell.serve.ranking.scoring import Options, Scorer
 from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
 from perovshell.training.train import recorded_settings, train
+from perovshell.training.validation.figures import Floats
 from perovshell.training.validation.nested import Problems, Settings
 
-Floats = npt.NDArray[np.float64]
 Combination = tuple[tuple[tuple[str, float], ...], str]
 """Amounts of the core, empty where it is open, and the shell."""
 

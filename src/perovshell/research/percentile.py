@@ -9,13 +9,10 @@ from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from perovshell.files import jsonable
 from perovshell.training.fit.problems import unit_weights
-from perovshell.training.validation.figures import PaperBootstrap, concordance
-
-Floats = npt.NDArray[np.float64]
+from perovshell.training.validation.figures import Floats, PaperBootstrap, concordance
 
 GOOD_PERCENT: Final = 80.0
 """Threshold of a good PLQY."""
@@ -32,11 +29,11 @@ that of all shells as in a ranking."""
 RANKINGS: Final = ("model", *BASELINES)
 SCOPES: Final = {"core": "among the shells on its core", "space": "in the whole space"}
 GROUPS: Final = {
-    "new_good": "new good",
-    "new_below": "new below the threshold, for comparison",
-    "repeat_good": "good repeats, for comparison",
+    "new_good": ("new good", True, True),
+    "new_below": ("new below the threshold, for comparison", True, False),
+    "repeat_good": ("good repeats, for comparison", False, True),
 }
-"""Groups of published combinations."""
+"""Groups of published combinations: text, whether they are new, whether they are good."""
 
 
 @dataclass(frozen=True)
@@ -179,23 +176,22 @@ fewer than {MIN_TESTED_SAMPLES} coated samples with a PLQY: {left_out}.""".split
         return lines + (self._all_years() if self.years else ["No year can be tested."])
 
     def _all_years(self) -> list[str]:
-        metrics = figures(self.published)
         lines = []
-        for group, name in GROUPS.items():
-            for scope in SCOPES:
-                key = f"{group}.{scope}"
-                lines.append(f"All years, {name}: {_rank(metrics[key], scope)}.")
-                lines += _over_baselines(metrics, key) if group == "new_good" else []
-        pairs = metrics["concordance"]
-        lines.append(
-            "New good above new below the threshold of the same year, all cores: "
-            f"{pairs.n} pairs of {_papers(pairs.papers)}: {pairs}."
-        )
+        for key, estimate in figures(self.published).items():
+            name, _, baseline = key.partition(".over_")
+            if baseline:
+                line = f"  minus that by {BASELINES[baseline]}: {estimate}."
+            elif name == "concordance":
+                pairs = f"{estimate.n} pairs of {_papers(estimate.papers)}"
+                line = f"All years, new good above new below of one year: {pairs}: {estimate}."
+            else:
+                group, scope = name.split(".")
+                line = f"All years, {GROUPS[group][0]}: {_rank(estimate, scope)}."
+            lines.append(line)
         new = [entry for entry in self.published if entry.is_new and entry.is_good]
         untested = sum(not entry.scores["papers"] for entry in new)
         return [
             *lines,
-            *_over_baselines(metrics, "concordance"),
             (
                 f"Shells in no earlier paper: those of {untested} of the {len(new)} new good ones. "
                 "The baselines cannot tell such shells apart; by number of papers they are last."
@@ -206,13 +202,6 @@ fewer than {MIN_TESTED_SAMPLES} coated samples with a PLQY: {left_out}.""".split
 
 def _rank(estimate: Estimate, scope: str) -> str:
     return f"{estimate.n} of {_papers(estimate.papers)}; percentile {SCOPES[scope]} {estimate}"
-
-
-def _over_baselines(metrics: Mapping[str, Estimate], key: str) -> list[str]:
-    return [
-        f"  minus that by {text}: {metrics[f'{key}.over_{name}']}."
-        for name, text in BASELINES.items()
-    ]
 
 
 def _papers(count: int) -> str:
@@ -230,14 +219,9 @@ def figures(published: Sequence[Published]) -> dict[str, Estimate]:
         of the pairs of a new good and a new other combination of a year that the model orders
         correctly; each with `.over_BASELINE`, the paired difference from one of `BASELINES`.
     """
-    new = [entry for entry in published if entry.is_new]
-    groups = {
-        "new_good": [entry for entry in new if entry.is_good],
-        "new_below": [entry for entry in new if not entry.is_good],
-        "repeat_good": [entry for entry in published if entry.is_good and not entry.is_new],
-    }
     metrics: dict[str, Estimate] = {}
-    for group, members in groups.items():
+    for group, (_, *flags) in GROUPS.items():
+        members = [entry for entry in published if [entry.is_new, entry.is_good] == flags]
         papers = [entry.paper for entry in members]
         for scope in SCOPES:
             key = f"{group}.{scope}"
@@ -246,7 +230,7 @@ def figures(published: Sequence[Published]) -> dict[str, Estimate]:
             for name in BASELINES:
                 difference = by["model"] - by[name]
                 metrics[f"{key}.over_{name}"] = mean_by_paper(papers, difference, chance=0.0)
-    return metrics | concordances(new)
+    return metrics | concordances([entry for entry in published if entry.is_new])
 
 
 def mean_by_paper(papers: Sequence[str], values: Floats, chance: float = 0.5) -> Estimate:
@@ -258,8 +242,8 @@ def mean_by_paper(papers: Sequence[str], values: Floats, chance: float = 0.5) ->
         chance: Expected value of a random ranking.
 
     Example:
-        >>> mean_by_paper(["a", "a", "b"], np.array([0.2, 0.4, 0.9])).value
-        0.6
+        >>> mean_by_paper(["a", "a", "b"], np.array([0.0, 0.5, 0.75])).value
+        0.5
     """
     triple = (math.nan,) * 3
     if papers:
@@ -281,15 +265,16 @@ def concordances(published: Sequence[Published]) -> dict[str, Estimate]:
     same_year = year[:, None] == year
     pairs = int(((good[:, None] > good) & same_year).sum())
     scores = {name: np.array([entry.scores[name] for entry in rows]) for name in RANKINGS}
+    # How far each row scores above each column, shape (n, n).
+    step = {name: values[:, None] - values for name, values in scores.items()}
 
     def share(resampled: Floats, baseline: str) -> float:
         weights = resampled * unit_weights(papers)
-        by = [
-            concordance(scores[name][:, None] - scores[name], good, good, same_year, weights)
-            for name in ("model", baseline)
+        return sum(
+            sign * concordance(step[name], good, good, same_year, weights)
+            for name, sign in (("model", 1), (baseline, -1))
             if name
-        ]
-        return by[0] - by[1] if baseline else by[0]
+        )
 
     metrics = {}
     for baseline in ("", *BASELINES):

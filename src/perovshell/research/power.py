@@ -32,6 +32,7 @@ from perovshell.training.fit import learners
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem, PointProblem
 from perovshell.training.promotion.check import judge
 from perovshell.training.train import final_fit, problems_of
+from perovshell.training.validation.figures import Floats, Mask
 from perovshell.training.validation.model_selection import ModelVariant, choose_variants, in_variant
 from perovshell.training.validation.nested import (
     OutOfFold,
@@ -42,8 +43,6 @@ from perovshell.training.validation.nested import (
 )
 from perovshell.training.validation.out_of_fold_scores import prospective, validated
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 FailedChecks = tuple[str, ...]
 """Names of the conditions of the promotion check that failed; empty for a promotion."""
 

@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.files import finite
@@ -27,12 +26,10 @@ from perovshell.training.validation.calibration import (
     covered_rows,
     lower_bounds,
 )
-from perovshell.training.validation.figures import Figures, PaperBootstrap
+from perovshell.training.validation.figures import Figures, Floats, PaperBootstrap
 from perovshell.training.validation.headline import bound_figures, bound_gain, errors
-from perovshell.training.validation.nested import OutOfFold, Problems
+from perovshell.training.validation.nested import OutOfFold, Problems, Rows
 
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
 Table = list[dict[str, Any]]
 
 LEVELS: Final = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)

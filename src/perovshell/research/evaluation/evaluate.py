@@ -76,7 +76,7 @@ BOUNDED_PAPERS: Final = (18, 54)
 """Papers that calibrate the lower bounds of gain and lifetime."""
 SIMULATIONS: Final = 2000
 """Simulated datasets for each number of papers."""
-STEPS: Final = 4 + len(SCHEMES) + len(FOLD_SEEDS) + CURVE_REPEATS * len(SHARES) + len(EXPONENTS) + 1
+STEPS: Final = 4 + len(SCHEMES) + len(FOLD_SEEDS) + CURVE_REPEATS * len(SHARES) + len(EXPONENTS)
 """Steps that `evaluate` announces."""
 
 
@@ -106,13 +106,8 @@ class Evaluation:
 
     def about(self) -> dict[str, Any]:
         """Return the contents of a model card."""
-        return {
-            "dataset": self.dataset,
-            "settings": self.settings,
-            "figures": self.figures,
-            "skill": self.skill,
-            "variants": self.variants,
-        }
+        names = ("dataset", "settings", "figures", "skill", "variants")
+        return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON data."""
@@ -144,25 +139,14 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     for scheme, run in runs.items():
         figures |= _scheme_figures(scheme, problems, run, results)
     predictor, _ = final_fit(dataset, problems, results, variants, settings)
-    tables = {
-        "random_split": diagnostics.random_split(figures),
-        **_tables_of_rows(dataset, problems, results, runs, predictor),
-        **runner.stability_models(),
-    }
+    tables = _tables_of_rows(dataset, problems, results, runs, predictor)
     advance(1)
     tables |= {
-        "simulated_coverage": [
-            simulated_coverage(papers, SIMULATIONS, settings.seed) for papers in SIMULATED_PAPERS
-        ],
-        "simulated_bounds": [
-            simulated_bounds(papers, SIMULATIONS, settings.seed) for papers in BOUNDED_PAPERS
-        ],
-        "fold_assignments": runner.fold_assignments(results),
-        "learning_curve": runner.learning_curve(),
-        "decay_exponent": runner.decay_exponents(),
+        "random_split": diagnostics.random_split(figures),
+        **_simulations(settings.seed),
+        **runner.tables(results),
         "edge_requests": diagnostics.edge_requests(predictor),
     }
-    advance(1)
     return Evaluation(
         figures=figures,
         skill=skill(problems, results, figures),
@@ -210,6 +194,13 @@ def _tables_of_rows(
     }
 
 
+def _simulations(seed: int) -> dict[str, Table]:
+    """Return the coverage of intervals and lower bounds where the truth is known."""
+    coverage = [simulated_coverage(papers, SIMULATIONS, seed) for papers in SIMULATED_PAPERS]
+    bounds = [simulated_bounds(papers, SIMULATIONS, seed) for papers in BOUNDED_PAPERS]
+    return {"simulated_coverage": coverage, "simulated_bounds": bounds}
+
+
 @dataclass(frozen=True)
 class _SplitRunner:
     """Runs the headline's model variants on other splits, problems or settings."""
@@ -243,12 +234,15 @@ class _SplitRunner:
                 check_split(target, self.problems[target].papers, plan)
         return self._run(self.problems, splits)
 
-    def stability_models(self) -> dict[str, Table]:
-        """Compare models of lifetime and gain."""
+    def tables(self, results: Mapping[str, OutOfFold]) -> dict[str, Table]:
+        """Return the tables that need further fits, by name."""
         has_trees = self.variants[LIFETIME.name].has_trees
         return {
             "lifetime_models": compare_lifetimes(self.problems, self.settings, has_trees=has_trees),
             "gain_models": compare_gains(self.problems, self.settings),
+            "fold_assignments": self.fold_assignments(results),
+            "learning_curve": self.learning_curve(),
+            "decay_exponent": self.decay_exponents(),
         }
 
     def fold_assignments(self, results: Mapping[str, OutOfFold]) -> Table:

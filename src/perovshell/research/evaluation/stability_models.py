@@ -14,19 +14,16 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from perovshell.models.censored import PooledEffects
 from perovshell.models.stability import INTERVAL_INFLATION, LIFETIME_PRIOR_SD, SHELL_PRIOR_SD
 from perovshell.training.fit import learners
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem
-from perovshell.training.validation.figures import PaperBootstrap, concordance
+from perovshell.training.validation.figures import Floats, Mask, PaperBootstrap, concordance
 from perovshell.training.validation.headline import row_likelihood
 from perovshell.training.validation.nested import Problems, Rows, Settings, paper_splits
 from perovshell.training.validation.pairs import paired_steps
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Table = list[dict[str, Any]]
 Predicted = tuple[Floats, Floats]
 """Mean and standard deviation of the logarithm, each of shape (n_test,)."""

@@ -9,15 +9,12 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from perovshell.files import jsonable
 from perovshell.targets.declared import GAIN, LIFETIME, PL, PLQY, TARGETS
 from perovshell.training.promotion.verdict import FEWEST_PAPERS, Verdict
-from perovshell.training.validation.figures import PaperBootstrap, Triple
+from perovshell.training.validation.figures import Floats, PaperBootstrap, Triple
 from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores
-
-Floats = npt.NDArray[np.float64]
 
 PL_LEAD: Final = "pl_lead"
 """PL peaks of lead halides outside the CsPbCl3 collection."""
