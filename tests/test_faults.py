@@ -354,7 +354,7 @@ def test_half_written_files_go_with_the_next_lock_and_no_others(home: Home) -> N
     report = home.workspace.reports / "retrain-0123456789ab"
     report.mkdir()
     (home.workspace.models / ".champions.json-0a1b_2cd").write_text("[")
-    (report / ".gate.html-0a1b_2cd").write_text("<")
+    (report / ".promotion.html-0a1b_2cd").write_text("<")
     uploaded = home.workspace.root / "mlartifacts" / "0a1b" / "artifacts" / "plots"
     uploaded.mkdir(parents=True)
     (uploaded / ".artifact.uploading.0a1b2cd").write_text("mlflow's own")

@@ -18,20 +18,8 @@ UNKNOWN = [None, "", "  ", math.nan, np.float64("nan"), pd.NA, pd.NaT]
 FAULTY = ["1_0", "٥", "1e999", "nan", "inf", math.inf, -math.inf, 10**400, True, "5 nm", [5], 0.0]
 READ = [5, "5", " 5.0 ", 5.0, np.float64(5), np.int64(5), decimal.Decimal(5)]
 NOTHING = [
-    "none",
-    "None",
-    " NA ",
-    "na",
-    "n/a",
-    "-",
-    "NULL",
-    "nan",
-    0,
-    "0",
-    0.0,
-    False,
-    "FALSE",
-    "no",
+    *("none", "None", " NA ", "na", "n/a", "-", "NULL", "nan", "FALSE", "no", "0", "0.00"),
+    *(0, 0.0, -0.0, False, decimal.Decimal("0.00"), np.False_),
 ]
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}
 CORE_FAULT = "core 'nonsense'"

@@ -35,9 +35,11 @@ app.add_typer(models.commands, name="models")
 
 def main() -> None:
     """Run the command line; an error of Perovshell or of the disk is one line and exit code 2."""
-    warnings.showwarning = _show_warning
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", PerovshellWarning)
+            warnings.showwarning = _show_warning
+            app()
     except PerovshellError as error:
         typer.echo(f"perovshell: {in_options(str(error))}", err=True)
         sys.exit(FAULT)

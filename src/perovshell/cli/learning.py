@@ -66,13 +66,10 @@ def add(
     added = Addition(proposal, ()) if dry_run else home.accept(proposal, replace=replace)
     if as_json:
         typer.echo(json.dumps(added.to_json()))
-    else:
-        result(
-            [
-                *added.lines(),
-                *([] if dry_run else ["Run 'perovshell retrain' to update the model."]),
-            ]
-        )
+        return
+    result(added.lines())
+    if not dry_run:
+        typer.echo("Run 'perovshell retrain' to update the model.")
 
 
 def _confirmed() -> bool:

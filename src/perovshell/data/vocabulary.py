@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from perovshell.data.tables import plain_number
+
 COMPOSITIONS = ("exact", "open")
 STRUCTURES = ("core/shell", "janus", "core/island", "matrix", "bare", "other")
 ENCAPSULATIONS = ("single-particle", "multi-particle", "none", "unknown")
@@ -19,8 +21,8 @@ TREATMENTS = ("ligand", "dopant")
 """What a sample may carry beside its shell, each with a column of its name."""
 # fmt: off
 NOTHING = frozenset({
-    "", "-", "--", "\u2013", "\u2014", "0", "0.0", "<na>", "?", "false", "n/a", "n.a.", "na", "nan",
-    "nat", "nil", "no", "none", "nothing", "null", "undoped", "unknown", "untreated", "without",
+    "", "-", "--", "\u2013", "\u2014", "<na>", "false", "n/a", "n.a.", "na", "nan", "nat", "nil",
+    "no", "none", "nothing", "null", "undoped", "unknown", "untreated", "without",
 })
 # fmt: on
 """Texts, in lower case, by which a free text says that there is nothing."""
@@ -54,11 +56,11 @@ def column_name(stressor: str) -> str:
 def is_nothing(text: str) -> bool:
     """Return whether a free text says that there is nothing, in any case and between any blanks.
 
-    `Na` is sodium, a dopant; `NA` and `na` are nothing.
+    So does a number that is zero. `Na` is sodium, a dopant; `NA` and `na` are nothing.
 
     Examples:
-        >>> [is_nothing(text) for text in ("", "None", "n/a", "NA", "Na", "oleylamine")]
-        [True, True, True, True, False, False]
+        >>> [is_nothing(text) for text in ("", "None", "n/a", "NA", "0.0", "Na", "DDAB")]
+        [True, True, True, True, True, False, False]
     """
     text = text.strip()
-    return text != _SODIUM and text.casefold() in NOTHING
+    return text != _SODIUM and (text.casefold() in NOTHING or plain_number(text) == 0)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Mask
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.formula_templates import NEUTRAL_WITHIN
@@ -20,9 +21,6 @@ from perovshell.features.descriptor import (
     REFERENCE_TABLE,
     Descriptor,
 )
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 NAMED_FRACTIONS = {"A": ("Cs", "FA", "MA"), "B": ("Pb", "Sn"), "X": ("Cl", "Br", "I")}
 _NAMED = tuple(ion for ions in NAMED_FRACTIONS.values() for ion in ions)
@@ -83,16 +81,16 @@ class CrystalTable:
     """
 
     def __init__(self, reader: FormulaReader, core_rows: Iterable[Row]) -> None:
-        """Lay out what each species adds to the sums, over the species index.
+        """Make the table of the terms of each species in the sums, by species index.
 
-        The last row is that of the padding index -1: it adds nothing.
+        The last row is that of the padding index -1: all zeros.
         """
         self._ions = [reader.ions.by_symbol.get(symbol) for symbol in reader.species]
         self._per_ion = np.zeros((len(reader.species) + 1, _N_SUMS))
-        for place, ion in enumerate(self._ions):
+        for index, ion in enumerate(self._ions):
             if ion is None:
                 continue
-            row = self._per_ion[place]
+            row = self._per_ion[index]
             site = SITES.index(ion.site)
             row[_TOTALS][site] = 1.0
             row[_RADIUS_SUMS][site] = ion.radius_pm[0]
@@ -156,25 +154,25 @@ class CrystalTable:
         """Return amounts times radii of each site where the first charges are not neutral, (n, 3).
 
         Cs2SnCl6 holds Sn4+, not Sn2+. The charges are those nearest to neutral, the first of equal
-        ones, whatever multiple of the formula unit the amounts are of.
+        ones, for any multiple of the formula unit.
         """
-        found = np.empty((len(species), len(SITES)))
+        sums = np.empty((len(species), len(SITES)))
         kinds, kind = np.unique(species, axis=0, return_inverse=True)
-        for place, own in enumerate(kinds):
-            slots = np.flatnonzero(own >= 0)
-            ions = [ion for at in own[slots] if (ion := self._ions[at]) is not None]
+        for number, members in enumerate(kinds):
+            slots = np.flatnonzero(members >= 0)
+            ions = [ion for at in members[slots] if (ion := self._ions[at]) is not None]
             charges = np.array([*itertools.product(*(ion.charges for ion in ions))], dtype=float)
             radii = np.array([*itertools.product(*(ion.radius_pm for ion in ions))])
             on_site = np.array([[ion.site == site for site in SITES] for ion in ions])
-            rows = np.flatnonzero(kind.ravel() == place)
+            rows = np.flatnonzero(kind.ravel() == number)
             step = max(_AT_ONCE // len(charges), 1)
             for start in range(0, len(rows), step):
                 at = rows[start : start + step]
                 given = amounts[np.ix_(at, slots)]
                 net = np.abs(given @ charges.T) / given.sum(axis=1, keepdims=True)
                 weighted = given * radii[net.round(9).argmin(axis=1)]
-                found[at] = np.where(on_site, weighted[:, :, None], 0.0).sum(axis=1)
-        return found
+                sums[at] = np.where(on_site, weighted[:, :, None], 0.0).sum(axis=1)
+        return sums
 
     def _estimate(self, gap: Floats, fractions: Floats) -> tuple[Floats, Floats, Floats]:
         """Return the gap, guessed where it is unknown, and the shares taken for Cs and for Pb."""
@@ -243,11 +241,11 @@ def _bulk_gaps(
         symbols = tuple(symbol for symbol, _ in core.amounts)
         amounts = np.array([amount for _, amount in core.amounts])
         if tuple(amounts) == (1.0, 1.0, 3.0):
-            place = tuple(
+            key = tuple(
                 ions.index(symbol)
                 for symbol, ions in zip(symbols, NAMED_FRACTIONS.values(), strict=True)
             )
-            members[place] = float(row["band_gap_ev"])
+            members[key] = float(row["band_gap_ev"])
         else:
             indices = np.array([reader.species_index[symbol] for symbol in symbols], np.int16)
             others[_key(indices, amounts)] = float(row["band_gap_ev"])

@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import ELEMENTS, Ions
@@ -34,7 +34,6 @@ from perovshell.features.descriptor import CONFINEMENT, REFERENCE_TABLE, REQUEST
 from perovshell.features.elements import ElementTable
 from perovshell.features.shell import shell_descriptors, shell_matrix
 
-Floats = npt.NDArray[np.float64]
 _MAX_REMEMBERED = 10_000
 """Shells whose columns are kept: any neutral halide formula is one, so there is no end of them."""
 
@@ -97,16 +96,16 @@ class Featurizer:
 
     # Blocks ----------------------------------------------------------------------------------
 
-    def element_amounts(self, batch: CompositionBatch) -> tuple[Floats, npt.NDArray[np.intp]]:
+    def element_amounts(self, batch: CompositionBatch) -> tuple[Floats, Indices]:
         """Take organic ions apart: amounts (n, u) of the elements (u,) that occur."""
         species = batch.species
         used = np.unique(species)
         used = used[used >= 0]
         by_species = np.zeros((len(species), len(used)))
-        place = np.searchsorted(used, species)
+        column = np.searchsorted(used, species)
         rows = np.broadcast_to(np.arange(len(species))[:, None], species.shape)
         filled = species >= 0
-        by_species[rows[filled], place[filled]] = batch.amounts[filled]
+        by_species[rows[filled], column[filled]] = batch.amounts[filled]
         atoms = self._atoms[used]
         occurring = np.flatnonzero(atoms.any(axis=0))
         return by_species @ atoms[:, occurring], occurring
@@ -218,7 +217,7 @@ class Featurizer:
     # Storage ---------------------------------------------------------------------------------
 
     def tables(self) -> dict[str, Any]:
-        """Return the tables as JSON data; the element table is an array of its own."""
+        """Return the tables as JSON data; the element table is a separate array."""
         return {
             "ions": self.reader.ions.rows,
             "shells": self.reader.shells.shell_rows,
@@ -278,7 +277,7 @@ def size_block(combinations: Sequence[Combination]) -> Floats:
 
 
 def context_block(combinations: Sequence[Combination]) -> Floats:
-    """Return the context columns; an unknown encapsulation or medium has a column of its own."""
+    """Return the context columns; an unknown encapsulation or medium has its own column."""
     return Contexts.of(combinations).context_columns()
 
 

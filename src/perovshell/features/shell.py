@@ -6,15 +6,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.grammar import element_amounts
 from perovshell.data.ions import ELEMENTS
 from perovshell.data.shells import PROPERTIES, ShellMaterial
 from perovshell.features import elements
 from perovshell.features.descriptor import REFERENCE_TABLE, Descriptor
-
-Floats = npt.NDArray[np.float64]
 
 CLASSES = (
     "oxide",
@@ -31,7 +29,7 @@ CLASSES = (
     "glass",
     "organosilica",
 )
-"""Classes with a column of their own; the others are known by their properties alone."""
+"""Classes with their own column; the others are described by their properties alone."""
 _IN_WATER = {"soluble": 0.0, "reacts": 0.0, "sparingly soluble": 0.5, "insoluble": 1.0}
 _CRYSTALLINE = {"yes": 1.0, "semi": 0.5, "no": 0.0}
 LAYERS = ("inner", "outer")

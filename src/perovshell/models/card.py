@@ -76,14 +76,14 @@ def figure_lines(info: Mapping[str, Any]) -> list[str]:
 
 
 def _point_targets(info: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """Return the validated targets that are one number a sample."""
+    """Return the validated targets with one value per sample."""
     return info["settings"][POINT_TARGETS]  # type: ignore[no-any-return]
 
 
 def _title(info: Mapping[str, Any], target: str) -> str:
-    """Return what a target is called, as a sentence begins."""
-    own = _point_targets(info).get(target)
-    title: str = own["title"] if own else TARGETS[target].title
+    """Return the title of a target, capitalised."""
+    recorded = _point_targets(info).get(target)
+    title: str = recorded["title"] if recorded else TARGETS[target].title
     return title[0].upper() + title[1:]
 
 
@@ -101,43 +101,48 @@ def describe_targets(info: Mapping[str, Any]) -> list[dict[str, Any]]:
     only_validated = [
         {
             "name": name,
-            "title": own["title"],
+            "title": recorded["title"],
             "kind": "point",
             "unit": None,
-            "error_unit": own["error_unit"],
+            "error_unit": recorded["error_unit"],
             "column": None,
             "effect": None,
             "no_skill": "",
         }
-        for name, own in _point_targets(info).items()
+        for name, recorded in _point_targets(info).items()
         if name not in TARGETS
     ]
-    points = [_described(one) for one in POINTS]
-    return [*points, *only_validated, *(_described(one) for one in STABILITY)]
+    points = [_described(target) for target in POINTS]
+    return [*points, *only_validated, *(_described(target) for target in STABILITY)]
 
 
 def _described(target: PointTarget | StabilityTarget) -> dict[str, Any]:
     """Return an answered target as pages and scripts need it."""
     entry = {key: getattr(target, key) for key in ("name", "unit", "error_unit", "no_skill")}
     if isinstance(target, StabilityTarget):
-        own = {"title": target.quantity, "kind": "stability", "column": target.stem, "effect": None}
-        return entry | own
+        specific = {
+            "title": target.quantity,
+            "kind": "stability",
+            "column": target.stem,
+            "effect": None,
+        }
+        return entry | specific
     effect = target.effect.column if target.effect else None
-    own = {"title": target.title, "kind": "point", "column": target.column, "effect": effect}
-    return entry | own
+    specific = {"title": target.title, "kind": "point", "column": target.column, "effect": effect}
+    return entry | specific
 
 
 def error_table(info: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the headline of PL, PLQY and the like: what was tested, how far off, against what."""
+    """Return the headline of point targets: errors and the baselines, by subset."""
     figures, rows = info["figures"], []
-    for target, own in _point_targets(info).items():
+    for target, recorded in _point_targets(info).items():
         for subset, words in SUBSETS.items():
             key = f"{target}.paper.{subset}"
             if figures.get(f"{key}.mae") is None:
                 continue
             rows.append(
                 {
-                    "target": f"{own['title']} ({own['error_unit']}), {words}",
+                    "target": f"{recorded['title']} ({recorded['error_unit']}), {words}",
                     "rows": figures[f"{key}.n"],
                     "papers": figures[f"{key}.papers"],
                     "mean absolute error (MAE)": _triple(figures, f"{key}.mae"),
@@ -146,8 +151,8 @@ def error_table(info: Mapping[str, Any]) -> list[dict[str, Any]]:
                     "coverage": _triple(figures, f"{key}.coverage"),
                     "mean width": figures.get(f"{key}.width"),
                     **{
-                        f"better_than {rival}": _triple(figures, f"{name}.{key}.mae_difference")
-                        for name, rival in _BASELINES.items()
+                        f"better_than {baseline}": _triple(figures, f"{name}.{key}.mae_difference")
+                        for name, baseline in _BASELINES.items()
                     },
                 }
             )
@@ -155,7 +160,7 @@ def error_table(info: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def stability_table(figures: Figures) -> list[dict[str, Any]]:
-    """Return the headline of the stability models beside null model and test duration."""
+    """Return the headline of the stability models with null model and test duration."""
     rows = []
     for target in (LIFETIME.name, GAIN.name):
         key = f"{target}.paper.all"
@@ -235,7 +240,7 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
             "large gains without an upper bound are, nobody knows."
         ),
         (
-            "The effect of a shell rests on few pairs of a coated and a bare sample of one paper"
+            "The effect of a shell is estimated from few pairs of a coated and a bare sample of one paper"
             f"{_pairs(info)}. Its intervals come from pairs of any two samples of one core in "
             "one paper."
         ),
@@ -246,17 +251,17 @@ def _forms(info: Mapping[str, Any]) -> Iterator[str]:
     for target, sentence in info["variants"].items():
         yield f"{_title(info, target)}: {sentence}"
     with_trees = [
-        own["title"] for own in _point_targets(info).values() if own.get("trees_win_ties")
+        point["title"] for point in _point_targets(info).values() if point.get("trees_win_ties")
     ]
     named = f"boosted trees for {' and '.join(with_trees)}, to " if with_trees else ""
     yield f"A tie goes to {named}the simpler model{' otherwise' if with_trees else ''}."
 
 
 def _pairs(info: Mapping[str, Any]) -> str:
-    """Return of how many pairs of a coated and a bare sample a model was told, by target."""
+    """Return the number of pairs of a coated and a bare sample in the training data, by target."""
     counts = [
-        (own["title"], info["figures"].get(PAIRS.format(name)))
-        for name, own in _point_targets(info).items()
+        (recorded["title"], info["figures"].get(PAIRS.format(name)))
+        for name, recorded in _point_targets(info).items()
     ]
     known = [f"{count:.0f} for {name}" for name, count in counts if count is not None]
     return f": {', '.join(known)}" if known else ""
@@ -323,8 +328,8 @@ def _stability(figures: Figures) -> list[str]:
         title = TARGETS[target].title.capitalize()
         lines.append(f"{title} ({count}): concordance {_concordances(figures, key)}")
         lines += [
-            f"  against {name}: {_concordances(figures, f'{rival}.{key}')}"
-            for rival, name in (("null", "the null model"), ("duration", "test duration alone"))
+            f"  against {name}: {_concordances(figures, f'{baseline}.{key}')}"
+            for baseline, name in (("null", "the null model"), ("duration", "test duration alone"))
         ]
         lines.append(
             f"  better than the null by {_concordances(figures, f'null.{key}', '_difference')}"

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.errors import FitError
 from perovshell.optional import import_optional
 
-Floats = npt.NDArray[np.float64]
 _TINY = 1e-300
 _SIGMA_PRIOR = 0.5
 """Strength with which sigma is held near 1 (in log units), so that wide intervals cannot let it
@@ -91,11 +90,11 @@ def fit_intervals(
 
     start = np.zeros(design.shape[1] + 1)
     limits = {"maxiter": _MAX_STEPS}
-    found = optimize.minimize(cost, start, jac=True, method="L-BFGS-B", options=limits)
-    if found.status == _AT_THE_LIMIT:
+    fitted = optimize.minimize(cost, start, jac=True, method="L-BFGS-B", options=limits)
+    if fitted.status == _AT_THE_LIMIT:
         msg = f"interval model: the fit did not converge within {_MAX_STEPS} iterations"
         raise FitError(msg)
-    return IntervalFit(np.asarray(found.x[:-1]), math.exp(float(found.x[-1])))
+    return IntervalFit(np.asarray(fitted.x[:-1]), math.exp(float(fitted.x[-1])))
 
 
 def _density(z: Floats) -> Floats:

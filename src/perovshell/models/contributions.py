@@ -1,8 +1,8 @@
-"""Exact contributions of descriptors to what a forest says.
+"""Exact contributions of descriptors to the prediction of a forest.
 
 The Shapley values of a tree with weighted training rows as background (path-dependent TreeSHAP,
-10.1038/s42256-019-0138-9). A leaf's part depends on a row only through which of the leaf's few
-descriptors the row satisfies, so all its values are worked out once and looked up.
+10.1038/s42256-019-0138-9). The part of a leaf depends on a row only through which of the leaf's few
+descriptors the row satisfies, so all values are computed once and looked up.
 """
 
 from __future__ import annotations
@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.models.forest import Forest
-
-Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -25,25 +22,25 @@ class ForestContributions:
     """The leaves of a forest as conditions on a row; k is the largest depth.
 
     Attributes:
-        nodes: Nodes on the way to each leaf, padded, shape (n_leaves, k).
-        right: Whether the way goes right there, shape (n_leaves, k).
-        slot: Which of the leaf's descriptors a node looks at, k where padded, shape (n_leaves, k).
+        nodes: Nodes on the path to each leaf, padded, shape (n_leaves, k).
+        right: Whether the path goes right there, shape (n_leaves, k).
+        slot: Which of the leaf's descriptors a node tests, k where padded, shape (n_leaves, k).
         column: Column of each descriptor of a leaf, shape (n_leaves, k).
         values: Contribution of each descriptor by which of them a row satisfies (as bits),
             shape (n_leaves, 2**k, k).
         expected: Mean of the forest over its training rows.
     """
 
-    nodes: Places
-    right: npt.NDArray[np.bool_]
-    slot: Places
-    column: Places
+    nodes: Indices
+    right: Mask
+    slot: Indices
+    column: Indices
     values: Floats
     expected: float
 
     @classmethod
     def of(cls, forest: Forest) -> ForestContributions:
-        """Work out the leaves of a forest."""
+        """Compute the leaves of a forest."""
         paths = _paths(forest)
         width = max(forest.depth, 1)
         shape = (len(paths), width)
@@ -56,16 +53,16 @@ class ForestContributions:
             slots: dict[int, int] = {}
             for step, (node, goes_right) in enumerate(path):
                 feature = int(forest.feature[node])
-                place = slots.setdefault(feature, len(slots))
+                index = slots.setdefault(feature, len(slots))
                 child = forest.children[node, int(goes_right)]
-                nodes[row, step], right[row, step], slot[row, step] = node, goes_right, place
-                column[row, place] = feature
-                share[row, place] *= forest.cover[child] / forest.cover[node]
+                nodes[row, step], right[row, step], slot[row, step] = node, goes_right, index
+                column[row, index] = feature
+                share[row, index] *= forest.cover[child] / forest.cover[node]
         expected = float((leaf_value * share.prod(axis=1)).sum())
         return cls(nodes, right, slot, column, _shapley(leaf_value, share), expected)
 
     def of_row(self, forest: Forest, row: Floats) -> Floats:
-        """Return what each column adds to `expected` for one row, shape (n_columns,)."""
+        """Return the contribution of each column for a row, beyond `expected`, (n_columns,)."""
         value = row.astype(np.float32).take(forest.feature)
         goes_right = np.where(np.isnan(value), ~forest.default_left, value >= forest.threshold)
         kept = goes_right.take(self.nodes) == self.right
@@ -82,29 +79,29 @@ class ForestContributions:
 
 def _paths(forest: Forest) -> list[tuple[int, list[tuple[int, bool]]]]:
     """Return each leaf with the (node, goes right) steps that lead to it."""
-    found = []
+    leaves = []
     waiting: list[tuple[int, list[tuple[int, bool]]]] = [(int(r), []) for r in forest.roots]
     while waiting:
         node, path = waiting.pop()
         left, right = (int(child) for child in forest.children[node])
         if left == node:
-            found.append((node, path))
+            leaves.append((node, path))
         else:
             waiting += [(left, [*path, (node, False)]), (right, [*path, (node, True)])]
-    return found
+    return leaves
 
 
 def _shapley(leaf_value: Floats, share: Floats) -> Floats:
     """Return the Shapley values of each leaf's descriptors for every pattern of satisfied ones.
 
-    With a descriptor known, a leaf counts in full or not at all; unknown, by its share of the
-    training rows. Padding has the share 1 and is always satisfied: it adds nothing.
+    With a known descriptor, a leaf counts fully or not at all; with an unknown one, by its share of
+    the training rows. Padding has the share 1 and is always satisfied: it adds nothing.
     """
     leaves, width = share.shape
     patterns = (np.arange(1 << width)[:, None] >> np.arange(width)) & 1
     values = np.zeros((leaves, 1 << width, width))
-    for place in range(width):
-        others = [k for k in range(width) if k != place]
+    for index in range(width):
+        others = [k for k in range(width) if k != index]
         total = np.zeros((leaves, 1 << width))
         for size in range(width):
             weight = math.factorial(size) * math.factorial(width - size - 1)
@@ -113,6 +110,6 @@ def _shapley(leaf_value: Floats, share: Floats) -> Floats:
                 met = patterns[:, list(known)].prod(axis=1)
                 by_share = share[:, unknown].prod(axis=1)
                 total += weight / math.factorial(width) * by_share[:, None] * met[None, :]
-        step = patterns[None, :, place] - share[:, place, None]
-        values[:, :, place] = leaf_value[:, None] * step * total
+        step = patterns[None, :, index] - share[:, index, None]
+        values[:, :, index] = leaf_value[:, None] * step * total
     return values

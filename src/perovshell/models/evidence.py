@@ -1,4 +1,4 @@
-"""The literature beside a prediction: nearest samples, measured values, distances."""
+"""The literature of a model: nearest samples, measured values, distances."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import SITES
@@ -19,16 +20,14 @@ from perovshell.data.vocabulary import MORPHOLOGIES, TREATMENTS, WORDS
 from perovshell.features.combinations import Combination
 from perovshell.targets.declared import DOMAINS
 
-Floats = npt.NDArray[np.float64]
-
 N_NEAREST = 3
-"""Papers named beside a prediction."""
+"""Number of nearest papers of a prediction."""
 NAME_JOINT = " / "
-"""Stands between core and shell in the name of a combination."""
+"""Separator of core and shell in the name of a combination."""
 _MAX_REMEMBERED = 10_000
 _TINY = 1e-300
 _ROWS_AT_ONCE = 512
-"""Cores that are compared at once: what they need stays in the cache."""
+"""Cores that are compared at once: their block fits a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Neighbour:
         shell: Its layers joined by `|`.
         pl_peak_nm: Measured PL peak in nm (role core), or None.
         plqy_percent: Measured PLQY in percent (role core), or None.
-        stability: What its stability tests showed, in words; empty where there is none.
-        medium: In what its emission was measured.
+        stability: Results of its stability tests, in words; empty if there is none.
+        medium: Medium of its emission measurement.
         morphology: Its shape.
         core_size_nm: Its core size in nm, or None.
     """
@@ -63,15 +62,15 @@ class Neighbour:
 
 
 def combination_name(item: Combination) -> str:
-    """Return core and shell as one name; empty where the core is unknown."""
+    """Return core and shell as one name; empty if the core is unknown."""
     return f"{item.core.formula}{NAME_JOINT}{shell_text(item.layers)}" if item.core else ""
 
 
 class Literature:
-    """The samples of the training data, as far as evidence and domain need them.
+    """The samples of the training data that evidence and domain use.
 
     Args:
-        samples: JSON data, one dictionary a sample with an exact core (see
+        samples: JSON data, one dictionary per sample with an exact core (see
             `training.fit.domains.literature_rows`).
         reader: Formula reader.
     """
@@ -101,8 +100,8 @@ class Literature:
 
     @cached_property
     def symbols(self) -> dict[str, int]:
-        """The ions, and their places in site fractions."""
-        return {symbol: place for place, symbol in enumerate(self.reader.ions.by_symbol)}
+        """The ions, with their columns in site fractions."""
+        return {symbol: column for column, symbol in enumerate(self.reader.ions.by_symbol)}
 
     @cached_property
     def standard_order(self) -> list[str]:
@@ -135,26 +134,26 @@ class Literature:
         """Return the nearest sample of each of the nearest `N_NEAREST` papers."""
         if not len(distance):
             return []
-        found: dict[str, Neighbour] = {}
-        for place in np.argsort(distance, kind="stable").tolist():
-            paper = self.samples[place]["paper"]
-            if paper not in found:
-                found[paper] = self.neighbour(place, float(distance[place]))
-            if len(found) == N_NEAREST:
+        by_paper: dict[str, Neighbour] = {}
+        for row in np.argsort(distance, kind="stable").tolist():
+            paper = self.samples[row]["paper"]
+            if paper not in by_paper:
+                by_paper[paper] = self.neighbour(row, float(distance[row]))
+            if len(by_paper) == N_NEAREST:
                 break
-        return list(found.values())
+        return list(by_paper.values())
 
-    def neighbour(self, place: int, distance: float) -> Neighbour:
-        """Return a sample, at a distance."""
-        return _neighbour(self.samples[place], distance)
+    def neighbour(self, row: int, distance: float) -> Neighbour:
+        """Return the sample of a row, at a distance."""
+        return _neighbour(self.samples[row], distance)
 
     def nearest_of(self, target: str, distance: Floats) -> float:
-        """Return the distance to the nearest sample that a target was measured of."""
+        """Return the distance to the nearest sample with a measured value of a target."""
         return float(distance[self.measured_of[target]].min()) if len(distance) else math.inf
 
     @cached_property
-    def measured_of(self) -> dict[str, npt.NDArray[np.bool_]]:
-        """Which samples each target was measured of."""
+    def measured_of(self) -> dict[str, Mask]:
+        """Which samples have a measured value, by target."""
         return {
             label: np.array([row[rule.measured] not in {None, False} for row in self.samples])
             for label, rule in DOMAINS.items()
@@ -163,47 +162,49 @@ class Literature:
     def distances(self, item: Combination) -> Floats:
         """Return the distance of a combination from each sample, shape (n,); empty for metals.
 
-        The summed difference of site fractions, plus 0.5 for another shell of a class in common or
-        1 for one of none, plus 0.1 for another structure.
+        The summed difference of site fractions, plus 0.5 for another shell of a common class or
+        1 without, plus 0.1 for another structure.
         """
         if item.core is None or item.core.is_metal:
             return np.zeros(0)
-        known, place = self.distinct_cores
+        known, core_of = self.distinct_cores
         gaps = core_differences(known, self.fractions(item.core)[None])[0]
-        return np.asarray(gaps[0, place] + self.shell_distances(item.layers, item.structure))
+        return np.asarray(gaps[0, core_of] + self.shell_distances(item.layers, item.structure))
 
-    def apart(self, one: Combination, other: Combination) -> float:
+    def apart(self, first: Combination, second: Combination) -> float:
         """Return the distance of two combinations, measured as in `distances`; inf for metals."""
-        if any(item.core is None or item.core.is_metal for item in (one, other)):
+        if any(item.core is None or item.core.is_metal for item in (first, second)):
             return math.inf
-        cores = [self.fractions(item.core)[None] for item in (one, other) if item.core is not None]
-        shells = [(shell_text(item.layers), _classes_of(item.layers)) for item in (one, other)]
-        structures = 0.1 * (one.structure != other.structure)
+        cores = [
+            self.fractions(item.core)[None] for item in (first, second) if item.core is not None
+        ]
+        shells = [(shell_text(item.layers), _classes_of(item.layers)) for item in (first, second)]
+        structures = 0.1 * (first.structure != second.structure)
         return float(core_differences(*cores)[0][0, 0]) + _shells_apart(*shells) + structures
 
     def site_fractions(self, batch: CompositionBatch) -> Floats:
         """Return site fractions over the ion table, shape (n, n_ions); 0 for metals and padding."""
         sites, ions = self._of_species
         rows = np.arange(len(batch.species))[:, None]
-        place = sites.take(batch.species) + rows * len(SITES)
-        # Summed one after another, so that no width of padding changes a rounding.
-        totals = np.bincount(place.ravel(), batch.amounts.ravel(), len(rows) * len(SITES))
+        site = sites.take(batch.species) + rows * len(SITES)
+        # Summed in order, so that the width of the padding changes no rounding.
+        totals = np.bincount(site.ravel(), batch.amounts.ravel(), len(rows) * len(SITES))
         is_salt = totals[SITES.index("X") :: len(SITES), None] > 0.0
-        found = np.zeros((len(rows), len(self.symbols) + 1))
-        share = batch.amounts / np.maximum(totals.take(place), _TINY)
-        found[rows, ions.take(batch.species)] = share * is_salt
-        return found[:, :-1]
+        fractions = np.zeros((len(rows), len(self.symbols) + 1))
+        share = batch.amounts / np.maximum(totals.take(site), _TINY)
+        fractions[rows, ions.take(batch.species)] = share * is_salt
+        return fractions[:, :-1]
 
     @cached_property
-    def _of_species(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """Place of the site and of the ion of each species; the last is that of the padding."""
+    def _of_species(self) -> tuple[Indices, Indices]:
+        """Indices of the site and of the ion of each species; the last is that of the padding."""
         ions, species = self.reader.ions.by_symbol, self.reader.species
         sites = [SITES.index(ions[name].site) if name in ions else 0 for name in species]
-        places = [self.symbols.get(name, len(self.symbols)) for name in species]
-        return np.array([*sites, 0]), np.array([*places, len(self.symbols)])
+        columns = [self.symbols.get(name, len(self.symbols)) for name in species]
+        return np.array([*sites, 0]), np.array([*columns, len(self.symbols)])
 
     def shell_distances(self, layers: Sequence[ShellMaterial], structure: str) -> Floats:
-        """Return what shell and structure add to the distance from each sample, shape (n,)."""
+        """Return the part of shell and structure in the distance from each sample, shape (n,)."""
         shell = shell_text(layers)
         classes = _classes_of(layers)
         key = (shell, classes, structure)
@@ -216,18 +217,18 @@ class Literature:
         return self._shell_distances[key]
 
     @cached_property
-    def distinct_cores(self) -> tuple[Floats, npt.NDArray[np.intp]]:
-        """The distinct site fractions of the samples, and which of them each sample has."""
+    def distinct_cores(self) -> tuple[Floats, Indices]:
+        """The distinct site fractions of the samples, and their index for each sample."""
         rounded = np.round(self._fractions, 9)
-        _, first, place = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
-        return self._fractions[first], np.asarray(place.ravel(), dtype=np.intp)
+        _, first, index = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
+        return self._fractions[first], np.asarray(index.ravel(), dtype=np.intp)
 
     def unseen_layers(self, item: Combination) -> list[str]:
-        """Return the layers of a shell that no sample has."""
+        """Return the layers of a shell that are in no sample."""
         return self.unseen_of(item.layers)
 
     def unseen_of(self, layers: Sequence[ShellMaterial]) -> list[str]:
-        """Return those of some layers that no sample has."""
+        """Return the layers that are in no sample."""
         return [layer.name for layer in layers if layer.name not in self._layer_names]
 
     @cached_property
@@ -235,7 +236,7 @@ class Literature:
         return frozenset(layer.name for shell in self._shells for layer in shell)
 
     def measured(self, item: Combination) -> list[Neighbour]:
-        """Return the samples of the very combination (core and shell)."""
+        """Return the samples of the same core and shell."""
         return self.measured_of_core(item.core, item.layers)
 
     def measured_of_core(
@@ -267,10 +268,10 @@ class Literature:
 
     @cached_property
     def _by_combination(self) -> dict[tuple[object, str], list[Neighbour]]:
-        found: dict[tuple[object, str], list[Neighbour]] = {}
+        samples: dict[tuple[object, str], list[Neighbour]] = {}
         for row, core in zip(self.samples, self._cores, strict=True):
-            found.setdefault((core.key, row["shell"]), []).append(_neighbour(row, 0.0))
-        return found
+            samples.setdefault((core.key, row["shell"]), []).append(_neighbour(row, 0.0))
+        return samples
 
 
 def core_differences(known: Floats, fractions: Floats) -> tuple[Floats, Floats]:
@@ -285,8 +286,8 @@ def core_differences(known: Floats, fractions: Floats) -> tuple[Floats, Floats]:
         parts = [core_differences(known, fractions[at : at + _ROWS_AT_ONCE]) for at in starts]
         summed, largest = zip(*parts, strict=True)
         return np.concatenate(summed), np.concatenate(largest)
-    # Of other ions there is nothing to differ in. Sums run over the ions one after another, so
-    # that a zero more, for the sake of another row, changes no rounding.
+    # Ions that no core has are skipped. Sums run over the ions in order, so that an additional
+    # zero, for another row of the block, changes no rounding.
     ions = np.flatnonzero(known.any(axis=0) | fractions.any(axis=0))
     apart = np.abs(fractions.T.take(ions, axis=0)[:, :, None] - known.T.take(ions, axis=0)[:, None])
     return apart.sum(axis=0), apart.max(axis=0)
@@ -296,9 +297,9 @@ def _classes_of(layers: Sequence[ShellMaterial]) -> frozenset[str]:
     return frozenset(layer.material_class for layer in layers)
 
 
-def _shells_apart(one: tuple[str, frozenset[str]], other: tuple[str, frozenset[str]]) -> float:
+def _shells_apart(first: tuple[str, frozenset[str]], second: tuple[str, frozenset[str]]) -> float:
     """Return the distance of two shells, each given by its name and its classes."""
-    return 0.0 if one[0] == other[0] else 0.5 if one[1] & other[1] else 1.0
+    return 0.0 if first[0] == second[0] else 0.5 if first[1] & second[1] else 1.0
 
 
 def _neighbour(row: dict[str, Any], distance: float) -> Neighbour:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.models.contributions import ForestContributions
 from perovshell.models.lifetime import LN2
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, check_options
@@ -23,7 +23,6 @@ from perovshell.models.stability import (
     with_test_columns,
 )
 
-Floats = npt.NDArray[np.float64]
 _KINDS = {
     "class": "shell class",
     "shell": "shell",
@@ -38,7 +37,7 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Reason:
-    """What moved one target of one prediction.
+    """Feature contributions to one target of one prediction.
 
     Attributes:
         target: Output column, such as `pl_peak_nm`.
@@ -63,7 +62,7 @@ class Reason:
 def explain(
     predictor: Predictor, row: Mapping[str, Any], stressors: Sequence[str] = DEFAULT_STRESSORS
 ) -> list[Reason]:
-    """Return what moved the prediction of one request, a reason a target.
+    """Return the feature contributions to the prediction of one request, one reason per target.
 
     Raises:
         InputError: The request cannot be read, or a stressor is not allowed.
@@ -112,14 +111,14 @@ def _point_reason(
 def _half_life_reason(
     predictor: Predictor, request: Requests, stressor: str, matrix: Floats
 ) -> Reason:
-    """Say what moved the log lifetime (h) under a stressor, in words as factors."""
+    """Return the contributions to the log lifetime (h) under a stressor, in words as factors."""
     model, item = predictor.lifetime, request.item(0)
-    column, said = model.target.column(stressor), f"Half-life under {stressor}"
+    column, name = model.target.column(stressor), f"Half-life under {stressor}"
     is_metal = item.core is not None and item.core.is_metal
     if is_metal or bool(thin_stressors(model.papers, [stressor])[0]):
         log_life = float(model.predict_null(stressor, [bool(item.layers)])[0])
         why = _METAL if is_metal else f"{stressor} has few papers"
-        return _null_reason((column, "log h", said), log_life, why)
+        return _null_reason((column, "log h", name), log_life, why)
     test = model.test_columns(stressor, float(request.numbers["temperature_c"][0]))
     row = with_test_columns(matrix, [test])[0]
     descriptors = (*predictor.featurizer.descriptors, *TEST_DESCRIPTORS)
@@ -136,14 +135,14 @@ def _half_life_reason(
     start = whole - float(effects.sum()) + trees.expected
     factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
     half = math.exp(start) * LN2
-    head = f"{said}, from a mean of {half:.3g} h"
+    head = f"{name}, from a mean of {half:.3g} h"
     return Reason(column, "log h", start, moved, _in_words(head, factors))
 
 
 def _null_reason(of: tuple[str, str, str], value: float, why: str) -> Reason:
     """Return the reason of a null model; `of` is column, unit and name of the target."""
-    column, unit, said = of
-    return Reason(column, unit, value, {}, f"{said}: answered from the null model, {why}")
+    column, unit, name = of
+    return Reason(column, unit, value, {}, f"{name}: baseline prediction, {why}")
 
 
 def _point_contributions(

@@ -8,8 +8,8 @@ Format 6:
     tables.json        ion, shell and core tables; literature samples; domains
     elements.npz       elemental properties
     TARGET.npz         trees and scores of a target
-    TARGET.ubj         the library's own file of the trees, for audit
-    validation.npz     what the validation found of each row, for comparison with a later model
+    TARGET.ubj         the trees in the format of the library, for audit
+    validation.npz     out-of-fold scores of each row, to compare with a later model
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def write_folder(
         folder: Folder to write; must not exist.
         predictor: The models.
         info: `dataset`, `settings`, `figures`, `skill` and `variants` of `ModelInfo`.
-        native: The library's own files by target.
-        validation: What the validation found of each row; see
+        native: The trees in the format of the library, by target.
+        validation: The out-of-fold scores of each row; see
             `training.validation.out_of_fold_scores`.
     """
     parts = {name: model.to_parts() for name, model in predictor.models.items()}
@@ -128,7 +128,7 @@ def read_folder(folder: Path) -> tuple[Predictor, ModelInfo]:
 
 
 def read_validation(folder: Path) -> dict[str, npt.NDArray[Any]]:
-    """Return what the validation of a model found of each row.
+    """Return the out-of-fold scores of each row in the validation of a model.
 
     Raises:
         ModelFolderError: The folder is missing, foreign, of another format or damaged.
@@ -239,7 +239,7 @@ def _notes(skill: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _refuse_others(trained: Sequence[str], here: Sequence[str]) -> None:
-    """Refuse a model of other descriptors: it knows them by their place, and would mix them up."""
+    """Refuse a model with other descriptors: it uses them by position."""
     if list(trained) == list(here):
         return
     gone, new = sorted({*trained} - {*here}), sorted({*here} - {*trained})

@@ -1,8 +1,8 @@
 """Boosted trees as flat arrays, and their evaluation with numpy alone.
 
 A tree has at most 64 leaves, numbered from left to right, so a set of leaves is one 64-bit mask.
-Every node that a row would pass to the right rules out the leaves on its left; the first leaf that
-no node rules out is the one the row reaches, whatever the order in which nodes are looked at
+Every node that sends a row to the right excludes the leaves on its left; the row reaches the first
+leaf that no node excludes, in any order of evaluation
 (QuickScorer, 10.1145/2766462.2767733).
 """
 
@@ -17,17 +17,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.errors import ModelFolderError
 
-Floats = npt.NDArray[np.float64]
 Masks = npt.NDArray[Any]
 _ROWS_AT_ONCE = 128
-"""Rows that are looked at in one go: what a processor's cache holds."""
+"""Rows of a block: they fit a processor's cache."""
 _BITS = 8
 _SHIFTS = np.arange(_BITS, dtype=np.uint8)[:, None, None]
 MAX_LEAVES = 64
 _SHORT = 32
-"""Most leaves of which a set is a mask of 32 bits, which takes half the room."""
+"""Largest number of leaves for which a 32-bit mask suffices, which takes half the memory."""
 _LOW, _HIGH = np.float32(-np.inf), np.float32(np.inf)
 
 
@@ -39,7 +39,7 @@ class Forest:
     and to the default side where the value is missing. A leaf points to itself.
 
     Attributes:
-        feature: Column that a node looks at, shape (n_nodes,).
+        feature: Column that a node tests, shape (n_nodes,).
         threshold: Threshold of a node, float32, shape (n_nodes,).
         children: Left and right child of a node, shape (n_nodes, 2).
         default_left: Whether a missing value goes left, shape (n_nodes,).
@@ -52,7 +52,7 @@ class Forest:
     feature: npt.NDArray[np.int32]
     threshold: npt.NDArray[np.float32]
     children: npt.NDArray[np.int32]
-    default_left: npt.NDArray[np.bool_]
+    default_left: Mask
     value: npt.NDArray[np.float32]
     cover: npt.NDArray[np.float32]
     roots: npt.NDArray[np.int32]
@@ -75,11 +75,11 @@ class Forest:
         return parts[0] if len(parts) == 1 else np.concatenate([*parts, np.zeros(0)])
 
     def _block(self, rows: npt.NDArray[np.float32]) -> Floats:
-        """Look at each condition once, and at the nodes of a tree eight at a time, as a byte.
+        """Evaluate each condition once, and eight nodes of a tree at a time, as a byte.
 
-        Each row is laid down twice, with missing values as -inf and as +inf, and a condition reads
-        the copy that sends a missing value to its default side: so missing needs no case of its
-        own. What the nodes of a byte rule out together stands in a table.
+        Each row is stored twice, with missing values as -inf and as +inf; a condition reads the
+        copy that sends a missing value to its default side, so missing values need no branch. A
+        table holds the leaves that remain for each value of a byte.
         """
         splits, columns = self._splits, rows.T
         missing = np.isnan(columns)
@@ -88,14 +88,14 @@ class Forest:
         goes_right = (read >= splits.threshold[:, None]).view(np.uint8)
         bits = (goes_right << _SHIFTS).reshape(-1, len(rows)).take(splits.nodes, axis=0)
         byte = np.bitwise_or.reduce(bits, axis=0)
-        masks = splits.ruled_in.take(splits.first_mask[:, None] + byte)
-        left_over = masks[: splits.bytes_each[0]]
-        start = len(left_over)
+        masks = splits.remaining_leaves.take(splits.first_mask[:, None] + byte)
+        remaining = masks[: splits.bytes_each[0]]
+        start = len(remaining)
         for count in splits.bytes_each[1:]:
-            left_over[:count] &= masks[start : start + count]
+            remaining[:count] &= masks[start : start + count]
             start += count
-        one = left_over.dtype.type(1)
-        nth = np.bitwise_count(left_over ^ (left_over - one))  # The first leaf left, from 1.
+        unit = remaining.dtype.type(1)
+        nth = np.bitwise_count(remaining ^ (remaining - unit))  # First remaining leaf, from 1.
         values = splits.leaf_values.take(splits.leaf_starts[:, None] + nth)
         return np.asarray(values.sum(axis=0, dtype=np.float64))
 
@@ -120,7 +120,7 @@ class Forest:
         """Rebuild from stored arrays.
 
         Raises:
-            ModelFolderError: A tree has more leaves than are looked at.
+            ModelFolderError: A tree has too many leaves.
         """
         forest = cls(**arrays, depth=_depth(arrays["children"], arrays["roots"]))
         _refuse_leaves(forest.most_leaves)
@@ -134,9 +134,9 @@ class Forest:
         is_leaf = self.children[:, 0] == np.arange(len(self.children))
         return int(np.add.reduceat(is_leaf, np.sort(self.roots), dtype=np.intp).max())
 
-    def on_columns(self, places: npt.NDArray[np.intp]) -> Forest:
-        """Return the same trees where column k stands in column `places[k]`."""
-        return replace(self, feature=places[self.feature].astype(np.int32))
+    def on_columns(self, columns: Indices) -> Forest:
+        """Return the same trees with column k of them in column `columns[k]`."""
+        return replace(self, feature=columns[self.feature].astype(np.int32))
 
     @classmethod
     def none(cls) -> Forest:
@@ -184,31 +184,31 @@ class Forest:
 class _Splits:
     """The inner nodes of a forest in bytes of eight, and its leaves from left to right.
 
-    Trees of most nodes stand first, so that those with a second byte, a third, ... are the first
-    so many. Nodes of all trees share their conditions.
+    Trees are sorted by falling number of nodes: those with a second byte, a third, ... come first.
+    Equal conditions of all trees are evaluated once.
 
     Attributes:
         feature: Column of each condition.
         default_left: Whether a missing value goes left.
         threshold: Threshold, float32.
-        nodes: Place of each node among the conditions, these laid down once for each bit, shape
+        nodes: Index of the condition of each node, in conditions repeated for each bit, shape
             (8, n_bytes): the first bytes of all trees, then the second ones, and so on.
         bytes_each: How many trees have a first byte, a second, ...
-        first_mask: Where the masks of each byte start in `ruled_in`.
-        ruled_in: Mask of the leaves that are left, for each byte and each of its 256 values.
+        first_mask: Start of the masks of each byte in `remaining_leaves`.
+        remaining_leaves: Mask of the remaining leaves, for each byte and each of its 256 values.
         leaf_values: Values of the leaves, float32.
-        leaf_starts: Place before the first leaf of each tree.
+        leaf_starts: Index before the first leaf of each tree.
     """
 
-    feature: npt.NDArray[np.intp]
-    default_left: npt.NDArray[np.bool_]
+    feature: Indices
+    default_left: Mask
     threshold: npt.NDArray[np.float32]
-    nodes: npt.NDArray[np.intp]
+    nodes: Indices
     bytes_each: tuple[int, ...]
-    first_mask: npt.NDArray[np.intp]
-    ruled_in: Masks
+    first_mask: Indices
+    remaining_leaves: Masks
     leaf_values: npt.NDArray[np.float32]
-    leaf_starts: npt.NDArray[np.intp]
+    leaf_starts: Indices
 
     @classmethod
     def of(cls, forest: Forest) -> _Splits:
@@ -217,20 +217,20 @@ class _Splits:
         trees = [_Tree.of(root, children) for root in forest.roots.tolist()]
         trees.sort(key=lambda tree: -len(tree.nodes))
         levels = range(0, max(len(trees[0].nodes), 1), _BITS)
-        of_level = [[one for one in trees if at == 0 or len(one.nodes) > at] for at in levels]
-        parts = [(tree, at) for at, own in zip(levels, of_level, strict=True) for tree in own]
+        of_level = [[tree for tree in trees if at == 0 or len(tree.nodes) > at] for at in levels]
+        parts = [(tree, at) for at, deep in zip(levels, of_level, strict=True) for tree in deep]
         read = zip(forest.feature, forest.threshold, forest.default_left, strict=True)
         conditions = [(int(column), float(limit), bool(left)) for column, limit, left in read]
-        places: dict[tuple[int, float, bool], int] = {}
+        index: dict[tuple[int, float, bool], int] = {}
         nodes = np.zeros((_BITS, len(parts)), dtype=np.intp)
         word = np.uint32 if max(len(tree.leaves) for tree in trees) <= _SHORT else np.uint64
         masks = np.full((_BITS, len(parts)), np.iinfo(word).max, dtype=word)
         for byte, (tree, at) in enumerate(parts):
             for bit, node in enumerate(tree.nodes[at : at + _BITS]):
-                nodes[bit, byte] = places.setdefault(conditions[node], len(places))
+                nodes[bit, byte] = index.setdefault(conditions[node], len(index))
                 masks[bit, byte] ^= word(tree.masks[at + bit])
         idle = (0, 0.0, True)
-        feature, threshold, default_left = zip(*(places or [idle]), strict=True)
+        feature, threshold, default_left = zip(*(index or [idle]), strict=True)
         return cls(
             np.array(feature, dtype=np.intp),
             np.array(default_left, dtype=bool),
@@ -243,23 +243,23 @@ class _Splits:
             np.cumsum([0, *(len(tree.leaves) for tree in trees[:-1])]) - 1,
         )
 
-    def cells(self, width: int) -> npt.NDArray[np.intp]:
-        """Return the cell that each node reads in a row of the given width, laid down twice."""
+    def cells(self, width: int) -> Indices:
+        """Return the cell that each condition reads in a doubled row of the given width."""
         if width not in self._cells:
             self._cells[width] = self.feature + np.where(self.default_left, 0, width)
         return self._cells[width]
 
     @cached_property
-    def _cells(self) -> dict[int, npt.NDArray[np.intp]]:
+    def _cells(self) -> dict[int, Indices]:
         return {}
 
 
 def _joined(masks: Masks) -> Masks:
-    """Return what is left by each value of each byte, from what each of its bits leaves."""
-    found = np.full((masks.shape[1], 1), np.iinfo(masks.dtype).max, dtype=masks.dtype)
+    """Return the mask for each value of each byte, from the mask of each of its bits."""
+    joined = np.full((masks.shape[1], 1), np.iinfo(masks.dtype).max, dtype=masks.dtype)
     for of_bit in masks:
-        found = np.concatenate([found, found & of_bit[:, None]], axis=1)
-    return found.ravel()
+        joined = np.concatenate([joined, joined & of_bit[:, None]], axis=1)
+    return joined.ravel()
 
 
 @dataclass(frozen=True)
@@ -279,16 +279,16 @@ class _Tree:
         return tree
 
     def add(self, node: int, children: list[list[int]]) -> None:
-        """Append a node and what is below it."""
+        """Append a node and its subtree."""
         left, right = children[node]
         if left == node:
             self.leaves.append(node)
             return
-        place, before = len(self.nodes), len(self.leaves)
+        index, before = len(self.nodes), len(self.leaves)
         self.nodes.append(node)
         self.masks.append(0)
         self.add(left, children)
-        self.masks[place] = (1 << len(self.leaves)) - (1 << before)
+        self.masks[index] = (1 << len(self.leaves)) - (1 << before)
         self.add(right, children)
 
 

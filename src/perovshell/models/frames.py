@@ -28,8 +28,8 @@ def to_records(rows: Any) -> list[Mapping[str, Any]]:
     """
     if _is_frame(rows):
         _check_columns(list(rows.columns))
-        found: list[Mapping[str, Any]] = rows.to_dict(orient="records")
-        return found
+        records: list[Mapping[str, Any]] = rows.to_dict(orient="records")
+        return records
     if isinstance(rows, Mapping):
         msg = "rows: a single dictionary; write [row]"
         raise InputError(msg)
@@ -40,9 +40,9 @@ def to_records(rows: Any) -> list[Mapping[str, Any]]:
         msg = f"rows: {rows!r:.40}; {_WANTED}"
         raise InputError(msg)
     records = list(rows)
-    for place, row in enumerate(records):
+    for index, row in enumerate(records):
         if type(row) is not dict and not isinstance(row, Mapping):
-            msg = f"rows[{place}]: a {type(row).__name__}; {_WANTED}"
+            msg = f"rows[{index}]: a {type(row).__name__}; {_WANTED}"
             raise InputError(msg)
     refuse_near_names(set().union(*records))
     return records

@@ -18,7 +18,7 @@ _HUGE: Final = 10**300
 """A whole number beyond it may be none that a float holds."""
 _UNITS: Final = "nm|um|a|angstrom|ev|percent|percentage|pct|c|k|f|celsius|kelvin|degc"
 """Units that may follow the name of a number instead of its own."""
-_TYPING_ERROR: Final = 0.9
+_TYPING_ERROR: Final = 0.92
 """Similarity of two names, from 0 to 1, from which one counts as a typing error of the other."""
 
 

@@ -9,15 +9,13 @@ from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
 from perovshell.models.evidence import Neighbour
 from perovshell.targets.declared import POINTS, STABILITY
 from perovshell.targets.target import ENDS, PointTarget, StabilityTarget
-
-Floats = npt.NDArray[np.float64]
 
 DEFAULT_STRESSORS = ("water", "light", "heat")
 DEFAULT_COVERAGE = 0.9
@@ -96,11 +94,11 @@ def _output_columns(stressors: tuple[str, ...], thresholds: Thresholds) -> tuple
 
 @dataclass(frozen=True)
 class Evidence:
-    """What stands beside an answer.
+    """The literature behind an answer.
 
     Attributes:
-        nearest: The nearest literature samples, one a paper.
-        measured: Literature samples of the very combination.
+        nearest: The nearest literature samples, one per paper.
+        measured: Literature samples of the same core and shell.
         conditions: Conditions assumed for each stressor's half-life.
     """
 
@@ -115,7 +113,7 @@ class Answer:
 
     Attributes:
         values: The output columns of `output_columns` as numbers and texts.
-        find_evidence: Finds what stands beside it: few ask for that, so it is not made before.
+        find_evidence: Finds the evidence when it is first read: few callers need it.
     """
 
     values: dict[str, Any]
@@ -127,12 +125,12 @@ class Answer:
 
     @property
     def nearest(self) -> list[Neighbour]:
-        """The nearest literature samples, one a paper."""
+        """The nearest literature samples, one per paper."""
         return self._evidence.nearest
 
     @property
     def measured(self) -> list[Neighbour]:
-        """Literature samples of the very combination."""
+        """Literature samples of the same core and shell."""
         return self._evidence.measured
 
     @property
@@ -182,16 +180,16 @@ def unanswered(error: str, stressors: Sequence[str], thresholds: Thresholds) -> 
 
 
 def rounded(values: Floats) -> Floats:
-    """Round to six digits, so that every interface gives the very same numbers."""
+    """Round to six digits, so that every interface gives the same numbers."""
     size = np.abs(values)
     plain = (size > _SMALLEST) & (size < _LARGEST)
     size = np.where(plain, size, 1.0)
     power = (np.floor(np.log10(size)) + _OFFSET).astype(np.intp)
     up, down = _UP.take(power), _DOWN.take(power)
-    # Both are exact, so that one multiplication and one division round once each.
-    found = np.copysign(np.rint(size * up / down) / up * down, values)
-    found = np.where(plain, found, values)
+    # Both factors are exact: one multiplication and one division round once each.
+    result = np.copysign(np.rint(size * up / down) / up * down, values)
+    result = np.where(plain, result, values)
     odd = ~plain & np.isfinite(values) & (values != 0.0)
     if odd.any():
-        found[odd] = [float(f"{value:.6g}") for value in values[odd].tolist()]
-    return found
+        result[odd] = [float(f"{value:.6g}") for value in values[odd].tolist()]
+    return result

@@ -15,11 +15,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, MORPHOLOGIES, STRUCTURES, TREATMENTS
 from perovshell.errors import FitError
 from perovshell.features.shell import CLASSES
 
-Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -212,7 +212,7 @@ class LinearPrior:
         return np.asarray(terms)
 
     @cached_property
-    def _places(self) -> npt.NDArray[np.intp]:
+    def _places(self) -> Indices:
         return np.array(self.columns, dtype=np.intp)
 
     @cached_property
@@ -288,13 +288,13 @@ def _student_t_fit(
     for _ in range(_MAX_STEPS):
         weighted = design * (trust / noise**2)[:, None]
         hessian = weighted.T @ design + precision
-        found = mean + np.linalg.solve(hessian, weighted.T @ (target - design @ mean))
-        residual = target - design @ found
+        updated = mean + np.linalg.solve(hessian, weighted.T @ (target - design @ mean))
+        residual = target - design @ updated
         kept = (above & (residual < 0)) | (below & (residual > 0))
         trust = weights * (_FREEDOM + 1) / (_FREEDOM + (residual / noise) ** 2)
         trust = np.where(kept, 0.0, trust)
-        moved = float(np.abs(found - effects).max())
-        effects = found
+        moved = float(np.abs(updated - effects).max())
+        effects = updated
         spread = (trust * residual**2).sum() / max(weights[~kept].sum(), 1.0)
         before, noise = noise, max(float(np.sqrt(spread)), floor)
         if moved < _TOLERANCE and abs(noise - before) < _TOLERANCE:

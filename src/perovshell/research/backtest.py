@@ -20,6 +20,7 @@ from typing import Final
 
 import numpy as np
 
+from perovshell.arrays import Floats
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
 from perovshell.data.shells import shell_text
@@ -47,7 +48,6 @@ from perovshell.serve.ranking.scoring import Options, Scorer
 from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
 from perovshell.training.train import recorded_settings, train
-from perovshell.training.validation.figures import Floats
 from perovshell.training.validation.nested import Problems, Settings
 
 Combination = tuple[tuple[tuple[str, float], ...], str]

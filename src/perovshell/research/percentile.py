@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from perovshell.arrays import Floats
 from perovshell.files import jsonable
 from perovshell.training.fit.problems import unit_weights
-from perovshell.training.validation.figures import Floats, PaperBootstrap, concordance
+from perovshell.training.validation.figures import PaperBootstrap, concordance
 
 GOOD_PERCENT: Final = 80.0
 """Threshold of a good PLQY."""

@@ -26,13 +26,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Mask
 from perovshell.data.dataset import Dataset
 from perovshell.errors import InputError
 from perovshell.training.fit import learners
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem, PointProblem
 from perovshell.training.promotion.check import judge
 from perovshell.training.train import final_fit, problems_of
-from perovshell.training.validation.figures import Floats, Mask
 from perovshell.training.validation.model_selection import ModelVariant, choose_variants, in_variant
 from perovshell.training.validation.nested import (
     OutOfFold,

@@ -116,7 +116,7 @@ def test_a_cluster_that_loses_a_worker_half_way_gives_the_same(
 def test_a_worker_of_another_version_is_refused(model: Model) -> None:
     found = read_space(SPACE, model.predictor.featurizer.reader)
     job = dataclasses.replace(Job.of(found, model, Options()), version="0.0.1")
-    with pytest.raises(ClusterError, match=r"the ranking is of 0\.0\.1: install the same"):
+    with pytest.raises(ClusterError, match=r"the ranking 0\.0\.1: install the same"):
         job.run_tasks([0])
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perovshell.serve.ranking.engine import joined
-from perovshell.serve.ranking.task_result import TaskResult, best, non_dominated, not_beaten
+from perovshell.serve.ranking.task_result import TaskResult, best, non_dominated, not_dominated
 
 KEEP = 5
 
@@ -86,7 +86,7 @@ def test_the_front_is_what_no_other_beats(rows: list) -> None:
 @given(rows=combinations)
 def test_strong_points_beat_only_what_is_beaten(rows: list) -> None:
     points = np.array([row[2] for row in rows], dtype=np.int16)
-    alive = not_beaten(list(points.T), points[:3])
+    alive = not_dominated(list(points.T), points[:3])
     for own, kept in zip(points, alive, strict=True):
         beaten = ((points[:3] >= own).all(axis=1) & (points[:3] > own).any(axis=1)).any()
         assert kept != beaten

@@ -28,7 +28,6 @@ from perovshell.serve.report.charts import (
     colour,
     ink,
     light_colour,
-    log_padded,
     padded,
     whole_decades,
 )
@@ -193,7 +192,7 @@ def test_the_data_have_a_point_for_every_line(html: str, ranking: Ranking) -> No
     assert page.classes.count("point") == len(data["points"])
     known = axes(ranking)
     for line, point in zip(ranking.candidates, data["points"], strict=False):
-        assert point["said"][0] == f"{line.rank}. {line.core} / {line.shell}"
+        assert point["label"][0] == f"{line.rank}. {line.core} / {line.shell}"
         assert point["values"] == pytest.approx([axis.value(line) for axis in known], rel=1e-5)
     assert [known[place].key for place in data["chosen"]] == [
         "p_pl_in_window", "plqy_shrunk", "stability_gain_shrunk_water",
@@ -219,7 +218,7 @@ def test_nothing_breaks_out_of_the_page(ranking: Ranking) -> None:
     assert (page.faults, page.open, page.handlers) == ([], [], [])
     assert page.tags.count("script") == 2
     data = json.loads(page.data)
-    assert data["points"][0]["said"][0].endswith(f" / {HOSTILE}")
+    assert data["points"][0]["label"][0].endswith(f" / {HOSTILE}")
     assert HOSTILE in page.said
     (link,) = {own for own in page.addresses if own.startswith("https:")}
     assert re.fullmatch(r"https://doi\.org/10\.1/%3C/script%3E[\w./%]+", link)
@@ -312,7 +311,7 @@ def test_the_map_is_cut_and_leaves_blanks() -> None:
     assert (len(drawn["rows"]), len(drawn["shells"])) == (FAMILIES, SHELLS)
     assert drawn["cut"] == "40 of 45 families of cores and 60 of 67 shells"
     assert drawn["rows"][0]["cells"][0] is None
-    assert drawn["rows"][0]["cells"][1]["said"].startswith("f0 / s1: best score 0.1")
+    assert drawn["rows"][0]["cells"][1]["label"].startswith("f0 / s1: best score 0.1")
     flat = heat_map(Overview(("f",), ("s",), np.array([[1e-9]])))
     assert (flat["low"], flat["rows"][0]["cells"][0]["text"]) == ("0", "")
 
@@ -394,7 +393,7 @@ def test_a_scale_keeps_values_and_ticks_inside(values: list[float]) -> None:
 
 @given(st.lists(st.floats(1e-6, 1e9), min_size=1, max_size=20))
 def test_a_log_scale_keeps_values_and_ticks_inside(values: list[float]) -> None:
-    for ends in (log_padded(values), whole_decades(values, 1, 100)):
+    for ends in (padded(values, log=True), whole_decades(values, 1, 100)):
         scale = Scale(*ends, 60, 740, log=True)
         assert ends[0] <= min(values) * (1 + 1e-8)
         assert ends[1] >= max(values) * (1 - 1e-8)
@@ -436,7 +435,10 @@ def test_scripts_draw_the_scales_of_the_report() -> None:
     done = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
     drawn = json.loads(done.stdout)
     assert drawn["numbers"] == [number(value) for value in values]
-    assert drawn["padded"] == [pytest.approx(padded(values)), pytest.approx(log_padded(values))]
+    assert drawn["padded"] == [
+        pytest.approx(padded(values)),
+        pytest.approx(padded(values, log=True)),
+    ]
     assert drawn["decades"] == list(whole_decades(values, 1, 100))
     for (low, high, log, count), found in zip(ranges, drawn["ticks"], strict=True):
         expected = Scale(low, high, 60, 740, log=log).ticks(count)

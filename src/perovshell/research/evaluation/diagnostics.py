@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from perovshell.arrays import Floats, Indices
 from perovshell.data.dataset import Dataset
 from perovshell.files import finite
 from perovshell.models.evidence import Literature
@@ -26,9 +27,9 @@ from perovshell.training.validation.calibration import (
     covered_rows,
     lower_bounds,
 )
-from perovshell.training.validation.figures import Figures, Floats, PaperBootstrap
+from perovshell.training.validation.figures import Figures, PaperBootstrap
 from perovshell.training.validation.headline import bound_figures, bound_gain, errors
-from perovshell.training.validation.nested import OutOfFold, Problems, Rows
+from perovshell.training.validation.nested import OutOfFold, Problems
 
 Table = list[dict[str, Any]]
 
@@ -260,7 +261,7 @@ def by_domain(
 
 
 def _accuracy(
-    problem: PointProblem, result: OutOfFold, groups: Iterable[tuple[dict[str, Any], Rows]]
+    problem: PointProblem, result: OutOfFold, groups: Iterable[tuple[dict[str, Any], Indices]]
 ) -> Table:
     """Return MAE, coverage and width of groups of rows, each with labels; empty ones left out."""
     error = errors(problem, result)

@@ -15,9 +15,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from perovshell.arrays import Floats, Indices
 from perovshell.models.conformal import ConformityScores, censored_scores
-from perovshell.training.validation.figures import LEVEL, Floats
-from perovshell.training.validation.nested import Rows
+from perovshell.training.validation.figures import LEVEL
 
 _EFFECT_SD, _NOISE_SD = 1.0, 0.5
 _MEAN_ROWS = 3.0
@@ -114,7 +114,7 @@ def _bounds(papers: int, random: np.random.Generator) -> list[float]:
     return [float(np.mean(value[is_new] >= s.lower_quantile(1 - LEVEL))) for s in scores]
 
 
-def _papers_and_values(papers: int, random: np.random.Generator) -> tuple[Rows, Floats]:
+def _papers_and_values(papers: int, random: np.random.Generator) -> tuple[Indices, Floats]:
     """Return the paper and the value of each row; the last paper is the new one."""
     rows = 1 + random.poisson(_MEAN_ROWS - 1, size=papers + 1)
     paper = np.repeat(np.arange(papers + 1), rows)
@@ -122,16 +122,16 @@ def _papers_and_values(papers: int, random: np.random.Generator) -> tuple[Rows, 
     return paper, effect[paper] + random.normal(0, _NOISE_SD, len(paper))
 
 
-def _names(labels: Rows) -> list[str]:
+def _names(labels: Indices) -> list[str]:
     return [str(label) for label in labels.tolist()]
 
 
-def _paper_means(value: Floats, paper: Rows) -> Floats:
+def _paper_means(value: Floats, paper: Indices) -> Floats:
     """Return the mean of each paper, shape (n_papers,)."""
     return np.asarray(np.bincount(paper, value) / np.bincount(paper))
 
 
-def _residuals_without_paper(value: Floats, paper: Rows) -> Floats:
+def _residuals_without_paper(value: Floats, paper: Indices) -> Floats:
     """Return residuals from the mean of the other papers, shape (n,).
 
     >>> _residuals_without_paper(np.array([1.0, 3.0, 6.0]), np.array([0, 0, 1]))
@@ -142,7 +142,7 @@ def _residuals_without_paper(value: Floats, paper: Rows) -> Floats:
     return np.asarray(value - others[paper])
 
 
-def _residuals_without_row(value: Floats, paper: Rows) -> Floats:
+def _residuals_without_row(value: Floats, paper: Indices) -> Floats:
     """Return residuals from the shrunk mean of the other rows of the paper, shape (n,)."""
     center = _paper_means(value, paper).mean()
     others = np.bincount(paper)[paper] - 1

@@ -15,19 +15,20 @@ from typing import Any, Final
 
 import numpy as np
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.models.censored import PooledEffects
 from perovshell.models.stability import INTERVAL_INFLATION, LIFETIME_PRIOR_SD, SHELL_PRIOR_SD
 from perovshell.training.fit import learners
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem
-from perovshell.training.validation.figures import Floats, Mask, PaperBootstrap, concordance
+from perovshell.training.validation.figures import PaperBootstrap, concordance
 from perovshell.training.validation.headline import row_likelihood
-from perovshell.training.validation.nested import Problems, Rows, Settings, paper_splits
+from perovshell.training.validation.nested import Problems, Settings, paper_splits
 from perovshell.training.validation.pairs import paired_steps
 
 Table = list[dict[str, Any]]
 Predicted = tuple[Floats, Floats]
 """Mean and standard deviation of the logarithm, each of shape (n_test,)."""
-StabilityModel = Callable[[Rows, Rows], Predicted]
+StabilityModel = Callable[[Indices, Indices], Predicted]
 """Fits training rows and predicts test rows."""
 
 _PRIOR_SD: Final = {**LIFETIME_PRIOR_SD, **SHELL_PRIOR_SD, "paper": 1.5}
@@ -120,7 +121,7 @@ def _compare(
     return table
 
 
-def _means(model: StabilityModel, train: Rows, test: Rows) -> dict[str, Floats]:
+def _means(model: StabilityModel, train: Indices, test: Indices) -> dict[str, Floats]:
     return {"model": model(train, test)[0]}
 
 
@@ -129,8 +130,8 @@ def _boosted(
     settings: Settings,
     distribution: str,
     scale: float,
-    train: Rows,
-    test: Rows,
+    train: Indices,
+    test: Indices,
 ) -> Predicted:
     boosters = learners.LIFETIME_BOOSTERS[: settings.boosters]
     fit = learners.fit_lifetimes(problem, train, boosters, settings.seed, (distribution, scale))
@@ -138,7 +139,7 @@ def _boosted(
 
 
 def _linear(
-    problem: LifetimeProblem, labels: Sequence[tuple[str, ...]], train: Rows, test: Rows
+    problem: LifetimeProblem, labels: Sequence[tuple[str, ...]], train: Indices, test: Indices
 ) -> Predicted:
     """Fit a linear model of labels; an unseen paper adds the spread of papers to sigma."""
     chosen = [labels[row] for row in train]
@@ -150,7 +151,7 @@ def _linear(
     return mean, np.full(len(test), sigma)
 
 
-def _pooled(problem: GainProblem, train: Rows, test: Rows, *, null: bool) -> Predicted:
+def _pooled(problem: GainProblem, train: Indices, test: Indices, *, null: bool) -> Predicted:
     fit = learners.fit_gain(problem, train)
     if null:
         return np.full(len(test), fit.null.intercept), np.full(len(test), fit.null.sigma)
@@ -158,7 +159,11 @@ def _pooled(problem: GainProblem, train: Rows, test: Rows, *, null: bool) -> Pre
 
 
 def _difference(
-    problem: GainProblem, lifetime: LifetimeProblem, model: StabilityModel, train: Rows, test: Rows
+    problem: GainProblem,
+    lifetime: LifetimeProblem,
+    model: StabilityModel,
+    train: Indices,
+    test: Indices,
 ) -> Predicted:
     """Predict a gain as coated minus bare log lifetime; by the null model without a duration.
 

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from perovshell.arrays import Floats
 from perovshell.files import jsonable
 from perovshell.targets.declared import GAIN, LIFETIME, PL, PLQY, TARGETS
 from perovshell.training.promotion.verdict import FEWEST_PAPERS, Verdict
-from perovshell.training.validation.figures import Floats, PaperBootstrap, Triple
+from perovshell.training.validation.figures import PaperBootstrap, Triple
 from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores
 
 PL_LEAD: Final = "pl_lead"

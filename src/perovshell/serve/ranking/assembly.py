@@ -1,4 +1,4 @@
-"""Making the lines of a ranking of what was found: chances, evidence, a batch, an overview."""
+"""The candidates of a ranking from its result: probabilities, evidence, a batch, an overview."""
 
 from __future__ import annotations
 
@@ -24,38 +24,40 @@ from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.targets.declared import PL
 
 FRONT_SHOWN: Final = 100
-"""Lines of the Pareto front that are shown, best score first."""
+"""Candidates of the Pareto front that are shown, best score first."""
 _WET: Final = frozenset({"water", "humidity"})
 _DIVERSE: Final = 0.6
 """Least distance of two combinations of a batch: three tenths of a site exchanged, or a shell of
 another class."""
-_WEIGHED: Final = 200
-"""First combinations among which chances on the front are drawn: each is compared with each."""
+_DRAWN: Final = 200
+"""Top combinations among which the probability of being Pareto-optimal is drawn, pair by pair."""
 
 
-class Finisher:
-    """Makes lines with their evidence of what was found."""
+class RankingBuilder:
+    """Makes candidates with their evidence from the result of all tasks."""
 
-    def __init__(self, scorer: Scorer, found: TaskResult) -> None:
+    def __init__(self, scorer: Scorer, result: TaskResult) -> None:
         self.scorer = scorer
-        self.found = found
+        self.result = result
         self.space = scorer.space
         self.model = scorer.model
         self.objectives: Objectives = scorer.objectives
 
     def ranking(self, top: int, batch: int) -> Ranking:
-        """Return the ranking with so many lines, and a batch of so many."""
-        found = self.found
-        index = found.top_index[:top].tolist()
-        front = np.lexsort((found.front_index, -found.front_score))[:FRONT_SHOWN]
-        others = [own for own in found.front_index[front].tolist() if own not in set(index)]
+        """Return the ranking with `top` candidates and a batch of `batch` ones."""
+        result = self.result
+        index = result.top_index[:top].tolist()
+        front = np.lexsort((result.front_index, -result.front_score))[:FRONT_SHOWN]
+        others = [n for n in result.front_index[front].tolist() if n not in set(index)]
         chosen = self._batch(batch)
-        extra = list(dict.fromkeys([*others, *(own for own in chosen if own not in set(index))]))
-        score = dict(zip(found.top_index.tolist(), found.top_score.tolist(), strict=True))
-        score |= dict(zip(found.front_index.tolist(), found.front_score.tolist(), strict=True))
-        score |= dict(zip(found.cell_index.ravel().tolist(), found.cell_score.ravel(), strict=True))
+        extra = list(dict.fromkeys([*others, *(n for n in chosen if n not in set(index))]))
+        score = dict(zip(result.top_index.tolist(), result.top_score.tolist(), strict=True))
+        score |= dict(zip(result.front_index.tolist(), result.front_score.tolist(), strict=True))
+        score |= dict(
+            zip(result.cell_index.ravel().tolist(), result.cell_score.ravel(), strict=True)
+        )
         predictions = CandidatePredictions.of(
-            self.objectives, [self.space.item(own) for own in (*index, *extra)]
+            self.objectives, [self.space.item(n) for n in (*index, *extra)]
         )
         lines = self._lines(predictions, [*index, *extra], len(index), score)
         by_index = dict(zip((*index, *extra), lines, strict=True))
@@ -64,14 +66,14 @@ class Finisher:
             model=self.model,
             options=self.scorer.options,
             candidates=tuple(lines[: len(index)]),
-            front=tuple(by_index[own] for own in found.front_index[front].tolist()),
-            batch=tuple(by_index[own] for own in chosen),
+            front=tuple(by_index[n] for n in result.front_index[front].tolist()),
+            batch=tuple(by_index[n] for n in chosen),
             overview=self._overview(),
             suggest_experiments=experiments(self.objectives, predictions.rows(range(len(index)))),
-            total=found.ranked,
-            seen=found.seen,
-            removed=found.removed,
-            statements=statements(self.scorer, found, lines[: len(index)]),
+            total=result.ranked,
+            seen=result.seen,
+            removed=result.removed,
+            statements=statements(self.scorer, result, lines[: len(index)]),
         )
 
     def _lines(
@@ -82,48 +84,48 @@ class Finisher:
         score: Mapping[int, float],
     ) -> list[Candidate]:
         desirable = self.objectives.desirabilities(predictions.predicted)
-        fronts, above = self._chances(predictions, index, listed)
-        front = set(self.found.front_index.tolist())
-        equal = Counter(self.found.top_score.tolist())
+        pareto, above = self._probabilities(predictions, index, listed)
+        front = set(self.result.front_index.tolist())
+        equal = Counter(self.result.top_score.tolist())
         lines = []
-        for row, (own, item) in enumerate(zip(index, predictions.items, strict=True)):
-            own_desirable = {name: float(column[row]) for name, column in desirable.items()}
+        for row, (number, item) in enumerate(zip(index, predictions.items, strict=True)):
+            desirabilities = {name: float(column[row]) for name, column in desirable.items()}
             lines.append(
                 self._candidate(
                     item,
                     rank=row + 1 if row < listed else 0,
-                    score=math.exp(score[own]),
-                    desirabilities=own_desirable,
+                    score=math.exp(score[number]),
+                    desirabilities=desirabilities,
                     values={
                         name: float(column[row])
                         for name, column in predictions.predicted.columns.items()
                     },
-                    p_pareto=fronts.get(own, math.nan),
-                    is_pareto=own in front,
+                    p_pareto=pareto.get(number, math.nan),
+                    is_pareto=number in front,
                     p_above_next=above[row],
-                    n_ties=max(equal[score[own]] - 1, 0) if row < listed else 0,
+                    n_ties=max(equal[score[number]] - 1, 0) if row < listed else 0,
                 )
             )
         return lines
 
-    def _chances(
+    def _probabilities(
         self, predictions: CandidatePredictions, index: Sequence[int], listed: int
     ) -> tuple[dict[int, float], list[float]]:
-        """Return the chance on the front by number, and that above the next line by row.
+        """Return P(Pareto) by number of the combination, and P(better than next) by row.
 
-        The front is looked for among the first combinations found and the front at their values,
-        however many lines are asked for.
+        The first is drawn among the top combinations and the Pareto front of their values,
+        whatever the number of candidates.
         """
         above = p_above_next(self.objectives, predictions.rows(range(listed)))
-        known_score = dict(zip(self.found.top_index.tolist(), self.found.top_score, strict=True))
-        own = np.array([known_score[number] for number in index[:listed]])
-        above[own[:-1] == own[1:]] = 0.5  # Nothing tells them apart.
-        among = list(dict.fromkeys((*self.found.top_index[:_WEIGHED].tolist(), *index[listed:])))
-        known = dict(zip(index, predictions.items, strict=True))
-        items = [known.get(own) or self.space.item(own) for own in among]
-        alone = p_pareto(self.objectives, CandidatePredictions.of(self.objectives, items))
+        top_scores = dict(zip(self.result.top_index.tolist(), self.result.top_score, strict=True))
+        score = np.array([top_scores[number] for number in index[:listed]])
+        above[score[:-1] == score[1:]] = 0.5  # Their scores are equal.
+        among = list(dict.fromkeys((*self.result.top_index[:_DRAWN].tolist(), *index[listed:])))
+        by_number = dict(zip(index, predictions.items, strict=True))
+        items = [by_number.get(number) or self.space.item(number) for number in among]
+        pareto = p_pareto(self.objectives, CandidatePredictions.of(self.objectives, items))
         rest = [math.nan] * (len(index) - len(above))
-        return dict(zip(among, alone.tolist(), strict=True)), [*above.tolist(), *rest]
+        return dict(zip(among, pareto.tolist(), strict=True)), [*above.tolist(), *rest]
 
     def _candidate(self, item: Combination, **parts: Any) -> Candidate:
         predictor = self.model.predictor
@@ -142,24 +144,26 @@ class Finisher:
     def _evidence(
         self, item: Combination, measured: Sequence[Neighbour], bare: Sequence[Neighbour]
     ) -> str:
-        parts = ["PL: model"] if PL.name in self.objectives.names else []
+        parts = ["PL from the model"] if PL.name in self.objectives.names else []
         if measured:
             parts.append(f"combination measured in {_papers_of(measured)}")
         if bare:
             parts.append(f"bare core measured in {_papers_of(bare)}")
         of_shell = self.objectives.plqy.shell_papers(item.layers)
-        parts.append(f"PLQY of the shell: {papers_text(of_shell)}")
-        parts.append(f"gain of the shell: {self._tests(item)}")
+        parts.append(f"{papers_text(of_shell)} on the PLQY of the shell")
+        parts.append(f"{self._tests(item)} on the gain of the shell")
         unseen = self.model.predictor.literature.unseen_layers(item)
         if unseen:
-            parts.append(f"no paper has {', '.join(unseen)}: the class speaks for it")
+            parts.append(
+                f"{', '.join(unseen)} not in the training data, predicted from its material class"
+            )
         if not _WET.isdisjoint(self.space.stressors):
-            known = dict.fromkeys(layer.in_water or "unknown" for layer in item.layers)
-            parts.append(f"in water, from the inside out: {', '.join(known)}")
+            in_water = dict.fromkeys(layer.in_water or "unknown" for layer in item.layers)
+            parts.append(f"layers in water, inner to outer: {', '.join(in_water)}")
         return "; ".join(parts)
 
     def _tests(self, item: Combination) -> str:
-        """Say how many papers tested a shell against bare cores, and under what."""
+        """Return how many papers compared the shell with bare cores, by stressor."""
         gain = self.model.predictor.gain
         tested = sum(gain.shell_papers.get(layer.name, 0) for layer in item.layers)
         if not tested:
@@ -179,38 +183,38 @@ class Finisher:
     # A batch ---------------------------------------------------------------------------------
 
     def _batch(self, count: int) -> list[int]:
-        """Choose combinations best first, none near another; nearer ones where there are no more.
+        """Choose combinations by score, each at a distance from the others; nearer ones if too few.
 
-        They come from the best list and from the best of each family of cores with each shell.
+        They are from the top list and from the best of each family of cores with each shell.
         """
         if not count:
             return []
-        found = self.found
-        cells = found.cell_index[found.cell_index >= 0]
-        score = np.concatenate([found.top_score, found.cell_score[found.cell_index >= 0]])
-        index = np.concatenate([found.top_index, cells])
+        result = self.result
+        cells = result.cell_index[result.cell_index >= 0]
+        score = np.concatenate([result.top_score, result.cell_score[result.cell_index >= 0]])
+        index = np.concatenate([result.top_index, cells])
         index, first = np.unique(index, return_index=True)
         order = np.lexsort((index, -score[first]))
         pool = index[order][: 4 * POOL].tolist()
-        items = {own: self.space.item(own) for own in pool}
+        items = {number: self.space.item(number) for number in pool}
         chosen: list[int] = []
-        least, apart = _DIVERSE, self.model.predictor.literature.apart
+        distance, least = self.model.predictor.literature.apart, _DIVERSE
         while len(chosen) < min(count, len(pool)):
-            for own in pool:
+            for number in pool:
                 if len(chosen) == count:
                     break
-                if own not in chosen and all(
-                    apart(items[own], items[other]) >= least for other in chosen
+                if number not in chosen and all(
+                    distance(items[number], items[other]) >= least for other in chosen
                 ):
-                    chosen.append(own)
+                    chosen.append(number)
             least = least / 2 if least > 0.01 else 0.0  # noqa: PLR2004
         return chosen
 
-    # Said of it ------------------------------------------------------------------------------
+    # The overview ------------------------------------------------------------------------------
 
     def _overview(self) -> Overview:
-        score = np.exp(self.found.cell_score)
-        score[self.found.cell_index < 0] = math.nan
+        score = np.exp(self.result.cell_score)
+        score[self.result.cell_index < 0] = math.nan
         filled = ~np.isnan(score)
         rows, columns = (np.flatnonzero(filled.any(axis=axis)) for axis in (1, 0))
         best = np.where(filled, score, -np.inf)

@@ -1,4 +1,4 @@
-"""What is said of a ranking: what orders it, what was shrunk, and what nothing here knows of."""
+"""Statements on a ranking: what it is ordered by, what was shrunk, what no target describes."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.targets.target import StabilityTarget, Target
 
 _SAME_WIDTH = 1e-6
-_TOLD = 3
+_NAMED = 3
 """Measured combinations that are named."""
 
 
-def statements(scorer: Scorer, found: TaskResult, lines: Sequence[Candidate]) -> tuple[str, ...]:
-    """Return what is said of a ranking, what matters most first."""
-    said = [_incomplete(scorer, found), _order(scorer, found), _known(scorer), _outside(lines)]
-    said += [_skill(scorer, one.target) for one in scorer.objectives.active if one.target]
+def statements(scorer: Scorer, result: TaskResult, lines: Sequence[Candidate]) -> tuple[str, ...]:
+    """Return the statements on a ranking, the most important first."""
+    made = [_incomplete(scorer, result), _order(scorer, result), _known(scorer), _outside(lines)]
+    made += [_skill(scorer, o.target) for o in scorer.objectives.active if o.target]
     if "light" in scorer.space.stressors and any(_demixes(line) for line in lines):
-        said.append(
+        made.append(
             "Cores of bromide and iodide demix under light (10.1039/C4SC03141E), which no target "
-            "here knows of."
+            "describes."
         )
-    return (*filter(None, said), *scorer.space.notes)
+    return (*filter(None, made), *scorer.space.notes)
 
 
-def _incomplete(scorer: Scorer, found: TaskResult) -> str:
-    if found.seen == scorer.space.size:
+def _incomplete(scorer: Scorer, result: TaskResult) -> str:
+    if result.seen == scorer.space.size:
         return ""
-    share = found.seen / scorer.space.size
+    share = result.seen / scorer.space.size
     return (
-        f"Stopped after {share:.0%} of the space: {found.seen:,} of {scorer.space.size:,} "
-        "combinations. The list holds for these alone."
+        f"Stopped after {share:.0%} of the space: {result.seen:,} of {scorer.space.size:,} "
+        "combinations. The list is valid for these only."
     )
 
 
 def _known(scorer: Scorer) -> str:
-    """Name what papers have made within the objectives, whatever the models say of it."""
+    """Name the measured combinations that meet objectives and constraints."""
     if not scorer.known or scorer.options.exclude_known:
         return ""
-    named = ", ".join(f"{one.name} ({_measured(one.row)})" for one in scorer.known[:_TOLD])
-    more = len(scorer.known) - _TOLD
+    named = ", ".join(f"{known.name} ({_measured(known.row)})" for known in scorer.known[:_NAMED])
+    more = len(scorer.known) - _NAMED
     rest = f", and {more} more" if more > 0 else ""
-    return f"Made by papers already, with the PL and the constraints asked for: {named}{rest}."
+    return f"Already measured, within the PL window and the constraints: {named}{rest}."
 
 
 def _measured(row: Mapping[str, Any]) -> str:
@@ -65,9 +65,8 @@ def _outside(lines: Sequence[Candidate]) -> str:
     if not outside:
         return ""
     return (
-        f"{outside} of the {len(lines)} lines are outside the domain of a target: there its "
-        "numbers are guesses, its intervals hold less often, and what is said of its skill does "
-        "not hold."
+        f"{outside} of the {len(lines)} candidates are outside the domain of a target: there its "
+        "predictions are extrapolations, its intervals cover less, and its skill is not known."
     )
 
 
@@ -84,47 +83,47 @@ def _skill(scorer: Scorer, target: Target) -> str:
         how = "Its differences order the list as predicted (raw), noise included."
     elif not verdict["has_skill"]:
         how = (
-            f"Its differences are shrunk by the factor {verdict['slope']:.2f}; what papers "
-            "measured of the combination or the shell still counts."
+            f"Its differences are shrunk by the factor {verdict['slope']:.2f}; measurements of "
+            "the combination or its shell still count."
         )
     return f"{name[0].upper()}{name[1:]}: {verdict['sentence']}. {how}"
 
 
-def _order(scorer: Scorer, found: TaskResult) -> str:
-    (low, high), by = found.width, scorer.options.order_by
+def _order(scorer: Scorer, result: TaskResult) -> str:
+    (low, high), by = result.width, scorer.options.order_by
     if by == "explore":
-        return _improvement(scorer, found)
+        return _improvement(scorer, result)
     active, plqy = scorer.objectives.active, scorer.objectives.plqy
     if by == "value" or plqy not in active:
         return "Ordered by value: a weighted geometric mean of the desirabilities."
     if scorer.space.plqy_above is not None:
-        return "Ordered by value; the chance of passing the PLQY bar counts how unsure it is."
+        return "Ordered by value; P(PLQY above the threshold) includes the uncertainty of the PLQY."
     if active == (plqy,) and high - low < _SAME_WIDTH * high:
         return (
-            "Ordered by lower bound; all intervals are equally wide, so that this is the order by "
+            "Ordered by lower bound; all intervals are equally wide, so this is also the order by "
             "value."
         )
     bound = -plqy.bound
-    equal = [one.label for one in active if isinstance(one, StabilityObjective)]
+    equal = [o.label for o in active if isinstance(o, StabilityObjective)]
     rest = (
-        f" Intervals of {' and '.join(equal)} are equally wide for all and count with their value."
+        f" Intervals of {' and '.join(equal)} are equally wide for all, so their value is used."
         if equal
         else ""
     )
     return (
-        "Ordered by lower bound: the PLQY counts with what 90 % of new papers pass, "
-        f"{low * bound:.0f} to {high * bound:.0f} points below its value, less for shells that "
-        f"many papers have.{rest} A chance near 50 % of being above the next line means that the "
-        "two cannot be told apart."
+        "Ordered by lower bound: the PLQY that 90 % of new papers exceed is used,  "
+        f"{low * bound:.0f} to {high * bound:.0f} points below its value, less for shells in "
+        f"many papers.{rest} A probability near 50 % of being better than the next candidate means "
+        "that the two cannot be distinguished."
     )
 
 
-def _improvement(scorer: Scorer, found: TaskResult) -> str:
+def _improvement(scorer: Scorer, result: TaskResult) -> str:
     over = "nothing: no measured combination fits the objectives and constraints"
     if scorer.known:
         best = scorer.known[0]
         over = f"the best measured combination ({best.name}, score {best.score:.3g})"
-    said = f"Ordered by expected improvement over {over}: what to make next, not what is best."
-    if not (np.exp(found.top_score) > 2 * MIN_IMPROVEMENT).any():
-        said += " None is expected to be better: the order means nothing."
-    return said
+    text = f"Ordered by expected improvement over {over}: what to make next, not what is best."
+    if not (np.exp(result.top_score) > 2 * MIN_IMPROVEMENT).any():
+        text += " None is expected to be better: the order has no meaning."
+    return text

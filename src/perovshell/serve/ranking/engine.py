@@ -1,8 +1,8 @@
 """Where a ranking is computed: in this process, in several, or on a Dask cluster.
 
 Tasks depend on the space alone and their results join in any order to the same result, so every
-engine gives the same ranking. What is found is kept in a file from time to time: a ranking that is
-stopped goes on from there.
+engine gives the same ranking. The result so far is saved from time to time: an interrupted ranking
+resumes from there.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from perovshell.serve.space.space import DesignSpace
 ENGINES: Final = ("local", "dask")
 _SAVE_EVERY_S: Final = 20.0
 _GROUP: Final = 8
-"""Tasks whose results are joined on the cluster before they travel."""
+"""Tasks whose results are joined on the cluster before they are sent."""
 _IN_FLIGHT: Final = 4
-"""Groups handed to each worker ahead of time."""
+"""Groups submitted to each worker ahead of time."""
 _CONNECT_S: Final = 10.0
 _WORKER_S: Final = 30.0
 _THREADS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -52,7 +52,7 @@ _WORKER_ENVIRONMENT: Final = dict.fromkeys(_THREADS, "1")
 
 @dataclass(frozen=True)
 class Job:
-    """All that another process needs to score tasks: plain data, and the files of the model.
+    """What another process needs to score tasks: plain data, and the files of the model.
 
     Attributes:
         files: Name and content of each file of the model folder.
@@ -75,18 +75,18 @@ class Job:
         return cls(files, mapping, json.dumps(asdict(options)), version("perovshell"))
 
     def run_tasks(self, tasks: Sequence[int]) -> TaskResult:
-        """Score tasks and join what they yield."""
+        """Score tasks and join their results."""
         scorer = _scorer(self)
-        found = [scorer.run_task(task) for task in tasks]
-        return joined(found, scorer.options.keep)
+        results = [scorer.run_task(task) for task in tasks]
+        return joined(results, scorer.options.keep)
 
 
 @lru_cache(maxsize=1)
 def _scorer(job: Job) -> Scorer:
     """Unpack a ranking once in each process."""
-    own = version("perovshell")
-    if own != job.version:
-        msg = f"a worker has Perovshell {own}, the ranking is of {job.version}: install the same"
+    installed = version("perovshell")
+    if installed != job.version:
+        msg = f"a worker has Perovshell {installed}, the ranking {job.version}: install the same"
         raise ClusterError(msg)
     with tempfile.TemporaryDirectory() as folder:
         for name, content in job.files:
@@ -96,11 +96,11 @@ def _scorer(job: Job) -> Scorer:
     return Scorer(space, model, Options(**json.loads(job.options)))
 
 
-def joined(found: Sequence[TaskResult], keep: int) -> TaskResult:
+def joined(results: Sequence[TaskResult], keep: int) -> TaskResult:
     """Join results in a tree, two by two."""
-    parts = list(found)
+    parts = list(results)
     while len(parts) > 1:
-        pairs = [parts[place : place + 2] for place in range(0, len(parts), 2)]
+        pairs = [parts[first : first + 2] for first in range(0, len(parts), 2)]
         parts = [pair[0].joined(pair[1], keep) if len(pair) > 1 else pair[0] for pair in pairs]
     return parts[0]
 
@@ -121,7 +121,7 @@ def in_processes(job: Job, tasks: Sequence[int], jobs: int) -> Results:
     """Score tasks in several processes of this machine.
 
     Raises:
-        ClusterError: A process ended before its time.
+        ClusterError: A process died.
     """
     # Ctrl-C is for this process alone: the others end with their task.
     pool = ProcessPoolExecutor(
@@ -136,7 +136,7 @@ def in_processes(job: Job, tasks: Sequence[int], jobs: int) -> Results:
                 tasks, 1, 2 * jobs, lambda group: pool.submit(job.run_tasks, group)
             )
         except BrokenProcessPool as error:
-            msg = "a process of the ranking ended before its time (out of memory?); try resume=True"
+            msg = "a process of the ranking died (out of memory?); try resume=True"
             raise ClusterError(msg) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -149,7 +149,7 @@ def _as_completed(
     submit: Callable[[Sequence[int]], Future[TaskResult]],
 ) -> Results:
     """Keep a few groups of tasks in flight, and yield each as it is done."""
-    groups = iter([tasks[place : place + size] for place in range(0, len(tasks), size)])
+    groups = iter([tasks[first : first + size] for first in range(0, len(tasks), size)])
     flying: dict[Future[TaskResult], Sequence[int]] = {}
     while True:
         while len(flying) < ahead and (group := next(groups, None)) is not None:
@@ -188,8 +188,8 @@ def dask_client(scheduler: str | None, workers: int) -> Iterator[Any]:
     with contextlib.ExitStack() as started:
         try:
             if scheduler is None:
-                place = started.enter_context(_local_cluster(workers))
-                client = distributed.Client(place)
+                cluster = started.enter_context(_local_cluster(workers))
+                client = distributed.Client(cluster)
             else:
                 client = distributed.Client(scheduler, timeout=_CONNECT_S)
         except (OSError, ValueError, TypeError) as error:
@@ -234,14 +234,14 @@ def on_dask(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
         msg = f"scheduler {client.scheduler.address}: it has no worker after {_WORKER_S:g} s"
         raise ClusterError(msg) from error
     workers = len(client.scheduler_info(n_workers=-1)["workers"])
-    # A key of its own: one of an earlier ranking may just be let go of.
+    # No hash as its key: the data of an earlier ranking may just be released.
     shared = client.scatter(job, broadcast=True, hash=False)
-    groups = iter([tasks[place : place + _GROUP] for place in range(0, len(tasks), _GROUP)])
+    groups = iter([tasks[first : first + _GROUP] for first in range(0, len(tasks), _GROUP)])
 
     def submit(group: Sequence[int]) -> Any:
         parts = [client.submit(_run_task, shared, task, retries=3, pure=False) for task in group]
         while len(parts) > 1:
-            pairs = [parts[place : place + 2] for place in range(0, len(parts), 2)]
+            pairs = [parts[first : first + 2] for first in range(0, len(parts), 2)]
             parts = [
                 client.submit(_join, *pair, keep, pure=False) if len(pair) > 1 else pair[0]
                 for pair in pairs
@@ -253,7 +253,7 @@ def on_dask(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
     for future in completed:
         group = flying.pop(future)
         try:
-            found = future.result()
+            result = future.result()
         except Exception as error:
             msg = f"scheduler {client.scheduler.address}: tasks {group[0]} to {group[-1]}: {error}"
             raise ClusterError(msg) from error
@@ -262,7 +262,7 @@ def on_dask(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
             again = submit(following)
             flying[again] = following
             completed.add(again)
-        yield group, found
+        yield group, result
 
 
 def _run_task(job: Job, task: int) -> TaskResult:
@@ -273,50 +273,50 @@ def _join(first: TaskResult, second: TaskResult, keep: int) -> TaskResult:
     return first.joined(second, keep)
 
 
-# Progress that is kept -----------------------------------------------------------------------
+# Progress ----------------------------------------------------------------------------------
 
 
 class Progress:
-    """The result so far and the tasks that are done; kept in a file where one is given.
+    """The result so far and the finished tasks; saved in a file if one is given.
 
     Args:
         scorer: The ranking.
-        path: File to keep it in; None keeps nothing.
+        path: File to save it in; None saves nothing.
         resume: Whether to start from that file.
 
     Raises:
-        WorkspaceError: There is nothing to resume, or it is of another ranking.
+        WorkspaceError: There is nothing to resume, or the file is of another ranking.
     """
 
     def __init__(self, scorer: Scorer, path: Path | None, *, resume: bool) -> None:
         self._scorer = scorer
         self._path = path
-        # One object, so that an interrupt cannot part what was found from the tasks it is of.
+        # One object, so that an interrupt cannot separate the result from its tasks.
         self._state = scorer.empty, np.zeros(scorer.tasks, dtype=bool)
         self._saved = time.monotonic()
         if resume:
             self._load()
 
     @property
-    def found(self) -> TaskResult:
-        """What the tasks that are done yielded."""
+    def result(self) -> TaskResult:
+        """The joined result of the finished tasks."""
         return self._state[0]
 
     @property
     def left(self) -> list[int]:
-        """The tasks that are not done."""
+        """The unfinished tasks."""
         return np.flatnonzero(~self._state[1]).tolist()
 
-    def add(self, tasks: Sequence[int], found: TaskResult) -> None:
-        """Take in what tasks yielded."""
+    def add(self, tasks: Sequence[int], result: TaskResult) -> None:
+        """Join the result of tasks."""
         done = self._state[1].copy()
         done[list(tasks)] = True
-        self._state = self.found.joined(found, self._scorer.options.keep), done
+        self._state = self.result.joined(result, self._scorer.options.keep), done
         if self._path is not None and time.monotonic() - self._saved > _SAVE_EVERY_S:
             self.save()
 
     def save(self) -> None:
-        """Write the file, where any task is done.
+        """Write the file, if any task is finished.
 
         Raises:
             WorkspaceError: The folder is not writable.
@@ -324,7 +324,7 @@ class Progress:
         if self._path is None or not self._state[1].any():
             return
         extra = {"done": np.packbits(self._state[1]), "ranking": np.array(self._fingerprint)}
-        write_file(self._path, self.found.to_bytes(extra))
+        write_file(self._path, self.result.to_bytes(extra))
         self._saved = time.monotonic()
 
     @property
@@ -339,9 +339,9 @@ class Progress:
         try:
             content = path.read_bytes() if path is not None else b""
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                kept = dict(arrays)
-            same = str(kept["ranking"]) == self._fingerprint
-            found = TaskResult.from_arrays(kept)
+                saved = dict(arrays)
+            same = str(saved["ranking"]) == self._fingerprint
+            result = TaskResult.from_arrays(saved)
         except FileNotFoundError as error:
             msg = f"resume=True: there is nothing to go on from ({path} is missing)"
             raise WorkspaceError(msg) from error
@@ -354,5 +354,5 @@ class Progress:
                 "of Perovshell; rank without it"
             )
             raise WorkspaceError(msg)
-        done = np.unpackbits(kept["done"], count=self._scorer.tasks).astype(bool)
-        self._state = found, done
+        done = np.unpackbits(saved["done"], count=self._scorer.tasks).astype(bool)
+        self._state = result, done

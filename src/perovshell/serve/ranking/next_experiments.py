@@ -1,11 +1,11 @@
-"""Which one experiment would help most to choose.
+"""Which single experiment would help the choice most.
 
 The worth of an experiment is its knowledge gradient (Frazier, Powell and Dayanik,
 10.1137/070693424): how much better, in score, the best choice is expected to be once its outcome
-is known. Three kinds are compared, all in one's own laboratory: making a combination of the list;
+is known. Three kinds are compared, all in the laboratory of the user: making a candidate;
 measuring the bare core, whose residual a coated sample shares in part; and testing a shell until it
-fails, which moves what all its combinations are expected to last. PL, PLQY and stability are taken
-as independent, so that every expectation is a product of sums and none is a draw.
+fails, which changes the expected stability of all its combinations. PL, PLQY and stability are
+taken as independent, so that every expectation is a product of sums and none is a draw.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
 from perovshell.models.point import PointModel
 from perovshell.models.stability import GAIN_PRIOR_SD
@@ -31,12 +31,10 @@ from perovshell.serve.ranking.objective import (
 from perovshell.serve.ranking.objectives import GainObjective, Objectives
 from perovshell.serve.ranking.rank_probabilities import normal_cdf, normal_quantile, outcomes
 
-Floats = npt.NDArray[np.float64]
-
 LOOKED_AT: Final = 60
-"""First lines of a ranking among which the choice is made."""
+"""Top candidates among which the choice is made."""
 _NODES: Final = 48
-"""Equally likely outcomes that a sum is over."""
+"""Equally likely outcomes of a sum."""
 _KNOWN: Final = 16
 """Equally likely outcomes of a bare core's PL, and of its PLQY."""
 
@@ -61,14 +59,14 @@ class Experiment:
 def experiments(
     objectives: Objectives, predictions: CandidatePredictions
 ) -> tuple[Experiment, ...]:
-    """Return experiments on the first lines of a ranking, most worth first."""
+    """Return experiments on the top candidates of a ranking, by falling value."""
     judge = _Judge(objectives, predictions.rows(range(min(LOOKED_AT, len(predictions.items)))))
-    found = [*judge.combinations(), *judge.bare_controls(), *judge.stability_tests()]
-    return tuple(sorted(found, key=lambda one: (-one.worth, one.kind, one.what)))
+    possible = [*judge.combinations(), *judge.bare_controls(), *judge.stability_tests()]
+    return tuple(sorted(possible, key=lambda e: (-e.worth, e.kind, e.what)))
 
 
 class _Judge:
-    """Weighs experiments on the first lines of a ranking."""
+    """Computes the value of experiments on the top candidates of a ranking."""
 
     def __init__(self, objectives: Objectives, predictions: CandidatePredictions) -> None:
         self.objectives = objectives
@@ -114,7 +112,7 @@ class _Judge:
 
     def combinations(self) -> list[Experiment]:
         """Making and measuring each combination."""
-        found = []
+        experiments = []
         for row, item in enumerate(self.predictions.items):
             known: Floats = np.ones(1)
             for part in self._parts.values():
@@ -124,8 +122,8 @@ class _Judge:
             medium = "" if item.medium == "unknown" else f", {item.medium}"
             what = f"{self._cores[row]} / {self._shells[row]} ({item.structure}{size}{medium})"
             why = "settles its PL, PLQY and stability"
-            found.append(Experiment("combination", what, worth, why))
-        return found
+            experiments.append(Experiment("combination", what, worth, why))
+        return experiments
 
     def _centred(self, rows: list[int], known: Floats) -> Floats:
         """Return expectations moved to agree on average with those before the experiment."""
@@ -134,7 +132,7 @@ class _Judge:
 
     def bare_controls(self) -> list[Experiment]:
         """Measuring each core bare: its residual is known, the rest of a coated one's is not."""
-        found = []
+        experiments = []
         for core in dict.fromkeys(self._cores):
             rows = [row for row, name in enumerate(self._cores) if name == core]
             known = self._centred(rows, self._given_bare(rows))
@@ -146,8 +144,8 @@ class _Judge:
                 f"residuals of a bare and a coated sample correlate by {' and '.join(shares)}; "
                 f"{_lines(rows)}"
             )
-            found.append(Experiment("bare control", core, self._worth(rows, known), why))
-        return found
+            experiments.append(Experiment("bare control", core, self._worth(rows, known), why))
+        return experiments
 
     def _given_bare(self, rows: list[int]) -> Floats:
         """Return expectations given the residuals of a bare core's targets, shape (n_rows, k)."""
@@ -172,13 +170,11 @@ class _Judge:
 
     def stability_tests(self) -> list[Experiment]:
         """Testing each shell until it fails."""
-        objective = next(
-            (one for one in self.objectives.active if isinstance(one, GainObjective)), None
-        )
+        objective = next((o for o in self.objectives.active if isinstance(o, GainObjective)), None)
         if objective is None:
             return []
         gain = self.objectives.model.predictor.gain
-        found = []
+        experiments = []
         for shell in dict.fromkeys(self._shells):
             rows = [row for row, name in enumerate(self._shells) if name == shell]
             layers = self.predictions.items[rows[0]].layers
@@ -193,37 +189,39 @@ class _Judge:
                 f"its expected gain by a factor of about {math.exp(moved):.2f}; {_lines(rows)}"
             )
             what = f"{shell}, coated against bare, until it fails"
-            found.append(Experiment("stability test", what, worth, why))
-        return found
+            experiments.append(Experiment("stability test", what, worth, why))
+        return experiments
 
     def _after_shift(self, objective: GainObjective, rows: list[int], moved: float) -> Floats:
         """Return expectations after shifts of the log gain, shape (n_rows, k)."""
         predicted = self.predictions.rows(rows).predicted
         means = {name: mean[rows] for name, mean in self._means.items()}
-        found = []
+        columns = []
         for z in _normals(_KNOWN):
             factor = math.exp(z * moved)
             shifted = {name: predicted.columns[name] * factor for name in objective.value_columns}
-            one = Predicted({**predicted.columns, **shifted}, predicted.categories)
-            means[objective.name] = self._powers(one, _normals(_NODES))[objective.name].mean(axis=1)
-            found.append(self._product(means))
-        return np.stack(found, axis=1)
+            after = Predicted({**predicted.columns, **shifted}, predicted.categories)
+            means[objective.name] = self._powers(after, _normals(_NODES))[objective.name].mean(
+                axis=1
+            )
+            columns.append(self._product(means))
+        return np.stack(columns, axis=1)
 
 
 def shared_part(model: PointModel) -> float:
-    """Return how far residuals of bare and coated samples of one core and paper go together.
+    """Return the correlation of residuals of bare and coated samples of one core and paper.
 
-    As a correlation: by how much carrying the one over narrows the other, in the middle of the
-    left-out papers.
+    It is derived from how much the bare sample's residual narrows the median interval of left-out
+    papers.
     """
-    own, carried = (part.quantile(0.5) for part in (model.scores, model.anchored_scores))
-    if not 0.0 < carried < own < math.inf:
+    predicted, carried = (part.quantile(0.5) for part in (model.scores, model.anchored_scores))
+    if not 0.0 < carried < predicted < math.inf:
         return 0.0
-    return math.sqrt(1.0 - (carried / own) ** 2)
+    return math.sqrt(1.0 - (carried / predicted) ** 2)
 
 
 def _few(values: Floats) -> Floats:
-    """Return a few that stand for equally likely values."""
+    """Return a few quantiles of equally likely values."""
     if np.ptp(values) == 0.0:
         return values[:1]
     step = len(values) // _KNOWN
@@ -231,7 +229,7 @@ def _few(values: Floats) -> Floats:
 
 
 def _lines(rows: list[int]) -> str:
-    return f"it bears on {len(rows)} of the first lines"
+    return f"it concerns {len(rows)} of the top candidates"
 
 
 def _normals(count: int) -> Floats:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.shells import ShellMaterial
 from perovshell.model import Model
 from perovshell.models.conformal import ConformityScores
@@ -18,13 +18,12 @@ from perovshell.models.predictor import Predictor
 from perovshell.serve.space.space import DesignSpace
 from perovshell.targets.target import PointTarget, StabilityTarget
 
-Floats = npt.NDArray[np.float64]
 Layers = tuple[ShellMaterial, ...]
 Branches = Iterable[tuple[Any, Any]]
 """Probabilities and desirabilities of the outcomes that an expectation is over."""
 
 MIN_DESIRABILITY: Final = 1e-9
-"""A desirability of 0 has this one, so that a logarithm exists."""
+"""Floor of desirabilities, so that a logarithm exists."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Levels:
 
     Attributes:
         combination: Of the residuals that each combination has for itself, (2, n, draws).
-        shell: Of those that combinations of one shell share, (2, n_stressors, n, draws).
+        shell: Those that combinations of one shell share, (2, n_stressors, n, draws).
     """
 
     combination: Floats
@@ -190,6 +189,6 @@ def log_residual(scores: ConformityScores, level: Floats) -> Floats:
 def log_desirability(values: Sequence[Any] | Floats, scale: float) -> Floats:
     """Return log value over log scale, held between 0 and 1: geometric mean over stressors."""
     logs_of = [np.log(np.maximum(value, MIN_DESIRABILITY)) for value in values]
-    shares = [np.clip(one / np.log(scale), 0.0, 1.0) for one in logs_of]
+    shares = [np.clip(logs / np.log(scale), 0.0, 1.0) for logs in logs_of]
     logs = sum(np.log(np.maximum(share, MIN_DESIRABILITY)) for share in shares)
     return np.asarray(np.exp(logs / len(shares)))

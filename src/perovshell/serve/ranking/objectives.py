@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from perovshell.arrays import Floats
 from perovshell.data.shells import NONE, shell_text
 from perovshell.data.vocabulary import column_name
 from perovshell.model import Model
@@ -32,7 +33,6 @@ from perovshell.models.stability import thin_stressors
 from perovshell.serve.ranking.objective import (
     MIN_DESIRABILITY,
     Branches,
-    Floats,
     Layers,
     Levels,
     Objective,
@@ -53,13 +53,13 @@ GAIN_SCALE: Final = 1000.0
 HALF_LIFE_SCALE_H: Final = 10_000.0
 """A half-life of this many hours (14 months) has the desirability 1, one of 1 h or less 0."""
 SHELL_PSEUDO_COUNT: Final = 4.0
-"""Papers that a shell's mean PLQY is worth before any is read: papers on one combination spread
+"""Pseudo-count of papers of the mean PLQY of a shell: papers on one combination spread
 by about 18 points, shells by about half of that, and (18 / 9)^2 = 4."""
 SHELL_SHARE: Final = 0.25
 """Part of the variance of a paper's PLQY that is its shell's: (9 / 18)^2."""
 COMBINATION_PSEUDO_COUNT: Final = 8.0
-"""Papers that the model is worth against measurements of the combination itself: papers on one
-spread as widely as the model is off, and it was fitted to them already."""
+"""Pseudo-count of papers of the model against measurements of the combination: papers on one
+spread as widely as the errors of the model, which was also fitted to them."""
 BOUND_LEVEL: Final = 0.1
 """The lower bound of a PLQY is exceeded by all but this share of new papers."""
 _OUTCOMES: Final = 9
@@ -70,7 +70,7 @@ PLQY_SHRUNK_LOWER: Final = "plqy_shrunk_lower"
 
 @dataclass(frozen=True)
 class Measured:
-    """What the literature says of one combination: its papers and the mean of their PLQY."""
+    """Measured PLQY of one combination: the number of papers and the mean over papers."""
 
     papers: int
     plqy_percent: float
@@ -98,12 +98,12 @@ class PeakObjective(PointObjective):
     @property
     def axes(self) -> list[tuple[str, str, bool]]:
         """The peak, and the probability of the window."""
-        found = [(PL.column, PL.label, False)]
+        axes = [(PL.column, PL.label, False)]
         if self.space.pl_window_nm is not None and PL.threshold is not None:
             low, high = self._window
             label = f"P(PL within {low:g} to {high:g} nm)"
-            found.append((PL.threshold.column, label, False))
-        return found
+            axes.append((PL.threshold.column, label, False))
+        return axes
 
     def desirability(self, predicted: Predicted, *, at_lower_bound: bool = False) -> Floats:
         """Return the probability that the peak lies in the window, at the shrunk energy."""
@@ -160,12 +160,12 @@ class YieldObjective(PointObjective):
     @property
     def axes(self) -> list[tuple[str, str, bool]]:
         """The PLQY that ranks, as predicted, and the probability of the threshold."""
-        found = [(PLQY_SHRUNK, "PLQY used for ranking (%)", False)]
-        found.append((PLQY.column, "PLQY, predicted (%)", False))
+        axes = [(PLQY_SHRUNK, "PLQY used for ranking (%)", False)]
+        axes.append((PLQY.column, "PLQY, predicted (%)", False))
         if self.space.plqy_above is not None and PLQY.threshold is not None:
             label = f"P(PLQY above {self.space.plqy_above:g} %)"
-            found.append((PLQY.threshold.column, label, False))
-        return found
+            axes.append((PLQY.threshold.column, label, False))
+        return axes
 
     # Shells ----------------------------------------------------------------------------------
 
@@ -174,10 +174,10 @@ class YieldObjective(PointObjective):
         return self._shells.get(shell_text(layers), (0, 0.0))[0]
 
     def shell_effect(self, layers: Layers) -> float:
-        """Return what papers on a shell found beyond the prediction, in percent, pooled.
+        """Return the shrunk mean of the PLQY of a shell beyond the prediction, in percent.
 
-        Beyond the shrunk prediction, so that a shell tried on poor cores is not penalised for
-        them, and what the model learned of a shell does not count twice.
+        Beyond the shrunk prediction: a shell tested on poor cores is not penalised for them, and
+        what the model learned on a shell does not count twice.
         """
         if not self.shrink:
             return 0.0
@@ -187,8 +187,8 @@ class YieldObjective(PointObjective):
     def shell_width(self, layers: Layers) -> float:
         """Return the factor of the papers on a shell on the width of its PLQY interval.
 
-        The error of a shell is a part of the error of a left-out paper; the more papers know a
-        shell, the less of it is left. 1 on average over the coated samples of the literature.
+        The variance of shells is a part of the variance of left-out papers; more papers on a shell
+        leave less of it. The factor is 1 on average over the coated samples of the literature.
         """
         if not self.shrink:
             return 1.0
@@ -221,7 +221,7 @@ class YieldObjective(PointObjective):
 
     @cached_property
     def _usual_unknown_share(self) -> float:
-        """How unknown shells were to the others, on average over papers on coated samples."""
+        """Unknown share of the shell of a left-out paper, on average over coated papers."""
         papers = [count for count, _ in self._shells.values()]
         if not papers:
             return 1.0
@@ -247,7 +247,7 @@ class YieldObjective(PointObjective):
         return self.model.signed_scores.lower_quantile(BOUND_LEVEL)
 
     def pool(self, predicted: Predicted, index: Any, measured: Measured) -> None:
-        """Pool the PLQY of combinations with what papers measured of them, in place."""
+        """Pool the PLQY of combinations with their measurements; change `predicted`."""
         if not self.shrink:
             return
         value, low = (predicted.columns[name] for name in (PLQY_SHRUNK, PLQY_SHRUNK_LOWER))
@@ -385,7 +385,7 @@ class GainObjective(StabilityObjective):
 
     def shell_terms(self, shells: Sequence[Layers]) -> Floats:
         """Return the gain that ranks, shape (n_stressors, n_shells)."""
-        logs = [[self.log_gain(one, name) for one in shells] for name in self.space.stressors]
+        logs = [[self.log_gain(layers, name) for layers in shells] for name in self.space.stressors]
         return np.asarray(np.exp(np.array(logs).reshape(len(self.space.stressors), len(shells))))
 
     def add_values(self, predicted: Predicted, terms: Floats) -> None:
@@ -423,20 +423,20 @@ class HalfLifeObjective(StabilityObjective):
 
 
 class DomainObjective(Objective):
-    """Nearness to the training data."""
+    """Similarity to the training data."""
 
     name = "domain"
     label = "near the data"
-    phrase = "nearness to the data"
+    phrase = "similarity to the training data"
     axes: ClassVar = [("domain_distance", "distance from the data", False)]
 
     def desirability(self, predicted: Predicted, *, at_lower_bound: bool = False) -> Floats:
-        """Return one half to the power of the distance in units of the domain's reach."""
+        """Return 0.5 to the power of the distance in units of the domain's reach."""
         del at_lower_bound
         return np.asarray(0.5 ** predicted.columns["domain_distance"])
 
     def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
-        """Return the nearness, which is known, in each draw."""
+        """Return the similarity, which is certain, in each draw."""
         near = self.desirability(predicted)[:, None]
         return np.broadcast_to(near, levels.combination.shape[1:])
 
@@ -468,20 +468,20 @@ class Objectives:
         self.space = space
         self.model = model
         self.shrink = shrink
-        self.every = tuple(one(space, model, shrink=shrink) for one in CLASSES)
-        self.active = tuple(one for one in self.every if space.weights[one.name] > 0)
-        total = sum(space.weights[one.name] for one in self.active)
-        self._shares = {one.name: space.weights[one.name] / total for one in self.active}
+        self.every = tuple(make(space, model, shrink=shrink) for make in CLASSES)
+        self.active = tuple(o for o in self.every if space.weights[o.name] > 0)
+        total = sum(space.weights[o.name] for o in self.active)
+        self._shares = {o.name: space.weights[o.name] / total for o in self.active}
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the objectives with a weight."""
-        return tuple(one.name for one in self.active)
+        return tuple(o.name for o in self.active)
 
     @cached_property
     def plqy(self) -> YieldObjective:
-        """The PLQY, which pools what papers measured."""
-        return next(one for one in self.every if isinstance(one, YieldObjective))
+        """The PLQY objective, which pools predictions with measurements."""
+        return next(o for o in self.every if isinstance(o, YieldObjective))
 
     def share(self, name: str) -> float:
         """Return the share of an objective in the weights of all."""
@@ -492,8 +492,7 @@ class Objectives:
     ) -> dict[str, Floats]:
         """Return the desirability of each objective with a weight."""
         return {
-            one.name: one.desirability(predicted, at_lower_bound=at_lower_bound)
-            for one in self.active
+            o.name: o.desirability(predicted, at_lower_bound=at_lower_bound) for o in self.active
         }
 
     def log_score(self, desirable: Mapping[str, Floats]) -> Floats:
@@ -513,7 +512,7 @@ class Objectives:
             best_known: Score of the best measured combination.
         """
         total: Any = 0.0
-        parts = [[(one.name, *branch) for branch in one.branches(predicted)] for one in self.active]
+        parts = [[(o.name, *branch) for branch in o.branches(predicted)] for o in self.active]
         for branches in itertools.product(*parts):
             score = np.exp(self.log_score({name: value for name, _, value in branches}))
             gain = np.maximum(score - best_known, 0.0)
@@ -529,17 +528,17 @@ def plqy_by_paper(rows: Sequence[Neighbour]) -> dict[str, float]:
     for row in rows:
         if row.plqy_percent is not None:
             values[row.paper].append(row.plqy_percent)
-    return {paper: sum(own) / len(own) for paper, own in values.items()}
+    return {paper: sum(plqy) / len(plqy) for paper, plqy in values.items()}
 
 
 def measured_plqy(rows: Sequence[Neighbour]) -> Measured | None:
-    """Return what the samples of one combination say of its PLQY, or None."""
+    """Return the measured PLQY of the samples of one combination, or None."""
     papers = plqy_by_paper(rows)
     return Measured(len(papers), sum(papers.values()) / len(papers)) if papers else None
 
 
 def _unknown_share(papers: int) -> float:
-    """Return the part of a shell's variance that papers on it leave."""
+    """Return the share of a shell's variance that remains with so many papers on it."""
     return SHELL_PSEUDO_COUNT / (papers + SHELL_PSEUDO_COUNT)
 
 

@@ -7,20 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
-
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model, load
 from perovshell.serve.ranking import engine as engines
-from perovshell.serve.ranking.assembly import Finisher
+from perovshell.serve.ranking.assembly import RankingBuilder
 from perovshell.serve.ranking.results import Ranking
 from perovshell.serve.ranking.scoring import POOL, Options, Scorer
 from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
-
-Floats = npt.NDArray[np.float64]
 
 MEMORY_MB: Final = 300
 """Memory of a process, whatever the size of the space: it is scored in blocks."""
@@ -34,10 +29,10 @@ class Run:
         engine: One of `engine.ENGINES`.
         jobs: Processes, or workers of a local cluster.
         scheduler: Address of a Dask scheduler; None starts a local cluster.
-        keep_in: File that keeps what is found, while it runs and behind its end, so that nothing
-            that comes after it can lose a ranking; None keeps nothing.
-        resume: Whether to go on from that file.
-        yes: Whether a space that takes hours is wanted.
+        keep_in: File for the result, while it runs and after its end, so that no later fault loses
+            it; None saves nothing.
+        resume: Whether to resume from that file.
+        yes: Whether a space that takes hours is allowed.
         task_size: Combinations of one task.
     """
 
@@ -76,23 +71,23 @@ def rank(  # noqa: PLR0913
     Args:
         space: A design space, its mapping, a YAML file, a preset's name; None is the default.
         model: The model; None is the workspace's champion.
-        top: How many lines to keep.
+        top: Number of candidates.
         order_by: `lower-bound` orders by the PLQY that 90 % of new papers pass and the other
             objectives at their values, `value` by values, `explore` by the expected
             improvement over the best known combination.
         shrink: Whether targets without skill are shrunk and measured values pooled.
         exclude_known: Whether to leave out combinations of the literature.
-        batch: How many combinations to choose that are unlike one another.
-        run: Where it is computed; None is this process.
-        advance: Called with the number of combinations looked at since the last call.
+        batch: Number of combinations in a diverse batch.
+        run: How it is computed; None is in this process.
+        advance: Called with the number of combinations enumerated since the last call.
 
     Returns:
-        The ranking; where the user interrupts it, of what was looked at until then.
+        The ranking; if the user interrupts it, of the combinations enumerated until then.
 
     Raises:
-        DesignSpaceError: The space is not allowed, or its constraints leave nothing.
+        DesignSpaceError: The space is not allowed, or its constraints leave no combination.
         ClusterError: The cluster cannot be reached or failed.
-        WorkspaceError: There is nothing to resume, or what is found cannot be kept.
+        WorkspaceError: There is nothing to resume, or the result cannot be saved.
 
     Examples:
         >>> import perovshell
@@ -111,10 +106,10 @@ def rank(  # noqa: PLR0913
     options = Options(order_by, shrink, exclude_known, max(top, POOL), run.task_size)
     scorer = Scorer(space, model, options)
     scorer.refuse_contradiction()
-    found = _run(scorer, run, advance)
-    if not found.ranked:
-        raise DesignSpaceError(space.nothing_left(found.removed))
-    return Finisher(scorer, found).ranking(top, batch)
+    result = _run(scorer, run, advance)
+    if not result.ranked:
+        raise DesignSpaceError(space.nothing_left(result.removed))
+    return RankingBuilder(scorer, result).ranking(top, batch)
 
 
 def _check_counts(top: int, batch: int) -> None:
@@ -125,20 +120,20 @@ def _check_counts(top: int, batch: int) -> None:
 
 
 def _run(scorer: Scorer, run: Run, advance: Callable[[int], None]) -> TaskResult:
-    """Score all tasks by an engine; an interrupt keeps what is found."""
+    """Score all tasks by an engine; an interrupt keeps the result so far."""
     progress = engines.Progress(scorer, run.keep_in, resume=run.resume)
-    if progress.found.ranked:
-        advance(progress.found.seen)
+    if progress.result.ranked:
+        advance(progress.result.seen)
     try:
         for tasks, part in _results(scorer, run, progress.left):
             progress.add(tasks, part)
             advance(part.seen)
     except KeyboardInterrupt:
-        if not progress.found.ranked:
+        if not progress.result.ranked:
             raise
     finally:
         progress.save()
-    return progress.found
+    return progress.result
 
 
 def _results(scorer: Scorer, run: Run, tasks: list[int]) -> engines.Results:

@@ -1,4 +1,4 @@
-"""The lines of a ranking, and all that is said of it."""
+"""A ranking: its candidates, the overview and the statements."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from functools import cached_property
 from html import escape
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Combination
 from perovshell.model import Model
@@ -29,30 +27,28 @@ from perovshell.serve.space.space import DesignSpace
 from perovshell.targets.declared import POINTS, STABILITY
 from perovshell.targets.target import ENDS
 
-Floats = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Candidate:
     """One line of a ranking.
 
     Attributes:
-        rank: Place in the list, from 1; 0 for a line of the front that is not in the list.
+        rank: Rank in the list, from 1; 0 for a candidate of the Pareto front that is not in the list.
         item: The combination.
-        score: What orders the list: a weighted geometric mean of desirabilities, of lower bounds
+        score: The ordering value: a weighted geometric mean of desirabilities, of lower bounds
             or of values, or an expected improvement.
         desirabilities: Desirability of each objective, at its value.
-        values: Numeric output columns of the prediction, `p_pl_in_window` where a
-            window is asked for, and `plqy_shrunk`, `plqy_shrunk_lower`,
-            `stability_gain_shrunk_S` and `half_life_shrunk_S` (what the order rests on).
-        p_pareto: Chance that none of the first lines beats it in all objectives; NaN further down.
-        is_pareto: Whether it is on the Pareto front, in steps of 0.01; the best of several alike.
-        p_above_next: Chance that it is better than the next line; NaN for the last.
-        n_ties: Number of other combinations found with the same score: nothing tells them apart.
+        values: Numeric output columns of the prediction, `p_pl_in_window` if a
+            window is given, and `plqy_shrunk`, `plqy_shrunk_lower`,
+            `stability_gain_shrunk_S` and `half_life_shrunk_S` (used for ordering).
+        p_pareto: P(Pareto): that no top candidate is better in all objectives; NaN for others.
+        is_pareto: Whether it is on the Pareto front, in steps of 0.01; the best of equal ones.
+        p_above_next: Probability that it is better than the next candidate; NaN for the last.
+        n_ties: Number of other combinations with the same score.
         reasons: Why it is outside the domain; empty inside.
-        evidence: What the line rests on.
+        evidence: Summary of the evidence.
         nearest: The nearest literature samples.
-        measured: Literature samples of the very combination.
+        measured: Literature samples of the same core and shell.
         bare: Literature samples of its core without a shell.
     """
 
@@ -107,7 +103,7 @@ class Ranking:
         options: How it was ranked.
         candidates: The best lines.
         front: The lines that no other combination beats in all objectives, best score first.
-        batch: The lines of a diverse batch, where one was asked for.
+        batch: The candidates of a diverse batch, if one was requested.
         overview: Best scores by family of cores and shell.
         suggest_experiments: Experiments that would help to choose, most worth first.
         total: Number of combinations ranked.
@@ -177,8 +173,8 @@ class Ranking:
         columns = [f"{column}{end}" for column in with_ends for end in ENDS]
         thresholds = Thresholds(self.space.pl_window_nm, self.space.plqy_above)
         columns += [*thresholds.columns(()), PLQY_SHRUNK, PLQY_SHRUNK_LOWER]
-        stability = [one for one in self.objectives.every if isinstance(one, StabilityObjective)]
-        for shrunk in zip(*(one.value_columns for one in stability), strict=True):
+        stability = [o for o in self.objectives.every if isinstance(o, StabilityObjective)]
+        for shrunk in zip(*(objective.value_columns for objective in stability), strict=True):
             columns += shrunk
         return [*columns, "domain_distance"]
 
@@ -208,15 +204,15 @@ class Ranking:
 
     @property
     def groups(self) -> list[tuple[Candidate, ...]]:
-        """The lines, those that nothing known tells apart together."""
-        found: list[list[Candidate]] = []
+        """The candidates, those of one core and one score together."""
+        groups: list[list[Candidate]] = []
         for line in self.candidates:
-            first = found[-1][0] if found else None
+            first = groups[-1][0] if groups else None
             if first is not None and (first.core, first.score) == (line.core, line.score):
-                found[-1].append(line)
+                groups[-1].append(line)
             else:
-                found.append([line])
-        return [tuple(group) for group in found]
+                groups.append([line])
+        return [tuple(group) for group in groups]
 
     @cached_property
     def objectives(self) -> Objectives:
@@ -225,7 +221,7 @@ class Ranking:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all combinations of the space were looked at."""
+        """Whether all combinations of the space were enumerated."""
         return self.seen == self.space.size
 
 

@@ -1,4 +1,4 @@
-"""Scoring a design space block by block: constraints, predictions, scores, and the best of them."""
+"""Scoring a design space block by block: constraints, predictions, scores, the top candidates."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Integers, Mask
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.shells import shell_text
 from perovshell.errors import DesignSpaceError
@@ -26,18 +26,15 @@ from perovshell.serve.ranking.top_k import CoreBlock, TopK
 from perovshell.serve.space.space import DesignSpace, Layers
 from perovshell.targets.declared import PL, PLQY
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
-
 POOL: Final = 1000
-"""Least length of the list of the best that is kept while a space is scored."""
+"""Least length of the top list while a space is scored."""
 _AT_ONCE: Final = 100_000
-"""Combinations whose columns are held at once: what a processor's cache takes."""
+"""Combinations of a block: their columns fit a processor's cache."""
 _MOST_CORES, _FEWEST_CORES = 2048, 64
 _MOST_CELLS: Final = 200_000
 MIN_IMPROVEMENT: Final = 1e-300
 _DIGITS: Final = 10
-"""Decimals of a score's logarithm: what is left behind them is the order of sums."""
+"""Decimals of a score's logarithm: later ones depend on the order of summation."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,8 @@ class Options:
     Attributes:
         order_by: One of `ORDERS`.
         shrink: Whether targets without skill are shrunk and measured values pooled.
-        exclude_known: Whether combinations of the literature are left out.
-        keep: Length of the list of the best.
+        exclude_known: Whether combinations of the literature are excluded.
+        keep: Length of the top list.
         task_size: Combinations of one task: a second or two. It does not change the result.
     """
 
@@ -90,10 +87,11 @@ class Scorer:
         self._filters = Filters(space, model.predictor.featurizer)
         faults = [self._filters.shell_fault(layers) for layers in space.shells]
         self._shell_faults = Counter(fault for fault in faults if fault)
-        self._kept = [place for place, fault in enumerate(faults) if not fault]
-        self._shells: list[Layers] = [space.shells[place] for place in self._kept]
+        self._kept = [number for number, fault in enumerate(faults) if not fault]
+        self._shells: list[Layers] = [space.shells[number] for number in self._kept]
         self._shell_terms = {
-            one.name: one.shell_terms(self._shells) for one in self.objectives.active
+            objective.name: objective.shell_terms(self._shells)
+            for objective in self.objectives.active
         }
 
     @cached_property
@@ -103,7 +101,7 @@ class Scorer:
 
     @property
     def best_known(self) -> float:
-        """Score of the best of them; 0 where there is none."""
+        """Score of the best of them; 0 if there is none."""
         return self.known[0].score if self.known else 0.0
 
     @cached_property
@@ -129,7 +127,7 @@ class Scorer:
 
     @cached_property
     def tasks(self) -> int:
-        """Number of tasks; they depend on the space alone, so that any engine scores the same."""
+        """Number of tasks; it depends on the space alone, so every engine gives the same result."""
         return -(-self._n_units // self._units_a_task)
 
     @property
@@ -161,9 +159,9 @@ class Scorer:
 
     @cached_property
     def families(self) -> tuple[str, ...]:
-        """Families of cores in the overview: one for all where it would be too large."""
-        own = self.space.cores.families
-        return own if len(own) * len(self.space.shells) <= _MOST_CELLS else ("all cores",)
+        """Families of cores in the overview: one for all if it would be too large."""
+        families = self.space.cores.families
+        return families if len(families) * len(self.space.shells) <= _MOST_CELLS else ("all cores",)
 
     @property
     def empty(self) -> TaskResult:
@@ -177,19 +175,19 @@ class Scorer:
 
     def run_task(self, task: int) -> TaskResult:
         """Score the combinations of one task and return the best of them."""
-        found = self._top_k()
+        top = self._top_k()
         for unit in self._units(task):
-            self._score(unit, found)
-        return found.result()
+            self._score(unit, top)
+        return top.result()
 
     # Constraints -----------------------------------------------------------------------------
 
-    def _kept_cores(self, unit: Tile, found: TopK) -> tuple[CompositionBatch, Mask]:
-        """Return the cores of a unit that satisfy what is asked of cores, and which they are."""
+    def _kept_cores(self, unit: Tile, top: TopK) -> tuple[CompositionBatch, Mask]:
+        """Return the cores of a unit that satisfy the constraints on cores, and their mask."""
         batch, neutral = self.space.cores.batch(unit.cores.start, unit.cores.stop)
         kept = np.ones(len(neutral), dtype=bool)
         contexts = len(self.space.contexts)
-        # What shells alone removed is counted once a core, with the first range of shells.
+        # Constraints on shells alone are counted once per core, with the first range of shells.
         is_first = unit.shells.start == 0
         shells = len(unit.shells) + is_first * sum(self._shell_faults.values())
         checks = [
@@ -197,10 +195,10 @@ class Scorer:
             *self._filters.core_checks(batch, np.array(unit.cores)),
         ]
         for name, passes in checks:
-            found.remove(name, int((kept & ~passes).sum()) * shells * contexts)
+            top.remove(name, int((kept & ~passes).sum()) * shells * contexts)
             kept &= passes
         for name, count in self._shell_faults.items():
-            found.remove(name, int(kept.sum()) * is_first * count * contexts)
+            top.remove(name, int(kept.sum()) * is_first * count * contexts)
         return CompositionBatch(batch.species[kept], batch.amounts[kept], {}), kept
 
     @cached_property
@@ -212,23 +210,23 @@ class Scorer:
 
     @cached_property
     def _literature(self) -> dict[int, dict[str, Measured | None]]:
-        """By core of the space and shell, what the literature measured of their PLQY."""
-        found: dict[int, dict[str, Measured | None]] = defaultdict(dict)
+        """The measured PLQY of combinations of the literature, by core number and shell."""
+        measured: dict[int, dict[str, Measured | None]] = defaultdict(dict)
         for core, shell, rows in self.model.predictor.literature.combinations():
-            place = self.space.cores.find(core)
-            if place is not None:
-                found[place][shell] = measured_plqy(rows)
-        return dict(found)
+            number = self.space.cores.find(core)
+            if number is not None:
+                measured[number][shell] = measured_plqy(rows)
+        return dict(measured)
 
     # Scores -------------------------------------------------------------------------------------
 
-    def _score(self, unit: Tile, found: TopK) -> None:
-        for part, shells, alive in self._alive_parts(unit, found):
-            self._score_alive(part, shells, alive, found)
+    def _score(self, unit: Tile, top: TopK) -> None:
+        for part, shells, alive in self._alive_parts(unit, top):
+            self._score_alive(part, shells, alive, top)
 
-    def _alive_parts(self, unit: Tile, found: TopK) -> Iterator[tuple[CoreBlock, range, Mask]]:
-        """Yield cores and shells of which any combination satisfies all, and which of them do."""
-        batch, kept = self._kept_cores(unit, found)
+    def _alive_parts(self, unit: Tile, top: TopK) -> Iterator[tuple[CoreBlock, range, Mask]]:
+        """Yield cores and shells with any combination that satisfies all, and the mask of these."""
+        batch, kept = self._kept_cores(unit, top)
         if not kept.any() or not len(unit.shells):
             return
         part = CoreBlock(
@@ -239,65 +237,65 @@ class Scorer:
         step = max(1, _AT_ONCE // (len(part.numbers) * len(self.space.contexts)))
         for first in range(unit.shells.start, unit.shells.stop, step):
             shells = range(first, min(first + step, unit.shells.stop))
-            alive = self._alive(part, shells, found)
+            alive = self._alive(part, shells, top)
             if alive.any():
                 yield part, shells, alive
 
     def refuse_contradiction(self) -> None:
-        """Refuse constraints that leave nothing, before anything is predicted.
+        """Refuse constraints that no combination satisfies, before any prediction.
 
         Raises:
-            DesignSpaceError: It says what each constraint removed.
+            DesignSpaceError: No combination is left; the message counts the removed ones.
         """
-        found = self._top_k()
+        top = self._top_k()
         units = (unit for task in range(self.tasks) for unit in self._units(task))
-        if any(True for unit in units for _ in self._alive_parts(unit, found)):
+        if any(True for unit in units for _ in self._alive_parts(unit, top)):
             return
-        raise DesignSpaceError(self.space.nothing_left(found.result().removed))
+        raise DesignSpaceError(self.space.nothing_left(top.result().removed))
 
-    def _family(self, cores: range) -> npt.NDArray[np.intp]:
+    def _family(self, cores: range) -> Indices:
         if len(self.families) == 1:
             return np.zeros(len(cores), dtype=np.intp)
         return self.space.cores.family(cores.start, cores.stop)
 
-    def _alive(self, part: CoreBlock, shells: range, found: TopK) -> Mask:
+    def _alive(self, part: CoreBlock, shells: range, top: TopK) -> Mask:
         """Return which combinations satisfy all, shape (n_shells, n_contexts, n_cores)."""
         contexts = len(self.space.contexts)
         pairs = np.ones((len(shells), len(part.numbers)), dtype=bool)
-        own = [self._shells[place] for place in shells]
+        block = [self._shells[number] for number in shells]
         known = self._known if self.options.exclude_known else frozenset()
-        checks = self._filters.pair_checks(part.cores, part.numbers, own, known)
+        checks = self._filters.pair_checks(part.cores, part.numbers, block, known)
         for name, passes in checks:
-            found.remove(name, int((pairs & ~passes).sum()) * contexts)
+            top.remove(name, int((pairs & ~passes).sum()) * contexts)
             pairs &= passes
         alive: Mask = np.repeat(pairs[:, None, :], contexts, axis=1)
         if self.space.constraints.in_domain and pairs.any():
             inside = self._product.verdicts(part.cores, shells.start, shells.stop)["in_domain"]
-            found.remove("in_domain", int((alive & ~inside).sum()))
+            top.remove("in_domain", int((alive & ~inside).sum()))
             alive &= inside
         return alive
 
-    def _score_alive(self, part: CoreBlock, shells: range, alive: Mask, found: TopK) -> None:
+    def _score_alive(self, part: CoreBlock, shells: range, alive: Mask, top: TopK) -> None:
         predicted = self._predicted(part, shells)
         if self.space.constraints.pl_in_window:
             low, high = self.space.pl_window_nm or (-np.inf, np.inf)
             peak = predicted.columns[PL.column]
             inside = (peak >= low) & (peak <= high)
-            found.remove("pl_in_window", int((alive & ~inside).sum()))
+            top.remove("pl_in_window", int((alive & ~inside).sum()))
             alive &= inside
         desirable = self.objectives.desirabilities(predicted)
         score = np.where(alive, np.round(self._log_score(predicted, desirable), _DIGITS), -np.inf)
-        found.add(part, shells, score, desirable)
-        found.add_widths(predicted.columns[PLQY.scale_column], alive)
+        top.add(part, shells, score, desirable)
+        top.add_widths(predicted.columns[PLQY.scale_column], alive)
 
     def _predicted(self, part: CoreBlock, shells: range) -> Predicted:
         """Return the predictions of a block with the values that the active objectives rank by."""
         ends = shells.start, shells.stop
         columns = self._product.columns(part.cores, *ends)
         predicted = Predicted(columns, self._product.categories(part.cores, *ends))
-        for one in self.objectives.active:
-            terms = self._shell_terms[one.name][:, slice(*ends), None, None]
-            one.add_values(predicted, terms)
+        for objective in self.objectives.active:
+            terms = self._shell_terms[objective.name][:, slice(*ends), None, None]
+            objective.add_values(predicted, terms)
         if self.objectives.plqy in self.objectives.active:
             self._pool(predicted, part.numbers, shells)
         return predicted
@@ -311,14 +309,14 @@ class Scorer:
             desirable = objectives.desirabilities(predicted, at_lower_bound=True)
         return objectives.log_score(desirable)
 
-    def _pool(self, predicted: Predicted, numbers: npt.NDArray[np.int64], shells: range) -> None:
-        """Pool the PLQY of combinations that were measured, in place."""
+    def _pool(self, predicted: Predicted, numbers: Integers, shells: range) -> None:
+        """Pool the PLQY of measured combinations with their measurements; change `predicted`."""
         for core in self._literature.keys() & set(range(int(numbers[0]), int(numbers[-1]) + 1)):
             column = int(np.searchsorted(numbers, core))
             if numbers[column] != core:
                 continue
-            for place in shells:
-                measured = self._literature[core].get(shell_text(self._shells[place]))
+            for shell in shells:
+                measured = self._literature[core].get(shell_text(self._shells[shell]))
                 if measured is not None:
-                    index = place - shells.start, slice(None), column
+                    index = shell - shells.start, slice(None), column
                     self.objectives.plqy.pool(predicted, index, measured)

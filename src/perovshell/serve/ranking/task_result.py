@@ -1,4 +1,4 @@
-"""What a part of a ranking yields, and how parts are joined: the same for any order of parts."""
+"""The result of a part of a ranking; parts join to the same result in any order."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Numbers = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
+from perovshell.arrays import Floats, Integers, Mask
 
 FRONT_STEP: Final = 0.01
-"""Differences of desirability below this are none to the front: it stays short and steady."""
+"""Step in which the Pareto front compares desirabilities: it stays short and stable."""
 STRONG: Final = 16
-"""Strong points that others are compared with first."""
-_NOTHING: Final = -np.inf
+"""Strong points with which all others are compared first."""
+_NONE: Final = -np.inf
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,12 @@ class TaskResult:
     ranked: int
     removed: Mapping[str, int]
     top_score: Floats
-    top_index: Numbers
+    top_index: Integers
     front: npt.NDArray[np.int16]
     front_score: Floats
-    front_index: Numbers
+    front_index: Integers
     cell_score: Floats
-    cell_index: Numbers
+    cell_index: Integers
     width: Floats
 
     @classmethod
@@ -62,14 +60,14 @@ class TaskResult:
             front=np.zeros((0, objectives), np.int16),
             front_score=np.zeros(0),
             front_index=np.zeros(0, np.int64),
-            cell_score=np.full((families, shells), _NOTHING),
+            cell_score=np.full((families, shells), _NONE),
             cell_index=np.full((families, shells), -1, np.int64),
-            width=np.array([np.inf, _NOTHING]),
+            width=np.array([np.inf, _NONE]),
         )
 
     @property
     def seen(self) -> int:
-        """Number of combinations looked at, those that constraints removed included."""
+        """Number of combinations enumerated, with those that constraints removed."""
         return self.ranked + sum(self.removed.values())
 
     def joined(self, other: TaskResult, keep: int) -> TaskResult:
@@ -77,7 +75,7 @@ class TaskResult:
 
         Args:
             other: Another part of the same ranking.
-            keep: Length of the list of the best.
+            keep: Length of the top list.
         """
         score, index = best(
             np.concatenate([self.top_score, other.top_score]),
@@ -111,7 +109,7 @@ class TaskResult:
     # Storage ---------------------------------------------------------------------------------
 
     def to_bytes(self, extra: Mapping[str, npt.NDArray[Any]]) -> bytes:
-        """Return all arrays, and some more, as an npz file."""
+        """Return all arrays, and `extra` ones, as an npz file."""
         file = io.BytesIO()
         names = np.array(list(self.removed), dtype=np.str_)
         counts = np.array(list(self.removed.values()), dtype=np.int64)
@@ -144,16 +142,16 @@ _ARRAYS: Final = (
 )  # fmt: skip
 
 
-def best(score: Floats, index: Numbers, keep: int) -> tuple[Floats, Numbers]:
+def best(score: Floats, index: Integers, keep: int) -> tuple[Floats, Integers]:
     """Return the best so many, falling; equal scores by rising number."""
     order = np.lexsort((index, -score))[:keep]
     return score[order], index[order]
 
 
 def non_dominated(
-    points: npt.NDArray[np.int16], score: Floats, index: Numbers
-) -> tuple[npt.NDArray[np.int16], Floats, Numbers]:
-    """Return the points that no other one beats; of equal points the one with the best score.
+    points: npt.NDArray[np.int16], score: Floats, index: Integers
+) -> tuple[npt.NDArray[np.int16], Floats, Integers]:
+    """Return the non-dominated points; of equal points the one with the best score.
 
     Args:
         points: Whole numbers, larger is better, shape (n, m).
@@ -163,35 +161,36 @@ def non_dominated(
     order = np.lexsort((index, -score))
     _, first = np.unique(_keys(points[order]), return_index=True)
     kept = order[np.sort(first)]
-    own = points[kept]
-    alive = np.ones(len(own), dtype=bool)
-    for row in np.argsort(-own.sum(axis=1, dtype=np.int64), kind="stable"):
+    candidates = points[kept]
+    alive = np.ones(len(candidates), dtype=bool)
+    for row in np.argsort(-candidates.sum(axis=1, dtype=np.int64), kind="stable"):
         if alive[row]:
-            beaten = (own <= own[row]).all(axis=1) & (own < own[row]).any(axis=1)
-            alive &= ~beaten
+            no_better = (candidates <= candidates[row]).all(axis=1)
+            worse = (candidates < candidates[row]).any(axis=1)
+            alive &= ~(no_better & worse)
     kept = kept[alive]
     return points[kept], score[kept], index[kept]
 
 
-def _keys(points: npt.NDArray[np.int16]) -> Numbers:
-    """Return one number a point: desirabilities are at most 100 steps."""
+def _keys(points: npt.NDArray[np.int16]) -> Integers:
+    """Return one number per point: desirabilities are at most 100 steps."""
     base = np.int64(round(1 / FRONT_STEP) + 1)
     return np.asarray(points.astype(np.int64) @ base ** np.arange(points.shape[1]))
 
 
-def not_beaten(objectives: Sequence[npt.NDArray[np.int16]], by: npt.NDArray[np.int16]) -> Mask:
-    """Return which points are not beaten by any of a few strong ones, shape (n,).
+def not_dominated(objectives: Sequence[npt.NDArray[np.int16]], by: npt.NDArray[np.int16]) -> Mask:
+    """Return which points no strong point dominates, shape (n,).
 
     Args:
-        objectives: One array a objective, shape (n,).
+        objectives: One array per objective, shape (n,).
         by: The strong points, shape (k, m).
     """
     alive = np.ones(len(objectives[0]), dtype=bool)
     for strong in by[:STRONG]:
         no_better = alive.copy()
         worse = np.zeros(len(alive), dtype=bool)
-        for own, limit in zip(objectives, strong.tolist(), strict=True):
-            no_better &= own <= limit
-            worse |= own < limit
+        for values, limit in zip(objectives, strong.tolist(), strict=True):
+            no_better &= values <= limit
+            worse |= values < limit
         alive &= ~(no_better & worse)
     return alive

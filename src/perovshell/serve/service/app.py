@@ -1,4 +1,4 @@
-"""The application: routes, errors as problems, and what runs beside the requests."""
+"""The application: routes, errors as problems, and background tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from perovshell.serve.service.batching import Batcher
 from perovshell.serve.service.keys import KeyRing
 from perovshell.serve.service.logs import Tally
 from perovshell.serve.service.metrics import Metrics
-from perovshell.serve.service.middleware import GUARDED, Gate, Rate
+from perovshell.serve.service.middleware import GUARDED, Guard, Rate
 from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.problems import Problem, pointer
 from perovshell.serve.service.ranker import Ranker
@@ -78,7 +78,7 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.BODY_BYTES)
     app.add_middleware(GZipMiddleware, minimum_size=_SQUEEZED_FROM, compresslevel=1)
     rate, metrics = Rate(settings.rate), app.state.metrics
-    app.add_middleware(Gate, keys=settings.keys, rate=rate, metrics=metrics, tally=tally)
+    app.add_middleware(Guard, keys=settings.keys, rate=rate, metrics=metrics, tally=tally)
     app.include_router(routes.router)
     app.include_router(operations.router)
     app.include_router(page.router)
@@ -90,16 +90,16 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
 def _running(
     champion: Champion, look_seconds: float, tally: Tally, pool: Pool
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return what runs beside the requests, from the start to the end of the application."""
+    """Return the context of background tasks, from the start to the end of the application."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(champion.open)
-        beside = [asyncio.create_task(tally.keep())]
+        background = [asyncio.create_task(tally.keep())]
         if champion.source.given is None:
-            beside.append(asyncio.create_task(champion.watch(look_seconds)))
+            background.append(asyncio.create_task(champion.watch(look_seconds)))
         yield
-        for task in beside:
+        for task in background:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
@@ -115,17 +115,17 @@ def _describe_keys(app: FastAPI) -> None:
     schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, methods in schema["paths"].items():
         if path.startswith(GUARDED):
-            for told in methods.values():
-                told["security"] = [{}, {"key": []}]
+            for operation in methods.values():
+                operation["security"] = [{}, {"key": []}]
 
 
 async def _problem(_: Request, error: Any) -> Response:
-    found: Problem = error
-    return found.response()
+    problem: Problem = error
+    return problem.response()
 
 
 async def _invalid(_: Request, error: Any) -> Response:
-    """Tell every fault of a request with its place."""
+    """Answer with every fault of a request and its position."""
     faults = [
         {"pointer": pointer(fault["loc"][1:]), "detail": fault["msg"]} for fault in error.errors()
     ]

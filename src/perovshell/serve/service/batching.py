@@ -1,8 +1,8 @@
 """Predictions of all requests, computed together, in turns.
 
 Rows cost much less in one call than in many, and the more requests wait, the more rows there are.
-So what came in while one turn was computed makes up the next. A turn is small enough that nobody
-waits long for it; short requests go first, and a long one takes what room is left.
+So the requests that arrive during a turn are computed in the next. A turn is small, so that nobody
+waits long; short requests go first, and a long one fills the rest.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Asked:
     """How rows are to be answered, and by which model.
 
     Attributes:
-        served: The model: rows of one request are never answered by two.
+        served: The model: all rows of a request are answered by the same.
         stressors: Stressors to answer for.
         coverage: Coverage of the intervals.
         thresholds: Thresholds whose probability is asked.
@@ -82,7 +82,7 @@ class Batcher:
         Raises:
             Problem: Too many rows wait.
         """
-        waiting_rows = sum(one.left for one in self._waiting)
+        waiting_rows = sum(request.left for request in self._waiting)
         if waiting_rows > limits.WAITING_ROWS:
             raise busy(f"{waiting_rows} rows wait.", 1)
         loop = asyncio.get_running_loop()
@@ -107,7 +107,7 @@ class Batcher:
         self._passes = 0
         room = ROWS_A_TURN
         alike: dict[Asked, list[tuple[_Waiting, Rows]]] = {}
-        for waiting in sorted(self._waiting, key=lambda one: one.left):
+        for waiting in sorted(self._waiting, key=lambda request: request.left):
             rows = waiting.next_rows(room)
             alike.setdefault(waiting.asked, []).append((waiting, rows))
             room -= len(rows)
@@ -115,12 +115,12 @@ class Batcher:
                 break
         for asked, parts in alike.items():
             _answer(asked, parts)
-        self._waiting = [one for one in self._waiting if not one.done.done()]
+        self._waiting = [request for request in self._waiting if not request.done.done()]
         self._call(loop)
 
 
 def _answer(asked: Asked, parts: Sequence[tuple[_Waiting, Rows]]) -> None:
-    """Answer the rows of requests that ask alike in one call, and hand each its own."""
+    """Answer the rows of requests with equal options in one call, and give each its answers."""
     try:
         answers = iter(asked.answer([row for _, rows in parts for row in rows]))
     except Exception as error:  # noqa: BLE001 - it belongs to those who asked

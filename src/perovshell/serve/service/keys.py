@@ -27,7 +27,7 @@ _PREFIX: Final = "pvs_"
 class Keys:
     """The keys that a service takes.
 
-    A key is 256 random bits, so one round of SHA-256 hides it: there is nothing to guess.
+    A key is 256 random bits, so one round of SHA-256 suffices: it cannot be guessed.
 
     Attributes:
         hashes: SHA-256 of each key, by its name.
@@ -51,13 +51,13 @@ class Keys:
             raise WorkspaceError(msg) from error
 
     def name_of(self, key: str) -> str | None:
-        """Return the name of a key, or None; as fast for any wrong key as for a right one."""
+        """Return the name of a key, or None; in the same time for any key."""
         given = _hash(key)
-        found = None
+        match = None
         for name, known in self.hashes.items():
             if hmac.compare_digest(given, known):
-                found = name
-        return found
+                match = name
+        return match
 
 
 class KeyRing:
@@ -67,8 +67,8 @@ class KeyRing:
         path: The file; None needs no key.
 
     Attributes:
-        is_needed: Whether a key is needed: where there was one when the service started. Taking
-            the last one away opens no door.
+        is_needed: Whether a key is needed: if there was one when the service started. Removing
+            the last key does not open the service.
 
     Raises:
         WorkspaceError: The file is damaged.
@@ -88,13 +88,14 @@ class KeyRing:
                 self._keys = Keys.read(self._path)
             except WorkspaceError as error:
                 _LOG.error(
-                    "keys cannot be read, those before count", extra={"said": {"why": str(error)}}
+                    "keys cannot be read, the previous ones stay valid",
+                    extra={"fields": {"why": str(error)}},
                 )
         return self._keys.name_of(key)
 
 
 def add_key(workspace: WorkspaceFolder, name: str) -> str:
-    """Make a key and keep its hash; return the key, which is told this once.
+    """Make a key and store its hash; return the key, which is shown only once.
 
     Raises:
         InputError: The name is not allowed or taken.
@@ -106,7 +107,7 @@ def add_key(workspace: WorkspaceFolder, name: str) -> str:
     with workspace.locked("keys"):
         keys = Keys.read(workspace.keys_file)
         if name in keys.hashes:
-            msg = f"key {name!r}: there is one of that name; remove it first"
+            msg = f"key {name!r}: it exists already; remove it first"
             raise InputError(msg)
         key = _PREFIX + secrets.token_urlsafe(32)
         _write(workspace.keys_file, {**keys.hashes, name: _hash(key)})

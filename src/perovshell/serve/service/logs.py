@@ -16,7 +16,7 @@ TALLY_SECONDS: Final = 10.0
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one line of JSON; what stands in `said` are further members."""
+    """Writes a record as one line of JSON; `fields` are further members."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -24,7 +24,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
-            **getattr(record, "said", {}),
+            **getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
@@ -50,7 +50,7 @@ class Tally:
     """Counts rows, and adds them as a line to the request log now and again.
 
     The log is read when a model is trained anew: it tells how often the domain is left (see
-    `training.promotion.drift`). A line stands for all requests since the last one, so that a busy
+    `training.promotion.drift`). A line counts all requests since the last one, so that a busy
     service does not fill the disk.
 
     Attributes:
@@ -93,4 +93,4 @@ class Tally:
             with self.path.open("ab") as file:
                 file.write(orjson.dumps(line) + b"\n")
         except OSError as error:
-            _LOG.warning("request log cannot be written", extra={"said": {"why": str(error)}})
+            _LOG.warning("request log cannot be written", extra={"fields": {"why": str(error)}})

@@ -13,42 +13,45 @@ _SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 
 
 class Metrics:
-    """Counts what one service does.
+    """Counts requests and rows of one service.
 
     Args:
         champion: Holds the model that is served.
     """
 
     def __init__(self, champion: Champion) -> None:
-        own = CollectorRegistry()
-        self._registry = own
+        self._registry = CollectorRegistry()
         self._champion = champion
-        ProcessCollector(registry=own)
+        ProcessCollector(registry=self._registry)
         self.requests = Counter(
-            "perovshell_requests", "Requests answered.", ("path", "status"), registry=own
+            "perovshell_requests", "Requests answered.", ("path", "status"), registry=self._registry
         )
         self.seconds = Histogram(
             "perovshell_request_seconds",
             "Time from a request to the end of its answer.",
             ("path",),
             buckets=_SECONDS,
-            registry=own,
+            registry=self._registry,
         )
-        self.rows = Counter("perovshell_rows", "Rows answered or refused.", registry=own)
+        self.rows = Counter("perovshell_rows", "Rows answered or refused.", registry=self._registry)
         self.failed = Counter(
-            "perovshell_rows_failed", "Rows that could not be answered.", registry=own
+            "perovshell_rows_failed", "Rows that could not be answered.", registry=self._registry
         )
         self.outside = Counter(
-            "perovshell_rows_outside_domain", "Answered rows outside the domain.", registry=own
+            "perovshell_rows_outside_domain",
+            "Answered rows outside the domain.",
+            registry=self._registry,
         )
         self._model = Gauge(
             "perovshell_model",
             "The model that is served; always 1.",
             ("model_id", "version", "dataset_hash"),
-            registry=own,
+            registry=self._registry,
         )
         self._fault = Gauge(
-            "perovshell_model_fault", "1 while a newer champion cannot be served.", registry=own
+            "perovshell_model_fault",
+            "1 while a newer champion cannot be served.",
+            registry=self._registry,
         )
 
     def text(self) -> bytes:

@@ -29,7 +29,7 @@ _MOST_CLIENTS: Final = 10_000
 
 @dataclass(frozen=True)
 class RequestMetrics:
-    """What a route says of a request, for log, figures and tally.
+    """Row counts of a request, for log, metrics and tally.
 
     Attributes:
         rows: Rows asked for.
@@ -56,7 +56,7 @@ class Rate:
     _buckets: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def seconds_to_wait(self, client: str) -> float:
-        """Take a token; return 0, or after how many seconds there will be one."""
+        """Take a token; return 0, or the seconds until there is one."""
         if math.isinf(self.per_second):
             return 0.0
         most, now = max(self.per_second * _BURST_SECONDS, 1.0), time.monotonic()
@@ -65,12 +65,12 @@ class Rate:
         wait = max(1.0 - left, 0.0) / self.per_second
         self._buckets[client] = (left if wait else left - 1.0, now)
         if len(self._buckets) > _MOST_CLIENTS:
-            # The one that was not seen for longest: each is put at the end when it is seen.
+            # The least recently seen client: each moves to the end when it is seen.
             del self._buckets[next(iter(self._buckets))]
         return wait
 
 
-class Gate:
+class Guard:
     """ASGI middleware around everything else.
 
     Args:
@@ -91,7 +91,7 @@ class Gate:
         self._tally = tally
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, come what may."""
+        """Answer one request; every error becomes a response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -103,7 +103,7 @@ class Gate:
         except Problem as problem:
             await problem.response()(scope, receive, visit.send)
         except Exception:  # Whatever it is, the client gets a problem and the log the traceback.
-            _LOG.exception("request failed", extra={"said": {"id": visit.request_id}})
+            _LOG.exception("request failed", extra={"fields": {"id": visit.request_id}})
             if visit.status:
                 raise
             failed = Problem(500, "failed", f"The log tells why, at request {visit.request_id}.")
@@ -123,9 +123,9 @@ class Gate:
             visit.client = self._key_name(visit.headers)
         wait = self._rate.seconds_to_wait(visit.client)
         if wait:
-            told = {"retry-after": str(math.ceil(wait))}
+            headers = {"retry-after": str(math.ceil(wait))}
             detail = f"{visit.client}: more than {self._rate.per_second:g} requests a second"
-            raise Problem(429, "too-many-requests", detail, headers=told)
+            raise Problem(429, "too-many-requests", detail, headers=headers)
         length = visit.headers.get("content-length", "")
         if length.isdigit() and int(length) > limits.BODY_BYTES:
             detail = f"{length} bytes; at most {limits.BODY_BYTES} are read"
@@ -144,7 +144,7 @@ class Gate:
         path = getattr(scope.get("route"), "path", "other")
         self._metrics.requests.labels(path, str(visit.status)).inc()
         self._metrics.seconds.labels(path).observe(seconds)
-        said: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "id": visit.request_id,
             "client": visit.client,
             "method": scope["method"],
@@ -152,14 +152,14 @@ class Gate:
             "status": visit.status,
             "ms": round(1000 * seconds, 3),
         }
-        told = visit.told
-        if told is not None:
-            said |= {"rows": told.rows, "failed": told.failed, "model": told.model}
-            self._metrics.rows.inc(told.rows)
-            self._metrics.failed.inc(told.failed)
-            self._metrics.outside.inc(told.outside)
-            self._tally.add(told.rows, told.failed, told.outside)
-        _LOG.info("request", extra={"said": said})
+        counts = visit.counts
+        if counts is not None:
+            fields |= {"rows": counts.rows, "failed": counts.failed, "model": counts.model}
+            self._metrics.rows.inc(counts.rows)
+            self._metrics.failed.inc(counts.failed)
+            self._metrics.outside.inc(counts.outside)
+            self._tally.add(counts.rows, counts.failed, counts.outside)
+        _LOG.info("request", extra={"fields": fields})
 
 
 class RequestContext:
@@ -172,7 +172,7 @@ class RequestContext:
         self.began = time.perf_counter()
         self.client: str = scope["client"][0] if scope.get("client") else "unknown"
         self.status = 0
-        self.told: RequestMetrics | None = None
+        self.counts: RequestMetrics | None = None
         self._send = send
 
     async def send(self, message: Message) -> None:

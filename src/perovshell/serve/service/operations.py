@@ -20,7 +20,7 @@ async def healthz() -> Response:
 
 @router.get("/readyz", responses={200: {"model": schemas.Readiness}})
 async def readyz(request: Request) -> Response:
-    """Say which model is served, and what stands in the way of a newer one."""
+    """Return the served model, and why a newer one cannot be served."""
     champion = request.app.state.champion
     return reply({"status": "ready", "model": champion.served.named, "fault": champion.fault})
 

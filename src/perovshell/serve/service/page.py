@@ -1,4 +1,4 @@
-"""The page for people: one HTML file, with scripts and styles from the service itself."""
+"""The page: one HTML file, with scripts and styles from the service itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large batches, computed by processes of their own: both cores work, and nobody else waits.
+"""Large batches, computed by separate processes: all cores work, and no other request waits.
 
 The processes start with the first large batch, and end with the service, however that ends.
 """

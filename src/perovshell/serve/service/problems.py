@@ -11,14 +11,14 @@ MEDIA_TYPE: Final = "application/problem+json"
 _SHOWN: Final = 20
 """Faults of one request that are listed."""
 _TITLES: Final = {
-    "invalid-request": "The request is not as it must be",
+    "invalid-request": "Invalid request",
     "unreadable-row": "A row cannot be answered",
     "space-too-large": "The design space is too large for HTTP",
     "body-too-large": "The request is too large",
     "key-needed": "An API key is needed",
     "too-many-requests": "Too many requests",
     "busy": "Busy; come back later",
-    "not-found": "There is nothing here",
+    "not-found": "Not found",
     "method-not-allowed": "This method is not allowed here",
     "failed": "The service failed",
 }
@@ -32,7 +32,7 @@ class Problem(Exception):  # noqa: N818
         kind: One of the kinds of problems, such as `busy`.
         detail: Who, what was given, and what is allowed.
         headers: Further headers of the response.
-        faults: Further members: faults of single parts, with their place as a JSON pointer.
+        faults: Additional members: faults of single parts, with their position as a JSON pointer.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ def problem(status: int, kind: str, detail: str) -> dict[str, Any]:
     }
 
 
-def pointer(place: Sequence[int | str]) -> str:
-    """Return a place in the body as a JSON pointer (RFC 6901) in a URI fragment."""
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in place)
+def pointer(path: Sequence[int | str]) -> str:
+    """Return a path in the body as a JSON pointer (RFC 6901) in a URI fragment."""
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
     return _writable("#" + "".join(f"/{part}" for part in parts))
 
 

@@ -28,7 +28,7 @@ _TASK: Final = 200_000
 
 
 def main() -> None:
-    """Read what is asked from the input, and write what is found to the output."""
+    """Read the job from the input, and write the ranking to the output."""
     service = os.getppid()
     os.nice(_NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # A terminal sends it to all its processes.

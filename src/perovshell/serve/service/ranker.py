@@ -1,4 +1,4 @@
-"""Rankings in a process of their own, so that single predictions stay fast."""
+"""Rankings in a separate process, so that single predictions stay fast."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Ranker:
             request: Whose client is watched: where it leaves, the ranking ends.
 
         Returns:
-            What the worker says.
+            The output of the worker.
 
         Raises:
             Problem: Too many wait, the space is not allowed, or it took too long.
@@ -71,19 +71,19 @@ class Ranker:
     async def _run(self, served: Served, asked: dict[str, Any]) -> Any:
         async with self._places:
             job = {**asked, "folder": str(served.model.folder)}
-            said = await self._said(json.dumps(job).encode())
-        if said["kind"] != "ranking":
-            raise Problem(422, said["kind"], said["detail"])
-        return said["ranking"]
+            answer = await self._output(json.dumps(job).encode())
+        if answer["kind"] != "ranking":
+            raise Problem(422, answer["kind"], answer["detail"])
+        return answer["ranking"]
 
-    async def _said(self, asked: bytes) -> Any:
+    async def _output(self, asked: bytes) -> Any:
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", _WORKER, stdin=pipe, stdout=pipe, stderr=pipe
         )
         try:
             async with asyncio.timeout(limits.RANK_SECONDS):
-                said, fault = await process.communicate(asked)
+                output, fault = await process.communicate(asked)
         except TimeoutError as error:
             detail = f"The ranking took more than {limits.RANK_SECONDS:g} s; take a smaller space."
             raise busy(detail, 60) from error
@@ -92,7 +92,7 @@ class Ranker:
                 process.kill()
             await process.wait()
         if process.returncode:
-            told = {"code": process.returncode, "stderr": fault.decode(errors="replace")[-2000:]}
-            _LOG.error("ranking failed", extra={"said": told})
+            fields = {"code": process.returncode, "stderr": fault.decode(errors="replace")[-2000:]}
+            _LOG.error("ranking failed", extra={"fields": fields})
             raise Problem(500, "failed", "The ranking failed; the log tells why.")
-        return json.loads(said)
+        return json.loads(output)

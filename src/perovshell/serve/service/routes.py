@@ -43,7 +43,7 @@ router = APIRouter(
         400: _refused("Not readable at all"),
         401: _refused("A key is needed"),
         413: _refused("Too large"),
-        422: _refused("Not as it must be; `errors` tells where"),
+        422: _refused("Invalid; `errors` lists the faults"),
         429: _refused("Too often; `Retry-After` tells when to come back"),
         503: _refused("Too much is going on; `Retry-After` tells when to come back"),
     },
@@ -51,13 +51,13 @@ router = APIRouter(
 
 
 def _champion(request: Request) -> Champion:
-    found: Champion = request.app.state.champion
-    return found
+    champion: Champion = request.app.state.champion
+    return champion
 
 
 def _ranker(request: Request) -> Ranker:
-    found: Ranker = request.app.state.ranker
-    return found
+    ranker: Ranker = request.app.state.ranker
+    return ranker
 
 
 class _PredictRoute(APIRoute):
@@ -97,9 +97,9 @@ async def _asked(request: Request) -> schemas.PredictIn:
 
 def _message(fault: Mapping[str, Any]) -> str:
     """Return what is wrong, with the input whose name an unknown key of a row nearly has."""
-    message, place = str(fault["msg"]), fault["loc"]
-    is_cell = fault["type"] == "extra_forbidden" and place[0] == "rows"
-    near = near_input(str(place[-1])) if is_cell else ""
+    message, path = str(fault["msg"]), fault["loc"]
+    is_cell = fault["type"] == "extra_forbidden" and path[0] == "rows"
+    near = near_input(str(path[-1])) if is_cell else ""
     return f"{message}; rename it to {near!r}" if near else message
 
 
@@ -118,12 +118,12 @@ async def predict(asked: schemas.PredictIn, request: Request) -> Response:
     except InputError as error:
         raise Problem(422, "invalid-request", str(error)) from error
     written = await _written(request, how, asked)
-    request.state.visit.told = RequestMetrics(
+    request.state.visit.counts = RequestMetrics(
         written.rows, len(written.failed), written.outside, served.model.info.model_id
     )
     problems = [
-        {**problem(422, "unreadable-row", error), "pointer": pointer(["rows", place])}
-        for place, error in written.failed
+        {**problem(422, "unreadable-row", error), "pointer": pointer(["rows", row])}
+        for row, error in written.failed
     ]
     around = {"model": served.named, "failed": len(problems), "problems": problems}
     return reply(b'%s,"answers":[%s]}' % (orjson.dumps(around)[:-1], written.answers))
@@ -150,12 +150,12 @@ async def _written(request: Request, how: Asked, asked: schemas.PredictIn) -> Wr
 
 def _detailed(how: Asked, rows: Rows, answers: Sequence[Answer]) -> list[dict[str, Any]]:
     """Return answers with nearest samples, measured values, conditions and reasons."""
-    model, told = how.served.model, []
+    model, detailed = how.served.model, []
     for row, answer in zip(rows, answers, strict=True):
         unread = bool(answer.values["error"])
         reasons = [] if unread else model.explain(row, stressors=how.stressors)
-        told.append({**answer.to_json(), "reasons": [reason.to_json() for reason in reasons]})
-    return told
+        detailed.append({**answer.to_json(), "reasons": [reason.to_json() for reason in reasons]})
+    return detailed
 
 
 @router.post(
@@ -172,12 +172,12 @@ async def rank(asked: schemas.RankIn, request: Request) -> Response:
     served = _champion(request).served
     wants_html = request.headers.get("accept", "").strip().startswith("text/html")
     try:
-        found = await _ranker(request).rank(
+        ranking = await _ranker(request).rank(
             served, {**asked.model_dump(), "html": wants_html}, request
         )
     except ClientLeftError:
         return Response(status_code=_CLIENT_LEFT)
-    return HTMLResponse(found) if wants_html else reply({"model": served.named, **found})
+    return HTMLResponse(ranking) if wants_html else reply({"model": served.named, **ranking})
 
 
 @router.get("/model", responses={200: {"model": schemas.ModelOut}, 304: {}})

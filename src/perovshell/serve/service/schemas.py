@@ -47,11 +47,11 @@ _COUNT = BeforeValidator(_whole)
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Cell = Annotated[
     Any,
-    # One validator, not a union: that would name each of its types as a fault of its own.
+    # One validator, not a union: that would report a fault for each of its types.
     AfterValidator(_scalar),
     WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
 ]
-"""Whether it can be read is for the model to say, row by row."""
+"""The model decides whether it can be read, row by row."""
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
@@ -63,10 +63,10 @@ def _cell(column: Input) -> Any:
 if TYPE_CHECKING:
     Row: TypeAlias = dict[str, Any]
 else:
-    Row = TypedDict("Row", {name: _cell(one) for name, one in INPUTS.items()}, total=False)
+    Row = TypedDict("Row", {name: _cell(column) for name, column in INPUTS.items()}, total=False)
     Row.__doc__ = """A core/shell combination; what is left out or null is unknown.
 
-    A cell that cannot be read is no fault of the request: the row's answer says why in `error`.
+    A cell that cannot be read is no fault of the request: the answer gives the reason in `error`.
     Numbers may be text, such as "6.5".
     """
     Row.__pydantic_config__ = _STRICT
@@ -126,7 +126,7 @@ class PredictIn(BaseModel):
         bool,
         Field(
             description="Whether to tell the nearest samples, measured values, conditions and, "
-            f"up to {limits.DETAILED_ROWS} rows, what moved each prediction."
+            f"up to {limits.DETAILED_ROWS} rows, the feature contributions of each prediction."
         ),
     ] = False
 
@@ -167,7 +167,7 @@ class NeighbourOut(BaseModel):
 
 
 class ReasonOut(BaseModel):
-    """What moved one target of a prediction."""
+    """Contributions to one target of a prediction."""
 
     target: str
     unit: str
@@ -180,7 +180,7 @@ class AnswerOut(BaseModel):
     """The answer to one row: numbers with intervals, each NAME with NAME_lower and NAME_upper.
 
     For each stressor S there are `half_life_h_S` and `stability_gain_S`. An unknown number is
-    null; so is an end without a limit, which has `NAME_open: true` beside it.
+    null; so is an end without a limit, which also has `NAME_open: true`.
     """
 
     __pydantic_extra__: dict[str, float | bool | None] = Field(init=False)
@@ -263,7 +263,7 @@ class TargetOut(BaseModel):
     title: str
     kind: Annotated[
         Literal["point", "stability"],
-        Field(description="One number a sample, or one under each stressor."),
+        Field(description="One value per sample, or one per stressor."),
     ]
     unit: Annotated[str | None, Field(description="Unit of values; null if not answered.")]
     error_unit: str
@@ -276,7 +276,7 @@ class TargetOut(BaseModel):
 
 
 class ModelOut(BaseModel):
-    """What the model says of itself."""
+    """The model: dataset, settings, figures and skill."""
 
     model: ModelName
     dataset: dict[str, Any]

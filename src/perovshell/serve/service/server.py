@@ -66,7 +66,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def run(champion: Champion, settings: Settings, listener: socket.socket) -> None:
-    """Serve until the process is told to stop; requests that are begun are answered.
+    """Serve until the process is stopped; started requests are answered.
 
     Args:
         champion: Holds the model, open.
@@ -83,8 +83,8 @@ def run(champion: Champion, settings: Settings, listener: socket.socket) -> None
         timeout_keep_alive=_IDLE_SECONDS,
     )
     host, port = listener.getsockname()[:2]
-    told = {"address": f"http://{host}:{port}", "model": champion.served.named}
-    _LOG.info("serving", extra={"said": told})
+    fields = {"address": f"http://{host}:{port}", "model": champion.served.named}
+    _LOG.info("serving", extra={"fields": fields})
     # The server sends itself again the signal that ended it; that it ended well is no failure.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: None)

@@ -1,4 +1,4 @@
-"""The model that is served, and how another takes its place while requests come in."""
+"""The served model, and its replacement while requests arrive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WARMING: Final = {"core": "CsPbBr3", "shell": "SiO2"}
 
 @dataclass(frozen=True, eq=False)
 class Served:
-    """A model as it is served; an answer is made by one of these from beginning to end.
+    """A served model; each answer is made by one of these.
 
     Attributes:
         model: The model, warm.
@@ -31,13 +31,13 @@ class Served:
 
     @property
     def named(self) -> dict[str, str | None]:
-        """What every answer says of its model."""
+        """Model id and dataset hash, as in every answer."""
         info = self.model.info
         return {"id": info.model_id, "version": self.version, "dataset_hash": info.dataset["hash"]}
 
     @property
     def etag(self) -> str:
-        """Entity tag of what hangs on the model and on this software alone."""
+        """Entity tag of what depends on the model and on this software alone."""
         model_id, software = self.model.info.model_id, version("perovshell")
         return f'"{model_id}-{self.version or 0}-{software}"'
 
@@ -118,20 +118,20 @@ class Champion:
                 await self.refresh()
 
     async def refresh(self) -> None:
-        """Load the champion aside and put it in place in one step; a broken one changes nothing."""
+        """Load the champion, then replace the served model; a broken one changes nothing."""
         stamp = self.source.stamp
         try:
             served = await asyncio.to_thread(self.source.load)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the old model goes on
+        except Exception as error:  # noqa: BLE001 - the old model stays for any fault
             self._keep(error)
             return
         before, self._served, self.fault, self._stamp = self.served, served, "", stamp
         if before.etag != served.etag:
-            _LOG.info("model changed", extra={"said": {"from": before.named, "to": served.named}})
+            _LOG.info("model changed", extra={"fields": {"from": before.named, "to": served.named}})
 
     def _keep(self, error: Exception) -> None:
         fault = str(error) if isinstance(error, PerovshellError) else repr(error)
         if fault != self.fault:
-            said: dict[str, Any] = {"fault": fault, "serving": self.served.named}
-            _LOG.error("new champion cannot be served, the old one goes on", extra={"said": said})
+            fields: dict[str, Any] = {"fault": fault, "serving": self.served.named}
+            _LOG.error("new champion cannot be served, the old one stays", extra={"fields": fields})
         self.fault = fault

@@ -34,36 +34,36 @@ def write(answers: Sequence[Answer], written: Sequence[Mapping[str, Any]] | None
 
     Args:
         answers: At least one answer; all have the same columns.
-        written: What is told of each; their output columns where it is None.
+        written: JSON data of each; their output columns if None.
     """
-    told = _columns(answers) if written is None else written
+    data = _columns(answers) if written is None else written
     failed = [
-        (place, answer.values["error"])
-        for place, answer in enumerate(answers)
+        (row, answer.values["error"])
+        for row, answer in enumerate(answers)
         if answer.values["error"]
     ]
     inside = sum(answer.values["in_domain"] for answer in answers)
     outside = len(answers) - inside - len(failed)
-    return Written(orjson.dumps(told)[1:-1], len(answers), tuple(failed), outside)
+    return Written(orjson.dumps(data)[1:-1], len(answers), tuple(failed), outside)
 
 
 def _columns(answers: Sequence[Answer]) -> list[Mapping[str, Any]]:
     """Return the output columns; the encoder writes what is no number as null."""
     ends = [name for name in answers[0].values if name.endswith("_upper")]
-    told: list[Mapping[str, Any]] = []
+    columns: list[Mapping[str, Any]] = []
     for answer in answers:
         values = answer.values
         limitless = [f"{name}_open" for name in ends if values[name] == math.inf]
-        told.append({**values, **dict.fromkeys(limitless, True)} if limitless else values)
-    return told
+        columns.append({**values, **dict.fromkeys(limitless, True)} if limitless else values)
+    return columns
 
 
 def joined(parts: Sequence[Written]) -> Written:
-    """Return the answers to all rows of some parts, one after another."""
+    """Join the answers of parts in order."""
     failed: list[tuple[int, str]] = []
     first = 0
     for part in parts:
-        failed += [(first + place, error) for place, error in part.failed]
+        failed += [(first + row, error) for row, error in part.failed]
         first += part.rows
     answers = b",".join(part.answers for part in parts)
     return Written(answers, first, tuple(failed), sum(part.outside for part in parts))
