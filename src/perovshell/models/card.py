@@ -241,8 +241,8 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
         ),
         (
             "The effect of a shell is estimated from few pairs of a coated and a bare sample of "
-            f"one paper{_pairs(info)}. Its intervals come from pairs of any two samples of one core in "
-            "one paper."
+            f"one paper{_pairs(info)}. Its intervals come from pairs of any two samples of a core "
+            "in one paper."
         ),
     ]
 
