@@ -15,7 +15,7 @@ class PerovshellWarning(UserWarning):
 
 
 class InputError(PerovshellError, ValueError):
-    """A file, a row or a request is not as it must be."""
+    """A file, a row or a request is invalid."""
 
 
 class UnchangedError(InputError):

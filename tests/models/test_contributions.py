@@ -87,7 +87,7 @@ def test_reasons_say_what_was_measured_and_what_the_null_model_answers(model: Mo
     _, plqy, sonication = model.explain(row, stressors=["sonication"])
     assert plqy.moved["measured bare value"] < -5
     assert "measured bare value -" in plqy.sentence
-    assert "null model, sonication has few papers" in sonication.sentence
+    assert "baseline prediction, sonication has few papers" in sonication.sentence
 
 
 def test_reasons_name_groups_a_chemist_knows_and_the_physics(model: Model) -> None:

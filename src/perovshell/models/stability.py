@@ -27,7 +27,7 @@ factor of 20, so what a stressor, class or shell adds is held to a factor of abo
 INTERVAL_INFLATION = 1.5
 """Factor by which finite ends of lifetime intervals are moved out in scoring and calibration."""
 THIN_STRESSOR_PAPERS = 5
-"""Stressors with fewer papers are answered from the null model."""
+"""Stressors with fewer papers get the baseline prediction of the null model."""
 
 
 def thin_stressors(papers: Mapping[str, int], stressors: Sequence[str]) -> Mask:

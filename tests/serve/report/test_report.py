@@ -285,7 +285,10 @@ def test_a_bar_for_the_plqy_has_its_column(model: Model) -> None:
     said = Page(render(rank(space, model=model, exclude_known=True))).said
     for text in ("P(PLQY > 70 %)", "P(PLQY above 70 %)", "without those of the literature"):
         assert text in said
-    assert "for a PLQY above 70 %, a long half-life (water) and nearness to the data," in said
+    assert (
+        "for a PLQY above 70 %, a long half-life (water) and similarity to the training data,"
+        in said
+    )
 
 
 def test_three_experiments_of_each_kind_are_shown(ranking: Ranking) -> None:

@@ -59,14 +59,14 @@ class Experiment:
 def experiments(
     objectives: Objectives, predictions: CandidatePredictions
 ) -> tuple[Experiment, ...]:
-    """Return experiments on the first lines of a ranking, most worth first."""
+    """Return experiments on the top candidates of a ranking, by falling value."""
     judge = _Judge(objectives, predictions.rows(range(min(LOOKED_AT, len(predictions.items)))))
     possible = [*judge.combinations(), *judge.bare_controls(), *judge.stability_tests()]
     return tuple(sorted(possible, key=lambda e: (-e.worth, e.kind, e.what)))
 
 
 class _Judge:
-    """Weighs experiments on the first lines of a ranking."""
+    """Computes the value of experiments on the top candidates of a ranking."""
 
     def __init__(self, objectives: Objectives, predictions: CandidatePredictions) -> None:
         self.objectives = objectives

@@ -113,7 +113,7 @@ def card(
 
 
 def context(line: Candidate) -> str:
-    """Say structure, surroundings and size of a line, as far as they are known."""
+    """Return structure, medium and size of a candidate, as far as known."""
     item = line.item
     parts = [item.structure]
     parts += [word for word in (item.encapsulation, item.medium) if word != "unknown"]

@@ -2,7 +2,7 @@
 
 A model is a prior and the mean of a few boosters on what it leaves, from cautious to bold. Inner
 folds by paper cannot tell these apart (their errors differ by a hundredth, and the order changes
-with every deal of the papers), so nothing is chosen: the mean hedges.
+with every fold assignment), so nothing is chosen: the mean hedges.
 """
 
 from __future__ import annotations

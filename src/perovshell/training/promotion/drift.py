@@ -1,4 +1,4 @@
-"""Drift: what the new papers have that the others had not, and what moved.
+"""Drift: where descriptors and targets of the new papers differ from those of the others.
 
 Each descriptor and target is compared by paper (the mean of a paper's rows counts once) with the
 two-sided rank-sum test, and the false discovery rate over all of them is controlled at 10 %
@@ -49,7 +49,7 @@ class Moved:
     chance: float
 
     def __str__(self) -> str:
-        """Say what moved from where to where."""
+        """Return the change as a sentence."""
         return (
             f"{self.name}: {self.known:.3g} -> {self.new:.3g} {self.unit} (p = {self.chance:.2g})"
         )
