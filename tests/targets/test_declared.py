@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from perovshell.models.request import INPUT_COLUMNS, Request
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.vocabulary import STRESSORS, column_name
