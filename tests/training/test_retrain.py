@@ -115,7 +115,7 @@ def test_the_report_has_a_plot_and_the_figures(home, learned):
     folder = home.workspace.reports / f"retrain-{learned['after'][1].model_id}"
     page = (folder / "promotion.html").read_text()
     assert "<svg" in page
-    assert "New papers, before they were learned" in page
+    assert "New papers, predicted before training on them" in page
     data = json.loads((folder / "promotion.json").read_text())
     assert data["verdict"]["promote"] is True
     assert data["verdict"]["changes"]["added"] == list(HELD_BACK)
@@ -125,11 +125,11 @@ def test_the_same_data_is_not_trained_again(home, learned):
     assert "was trained on this very data" in home.run("retrain")
 
 
-def test_a_corrected_band_gap_is_other_data(workspace, model, dataset):
-    assert "trained on this very data" in reason_not_to(workspace, dataset, model)
+def test_a_corrected_band_gap_is_other_data(session_workspace, model, dataset):
+    assert "trained on this very data" in reason_not_to(session_workspace, dataset, model)
     gap = {"band_gap_ev": "2.5"}
     cores = [row | (gap if row["formula"] == "CsPbBr3" else {}) for row in dataset.cores]
-    assert reason_not_to(workspace, replace(dataset, cores=tuple(cores)), model) == ""
+    assert reason_not_to(session_workspace, replace(dataset, cores=tuple(cores)), model) == ""
 
 
 def test_the_models_are_listed_with_versions_and_reasons(home, learned):
@@ -171,11 +171,11 @@ def test_papers_that_surprise_keep_the_champion(home, learned, dataset):
         )  # fmt: skip
         path = home.paper(name, to_yaml(odd))
         assert "fits" in home.run("add", path, "--yes", code=2)
-        home.run("add", path, "--yes", "--accept-outlier")
+        home.run("add", path, "--yes", "--accept-outliers")
     said = home.run("retrain")
     (verdict,) = [line for line in said.splitlines() if line.startswith("The champion stays: ")]
     assert "new papers surprise (PL peak)" in verdict
-    assert "'models promote 3 --why ...' makes it champion all the same" in said
+    assert "'perovshell models promote 3 --why ...' makes it champion all the same" in said
     assert home.workspace.champion_id == champion
     listed = home.run("models", "list")
     assert "@challenger" in listed

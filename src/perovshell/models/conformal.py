@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.errors import FitError
 
-Floats = npt.NDArray[np.float64]
 _MAX_STEPS = 20_000
 _TOLERANCE = 1e-10
 _TINY = 1e-300
@@ -196,7 +195,7 @@ def _most_likely(covers: Floats, weights: Floats) -> Floats:
     return np.asarray(mass / mass.sum())
 
 
-def _mass_intervals(low: Floats, high: Floats) -> tuple[Floats, npt.NDArray[np.float64]]:
+def _mass_intervals(low: Floats, high: Floats) -> tuple[Floats, Floats]:
     """Return where mass can sit (innermost intervals) and which rows cover each."""
     starts, ends = np.unique(low), np.unique(high)
     innermost = []

@@ -17,9 +17,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.models.prior import LinearPrior, times
-
-Floats = npt.NDArray[np.float64]
 
 TERMS: Final = (
     "FA fraction on A",
@@ -110,7 +109,7 @@ class Difficulty:
         return np.asarray(np.exp(self.room_effect * _log_room(predicted)))
 
     @cached_property
-    def _places(self) -> npt.NDArray[np.intp]:
+    def _places(self) -> Indices:
         return np.array(self.columns, dtype=np.intp)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:

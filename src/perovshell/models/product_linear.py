@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.errors import ModelFolderError
 from perovshell.models.factored import FactoredForest, Sides
 from perovshell.models.point import PointModel
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -426,7 +426,7 @@ def test_each_line_names_its_evidence(model: Model) -> None:
     data = with_(cores=["CsPbBr3"], shells=["SiO2", "CaF2"])
     lines = {line.shell: line for line in rank(data, model=model).candidates}
     assert "combination measured in " in lines["SiO2"].evidence
-    assert "in water, from the inside out: insoluble" in lines["SiO2"].evidence
+    assert "layers in water, inner to outer: insoluble" in lines["SiO2"].evidence
     assert {row.shell for row in lines["SiO2"].measured} == {"SiO2"}
     assert lines["SiO2"].nearest
     assert len(lines["SiO2"].nearest) == len(lines["CaF2"].nearest)
@@ -503,7 +503,7 @@ def test_lines_outside_the_domain_are_spoken_of_first(model: Model) -> None:
 
 def test_the_evidence_of_a_gain_names_its_stressors(model: Model) -> None:
     line = rank(with_(cores=["CsPbBr3"], shells=["ZnS"]), model=model).candidates[0]
-    assert "gain of the shell: 1 paper (light 1; none under water)" in line.evidence
+    assert "1 paper (light 1; none under water) on the gain of the shell" in line.evidence
     assert "bare core measured in" in line.evidence
 
 

@@ -16,13 +16,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Indices
 from perovshell.models.censored import PooledEffects
 from perovshell.models.stability import INTERVAL_INFLATION, LIFETIME_PRIOR_SD, SHELL_PRIOR_SD
 from perovshell.training.fit import learners
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem
 from perovshell.training.validation.figures import PaperBootstrap, concordance
 from perovshell.training.validation.headline import row_likelihood
-from perovshell.training.validation.nested import Problems, Rows, Settings, paper_splits
+from perovshell.training.validation.nested import Problems, Settings, paper_splits
 from perovshell.training.validation.pairs import paired_steps
 
 Floats = npt.NDArray[np.float64]
@@ -45,7 +46,7 @@ def compare_lifetimes(
 ) -> list[dict[str, Any]]:
     """Return a row of figures for each model of the lifetime; `has_trees` tells the product's."""
     problem = problems.lifetime
-    models: dict[str, Callable[[Rows, Rows], Predicted]] = {
+    models: dict[str, Callable[[Indices, Indices], Predicted]] = {
         NULL: partial(_linear, problem, problem.labels),
         LINEAR: partial(_linear, problem, _all_labels(problem)),
         "hierarchical AFT with paper effect": partial(_linear, problem, _paper_labels(problem)),
@@ -67,7 +68,7 @@ def compare_gains(problems: Problems, settings: Settings) -> list[dict[str, Any]
     problem, lives = problems.gain, problems.lifetime
     boosted = _boosted(lives, settings, "normal")
     hierarchical = partial(_linear, lives, _paper_labels(lives))
-    models: dict[str, Callable[[Rows, Rows], Predicted]] = {
+    models: dict[str, Callable[[Indices, Indices], Predicted]] = {
         GAIN_NULL: partial(_pooled, problem, null=True),
         GAIN_OURS: partial(_pooled, problem, null=False),
         "difference of boosted lifetimes": partial(_difference, problem, lives, boosted),
@@ -82,7 +83,7 @@ def compare_gains(problems: Problems, settings: Settings) -> list[dict[str, Any]
 
 def _table(
     problem: LifetimeProblem | GainProblem,
-    models: dict[str, Callable[[Rows, Rows], Predicted]],
+    models: dict[str, Callable[[Indices, Indices], Predicted]],
     names: tuple[str, str],
     pairs: dict[str, npt.NDArray[Any]],
     settings: Settings,
@@ -107,12 +108,16 @@ def _table(
     return rows
 
 
-def _means(model: Callable[[Rows, Rows], Predicted], train: Rows, test: Rows) -> dict[str, Floats]:
+def _means(
+    model: Callable[[Indices, Indices], Predicted], train: Indices, test: Indices
+) -> dict[str, Floats]:
     return {"model": model(train, test)[0]}
 
 
 def _out_of_fold(
-    model: Callable[[Rows, Rows], Predicted], splits: Sequence[tuple[Rows, Rows]], count: int
+    model: Callable[[Indices, Indices], Predicted],
+    splits: Sequence[tuple[Indices, Indices]],
+    count: int,
 ) -> Predicted:
     mean, sigma = np.empty(count), np.empty(count)
     for train, test in splits:
@@ -122,10 +127,10 @@ def _out_of_fold(
 
 def _boosted(
     problem: LifetimeProblem, settings: Settings, distribution: str, scale: float = 1.0
-) -> Callable[[Rows, Rows], Predicted]:
+) -> Callable[[Indices, Indices], Predicted]:
     boosters = learners.LIFETIME_BOOSTERS[: settings.boosters]
 
-    def model(train: Rows, test: Rows) -> Predicted:
+    def model(train: Indices, test: Indices) -> Predicted:
         fit = learners.fit_lifetimes(problem, train, boosters, settings.seed, (distribution, scale))
         return fit.predict(problem, test), np.full(len(test), scale * fit.null.sigma)
 
@@ -133,7 +138,7 @@ def _boosted(
 
 
 def _linear(
-    problem: LifetimeProblem, labels: Sequence[tuple[str, ...]], train: Rows, test: Rows
+    problem: LifetimeProblem, labels: Sequence[tuple[str, ...]], train: Indices, test: Indices
 ) -> Predicted:
     """Fit a linear model of labels; a paper never seen adds the spread of papers to sigma."""
     chosen = [labels[row] for row in train]
@@ -145,7 +150,7 @@ def _linear(
     return mean, np.full(len(test), sigma)
 
 
-def _pooled(problem: GainProblem, train: Rows, test: Rows, *, null: bool) -> Predicted:
+def _pooled(problem: GainProblem, train: Indices, test: Indices, *, null: bool) -> Predicted:
     fit = learners.fit_gain(problem, train)
     if null:
         return np.full(len(test), fit.null.intercept), np.full(len(test), fit.null.sigma)
@@ -155,9 +160,9 @@ def _pooled(problem: GainProblem, train: Rows, test: Rows, *, null: bool) -> Pre
 def _difference(
     problem: GainProblem,
     lives: LifetimeProblem,
-    model: Callable[[Rows, Rows], Predicted],
-    train: Rows,
-    test: Rows,
+    model: Callable[[Indices, Indices], Predicted],
+    train: Indices,
+    test: Indices,
 ) -> Predicted:
     """Predict a gain as coated minus bare log lifetime; the null's where a side has no duration.
 

@@ -13,15 +13,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Combination
 from perovshell.serve.ranking.candidates import CandidatePredictions
 from perovshell.serve.ranking.objective import Levels, Predicted
 from perovshell.serve.ranking.objectives import Objectives
 
-Floats = npt.NDArray[np.float64]
 DRAWS: Final = 400
 _SEED: Final = 0
 

@@ -19,7 +19,7 @@ COMBINATIONS: Final = 2_000_000
 LINES: Final = 500
 """Lines of a ranking over HTTP."""
 CHOSEN: Final = 50
-"""Combinations unlike one another that a ranking over HTTP may be asked to choose."""
+"""Largest number of mutually dissimilar candidates of a ranking over HTTP."""
 BATCHES: Final = 16
 """Large batches that may be computed or wait at a time; more are asked to come back."""
 WAITING_ROWS: Final = 20_000

@@ -126,7 +126,7 @@ class PredictIn(BaseModel):
         bool,
         Field(
             description="Whether to tell the nearest samples, measured values, conditions and, "
-            f"up to {limits.DETAILED_ROWS} rows, what moved each prediction."
+            f"up to {limits.DETAILED_ROWS} rows, the feature contributions of each prediction."
         ),
     ] = False
 
