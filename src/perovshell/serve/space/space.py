@@ -297,7 +297,10 @@ class DesignSpace:
 
     @property
     def thresholds(self) -> Thresholds:
-        """The threshold whose probability is asked of the model; a PLQY threshold is applied to the value used for ranking."""
+        """The threshold whose probability is asked of the model.
+
+        A PLQY threshold is applied to the value used for ranking.
+        """
         return Thresholds(self.pl_window_nm)
 
     def refuse_size(self, *, yes: bool) -> None:
