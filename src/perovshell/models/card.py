@@ -240,8 +240,8 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
             "large gains without an upper bound are, nobody knows."
         ),
         (
-            "The effect of a shell is estimated from few pairs of a coated and a bare sample of one "
-            f"paper{_pairs(info)}. Its intervals come from pairs of any two samples of one core in "
+            "The effect of a shell is estimated from few pairs of a coated and a bare sample of "
+            f"one paper{_pairs(info)}. Its intervals come from pairs of any two samples of one core in "
             "one paper."
         ),
     ]
