@@ -188,8 +188,8 @@ def _shells(
             refused[text] = str(error)
             return _FAULTY
 
-    indices = _indices(texts, read)
-    return list(distinct) or [()], indices, refused
+    shell = _indices(texts, read)
+    return list(distinct) or [()], shell, refused
 
 
 def _words(rows: Sequence[Row], kind: str, coats: Sequence[Layers]) -> list[int]:
