@@ -279,7 +279,7 @@ def test_a_space_without_window_is_shown_by_its_peaks(model: Model) -> None:
     assert "A diverse batch" not in page.said
 
 
-def test_a_bar_for_the_plqy_has_its_column(model: Model) -> None:
+def test_a_threshold_of_the_plqy_has_its_column(model: Model) -> None:
     weights = {"pl": 0, "plqy": 1, "gain": 0, "half_life": 1, "domain": 1}
     space = {**SPACE, "plqy_above": 70, "weights": weights}
     said = Page(render(rank(space, model=model, exclude_known=True))).said
