@@ -43,7 +43,7 @@ def main() -> None:
         best = client.rank(space, top=3)["lines"][0]
         print("best:", best["core"], "/", best["shell"])
         green = client.predict(ROWS, thresholds=Thresholds(pl_window_nm=(510, 540)))
-        print(f"chance of green: {green[0]['pl_in_window']:.0%}")
+        print(f"chance of green: {green[0]['p_pl_in_window']:.0%}")
         print(len(client.vocabulary()["shells"]), "known shells")
 
 

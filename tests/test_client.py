@@ -105,7 +105,7 @@ def test_options_reach_the_model(client: Client, model: Model) -> None:
     }
     answers = client.predict(ROWS, **options)
     assert same(answers, model.predict(ROWS, **options))
-    assert 0 < answers[0]["pl_in_window"] < 1
+    assert 0 < answers[0]["p_pl_in_window"] < 1
 
 
 def test_a_data_frame_comes_back_as_the_model_gives_it(client: Client, model: Model) -> None:
@@ -337,9 +337,9 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def another_model(workspace: WorkspaceFolder) -> str:
     """Make a model that carries a measured bare PL peak otherwise; return its id."""
     predictor, info = read_folder(workspace.champion())
-    other = replace(
-        predictor, pl=replace(predictor.pl, residual_share=predictor.pl.residual_share / 2)
-    )
+    pl = predictor.points["pl"]
+    pl = replace(pl, residual_share=pl.residual_share / 2)
+    other = replace(predictor, points={**predictor.points, "pl": pl})
     named = {name: value for name, value in vars(info).items() if name != "model_id"}
     folder = workspace.root / "another"
     model_id = write_folder(folder, other, named, {}, {})

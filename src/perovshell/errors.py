@@ -15,7 +15,7 @@ class PerovshellWarning(UserWarning):
 
 
 class InputError(PerovshellError, ValueError):
-    """A file, a row or a request is not as it must be."""
+    """A file, a row or a request is invalid."""
 
 
 class UnchangedError(InputError):
@@ -96,7 +96,7 @@ class Fault:
         file: Name of the file.
         row: Line in the file, counting the header of a table as 1; 0 for the file as a whole.
         column: Column of a table or key of a document, or an empty string.
-        value: The value found; None where there is none.
+        value: The value; None if there is none.
         rule: What is allowed.
     """
 
@@ -107,15 +107,15 @@ class Fault:
     rule: str
 
     def __str__(self) -> str:
-        """Say where, what was found and what is allowed, on one line."""
+        """Return where, what was given and what is allowed, on one line."""
         row, column = ("row", "column") if self.file.endswith(".csv") else ("line", "key")
         where = self.file
         if self.row:
             where += f", {row} {self.row}"
         if self.column:
             where += f", {column} {self.column}"
-        found = f": {self.value!r}" if self.column and self.value is not None else ""
-        return f"{where}{found}: {self.rule}"
+        given = f": {self.value!r}" if self.column and self.value is not None else ""
+        return f"{where}{given}: {self.rule}"
 
 
 class DocumentError(InputError):
@@ -132,7 +132,7 @@ class DocumentError(InputError):
 
 
 class DatasetError(InputError):
-    """A dataset breaks its rules; carries every fault found in one go.
+    """A dataset breaks its rules; carries all faults.
 
     Attributes:
         faults: All faults, in the order of the files.

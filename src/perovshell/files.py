@@ -17,24 +17,24 @@ from perovshell.errors import WorkspaceError
 def stamp_of(path: Path) -> tuple[int, ...]:
     """Return what changes when a file is replaced; cheap, and empty where there is no file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return ()
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a file beside its place and rename it: it is there whole, or not at all."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    """Write a temporary file in the same folder and rename it: the file is complete, or absent."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(beside).chmod(mode)
-        Path(beside).replace(path)
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
     finally:
-        Path(beside).unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
 
 
 def write_file(path: Path, content: str | bytes) -> Path:

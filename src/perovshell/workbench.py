@@ -89,7 +89,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Retraining:
-    """What a retraining found.
+    """The result of a retraining.
 
     Attributes:
         challenge: The challenger and its comparison with the champion; None where there is a
@@ -228,7 +228,7 @@ class Workspace:
             replace: As it was asked for there.
 
         Raises:
-            InputError: They break a rule beside what somebody else added in the meantime.
+            InputError: They break a rule, together with papers added in the meantime.
             WorkspaceError: The workspace is not writable.
         """
         from perovshell.intake.adding import accept
@@ -413,7 +413,7 @@ class Workspace:
         return tuple(take_in(Path(inbox), self.folder, self.base, champion.predictor))
 
     def promote(self, name: str, why: str, *, wait: bool = False) -> Promotion:
-        """Make a model champion, whatever a promotion check found.
+        """Make a model champion, whatever the result of a promotion check.
 
         Args:
             name: Model id, or version of the registry.

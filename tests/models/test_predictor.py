@@ -169,7 +169,7 @@ def test_an_open_shell_says_why_it_is_outside(model: Model) -> None:
 
 def test_a_thin_stressor_says_null_model(model: Model) -> None:
     answer = model.predict([{"core": "CsPbBr3", "shell": "SiO2"}], stressors=["sonication"])[0]
-    assert "null model" in answer["domain_reason"]
+    assert "baseline prediction" in answer["domain_reason"]
     assert answer["half_life_h_sonication"] > 0
 
 
@@ -182,7 +182,7 @@ def test_an_ignored_input_is_said_to_be_ignored(model: Model) -> None:
 
 def test_a_shell_of_no_sample_is_noted_and_answered_by_its_class(model: Model) -> None:
     unseen = one(model, core="CsPbBr3", shell="MgO")
-    assert "no sample has the shell MgO" in unseen["domain_reason"]
+    assert "shell MgO is not in the training data" in unseen["domain_reason"]
     assert unseen["in_domain"]
     assert "no sample" not in one(model, core="CsPbBr3", shell="SiO2")["domain_reason"]
 
@@ -209,8 +209,8 @@ def test_a_sample_beyond_the_reach_of_the_papers_is_outside(model: Model) -> Non
         {"core": "CsPbBr3", "shell": "SiO2"}, predictor.featurizer.reader
     ).item(0)
     alike = np.full(len(predictor.literature.samples), reach)
-    assert "PLQY" not in predictor.surroundings.outside(item, alike)
-    reason = predictor.surroundings.outside(item, alike + 0.1)["PLQY"]
+    assert "PLQY" not in predictor.domain_index.outside(item, alike)
+    reason = predictor.domain_index.outside(item, alike + 0.1)["PLQY"]
     assert "nearest sample at distance" in reason
 
 
@@ -322,14 +322,14 @@ def test_a_row_is_read_among_others_as_it_is_read_alone(model: Model) -> None:
 def test_reasons_of_many_are_those_of_each(model: Model) -> None:
     predictor = model.predictor
     many, errors = Requests.read(MIXED, predictor.featurizer.reader)
-    found = predictor.surroundings.find(many)
+    found = predictor.domain_index.find(many)
     good = [row for place, row in enumerate(MIXED) if place not in errors]
     for place, row in enumerate(good):
         item = Requests.read_one(row, predictor.featurizer.reader).item(0)
         reasons = list(dict.fromkeys(found.reasons.get(place, [])))
         assert reasons == predictor.outside(item, ())
         nearest = predictor.literature.nearest(predictor.literature.distances(item))
-        assert predictor.surroundings.neighbours(found, place) == nearest
+        assert predictor.domain_index.neighbours(found, place) == nearest
         assert found.measured.get(place, []) == predictor.literature.measured(item)
 
 

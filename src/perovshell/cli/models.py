@@ -83,7 +83,7 @@ def promote(
     workspace: WorkspaceOption = None,
     wait: WaitOption = False,
 ) -> None:
-    """Make a model champion, whatever the promotion check found."""
+    """Make a model champion, whatever the result of the promotion check."""
     from perovshell.workbench import Workspace
 
     promotion = Workspace(workspace).promote(name, why, wait=wait)

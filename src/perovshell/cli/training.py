@@ -83,12 +83,12 @@ def evaluate(
         return
     settings = _settings(seed, jobs, quick=quick)
     with progress("Evaluating", evaluation.STEPS) as advance:
-        found = evaluation.evaluate(dataset, settings, advance)
-    json_path, html_path = write_evaluation(found, output or home.folder.reports / "evaluation")
+        evaluated = evaluation.evaluate(dataset, settings, advance)
+    json_path, html_path = write_evaluation(evaluated, output or home.folder.reports / "evaluation")
     if as_json:
         typer.echo(json_path.read_text().rstrip())
         return
-    lines = [*validation_lines(found.about()), f"Report: {html_path}", f"Figures: {json_path}"]
+    lines = [*validation_lines(evaluated.about()), f"Report: {html_path}", f"Figures: {json_path}"]
     typer.echo("\n".join(lines))
 
 
@@ -108,13 +108,13 @@ def backtest(
     home = Workspace(workspace, data=data)
     dataset = home.dataset()
     with progress("Ranking the past", backtests.steps(dataset)) as advance:
-        found = backtests.backtest(dataset, advance=lambda: advance(1))
-    text = json.dumps(found.to_json(), indent=1)
+        result = backtests.backtest(dataset, advance=lambda: advance(1))
+    text = json.dumps(result.to_json(), indent=1)
     path = write_file(output or home.folder.reports / "backtest.json", text)
     if as_json:
         typer.echo(text)
         return
-    typer.echo("\n".join(found.lines()))
+    typer.echo("\n".join(result.lines()))
     typer.echo(f"Figures: {path}")
 
 
@@ -130,8 +130,8 @@ def _replay(
 
     settings = replace(QUICK if quick else replays.SETTINGS, seed=seed, jobs=jobs)
     with progress("Replaying the past", replays.steps(dataset, settings)) as advance:
-        found = replays.replay(dataset, settings, lambda: advance(1))
-    return *write_replay(found, folder), found.lines()
+        result = replays.replay(dataset, settings, lambda: advance(1))
+    return *write_replay(result, folder), result.lines()
 
 
 def _settings(seed: int, jobs: int, *, quick: bool) -> Settings:

@@ -46,7 +46,7 @@ def predict(  # noqa: PLR0913
     rename_clashes: Annotated[
         bool,
         typer.Option(
-            "--rename-clashes", help="Carry columns named like outputs along as given_NAME."
+            "--rename-clashes", help="Keep input columns named like outputs as given_NAME."
         ),
     ] = False,
     pl_window: Annotated[
@@ -59,7 +59,7 @@ def predict(  # noqa: PLR0913
         float | None, typer.Option(help="Ask P(stability gain above this), from 2 up.")
     ] = None,
     reasons: Annotated[
-        bool, typer.Option("--reasons", help="Say what moved each prediction.")
+        bool, typer.Option("--reasons", help="Add the feature contributions of each prediction.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -137,7 +137,9 @@ def rank(  # noqa: PLR0913
     exclude_known: Annotated[
         bool, typer.Option("--exclude-known", help="Leave out combinations of the literature.")
     ] = False,
-    batch: Annotated[int, typer.Option(min=0, help="Choose so many unlike one another.")] = 0,
+    batch: Annotated[
+        int, typer.Option(min=0, help="Also select K mutually dissimilar candidates.")
+    ] = 0,
     suggest_experiments: Annotated[
         bool, typer.Option("--suggest-experiments", help="Say which experiment would help most.")
     ] = False,
@@ -205,7 +207,7 @@ def _say_ranking(
             typer.echo(text)
         typer.echo(f"All {len(ranking.candidates)} lines: {csv_path}\nReport: {html_path}")
         return
-    said = {
+    data = {
         "report": str(html_path),
         "csv": str(csv_path),
         "complete": ranking.is_complete,
@@ -215,8 +217,10 @@ def _say_ranking(
         "lines": tables.json_lines(ranking),
     }
     if suggest_experiments:
-        said["suggest_experiments"] = [vars(one) for one in ranking.suggest_experiments]
-    typer.echo(json.dumps(said))
+        data["suggest_experiments"] = [
+            vars(experiment) for experiment in ranking.suggest_experiments
+        ]
+    typer.echo(json.dumps(data))
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import ShellMaterial
@@ -22,8 +22,6 @@ from perovshell.data.vocabulary import (
     WORDS,
 )
 
-Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
 Layers = tuple[ShellMaterial, ...]
 
 _FIRST: Final = np.cumsum([0, *(len(words) for words in WORDS.values())])
@@ -79,9 +77,9 @@ class Contexts:
         treatments: Whether it had each of `TREATMENTS`, shape (n, n_treatments).
     """
 
-    words: Places
+    words: Indices
     sizes: Floats
-    treatments: npt.NDArray[np.bool_]
+    treatments: Mask
 
     @classmethod
     def of(cls, items: Sequence[Combination]) -> Contexts:
@@ -100,7 +98,7 @@ class Contexts:
             ).reshape(len(items), len(TREATMENTS)),
         )
 
-    def at(self, rows: Places) -> Contexts:
+    def at(self, rows: Indices) -> Contexts:
         """Return those of some rows."""
         return Contexts(self.words[:, rows], self.sizes[rows], self.treatments[rows])
 
@@ -140,9 +138,9 @@ class Combinations:
     """
 
     cores: CompositionBatch
-    core: Places
+    core: Indices
     shells: Sequence[Layers]
-    shell: Places
+    shell: Indices
     contexts: Contexts
 
     @classmethod
@@ -165,18 +163,18 @@ class Combinations:
         """Return how many there are."""
         return len(self.core)
 
-    def at(self, rows: Places) -> Combinations:
+    def at(self, rows: Indices) -> Combinations:
         """Return those of some rows."""
         core, shell = self.core[rows], self.shell[rows]
         return Combinations(self.cores, core, self.shells, shell, self.contexts.at(rows))
 
     @cached_property
-    def has_shell(self) -> npt.NDArray[np.bool_]:
+    def has_shell(self) -> Mask:
         """Whether there is a shell, shape (n,)."""
         return np.array([bool(layers) for layers in self.shells])[self.shell]
 
     @cached_property
-    def kinds(self) -> tuple[list[tuple[Layers, str, str]], Places]:
+    def kinds(self) -> tuple[list[tuple[Layers, str, str]], Indices]:
         """The distinct shells with structure and encapsulation, and their index by combination."""
         index: dict[tuple[int, int, int], int] = {}
         rows = zip(self.shell.tolist(), *self.contexts.words[:2].tolist(), strict=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Mask
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.formula_templates import NEUTRAL_WITHIN
@@ -20,9 +21,6 @@ from perovshell.features.descriptor import (
     REFERENCE_TABLE,
     Descriptor,
 )
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 NAMED_FRACTIONS = {"A": ("Cs", "FA", "MA"), "B": ("Pb", "Sn"), "X": ("Cl", "Br", "I")}
 _NAMED = tuple(ion for ions in NAMED_FRACTIONS.values() for ion in ions)

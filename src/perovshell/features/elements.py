@@ -12,14 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.ions import ELEMENTS
 from perovshell.errors import InputError
 from perovshell.features.descriptor import MAGPIE, VALENCE
 from perovshell.optional import import_optional
-
-Floats = npt.NDArray[np.float64]
 
 STATISTICS = ("minimum", "maximum", "range", "mean", "avg_dev", "mode")
 NORMS = (0, 2, 3, 5, 7, 10)
@@ -98,7 +96,7 @@ N_COLUMNS = len(PROPERTIES) * len(STATISTICS) + len(NORMS) + 2 * len(ORBITALS)
 
 
 def composition_matrix(
-    table: ElementTable, amounts: Floats, elements: Sequence[int] | npt.NDArray[np.intp]
+    table: ElementTable, amounts: Floats, elements: Sequence[int] | Indices
 ) -> Floats:
     """Compute the statistics of many compositions.
 
@@ -121,8 +119,8 @@ def composition_matrix(
 
 
 def _by_element_set(
-    present: npt.NDArray[np.bool_],
-) -> list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+    present: Mask,
+) -> list[tuple[Indices, Indices]]:
     """Group rows by which elements are present: (rows, columns) of each group."""
     if len(present) == 1:
         return [(np.zeros(1, dtype=np.intp), np.flatnonzero(present[0]))]
@@ -137,7 +135,7 @@ def _by_element_set(
     return [(rows, np.flatnonzero(present[rows[0]])) for rows in groups if len(rows)]
 
 
-def _fill(out: Floats, rows: npt.NDArray[np.intp], amounts: Floats, properties: Floats) -> None:
+def _fill(out: Floats, rows: Indices, amounts: Floats, properties: Floats) -> None:
     """Write one group; amounts (m, e) are all positive, properties (e, p)."""
     low, high = properties.min(axis=0), properties.max(axis=0)
     size = len(PROPERTIES) * len(STATISTICS)

@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import ELEMENTS, Ions
@@ -34,7 +34,6 @@ from perovshell.features.descriptor import CONFINEMENT, REFERENCE_TABLE, REQUEST
 from perovshell.features.elements import ElementTable
 from perovshell.features.shell import shell_descriptors, shell_matrix
 
-Floats = npt.NDArray[np.float64]
 _MAX_REMEMBERED = 10_000
 """Shells whose columns are kept: any neutral halide formula is one, so there is no end of them."""
 
@@ -97,7 +96,7 @@ class Featurizer:
 
     # Blocks ----------------------------------------------------------------------------------
 
-    def element_amounts(self, batch: CompositionBatch) -> tuple[Floats, npt.NDArray[np.intp]]:
+    def element_amounts(self, batch: CompositionBatch) -> tuple[Floats, Indices]:
         """Take organic ions apart: amounts (n, u) of the elements (u,) that occur."""
         species = batch.species
         used = np.unique(species)

@@ -6,15 +6,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.grammar import element_amounts
 from perovshell.data.ions import ELEMENTS
 from perovshell.data.shells import PROPERTIES, ShellMaterial
 from perovshell.features import elements
 from perovshell.features.descriptor import REFERENCE_TABLE, Descriptor
-
-Floats = npt.NDArray[np.float64]
 
 CLASSES = (
     "oxide",

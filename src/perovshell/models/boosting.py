@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.data.vocabulary import CONDITIONS
 from perovshell.models.forest import Forest
 from perovshell.optional import import_optional
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class BoostConfig:
             "verbosity": 0,
         }
 
-    def columns(self, groups: Sequence[str]) -> npt.NDArray[np.intp]:
+    def columns(self, groups: Sequence[str]) -> Indices:
         """Return the columns whose group it may see."""
         return np.flatnonzero([group in self.groups for group in groups])
 
@@ -64,7 +62,7 @@ class FittedForest:
     """Trees with their columns, and the file of the library for audit."""
 
     forest: Forest
-    columns: npt.NDArray[np.intp]
+    columns: Indices
     native: tuple[bytes, ...]
 
     def predict(self, matrix: Floats) -> Floats:
@@ -89,7 +87,7 @@ def fit_bounded(
     weights: Floats,
     offset: Floats,
     scale: float,
-    config: tuple[BoostConfig, npt.NDArray[np.intp], int],
+    config: tuple[BoostConfig, Indices, int],
 ) -> FittedForest:
     """Fit trees to what an offset leaves of a target, with one-sided rows as bounds.
 
@@ -132,7 +130,7 @@ def fit_lifetime(
     offset: Floats,
     noise: tuple[str, float],
     names: Sequence[str],
-    config: tuple[BoostConfig, npt.NDArray[np.intp], int],
+    config: tuple[BoostConfig, Indices, int],
 ) -> FittedForest:
     """Fit an accelerated-failure-time model to intervals of lifetime.
 
@@ -172,7 +170,7 @@ def _boost(
     data: Any,
     params: dict[str, Any],
     settings: BoostConfig,
-    columns: npt.NDArray[np.intp],
+    columns: Indices,
     loss: Callable[[Floats, object], tuple[Floats, Floats]] | None,
 ) -> FittedForest:
     booster = xgboost.train(params, data, num_boost_round=settings.rounds, obj=loss)

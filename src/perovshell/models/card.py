@@ -151,8 +151,8 @@ def error_table(info: Mapping[str, Any]) -> list[dict[str, Any]]:
                     "coverage": _triple(figures, f"{key}.coverage"),
                     "mean width": figures.get(f"{key}.width"),
                     **{
-                        f"better_than {rival}": _triple(figures, f"{name}.{key}.mae_difference")
-                        for name, rival in _BASELINES.items()
+                        f"better_than {baseline}": _triple(figures, f"{name}.{key}.mae_difference")
+                        for name, baseline in _BASELINES.items()
                     },
                 }
             )
@@ -236,13 +236,13 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
         ),
         "Shell thickness is known for too few samples and ignored.",
         (
-            "The probability of passing a gain is the least it can be: what was seen at least. How "
-            "large gains without an upper bound are, nobody knows."
+            "The probability of exceeding a gain is a lower limit: many gains have no measured "
+            "upper bound."
         ),
         (
-            "The effect of a shell rests on few pairs of a coated and a bare sample of one paper"
-            f"{_pairs(info)}. Its intervals come from pairs of any two samples of one core in "
-            "one paper."
+            "The effect of a shell is estimated from few pairs of a coated and a bare sample of "
+            f"one paper{_pairs(info)}. Its intervals come from pairs of any two samples of a core "
+            "in one paper."
         ),
     ]
 
@@ -328,8 +328,8 @@ def _stability(figures: Figures) -> list[str]:
         title = TARGETS[target].title.capitalize()
         lines.append(f"{title} ({count}): concordance {_concordances(figures, key)}")
         lines += [
-            f"  against {name}: {_concordances(figures, f'{rival}.{key}')}"
-            for rival, name in (("null", "the null model"), ("duration", "test duration alone"))
+            f"  against {name}: {_concordances(figures, f'{baseline}.{key}')}"
+            for baseline, name in (("null", "the null model"), ("duration", "test duration alone"))
         ]
         lines.append(
             f"  better than the null by {_concordances(figures, f'null.{key}', '_difference')}"

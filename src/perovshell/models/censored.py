@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.errors import FitError
 from perovshell.optional import import_optional
 
-Floats = npt.NDArray[np.float64]
 _TINY = 1e-300
 _SIGMA_PRIOR = 0.5
 """Strength with which sigma is held near 1 (in log units), so that wide intervals cannot let it

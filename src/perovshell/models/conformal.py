@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.errors import FitError
 
-Floats = npt.NDArray[np.float64]
 _MAX_STEPS = 20_000
 _TOLERANCE = 1e-10
 _TINY = 1e-300
@@ -91,14 +90,14 @@ class ConformityScores:
         return float(self.values[index]) if index < len(self.values) else -math.inf
 
     def cdf(self, residual: Floats) -> Floats:
-        """Return the probability that a signed residual is at most the given one, shape (n,).
+        """Return the probability that signed residuals, of any shape, are at most the given ones.
 
         The scores are sizes of residuals: each counts half on either side, and so does the unseen
         paper, without limit. Between two scores the probability rises in a straight line.
         """
         size = np.abs(residual)
         if not len(self.values):
-            return np.full(len(size), 0.5)
+            return np.full(size.shape, 0.5)
         values = np.concatenate([[0.0], self.values])
         within = np.interp(size, values, np.concatenate([[0.0], self._cumulative]))
         return np.asarray(np.where(residual >= 0, 0.5 + 0.5 * within, 0.5 - 0.5 * within))
@@ -196,7 +195,7 @@ def _most_likely(covers: Floats, weights: Floats) -> Floats:
     return np.asarray(mass / mass.sum())
 
 
-def _mass_intervals(low: Floats, high: Floats) -> tuple[Floats, npt.NDArray[np.float64]]:
+def _mass_intervals(low: Floats, high: Floats) -> tuple[Floats, Floats]:
     """Return where mass can sit (innermost intervals) and which rows cover each."""
     starts, ends = np.unique(low), np.unique(high)
     innermost = []

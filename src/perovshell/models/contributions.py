@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.models.forest import Forest
-
-Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -34,10 +31,10 @@ class ForestContributions:
         expected: Mean of the forest over its training rows.
     """
 
-    nodes: Places
-    right: npt.NDArray[np.bool_]
-    slot: Places
-    column: Places
+    nodes: Indices
+    right: Mask
+    slot: Indices
+    column: Indices
     values: Floats
     expected: float
 

@@ -2,7 +2,7 @@
 
 The size of a residual is modelled as log-linear in a few plain facts (is the size stated, is it a
 chloride, is it coated) and, for a share of 0-100 %, in the logarithm of the room that its ends
-leave, sqrt(p (100 - p)); times what the prior's own uncertainty adds for combinations far from all
+leave, sqrt(p (100 - p)); times what the uncertainty of the prior adds for combinations far from all
 data. It need not be right for the intervals to cover, only roughly so for them to be narrow where
 narrow is due.
 """
@@ -17,9 +17,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.models.prior import LinearPrior, times
-
-Floats = npt.NDArray[np.float64]
 
 TERMS: Final = (
     "FA fraction on A",
@@ -110,7 +109,7 @@ class Difficulty:
         return np.asarray(np.exp(self.room_effect * _log_room(predicted)))
 
     @cached_property
-    def _places(self) -> npt.NDArray[np.intp]:
+    def _places(self) -> Indices:
         return np.array(self.columns, dtype=np.intp)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:

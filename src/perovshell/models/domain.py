@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.shells import ShellMaterial
 from perovshell.files import finite
 from perovshell.texts import counted
-
-Floats = npt.NDArray[np.float64]
 
 FEW_PAPERS = 3
 """An ion or a shell class known from fewer papers is outside the domain."""

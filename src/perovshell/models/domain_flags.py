@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.features.combinations import Layers
 from perovshell.models.domain import few_papers
 from perovshell.models.domain_index import NeighbourHits
@@ -17,7 +17,6 @@ from perovshell.models.lifetime import LifetimeModel
 from perovshell.models.requests import Requests
 from perovshell.models.stability import thin_stressors
 
-Floats = npt.NDArray[np.float64]
 _N_MEASURED = 3
 """Measured samples that a note names."""
 

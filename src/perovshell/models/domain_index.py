@@ -9,16 +9,13 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.features.combinations import Combination, Combinations, Layers
 from perovshell.models.domain import FEW_PAPERS, METAL, MIXING_REACH, ROUNDING, Domain
 from perovshell.models.evidence import N_NEAREST, Literature, Neighbour, core_differences
 from perovshell.models.requests import Requests
 
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.intp]
-Mask = npt.NDArray[np.bool_]
 _CACHE_SIZE: Final = 10_000
 _MEASURED_WITHIN: Final = 0.11
 """Within this distance of a sample (0.1 is another structure) core and shell may be the same."""

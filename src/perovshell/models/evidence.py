@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import SITES
@@ -18,8 +19,6 @@ from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.data.vocabulary import MORPHOLOGIES, TREATMENTS, WORDS
 from perovshell.features.combinations import Combination
 from perovshell.targets.declared import DOMAINS
-
-Floats = npt.NDArray[np.float64]
 
 N_NEAREST = 3
 """Number of nearest papers of a prediction."""
@@ -153,7 +152,7 @@ class Literature:
         return float(distance[self.measured_of[target]].min()) if len(distance) else math.inf
 
     @cached_property
-    def measured_of(self) -> dict[str, npt.NDArray[np.bool_]]:
+    def measured_of(self) -> dict[str, Mask]:
         """Which samples have a measured value, by target."""
         return {
             label: np.array([row[rule.measured] not in {None, False} for row in self.samples])
@@ -197,7 +196,7 @@ class Literature:
         return fractions[:, :-1]
 
     @cached_property
-    def _of_species(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    def _of_species(self) -> tuple[Indices, Indices]:
         """Indices of the site and of the ion of each species; the last is that of the padding."""
         ions, species = self.reader.ions.by_symbol, self.reader.species
         sites = [SITES.index(ions[name].site) if name in ions else 0 for name in species]
@@ -218,7 +217,7 @@ class Literature:
         return self._shell_distances[key]
 
     @cached_property
-    def distinct_cores(self) -> tuple[Floats, npt.NDArray[np.intp]]:
+    def distinct_cores(self) -> tuple[Floats, Indices]:
         """The distinct site fractions of the samples, and their index for each sample."""
         rounded = np.round(self._fractions, 9)
         _, first, index = np.unique(rounded, axis=0, return_index=True, return_inverse=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.models.contributions import ForestContributions
 from perovshell.models.lifetime import LN2
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, check_options
@@ -23,7 +23,6 @@ from perovshell.models.stability import (
     with_test_columns,
 )
 
-Floats = npt.NDArray[np.float64]
 _KINDS = {
     "class": "shell class",
     "shell": "shell",
@@ -38,7 +37,7 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Reason:
-    """What moved one target of one prediction.
+    """Feature contributions to one target of one prediction.
 
     Attributes:
         target: Output column, such as `pl_peak_nm`.
@@ -63,7 +62,7 @@ class Reason:
 def explain(
     predictor: Predictor, row: Mapping[str, Any], stressors: Sequence[str] = DEFAULT_STRESSORS
 ) -> list[Reason]:
-    """Return what moved the prediction of one request, a reason a target.
+    """Return the feature contributions to the prediction of one request, one reason per target.
 
     Raises:
         InputError: The request cannot be read, or a stressor is not allowed.
@@ -143,7 +142,7 @@ def _half_life_reason(
 def _null_reason(of: tuple[str, str, str], value: float, why: str) -> Reason:
     """Return the reason of a null model; `of` is column, unit and name of the target."""
     column, unit, name = of
-    return Reason(column, unit, value, {}, f"{name}: answered from the null model, {why}")
+    return Reason(column, unit, value, {}, f"{name}: baseline prediction, {why}")
 
 
 def _point_contributions(

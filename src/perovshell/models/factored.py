@@ -18,12 +18,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.models.forest import Forest
 
-Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
-Indices = npt.NDArray[np.intp]
 
 _CELLS: Final = 4_000_000
 """Values by shell, context and core set that are held at once."""

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.errors import ModelFolderError
 
-Floats = npt.NDArray[np.float64]
 Masks = npt.NDArray[Any]
 _ROWS_AT_ONCE = 128
 """Rows of a block: they fit a processor's cache."""
@@ -52,7 +52,7 @@ class Forest:
     feature: npt.NDArray[np.int32]
     threshold: npt.NDArray[np.float32]
     children: npt.NDArray[np.int32]
-    default_left: npt.NDArray[np.bool_]
+    default_left: Mask
     value: npt.NDArray[np.float32]
     cover: npt.NDArray[np.float32]
     roots: npt.NDArray[np.int32]
@@ -134,7 +134,7 @@ class Forest:
         is_leaf = self.children[:, 0] == np.arange(len(self.children))
         return int(np.add.reduceat(is_leaf, np.sort(self.roots), dtype=np.intp).max())
 
-    def on_columns(self, columns: npt.NDArray[np.intp]) -> Forest:
+    def on_columns(self, columns: Indices) -> Forest:
         """Return the same trees with column k of them in column `columns[k]`."""
         return replace(self, feature=columns[self.feature].astype(np.int32))
 
@@ -200,15 +200,15 @@ class _Splits:
         leaf_starts: Index before the first leaf of each tree.
     """
 
-    feature: npt.NDArray[np.intp]
-    default_left: npt.NDArray[np.bool_]
+    feature: Indices
+    default_left: Mask
     threshold: npt.NDArray[np.float32]
-    nodes: npt.NDArray[np.intp]
+    nodes: Indices
     bytes_each: tuple[int, ...]
-    first_mask: npt.NDArray[np.intp]
+    first_mask: Indices
     remaining_leaves: Masks
     leaf_values: npt.NDArray[np.float32]
-    leaf_starts: npt.NDArray[np.intp]
+    leaf_starts: Indices
 
     @classmethod
     def of(cls, forest: Forest) -> _Splits:
@@ -243,14 +243,14 @@ class _Splits:
             np.cumsum([0, *(len(tree.leaves) for tree in trees[:-1])]) - 1,
         )
 
-    def cells(self, width: int) -> npt.NDArray[np.intp]:
+    def cells(self, width: int) -> Indices:
         """Return the cell that each condition reads in a doubled row of the given width."""
         if width not in self._cells:
             self._cells[width] = self.feature + np.where(self.default_left, 0, width)
         return self._cells[width]
 
     @cached_property
-    def _cells(self) -> dict[int, npt.NDArray[np.intp]]:
+    def _cells(self) -> dict[int, Indices]:
         return {}
 
 

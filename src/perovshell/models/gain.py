@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Mask
 from perovshell.data.shells import ShellMaterial
 from perovshell.models.censored import PooledEffects
 from perovshell.models.conformal import ConformityScores
@@ -21,9 +21,6 @@ from perovshell.models.stability import (
     thin_stressors,
 )
 from perovshell.targets.target import StabilityTarget
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

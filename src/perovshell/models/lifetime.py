@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.features.combinations import Combination
 from perovshell.models.censored import PooledEffects
@@ -32,8 +32,6 @@ from perovshell.models.stability import (
 )
 from perovshell.targets.target import StabilityTarget
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 LN2: Final = math.log(2.0)
 
 
@@ -57,7 +55,7 @@ class LifetimeModel:
     null: PooledEffects
     effects: PooledEffects
     forest: Forest
-    columns: npt.NDArray[np.intp]
+    columns: Indices
     scores: ConformityScores
     conditions: Mapping[str, Mapping[str, float]]
     papers: Mapping[str, int]

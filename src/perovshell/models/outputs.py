@@ -9,15 +9,13 @@ from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
 from perovshell.models.evidence import Neighbour
 from perovshell.targets.declared import POINTS, STABILITY
 from perovshell.targets.target import ENDS, PointTarget, StabilityTarget
-
-Floats = npt.NDArray[np.float64]
 
 DEFAULT_STRESSORS = ("water", "light", "heat")
 DEFAULT_COVERAGE = 0.9

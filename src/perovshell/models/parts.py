@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Indices
 from perovshell.models.conformal import ConformityScores
 from perovshell.models.forest import Forest
 
@@ -15,12 +16,12 @@ Arrays = dict[str, npt.NDArray[Any]]
 _FOREST = ("feature", "threshold", "children", "default_left", "value", "cover", "roots")
 
 
-def forest_to_arrays(forest: Forest, columns: npt.NDArray[np.intp]) -> Arrays:
+def forest_to_arrays(forest: Forest, columns: Indices) -> Arrays:
     """Return the arrays of a forest and of its descriptor columns."""
     return {**forest.arrays(), "columns": np.asarray(columns, dtype=np.int32)}
 
 
-def forest_from_arrays(arrays: Mapping[str, Any]) -> tuple[Forest, npt.NDArray[np.intp]]:
+def forest_from_arrays(arrays: Mapping[str, Any]) -> tuple[Forest, Indices]:
     """Rebuild a forest and its descriptor columns."""
     forest = Forest.from_arrays({name: arrays[name] for name in _FOREST})
     return forest, np.asarray(arrays["columns"], dtype=np.intp)

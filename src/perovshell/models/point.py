@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.models.conformal import ConformityScores
 from perovshell.models.difficulty import Difficulty
 from perovshell.models.forest import Forest
@@ -27,8 +27,6 @@ from perovshell.models.prior import LinearPrior
 from perovshell.targets.scales import probability_between, reported_interval
 from perovshell.targets.target import ENDS, PointTarget
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Columns = dict[str, Floats]
 _SCORES = ("scores", "signed_scores", "effect_scores", "anchored_scores", "null_scores")
 
@@ -59,7 +57,7 @@ class PointModel:
     prior: LinearPrior
     difficulty: Difficulty
     forest: Forest
-    columns: npt.NDArray[np.intp]
+    columns: Indices
     scores: ConformityScores
     signed_scores: ConformityScores
     mondrian: Mapping[str, ConformityScores]

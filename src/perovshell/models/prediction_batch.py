@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Layers
 from perovshell.models.evidence import NAME_JOINT
 from perovshell.models.point import BareSide, PointModel, PointPrediction
 from perovshell.models.requests import Requests
-
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.intp]
-Mask = npt.NDArray[np.bool_]
 
 
 class PredictionBatch:

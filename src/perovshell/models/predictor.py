@@ -8,8 +8,8 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.composition import CompositionBatch
 from perovshell.features.combinations import Combination
 from perovshell.features.featurizer import Featurizer
@@ -36,8 +36,6 @@ from perovshell.models.point import PointModel
 from perovshell.models.prediction_batch import PredictionBatch
 from perovshell.models.requests import Requests
 from perovshell.models.stability import with_test_columns
-
-Floats = npt.NDArray[np.float64]
 
 ROWS_AT_ONCE = 512
 """Rows that are answered at once, so that their arrays stay in the processor's cache."""

@@ -15,11 +15,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, MORPHOLOGIES, STRUCTURES, TREATMENTS
 from perovshell.errors import FitError
 from perovshell.features.shell import CLASSES
 
-Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -212,7 +212,7 @@ class LinearPrior:
         return np.asarray(terms)
 
     @cached_property
-    def _places(self) -> npt.NDArray[np.intp]:
+    def _places(self) -> Indices:
         return np.array(self.columns, dtype=np.intp)
 
     @cached_property

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.shells import ShellMaterial
 from perovshell.features.combinations import Combination, Combinations
@@ -30,8 +31,6 @@ from perovshell.models.product_domain import CoreReach, ProductDomain
 from perovshell.models.product_linear import LinearSide, ProductRegression
 from perovshell.models.stability import TEST_DESCRIPTORS, thin_stressors
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Layers = tuple[ShellMaterial, ...]
 Columns = dict[str, npt.NDArray[Any]]
 _ITEMS_AT_ONCE = 200_000
@@ -206,8 +205,8 @@ class Product:
         return columns | self.verdicts(cores, first, last)
 
     def at(
-        self, items: Combinations, context: npt.NDArray[np.intp]
-    ) -> tuple[Columns, dict[str, dict[str, npt.NDArray[np.intp]]]]:
+        self, items: Combinations, context: Indices
+    ) -> tuple[Columns, dict[str, dict[str, Indices]]]:
         """Return the columns of single combinations of the product; see `predict_items`.
 
         Args:
@@ -215,7 +214,7 @@ class Product:
             context: Index of the context of each, shape (n,).
         """
         columns: Columns = {}
-        members: dict[str, dict[str, npt.NDArray[np.intp]]] = {name: {} for name in self._points}
+        members: dict[str, dict[str, Indices]] = {name: {} for name in self._points}
         step = max(1, _ITEMS_AT_ONCE // (len(self.shells) * len(self.contexts)))
         for start in range(0, len(items.cores.species), step):
             chosen = slice(start, start + step)
@@ -367,7 +366,7 @@ def predict_items(
     *,
     coverage: float,
     thresholds: Thresholds,
-) -> tuple[Columns, dict[str, dict[str, npt.NDArray[np.intp]]]]:
+) -> tuple[Columns, dict[str, dict[str, Indices]]]:
     """Return the columns of n listed combinations, as a product predicts them.
 
     Args:

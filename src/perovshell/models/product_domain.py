@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Mask
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.features.combinations import Combination
 from perovshell.models.domain import MIXING_REACH, ROUNDING, Domain
 from perovshell.models.domain_index import DomainIndex
 from perovshell.models.evidence import Literature
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Layers = tuple[ShellMaterial, ...]
 
 

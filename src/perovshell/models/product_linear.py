@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.errors import ModelFolderError
 from perovshell.models.factored import FactoredForest, Sides
 from perovshell.models.point import PointModel
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -30,9 +28,14 @@ class LinearSide:
     projected: Floats
     log_size: Floats
 
-    def of(self, own: slice) -> LinearSide:
+    def of(self, columns: slice) -> LinearSide:
         """Return the part of a range."""
-        return LinearSide(self.value[own], self.terms[own], self.projected[own], self.log_size[own])
+        return LinearSide(
+            self.value[columns],
+            self.terms[columns],
+            self.projected[columns],
+            self.log_size[columns],
+        )
 
 
 class ProductRegression:

@@ -9,18 +9,16 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import shell_text
 from perovshell.data.vocabulary import TREATMENTS, WORDS, is_nothing
 from perovshell.errors import FormulaError, InputError
-from perovshell.features.combinations import Combination, Combinations, Contexts, Layers, Places
+from perovshell.features.combinations import Combination, Combinations, Contexts, Layers
 from perovshell.models.inputs import INPUT_NUMBERS, INPUTS, cell_number, cell_text
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Row = Mapping[str, Any]
 Faults = dict[int, str]
 """Why a cell of a column cannot be read, by its row."""
@@ -30,12 +28,12 @@ _BARE: Final = WORDS["structure"].index("bare")
 _ROUNDING: Final = 1e-9
 _FAULTY: Final = -1
 _EMPTY: Final = -2
-"""Instead of a place: the text is none of its vocabulary, or there is none."""
+"""Instead of an index: the text is not in its vocabulary, or empty."""
 _DEFAULTS: Final = {
     kind: [words.index(INPUTS[kind].default_coated), words.index(INPUTS[kind].default_bare)]
     for kind, words in WORDS.items()
 }
-"""Places of the words of empty cells, with a shell and without."""
+"""Indices of the words of empty cells, with a shell and without."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,9 @@ class Requests:
 
     Attributes:
         items: The combinations.
-        formulas: Formula of each distinct core, as it was written; empty where it is unknown.
+        formulas: Formula of each distinct core, as given; empty if it is unknown.
         numbers: The numeric inputs except the core size, by their names, each of shape (n,).
-        reader: What the formulas are read by.
+        reader: The reader of the formulas.
     """
 
     items: Combinations
@@ -56,14 +54,14 @@ class Requests:
 
     @classmethod
     def of_items(cls, items: Sequence[Combination], reader: FormulaReader) -> Requests:
-        """Lay out combinations of which nothing else is known."""
-        laid_out = Combinations.of(items, reader)
-        formulas = [""] * len(laid_out.cores.species)
-        for place, item in zip(laid_out.core.tolist(), items, strict=True):
+        """Return requests for combinations without other inputs."""
+        columns = Combinations.of(items, reader)
+        formulas = [""] * len(columns.cores.species)
+        for core, item in zip(columns.core.tolist(), items, strict=True):
             if item.core is not None:
-                formulas[place] = item.core.formula
+                formulas[core] = item.core.formula
         numbers = {name: np.full(len(items), math.nan) for name in _KNOWN}
-        return cls(laid_out, formulas, numbers, reader)
+        return cls(columns, formulas, numbers, reader)
 
     @classmethod
     def read_one(cls, row: Row, reader: FormulaReader) -> Requests:
@@ -83,17 +81,17 @@ class Requests:
 
         Returns:
             The requests that can be read, in the order of their rows, and the first fault of each
-            other row, by its place: in core, shell, numbers and words, in this order.
+            other row, by its index: in core, shell, numbers and words, in this order.
         """
         cores, shells, unsplit = _samples(rows, reader)
-        place_of = {text: place for place, text in enumerate(dict.fromkeys(cores))}
-        core = [place_of[text] for text in cores]
-        batch = reader.read_many(list(place_of))
+        index_of = {text: index for index, text in enumerate(dict.fromkeys(cores))}
+        core = [index_of[text] for text in cores]
+        batch = reader.read_many(list(index_of))
         layers, shell, unread = _shells(shells, reader)
-        coats = [layers[place] for place in shell]
+        coats = [layers[index] for index in shell]
         words = {kind: _words(rows, kind, coats) for kind in WORDS}
         numbers = {name: _numbers(rows, name) for name in INPUT_NUMBERS}
-        treated = [_places([row.get(kind) for row in rows], _is_used) for kind in TREATMENTS]
+        treated = [_indices([row.get(kind) for row in rows], _is_used) for kind in TREATMENTS]
         faults = {
             "core": {**_by_row(batch.errors, core), **unsplit},
             "shell": _by_row(unread, shells),
@@ -102,19 +100,19 @@ class Requests:
         }
         faults["structure"] = _contradictions(words["structure"], coats) | faults["structure"]
         errors = _first_of_each_row(faults)
-        places = np.array([core, shell, *words.values()], dtype=np.intp)
+        indices = np.array([core, shell, *words.values()], dtype=np.intp)
         known = dict(zip(numbers, np.array(list(numbers.values())), strict=True))
         sizes = known.pop("core_size_nm")
-        contexts = Contexts(places[2:], sizes, np.array(treated, dtype=bool).T)
-        items = Combinations(batch, places[0], layers, places[1], contexts)
-        requests = cls(items, list(place_of), known, reader)
+        contexts = Contexts(indices[2:], sizes, np.array(treated, dtype=bool).T)
+        items = Combinations(batch, indices[0], layers, indices[1], contexts)
+        requests = cls(items, list(index_of), known, reader)
         if not errors:
             return requests, errors
         good = [row for row in range(len(rows)) if row not in errors]
         return requests._at(np.array(good, dtype=np.intp)), errors
 
-    def _at(self, rows: Places) -> Requests:
-        """Return those of some rows."""
+    def _at(self, rows: Indices) -> Requests:
+        """Return the requests of some rows."""
         numbers = {name: column[rows] for name, column in self.numbers.items()}
         return replace(self, items=self.items.at(rows), numbers=numbers)
 
@@ -125,45 +123,45 @@ class Requests:
     def item(self, row: int) -> Combination:
         """Return the combination of a row."""
         items, contexts = self.items, self.items.contexts
-        places = zip(WORDS.items(), contexts.words[:, row].tolist(), strict=True)
+        indices = zip(WORDS.items(), contexts.words[:, row].tolist(), strict=True)
         used = zip(TREATMENTS, contexts.treatments[row].tolist(), strict=True)
         return Combination(
             core=self.core(int(items.core[row])),
             layers=items.shells[items.shell[row]],
             core_size_nm=float(contexts.sizes[row]),
             treatments=tuple(kind for kind, is_used in used if is_used),
-            **{kind: words[place] for (kind, words), place in places},
+            **{kind: words[index] for (kind, words), index in indices},
         )
 
-    def core(self, place: int) -> Composition | None:
-        """Return a distinct core by its place, None where it is unknown."""
-        if place not in self._cores:
-            text = self.formulas[place]
-            self._cores[place] = self.reader.read_core(text) if text else None
-        return self._cores[place]
+    def core(self, index: int) -> Composition | None:
+        """Return a distinct core by its index, None if it is unknown."""
+        if index not in self._cores:
+            text = self.formulas[index]
+            self._cores[index] = self.reader.read_core(text) if text else None
+        return self._cores[index]
 
     @cached_property
     def _cores(self) -> dict[int, Composition | None]:
         return {}
 
-    def with_core(self, one: CompositionBatch) -> list[int]:
-        """Return the places of the distinct cores with the ions and amounts of a single one."""
-        (wanted,), (amounts,) = one.species.tolist(), one.amounts
-        count, found = len(wanted), []
-        for place, species in enumerate(self.items.cores.species.tolist()):
+    def with_core(self, core: CompositionBatch) -> list[int]:
+        """Return the indices of the distinct cores with the ions and amounts of a single core."""
+        (wanted,), (amounts,) = core.species.tolist(), core.amounts
+        count, equal = len(wanted), []
+        for index, species in enumerate(self.items.cores.species.tolist()):
             if species[:count] == wanted:
-                own = self.items.cores.amounts[place]
-                share = own[:count] / own.sum()
+                other = self.items.cores.amounts[index]
+                share = other[:count] / other.sum()
                 if np.abs(share - amounts / amounts.sum()).max() < _ROUNDING:
-                    found.append(place)
-        return found
+                    equal.append(index)
+        return equal
 
 
 # Columns ---------------------------------------------------------------------------------------
 
 
 def _samples(rows: Sequence[Row], reader: FormulaReader) -> tuple[list[str], list[str], Faults]:
-    """Return the texts of cores and shells, whole samples taken apart, and the faults in that."""
+    """Return the texts of cores and shells, with whole samples split, and the faults in that."""
     cores = [cell_text(row.get("core")) for row in rows]
     shells = [cell_text(row.get("shell")) for row in rows]
     faults: dict[int, str] = {}
@@ -179,33 +177,33 @@ def _samples(rows: Sequence[Row], reader: FormulaReader) -> tuple[list[str], lis
 def _shells(
     texts: Sequence[str], reader: FormulaReader
 ) -> tuple[list[Layers], list[int], dict[str, str]]:
-    """Return the distinct shells, the place of each text's shell, and why texts are refused."""
-    found: dict[Layers, int] = {}
+    """Return the distinct shells, the index of the shell of each text, and the refusals."""
+    distinct: dict[Layers, int] = {}
     refused: dict[str, str] = {}
 
     def read(text: str) -> int:
         try:
-            return found.setdefault(reader.read_shell(text), len(found))
+            return distinct.setdefault(reader.read_shell(text), len(distinct))
         except FormulaError as error:
             refused[text] = str(error)
             return _FAULTY
 
-    place = _places(texts, read)
-    return list(found) or [()], place, refused
+    shell = _indices(texts, read)
+    return list(distinct) or [()], shell, refused
 
 
 def _words(rows: Sequence[Row], kind: str, coats: Sequence[Layers]) -> list[int]:
-    """Return the places of words in their vocabulary."""
+    """Return the indices of words in their vocabulary."""
     words, (coated, bare) = WORDS[kind], _DEFAULTS[kind]
 
     def read(cell: Any) -> int:
         text = cell_text(cell)
         return _EMPTY if not text else words.index(text) if text in words else _FAULTY
 
-    places = _places([row.get(kind) for row in rows], read)
-    if _EMPTY not in places:
-        return places
-    pairs = zip(places, coats, strict=True)
+    indices = _indices([row.get(kind) for row in rows], read)
+    if _EMPTY not in indices:
+        return indices
+    pairs = zip(indices, coats, strict=True)
     return [(coated if coat else bare) if word == _EMPTY else word for word, coat in pairs]
 
 
@@ -213,7 +211,7 @@ def _is_used(cell: Any) -> int:
     return int(not is_nothing(cell_text(cell)))
 
 
-def _places(cells: Sequence[Any], read: Callable[[Any], int]) -> list[int]:
+def _indices(cells: Sequence[Any], read: Callable[[Any], int]) -> list[int]:
     """Read cells, each distinct one once."""
     try:
         distinct = set(cells)
@@ -222,8 +220,8 @@ def _places(cells: Sequence[Any], read: Callable[[Any], int]) -> list[int]:
         distinct = set(cells)
     if len(distinct) == 1:
         return [read(cells[0])] * len(cells)
-    place_of = {cell: read(cell) for cell in distinct}
-    return [place_of[cell] for cell in cells]
+    index_of = {cell: read(cell) for cell in distinct}
+    return [index_of[cell] for cell in cells]
 
 
 def _numbers(rows: Sequence[Row], name: str) -> list[float]:

@@ -6,15 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Mask
 from perovshell.data.shells import ShellMaterial
 from perovshell.data.vocabulary import CONDITIONS, STRESSORS
 from perovshell.features.combinations import Combination
 from perovshell.features.descriptor import REQUEST, Descriptor
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 TEST_DESCRIPTORS = (
     *(Descriptor(f"stressor is {name}", "1", REQUEST, "stressor", "context") for name in STRESSORS),
@@ -30,7 +27,7 @@ factor of 20, so what a stressor, class or shell adds is held to a factor of abo
 INTERVAL_INFLATION = 1.5
 """Factor by which finite ends of lifetime intervals are moved out in scoring and calibration."""
 THIN_STRESSOR_PAPERS = 5
-"""Stressors with fewer papers are answered from the null model."""
+"""Stressors with fewer papers get the baseline prediction of the null model."""
 
 
 def thin_stressors(papers: Mapping[str, int], stressors: Sequence[str]) -> Mask:

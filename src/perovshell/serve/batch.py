@@ -36,9 +36,9 @@ def predict_file(
         target: Output; written whole or not at all.
         stressors: Stressors to answer for.
         coverage: Coverage of the intervals.
-        rename_clashes: Carry columns along that have an output's name, as `given_NAME`.
+        rename_clashes: Keep input columns named like an output, as `given_NAME`.
         thresholds: Thresholds whose probability is asked.
-        reasons: Say in a column `reasons` what moved each prediction.
+        reasons: Add a column `reasons` with the feature contributions of each prediction.
 
     Returns:
         How many rows there were, and how many could not be answered.
@@ -74,8 +74,8 @@ def _add_reasons(
     model: Model, rows: Sequence[Row], answers: list[dict[str, Any]], stressors: Sequence[str]
 ) -> None:
     for row, answer in zip(rows, answers, strict=True):
-        found = [] if answer["error"] else model.explain(row, stressors=stressors)
-        answer["reasons"] = "; ".join(reason.sentence for reason in found)
+        contributions = [] if answer["error"] else model.explain(row, stressors=stressors)
+        answer["reasons"] = "; ".join(reason.sentence for reason in contributions)
 
 
 def _checked_header(
@@ -98,7 +98,7 @@ def _checked_header(
     if clash and not rename_clashes:
         msg = (
             f"{name}, row 1, column {clash[0]}: has the name of an output; rename it, or give "
-            f"rename_clashes=True to carry it along as given_{clash[0]}"
+            f"rename_clashes=True to keep it as given_{clash[0]}"
         )
         raise InputError(msg)
     renamed = [f"given_{column}" if column in clash else column for column in header]

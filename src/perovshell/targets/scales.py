@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.targets import EV_NM, ev_to_nm, nm_to_ev
 
-Floats = npt.NDArray[np.float64]
 _FLIPPED_BOUND: Final = {">": "<", "<": ">"}
 _MIN_ENERGY_EV: Final = 1e-12
 

@@ -146,7 +146,7 @@ def retrain(
 
 
 def counted(progress: Progress, steps: int) -> Callable[[], None]:
-    """Return what counts the steps of a validation for a callback, which is told of the start."""
+    """Return what counts the steps of a validation for a callback, starting with 0."""
     numbers = count(1)
     progress("validating", 0, steps)
     return lambda: progress("validating", next(numbers), steps)

@@ -70,7 +70,7 @@ def track(
         tags = {**_version_tags(trained), **_verdict_tags(verdict)}
         tags |= {"compared_with": compared_with} if compared_with else {}
         known = version_of(mlflow, trained.model_id)
-        # The owner from the first moment on: a run killed later is found by it, and ended.
+        # The owner from the first moment on: a run killed later is identified by it, and ended.
         owner, name = {_OWNER: _owner(workspace)}, trained.model_id
         with mlflow.start_run(experiment_id=experiment, run_name=name, tags=owner) as run:
             # The model first: mlflow reads figures that are there before it back one by one.
@@ -99,7 +99,7 @@ def _log(
     verdict: Verdict | None,
     report: Path | None,
 ) -> None:
-    """Log what a training found into the active run."""
+    """Log the figures of a training into the active run."""
     info = trained.info
     tags = {"model_id": trained.model_id, "dataset_hash": info["dataset"]["hash"]}
     mlflow.set_tags({**tags, **_verdict_tags(verdict)})
@@ -151,17 +151,17 @@ def _verdict_tags(verdict: Verdict | None) -> dict[str, str]:
 def _experiment(client: Any, workspace: WorkspaceFolder) -> str:
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(NAME)
-    if found is None:
+    experiment = client.get_experiment_by_name(NAME)
+    if experiment is None:
         artifacts = artifacts_uri(workspace) if is_embedded(workspace) else None
         try:
             return str(client.create_experiment(NAME, artifact_location=artifacts))
         except MlflowException:
             # Somebody else's first training may have made it in between.
-            found = client.get_experiment_by_name(NAME)
-            if found is None:
+            experiment = client.get_experiment_by_name(NAME)
+            if experiment is None:
                 raise
-    return str(found.experiment_id)
+    return str(experiment.experiment_id)
 
 
 def _parameters(info: dict[str, Any]) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def _version_tags(trained: TrainedModel) -> dict[str, str]:
 
 
 def _signature(mlflow: Any) -> Any:
-    """Return the input columns, with whatever cells `Model.predict` reads.
+    """Return the input columns, with all cells that `Model.predict` reads.
 
     For `double` and `string` MLflow refuses whole numbers, categories and columns of empty cells.
     """

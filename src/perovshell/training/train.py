@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.dataset import Dataset
 from perovshell.errors import WorkspaceError
 from perovshell.features.elements import ElementTable
@@ -58,7 +58,6 @@ from perovshell.training.validation.model_selection import (
 )
 from perovshell.training.validation.out_of_fold_scores import ValidationRecord, validated
 
-Floats = npt.NDArray[np.float64]
 QUICK = nested.Settings(folds=4, repeats=1, boosters=1)
 """A smoke-sized validation: for trying things, not for figures."""
 

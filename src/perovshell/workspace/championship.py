@@ -177,9 +177,9 @@ def fetch(workspace: WorkspaceFolder, version: Version) -> Path:
     folder = workspace.models / version.model_id
     if version.model_id not in workspace.model_ids():
         workspace.prepare()
-        beside = Path(tempfile.mkdtemp(dir=workspace.models, prefix=".writing-"))
+        incoming = Path(tempfile.mkdtemp(dir=workspace.models, prefix=".writing-"))
         try:
-            fetched = download(f"models:/{NAME}/{version.number}", workspace, beside)
+            fetched = download(f"models:/{NAME}/{version.number}", workspace, incoming)
             _refuse_outdated(workspace, version, fetched)
             _, info = read_folder(fetched)
             if info.model_id != version.model_id:
@@ -190,7 +190,7 @@ def fetch(workspace: WorkspaceFolder, version: Version) -> Path:
                 raise TrackingError(msg)
             fetched.rename(folder)
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(incoming, ignore_errors=True)
     _refuse_outdated(workspace, version, folder)
     return folder
 

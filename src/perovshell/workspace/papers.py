@@ -221,29 +221,29 @@ class PaperStore:
 
     def versions(self, paper_id: str) -> list[EarlierPaper]:
         """Return what a paper was before, the oldest first."""
-        found = self._versions(self.path_of(paper_id).stem)
-        return [EarlierPaper.of(path) for path in found.values()]
+        versions = self._versions(self.path_of(paper_id).stem)
+        return [EarlierPaper.of(path) for path in versions.values()]
 
     def _versions(self, name: str) -> dict[int, Path]:
-        found = {}
+        versions = {}
         for path in self.history.glob("[!.]*.yaml"):
             version = re.fullmatch(rf"{re.escape(name)}\.([0-9]+)\.yaml", path.name)
             if version:
-                found[int(version[1])] = path
-        return {number: found[number] for number in sorted(found)}
+                versions[int(version[1])] = path
+        return {number: versions[number] for number in sorted(versions)}
 
     def _keep(self, path: Path, why: str) -> Path:
-        """Copy a file into the history, with the reason as a comment below its own lines."""
+        """Copy a file into the history, with the reason as a comment at its end."""
         if not path.exists():
             return path
         _make(self.history)
-        content, said = path.read_bytes(), " ".join(why.split())
+        content, note = path.read_bytes(), " ".join(why.split())
         versions = self._versions(path.stem)
-        if versions and _is_kept(last := versions[max(versions)], content, said):
+        if versions and _is_kept(last := versions[max(versions)], content, note):
             return last
         kept = self.history / f"{path.stem}.{max(versions, default=0) + 1}.yaml"
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        _write(kept, content + f"# {when} {said}\n".encode())
+        _write(kept, content + f"# {when} {note}\n".encode())
         return kept
 
 
@@ -278,16 +278,16 @@ def _read(path: Path) -> PaperEntry:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError([Fault(path.name, 0, "", "", f"cannot be read: {error}")]) from error
-    found = _SEALED.fullmatch(text)
-    if found is None or hashlib.sha256(found[2].encode()).hexdigest() != found[1]:
+    match = _SEALED.fullmatch(text)
+    if match is None or hashlib.sha256(match[2].encode()).hexdigest() != match[1]:
         raise DatasetError([Fault(path.name, 0, "", "", _CHANGED)])
     return read_yaml(text, path.name)
 
 
-def _is_kept(kept: Path, content: bytes, said: str) -> bool:
+def _is_kept(kept: Path, content: bytes, reason: str) -> bool:
     """Whether a process that was then killed has kept a version already, for the same reason."""
     note = kept.read_bytes().removeprefix(content)
-    return re.fullmatch(rf"# \S+ {re.escape(said)}\n", note.decode(errors="replace")) is not None
+    return re.fullmatch(rf"# \S+ {re.escape(reason)}\n", note.decode(errors="replace")) is not None
 
 
 def _sealed(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The way to MLflow: the workspace's own database, or the server of MLFLOW_TRACKING_URI."""
+"""The connection to MLflow: the database of the workspace, or the server of MLFLOW_TRACKING_URI."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
 }
-"""A server that is away is told within seconds, unless the user asks for more patience."""
+"""A server that cannot be reached is reported within seconds, unless the user asks for more."""
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def connect(workspace: WorkspaceFolder) -> Iterator[Any]:
     patience = {name: os.environ.get(name, value) for name, value in _PATIENCE.items()}
     settings = {"MLFLOW_TRACKING_URI": workspace.tracking_uri, **_QUIET, **patience}
     if is_embedded(workspace):
-        # Else the embedded store makes a folder of its own in the current one.
+        # Else the embedded store makes a folder in the current one.
         settings["_MLFLOW_SERVER_ARTIFACT_ROOT"] = artifacts_uri(workspace)
     with _environment(settings):
         mlflow = import_optional("mlflow", "the model registry", "train")
@@ -51,7 +51,7 @@ def connect(workspace: WorkspaceFolder) -> Iterator[Any]:
             try:
                 yield mlflow
             finally:
-                # None clears mlflow's own copy; the variable itself is put back below.
+                # None clears the copy of mlflow; the variable itself is restored below.
                 mlflow.set_tracking_uri(None)
 
 
@@ -69,11 +69,11 @@ def download(uri: str, workspace: WorkspaceFolder, into: Path | None = None) -> 
     """
     with connect(workspace) as mlflow:
         try:
-            found = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=into)
+            folder = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=into)
         except Exception as error:
             msg = f"{uri} cannot be loaded from {workspace.tracking_uri}: {_one_line(error)}"
             raise TrackingError(msg) from error
-    manifests = sorted(Path(found).glob("**/manifest.json"))
+    manifests = sorted(Path(folder).glob("**/manifest.json"))
     if not manifests:
         msg = f"{uri} holds no Perovshell model folder"
         raise TrackingError(msg)
@@ -98,14 +98,14 @@ class Version:
 
 
 def is_tracked(workspace: WorkspaceFolder) -> bool:
-    """Whether the workspace has a registry: a server, or a database of its own."""
+    """Whether the workspace has a registry: a server, or its database."""
     return not is_embedded(workspace) or (workspace.root / "mlflow.db").exists()
 
 
 def versions(mlflow: Any) -> list[Version]:
     """Return the registered versions, the newest first; none where nothing is registered."""
     client = mlflow.MlflowClient()
-    found = client.search_model_versions(f"name = '{NAME}'")
+    rows = client.search_model_versions(f"name = '{NAME}'")
     # The search does not tell the aliases.
     aliases: dict[str, list[str]] = {}
     for model in client.search_registered_models(f"name = '{NAME}'"):
@@ -113,19 +113,19 @@ def versions(mlflow: Any) -> list[Version]:
             aliases.setdefault(str(number), []).append(alias)
     made = [
         Version(
-            str(one.version),
-            one.tags.get("model_id", ""),
-            dict(one.tags),
-            tuple(aliases.get(str(one.version), ())),
+            str(row.version),
+            row.tags.get("model_id", ""),
+            dict(row.tags),
+            tuple(aliases.get(str(row.version), ())),
         )
-        for one in found
+        for row in rows
     ]
-    return sorted(made, key=lambda one: int(one.number), reverse=True)
+    return sorted(made, key=lambda version: int(version.number), reverse=True)
 
 
 def version_with(mlflow: Any, alias: str) -> Version | None:
     """Return the version that an alias points to, or None."""
-    return next((one for one in versions(mlflow) if alias in one.aliases), None)
+    return next((version for version in versions(mlflow) if alias in version.aliases), None)
 
 
 def version_of(mlflow: Any, model_id: str) -> Version | None:
@@ -135,7 +135,7 @@ def version_of(mlflow: Any, model_id: str) -> Version | None:
 
 @contextmanager
 def tracking(workspace: WorkspaceFolder, undone: str) -> Iterator[Any]:
-    """Connect as `connect` does; whatever fails there is one error that says what is undone.
+    """Connect as `connect` does; any fault becomes one error that names what is undone.
 
     Raises:
         MissingExtraError: mlflow is not installed.
@@ -152,7 +152,7 @@ def tracking(workspace: WorkspaceFolder, undone: str) -> Iterator[Any]:
 
 
 def is_embedded(workspace: WorkspaceFolder) -> bool:
-    """Whether tracking goes to the workspace's own database."""
+    """Whether tracking goes to the database of the workspace."""
     return workspace.tracking_uri == workspace.database_uri
 
 
@@ -181,7 +181,7 @@ def _environment(settings: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What mlflow says of type hints, input examples and databases is for its own users."""
+    """Messages of mlflow on type hints, input examples and databases are for its users."""
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

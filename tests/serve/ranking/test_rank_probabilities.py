@@ -12,6 +12,7 @@ from perovshell.models.conformal import ConformityScores
 from perovshell.serve.ranking.candidates import CandidatePredictions
 from perovshell.serve.ranking.next_experiments import experiments, shared_part
 from perovshell.serve.ranking.objective import (
+    PointObjective,
     Predicted,
     log_residual,
     signed_residual,
@@ -26,6 +27,7 @@ from perovshell.serve.ranking.rank_probabilities import (
     random_levels,
 )
 from perovshell.serve.space.file import read_space
+from point_models import scores
 
 DATA = {"cores": ["CsPbBr3", "FAPbBr3"], "shells": ["SiO2", "ZrO2", "PMMA"],
         "pl_window_nm": [500, 540]}  # fmt: skip
@@ -83,7 +85,52 @@ def test_drawn_pl_lies_in_the_window_as_often_as_its_probability_says(model: Mod
     np.testing.assert_allclose(drawn["pl"].mean(axis=1), expected, atol=0.03)
 
 
-def test_of_two_equal_lines_either_may_be_better(model: Model) -> None:
+@pytest.mark.parametrize("target", ["pl", "plqy"])
+def test_a_combination_of_a_mondrian_category_draws_from_its_scores(
+    model: Model, target: str
+) -> None:
+    category = scores(0.01, papers=30)
+    point = dataclasses.replace(
+        model.predictor.points[target], mondrian={"CsPbBr3 / SiO2": category}
+    )
+    points = {**model.predictor.points, target: point}
+    changed = dataclasses.replace(
+        model, predictor=dataclasses.replace(model.predictor, points=points)
+    )
+    own = objectives(changed, weights={target: 1})
+    objective = next(one for one in own.active if isinstance(one, PointObjective))
+    names = [("FAPbBr3", "SiO2"), ("CsPbBr3", "SiO2"), ("CsPbBr3", "ZrO2")]
+    predictions = CandidatePredictions.of(own, items(model, *names))
+    for rows in ([0, 1, 2], [2, 1], [0, 2], [1]):
+        chosen = predictions.rows(rows)
+        levels = random_levels(chosen.items, 1, draws=50)
+        drawn = objective.residuals(chosen.predicted, levels)
+        for index, row in enumerate(rows):
+            level = levels.combination[objective.level_row, index]
+            scale = chosen.predicted.columns[f"{target}_scale"][index]
+            expected = signed_residual(category if row == 1 else point.scores, level) * scale
+            np.testing.assert_array_equal(drawn[index], expected)
+
+
+def test_the_outcomes_of_a_mondrian_category_agree_with_its_interval(model: Model) -> None:
+    """Nine of ten drawn yields of the category lie within its 90 % interval."""
+    plqy = dataclasses.replace(
+        model.predictor.points["plqy"], mondrian={"FAPbBr3 / SiO2": scores(0.005, papers=60)}
+    )
+    points = {**model.predictor.points, "plqy": plqy}
+    changed = dataclasses.replace(
+        model, predictor=dataclasses.replace(model.predictor, points=points)
+    )
+    own = objectives(changed, weights={"plqy": 1})
+    predictions = CandidatePredictions.of(own, items(model, ("FAPbBr3", "SiO2")))
+    columns = predictions.predicted.columns
+    levels = random_levels(predictions.items, 1, draws=20_000)
+    residual = own.plqy.residuals(predictions.predicted, levels)
+    half = columns["plqy_percent_upper"] - columns["plqy_percent"]
+    assert np.mean(np.abs(residual) <= half + 1e-9) == pytest.approx(0.9, abs=0.02)
+
+
+def test_of_two_equal_candidates_either_may_be_better(model: Model) -> None:
     own = objectives(model)
     twice = CandidatePredictions.of(own, items(model, ("FAPbBr3", "ZrO2"), ("FAPbBr3", "ZrO2")))
     # The draws of a combination are its own: the same one twice is a tie in each of them.
@@ -99,7 +146,7 @@ def test_probabilities_do_not_depend_on_the_list(model: Model) -> None:
     assert p_above_next(own, three)[0] == p_above_next(own, two)[0]
 
 
-def test_a_line_that_is_far_better_is_above_the_next(model: Model) -> None:
+def test_a_candidate_that_is_far_better_is_above_the_next(model: Model) -> None:
     own = objectives(model, weights={"plqy": 1})
     two = CandidatePredictions.of(own, items(model, ("CsPbBr3", "SiO2"), ("CsPbBr3", "ZrO2")))
     sure = with_plqy(two, [95.0, 5.0], scale=[1e-3, 1e-3])

@@ -124,7 +124,7 @@ def test_the_lower_bound_is_what_nine_of_ten_new_papers_exceed(model: Model) -> 
 def test_equal_widths_are_said_to_order_by_value(model: Model) -> None:
     one = {"cores": ["CsPbBr3"], "shells": ["SiO2"], "weights": {"plqy": 1}}
     said = rank(with_(**one), model=model).statements[0]
-    assert "equally wide, so that this is the order by value" in said
+    assert "equally wide, so this is also the order by value" in said
     said = rank(SPACE, model=model).statements[0]
     assert "points below its value" in said
     assert "Intervals of gain are equally wide for all" in said
@@ -426,7 +426,7 @@ def test_each_line_names_its_evidence(model: Model) -> None:
     data = with_(cores=["CsPbBr3"], shells=["SiO2", "CaF2"])
     lines = {line.shell: line for line in rank(data, model=model).candidates}
     assert "combination measured in " in lines["SiO2"].evidence
-    assert "in water, from the inside out: insoluble" in lines["SiO2"].evidence
+    assert "layers in water, inner to outer: insoluble" in lines["SiO2"].evidence
     assert {row.shell for row in lines["SiO2"].measured} == {"SiO2"}
     assert lines["SiO2"].nearest
     assert len(lines["SiO2"].nearest) == len(lines["CaF2"].nearest)
@@ -498,12 +498,12 @@ def test_an_exploration_that_expects_nothing_says_so(model: Model) -> None:
 
 def test_lines_outside_the_domain_are_spoken_of_first(model: Model) -> None:
     said = rank("lead-free", model=model).statements
-    assert "lines are outside the domain" in said[1]
+    assert "candidates are outside the domain" in said[1]
 
 
 def test_the_evidence_of_a_gain_names_its_stressors(model: Model) -> None:
     line = rank(with_(cores=["CsPbBr3"], shells=["ZnS"]), model=model).candidates[0]
-    assert "gain of the shell: 1 paper (light 1; none under water)" in line.evidence
+    assert "1 paper (light 1; none under water) on the gain of the shell" in line.evidence
     assert "bare core measured in" in line.evidence
 
 

@@ -192,7 +192,7 @@ def test_the_data_have_a_point_for_every_line(html: str, ranking: Ranking) -> No
     assert page.classes.count("point") == len(data["points"])
     known = axes(ranking)
     for line, point in zip(ranking.candidates, data["points"], strict=False):
-        assert point["said"][0] == f"{line.rank}. {line.core} / {line.shell}"
+        assert point["label"][0] == f"{line.rank}. {line.core} / {line.shell}"
         assert point["values"] == pytest.approx([axis.value(line) for axis in known], rel=1e-5)
     assert [known[place].key for place in data["chosen"]] == [
         "p_pl_in_window", "plqy_shrunk", "stability_gain_shrunk_water",
@@ -218,7 +218,7 @@ def test_nothing_breaks_out_of_the_page(ranking: Ranking) -> None:
     assert (page.faults, page.open, page.handlers) == ([], [], [])
     assert page.tags.count("script") == 2
     data = json.loads(page.data)
-    assert data["points"][0]["said"][0].endswith(f" / {HOSTILE}")
+    assert data["points"][0]["label"][0].endswith(f" / {HOSTILE}")
     assert HOSTILE in page.said
     (link,) = {own for own in page.addresses if own.startswith("https:")}
     assert re.fullmatch(r"https://doi\.org/10\.1/%3C/script%3E[\w./%]+", link)
@@ -279,13 +279,16 @@ def test_a_space_without_window_is_shown_by_its_peaks(model: Model) -> None:
     assert "A diverse batch" not in page.said
 
 
-def test_a_bar_for_the_plqy_has_its_column(model: Model) -> None:
+def test_a_threshold_of_the_plqy_has_its_column(model: Model) -> None:
     weights = {"pl": 0, "plqy": 1, "gain": 0, "half_life": 1, "domain": 1}
     space = {**SPACE, "plqy_above": 70, "weights": weights}
     said = Page(render(rank(space, model=model, exclude_known=True))).said
     for text in ("P(PLQY > 70 %)", "P(PLQY above 70 %)", "without those of the literature"):
         assert text in said
-    assert "for a PLQY above 70 %, a long half-life (water) and nearness to the data," in said
+    assert (
+        "for a PLQY above 70 %, a long half-life (water) and similarity to the training data,"
+        in said
+    )
 
 
 def test_three_experiments_of_each_kind_are_shown(ranking: Ranking) -> None:
@@ -311,7 +314,7 @@ def test_the_map_is_cut_and_leaves_blanks() -> None:
     assert (len(drawn["rows"]), len(drawn["shells"])) == (FAMILIES, SHELLS)
     assert drawn["cut"] == "40 of 45 families of cores and 60 of 67 shells"
     assert drawn["rows"][0]["cells"][0] is None
-    assert drawn["rows"][0]["cells"][1]["said"].startswith("f0 / s1: best score 0.1")
+    assert drawn["rows"][0]["cells"][1]["label"].startswith("f0 / s1: best score 0.1")
     flat = heat_map(Overview(("f",), ("s",), np.array([[1e-9]])))
     assert (flat["low"], flat["rows"][0]["cells"][0]["text"]) == ("0", "")
 

@@ -28,7 +28,7 @@ def other_model(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory)
     wider = replace(plqy, scores=replace(plqy.scores, values=np.asarray(plqy.scores.values) * 1.5))
     info = {name: value for name, value in vars(model.info).items() if name != "model_id"}
     folder = tmp_path_factory.mktemp("other") / "model"
-    predictor = replace(model.predictor, plqy=wider)
+    predictor = replace(model.predictor, points={**model.predictor.points, "plqy": wider})
     write_folder(folder, predictor, info, {}, read_validation(trained.folder))
     return folder
 

@@ -71,7 +71,7 @@ def open_page(server: Server, browser: Browser) -> Iterator[Open]:
         page.set_viewport_size({"width": size[0], "height": size[1]})
         watch(page)
         page.goto(server.url + address)
-        expect(page.locator("#said")).not_to_be_empty()
+        expect(page.locator("#status")).not_to_be_empty()
         return page
 
     open_.faults = faults  # type: ignore[attr-defined]
@@ -193,7 +193,7 @@ def test_see_why_a_combination_is_out_of_domain(open_page: Open, server: Server)
     shown = part(page, "domain").inner_text()
     assert "Out of domain" in shown
     assert reason in shown
-    assert "out of domain" in page.locator("#said").inner_text()
+    assert "out of domain" in page.locator("#status").inner_text()
 
 
 def test_read_what_the_model_card_says_of_plqy(open_page: Open, server: Server) -> None:
@@ -239,7 +239,7 @@ def test_a_third_validated_target_is_in_the_card(
         row = page.get_by_role("row").filter(has_text="line width, all (nm)")
         assert "4.56" in row.inner_text()
         page.get_by_role("link", name="Predict").click()
-        expect(page.locator("#said")).to_contain_text("PL peak")
+        expect(page.locator("#status")).to_contain_text("PL peak")
         page.close()
     assert list(targets) == ["pl", "plqy", "fwhm", "gain", "lifetime"]
     assert targets["pl"]["effect"] == "pl_shift_nm"
@@ -273,7 +273,7 @@ def test_the_downloaded_report_runs_by_itself(
     report.locator("#table th button").nth(3).click()
     expect(report.locator("#table th").nth(3)).to_have_attribute("aria-sort", "descending")
     report.locator("#filter").fill("no such shell")
-    expect(report.locator("#filter-said")).to_contain_text("0 of")
+    expect(report.locator("#filter-count")).to_contain_text("0 of")
     report.close()
     assert faults == []
 
@@ -382,7 +382,7 @@ def test_an_old_answer_never_replaces_a_newer_one(open_page: Open, server: Serve
     held[0].fulfill(json={"model": {}, "answers": asked(server, CSPBCL3), "failed": 0})
     page.evaluate("() => new Promise((done) => setTimeout(done, 100))")
     assert peak.inner_text() == newer
-    expect(page.locator("#said")).to_contain_text("CsPbI3")
+    expect(page.locator("#status")).to_contain_text("CsPbI3")
 
 
 @pytest.mark.parametrize(
@@ -404,7 +404,7 @@ def test_a_refusal_is_said_plainly_and_can_be_retried(
     page.unroute("**/v1/predict")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("#notice")).to_be_hidden()
-    expect(page.locator("#said")).to_contain_text("CsPbI3")
+    expect(page.locator("#status")).to_contain_text("CsPbI3")
     forgive(open_page, f"status of {status}")
 
 
@@ -422,9 +422,9 @@ def test_a_key_is_asked_for_and_kept(open_page: Open) -> None:
     page.get_by_label("API key").fill("secret")
     page.get_by_role("button", name="Use this key").click()
     expect(page.locator("#notice")).to_be_hidden()
-    expect(page.locator("#said")).to_contain_text("PL peak")
+    expect(page.locator("#status")).to_contain_text("PL peak")
     page.reload()
-    expect(page.locator("#said")).to_contain_text("PL peak")
+    expect(page.locator("#status")).to_contain_text("PL peak")
     forgive(open_page, "status of 401")
 
 
@@ -434,7 +434,7 @@ def test_a_stopped_service_is_said(
     with serving(session_workspace.root, tmp_path / "log") as own:
         page = browser.new_page()
         page.goto(f"{own.url}/?c=CsPbBr3/SiO2")
-        expect(page.locator("#said")).to_contain_text("PL peak")
+        expect(page.locator("#status")).to_contain_text("PL peak")
         own.stop()
         field(page, "shell").fill("ZnS")
         expect(page.locator("#notice")).to_contain_text("cannot be reached")
@@ -456,7 +456,7 @@ def test_a_ranking_can_be_cancelled(open_page: Open) -> None:
     page.route("**/v1/rank", lambda _: None)
     page.get_by_role("button", name="Rank", exact=True).click()
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator("#rank-said")).to_have_text("Cancelled.")
+    expect(page.locator("#rank-status")).to_have_text("Cancelled.")
     page.unroute("**/v1/rank")
     ranked(page)
 
@@ -494,7 +494,7 @@ def test_accessible_and_not_wider_than_the_window(
 def test_dark_colours_have_contrast_too(browser: Browser, server: Server) -> None:
     page = browser.new_page(color_scheme="dark")
     page.goto(f"{server.url}/?c=CsPbBr3/SiO2&c=AuCu/CsPbCl3")
-    expect(page.locator("#said")).not_to_be_empty()
+    expect(page.locator("#status")).not_to_be_empty()
     found = Axe().run(page).response["violations"]
     assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
     page.close()

@@ -70,7 +70,7 @@ def test_options_reach_the_model(client: TestClient, model: Model) -> None:
     (answer,) = client.post("/v1/predict", json=asked).json()["answers"]
     thresholds = schemas.ThresholdsIn(**asked["thresholds"]).read()
     (wanted,) = model.predict([ROW], stressors=["sonication"], coverage=0.5, thresholds=thresholds)
-    for name in ("pl_peak_nm_lower", "half_life_h_sonication", "pl_in_window", "plqy_above"):
+    for name in ("pl_peak_nm_lower", "half_life_h_sonication", "p_pl_in_window", "p_plqy_above"):
         assert answer[name] == wanted[name]
     assert "half_life_h_water" not in answer
 
@@ -196,7 +196,7 @@ def test_another_version_of_the_software_sends_them_anew(
     client: TestClient, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tag = client.get(path).headers["etag"]
-    monkeypatch.setattr("perovshell.__version__", "99.0")
+    monkeypatch.setattr("perovshell.serve.service.source.version", lambda _: "99.0")
     again = client.get(path, headers={"if-none-match": tag})
     assert again.status_code == 200
     assert again.headers["etag"] != tag
@@ -335,7 +335,7 @@ def test_keys_are_kept_as_hashes(workspace: WorkspaceFolder) -> None:
     assert key not in workspace.keys_file.read_text()
     assert workspace.keys_file.stat().st_mode & 0o077 == 0
     assert Keys.read(workspace.keys_file).name_of(key) == "lab"
-    with pytest.raises(ValueError, match="there is one of that name"):
+    with pytest.raises(ValueError, match="it exists already"):
         add_key(workspace, "lab")
     with pytest.raises(ValueError, match="known: lab"):
         remove_key(workspace, "other")
@@ -563,8 +563,8 @@ def test_who_is_refused_stands_in_the_log(
         made.post("/v1/predict", content=b" " * (limits.BODY_BYTES + 1), headers=mine)
         for _ in range(2):
             made.get("/v1/vocabulary", headers=mine)
-    told = [one.said for one in caplog.records if one.message == "request"]
-    assert [(one["status"], one["client"]) for one in told] == [
+    logged = [record.fields for record in caplog.records if record.message == "request"]
+    assert [(fields["status"], fields["client"]) for fields in logged] == [
         (401, "10.0.0.7"),
         (413, "lab"),
         (200, "lab"),

@@ -70,6 +70,20 @@ def test_a_batch_has_the_descriptors_of_its_formulas(
     assert {grid.families[k] for k in grid.family(start, stop)} <= set(grid.families)
 
 
+def test_the_order_of_the_ions_does_not_decide_between_neutral_charges(
+    featurizer: Featurizer,
+) -> None:
+    # Sn2+ with Cu2+, or Sn4+ with Cu+: both are neutral, and their radii differ.
+    sites = {"A": SiteGrid(("Cs",)), "B": SiteGrid(("Cu", "Sn"), 3), "X": SiteGrid(("Cl",))}
+    grid = CoreGrid(sites, READER)
+    index = grid.find(READER.read_core("CsSn0.333333333Cu0.666666667Cl3"))
+    assert index is not None
+    written = featurizer.reader.batch([grid.composition(index).amounts])
+    batch, _ = grid.batch(index, index + 1)
+    expected = featurizer.core_block(written)
+    np.testing.assert_allclose(featurizer.core_block(batch), expected, rtol=1e-7, atol=1e-9)
+
+
 @pytest.mark.parametrize(("ions", "steps", "at_most"), [(1, 5, 3), (3, 4, 2), (4, 10, 4)])
 def test_mixtures_are_counted_before_they_are_made(ions: int, steps: int, at_most: int) -> None:
     made = mixtures(["Cs", "FA", "MA", "Rb"][:ions], steps, at_most)

@@ -1,12 +1,17 @@
 """Out-of-fold scores: stored by the validation, and made for papers a model never saw."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from perovshell.data.dataset import Dataset
 from perovshell.model import Model
+from perovshell.models.censored import PooledEffects, interval_log_likelihood
 from perovshell.models.folder import read_validation
+from perovshell.models.forest import Forest
 from perovshell.targets.declared import TARGETS
+from perovshell.training.fit.problems import GainProblem, LifetimeProblem
 from perovshell.training.train import TrainedModel, problems_of
 from perovshell.training.validation.out_of_fold_scores import (
     OutOfFoldScores,
@@ -17,7 +22,7 @@ from perovshell.training.validation.out_of_fold_scores import (
 )
 
 
-def test_the_marks_in_the_folder_are_those_of_the_validation(trained: TrainedModel):
+def test_the_scores_in_the_folder_are_those_of_the_validation(trained: TrainedModel):
     stored = ValidationRecord.from_arrays(read_validation(trained.folder))
     assert stored.digests == trained.validated.digests
     for name in TARGETS:
@@ -26,16 +31,16 @@ def test_the_marks_in_the_folder_are_those_of_the_validation(trained: TrainedMod
             np.testing.assert_array_equal(kept, made)
 
 
-def test_marks_agree_with_the_figures(trained: TrainedModel):
+def test_scores_agree_with_the_figures(trained: TrainedModel):
     figures = trained.info["figures"]
     for name in ("pl", "plqy"):
-        marks = trained.validated.scores[name]
-        assert marks.loss.mean() == pytest.approx(figures[f"{name}.paper.all.mae"])
+        scores = trained.validated.scores[name]
+        assert scores.loss.mean() == pytest.approx(figures[f"{name}.paper.all.mae"])
     for name in ("lifetime", "gain"):
-        marks = trained.validated.scores[name]
-        papers = sorted(set(marks.papers.tolist()))
+        scores = trained.validated.scores[name]
+        papers = sorted(set(scores.papers.tolist()))
         means = [
-            np.average(marks.loss[marks.papers == p], weights=marks.share[marks.papers == p])
+            np.average(scores.loss[scores.papers == p], weights=scores.share[scores.papers == p])
             for p in papers
         ]
         assert -np.mean(means) == pytest.approx(figures[f"{name}.paper.all.log_likelihood"])
@@ -53,41 +58,80 @@ def test_rows_have_names_that_other_papers_do_not_change(dataset: Dataset, train
         assert of_kept == row_names(part, some).tolist()
 
 
-def test_a_model_marks_papers_as_it_answers_them(
-    dataset: Dataset, trained: TrainedModel, model: Model
-):
-    marks = prospective(dataset, trained.problems, model.predictor, {"hu2018"})
+def test_a_model_is_scored_by_its_answers(dataset: Dataset, trained: TrainedModel, model: Model):
+    scores = prospective(dataset, trained.problems, model.predictor, {"hu2018"})
     answers = model.predict(
         [{"core": "CsPbBr3", "shell": "Ta2O5", "structure": "janus",
           "encapsulation": "single-particle", "medium": "solution"}]
     )  # fmt: skip
-    (place,) = marks["pl"].index_of(["hu2018-CsPbBr3-Ta2O5"])
-    assert marks["pl"].loss[place] == pytest.approx(abs(answers[0]["pl_peak_nm"] - 519), abs=1e-2)
+    (place,) = scores["pl"].index_of(["hu2018-CsPbBr3-Ta2O5"])
+    assert scores["pl"].loss[place] == pytest.approx(abs(answers[0]["pl_peak_nm"] - 519), abs=1e-2)
     low, high = (answers[0][f"pl_peak_nm_{end}"] for end in ("lower", "upper"))
-    assert marks["pl"].width[place] == pytest.approx(high - low, abs=1e-2)
-    assert bool(marks["pl"].covered[place]) == (low <= 519 <= high)
-    assert len(marks["lifetime"].rows) == 8
-    assert np.isnan(marks["lifetime"].score).all()
+    assert scores["pl"].width[place] == pytest.approx(high - low, abs=1e-2)
+    assert bool(scores["pl"].covered[place]) == (low <= 519 <= high)
+    assert len(scores["lifetime"].rows) == 8
+    assert np.isnan(scores["lifetime"].score).all()
 
 
 def test_out_of_the_domain_there_is_no_score(dataset: Dataset, trained: TrainedModel, model: Model):
     lead_free = trained.problems.points["pl"].subsets["lead_free"]
     papers = set(trained.problems.points["pl"].papers[lead_free].tolist())
-    marks = prospective(dataset, trained.problems, model.predictor, papers)["pl"]
-    assert len(marks.rows)
-    assert np.isnan(marks.score).all()
-    assert np.isfinite(marks.loss).all()
+    scores = prospective(dataset, trained.problems, model.predictor, papers)["pl"]
+    assert len(scores.rows)
+    assert np.isnan(scores.score).all()
+    assert np.isfinite(scores.loss).all()
 
 
-def test_papers_without_rows_of_a_target_have_no_marks(
+def test_papers_without_rows_of_a_target_have_no_scores(
     dataset: Dataset, trained: TrainedModel, model: Model
 ):
-    marks = prospective(dataset, trained.problems, model.predictor, {"henke2025"})
-    assert {name: len(one.rows) for name, one in marks.items()} == dict.fromkeys(TARGETS, 0)
+    scores = prospective(dataset, trained.problems, model.predictor, {"henke2025"})
+    assert {name: len(one.rows) for name, one in scores.items()} == dict.fromkeys(TARGETS, 0)
 
 
-def test_marks_of_a_smaller_dataset_differ_only_in_what_was_learned(
-    dataset: Dataset, trained: TrainedModel
-):
+def test_scores_of_the_same_predictions_are_the_same(dataset: Dataset, trained: TrainedModel):
     again = validated(dataset, trained.problems, trained.results)
-    np.testing.assert_array_equal(again.marks["pl"].loss, trained.validated.scores["pl"].loss)
+    np.testing.assert_array_equal(again.scores["pl"].loss, trained.validated.scores["pl"].loss)
+
+
+# Thin stressors ------------------------------------------------------------------------------
+
+PAPERS = {"water": 5, "light": 4}
+"""Papers by stressor: of water there are enough, of light and all others too few."""
+
+
+def test_lifetimes_under_thin_stressors_are_scored_by_the_null_model(
+    dataset: Dataset, trained: TrainedModel, model: Model
+):
+    lifetime = replace(
+        model.predictor.lifetime,
+        null=PooledEffects(1.0, {"side:coated": 0.5}, 1.0),
+        effects=PooledEffects(5.0, {"side:coated": 2.0}, 1.0),
+        forest=Forest.none(),
+        columns=np.zeros(0, np.intp),
+        papers=PAPERS,
+    )
+    predictor, problem = replace(model.predictor, lifetime=lifetime), trained.problems["lifetime"]
+    null = np.where(problem.is_coated, 1.5, 1.0)
+    full = np.where(problem.is_coated, 7.0, 5.0)
+    expected = np.where(problem.stressors == "water", full, null)
+    assert {"water", "light", "heat"} <= set(problem.stressors.tolist())
+    scores = prospective(dataset, trained.problems, predictor, set(problem.papers.tolist()))
+    assert scores["lifetime"].loss == pytest.approx(loss_of(problem, expected))
+
+
+def test_gains_under_thin_stressors_are_scored_by_the_mean_of_all(
+    dataset: Dataset, trained: TrainedModel, model: Model
+):
+    effects = PooledEffects(0.7, {"stressor:water": 2.0, "stressor:light": 3.0}, 1.0)
+    gain = replace(model.predictor.gain, effects=effects, papers=PAPERS)
+    predictor, problem = replace(model.predictor, gain=gain), trained.problems["gain"]
+    expected = np.where(problem.stressors == "water", 2.7, 0.7)
+    assert {"water", "light"} <= set(problem.stressors.tolist())
+    scores = prospective(dataset, trained.problems, predictor, set(problem.papers.tolist()))
+    assert scores["gain"].loss == pytest.approx(loss_of(problem, expected))
+
+
+def loss_of(problem: LifetimeProblem | GainProblem, log_value: np.ndarray) -> np.ndarray:
+    """Return minus the log likelihood of the intervals, widened by 1.5; sigma is 1."""
+    return -interval_log_likelihood(log_value, 1.0, problem.low / 1.5, problem.high * 1.5)

@@ -144,20 +144,22 @@ class RankingBuilder:
     def _evidence(
         self, item: Combination, measured: Sequence[Neighbour], bare: Sequence[Neighbour]
     ) -> str:
-        parts = ["PL: model"] if PL.name in self.objectives.names else []
+        parts = ["PL from the model"] if PL.name in self.objectives.names else []
         if measured:
             parts.append(f"combination measured in {_papers_of(measured)}")
         if bare:
             parts.append(f"bare core measured in {_papers_of(bare)}")
         of_shell = self.objectives.plqy.shell_papers(item.layers)
-        parts.append(f"PLQY of the shell: {papers_text(of_shell)}")
-        parts.append(f"gain of the shell: {self._tests(item)}")
+        parts.append(f"{papers_text(of_shell)} on the PLQY of the shell")
+        parts.append(f"{self._tests(item)} on the gain of the shell")
         unseen = self.model.predictor.literature.unseen_layers(item)
         if unseen:
-            parts.append(f"no paper has {', '.join(unseen)}: the class of the material is used")
+            parts.append(
+                f"{', '.join(unseen)} not in the training data, predicted from its material class"
+            )
         if not _WET.isdisjoint(self.space.stressors):
             in_water = dict.fromkeys(layer.in_water or "unknown" for layer in item.layers)
-            parts.append(f"in water, from the inside out: {', '.join(in_water)}")
+            parts.append(f"layers in water, inner to outer: {', '.join(in_water)}")
         return "; ".join(parts)
 
     def _tests(self, item: Combination) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from perovshell.data.shells import NONE
 from perovshell.features.combinations import Combination
@@ -18,8 +17,6 @@ from perovshell.models.outputs import DEFAULT_COVERAGE
 from perovshell.models.product import predict_items
 from perovshell.serve.ranking.objective import Predicted
 from perovshell.serve.ranking.objectives import Objectives, measured_plqy
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

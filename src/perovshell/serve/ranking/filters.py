@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Integers, Mask
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.shells import shell_text
 from perovshell.errors import FormulaError
@@ -19,8 +19,6 @@ from perovshell.models.product import CoreSide
 from perovshell.serve.space.physics import alignment_allowed, has_element, is_insoluble, quenches
 from perovshell.serve.space.space import DesignSpace, Layers
 
-Mask = npt.NDArray[np.bool_]
-Numbers = npt.NDArray[np.int64]
 Pairs = frozenset[tuple[int, str]]
 
 
@@ -61,7 +59,7 @@ class Filters:
         numbers = np.array([-1 if number is None else number])
         return all(bool(passes[0]) for _, passes in self.core_checks(batch, numbers))
 
-    def core_checks(self, batch: CompositionBatch, numbers: Numbers) -> Iterator[tuple[str, Mask]]:
+    def core_checks(self, batch: CompositionBatch, numbers: Integers) -> Iterator[tuple[str, Mask]]:
         """Yield the name of each constraint on cores, and which cores pass it."""
         holds = self._holds
         if holds.lead_free:
@@ -96,7 +94,7 @@ class Filters:
         return (factor >= window[0]) & (factor <= window[1])
 
     def pair_checks(
-        self, cores: CoreSide, numbers: Numbers, shells: Sequence[Layers], known: Pairs
+        self, cores: CoreSide, numbers: Integers, shells: Sequence[Layers], known: Pairs
     ) -> Iterator[tuple[str, Mask]]:
         """Yield the name of each constraint on core and shell, and who passes it.
 
@@ -129,7 +127,7 @@ class Filters:
             mismatch = np.array([self._mismatch(cores, layers) for layers in shells])
             yield "lattice_mismatch_below", ~(np.abs(mismatch) > holds.lattice_mismatch_below)
 
-    def _mismatch(self, cores: CoreSide, layers: Layers) -> npt.NDArray[np.float64]:
+    def _mismatch(self, cores: CoreSide, layers: Layers) -> Floats:
         shell = self._featurizer.shell_block([layers])
         return self._featurizer.lattice_mismatch(cores.rows, shell)
 
@@ -146,7 +144,7 @@ class Filters:
         return frozenset(known)
 
 
-def _named(shells: Sequence[Layers], numbers: Numbers, pairs: Pairs) -> Mask:
+def _named(shells: Sequence[Layers], numbers: Integers, pairs: Pairs) -> Mask:
     """Return which pairs of shells and cores are named, shape (n_shells, n_cores)."""
     by_shell: dict[str, list[int]] = defaultdict(list)
     for core, shell in pairs:

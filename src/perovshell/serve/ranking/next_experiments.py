@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
 from perovshell.models.point import PointModel
 from perovshell.models.stability import GAIN_PRIOR_SD
@@ -30,8 +30,6 @@ from perovshell.serve.ranking.objective import (
 )
 from perovshell.serve.ranking.objectives import GainObjective, Objectives
 from perovshell.serve.ranking.rank_probabilities import normal_cdf, normal_quantile, outcomes
-
-Floats = npt.NDArray[np.float64]
 
 LOOKED_AT: Final = 60
 """Top candidates among which the choice is made."""
@@ -61,14 +59,14 @@ class Experiment:
 def experiments(
     objectives: Objectives, predictions: CandidatePredictions
 ) -> tuple[Experiment, ...]:
-    """Return experiments on the first lines of a ranking, most worth first."""
+    """Return experiments on the top candidates of a ranking, by falling value."""
     judge = _Judge(objectives, predictions.rows(range(min(LOOKED_AT, len(predictions.items)))))
     possible = [*judge.combinations(), *judge.bare_controls(), *judge.stability_tests()]
     return tuple(sorted(possible, key=lambda e: (-e.worth, e.kind, e.what)))
 
 
 class _Judge:
-    """Weighs experiments on the first lines of a ranking."""
+    """Computes the value of experiments on the top candidates of a ranking."""
 
     def __init__(self, objectives: Objectives, predictions: CandidatePredictions) -> None:
         self.objectives = objectives

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.shells import ShellMaterial
 from perovshell.model import Model
 from perovshell.models.conformal import ConformityScores
@@ -18,7 +18,6 @@ from perovshell.models.predictor import Predictor
 from perovshell.serve.space.space import DesignSpace
 from perovshell.targets.target import PointTarget, StabilityTarget
 
-Floats = npt.NDArray[np.float64]
 Layers = tuple[ShellMaterial, ...]
 Branches = Iterable[tuple[Any, Any]]
 """Probabilities and desirabilities of the outcomes that an expectation is over."""

@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from perovshell.arrays import Floats
 from perovshell.data.shells import NONE, shell_text
 from perovshell.data.vocabulary import column_name
 from perovshell.model import Model
@@ -32,7 +33,6 @@ from perovshell.models.stability import thin_stressors
 from perovshell.serve.ranking.objective import (
     MIN_DESIRABILITY,
     Branches,
-    Floats,
     Layers,
     Levels,
     Objective,

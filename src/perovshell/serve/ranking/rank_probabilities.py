@@ -1,7 +1,7 @@
 """Probabilities of ranks: to be better than the next candidate, to lie on the Pareto front.
 
 Outcomes are drawn from the residuals of left-out papers: each combination has a PL and a PLQY
-residual of its own; combinations with one shell share the residual of its stability, since one
+residual; combinations with one shell share the residual of its stability, since one
 prediction answers for all of them.
 """
 
@@ -13,15 +13,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Combination
 from perovshell.serve.ranking.candidates import CandidatePredictions
 from perovshell.serve.ranking.objective import Levels, Predicted
 from perovshell.serve.ranking.objectives import Objectives
 
-Floats = npt.NDArray[np.float64]
 DRAWS: Final = 400
 _SEED: Final = 0
 

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
-
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model, load
 from perovshell.serve.ranking import engine as engines
@@ -19,8 +16,6 @@ from perovshell.serve.ranking.scoring import POOL, Options, Scorer
 from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
-
-Floats = npt.NDArray[np.float64]
 
 MEMORY_MB: Final = 300
 """Memory of a process, whatever the size of the space: it is scored in blocks."""

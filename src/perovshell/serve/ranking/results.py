@@ -8,9 +8,7 @@ from functools import cached_property
 from html import escape
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Combination
 from perovshell.model import Model
@@ -29,30 +27,28 @@ from perovshell.serve.space.space import DesignSpace
 from perovshell.targets.declared import POINTS, STABILITY
 from perovshell.targets.target import ENDS
 
-Floats = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Candidate:
     """One line of a ranking.
 
     Attributes:
-        rank: Place in the list, from 1; 0 for a line of the front that is not in the list.
+        rank: Rank in the list, from 1; 0 for a candidate of the Pareto front outside the list.
         item: The combination.
-        score: What orders the list: a weighted geometric mean of desirabilities, of lower bounds
+        score: The ordering value: a weighted geometric mean of desirabilities, of lower bounds
             or of values, or an expected improvement.
         desirabilities: Desirability of each objective, at its value.
-        values: Numeric output columns of the prediction, `p_pl_in_window` where a
-            window is asked for, and `plqy_shrunk`, `plqy_shrunk_lower`,
-            `stability_gain_shrunk_S` and `half_life_shrunk_S` (what the order rests on).
-        p_pareto: Chance that none of the first lines beats it in all objectives; NaN further down.
-        is_pareto: Whether it is on the Pareto front, in steps of 0.01; the best of several alike.
-        p_above_next: Chance that it is better than the next line; NaN for the last.
+        values: Numeric output columns of the prediction, `p_pl_in_window` if a
+            window is given, and `plqy_shrunk`, `plqy_shrunk_lower`,
+            `stability_gain_shrunk_S` and `half_life_shrunk_S` (used for ordering).
+        p_pareto: P(Pareto): that no top candidate is better in all objectives; NaN for others.
+        is_pareto: Whether it is on the Pareto front, in steps of 0.01; the best of equal ones.
+        p_above_next: Probability that it is better than the next candidate; NaN for the last.
         n_ties: Number of other combinations with the same score.
         reasons: Why it is outside the domain; empty inside.
-        evidence: What the line rests on.
+        evidence: Summary of the evidence.
         nearest: The nearest literature samples.
-        measured: Literature samples of the very combination.
+        measured: Literature samples of the same core and shell.
         bare: Literature samples of its core without a shell.
     """
 

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Integers, Mask
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.shells import shell_text
 from perovshell.errors import DesignSpaceError
@@ -25,9 +25,6 @@ from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.serve.ranking.top_k import CoreBlock, TopK
 from perovshell.serve.space.space import DesignSpace, Layers
 from perovshell.targets.declared import PL, PLQY
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 POOL: Final = 1000
 """Least length of the top list while a space is scored."""
@@ -256,7 +253,7 @@ class Scorer:
             return
         raise DesignSpaceError(self.space.nothing_left(top.result().removed))
 
-    def _family(self, cores: range) -> npt.NDArray[np.intp]:
+    def _family(self, cores: range) -> Indices:
         if len(self.families) == 1:
             return np.zeros(len(cores), dtype=np.intp)
         return self.space.cores.family(cores.start, cores.stop)
@@ -312,7 +309,7 @@ class Scorer:
             desirable = objectives.desirabilities(predicted, at_lower_bound=True)
         return objectives.log_score(desirable)
 
-    def _pool(self, predicted: Predicted, numbers: npt.NDArray[np.int64], shells: range) -> None:
+    def _pool(self, predicted: Predicted, numbers: Integers, shells: range) -> None:
         """Pool the PLQY of measured combinations with their measurements; change `predicted`."""
         for core in self._literature.keys() & set(range(int(numbers[0]), int(numbers[-1]) + 1)):
             column = int(np.searchsorted(numbers, core))

@@ -10,9 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Numbers = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
+from perovshell.arrays import Floats, Integers, Mask
 
 FRONT_STEP: Final = 0.01
 """Step in which the Pareto front compares desirabilities: it stays short and stable."""
@@ -43,12 +41,12 @@ class TaskResult:
     ranked: int
     removed: Mapping[str, int]
     top_score: Floats
-    top_index: Numbers
+    top_index: Integers
     front: npt.NDArray[np.int16]
     front_score: Floats
-    front_index: Numbers
+    front_index: Integers
     cell_score: Floats
-    cell_index: Numbers
+    cell_index: Integers
     width: Floats
 
     @classmethod
@@ -144,15 +142,15 @@ _ARRAYS: Final = (
 )  # fmt: skip
 
 
-def best(score: Floats, index: Numbers, keep: int) -> tuple[Floats, Numbers]:
+def best(score: Floats, index: Integers, keep: int) -> tuple[Floats, Integers]:
     """Return the best so many, falling; equal scores by rising number."""
     order = np.lexsort((index, -score))[:keep]
     return score[order], index[order]
 
 
 def non_dominated(
-    points: npt.NDArray[np.int16], score: Floats, index: Numbers
-) -> tuple[npt.NDArray[np.int16], Floats, Numbers]:
+    points: npt.NDArray[np.int16], score: Floats, index: Integers
+) -> tuple[npt.NDArray[np.int16], Floats, Integers]:
     """Return the non-dominated points; of equal points the one with the best score.
 
     Args:
@@ -174,7 +172,7 @@ def non_dominated(
     return points[kept], score[kept], index[kept]
 
 
-def _keys(points: npt.NDArray[np.int16]) -> Numbers:
+def _keys(points: npt.NDArray[np.int16]) -> Integers:
     """Return one number per point: desirabilities are at most 100 steps."""
     base = np.int64(round(1 / FRONT_STEP) + 1)
     return np.asarray(points.astype(np.int64) @ base ** np.arange(points.shape[1]))

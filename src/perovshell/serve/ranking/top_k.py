@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Integers, Mask
 from perovshell.models.product import CoreSide
 from perovshell.serve.ranking.task_result import (
     FRONT_STEP,
@@ -19,9 +20,6 @@ from perovshell.serve.ranking.task_result import (
     non_dominated,
     not_dominated,
 )
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,8 @@ class CoreBlock:
     """
 
     cores: CoreSide
-    numbers: npt.NDArray[np.int64]
-    family: npt.NDArray[np.intp]
+    numbers: Integers
+    family: Indices
 
 
 class TopK:
@@ -83,14 +81,14 @@ class TopK:
         high = float(scale.max(where=alive, initial=-np.inf))
         self._width = [min(self._width[0], low), max(self._width[1], high)]
 
-    def _number(self, shell: Any, context: Any, core: Any) -> npt.NDArray[np.int64]:
+    def _number(self, shell: Any, context: Any, core: Any) -> Integers:
         """Return the numbers of combinations: contexts run fastest, then shells, then cores."""
         row = core * self._n_shells + self._shells[shell]
         return np.asarray(row * self._n_contexts + context)
 
     def _numbers(
-        self, part: CoreBlock, shells: range, flat: npt.NDArray[np.intp], shape: tuple[int, ...]
-    ) -> npt.NDArray[np.int64]:
+        self, part: CoreBlock, shells: range, flat: Indices, shape: tuple[int, ...]
+    ) -> Integers:
         shell, context, core = np.unravel_index(flat, shape)
         return self._number(shell + shells.start, context, part.numbers[core])
 

@@ -74,15 +74,15 @@ def first_line(ranking: Ranking) -> str:
     first, *same = ranking.groups[0]
     peak, low, high = (number(value) for value in _with_interval(first, "pl_peak_nm"))
     value, least, most = (number(value) for value in _with_interval(first, "plqy_percent"))
-    said = f"Top candidate: {first.core} / {first.shell}: PL {peak} nm [{low}, {high}]"
-    said += f", PLQY {value} % [{least}, {most}]."
+    text = f"Top candidate: {first.core} / {first.shell}: PL {peak} nm [{low}, {high}]"
+    text += f", PLQY {value} % [{least}, {most}]."
     if same:
-        said += f" {len(same)} other shells have the same score."
+        text += f" {len(same)} other shells have the same score."
     elif not math.isnan(first.p_above_next):
-        said += f" P(better than the next candidate): {chance(first.p_above_next)}."
+        text += f" P(better than the next candidate): {chance(first.p_above_next)}."
     if not ranking.model.info.skill[GAIN.name]["has_skill"]:
-        said += f" No skill: {GAIN.no_skill}."
-    return said
+        text += f" No skill: {GAIN.no_skill}."
+    return text
 
 
 def card(
@@ -93,7 +93,7 @@ def card(
     window = ranking.space.pl_window_nm
     return {
         "line": line,
-        "same": ", ".join(own.shell for own in same),
+        "same": ", ".join(line.shell for line in same),
         "context": context(line),
         "light": light_colour(peak),
         "peak": f"{number(peak)} nm",
@@ -113,7 +113,7 @@ def card(
 
 
 def context(line: Candidate) -> str:
-    """Say structure, surroundings and size of a line, as far as they are known."""
+    """Return structure, medium and size of a candidate, as far as known."""
     item = line.item
     parts = [item.structure]
     parts += [word for word in (item.encapsulation, item.medium) if word != "unknown"]
@@ -135,7 +135,7 @@ def _factors(ranking: Ranking, line: Candidate) -> Iterator[tuple[str, float]]:
 def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[str, Any]]:
     value, low, high = _with_interval(line, "plqy_percent")
     ordered = line.values[PLQY_SHRUNK]
-    found = [
+    bars = [
         {
             "name": "PLQY",
             "text": f"{number(value)} %",
@@ -150,8 +150,10 @@ def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[st
     for row, stressor in enumerate(ranking.space.stressors):
         for objective in _stability(ranking):
             scale, unit = scales.stability[objective.target.name], objective.target.unit
-            value, low, ranked = (line.values[one] for one in _stability_columns(objective)[row])
-            found.append(
+            value, low, ranked = (
+                line.values[column] for column in _stability_columns(objective)[row]
+            )
+            bars.append(
                 {
                     "name": f"{objective.label}, {stressor}",
                     "text": f"{number(value)} {unit}".strip(),
@@ -163,7 +165,7 @@ def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[st
                     "ticks": scale.ticks(5),
                 }
             )
-    return found
+    return bars
 
 
 def _orders(value: float, ordered: float) -> list[str]:
@@ -172,14 +174,14 @@ def _orders(value: float, ordered: float) -> list[str]:
 
 
 def _chances(ranking: Ranking, line: Candidate) -> list[tuple[str, str]]:
-    found = []
+    lines = []
     if ranking.space.pl_window_nm is not None:
-        found.append(("P(PL in the window)", chance(line.values["p_pl_in_window"])))
+        lines.append(("P(PL in the window)", chance(line.values["p_pl_in_window"])))
     if ranking.space.plqy_above is not None:
         label = f"P(PLQY above {ranking.space.plqy_above:g} %)"
-        found.append((label, chance(line.values["p_plqy_above"])))
+        lines.append((label, chance(line.values["p_plqy_above"])))
     return [
-        *found,
+        *lines,
         ("P(Pareto)", chance(line.p_pareto)),
         ("P(better than next)", chance(line.p_above_next)),
     ]
@@ -199,11 +201,11 @@ def _measured(row: Neighbour) -> dict[str, str]:
 
 def _papers(rows: Sequence[Neighbour]) -> list[dict[str, str]]:
     """Return each paper once, with what it coated."""
-    found: dict[str, dict[str, str]] = {}
+    by_paper: dict[str, dict[str, str]] = {}
     for row in rows:
         shell = "bare" if row.shell == "none" else row.shell
-        found.setdefault(row.paper, {"text": f"{row.core} / {shell}", **_paper(row)})
-    return list(found.values())
+        by_paper.setdefault(row.paper, {"text": f"{row.core} / {shell}", **_paper(row)})
+    return list(by_paper.values())
 
 
 def _paper(row: Neighbour) -> dict[str, str]:

@@ -55,9 +55,9 @@ def chance(value: float) -> str:
 
 
 def _viridis(share: float) -> tuple[int, ...]:
-    place = min(max(share, 0.0), 1.0) * (len(STOPS) - 1)
-    first = min(int(place), len(STOPS) - 2)
-    step = place - first
+    position = min(max(share, 0.0), 1.0) * (len(STOPS) - 1)
+    first = min(int(position), len(STOPS) - 2)
+    step = position - first
     return tuple(
         round(a + (b - a) * step) for a, b in zip(STOPS[first], STOPS[first + 1], strict=True)
     )
@@ -124,14 +124,14 @@ class Scale:
     def __call__(self, value: float) -> float:
         """Return the pixel of a value, held between the first and the last."""
         held = min(max(value, self.low), self.high)
-        low, high, at = (math.log(own) if self.log else own for own in (self.low, self.high, held))
+        low, high, at = (math.log(v) if self.log else v for v in (self.low, self.high, held))
         return round(self.first + (at - low) / (high - low) * (self.last - self.first), 1)
 
     def ticks(self, count: int = 6) -> list[tuple[float, str]]:
         """Return (pixel, label) of round ticks, about `count` at most."""
-        found = self._decades(count) if self.log else []
-        found = found if len(found) > 1 else self._steps(count)
-        return [(self(value), _tick_label(value, decimals)) for value, decimals in found]
+        ticks = self._decades(count) if self.log else []
+        ticks = ticks if len(ticks) > 1 else self._steps(count)
+        return [(self(value), _tick_label(value, decimals)) for value, decimals in ticks]
 
     def _steps(self, count: int) -> list[tuple[float, int]]:
         """Return multiples of 1, 2 or 5 times a power of ten, with their number of decimals."""

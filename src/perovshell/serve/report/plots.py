@@ -88,8 +88,8 @@ class Scatter:
 def axes(ranking: Ranking) -> list[Axis]:
     """Return the numbers that may stand on an axis."""
     every = ranking.objectives.every
-    found = [Axis(*axis) for objective in every for axis in objective.axes]
-    return [*found, Axis("score", "score")]
+    axes = [Axis(*axis) for objective in every for axis in objective.axes]
+    return [*axes, Axis("score", "score")]
 
 
 def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
@@ -97,7 +97,7 @@ def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
 
     Args:
         ranking: The ranking.
-        places: Where on the page a line is found, by the line's identity.
+        places: Element of the page with a line, by the identity of the line.
     """
     lines = _plotted(ranking)
     known = axes(ranking)
@@ -106,20 +106,20 @@ def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
     # The last axis of the PL is the probability of its window, where there is one.
     shown = (peak.axes[-1][0], plqy.axes[0][0], gain.axes[0][0])
     chosen = [keys.index(key) for key in shown]
-    across, up, tint = (known[place] for place in chosen)
+    across, up, tint = (known[index] for index in chosen)
     x, y = across.scale(lines, LEFT, RIGHT), up.scale(lines, BOTTOM, TOP)
     shades = [tint.value(line) for line in lines]
     points = [
         {
-            "number": place,
+            "number": index,
             "x": x(across.value(line)),
             "y": y(up.value(line)),
             "colour": colour(_share(tint.value(line), shades)),
             "front": line.is_pareto,
             "place": places.get(id(line), ""),
-            "text": "; ".join(_said(ranking, line)),
+            "text": "; ".join(_label(ranking, line)),
         }
-        for place, line in enumerate(lines)
+        for index, line in enumerate(lines)
     ]
     return Scatter(
         lines=lines,
@@ -135,7 +135,7 @@ def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
             "stops": STOPS,
             "points": [
                 {
-                    "said": _said(ranking, line),
+                    "label": _label(ranking, line),
                     "values": [_known(axis.value(line)) for axis in known],
                 }
                 for line in lines
@@ -151,7 +151,7 @@ def _plotted(ranking: Ranking) -> tuple[Candidate, ...]:
 
 
 def _share(value: float, values: Sequence[float]) -> float:
-    """Return the place of a value above 0 between the least and the largest, in logarithms."""
+    """Return the position of a positive value between two others, in logarithms."""
     low, high = math.log(min(values)), math.log(max(values))
     return (math.log(value) - low) / (high - low) if high > low else 0.5
 
@@ -160,10 +160,10 @@ def _known(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
-def _said(ranking: Ranking, line: Candidate) -> list[str]:
+def _label(ranking: Ranking, line: Candidate) -> list[str]:
     """Describe a candidate in a few words, for a tooltip."""
     values, space = line.values, ranking.space
-    place = f"{line.rank}. " if line.rank else "Not listed: "
+    head = f"{line.rank}. " if line.rank else "Not listed: "
     ranked = [f"PLQY {number(values[PLQY_SHRUNK])} %"]
     ranked += [
         f"gain under {name} {number(values[f'{GainObjective.shrunk_stem}_{column_name(name)}'])}"
@@ -173,7 +173,7 @@ def _said(ranking: Ranking, line: Candidate) -> list[str]:
     if space.pl_window_nm is not None:
         window = f", P(in the window) {chance(values['p_pl_in_window'])}"
     return [
-        f"{place}{line.core} / {line.shell}",
+        f"{head}{line.core} / {line.shell}",
         context(line),
         f"PL {_interval(values, 'pl_peak_nm')} nm{window}",
         f"PLQY {_interval(values, 'plqy_percent')} %",
@@ -232,8 +232,8 @@ def _heat_cell(
     low, high = ends
     share = (value - low) / (high - low) if high > low else 1.0
     text = f"{value:.2f}".removeprefix("0") if high >= _LEAST_SHOWN else ""
-    said = f"{family} / {shell}: best score {_score_text(value)}"
-    return {"text": text, "said": said, "colour": colour(share), "ink": ink(share)}
+    label = f"{family} / {shell}: best score {_score_text(value)}"
+    return {"text": text, "label": label, "colour": colour(share), "ink": ink(share)}
 
 
 def _score_text(score: float) -> str:

@@ -1,4 +1,4 @@
-"""The report of a ranking: one self-contained HTML file, and its tables beside it."""
+"""The report of a ranking: one self-contained HTML file, and its tables in the same folder."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def render(ranking: Ranking) -> str:
         space=ranking.space,
         info=ranking.model.info,
         weights=_weights(ranking),
-        statements=[own for own in ranking.statements if own not in ranking.space.notes],
+        statements=[text for text in ranking.statements if text not in ranking.space.notes],
         first=first_line(ranking),
         cards=[card(ranking, group[0], scales, group[1:]) for group in groups],
         batch=[card(ranking, line, scales) for line in ranking.batch],
@@ -79,7 +79,7 @@ def render(ranking: Ranking) -> str:
         rows=[table_row(ranking, line) for line in shown],
         plot=plot,
         id_of=id,
-        line_of={id(line): place for place, line in enumerate(plot.lines)},
+        line_of={id(line): number for number, line in enumerate(plot.lines)},
         spectrum=_spectrum(),
         heat=heat_map(ranking.overview),
         experiments=_experiments(ranking.suggest_experiments),
@@ -90,10 +90,10 @@ def render(ranking: Ranking) -> str:
 def _places(
     cards: Iterable[Candidate], shown: Iterable[Candidate], batch: Iterable[Candidate]
 ) -> dict[int, str]:
-    """Return where on the page a line is found, by the line's identity."""
-    found = {id(line): f"batch-{place}" for place, line in enumerate(batch, 1)}
-    found |= {id(line): f"line-{line.rank}" for line in shown}
-    return found | {id(line): f"card-{line.rank}" for line in cards}
+    """Return the element of the page with a line, by the identity of the line."""
+    elements = {id(line): f"batch-{number}" for number, line in enumerate(batch, 1)}
+    elements |= {id(line): f"line-{line.rank}" for line in shown}
+    return elements | {id(line): f"card-{line.rank}" for line in cards}
 
 
 def _spectrum() -> list[tuple[float, str]]:
@@ -101,8 +101,7 @@ def _spectrum() -> list[tuple[float, str]]:
     low, high = SPECTRUM_NM
     count = 40
     return [
-        (place / count, light_colour(low + (high - low) * place / count))
-        for place in range(count + 1)
+        (step / count, light_colour(low + (high - low) * step / count)) for step in range(count + 1)
     ]
 
 
@@ -125,9 +124,9 @@ def _joined(words: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _experiments(found: Iterable[Experiment]) -> list[Experiment]:
+def _experiments(experiments: Iterable[Experiment]) -> list[Experiment]:
     """Return the first few experiments of each kind, kinds as they come."""
     kinds: dict[str, list[Experiment]] = {}
-    for one in found:
-        kinds.setdefault(one.kind, []).append(one)
-    return [one for own in kinds.values() for one in own[:_EXPERIMENTS]]
+    for experiment in experiments:
+        kinds.setdefault(experiment.kind, []).append(experiment)
+    return [e for members in kinds.values() for e in members[:_EXPERIMENTS]]

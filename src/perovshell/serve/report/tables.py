@@ -121,7 +121,7 @@ def write_parquet(ranking: Ranking, path: Path) -> bool:
     except ImportError:
         return False
     header, rows = ranking.table()
-    columns = {name: [row[place] for row in rows] for place, name in enumerate(header)}
+    columns = {name: [row[number] for row in rows] for number, name in enumerate(header)}
     content = io.BytesIO()
     parquet.write_table(pa.table(columns), content)
     write_file(path, content.getvalue())
@@ -143,18 +143,18 @@ def summary(ranking: Ranking, *, suggest_experiments: bool) -> list[str]:
     for name in ranking.space.stressors:
         head += [_gain_head(ranking, name)] if _shows_gain(ranking) else []
         head += [f"half-life {name} h (90 % >)"] if _shows_half_life(ranking) else []
-    said = [f"{ranking.total:,} combinations ranked, best first:"]
-    said.append(_columns(head))
+    lines = [f"{ranking.total:,} combinations ranked, best first:"]
+    lines.append(_columns(head))
     for group in ranking.groups[:SUMMARY_GROUPS]:
-        said += _group_texts(ranking, group)
-    said += batch_texts(ranking)
+        lines += _group_texts(ranking, group)
+    lines += batch_texts(ranking)
     if suggest_experiments:
-        said += experiment_texts(ranking)
-    return [*said, *ranking.statements, *_left_out(ranking)]
+        lines += experiment_texts(ranking)
+    return [*lines, *ranking.statements, *_left_out(ranking)]
 
 
 def batch_texts(ranking: Ranking) -> list[str]:
-    """Return the diverse batch, a line each, where one was asked for."""
+    """Return the diverse batch, one line per candidate, if one was requested."""
     if not ranking.batch:
         return []
     lines = [f"     {line.core} / {line.shell}{_context(line)}" for line in ranking.batch]
@@ -162,19 +162,19 @@ def batch_texts(ranking: Ranking) -> list[str]:
 
 
 def experiment_texts(ranking: Ranking) -> list[str]:
-    """Return the experiments worth most of each kind, most worth first."""
-    kinds = dict.fromkeys(one.kind for one in ranking.suggest_experiments)
+    """Return the most valuable experiments of each kind, by falling value."""
+    kinds = dict.fromkeys(e.kind for e in ranking.suggest_experiments)
     kept = [
-        one
+        e
         for kind in kinds
-        for one in [own for own in ranking.suggest_experiments if own.kind == kind][:_EXPERIMENTS]
-        if one.worth >= _LEAST_WORTH
+        for e in [x for x in ranking.suggest_experiments if x.kind == kind][:_EXPERIMENTS]
+        if e.worth >= _LEAST_WORTH
     ]
     if not kept:
         return ["Suggested experiments: none is expected to change the choice."]
     lines = [
-        f"     {one.worth:.3f}  {one.kind}: {one.what} ({one.why})"
-        for one in sorted(kept, key=lambda own: -own.worth)
+        f"     {e.worth:.3f}  {e.kind}: {e.what} ({e.why})"
+        for e in sorted(kept, key=lambda e: -e.worth)
     ]
     return ["Suggested experiments, by the expected gain in the score of the best choice:", *lines]
 
@@ -219,21 +219,21 @@ def _group_texts(ranking: Ranking, group: Sequence[Candidate]) -> list[str]:
     for name in ranking.space.stressors:
         cells += [gain_text(ranking, line, name)] if _shows_gain(ranking) else []
         cells += [_half_life_text(line, name)] if _shows_half_life(ranking) else []
-    said = [_columns(cells)]
-    others = [f"{own.shell}{_context(own)}" for own in group[1:]]
+    lines = [_columns(cells)]
+    others = [f"{other.shell}{_context(other)}" for other in group[1:]]
     if others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-        said.append(f"     same score: {', '.join(others[:_NAMED])}{more}")
+        lines.append(f"     same score: {', '.join(others[:_NAMED])}{more}")
     evidence = f"     evidence: {line.evidence}"
     peaks = [f"{number(row.pl_peak_nm)} nm" for row in line.measured if row.pl_peak_nm is not None]
     if peaks:
         evidence += f"; PL measured: {', '.join(dict.fromkeys(peaks))}"
     if not others and not math.isnan(line.p_above_next):
         evidence += f"; P(better than next) {line.p_above_next:.0%}"
-    said.append(evidence)
+    lines.append(evidence)
     if line.reasons:
-        said.append(f"     out of domain: {'; '.join(line.reasons)}")
-    return [*said, f"     papers: {', '.join(row.paper for row in line.nearest)}"]
+        lines.append(f"     out of domain: {'; '.join(line.reasons)}")
+    return [*lines, f"     papers: {', '.join(row.paper for row in line.nearest)}"]
 
 
 def _context(line: Candidate) -> str:

@@ -22,7 +22,7 @@ from perovshell.serve.service.batching import Batcher
 from perovshell.serve.service.keys import KeyRing
 from perovshell.serve.service.logs import Tally
 from perovshell.serve.service.metrics import Metrics
-from perovshell.serve.service.middleware import GUARDED, Gate, Rate
+from perovshell.serve.service.middleware import GUARDED, Guard, Rate
 from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.problems import Problem, pointer
 from perovshell.serve.service.ranker import Ranker
@@ -78,7 +78,7 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.BODY_BYTES)
     app.add_middleware(GZipMiddleware, minimum_size=_SQUEEZED_FROM, compresslevel=1)
     rate, metrics = Rate(settings.rate), app.state.metrics
-    app.add_middleware(Gate, keys=settings.keys, rate=rate, metrics=metrics, tally=tally)
+    app.add_middleware(Guard, keys=settings.keys, rate=rate, metrics=metrics, tally=tally)
     app.include_router(routes.router)
     app.include_router(operations.router)
     app.include_router(page.router)

@@ -13,13 +13,13 @@ TEXT: Final = MAX_LENGTH
 BODY_BYTES: Final = 16 * 2**20
 """Bytes of one request."""
 DETAILED_ROWS: Final = 100
-"""Rows of one request that asks for reasons, which are found row by row."""
+"""Rows of one request that asks for reasons, which are computed row by row."""
 COMBINATIONS: Final = 2_000_000
 """Combinations of a design space ranked over HTTP: about two seconds of one core."""
 LINES: Final = 500
 """Lines of a ranking over HTTP."""
 CHOSEN: Final = 50
-"""Combinations unlike one another that a ranking over HTTP may be asked to choose."""
+"""Largest number of mutually dissimilar candidates of a ranking over HTTP."""
 BATCHES: Final = 16
 """Large batches that may be computed or wait at a time; more are asked to come back."""
 WAITING_ROWS: Final = 20_000

@@ -70,7 +70,7 @@ class Rate:
         return wait
 
 
-class Gate:
+class Guard:
     """ASGI middleware around everything else.
 
     Args:

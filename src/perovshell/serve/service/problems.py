@@ -11,14 +11,14 @@ MEDIA_TYPE: Final = "application/problem+json"
 _SHOWN: Final = 20
 """Faults of one request that are listed."""
 _TITLES: Final = {
-    "invalid-request": "The request is not as it must be",
+    "invalid-request": "Invalid request",
     "unreadable-row": "A row cannot be answered",
     "space-too-large": "The design space is too large for HTTP",
     "body-too-large": "The request is too large",
     "key-needed": "An API key is needed",
     "too-many-requests": "Too many requests",
     "busy": "Busy; come back later",
-    "not-found": "There is nothing here",
+    "not-found": "Not found",
     "method-not-allowed": "This method is not allowed here",
     "failed": "The service failed",
 }

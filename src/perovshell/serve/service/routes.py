@@ -43,7 +43,7 @@ router = APIRouter(
         400: _refused("Not readable at all"),
         401: _refused("A key is needed"),
         413: _refused("Too large"),
-        422: _refused("Not as it must be; `errors` tells where"),
+        422: _refused("Invalid; `errors` lists the faults"),
         429: _refused("Too often; `Retry-After` tells when to come back"),
         503: _refused("Too much is going on; `Retry-After` tells when to come back"),
     },

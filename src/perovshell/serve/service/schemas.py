@@ -126,7 +126,7 @@ class PredictIn(BaseModel):
         bool,
         Field(
             description="Whether to tell the nearest samples, measured values, conditions and, "
-            f"up to {limits.DETAILED_ROWS} rows, what moved each prediction."
+            f"up to {limits.DETAILED_ROWS} rows, the feature contributions of each prediction."
         ),
     ] = False
 
@@ -320,7 +320,7 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """What is served, and what stands in the way of a newer model."""
+    """The served model, and why a newer one cannot be served."""
 
     status: Literal["ready"]
     model: ModelName

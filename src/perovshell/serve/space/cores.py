@@ -13,19 +13,17 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.formula_templates import NEUTRAL_WITHIN
 from perovshell.data.ions import SITES
 from perovshell.errors import DesignSpaceError
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
-
 _AMOUNT = {"A": 1, "B": 1, "X": 3}
 _ROUNDING = 1e-9
 MAX_MIXTURES = 200_000
-"""Most mixtures of one site."""
+"""Largest number of mixtures of one site."""
 _THIRDS = 3
 """Cores are grouped by the majority on A and B and by the nearest third on X, as in CsPbBr2I."""
 
@@ -39,7 +37,7 @@ class Cores(Protocol):
 
     @property
     def size(self) -> int:
-        """Number of cores, those that are not neutral included."""
+        """Number of cores, including those that are not neutral."""
 
     @property
     def neutral(self) -> int:
@@ -52,14 +50,14 @@ class Cores(Protocol):
     def batch(self, start: int, stop: int) -> tuple[CompositionBatch, Mask]:
         """Return cores as arrays, and which of them are neutral."""
 
-    def family(self, start: int, stop: int) -> npt.NDArray[np.intp]:
+    def family(self, start: int, stop: int) -> Indices:
         """Return the group of each core."""
 
     def composition(self, index: int) -> Composition:
         """Return one core."""
 
     def find(self, core: Composition) -> int | None:
-        """Return the number of a core, whatever its spelling, or None."""
+        """Return the number of a core in any spelling, or None."""
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the keys of a design space that are read as these cores."""
@@ -70,7 +68,7 @@ class CoreList:
     """Listed cores, all different and neutral.
 
     Attributes:
-        formulas: Formulas of the cores, as they are written.
+        formulas: Formulas of the cores, as given.
         reader: Reads the formulas; the batches use its species index.
     """
 
@@ -111,7 +109,7 @@ class CoreList:
         batch = self.reader.batch([core.amounts for core in cores])
         return batch, np.ones(len(cores), dtype=bool)
 
-    def family(self, start: int, stop: int) -> npt.NDArray[np.intp]:
+    def family(self, start: int, stop: int) -> Indices:
         """Return the group of each core: itself."""
         return np.arange(start, stop)
 
@@ -120,7 +118,7 @@ class CoreList:
         return self.cores[index]
 
     def find(self, core: Composition) -> int | None:
-        """Return the number of a core, whatever its spelling, or None."""
+        """Return the number of a core in any spelling, or None."""
         return self._index_of.get(core.key)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -156,7 +154,7 @@ class Mixture:
         """Return the shares rounded to so many parts (largest remainder), as a formula."""
         exact = [(ion, float(share) * parts) for ion, share in self.shares]
         floor = {ion: math.floor(amount + _ROUNDING) for ion, amount in exact}
-        left = sorted(exact, key=lambda one: (math.floor(one[1] + _ROUNDING) - one[1], one[0]))
+        left = sorted(exact, key=lambda part: (math.floor(part[1] + _ROUNDING) - part[1], part[0]))
         for ion, _ in left[: parts - sum(floor.values())]:
             floor[ion] += 1
         amount = {ion: count for ion, count in sorted(floor.items()) if count}
@@ -204,7 +202,7 @@ class SiteGrid:
     Attributes:
         ions: Different ions of the site.
         steps: How many steps make up the site; shares are multiples of 1 / steps.
-        at_most: Most ions of one mixture, the dopant not counted.
+        at_most: Largest number of ions of one mixture, without the dopant.
         dopants: Levels of each dopant, as fractions of the site above 0.
 
     Raises:
@@ -261,7 +259,7 @@ class CoreGrid:
 
     @property
     def size(self) -> int:
-        """Number of cores, those that are not neutral included."""
+        """Number of cores, including those that are not neutral."""
         return math.prod(len(self._mixtures[site]) for site in SITES)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -286,14 +284,14 @@ class CoreGrid:
 
     def batch(self, start: int, stop: int) -> tuple[CompositionBatch, Mask]:
         """Return cores as arrays, and which of them are neutral."""
-        places = self._places(start, stop)
+        indices = self._site_indices(start, stop)
         parts = [self._arrays[site] for site in SITES]
-        species = np.hstack([part[0][own] for part, own in zip(parts, places, strict=True)])
-        amounts = np.hstack([part[1][own] for part, own in zip(parts, places, strict=True)])
-        charges = [self._charge_class[s][own] for s, own in zip(SITES, places, strict=True)]
+        species = np.hstack([part[0][index] for part, index in zip(parts, indices, strict=True)])
+        amounts = np.hstack([part[1][index] for part, index in zip(parts, indices, strict=True)])
+        charges = [self._charge_class[s][index] for s, index in zip(SITES, indices, strict=True)]
         return CompositionBatch(species, amounts, {}), self._is_neutral[tuple(charges)]
 
-    def _places(self, start: int, stop: int) -> tuple[npt.NDArray[np.intp], ...]:
+    def _site_indices(self, start: int, stop: int) -> tuple[Indices, ...]:
         index = np.arange(start, stop)
         n_a, n_b = len(self._mixtures["A"]), len(self._mixtures["B"])
         return index % n_a, index // n_a % n_b, index // (n_a * n_b)
@@ -301,29 +299,32 @@ class CoreGrid:
     @cached_property
     def _arrays(self) -> dict[str, tuple[npt.NDArray[np.int16], Floats]]:
         """Species and amounts of each mixture of a site, padded."""
-        found = {}
-        for site, own in self._mixtures.items():
-            width = max(len(mixture.shares) for mixture in own)
-            species = np.full((len(own), width), -1, dtype=np.int16)
-            amounts = np.zeros((len(own), width))
-            for row, mixture in enumerate(own):
-                for column, (ion, share) in enumerate(mixture.shares):
+        order = {ion: rank for rank, ion in enumerate(self.reader.ions.by_symbol)}
+        by_site = {}
+        for site, members in self._mixtures.items():
+            width = max(len(mixture.shares) for mixture in members)
+            species = np.full((len(members), width), -1, dtype=np.int16)
+            amounts = np.zeros((len(members), width))
+            for row, mixture in enumerate(members):
+                # In the order of a formula, which decides between charges that are equally neutral.
+                shares = sorted(mixture.shares, key=lambda part: order[part[0]])
+                for column, (ion, share) in enumerate(shares):
                     species[row, column] = self.reader.species_index[ion]
                     amounts[row, column] = float(share * _AMOUNT[site])
-            found[site] = species, amounts
-        return found
+            by_site[site] = species, amounts
+        return by_site
 
     # Neutrality ------------------------------------------------------------------------------
 
     @cached_property
     def _charges(self) -> dict[str, tuple[list[tuple[float, ...]], list[int]]]:
-        """The distinct sets of charges that mixtures of a site can have, and each one's set."""
-        found = {}
-        for site, own in self._mixtures.items():
-            sets = [self._charge_set(site, mixture) for mixture in own]
+        """The distinct charge sets of the mixtures of a site, and the index of each mixture."""
+        by_site = {}
+        for site, members in self._mixtures.items():
+            sets = [self._charge_set(site, mixture) for mixture in members]
             distinct = list(dict.fromkeys(sets))
-            found[site] = distinct, [distinct.index(one) for one in sets]
-        return found
+            by_site[site] = distinct, [distinct.index(charges) for charges in sets]
+        return by_site
 
     def _charge_set(self, site: str, mixture: Mixture) -> tuple[float, ...]:
         ions = [self.reader.ions.by_symbol[ion] for ion, _ in mixture.shares]
@@ -335,31 +336,33 @@ class CoreGrid:
         return tuple(sorted(totals))
 
     @cached_property
-    def _charge_class(self) -> dict[str, npt.NDArray[np.intp]]:
+    def _charge_class(self) -> dict[str, Indices]:
         return {
-            site: np.array(places, dtype=np.intp) for site, (_, places) in self._charges.items()
+            site: np.array(indices, dtype=np.intp) for site, (_, indices) in self._charges.items()
         }
 
     @cached_property
     def _is_neutral(self) -> Mask:
         """Whether any choice of charges is neutral, by the charge sets of A, B and X."""
         sets = [self._charges[site][0] for site in SITES]
-        table = np.zeros([len(own) for own in sets], dtype=bool)
-        for place in np.ndindex(table.shape):
-            choices = itertools.product(*(own[k] for own, k in zip(sets, place, strict=True)))
-            table[place] = any(abs(sum(one)) <= NEUTRAL_WITHIN + _ROUNDING for one in choices)
+        table = np.zeros([len(charges) for charges in sets], dtype=bool)
+        for cell in np.ndindex(table.shape):
+            choices = itertools.product(
+                *(charges[k] for charges, k in zip(sets, cell, strict=True))
+            )
+            table[cell] = any(abs(sum(q)) <= NEUTRAL_WITHIN + _ROUNDING for q in choices)
         return table
 
     # Names -----------------------------------------------------------------------------------
 
     @cached_property
-    def _family_names(self) -> dict[str, tuple[list[str], npt.NDArray[np.intp]]]:
-        found = {}
-        for site, own in self._mixtures.items():
-            names = [mixture.family(_THIRDS if site == "X" else 1) for mixture in own]
+    def _family_names(self) -> dict[str, tuple[list[str], Indices]]:
+        by_site = {}
+        for site, members in self._mixtures.items():
+            names = [mixture.family(_THIRDS if site == "X" else 1) for mixture in members]
             distinct = list(dict.fromkeys(names))
-            found[site] = distinct, np.array([distinct.index(name) for name in names])
-        return found
+            by_site[site] = distinct, np.array([distinct.index(name) for name in names])
+        return by_site
 
     @cached_property
     def families(self) -> tuple[str, ...]:
@@ -367,43 +370,43 @@ class CoreGrid:
         names = [self._family_names[site][0] for site in SITES]
         return tuple(a + b + x for x in names[2] for b in names[1] for a in names[0])
 
-    def family(self, start: int, stop: int) -> npt.NDArray[np.intp]:
+    def family(self, start: int, stop: int) -> Indices:
         """Return the group of each core."""
         n_a, n_b = (len(self._family_names[site][0]) for site in ("A", "B"))
         a, b, x = (
-            self._family_names[site][1][own]
-            for site, own in zip(SITES, self._places(start, stop), strict=True)
+            self._family_names[site][1][index]
+            for site, index in zip(SITES, self._site_indices(start, stop), strict=True)
         )
         return np.asarray(a + n_a * (b + n_b * x))
 
     def composition(self, index: int) -> Composition:
         """Return one core."""
-        places = [int(own[0]) for own in self._places(index, index + 1)]
-        parts = zip(SITES, places, strict=True)
+        indices = [int(index[0]) for index in self._site_indices(index, index + 1)]
+        parts = zip(SITES, indices, strict=True)
         return self.reader.read_core(
-            "".join(self._mixtures[site][place].text(_AMOUNT[site]) for site, place in parts)
+            "".join(self._mixtures[site][number].text(_AMOUNT[site]) for site, number in parts)
         )
 
     def find(self, core: Composition) -> int | None:
-        """Return the number of a core, whatever its spelling, or None."""
+        """Return the number of a core in any spelling, or None."""
         if core.is_metal:
             return None
         index = 0
         for site in reversed(SITES):
             shares = core.site_fractions(site)
             key = tuple(sorted((ion, round(share, 6)) for ion, share in shares.items()))
-            place = self._mixture_places[site].get(key)
-            if place is None:
+            number = self._mixture_numbers[site].get(key)
+            if number is None:
                 return None
-            index = index * len(self._mixtures[site]) + place
+            index = index * len(self._mixtures[site]) + number
         # The same mixtures in other proportions, as in Cs3Bi2Br9, are no ABX3.
         _, neutral = self.batch(index, index + 1)
         same = neutral[0] and self.composition(index).key == core.key
         return index if same else None
 
     @cached_property
-    def _mixture_places(self) -> dict[str, dict[tuple[tuple[str, float], ...], int]]:
+    def _mixture_numbers(self) -> dict[str, dict[tuple[tuple[str, float], ...], int]]:
         return {
-            site: {mixture.key: place for place, mixture in enumerate(own)}
-            for site, own in self._mixtures.items()
+            site: {mixture.key: number for number, mixture in enumerate(members)}
+            for site, members in self._mixtures.items()
         }

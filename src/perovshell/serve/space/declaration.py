@@ -263,7 +263,7 @@ def _shells(formulas: FormulaReader) -> Reader[tuple[Layers, ...]]:
         Key(
             "classes",
             listing(_class(formulas)),
-            help="all shells of these classes, beside the names",
+            help="all shells of these classes, in addition to the names",
         ),
         Key("layers", number(1, 3, whole=True), 1, help="most of these shells in one stack"),
     )
@@ -383,7 +383,7 @@ def _built_cores(formulas: FormulaReader, values: Values) -> Cores:
 def _built_constraints(values: Values, stressors: Iterable[str], cores: Cores) -> Constraints:
     faults: list[Fault] = []
     settings: dict[str, Any] = {key: value for key, value in values.items() if value is not None}
-    # A shell that dissolves is no answer to water, whatever the model makes of it.
+    # A shell that dissolves is no answer to water, whatever the model predicts.
     settings.setdefault("insoluble_in_water", not _WET.isdisjoint(stressors))
     for key in ("exclude", "include"):
         with collecting(faults):

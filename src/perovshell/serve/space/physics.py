@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Mask
 from perovshell.data.grammar import element_amounts
 from perovshell.data.shells import ShellMaterial
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Layers = tuple[ShellMaterial, ...]
 
 ALIGNMENTS: Final = ("wider gap", "narrower gap", "metallic", "unknown")
@@ -71,5 +69,5 @@ def alignment_allowed(layers: Layers, core_gaps: Floats, allowed: Sequence[str])
         return np.full(len(core_gaps), "metallic" in allowed)
     above = gap_above(layers, core_gaps)
     wider, narrower = above >= 0.0, above < 0.0
-    found = np.where(wider, "wider gap" in allowed, "narrower gap" in allowed)
-    return np.where(wider | narrower, found, "unknown" in allowed)
+    is_allowed = np.where(wider, "wider gap" in allowed, "narrower gap" in allowed)
+    return np.where(wider | narrower, is_allowed, "unknown" in allowed)

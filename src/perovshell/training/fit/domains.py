@@ -91,7 +91,7 @@ def _reach(samples: Sequence[Sample], literature: Literature) -> float:
         distance = literature.distances(combination_of(sample))
         others = distance[usable & (papers != sample.paper_id)]
         nearest.setdefault(sample.paper_id, []).append(float(others.min()))
-    return float(np.quantile([max(found) for found in nearest.values()], REACH_SHARE))
+    return float(np.quantile([max(distances) for distances in nearest.values()], REACH_SHARE))
 
 
 def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
@@ -124,26 +124,26 @@ def _optics(sample: Sample) -> dict[str, Any]:
         "fwhm_nm": sample.fwhm,
         "plqy_percent": sample.plqy,
     }
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for name, number in numbers.items():
         stem = name.rpartition("_")[0]
-        found[name] = finite(number.value) if sample.role == "core" else None
-        found |= {f"{stem}_bound": number.bound, f"{stem}_quality": number.quality}
-    return found
+        columns[name] = finite(number.value) if sample.role == "core" else None
+        columns |= {f"{stem}_bound": number.bound, f"{stem}_quality": number.quality}
+    return columns
 
 
 def tests_said(tests: Sequence[StabilityTest]) -> str:
     """Say what stability tests of a sample showed: the gain, or else the lifetime."""
-    said = []
+    parts = []
     for test in tests:
         gain = test.gain()
         if gain is not None and gain.is_informative:
-            said.append(f"{test.stressor}: gain {_between(gain)}")
+            parts.append(f"{test.stressor}: gain {_between(gain)}")
             continue
         reading = test.coated if test.coated.is_given else test.bare
         if not math.isnan(reading.duration_h):
-            said.append(f"{test.stressor}: lifetime {_between(reading.lifetime())} h")
-    return "; ".join(dict.fromkeys(said))
+            parts.append(f"{test.stressor}: lifetime {_between(reading.lifetime())} h")
+    return "; ".join(dict.fromkeys(parts))
 
 
 def _between(interval: Interval) -> str:

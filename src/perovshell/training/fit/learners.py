@@ -2,7 +2,7 @@
 
 A model is a prior and the mean of a few boosters on what it leaves, from cautious to bold. Inner
 folds by paper cannot tell these apart (their errors differ by a hundredth, and the order changes
-with every deal of the papers), so nothing is chosen: the mean hedges.
+with every fold assignment), so nothing is chosen: the mean hedges.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.models.boosting import (
     BoostConfig,
     FittedForest,
@@ -41,9 +41,6 @@ from perovshell.training.fit.problems import (
 )
 from perovshell.training.fit.specs import PHYSICAL
 
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
-
 LIFETIME_BOOSTERS: Final = (
     BoostConfig(("stressor", *PHYSICAL), rounds=80, depth=2),
     BoostConfig(("stressor", *PHYSICAL), rounds=30, depth=2),
@@ -66,17 +63,17 @@ class FittedPoint:
         """Return the prior alone."""
         return replace(self, trees=mean_forest([]))
 
-    def predict(self, problem: PointProblem, rows: Rows) -> Floats:
+    def predict(self, problem: PointProblem, rows: Indices) -> Floats:
         """Return predictions of rows of a problem."""
         matrix = problem.matrix[rows]
         return np.asarray(self.prior.predict(matrix) + self.trees.predict(matrix))
 
-    def difficulty_of(self, problem: PointProblem, rows: Rows) -> Floats:
+    def difficulty_of(self, problem: PointProblem, rows: Indices) -> Floats:
         """Return how hard rows of a problem are to predict."""
         return self.difficulty.of(self.prior, problem.matrix[rows], self.predict(problem, rows))
 
 
-def fit_prior(problem: PointProblem, rows: Rows) -> LinearPrior:
+def fit_prior(problem: PointProblem, rows: Indices) -> LinearPrior:
     """Fit the prior of a target on rows of its problem; a group counts as one observation."""
     return LinearPrior.fit(
         problem.spec.prior,
@@ -89,7 +86,7 @@ def fit_prior(problem: PointProblem, rows: Rows) -> LinearPrior:
 
 
 def fit_point(
-    problem: PointProblem, rows: Rows, boosters: tuple[BoostConfig, ...], seed: int
+    problem: PointProblem, rows: Indices, boosters: tuple[BoostConfig, ...], seed: int
 ) -> FittedPoint:
     """Fit the model of a target on rows of its problem."""
     matrix, target = problem.matrix[rows], problem.target[rows]
@@ -109,10 +106,10 @@ def fit_point(
 
 def _with_columns_and_seeds(
     boosters: tuple[BoostConfig, ...], problem: PointProblem | LifetimeProblem, seed: int
-) -> list[tuple[BoostConfig, Rows, int]]:
+) -> list[tuple[BoostConfig, Indices, int]]:
     return [
-        (booster, booster.columns(problem.column_groups), seed + SEED_STEP * place)
-        for place, booster in enumerate(boosters)
+        (booster, booster.columns(problem.column_groups), seed + SEED_STEP * number)
+        for number, booster in enumerate(boosters)
     ]
 
 
@@ -128,14 +125,14 @@ class FittedLifetime:
     trees: FittedForest
     papers: Mapping[str, int]
 
-    def predict_null(self, problem: LifetimeProblem, rows: Rows) -> Floats:
+    def predict_null(self, problem: LifetimeProblem, rows: Indices) -> Floats:
         """Return the null model's log lifetimes."""
         return np.array([self.null.predict(problem.labels[row]) for row in rows])
 
-    def predict(self, problem: LifetimeProblem, rows: Rows) -> Floats:
+    def predict(self, problem: LifetimeProblem, rows: Indices) -> Floats:
         """Return log lifetimes of rows of a problem."""
         labels = linear_labels(problem, rows)
-        effects = np.array([self.effects.predict(own) for own in labels])
+        effects = np.array([self.effects.predict(row) for row in labels])
         full = effects + self.trees.predict(problem.matrix[rows])
         is_thin = thin_stressors(self.papers, problem.stressors[rows].tolist())
         return answer_or_null(is_thin, self.predict_null(problem, rows), full, is_metal=False)
@@ -143,7 +140,7 @@ class FittedLifetime:
 
 def fit_lifetimes(
     problem: LifetimeProblem,
-    rows: Rows,
+    rows: Indices,
     boosters: tuple[BoostConfig, ...],
     seed: int,
     noise: tuple[str, float] = ("normal", 1.0),
@@ -155,7 +152,7 @@ def fit_lifetimes(
         rows: Training rows.
         boosters: Settings of the trees.
         seed: Seed of the first booster.
-        noise: Distribution of the log lifetime, and its scale beside the null model's.
+        noise: Distribution of the log lifetime, and its scale relative to the null model.
     """
     low, high, weights = problem.low[rows], problem.high[rows], problem.weights(rows)
     labels = [problem.labels[row] for row in rows]
@@ -170,7 +167,7 @@ def fit_lifetimes(
     return FittedLifetime(null, null, mean_forest(trees), _papers_of_stressors(problem, rows))
 
 
-def fit_linear_lifetimes(problem: LifetimeProblem, rows: Rows) -> FittedLifetime:
+def fit_linear_lifetimes(problem: LifetimeProblem, rows: Indices) -> FittedLifetime:
     """Fit null model and linear effects of shell, class and structure on rows of a problem."""
     low, high = problem.low[rows], problem.high[rows]
     weights = problem.weights_by_paper(rows)
@@ -181,7 +178,7 @@ def fit_linear_lifetimes(problem: LifetimeProblem, rows: Rows) -> FittedLifetime
     return FittedLifetime(null, effects, mean_forest([]), _papers_of_stressors(problem, rows))
 
 
-def linear_labels(problem: LifetimeProblem, rows: Rows) -> list[tuple[str, ...]]:
+def linear_labels(problem: LifetimeProblem, rows: Indices) -> list[tuple[str, ...]]:
     """Return the labels of the linear model of rows of a problem."""
     return [(*problem.labels[row], *shell_labels(problem.items[row])) for row in rows]
 
@@ -194,14 +191,14 @@ class FittedGain:
     null: PooledEffects
     papers: Mapping[str, int]
 
-    def predict(self, problem: GainProblem, rows: Rows) -> Floats:
+    def predict(self, problem: GainProblem, rows: Indices) -> Floats:
         """Return log gains of rows of a problem."""
         pooled = np.array([self.pooled.predict(problem.labels[row]) for row in rows])
         is_thin = thin_stressors(self.papers, problem.stressors[rows].tolist())
         return answer_or_null(is_thin, np.asarray(self.pooled.intercept), pooled, is_metal=False)
 
 
-def fit_gain(problem: GainProblem, rows: Rows) -> FittedGain:
+def fit_gain(problem: GainProblem, rows: Indices) -> FittedGain:
     """Fit the gain model and its null on rows of a problem."""
     low, high = problem.low[rows], problem.high[rows]
     weights = problem.weights_by_paper(rows)
@@ -211,5 +208,5 @@ def fit_gain(problem: GainProblem, rows: Rows) -> FittedGain:
     return FittedGain(pooled, null, _papers_of_stressors(problem, rows))
 
 
-def _papers_of_stressors(problem: LifetimeProblem | GainProblem, rows: Rows) -> dict[str, int]:
+def _papers_of_stressors(problem: LifetimeProblem | GainProblem, rows: Indices) -> dict[str, int]:
     return papers_by(problem.stressors[rows].tolist(), problem.papers[rows].tolist())

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
 from perovshell.data.targets import Interval, Reading
@@ -29,8 +30,6 @@ from perovshell.models.stability import (
 from perovshell.targets.scales import flip_bounds
 from perovshell.training.fit.specs import PointSpec
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 SUBSETS = ("all", "lead_no_cspbcl3", "coated", "lead_free")
 
 
@@ -83,7 +82,7 @@ class PointProblem:
         """The values as they are reported, shape (n,)."""
         return self.spec.target.scale.to_unit(self.target)
 
-    def errors(self, predicted: Floats, rows: npt.NDArray[np.intp] | slice = slice(None)) -> Floats:
+    def errors(self, predicted: Floats, rows: Indices | slice = slice(None)) -> Floats:
         """Return absolute errors of predictions of rows, in the unit of the target's errors.
 
         A bound costs nothing where the prediction keeps it.
@@ -91,11 +90,11 @@ class PointProblem:
         bounds = np.array(flip_bounds(self.spec.target.scale, self.bounds), dtype=np.str_)[rows]
         return bounded_error(self.values[rows], bounds, self.spec.target.scale.to_unit(predicted))
 
-    def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
+    def weights(self, rows: Indices) -> Floats:
         """Return row weights: one unit a group, scaled to a mean of 1."""
         return unit_weights(self.weight_groups[rows])
 
-    def take(self, rows: npt.NDArray[np.intp]) -> PointProblem:
+    def take(self, rows: Indices) -> PointProblem:
         """Return the problem of some rows."""
         return _take(self, rows)
 
@@ -132,19 +131,19 @@ class LifetimeProblem:
     stressors: npt.NDArray[np.str_]
     is_coated: Mask
     sample_ids: tuple[str, ...]
-    tests: npt.NDArray[np.intp]
+    tests: Indices
     papers: npt.NDArray[np.str_]
     share: Floats
 
-    def weights(self, rows: npt.NDArray[np.intp]) -> Floats:
+    def weights(self, rows: Indices) -> Floats:
         """Return row weights: one unit a paper, shared by its experiments; mean 1."""
         return unit_weights(self.papers[rows], self.share[rows])
 
-    def weights_by_paper(self, rows: npt.NDArray[np.intp]) -> Floats:
+    def weights_by_paper(self, rows: Indices) -> Floats:
         """Return row weights that add up to the number of papers, shared by their experiments."""
         return group_weights(self.papers[rows], self.share[rows])
 
-    def take(self, rows: npt.NDArray[np.intp]) -> LifetimeProblem:
+    def take(self, rows: Indices) -> LifetimeProblem:
         """Return the problem of some rows."""
         return _take(self, rows)
 
@@ -174,14 +173,14 @@ class GainProblem:
     share: Floats
     duration: Floats
     sample_ids: tuple[str, ...]
-    tests: npt.NDArray[np.intp]
+    tests: Indices
     shells: tuple[tuple[str, ...], ...]
 
-    def weights_by_paper(self, rows: npt.NDArray[np.intp]) -> Floats:
+    def weights_by_paper(self, rows: Indices) -> Floats:
         """Return row weights that add up to the number of papers, shared by their experiments."""
         return group_weights(self.papers[rows], self.share[rows])
 
-    def take(self, rows: npt.NDArray[np.intp]) -> GainProblem:
+    def take(self, rows: Indices) -> GainProblem:
         """Return the problem of some rows."""
         return _take(self, rows)
 
@@ -190,7 +189,7 @@ _ROW_FREE = ("spec", "names", "column_groups")
 _AnyProblem = TypeVar("_AnyProblem", PointProblem, LifetimeProblem, GainProblem)
 
 
-def _take(problem: _AnyProblem, rows: npt.NDArray[np.intp]) -> _AnyProblem:
+def _take(problem: _AnyProblem, rows: Indices) -> _AnyProblem:
     changed: dict[str, Any] = {}
     for entry in fields(problem):
         value = getattr(problem, entry.name)
@@ -289,8 +288,8 @@ def same_core_pairs(problem: PointProblem) -> list[tuple[int, int]]:
     pairs = [
         (first, second)
         for rows in by_core.values()
-        for place, first in enumerate(rows)
-        for second in rows[place + 1 :]
+        for index, first in enumerate(rows)
+        for second in rows[index + 1 :]
     ]
     named = [
         (a, b)
@@ -375,7 +374,7 @@ def median_conditions(dataset: Dataset) -> dict[str, dict[str, float]]:
 
 def papers_by(keys: Sequence[str], papers: Sequence[str]) -> dict[str, int]:
     """Count the distinct papers of each key."""
-    found: dict[str, set[str]] = defaultdict(set)
+    distinct: dict[str, set[str]] = defaultdict(set)
     for key, paper in zip(keys, papers, strict=True):
-        found[key].add(paper)
-    return {key: len(names) for key, names in sorted(found.items())}
+        distinct[key].add(paper)
+    return {key: len(names) for key, names in sorted(distinct.items())}

@@ -24,8 +24,8 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.targets.declared import PL, TARGETS
 from perovshell.training.promotion.verdict import (
     FEWEST_PAPERS,
@@ -41,8 +41,6 @@ from perovshell.training.promotion.verdict import (
 )
 from perovshell.training.validation.figures import LEVEL, PaperBootstrap, Triple
 from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores, ValidationRecord
-
-Floats = npt.NDArray[np.float64]
 
 ERROR_MARGIN: Final = 0.05
 """Share of the champion's mean error (PL, PLQY) by which a challenger may be worse."""

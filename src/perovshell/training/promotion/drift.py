@@ -1,4 +1,4 @@
-"""Drift: what the new papers have that the others had not, and what moved.
+"""Drift: where descriptors and targets of the new papers differ from those of the others.
 
 Each descriptor and target is compared by paper (the mean of a paper's rows counts once) with the
 two-sided rank-sum test, and the false discovery rate over all of them is controlled at 10 %
@@ -18,12 +18,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
 from perovshell.features.featurizer import Featurizer
 from perovshell.training.fit.problems import combination_of
-
-Floats = npt.NDArray[np.float64]
 
 FEWEST_PAPERS: Final = 4
 """With fewer new papers no test can find anything."""
@@ -50,7 +49,7 @@ class Moved:
     chance: float
 
     def __str__(self) -> str:
-        """Say what moved from where to where."""
+        """Return the change as a sentence."""
         return (
             f"{self.name}: {self.known:.3g} -> {self.new:.3g} {self.unit} (p = {self.chance:.2g})"
         )

@@ -95,7 +95,7 @@ def _new_row(one: Comparison) -> dict[str, Any]:
         "target": TARGETS[one.target].title,
         "new papers": new.papers,
         "loss": f"mean error, {unit}" if unit else "minus log likelihood",
-        "champion, before they were learned": new.champion,
+        "champion, before training on them": new.champion,
         "challenger, each left out": new.challenger,
         "covered by the champion": new.coverage,
         "surprise, p": None if math.isnan(new.surprise) else new.surprise,

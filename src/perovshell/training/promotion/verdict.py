@@ -85,7 +85,7 @@ class Footprint:
 
 @dataclass(frozen=True)
 class Prospect:
-    """How a target of the new papers was predicted, before they were learned.
+    """How a target of the new papers was predicted before training on them.
 
     Attributes:
         papers: Number of new papers (a collection counts as one).
@@ -114,7 +114,7 @@ class Prospect:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A target of a champion and a challenger on the papers that both know.
+    """A target of a champion and a challenger on the papers in both training sets.
 
     Losses are mean errors in nm or points, or minus the mean log likelihood, over papers.
 

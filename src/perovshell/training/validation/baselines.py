@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.training.fit.problems import PointProblem
-
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
 
 _FOREST_TREES = 200
 _NEIGHBOUR_GROUPS = ("core composition", "shell class", "structure")
@@ -23,7 +20,7 @@ def weighted_median(values: Floats, weights: Floats) -> float:
     return float(values[order][reached.argmax()])
 
 
-def predict_baselines(problem: PointProblem, train: Rows, test: Rows) -> dict[str, Floats]:
+def predict_baselines(problem: PointProblem, train: Indices, test: Indices) -> dict[str, Floats]:
     """Return the predictions of each baseline of the target for test rows."""
     median = weighted_median(problem.target[train], problem.weights(train))
     predict: dict[str, Callable[[], Floats]] = {
@@ -35,7 +32,7 @@ def predict_baselines(problem: PointProblem, train: Rows, test: Rows) -> dict[st
     return {baseline: predict[baseline]() for baseline in problem.spec.baselines}
 
 
-def _neighbour(problem: PointProblem, train: Rows, test: Rows) -> Floats:
+def _neighbour(problem: PointProblem, train: Indices, test: Indices) -> Floats:
     """Mean target of the nearest training rows in composition, shell class and structure."""
     columns = [i for i, g in enumerate(problem.column_groups) if g in _NEIGHBOUR_GROUPS]
     known = np.nan_to_num(problem.matrix[:, columns])
@@ -45,7 +42,7 @@ def _neighbour(problem: PointProblem, train: Rows, test: Rows) -> Floats:
     return np.asarray(weights @ problem.target[train] / weights.sum(axis=1))
 
 
-def _forest(problem: PointProblem, train: Rows, test: Rows) -> Floats:
+def _forest(problem: PointProblem, train: Indices, test: Indices) -> Floats:
     from sklearn.ensemble import RandomForestRegressor
 
     columns = [i for i, group in enumerate(problem.column_groups) if group == "core elements"]
@@ -55,6 +52,6 @@ def _forest(problem: PointProblem, train: Rows, test: Rows) -> Floats:
     return np.asarray(forest.predict(known[test]))
 
 
-def _vegard(problem: PointProblem, test: Rows, median: float) -> Floats:
+def _vegard(problem: PointProblem, test: Indices, median: float) -> Floats:
     gap = problem.matrix[test, problem.names.index("bulk gap by Vegard")]
     return np.where(np.isnan(gap), median, gap)

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.models.conformal import ConformityScores, censored_scores
 from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.targets.scales import reported_width
@@ -19,16 +20,11 @@ from perovshell.training.fit.problems import (
 from perovshell.training.validation.figures import LEVEL, PaperBootstrap
 from perovshell.training.validation.nested import OutOfFold
 
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
-Mask = npt.NDArray[np.bool_]
-
-
 MONDRIAN_MIN_PAPERS: Final = 30
 """A combination that this many papers measured is calibrated by these alone."""
 
 
-def mondrian(problem: PointProblem, rows: Rows) -> dict[str, Rows]:
+def mondrian(problem: PointProblem, rows: Indices) -> dict[str, Indices]:
     """Return the rows of each Mondrian category: core and shell with `MONDRIAN_MIN_PAPERS`."""
     names = np.array(problem.combinations)[rows]
     papers = papers_by(names.tolist(), problem.papers[rows].tolist())
@@ -40,7 +36,7 @@ def mondrian(problem: PointProblem, rows: Rows) -> dict[str, Rows]:
 
 
 def calibrated(
-    problem: PointProblem, predicted: Floats, difficulty: Floats, rows: Rows
+    problem: PointProblem, predicted: Floats, difficulty: Floats, rows: Indices
 ) -> tuple[ConformityScores, dict[str, ConformityScores]]:
     """Return the scores of rows, and apart from them those of each mondrian combination.
 
@@ -60,7 +56,7 @@ def residual_scores(
     problem: PointProblem,
     predicted: Floats,
     difficulty: Floats,
-    rows: Rows,
+    rows: Indices,
     groups: npt.NDArray[np.str_],
 ) -> ConformityScores:
     """Return the absolute residuals of rows over their difficulty; a bound counts to its far end.
@@ -79,7 +75,7 @@ def largest_residual(problem: PointProblem, predicted: Floats) -> Floats:
 
 
 def signed_scores(
-    problem: PointProblem, predicted: Floats, difficulty: Floats, rows: Rows
+    problem: PointProblem, predicted: Floats, difficulty: Floats, rows: Indices
 ) -> ConformityScores:
     """Return residuals of rows over their difficulty; a bound counts to the least it allows."""
     bound = np.array([problem.bounds[row] for row in rows])
@@ -88,7 +84,7 @@ def signed_scores(
     return ConformityScores.of(residual, problem.weight_groups[rows].tolist())
 
 
-def calibration_rows(problem: PointProblem) -> Rows:
+def calibration_rows(problem: PointProblem) -> Indices:
     """Return the rows that calibrate intervals: a bound of no percentage has no far end."""
     return np.flatnonzero(problem.is_exact | (problem.spec.target.scale.is_share))
 
@@ -149,7 +145,7 @@ def is_covered(target: Floats, side: npt.NDArray[np.str_], low: Floats, high: Fl
 
 
 def interval_scores(
-    predicted: Floats, problem: LifetimeProblem | GainProblem, rows: Rows
+    predicted: Floats, problem: LifetimeProblem | GainProblem, rows: Indices
 ) -> ConformityScores:
     """Return the residuals of log values, known as widened intervals, as scores by paper."""
     with np.errstate(divide="ignore"):

@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.models.card import PAIRS
 from perovshell.models.conformal import ConformityScores
 from perovshell.training.fit.problems import PointProblem, same_core_pairs, unit_weights
 from perovshell.training.validation.calibration import calibrated, calibration_rows
 from perovshell.training.validation.figures import LEVEL, PaperBootstrap
 from perovshell.training.validation.nested import OutOfFold
-
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,8 @@ class Pairs:
     """
 
     problem: PointProblem
-    first: Rows
-    second: Rows
+    first: Indices
+    second: Indices
     papers: npt.NDArray[np.str_]
     residual: Floats
     difficulty: Floats
@@ -54,7 +52,7 @@ class Pairs:
         return cls(problem, first, second, problem.papers[first], residual, difficulty)
 
     @property
-    def is_coating(self) -> npt.NDArray[np.bool_]:
+    def is_coating(self) -> Mask:
         """Which pairs are of a coated and a bare sample, shape (m,)."""
         coated = self.problem.subsets["coated"]
         return np.asarray(coated[self.first] & ~coated[self.second])
@@ -163,7 +161,7 @@ def _mean_change_of_others(pairs: Pairs) -> Floats:
     )
 
 
-def _covered(pairs: Pairs, result: OutOfFold) -> npt.NDArray[np.bool_]:
+def _covered(pairs: Pairs, result: OutOfFold) -> Mask:
     """Return which pairs lie in the interval that the other papers make."""
     usable = calibration_rows(pairs.problem)
     sizes = np.abs(pairs.anchored_residuals()) / pairs.difficulty[pairs.first]

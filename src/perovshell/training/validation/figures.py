@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from perovshell.arrays import Floats, Indices, Mask
+
 Figures = dict[str, float | None]
 Triple = tuple[float, float, float]
 """A figure and the ends of its interval."""
@@ -33,7 +33,7 @@ class PaperBootstrap:
         counts: How often each paper is drawn in each resample, shape (resamples, n_papers).
     """
 
-    paper: npt.NDArray[np.intp]
+    paper: Indices
     share: Floats
     counts: Floats
 

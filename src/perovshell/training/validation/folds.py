@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
+
+from perovshell.arrays import Indices
 
 
 def fold_of(paper_id: str, folds: int, fold_seed: str = "") -> int:
@@ -15,7 +16,7 @@ def fold_of(paper_id: str, folds: int, fold_seed: str = "") -> int:
     return int.from_bytes(digest[:8], "big") % folds
 
 
-def folds_of(papers: Sequence[str], folds: int, fold_seed: str = "") -> npt.NDArray[np.intp]:
+def folds_of(papers: Sequence[str], folds: int, fold_seed: str = "") -> Indices:
     """Return the fold of each row by its paper."""
     by_paper = {paper: fold_of(paper, folds, fold_seed) for paper in set(papers)}
     return np.array([by_paper[paper] for paper in papers], dtype=np.intp)

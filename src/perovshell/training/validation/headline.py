@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.models.censored import fit_intervals, interval_log_likelihood
 from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.training.fit.problems import (
@@ -32,8 +32,6 @@ from perovshell.training.validation.figures import (
 )
 from perovshell.training.validation.nested import OutOfFold, Problem, Problems
 
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
 _ROUNDING = 1e-9
 
 
@@ -110,7 +108,7 @@ class _Predictions:
 
     value: Floats
     error: Floats
-    covered: npt.NDArray[np.bool_]
+    covered: Mask
     width: Floats
 
 
@@ -124,7 +122,9 @@ def _baseline(
     return _Predictions(problem.spec.target.scale.to_unit(other), problem.errors(other), *intervals)
 
 
-def _figures_of(prefix: str, problem: PointProblem, predicted: _Predictions, rows: Rows) -> Figures:
+def _figures_of(
+    prefix: str, problem: PointProblem, predicted: _Predictions, rows: Indices
+) -> Figures:
     papers, observed = problem.papers[rows], problem.values[rows]
     figures = regression_figures(
         prefix, papers, observed, predicted.value[rows], predicted.error[rows]
@@ -135,7 +135,7 @@ def _figures_of(prefix: str, problem: PointProblem, predicted: _Predictions, row
 
 
 def _differences(
-    prefix: str, problem: PointProblem, model: _Predictions, baseline: _Predictions, rows: Rows
+    prefix: str, problem: PointProblem, model: _Predictions, baseline: _Predictions, rows: Indices
 ) -> Figures:
     """Return how much worse and wider a baseline is, paired."""
     figures: Figures = {}
@@ -196,10 +196,10 @@ def _concordances(
     model = result.steps["model"]
     baselines = {"null.": result.steps["null"], "duration.": duration[:, None] - duration[None, :]}
 
-    def measured(step: Floats, allowed: npt.NDArray[np.bool_], weights: Floats) -> float:
+    def measured(step: Floats, allowed: Mask, weights: Floats) -> float:
         return concordance(step, low, high, allowed, weights * problem.share)
 
-    def difference(step: Floats, allowed: npt.NDArray[np.bool_], weights: Floats) -> float:
+    def difference(step: Floats, allowed: Mask, weights: Floats) -> float:
         both = allowed & ~np.isnan(step)
         return measured(model, both, weights) - measured(step, both, weights)
 
@@ -215,7 +215,7 @@ def _concordances(
     return figures
 
 
-def _pairs(problem: LifetimeProblem | GainProblem) -> dict[str, npt.NDArray[np.bool_]]:
+def _pairs(problem: LifetimeProblem | GainProblem) -> dict[str, Mask]:
     """Return which pairs of rows each concordance compares."""
     same = problem.stressors[:, None] == problem.stressors[None, :]
     pairs = {"concordance": np.ones_like(same)}

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.errors import LeakError
 from perovshell.features.featurizer import Featurizer
 from perovshell.training.fit.problems import LifetimeProblem, PointProblem
 
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
 Described = PointProblem | LifetimeProblem
 _ENOUGH = 8
 """Distinct values from which a perfect order is no accident."""
@@ -21,7 +20,7 @@ _PERFECT = 0.99
 
 
 def check_split(
-    name: str, papers: npt.NDArray[np.str_], splits: Sequence[tuple[Rows, Rows]]
+    name: str, papers: npt.NDArray[np.str_], splits: Sequence[tuple[Indices, Indices]]
 ) -> None:
     """Check that no paper is trained and tested on in one split.
 

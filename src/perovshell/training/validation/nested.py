@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Featurizer
 from perovshell.targets.declared import GAIN, LIFETIME
@@ -21,8 +21,6 @@ from perovshell.training.validation.folds import folds_of
 from perovshell.training.validation.leaks import check_descriptors, check_order, check_split
 from perovshell.training.validation.pairs import paired_steps
 
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
 Problem = PointProblem | LifetimeProblem | GainProblem
 
 
@@ -78,7 +76,7 @@ class Problems:
         return iter((*self.points, *self.stability))
 
 
-Split = tuple[Rows, Rows]
+Split = tuple[Indices, Indices]
 """Training rows and test rows."""
 _Tested = tuple[Floats, dict[str, Floats]]
 """Predictions of the test rows of a split, by the model and by others."""
@@ -91,7 +89,7 @@ class OutOfFold:
     Attributes:
         model: Predictions, NaN for rows that no split tests, shape (repeats, n).
         others: By name, each of shape (n,): predictions of baselines, null models and the prior
-            alone, and the difficulty or sigma of the model's own.
+            alone, and the difficulty or sigma of the model.
         splits: The splits that were tested, no row twice.
         steps: Of lifetimes and gains, by model (`model`, `null`, `linear`): how far each row lies
             above each other one by a model that saw neither's paper, shape (n, n).
@@ -108,7 +106,7 @@ class OutOfFold:
         return np.asarray(self.model.mean(axis=0))
 
     @property
-    def tested(self) -> Rows:
+    def tested(self) -> Indices:
         """Rows that some split tests, in rising order."""
         return np.sort(np.concatenate([test for _, test in self.splits]))
 
@@ -236,7 +234,7 @@ def _one_split(problem: Problem, split: Split, settings: Settings, *, baselines:
 
 
 def _scores(
-    problem: LifetimeProblem | GainProblem, settings: Settings, train: Rows, test: Rows
+    problem: LifetimeProblem | GainProblem, settings: Settings, train: Indices, test: Indices
 ) -> dict[str, Floats]:
     """Return log values of test rows by the model and the null model, fitted with one seed."""
     if isinstance(problem, GainProblem):
@@ -251,7 +249,7 @@ def _scores(
     }
 
 
-def _gain(problem: GainProblem, train: Rows, test: Rows) -> tuple[Floats, dict[str, Any]]:
+def _gain(problem: GainProblem, train: Indices, test: Indices) -> tuple[Floats, dict[str, Any]]:
     fit = learners.fit_gain(problem, train)
     others = {
         "null": np.full(len(test), fit.null.intercept),

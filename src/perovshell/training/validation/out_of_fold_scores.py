@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.data.dataset import Dataset
 from perovshell.models.evidence import Literature
 from perovshell.models.point import PointPrediction
@@ -39,9 +40,6 @@ from perovshell.training.validation.calibration import (
 from perovshell.training.validation.figures import LEVEL
 from perovshell.training.validation.headline import errors, row_likelihood
 from perovshell.training.validation.nested import OutOfFold, Problem, Problems
-
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class OutOfFoldScores:
     width: Floats
     score: Floats
 
-    def take(self, rows: Rows) -> OutOfFoldScores:
+    def take(self, rows: Indices) -> OutOfFoldScores:
         """Return the scores of some rows, by their index."""
         return OutOfFoldScores(*(getattr(self, entry.name)[rows] for entry in fields(self)))
 
@@ -78,7 +76,7 @@ class OutOfFoldScores:
         """Return the scores of the rows of some papers."""
         return self.take(np.flatnonzero([paper in papers for paper in self.papers.tolist()]))
 
-    def index_of(self, rows: Sequence[str]) -> Rows:
+    def index_of(self, rows: Sequence[str]) -> Indices:
         """Return the index of rows.
 
         Raises:

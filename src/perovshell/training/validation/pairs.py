@@ -12,16 +12,15 @@ from collections.abc import Callable, Sequence
 from itertools import combinations_with_replacement
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
-Scorer = Callable[[Rows, Rows], dict[str, Floats]]
+from perovshell.arrays import Floats, Indices
+
+Scorer = Callable[[Indices, Indices], dict[str, Floats]]
 """From training rows and test rows to scores of the test rows, by name of the model."""
 
 
 def paired_steps(
-    scorer: Scorer, splits: Sequence[tuple[Rows, Rows]], count: int, jobs: int
+    scorer: Scorer, splits: Sequence[tuple[Indices, Indices]], count: int, jobs: int
 ) -> dict[str, Floats]:
     """Return how far each row is predicted above each other row.
 
@@ -49,7 +48,7 @@ def paired_steps(
 
 
 def _compare(
-    scorer: Scorer, one: tuple[Rows, Rows], other: tuple[Rows, Rows]
+    scorer: Scorer, one: tuple[Indices, Indices], other: tuple[Indices, Indices]
 ) -> dict[str, tuple[Floats, Floats]]:
     """Return the scores of two test sets by models that saw neither."""
     train = np.intersect1d(one[0], other[0])

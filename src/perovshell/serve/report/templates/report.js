@@ -8,7 +8,7 @@
   const plot = figure.querySelector(".plot");
   const chart = plot.querySelector("svg");
   const axes = chart.querySelector(".axes");
-  const said = figure.querySelector(".said");
+  const tooltip = figure.querySelector(".tooltip");
   const points = [];
   for (const point of chart.querySelectorAll(".point")) {
     points[Number(point.dataset.point)] = point;
@@ -81,19 +81,19 @@
     figure.querySelector(".tint").textContent = names[2];
     figure.querySelector(".low").textContent = number(tint.low);
     figure.querySelector(".high").textContent = number(tint.high);
-    said.hidden = true;
+    tooltip.hidden = true;
   };
 
   const tell = (k) => {
-    said.replaceChildren(...data.points[k].said.map((text) => el("span", {}, text)));
-    said.hidden = false;
+    tooltip.replaceChildren(...data.points[k].label.map((text) => el("span", {}, text)));
+    tooltip.hidden = false;
     const whole = figure.getBoundingClientRect();
     const dot = points[k].getBoundingClientRect();
     const left = dot.left + dot.width / 2 - whole.left;
-    const above = dot.top - whole.top - said.offsetHeight - 6;
-    const most = whole.width - said.offsetWidth;
-    said.style.left = `${Math.max(Math.min(left - said.offsetWidth / 2, most), 0)}px`;
-    said.style.top = `${above > 0 ? above : dot.bottom - whole.top + 6}px`;
+    const above = dot.top - whole.top - tooltip.offsetHeight - 6;
+    const most = whole.width - tooltip.offsetWidth;
+    tooltip.style.left = `${Math.max(Math.min(left - tooltip.offsetWidth / 2, most), 0)}px`;
+    tooltip.style.top = `${above > 0 ? above : dot.bottom - whole.top + 6}px`;
   };
 
   let current = 0;
@@ -111,13 +111,13 @@
   points[0].setAttribute("tabindex", "0");
   points.forEach((point, k) => {
     point.addEventListener("mouseenter", () => tell(k));
-    point.addEventListener("mouseleave", () => { said.hidden = true; });
+    point.addEventListener("mouseleave", () => { tooltip.hidden = true; });
     point.addEventListener("focus", () => { goTo(k); tell(k); });
-    point.addEventListener("blur", () => { said.hidden = true; });
+    point.addEventListener("blur", () => { tooltip.hidden = true; });
   });
   chart.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (event.key === "Escape") said.hidden = true;
+    if (event.key === "Escape") tooltip.hidden = true;
     if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     points[beside(step)].focus();
@@ -144,11 +144,11 @@
   // The map ---------------------------------------------------------------------------------
 
   const heat = document.getElementById("heat");
-  const readout = document.getElementById("heat-said");
+  const readout = document.getElementById("heat-readout");
   const cellAt = (row, column) => heat.tBodies[0].rows[row]?.cells[column];
   readout.hidden = false;
   for (const cell of heat.querySelectorAll("tbody td")) {
-    cell.dataset.said = cell.title || "no candidate";
+    cell.dataset.label = cell.title || "no candidate";
     cell.removeAttribute("title");
     cell.tabIndex = -1;
   }
@@ -156,7 +156,7 @@
   if (first) first.tabIndex = 0;
   const read = (event) => {
     const cell = event.target.closest("tbody td");
-    if (cell) readout.textContent = cell.dataset.said;
+    if (cell) readout.textContent = cell.dataset.label;
   };
   heat.addEventListener("mouseover", read);
   heat.addEventListener("focusin", read);
@@ -207,7 +207,7 @@
       row.hidden = !words.every((word) => text.includes(word));
       shown += !row.hidden;
     }
-    document.getElementById("filter-said").textContent = words.length ? `${shown} of ${rows.length} candidates` : "";
+    document.getElementById("filter-count").textContent = words.length ? `${shown} of ${rows.length} candidates` : "";
   };
   filter.closest(".controls").hidden = false;
   filter.addEventListener("input", show);

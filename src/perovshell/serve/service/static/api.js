@@ -3,8 +3,8 @@
 const KEY = "perovshell-key";
 
 export class ServiceError extends Error {
-  constructor(status, said, retryAfter = null) {
-    super(said);
+  constructor(status, message, retryAfter = null) {
+    super(message);
     Object.assign(this, { status, retryAfter });
   }
 }
@@ -13,8 +13,8 @@ export const keepKey = (key) => sessionStorage.setItem(KEY, key);
 
 const explain = async (response) => {
   const problem = await response.json().catch(() => ({}));
-  const said = problem.detail ?? `The service answered ${response.status}.`;
-  return new ServiceError(response.status, said, response.headers.get("retry-after"));
+  const message = problem.detail ?? `The service answered ${response.status}.`;
+  return new ServiceError(response.status, message, response.headers.get("retry-after"));
 };
 
 // Sends a request; throws ServiceError where there is no answer, AbortError where it was cancelled.

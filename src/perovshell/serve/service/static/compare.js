@@ -23,9 +23,9 @@ const showSliders = (form) => {
   for (const ion of HALIDES) {
     const slider = form.elements[ion];
     slider.value = family.halides[ion];
-    const said = percent(family.halides[ion] / 3 >= 0.1 ? Math.round((family.halides[ion] / 3) * 100) / 100 : family.halides[ion] / 3);
-    slider.setAttribute("aria-valuetext", said);
-    slider.nextElementSibling.textContent = said;
+    const share = percent(family.halides[ion] / 3 >= 0.1 ? Math.round((family.halides[ion] / 3) * 100) / 100 : family.halides[ion] / 3);
+    slider.setAttribute("aria-valuetext", share);
+    slider.nextElementSibling.textContent = share;
   }
 };
 
@@ -103,9 +103,9 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
     swatch.style.background = answer.error ? "" : colourOf(answer.pl_peak_nm);
     const given = { answer, scales, skill, targets, fold, stressors: state.stressors, coverage: state.coverage };
     for (const [name, part] of Object.entries(partsOf(targets))) {
-      const said = answer.error ? [el("p", { class: "small" }, "No answer yet: see the field above.")] : part(given);
+      const content = answer.error ? [el("p", { class: "small" }, "No answer yet: see the field above.")] : part(given);
       const place = article.querySelector(`[data-part="${name}"]`);
-      place.querySelector(".body").replaceChildren(...said.filter(Boolean));
+      place.querySelector(".body").replaceChildren(...content.filter(Boolean));
       place.hidden = Boolean(answer.error) && name !== "domain";
     }
   };

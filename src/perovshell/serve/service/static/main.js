@@ -1,4 +1,4 @@
-// Puts the page together: views, what the service knows, and what is said when it does not answer.
+// Puts the page together: views, what the service knows, and the message when it does not answer.
 
 import { keepKey, read } from "./api.js";
 import { showCard } from "./card.js";
@@ -16,9 +16,9 @@ const colourOf = (nm) => {
   return colours[Math.round(((nm - low) / (high - low)) * (colours.length - 1))];
 };
 
-const said = document.getElementById("said");
+const status = document.getElementById("status");
 const say = (text) => {
-  said.textContent = text;
+  status.textContent = text;
 };
 
 const notice = document.getElementById("notice");

@@ -33,7 +33,7 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
   const form = document.getElementById("space");
   const out = document.getElementById("ranking");
   const fault = document.getElementById("rank-fault");
-  const said = document.getElementById("rank-said");
+  const status = document.getElementById("rank-status");
   const cancel = document.getElementById("cancel");
   const submit = form.querySelector("[type=submit]");
   let targets = [];
@@ -152,11 +152,11 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
       el("h2", {}, "How reliable the order is"),
       ...found.statements.map((text) => el("p", { class: "notice" }, text)),
     );
-    said.textContent = `${found.ranked.toLocaleString("en")} ranked. Top candidate: ${combination(found.lines[0])}.`;
+    status.textContent = `${found.ranked.toLocaleString("en")} ranked. Top candidate: ${combination(found.lines[0])}.`;
   };
 
   const tell = (problem) => {
-    said.textContent = "";
+    status.textContent = "";
     if (problem.status === 401) return onFault(problem);
     fault.textContent = problem.message;
     fault.hidden = false;
@@ -175,12 +175,12 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
     event.preventDefault();
     const asked = { space: readSpace(form, spaces), top: Number(form.elements.top.value) };
     fault.hidden = true;
-    said.textContent = "Ranking…";
+    status.textContent = "Ranking…";
     busy(true);
     try {
       const found = await run(asked);
       if (found) show(asked, found);
-      else said.textContent = "Cancelled.";
+      else status.textContent = "Cancelled.";
     } catch (problem) {
       out.replaceChildren();
       tell(problem);

@@ -38,7 +38,7 @@ export const writeState = ({ combinations, stressors, coverage }) => {
   return `?${made.toString().replace(/%(2F|3B|3D|2C|28|29)/g, (sign) => plain[sign])}`;
 };
 
-// The row of a request; an empty field is not said.
+// The row of a request; an empty field is left out.
 export const rowOf = (one) => {
   const row = { core: one.core.trim(), shell: one.shell.trim() };
   for (const name of OPTIONS) {
