@@ -79,7 +79,7 @@ def test_values_of_a_text_know_their_lines_and_paths() -> None:
 def test_a_value_is_what_it_reads_like(text: str, value: object) -> None:
     node = only(text)
     assert (node.value, type(node.value)) == (value, type(value))
-    assert node.is_empty == (value is None)
+    assert node.is_empty == (value is None or value == "")
     assert node.text == text.strip("'")
 
 

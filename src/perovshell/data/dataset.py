@@ -11,18 +11,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
-from perovshell.data import validation as rules
 from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Column
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import Ions
 from perovshell.data.merging import merge
-from perovshell.data.paper_entry import PaperEntry, in_sample_order
+from perovshell.data.paper_entry import PaperEntry, split_papers
 from perovshell.data.records import Measurement, Paper, Sample, StabilityTest
 from perovshell.data.shells import Shells
-from perovshell.data.tables import Row, Source, bundled, bundled_rows, read_table
+from perovshell.data.tables import Row, Source, bundled, bundled_rows
 from perovshell.data.targets import Reading
+from perovshell.data.validation import check_tables, read_tables
 from perovshell.data.vocabulary import CONDITIONS, MORPHOLOGIES, is_nothing
-from perovshell.errors import DatasetError, Fault, InputError
+from perovshell.errors import DatasetError, InputError
 
 COLLECTIONS = {"10.1038/s41598-025-08110-2": "cspbcl3-collection"}
 """Data sets (not reviews) whose rows together weigh as much as one paper, by `via_doi`."""
@@ -72,24 +72,9 @@ class Dataset:
 
     @classmethod
     def _read(cls, sources: Mapping[str, Source]) -> Dataset:
-        tables: dict[str, tuple[list[str], list[Row]]] = {}
-        unreadable: list[Fault] = []
-        for name, source in sources.items():
-            try:
-                header, rows = read_table(source)
-            except InputError as error:
-                rule = str(error).removeprefix(name).lstrip(":, ")
-                unreadable.append(Fault(name, 0, "", "", rule))
-            else:
-                tables[name] = header, TABLES[name].filled(rows)
-        if unreadable:
-            raise DatasetError(unreadable)
         reader = FormulaReader(Ions.bundled(), Shells.bundled())
-        faults = _all_faults(tables, reader)
-        if faults:
-            raise DatasetError(faults)
-        cores = tuple(bundled_rows("materials", "cores.csv"))
-        return _build({name: tuple(rows) for name, (_, rows) in tables.items()}, reader, cores)
+        rows = {name: tuple(table) for name, table in read_tables(sources, reader).items()}
+        return _build(rows, reader, tuple(bundled_rows("materials", "cores.csv")))
 
     def __repr__(self) -> str:
         """Return its counts and its hash."""
@@ -123,7 +108,7 @@ class Dataset:
         merged = merge(self.rows, entries)
         distinct = self.distinct | merged.distinct
         tables = {name: (TABLES[name].names, rows) for name, rows in merged.rows.items()}
-        faults = [*merged.faults, *_all_faults(tables, self.reader, distinct, merged.locate)]
+        faults = [*merged.faults, *check_tables(tables, self.reader, distinct, merged.locate)]
         if faults:
             raise DatasetError(faults)
         in_order = merge(self.rows, sorted(entries, key=lambda own: own.paper_id))
@@ -181,21 +166,7 @@ class Dataset:
 
     @cached_property
     def _entries(self) -> Mapping[str, PaperEntry]:
-        samples: dict[str, list[Row]] = {row["paper_id"]: [] for row in self.rows[PAPERS.file]}
-        for row in self.rows[SAMPLES.file]:
-            samples[row["paper_id"]].append(row)
-        tests: dict[str, list[Row]] = {name: [] for name in samples}
-        paper_of = {row["sample_id"]: row["paper_id"] for row in self.rows[SAMPLES.file]}
-        for row in self.rows[TESTS.file]:
-            tests[paper_of[row["sample_id"]]].append(row)
-        return {
-            row["paper_id"]: PaperEntry(
-                paper=row,
-                samples=tuple(samples[row["paper_id"]]),
-                tests=tuple(in_sample_order(samples[row["paper_id"]], tests[row["paper_id"]])),
-            )
-            for row in self.rows[PAPERS.file]
-        }
+        return split_papers(self.rows)
 
     def _refuse(self, paper_id: str) -> NoReturn:
         near = difflib.get_close_matches(paper_id, self.papers, n=1)
@@ -246,26 +217,6 @@ class Dataset:
             "samples": len(self.samples),
             "stability_tests": len(self.tests),
         }
-
-
-def _all_faults(
-    tables: Mapping[str, tuple[Sequence[str], Sequence[Row]]],
-    reader: FormulaReader,
-    distinct: Collection[frozenset[str]] = (),
-    locate: rules.Locate = rules.in_table,
-) -> list[Fault]:
-    papers, samples, stability = (tables[name] for name in TABLES)
-    # What a table without its needed columns says of the others would be no fault of theirs.
-    named = () if PAPERS.missing(papers[0]) else papers[1]
-    known = () if SAMPLES.missing(samples[0]) else samples[1]
-    faults = rules.check_papers(*papers, locate=locate)
-    faults += rules.check_samples(
-        *samples, {cells["paper_id"] for cells in named}, reader, distinct=distinct, locate=locate
-    )
-    by_id = {cells["sample_id"]: cells for cells in known}
-    return faults + rules.check_stability(
-        *stability, by_id, reader, distinct=distinct, locate=locate
-    )
 
 
 def _build(

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS
 from perovshell.data.paper_entry import PaperEntry
 from perovshell.data.tables import Row
-from perovshell.errors import Fault
+from perovshell.errors import Fault, line_text
 
 _Origin: TypeAlias = tuple[PaperEntry | None, int]
 """The entry a row comes from (None: the dataset) and its index there."""
@@ -40,7 +40,7 @@ class Merged:
         entry, index = self.origins[table][row - _HEADER - 1]
         if entry is None:
             return table, index + _HEADER + 1
-        return entry.place(table, index, column)
+        return entry.locate(table, index, column)
 
 
 _HEADER = 1
@@ -63,8 +63,8 @@ def merge(rows: Mapping[str, Sequence[Row]], entries: Sequence[PaperEntry]) -> M
     for entry in entries:
         first = chosen.setdefault(entry.paper_id, entry)
         if first is not entry:
-            file, line = first.place(PAPERS.file, 0, "paper_id")
-            rule = f"stands already in {file}" + (f", row {line}" if line else "")
+            file, line = first.locate(PAPERS.file, 0, "paper_id")
+            rule = f"given already in {file}" + (f", {line_text(file, line)}" if line else "")
             faults.append(_fault(entry, "paper_id", entry.paper_id, rule))
     older = {own.paper_id: own.supersedes for own in chosen.values()}
     for name in older:
@@ -86,7 +86,7 @@ def merge(rows: Mapping[str, Sequence[Row]], entries: Sequence[PaperEntry]) -> M
 
 
 def _fault(entry: PaperEntry, column: str, value: str, rule: str) -> Fault:
-    file, line = entry.place(PAPERS.file, 0, column)
+    file, line = entry.locate(PAPERS.file, 0, column)
     return Fault(file, line, column, value, rule)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterable
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -81,6 +82,11 @@ def _header_and_rows(name: str, lines: list[list[str]]) -> tuple[list[str], list
             raise InputError(msg)
         rows.append({column: cell.strip() for column, cell in zip(header, cells, strict=True)})
     return header, rows
+
+
+def numbered(rows: Iterable[Row]) -> Iterable[tuple[int, Row]]:
+    """Count rows as lines of the file, the header being line 1."""
+    return enumerate(rows, start=2)
 
 
 def plain_number(text: str) -> float:
