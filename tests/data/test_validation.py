@@ -184,7 +184,7 @@ CELLS = {
     ),
     "range-with-a-one-sided-bound": (
         SAMPLES, 2, {"pl_peak_low": "510", "pl_peak_high": "520", "pl_peak_bound": ">"},
-        "pl_peak_bound", "empty, or ~, where a range is given",
+        "pl_peak_bound", "empty, or ~, with a range",
     ),
     "range-above-100-of-the-core": (
         SAMPLES, 2, {"plqy_low": "70", "plqy_high": "110"}, "plqy_high", "above 100 only with role",
@@ -358,7 +358,7 @@ FILE_FAULTS = {
     "empty": (b"", "the file is empty; a header line"),
     "blank-header": (b" , ,\n", "the file is empty; a header line"),
     "not-utf-8": (b"paper_id,title\na,caf\xe9\n", "not UTF-8 text (byte 20)"),
-    "column-twice": (b"paper_id,year,year\n", "column 'year' stands twice"),
+    "column-twice": (b"paper_id,year,year\n", "column 'year' is given twice"),
     "too-few-cells": (b"paper_id,doi,year\na,,\nb,2018\n", "row 3: 2 cells where the header has 3"),
     "too-many-cells": (b"paper_id,doi\na,10.1,2018\n", "row 2: 3 cells where the header has 2"),
     "quote-left-open": (b'paper_id,doi\n"a,10.1\n', "not a CSV table"),

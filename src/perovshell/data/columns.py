@@ -28,8 +28,8 @@ class Column:
     Attributes:
         name: Its name, in a table and as a key of a paper file.
         kind: `identity` names the row, `reference` another row; a `formula` is that of a core or a
-            shell; the other kinds say what a cell holds.
-        description: What it holds, in one sentence.
+            shell; the other kinds tell the content of a cell.
+        description: Its content, in one sentence.
         words: The allowed texts of a `word`; an empty text among them may be left out.
         limits: Smallest and largest value of a `number`.
         unit: Unit of a `number`.

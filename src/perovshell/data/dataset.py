@@ -39,7 +39,7 @@ class Dataset:
         reader: The formula reader with the ion and shell tables.
         cores: The table of bulk properties of cores, such as band gaps.
         rows: The rows of the literature tables, by file name.
-        distinct: Pairs of paper_ids that are said not to be copies of one another.
+        distinct: Pairs of paper_ids that are declared not to be copies of one another.
         older: For a paper that supersedes others, their names.
     """
 
@@ -96,8 +96,8 @@ class Dataset:
         withdraws is left out. The rows do not depend on the order of the entries.
 
         Args:
-            entries: The entries; without any, it is this dataset. A fault of two of them is told
-                of the later one.
+            entries: The entries; without any, it is this dataset. A fault of two of them is
+                reported for the later one.
 
         Raises:
             DatasetError: The tables and the entries together break the rules; all faults are
@@ -111,7 +111,7 @@ class Dataset:
         faults = [*merged.faults, *check_tables(tables, self.reader, distinct, merged.locate)]
         if faults:
             raise DatasetError(faults)
-        in_order = merge(self.rows, sorted(entries, key=lambda own: own.paper_id))
+        in_order = merge(self.rows, sorted(entries, key=lambda entry: entry.paper_id))
         return replace(
             _build(in_order.rows, self.reader, self.cores, distinct),
             older={**self.older, **merged.older},
@@ -126,21 +126,23 @@ class Dataset:
         wanted = frozenset(paper_ids)
         for name in sorted(wanted - self.papers.keys()):
             self._refuse(name)
-        samples = {k: own for k, own in self.samples.items() if own.paper_id in wanted}
+        samples = {
+            name: sample for name, sample in self.samples.items() if sample.paper_id in wanted
+        }
         rows = {
             PAPERS.file: tuple(r for r in self.rows[PAPERS.file] if r["paper_id"] in wanted),
             SAMPLES.file: tuple(r for r in self.rows[SAMPLES.file] if r["paper_id"] in wanted),
             TESTS.file: tuple(r for r in self.rows[TESTS.file] if r["sample_id"] in samples),
         }
         return Dataset(
-            papers={k: own for k, own in self.papers.items() if k in wanted},
+            papers={name: paper for name, paper in self.papers.items() if name in wanted},
             samples=samples,
             tests=tuple(test for test in self.tests if test.sample.paper_id in wanted),
             reader=_naming(self.reader, samples),
             cores=self.cores,
             rows=rows,
             distinct=self.distinct,
-            older={name: own for name, own in self.older.items() if name in wanted},
+            older={name: older for name, older in self.older.items() if name in wanted},
         )
 
     def entry(self, paper_id: str) -> PaperEntry:
@@ -157,11 +159,11 @@ class Dataset:
     def digests(self) -> Mapping[str, str]:
         """The first 16 hexadecimal digits of the SHA-256 of each paper's rows, by paper_id.
 
-        Rows stand in the order of their table, tests in that of their samples.
+        Rows are in the order of their table, tests in that of their samples.
         """
         return {
-            name: _sha256(json.dumps(own.rows, sort_keys=True, ensure_ascii=False))[:16]
-            for name, own in self._entries.items()
+            name: _sha256(json.dumps(entry.rows, sort_keys=True, ensure_ascii=False))[:16]
+            for name, entry in self._entries.items()
         }
 
     @cached_property
@@ -185,7 +187,7 @@ class Dataset:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of the cells of all tables in hexadecimal, whatever the order of rows.
+        """SHA-256 of the cells of all tables in hexadecimal; the order of rows does not matter.
 
         All tables are those of the literature, and the reference tables that a model is trained
         with: ions, shells, their properties, cores.
@@ -237,7 +239,7 @@ def _naming(reader: FormulaReader, samples: Mapping[str, Sample]) -> FormulaRead
 
 
 def _cores(samples: Mapping[str, Sample]) -> tuple[str, ...]:
-    cores = (own.core.formula for own in samples.values() if own.core is not None)
+    cores = (sample.core.formula for sample in samples.values() if sample.core is not None)
     return tuple(dict.fromkeys(cores))
 
 

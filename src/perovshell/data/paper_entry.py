@@ -112,7 +112,7 @@ def _in_sample_order(samples: Iterable[Row], tests: Iterable[Row]) -> list[Row]:
     """Return tests in the order of their samples; those of one sample keep their order.
 
     Raises:
-        InputError: A test is of no sample given.
+        InputError: A test belongs to none of the samples.
     """
     ranks = {row["sample_id"]: rank for rank, row in enumerate(samples)}
     for test in tests:

@@ -67,7 +67,7 @@ def _header_and_rows(name: str, lines: list[list[str]]) -> tuple[list[str], list
     header = [cell.strip() for cell in lines[0]]
     twice = sorted({column for column in header if header.count(column) > 1})
     if twice:
-        msg = f"{name}: column {twice[0]!r} stands twice in the header"
+        msg = f"{name}: column {twice[0]!r} is given twice in the header"
         raise InputError(msg)
     while not lines[-1]:
         lines.pop()

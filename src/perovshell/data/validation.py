@@ -1,4 +1,4 @@
-"""The rules of the dataset files; all faults of all files are found in one go."""
+"""The rules of the dataset files; all faults of all files are listed at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SAME_STUDY = "if it is the same study, name it in supersedes"
 _ANSWER = f"{_SAME_STUDY}; if not, in distinct_from"
 
 Locate: TypeAlias = Callable[[str, int, str], tuple[str, int]]
-"""Tells the file and line where a cell was read, by table, row and column (empty: the row)."""
+"""Returns the file and line where a cell was read, by table, row and column (empty: the row)."""
 
 
 def in_table(table: str, row: int, _column: str) -> tuple[str, int]:
@@ -236,7 +236,7 @@ def _check_measured(
             faults.add(row, name, cells[name], f"a {what} needs a value in {column.name}")
     _check_range(faults, row, cells, values, (column.name, low, high))
     if cells[bound] in {">", "<"} and cells[low]:
-        faults.add(row, bound, cells[bound], "empty, or ~, where a range is given")
+        faults.add(row, bound, cells[bound], "empty, or ~, with a range")
 
 
 def _check_range(
@@ -305,15 +305,15 @@ def check_stability(
         for side in ("coated", "bare"):
             _check_side(faults, row, cells, values, side)
         _check_sides(faults, row, cells)
-        if sample is not None and is_none(sample["shell"]) and _given(cells, "coated"):
-            rule = "empty for an uncoated sample: its readings stand in the bare columns"
+        if sample is not None and is_none(sample["shell"]) and _has_reading(cells, "coated"):
+            rule = "empty for an uncoated sample: its readings belong in the bare columns"
             faults.add(row, "coated_duration_h", cells["coated_duration_h"], rule)
     copied = _copied_tests(rows, samples, reader)
     _report_copies(faults, copied, distinct, "core, shell, stressor and readings")
     return faults.faults
 
 
-def _given(cells: Row, side: str) -> bool:
+def _has_reading(cells: Row, side: str) -> bool:
     return bool(cells[f"{side}_duration_h"] or cells[f"{side}_percent"])
 
 
@@ -330,12 +330,12 @@ def _check_side(
         faults.add(row, percent, cells[percent], "less than 0 is impossible")
     if not fails and cells[f"{side}_duration_h"] and not cells[percent]:
         faults.add(row, percent, "", "a remnant needs its percent")
-    if cells[f"{side}_bound"] and not _given(cells, side):
+    if cells[f"{side}_bound"] and not _has_reading(cells, side):
         faults.add(row, f"{side}_bound", cells[f"{side}_bound"], "a bound needs a reading")
 
 
 def _check_sides(faults: FaultList, row: int, cells: Row) -> None:
-    coated, bare = _given(cells, "coated"), _given(cells, "bare")
+    coated, bare = _has_reading(cells, "coated"), _has_reading(cells, "bare")
     durations = [bool(cells[f"{side}_duration_h"]) for side in ("coated", "bare")]
     if not coated and not bare:
         faults.add(row, "coated_percent", "", "a test needs at least one reading")
@@ -358,8 +358,8 @@ def _copied_samples(rows: Sequence[Row], reader: FormulaReader) -> Iterator[_Key
     numbers = ("core_size_nm", "pl_peak_nm", "fwhm_nm", "plqy_percent", "shell_thickness_nm")
     for row, cells in numbered(rows):
         if sum(bool(cells[column]) for column in numbers) >= 3:  # noqa: PLR2004
-            given = tuple(_value(cells[column]) for column in numbers)
-            yield row, cells, cells["paper_id"], (*_combination(cells, reader), *given)
+            values = tuple(_value(cells[column]) for column in numbers)
+            yield row, cells, cells["paper_id"], (*_combination(cells, reader), *values)
 
 
 def _copied_tests(
@@ -370,8 +370,8 @@ def _copied_tests(
     for row, cells in numbered(rows):
         sample = samples.get(cells["sample_id"])
         if sample is not None and sum(bool(cells[column]) for column in numbers) >= 2:  # noqa: PLR2004
-            given = tuple(_value(cells[column]) for column in numbers)
-            key = (*_combination(sample, reader), cells["stressor"], *given)
+            values = tuple(_value(cells[column]) for column in numbers)
+            key = (*_combination(sample, reader), cells["stressor"], *values)
             yield row, cells, sample["paper_id"], key
 
 
@@ -389,7 +389,7 @@ def _report_copies(
 
 
 def _combination(cells: Row, reader: FormulaReader) -> tuple[Hashable, Hashable]:
-    """Return core and shell, equal for all their spellings; texts that cannot be read as given."""
+    """Return core and shell, equal for all their spellings; else the texts."""
     core: Hashable = cells["core"]
     shell: Hashable = cells["shell"]
     if cells["composition"] == "exact":

@@ -213,7 +213,7 @@ def _without_equal(rows: Sequence[Row], others: Sequence[Row]) -> tuple[list[Row
 
 
 def _key(row: Mapping[str, str]) -> str:
-    """Return what a row is known by: its paper, its sample, or sample, stressor and condition."""
+    """Return what identifies a row: its paper, its sample, or sample, stressor and condition."""
     parts = [row.get(name, "") for name in ("sample_id", "stressor", "condition")]
     return " ".join(part for part in parts if part) or row["paper_id"]
 
@@ -256,7 +256,7 @@ def accept(
     """Write proposed papers, each in one step.
 
     Raises:
-        DatasetError: They break a rule beside what somebody else added in the meantime.
+        DatasetError: They break a rule together with what somebody else added in the meantime.
         InputError: Somebody else added one of them in the meantime.
         WorkspaceError: The workspace is not writable.
     """
