@@ -79,11 +79,11 @@ pythons:
 	    $(BIN)/python -m pytest --ignore=tests/serve/service/test_page.py tests); \
 	done
 
-# Long campaigns: how sure the gate is, on simulated additions; whether anything is lost when
+# Long campaigns: power of the promotion check on simulated additions; whether anything is lost when
 # commands are killed; whether the service drops or mixes answers while models change; whether any
 # request makes it fail. `make test` runs a short form of each.
 power: $(VENV)/.all
-	$(BIN)/python scripts/gate_power.py
+	$(BIN)/python scripts/power.py
 
 kills: $(VENV)/.all
 	$(BIN)/python scripts/kills.py

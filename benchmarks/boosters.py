@@ -18,6 +18,7 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
 )
 
+from perovshell.arrays import Floats, Indices
 from perovshell.data.dataset import Dataset
 from perovshell.models.boosting import BoostConfig, fit_bounded
 from perovshell.training.fit.learners import fit_prior
@@ -25,14 +26,13 @@ from perovshell.training.fit.problems import PointProblem
 from perovshell.training.train import problems_of
 from perovshell.training.validation.figures import PaperBootstrap
 from perovshell.training.validation.folds import folds_of
-from perovshell.training.validation.nested import Rows, paper_splits
+from perovshell.training.validation.nested import paper_splits
 
 FOLDS, INNER_FOLDS, JOBS = 20, 5, 2
 OURS: Final = "XGBoost, pseudo-Huber with bounds (the default)"
 SUBSETS: Final = {"pl": ("all", "lead_no_cspbcl3", "coated"), "plqy": ("all", "coated")}
-Floats = np.ndarray
 Shape = tuple[int, int, float]
-Fit = Callable[[PointProblem, Rows, Floats, Shape], Callable[[Rows], Floats]]
+Fit = Callable[[PointProblem, Indices, Floats, Shape], Callable[[Indices], Floats]]
 
 
 # The contenders ------------------------------------------------------------------------------
@@ -42,8 +42,8 @@ def xgboost(*, squared: bool = False) -> Fit:
     """Return the default trees, whose loss is linear from the target's scale on, or nowhere."""
 
     def fit(
-        problem: PointProblem, rows: Rows, start: Floats, shape: Shape
-    ) -> Callable[[Rows], Floats]:
+        problem: PointProblem, rows: Indices, start: Floats, shape: Shape
+    ) -> Callable[[Indices], Floats]:
         config = BoostConfig(problem.spec.boosters[0].groups, *shape)
         trees = fit_bounded(
             problem.matrix[rows],
@@ -63,8 +63,8 @@ def estimator(make: Callable[[Shape, float], Any], *, fill: bool = False) -> Fit
     """Return the trees of a library with scikit-learn's interface; bounds count as values."""
 
     def fit(
-        problem: PointProblem, rows: Rows, start: Floats, shape: Shape
-    ) -> Callable[[Rows], Floats]:
+        problem: PointProblem, rows: Indices, start: Floats, shape: Shape
+    ) -> Callable[[Indices], Floats]:
         columns = problem.spec.boosters[0].columns(problem.column_groups)
         matrix = problem.matrix[:, columns]
         matrix = np.nan_to_num(matrix, nan=-1.0) if fill else matrix
@@ -132,15 +132,15 @@ CONTENDERS: Final[dict[str, Fit]] = {
 
 
 def one_fold(
-    problem: PointProblem, contender: str, split: tuple[Rows, Rows]
-) -> tuple[Rows, Floats, Floats]:
+    problem: PointProblem, contender: str, split: tuple[Indices, Indices]
+) -> tuple[Indices, Floats, Floats]:
     """Return test rows and predictions: mean of the settings, and the inner folds' choice."""
     train, test = split
     fit = CONTENDERS[contender]
     shapes = [(one.rounds, one.depth, one.learning_rate) for one in problem.spec.boosters]
     start = fit_prior(problem, train).predict(problem.matrix)
     guesses = [fit(problem, train, start, shape)(test) for shape in shapes]
-    inner = folds_of(problem.papers[train].tolist(), INNER_FOLDS, salt="inner:")
+    inner = folds_of(problem.papers[train].tolist(), INNER_FOLDS, fold_seed="inner:")
     cost = np.zeros(len(shapes))
     for fold in np.unique(inner):
         kept, left = train[inner != fold], train[inner == fold]
@@ -173,7 +173,7 @@ def run(problem: PointProblem) -> dict[str, dict[str, Floats]]:
 
 
 def table(problem: PointProblem) -> list[dict[str, Any]]:
-    """Return mean and median errors, and the difference from the default with its interval."""
+    """Return mean and median absolute errors, and differences from the default, with intervals."""
     found = run(problem)
     rows = []
     for subset in SUBSETS[problem.spec.target.name]:
@@ -198,8 +198,10 @@ def table(problem: PointProblem) -> list[dict[str, Any]]:
 
 def lines(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return the table in Markdown."""
-    head = "| target, rows | trees on the prior | mean error | median | worse than the default "
-    head += "| inner folds choose |"
+    head = (
+        "| target, rows | trees on the prior | MAE | median absolute error | MAE above the default "
+    )
+    head += "| MAE, setting from inner folds |"
     made = [head, "|---|---|---|---|---|---|"]
     for row in rows:
         middle, low, high = row["worse_than_ours"]

@@ -86,7 +86,7 @@ REASONS = {
         "its own time is more than both together, unless a prediction takes a tenth of that."
     ),
 }
-"""What stands in the way, where a row is not met."""
+"""Why a budget is not met."""
 
 
 def main() -> None:
@@ -130,7 +130,7 @@ def page(found: dict[str, dict[str, float]]) -> str:
         if not met:
             missed.append(f"- {row.what}: {REASONS.get(row.figure, 'to be looked into')}")
     if missed:
-        lines += ["", "## What stands in the way", "", *missed]
+        lines += ["", "## Budgets not met", "", *missed]
     lines += ["", "## All figures", "", "| benchmark | figure | value |", "|---|---|---|"]
     lines += [
         f"| `{name}` | {figure} | {number(value)} |"

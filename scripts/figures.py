@@ -1,7 +1,6 @@
 """Make the figures of the documentation: `make figures`, about four minutes.
 
-Runs the whole validation and writes what it found: the plots, the headline's figures, the model
-card.
+Runs the whole validation and writes the plots, the figures of the headline and the model card.
 """
 
 import re
@@ -16,9 +15,9 @@ from perovshell.research.evaluation.plots import evaluation_plots
 from perovshell.training.validation.nested import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
-MADE = "Made by `make figures` from the bundled data, content hash {hash}. {what}"
+GENERATED = "Made by `make figures` from the bundled data, content hash {hash}. {what}"
 ABOUT = {
-    "n": "rows", "papers": "papers", "mae": "mean error", "median": "median error", "r2": "R2",
+    "n": "rows", "papers": "papers", "mae": "MAE", "median": "median absolute error", "r2": "R2",
     "coverage": "coverage", "width": "mean width", "concordance": "concordance",
     "concordance_within": "within a stressor", "concordance_coated": "coated against coated",
 }  # fmt: skip
@@ -51,26 +50,26 @@ def slug(caption: str) -> str:
 def card(evaluation: Evaluation) -> str:
     """Return the model card of a training with the bundled data as a page."""
     about = {"model_id": "of the bundled data", **evaluation.about()}
-    what = "`perovshell models show` prints the card of any model, reports and the service show it."
-    lines = ["# Model card", "", MADE.format(hash=evaluation.dataset["hash"], what=what)]
+    note = "`perovshell models show` prints the card of any model, reports and the service show it."
+    lines = ["# Model card", "", GENERATED.format(hash=evaluation.dataset["hash"], what=note)]
     for title, entries in card_sections(about):
         lines += ["", f"## {title}", "", *(f"- {escaped(entry.strip())}" for entry in entries)]
     return "\n".join(lines)
 
 
 def escaped(text: str) -> str:
-    """Return a text in which brackets and stars are themselves."""
+    """Escape brackets, stars and underscores for Markdown."""
     return re.sub(r"([\[\]*_])", r"\\\1", text)
 
 
 def figures_page(evaluation: Evaluation) -> str:
-    """Return every headline figure as a page of tables."""
+    """Return all figures of the headline as a page of tables."""
     what = (
         "Folds by paper; brackets are 90 % intervals of a bootstrap over papers. Errors are in nm "
         "and points. Keys are those of `evaluation.json`; [what they mean]"
         "(../explanation/validation.md)."
     )
-    lines = ["# Figures", "", MADE.format(hash=evaluation.dataset["hash"], what=what)]
+    lines = ["# Figures", "", GENERATED.format(hash=evaluation.dataset["hash"], what=what)]
     for prefix in dict.fromkeys(name.rpartition(".")[0] for name in evaluation.figures):
         if ".paper." not in prefix:
             continue
@@ -90,8 +89,8 @@ def rows_of(prefix: str, figures: dict[str, Any]) -> list[str]:
         ends = [figures.get(f"{name}_{end}") for end in ("lo", "hi")]
         interval = "" if None in ends else f"[{ends[0]:.4g}, {ends[1]:.4g}]"
         value = figures[name]
-        said = "-" if value is None else f"{value:.4g}"
-        rows.append(f"| {ABOUT.get(figure, figure.replace('_', ' '))} | {said} | {interval} |")
+        text = "-" if value is None else f"{value:.4g}"
+        rows.append(f"| {ABOUT.get(figure, figure.replace('_', ' '))} | {text} | {interval} |")
     return rows
 
 

@@ -1,4 +1,4 @@
-"""OutOfFoldScores made by hand, and verdicts of the gate on them, for tests."""
+"""Out-of-fold scores by hand, and verdicts of the promotion check on them, for tests."""
 
 from dataclasses import replace
 
@@ -14,8 +14,8 @@ PAPERS = [f"paper{number:02}" for number in range(KNOWN)]
 NEW = [f"new{number:02}" for number in range(12)]
 
 
-def marks(papers: list[str], loss: float = 10.0) -> OutOfFoldScores:
-    """Make marks of one row a paper; of 20 papers 18 are covered."""
+def scores(papers: list[str], loss: float = 10.0) -> OutOfFoldScores:
+    """Return scores of one row a paper; of 20 papers 18 are covered."""
     count = len(papers)
     return OutOfFoldScores(
         rows=np.array([f"{paper} row" for paper in papers], dtype=np.str_),
@@ -30,17 +30,17 @@ def marks(papers: list[str], loss: float = 10.0) -> OutOfFoldScores:
 
 
 def model(papers: list[str], target: str = "", **changed: np.ndarray) -> ValidationRecord:
-    """Make a validation on papers; the marks of one target may be changed."""
-    own = {name: marks(papers) for name in TARGETS}
+    """Return a validation on papers; the scores of one target may be changed."""
+    by_target = {name: scores(papers) for name in TARGETS}
     if target:
-        own[target] = replace(own[target], **changed)
-    return ValidationRecord(dict.fromkeys(papers, "1"), own)
+        by_target[target] = replace(by_target[target], **changed)
+    return ValidationRecord(dict.fromkeys(papers, "1"), by_target)
 
 
 def unseen(papers: list[str] = (), **changed: np.ndarray) -> dict[str, OutOfFoldScores]:
-    """Make the champion's marks on new papers; those of PL peaks may be changed."""
-    own = {name: marks(list(papers)) for name in TARGETS}
-    return own | {"pl": replace(own["pl"], **changed)}
+    """Return the champion's scores on new papers; those of PL peaks may be changed."""
+    by_target = {name: scores(list(papers)) for name in TARGETS}
+    return by_target | {"pl": replace(by_target["pl"], **changed)}
 
 
 def names_of(verdict: Verdict) -> list[str]:
@@ -48,14 +48,14 @@ def names_of(verdict: Verdict) -> list[str]:
 
 
 def grown(target: str = "", **changed: np.ndarray) -> Verdict:
-    """Judge a challenger with a few more papers that say nothing, its known marks changed."""
+    """Judge a challenger with one more paper that says nothing, its scores of others changed."""
     whole = model([*PAPERS, "newest"])
     if target:
-        known = replace(marks(PAPERS), **changed)
-        last = whole.marks[target].take(np.array([KNOWN]))
+        known = replace(scores(PAPERS), **changed)
+        last = whole.scores[target].take(np.array([KNOWN]))
         joined = {
             name: np.concatenate([getattr(known, name), getattr(last, name)])
             for name in OutOfFoldScores.__annotations__
         }
-        whole = replace(whole, scores={**whole.marks, target: OutOfFoldScores(**joined)})
+        whole = replace(whole, scores={**whole.scores, target: OutOfFoldScores(**joined)})
     return judge(model(PAPERS), whole, unseen())

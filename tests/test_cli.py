@@ -122,7 +122,11 @@ def test_a_row_that_cannot_be_answered_is_exit_code_1(
         ("core,shell\nCsPbBr3,SiO2\n", ("--stressors", "cold"), "'cold'"),
         ("core,shell\nCsPbBr3,SiO2\n", ("--coverage", "1.5"), "coverage"),
         ("core,shell\nCsPbBr3,SiO2\n", ("--pl-window", "green"), "'green'"),
-        ("core,shell\nCsPbBr3,SiO2\n", ("--gain-above", "1"), "gain above 1"),
+        (
+            "core,shell\nCsPbBr3,SiO2\n",
+            ("--gain-above", "1"),
+            "gain_above 1.0: a factor of 2 or more",
+        ),
         ("core,shell\nCsPbBr3,SiO2\n", ("--model", "nowhere"), "nowhere"),
     ],
 )

@@ -83,3 +83,17 @@ def test_a_used_model_answers_in_spawned_processes(used: Model) -> None:
         explained = pool.map(used.explain, ROWS)
     same([one for answers in predicted for one in answers], used.predict(ROWS))
     assert explained == [*map(used.explain, ROWS)]
+
+
+def test_a_used_model_answers_on_workers_of_dask(used: Model) -> None:
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        predicted = client.submit(used.predict, ROWS, thresholds=THRESHOLDS).result(timeout=120)
+        explained = client.submit(used.explain, ROWS[0]).result(timeout=120)
+    same(predicted, used.predict(ROWS, thresholds=THRESHOLDS))
+    assert explained == used.explain(ROWS[0])

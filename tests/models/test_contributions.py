@@ -82,12 +82,12 @@ def test_reasons_add_up_to_the_prediction(model: Model, given: dict[str, object]
     assert half_life == pytest.approx(answer["half_life_h_water"], rel=1e-4)
 
 
-def test_reasons_say_what_was_measured_and_what_the_null_model_answers(model: Model) -> None:
+def test_reasons_name_what_was_measured_and_baseline_predictions(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2", "bare_plqy_percent": 20}
     _, plqy, sonication = model.explain(row, stressors=["sonication"])
     assert plqy.moved["measured bare value"] < -5
     assert "measured bare value -" in plqy.sentence
-    assert "null model, sonication has few papers" in sonication.sentence
+    assert "baseline prediction, sonication has few papers" in sonication.sentence
 
 
 def test_reasons_name_groups_a_chemist_knows_and_the_physics(model: Model) -> None:

@@ -40,9 +40,9 @@ def nm_to_ev(wavelength_nm: _Numbers) -> _Numbers:
     return EV_NM / wavelength_nm
 
 
-def ev_to_nm(energy_ev: _Numbers) -> _Numbers:
+def ev_to_nm(energy: _Numbers) -> _Numbers:
     """Convert photon energies in eV to wavelengths in nm."""
-    return EV_NM / energy_ev
+    return EV_NM / energy
 
 
 @dataclass(frozen=True)

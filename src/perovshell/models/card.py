@@ -236,13 +236,13 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
         ),
         "Shell thickness is known for too few samples and ignored.",
         (
-            "The probability of passing a gain is the least it can be: what was seen at least. How "
-            "large gains without an upper bound are, nobody knows."
+            "The probability of exceeding a gain is a lower limit: many gains have no measured "
+            "upper bound."
         ),
         (
-            "The effect of a shell is estimated from few pairs of a coated and a bare sample of one paper"
-            f"{_pairs(info)}. Its intervals come from pairs of any two samples of one core in "
-            "one paper."
+            "The effect of a shell is estimated from few pairs of a coated and a bare sample of "
+            f"one paper{_pairs(info)}. Its intervals come from pairs of any two samples of a core "
+            "in one paper."
         ),
     ]
 

@@ -2,7 +2,7 @@
 
 The size of a residual is modelled as log-linear in a few plain facts (is the size stated, is it a
 chloride, is it coated) and, for a share of 0-100 %, in the logarithm of the room that its ends
-leave, sqrt(p (100 - p)); times what the prior's own uncertainty adds for combinations far from all
+leave, sqrt(p (100 - p)); times what the uncertainty of the prior adds for combinations far from all
 data. It need not be right for the intervals to cover, only roughly so for them to be narrow where
 narrow is due.
 """

@@ -28,9 +28,14 @@ class LinearSide:
     projected: Floats
     log_size: Floats
 
-    def of(self, own: slice) -> LinearSide:
+    def of(self, columns: slice) -> LinearSide:
         """Return the part of a range."""
-        return LinearSide(self.value[own], self.terms[own], self.projected[own], self.log_size[own])
+        return LinearSide(
+            self.value[columns],
+            self.terms[columns],
+            self.projected[columns],
+            self.log_size[columns],
+        )
 
 
 class ProductRegression:

@@ -188,7 +188,8 @@ def _shells(
             refused[text] = str(error)
             return _FAULTY
 
-    return list(distinct) or [()], _indices(texts, read), refused
+    shell = _indices(texts, read)
+    return list(distinct) or [()], shell, refused
 
 
 def _words(rows: Sequence[Row], kind: str, coats: Sequence[Layers]) -> list[int]:

@@ -1,12 +1,12 @@
-"""A backtest of rankings: where stand combinations that were published, and good, later?
+"""A backtest of rankings: how high were combinations ranked before they were published?
 
-For each year the papers of the years before train a model, the model ranks a space by value, and
-the coated combinations of the year's papers are looked up in it. Papers without a year take no
-part. A year brings few combinations: the figures may contradict a claim, they cannot carry one,
-and a bootstrap over ten papers gives intervals that are too narrow rather than too wide.
+For each year a model is trained on the papers of the years before, it ranks a design space by
+value, and the coated combinations of the year's papers are looked up. Undated papers are left out.
+A year brings few combinations: the metrics may contradict a claim but cannot support one, and a
+bootstrap over ten papers gives intervals that are too narrow rather than too wide.
 
-Not of the time are the reference tables, the list of known shells and the settings of the models:
-they are today's. A shell first tried in a year is therefore among the ranked ones of that year.
+Reference tables, shell list and model settings are today's. A shell first used in a year is
+therefore among the candidates of that year.
 """
 
 from __future__ import annotations
@@ -16,27 +16,32 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from perovshell.data.composition import Composition
+from perovshell.arrays import Floats
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
 from perovshell.data.shells import shell_text
 from perovshell.errors import BacktestLeakError
 from perovshell.model import Model
+from perovshell.research.chronology import (
+    check_years,
+    group_count,
+    papers_before,
+    publication_years,
+    undated_papers,
+)
 from perovshell.research.percentile import (
-    FEWEST_TESTED,
-    FEWEST_TRAINED,
     GOOD_PERCENT,
+    MIN_TESTED_SAMPLES,
+    MIN_TRAINING_PAPERS,
     OBJECTIVES,
     Backtest,
     Published,
     Year,
-    standing,
+    percentile,
 )
 from perovshell.serve.ranking.objectives import SHELL_PSEUDO_COUNT
 from perovshell.serve.ranking.scoring import Options, Scorer
@@ -45,13 +50,14 @@ from perovshell.serve.space.space import DesignSpace
 from perovshell.training.train import recorded_settings, train
 from perovshell.training.validation.nested import Problems, Settings
 
-Floats = npt.NDArray[np.float64]
+Combination = tuple[tuple[tuple[str, float], ...], str]
+"""Amounts of the core, empty where it is open, and the shell."""
 
 SETTINGS: Final = Settings(folds=10, repeats=1)
-"""A validation of some seconds a year."""
+"""A validation of some seconds per year."""
 _NUMBERS: Final = ("pl_peak_nm", "plqy_percent", "core_size_nm", "shell_thickness_nm")
-_COPIED: Final = 2
-"""Equal numbers on the same coated combinations from which two papers are one study."""
+_MIN_COPIED: Final = 2
+"""Equal numbers on the same coated combinations from which two papers count as one study."""
 
 # Years ---------------------------------------------------------------------------------------
 
@@ -59,51 +65,50 @@ _COPIED: Final = 2
 def backtest(
     dataset: Dataset, settings: Settings = SETTINGS, advance: Callable[[], None] = lambda: None
 ) -> Backtest:
-    """Rank each year's space with a model of the years before, and look up the year's papers.
+    """Rank each year's space by a model of the years before, and look up the year's papers.
 
     Args:
         dataset: The dataset in use.
-        settings: How the model of each year is validated, which shapes its order.
-        advance: Called once a validated fold of a target, at most `steps(dataset, settings)` times.
+        settings: How the model of each year is validated, on which its ranking depends.
+        advance: Called once per validated fold of a target, at most `steps(dataset, settings)`
+            times.
 
     Raises:
-        BacktestLeakError: A model knows a paper of its year or later, or a copy of one.
+        BacktestLeakError: A model was trained on a paper of its year or later, or a copy of one.
     """
-    years = {year: papers_before(dataset, year) for year in years_of(dataset)}
-    for year, before in years.items():
+    training = {year: papers_before(dataset, year) for year in backtest_years(dataset)}
+    for year, before in training.items():
         check_training(before, dataset, year)
-    dated = {paper.year for paper in dataset.papers.values() if paper.year is not None}
     return Backtest(
         years=tuple(
-            _year(before, dataset, year, settings, advance) for year, before in years.items()
+            _year(before, dataset, year, settings, advance) for year, before in training.items()
         ),
-        left_out=tuple(sorted(dated - set(years))),
-        undated=sum(paper.year is None for paper in dataset.papers.values()),
+        left_out=tuple(year for year in publication_years(dataset) if year not in training),
+        undated=undated_papers(dataset),
         dataset={"hash": dataset.content_hash, **dataset.counts},
         settings=recorded_settings(settings),
     )
 
 
 def steps(dataset: Dataset, settings: Settings = SETTINGS) -> int:
-    """Return how often `backtest` calls `advance` at the most."""
-    return len(years_of(dataset)) * settings.steps
+    """Return how often `backtest` calls `advance` at most."""
+    return len(backtest_years(dataset)) * settings.steps
 
 
-def years_of(dataset: Dataset) -> list[int]:
-    """Return the years with enough papers before and enough to test, in rising order."""
+def backtest_years(dataset: Dataset) -> list[int]:
+    """Return the years with enough papers before and enough samples to test, in rising order."""
     return [
         year
-        for year in sorted({p.year for p in dataset.papers.values() if p.year is not None})
-        if len({dataset.group_of(name) for name in papers_before(dataset, year).papers})
-        >= FEWEST_TRAINED
-        and len(measured_in(dataset, year)) >= FEWEST_TESTED
+        for year in publication_years(dataset)
+        if group_count(papers_before(dataset, year)) >= MIN_TRAINING_PAPERS
+        and len(measured_in(dataset, year)) >= MIN_TESTED_SAMPLES
     ]
 
 
-def measured_in(dataset: Dataset, year: int) -> list[tuple[Composition, Sample]]:
-    """Return the coated samples of a year with a definite perovskite core and its PLQY."""
+def measured_in(dataset: Dataset, year: int) -> list[Sample]:
+    """Return the coated samples of a year with an exact perovskite core and a PLQY."""
     return [
-        (sample.core, sample)
+        sample
         for sample in dataset.samples.values()
         if dataset.papers[sample.paper_id].year == year
         and sample.layers
@@ -111,11 +116,6 @@ def measured_in(dataset: Dataset, year: int) -> list[tuple[Composition, Sample]]
         and sample.core is not None
         and not sample.core.is_metal
     ]
-
-
-def papers_before(dataset: Dataset, year: int) -> Dataset:
-    """Return the part of a dataset that papers before a year make; none without a year."""
-    return dataset.subset({k for k, own in dataset.papers.items() if own.year and own.year < year})
 
 
 def _year(
@@ -130,60 +130,66 @@ def _year(
 
 def look_up(model: Model, before: Dataset, dataset: Dataset, year: int) -> Year:
     """Rank the space of a year by a model of the papers before; look up the year's papers."""
-    samples = measured_in(dataset, year)
-    space = space_of(before, [sample for _, sample in samples])
+    tested = measured_in(dataset, year)
+    space = space_of(before, tested)
     scores = rankings(space, model, before)
     shells = [shell_text(layers) for layers in space.shells]
-    known = {(own.core.key, own.shell) for own in before.samples.values() if own.core is not None}
-    cores = {space.cores.composition(row).key: row for row in range(space.cores.size)}
-    measured: dict[tuple[str, int, int], list[tuple[Composition, Sample]]] = defaultdict(list)
-    for core, own in samples:
-        measured[own.paper_id, cores[core.key], shells.index(own.shell)].append((core, own))
+    cores = [space.cores.composition(row) for row in range(space.cores.size)]
+    row_of = {core.key: row for row, core in enumerate(cores)}
+    measured_before = {_combination(sample) for sample in before.samples.values()}
+    samples: dict[tuple[str, Combination], list[Sample]] = defaultdict(list)
+    for sample in tested:
+        samples[sample.paper_id, _combination(sample)].append(sample)
     published = []
-    for (paper_id, *place), rows in measured.items():
-        is_good = reaches([own for _, own in rows])
-        if is_good is None or math.isnan(scores["model"][*place]):
+    for (paper_id, (core, shell)), replicates in samples.items():
+        row, column = row_of[core], shells.index(shell)
+        is_good = reaches_threshold(replicates)
+        if is_good is None or math.isnan(scores["model"][row, column]):
             continue
-        core, sample = rows[0]
-        own_scores = {name: float(values[*place]) for name, values in scores.items()}
         published.append(
             Published(
                 year=year,
                 paper=dataset.papers[paper_id].label,
-                core=core.formula,
-                shell=sample.shell,
-                plqy_percent=max(own.plqy_percent for _, own in rows),
+                core=cores[row].formula,
+                shell=shell,
+                plqy_percent=max(sample.plqy_percent for sample in replicates),
                 is_good=is_good,
-                is_new=(core.key, sample.shell) not in known,
-                scores=own_scores,
-                standing={
+                is_new=(core, shell) not in measured_before,
+                scores={name: float(values[row, column]) for name, values in scores.items()},
+                percentile={
                     name: {
-                        "core": standing(values[place[0]], own_scores[name]),
-                        "space": standing(values, own_scores[name]),
+                        "core": percentile(values[row], values[row, column]),
+                        "space": percentile(values, values[row, column]),
                     }
                     for name, values in scores.items()
                 },
             )
         )
-    unclear = len(measured) - len(published)
-    size = space.cores.size, len(shells)
-    return Year(year, len(before.papers), *size, tuple(published), unclear)
+    unclear = len(samples) - len(published)
+    return Year(year, len(before.papers), len(cores), len(shells), tuple(published), unclear)
 
 
-def reaches(samples: Sequence[Sample]) -> bool | None:
+def _combination(sample: Sample) -> Combination:
+    return sample.core.key if sample.core else (), sample.shell
+
+
+def reaches_threshold(samples: Sequence[Sample]) -> bool | None:
     """Return whether the best of some samples is good; None where a bound leaves it open."""
-    if any(own.plqy_percent >= GOOD_PERCENT and own.plqy_bound != "<" for own in samples):
+    if any(s.plqy_percent >= GOOD_PERCENT and s.plqy_bound != "<" for s in samples):
         return True
-    above = [own.plqy_bound == "<" and own.plqy_percent > GOOD_PERCENT for own in samples]
-    return None if any(above) or any(own.plqy_bound == ">" for own in samples) else False
+    may_be_good = any(
+        s.plqy_bound == ">" or (s.plqy_bound == "<" and s.plqy_percent > GOOD_PERCENT)
+        for s in samples
+    )
+    return None if may_be_good else False
 
 
 def space_of(before: Dataset, samples: Sequence[Sample]) -> DesignSpace:
-    """Return the cores before and of some samples, with all known shells and the stacks of both."""
-    every = [*before.samples.values(), *samples]
-    cores = [own.core.formula for own in every if own.core is not None and not own.core.is_metal]
-    stacks = [own.shell for own in every if own.layers]
-    asked = {
+    """Return the space of all cores, all listed shells and all shell stacks of both years."""
+    union = [*before.samples.values(), *samples]
+    cores = [s.core.formula for s in union if s.core is not None and not s.core.is_metal]
+    stacks = [s.shell for s in union if s.layers]
+    declaration = {
         "name": "backtest",
         "cores": list(dict.fromkeys(cores)),
         "shells": list(dict.fromkeys([*before.reader.shells.materials, *stacks])),
@@ -192,68 +198,71 @@ def space_of(before: Dataset, samples: Sequence[Sample]) -> DesignSpace:
         "weights": OBJECTIVES,
         "constraints": {"insoluble_in_water": False},
     }
-    return read_space(asked, before.reader)
+    return read_space(declaration, before.reader)
 
 
 def rankings(space: DesignSpace, model: Model, before: Dataset) -> dict[str, Floats]:
-    """Return what each of `RANKINGS` orders a space by, each of shape (n_cores, n_shells).
+    """Return the scores of a space by each of `RANKINGS`, each of shape (n_cores, n_shells).
 
-    The model's are logarithms of the score, by value; NaN is no combination (a core as its shell).
+    Scores of the model are logarithms; NaN marks an invalid combination (a core as its own shell).
     """
     scorer = Scorer(space, model, Options(order_by="value", keep=space.size))
-    scores = np.full(space.size, np.nan)
+    flat = np.full(space.size, np.nan)
     for task in range(scorer.tasks):
-        found = scorer.run_task(task)
-        scores[found.top_index] = found.top_score
-    own = scores.reshape(space.cores.size, len(space.shells))
-    count = Counter(shell for shell, _ in {(x.shell, x.paper_id) for x in before.samples.values()})
-    plqy = _plqy_of_shells(before)
-    by_shell: dict[str, Mapping[str, float]] = {"papers": count, "shell_plqy": plqy}
-    naive = {
-        name: np.array([float(values.get(shell_text(own), 0.0)) for own in space.shells])
+        top = scorer.run_task(task)
+        flat[top.top_index] = top.top_score
+    scores = flat.reshape(space.cores.size, len(space.shells))
+    pairs = {(sample.shell, sample.paper_id) for sample in before.samples.values()}
+    papers = Counter(shell for shell, _ in pairs)
+    by_shell: dict[str, Mapping[str, float]] = {
+        "papers": papers,
+        "shell_plqy": _shell_effects(before),
+    }
+    baselines = {
+        name: np.array([float(values.get(shell_text(layers), 0.0)) for layers in space.shells])
         for name, values in by_shell.items()
     }
-    return {"model": own} | {
-        name: np.where(np.isnan(own), np.nan, values) for name, values in naive.items()
+    # A baseline scores shells alone: shape (n_shells,) broadcasts over the cores.
+    return {"model": scores} | {
+        name: np.where(np.isnan(scores), np.nan, values) for name, values in baselines.items()
     }
 
 
-def _plqy_of_shells(before: Dataset) -> dict[str, float]:
-    """Return the mean PLQY of papers on each shell less that of all, pooled as in a ranking."""
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for own in before.samples.values():
-        if own.layers and not math.isnan(own.plqy_percent):
-            found[own.shell][own.paper_id].append(own.plqy_percent)
-    means = {shell: [fmean(own) for own in papers.values()] for shell, papers in found.items()}
-    center = fmean([value for values in means.values() for value in values])
-    return {
-        shell: len(values) / (len(values) + SHELL_PSEUDO_COUNT) * (fmean(values) - center)
-        for shell, values in means.items()
-    }
+def _shell_effects(before: Dataset) -> dict[str, float]:
+    """Return the mean PLQY of papers on each shell minus that of all, shrunk as in a ranking."""
+    import pandas as pd
+
+    rows = [(s.shell, s.paper_id, s.plqy_percent) for s in before.samples.values() if s.layers]
+    frame = pd.DataFrame(rows, columns=["shell", "paper", "plqy"]).dropna()
+    papers = frame.groupby(["shell", "paper"])["plqy"].mean()
+    shells = papers.groupby("shell").agg(["count", "mean"])
+    shrinkage = shells["count"] / (shells["count"] + SHELL_PSEUDO_COUNT)
+    effects: dict[str, float] = (shrinkage * (shells["mean"] - papers.mean())).to_dict()
+    return effects
 
 
 # Leaks ---------------------------------------------------------------------------------------
 
 
 def check_training(before: Dataset, dataset: Dataset, year: int) -> None:
-    """Check that papers are of the years before, and none is a copy of one that is tested.
+    """Check that training papers are of the years before, and none is a copy of a tested one.
 
-    Two papers are one study where numbers on the same coated combinations are equal, at least two
-    of them and all that both state; a copy of a single number is not recognised.
+    Two papers count as one study where all numbers that both state on the same coated combinations
+    are equal, and these are at least two; a copy of a single number is not recognised.
 
     Raises:
-        BacktestLeakError: A paper is of the year or later, without a year, unknown, or a copy.
+        BacktestLeakError: A paper is of the year or later, undated, unknown, or a copy.
     """
-    rows = [*before.samples.values(), *(test.sample for test in before.tests)]
-    _check_years([*before.papers, *(own.paper_id for own in rows)], dataset, year)
+    samples = [*before.samples.values(), *(test.sample for test in before.tests)]
+    check_years([*before.papers, *(s.paper_id for s in samples)], dataset, year, _name(year))
     equal: Counter[tuple[str, str]] = Counter()
-    for _, tested in measured_in(dataset, year):
+    for tested in measured_in(dataset, year):
         best: Counter[str] = Counter()
-        for own in before.samples.values():
-            best[own.paper_id] = max(best[own.paper_id], equal_numbers(own, tested))
+        for sample in before.samples.values():
+            best[sample.paper_id] = max(best[sample.paper_id], equal_numbers(sample, tested))
         equal.update({(paper, tested.paper_id): count for paper, count in best.items()})
     for (copy, original), count in equal.items():
-        if count >= _COPIED:
+        if count >= _MIN_COPIED:
             msg = (
                 f"backtest: paper {copy} of the years before {year} is a copy of paper {original} "
                 f"of {year}: {count} equal numbers on the same coated combinations"
@@ -265,30 +274,27 @@ def check_model(model: Model, problems: Problems, dataset: Dataset, year: int) -
     """Check that the literature and the training rows of a model are of papers before a year.
 
     Raises:
-        BacktestLeakError: A paper is of the year or later, without a year, or unknown.
+        BacktestLeakError: A paper is of the year or later, undated, or unknown.
     """
-    literature = model.predictor.literature.samples
-    samples = [dataset.samples.get(row["sample_id"]) for row in literature]
-    papers = [row["paper_id"] for row in literature]
-    papers += [sample.paper_id for sample in samples if sample is not None]
+    check_years(_papers_of(model, problems, dataset), dataset, year, _name(year))
+
+
+def _papers_of(model: Model, problems: Problems, dataset: Dataset) -> Iterable[str]:
+    for row in model.predictor.literature.samples:
+        yield row["paper_id"]
+        if row["sample_id"] in dataset.samples:
+            yield dataset.samples[row["sample_id"]].paper_id
     for target in problems:
-        papers += problems[target].papers.tolist()
-    _check_years(papers, dataset, year)
+        yield from problems[target].papers.tolist()
+
+
+def _name(year: int) -> str:
+    return f"backtest: the model of {year}"
 
 
 def equal_numbers(one: Sample, other: Sample) -> int:
-    """Return how many numbers two samples of one combination share; 0 where one differs."""
-    names = [(own.core.key if own.core else "", own.shell, own.structure) for own in (one, other)]
+    """Return how many numbers two samples of one combination share; 0 where any differs."""
     pairs = [(getattr(one, name), getattr(other, name)) for name in _NUMBERS]
     stated = [(a, b) for a, b in pairs if not math.isnan(a) and not math.isnan(b)]
-    same = names[0] == names[1] and all(a == b for a, b in stated)
-    return len(stated) if same else 0
-
-
-def _check_years(paper_ids: Iterable[str], dataset: Dataset, year: int) -> None:
-    for name in dict.fromkeys(paper_ids):
-        paper = dataset.papers.get(name)
-        when = paper.year if paper else None
-        if when is None or when >= year:
-            msg = f"backtest: the model of {year} knows paper {name} of {when or 'no known year'}"
-            raise BacktestLeakError(msg)
+    same = _combination(one) == _combination(other) and one.structure == other.structure
+    return len(stated) if same and all(a == b for a, b in stated) else 0

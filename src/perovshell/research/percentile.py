@@ -1,41 +1,45 @@
-"""Where published combinations stand in a ranking: figures of a backtest, with their intervals."""
+"""Percentiles of published combinations in a ranking: metrics of a backtest, with intervals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.files import jsonable
 from perovshell.training.fit.problems import unit_weights
 from perovshell.training.validation.figures import PaperBootstrap, concordance
 
-Floats = npt.NDArray[np.float64]
-
 GOOD_PERCENT: Final = 80.0
-"""A PLQY of at least this many percent is good."""
-FEWEST_TRAINED: Final = 30
-"""Fewest papers of the years before, a collection counting as one, that rank a year."""
-FEWEST_TESTED: Final = 3
-"""Fewest coated samples with a PLQY that make a year worth a model."""
-FEWEST_PAPERS: Final = 5
-"""Fewest papers that an interval is given for: a bootstrap over fewer is far too narrow."""
+"""Threshold of a good PLQY."""
+MIN_TRAINING_PAPERS: Final = 30
+"""Papers of the years before, a collection counting as one, from which a year is tested."""
+MIN_TESTED_SAMPLES: Final = 3
+"""Coated samples with a PLQY from which a year is tested."""
+MIN_PAPERS: Final = 5
+"""Papers from which an interval is reported: a bootstrap over fewer is far too narrow."""
 OBJECTIVES: Final = {"plqy": 1, "gain": 1}
-RIVALS: Final = {"papers": "papers on the shell", "shell_plqy": "PLQY of papers on the shell"}
-"""Naive rankings that order shells alone: by the number of papers before, and by their mean PLQY,
-pooled with that of all shells as in a ranking."""
-RANKINGS: Final = ("model", *RIVALS)
+BASELINES: Final = {"papers": "papers on the shell", "shell_plqy": "PLQY of papers on the shell"}
+"""Rankings of shells alone: by the number of earlier papers, and by their mean PLQY, shrunk towards
+that of all shells as in a ranking."""
+RANKINGS: Final = ("model", *BASELINES)
 SCOPES: Final = {"core": "among the shells on its core", "space": "in the whole space"}
+GROUPS: Final = {
+    "new_good": ("new good", True, True),
+    "new_below": ("new below the threshold, for comparison", True, False),
+    "repeat_good": ("good repeats, for comparison", False, True),
+}
+"""Groups of published combinations: text, whether they are new, whether they are good."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A coated combination that a paper of the tested year measured the PLQY of.
+    """A coated combination whose PLQY a paper of the tested year measured.
 
     Attributes:
         year: The year.
@@ -44,9 +48,9 @@ class Published:
         shell: Layers joined by `|`.
         plqy_percent: Its highest PLQY in the paper.
         is_good: Whether it reaches `GOOD_PERCENT`.
-        is_new: Whether no paper before had this core with this shell.
-        scores: What each of `RANKINGS` orders by.
-        standing: By ranking and scope, the share of other combinations that score lower.
+        is_new: Whether no earlier paper has this core with this shell.
+        scores: Score by each of `RANKINGS`.
+        percentile: By ranking and scope, the share of other combinations that score lower.
     """
 
     year: int
@@ -57,15 +61,15 @@ class Published:
     is_good: bool
     is_new: bool
     scores: Mapping[str, float]
-    standing: Mapping[str, Mapping[str, float]]
+    percentile: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure of n combinations or pairs, with its 90 % interval over papers.
+class Estimate:
+    """A metric of n combinations or pairs, with its 90 % interval over papers.
 
-    The ends are NaN with fewer than `FEWEST_PAPERS` papers, all numbers where n is 0; `chance` is
-    what a ranking without knowledge would give.
+    The ends are NaN with fewer than `MIN_PAPERS` papers, all numbers where n is 0; `chance` is the
+    expected value of a random ranking.
     """
 
     n: int
@@ -76,33 +80,36 @@ class Figure:
     chance: float = 0.5
 
     @classmethod
-    def of(cls, triple: Sequence[float], n: int, papers: int, chance: float = 0.5) -> Figure:
+    def of(
+        cls, triple: Sequence[float], n: int, papers: Collection[str], chance: float = 0.5
+    ) -> Estimate:
         """Build from a value and the ends of its interval."""
-        low, high = triple[1:] if papers >= FEWEST_PAPERS else (math.nan, math.nan)
-        return cls(n, papers, triple[0], low, high, chance)
+        count = len(set(papers))
+        low, high = triple[1:] if count >= MIN_PAPERS else (math.nan, math.nan)
+        return cls(n, count, triple[0], low, high, chance)
 
     def __str__(self) -> str:
-        """Say the figure, its interval and whether that includes chance."""
-        sign, what = ("", "chance, 0.5") if self.chance else ("+", "0")
+        """Return the value, its interval and whether that includes chance."""
+        sign, chance = ("", "chance, 0.5") if self.chance else ("+", "0")
         if not self.n:
             return "nothing to compare"
         if math.isnan(self.low):
             return f"{self.value:{sign}.2f} (too few papers for an interval)"
-        includes = f", includes {what}" if self.low <= self.chance <= self.high else ""
+        includes = f", includes {chance}" if self.low <= self.chance <= self.high else ""
         return f"{self.value:{sign}.2f} ({self.low:{sign}.2f} to {self.high:{sign}.2f}{includes})"
 
 
 @dataclass(frozen=True)
 class Year:
-    """One tested year.
+    """A tested year.
 
     Attributes:
         year: The year.
-        papers_before: Papers of the years before.
-        cores: Cores of the space.
-        shells: Shells of the space.
-        published: The combinations of the year, once a paper.
-        unclear: Combinations whose PLQY is a bound that leaves open whether they are good.
+        papers_before: Number of papers of the years before.
+        cores: Number of cores of the space.
+        shells: Number of shells of the space.
+        published: The combinations of the year, once per paper.
+        unclear: Number of combinations whose PLQY is a bound that leaves open if they are good.
     """
 
     year: int
@@ -115,12 +122,12 @@ class Year:
 
 @dataclass(frozen=True)
 class Backtest:
-    """What a backtest found.
+    """Results of a backtest.
 
     Attributes:
         years: The tested years.
         left_out: Years with papers that are not tested.
-        undated: Papers without a year, on neither side.
+        undated: Number of papers without a year, which are left out.
         dataset: Content hash and counts of the dataset.
         settings: How the models were validated.
     """
@@ -134,140 +141,165 @@ class Backtest:
     @cached_property
     def published(self) -> tuple[Published, ...]:
         """The combinations of all years."""
-        return tuple(one for year in self.years for one in year.published)
+        return tuple(entry for year in self.years for entry in year.published)
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON data; unknown numbers are None."""
-        rules = {"good_percent": GOOD_PERCENT, "weights": OBJECTIVES}
-        years = [{**asdict(own), "figures": figures(own.published)} for own in self.years]
-        found: dict[str, Any] = jsonable(
-            {**asdict(self), **rules, "years": years, "figures": figures(self.published)}
+        data: dict[str, Any] = jsonable(
+            {
+                **asdict(self),
+                "good_percent": GOOD_PERCENT,
+                "weights": OBJECTIVES,
+                "years": [{**asdict(y), "figures": figures(y.published)} for y in self.years],
+                "figures": figures(self.published),
+            }
         )
-        return found
+        return data
 
     def lines(self) -> list[str]:
-        """Return what is to be said, in short sentences."""
+        """Return the results in short sentences."""
         left_out = ", ".join(map(str, self.left_out)) or "no year"
-        unclear = sum(own.unclear for own in self.years)
-        said = f"""\
+        lines = f"""\
 Each year's space is ranked by value, by a model of the papers of the years before.
-{_papers(self.undated)} without a year: on neither side.
-Good: coated, with a measured PLQY of at least {GOOD_PERCENT:g} %; bounds leave {unclear} open.
-New: no paper before had this core with this shell.
-Standing: share of the other combinations that score lower, ties counting half; 0.5 is chance.
-Papers count once; 90 % intervals over papers.
-Not tested, with fewer than {FEWEST_TRAINED} papers before (a collection counts as one) or fewer \
-than {FEWEST_TESTED} coated samples with a PLQY: {left_out}.""".splitlines()
-        for own in self.years:
-            new = figures(own.published)["new_good.core"]
-            before = f"{_papers(own.papers_before)} before, {own.cores} cores x {own.shells} shells"
-            said.append(f"{own.year}: {before}; new good: {_standing(new, 'core')}.")
-        return said + (self._all_years() if self.years else ["No year can be tested."])
+{_papers(self.undated)} without a year: left out.
+Good: coated, with a measured PLQY of at least {GOOD_PERCENT:g} %; bounds leave \
+{sum(year.unclear for year in self.years)} open.
+New: no earlier paper has this core with this shell.
+Percentile: share of the other combinations that score lower, ties counting half; 0.5 is chance.
+Each paper counts once; 90 % intervals over papers.
+Not tested, with fewer than {MIN_TRAINING_PAPERS} papers before (a collection counts as one) or \
+fewer than {MIN_TESTED_SAMPLES} coated samples with a PLQY: {left_out}.""".splitlines()
+        for year in self.years:
+            new = figures(year.published)["new_good.core"]
+            before = _papers(year.papers_before)
+            space = f"{year.cores} cores x {year.shells} shells"
+            lines.append(f"{year.year}: {before} before, {space}; new good: {_rank(new, 'core')}.")
+        return lines + (self._all_years() if self.years else ["No year can be tested."])
 
     def _all_years(self) -> list[str]:
-        found = figures(self.published)
-        said = []
-        for group, name in GROUPS.items():
-            for scope in SCOPES:
-                key = f"{group}.{scope}"
-                said.append(f"All years, {name}: {_standing(found[key], scope)}.")
-                said += _over(found, key) if group == "new_good" else []
-        pairs = found["concordance"]
-        of = f"{pairs.n} pairs of {_papers(pairs.papers)}"
-        said.append(f"New good above new below the bar of one year, cores mixed: {of}: {pairs}.")
-        said += _over(found, "concordance")
-        new = [own for own in self.published if own.is_new and own.is_good]
-        first = sum(not own.scores["papers"] for own in new)
-        last = f"""\
-Shells in no paper before: those of {first} of the {len(new)} new good ones. Naive rankings do not \
-tell such shells apart; a number of papers puts them last.
-Few combinations: they may contradict a ranking, they cannot prove one."""
-        return said + last.splitlines()
+        lines = []
+        for key, estimate in figures(self.published).items():
+            name, _, baseline = key.partition(".over_")
+            if baseline:
+                line = f"  minus that by {BASELINES[baseline]}: {estimate}."
+            elif name == "concordance":
+                pairs = f"{estimate.n} pairs of {_papers(estimate.papers)}"
+                line = f"All years, new good above new below of one year: {pairs}: {estimate}."
+            else:
+                group, scope = name.split(".")
+                line = f"All years, {GROUPS[group][0]}: {_rank(estimate, scope)}."
+            lines.append(line)
+        new = [entry for entry in self.published if entry.is_new and entry.is_good]
+        untested = sum(not entry.scores["papers"] for entry in new)
+        return [
+            *lines,
+            (
+                f"Shells in no earlier paper: those of {untested} of the {len(new)} new good ones. "
+                "The baselines cannot tell such shells apart; by number of papers they are last."
+            ),
+            "Few combinations: they may contradict a ranking, they cannot prove one.",
+        ]
 
 
-def _standing(own: Figure, scope: str) -> str:
-    return f"{own.n} of {_papers(own.papers)}; standing {SCOPES[scope]} {own}"
-
-
-def _over(found: Mapping[str, Figure], key: str) -> list[str]:
-    return [f"  over {name} alone: {found[f'{key}.over_{own}']}." for own, name in RIVALS.items()]
+def _rank(estimate: Estimate, scope: str) -> str:
+    return f"{estimate.n} of {_papers(estimate.papers)}; percentile {SCOPES[scope]} {estimate}"
 
 
 def _papers(count: int) -> str:
     return f"{count} paper{'' if count == 1 else 's'}"
 
 
-# Figures -------------------------------------------------------------------------------------
-
-GROUPS: Final = {
-    "new_good": "new good",
-    "new_below": "new below the bar, for comparison",
-    "repeat_good": "good repeats, for comparison",
-}
+# Metrics -------------------------------------------------------------------------------------
 
 
-def figures(published: Sequence[Published]) -> dict[str, Figure]:
-    """Return the figures of published combinations.
+def figures(published: Sequence[Published]) -> dict[str, Estimate]:
+    """Return the metrics of published combinations.
 
     Returns:
-        `GROUP.SCOPE`: mean standing by the model, of `GROUPS` and `SCOPES`; `concordance`: share
-        of the pairs of a new good and a new other one of a year that the model puts in the right
-        order; each with `.over_RIVAL`, the paired difference from one of `RIVALS`.
+        `GROUP.SCOPE`: mean percentile by the model, of `GROUPS` and `SCOPES`; `concordance`: share
+        of the pairs of a new good and a new other combination of a year that the model orders
+        correctly; each with `.over_BASELINE`, the paired difference from one of `BASELINES`.
     """
-    rows = {
-        "new_good": [one for one in published if one.is_new and one.is_good],
-        "new_below": [one for one in published if one.is_new and not one.is_good],
-        "repeat_good": [one for one in published if one.is_good and not one.is_new],
-    }
-    found: dict[str, Figure] = {}
-    for group, own in rows.items():
-        papers = [one.paper for one in own]
+    metrics: dict[str, Estimate] = {}
+    for group, (_, *flags) in GROUPS.items():
+        members = [entry for entry in published if [entry.is_new, entry.is_good] == flags]
+        papers = [entry.paper for entry in members]
         for scope in SCOPES:
-            by = {name: np.array([one.standing[name][scope] for one in own]) for name in RANKINGS}
-            found[f"{group}.{scope}"] = mean_by_paper(papers, by["model"])
-            for rival in RIVALS:
-                over = mean_by_paper(papers, by["model"] - by[rival])
-                found[f"{group}.{scope}.over_{rival}"] = replace(over, chance=0.0)
-    return found | concordances([*rows["new_good"], *rows["new_below"]])
+            key = f"{group}.{scope}"
+            by = {r: np.array([entry.percentile[r][scope] for entry in members]) for r in RANKINGS}
+            metrics[key] = mean_by_paper(papers, by["model"])
+            for name in BASELINES:
+                difference = by["model"] - by[name]
+                metrics[f"{key}.over_{name}"] = mean_by_paper(papers, difference, chance=0.0)
+    return metrics | concordances([entry for entry in published if entry.is_new])
 
 
-def mean_by_paper(papers: Sequence[str], values: Floats) -> Figure:
-    """Return the mean of the papers' means."""
-    if not papers:
-        return Figure.of([math.nan] * 3, 0, 0)
-    triple = PaperBootstrap.of(np.array(papers)).mean_by_paper(values)
-    return Figure.of(triple, len(papers), len(set(papers)))
+def mean_by_paper(papers: Sequence[str], values: Floats, chance: float = 0.5) -> Estimate:
+    """Return the mean of the papers' means.
+
+    Args:
+        papers: Paper of each row.
+        values: Value of each row, shape (n,).
+        chance: Expected value of a random ranking.
+
+    Example:
+        >>> mean_by_paper(["a", "a", "b"], np.array([0.0, 0.5, 0.75])).value
+        0.5
+    """
+    triple = (math.nan,) * 3
+    if papers:
+        triple = PaperBootstrap.of(np.array(papers)).mean_by_paper(values)
+    return Estimate.of(triple, len(papers), papers, chance)
 
 
-def concordances(published: Sequence[Published]) -> dict[str, Figure]:
-    """Return how often good combinations score above others of their year."""
-    years = {y: {o.is_good for o in published if o.year == y} for y in {o.year for o in published}}
-    rows = [own for own in published if len(years[own.year]) > 1]
-    good = np.array([float(own.is_good) for own in rows])
-    papers = np.array([own.paper for own in rows])
-    year = np.array([own.year for own in rows])
-    same = year[:, None] == year
-    n = int(((good[:, None] > good) & same).sum())
-    scores = {name: np.array([own.scores[name] for own in rows]) for name in RANKINGS}
+def concordances(published: Sequence[Published]) -> dict[str, Estimate]:
+    """Return how often good combinations score above others of their year.
 
-    def right(drawn: Floats, name: str = "model", rival: str = "") -> float:
-        step, weights = scores[name][:, None] - scores[name], drawn * unit_weights(papers)
-        own = concordance(step, good, good, same, weights)
-        return own - right(drawn, rival) if rival else own
+    Returns:
+        `concordance` by the model, and `concordance.over_BASELINE`, its paired differences.
+    """
+    outcomes = {(entry.year, entry.is_good) for entry in published}
+    rows = [entry for entry in published if (entry.year, not entry.is_good) in outcomes]
+    good = np.array([float(entry.is_good) for entry in rows])
+    papers = np.array([entry.paper for entry in rows])
+    year = np.array([entry.year for entry in rows])
+    same_year = year[:, None] == year
+    pairs = int(((good[:, None] > good) & same_year).sum())
+    scores = {name: np.array([entry.scores[name] for entry in rows]) for name in RANKINGS}
+    # How far each row scores above each column, shape (n, n).
+    step = {name: values[:, None] - values for name, values in scores.items()}
 
-    found = {}
-    for rival in ("", *RIVALS):
+    def share(resampled: Floats, baseline: str) -> float:
+        weights = resampled * unit_weights(papers)
+        return sum(
+            sign * concordance(step[name], good, good, same_year, weights)
+            for name, sign in (("model", 1), (baseline, -1))
+            if name
+        )
+
+    metrics = {}
+    for baseline in ("", *BASELINES):
         triple = [math.nan] * 3
-        if n:
+        if pairs:
             bootstrap = PaperBootstrap.of(papers)
-            triple = bootstrap.statistic(partial(right, rival=rival), len(bootstrap.counts))
-        key = f"concordance.over_{rival}" if rival else "concordance"
-        found[key] = Figure.of(triple, n, len(set(papers.tolist())), 0.0 if rival else 0.5)
-    return found
+            triple = bootstrap.statistic(partial(share, baseline=baseline), len(bootstrap.counts))
+        key = f"concordance.over_{baseline}" if baseline else "concordance"
+        chance = 0.0 if baseline else 0.5
+        metrics[key] = Estimate.of(triple, pairs, papers.tolist(), chance)
+    return metrics
 
 
-def standing(scores: Floats, own: float) -> float:
-    """Return the share of the other scores below one of them, ties counting half; NaN is none."""
+def percentile(scores: Floats, score: float) -> float:
+    """Return the share of the other scores below one of them, ties counting half.
+
+    Args:
+        scores: All scores, of any shape; NaN is not counted.
+        score: The score, one of them.
+
+    Example:
+        >>> percentile(np.array([1.0, 2.0, 2.0, 3.0]), 2.0)
+        0.5
+    """
     others = np.count_nonzero(~np.isnan(scores)) - 1
-    ties = np.count_nonzero(scores == own) - 1
-    return float((np.count_nonzero(scores < own) + 0.5 * ties) / others) if others else math.nan
+    ties = np.count_nonzero(scores == score) - 1
+    return float((np.count_nonzero(scores < score) + 0.5 * ties) / others) if others else math.nan

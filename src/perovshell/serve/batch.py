@@ -74,8 +74,8 @@ def _add_reasons(
     model: Model, rows: Sequence[Row], answers: list[dict[str, Any]], stressors: Sequence[str]
 ) -> None:
     for row, answer in zip(rows, answers, strict=True):
-        found = [] if answer["error"] else model.explain(row, stressors=stressors)
-        answer["reasons"] = "; ".join(reason.sentence for reason in found)
+        contributions = [] if answer["error"] else model.explain(row, stressors=stressors)
+        answer["reasons"] = "; ".join(reason.sentence for reason in contributions)
 
 
 def _checked_header(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from perovshell.data.dataset import Dataset
-from perovshell.research.evaluation.diagnostics import STRANGE
+from perovshell.research.evaluation.diagnostics import EDGE_REQUESTS
 from perovshell.research.evaluation.evaluate import STEPS, Evaluation, evaluate
 from perovshell.research.evaluation.report import write_evaluation
 from perovshell.training.train import QUICK
@@ -32,18 +32,18 @@ def written(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) ->
     return write_evaluation(evaluation, tmp_path_factory.mktemp("report"))
 
 
-def test_the_progress_is_whole(evaluation: Evaluation, steps: list[int]) -> None:
+def test_all_announced_steps_are_reported(evaluation: Evaluation, steps: list[int]) -> None:
     assert sum(steps) == STEPS
 
 
-def test_figures_of_every_rung(evaluation: Evaluation) -> None:
+def test_figures_of_every_split_scheme(evaluation: Evaluation) -> None:
     splits = {key.split(".")[-3] for key in evaluation.figures}
     assert splits == {"paper", "random", "shell_class", "halide", "element", "time"}
     for key in ("pl.random.all.mae", "plqy.element.all.mae", "lifetime.random.all.concordance"):
         assert evaluation.figures[key] is not None
 
 
-def test_a_random_split_is_put_beside_the_grouped_one(evaluation: Evaluation) -> None:
+def test_the_random_split_is_compared_with_the_grouped_one(evaluation: Evaluation) -> None:
     rows = {row["figure"]: row for row in evaluation.tables["random_split"]}
     for key in ("pl.lead_no_cspbcl3.mae", "lifetime.all.concordance_coated"):
         target, subset, figure = key.split(".")
@@ -62,30 +62,30 @@ def test_leaving_a_kind_out_is_compared_on_the_same_rows(evaluation: Evaluation)
         assert low <= middle <= high
 
 
-def test_every_figure_of_an_error_has_its_interval(evaluation: Evaluation) -> None:
+def test_every_error_has_an_interval(evaluation: Evaluation) -> None:
     figures = evaluation.figures
     for figure in ("mae", "median", "r2", "coverage", "width"):
         for key in (f"pl.paper.all.{figure}", f"dummy.plqy.paper.coated.{figure}"):
             assert figures[f"{key}_lo"] <= figures[key] <= figures[f"{key}_hi"]
 
 
-def test_a_rung_that_tests_nothing_says_so(evaluation: Evaluation) -> None:
+def test_a_split_scheme_without_test_rows_has_n_0(evaluation: Evaluation) -> None:
     for target in ("pl", "plqy", "lifetime", "gain"):
         for split in ("paper", "random", "shell_class", "halide", "element", "time"):
             assert evaluation.figures[f"{target}.{split}.all.n"] is not None
     assert evaluation.figures["gain.time.all.n"] == 0
 
 
-def test_inside_the_domain_errors_are_smaller(evaluation: Evaluation) -> None:
-    rows = {(row["target"], row["verdict"]): row for row in evaluation.tables["by_domain"]}
+def test_errors_are_smaller_in_domain(evaluation: Evaluation) -> None:
+    rows = {(row["target"], row["domain"]): row for row in evaluation.tables["by_domain"]}
     for target in ("pl", "plqy"):
-        assert rows[target, "inside"]["mae"][0] < rows[target, "outside"]["mae"][0]
-        assert rows[target, "inside"]["n"] > rows[target, "outside"]["n"]
+        assert rows[target, "in domain"]["mae"][0] < rows[target, "out of domain"]["mae"][0]
+        assert rows[target, "in domain"]["n"] > rows[target, "out of domain"]["n"]
 
 
-def test_other_deals_of_the_folds_stand_beside_the_headline(evaluation: Evaluation) -> None:
-    for row in evaluation.tables["fold_deals"]:
-        assert row["least"] <= row["most"]
+def test_headline_figures_are_repeated_under_other_fold_assignments(evaluation: Evaluation) -> None:
+    for row in evaluation.tables["fold_assignments"]:
+        assert row["min"] <= row["max"]
         assert row["figure"] in evaluation.figures
 
 
@@ -108,7 +108,7 @@ def test_models_of_the_lifetime_are_compared_with_the_null(evaluation: Evaluatio
         rows = evaluation.tables[name]
         assert len(rows) >= 4
         assert [row["over_null"] for row in rows if row["model"].startswith("null")] == [[0, 0, 0]]
-        assert any("product's" in row["model"] for row in rows)
+        assert any("in use" in row["model"] for row in rows)
 
 
 def test_intervals_widen_with_the_coverage(evaluation: Evaluation) -> None:
@@ -131,9 +131,11 @@ def test_the_exponent_of_the_decay_moves_the_gain(evaluation: Evaluation) -> Non
     assert gains[-1] > 1.5 * gains[0]
 
 
-def test_strange_requests_are_answered_with_a_warning(evaluation: Evaluation) -> None:
-    rows = evaluation.tables["strange_requests"]
-    assert len(rows) == len(STRANGE)
+def test_requests_at_the_edge_are_answered_with_a_warning(
+    evaluation: Evaluation,
+) -> None:
+    rows = evaluation.tables["edge_requests"]
+    assert len(rows) == len(EDGE_REQUESTS)
     assert [row["request"] for row in rows if row["in_domain"] or not row["reason"]] == []
 
 
@@ -142,7 +144,7 @@ def test_each_year_is_predicted_from_the_years_before(evaluation: Evaluation) ->
     assert years == sorted(set(years))
 
 
-def test_the_report_is_one_file_that_needs_nothing_else(
+def test_the_report_is_one_self_contained_file(
     written: tuple[Path, Path], evaluation: Evaluation
 ) -> None:
     json_path, html_path = written
@@ -151,5 +153,5 @@ def test_the_report_is_one_file_that_needs_nothing_else(
     assert html.count("<svg") == 7
     assert not re.search(r"<(script|link|img)|url\(http", html)
     assert "nan" not in re.findall(r"<td>([^<]*)</td>", html)
-    for words in ("What has skill", "Noise floor", "Strange requests", "Learning curve"):
+    for words in ("What has skill", "Noise floor", "Requests at the edge", "Learning curve"):
         assert f"<h2>{words}" in html

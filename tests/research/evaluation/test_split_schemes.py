@@ -1,10 +1,10 @@
-"""The other rungs of the ladder leave out what they say."""
+"""Each split scheme leaves out what it is named after."""
 
 import numpy as np
 import pytest
 
 from perovshell.data.dataset import Dataset
-from perovshell.research.evaluation.split_schemes import rung_splits
+from perovshell.research.evaluation.split_schemes import scheme_splits
 from perovshell.training.validation.nested import Problem, Problems
 
 
@@ -21,7 +21,7 @@ def traits(problem: Problem, dataset: Dataset, name: str) -> list[set[str]]:
 @pytest.mark.parametrize("target", ["pl", "plqy", "lifetime"])
 def test_random_tests_each_row_once(problems: Problems, dataset: Dataset, target: str) -> None:
     problem = problems[target]
-    splits = rung_splits("random", problem, dataset, 7)
+    splits = scheme_splits("random", problem, dataset, 7)
     tested = np.concatenate([test for _, test in splits])
     assert sorted(tested.tolist()) == list(range(len(problem.papers)))
     shared = [set(problem.papers[train]) & set(problem.papers[test]) for train, test in splits]
@@ -30,25 +30,27 @@ def test_random_tests_each_row_once(problems: Problems, dataset: Dataset, target
 
 @pytest.mark.parametrize("name", ["shell_class", "element"])
 @pytest.mark.parametrize("target", ["pl", "plqy", "lifetime"])
-def test_a_trait_left_out_is_nowhere_in_training(
+def test_a_trait_that_is_left_out_is_not_in_the_training_rows(
     problems: Problems, dataset: Dataset, target: str, name: str
 ) -> None:
     problem = problems[target]
-    own = traits(problem, dataset, name)
-    splits = rung_splits(name, problem, dataset, 20)
+    row_traits = traits(problem, dataset, name)
+    splits = scheme_splits(name, problem, dataset, 20)
     assert splits
     for train, test in splits:
         assert not set(problem.papers[train]) & set(problem.papers[test])
-        left_out = set.intersection(*(own[row] for row in test))
-        trained = set().union(*(own[row] for row in train))
+        left_out = set.intersection(*(row_traits[row] for row in test))
+        trained = set().union(*(row_traits[row] for row in train))
         assert left_out - trained
 
 
 @pytest.mark.parametrize("target", ["pl", "plqy"])
-def test_time_trains_on_the_past_alone(problems: Problems, dataset: Dataset, target: str) -> None:
+def test_the_time_split_trains_on_earlier_years(
+    problems: Problems, dataset: Dataset, target: str
+) -> None:
     problem = problems[target]
     year = [dataset.papers[dataset.samples[s].paper_id].year for s in problem.sample_ids]
-    splits = rung_splits("time", problem, dataset, 20)
+    splits = scheme_splits("time", problem, dataset, 20)
     assert splits
     for train, test in splits:
         assert max(year[row] for row in train) < min(year[row] for row in test)

@@ -203,7 +203,7 @@ def test_there_must_be_something_to_resume(model: Model, tmp_path: Path) -> None
     with pytest.raises(WorkspaceError, match="nothing to go on from"):
         rank(SPACE, model=model, run=run(keep_in=kept, resume=True))
     kept.write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(WorkspaceError, match=r"cannot be read .*rank again without --resume"):
+    with pytest.raises(WorkspaceError, match=r"cannot be read .*rank again without it"):
         rank(SPACE, model=model, run=run(keep_in=kept, resume=True))
 
 

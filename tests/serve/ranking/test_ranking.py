@@ -124,7 +124,7 @@ def test_the_lower_bound_is_what_nine_of_ten_new_papers_exceed(model: Model) -> 
 def test_equal_widths_are_said_to_order_by_value(model: Model) -> None:
     one = {"cores": ["CsPbBr3"], "shells": ["SiO2"], "weights": {"plqy": 1}}
     said = rank(with_(**one), model=model).statements[0]
-    assert "equally wide, so that this is the order by value" in said
+    assert "equally wide, so this is also the order by value" in said
     said = rank(SPACE, model=model).statements[0]
     assert "points below its value" in said
     assert "Intervals of gain are equally wide for all" in said
@@ -498,7 +498,7 @@ def test_an_exploration_that_expects_nothing_says_so(model: Model) -> None:
 
 def test_lines_outside_the_domain_are_spoken_of_first(model: Model) -> None:
     said = rank("lead-free", model=model).statements
-    assert "lines are outside the domain" in said[1]
+    assert "candidates are outside the domain" in said[1]
 
 
 def test_the_evidence_of_a_gain_names_its_stressors(model: Model) -> None:

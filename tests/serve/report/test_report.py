@@ -279,13 +279,16 @@ def test_a_space_without_window_is_shown_by_its_peaks(model: Model) -> None:
     assert "A diverse batch" not in page.said
 
 
-def test_a_bar_for_the_plqy_has_its_column(model: Model) -> None:
+def test_a_threshold_of_the_plqy_has_its_column(model: Model) -> None:
     weights = {"pl": 0, "plqy": 1, "gain": 0, "half_life": 1, "domain": 1}
     space = {**SPACE, "plqy_above": 70, "weights": weights}
     said = Page(render(rank(space, model=model, exclude_known=True))).said
     for text in ("P(PLQY > 70 %)", "P(PLQY above 70 %)", "without those of the literature"):
         assert text in said
-    assert "for a PLQY above 70 %, a long half-life (water) and nearness to the data," in said
+    assert (
+        "for a PLQY above 70 %, a long half-life (water) and similarity to the training data,"
+        in said
+    )
 
 
 def test_three_experiments_of_each_kind_are_shown(ranking: Ranking) -> None:

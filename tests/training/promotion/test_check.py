@@ -1,4 +1,4 @@
-"""DomainFlags of the gate on marks made by hand: what is refused, what is not, and what is told."""
+"""Verdicts of the promotion check on scores by hand: refused, promoted, and in words."""
 
 import json
 import math
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judging import KNOWN, NEW, PAPERS, grown, marks, model, names_of, unseen
+from judging import KNOWN, NEW, PAPERS, grown, model, names_of, scores, unseen
 from perovshell.targets.declared import TARGETS
 from perovshell.training.promotion.check import judge, surprise
 from perovshell.training.promotion.verdict import FEWEST_PAPERS, Changes, Footprint, Verdict
@@ -34,7 +34,7 @@ def test_a_challenger_that_knows_more_and_is_no_worse_is_promoted() -> None:
 
 
 def test_a_challenger_on_the_same_data_is_promoted_where_it_is_certainly_better() -> None:
-    better = model(PAPERS, "plqy", loss=marks(PAPERS).loss - 1.0)
+    better = model(PAPERS, "plqy", loss=scores(PAPERS).loss - 1.0)
     verdict = judge(model(PAPERS), better, unseen())
     assert verdict.promote
     assert "better is PLQY." in verdict.sentence
@@ -42,7 +42,7 @@ def test_a_challenger_on_the_same_data_is_promoted_where_it_is_certainly_better(
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_certainly_worse_beyond_the_margin_is_refused_by_name(target: str) -> None:
-    verdict = grown(target, loss=marks(PAPERS).loss * 1.2)
+    verdict = grown(target, loss=scores(PAPERS).loss * 1.2)
     assert not verdict.promote
     assert names_of(verdict) == [f"{TARGETS[target].title} worse"]
     assert verdict.sentence == f"The champion stays: {TARGETS[target].title} worse."
@@ -52,19 +52,19 @@ def test_certainly_worse_beyond_the_margin_is_refused_by_name(target: str) -> No
     ("target", "worse_by"), [("pl", 0.5), ("plqy", 0.5), ("lifetime", 0.04), ("gain", 0.04)]
 )
 def test_certainly_worse_within_the_margin_is_promoted(target: str, worse_by: float) -> None:
-    verdict = grown(target, loss=marks(PAPERS).loss + worse_by)  # the mean loss is 12
+    verdict = grown(target, loss=scores(PAPERS).loss + worse_by)  # the mean loss is 12
     assert verdict.comparisons[list(TARGETS).index(target)].better_by[2] < 0
     assert verdict.promote
 
 
 def test_the_margin_of_a_likelihood_is_no_share_of_it() -> None:
-    assert names_of(grown("gain", loss=marks(PAPERS).loss + 0.06)) == ["stability gain worse"]
-    assert names_of(grown("pl", loss=marks(PAPERS).loss + 0.06)) == []
+    assert names_of(grown("gain", loss=scores(PAPERS).loss + 0.06)) == ["stability gain worse"]
+    assert names_of(grown("pl", loss=scores(PAPERS).loss + 0.06)) == []
 
 
 def test_worse_by_chance_is_promoted() -> None:
     """Twice the margin, but one paper's: the interval holds 0."""
-    loss = marks(PAPERS).loss
+    loss = scores(PAPERS).loss
     loss[3] += 24.0
     verdict = grown("pl", loss=loss)
     value, _, high = verdict.comparisons[0].better_by
@@ -137,14 +137,14 @@ def test_new_papers_that_fit_too_well_are_no_surprise() -> None:
 
 def test_the_probability_of_a_surprise_is_that_of_a_permutation() -> None:
     """One new paper above nineteen known ones: one of twenty equally likely places."""
-    one = replace(marks(["newest"]), score=np.array([5.0]))
-    assert surprise(marks(PAPERS[:19]), one) == pytest.approx(1 / 20, abs=0.005)
+    one = replace(scores(["newest"]), score=np.array([5.0]))
+    assert surprise(scores(PAPERS[:19]), one) == pytest.approx(1 / 20, abs=0.005)
 
 
 def test_a_paper_is_as_surprising_as_the_mean_of_its_rows() -> None:
-    rows = replace(marks(["a", "b"]), papers=np.array(["a", "a"]), groups=np.array(["a", "a"]))
+    rows = replace(scores(["a", "b"]), papers=np.array(["a", "a"]), groups=np.array(["a", "a"]))
     rows = replace(rows, score=np.array([0.0, 10.0]))
-    known = replace(marks(PAPERS[:4]), score=np.array([1.0, 2.0, 3.0, 6.0]))
+    known = replace(scores(PAPERS[:4]), score=np.array([1.0, 2.0, 3.0, 6.0]))
     assert surprise(known, rows) == pytest.approx(2 / 5, abs=0.01)
 
 
@@ -160,14 +160,14 @@ def test_new_papers_outside_the_domain_do_not_surprise() -> None:
 
 def test_a_challenger_worse_on_the_new_papers_is_refused() -> None:
     """Each new paper left out, it says less of them than the champion, which knew none."""
-    spared = unseen(NEW, loss=marks(NEW).loss / 2)
+    spared = unseen(NEW, loss=scores(NEW).loss / 2)
     verdict = judge(model(PAPERS), model([*PAPERS, *NEW]), spared)
     assert names_of(verdict) == ["PL peak of new papers worse"]
 
 
 def test_few_new_papers_do_not_say_that_the_challenger_is_worse() -> None:
     few = NEW[: FEWEST_PAPERS - 1]
-    spared = unseen(few, loss=marks(few).loss / 2)
+    spared = unseen(few, loss=scores(few).loss / 2)
     assert judge(model(PAPERS), model([*PAPERS, *few]), spared).promote
 
 
@@ -175,7 +175,7 @@ def test_few_new_papers_do_not_say_that_the_challenger_is_worse() -> None:
 
 
 def test_a_replaced_paper_is_left_out() -> None:
-    loss = marks(PAPERS).loss
+    loss = scores(PAPERS).loss
     loss[:3] += 500.0
     spoilt = model(PAPERS, "pl", loss=loss)
     fresh = dict.fromkeys(PAPERS[:3], "2")
@@ -198,8 +198,8 @@ def test_a_withdrawn_paper_is_left_out() -> None:
 def test_a_comparison_of_few_papers_decides_nothing(count: int, *, promoted: bool) -> None:
     few = PAPERS[:count]
     champion, challenger = model(PAPERS), model([*PAPERS, "newest"])
-    worse = replace(marks(few), loss=marks(few).loss * 3)
-    champion = replace(champion, scores={**champion.scores, "gain": marks(few)})
+    worse = replace(scores(few), loss=scores(few).loss * 3)
+    champion = replace(champion, scores={**champion.scores, "gain": scores(few)})
     challenger = replace(challenger, scores={**challenger.scores, "gain": worse})
     assert judge(champion, challenger, unseen()).promote == promoted
 
@@ -209,7 +209,7 @@ def test_a_collection_counts_as_one_paper() -> None:
     one, other = (model(PAPERS, "pl", groups=groups) for _ in range(2))
     comparison = judge(one, other, unseen()).comparisons[0]
     assert comparison.papers == 6
-    loss = marks(PAPERS).loss
+    loss = scores(PAPERS).loss
     assert comparison.champion == pytest.approx((loss[:5].sum() + loss[5:].mean()) / 6)
 
 
@@ -266,11 +266,11 @@ def test_json_has_null_where_a_figure_is_unknown(told: Verdict) -> None:
     assert data["comparisons"][3]["new"]["surprise"] is None
 
 
-def test_lines_name_what_holds_a_challenger_back() -> None:
-    lines = grown("pl", loss=marks(PAPERS).loss * 1.2).lines()
+def test_lines_name_why_a_challenger_is_not_promoted() -> None:
+    lines = grown("pl", loss=scores(PAPERS).loss * 1.2).lines()
     assert lines[0] == "Data: 1 paper added (newest)"
-    assert lines[2].startswith("PL peak (20 papers): error 12 -> 14.4 nm")
-    assert lines[-2].startswith("held back: PL peak: worse by 2.4")
+    assert lines[2].startswith("PL peak (20 papers): MAE 12 -> 14.4 nm")
+    assert lines[-2].startswith("not promoted: PL peak: worse by 2.4")
     assert lines[-1] == "The champion stays: PL peak worse."
 
 
@@ -288,7 +288,7 @@ def judged(before: list[float], after: list[float], order: list[int]) -> Verdict
         replace(one, scores={**one.scores, "pl": one.scores["pl"].take(places)})
         for one in (champion, challenger)
     ]
-    other = {name: own.take(places[::-1]) for name, own in turned[1].marks.items()}
+    other = {name: own.take(places[::-1]) for name, own in turned[1].scores.items()}
     return judge(turned[0], replace(turned[1], scores=other), unseen())
 
 
@@ -332,14 +332,14 @@ def test_a_study_under_another_name_is_no_new_one() -> None:
 
 
 def test_one_paper_alone_cannot_surprise() -> None:
-    few = replace(marks(["newest"]), score=np.array([1000.0]))
+    few = replace(scores(["newest"]), score=np.array([1000.0]))
     verdict = judge(model(PAPERS), model([*PAPERS, "newest"]), {**unseen(), "pl": few})
     assert verdict.promote
     new = verdict.comparisons[0].new
     assert new is not None
     assert not new.can_surprise
     assert new.least_surprise == pytest.approx(1 / (KNOWN + 1))
-    assert "not judged: with so few new papers no p is below" in verdict.comparisons[0].new_line()
+    assert "not tested: with so few new papers no p is below" in verdict.comparisons[0].new_line()
 
 
 def test_rows_that_one_side_lacks_are_not_compared() -> None:

@@ -1,4 +1,4 @@
-"""The conditions of the gate one by one: figures, margins and sentences, each by hand."""
+"""Each condition of the promotion check: figures, margins and sentences, by hand."""
 
 import math
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from judging import KNOWN, NEW, PAPERS, grown, marks, model, names_of, unseen
+from judging import KNOWN, NEW, PAPERS, grown, model, names_of, scores, unseen
 from perovshell.training.promotion.check import judge, surprise
 from perovshell.training.promotion.verdict import FEWEST_PAPERS, Comparison, Footprint, Verdict
 from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores
@@ -29,7 +29,7 @@ def said(verdict: Verdict, name: str) -> str:
 
 
 def learned(papers: list[str], target: str, loss: np.ndarray) -> Verdict:
-    """Judge with new papers, of which the champion had a loss (the challenger's is that of marks).
+    """Judge with new papers and the champion's loss of them; the challenger's is of `scores`.
 
     The champion's score of them is unknown, so that none can surprise.
     """
@@ -44,7 +44,7 @@ def learned(papers: list[str], target: str, loss: np.ndarray) -> Verdict:
 
 def test_known_papers_are_compared_by_loss_coverage_and_width() -> None:
     changed = {"covered": np.ones(KNOWN), "width": np.full(KNOWN, 75.0)}
-    known = model(PAPERS, "pl", loss=marks(PAPERS).loss + 2.0, **changed)
+    known = model(PAPERS, "pl", loss=scores(PAPERS).loss + 2.0, **changed)
     one = of_pl(judge(model(PAPERS), known, unseen()))
     assert (one.champion, one.challenger) == pytest.approx((12.0, 14.0))
     assert one.better_by == pytest.approx((-2.0, -2.0, -2.0))
@@ -55,12 +55,12 @@ def test_known_papers_are_compared_by_loss_coverage_and_width() -> None:
 
 
 def test_the_margin_is_a_share_of_the_champions_error() -> None:
-    worse = grown("pl", loss=marks(PAPERS).loss * 3)
+    worse = grown("pl", loss=scores(PAPERS).loss * 3)
     assert of_pl(worse).margin == pytest.approx(0.05 * 12.0)
 
 
 def test_intervals_of_comparisons_hold_at_their_own_level() -> None:
-    plain = marks(PAPERS)
+    plain = scores(PAPERS)
     covered = model(PAPERS, "pl", covered=np.zeros(KNOWN), loss=plain.loss + HALF)
     better = model(PAPERS, "pl", covered=HALF, width=plain.width * np.exp(HALF))
     one = of_pl(judge(covered, better, unseen()))
@@ -71,21 +71,21 @@ def test_intervals_of_comparisons_hold_at_their_own_level() -> None:
 
 def test_rows_count_within_their_paper_by_their_share() -> None:
     """Two rows of one paper with 3 : 1, beside 19 papers without a loss."""
-    own = marks([*PAPERS, "second"])
+    own = scores([*PAPERS, "second"])
     papers = np.array([*PAPERS, PAPERS[-1]])
     loss = np.array([0.0] * (KNOWN - 1) + [8.0, 16.0])
     share = np.array([1.0] * (KNOWN - 1) + [3.0, 1.0])
     shared = replace(own, papers=papers, groups=papers, loss=loss, share=share)
-    known = replace(model(PAPERS), scores={**model(PAPERS).marks, "pl": shared})
+    known = replace(model(PAPERS), scores={**model(PAPERS).scores, "pl": shared})
     one = of_pl(judge(known, known, unseen()))
     assert one.papers == KNOWN
     assert one.champion == pytest.approx(10.0 / KNOWN)
 
 
 def test_new_papers_are_compared_by_loss_and_coverage() -> None:
-    verdict = learned(NEW, "pl", marks(NEW).loss + np.arange(len(NEW)))
+    verdict = learned(NEW, "pl", scores(NEW).loss + np.arange(len(NEW)))
     new = of_pl(verdict).new
-    mean = marks(NEW).loss.mean()
+    mean = scores(NEW).loss.mean()
     assert new is not None
     assert new.papers == 12
     assert (new.champion, new.challenger) == pytest.approx((mean + 5.5, mean))
@@ -95,13 +95,13 @@ def test_new_papers_are_compared_by_loss_and_coverage() -> None:
 
 def test_the_interval_of_new_papers_holds_at_its_own_level() -> None:
     papers = [f"new{number}" for number in range(KNOWN)]
-    new = of_pl(learned(papers, "pl", marks(papers).loss + HALF)).new
+    new = of_pl(learned(papers, "pl", scores(papers).loss + HALF)).new
     assert new is not None
     assert new.better_by[1:] == SURE
 
 
 def test_rows_of_new_papers_count_by_their_share() -> None:
-    rows = marks(NEW)
+    rows = scores(NEW)
     papers = np.array([*NEW[:-1], NEW[0]])
     loss, share = np.zeros(12), np.ones(12)
     loss[0], share[0], loss[-1] = 8.0, 3.0, 16.0
@@ -147,18 +147,18 @@ def test_margins_of_new_papers_are_those_of_known_ones(
     target: str, worse_by: float, name: str
 ) -> None:
     """The champion's mean loss is just below 12: its margin, just below 0.6 or 0.05."""
-    verdict = learned(NEW, target, marks(NEW).loss - worse_by)
+    verdict = learned(NEW, target, scores(NEW).loss - worse_by)
     assert names_of(verdict) == ([f"{name} of new papers worse"] if name else [])
 
 
 def test_as_many_new_papers_as_it_takes_hold_a_challenger_back() -> None:
     few = NEW[:FEWEST_PAPERS]
-    verdict = learned(few, "pl", marks(few).loss / 2)
+    verdict = learned(few, "pl", scores(few).loss / 2)
     assert names_of(verdict) == ["PL peak of new papers worse"]
 
 
 def test_all_that_fails_is_named() -> None:
-    spoilt = model(PAPERS, "pl", loss=marks(PAPERS).loss * 2, width=np.full(KNOWN, 150.0))
+    spoilt = model(PAPERS, "pl", loss=scores(PAPERS).loss * 2, width=np.full(KNOWN, 150.0))
     verdict = judge(model(PAPERS), spoilt, unseen(), (Footprint(2.0, 2.0), Footprint(9.0, 9.0)))
     names = ["PL peak worse", "PL peak intervals wider", "prediction time", "folder size"]
     assert names_of(verdict) == names
@@ -166,7 +166,7 @@ def test_all_that_fails_is_named() -> None:
 
 
 def test_all_that_is_better_or_in_doubt_is_named() -> None:
-    better, worse = marks(PAPERS), marks(PAPERS)
+    better, worse = scores(PAPERS), scores(PAPERS)
     better = replace(better, loss=better.loss - 1.0)
     worse.loss[3] += 24.0
     own = {"pl": better, "plqy": worse, "lifetime": worse, "gain": better}
@@ -227,18 +227,18 @@ def test_intervals_that_get_an_end_may_cover_less(width: float, names: list[str]
 
 
 def scored(papers: list[str], score: np.ndarray) -> OutOfFoldScores:
-    return replace(marks(papers), score=score)
+    return replace(scores(papers), score=score)
 
 
 def test_the_papers_themselves_are_one_of_the_permutations() -> None:
     """Twelve papers above all others: of 20 000 draws none has as large a mean."""
     far = scored(NEW, np.full(len(NEW), 9.0))
-    assert surprise(marks(PAPERS), far) == pytest.approx(1 / 20_001, rel=1e-9)
+    assert surprise(scores(PAPERS), far) == pytest.approx(1 / 20_001, rel=1e-9)
 
 
 def test_a_surprise_is_the_same_when_it_is_asked_again() -> None:
     near = scored(NEW, 1.05 + np.arange(len(NEW)) / 100)
-    assert surprise(marks(PAPERS), near) == surprise(marks(PAPERS), near)
+    assert surprise(scores(PAPERS), near) == surprise(scores(PAPERS), near)
 
 
 def test_equal_scores_are_no_surprise_at_all() -> None:
@@ -272,7 +272,7 @@ def test_no_change_is_said_without_a_minus() -> None:
 
 
 def test_an_error_is_said_with_its_interval_in_rising_order() -> None:
-    loss = marks(PAPERS).loss + 1.0 + HALF
+    loss = scores(PAPERS).loss + 1.0 + HALF
     one = grown("pl", loss=loss)
     low, high = (-end for end in of_pl(one).better_by[:0:-1])
     assert 1.0 < low < 1.5 < high < 2.0
@@ -293,7 +293,7 @@ def test_wider_intervals_are_said() -> None:
 
 
 def test_a_worse_prediction_of_new_papers_is_said() -> None:
-    verdict = learned(NEW, "lifetime", marks(NEW).loss - 0.5)
+    verdict = learned(NEW, "lifetime", scores(NEW).loss - 0.5)
     sentence = said(verdict, "lifetime of new papers worse")
     assert sentence == "lifetime of the new papers: worse by 0.5 [0.5, 0.5], margin 0.05"
 
@@ -302,7 +302,7 @@ def test_a_surprise_is_said_with_its_probability_and_what_to_look_at() -> None:
     far = unseen(NEW, score=np.full(len(NEW), 9.0))
     verdict = judge(model(PAPERS), model([*PAPERS, *NEW]), far)
     sentence = said(verdict, "new papers surprise (PL peak)")
-    assert "p = 5e-05, held back below 0.025" in sentence
+    assert "p = 5e-05, not promoted below 0.025" in sentence
     assert "are the values right" in sentence
 
 

@@ -37,7 +37,7 @@ def test_a_paper_split_in_two_is_caught(problems: Problems) -> None:
     train, test = splits[place]
     moved = test[problems.points["pl"].papers[test] == paper][:1]
     splits[place] = (np.append(train, moved), np.setdiff1d(test, moved))
-    with pytest.raises(LeakError, match="paper commphys2023 stands on both sides"):
+    with pytest.raises(LeakError, match="paper commphys2023 is on both sides of a split"):
         check_split("pl", problems.points["pl"].papers, splits)
 
 

@@ -42,11 +42,11 @@ def test_the_winner_is_used(
     variants = choose_variants(problems, predictions(problems, trees, simpler))
     assert {name: variant.has_trees for name, variant in variants.items()} == expected
     for name, sentence in sentences_of(variants).items():
-        assert ("a tie" in sentence) == (trees == simpler)
+        assert ("not significant" in sentence) == (trees == simpler)
         assert sentence.startswith("boosted trees") == expected[name]
 
 
-def test_the_simpler_form_takes_the_place_of_the_model(problems: Problems) -> None:
+def test_the_simpler_variant_is_used_instead_of_the_model(problems: Problems) -> None:
     results = predictions(problems, 9.0, 1.0)
     found = in_variant(results, choose_variants(problems, results))
     assert found["plqy"].model[0].tolist() == results["plqy"].others["prior"].tolist()

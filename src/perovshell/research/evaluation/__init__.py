@@ -1,1 +1,1 @@
-"""The whole validation in one report: every split, rivals, noise floor, simulated coverage."""
+"""The whole validation in one report: split schemes, baselines, noise floor, simulations."""

@@ -1,22 +1,24 @@
-"""What the out-of-fold predictions and the final model say beyond the headline.
+"""Tables of `perovshell evaluate` beyond the headline metrics.
 
-Each function returns the rows of one table of `perovshell evaluate`, as JSON data.
+Each function returns the rows of one table as JSON data.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.data.dataset import Dataset
+from perovshell.files import finite
 from perovshell.models.evidence import Literature
 from perovshell.models.predictor import Predictor
 from perovshell.models.stability import INTERVAL_INFLATION
-from perovshell.targets.declared import GAIN, LIFETIME, PL, PLQY, POINTS
+from perovshell.research.evaluation.split_schemes import TRAITS, samples_of
+from perovshell.targets.declared import GAIN, LIFETIME, PL, PLQY
 from perovshell.training.fit.domains import is_inside
 from perovshell.training.fit.problems import PointProblem, combination_of
 from perovshell.training.validation.calibration import (
@@ -29,16 +31,16 @@ from perovshell.training.validation.figures import Figures, PaperBootstrap
 from perovshell.training.validation.headline import bound_figures, bound_gain, errors
 from perovshell.training.validation.nested import OutOfFold, Problems
 
-Floats = npt.NDArray[np.float64]
+Table = list[dict[str, Any]]
 
 LEVELS: Final = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 BOUND_LEVELS: Final = (0.7, 0.8, 0.85, 0.9, 0.925)
-FEWEST_REPLICATES: Final = 3
-"""Papers on one combination from which their spread is shown."""
+MIN_REPLICATES: Final = 3
+"""Papers on a combination from which its spread is reported."""
 DISTANCES: Final = (0.05, 0.6, 1.1)
-"""Ends of the bins of distance from the nearest sample of another paper: the same combination,
-another shell of a class in common or a slightly other core, another class, beyond."""
-STRANGE: Final[tuple[dict[str, Any], ...]] = (
+"""Upper edges of the distance bins: same combination, other shell of the same class or slightly
+different core, other class; the last bin is open."""
+EDGE_REQUESTS: Final[tuple[dict[str, Any], ...]] = (
     {"core": "CsSnI3", "shell": "SiO2"},
     {"core": "Cs3Bi2I9", "shell": "ZnS"},
     {"core": "CsPbCl3", "shell": "Au"},
@@ -50,14 +52,13 @@ STRANGE: Final[tuple[dict[str, Any], ...]] = (
     {"core": "CsPbBr3", "shell": "SiO2|Au|PMMA"},
     {"core": "FAPbI3", "shell": "NaCl", "structure": "matrix"},
 )
-"""Requests at or beyond the edge of the data."""
+"""Requests at or beyond the edge of the training data."""
+
+# Split schemes -------------------------------------------------------------------------------
 
 
-# The ladder ----------------------------------------------------------------------------------
-
-
-def random_split(figures: Figures) -> list[dict[str, Any]]:
-    """Put the random split beside the grouped one."""
+def random_split(figures: Figures) -> Table:
+    """Compare metrics of the random split with those of the grouped one."""
     keys = (
         *((PL.name, f"{subset}.mae") for subset in ("all", "lead_no_cspbcl3", "coated")),
         *((PLQY.name, f"{subset}.mae") for subset in ("all", "coated")),
@@ -77,135 +78,142 @@ def random_split(figures: Figures) -> list[dict[str, Any]]:
 
 def left_out(
     problems: Problems, results: dict[str, OutOfFold], runs: dict[str, dict[str, OutOfFold]]
-) -> list[dict[str, Any]]:
+) -> Table:
     """Compare errors of the same rows with and without their kind in the training data."""
-    rows = []
+    table = []
     for target, problem in problems.points.items():
-        usual = errors(problem, results[target])
-        for split in ("shell_class", "halide", "element"):
-            if target not in runs[split]:
+        for scheme in TRAITS:
+            if target not in runs[scheme]:
                 continue
-            tested = runs[split][target].tested
-            strict = errors(problem, runs[split][target])[tested]
+            tested = runs[scheme][target].tested
+            in_domain = errors(problem, results[target])[tested]
+            out_of_domain = errors(problem, runs[scheme][target])[tested]
             bootstrap = PaperBootstrap.of(problem.papers[tested])
-            rows.append(
+            table.append(
                 {
                     "target": target,
-                    "left_out": split,
+                    "left_out": scheme,
                     "n": len(tested),
-                    "papers": len(set(problem.papers[tested].tolist())),
-                    "in_domain": list(bootstrap.mean(usual[tested])),
-                    "out_of_domain": list(bootstrap.mean(strict)),
-                    "difference": list(bootstrap.mean(strict - usual[tested])),
+                    "papers": bootstrap.counts.shape[1],
+                    "in_domain": list(bootstrap.mean(in_domain)),
+                    "out_of_domain": list(bootstrap.mean(out_of_domain)),
+                    "difference": list(bootstrap.mean(out_of_domain - in_domain)),
                 }
             )
-    return rows
+    return table
 
 
-def by_year(
-    problems: Problems, dataset: Dataset, runs: dict[str, OutOfFold]
-) -> list[dict[str, Any]]:
-    """Return the error of each year's papers, trained on the years before."""
-    rows = []
+def by_year(problems: Problems, dataset: Dataset, runs: dict[str, OutOfFold]) -> Table:
+    """Return the error on the papers of each year, trained on the years before."""
+    table = []
     for target, problem in problems.points.items():
-        samples = [dataset.samples[sample_id] for sample_id in problem.sample_ids]
-        years = [dataset.papers[sample.paper_id].year for sample in samples]
-        unknown = sum(year is None for year in years)
+        years = [dataset.papers[paper].year for paper in problem.papers.tolist()]
         error = errors(problem, runs[target])
-        for train, tested in runs[target].splits:
-            rows.append(
-                {
-                    "target": target,
-                    "year": years[tested[0]],
-                    "n": len(tested),
-                    "trained_papers": len(set(problem.papers[train].tolist())),
-                    "mae": float(error[tested].mean()),
-                    "median": float(np.median(error[tested])),
-                    "rows_without_year": unknown,
-                }
-            )
-    return rows
-
-
-# Intervals, noise, effects -------------------------------------------------------------------
-
-
-def intervals(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[str, Any]]:
-    """Return coverage by level and the width against that of the dummy."""
-    rows = []
-    for target, problem in problems.points.items():
-        result = results[target]
-        _, width = covered_rows(problem, result)
-        _, constant = covered_rows(problem, result, normalised=False)
-        _, dummy = covered_rows(problem, result.predicted_by("dummy"), normalised=False)
-        groups = problem.weight_groups[calibration_rows(problem)]
-        rows.append(
+        table += [
             {
                 "target": target,
-                "K": len(set(groups.tolist())),
+                "year": years[tested[0]],
+                "n": len(tested),
+                "trained_papers": len(set(problem.papers[train].tolist())),
+                "mae": float(error[tested].mean()),
+                "median": float(np.median(error[tested])),
+                "rows_without_year": years.count(None),
+            }
+            for train, tested in runs[target].splits
+        ]
+    return table
+
+
+# Intervals and noise -------------------------------------------------------------------------
+
+
+def intervals(problems: Problems, results: dict[str, OutOfFold]) -> Table:
+    """Return the coverage by level, and the width with and without difficulty and of the median."""
+    table = []
+    for target, problem in problems.points.items():
+        result = results[target]
+        widths = {
+            "width": covered_rows(problem, result),
+            "width_not_normalised": covered_rows(problem, result, normalised=False),
+            "width_of_dummy": covered_rows(problem, result.predicted_by("dummy"), normalised=False),
+        }
+        table.append(
+            {
+                "target": target,
+                "K": len(set(problem.weight_groups[calibration_rows(problem)].tolist())),
                 "coverage": {f"{level:g}": coverage_at(problem, result, level) for level in LEVELS},
-                "width": float(width.mean()),
-                "width_not_normalised": float(constant.mean()),
-                "width_of_dummy": float(dummy.mean()),
+                **{name: float(width.mean()) for name, (_, width) in widths.items()},
             }
         )
-    return rows
+    return table
 
 
-def bounds_by_level(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[str, Any]]:
-    """Return how often lower bounds of lifetime and gain hold, by level, beside the null's."""
-    rows = []
+def bounds_by_level(problems: Problems, results: dict[str, OutOfFold]) -> Table:
+    """Return the coverage of lower bounds of lifetime and gain by level, and of the null model's.
+
+    A bound certainly holds where it lies below the whole observed interval, and possibly holds
+    where it lies below the upper end.
+    """
+    table = []
     for target, problem in problems.stability.items():
-        result = results[target]
         bootstrap = PaperBootstrap.of(problem.papers, problem.share)
         low, high = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
         for level in BOUND_LEVELS:
-            own = lower_bounds(problem, result, level)
-            null = lower_bounds(problem, result.predicted_by("null"), level)
+            bound = lower_bounds(problem, results[target], level)
+            null = lower_bounds(problem, results[target].predicted_by("null"), level)
             row: dict[str, Any] = {
                 "target": target,
-                "K": len(set(problem.papers.tolist())),
+                "K": bootstrap.counts.shape[1],
                 "level": level,
             }
-            for name, bound in (("", own), ("null_", null)):
-                kept = bound_figures("x", bootstrap, bound, low, high)
-                row[f"{name}certain"] = kept["x.coverage_certain"]
-                row[f"{name}possible"] = kept["x.coverage_possible"]
-            gain = [None if np.isnan(end) else end for end in bound_gain(bootstrap, own, null, low)]
-            row["log bound over null"] = gain if gain[0] is not None else None
-            rows.append(row)
-    return rows
+            for prefix, log_bound in (("", bound), ("null_", null)):
+                coverage = bound_figures("x", bootstrap, log_bound, low, high)
+                row |= {
+                    f"{prefix}{kind}": coverage[f"x.coverage_{kind}"]
+                    for kind in ("certain", "possible")
+                }
+            over_null = [finite(end) for end in bound_gain(bootstrap, bound, null, low)]
+            row["log bound over null"] = None if over_null[0] is None else over_null
+            table.append(row)
+    return table
 
 
-def noise_floor(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[str, Any]]:
-    """Return how far papers on one combination lie from each other, in nm and points.
+def noise_floor(problems: Problems, results: dict[str, OutOfFold]) -> Table:
+    """Return how far papers on the same combination differ, in nm and points.
 
-    Predicting a paper by the median of the others on the same core and shell is the reference for
-    a model that sees only these; the model's own error stands beside it, on the same papers.
+    Predicting a paper by the median of the other papers on the same core and shell is the reference
+    for a model that uses these alone; the MAE of the model is that on the same papers.
     """
-    rows = []
+    import pandas as pd
+
+    table = []
     for target, problem in problems.points.items():
-        values, error = problem.values, errors(problem, results[target])
-        found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for row, paper in enumerate(problem.papers.tolist()):
-            if problem.cores[row] and problem.is_exact[row]:
-                found[f"{problem.cores[row]} / {problem.shells[row]}"][paper].append(row)
-        for combination, papers in sorted(found.items(), key=lambda pair: -len(pair[1])):
-            if len(papers) < FEWEST_REPLICATES:
+        columns = {
+            "core": problem.cores,
+            "shell": problem.shells,
+            "paper": problem.papers,
+            "value": problem.spec.target.scale.to_unit(problem.target),
+            "error": errors(problem, results[target]),
+        }
+        frame = pd.DataFrame(columns)[problem.is_exact & (np.array(problem.cores) != "")]
+        by_paper = frame.groupby(["core", "shell", "paper"], sort=False).mean()
+        groups = [(*key, group) for key, group in by_paper.groupby(["core", "shell"], sort=False)]
+        for core, shell, papers in sorted(groups, key=lambda group: -len(group[2])):
+            means = papers["value"].to_numpy()
+            if len(means) < MIN_REPLICATES:
                 continue
-            means = np.array([values[own].mean() for own in papers.values()])
-            others = [np.median(np.delete(means, k)) for k in range(len(means))]
-            rows.append(
+            others = [np.median(np.delete(means, row)) for row in range(len(means))]
+            table.append(
                 {
                     "target": target,
-                    "combination": combination,
+                    "combination": f"{core} / {shell}",
                     "papers": len(means),
                     "sd": float(means.std(ddof=1)),
-                    "by_the_others": float(np.abs(means - others).mean()),
-                    "by_the_model": float(np.mean([error[own].mean() for own in papers.values()])),
+                    "mae_median_of_others": float(np.abs(means - others).mean()),
+                    "mae_model": float(papers["error"].mean()),
                 }
             )
-    return rows
+    return table
 
 
 # Domain --------------------------------------------------------------------------------------
@@ -213,96 +221,101 @@ def noise_floor(problems: Problems, results: dict[str, OutOfFold]) -> list[dict[
 
 def by_distance(
     problems: Problems, results: dict[str, OutOfFold], literature: Literature, dataset: Dataset
-) -> list[dict[str, Any]]:
-    """Return error and coverage by the distance from the nearest sample of another paper."""
-    rows = []
+) -> Table:
+    """Return error and coverage by the distance to the nearest sample of another paper."""
+    table = []
     for target, problem in problems.points.items():
         distance = nearest_other_paper(problem, literature, dataset)
-        error = errors(problem, results[target])
-        covered, _ = covered_rows(problem, results[target])
-        ends = (-np.inf, *DISTANCES, np.inf)
-        for low, high in pairwise(ends):
-            place = np.flatnonzero((distance > low) & (distance <= high))
-            if len(place):
-                bootstrap = PaperBootstrap.of(problem.papers[place])
-                rows.append(
-                    {
-                        "target": target,
-                        "above": None if np.isinf(low) else low,
-                        "to": None if np.isinf(high) else high,
-                        "n": len(place),
-                        "mae": list(bootstrap.mean(error[place])),
-                        "coverage": list(bootstrap.mean_by_paper(covered[place].astype(float))),
-                    }
-                )
-    return rows
-
-
-def nearest_other_paper(problem: PointProblem, literature: Literature, dataset: Dataset) -> Floats:
-    """Return each row's distance to the nearest sample of another paper; NaN for open cores."""
-    known = {sample_id: k for k, sample_id in enumerate(problem.sample_ids)}
-    usable = np.array([row["sample_id"] in known for row in literature.samples])
-    papers = np.array([row["paper_id"] for row in literature.samples])
-    found = np.full(len(problem.sample_ids), np.nan)
-    for row, sample_id in enumerate(problem.sample_ids):
-        sample = dataset.samples[sample_id]
-        if sample.core is not None and not sample.core.is_metal:
-            distance = literature.distances(combination_of(sample))
-            found[row] = distance[usable & (papers != sample.paper_id)].min()
-    return found
+        bins = [
+            (
+                {"above": finite(low), "to": finite(high)},
+                np.flatnonzero((distance > low) & (distance <= high)),
+            )
+            for low, high in pairwise((-np.inf, *DISTANCES, np.inf))
+        ]
+        table += _accuracy(problem, results[target], bins)
+    return table
 
 
 def by_domain(
     problems: Problems, results: dict[str, OutOfFold], predictor: Predictor, dataset: Dataset
-) -> list[dict[str, Any]]:
-    """Return error and coverage inside and outside the domain that the other papers make."""
-    rows = []
-    for target, domain in ((point.name, point.domain.label) for point in POINTS):
-        problem = problems.points[target]
-        samples = [dataset.samples[sample_id] for sample_id in problem.sample_ids]
-        known = np.flatnonzero([s.core is not None and not s.core.is_metal for s in samples])
-        reach = predictor.domains[domain].reach
-        inside = np.array(
+) -> Table:
+    """Return error and coverage in and out of the domain spanned by the other papers."""
+    table = []
+    for target, problem in problems.points.items():
+        label, samples = problem.spec.target.domain.label, samples_of(problem, dataset)
+        reach = predictor.domains[label].reach
+        has_core = np.flatnonzero([s.core is not None and not s.core.is_metal for s in samples])
+        in_domain = np.array(
             [
-                is_inside(domain, samples[row], dataset, predictor.literature, reach)
-                for row in known
-            ],
-            dtype=bool,
+                is_inside(label, samples[row], dataset, predictor.literature, reach)
+                for row in has_core
+            ]
         )
-        error = errors(problem, results[target])
-        covered, width = covered_rows(problem, results[target])
-        for verdict, mask in (("inside", inside), ("outside", ~inside)):
-            place = known[mask]
-            bootstrap = PaperBootstrap.of(problem.papers[place])
-            rows.append(
-                {
-                    "target": target,
-                    "verdict": verdict,
-                    "n": len(place),
-                    "papers": len(set(problem.papers[place].tolist())),
-                    "mae": list(bootstrap.mean(error[place])),
-                    "coverage": list(bootstrap.mean_by_paper(covered[place].astype(float))),
-                    "width": list(bootstrap.mean(width[place])),
-                }
-            )
-    return rows
+        groups = [
+            ({"domain": "in domain"}, has_core[in_domain]),
+            ({"domain": "out of domain"}, has_core[~in_domain]),
+        ]
+        table += _accuracy(problem, results[target], groups)
+    return table
 
 
-def strange_requests(predictor: Predictor) -> list[dict[str, Any]]:
-    """Return what is said of requests at or beyond the edge of the data."""
-    answers = predictor.answer(STRANGE, ("water",))
-    shown = ("pl_peak_nm", "plqy_percent", "stability_gain_water")
-    rows = []
-    for request, answer in zip(STRANGE, answers, strict=True):
-        said = answer.to_json()
-        row: dict[str, Any] = {"request": ", ".join(str(part) for part in request.values())}
-        for name in shown:
-            row[name] = [said[name], said[f"{name}_lower"], said[f"{name}_upper"]]
-        rows.append(
+def _accuracy(
+    problem: PointProblem, result: OutOfFold, groups: Iterable[tuple[dict[str, Any], Indices]]
+) -> Table:
+    """Return MAE, coverage and width of groups of rows, each with labels; empty ones left out."""
+    error = errors(problem, result)
+    covered, width = covered_rows(problem, result)
+    table = []
+    for labels, rows in groups:
+        if not len(rows):
+            continue
+        bootstrap = PaperBootstrap.of(problem.papers[rows])
+        table.append(
             {
-                **row,
-                "in_domain": said["in_domain"],
-                "reason": said["domain_reason"] or said["error"],
+                "target": problem.spec.target.name,
+                **labels,
+                "n": len(rows),
+                "papers": bootstrap.counts.shape[1],
+                "mae": list(bootstrap.mean(error[rows])),
+                "coverage": list(bootstrap.mean_by_paper(covered[rows].astype(float))),
+                "width": list(bootstrap.mean(width[rows])),
             }
         )
-    return rows
+    return table
+
+
+def nearest_other_paper(problem: PointProblem, literature: Literature, dataset: Dataset) -> Floats:
+    """Return the distance of each row to the nearest sample of another paper, shape (n,).
+
+    Only samples that train the target count; rows with an open or metal core are NaN.
+    """
+    trains = np.isin([row["sample_id"] for row in literature.samples], problem.sample_ids)
+    papers = np.array([row["paper_id"] for row in literature.samples])
+    nearest = np.full(len(problem.sample_ids), np.nan)
+    for row, sample in enumerate(samples_of(problem, dataset)):
+        if sample.core is not None and not sample.core.is_metal:
+            distance = literature.distances(combination_of(sample))
+            nearest[row] = distance[trains & (papers != sample.paper_id)].min()
+    return nearest
+
+
+def edge_requests(predictor: Predictor) -> Table:
+    """Return the answers to requests at or beyond the edge of the training data."""
+    table = []
+    for request, answer in zip(
+        EDGE_REQUESTS, predictor.answer(EDGE_REQUESTS, ("water",)), strict=True
+    ):
+        values = answer.to_json()
+        table.append(
+            {
+                "request": ", ".join(str(part) for part in request.values()),
+                **{
+                    name: [values[name], values[f"{name}_lower"], values[f"{name}_upper"]]
+                    for name in ("pl_peak_nm", "plqy_percent", "stability_gain_water")
+                },
+                "in_domain": values["in_domain"],
+                "reason": values["domain_reason"] or values["error"],
+            }
+        )
+    return table

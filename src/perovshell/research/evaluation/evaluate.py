@@ -1,27 +1,25 @@
 """`perovshell evaluate`: the whole validation in one run.
 
-The headline, the other rungs of the ladder, rivals of the stability models, the noise floor, what
-errors do with distance, with the number of papers and with the decay exponent, and how the product
-answers strange requests. Everything it returns is JSON data.
+The headline, the other split schemes, baselines of the stability models, the noise floor, errors by
+distance, number of papers and decay exponent, and answers to requests at the edge of the data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.models.predictor import Predictor
 from perovshell.research.evaluation import diagnostics
-from perovshell.research.evaluation.rivals import compare_gains, compare_lifetimes
 from perovshell.research.evaluation.simulation import simulated_bounds, simulated_coverage
-from perovshell.research.evaluation.split_schemes import SPLITS, rung_splits
-from perovshell.training.fit import problems as made
-from perovshell.training.fit.problems import PointProblem
+from perovshell.research.evaluation.split_schemes import SCHEMES, scheme_splits
+from perovshell.research.evaluation.stability_models import compare_gains, compare_lifetimes
+from perovshell.targets.declared import GAIN, LIFETIME
+from perovshell.training.fit.problems import PointProblem, gain_problem, lifetime_problem
 from perovshell.training.train import final_fit, problems_of, recorded_settings
 from perovshell.training.validation.effects import pair_counts, shell_effect
 from perovshell.training.validation.figures import Figures, PaperBootstrap
@@ -36,6 +34,7 @@ from perovshell.training.validation.model_selection import (
 )
 from perovshell.training.validation.nested import (
     OutOfFold,
+    Problem,
     Problems,
     Settings,
     Split,
@@ -44,8 +43,8 @@ from perovshell.training.validation.nested import (
     run_splits,
 )
 
-Floats = npt.NDArray[np.float64]
 Step = Callable[[int], None]
+Table = list[dict[str, Any]]
 
 EXPONENTS: Final = (1.0, 0.7, 0.5)
 EXPONENT_FIGURES: Final = (
@@ -58,9 +57,9 @@ EXPONENT_FIGURES: Final = (
 SHARES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Shares of the training papers on the learning curve."""
 CURVE_REPEATS: Final = 2
-DEALS: Final = 5
-"""Other deals of the papers into folds beside the headline's."""
-DEALT_FIGURES: Final = (
+FOLD_SEEDS: Final = tuple(f"deal {number}:" for number in range(1, 6))
+"""Fold seeds of the other fold assignments."""
+FOLD_FIGURES: Final = (
     *(f"pl.paper.lead_no_cspbcl3.{end}" for end in ("mae", "median", "coverage", "width")),
     "pl.paper.all.coverage",
     *(f"plqy.paper.all.{end}" for end in ("mae", "r2", "coverage")),
@@ -76,22 +75,24 @@ SIMULATED_PAPERS: Final = (10, 20, 45, 100)
 BOUNDED_PAPERS: Final = (18, 54)
 """Papers that calibrate the lower bounds of gain and lifetime."""
 SIMULATIONS: Final = 2000
-"""Simulated data sets for each number of papers."""
+"""Simulated datasets for each number of papers."""
+STEPS: Final = 4 + len(SCHEMES) + len(FOLD_SEEDS) + CURVE_REPEATS * len(SHARES) + len(EXPONENTS)
+"""Steps that `evaluate` announces."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found.
+    """Results of `evaluate`.
 
     Attributes:
-        figures: Figures by `TARGET.SPLIT.SUBSET.FIGURE`.
+        figures: Metrics by `TARGET.SPLIT.SUBSET.FIGURE`.
         skill: As in the model folder.
-        tables: The rest, by name: rows of JSON data.
+        tables: All other results, by name: rows of JSON data.
         dataset: Content hash and counts of the dataset.
-        variants: Whether each model uses trees, and why, a sentence a target.
+        variants: For each target, whether the model uses trees, and why.
         settings: Folds, repeats, seed, versions.
         problems: The training problems.
-        results: The headline's out-of-fold predictions.
+        results: Out-of-fold predictions of the headline.
     """
 
     figures: Figures
@@ -104,14 +105,9 @@ class Evaluation:
     results: dict[str, OutOfFold]
 
     def about(self) -> dict[str, Any]:
-        """Return what a model card is made of."""
-        return {
-            "dataset": self.dataset,
-            "settings": self.settings,
-            "figures": self.figures,
-            "skill": self.skill,
-            "variants": self.variants,
-        }
+        """Return the contents of a model card."""
+        names = ("dataset", "settings", "figures", "skill", "variants")
+        return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON data."""
@@ -119,45 +115,38 @@ class Evaluation:
 
 
 def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: None) -> Evaluation:
-    """Validate everything that the product says.
+    """Validate all models under all split schemes.
 
     Args:
         dataset: The dataset in use.
-        settings: Folds, repeats, seed, processes of the headline; the other rungs use one repeat.
+        settings: Folds, repeats, seed and processes of the headline; the other split schemes use
+            one repeat.
         advance: Called with the number of steps done, of `STEPS` in all.
 
     Raises:
-        LeakError: A paper stands on both sides of a split, or a descriptor holds the target.
+        LeakError: A paper is on both sides of a split, or a descriptor holds the target.
         InputError: The papers of a target lie in one fold.
     """
     problems = problems_of(dataset)
-    once = replace(settings, repeats=1)
-    tried = out_of_fold(problems, settings)
-    variants = choose_variants(problems, tried)
-    results = in_variant(tried, variants)
+    candidates = out_of_fold(problems, settings)
+    variants = choose_variants(problems, candidates)
+    results = in_variant(candidates, variants)
     advance(2)
     figures = headline(problems, results) | pair_counts(problems.points)
     advance(1)
-    tester = _Tester(problems, dataset, variants, once, advance)
-    runs = {name: tester.rung(name) for name in SPLITS}
-    for name, found in runs.items():
-        figures |= rung_figures(name, problems, found, results)
+    runner = _SplitRunner(problems, dataset, variants, replace(settings, repeats=1), advance)
+    runs = {scheme: runner.scheme(scheme) for scheme in SCHEMES}
+    for scheme, run in runs.items():
+        figures |= _scheme_figures(scheme, problems, run, results)
     predictor, _ = final_fit(dataset, problems, results, variants, settings)
-    tables = {
+    tables = _tables_of_rows(dataset, problems, results, runs, predictor)
+    advance(1)
+    tables |= {
         "random_split": diagnostics.random_split(figures),
-        **_tables_of_rows(dataset, problems, results, runs, predictor),
-        "lifetime_models": compare_lifetimes(
-            problems, once, has_trees=variants["lifetime"].has_trees
-        ),
-        "gain_models": compare_gains(problems, once),
+        **_simulations(settings.seed),
+        **runner.tables(results),
+        "edge_requests": diagnostics.edge_requests(predictor),
     }
-    advance(1)
-    tables |= _simulations(settings.seed)
-    tables["fold_deals"] = tester.fold_deals(results)
-    tables["learning_curve"] = tester.learning_curve()
-    tables["decay_exponent"] = tester.decay_exponents()
-    tables["strange_requests"] = diagnostics.strange_requests(predictor)
-    advance(1)
     return Evaluation(
         figures=figures,
         skill=skill(problems, results, figures),
@@ -170,14 +159,27 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     )
 
 
+def _scheme_figures(
+    scheme: str, problems: Problems, run: Mapping[str, OutOfFold], results: Mapping[str, OutOfFold]
+) -> Figures:
+    """Return the metrics of a split scheme; n is 0 for a target that no split tests."""
+    figures: Figures = {}
+    for target in problems:
+        if target in run:
+            figures |= report(target, problems[target], run[target], scheme, results[target])
+        else:
+            figures[f"{target}.{scheme}.all.n"] = 0.0
+    return figures
+
+
 def _tables_of_rows(
     dataset: Dataset,
     problems: Problems,
     results: dict[str, OutOfFold],
     runs: dict[str, dict[str, OutOfFold]],
     predictor: Predictor,
-) -> dict[str, list[dict[str, Any]]]:
-    """Return the tables that are made of what is known already, by name."""
+) -> dict[str, Table]:
+    """Return the tables computed from out-of-fold predictions, by name."""
     return {
         "left_out": diagnostics.left_out(problems, results, runs),
         "by_year": diagnostics.by_year(problems, dataset, runs["time"]),
@@ -192,39 +194,16 @@ def _tables_of_rows(
     }
 
 
-def _simulations(seed: int) -> dict[str, list[dict[str, Any]]]:
-    """Return the coverage of intervals and bounds where the truth is known."""
-    return {
-        "simulated_coverage": [
-            asdict(simulated_coverage(papers, SIMULATIONS, seed)) for papers in SIMULATED_PAPERS
-        ],
-        "simulated_bounds": [
-            asdict(simulated_bounds(papers, SIMULATIONS, seed)) for papers in BOUNDED_PAPERS
-        ],
-    }
-
-
-STEPS: Final = 2 + 1 + len(SPLITS) + 1 + DEALS + CURVE_REPEATS * len(SHARES) + len(EXPONENTS) + 1
-"""Steps that `evaluate` announces."""
-
-
-def rung_figures(
-    name: str, problems: Problems, runs: Mapping[str, OutOfFold], results: Mapping[str, OutOfFold]
-) -> Figures:
-    """Return the figures of one rung; a target that no split tests has the figure n = 0."""
-    figures: Figures = {}
-    for target in problems:
-        if target in runs:
-            usual = results[target]
-            figures |= report(target, problems[target], runs[target], name, usual)
-        else:
-            figures[f"{target}.{name}.all.n"] = 0.0
-    return figures
+def _simulations(seed: int) -> dict[str, Table]:
+    """Return the coverage of intervals and lower bounds where the truth is known."""
+    coverage = [simulated_coverage(papers, SIMULATIONS, seed) for papers in SIMULATED_PAPERS]
+    bounds = [simulated_bounds(papers, SIMULATIONS, seed) for papers in BOUNDED_PAPERS]
+    return {"simulated_coverage": coverage, "simulated_bounds": bounds}
 
 
 @dataclass(frozen=True)
-class _Tester:
-    """Runs of the models on other splits than the headline's, in the headline's variants."""
+class _SplitRunner:
+    """Runs the headline's model variants on other splits, problems or settings."""
 
     problems: Problems
     dataset: Dataset
@@ -235,47 +214,60 @@ class _Tester:
     def _run(
         self, problems: Problems, splits: Mapping[str, list[Split]], *, baselines: bool = True
     ) -> dict[str, OutOfFold]:
-        plans = {target: own for target, own in splits.items() if own}
+        """Return out-of-fold predictions; a target without splits is left out."""
+        plans = {target: plan for target, plan in splits.items() if plan}
         runs = run_splits(problems, plans, self.settings, baselines=baselines)
         self.advance(1)
         return in_variant(runs, self.variants)
 
-    def rung(self, name: str) -> dict[str, OutOfFold]:
-        """Run one rung of the ladder; a target without a split is left out."""
+    def _by_paper(self, problem: Problem, fold_seed: str = "") -> list[Split]:
+        return paper_splits(problem, self.settings.folds, fold_seed)
+
+    def scheme(self, scheme: str) -> dict[str, OutOfFold]:
+        """Run a split scheme."""
         splits = {
-            target: rung_splits(name, self.problems[target], self.dataset, self.settings.folds)
+            target: scheme_splits(scheme, self.problems[target], self.dataset, self.settings.folds)
             for target in self.problems
         }
-        if name != "random":
-            for target, own in splits.items():
-                check_split(target, self.problems[target].papers, own)
+        if scheme != "random":
+            for target, plan in splits.items():
+                check_split(target, self.problems[target].papers, plan)
         return self._run(self.problems, splits)
 
-    def fold_deals(self, results: Mapping[str, OutOfFold]) -> list[dict[str, Any]]:
-        """Return what the headline's figures would be with the papers dealt into other folds."""
-        first = {name: replace(one, model=one.model[:1]) for name, one in results.items()}
-        found = [headline(self.problems, first)]
-        for deal in range(1, DEALS + 1):
-            splits = {
-                target: paper_splits(self.problems[target], self.settings.folds, f"deal {deal}:")
-                for target in self.problems
-            }
-            found.append(headline(self.problems, self._run(self.problems, splits)))
-        rows = []
-        for name in DEALT_FIGURES:
-            values = [deal[name] for deal in found[1:]]
-            known = [value for value in values if value is not None]
-            ends = {"least": min(known, default=None), "most": max(known, default=None)}
-            rows.append({"figure": name, "headline": found[0][name], **ends})
-        return rows
+    def tables(self, results: Mapping[str, OutOfFold]) -> dict[str, Table]:
+        """Return the tables that need further fits, by name."""
+        has_trees = self.variants[LIFETIME.name].has_trees
+        return {
+            "lifetime_models": compare_lifetimes(self.problems, self.settings, has_trees=has_trees),
+            "gain_models": compare_gains(self.problems, self.settings),
+            "fold_assignments": self.fold_assignments(results),
+            "learning_curve": self.learning_curve(),
+            "decay_exponent": self.decay_exponents(),
+        }
 
-    def learning_curve(self) -> list[dict[str, Any]]:
+    def fold_assignments(self, results: Mapping[str, OutOfFold]) -> Table:
+        """Return the range of headline metrics over other assignments of papers to folds."""
+        # One repeat, like the other assignments.
+        single = {name: replace(run, model=run.model[:1]) for name, run in results.items()}
+        fixed = headline(self.problems, single)
+        others = []
+        for seed in FOLD_SEEDS:
+            splits = {name: self._by_paper(self.problems[name], seed) for name in self.problems}
+            others.append(headline(self.problems, self._run(self.problems, splits)))
+        table = []
+        for name in FOLD_FIGURES:
+            values = [value for value in (figures[name] for figures in others) if value is not None]
+            ends = {"min": min(values, default=None), "max": max(values, default=None)}
+            table.append({"figure": name, "headline": fixed[name], **ends})
+        return table
+
+    def learning_curve(self) -> Table:
         """Return the error by the share of the training papers that is used."""
-        rows = []
+        table = []
         for share in SHARES:
             for repeat in range(CURVE_REPEATS):
                 splits = {
-                    name: self._thinned(problem, share, repeat)
+                    name: self._subsampled(problem, share, repeat)
                     for name, problem in self.problems.points.items()
                 }
                 for name, result in self._run(self.problems, splits, baselines=False).items():
@@ -283,7 +275,7 @@ class _Tester:
                     subset = problem.subsets[problem.spec.curve_subset]
                     error, papers = errors(problem, result)[subset], problem.papers[subset]
                     groups = [len(set(problem.weight_groups[train])) for train, _ in splits[name]]
-                    rows.append(
+                    table.append(
                         {
                             "target": name,
                             "share": share,
@@ -292,35 +284,31 @@ class _Tester:
                             "mae": list(PaperBootstrap.of(papers).mean(error)),
                         }
                     )
-        return rows
+        return table
 
-    def _thinned(self, problem: PointProblem, share: float, repeat: int) -> list[Split]:
-        """Keep a fixed share of the training papers of each fold; a collection goes as one."""
-        groups = problem.weight_groups.tolist()
-        draw = folds_of(groups, 1000, fold_seed=f"curve {repeat}:")
-        splits = paper_splits(problem, self.settings.folds)
+    def _subsampled(self, problem: PointProblem, share: float, repeat: int) -> list[Split]:
+        """Keep a share of the training papers of each fold; a collection counts as one."""
+        draw = folds_of(problem.weight_groups.tolist(), 1000, fold_seed=f"curve {repeat}:")
+        splits = self._by_paper(problem)
         return [(train[draw[train] < 1000 * share], test) for train, test in splits]
 
-    def decay_exponents(self) -> list[dict[str, Any]]:
-        """Return how the stability figures move with the exponent of the decay."""
-        rows = []
+    def decay_exponents(self) -> Table:
+        """Return the stability metrics by the exponent of the decay."""
+        table = []
         for exponent in EXPONENTS:
-            moved = replace(
+            problems = replace(
                 self.problems,
-                lifetime=made.lifetime_problem(self.dataset, self.problems.featurizer, exponent),
-                gain=made.gain_problem(self.dataset, exponent),
+                lifetime=lifetime_problem(self.dataset, self.problems.featurizer, exponent),
+                gain=gain_problem(self.dataset, exponent),
             )
-            splits = {
-                name: paper_splits(moved[name], self.settings.folds)
-                for name in ("lifetime", "gain")
-            }
-            runs = self._run(moved, splits)
-            figures = headline(moved, runs)
-            rows.append(
+            splits = {name: self._by_paper(problem) for name, problem in problems.stability.items()}
+            runs = self._run(problems, splits)
+            figures = headline(problems, runs)
+            table.append(
                 {
                     "exponent": exponent,
-                    "median_gain": float(np.median(np.exp(runs["gain"].mean))),
+                    "median_gain": float(np.median(np.exp(runs[GAIN.name].mean))),
                     **{name: figures[name] for name in EXPONENT_FIGURES},
                 }
             )
-        return rows
+        return table

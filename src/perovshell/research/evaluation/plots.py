@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perovshell.targets.target import PointTarget
 from perovshell.training.validation.calibration import covered_rows
 from perovshell.training.validation.nested import OutOfFold, Problems
 from perovshell.training.validation.plots import (
@@ -20,90 +19,84 @@ from perovshell.training.validation.plots import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from perovshell.research.evaluation.evaluate import Evaluation
 
-Targets = Mapping[str, PointTarget]
-Rows = Sequence[dict[str, Any]]
+Table = Sequence[dict[str, Any]]
 
 
 def evaluation_plots(evaluation: Evaluation) -> dict[str, str]:
     """Return the plots of an evaluation as SVG by caption."""
     problems, results, tables = evaluation.problems, evaluation.results, evaluation.tables
-    targets = {name: problem.spec.target for name, problem in problems.points.items()}
     figures = {
         "Predicted against measured, the paper left out": parity_figure(problems, results),
         "Coverage by level, counted by paper": calibration_figure(problems, results),
         "Width of the 90 % intervals": _width_figure(problems, results),
-        "Error by distance from the nearest sample of another paper": _distance_figure(
-            targets, tables["by_distance"]
+        "Error by distance from the nearest sample of another paper": _panels(
+            problems, tables["by_distance"], _draw_distance
         ),
-        "Learning curve: error by number of training papers": _curve_figure(
-            targets, tables["learning_curve"]
+        "Learning curve: error by number of training papers": _panels(
+            problems, tables["learning_curve"], _draw_curve
         ),
-        "Error by year, trained on the years before": _year_figure(targets, tables["by_year"]),
+        "Error by year, trained on the years before": _panels(
+            problems, tables["by_year"], _draw_years
+        ),
         "Concordance by the exponent of the decay": _exponent_figure(tables["decay_exponent"]),
     }
     return {caption: as_svg(figure) for caption, figure in figures.items()}
 
 
 def _width_figure(problems: Problems, results: dict[str, OutOfFold]) -> Figure:
-    figure, axes = side_by_side(len(problems.points))
-    for place, (name, colour) in zip(axes, coloured(problems.points), strict=True):
+    figure, panels = side_by_side(len(problems.points))
+    for axes, (name, colour) in zip(panels, coloured(problems.points), strict=True):
         problem = problems.points[name]
         _, width = covered_rows(problem, results[name])
-        place.hist(width[np.isfinite(width)], bins=20, color=colour, alpha=0.8)
+        axes.hist(width[np.isfinite(width)], bins=20, color=colour, alpha=0.8)
         target = problem.spec.target
-        place.set(xlabel=f"width, {target.title} ({target.error_unit})", ylabel="rows")
+        axes.set(xlabel=f"width, {target.title} ({target.error_unit})", ylabel="rows")
     return figure
 
 
-def _distance_figure(targets: Targets, rows: Rows) -> Figure:
-    figure, axes = side_by_side(len(targets))
-    for place, (name, colour) in zip(axes, coloured(targets), strict=True):
-        own = [row for row in rows if row["target"] == name]
-        labels = [_bin(row) for row in own]
-        value, low, high = np.array([row["mae"] for row in own]).T
-        place.bar(labels, value, color=colour, alpha=0.8)
-        place.errorbar(labels, value, [value - low, high - value], fmt="none", color="0.2")
-        place.set(title=targets[name].title, xlabel="distance", ylabel=targets[name].error_label)
+def _panels(problems: Problems, table: Table, draw: Callable[[Axes, Table, str], None]) -> Figure:
+    """Draw the errors of a table, in one panel for each target."""
+    figure, panels = side_by_side(len(problems.points))
+    for axes, (name, colour) in zip(panels, coloured(problems.points), strict=True):
+        target = problems.points[name].spec.target
+        draw(axes, [row for row in table if row["target"] == name], colour)
+        axes.set(title=target.title, ylabel=target.error_label)
     return figure
 
 
-def _bin(row: dict[str, Any]) -> str:
-    ends = f"{row['above'] or 0:g}", "" if row["to"] is None else f"{row['to']:g}"
-    return f"{ends[0]} to {ends[1]}\nn = {row['n']}" if ends[1] else f"> {ends[0]}\nn = {row['n']}"
+def _draw_distance(axes: Axes, rows: Table, colour: str) -> None:
+    ranges = [
+        f"> {row['above']:g}" if row["to"] is None else f"{row['above'] or 0:g} to {row['to']:g}"
+        for row in rows
+    ]
+    labels = [f"{text}\nn = {row['n']}" for text, row in zip(ranges, rows, strict=True)]
+    value, low, high = np.array([row["mae"] for row in rows]).T
+    axes.bar(labels, value, color=colour, alpha=0.8)
+    axes.errorbar(labels, value, [value - low, high - value], fmt="none", color="0.2")
+    axes.set(xlabel="distance")
 
 
-def _curve_figure(targets: Targets, rows: Rows) -> Figure:
-    figure, axes = side_by_side(len(targets))
-    for place, (name, colour) in zip(axes, coloured(targets), strict=True):
-        own = [row for row in rows if row["target"] == name]
-        place.scatter([r["papers"] for r in own], [r["mae"][0] for r in own], s=14, color="0.6")
-        shares = sorted({row["share"] for row in own})
-        means = [
-            np.mean([(r["papers"], r["mae"][0]) for r in own if r["share"] == share], axis=0)
-            for share in shares
-        ]
-        place.plot(*np.array(means).T, color=colour)
-        title, error = targets[name].title, targets[name].error_label
-        place.set(title=title, xlabel="training papers", ylabel=error)
-    return figure
+def _draw_curve(axes: Axes, rows: Table, colour: str) -> None:
+    points = np.array([(row["share"], row["papers"], row["mae"][0]) for row in rows])
+    axes.scatter(points[:, 1], points[:, 2], s=14, color="0.6")
+    shares = np.unique(points[:, 0])
+    means = [points[points[:, 0] == share, 1:].mean(axis=0) for share in shares]
+    axes.plot(*np.array(means).T, color=colour)
+    axes.set(xlabel="training papers")
 
 
-def _year_figure(targets: Targets, rows: Rows) -> Figure:
-    figure, axes = side_by_side(len(targets))
-    for place, (name, colour) in zip(axes, coloured(targets), strict=True):
-        own = [row for row in rows if row["target"] == name]
-        labels = [f"{row['year']}\nn = {row['n']}" for row in own]
-        place.bar(labels, [row["mae"] for row in own], color=colour, alpha=0.8)
-        place.tick_params(axis="x", labelsize=7)
-        place.set(title=targets[name].title, ylabel=targets[name].error_label)
-    return figure
+def _draw_years(axes: Axes, rows: Table, colour: str) -> None:
+    labels = [f"{row['year']}\nn = {row['n']}" for row in rows]
+    axes.bar(labels, [row["mae"] for row in rows], color=colour, alpha=0.8)
+    axes.tick_params(axis="x", labelsize=7)
 
 
-def _exponent_figure(rows: Rows) -> Figure:
+def _exponent_figure(rows: Table) -> Figure:
     figure, axes = single()
     exponents = [row["exponent"] for row in rows]
     for key, label in (

@@ -1,180 +1,153 @@
-"""Whether intervals cover a new paper where the truth is known: simulated papers with an effect.
+"""Coverage of intervals for a new paper, in simulations where the truth is known.
 
-Every simulated paper has an effect of its own (its recipe, its instrument) and a few rows with
-noise. The model can tell papers apart, as one with many descriptors can: it predicts a row by what
-it has seen of its paper, shrunken towards the mean, and a new paper by the mean. Two ways to
-calibrate its intervals are compared: by papers left out, as this package does, and by rows left
-out, which have sisters of their own paper in the training data. A third simulation asks whether
-lower bounds hold when what calibrates them was seen as intervals only, as lifetimes are.
+Each simulated paper has an effect (recipe, instrument) and a few rows with noise. The model can
+tell papers apart, as a model with many descriptors can: it predicts a row from the other rows of
+its paper, shrunk towards the mean, and a new paper by the mean. Two calibrations are compared: with
+papers left out, as in this package, and with rows left out, whose papers remain in the training
+data. A second simulation checks lower bounds that are calibrated on censored values, such as
+lifetimes.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices
 from perovshell.models.conformal import ConformityScores, censored_scores
 from perovshell.training.validation.figures import LEVEL
 
-Floats = npt.NDArray[np.float64]
 _EFFECT_SD, _NOISE_SD = 1.0, 0.5
 _MEAN_ROWS = 3.0
-_MOST_WIDTH, _NO_LOW, _NO_HIGH = 0.5, 0.12, 0.5
-"""Widths of simulated intervals, and shares without a lower and an upper end: as lifetimes have."""
+_MAX_WIDTH, _P_NO_LOW, _P_NO_HIGH = 0.5, 0.12, 0.5
+"""Width of simulated intervals, and shares without a lower and an upper end: as for lifetimes."""
 
 
-@dataclass(frozen=True)
-class SimulatedCoverage:
-    """Mean coverage of a new paper's rows over data sets of K papers.
-
-    Attributes:
-        papers: Number of papers K.
-        datasets: Number of simulated data sets.
-        by_paper: Mean coverage, calibrated by papers left out.
-        by_rows: Mean coverage, calibrated by rows left out.
-        by_paper_error: Standard error of `by_paper` (Monte Carlo).
-        by_rows_error: Standard error of `by_rows` (Monte Carlo).
-        most: Coverage that calibration by paper must not exceed, up to the error: 1.5 / (K + 1)
-            above the asked one.
-    """
-
-    papers: int
-    datasets: int
-    by_paper: float
-    by_rows: float
-    by_paper_error: float
-    by_rows_error: float
-    most: float
-
-
-def simulated_coverage(papers: int, datasets: int, seed: int = 0) -> SimulatedCoverage:
-    """Return the coverage of both ways to calibrate on simulated data sets.
+def simulated_coverage(papers: int, datasets: int, seed: int = 0) -> dict[str, float]:
+    """Return the coverage of a new paper's rows by both calibrations.
 
     Args:
         papers: Number of papers K that calibrate.
-        datasets: Number of data sets, each with one more paper that is predicted.
+        datasets: Number of simulated datasets, each with one more paper that is predicted.
         seed: Seed of the data.
+
+    Returns:
+        `by_paper` and `by_rows`: mean coverage, calibrated with papers and with rows left out, each
+        with `_error`, its Monte Carlo standard error; `upper_limit`: the largest coverage expected
+        of calibration by paper, 1.5 / (K + 1) above the nominal one.
     """
     random = np.random.default_rng([seed, papers])
-    found = np.array([_one_dataset(papers, random) for _ in range(datasets)])
-    (by_paper, by_rows), error = found.mean(axis=0), found.std(axis=0) / np.sqrt(datasets)
-    return SimulatedCoverage(
-        papers=papers,
-        datasets=datasets,
-        by_paper=float(by_paper),
-        by_rows=float(by_rows),
-        by_paper_error=float(error[0]),
-        by_rows_error=float(error[1]),
-        most=LEVEL + 1.5 / (papers + 1),
-    )
+    coverage = _monte_carlo(("by_paper", "by_rows"), _coverage, papers, datasets, random)
+    return {**coverage, "upper_limit": LEVEL + 1.5 / (papers + 1)}
 
 
-def _one_dataset(papers: int, random: np.random.Generator) -> tuple[float, float]:
-    """Return the share of a new paper's rows that each way covers."""
+def simulated_bounds(papers: int, datasets: int, seed: int = 0) -> dict[str, float]:
+    """Return how often the 90 % lower bound lies below a new paper's true values.
+
+    Args:
+        papers: Number of papers K that calibrate.
+        datasets: Number of simulated datasets, each with one more paper that is predicted.
+        seed: Seed of the data.
+
+    Returns:
+        `by_chance`: where tests stop independently of the sample; `before_failure`: where half of
+        them stop shortly before the sample fails, the worst that open intervals can hide; each with
+        `_error`, its Monte Carlo standard error.
+    """
+    random = np.random.default_rng([seed, papers, 1])
+    return _monte_carlo(("by_chance", "before_failure"), _bounds, papers, datasets, random)
+
+
+def _monte_carlo(
+    names: tuple[str, str],
+    simulate: Callable[[int, np.random.Generator], list[float]],
+    papers: int,
+    datasets: int,
+    random: np.random.Generator,
+) -> dict[str, float]:
+    """Return the mean and standard error of two shares over simulated datasets."""
+    shares = np.array([simulate(papers, random) for _ in range(datasets)])
+    means, errors = shares.mean(axis=0), shares.std(axis=0) / math.sqrt(datasets)
+    return {
+        "papers": papers,
+        "datasets": datasets,
+        **dict(zip(names, means.tolist(), strict=True)),
+        **{f"{name}_error": error for name, error in zip(names, errors.tolist(), strict=True)},
+    }
+
+
+def _coverage(papers: int, random: np.random.Generator) -> list[float]:
+    """Return the share of a new paper's rows that each calibration covers."""
     paper, value = _papers_and_values(papers, random)
-    known = paper < papers
-    unseen = np.abs(value[~known] - _mean(value[known], paper[known]))
-    groups = paper[known].astype(str).tolist()
-    by_paper = ConformityScores.of(np.abs(_without_paper(value[known], paper[known])), groups)
-    each_alone = [str(row) for row in range(int(known.sum()))]
-    by_rows = ConformityScores.of(np.abs(_without_row(value[known], paper[known])), each_alone)
-    return (
-        float(np.mean(unseen <= by_paper.quantile(LEVEL))),
-        float(np.mean(unseen <= by_rows.quantile(LEVEL))),
+    is_new = paper == papers
+    train, train_paper = value[~is_new], paper[~is_new]
+    error = np.abs(value[is_new] - _paper_means(train, train_paper).mean())
+    residuals = (
+        (_residuals_without_paper(train, train_paper), train_paper),
+        (_residuals_without_row(train, train_paper), np.arange(len(train))),
     )
+    scores = [ConformityScores.of(np.abs(r), _names(groups)) for r, groups in residuals]
+    return [float(np.mean(error <= s.quantile(LEVEL))) for s in scores]
 
 
-def _mean(value: Floats, paper: npt.NDArray[np.intp]) -> float:
-    """Return the mean over papers."""
-    return float((np.bincount(paper, value) / np.bincount(paper)).mean())
+def _bounds(papers: int, random: np.random.Generator) -> list[float]:
+    """Return the share of a new paper's rows above the bound, for both ways that tests stop."""
+    paper, value = _papers_and_values(papers, random)
+    is_new = paper == papers
+    truth = value[~is_new]
+    n = len(truth)
+    # Each true value is observed as an interval that contains it, some without a lower end.
+    width = random.uniform(0.0, _MAX_WIDTH, n)
+    low = truth - width * random.random(n)
+    high = low + width
+    low = np.where(random.random(n) < _P_NO_LOW, -np.inf, low)
+    stop = random.normal(0, math.hypot(_EFFECT_SD, _NOISE_SD), n)
+    stopped = stop < truth
+    early = random.random(n) < _P_NO_HIGH
+    observed = (
+        (np.where(stopped, stop, low), np.where(stopped, np.inf, high)),
+        (low, np.where(early, np.inf, high)),
+    )
+    scores = [censored_scores(*ends, _names(paper[~is_new])) for ends in observed]
+    return [float(np.mean(value[is_new] >= s.lower_quantile(1 - LEVEL))) for s in scores]
 
 
-def _without_paper(value: Floats, paper: npt.NDArray[np.intp]) -> Floats:
-    """Return residuals from the mean of the other papers, shape (n,)."""
-    means = np.bincount(paper, value) / np.bincount(paper)
+def _papers_and_values(papers: int, random: np.random.Generator) -> tuple[Indices, Floats]:
+    """Return the paper and the value of each row; the last paper is the new one."""
+    rows = 1 + random.poisson(_MEAN_ROWS - 1, size=papers + 1)
+    paper = np.repeat(np.arange(papers + 1), rows)
+    effect = random.normal(0, _EFFECT_SD, papers + 1)
+    return paper, effect[paper] + random.normal(0, _NOISE_SD, len(paper))
+
+
+def _names(labels: Indices) -> list[str]:
+    return [str(label) for label in labels.tolist()]
+
+
+def _paper_means(value: Floats, paper: Indices) -> Floats:
+    """Return the mean of each paper, shape (n_papers,)."""
+    return np.asarray(np.bincount(paper, value) / np.bincount(paper))
+
+
+def _residuals_without_paper(value: Floats, paper: Indices) -> Floats:
+    """Return residuals from the mean of the other papers, shape (n,).
+
+    >>> _residuals_without_paper(np.array([1.0, 3.0, 6.0]), np.array([0, 0, 1]))
+    array([-5., -3.,  4.])
+    """
+    means = _paper_means(value, paper)
     others = (means.sum() - means) / (len(means) - 1)
     return np.asarray(value - others[paper])
 
 
-def _without_row(value: Floats, paper: npt.NDArray[np.intp]) -> Floats:
-    """Return residuals from a model that has seen the other rows of the paper, shape (n,)."""
-    sums, counts = np.bincount(paper, value)[paper], np.bincount(paper)[paper]
-    mean = _mean(value, paper)
-    left = counts - 1
-    of_paper = np.divide(sums - value, left, out=np.zeros_like(value), where=left > 0)
-    trust = left * _EFFECT_SD**2 / (left * _EFFECT_SD**2 + _NOISE_SD**2)
-    return np.asarray(value - mean - trust * (of_paper - mean))
-
-
-@dataclass(frozen=True)
-class SimulatedBounds:
-    """How often the lower bound of a new paper's truth holds, calibrated on intervals.
-
-    Attributes:
-        papers: Number of papers K.
-        datasets: Number of simulated data sets.
-        by_chance: Share kept where tests stop whatever the sample does.
-        by_chance_error: Standard error of it (Monte Carlo).
-        before_failure: Share kept where half of the tests stop shortly before the sample fails: the
-            worst that can hide in intervals without an upper end.
-        before_failure_error: Standard error of it (Monte Carlo).
-    """
-
-    papers: int
-    datasets: int
-    by_chance: float
-    by_chance_error: float
-    before_failure: float
-    before_failure_error: float
-
-
-def simulated_bounds(papers: int, datasets: int, seed: int = 0) -> SimulatedBounds:
-    """Return how often lower bounds from censored residuals hold.
-
-    Args:
-        papers: Number of papers K that calibrate.
-        datasets: Number of data sets, each with one more paper that is predicted.
-        seed: Seed of the data.
-    """
-    random = np.random.default_rng([seed, papers, 1])
-    found = np.array([_one_bound(papers, random) for _ in range(datasets)])
-    (chance, failure), error = found.mean(axis=0), found.std(axis=0) / np.sqrt(datasets)
-    return SimulatedBounds(
-        papers, datasets, float(chance), float(error[0]), float(failure), float(error[1])
-    )
-
-
-def _one_bound(papers: int, random: np.random.Generator) -> tuple[float, float]:
-    """Return the share of a new paper's rows above the bound, tests stopped in both ways."""
-    paper, value = _papers_and_values(papers, random)
-    known = paper < papers
-    truth, groups = value[known], paper[known].astype(str).tolist()
-    width = random.uniform(0.0, _MOST_WIDTH, len(truth))
-    low = truth - width * random.random(len(truth))
-    high = low + width
-    low = np.where(random.random(len(truth)) < _NO_LOW, -np.inf, low)
-    stop = random.normal(0, math.hypot(_EFFECT_SD, _NOISE_SD), len(truth))
-    stopped = stop < truth
-    early = random.random(len(truth)) < _NO_HIGH
-    seen = (
-        (np.where(stopped, stop, low), np.where(stopped, np.inf, high)),
-        (low, np.where(early, np.inf, high)),
-    )
-    bounds = [
-        censored_scores(starts, ends, groups).lower_quantile(1 - LEVEL) for starts, ends in seen
-    ]
-    by_chance, before_failure = (float(np.mean(value[~known] >= bound)) for bound in bounds)
-    return by_chance, before_failure
-
-
-def _papers_and_values(
-    papers: int, random: np.random.Generator
-) -> tuple[npt.NDArray[np.intp], Floats]:
-    """Return rows of K known papers and a new one, with their values."""
-    rows = 1 + random.poisson(_MEAN_ROWS - 1, size=papers + 1)
-    paper = np.repeat(np.arange(papers + 1), rows)
-    value = random.normal(0, _EFFECT_SD, papers + 1)[paper]
-    return paper, value + random.normal(0, _NOISE_SD, len(paper))
+def _residuals_without_row(value: Floats, paper: Indices) -> Floats:
+    """Return residuals from the shrunk mean of the other rows of the paper, shape (n,)."""
+    center = _paper_means(value, paper).mean()
+    others = np.bincount(paper)[paper] - 1
+    totals = np.bincount(paper, value)[paper] - value
+    paper_mean = np.divide(totals, others, out=np.zeros_like(value), where=others > 0)
+    # Best linear prediction of the paper's effect from the mean of its other rows.
+    shrinkage = others * _EFFECT_SD**2 / (others * _EFFECT_SD**2 + _NOISE_SD**2)
+    return np.asarray(value - center - shrinkage * (paper_mean - center))

@@ -1,7 +1,7 @@
-"""The other rungs of the ladder: splits that are looser or stricter than the headline's.
+"""Split schemes that are looser or stricter than the headline's folds by paper.
 
-Each test set leaves out its papers too, but for the random split, which is there to show how much
-rosier it looks.
+Papers are never shared by training and test rows, except in the random split, which shows how much
+sharing them flatters.
 """
 
 from __future__ import annotations
@@ -10,83 +10,15 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
 from perovshell.training.fit.problems import PointProblem
 from perovshell.training.validation.nested import Problem, Split
 
-Rows = npt.NDArray[np.intp]
-
-SPLITS: Final = ("random", "shell_class", "halide", "element", "time")
-_FEWEST_TRAINED: Final = 10
-"""A split with fewer training papers (a collection counts as one) says nothing."""
+_MIN_TRAINING_PAPERS: Final = 10
+"""Training papers (a collection counts as one) below which a split is left out."""
 _SEED: Final = 20_240_229
-
-
-def rung_splits(name: str, problem: Problem, dataset: Dataset, folds: int) -> list[Split]:
-    """Return the splits of a rung.
-
-    Args:
-        name: One of `SPLITS`.
-        problem: The problem.
-        dataset: The dataset it was made of.
-        folds: Folds of the random split.
-    """
-    samples = [dataset.samples[sample_id] for sample_id in problem.sample_ids]
-    if name == "random":
-        return _random(len(samples), folds)
-    if name == "time":
-        return _by_year(problem, [dataset.papers[s.paper_id].year for s in samples])
-    traits = [_TRAITS[name](sample) for sample in samples]
-    return _leave_trait_out(problem, traits)
-
-
-def _random(count: int, folds: int) -> list[Split]:
-    fold = np.random.default_rng(_SEED).permutation(count) % folds
-    used = range(min(folds, count))
-    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in used]
-
-
-def _by_year(problem: Problem, years: Sequence[int | None]) -> list[Split]:
-    """Train on the papers before a year, test on those of the year; no year, no part in it."""
-    year = np.array([np.nan if value is None else value for value in years])
-    splits = []
-    for now in np.unique(year[~np.isnan(year)]):
-        split = (np.flatnonzero(year < now), np.flatnonzero(year == now))
-        if _papers(problem, split[0]) >= _FEWEST_TRAINED:
-            splits.append(split)
-    return splits
-
-
-def _leave_trait_out(problem: Problem, traits: Sequence[frozenset[str]]) -> list[Split]:
-    """Leave out all rows with a trait and their papers; a row is tested for its rarest trait."""
-    papers = {trait: set[str]() for row in traits for trait in row}
-    for row, paper in zip(traits, problem.papers.tolist(), strict=True):
-        for trait in row:
-            papers[trait].add(paper)
-    rarest = [min(row, key=lambda t: (len(papers[t]), t)) if row else "" for row in traits]
-    splits = []
-    for trait in sorted(papers):
-        test = np.array([k for k, own in enumerate(rarest) if own == trait], dtype=np.intp)
-        tested = set(problem.papers[test].tolist())
-        train = np.array(
-            [
-                k
-                for k, paper in enumerate(problem.papers.tolist())
-                if trait not in traits[k] and paper not in tested
-            ],
-            dtype=np.intp,
-        )
-        if len(test) and _papers(problem, train) >= _FEWEST_TRAINED:
-            splits.append((train, test))
-    return splits
-
-
-def _papers(problem: Problem, rows: Rows) -> int:
-    groups = problem.weight_groups if isinstance(problem, PointProblem) else problem.papers
-    return len(set(groups[rows].tolist()))
 
 
 def _shell_classes(sample: Sample) -> frozenset[str]:
@@ -102,8 +34,72 @@ def _ions(sample: Sample) -> frozenset[str]:
     return frozenset(symbol for symbol, _ in sample.core.amounts) if sample.core else frozenset()
 
 
-_TRAITS: Final[dict[str, Callable[[Sample], frozenset[str]]]] = {
+TRAITS: Final[dict[str, Callable[[Sample], frozenset[str]]]] = {
     "shell_class": _shell_classes,
     "halide": _main_halide,
     "element": _ions,
 }
+"""Traits of a sample by the scheme that leaves each of them out."""
+SCHEMES: Final = ("random", *TRAITS, "time")
+
+
+def scheme_splits(scheme: str, problem: Problem, dataset: Dataset, folds: int) -> list[Split]:
+    """Return the splits of a scheme.
+
+    Args:
+        scheme: One of `SCHEMES`.
+        problem: The training problem.
+        dataset: The dataset it was made from.
+        folds: Folds of the random split.
+    """
+    if scheme == "random":
+        return _random(len(problem.papers), folds)
+    if scheme == "time":
+        return _by_year(problem, dataset)
+    return _leave_trait_out(problem, [TRAITS[scheme](s) for s in samples_of(problem, dataset)])
+
+
+def samples_of(problem: Problem, dataset: Dataset) -> list[Sample]:
+    """Return the sample of each row of a problem."""
+    return [dataset.samples[sample_id] for sample_id in problem.sample_ids]
+
+
+def _random(count: int, folds: int) -> list[Split]:
+    fold = np.random.default_rng(_SEED).permutation(count) % folds
+    used = range(min(folds, count))
+    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in used]
+
+
+def _by_year(problem: Problem, dataset: Dataset) -> list[Split]:
+    """Train on the papers before a year, test on those of the year; undated papers are left out."""
+    # NaN, for an undated paper, is neither before nor in any year.
+    year = np.array([dataset.papers[name].year for name in problem.papers.tolist()], dtype=float)
+    splits = [
+        (np.flatnonzero(year < now), np.flatnonzero(year == now))
+        for now in np.unique(year[~np.isnan(year)])
+    ]
+    return _large_enough(problem, splits)
+
+
+def _leave_trait_out(problem: Problem, traits: Sequence[frozenset[str]]) -> list[Split]:
+    """Leave out all rows with a trait, and their papers; a row is tested for its rarest trait."""
+    names = sorted(frozenset().union(*traits))
+    has_trait = {name: np.array([name in row for row in traits]) for name in names}
+    papers = {name: len(set(problem.papers[mask].tolist())) for name, mask in has_trait.items()}
+    rarest = np.array([min(row, key=lambda t: (papers[t], t), default="") for row in traits])
+    splits = []
+    for name in names:
+        is_test = rarest == name
+        is_train = ~has_trait[name] & ~np.isin(problem.papers, problem.papers[is_test])
+        splits.append((np.flatnonzero(is_train), np.flatnonzero(is_test)))
+    return _large_enough(problem, splits)
+
+
+def _large_enough(problem: Problem, splits: Sequence[Split]) -> list[Split]:
+    """Return the splits with test rows and enough training papers."""
+    groups = problem.weight_groups if isinstance(problem, PointProblem) else problem.papers
+    return [
+        (train, test)
+        for train, test in splits
+        if len(test) and len(set(groups[train].tolist())) >= _MIN_TRAINING_PAPERS
+    ]

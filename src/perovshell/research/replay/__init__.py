@@ -1,1 +1,1 @@
-"""The past once more: what retraining would have paid, year by year."""
+"""Replay of past years: what retraining would have gained."""

@@ -1,11 +1,12 @@
-"""A replay of the past: what retraining would have paid, had each year's papers been added in turn.
+"""Replay of past years: what retraining would have gained, had papers been added year by year.
 
-For each year three models predict the year's papers before they are learned: the first one, which
-is never retrained; the one that the gate let through; and the latest, always taken. Then a
-challenger is trained on all papers up to the year, and the gate decides.
+For each year three models predict the year's papers before training on them: the first model,
+never retrained; the champion, replaced where the challenger passed the promotion check; and the
+latest challenger, always promoted. Then a challenger is trained on all papers up to the year and
+judged.
 
-Not of the time are the reference tables, the settings and the choice of models: they are today's.
-A year is taken as one batch. Papers without a year take no part.
+Reference tables, settings and choice of models are today's. A year is one batch. Undated papers are
+left out.
 """
 
 from __future__ import annotations
@@ -19,10 +20,17 @@ from typing import Final
 import numpy as np
 
 from perovshell.data.dataset import Dataset
-from perovshell.errors import BacktestLeakError, InputError
+from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.models.predictor import Predictor
-from perovshell.research.replay.figures import PL_LEAD, POLICIES, Replay, Year
+from perovshell.research.chronology import (
+    check_years,
+    group_count,
+    papers_before,
+    publication_years,
+    undated_papers,
+)
+from perovshell.research.replay.results import PL_LEAD, POLICIES, Replay, Year
 from perovshell.targets.declared import PL
 from perovshell.training.promotion.check import judge
 from perovshell.training.promotion.verdict import Changes
@@ -35,23 +43,23 @@ from perovshell.training.validation.out_of_fold_scores import (
 )
 
 SETTINGS: Final = Settings(folds=20, repeats=1)
-"""A validation of some seconds a year."""
-FEWEST_KNOWN: Final = 40
-"""Fewest papers of the years before, a collection counting as one, that a first model learns."""
+"""A validation of some seconds per year."""
+MIN_PAPERS: Final = 40
+"""Papers of the years before, a collection counting as one, that the first model needs."""
 
 
 @dataclass(frozen=True)
-class Learned:
-    """A model of the papers up to a year.
+class YearModel:
+    """A model trained on the papers up to a year.
 
     Attributes:
-        until: The last year that it knows.
-        predictor: What predicts.
-        validated: The marks of its validation, and the papers it was trained on.
+        last_year: The last year it was trained on.
+        predictor: The fitted predictor.
+        validated: Its out-of-fold scores, and the papers it was trained on.
         problems: Its training problems.
     """
 
-    until: int
+    last_year: int
     predictor: Predictor
     validated: ValidationRecord
     problems: Problems
@@ -65,94 +73,79 @@ def replay(
     settings: Settings = SETTINGS,
     advance: Callable[[], None] = lambda: None,
     *,
-    fewest: int = FEWEST_KNOWN,
+    min_papers: int = MIN_PAPERS,
 ) -> Replay:
-    """Add the papers year by year, predict each year before it is learned, and retrain.
+    """Add the papers year by year, predict each year before training on it, and retrain.
 
     Args:
         dataset: The dataset in use.
         settings: How each model is validated.
-        advance: Called once a validated fold of a target, at most `steps(dataset, settings)` times.
-        fewest: Papers of the years before, a collection counting as one, from which a year counts.
+        advance: Called once per validated fold of a target, at most `steps(dataset, settings)`
+            times.
+        min_papers: Papers of the years before, a collection counting as one, that a year needs.
 
     Raises:
-        InputError: No year has enough papers before.
-        BacktestLeakError: A model knows a paper of the year that it predicts, or a later one.
+        InputError: No year has enough papers before it.
+        BacktestLeakError: A model was trained on a paper of the year it predicts, or a later one.
     """
-    years = years_of(dataset, fewest)
-    first = max(year for year in _dated(dataset) if year < years[0])
+    years = replayed_years(dataset, min_papers)
+    first = max(year for year in publication_years(dataset) if year < years[0])
     with tempfile.TemporaryDirectory() as folder:
 
-        def learn(year: int) -> Learned:
-            return _learn(papers_until(dataset, year), year, Path(folder), settings, advance)
+        def trained(year: int) -> YearModel:
+            return _train(dataset, year, Path(folder), settings, advance)
 
-        models = dict.fromkeys(POLICIES, learn(first))
-        found = []
+        models = dict.fromkeys(POLICIES, trained(first))
+        results = []
         for year in years:
-            step, models = add_year(models, learn(year), dataset, year)
-            found.append(step)
+            result, models = add_year(models, trained(year), dataset, year)
+            results.append(result)
     return Replay(
-        known=tuple(sorted(papers_until(dataset, first).papers)),
-        years=tuple(found),
-        undated=sum(paper.year is None for paper in dataset.papers.values()),
-        fewest=fewest,
+        initial_papers=tuple(sorted(papers_before(dataset, years[0]).papers)),
+        years=tuple(results),
+        undated=undated_papers(dataset),
+        min_papers=min_papers,
         dataset={"hash": dataset.content_hash, **dataset.counts},
         settings=recorded_settings(settings),
     )
 
 
-def steps(dataset: Dataset, settings: Settings = SETTINGS, *, fewest: int = FEWEST_KNOWN) -> int:
-    """Return how often `replay` calls `advance` at the most.
+def steps(dataset: Dataset, settings: Settings = SETTINGS, *, min_papers: int = MIN_PAPERS) -> int:
+    """Return how often `replay` calls `advance` at most.
 
     Raises:
-        InputError: No year has enough papers before.
+        InputError: No year has enough papers before it.
     """
-    return (len(years_of(dataset, fewest)) + 1) * settings.steps
+    return (len(replayed_years(dataset, min_papers)) + 1) * settings.steps
 
 
-def years_of(dataset: Dataset, fewest: int = FEWEST_KNOWN) -> list[int]:
-    """Return the years with papers of their own and enough before, in rising order.
+def replayed_years(dataset: Dataset, min_papers: int = MIN_PAPERS) -> list[int]:
+    """Return the years with papers and enough papers before them, in rising order.
 
     Raises:
         InputError: There is none.
     """
     years = [
         year
-        for year in _dated(dataset)
-        if len({dataset.group_of(name) for name in papers_until(dataset, year - 1).papers})
-        >= max(fewest, 1)
+        for year in publication_years(dataset)
+        if group_count(papers_before(dataset, year)) >= max(min_papers, 1)
     ]
     if not years:
         msg = (
-            f"replay: of {len(dataset.papers)} papers no year has {fewest} papers before it (a "
+            f"replay: of {len(dataset.papers)} papers no year has {min_papers} papers before it (a "
             "collection counts as one, papers without a year do not); at least one must"
         )
         raise InputError(msg)
     return years
 
 
-def papers_until(dataset: Dataset, year: int) -> Dataset:
-    """Return the part of a dataset that papers up to a year make; none without a year."""
-    return dataset.subset(
-        {
-            name
-            for name, paper in dataset.papers.items()
-            if paper.year is not None and paper.year <= year
-        }
-    )
-
-
-def _dated(dataset: Dataset) -> list[int]:
-    return sorted({paper.year for paper in dataset.papers.values() if paper.year is not None})
-
-
 # One year ------------------------------------------------------------------------------------
 
 
 def add_year(
-    models: Mapping[str, Learned], challenger: Learned, dataset: Dataset, year: int
-) -> tuple[Year, dict[str, Learned]]:
-    """Let the models predict a year's papers, judge the challenger that has learned them.
+    models: Mapping[str, YearModel], challenger: YearModel, dataset: Dataset, year: int
+) -> tuple[Year, dict[str, YearModel]]:
+    """Predict a year's papers with each model, and judge the challenger trained on them.
 
     Args:
         models: The models before the year, by `POLICIES`.
@@ -161,72 +154,64 @@ def add_year(
         year: The year.
 
     Returns:
-        What became of the year, and the models after it.
+        The results of the year, and the models after it.
 
     Raises:
-        BacktestLeakError: A model knows a paper of the year or later.
+        BacktestLeakError: A model was trained on a paper of the year or later.
     """
-    for name, model in models.items():
-        check_unseen(model, dataset, year, name)
-    up_to, problems = papers_until(dataset, year), challenger.problems
-    papers = {name for name, paper in up_to.papers.items() if paper.year == year}
-    marks = {
-        name: with_lead(prospective(up_to, problems, model.predictor, papers), problems)
-        for name, model in models.items()
+    for policy, model in models.items():
+        check_unseen(model, dataset, year, policy)
+    up_to_year, problems = papers_before(dataset, year + 1), challenger.problems
+    papers = {name for name, paper in up_to_year.papers.items() if paper.year == year}
+    scores = {
+        policy: with_lead(prospective(up_to_year, problems, model.predictor, papers), problems)
+        for policy, model in models.items()
     }
-    champion = models["gated"]
-    # The gate sees all papers that the champion does not know, those of refused challengers too.
-    known, now = champion.validated, challenger.validated
-    added = set(Changes.between(known.digests, now.digests).added)
-    with np.errstate(invalid="ignore"):  # intervals of few papers are open: their means are unknown
-        verdict = judge(known, now, prospective(up_to, problems, champion.predictor, added))
-    step = Year(year, tuple(sorted(papers)), marks, verdict, champion.until)
-    gated = challenger if verdict.promote else champion
-    return step, {"never": models["never"], "gated": gated, "always": challenger}
+    champion = models["champion"]
+    before, after = champion.validated, challenger.validated
+    # New to the champion are also the papers of challengers that were not promoted.
+    added = set(Changes.between(before.digests, after.digests).added)
+    with np.errstate(invalid="ignore"):  # Intervals of few papers are open: their mean is NaN.
+        verdict = judge(before, after, prospective(up_to_year, problems, champion.predictor, added))
+    result = Year(year, tuple(sorted(papers)), scores, verdict, champion.last_year)
+    promoted = challenger if verdict.promote else champion
+    return result, {"never": models["never"], "champion": promoted, "always": challenger}
 
 
 def with_lead(
-    marks: Mapping[str, OutOfFoldScores], problems: Problems
+    scores: Mapping[str, OutOfFoldScores], problems: Problems
 ) -> dict[str, OutOfFoldScores]:
-    """Return marks with those of lead halides outside the collection, as target `pl_lead`.
+    """Add the scores of lead halides outside the collection as target `pl_lead`.
 
-    A paper of another kind of core can be wrong by hundreds of nm and rule a mean of all.
+    A paper on another kind of core can be wrong by hundreds of nm and dominate the mean of all.
     """
     peaks = problems.points[PL.name]
-    is_lead = peaks.subsets["lead_no_cspbcl3"].tolist()
-    lead = {name for name, own in zip(peaks.sample_ids, is_lead, strict=True) if own}
-    places = np.flatnonzero([row in lead for row in marks[PL.name].rows.tolist()])
-    return {**marks, PL_LEAD: marks[PL.name].take(places)}
+    lead = np.array(peaks.sample_ids)[peaks.subsets["lead_no_cspbcl3"]]
+    rows = np.flatnonzero(np.isin(scores[PL.name].rows, lead))
+    return {**scores, PL_LEAD: scores[PL.name].take(rows)}
 
 
-def check_unseen(model: Learned, dataset: Dataset, year: int, name: str) -> None:
-    """Check that what a model was trained on and tells as literature is of papers before a year.
+def check_unseen(model: YearModel, dataset: Dataset, year: int, policy: str) -> None:
+    """Check that training rows and literature of a model are of papers before a year.
 
     Raises:
-        BacktestLeakError: A paper is of the year or later, without a year, or unknown.
+        BacktestLeakError: A paper is of the year or later, undated, or unknown.
     """
-    for paper_id in dict.fromkeys(_papers_of(model)):
-        paper = dataset.papers.get(paper_id)
-        when = paper.year if paper else None
-        if when is None or when >= year:
-            msg = (
-                f"replay: the model {name!r} that predicts the papers of {year} knows paper "
-                f"{paper_id} of {when or 'no known year'}; only papers before {year} are allowed"
-            )
-            raise BacktestLeakError(msg)
+    name = f"replay: the model {policy!r} that predicts the papers of {year}"
+    check_years(_papers_of(model), dataset, year, name)
 
 
-def _papers_of(model: Learned) -> Iterable[str]:
+def _papers_of(model: YearModel) -> Iterable[str]:
     yield from model.validated.digests
     yield from (row["paper_id"] for row in model.predictor.literature.samples)
     for target in model.problems:
         yield from model.problems[target].papers.tolist()
 
 
-def _learn(
-    known: Dataset, year: int, folder: Path, settings: Settings, advance: Callable[[], None]
-) -> Learned:
-    with np.errstate(invalid="ignore"):  # as above
-        trained = train(known, folder, settings, advance)
+def _train(
+    dataset: Dataset, year: int, folder: Path, settings: Settings, advance: Callable[[], None]
+) -> YearModel:
+    with np.errstate(invalid="ignore"):  # As above.
+        trained = train(papers_before(dataset, year + 1), folder, settings, advance)
     predictor = Model.from_folder(trained.folder).predictor
-    return Learned(year, predictor, trained.validated, trained.problems)
+    return YearModel(year, predictor, trained.validated, trained.problems)

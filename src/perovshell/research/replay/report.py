@@ -1,26 +1,25 @@
-"""The replay on disk: replay.json for scripts, replay.html for people with a plot."""
+"""Reports of a replay: replay.json for scripts, replay.html with a plot for readers."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from perovshell.files import finite, write_file, write_json
 from perovshell.pages import environment
-from perovshell.research.replay.figures import POLICIES, TITLES, Replay, Score, Year
+from perovshell.research.replay.results import DIFFERENCES, POLICIES, TITLES, Replay, Score
 from perovshell.targets.declared import PL, POINTS
-from perovshell.training.validation.figures import LEVEL
+from perovshell.training.validation.figures import LEVEL, Triple
 from perovshell.training.validation.plots import as_svg
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PLOTTED: Final = tuple(point.name for point in POINTS)
-_LINES: Final[dict[str, dict[str, Any]]] = {
+_STYLES: Final[dict[str, dict[str, Any]]] = {
     "never": {"color": "0.75", "marker": "s", "linestyle": "-", "linewidth": 4.0},
-    "gated": {"color": "tab:green", "marker": "o", "linestyle": "-"},
+    "champion": {"color": "tab:green", "marker": "o", "linestyle": "-"},
     "always": {"color": "tab:orange", "marker": "x", "linestyle": "--"},
 }
 
@@ -39,107 +38,87 @@ def write_replay(replay: Replay, folder: Path) -> tuple[Path, Path]:
 
 def render(replay: Replay) -> str:
     """Return the report as HTML."""
-    return (
-        environment("perovshell.research.replay")
-        .get_template("replay.html")
-        .render(
-            dataset=replay.dataset,
-            about=replay.about()[0],
-            policies=POLICIES,
-            promotions=replay.promotions,
-            refusals=len(replay.years) - replay.promotions,
-            plot=as_svg(replay_figure(replay)),
-            totals=[_total(own) for own in replay.totals.values()],
-            findings=[
-                (TITLES[name], own.findings()) for name, own in replay.totals.items() if own.papers
-            ],
-            years=replay.years,
-            tables=[
-                (title, [_row(own, name) for own in replay.years if own.scores[name].papers])
-                for name, title in TITLES.items()
-                if replay.totals[name].papers
-            ],
-        )
+    template = environment("perovshell.research.replay").get_template("replay.html")
+    return template.render(
+        replay=replay,
+        policies=POLICIES,
+        plot=as_svg(replay_figure(replay)),
+        totals=[_total(score) for score in replay.totals.values()],
+        findings=[
+            (TITLES[name], score.findings())
+            for name, score in replay.totals.items()
+            if score.papers
+        ],
+        tables=[
+            (title, _by_year(replay, name))
+            for name, title in TITLES.items()
+            if replay.totals[name].papers
+        ],
     )
 
 
-def _total(own: Score) -> dict[str, Any]:
-    """Return the figures of a target over all years as a line of a table."""
+def _total(score: Score) -> dict[str, Any]:
+    """Return the row of a target in the table of all years."""
+    paper, share = score.largest or ("", 0.0)
     return {
-        "target": TITLES[own.target],
-        "papers": own.papers,
-        "loss": f"mean error, {own.unit}" if own.unit else "minus log likelihood",
-        **{name: finite(own.loss[name]) for name in POLICIES},
-        **{f"median paper, {name}": finite(own.median[name]) for name in POLICIES},
-        "never less gated": _triple(own.paid),
-        "never less always": _triple(own.paid_ungated),
-        "always less gated": _triple(own.spared),
-        "covered": _each(own.coverage),
-        "largest share of one paper": (
-            f"{own.largest[0]}: {own.largest[1]:.0%}" if own.largest else None
-        ),
+        "target": TITLES[score.target],
+        "papers": score.papers,
+        "loss": score.loss_name,
+        **{policy: finite(score.loss[policy]) for policy in POLICIES},
+        **{f"median paper, {policy}": finite(score.median[policy]) for policy in POLICIES},
+        **{name: _interval(score.differences[name]) for name in DIFFERENCES},
+        "coverage": _coverage(score.coverage),
+        "largest share of one paper": f"{paper}: {share:.0%}" if paper else None,
     }
 
 
-def _row(year: Year, target: str) -> dict[str, Any]:
-    """Return the figures of a target in a year as a line of a table."""
-    own = year.scores[target]
-    return {
-        "year": str(year.year),
-        "papers": own.papers,
-        **{name: finite(own.loss[name]) for name in POLICIES},
-        "covered": _each(own.coverage),
-        "the gated model knew": f"up to {year.champion_until}",
-        "then": year.outcome,
-    }
+def _by_year(replay: Replay, target: str) -> list[dict[str, Any]]:
+    """Return the table of a target, a row for each year with papers."""
+    return [
+        {
+            "year": str(year.year),
+            "papers": year.scores[target].papers,
+            **{policy: finite(year.scores[target].loss[policy]) for policy in POLICIES},
+            "coverage": _coverage(year.scores[target].coverage),
+            "champion trained": f"up to {year.champion_until}",
+            "challenger": year.outcome,
+        }
+        for year in replay.years
+        if year.scores[target].papers
+    ]
 
 
-def _triple(triple: tuple[float, float, float]) -> list[float | None] | float | None:
-    """Return a value with its interval, or without where that is not known."""
-    value = finite(triple[0])
-    return [value, triple[1], triple[2]] if math.isfinite(triple[1]) else value
+def _interval(triple: Triple) -> Triple | float | None:
+    """Return a value with its interval, or alone where there is none."""
+    return triple if math.isfinite(triple[1]) else finite(triple[0])
 
 
-def _each(values: Any) -> str:
-    return " / ".join(f"{values[name]:.2f}" for name in POLICIES)
-
-
-# The plot ------------------------------------------------------------------------------------
+def _coverage(values: Mapping[str, float]) -> str:
+    return " / ".join(f"{values[policy]:.2f}" for policy in POLICIES)
 
 
 def replay_figure(replay: Replay) -> Figure:
-    """Draw mean errors and coverage of PL and PLQY by year, with what the gate decided."""
+    """Draw MAE and coverage of PL and PLQY by year, with the verdict of each promotion check."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6.4), layout="constrained")
-    axes = figure.subplots(2, len(_PLOTTED))
-    for column, target in enumerate(_PLOTTED):
-        years = [own for own in replay.years if own.scores[target].papers]
-        if not years:
-            continue
-        labels = [f"{own.year}\nn = {own.scores[target].papers}" for own in years]
-        errors, coverage = axes[0][column], axes[1][column]
-        for name, style in _LINES.items():
-            scores = [own.scores[target] for own in years]
-            errors.plot(labels, [own.loss[name] for own in scores], label=name, **style)
-            coverage.plot(labels, [own.coverage[name] for own in scores], label=name, **style)
-        unit = replay.totals[target].unit
-        errors.set(title=TITLES[target], ylabel=f"mean error ({unit})")
-        # One paper of another kind of core lies hundreds of nm off.
-        errors.set(**({"yscale": "log"} if target == PL.name else {"ylim": (0, None)}))
+    for (errors, coverage), target in zip(figure.subplots(2, len(POINTS)).T, POINTS, strict=True):
+        years = [year for year in replay.years if year.scores[target.name].papers]
+        scores = [year.scores[target.name] for year in years]
+        labels = [f"{y.year}\nn = {s.papers}" for y, s in zip(years, scores, strict=True)]
+        for policy, style in _STYLES.items():
+            errors.plot(labels, [s.loss[policy] for s in scores], label=policy, **style)
+            coverage.plot(labels, [s.coverage[policy] for s in scores], label=policy, **style)
+        for index, year in enumerate(years):
+            marker, colour = ("^", "tab:green") if year.verdict.promote else ("X", "tab:red")
+            edge = errors.get_xaxis_transform()
+            errors.plot([index], [0.04], marker, color=colour, transform=edge)
+        errors.set(title=target.title, ylabel=f"MAE ({target.error_unit})")
+        # PL peaks of an unusual core can be wrong by hundreds of nm.
+        errors.set(**({"yscale": "log"} if target is PL else {"ylim": (0, None)}))
         coverage.axhline(LEVEL, color="0.7", linewidth=1)
         coverage.set(ylabel=f"coverage of {LEVEL:.0%} intervals", ylim=(-0.03, 1.03))
-        for place in (errors, coverage):
-            place.tick_params(axis="x", labelsize=7)
+        for axes in (errors, coverage):
+            axes.tick_params(axis="x", labelsize=7)
         errors.legend(frameon=False, fontsize=8)
-        _mark_verdicts(errors, years)
     return figure
-
-
-def _mark_verdicts(axes: Axes, years: list[Year]) -> None:
-    """Mark at the lower edge what the gate decided after each year."""
-    edge = axes.get_xaxis_transform()
-    for place, year in enumerate(years):
-        promoted = year.verdict.promote
-        marker, colour = ("^", "tab:green") if promoted else ("X", "tab:red")
-        axes.plot([place], [0.04], marker, color=colour, transform=edge)

@@ -47,7 +47,7 @@ _CONNECT_S: Final = 10.0
 _WORKER_S: Final = 30.0
 _THREADS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _WORKER_ENVIRONMENT: Final = dict.fromkeys(_THREADS, "1")
-"""Dask's own also gives memory back at once, which makes arrays four times as slow."""
+"""The default of Dask also returns memory at once, which makes arrays four times as slow."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Probabilities of ranks: to be better than the next candidate, to lie on the Pareto front.
 
 Outcomes are drawn from the residuals of left-out papers: each combination has a PL and a PLQY
-residual of its own; combinations with one shell share the residual of its stability, since one
+residual; combinations with one shell share the residual of its stability, since one
 prediction answers for all of them.
 """
 

@@ -33,7 +33,7 @@ class Candidate:
     """One line of a ranking.
 
     Attributes:
-        rank: Rank in the list, from 1; 0 for a candidate of the Pareto front that is not in the list.
+        rank: Rank in the list, from 1; 0 for a candidate of the Pareto front outside the list.
         item: The combination.
         score: The ordering value: a weighted geometric mean of desirabilities, of lower bounds
             or of values, or an expected improvement.

@@ -13,7 +13,7 @@ TEXT: Final = MAX_LENGTH
 BODY_BYTES: Final = 16 * 2**20
 """Bytes of one request."""
 DETAILED_ROWS: Final = 100
-"""Rows of one request that asks for reasons, which are found row by row."""
+"""Rows of one request that asks for reasons, which are computed row by row."""
 COMBINATIONS: Final = 2_000_000
 """Combinations of a design space ranked over HTTP: about two seconds of one core."""
 LINES: Final = 500

@@ -320,7 +320,7 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """What is served, and what stands in the way of a newer model."""
+    """The served model, and why a newer one cannot be served."""
 
     status: Literal["ready"]
     model: ModelName

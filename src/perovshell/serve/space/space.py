@@ -297,7 +297,7 @@ class DesignSpace:
 
     @property
     def thresholds(self) -> Thresholds:
-        """The threshold whose probability is asked of the model; a PLQY threshold is applied to the value used for ranking."""
+        """The threshold for the model; a PLQY threshold applies to the value used for ranking."""
         return Thresholds(self.pl_window_nm)
 
     def refuse_size(self, *, yes: bool) -> None:

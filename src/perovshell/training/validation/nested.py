@@ -89,7 +89,7 @@ class OutOfFold:
     Attributes:
         model: Predictions, NaN for rows that no split tests, shape (repeats, n).
         others: By name, each of shape (n,): predictions of baselines, null models and the prior
-            alone, and the difficulty or sigma of the model's own.
+            alone, and the difficulty or sigma of the model.
         splits: The splits that were tested, no row twice.
         steps: Of lifetimes and gains, by model (`model`, `null`, `linear`): how far each row lies
             above each other one by a model that saw neither's paper, shape (n, n).
