@@ -238,31 +238,6 @@ def by_shape(
     return Reader(read, allowed, mapping.keys if mapping else ())
 
 
-def mapping_of(key: Reader[str], value: Reader[T], allowed: str) -> Reader[dict[str, T]]:
-    """Declare a mapping whose keys are not known beforehand.
-
-    Args:
-        key: Declares each key.
-        value: Declares each value.
-        allowed: What is allowed, in words.
-    """
-
-    def read(node: Node) -> dict[str, T]:
-        if node.entries is None:
-            raise node.refusal(allowed)
-        values: dict[str, T] = {}
-        with all_faults() as faults:
-            for key_node, value_node in node.entries:
-                with collecting(faults):
-                    name = key.read(key_node)
-                    if name in values:
-                        raise key_node.refusal("this key is given twice", shown=False)
-                    values[name] = value.read(value_node)
-        return values
-
-    return Reader(read, allowed)
-
-
 @dataclass(frozen=True)
 class Key:
     """One key of a mapping.

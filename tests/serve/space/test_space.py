@@ -150,7 +150,7 @@ def test_a_file_is_read(reader: FormulaReader, tmp_path: Path) -> None:
         ("dopants", ["Mn"], r"dopants: \['Mn'\]: a list of levels for each ion"),
         ("dopants", {"Mn": [0.9]}, "dopants.Mn: 0.9: a number from 0 to 0.5"),
         ("dopants", {"Mn": [1e-6]}, "dopants.Mn: .*: 0, or a number from 0.0001 up"),
-        ("dopants", {"Xx": [0.1]}, "dopants.Xx: 'Xx': one of Cs"),
+        ("dopants", {"Xx": [0.1]}, "dopants.Xx: unknown key; allowed: Cs"),
         ("shells", {"names": ["SiO2"], "layers": 9}, "layers: 9: a whole number from 1 to 3"),
         ("shells", {"names": "all known", "layers": 3}, "shells of up to 3 layers; at most"),
         ("shells", {"layers": 2}, "key shells: names or classes are needed"),

@@ -24,7 +24,6 @@ from perovshell.data.schema import (
     collecting,
     flag,
     listing,
-    mapping_of,
     number,
     one_or_many,
     record,
@@ -221,7 +220,12 @@ def _steps(written: str) -> int:
 def _dopants(formulas: FormulaReader) -> Reader[dict[str, tuple[Fraction, ...]]]:
     level = number(0, 0.5).then(_level)
     levels = listing(level).then(lambda levels: _distinct(filter(None, levels)))
-    return mapping_of(_ion(formulas), levels, "a list of levels for each ion, as {Mn: [0.01]}")
+    ions = record(*(Key(ion, levels) for ion in formulas.ions.by_symbol))
+    allowed = "a list of levels for each ion, as {Mn: [0.01]}"
+    # Without the keys, so that the documentation does not list every ion.
+    return by_shape(allowed, mapping=Reader(ions.read, ions.allowed)).then(
+        lambda values: {ion: fractions for ion, fractions in values.items() if fractions}
+    )
 
 
 def _level(level: float) -> Fraction:
@@ -359,8 +363,8 @@ def _built_cores(formulas: FormulaReader, values: Values) -> Cores:
     ions = formulas.ions.by_symbol
     sites = {}
     for site, grid in values["cores"].items():
-        dopants = {ion: levels for ion, levels in values["dopants"].items() if levels}
-        dopants = {ion: levels for ion, levels in dopants.items() if ions[ion].site == site}
+        levels = values["dopants"].items()
+        dopants = {ion: fractions for ion, fractions in levels if ions[ion].site == site}
         try:
             sites[site] = replace(grid, dopants=dopants)
         except DesignSpaceError as error:
