@@ -88,6 +88,11 @@ class MissingExtraError(PerovshellError, ImportError):
     """A part of Perovshell needs packages of an extra that is not installed."""
 
 
+def line_text(file: str, line: int) -> str:
+    """Return what messages call a line of a file: `row 3` of a table, else `line 3`."""
+    return f"{'row' if file.endswith('.csv') else 'line'} {line}"
+
+
 @dataclass(frozen=True)
 class Fault:
     """One fault of a table or a document.
@@ -108,12 +113,11 @@ class Fault:
 
     def __str__(self) -> str:
         """Return where, what was given and what is allowed, on one line."""
-        row, column = ("row", "column") if self.file.endswith(".csv") else ("line", "key")
         where = self.file
         if self.row:
-            where += f", {row} {self.row}"
+            where += f", {line_text(self.file, self.row)}"
         if self.column:
-            where += f", {column} {self.column}"
+            where += f", {'column' if self.file.endswith('.csv') else 'key'} {self.column}"
         given = f": {self.value!r}" if self.column and self.value is not None else ""
         return f"{where}{given}: {self.rule}"
 
@@ -131,15 +135,15 @@ class DocumentError(InputError):
         super().__init__("\n".join(map(str, self.faults)))
 
 
-class DatasetError(InputError):
+class DatasetError(DocumentError):
     """A dataset breaks its rules; carries all faults.
 
     Attributes:
         faults: All faults, in the order of the files.
     """
 
-    def __init__(self, faults: list[Fault]) -> None:
+    def __init__(self, faults: Iterable[Fault]) -> None:
         """Collect the faults into one message, a line each."""
         self.faults = tuple(faults)
-        count = f"{len(faults)} fault{'s' if len(faults) != 1 else ''} in the dataset"
-        super().__init__("\n".join([count, *(f"  {fault}" for fault in faults)]))
+        count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''} in the dataset"
+        InputError.__init__(self, "\n".join([count, *(f"  {fault}" for fault in self.faults)]))

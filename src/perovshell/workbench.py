@@ -211,7 +211,7 @@ class Workspace:
             replace: Whether they correct papers of the same paper_ids.
 
         Raises:
-            DatasetError: They break rules, alone or with the others; all faults are listed.
+            DocumentError: They break rules, alone or with the others; all faults are listed.
             InputError: The source cannot be read.
             UnchangedError: All papers are in the workspace already.
         """
@@ -252,7 +252,7 @@ class Workspace:
             dry_run: Whether they are only checked.
 
         Raises:
-            DatasetError: They break rules, alone or with the others; all faults are listed.
+            DocumentError: They break rules, alone or with the others; all faults are listed.
             InputError: The source cannot be read, or has outliers; all are listed.
             UnchangedError: All papers are in the workspace already.
             WorkspaceError: The workspace is not writable.

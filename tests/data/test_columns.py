@@ -45,7 +45,7 @@ def test_the_numbers_of_a_sample_that_were_measured_have_companions() -> None:
         (PAPERS["doi"], "jacs.7b11003", "a DOI such as 10.1021/jacs.7b11003"),
         (PAPERS["year"], "2018", ""),
         (PAPERS["year"], "2018.0", "a whole number from 1990 to 2100, or empty"),
-        (SAMPLES["medium"], "", "allowed: solution, film, powder, water, unknown"),
+        (SAMPLES["medium"], "", "one of solution, film, powder, water, unknown"),
         (SAMPLES["morphology"], "", ""),
         (SAMPLES["pl_peak_nm"], "", ""),
         (SAMPLES["pl_peak_nm"], "1e3", ""),

@@ -510,7 +510,7 @@ def test_no_spelling_is_the_word_for_no_shell():
 def test_one_spelling_for_two_shells_is_refused():
     rows = [dict(row) for row in bundled_rows("materials", "shells.csv")[:2]]
     rows[1]["aliases"] = "Silica"
-    with pytest.raises(ValueError, match="'Silica' stands for both 'SiO2' and 'Al2O3'"):
+    with pytest.raises(ValueError, match="'Silica' names both 'SiO2' and 'Al2O3'"):
         Shells(rows, [])
 
 

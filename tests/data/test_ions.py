@@ -33,7 +33,7 @@ def test_an_ion_without_a_charge_is_refused() -> None:
 def test_a_name_of_two_shells_is_refused() -> None:
     first, second, *_ = bundled_rows("materials", "shells.csv")
     rows = [{**first, "aliases": "twice"}, {**second, "aliases": "TWICE"}]
-    with pytest.raises(InputError, match="'TWICE' stands for both"):
+    with pytest.raises(InputError, match="'TWICE' names both"):
         Shells(rows, [])
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_file import PaperEntry, read_yaml
+from perovshell.data.paper_entry import PaperEntry
+from perovshell.data.paper_file import read_yaml
 from perovshell.errors import DatasetError
 
 NEW = """\
@@ -188,21 +189,25 @@ def test_what_is_distinct_stays_so_when_more_papers_are_added(base):
 
 
 def test_faults_are_told_with_file_and_line(base):
-    text = NEW.replace("doi: 10.1000/smith", "doi: ten").replace("514", "green")
-    text = text.replace("percent: 83", "percent: 8300").replace("stressor: water", "stressor: rain")
-    found = {(f.file, f.row, f.column, f.value) for f in faults_of(base, read_yaml(text, "s.yaml"))}
+    text = NEW.replace("shell: SiO2", "shell: SiO2|mud").replace(
+        "plqy_percent: 71", "plqy_percent: 171"
+    )
+    text = text.replace("- stressor: water", "- stressor: water\n        measure: time to failure")
+    entry = read_yaml(text.replace("bare: plain", "bare: missing"), "s.yaml")
+    found = {(f.file, f.row, f.column, f.value) for f in faults_of(base, entry)}
     assert found == {
-        ("s.yaml", 2, "doi", "ten"),
-        ("s.yaml", 10, "pl_peak_nm", "green"),
-        ("s.yaml", 14, "stressor", "rain"),
-        ("s.yaml", 15, "coated_percent", "8300"),
+        ("s.yaml", 7, "shell", "SiO2|mud"),
+        ("s.yaml", 11, "plqy_percent", "171"),
+        ("s.yaml", 12, "bare_sample_id", "smith2026-missing"),
+        ("s.yaml", 16, "coated_percent", "83"),
+        ("s.yaml", 17, "bare_percent", "11"),
     }
 
 
 def test_faults_of_all_entries_come_at_once(base):
-    one = entry_of(NEW.replace("514", "green"), paper_id="a2026")
-    two = entry_of(NEW.replace("71", "171"), paper_id="b2026")
-    assert {f.file for f in faults_of(base, one, two)} == {"a2026.yaml", "b2026.yaml"}
+    first = entry_of(NEW.replace("bare: plain", "bare: missing"), paper_id="a2026")
+    second = entry_of(NEW.replace("71", "171"), paper_id="b2026")
+    assert {f.file for f in faults_of(base, first, second)} == {"a2026.yaml", "b2026.yaml"}
 
 
 def test_a_known_doi_is_told_with_its_paper(base):
@@ -210,7 +215,7 @@ def test_a_known_doi_is_told_with_its_paper(base):
     row = list(base.papers).index("hu2018") + 2
     assert (fault.file, fault.row, fault.column) == ("s", 2, "doi")
     assert fault.rule == (
-        f"stands already in papers.csv, row {row} (paper 'hu2018'); "
+        f"given already in papers.csv, row {row} (paper 'hu2018'); "
         "if it is the same study, name it in supersedes"
     )
 
@@ -228,14 +233,14 @@ def test_rows_of_the_dataset_keep_their_numbers_where_others_are_left_out(base):
 def test_two_entries_of_one_paper_are_a_fault_of_the_later_one(base):
     (fault,) = faults_of(base, entry_of(), replace(entry_of(), file="second.yaml"))
     assert (fault.file, fault.row, fault.column) == ("second.yaml", 1, "paper_id")
-    assert fault.rule == "stands already in smith2026.yaml, row 1"
+    assert fault.rule == "given already in smith2026.yaml, line 1"
 
 
 def test_a_sample_id_of_another_paper_is_a_fault(base):
     text = NEW.replace("name: coated", "sample_id: hu2018-CsPbBr3-SiO2")
     (fault,) = faults_of(base, read_yaml(text, "s.yaml"))
     assert (fault.file, fault.row, fault.column) == ("s.yaml", 5, "sample_id")
-    assert fault.rule.startswith("stands already in samples.csv, row ")
+    assert fault.rule.startswith("given already in samples.csv, row ")
 
 
 @pytest.mark.parametrize("names", [("smith2026",), ("a2026",)], ids=["itself", "in-a-circle"])

@@ -137,7 +137,7 @@ CELLS = {
     ),
     "duplicate-paper": (PAPERS, 5, {"paper_id": "li2018"}, "paper_id", "already in row 3"),
     "identity-with-blank": (SAMPLES, 6, {"sample_id": "a b"}, "sample_id", "without blanks"),
-    "identity-empty": (SAMPLES, 6, {"sample_id": ""}, "sample_id", "is needed"),
+    "identity-empty": (SAMPLES, 6, {"sample_id": ""}, "sample_id", "an identity without"),
     "unknown-paper": (
         SAMPLES, 2, {"paper_id": "hu2081"}, "paper_id", "no such paper_id in papers.csv",
     ),
@@ -154,7 +154,7 @@ CELLS = {
     "unknown-structure": (SAMPLES, 2, {"structure": "onion"}, "structure", "core/shell, janus"),
     "unknown-role": (SAMPLES, 2, {"role": "guest"}, "role", "core, dopant, shell, other"),
     "unknown-medium": (SAMPLES, 2, {"medium": "space"}, "medium", "solution, film"),
-    "unknown-bound": (SAMPLES, 2, {"plqy_bound": ">="}, "plqy_bound", "allowed: (empty), ~, >, <"),
+    "unknown-bound": (SAMPLES, 2, {"plqy_bound": ">="}, "plqy_bound", "one of (empty), ~, >, <"),
     "unknown-quality": (
         SAMPLES, 2, {"plqy_quality": "good"}, "plqy_quality", "printed, best value, second-hand",
     ),
@@ -184,7 +184,7 @@ CELLS = {
     ),
     "range-with-a-one-sided-bound": (
         SAMPLES, 2, {"pl_peak_low": "510", "pl_peak_high": "520", "pl_peak_bound": ">"},
-        "pl_peak_bound", "empty, or ~, where a range is given",
+        "pl_peak_bound", "empty, or ~, with a range",
     ),
     "range-above-100-of-the-core": (
         SAMPLES, 2, {"plqy_low": "70", "plqy_high": "110"}, "plqy_high", "above 100 only with role",
@@ -193,7 +193,7 @@ CELLS = {
         SAMPLES, 2, {"fwhm_bound": "~"}, "fwhm_bound", "a bound needs a value in fwhm_nm",
     ),
     "unknown-quality-of-a-test": (
-        STABILITY, 2, {"quality": "poor"}, "quality", "allowed: (empty), printed, best value",
+        STABILITY, 2, {"quality": "poor"}, "quality", "one of (empty), printed, best value",
     ),
     "unknown-composition": (SAMPLES, 2, {"composition": "any"}, "composition", "exact, open"),
     "unknown-stressor": (STABILITY, 2, {"stressor": "rain"}, "stressor", "water, humidity"),
@@ -358,7 +358,7 @@ FILE_FAULTS = {
     "empty": (b"", "the file is empty; a header line"),
     "blank-header": (b" , ,\n", "the file is empty; a header line"),
     "not-utf-8": (b"paper_id,title\na,caf\xe9\n", "not UTF-8 text (byte 20)"),
-    "column-twice": (b"paper_id,year,year\n", "column 'year' stands twice"),
+    "column-twice": (b"paper_id,year,year\n", "column 'year' is given twice"),
     "too-few-cells": (b"paper_id,doi,year\na,,\nb,2018\n", "row 3: 2 cells where the header has 3"),
     "too-many-cells": (b"paper_id,doi\na,10.1,2018\n", "row 2: 3 cells where the header has 2"),
     "quote-left-open": (b'paper_id,doi\n"a,10.1\n', "not a CSV table"),
@@ -377,7 +377,7 @@ def test_unreadable_file(written, file, content, rule):
 @pytest.mark.parametrize("file", [PAPERS, SAMPLES, STABILITY])
 def test_missing_file(written, file):
     (written / file).unlink()
-    assert faults_of(written) == [Fault(file, 0, "", "", "no such file")]
+    assert faults_of(written) == [Fault(file, 0, "", None, "no such file")]
 
 
 def test_folder_in_place_of_a_file(written):
@@ -529,7 +529,7 @@ def test_message_has_a_line_for_each_fault(folder):
     first, *others = str(caught.value).splitlines()
     assert first == "2 faults in the dataset"
     assert others[0].startswith("  papers.csv, row 2, column year: 'last': a whole number from")
-    assert others[1].startswith("  stability.csv, row 3, column stressor: 'rain': allowed: ")
+    assert others[1].startswith("  stability.csv, row 3, column stressor: 'rain': one of ")
 
 
 def test_message_of_one_fault(written):

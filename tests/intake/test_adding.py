@@ -9,7 +9,7 @@ import pytest
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import template_text, to_yaml
-from perovshell.errors import DatasetError, InputError
+from perovshell.errors import DatasetError, DocumentError, InputError
 from perovshell.intake.adding import accept, propose
 from perovshell.intake.inbox import take_in
 from perovshell.workspace.folder import WorkspaceFolder
@@ -108,10 +108,20 @@ def test_an_unknown_paper_is_named_with_the_nearest(column, workspace, dataset, 
 def test_all_faults_are_told_at_once(hu, workspace, dataset):
     text = hu.read_text().replace("517", "51").replace("shell: Ta2O5", "shell: Ta3O5")
     hu.write_text(text)
+    with pytest.raises(DocumentError) as caught:
+        propose(hu, workspace, dataset, None)
+    faults = [(fault.file, fault.column, fault.value) for fault in caught.value.faults]
+    assert ("hu.yaml", "samples.pl_peak_nm", 51) in faults
+    assert ("hu.yaml", "samples.shell", "Ta3O5") in faults
+
+
+def test_faults_with_other_papers_are_told_at_once(hu, workspace, dataset):
+    text = hu.read_text().replace("plqy_percent: ", "plqy_percent: 1")
+    hu.write_text(text)
     with pytest.raises(DatasetError) as caught:
         propose(hu, workspace, dataset, None)
     columns = {fault.column for fault in caught.value.faults}
-    assert {"paper_id", "pl_peak_nm", "shell"} <= columns
+    assert {"paper_id", "plqy_percent"} <= columns
     assert {fault.file for fault in caught.value.faults} == {"hu.yaml"}
 
 

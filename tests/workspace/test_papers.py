@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_file import PaperEntry, read_papers
+from perovshell.data.formula import FormulaReader
+from perovshell.data.paper_entry import PaperEntry
+from perovshell.data.paper_file import read_papers
 from perovshell.errors import InputError, WorkspaceError
 from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.papers import PaperStore
+
+FORMULAS = FormulaReader.bundled()
 
 
 @pytest.fixture
@@ -52,8 +56,8 @@ def test_versions_are_kept_in_order_and_can_be_added_again(store, entry):
     for title in ("second", "third"):
         store.put(replace(entry, paper={**entry.paper, "title": title}), replace=True)
     first, second = (version.path for version in store.versions("hu2018"))
-    assert read_papers(first) == [entry]
-    assert read_papers(second)[0].paper["title"] == "second"
+    assert read_papers(first, FORMULAS) == [entry]
+    assert read_papers(second, FORMULAS)[0].paper["title"] == "second"
 
 
 def test_names_are_safe_on_every_file_system(store, entry):
@@ -100,7 +104,7 @@ def test_a_removed_paper_is_kept_with_the_reason(store, entry, dataset):
     kept = store.remove("mine", "wrong\nnumbers", dataset)
     assert not store.path_of("mine").exists()
     assert "removed: wrong numbers" in kept.read_text().splitlines()[-1]
-    assert read_papers(kept) == [named(entry, "mine")]
+    assert read_papers(kept, FORMULAS) == [named(entry, "mine")]
 
 
 def test_a_bundled_paper_is_withdrawn_and_comes_back(store, dataset):

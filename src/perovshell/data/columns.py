@@ -14,6 +14,11 @@ from perovshell.data.tables import Row, plain_number
 
 Kind: TypeAlias = Literal["identity", "reference", "formula", "text", "doi", "word", "number"]
 _DOI: Final = re.compile(r"10\.\d{4,9}/\S+")
+_IDENTITY: Final = re.compile(r"[^\s,;|]+")
+_RULES: Final = {
+    "identity": "an identity without blanks, commas, ';' or '|', such as smith2026",
+    "doi": "a DOI such as 10.1021/jacs.7b11003",
+}
 
 
 @dataclass(frozen=True)
@@ -23,8 +28,8 @@ class Column:
     Attributes:
         name: Its name, in a table and as a key of a paper file.
         kind: `identity` names the row, `reference` another row; a `formula` is that of a core or a
-            shell; the other kinds say what a cell holds.
-        description: What it holds, in one sentence.
+            shell; the other kinds tell the content of a cell.
+        description: Its content, in one sentence.
         words: The allowed texts of a `word`; an empty text among them may be left out.
         limits: Smallest and largest value of a `number`.
         unit: Unit of a `number`.
@@ -49,27 +54,39 @@ class Column:
         """Names of the columns of bound, low, high and quality, by what they hold."""
         return {part: f"{self.stem}_{part}" for part in COMPANIONS} if self.stem else {}
 
+    @property
+    def allowed(self) -> str:
+        """What a cell may hold, in words."""
+        if self.kind == "word":
+            return f"one of {', '.join(word or '(empty)' for word in self.words)}"
+        if self.kind == "number":
+            low, high = self.limits
+            return f"a {'whole ' * self.is_whole}number from {low:g} to {high:g}, or empty"
+        what = self.description[0].lower() + self.description[1:].rstrip(".")
+        return _RULES.get(self.kind, what)
+
     def fault(self, text: str) -> str:
-        """Return the rule that a cell breaks, by itself; empty where it breaks none.
+        """Return what is allowed where a cell breaks it by itself; else an empty text.
 
         Example:
             >>> SAMPLES["medium"].fault("space")
-            'allowed: solution, film, powder, water, unknown'
+            'one of solution, film, powder, water, unknown'
             >>> SAMPLES["pl_peak_nm"].fault("2.4")
             'a number from 200 to 2000, or empty'
         """
-        if self.kind == "word" and text not in self.words:
-            return f"allowed: {', '.join(word or '(empty)' for word in self.words)}"
-        if self.kind == "doi" and text and not _DOI.fullmatch(text):
-            return "a DOI such as 10.1021/jacs.7b11003"
-        if self.kind == "number" and text and not self._holds(text):
-            low, high = self.limits
-            return f"a {'whole ' * self.is_whole}number from {low:g} to {high:g}, or empty"
-        return ""
+        return "" if self._allows(text) else self.allowed
 
-    def _holds(self, text: str) -> bool:
-        low, high = self.limits
-        return low <= plain_number(text) <= high and (text.isdigit() or not self.is_whole)
+    def _allows(self, text: str) -> bool:
+        if self.kind == "word":
+            return text in self.words
+        if self.kind == "identity":
+            return _IDENTITY.fullmatch(text) is not None
+        if self.kind == "doi" and text:
+            return _DOI.fullmatch(text) is not None
+        if self.kind == "number" and text:
+            low, high = self.limits
+            return low <= plain_number(text) <= high and (text.isdigit() or not self.is_whole)
+        return True
 
     def number(self, text: str) -> float:
         """Return the number of a cell; NaN where it is empty or breaks a rule."""
@@ -109,7 +126,9 @@ class Table:
 
     def missing(self, header: Sequence[str]) -> list[str]:
         """Return the needed columns that a header leaves out."""
-        return [one.name for one in self.columns if one.is_needed and one.name not in header]
+        return [
+            column.name for column in self.columns if column.is_needed and column.name not in header
+        ]
 
     def filled(self, rows: Sequence[Row]) -> list[Row]:
         """Return rows with an empty cell in each column that they leave out."""
@@ -178,14 +197,16 @@ SAMPLES: Final = Table(
     (
         Column("sample_id", "identity", "Its name in the dataset.", is_needed=True),
         Column("paper_id", "reference", "Its paper.", is_needed=True),
-        Column("core", "formula", "Formula of the core.", is_needed=True),
+        Column("core", "formula", "Formula of the core, such as CsPbBr3.", is_needed=True),
         _word(
             "composition",
             words.COMPOSITIONS,
             "Whether the paper states all amounts of the core.",
             needed=True,
         ),
-        Column("shell", "formula", "Layers from the inside out, or none.", is_needed=True),
+        Column(
+            "shell", "formula", "Layers from the inside out, as CdS|Al2O3, or none.", is_needed=True
+        ),
         _word("structure", words.STRUCTURES, "How core and shell are arranged.", needed=True),
         _word("encapsulation", words.ENCAPSULATIONS, "How many cores share a shell.", needed=True),
         _word("medium", words.MEDIA, "In what the emission was measured.", needed=True),

@@ -8,11 +8,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats
 from perovshell.data.ions import Ion
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.errors import FormulaError
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Composition:
 
     @cached_property
     def fractions(self) -> dict[str, float]:
-        """Fraction of each ion on its own site; empty for metal cores."""
+        """Fraction of each ion on its site; empty for metal cores."""
         if self.is_metal:
             return {}
         totals: dict[str, float] = {}
@@ -88,6 +87,6 @@ class SampleName:
 
 
 def amount_text(amount: float) -> str:
-    """Write an amount as it stands behind an ion: nothing for 1."""
+    """Write an amount as it follows an ion: nothing for 1."""
     text = f"{amount:.9f}".rstrip("0").rstrip(".")
     return "" if text == "1" else text

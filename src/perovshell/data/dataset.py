@@ -11,18 +11,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
-from perovshell.data import validation as rules
 from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Column
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import Ions
 from perovshell.data.merging import merge
-from perovshell.data.paper_entry import PaperEntry, in_sample_order
+from perovshell.data.paper_entry import PaperEntry, split_papers
 from perovshell.data.records import Measurement, Paper, Sample, StabilityTest
 from perovshell.data.shells import Shells
-from perovshell.data.tables import Row, Source, bundled, bundled_rows, read_table
+from perovshell.data.tables import Row, Source, bundled, bundled_rows
 from perovshell.data.targets import Reading
+from perovshell.data.validation import check_tables, read_tables
 from perovshell.data.vocabulary import CONDITIONS, MORPHOLOGIES, is_nothing
-from perovshell.errors import DatasetError, Fault, InputError
+from perovshell.errors import DatasetError, InputError
 
 COLLECTIONS = {"10.1038/s41598-025-08110-2": "cspbcl3-collection"}
 """Data sets (not reviews) whose rows together weigh as much as one paper, by `via_doi`."""
@@ -39,7 +39,7 @@ class Dataset:
         reader: The formula reader with the ion and shell tables.
         cores: The table of bulk properties of cores, such as band gaps.
         rows: The rows of the literature tables, by file name.
-        distinct: Pairs of paper_ids that are said not to be copies of one another.
+        distinct: Pairs of paper_ids that are declared not to be copies of one another.
         older: For a paper that supersedes others, their names.
     """
 
@@ -72,24 +72,9 @@ class Dataset:
 
     @classmethod
     def _read(cls, sources: Mapping[str, Source]) -> Dataset:
-        tables: dict[str, tuple[list[str], list[Row]]] = {}
-        unreadable: list[Fault] = []
-        for name, source in sources.items():
-            try:
-                header, rows = read_table(source)
-            except InputError as error:
-                rule = str(error).removeprefix(name).lstrip(":, ")
-                unreadable.append(Fault(name, 0, "", "", rule))
-            else:
-                tables[name] = header, TABLES[name].filled(rows)
-        if unreadable:
-            raise DatasetError(unreadable)
         reader = FormulaReader(Ions.bundled(), Shells.bundled())
-        faults = _all_faults(tables, reader)
-        if faults:
-            raise DatasetError(faults)
-        cores = tuple(bundled_rows("materials", "cores.csv"))
-        return _build({name: tuple(rows) for name, (_, rows) in tables.items()}, reader, cores)
+        rows = {name: tuple(table) for name, table in read_tables(sources, reader).items()}
+        return _build(rows, reader, tuple(bundled_rows("materials", "cores.csv")))
 
     def __repr__(self) -> str:
         """Return its counts and its hash."""
@@ -111,8 +96,8 @@ class Dataset:
         withdraws is left out. The rows do not depend on the order of the entries.
 
         Args:
-            entries: The entries; without any, it is this dataset. A fault of two of them is told
-                of the later one.
+            entries: The entries; without any, it is this dataset. A fault of two of them is
+                reported for the later one.
 
         Raises:
             DatasetError: The tables and the entries together break the rules; all faults are
@@ -123,10 +108,10 @@ class Dataset:
         merged = merge(self.rows, entries)
         distinct = self.distinct | merged.distinct
         tables = {name: (TABLES[name].names, rows) for name, rows in merged.rows.items()}
-        faults = [*merged.faults, *_all_faults(tables, self.reader, distinct, merged.locate)]
+        faults = [*merged.faults, *check_tables(tables, self.reader, distinct, merged.locate)]
         if faults:
             raise DatasetError(faults)
-        in_order = merge(self.rows, sorted(entries, key=lambda own: own.paper_id))
+        in_order = merge(self.rows, sorted(entries, key=lambda entry: entry.paper_id))
         return replace(
             _build(in_order.rows, self.reader, self.cores, distinct),
             older={**self.older, **merged.older},
@@ -141,21 +126,23 @@ class Dataset:
         wanted = frozenset(paper_ids)
         for name in sorted(wanted - self.papers.keys()):
             self._refuse(name)
-        samples = {k: own for k, own in self.samples.items() if own.paper_id in wanted}
+        samples = {
+            name: sample for name, sample in self.samples.items() if sample.paper_id in wanted
+        }
         rows = {
             PAPERS.file: tuple(r for r in self.rows[PAPERS.file] if r["paper_id"] in wanted),
             SAMPLES.file: tuple(r for r in self.rows[SAMPLES.file] if r["paper_id"] in wanted),
             TESTS.file: tuple(r for r in self.rows[TESTS.file] if r["sample_id"] in samples),
         }
         return Dataset(
-            papers={k: own for k, own in self.papers.items() if k in wanted},
+            papers={name: paper for name, paper in self.papers.items() if name in wanted},
             samples=samples,
             tests=tuple(test for test in self.tests if test.sample.paper_id in wanted),
             reader=_naming(self.reader, samples),
             cores=self.cores,
             rows=rows,
             distinct=self.distinct,
-            older={name: own for name, own in self.older.items() if name in wanted},
+            older={name: older for name, older in self.older.items() if name in wanted},
         )
 
     def entry(self, paper_id: str) -> PaperEntry:
@@ -172,30 +159,16 @@ class Dataset:
     def digests(self) -> Mapping[str, str]:
         """The first 16 hexadecimal digits of the SHA-256 of each paper's rows, by paper_id.
 
-        Rows stand in the order of their table, tests in that of their samples.
+        Rows are in the order of their table, tests in that of their samples.
         """
         return {
-            name: _sha256(json.dumps(own.rows, sort_keys=True, ensure_ascii=False))[:16]
-            for name, own in self._entries.items()
+            name: _sha256(json.dumps(entry.rows, sort_keys=True, ensure_ascii=False))[:16]
+            for name, entry in self._entries.items()
         }
 
     @cached_property
     def _entries(self) -> Mapping[str, PaperEntry]:
-        samples: dict[str, list[Row]] = {row["paper_id"]: [] for row in self.rows[PAPERS.file]}
-        for row in self.rows[SAMPLES.file]:
-            samples[row["paper_id"]].append(row)
-        tests: dict[str, list[Row]] = {name: [] for name in samples}
-        paper_of = {row["sample_id"]: row["paper_id"] for row in self.rows[SAMPLES.file]}
-        for row in self.rows[TESTS.file]:
-            tests[paper_of[row["sample_id"]]].append(row)
-        return {
-            row["paper_id"]: PaperEntry(
-                paper=row,
-                samples=tuple(samples[row["paper_id"]]),
-                tests=tuple(in_sample_order(samples[row["paper_id"]], tests[row["paper_id"]])),
-            )
-            for row in self.rows[PAPERS.file]
-        }
+        return split_papers(self.rows)
 
     def _refuse(self, paper_id: str) -> NoReturn:
         near = difflib.get_close_matches(paper_id, self.papers, n=1)
@@ -214,7 +187,7 @@ class Dataset:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of the cells of all tables in hexadecimal, whatever the order of rows.
+        """SHA-256 of the cells of all tables in hexadecimal; the order of rows does not matter.
 
         All tables are those of the literature, and the reference tables that a model is trained
         with: ions, shells, their properties, cores.
@@ -248,26 +221,6 @@ class Dataset:
         }
 
 
-def _all_faults(
-    tables: Mapping[str, tuple[Sequence[str], Sequence[Row]]],
-    reader: FormulaReader,
-    distinct: Collection[frozenset[str]] = (),
-    locate: rules.Locate = rules.in_table,
-) -> list[Fault]:
-    papers, samples, stability = (tables[name] for name in TABLES)
-    # What a table without its needed columns says of the others would be no fault of theirs.
-    named = () if PAPERS.missing(papers[0]) else papers[1]
-    known = () if SAMPLES.missing(samples[0]) else samples[1]
-    faults = rules.check_papers(*papers, locate=locate)
-    faults += rules.check_samples(
-        *samples, {cells["paper_id"] for cells in named}, reader, distinct=distinct, locate=locate
-    )
-    by_id = {cells["sample_id"]: cells for cells in known}
-    return faults + rules.check_stability(
-        *stability, by_id, reader, distinct=distinct, locate=locate
-    )
-
-
 def _build(
     rows: Mapping[str, tuple[Row, ...]],
     reader: FormulaReader,
@@ -286,7 +239,7 @@ def _naming(reader: FormulaReader, samples: Mapping[str, Sample]) -> FormulaRead
 
 
 def _cores(samples: Mapping[str, Sample]) -> tuple[str, ...]:
-    cores = (own.core.formula for own in samples.values() if own.core is not None)
+    cores = (sample.core.formula for sample in samples.values() if sample.core is not None)
     return tuple(dict.fromkeys(cores))
 
 

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from perovshell.arrays import Indices
 from perovshell.data.composition import Composition, CompositionBatch, SampleName, amount_text
 from perovshell.data.formula_templates import (
     MAX_AMOUNT,
@@ -48,11 +48,9 @@ _FEW = 24
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _NUMBER = re.compile(r"((?:0|[1-9][0-9]*)(?:\.[0-9]+)?)")
 
-Floats = npt.NDArray[np.float64]
-
 
 class FormulaReader:
-    """Reads cores, shells and whole samples by the ion and shell tables it is given.
+    """Reads cores, shells and whole samples by an ion and a shell table.
 
     Args:
         ions: The ion table.
@@ -137,8 +135,8 @@ class FormulaReader:
         if is_none(layer):
             msg = f"shell {text!r}: 'none' is not a layer; leave it out"
             raise FormulaError(msg)
-        found = self.shells.find(layer.translate(_SUBSCRIPTS))
-        return found if found is not None else self._unlisted_halide(layer)
+        material = self.shells.find(layer.translate(_SUBSCRIPTS))
+        return self._unlisted_halide(layer) if material is None else material
 
     def _unlisted_halide(self, layer: str) -> ShellMaterial:
         """Read a shell that is no known name as a neutral halide, such as CsPbBr2Cl."""
@@ -279,8 +277,8 @@ class FormulaReader:
         is_metal = all(symbol not in NONMETALS for symbol in terms) and not any(
             symbol in self.ions.organics for symbol in terms
         )
-        found = [self._ion(text, symbol, is_metal=is_metal) for symbol in terms]
-        ions = tuple(sorted(found, key=self._rank))
+        unsorted = [self._ion(text, symbol, is_metal=is_metal) for symbol in terms]
+        ions = tuple(sorted(unsorted, key=self._rank))
         species = tuple(ion.symbol for ion in ions)
         choices = itertools.product(*((0,) if is_metal else ion.charges for ion in ions))
         return FormulaTemplate(
@@ -301,7 +299,7 @@ class FormulaReader:
         raise FormulaError(msg)
 
     def _rank(self, ion: Ion) -> tuple[int, int, str]:
-        """Return the place of an ion in the standard order A, B, X."""
+        """Return the position of an ion in the standard order A, B, X."""
         return SITES.index(ion.site), self._order.get(ion.symbol, len(self._order)), ion.symbol
 
     def atoms(self, composition: Composition) -> dict[str, float]:
@@ -326,37 +324,37 @@ class FormulaReader:
             texts: Core formulas, shape (n,).
 
         Returns:
-            The compositions as arrays; rows that cannot be read stand in `errors`. Amounts are
+            The compositions as arrays; rows that cannot be read are in `errors`. Amounts are
             as written: `Cs2Pb2Br6` is not reduced to `CsPbBr3`.
         """
         if len(texts) < _FEW:
             return self._read_few(texts)
         scanned = scan(texts, MAX_LENGTH)
         templates: list[FormulaTemplate] = []
-        places: dict[bytes, int] = {}
+        indexes: dict[bytes, int] = {}
         for skeleton, row in scanned.examples().items():
             try:
                 template, parts = self._split(texts[row])
             except FormulaError:
-                continue  # Each row of this skeleton gets its own message below.
+                continue  # Each row of this skeleton gets a message below.
             if "".join(parts) == texts[row]:
-                places[skeleton] = len(templates)
+                indexes[skeleton] = len(templates)
                 templates.append(template)
-        template_of = np.array([places.get(key, -1) for key in scanned.skeletons], dtype=np.intp)
+        template_of = np.array([indexes.get(key, -1) for key in scanned.skeletons], dtype=np.intp)
         template_of[~scanned.is_plain] = -1
         start = scanned.first.copy()
         numbers = scanned.numbers.tolist()
         errors: dict[int, FormulaError] = {}
-        place_of = {id(template): place for place, template in enumerate(templates)}
+        index_of = {id(template): index for index, template in enumerate(templates)}
         for row in np.flatnonzero(template_of < 0).tolist():
             try:
                 template, own_numbers = self._template_of(texts[row].strip())
             except FormulaError as error:
                 errors[row] = error
                 continue
-            place = place_of.setdefault(id(template), len(templates))
-            templates += [template] if place == len(templates) else []
-            template_of[row], start[row] = place, len(numbers)
+            index = index_of.setdefault(id(template), len(templates))
+            templates += [template] if index == len(templates) else []
+            template_of[row], start[row] = index, len(numbers)
             numbers += own_numbers
         rows = np.flatnonzero(template_of >= 0)
         block = multiply_out(templates, template_of[rows], start[rows], numbers)
@@ -392,7 +390,7 @@ class FormulaReader:
     def _finish(
         self,
         texts: Sequence[str],
-        rows: npt.NDArray[np.intp],
+        rows: Indices,
         templates: Sequence[FormulaTemplate],
         block: Amounts,
         errors: dict[int, FormulaError],
@@ -400,8 +398,8 @@ class FormulaReader:
         """Check amounts and charges, and put the rows where they were."""
         width = block.amounts.shape[1]
         table = np.full((max(len(templates), 1), width), -1, dtype=np.int16)
-        for place, template in enumerate(templates):
-            table[place, : len(template.species)] = [
+        for index, template in enumerate(templates):
+            table[index, : len(template.species)] = [
                 self.species_index[symbol] for symbol in template.species
             ]
         good = block.good.copy()

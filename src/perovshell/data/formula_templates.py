@@ -15,12 +15,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.grammar import MAX_DEPTH
 from perovshell.data.ions import Ion
-
-Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
-Mask = npt.NDArray[np.bool_]
 
 NEUTRAL_WITHIN = 0.05
 """Largest net charge of a formula unit, in e."""
@@ -36,7 +33,7 @@ _IS_DIGIT = np.isin(np.arange(256, dtype=np.uint8), np.frombuffer(_DIGITS, dtype
 _BLOCK = 4096
 """Texts taken apart at once: their arrays stay in the cache."""
 _MARK = 0xFF
-"""Stands for a number in a skeleton; no UTF-8 text holds this byte."""
+"""Replaces a number in a skeleton; no UTF-8 text has this byte."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +55,8 @@ class FormulaTemplate:
     is_metal: bool
 
     @cached_property
-    def flat_terms(self) -> Places:
-        """One row a term: the place of its species, then the numbers to multiply (-1: none)."""
+    def flat_terms(self) -> Indices:
+        """One row a term: the index of its species, then the numbers to multiply (-1: none)."""
         return np.array(
             [
                 [slot, *term, *[-1] * (MAX_DEPTH - len(term))]
@@ -96,16 +93,16 @@ class Scan:
     """Many texts taken apart into skeletons and numbers.
 
     Attributes:
-        skeletons: Each text with a mark in the place of every number, UTF-8.
+        skeletons: Each text with a mark instead of every number, UTF-8.
         numbers: The numbers of all texts one after another.
-        first: Place of the first number of each text, shape (n,).
+        first: Index of the first number of each text, shape (n,).
         is_plain: Whether all numbers of a text are decimals such as 0.5 or 12 (not 1.2.3 or 007)
             and the text is short enough, shape (n,).
     """
 
     skeletons: list[bytes]
     numbers: Floats
-    first: Places
+    first: Indices
     is_plain: Mask
 
     def examples(self) -> dict[bytes, int]:
@@ -138,7 +135,7 @@ def _scan_block(texts: Sequence[str], max_length: int) -> Scan:
     code = np.frombuffer(raw, dtype=np.uint8)
     newline = np.flatnonzero(code == _NEWLINE)
     if len(newline) != len(texts):
-        # A newline within a text: no number, so any other byte that no formula holds will do.
+        # A newline within a text: no number, so any other byte that is in no formula will do.
         return _scan_block([text.replace("\n", "\0") for text in texts], max_length)
     is_number = _IS_DIGIT[code]
     begins, ends = is_number.copy(), is_number.copy()
@@ -159,7 +156,7 @@ def _scan_block(texts: Sequence[str], max_length: int) -> Scan:
     return Scan(skeletons, np.array([*map(float, runs)]), first, is_plain)
 
 
-def _odd_runs(code: npt.NDArray[np.uint8], begin: Places, end: Places) -> Places:
+def _odd_runs(code: npt.NDArray[np.uint8], begin: Indices, end: Indices) -> Indices:
     """Return which runs of digits and dots are no plain decimals."""
     dot = np.flatnonzero(code == _DOT)
     count = np.searchsorted(dot, end, side="right") - np.searchsorted(dot, begin)
@@ -174,25 +171,28 @@ class Amounts:
     """Amounts of many formulas, with a first verdict.
 
     Attributes:
-        template: Place of each formula's template, shape (n,).
+        template: Index of each formula's template, shape (n,).
         amounts: Amount of each species of the template, shape (n, k).
         good: Whether amounts are in range and the first charge of each ion is neutral.
     """
 
-    template: Places
+    template: Indices
     amounts: Floats
     good: Mask
 
 
 def multiply_out(
-    templates: Sequence[FormulaTemplate], template: Places, start: Places, numbers: Sequence[float]
+    templates: Sequence[FormulaTemplate],
+    template: Indices,
+    start: Indices,
+    numbers: Sequence[float],
 ) -> Amounts:
     """Multiply the numbers of all formulas in a few array operations.
 
     Args:
         templates: The templates.
-        template: Place of each formula's template, shape (n,).
-        start: Place of each formula's first number, shape (n,).
+        template: Index of each formula's template, shape (n,).
+        start: Index of each formula's first number, shape (n,).
         numbers: All numbers.
     """
     width = max((len(item.species) for item in templates), default=1)
@@ -221,14 +221,16 @@ def multiply_out(
     return Amounts(template, amounts, _first_verdict(templates, template, amounts))
 
 
-def _first_verdict(templates: Sequence[FormulaTemplate], template: Places, amounts: Floats) -> Mask:
+def _first_verdict(
+    templates: Sequence[FormulaTemplate], template: Indices, amounts: Floats
+) -> Mask:
     charges = np.zeros((max(len(templates), 1), amounts.shape[1]))
     is_site_fault = np.zeros(max(len(templates), 1), dtype=bool)
     present = np.zeros(charges.shape, dtype=bool)
-    for place, item in enumerate(templates):
-        charges[place, : len(item.species)] = item.charge_choices[0]
-        present[place, : len(item.species)] = True
-        is_site_fault[place] = bool(item.site_fault)
+    for index, item in enumerate(templates):
+        charges[index, : len(item.species)] = item.charge_choices[0]
+        present[index, : len(item.species)] = True
+        is_site_fault[index] = bool(item.site_fault)
     in_range = ((amounts >= MIN_AMOUNT) & (amounts <= MAX_AMOUNT)) | ~present[template]
     neutral = np.abs((amounts * charges[template]).sum(axis=1)) <= NEUTRAL_WITHIN + _ROUNDING
     return np.asarray(in_range.all(axis=1) & neutral & ~is_site_fault[template])

@@ -8,7 +8,7 @@ import re
 from perovshell.errors import FormulaError
 
 MAX_DEPTH = 3
-"""Most numbers that multiply for one ion: its own and those of the brackets around it."""
+"""Most numbers that multiply for one ion: that behind it and those of the brackets around it."""
 MAX_LENGTH = 200
 """Longest text read as a formula or a shell."""
 SPREADSHEET = "=+-@"
@@ -17,7 +17,7 @@ _OPEN, _CLOSE = "([{", ")]}"
 
 
 def refuse_shape(what: str, text: str) -> None:
-    """Refuse a text that is too long, begins like a spreadsheet formula or holds blanks."""
+    """Refuse a text that is too long, begins like a spreadsheet formula or has blanks."""
     if len(text) > MAX_LENGTH:
         msg = f"{what} {text[:20]!r}...: {len(text)} characters, at most {MAX_LENGTH} are read"
         raise FormulaError(msg)
@@ -116,7 +116,7 @@ def _closed_group(
 
 
 def split_outside_brackets(text: str, signs: str) -> list[str]:
-    """Split a text at any of some signs, where they stand in no brackets."""
+    """Split a text at any of some signs, outside brackets."""
     parts, depth = [""], 0
     for letter in text:
         depth += (letter in _OPEN) - (letter in _CLOSE)

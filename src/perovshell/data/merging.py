@@ -9,7 +9,7 @@ from typing import TypeAlias
 from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS
 from perovshell.data.paper_entry import PaperEntry
 from perovshell.data.tables import Row
-from perovshell.errors import Fault
+from perovshell.errors import Fault, line_text
 
 _Origin: TypeAlias = tuple[PaperEntry | None, int]
 """The entry a row comes from (None: the dataset) and its index there."""
@@ -22,7 +22,7 @@ class Merged:
     Attributes:
         rows: Rows by table: those of the dataset that stay, then those of the entries.
         origins: For each row by table, the entry it comes from and its index there.
-        distinct: Pairs of paper_ids that the entries say are no copies.
+        distinct: Pairs of paper_ids that the entries declare to be no copies.
         older: For each entry that supersedes papers, their names, and those of what they supersede.
         faults: What the entries contradict one another in.
     """
@@ -40,7 +40,7 @@ class Merged:
         entry, index = self.origins[table][row - _HEADER - 1]
         if entry is None:
             return table, index + _HEADER + 1
-        return entry.place(table, index, column)
+        return entry.locate(table, index, column)
 
 
 _HEADER = 1
@@ -56,29 +56,29 @@ def merge(rows: Mapping[str, Sequence[Row]], entries: Sequence[PaperEntry]) -> M
 
     Args:
         rows: Rows of the dataset by table.
-        entries: The entries; a fault of two of them is told of the later one.
+        entries: The entries; a fault of two of them is reported for the later one.
     """
     chosen: dict[str, PaperEntry] = {}
     faults: list[Fault] = []
     for entry in entries:
         first = chosen.setdefault(entry.paper_id, entry)
         if first is not entry:
-            file, line = first.place(PAPERS.file, 0, "paper_id")
-            rule = f"stands already in {file}" + (f", row {line}" if line else "")
+            file, line = first.locate(PAPERS.file, 0, "paper_id")
+            rule = f"given already in {file}" + (f", {line_text(file, line)}" if line else "")
             faults.append(_fault(entry, "paper_id", entry.paper_id, rule))
-    older = {own.paper_id: own.supersedes for own in chosen.values()}
+    older = {entry.paper_id: entry.supersedes for entry in chosen.values()}
     for name in older:
         if name in _all_older(name, older):
             rule = "supersedes itself, or is superseded by a paper it supersedes"
             entry = chosen[name]
             faults.append(_fault(entry, "supersedes", ", ".join(entry.supersedes), rule))
     superseded = {name for names in older.values() for name in names}
-    counting = [own for own in chosen.values() if not own.withdrawn]
-    kept = [own for own in counting if own.paper_id not in superseded]
+    counting = [entry for entry in chosen.values() if not entry.withdrawn]
+    kept = [entry for entry in counting if entry.paper_id not in superseded]
     sources = _sources(rows, {*chosen, *superseded}, kept)
     return Merged(
-        rows={name: tuple(row for row, _ in own) for name, own in sources.items()},
-        origins={name: [origin for _, origin in own] for name, own in sources.items()},
+        rows={name: tuple(row for row, _ in rows) for name, rows in sources.items()},
+        origins={name: [origin for _, origin in rows] for name, rows in sources.items()},
         distinct=frozenset(frozenset((e.paper_id, name)) for e in kept for name in e.distinct_from),
         older={e.paper_id: frozenset(_all_older(e.paper_id, older)) for e in kept if e.supersedes},
         faults=tuple(faults),
@@ -86,20 +86,20 @@ def merge(rows: Mapping[str, Sequence[Row]], entries: Sequence[PaperEntry]) -> M
 
 
 def _fault(entry: PaperEntry, column: str, value: str, rule: str) -> Fault:
-    file, line = entry.place(PAPERS.file, 0, column)
+    file, line = entry.locate(PAPERS.file, 0, column)
     return Fault(file, line, column, value, rule)
 
 
 def _all_older(name: str, older: Mapping[str, Sequence[str]]) -> set[str]:
     """Return the papers that one supersedes, and those that these supersede, and so on."""
-    found: set[str] = set()
+    names: set[str] = set()
     open_names = list(older[name])
     while open_names:
         other = open_names.pop()
-        if other not in found:
-            found.add(other)
+        if other not in names:
+            names.add(other)
             open_names += older.get(other, ())
-    return found
+    return names
 
 
 def _sources(

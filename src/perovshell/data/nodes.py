@@ -21,6 +21,7 @@ _MOST_DIGITS: Final = 17
 _TAG: Final = "tag:yaml.org,2002:"
 _HUGE: Final = 10**300
 """A larger whole number may not fit a float."""
+_TOO_DEEP: Final = "lists or mappings nested too deeply"
 _SHOWN: Final = 100
 """Longest text, in characters, that a message repeats."""
 
@@ -96,9 +97,10 @@ class Node:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is given: None, or a plain `null`, `~` or blank."""
-        is_single = not isinstance(self.raw, yaml.Node) or isinstance(self.raw, yaml.ScalarNode)
-        return is_single and self.value is None
+        """Whether nothing is given: None, a plain `null` or `~`, or a blank text."""
+        if self.text is not None and not self.is_block:
+            return self.value is None or not self.text
+        return self.raw is None
 
     @property
     def is_block(self) -> bool:
@@ -176,17 +178,15 @@ def parse_yaml(text: str, name: str) -> Node:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         what = error.problem if error.context is None else f"{error.context}: {error.problem}"
-        fault = Fault(name, line, "", None, f"not YAML ({what}); {QUOTE}")
-        raise DocumentError([fault]) from error
+        raise _unreadable(name, f"not YAML ({what}); {QUOTE}", line) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         rule = f"not YAML ({error.reason}: U+{ord(text[error.position]):04X})"
-        raise DocumentError([Fault(name, line, "", None, rule)]) from error
+        raise _unreadable(name, rule, line) from error
     except RecursionError as error:
-        rule = "lists or mappings nested too deeply"
-        raise DocumentError([Fault(name, 0, "", None, rule)]) from error
+        raise _unreadable(name, _TOO_DEEP) from error
     if node is None:
-        raise DocumentError([Fault(name, 0, "", None, "the file is empty")])
+        raise _unreadable(name, "the file is empty")
     return Node(node, name)
 
 
@@ -199,10 +199,12 @@ def parse_json(text: str, name: str) -> Node:
     try:
         json.loads(text, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
-        fault = Fault(name, error.lineno, "", None, f"not JSON ({error.msg})")
-        raise DocumentError([fault]) from error
+        raise _unreadable(name, f"not JSON ({error.msg})", error.lineno) from error
     except RecursionError as error:
-        rule = "lists or mappings nested too deeply"
-        raise DocumentError([Fault(name, 0, "", None, rule)]) from error
-    # Valid JSON is YAML but for tabs, which can stand between its tokens only.
+        raise _unreadable(name, _TOO_DEEP) from error
+    # Valid JSON is YAML but for tabs, which can occur between its tokens only.
     return parse_yaml(text.replace("\t", " "), name)
+
+
+def _unreadable(name: str, rule: str, line: int = 0) -> DocumentError:
+    return DocumentError([Fault(name, line, "", None, rule)])

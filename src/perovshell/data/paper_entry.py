@@ -1,4 +1,4 @@
-"""One paper as it enters the dataset: its rows, and what it says of other papers."""
+"""One paper as it enters the dataset: its rows, and how it relates to other papers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS
-from perovshell.data.tables import Row
+from perovshell.data.tables import Row, numbered
 from perovshell.errors import InputError
 
 
@@ -51,7 +51,7 @@ class PaperEntry:
             if row["paper_id"] != self.paper_id:
                 msg = f"paper {self.paper_id}: sample of another paper, {row['paper_id']!r}"
                 raise InputError(msg)
-        if list(self.tests) != in_sample_order(self.samples, self.tests):
+        if list(self.tests) != _in_sample_order(self.samples, self.tests):
             msg = f"paper {self.paper_id}: its tests are not in the order of its samples"
             raise InputError(msg)
 
@@ -65,18 +65,54 @@ class PaperEntry:
         """Its rows by table."""
         return {PAPERS.file: (self.paper,), SAMPLES.file: self.samples, TESTS.file: self.tests}
 
-    def place(self, table: str, index: int, column: str) -> tuple[str, int]:
-        """Return the file and the line of a cell, or of its row where the cell has no line."""
+    def locate(self, table: str, index: int, column: str) -> tuple[str, int]:
+        """Return the file and the line of a cell, or of its row if the cell has no line."""
+        if not self.file:
+            return f"paper {self.paper_id}", 0
         file = f"{self.file}{table}" if self.file.endswith("/") else self.file
-        line = self.lines.get((table, index, column), self.lines.get((table, index, ""), 0))
-        return file or f"paper {self.paper_id}", line
+        return file, self.lines.get((table, index, column), self.lines.get((table, index, ""), 0))
 
 
-def in_sample_order(samples: Iterable[Row], tests: Sequence[Row]) -> list[Row]:
-    """Return tests in the order of their samples; those of one sample stay in their order.
+def split_papers(rows: Mapping[str, Sequence[Row]], folder: str = "") -> dict[str, PaperEntry]:
+    """Return the papers of checked tables by paper_id, in the order of papers.csv.
+
+    Args:
+        rows: Rows by file name.
+        folder: Folder of the files with a `/` behind it, for messages.
+    """
+    paper_of = {row["sample_id"]: row["paper_id"] for row in rows[SAMPLES.file]}
+    rank_of = {name: rank for rank, name in enumerate(paper_of)}
+    parts: dict[str, dict[str, list[tuple[int, Row]]]] = {
+        row["paper_id"]: {name: [] for name in TABLES} for row in rows[PAPERS.file]
+    }
+    for name in TABLES:
+        for line, row in numbered(rows[name]):
+            paper_id = paper_of[row["sample_id"]] if name == TESTS.file else row["paper_id"]
+            parts[paper_id][name].append((line, row))
+    entries = {}
+    for paper_id, part in parts.items():
+        part[TESTS.file].sort(key=lambda numbered: rank_of[numbered[1]["sample_id"]])
+        ((_, paper),), samples, tests = part.values()
+        lines = {
+            (name, index, ""): line
+            for name, table in part.items()
+            for index, (line, _) in enumerate(table)
+        }
+        entries[paper_id] = PaperEntry(
+            paper,
+            tuple(row for _, row in samples),
+            tuple(row for _, row in tests),
+            file=folder,
+            lines=lines,
+        )
+    return entries
+
+
+def _in_sample_order(samples: Iterable[Row], tests: Iterable[Row]) -> list[Row]:
+    """Return tests in the order of their samples; those of one sample keep their order.
 
     Raises:
-        InputError: A test is of no sample given.
+        InputError: A test belongs to none of the samples.
     """
     ranks = {row["sample_id"]: rank for rank, row in enumerate(samples)}
     for test in tests:

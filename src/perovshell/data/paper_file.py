@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS
-from perovshell.data.paper_cells import (
-    SIDE_KEYS,
+from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Table
+from perovshell.data.formula import FormulaReader
+from perovshell.data.nodes import parse_json, parse_yaml
+from perovshell.data.paper_entry import PaperEntry, split_papers
+from perovshell.data.paper_fields import (
+    NAMES,
     SIDES,
-    read_measured,
-    read_side,
-    write_measured,
-    write_side,
+    Field,
+    clashes,
+    paper_fields,
+    sample_fields,
+    side_fields,
+    stability_fields,
+    write_cells,
 )
-from perovshell.data.paper_entry import PaperEntry
-from perovshell.data.paper_nodes import EMPTY, Cell, NodeReader, line_of, parse_json, parse_yaml
-from perovshell.data.paper_tables import read_folder
+from perovshell.data.schema import (
+    Check,
+    Key,
+    Reader,
+    Values,
+    all_faults,
+    listing,
+    one_or_many,
+    record,
+    text,
+)
 from perovshell.data.shells import is_none
 from perovshell.data.tables import Row
-from perovshell.data.vocabulary import MEASURES, STRESSORS, STRUCTURES
-from perovshell.errors import DatasetError, Fault, InputError
-
-__all__ = ["PaperEntry", "read_papers", "read_yaml", "template_text", "to_yaml"]
+from perovshell.data.targets import TIME_TO_FAILURE
+from perovshell.data.validation import formula_fault, read_tables
+from perovshell.data.vocabulary import MEASURES
+from perovshell.errors import DocumentError, Fault, InputError
 
 MAX_BYTES = 1_000_000
 """Largest paper file; a paper has some kilobytes."""
@@ -36,46 +51,52 @@ _ALLOWED = (
     "a paper is a .yaml or .yml file, a .json file (one paper or a list of papers), or a folder "
     "with papers.csv, samples.csv and stability.csv"
 )
-_OTHERS: Final = ("supersedes", "distinct_from")
-_NAMES: Final = {"name": "sample_id", "bare": "bare_sample_id"}
-"""Keys that hold an identity without its paper, and those that hold it as it is."""
-_SHORT: Final = {column: short for short, column in _NAMES.items()}
-_SAMPLE_KEYS: Final = tuple(
-    key
-    for column in SAMPLES.names
-    if column != "paper_id"
-    for key in ([_SHORT[column], column] if column in _SHORT else [column])
-)
-_TEST_KEYS: Final = tuple(
-    name for name in TESTS.names if name != "sample_id" and not name.startswith(SIDES)
-)
-NO_REASON: Final = frozenset({"true", "false", "yes", "no", "on", "off"})
+_OTHERS: Final = {
+    "supersedes": "The paper_ids whose rows it replaces: the same study, read in a review.",
+    "distinct_from": "The paper_ids of papers with the same numbers that are other studies.",
+}
+_DEFAULTS: Final = {
+    "composition": "exact",
+    "medium": "unknown",
+    "role": "core",
+    "measure": MEASURES[0],
+}
+"""What needed cells are where a paper file leaves them out."""
+_DERIVED: Final = frozenset({"sample_id", "structure", "encapsulation"})
+"""Needed cells that may follow from other keys."""
+_NO_REASON: Final = frozenset({"", "true", "false", "yes", "no", "on", "off"})
 """Words that are no reason, in any case: what YAML takes for true and false."""
 
 
-def read_papers(path: Path) -> list[PaperEntry]:
+def read_papers(path: Path, formulas: FormulaReader) -> list[PaperEntry]:
     """Read the papers of a file or a folder.
 
     Args:
         path: A YAML file (one paper), a JSON file (one paper or a list) with the same keys, or a
             folder with the dataset's tables (one entry a paper).
+        formulas: Reads cores and shells.
 
     Raises:
-        DatasetError: The text cannot be read as papers; all faults are listed.
+        DocumentError: It cannot be read as papers; all faults are listed.
         InputError: There is nothing at the path, or nothing of these kinds.
     """
     suffix = path.suffix.casefold()
     if suffix in _YAML:
-        return [read_yaml(_read_text(path), path.name)]
+        return [read_yaml(_read_text(path), path.name, formulas)]
     if suffix in _JSON:
-        return _read_json(_read_text(path), path.name)
+        root = parse_json(_read_text(path), path.name)
+        return list(one_or_many(paper_reader(formulas)).read(root))
     if path.is_dir() and (path / PAPERS.file).exists():
-        return read_folder(path)
+        files = {name: path / name for name in TABLES}
+        if not files[TESTS.file].exists():
+            del files[TESTS.file]
+        folder = f"{path.name}/"
+        return list(split_papers(read_tables(files, formulas, folder), folder).values())
     msg = f"{path}: {_ALLOWED}"
     raise InputError(msg)
 
 
-def read_yaml(text: str, name: str) -> PaperEntry:
+def read_yaml(text: str, name: str, formulas: FormulaReader | None = None) -> PaperEntry:
     """Read one paper of YAML.
 
     Every value is taken as the text it is: `none` and `NA` are no special words, `168.0` keeps
@@ -84,22 +105,21 @@ def read_yaml(text: str, name: str) -> PaperEntry:
     Args:
         text: The YAML text.
         name: Name of the file, for messages.
+        formulas: Reads cores and shells; without it, they are not checked.
 
     Raises:
-        DatasetError: The text cannot be read as a paper; all faults are listed.
+        DocumentError: The text cannot be read as a paper; all faults are listed.
     """
-    root = parse_yaml(text, name)
-    (entry,) = _entries([root], NodeReader(name))
-    return entry
+    return paper_reader(formulas).read(parse_yaml(text, name))
 
 
 def to_yaml(entry: PaperEntry) -> str:
     """Write an entry as YAML that is read as the same entry; empty cells are left out."""
-    data: dict[str, object] = {key: entry.paper[key] for key in PAPERS.names if entry.paper[key]}
-    data |= {key: list(other) for key in _OTHERS if (other := getattr(entry, key))}
+    data: dict[str, object] = dict(write_cells(paper_fields(), entry.paper))
+    data |= {key: list(names) for key in _OTHERS if (names := getattr(entry, key))}
     data |= {"withdrawn": entry.withdrawn} if entry.withdrawn else {}
     if entry.samples or not entry.withdrawn:
-        data["samples"] = [_sample_keys(entry, row) for row in entry.samples]
+        data["samples"] = [_sample_data(entry, row) for row in entry.samples]
     return yaml.dump(
         data,
         Dumper=_Dumper,
@@ -114,6 +134,108 @@ def template_text() -> str:
     """Return a commented example of a paper file."""
     source = resources.files("perovshell.data") / "example_paper.yaml"
     return source.read_text(encoding="utf-8")
+
+
+def reason_text(written: str) -> str:
+    """Return the reason of a withdrawal on one line.
+
+    Raises:
+        InputError: It is empty, or a word such as `yes`.
+    """
+    reason = " ".join(written.split())
+    if reason.casefold() in _NO_REASON:
+        msg = f"reason {written!r}: say in words why the results no longer count"
+        raise InputError(msg)
+    return reason
+
+
+# The keys ------------------------------------------------------------------------------------
+
+
+@cache
+def paper_reader(formulas: FormulaReader | None = None) -> Reader[PaperEntry]:
+    """Declare a paper file; its keys follow from the columns of the tables.
+
+    Args:
+        formulas: Reads cores and shells; without it, they are not checked.
+    """
+    name = text("a paper_id")
+    names = one_or_many(
+        Reader(lambda node: "" if node.is_empty else name.read(node), name.allowed), at_least=0
+    ).then(lambda written: tuple(filter(None, written)))
+    reason = text("why its results no longer count", prose=True).then(reason_text)
+    return record(
+        *_keys(paper_fields()),
+        *(Key(key, names, help=what) for key, what in _OTHERS.items()),
+        Key("withdrawn", reason, help="Why its results no longer count, as after a retraction."),
+        Key("samples", listing(_sample_reader(formulas), at_least=0), help="Its samples."),
+        checks=(Check(("samples", "withdrawn"), _samples_rule),),
+    ).then(_entry)
+
+
+def _sample_reader(formulas: FormulaReader | None) -> Reader[Values]:
+    fields = sample_fields()
+    return record(
+        *_keys(fields),
+        Key("stability", listing(_test_reader(), at_least=0), help="Its stability tests."),
+        checks=(
+            *clashes(fields),
+            Check(("sample_id", "name"), _name_rule),
+            Check(("structure", "shell"), _structure_rule),
+            *(_formula_checks(formulas) if formulas else ()),
+        ),
+    )
+
+
+def _test_reader() -> Reader[Values]:
+    fields = side_fields()
+    side = record(*_keys(fields), checks=tuple(clashes(fields)))
+    return record(
+        *_keys(stability_fields()),
+        *(Key(name, side, help=f"The reading of the {name} sample.") for name in SIDES),
+        checks=tuple(Check((name, "measure"), _bound_rule) for name in SIDES),
+    )
+
+
+def _keys(fields: Iterable[Field]) -> Iterator[Key]:
+    for field_ in fields:
+        column = field_.columns["value"]
+        default = _DEFAULTS.get(column.name)
+        required = column.is_needed and default is None and column.name not in _DERIVED
+        yield Key(field_.key, field_.reader, default, required, column.description)
+
+
+def _samples_rule(samples: object, withdrawn: str | None) -> str:
+    is_missing = samples is None and not withdrawn
+    return "missing; a list of samples is needed ([] where there is none)" if is_missing else ""
+
+
+def _name_rule(*names: object) -> str:
+    return "" if any(names) else "missing; a name (or a whole sample_id) is needed"
+
+
+def _structure_rule(structure: object, shell: Mapping[str, str]) -> str:
+    if structure or is_none(shell["shell"]):
+        return ""
+    words = ", ".join(word for word in SAMPLES["structure"].words if word != "bare")
+    return f"missing; a coated sample needs its structure: {words}"
+
+
+def _formula_checks(formulas: FormulaReader) -> Iterator[Check]:
+    def core_rule(core: Row, composition: Row) -> str:
+        is_open = composition["composition"] == "open"
+        return "" if is_open else formula_fault(formulas.read_core, core["core"])
+
+    yield Check(("core", "composition"), core_rule)
+    yield Check(("shell",), lambda shell: formula_fault(formulas.read_shell, shell["shell"]))
+
+
+def _bound_rule(side: Values | None, measure: Row) -> str:
+    has_bound = side and side["duration"] and "bound" in side["duration"]
+    if side and has_bound and measure["measure"] != TIME_TO_FAILURE:
+        rule = f"only the duration of a test of {TIME_TO_FAILURE!r} has a bound"
+        raise side.refusal("duration", rule)
+    return ""
 
 
 # Reading -------------------------------------------------------------------------------------
@@ -131,152 +253,86 @@ def _read_text(path: Path) -> str:
         raise InputError(msg) from error
     if len(content) > MAX_BYTES:
         rule = f"larger than {MAX_BYTES:,} bytes, which no paper needs"
-        raise DatasetError([Fault(path.name, 0, "", "", rule)])
+        raise DocumentError([Fault(path.name, 0, "", None, rule)])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         rule = f"not UTF-8 text (byte {error.start}); save it in UTF-8"
-        raise DatasetError([Fault(path.name, 0, "", "", rule)]) from error
-
-
-def _read_json(text: str, name: str) -> list[PaperEntry]:
-    root = parse_json(text, name)
-    nodes = NodeReader(name)
-    if not isinstance(root, yaml.SequenceNode):
-        return _entries([root], nodes)
-    if not root.value:
-        nodes.add(root, "papers", "the list is empty; at least one paper is needed")
-    return _entries(root.value, nodes)
-
-
-def _entries(papers: Sequence[yaml.Node], nodes: NodeReader) -> list[PaperEntry]:
-    """Read papers; entries are made where all of them are without faults."""
-    drafts = [_read_paper(node, nodes) for node in papers]
-    if nodes.faults.faults:
-        raise DatasetError(nodes.faults.faults)
-    return [draft.entry(nodes.faults.file) for draft in drafts]
+        raise DocumentError([Fault(path.name, 0, "", None, rule)]) from error
 
 
 @dataclass
-class _Draft:
-    """Collects the parts of an entry and the lines of its cells."""
+class _Rows:
+    """Rows by table, with the lines of their cells."""
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in TABLES})
     lines: dict[tuple[str, int, str], int] = field(default_factory=dict)
-    others: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    withdrawn: str = ""
 
-    def add(self, table: str, line: int, cells: Mapping[str, Cell]) -> None:
-        """Add a row; columns without a cell are empty."""
-        index = len(self.rows[table])
-        row = dict.fromkeys(TABLES[table].names, "")
-        self.lines[table, index, ""] = line
-        for column, cell in cells.items():
-            row[column] = cell.text
-            self.lines[table, index, column] = cell.line
-        self.rows[table].append(row)
-
-    def entry(self, file: str) -> PaperEntry:
-        """Make the entry."""
-        return PaperEntry(
-            paper=self.rows[PAPERS.file][0],
-            samples=tuple(self.rows[SAMPLES.file]),
-            tests=tuple(self.rows[TESTS.file]),
-            withdrawn=self.withdrawn,
-            file=file,
-            lines=self.lines,
-            **self.others,
-        )
+    def add(self, table: Table, values: Values, **known: str) -> Row:
+        """Add the row of a mapping, with what its cells are where it leaves them out."""
+        row = dict.fromkeys(table.names, "") | known
+        rows = self.rows[table.file]
+        self.lines[table.file, len(rows), ""] = values.node.line
+        for column, cell, line in _cells(values):
+            row[column] = cell
+            self.lines[table.file, len(rows), column] = line
+        rows.append(row)
+        return row
 
 
-def _read_paper(node: yaml.Node, nodes: NodeReader) -> _Draft:
-    draft = _Draft()
-    found = nodes.mapping(node, "paper", (*PAPERS.names, *_OTHERS, "withdrawn", "samples"))
-    paper = nodes.cells(found, PAPERS.names)
-    draft.add(PAPERS.file, line_of(node), paper)
-    for key in _OTHERS:
-        if key in found:
-            draft.others[key] = nodes.texts(found[key], key)
-            draft.lines[PAPERS.file, 0, key] = line_of(found[key])
-    if "withdrawn" in found:
-        draft.withdrawn = _read_reason(found["withdrawn"], nodes)
-    if isinstance(node, yaml.MappingNode):
-        nodes.need(node, paper, "paper_id", "an identity such as smith2026 is needed")
-        if "samples" not in found and not draft.withdrawn:
-            nodes.add(node, "samples", "a list of samples is needed ([] where there is none)")
-    paper_id = draft.rows[PAPERS.file][0]["paper_id"]
-    for sample in nodes.items(found["samples"], "samples") if "samples" in found else ():
-        _read_sample(sample, paper_id, nodes, draft)
-    _refuse_twice(draft, nodes)
-    return draft
+def _cells(values: Values, prefix: str = "") -> Iterator[tuple[str, str, int]]:
+    """Yield column, text and line of each cell of a mapping."""
+    for key, cells in values.items():
+        if isinstance(cells, Values):
+            yield from _cells(cells, f"{key}_")
+        elif isinstance(cells, dict):
+            line = values.nodes.get(key, values.node).line
+            yield from ((f"{prefix}{column}", cell, line) for column, cell in cells.items())
 
 
-def _read_reason(node: yaml.Node, nodes: NodeReader) -> str:
-    reason = nodes.text(node, "withdrawn")
-    if reason.casefold() in NO_REASON:
-        rule = "say in words why the results no longer count, or leave it out where they do"
-        nodes.add(node, "withdrawn", rule)
-    return reason
+def _entry(values: Values) -> PaperEntry:
+    """Return the entry of a paper."""
+    rows = _Rows()
+    paper = rows.add(PAPERS, values)
+    for key in _OTHERS.keys() & values.nodes.keys():
+        rows.lines[PAPERS.file, 0, key] = values.nodes[key].line
+    seen: dict[str, Values] = {}
+    with all_faults() as faults:
+        for sample in values["samples"] or ():
+            row = _add_sample(rows, paper["paper_id"], sample)
+            name = row["sample_id"]
+            first = seen.setdefault(name, sample)
+            if first is not sample:
+                key = "name" if sample["name"] else "sample_id"
+                rule = f"this name is given already in line {first.node.line}"
+                faults.extend(sample.refusal(key, rule).faults)
+    return PaperEntry(
+        paper=paper,
+        samples=tuple(rows.rows[SAMPLES.file]),
+        tests=tuple(rows.rows[TESTS.file]),
+        supersedes=values["supersedes"] or (),
+        distinct_from=values["distinct_from"] or (),
+        withdrawn=values["withdrawn"] or "",
+        file=values.node.file,
+        lines=rows.lines,
+    )
 
 
-def _refuse_twice(draft: _Draft, nodes: NodeReader) -> None:
-    seen: dict[str, int] = {}
-    for index, row in enumerate(draft.rows[SAMPLES.file]):
-        name = row["sample_id"]
-        line = draft.lines.get((SAMPLES.file, index, "sample_id"), 0)
-        if name and name in seen:
-            nodes.faults.add(line, "sample_id", name, f"stands already in row {seen[name]}")
-        seen.setdefault(name, line)
-
-
-def _read_sample(node: yaml.Node, paper_id: str, nodes: NodeReader, draft: _Draft) -> None:
-    found = nodes.mapping(node, "samples", (*_SAMPLE_KEYS, "stability"))
-    cells = nodes.cells(found, _SAMPLE_KEYS)
-    for short, column in _NAMES.items():
-        name = cells.pop(short, None)
-        if name is not None and column in cells:
-            nodes.faults.add(name.line, short, name.text, f"give {short} or {column}, not both")
-        elif name is not None:
-            cells[column] = Cell(f"{paper_id}-{name.text}", name.line)
-    read_measured(cells, nodes.faults)
-    if isinstance(node, yaml.MappingNode):
-        nodes.need(node, cells, "sample_id", "a name (or a whole sample_id) is needed")
-        nodes.need(node, cells, "core", "a core such as CsPbBr3 is needed")
-        nodes.need(node, cells, "shell", "a shell is needed: layers, as CdS|Al2O3, or none")
-    _fill_in(node, cells, nodes)
-    cells["paper_id"] = Cell(paper_id, line_of(node))
-    draft.add(SAMPLES.file, line_of(node), cells)
-    sample_id = draft.rows[SAMPLES.file][-1]["sample_id"]
-    for test in nodes.items(found["stability"], "stability") if "stability" in found else ():
-        _read_test(test, sample_id, nodes, draft)
-
-
-def _fill_in(node: yaml.Node, cells: dict[str, Cell], nodes: NodeReader) -> None:
-    """Fill in what follows from the shell, and the words for what is not stated."""
-    is_bare = "shell" in cells and is_none(cells["shell"].text)
-    default = {"composition": "exact", "medium": "unknown", "role": "core"}
-    default["encapsulation"] = "none" if is_bare else "unknown"
-    if is_bare:
-        default["structure"] = "bare"
-    elif "shell" in cells:
-        allowed = ", ".join(word for word in STRUCTURES if word != "bare")
-        nodes.need(node, cells, "structure", f"a coated sample needs its structure: {allowed}")
-    for column, text in default.items():
-        cells.setdefault(column, Cell(text, line_of(node)))
-
-
-def _read_test(node: yaml.Node, sample_id: str, nodes: NodeReader, draft: _Draft) -> None:
-    found = nodes.mapping(node, "stability", (*_TEST_KEYS, *SIDES))
-    cells = nodes.cells(found, _TEST_KEYS)
-    if isinstance(node, yaml.MappingNode):
-        nodes.need(node, cells, "stressor", f"a stressor is needed: {', '.join(STRESSORS)}")
-    measure = cells.setdefault("measure", Cell(MEASURES[0], line_of(node))).text
-    for side in SIDES:
-        if side in found:
-            given = nodes.cells(nodes.mapping(found[side], side, SIDE_KEYS), SIDE_KEYS)
-            cells |= read_side(side, given, measure, nodes.faults)
-    cells["sample_id"] = Cell(sample_id, line_of(node))
-    draft.add(TESTS.file, line_of(node), cells)
+def _add_sample(rows: _Rows, paper_id: str, values: Values) -> Row:
+    is_bare = is_none(values["shell"]["shell"])
+    row = rows.add(
+        SAMPLES,
+        values,
+        paper_id=paper_id,
+        structure="bare" if is_bare else "",
+        encapsulation="none" if is_bare else "unknown",
+    )
+    for key, column in NAMES.items():
+        if values[key]:
+            row[column] = f"{paper_id}-{row[column]}"
+    for test in values["stability"] or ():
+        rows.add(TESTS, test, sample_id=row["sample_id"])
+    return row
 
 
 # Writing -------------------------------------------------------------------------------------
@@ -287,9 +343,12 @@ class _Flow(dict[str, str]):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes every value as text, in quotes only where YAML's syntax needs them."""
+    """Writes every value as text, in quotes only where it would be read as something else."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, Any]]] = {}  # noqa: RUF012
+    yaml_implicit_resolvers: dict[str, list[tuple[str, Any]]] = {  # noqa: RUF012
+        sign: [(tag, form) for tag, form in pairs if tag.endswith(":null")]
+        for sign, pairs in yaml.SafeDumper.yaml_implicit_resolvers.items()
+    }
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
         """Write equal values out each time."""
@@ -297,8 +356,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    # Quotes tell a text from an empty value; escapes keep blanks and line breaks as they are.
-    style = "'" if text in EMPTY else None if text.isprintable() else '"'
+    # Escapes keep blanks and line breaks as they are.
+    style = None if text.isprintable() else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
@@ -310,24 +369,26 @@ _Dumper.add_representer(str, _text_node)
 _Dumper.add_representer(_Flow, _flow_node)
 
 
-def _sample_keys(entry: PaperEntry, row: Row) -> dict[str, object]:
-    cells = {column: text for column, text in row.items() if text}
-    for short, column in _NAMES.items():
-        name = row[column].removeprefix(f"{entry.paper_id}-")
-        if name == name.strip() != "" and name != row[column]:
-            cells[short] = name
-            del cells[column]
-    for number in SAMPLES.measured:
-        written = write_measured(cells, number)
-        for name in (number.name, *number.companions.values()):
-            cells.pop(name, None)
-        cells |= written
-    keys: dict[str, object] = {key: cells[key] for key in _SAMPLE_KEYS if key in cells}
-    tests = [_test_keys(own) for own in entry.tests if own["sample_id"] == row["sample_id"]]
-    return keys | ({"stability": tests} if tests else {})
+def _sample_data(entry: PaperEntry, row: Row) -> dict[str, object]:
+    short = {column: key for key, column in NAMES.items()}
+    fields = [field for field in sample_fields() if field.key not in NAMES]
+    data: dict[str, object] = {}
+    for key, cell in write_cells(fields, row).items():
+        name = cell.removeprefix(f"{entry.paper_id}-")
+        is_short = key in short and name == name.strip() != "" and name != cell
+        data |= {short[key]: name} if is_short else {key: cell}
+    tests = [_test_data(test) for test in entry.tests if test["sample_id"] == row["sample_id"]]
+    return data | ({"stability": tests} if tests else {})
 
 
-def _test_keys(row: Row) -> dict[str, object]:
-    keys: dict[str, object] = {key: row[key] for key in _TEST_KEYS if row[key]}
-    sides = {side: write_side(row, side) for side in SIDES}
-    return keys | {side: _Flow(own) for side, own in sides.items() if own}
+def _test_data(row: Row) -> dict[str, object]:
+    fields = side_fields(bounded=row["measure"] == TIME_TO_FAILURE)
+    data: dict[str, object] = dict(write_cells(stability_fields(), row))
+    for side in SIDES:
+        cells = {
+            name.removeprefix(f"{side}_"): cell
+            for name, cell in row.items()
+            if name.startswith(f"{side}_")
+        }
+        data |= {side: _Flow(written)} if (written := write_cells(fields, cells)) else {}
+    return data

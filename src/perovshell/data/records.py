@@ -22,7 +22,7 @@ class Paper:
 
     Attributes:
         paper_id: Identity.
-        doi: The study's own DOI, or empty.
+        doi: DOI of the study, or empty.
         via_doi: DOI of the review or data set its facts were read in, or empty.
         year: Year of publication, or None.
         title: Title, or empty.
@@ -191,7 +191,7 @@ class StabilityTest:
         coated: Reading with the shell.
         bare: Reading without the shell.
         quality: One of `vocabulary.QUALITIES` but the empty text.
-        shared_group: Name of the experiment this row shares with others; empty for its own.
+        shared_group: Name of the experiment this row shares with others; empty if there are none.
     """
 
     number: int

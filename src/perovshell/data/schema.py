@@ -44,6 +44,15 @@ def collecting(faults: list[Fault]) -> Iterator[None]:
         faults += error.faults
 
 
+@contextmanager
+def all_faults() -> Iterator[list[Fault]]:
+    """Give a list for faults, and raise them together at the end, if there are any."""
+    faults: list[Fault] = []
+    yield faults
+    if faults:
+        raise DocumentError(faults)
+
+
 @dataclass(frozen=True)
 class Reader(Generic[T]):
     """Declares what a value may be.
@@ -52,11 +61,17 @@ class Reader(Generic[T]):
         read: Returns the value of a node; raises `DocumentError` with all of its faults.
         allowed: What is allowed, in words, for messages and documentation.
         keys: The keys of a mapping, for documentation.
+        nulls: Plain texts that YAML takes for nothing, and this reader for a text, such as `~`.
     """
 
     read: Callable[[Node], T]
     allowed: str
     keys: tuple[Key, ...] = ()
+    nulls: frozenset[str] = frozenset()
+
+    def leaves_out(self, node: Node) -> bool:
+        """Whether a value counts as left out."""
+        return node.is_empty and (not node.text or node.text not in self.nulls)
 
     def then(self, convert: Callable[[T], U]) -> Reader[U]:
         """Return a reader that converts each value; a `PerovshellError` becomes a fault of it."""
@@ -71,23 +86,26 @@ class Reader(Generic[T]):
                 shown = node.text is not None and repr(node.text) not in str(error)
                 raise node.refusal(str(error), shown=shown) from error
 
-        return Reader(read, self.allowed, self.keys)
+        return Reader(read, self.allowed, self.keys, self.nulls)
 
     def with_node(self) -> Reader[tuple[Node, T]]:
         """Return a reader of each value together with its node, for checks that come later."""
         return Reader(lambda node: (node, self.read(node)), self.allowed, self.keys)
 
 
-def text(allowed: str = "a text", *, prose: bool = False) -> Reader[str]:
+def text(
+    allowed: str = "a text", *, prose: bool = False, nulls: frozenset[str] = frozenset()
+) -> Reader[str]:
     """Declare a text; numbers and true or false count as the text they are written as.
 
     Args:
         allowed: What is allowed, in words.
         prose: Whether it may be a YAML block.
+        nulls: See `Reader`.
     """
 
     def read(node: Node) -> str:
-        if node.text is None or node.is_empty:
+        if node.text is None or reader.leaves_out(node):
             raise node.refusal(f"{allowed}, not a list or a mapping")
         if node.is_block and not (prose and node.text):
             # `percent: >5` is a YAML block without text: its number would be lost.
@@ -97,7 +115,8 @@ def text(allowed: str = "a text", *, prose: bool = False) -> Reader[str]:
             raise node.refusal("half of a character is escaped")
         return node.text
 
-    return Reader(read, allowed)
+    reader = Reader(read, allowed, nulls=nulls)
+    return reader
 
 
 def word(*words: str) -> Reader[str]:
@@ -124,7 +143,7 @@ def number(
     Args:
         low: Least value.
         high: Largest value.
-        words: Words that stand for a number.
+        words: Words that are read as a number.
         whole: Whether it is a whole number, which is read as an int.
     """
     special = dict(words or {})
@@ -173,30 +192,24 @@ def listing(
     def read(node: Node) -> tuple[T, ...]:
         if node.items is None or not at_least <= len(node.items) <= at_most:
             raise node.refusal(allowed)
-        return _read_items(reader, node.items)
+        values = []
+        with all_faults() as faults:
+            for item in node.items:
+                with collecting(faults):
+                    values.append(reader.read(item))
+        return tuple(values)
 
     return Reader(read, allowed, reader.keys)
 
 
-def one_or_many(reader: Reader[T]) -> Reader[tuple[T, ...]]:
-    """Declare one value, or a list of at least one."""
-    many = listing(reader)
+def one_or_many(reader: Reader[T], at_least: int = 1) -> Reader[tuple[T, ...]]:
+    """Declare one value, or a list; see `listing`."""
+    many = listing(reader, at_least)
 
     def read(node: Node) -> tuple[T, ...]:
         return (reader.read(node),) if node.items is None else many.read(node)
 
     return Reader(read, f"{reader.allowed}, or a list", reader.keys)
-
-
-def _read_items(reader: Reader[T], nodes: Sequence[Node]) -> tuple[T, ...]:
-    faults: list[Fault] = []
-    values = []
-    for node in nodes:
-        with collecting(faults):
-            values.append(reader.read(node))
-    if faults:
-        raise DocumentError(faults)
-    return tuple(values)
 
 
 def by_shape(
@@ -225,33 +238,6 @@ def by_shape(
     return Reader(read, allowed, mapping.keys if mapping else ())
 
 
-def mapping_of(key: Reader[str], value: Reader[T], allowed: str) -> Reader[dict[str, T]]:
-    """Declare a mapping whose keys are not known beforehand.
-
-    Args:
-        key: Declares each key.
-        value: Declares each value.
-        allowed: What is allowed, in words.
-    """
-
-    def read(node: Node) -> dict[str, T]:
-        if node.entries is None:
-            raise node.refusal(allowed)
-        faults: list[Fault] = []
-        values: dict[str, T] = {}
-        for key_node, value_node in node.entries:
-            with collecting(faults):
-                name = key.read(key_node)
-                if name in values:
-                    raise key_node.refusal("this key stands twice", shown=False)
-                values[name] = value.read(value_node)
-        if faults:
-            raise DocumentError(faults)
-        return values
-
-    return Reader(read, allowed)
-
-
 @dataclass(frozen=True)
 class Key:
     """One key of a mapping.
@@ -259,8 +245,8 @@ class Key:
     Attributes:
         name: The key.
         reader: Declares its value.
-        default: What the document may leave out, as it would be written; None where nothing
-            stands for it.
+        default: What is read where the document leaves it out, as it would be written; None
+            for nothing.
         required: Whether the key is needed.
         help: What it is, for documentation.
         also: Another spelling of the key.
@@ -280,11 +266,18 @@ class Check:
 
     Attributes:
         keys: The keys; the fault is one of the first. Not checked where one of them is at fault.
-        rule: Takes the values of the keys; returns the rule that is broken, or an empty text.
+        rule: Takes the values of the keys; returns the rule that is broken, or an empty text. Or
+            raises a `DocumentError` of a key further inside.
     """
 
     keys: tuple[str, ...]
     rule: Callable[..., str]
+
+    def run(self, values: Values) -> None:
+        """Raise the fault of some values."""
+        rule = self.rule(*(values[key] for key in self.keys))
+        if rule:
+            raise values.refusal(self.keys[0], rule)
 
 
 class Values(dict[str, Any]):
@@ -321,17 +314,15 @@ def record(*keys: Key, checks: Sequence[Check] = ()) -> Reader[Values]:
     def read(node: Node) -> Values:
         if node.entries is None:
             raise node.refusal(allowed)
-        faults: list[Fault] = []
-        values = Values(node, _nodes_by_key(node.entries, keys, faults))
-        for key in keys:
-            with collecting(faults):
-                values[key.name] = _read_key(key, values)
-        for check in checks:
-            if all(name in values for name in check.keys):
-                rule = check.rule(*(values[name] for name in check.keys))
-                faults += values.refusal(check.keys[0], rule).faults if rule else ()
-        if faults:
-            raise DocumentError(faults)
+        with all_faults() as faults:
+            values = Values(node, _nodes_by_key(node.entries, keys, faults))
+            for key in keys:
+                with collecting(faults):
+                    values[key.name] = _read_key(key, values)
+            for check in checks:
+                if all(name in values for name in check.keys):
+                    with collecting(faults):
+                        check.run(values)
         return values
 
     return Reader(read, allowed, keys)
@@ -351,60 +342,49 @@ def _read_key(key: Key, values: Values) -> Any:
 def _nodes_by_key(
     entries: Iterable[tuple[Node, Node]], keys: Sequence[Key], faults: list[Fault]
 ) -> dict[str, Node]:
-    """Return the nodes that are not empty; note keys that are unknown or stand twice."""
-    names = {spelling: key.name for key in keys for spelling in (key.name, key.also) if spelling}
+    """Return the nodes that are not empty; note keys that are unknown or given twice."""
+    by_spelling = {word: key for key in keys for word in (key.name, key.also) if word}
     first: dict[str, Node] = {}
-    found: dict[str, Node] = {}
+    nodes: dict[str, Node] = {}
     for key_node, value in entries:
         spelling = str(key_node.text)
-        name = names.get(spelling)
-        if name is None:
-            near = difflib.get_close_matches(spelling, names, n=1)
+        key = by_spelling.get(spelling)
+        if key is None:
+            near = difflib.get_close_matches(spelling, by_spelling, n=1)
             hint = f"; nearest: {near[0]}" if near else ""
-            rule = f"unknown key{hint}; allowed: {', '.join(names)}"
+            rule = f"unknown key{hint}; allowed: {', '.join(by_spelling)}"
             faults.append(key_node.fault(rule, shown=False))
-        elif name in first:
-            faults.append(key_node.fault(_twice(first[name], spelling), shown=False))
+        elif key.name in first:
+            faults.append(key_node.fault(_twice(first[key.name], spelling), shown=False))
         else:
-            first[name] = key_node
-            if not value.is_empty:
-                found[name] = value
-    return found
+            first[key.name] = key_node
+            if not key.reader.leaves_out(value):
+                nodes[key.name] = value
+    return nodes
 
 
 def _twice(first: Node, spelling: str) -> str:
     if first.text != spelling:
         return f"give {first.text} or {spelling}, not both"
-    return f"this key stands already in line {first.line}"
+    return f"this key is given already in line {first.line}"
 
 
 # Documentation -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class KeyDocument:
-    """One line of the documentation of a declaration.
-
-    Attributes:
-        path: Path of the key.
-        allowed: What is allowed, in words.
-        default: What stands where it is left out, as YAML; `needed` where it may not be.
-        help: What it is.
-    """
-
-    path: str
-    allowed: str
-    default: str
-    help: str
+def key_table(reader: Reader[Any]) -> str:
+    """Return the keys of a declaration as a Markdown table."""
+    head = [("key", "value", "default", "what"), ("---",) * 4]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (*head, *_key_rows(reader)))
 
 
-def documented(reader: Reader[Any], path: str = "") -> Iterator[KeyDocument]:
-    """Yield every key of a declaration, keys of inner mappings behind their own."""
+def _key_rows(reader: Reader[Any], prefix: str = "") -> Iterator[tuple[str, ...]]:
+    """Yield each key with what is allowed, its default as YAML, and what it is."""
     for key in reader.keys:
-        own = f"{path}.{key.name}" if path else key.name
+        path = f"{prefix}{key.name}"
         default = yaml.safe_dump(
             key.default, default_flow_style=True, sort_keys=False, width=math.inf
         )
         shown = "" if key.default is None else default.removesuffix("...\n").strip()
-        yield KeyDocument(own, key.reader.allowed, "needed" if key.required else shown, key.help)
-        yield from documented(key.reader, own)
+        yield f"`{path}`", key.reader.allowed, "needed" if key.required else shown, key.help
+        yield from _key_rows(key.reader, f"{path}.")

@@ -43,7 +43,7 @@ class ShellMaterial:
         formula: Formula or repeat unit; empty where it is open.
         in_water: One of `WATER_WORDS`, or empty where unknown.
         crystalline: `yes`, `no`, `semi` or empty.
-        listed: Whether the name stands in the shell table.
+        listed: Whether the name is in the shell table.
         properties: Reference properties by the names of `PROPERTIES`; NaN where unknown.
     """
 
@@ -64,11 +64,11 @@ class Shells:
         property_rows: Rows with the columns of `materials/shell_materials.csv`.
 
     Raises:
-        InputError: A spelling stands for two materials, or a word is not allowed.
+        InputError: A spelling names two materials, or a word is not allowed.
     """
 
     def __init__(self, shell_rows: Iterable[Row], property_rows: Iterable[Row]) -> None:
-        """Index names and aliases, whatever their case."""
+        """Index names and aliases in lower case."""
         self.shell_rows = [dict(row) for row in shell_rows]
         self.property_rows = [dict(row) for row in property_rows]
         reference = {row["name"]: row for row in self.property_rows}
@@ -93,7 +93,7 @@ class Shells:
             return
         known = self._by_spelling.setdefault(spelling.casefold(), name)
         if known != name:
-            msg = f"shells.csv: {spelling!r} stands for both {known!r} and {name!r}"
+            msg = f"shells.csv: {spelling!r} names both {known!r} and {name!r}"
             raise InputError(msg)
 
     def find(self, spelling: str) -> ShellMaterial | None:

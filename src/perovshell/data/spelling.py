@@ -30,22 +30,21 @@ class Spellings:
             cutoff: Least likeness, from 0 to 1, as in `difflib.get_close_matches`.
         """
         pairs = _pairs(text)
-        own, size = self._bits(pairs), len(pairs)
-        shares = [(own & other).bit_count() / (size + others) for other, others in self._sets]
+        bits, size = self._bits(pairs), len(pairs)
+        shares = [(bits & other).bit_count() / (size + others) for other, others in self._sets]
         order = sorted(range(len(self.known)), key=shares.__getitem__, reverse=True)
-        compared = [self.known[place] for place in order[:_COMPARED]]
+        compared = [self.known[index] for index in order[:_COMPARED]]
         return difflib.get_close_matches(text, compared, n=count, cutoff=cutoff)
 
     @cached_property
     def _sets(self) -> list[tuple[int, int]]:
         """The pairs of each spelling as a set of bits, and their number."""
-        found = map(_pairs, self.known)
-        return [(self._bits(pairs), len(pairs)) for pairs in found]
+        return [(self._bits(pairs), len(pairs)) for pairs in map(_pairs, self.known)]
 
     @cached_property
     def _bit_of(self) -> dict[str, int]:
         pairs = dict.fromkeys(pair for text in self.known for pair in sorted(_pairs(text)))
-        return {pair: 1 << place for place, pair in enumerate(pairs)}
+        return {pair: 1 << index for index, pair in enumerate(pairs)}
 
     def _bits(self, pairs: frozenset[str]) -> int:
         return sum(self._bit_of.get(pair, 0) for pair in pairs)
@@ -54,4 +53,4 @@ class Spellings:
 def _pairs(text: str) -> frozenset[str]:
     """Return the pairs of letters that follow each other, with the ends of the text."""
     around = f"^{text.casefold()}$"
-    return frozenset(around[place : place + 2] for place in range(len(around) - 1))
+    return frozenset(around[start : start + 2] for start in range(len(around) - 1))

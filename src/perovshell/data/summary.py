@@ -147,11 +147,11 @@ def shell_lines(shells: Shells, wanted: str = "") -> list[str]:
 
     Args:
         shells: The shell table.
-        wanted: Text that a name, an alias or the class must have, whatever its case.
+        wanted: Text that a name, an alias or the class must have, in any case.
     """
     aliases = {row["name"]: row["aliases"].replace(";", ", ") for row in shells.shell_rows}
     lines = [
-        f"{own.name:<28} {own.material_class:<16} {own.in_water or 'unknown':<18} {aliases[name]}"
-        for name, own in shells.materials.items()
+        f"{name:<28} {shell.material_class:<16} {shell.in_water or 'unknown':<18} {aliases[name]}"
+        for name, shell in shells.materials.items()
     ]
     return [line.rstrip() for line in lines if wanted.casefold() in line.casefold()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterable
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -66,7 +67,7 @@ def _header_and_rows(name: str, lines: list[list[str]]) -> tuple[list[str], list
     header = [cell.strip() for cell in lines[0]]
     twice = sorted({column for column in header if header.count(column) > 1})
     if twice:
-        msg = f"{name}: column {twice[0]!r} stands twice in the header"
+        msg = f"{name}: column {twice[0]!r} is given twice in the header"
         raise InputError(msg)
     while not lines[-1]:
         lines.pop()
@@ -81,6 +82,11 @@ def _header_and_rows(name: str, lines: list[list[str]]) -> tuple[list[str], list
             raise InputError(msg)
         rows.append({column: cell.strip() for column, cell in zip(header, cells, strict=True)})
     return header, rows
+
+
+def numbered(rows: Iterable[Row]) -> Iterable[tuple[int, Row]]:
+    """Count rows as lines of the file, the header being line 1."""
+    return enumerate(rows, start=2)
 
 
 def plain_number(text: str) -> float:

@@ -24,7 +24,7 @@ READING_ERROR = 0.02
 ROUGH_READING_ERROR = 0.05
 """Error of a remnant fraction printed with `~`."""
 LOWER_END_CAP = 0.95
-"""A lower end above this counts as this: a test shows about 20 times its own length at most."""
+"""A lower end above this counts as this: a test shows about 20 times its length at most."""
 NO_UPPER_BOUND_FROM = 0.99
 NO_LOWER_BOUND_UP_TO = 0.01
 FAILURE_TIME_FACTOR = 1.2
@@ -117,7 +117,7 @@ class Reading:
             The lifetime in hours (or in units of the unstated duration).
 
         Raises:
-            InputError: The duration is unstated and no unit is given.
+            InputError: The duration is unstated and there is no unit.
         """
         duration = self.duration_h
         if math.isnan(duration):

@@ -1,31 +1,29 @@
-"""The rules of the dataset files; all faults of all files are found in one go."""
+"""The rules of the dataset files; all faults of all files are listed at once."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from perovshell.data.columns import PAPERS, SAMPLES, TESTS, Column, Table
+from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Column, Table
 from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import is_none, shell_text
-from perovshell.data.tables import Row, plain_number
+from perovshell.data.tables import Row, Source, numbered, plain_number, read_table
 from perovshell.data.targets import TIME_TO_FAILURE
 from perovshell.data.vocabulary import PLATELET
-from perovshell.errors import Fault, FormulaError
+from perovshell.errors import DatasetError, Fault, FormulaError, InputError, line_text
 
-_IDENTIFIER = re.compile(r"[^\s,;|]+")
 _HIGHEST_OF_CORE = 100.0
 """Largest PLQY in percent; quantum cutting by a dopant passes it."""
 _SAME_STUDY = "if it is the same study, name it in supersedes"
 _ANSWER = f"{_SAME_STUDY}; if not, in distinct_from"
 
 Locate: TypeAlias = Callable[[str, int, str], tuple[str, int]]
-"""Tells the file and line where a cell was read, by table, row and column (empty: the row)."""
+"""Returns the file and line where a cell was read, by table, row and column (empty: the row)."""
 
 
 def in_table(table: str, row: int, _column: str) -> tuple[str, int]:
@@ -46,11 +44,11 @@ class FaultList:
         file, line = self.locate(self.file, row, column)
         self.faults.append(Fault(file, line, column, value, rule))
 
-    def told(self, row: int, beside: int) -> str:
-        """Return where a row stands, in words; its file where that is not the one of `beside`."""
+    def row_text(self, row: int, other: int) -> str:
+        """Return the position of a row in words, for a message about another row."""
         file, line = self.locate(self.file, row, "")
-        named = [] if file == self.locate(self.file, beside, "")[0] else [file]
-        return ", ".join([*named, *([f"row {line}"] if line else [])]) or file
+        files = [] if file == self.locate(self.file, other, "")[0] else [file]
+        return ", ".join([*files, *([line_text(file, line)] if line else [])]) or file
 
     def columns(self, header: Sequence[str], table: Table) -> bool:
         """Check the header; return whether the rows can be read at all."""
@@ -71,18 +69,68 @@ class FaultList:
         return {column.name: column.number(cells[column.name]) for column in numbers}
 
     def unique(self, row: int, cells: Row, column: str, seen: dict[str, int]) -> None:
-        """Check that an identity is given and stands once."""
+        """Check that no other row has the identity of this one."""
         text = cells[column]
-        if not _IDENTIFIER.fullmatch(text):
-            self.add(row, column, text, "an identity without blanks, commas, ';' or '|' is needed")
-        elif text in seen:
-            self.add(row, column, text, f"stands already in {self.told(seen[text], row)}")
+        if text and text in seen:
+            self.add(row, column, text, f"given already in {self.row_text(seen[text], row)}")
         seen.setdefault(text, row)
 
 
-def numbered(rows: Iterable[Row]) -> Iterable[tuple[int, Row]]:
-    """Count rows as lines of the file, the header being line 1."""
-    return enumerate(rows, start=2)
+def read_tables(
+    sources: Mapping[str, Source], formulas: FormulaReader, folder: str = ""
+) -> dict[str, list[Row]]:
+    """Read the literature tables and check them.
+
+    Args:
+        sources: Their files by name; a table without a file has no rows.
+        formulas: Reads cores and shells.
+        folder: Put before the names of the files in messages.
+
+    Raises:
+        DatasetError: A table cannot be read or breaks a rule; all faults are listed.
+    """
+    tables: dict[str, tuple[Sequence[str], list[Row]]] = {}
+    faults: list[Fault] = []
+    for name, table in TABLES.items():
+        try:
+            header, rows = read_table(sources[name]) if name in sources else (table.names, [])
+        except InputError as error:
+            rule = str(error).removeprefix(name).lstrip(":, ")
+            faults.append(Fault(f"{folder}{name}", 0, "", None, rule))
+        else:
+            tables[name] = header, table.filled(rows)
+    faults = faults or check_tables(
+        tables, formulas, locate=lambda table, row, _: (f"{folder}{table}", row)
+    )
+    if faults:
+        raise DatasetError(faults)
+    return {name: rows for name, (_, rows) in tables.items()}
+
+
+def check_tables(
+    tables: Mapping[str, tuple[Sequence[str], Sequence[Row]]],
+    reader: FormulaReader,
+    distinct: Collection[frozenset[str]] = (),
+    locate: Locate = in_table,
+) -> list[Fault]:
+    """Return all faults of the literature tables.
+
+    Args:
+        tables: Columns and rows by file name.
+        reader: Reads cores and shells.
+        distinct: Pairs of paper_ids that are declared not to be copies of one another.
+        locate: Where the rows were read.
+    """
+    papers, samples, stability = (tables[name] for name in TABLES)
+    # Without its needed columns, a table cannot show what is wrong with the others.
+    names = () if PAPERS.missing(papers[0]) else papers[1]
+    known = () if SAMPLES.missing(samples[0]) else samples[1]
+    faults = check_papers(*papers, locate=locate)
+    faults += check_samples(
+        *samples, {cells["paper_id"] for cells in names}, reader, distinct=distinct, locate=locate
+    )
+    by_id = {cells["sample_id"]: cells for cells in known}
+    return faults + check_stability(*stability, by_id, reader, distinct=distinct, locate=locate)
 
 
 def check_papers(
@@ -100,7 +148,9 @@ def check_papers(
         doi = cells["doi"].casefold()
         if doi and doi in dois:
             first, paper = dois[doi]
-            rule = f"stands already in {faults.told(first, row)} (paper {paper!r}); {_SAME_STUDY}"
+            rule = (
+                f"given already in {faults.row_text(first, row)} (paper {paper!r}); {_SAME_STUDY}"
+            )
             faults.add(row, "doi", cells["doi"], rule)
         dois.setdefault(doi, (row, cells["paper_id"]))
     if not rows:
@@ -124,7 +174,7 @@ def check_samples(
         rows: Its rows.
         paper_ids: The papers there are; empty where this is not to be checked.
         reader: Reads cores and shells.
-        distinct: Pairs of paper_ids that are said not to be copies of one another.
+        distinct: Pairs of paper_ids that are declared not to be copies of one another.
         locate: Where the rows were read.
     """
     faults = FaultList(SAMPLES.file, locate=locate)
@@ -157,20 +207,23 @@ def _check_shape(faults: FaultList, row: int, cells: Row) -> None:
 
 
 def _check_formulas(faults: FaultList, row: int, cells: Row, reader: FormulaReader) -> None:
+    rules = {"shell": formula_fault(reader.read_shell, cells["shell"])}
     if cells["composition"] != "open":
-        _check_reading(faults, row, cells, "core", reader.read_core)
+        rules["core"] = formula_fault(reader.read_core, cells["core"])
     elif not cells["core"]:
-        faults.add(row, "core", "", "a core is needed, also where its composition is open")
-    _check_reading(faults, row, cells, "shell", reader.read_shell)
+        rules["core"] = "a core is needed, also if its composition is open"
+    for column, rule in rules.items():
+        if rule:
+            faults.add(row, column, cells[column], rule)
 
 
-def _check_reading(
-    faults: FaultList, row: int, cells: Row, column: str, read: Callable[[str], object]
-) -> None:
+def formula_fault(read: Callable[[str], object], text: str) -> str:
+    """Return why a formula cannot be read; an empty text if it can."""
     try:
-        read(cells[column])
+        read(text)
     except FormulaError as error:
-        faults.add(row, column, cells[column], str(error))
+        return str(error)
+    return ""
 
 
 def _check_measured(
@@ -183,7 +236,7 @@ def _check_measured(
             faults.add(row, name, cells[name], f"a {what} needs a value in {column.name}")
     _check_range(faults, row, cells, values, (column.name, low, high))
     if cells[bound] in {">", "<"} and cells[low]:
-        faults.add(row, bound, cells[bound], "empty, or ~, where a range is given")
+        faults.add(row, bound, cells[bound], "empty, or ~, with a range")
 
 
 def _check_range(
@@ -238,7 +291,7 @@ def check_stability(
         rows: Its rows.
         samples: The rows of samples.csv by sample_id; empty where they cannot be read.
         reader: Reads cores and shells.
-        distinct: Pairs of paper_ids that are said not to be copies of one another.
+        distinct: Pairs of paper_ids that are declared not to be copies of one another.
         locate: Where the rows were read.
     """
     faults = FaultList(TESTS.file, locate=locate)
@@ -252,15 +305,15 @@ def check_stability(
         for side in ("coated", "bare"):
             _check_side(faults, row, cells, values, side)
         _check_sides(faults, row, cells)
-        if sample is not None and is_none(sample["shell"]) and _given(cells, "coated"):
-            rule = "empty for an uncoated sample: its readings stand in the bare columns"
+        if sample is not None and is_none(sample["shell"]) and _has_reading(cells, "coated"):
+            rule = "empty for an uncoated sample: its readings belong in the bare columns"
             faults.add(row, "coated_duration_h", cells["coated_duration_h"], rule)
     copied = _copied_tests(rows, samples, reader)
     _report_copies(faults, copied, distinct, "core, shell, stressor and readings")
     return faults.faults
 
 
-def _given(cells: Row, side: str) -> bool:
+def _has_reading(cells: Row, side: str) -> bool:
     return bool(cells[f"{side}_duration_h"] or cells[f"{side}_percent"])
 
 
@@ -277,12 +330,12 @@ def _check_side(
         faults.add(row, percent, cells[percent], "less than 0 is impossible")
     if not fails and cells[f"{side}_duration_h"] and not cells[percent]:
         faults.add(row, percent, "", "a remnant needs its percent")
-    if cells[f"{side}_bound"] and not _given(cells, side):
+    if cells[f"{side}_bound"] and not _has_reading(cells, side):
         faults.add(row, f"{side}_bound", cells[f"{side}_bound"], "a bound needs a reading")
 
 
 def _check_sides(faults: FaultList, row: int, cells: Row) -> None:
-    coated, bare = _given(cells, "coated"), _given(cells, "bare")
+    coated, bare = _has_reading(cells, "coated"), _has_reading(cells, "bare")
     durations = [bool(cells[f"{side}_duration_h"]) for side in ("coated", "bare")]
     if not coated and not bare:
         faults.add(row, "coated_percent", "", "a test needs at least one reading")
@@ -305,8 +358,8 @@ def _copied_samples(rows: Sequence[Row], reader: FormulaReader) -> Iterator[_Key
     numbers = ("core_size_nm", "pl_peak_nm", "fwhm_nm", "plqy_percent", "shell_thickness_nm")
     for row, cells in numbered(rows):
         if sum(bool(cells[column]) for column in numbers) >= 3:  # noqa: PLR2004
-            given = tuple(_value(cells[column]) for column in numbers)
-            yield row, cells, cells["paper_id"], (*_combination(cells, reader), *given)
+            values = tuple(_value(cells[column]) for column in numbers)
+            yield row, cells, cells["paper_id"], (*_combination(cells, reader), *values)
 
 
 def _copied_tests(
@@ -317,8 +370,8 @@ def _copied_tests(
     for row, cells in numbered(rows):
         sample = samples.get(cells["sample_id"])
         if sample is not None and sum(bool(cells[column]) for column in numbers) >= 2:  # noqa: PLR2004
-            given = tuple(_value(cells[column]) for column in numbers)
-            key = (*_combination(sample, reader), cells["stressor"], *given)
+            values = tuple(_value(cells[column]) for column in numbers)
+            key = (*_combination(sample, reader), cells["stressor"], *values)
             yield row, cells, sample["paper_id"], key
 
 
@@ -330,13 +383,13 @@ def _report_copies(
     for row, cells, paper, key in rows:
         for other, first in seen[key].items():
             if other != paper and frozenset((other, paper)) not in distinct:
-                rule = f"same {what} as {faults.told(first, row)} of paper {other!r}; {_ANSWER}"
+                rule = f"same {what} as {faults.row_text(first, row)} of paper {other!r}; {_ANSWER}"
                 faults.add(row, "sample_id", cells["sample_id"], rule)
         seen[key].setdefault(paper, row)
 
 
 def _combination(cells: Row, reader: FormulaReader) -> tuple[Hashable, Hashable]:
-    """Return core and shell, equal for all their spellings; texts that cannot be read as given."""
+    """Return core and shell, equal for all their spellings; else the texts."""
     core: Hashable = cells["core"]
     shell: Hashable = cells["shell"]
     if cells["composition"] == "exact":

@@ -1,4 +1,4 @@
-"""The words of the dataset, in one place."""
+"""The words of the dataset."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORDS = {
 }
 """Vocabulary of each column with fixed words, in the order of the context descriptors."""
 TREATMENTS = ("ligand", "dopant")
-"""What a sample may carry beside its shell, each with a column of its name."""
+"""What a sample may have in addition to its shell, each with a column of its name."""
 # fmt: off
 NOTHING = frozenset({
     "", "-", "--", "\u2013", "\u2014", "<na>", "false", "n/a", "n.a.", "na", "nan", "nat", "nil",
@@ -49,7 +49,7 @@ CONDITIONS = {"temperature_c": "deg C", "humidity_percent": "%", "irradiance_mw_
 
 
 def column_name(stressor: str) -> str:
-    """Return a stressor as it stands in column names."""
+    """Return a stressor as it is written in column names."""
     return stressor.replace("-", "_")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -11,7 +10,10 @@ from typing import Any
 
 from perovshell.data.columns import PAPERS
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_file import PaperEntry, read_papers, read_yaml
+from perovshell.data.formula import FormulaReader
+from perovshell.data.nodes import Node
+from perovshell.data.paper_entry import PaperEntry
+from perovshell.data.paper_file import paper_reader, read_papers, read_yaml
 from perovshell.data.tables import Row
 from perovshell.errors import DatasetError, Fault, InputError, UnchangedError
 from perovshell.intake.review import Review, review
@@ -141,11 +143,11 @@ def propose(
         replace: Whether the papers correct papers of the same names.
 
     Raises:
-        DatasetError: They break rules, alone or with the others; all faults are listed.
+        DocumentError: They break rules, alone or with the others; all faults are listed.
         InputError: The file cannot be read.
         UnchangedError: All papers are in the workspace already.
     """
-    name, entries = _read(source)
+    name, entries = _read(source, base.reader)
     store = PaperStore(workspace)
     merged = store.merged(base)
     known = {entry.paper_id: entry for entry in merged.entries}
@@ -155,7 +157,7 @@ def propose(
         raise UnchangedError(name, unchanged)
     # One that is damaged, and so not in use, can be replaced too.
     there = [one.paper_id for one in changed if store.path_of(one.paper_id).exists()]
-    faults = _identity_faults(changed, merged.dataset, {*known, *there}, replace=replace)
+    faults = list(_identity_faults(changed, merged.dataset, {*known, *there}, replace=replace))
     kept = [entry for name, entry in known.items() if name not in {o.paper_id for o in changed}]
     try:
         dataset = base.with_papers([*kept, *changed])
@@ -171,13 +173,13 @@ def propose(
     )
 
 
-def _read(source: Source) -> tuple[str, list[PaperEntry]]:
+def _read(source: Source, formulas: FormulaReader) -> tuple[str, list[PaperEntry]]:
     """Return the name of a source and its papers."""
     if isinstance(source, Mapping):
-        return "paper", [read_yaml(json.dumps(source, ensure_ascii=False), "paper")]
+        return "paper", [paper_reader(formulas).read(Node(source, "paper"))]
     if isinstance(source, str) and "\n" in source:
-        return "paper", [read_yaml(source, "paper")]
-    return str(source), read_papers(Path(source))
+        return "paper", [read_yaml(source, "paper", formulas)]
+    return str(source), read_papers(Path(source), formulas)
 
 
 def _changes(entry: PaperEntry, before: Dataset) -> Iterator[str]:
@@ -211,34 +213,36 @@ def _without_equal(rows: Sequence[Row], others: Sequence[Row]) -> tuple[list[Row
 
 
 def _key(row: Mapping[str, str]) -> str:
-    """Return what a row is known by: its paper, its sample, or sample, stressor and condition."""
+    """Return what identifies a row: its paper, its sample, or sample, stressor and condition."""
     parts = [row.get(name, "") for name in ("sample_id", "stressor", "condition")]
     return " ".join(part for part in parts if part) or row["paper_id"]
 
 
 def _identity_faults(
     entries: Sequence[PaperEntry], dataset: Dataset, added: Iterable[str], *, replace: bool
-) -> list[Fault]:
-    """Return what is wrong with the names of papers, and those of papers they replace."""
+) -> Iterator[Fault]:
+    """Yield what is wrong with the names of papers, and those of papers they replace."""
     names = {*dataset.papers, *added}
-    faults = []
+
+    def fault(entry: PaperEntry, column: str, name: str, rule: str) -> Fault:
+        return Fault(*entry.locate(PAPERS.file, 0, column), column, name, rule)
+
     for entry in entries:
-        file, line = entry.place(PAPERS.file, 0, "paper_id")
-        if len(entry.paper_id) > LONGEST_ID:
+        paper_id = entry.paper_id
+        if len(paper_id) > LONGEST_ID:
             rule = f"too long for a file name; at most {LONGEST_ID} characters"
-            faults.append(Fault(file, line, "paper_id", entry.paper_id, rule))
-        if entry.paper_id in names and not replace:
+            yield fault(entry, "paper_id", paper_id, rule)
+        if paper_id in names and not replace:
             rule = "in the data already; a correction of it needs replace=True"
-            faults.append(Fault(file, line, "paper_id", entry.paper_id, rule))
-        if entry.paper_id not in names and replace:
-            rule = f"no such paper to replace{_nearest(entry.paper_id, names)}"
-            faults.append(Fault(file, line, "paper_id", entry.paper_id, rule))
+            yield fault(entry, "paper_id", paper_id, rule)
+        if paper_id not in names and replace:
+            rule = f"no such paper to replace{_nearest(paper_id, names)}"
+            yield fault(entry, "paper_id", paper_id, rule)
         for column in ("supersedes", "distinct_from"):
             for name in getattr(entry, column):
-                if name not in names or name == entry.paper_id:
+                if name not in names or name == paper_id:
                     rule = f"no such other paper in the data{_nearest(name, names)}"
-                    faults.append(Fault(file, line, column, name, rule))
-    return faults
+                    yield fault(entry, column, name, rule)
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
@@ -252,7 +256,7 @@ def accept(
     """Write proposed papers, each in one step.
 
     Raises:
-        DatasetError: They break a rule beside what somebody else added in the meantime.
+        DatasetError: They break a rule together with what somebody else added in the meantime.
         InputError: Somebody else added one of them in the meantime.
         WorkspaceError: The workspace is not writable.
     """

@@ -1,7 +1,7 @@
-"""Whether a PL peak can be that of a lead halide at all, whatever a model says.
+"""Whether a PL peak can be that of a lead halide at all, independent of any model.
 
 A photon of the band edge has the energy of the bulk gap, and more by confinement. How far it lies
-from the gap is limited, so that a peak outside tells of another halide than the one stated. The
+from the gap is limited, so that a peak outside indicates another halide than the one stated. The
 limits were read off the 128 bundled peaks of lead cores (role core), with the gap by Vegard's rule
 and the bowing of bromide with iodide: the photon lies -0.056 eV (CsPbCl3 at 424 nm) to +0.56 eV
 (MAPbBr3 of 2.8 nm at 436 nm) from it, 90 % of them +0.01 to +0.33 eV. Cores of 6 nm or more lie up
@@ -35,7 +35,7 @@ CONFINEMENT_EV_NM2: Final = 9.0
 """A nanocrystal of stated size d may lie LARGE_EV + this / d2 above: a cube of CsPbBr3 is confined
 by 9 eV nm2 / d2 before the attraction of electron and hole (see the prior of the PL)."""
 USUAL_EV: Final = (-0.06, 0.2)
-"""Where nine of ten bundled photons lie: what a peak is said to fit."""
+"""Where nine of ten bundled photons lie: the range that a peak is compared with."""
 _PEROVSKITE: Final = {"A per B": 1.0, "X per B": 3.0}
 _RATIO_WITHIN: Final = 0.03
 _EFFECTS: Final = {term.name: term.mean for term in PL_PRIOR.terms}
@@ -78,7 +78,7 @@ class Halides:
         """Return where the PL peak of a sample may lie.
 
         Returns:
-            None where it cannot be told: an open core, one that is not of lead alone, or one whose
+            None where it is unknown: an open core, one that is not of lead alone, or one whose
             bulk gap is unknown.
         """
         core = sample.core
@@ -140,7 +140,7 @@ def said_of_halides(core: Composition) -> str:
 def _blue_ev(sample: Sample) -> float:
     """Return how far above the bulk gap the photon of a sample may lie, in eV."""
     if sample.morphology != "nanocrystal":
-        # The size given of a platelet may be that of its face, which does not confine.
+        # The stated size of a platelet may be that of its face, which does not confine.
         return THIN_EV
     if math.isnan(sample.core_size_nm):
         return UNSTATED_SIZE_EV

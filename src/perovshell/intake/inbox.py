@@ -52,7 +52,7 @@ def take_in(
     """Take in the papers of a folder: files, and folders with the tables of a set.
 
     What is taken in (or was, before the file could be moved) is moved to `added/` in the folder;
-    what is not, to `rejected/`, with the reasons beside it. Nothing is accepted that a person would
+    what is not, to `rejected/`, with a file of the reasons. Nothing is accepted that a person would
     have to accept: an outlier is a reason to reject. What changed within the last seconds waits.
 
     Args:

@@ -1,7 +1,7 @@
-"""What a person is told about a new paper before it is taken in.
+"""What a person sees of a new paper before it is taken in.
 
 Files can be valid and wrong all the same: a peak of another sample, coated and bare swapped, a
-value typed twice. So a paper is shown as it was read, beside what other papers measured of the
+value typed twice. So a paper is shown as it was read, with what other papers measured of the
 same core and shell, and held against physics and against the champion, which was trained without
 it.
 """
@@ -35,13 +35,13 @@ from perovshell.models.predictor import Predictor
 
 __all__ = ["Check", "Review", "review"]
 NAMED_PAPERS: Final = 3
-"""Papers named beside a known combination; the others are counted."""
+"""Papers named with a known combination; the others are counted."""
 _CONDITIONS: Final = {**CONDITIONS, "humidity_percent": "% humidity"}
 
 
 @dataclass(frozen=True)
 class Review:
-    """What is said about one paper.
+    """What a person should know of one paper.
 
     Attributes:
         paper_id: The paper.
@@ -156,13 +156,13 @@ def _context(sample: Sample) -> list[str]:
 
 
 def _trained(sample: Sample) -> str:
-    """Return which of PL and PLQY a model is trained on, and why not on one that is given."""
-    given = {
+    """Return which of PL and PLQY a model is trained on, and why not on one that is stated."""
+    values = {
         "PL": (sample.pl_peak_nm, sample.trains_pl),
         "PLQY": (sample.plqy_percent, sample.trains_plqy),
     }
-    used = [name for name, (_, trains) in given.items() if trains]
-    unused = [name for name, (value, trains) in given.items() if not (trains or math.isnan(value))]
+    used = [name for name, (_, trains) in values.items() if trains]
+    unused = [name for name, (value, trains) in values.items() if not (trains or math.isnan(value))]
     why = "its composition is open" if sample.role == "core" else f"its role is {sample.role}"
     if not used:
         return f"trains neither PL nor PLQY{f', as {why}' if unused else ''}"
@@ -197,18 +197,18 @@ def _not_compared(samples: Iterable[Sample], predictor: Predictor | None) -> Ite
 
 def _known_lines(dataset: Dataset, paper_id: str) -> Iterator[str]:
     """Yield a line for each combination of core and shell of a paper."""
-    found: dict[tuple[object, str], list[Sample]] = defaultdict(list)
-    own: dict[tuple[object, str], str] = {}
+    samples: dict[tuple[object, str], list[Sample]] = defaultdict(list)
+    names: dict[tuple[object, str], str] = {}
     for sample in dataset.samples.values():
         if sample.core is None:
             continue
         key = (sample.core.key, sample.shell)
         if sample.paper_id == paper_id:
-            own.setdefault(key, f"{sample.core.formula} / {sample.shell}")
+            names.setdefault(key, f"{sample.core.formula} / {sample.shell}")
         else:
-            found[key].append(sample)
-    for combination, name in own.items():
-        yield f"{name}: {_known_text(found[combination])}"
+            samples[key].append(sample)
+    for combination, name in names.items():
+        yield f"{name}: {_known_text(samples[combination])}"
 
 
 def _known_text(samples: Sequence[Sample]) -> str:
@@ -227,14 +227,14 @@ def _known_text(samples: Sequence[Sample]) -> str:
 def _spread_text(
     name: str, unit: str, samples: Sequence[Sample], values: Mapping[str, float]
 ) -> str:
-    """Return median and range of a value; a paper counts once in the median, by its own."""
+    """Return median and range of a value; a paper counts once in the median, by its median."""
     by_paper: dict[str, list[float]] = defaultdict(list)
     for sample in samples:
         if sample.sample_id in values:
             by_paper[sample.paper_id].append(values[sample.sample_id])
     if not by_paper:
         return f"{name} unknown"
-    middle = median(median(own) for own in by_paper.values())
+    middle = median(median(values) for values in by_paper.values())
     low, high = min(values.values()), max(values.values())
     count = f"{len(by_paper)} paper{'s' if len(by_paper) > 1 else ''}"
     return f"{name} median {middle:.4g} {unit} ({low:g} to {high:g}, {count})"

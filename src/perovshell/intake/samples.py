@@ -32,7 +32,7 @@ class Check:
     Attributes:
         sample_id: The sample.
         column: Column of the value, with the stressor of a test such as `coated_percent (water)`.
-        value: The value as given, with its unit.
+        value: The value as stated, with its unit.
         expected: What was expected instead, such as `90 % interval 466 to 564 nm`.
         reason: What looks wrong, and how it may have come about.
         is_outlier: Whether it needs an explicit acceptance.
@@ -157,31 +157,31 @@ class Optics:
                 f"a {side} wavelength than core, shell and size make likely (about "
                 f"{_nm(energy):.0f} nm): value of another sample, or a mistyped digit?"
             )
-            yield _peak_check(sample, limits.said(texts, outside), reason, is_outlier=outside[1])
+            yield _peak_check(sample, limits.text(texts, outside), reason, is_outlier=outside[1])
 
     def plqy(self, sample: Sample) -> Iterator[Check]:
         """Yield whether the PLQY lies outside the champion's intervals."""
-        given = sample.plqy_percent
+        stated = sample.plqy_percent
         request = request_of(sample, self.predictor)
-        if math.isnan(given) or request is None:
+        if math.isnan(stated) or request is None:
             return
         usual = self._value(request, "plqy_percent")
         limits = _limits(self.predictor, PLQY, request)
         ranges = [(max(usual - half, 0.0), min(usual + half, 100.0)) for half in limits.halves]
         texts = [f"{low:.0f} to {high:.0f} %" for low, high in ranges]
-        outside = [_is_outside(given, sample.plqy_bound, *ends) for ends in ranges]
+        outside = [_is_outside(stated, sample.plqy_bound, *ends) for ends in ranges]
         if any(outside):
-            is_fraction = 0 < given <= 1
+            is_fraction = 0 < stated <= 1
             cause = "a fraction typed for a percent" if is_fraction else "another sample's value"
-            side = "above" if given > usual else "below"
+            side = "above" if stated > usual else "below"
             reason = (
-                f"{abs(given - usual):.0f} points {side} what core and shell make likely: {cause}?"
+                f"{abs(stated - usual):.0f} points {side} what core and shell make likely: {cause}?"
             )
             yield Check(
                 sample.sample_id,
                 "plqy_percent",
                 _plqy_text(sample),
-                limits.said(texts, outside),
+                limits.text(texts, outside),
                 reason,
                 is_outlier=outside[1] or is_fraction,
             )
@@ -216,7 +216,7 @@ class _Limits:
     halves: tuple[float, ...]
     names: tuple[str, ...]
 
-    def said(self, texts: Sequence[str], outside: Sequence[bool]) -> str:
+    def text(self, texts: Sequence[str], outside: Sequence[bool]) -> str:
         """Return the first interval, and the second where the value is outside of that too."""
         named = [f"{name} {text}" for name, text in zip(self.names, texts, strict=True)]
         return ", ".join(dict.fromkeys(named if outside[1] else named[:1]))
@@ -251,7 +251,7 @@ def request_of(
 
     Args:
         sample: The sample.
-        predictor: The champion that is asked, with its own tables of ions and shells.
+        predictor: The champion, with its tables of ions and shells.
         changes: Cells of the request that are set otherwise.
 
     Returns:

@@ -76,25 +76,25 @@ def _lifetime_checks(test: StabilityTest, predictor: Predictor) -> Iterator[Chec
 
 
 def _lifetime_check(
-    test: StabilityTest, side: str, given: Interval, expected: float, scores: ConformityScores
+    test: StabilityTest, side: str, measured: Interval, expected: float, scores: ConformityScores
 ) -> Iterator[Check]:
-    # Held against scores as these were made: with finite ends moved out.
-    held = given.widened(INTERVAL_INFLATION)
+    # Compared with scores that were computed in the same way: with finite ends moved out.
+    widened = measured.widened(INTERVAL_INFLATION)
     near, far = (expected * math.exp(_lower_score(scores, level)) for level in LEVELS)
     share = f"{LEVELS[0]:.0%}".replace("%", " %") if near > far else "all"
     farthest = expected * math.exp(largest_score(scores))
-    if held.high < near:
-        times = f"{_digits(expected / given.high)} times" if given.high else "far"
+    if widened.high < near:
+        times = f"{_digits(expected / measured.high)} times" if measured.high else "far"
         reason = (
             f"the {side} side lasts {times} shorter than expected: days given as hours, or the "
             "percent of another sample?"
         )
         usual = f"a lifetime of about {_digits(expected)} h, {_digits(near)} h or more"
-        said = f"{usual} ({share} of papers)"
-        yield _test_check(test, side, said, reason, is_outlier=held.high < far)
-    elif held.low > farthest:
+        text = f"{usual} ({share} of papers)"
+        yield _test_check(test, side, text, reason, is_outlier=widened.high < far)
+    elif widened.low > farthest:
         reason = (
-            f"the {side} side lasts {_digits(given.low / expected)} times longer than expected, "
+            f"the {side} side lasts {_digits(measured.low / expected)} times longer than expected, "
             "longer than in any paper: minutes given as hours?"
         )
         usual = f"a lifetime of about {_digits(expected)} h, {_digits(farthest)} h at most"
@@ -142,7 +142,7 @@ def _test_check(
     return Check(
         test.sample.sample_id,
         f"{side}_{kind} ({test.stressor})",
-        ", ".join(f"{name} {reading_text(given)}" for name, given in given_sides(test)),
+        ", ".join(f"{name} {reading_text(reading)}" for name, reading in given_sides(test)),
         expected,
         reason,
         is_outlier=is_outlier,

@@ -18,8 +18,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_file import NO_REASON, PaperEntry, read_yaml, to_yaml
-from perovshell.errors import DatasetError, Fault, InputError, WorkspaceError
+from perovshell.data.paper_entry import PaperEntry
+from perovshell.data.paper_file import read_yaml, reason_text, to_yaml
+from perovshell.errors import DatasetError, DocumentError, Fault, InputError, WorkspaceError
 from perovshell.files import write_atomically
 from perovshell.workspace.folder import WorkspaceFolder
 
@@ -156,7 +157,7 @@ class PaperStore:
         for path in sorted(self.workspace.papers.glob("[!.]*.yaml")):
             try:
                 entries.append(_read(path))
-            except DatasetError as error:
+            except DocumentError as error:
                 faults += error.faults
         return StoredPapers(tuple(entries), tuple(faults))
 
@@ -208,7 +209,7 @@ class PaperStore:
             InputError: There is no such paper, it is withdrawn already, or the reason is empty.
             WorkspaceError: The workspace is not writable.
         """
-        why = _reason(why)
+        why = reason_text(why)
         path = self.path_of(paper_id)
         if path.exists():
             kept = self._keep(path, f"removed: {why}")
@@ -255,32 +256,19 @@ def _unknown(paper_id: str, base: Dataset, entries: Iterable[PaperEntry]) -> str
     return f"paper {paper_id!r}: not in the data; {hint}Workspace.dataset().papers lists all"
 
 
-def _reason(why: str) -> str:
-    """Return a reason on one line.
-
-    Raises:
-        InputError: It is empty, or a word that a paper file takes for no reason.
-    """
-    text = " ".join(why.split())
-    if not text or text.casefold() in NO_REASON:
-        msg = f"reason {why!r}: say in words why the paper no longer counts"
-        raise InputError(msg)
-    return text
-
-
 def _read(path: Path) -> PaperEntry:
     """Read a paper whose checksum fits.
 
     Raises:
-        DatasetError: The file is damaged or breaks a rule.
+        DocumentError: The file is damaged or breaks a rule.
     """
     try:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError([Fault(path.name, 0, "", "", f"cannot be read: {error}")]) from error
+        raise DocumentError([Fault(path.name, 0, "", None, f"cannot be read: {error}")]) from error
     match = _SEALED.fullmatch(text)
     if match is None or hashlib.sha256(match[2].encode()).hexdigest() != match[1]:
-        raise DatasetError([Fault(path.name, 0, "", "", _CHANGED)])
+        raise DocumentError([Fault(path.name, 0, "", None, _CHANGED)])
     return read_yaml(text, path.name)
 
 

@@ -19,12 +19,11 @@ from perovshell.data.schema import (
     Key,
     Reader,
     Values,
+    all_faults,
     by_shape,
     collecting,
-    documented,
     flag,
     listing,
-    mapping_of,
     number,
     one_or_many,
     record,
@@ -33,7 +32,7 @@ from perovshell.data.schema import (
 )
 from perovshell.data.shells import shell_text
 from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, MORPHOLOGIES, STRESSORS, STRUCTURES
-from perovshell.errors import DesignSpaceError, DocumentError, Fault
+from perovshell.errors import DesignSpaceError, Fault
 from perovshell.models.inputs import INPUT_NUMBERS
 from perovshell.serve.space.cores import CoreGrid, CoreList, Cores, SiteGrid
 from perovshell.serve.space.physics import ALIGNMENTS
@@ -111,14 +110,6 @@ def space_reader(formulas: FormulaReader) -> Reader[DesignSpace]:
             Check(("dopants", "cores"), _dopants_rule),
         ),
     ).then(partial(_space, formulas))
-
-
-def key_table() -> str:
-    """Return the keys of a design space as a Markdown table."""
-    keys = documented(space_reader(FormulaReader.bundled()))
-    rows = [(f"`{key.path}`", key.allowed, key.default, key.help) for key in keys]
-    head = [("key", "value", "default", "what"), ("---",) * 4]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (*head, *rows))
 
 
 def _window_rule(window: Any, weights: Mapping[str, float], constraints: Values) -> str:
@@ -229,7 +220,12 @@ def _steps(written: str) -> int:
 def _dopants(formulas: FormulaReader) -> Reader[dict[str, tuple[Fraction, ...]]]:
     level = number(0, 0.5).then(_level)
     levels = listing(level).then(lambda levels: _distinct(filter(None, levels)))
-    return mapping_of(_ion(formulas), levels, "a list of levels for each ion, as {Mn: [0.01]}")
+    ions = record(*(Key(ion, levels) for ion in formulas.ions.by_symbol))
+    allowed = "a list of levels for each ion, as {Mn: [0.01]}"
+    # Without the keys, so that the documentation does not list every ion.
+    return by_shape(allowed, mapping=Reader(ions.read, ions.allowed)).then(
+        lambda values: {ion: fractions for ion, fractions in values.items() if fractions}
+    )
 
 
 def _level(level: float) -> Fraction:
@@ -367,8 +363,8 @@ def _built_cores(formulas: FormulaReader, values: Values) -> Cores:
     ions = formulas.ions.by_symbol
     sites = {}
     for site, grid in values["cores"].items():
-        dopants = {ion: levels for ion, levels in values["dopants"].items() if levels}
-        dopants = {ion: levels for ion, levels in dopants.items() if ions[ion].site == site}
+        levels = values["dopants"].items()
+        dopants = {ion: fractions for ion, fractions in levels if ions[ion].site == site}
         try:
             sites[site] = replace(grid, dopants=dopants)
         except DesignSpaceError as error:
@@ -381,28 +377,24 @@ def _built_cores(formulas: FormulaReader, values: Values) -> Cores:
 
 
 def _built_constraints(values: Values, stressors: Iterable[str], cores: Cores) -> Constraints:
-    faults: list[Fault] = []
     settings: dict[str, Any] = {key: value for key, value in values.items() if value is not None}
-    # A shell that dissolves is no answer to water, whatever the model predicts.
+    # A shell that dissolves is no answer to water, even where the model predicts a gain.
     settings.setdefault("insoluble_in_water", not _WET.isdisjoint(stressors))
-    for key in ("exclude", "include"):
-        with collecting(faults):
-            settings[key] = _built_selection(values[key], cores)
-    if faults:
-        raise DocumentError(faults)
+    with all_faults() as faults:
+        for key in ("exclude", "include"):
+            with collecting(faults):
+                settings[key] = _built_selection(values[key], cores)
     return Constraints(**settings)
 
 
 def _built_selection(values: Values, cores: Cores) -> Selection:
-    faults: list[Fault] = []
     lists = {key: value or () for key, value in values.items()}
-    indexes = [_index(cores, node, core, faults) for node, (_, core) in lists.pop("cores")]
-    pairs = [
-        (_index(cores, node, core, faults), shell)
-        for node, (core, shell) in lists.pop("combinations")
-    ]
-    if faults:
-        raise DocumentError(faults)
+    with all_faults() as faults:
+        indexes = [_index(cores, node, core, faults) for node, (_, core) in lists.pop("cores")]
+        pairs = [
+            (_index(cores, node, core, faults), shell)
+            for node, (core, shell) in lists.pop("combinations")
+        ]
     names = {key: frozenset(value) for key, value in lists.items()}
     return Selection(cores=frozenset(indexes), combinations=frozenset(pairs), **names)
 
