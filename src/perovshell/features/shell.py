@@ -33,6 +33,8 @@ CLASSES = (
 _IN_WATER = {"soluble": 0.0, "reacts": 0.0, "sparingly soluble": 0.5, "insoluble": 1.0}
 _CRYSTALLINE = {"yes": 1.0, "semi": 0.5, "no": 0.0}
 LAYERS = ("inner", "outer")
+_N_OF_LAYER = len(PROPERTIES) + 2 + elements.N_COLUMNS
+_N_COLUMNS = 1 + len(CLASSES) + len(LAYERS) * _N_OF_LAYER
 
 
 def shell_descriptors() -> list[Descriptor]:
@@ -76,12 +78,12 @@ def shell_matrix(
         for layer in (layers[0], layers[-1]) if layers else (None, None):
             row += _layer_row(table, layer)
         rows.append(row)
-    return np.array(rows, dtype=float).reshape(len(shells), -1)
+    return np.array(rows, dtype=float).reshape(len(shells), _N_COLUMNS)
 
 
 def _layer_row(table: elements.ElementTable, layer: ShellMaterial | None) -> list[float]:
     if layer is None:
-        return [math.nan] * (len(PROPERTIES) + 2 + elements.N_COLUMNS)
+        return [math.nan] * _N_OF_LAYER
     properties = [layer.properties.get(name, math.nan) for name in PROPERTIES]
     in_water = _IN_WATER.get(layer.in_water, math.nan)
     crystalline = _CRYSTALLINE.get(layer.crystalline, math.nan)
