@@ -1,7 +1,7 @@
 """The command line: each command parses, calls the library and prints.
 
-A module of this package holds the commands of one subject on a `typer.Typer` of its own, named
-`commands`; they are put together here.
+A module of this package holds the commands of one subject on a `typer.Typer` named `commands`;
+they are put together here.
 """
 
 from __future__ import annotations
