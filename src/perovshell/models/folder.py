@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perovshell.errors import ModelFolderError
+from perovshell.errors import ModelFolderError, OutdatedModelError
 from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
 from perovshell.models.domain import Domain
@@ -248,7 +248,7 @@ def _refuse_others(trained: Sequence[str], here: Sequence[str]) -> None:
     ]
     what = "; ".join(parts) or "in another order"
     msg = f"it was trained with other descriptors than this Perovshell's (here {what}); train again"
-    raise ModelFolderError(msg)
+    raise OutdatedModelError(msg)
 
 
 def _json(data: object) -> bytes:
