@@ -11,7 +11,6 @@ from typing import Any
 import httpx2
 import pandas as pd
 import pytest
-from perovshell.workspace.workspace import Workspace
 
 from perovshell.client import Client
 from perovshell.model import Model
