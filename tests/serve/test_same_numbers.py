@@ -18,6 +18,7 @@ from perovshell.models.inputs import INPUT_COLUMNS, INPUT_NUMBERS, INPUTS
 from perovshell.serve.batch import cell
 from perovshell.training.tracking import track
 from perovshell.training.train import TrainedModel
+from perovshell.workspace.championship import ensure_champion
 from perovshell.workspace.registry import tracking
 from servers import serving, workspace_of
 
@@ -108,9 +109,9 @@ def test_every_way_gives_the_same_values(
 
 @pytest.fixture(scope="module")
 def pyfunc(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    place: Workspace = workspace_of(trained, tmp_path_factory.mktemp("tracked"))
-    track(trained, place)
-    with tracking(place, "nothing is loaded") as mlflow:
+    workspace = workspace_of(trained, tmp_path_factory.mktemp("tracked"))
+    ensure_champion(workspace, trained.model_id, track(trained, workspace).version)
+    with tracking(workspace, "nothing is loaded") as mlflow:
         return mlflow.pyfunc.load_model("models:/perovshell@champion")
 
 
