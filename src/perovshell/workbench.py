@@ -353,8 +353,8 @@ class Workspace:
             try:
                 version = tracking.track(trained, self.folder).version if track else None
                 why = championship.ensure_champion(self.folder, trained.model_id, version)
-            except BaseException:
-                # The model folder is whole, and predictions need one.
+            except BaseException:  # An interrupt, too: the exception goes on.
+                # The model folder is complete, and predictions need a champion.
                 championship.ensure_champion(self.folder, trained.model_id, None)
                 raise
         return version, why

@@ -503,7 +503,7 @@ def test_lines_outside_the_domain_are_spoken_of_first(model: Model) -> None:
 
 def test_the_evidence_of_a_gain_names_its_stressors(model: Model) -> None:
     line = rank(with_(cores=["CsPbBr3"], shells=["ZnS"]), model=model).candidates[0]
-    assert "1 paper (light 1; none under water) on the gain of the shell" in line.evidence
+    assert "1 paper reports the gain of the shell (light 1; none under water)" in line.evidence
     assert "bare core measured in" in line.evidence
 
 

@@ -150,8 +150,8 @@ class RankingBuilder:
         if bare:
             parts.append(f"bare core measured in {_papers_of(bare)}")
         of_shell = self.objectives.plqy.shell_papers(item.layers)
-        parts.append(f"{papers_text(of_shell)} on the PLQY of the shell")
-        parts.append(f"{self._tests(item)} on the gain of the shell")
+        parts.append(f"{reports(of_shell)} the PLQY of the shell")
+        parts.append(self._tests(item))
         unseen = self.model.predictor.literature.unseen_layers(item)
         if unseen:
             parts.append(
@@ -163,11 +163,11 @@ class RankingBuilder:
         return "; ".join(parts)
 
     def _tests(self, item: Combination) -> str:
-        """Return how many papers compared the shell with bare cores, by stressor."""
+        """Return how many papers report the gain of the shell, by stressor."""
         gain = self.model.predictor.gain
         tested = sum(gain.shell_papers.get(layer.name, 0) for layer in item.layers)
         if not tested:
-            return papers_text(0)
+            return "no paper reports the gain of the shell"
         under = {
             stressor: sum(
                 gain.shell_tests.get(gain.test_key(layer.name, stressor), 0)
@@ -178,7 +178,7 @@ class RankingBuilder:
         of_which = ", ".join(f"{name} {count}" for name, count in under.items() if count)
         missing = [name for name in self.space.stressors if not under[name]]
         none = f"; none under {' or '.join(missing)}" if missing else ""
-        return f"{papers_text(tested)} ({of_which}{none})"
+        return f"{reports(tested)} the gain of the shell ({of_which}{none})"
 
     # A batch ---------------------------------------------------------------------------------
 
@@ -229,6 +229,12 @@ class RankingBuilder:
 
 def _papers_of(rows: Sequence[Neighbour]) -> str:
     return papers_text(len({row.paper for row in rows}))
+
+
+def reports(papers: int) -> str:
+    """Return that so many papers report something, as the beginning of a sentence."""
+    verb = "reports" if papers < 2 else "report"  # noqa: PLR2004
+    return f"{papers_text(papers) if papers else 'no paper'} {verb}"
 
 
 def papers_text(papers: int) -> str:

@@ -111,7 +111,7 @@ def _order(scorer: Scorer, result: TaskResult) -> str:
         else ""
     )
     return (
-        "Ordered by lower bound: the PLQY that 90 % of new papers exceed is used,  "
+        "Ordered by lower bound: the PLQY that 90 % of new papers exceed is used, "
         f"{low * bound:.0f} to {high * bound:.0f} points below its value, less for shells in "
         f"many papers.{rest} A probability near 50 % of being better than the next candidate means "
         "that the two cannot be distinguished."
