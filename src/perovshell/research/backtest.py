@@ -43,7 +43,7 @@ from perovshell.research.percentile import (
     Year,
     percentile,
 )
-from perovshell.serve.ranking.objectives import SHELL_PSEUDO_COUNT
+from perovshell.serve.ranking.point_objectives import SHELL_PSEUDO_COUNT
 from perovshell.serve.ranking.scoring import Options, Scorer
 from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace

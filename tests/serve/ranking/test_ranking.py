@@ -14,14 +14,11 @@ from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
 from perovshell.serve.ranking.candidates import CandidatePredictions, measured_candidates
 from perovshell.serve.ranking.objective import Predicted
-from perovshell.serve.ranking.objectives import (
-    GainObjective,
-    HalfLifeObjective,
-    Measured,
-    Objectives,
-)
+from perovshell.serve.ranking.objectives import Objectives
+from perovshell.serve.ranking.point_objectives import Measured
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Candidate, Ranking
+from perovshell.serve.ranking.stability_objectives import GainObjective, HalfLifeObjective
 from perovshell.serve.report.tables import markdown_text, summary
 from perovshell.serve.space.file import presets, read_space
 from perovshell.training.fit.problems import combination_of

@@ -34,7 +34,8 @@ from perovshell.serve.report.charts import (
 from perovshell.serve.report.plots import FAMILIES, PLOTTED, SHELLS, axes, heat_map
 from perovshell.serve.report.report import CARDS, SHOWN, number, render, write_report
 from perovshell.serve.report.tables import csv_text, markdown_text
-from perovshell.serve.space.cores import CoreGrid, SiteGrid
+from perovshell.serve.space.cores import CoreGrid
+from perovshell.serve.space.mixtures import SiteGrid
 
 SPACE: dict[str, Any] = {
     "name": "report",

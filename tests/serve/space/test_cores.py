@@ -11,7 +11,8 @@ from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import SITES
 from perovshell.errors import FormulaError
 from perovshell.features.featurizer import Featurizer
-from perovshell.serve.space.cores import CoreGrid, CoreList, SiteGrid, count_mixtures, mixtures
+from perovshell.serve.space.cores import CoreGrid, CoreList
+from perovshell.serve.space.mixtures import SiteGrid, count_mixtures, mixtures
 
 READER = FormulaReader.bundled()
 _IONS = {

@@ -167,7 +167,7 @@ class RankingBuilder:
         gain = self.model.predictor.gain
         tested = sum(gain.shell_papers.get(layer.name, 0) for layer in item.layers)
         if not tested:
-            return "no paper reports the gain of the shell"
+            return f"{reports(0)} the gain of the shell"
         under = {
             stressor: sum(
                 gain.shell_tests.get(gain.test_key(layer.name, stressor), 0)
@@ -233,8 +233,9 @@ def _papers_of(rows: Sequence[Neighbour]) -> str:
 
 def reports(papers: int) -> str:
     """Return that so many papers report something, as the beginning of a sentence."""
-    verb = "reports" if papers < 2 else "report"  # noqa: PLR2004
-    return f"{papers_text(papers) if papers else 'no paper'} {verb}"
+    if papers > 1:
+        return f"{papers} papers report"
+    return "1 paper reports" if papers else "no paper reports"
 
 
 def papers_text(papers: int) -> str:

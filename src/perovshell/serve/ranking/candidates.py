@@ -16,7 +16,8 @@ from perovshell.features.combinations import Combination
 from perovshell.models.outputs import DEFAULT_COVERAGE
 from perovshell.models.product import predict_items
 from perovshell.serve.ranking.objective import Predicted
-from perovshell.serve.ranking.objectives import Objectives, measured_plqy
+from perovshell.serve.ranking.objectives import Objectives
+from perovshell.serve.ranking.point_objectives import measured_plqy
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from perovshell.serve.ranking.objectives import StabilityObjective
 from perovshell.serve.ranking.results import Candidate
 from perovshell.serve.ranking.scoring import MIN_IMPROVEMENT, Scorer
+from perovshell.serve.ranking.stability_objectives import StabilityObjective
 from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.targets.target import StabilityTarget, Target
 

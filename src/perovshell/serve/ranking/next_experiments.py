@@ -28,8 +28,9 @@ from perovshell.serve.ranking.objective import (
     PointObjective,
     Predicted,
 )
-from perovshell.serve.ranking.objectives import GainObjective, Objectives
+from perovshell.serve.ranking.objectives import Objectives
 from perovshell.serve.ranking.rank_probabilities import normal_cdf, normal_quantile, outcomes
+from perovshell.serve.ranking.stability_objectives import GainObjective
 
 LOOKED_AT: Final = 60
 """Top candidates among which the choice is made."""

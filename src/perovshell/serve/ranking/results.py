@@ -16,13 +16,10 @@ from perovshell.models.evidence import Neighbour
 from perovshell.models.outputs import Thresholds
 from perovshell.optional import import_optional
 from perovshell.serve.ranking.next_experiments import Experiment
-from perovshell.serve.ranking.objectives import (
-    PLQY_SHRUNK,
-    PLQY_SHRUNK_LOWER,
-    Objectives,
-    StabilityObjective,
-)
+from perovshell.serve.ranking.objectives import Objectives
+from perovshell.serve.ranking.point_objectives import PLQY_SHRUNK, PLQY_SHRUNK_LOWER
 from perovshell.serve.ranking.scoring import Options
+from perovshell.serve.ranking.stability_objectives import StabilityObjective
 from perovshell.serve.space.space import DesignSpace
 from perovshell.targets.declared import POINTS, STABILITY
 from perovshell.targets.target import ENDS

@@ -20,7 +20,8 @@ from perovshell.models.product import Product
 from perovshell.serve.ranking.candidates import MeasuredCandidate, measured_candidates
 from perovshell.serve.ranking.filters import Filters
 from perovshell.serve.ranking.objective import Predicted
-from perovshell.serve.ranking.objectives import ORDERS, Measured, Objectives, measured_plqy
+from perovshell.serve.ranking.objectives import ORDERS, Objectives
+from perovshell.serve.ranking.point_objectives import Measured, measured_plqy
 from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.serve.ranking.top_k import CoreBlock, TopK
 from perovshell.serve.space.space import DesignSpace, Layers

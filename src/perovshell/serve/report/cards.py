@@ -9,13 +9,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from perovshell.models.evidence import Neighbour
-from perovshell.serve.ranking.objectives import (
-    GAIN_SCALE,
-    PLQY_SHRUNK,
-    PLQY_SHRUNK_LOWER,
-    StabilityObjective,
-)
+from perovshell.serve.ranking.point_objectives import PLQY_SHRUNK, PLQY_SHRUNK_LOWER
 from perovshell.serve.ranking.results import Candidate, Ranking
+from perovshell.serve.ranking.stability_objectives import GAIN_SCALE, StabilityObjective
 from perovshell.serve.report.charts import Scale, chance, light_colour, number, whole_decades
 from perovshell.targets.declared import GAIN, LIFETIME
 

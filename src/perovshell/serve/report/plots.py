@@ -10,8 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from perovshell.data.vocabulary import column_name
-from perovshell.serve.ranking.objectives import PLQY_SHRUNK, GainObjective
+from perovshell.serve.ranking.point_objectives import PLQY_SHRUNK
 from perovshell.serve.ranking.results import Candidate, Overview, Ranking
+from perovshell.serve.ranking.stability_objectives import GainObjective
 from perovshell.serve.report.cards import context
 from perovshell.serve.report.charts import (
     STOPS,

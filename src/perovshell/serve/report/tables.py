@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from perovshell.files import write_file
-from perovshell.serve.ranking.objectives import GainObjective, HalfLifeObjective
 from perovshell.serve.ranking.results import Candidate, Ranking
+from perovshell.serve.ranking.stability_objectives import GainObjective, HalfLifeObjective
 from perovshell.serve.report.charts import number
 from perovshell.targets.declared import GAIN, LIFETIME
 

@@ -34,7 +34,8 @@ from perovshell.data.shells import shell_text
 from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, MORPHOLOGIES, STRESSORS, STRUCTURES
 from perovshell.errors import DesignSpaceError, Fault
 from perovshell.models.inputs import INPUT_NUMBERS
-from perovshell.serve.space.cores import CoreGrid, CoreList, Cores, SiteGrid
+from perovshell.serve.space.cores import CoreGrid, CoreList, Cores
+from perovshell.serve.space.mixtures import SiteGrid
 from perovshell.serve.space.physics import ALIGNMENTS
 from perovshell.serve.space.space import (
     ALL_KNOWN,

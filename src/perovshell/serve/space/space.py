@@ -17,7 +17,8 @@ from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.errors import DesignSpaceError
 from perovshell.features.combinations import Combination
 from perovshell.models.outputs import Thresholds
-from perovshell.serve.space.cores import Cores, plain
+from perovshell.serve.space.cores import Cores
+from perovshell.serve.space.mixtures import plain
 
 OBJECTIVES = ("pl", "plqy", "gain", "half_life", "domain")
 """Objectives of a ranking: PL in the window, PLQY, gain, half-life, nearness to the data."""
