@@ -13,14 +13,13 @@ from typing import Any, Final
 
 import yaml
 
+from perovshell.data.tables import float_of
 from perovshell.errors import DocumentError, Fault
 
 QUOTE: Final = 'put values that begin with a sign, or hold ": " or " #", in quotes, such as ">90"'
 _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _MOST_DIGITS: Final = 17
 _TAG: Final = "tag:yaml.org,2002:"
-_HUGE: Final = 10**300
-"""A larger whole number may not fit a float."""
 _TOO_DEEP: Final = "lists or mappings nested too deeply"
 _SHOWN: Final = 100
 """Longest text, in characters, that a message repeats."""
@@ -134,8 +133,8 @@ class Node:
         """The Python object, with arrays and numbers of numpy as Python's; a YAML node is none."""
         value: Any = None if isinstance(self.raw, yaml.Node) else self.raw
         value = value.tolist() if hasattr(value, "tolist") else value
-        if isinstance(value, int) and abs(value) > _HUGE:
-            return math.inf if value > 0 else -math.inf
+        if isinstance(value, int) and math.isinf(float_of(value)):
+            return float_of(value)
         return value
 
 

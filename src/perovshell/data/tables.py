@@ -89,6 +89,19 @@ def numbered(rows: Iterable[Row]) -> Iterable[tuple[int, Row]]:
     return enumerate(rows, start=2)
 
 
+def float_of(number: int) -> float:
+    """Return a whole number as a float, one that no float holds as infinity.
+
+    Examples:
+        >>> float_of(-(10**400))
+        -inf
+    """
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
 def plain_number(text: str) -> float:
     """Return a finite number in plain digits, NaN for any other text.
 

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from perovshell.data.tables import plain_number
+from perovshell.data.tables import float_of, plain_number
 from perovshell.data.vocabulary import WORDS
 from perovshell.errors import InputError
 
-_HUGE: Final = 10**300
-"""A whole number beyond it may be none that a float holds."""
 _UNITS: Final = "nm|um|a|angstrom|ev|percent|percentage|pct|c|k|f|celsius|kelvin|degc"
 """Units that may follow the name of a number instead of its own."""
 _TYPING_ERROR: Final = 0.92
@@ -215,7 +213,7 @@ def cell_number(cell: Any) -> float:
     if type(cell) is float:
         return cell
     if type(cell) is int:
-        return float(cell) if abs(cell) < _HUGE else math.inf
+        return float_of(cell)
     text = cell_text(cell)
     value = plain_number(text) if text else math.nan
     return math.inf if text and math.isnan(value) else value

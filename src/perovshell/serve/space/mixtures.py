@@ -60,7 +60,7 @@ def mixtures(ions: Sequence[str], steps: int, at_most: int) -> list[Mixture]:
     ]
 
 
-def plain(value: float) -> float:
+def without_point(value: float) -> float:
     """Return a whole number as an int, so that it is written without a decimal point."""
     return int(value) if value.is_integer() else value
 
@@ -128,5 +128,5 @@ class SiteGrid:
         """Return the keys of a site in a design space."""
         step = 1 / self.steps
         is_exact = Fraction(str(step)) == Fraction(1, self.steps)
-        text = plain(step) if is_exact else f"1/{self.steps}"
+        text = without_point(step) if is_exact else f"1/{self.steps}"
         return {"ions": list(self.ions), "step": text, "at_most": self.at_most}

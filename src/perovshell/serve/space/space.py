@@ -18,7 +18,7 @@ from perovshell.errors import DesignSpaceError
 from perovshell.features.combinations import Combination
 from perovshell.models.outputs import Thresholds
 from perovshell.serve.space.cores import Cores
-from perovshell.serve.space.mixtures import plain
+from perovshell.serve.space.mixtures import without_point
 
 OBJECTIVES = ("pl", "plqy", "gain", "half_life", "domain")
 """Objectives of a ranking: PL in the window, PLQY, gain, half-life, nearness to the data."""
@@ -239,7 +239,7 @@ class DesignSpace:
             "pl_window_nm": _numbers(self.pl_window_nm or ()),
             "plqy_above": self.plqy_above,
             "stressors": list(self.stressors),
-            "weights": {name: plain(weight) for name, weight in self.objectives.items()},
+            "weights": {name: without_point(weight) for name, weight in self.objectives.items()},
             "constraints": self.constraints.to_mapping(self.cores),
         }
         return {key: value for key, value in data.items() if value not in (None, [])}
@@ -375,4 +375,4 @@ def _cell(value: object) -> str:
 
 
 def _numbers(values: Iterable[float]) -> list[float | str]:
-    return [UNKNOWN if math.isnan(value) else plain(value) for value in values]
+    return [UNKNOWN if math.isnan(value) else without_point(value) for value in values]

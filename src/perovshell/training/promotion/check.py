@@ -43,7 +43,7 @@ from perovshell.training.validation.figures import LEVEL, PaperBootstrap, Triple
 from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores, ValidationRecord
 
 ERROR_MARGIN: Final = 0.05
-"""Share of the champion's mean error (PL, PLQY) by which a challenger may be worse."""
+"""Share of the champion's MAE (PL, PLQY) by which a challenger may be worse."""
 LIKELIHOOD_MARGIN: Final = 0.05
 """Log likelihood a paper (lifetime, gain) by which a challenger may be worse."""
 COVERAGE_MARGIN: Final = 0.05

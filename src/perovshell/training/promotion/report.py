@@ -71,13 +71,17 @@ def _about(model_id: str, dataset: Any) -> dict[str, Any]:
     return {"model_id": model_id, "dataset": dict(dataset)}
 
 
+def _loss(target: str) -> str:
+    unit = TARGETS[target].error_unit
+    return f"MAE, {unit}" if unit else "minus log likelihood"
+
+
 def _row(one: Comparison) -> dict[str, Any]:
     """Return a comparison as a line of a table."""
-    unit = TARGETS[one.target].error_unit
     return {
         "target": TARGETS[one.target].title,
         "papers": one.papers,
-        "loss": f"mean error, {unit}" if unit else "minus log likelihood",
+        "loss": _loss(one.target),
         "champion": one.champion,
         "challenger": one.challenger,
         "better by": jsonable(one.better_by),
@@ -90,11 +94,10 @@ def _row(one: Comparison) -> dict[str, Any]:
 def _new_row(one: Comparison) -> dict[str, Any]:
     new = one.new
     assert new is not None
-    unit = TARGETS[one.target].error_unit
     return {
         "target": TARGETS[one.target].title,
         "new papers": new.papers,
-        "loss": f"mean error, {unit}" if unit else "minus log likelihood",
+        "loss": _loss(one.target),
         "champion, before training on them": new.champion,
         "challenger, each left out": new.challenger,
         "covered by the champion": new.coverage,

@@ -116,7 +116,7 @@ class Prospect:
 class Comparison:
     """A target of a champion and a challenger on the papers in both training sets.
 
-    Losses are mean errors in nm or points, or minus the mean log likelihood, over papers.
+    Losses are MAE in nm or points, or minus the mean log likelihood, over papers.
 
     Attributes:
         target: Name of the target.
