@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from perovshell.texts import counted
+
 
 class PerovshellError(Exception):
     """Base of every error that Perovshell raises on purpose."""
@@ -145,5 +147,5 @@ class DatasetError(DocumentError):
     def __init__(self, faults: Iterable[Fault]) -> None:
         """Collect the faults into one message, a line each."""
         self.faults = tuple(faults)
-        count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''} in the dataset"
+        count = f"{counted(len(self.faults), 'fault')} in the dataset"
         InputError.__init__(self, "\n".join([count, *(f"  {fault}" for fault in self.faults)]))

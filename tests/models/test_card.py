@@ -34,9 +34,9 @@ def test_pairs_are_counted(trained: TrainedModel) -> None:
 @pytest.mark.parametrize(
     ("targets", "words"),
     [
-        (["pl"], "A tie goes to boosted trees for PL peak, to the simpler model otherwise."),
-        (["pl", "plqy"], "boosted trees for PL peak and PLQY, to the simpler model otherwise."),
-        ([], "A tie goes to the simpler model."),
+        (["pl"], "boosted trees for PL peak, otherwise the simpler model."),
+        (["pl", "plqy"], "boosted trees for PL peak and PLQY, otherwise the simpler model."),
+        ([], "Where the difference is not significant: the simpler model."),
     ],
 )
 def test_the_rule_of_ties_is_that_of_the_model(

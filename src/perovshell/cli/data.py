@@ -9,6 +9,7 @@ import typer
 
 from perovshell.cli.options import DataOption, WhyOption, WorkspaceOption, result
 from perovshell.errors import DatasetError, InputError
+from perovshell.texts import counted
 
 commands = typer.Typer(help="Look at the literature dataset, remove papers.", no_args_is_help=True)
 
@@ -31,9 +32,11 @@ def check(
         merged = home.merged()
         if merged.faults:
             raise DatasetError(list(merged.faults))
-        dataset, added = merged.dataset, f", {len(merged.entries)} papers of the workspace"
-    counts = ", ".join(f"{count} {name}" for name, count in dataset.counts.items())
-    typer.echo(f"No faults: {counts}{added}; content hash {dataset.content_hash}")
+        dataset, added = (
+            merged.dataset,
+            f", {counted(len(merged.entries), 'paper')} of the workspace",
+        )
+    typer.echo(f"No faults: {dataset.counts_text}{added}; content hash {dataset.content_hash}")
 
 
 @commands.command("list")

@@ -23,6 +23,7 @@ from perovshell.data.targets import Reading
 from perovshell.data.validation import check_tables, read_tables
 from perovshell.data.vocabulary import CONDITIONS, MORPHOLOGIES, is_nothing
 from perovshell.errors import DatasetError, InputError
+from perovshell.texts import counted
 
 COLLECTIONS = {"10.1038/s41598-025-08110-2": "cspbcl3-collection"}
 """Data sets (not reviews) whose rows together weigh as much as one paper, by `via_doi`."""
@@ -78,14 +79,21 @@ class Dataset:
 
     def __repr__(self) -> str:
         """Return its counts and its hash."""
-        return f"<Dataset {self._about()}>"
+        return f"<Dataset {self.summary}>"
 
     def _repr_html_(self) -> str:
-        return f"<b>Dataset</b><br>{self._about()}"
+        return f"<b>Dataset</b><br>{self.summary}"
 
-    def _about(self) -> str:
-        counts = ", ".join(f"{count} {name}" for name, count in self.counts.items())
-        return f"{counts.replace('_', ' ')}; content hash {self.content_hash[:12]}"
+    @property
+    def counts_text(self) -> str:
+        """Numbers of papers, samples and tests, in words."""
+        names = ((name.removesuffix("s").replace("_", " "), n) for name, n in self.counts.items())
+        return ", ".join(counted(count, noun) for noun, count in names)
+
+    @property
+    def summary(self) -> str:
+        """Its counts and the first digits of its content hash."""
+        return f"{self.counts_text}; content hash {self.content_hash[:12]}"
 
     # Papers ----------------------------------------------------------------------------------
 

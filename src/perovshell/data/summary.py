@@ -11,6 +11,7 @@ from perovshell.data.shells import Shells
 from perovshell.data.targets import TIME_TO_FAILURE, Interval, Reading
 from perovshell.data.vocabulary import MORPHOLOGIES
 from perovshell.errors import InputError
+from perovshell.texts import counted
 
 
 def paper_lines(dataset: Dataset, name: str) -> list[str]:
@@ -47,7 +48,8 @@ def listed_papers(dataset: Dataset, text: str = "") -> list[str]:
     """
     counts = Counter(sample.paper_id for sample in dataset.samples.values())
     lines = [
-        f"{name:<28} {counts[name]:>3} samples  {paper.year or '?':<4}  {paper.doi}  {paper.title}"
+        f"{name:<28} {counted(counts[name], 'sample'):>11}  "
+        f"{paper.year or '?':<4}  {paper.doi}  {paper.title}"
         for name, paper in sorted(dataset.papers.items())
         if text.casefold() in f"{name} {paper.doi} {paper.year} {paper.title}".casefold()
     ]

@@ -102,9 +102,7 @@ class Addition:
 
     def lines(self) -> list[str]:
         """Return the files and the dataset with the papers."""
-        dataset = self.proposal.dataset
-        counts = ", ".join(f"{count} {name}" for name, count in dataset.counts.items())
-        data = f"{counts}; content hash {dataset.content_hash[:12]}"
+        data = self.proposal.dataset.summary
         if not self.files:
             return [f"Dry run, nothing is added: {', '.join(self.papers)}", f"With it, {data}"]
         return [*(f"Added: {path}" for path in self.files), f"The data has {data}"]

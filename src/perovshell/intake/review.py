@@ -32,6 +32,7 @@ from perovshell.intake.halides import Halides
 from perovshell.intake.samples import Check, Optics, SampleChecks, request_of
 from perovshell.intake.stability import checks_of_test
 from perovshell.models.predictor import Predictor
+from perovshell.texts import counted
 
 __all__ = ["Check", "Review", "review"]
 NAMED_PAPERS: Final = 3
@@ -217,7 +218,7 @@ def _known_text(samples: Sequence[Sample]) -> str:
         return "measured by no other paper"
     named = ", ".join(papers[:NAMED_PAPERS])
     rest = f" and {len(papers) - NAMED_PAPERS} more" if len(papers) > NAMED_PAPERS else ""
-    count = f"{len(papers)} other paper{'s' if len(papers) > 1 else ''}"
+    count = counted(len(papers), "other paper")
     peaks = {s.sample_id: s.pl_peak_nm for s in samples if s.trains_pl}
     yields = {s.sample_id: s.plqy_percent for s in samples if s.trains_plqy}
     values = [_spread_text("PL", "nm", samples, peaks), _spread_text("PLQY", "%", samples, yields)]
@@ -236,5 +237,5 @@ def _spread_text(
         return f"{name} unknown"
     middle = median(median(values) for values in by_paper.values())
     low, high = min(values.values()), max(values.values())
-    count = f"{len(by_paper)} paper{'s' if len(by_paper) > 1 else ''}"
+    count = counted(len(by_paper), "paper")
     return f"{name} median {middle:.4g} {unit} ({low:g} to {high:g}, {count})"

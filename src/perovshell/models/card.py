@@ -6,12 +6,13 @@ by the service.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from perovshell.models.stability import INTERVAL_INFLATION, THIN_STRESSOR_PAPERS
 from perovshell.targets.declared import GAIN, LIFETIME, MIN_GAIN, POINTS, STABILITY, TARGETS
 from perovshell.targets.target import PointTarget, StabilityTarget
+from perovshell.texts import listed
 
 SUBSETS = {
     "all": "all",
@@ -46,8 +47,11 @@ def card_sections(info: Mapping[str, Any]) -> list[Section]:
         ("Purpose", _purpose()),
         ("Data", _data(info)),
         ("Validation by paper [90 % intervals over papers]", figure_lines(info)),
-        ("What has skill", [_skill(info, *verdict) for verdict in info["skill"].items()]),
-        ("Which form of each model", list(_forms(info))),
+        (
+            "What has skill",
+            [_skill(info, name, info["skill"][name]) for name in _ordered(info["skill"])],
+        ),
+        ("Model variants", list(_variants(info))),
         ("Limits", _limits(info)),
         ("How it was made", _made(info)),
     ]
@@ -247,14 +251,20 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _forms(info: Mapping[str, Any]) -> Iterator[str]:
-    for target, sentence in info["variants"].items():
-        yield f"{_title(info, target)}: {sentence}"
+def _variants(info: Mapping[str, Any]) -> Iterator[str]:
+    for target in _ordered(info["variants"]):
+        yield f"{_title(info, target)}: {info['variants'][target]}"
     with_trees = [
         point["title"] for point in _point_targets(info).values() if point.get("trees_win_ties")
     ]
-    named = f"boosted trees for {' and '.join(with_trees)}, to " if with_trees else ""
-    yield f"A tie goes to {named}the simpler model{' otherwise' if with_trees else ''}."
+    named = f"boosted trees for {listed(with_trees)}, otherwise " if with_trees else ""
+    yield f"Where the difference is not significant: {named}the simpler model."
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    """Return names of targets in the order of their declarations, validated-only ones last."""
+    given = [*names]
+    return sorted(given, key=[*TARGETS, *given].index)
 
 
 def _pairs(info: Mapping[str, Any]) -> str:
@@ -331,16 +341,16 @@ def _stability(figures: Figures) -> list[str]:
             f"  against {name}: {_concordances(figures, f'{baseline}.{key}')}"
             for baseline, name in (("null", "the null model"), ("duration", "test duration alone"))
         ]
-        lines.append(
-            f"  better than the null by {_concordances(figures, f'null.{key}', '_difference')}"
-        )
+        better = _concordances(figures, f"null.{key}", "_difference")
         over_null = _ends(figures, f"null.{key}.log_likelihood_difference")
-        lines.append(f"  log likelihood over the null {over_null}")
-        lines.append(
-            f"  90 % lower bound kept between {_plain(figures[f'{key}.coverage_certain'])} and "
-            f"{_plain(figures[f'{key}.coverage_possible'])}; at equal coverage, log bound over the "
-            f"null's {_ends(figures, f'null.{key}.log_lower_bound_difference')}"
-        )
+        bound = _ends(figures, f"null.{key}.log_lower_bound_difference")
+        least, most = (_plain(figures[f"{key}.coverage_{end}"]) for end in ("certain", "possible"))
+        lines += [
+            f"  better than the null model by {better}",
+            f"  log likelihood over the null model {over_null}",
+            f"  coverage of the 90 % lower bound between {least} and {most}",
+            f"  log lower bound over that of the null model, at equal coverage {bound}",
+        ]
     return lines
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from perovshell.arrays import Floats
 from perovshell.files import jsonable
+from perovshell.texts import counted
 from perovshell.training.fit.problems import unit_weights
 from perovshell.training.validation.figures import PaperBootstrap, concordance
 
@@ -161,7 +162,7 @@ class Backtest:
         left_out = ", ".join(map(str, self.left_out)) or "no year"
         lines = f"""\
 Each year's space is ranked by value, by a model of the papers of the years before.
-{_papers(self.undated)} without a year: left out.
+{counted(self.undated, "paper")} without a year: left out.
 Good: coated, with a measured PLQY of at least {GOOD_PERCENT:g} %; bounds leave \
 {sum(year.unclear for year in self.years)} open.
 New: no earlier paper has this core with this shell.
@@ -171,7 +172,7 @@ Not tested, with fewer than {MIN_TRAINING_PAPERS} papers before (a collection co
 fewer than {MIN_TESTED_SAMPLES} coated samples with a PLQY: {left_out}.""".splitlines()
         for year in self.years:
             new = figures(year.published)["new_good.core"]
-            before = _papers(year.papers_before)
+            before = counted(year.papers_before, "paper")
             space = f"{year.cores} cores x {year.shells} shells"
             lines.append(f"{year.year}: {before} before, {space}; new good: {_rank(new, 'core')}.")
         return lines + (self._all_years() if self.years else ["No year can be tested."])
@@ -183,7 +184,7 @@ fewer than {MIN_TESTED_SAMPLES} coated samples with a PLQY: {left_out}.""".split
             if baseline:
                 line = f"  minus that by {BASELINES[baseline]}: {estimate}."
             elif name == "concordance":
-                pairs = f"{estimate.n} pairs of {_papers(estimate.papers)}"
+                pairs = f"{estimate.n} pairs of {counted(estimate.papers, 'paper')}"
                 line = f"All years, new good above new below of one year: {pairs}: {estimate}."
             else:
                 group, scope = name.split(".")
@@ -202,11 +203,8 @@ fewer than {MIN_TESTED_SAMPLES} coated samples with a PLQY: {left_out}.""".split
 
 
 def _rank(estimate: Estimate, scope: str) -> str:
-    return f"{estimate.n} of {_papers(estimate.papers)}; percentile {SCOPES[scope]} {estimate}"
-
-
-def _papers(count: int) -> str:
-    return f"{count} paper{'' if count == 1 else 's'}"
+    papers = counted(estimate.papers, "paper")
+    return f"{estimate.n} of {papers}; percentile {SCOPES[scope]} {estimate}"
 
 
 # Metrics -------------------------------------------------------------------------------------

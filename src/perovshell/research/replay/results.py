@@ -13,6 +13,7 @@ import numpy as np
 from perovshell.arrays import Floats
 from perovshell.files import jsonable
 from perovshell.targets.declared import GAIN, LIFETIME, PL, PLQY, TARGETS
+from perovshell.texts import counted
 from perovshell.training.promotion.verdict import FEWEST_PAPERS, Verdict
 from perovshell.training.validation.figures import PaperBootstrap, Triple
 from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores
@@ -113,7 +114,7 @@ class Score:
             return [f"{TITLES[self.target]}: no papers."]
         lines = [
             (
-                f"{TITLES[self.target]}, {_count(self.papers, 'paper')}: {self.loss_name}: "
+                f"{TITLES[self.target]}, {counted(self.papers, 'paper')}: {self.loss_name}: "
                 f"{self._by_policy(self.loss)} (median paper {self._by_policy(self.median)}); "
                 f"coverage {self._by_policy(self.coverage, '.2f')}."
             ),
@@ -181,7 +182,7 @@ class Year:
         """Return the year on one line."""
         scores = [score.short() for name, score in self.scores.items() if name != PL_LEAD]
         losses = ", ".join(filter(None, scores)) or "nothing to predict"
-        return f"{self.year}, {_count(len(self.papers), 'paper')}: {losses}; {self.outcome}."
+        return f"{self.year}, {counted(len(self.papers), 'paper')}: {losses}; {self.outcome}."
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON data; unknown numbers are None."""
@@ -246,10 +247,10 @@ class Replay:
         added, first = sum(len(year.papers) for year in self.years), self.years[0].year
         return (
             f"Replay of {first} to {self.years[-1].year}: the first model is trained on the "
-            f"{_count(len(self.initial_papers), 'paper')} before {first}, the first year with "
+            f"{counted(len(self.initial_papers), 'paper')} before {first}, the first year with "
             f"{self.min_papers} papers before it (a collection counts as one); "
-            f"{_count(added, 'paper')} are added, year by year. "
-            f"{_count(self.undated, 'paper')} without a year: left out."
+            f"{counted(added, 'paper')} are added, year by year. "
+            f"{counted(self.undated, 'paper')} without a year: left out."
         )
 
     def lines(self) -> list[str]:
@@ -263,7 +264,7 @@ class Replay:
             *(year.line() for year in self.years),
             (
                 f"The promotion check passed {self.promotions} of "
-                f"{_count(len(self.years), 'challenger')}."
+                f"{counted(len(self.years), 'challenger')}."
             ),
             (
                 f"All years, {policies}; 90 % intervals from a bootstrap over papers, not "
@@ -330,7 +331,3 @@ def _difference(bootstrap: PaperBootstrap, before: Floats, after: Floats) -> Tri
 def _unit(target: str) -> str:
     """Return the unit of the loss, empty for a log likelihood."""
     return TARGETS[PL.name if target == PL_LEAD else target].error_unit
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

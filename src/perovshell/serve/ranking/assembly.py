@@ -22,6 +22,7 @@ from perovshell.serve.ranking.results import Candidate, Overview, Ranking
 from perovshell.serve.ranking.scoring import POOL, Scorer
 from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.targets.declared import PL
+from perovshell.texts import counted
 
 FRONT_SHOWN: Final = 100
 """Candidates of the Pareto front that are shown, best score first."""
@@ -228,16 +229,11 @@ class RankingBuilder:
 
 
 def _papers_of(rows: Sequence[Neighbour]) -> str:
-    return papers_text(len({row.paper for row in rows}))
+    return counted(len({row.paper for row in rows}), "paper")
 
 
 def reports(papers: int) -> str:
     """Return that so many papers report something, as the beginning of a sentence."""
     if papers > 1:
-        return f"{papers} papers report"
+        return f"{counted(papers, 'paper')} report"
     return "1 paper reports" if papers else "no paper reports"
-
-
-def papers_text(papers: int) -> str:
-    """Return a number of papers in words."""
-    return f"{papers} paper{'' if papers == 1 else 's'}"

@@ -12,6 +12,7 @@ from perovshell.serve.ranking.scoring import MIN_IMPROVEMENT, Scorer
 from perovshell.serve.ranking.stability_objectives import StabilityObjective
 from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.targets.target import StabilityTarget, Target
+from perovshell.texts import listed
 
 _SAME_WIDTH = 1e-6
 _NAMED = 3
@@ -106,7 +107,7 @@ def _order(scorer: Scorer, result: TaskResult) -> str:
     bound = -plqy.bound
     equal = [o.label for o in active if isinstance(o, StabilityObjective)]
     rest = (
-        f" Intervals of {' and '.join(equal)} are equally wide for all, so their value is used."
+        f" Intervals of {listed(equal)} are equally wide for all, so their value is used."
         if equal
         else ""
     )

@@ -31,6 +31,7 @@ from perovshell.serve.ranking.objective import (
 from perovshell.serve.ranking.objectives import Objectives
 from perovshell.serve.ranking.rank_probabilities import normal_cdf, normal_quantile, outcomes
 from perovshell.serve.ranking.stability_objectives import GainObjective
+from perovshell.texts import counted, listed
 
 LOOKED_AT: Final = 60
 """Top candidates among which the choice is made."""
@@ -142,7 +143,7 @@ class _Judge:
                 for model in self.objectives.model.predictor.points.values()
             ]
             why = (
-                f"residuals of a bare and a coated sample correlate by {' and '.join(shares)}; "
+                f"residuals of a bare and a coated sample correlate by {listed(shares)}; "
                 f"{_lines(rows)}"
             )
             experiments.append(Experiment("bare control", core, self._worth(rows, known), why))
@@ -186,7 +187,7 @@ class _Judge:
                 rows, self._centred(rows, self._after_shift(objective, rows, moved))
             )
             why = (
-                f"tested two-sided in {papers} paper{'' if papers == 1 else 's'}; one more moves "
+                f"tested two-sided in {counted(papers, 'paper')}; one more moves "
                 f"its expected gain by a factor of about {math.exp(moved):.2f}; {_lines(rows)}"
             )
             what = f"{shell}, coated against bare, until it fails"

@@ -22,6 +22,7 @@ from perovshell.serve.ranking.objective import (
 )
 from perovshell.targets.declared import GAIN, LIFETIME
 from perovshell.targets.target import StabilityTarget
+from perovshell.texts import listed
 
 GAIN_SCALE: Final = 1000.0
 """A gain of this size has the desirability 1, a gain of 1 or less the desirability 0."""
@@ -67,8 +68,7 @@ class StabilityObjective(Objective):
 
     @property
     def _stressors_text(self) -> str:
-        *first, last = self.space.stressors
-        return f"{', '.join(first)} and {last}" if first else last
+        return listed(self.space.stressors)
 
 
 class GainObjective(StabilityObjective):

@@ -21,6 +21,7 @@ from perovshell.serve.report.cards import (
 from perovshell.serve.report.charts import chance, light_colour, number
 from perovshell.serve.report.plots import heat_map, scatter
 from perovshell.serve.report.tables import csv_text, markdown_text, write_parquet
+from perovshell.texts import listed
 
 __all__ = ["CARDS", "SHOWN", "number", "render", "write_report"]
 
@@ -111,17 +112,12 @@ def _weights(ranking: Ranking) -> str:
     names = {one.name: one.phrase for one in ranking.objectives.active}
     weights = {name: weight for name, weight in space.weights.items() if weight > 0}
     equal = len(set(weights.values())) == 1
-    return _joined(
+    return listed(
         [
             names[name] if equal else f"{names[name]} (weight {weight:g})"
             for name, weight in weights.items()
         ]
     )
-
-
-def _joined(words: Iterable[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _experiments(experiments: Iterable[Experiment]) -> list[Experiment]:

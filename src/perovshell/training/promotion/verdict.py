@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from perovshell.files import jsonable
 from perovshell.targets.declared import TARGETS
+from perovshell.texts import counted
 from perovshell.training.promotion.drift import Drift
 from perovshell.training.validation.figures import Triple
 from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores
@@ -63,7 +64,7 @@ class Changes:
     def __str__(self) -> str:
         """Count and name them."""
         parts = [
-            f"{len(papers)} paper{'s' if len(papers) != 1 else ''} {word} ({_names(papers)})"
+            f"{counted(len(papers), 'paper')} {word} ({_names(papers)})"
             for word, papers in asdict(self).items()
             if papers
         ]
