@@ -380,7 +380,7 @@ def test_a_paper_is_asked_about_added_shown_and_removed(home: str, tmp_path: Pat
     assert "191 papers" in run("add", str(paper), "--yes", *own, cwd=tmp_path)
     again = run("add", str(paper), "--yes", *own, cwd=tmp_path, code=2)
     assert "in the workspace already, word for word: smith2026" in again
-    assert "1 papers of the workspace" in run("data", "check", *own, cwd=tmp_path)
+    assert "1 paper of the workspace" in run("data", "check", *own, cwd=tmp_path)
     paper.write_text(paper.read_text().replace("pl_peak_nm: 515", "pl_peak_nm: 516"))
     replaced = run("add", str(paper), "--replace", "--yes", *own, cwd=tmp_path)
     assert "changed: smith2026-CsPbBr3-SiO2: pl_peak_nm 515 -> 516" in replaced
