@@ -31,7 +31,14 @@ class Composition:
     @cached_property
     def formula(self) -> str:
         """The formula in the standard order and spelling."""
-        return "".join(f"{symbol}{amount_text(amount)}" for symbol, amount in self.amounts)
+        text, is_open = "", False
+        for ion, (symbol, amount) in zip(self.ions, self.amounts, strict=True):
+            # Capitals that follow each other could be one abbreviation: FA and K, I and SCN.
+            is_run = is_open and symbol.isupper()
+            count = amount_text(amount)
+            text += f"({symbol}){count}" if is_run else f"{ion.written}{count}"
+            is_open = symbol.isupper() and not count
+        return text
 
     @cached_property
     def key(self) -> tuple[tuple[str, float], ...]:

@@ -30,23 +30,23 @@ from perovshell.data.formula_templates import (
 )
 from perovshell.data.grammar import (
     MAX_LENGTH,
-    SPREADSHEET,
     collect_terms,
-    refuse_open_amounts,
     refuse_shape,
     split_outside_brackets,
 )
-from perovshell.data.ions import ELEMENTS, NONMETALS, SITES, WRITTEN_OUT, Ion, Ions
+from perovshell.data.hints import Hints
+from perovshell.data.ions import ELEMENTS, NONMETALS, SITES, Ion, Ions
 from perovshell.data.shells import ShellMaterial, Shells, is_none
 from perovshell.data.spelling import Spellings
+from perovshell.data.tokenizer import NUMBER, Tokenizer, to_ascii
+from perovshell.data.vocabulary import is_nothing
 from perovshell.errors import FormulaError
 
 _MAX_TEMPLATES = 100_000
 _FEW = 24
 """Fewer formulas than this are read faster one by one than by arrays."""
 
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-_NUMBER = re.compile(r"((?:0|[1-9][0-9]*)(?:\.[0-9]+)?)")
+_NUMBER = re.compile(f"({NUMBER})")
 
 
 class FormulaReader:
@@ -64,15 +64,10 @@ class FormulaReader:
         self.shells = shells
         self.known_cores = tuple(dict.fromkeys(("CsPbBr3", *known_cores)))
         self._spellings = Spellings(self.known_cores)
-        self.species: tuple[str, ...] = (*ELEMENTS, *ions.organics)
+        self.species: tuple[str, ...] = (*ELEMENTS, *ions.polyatomic)
         self.species_index = {symbol: index for index, symbol in enumerate(self.species)}
-        written = "|".join(map(re.escape, sorted(WRITTEN_OUT, key=len, reverse=True)))
-        self._written = re.compile(written)
-        self._token = re.compile(
-            rf"(?P<species>{'|'.join(ions.organics)}|[A-Z][a-z]?)|(?P<number>{_NUMBER.pattern})"
-            r"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<unknown>.)",
-            re.DOTALL,
-        )
+        self._tokenizer = Tokenizer(ions)
+        self._hints = Hints(self._is_core, self._shell_of)
         self._templates: dict[tuple[str, ...], FormulaTemplate] = {}
         self._order = {symbol: rank for rank, symbol in enumerate(ions.by_symbol)}
 
@@ -125,24 +120,27 @@ class FormulaReader:
         text = text.strip()
         if is_none(text):
             return ()
+        if is_nothing(text):
+            msg = f"shell {text!r}: unclear whether there is none; write 'none' for a bare core"
+            raise FormulaError(msg)
         refuse_shape("shell", text)
-        return tuple(self._read_layer(layer.strip(), text) for layer in text.split("|"))
+        layers = [layer.strip() for layer in text.split("|")]
+        for layer in layers:
+            if not layer:
+                msg = f"shell {text!r}: empty layer; write layers from the inside out, as CdS|Al2O3"
+                raise FormulaError(msg)
+            if is_none(layer):
+                msg = f"shell {text!r}: {layer!r} is not a layer; leave it out"
+                raise FormulaError(msg)
+        return tuple(map(self._read_layer, layers))
 
-    def _read_layer(self, layer: str, text: str) -> ShellMaterial:
-        if not layer:
-            msg = f"shell {text!r}: empty layer; write layers from the inside out, as CdS|Al2O3"
-            raise FormulaError(msg)
-        if is_none(layer):
-            msg = f"shell {text!r}: 'none' is not a layer; leave it out"
-            raise FormulaError(msg)
-        material = self.shells.find(layer.translate(_SUBSCRIPTS))
+    def _read_layer(self, layer: str) -> ShellMaterial:
+        material = self.shells.find(to_ascii(layer))
         return self._unlisted_halide(layer) if material is None else material
 
     def _unlisted_halide(self, layer: str) -> ShellMaterial:
         """Read a shell that is no known name as a neutral halide, such as CsPbBr2Cl."""
-        near = self.shells.nearest(layer)
-        offered = f"; nearest known: {', '.join(near)}" if near else ""
-        unknown = f"shell {layer!r}: unknown shell and not a neutral halide formula{offered}"
+        unknown = f"shell {layer!r}: {self._hints.shell(layer) or self._nearest_shell(layer)}"
         try:
             composition = self._compose(layer, need_a_site=False)
         except FormulaError as error:
@@ -159,6 +157,14 @@ class FormulaReader:
             composition.formula, kind, self.atoms_text(composition), in_water, listed=False
         )
 
+    def _nearest_shell(self, layer: str) -> str:
+        collision = self.shells.collision(layer)
+        if collision:
+            return f"an abbreviation, or the formula {collision}? write {collision} for the latter"
+        near = self.shells.nearest(layer)
+        offered = f"; nearest known: {', '.join(near)}" if near else ""
+        return f"unknown shell and not a neutral halide formula{offered}"
+
     # Cores -----------------------------------------------------------------------------------
 
     def read_core(self, text: str) -> Composition:
@@ -168,7 +174,29 @@ class FormulaReader:
             FormulaError: The text is no formula, leaves an amount open, is not neutral to
                 `NEUTRAL_WITHIN` with the charges of the ion table, or is no halide perovskite.
         """
-        return self._compose(text.strip(), need_a_site=True)
+        text = text.strip()
+        try:
+            return self._compose(text, need_a_site=True)
+        except FormulaError as error:
+            raise self._explained(text, error) from error
+
+    def _explained(self, text: str, error: FormulaError) -> FormulaError:
+        """Return an error that says what to write, where that is known, or the same error."""
+        hint = self._hints.core(text) if len(text) <= 2 * MAX_LENGTH else ""
+        return FormulaError(f"core {text!r}: {hint}") if hint else error
+
+    def _is_core(self, text: str) -> bool:
+        try:
+            return not self._compose(text, need_a_site=True).is_metal
+        except FormulaError:
+            return False
+
+    def _shell_of(self, text: str) -> str:
+        """Return the standard name of a layer, empty where it is unknown."""
+        try:
+            return "" if is_none(text) else self._read_layer(text).name
+        except FormulaError:
+            return ""
 
     def _compose(self, text: str, *, need_a_site: bool) -> Composition:
         template, amounts = self._amounts_of(text, need_a_site=need_a_site)
@@ -190,6 +218,9 @@ class FormulaReader:
 
     def _refuse_amounts(self, text: str, template: FormulaTemplate, amounts: list[float]) -> None:
         for symbol, amount in zip(template.species, amounts, strict=True):
+            if amount == 0.0:
+                msg = f"core {text!r}: amount 0 of {symbol}; leave out an ion that is not there"
+                raise FormulaError(msg)
             if not MIN_AMOUNT <= amount <= MAX_AMOUNT:
                 msg = (
                     f"core {text!r}: amount {amount:g} of {symbol}; "
@@ -226,56 +257,17 @@ class FormulaReader:
         parts = _NUMBER.split(text)
         template = self._templates.get(tuple(parts[::2]))
         if template is None:
-            text = self._plain(text)
+            text = self._tokenizer.plain(text)
             parts = _NUMBER.split(text)
-            template = self._template(text, collect_terms(text, self._tokens(text)))
+            tokens = self._tokenizer.tokens(text)
+            template = self._template(text, collect_terms(text, tokens))
             if len(self._templates) < _MAX_TEMPLATES:
                 self._templates[tuple(parts[::2])] = template
         return template, parts
 
-    def _plain(self, text: str) -> str:
-        """Replace subscript digits and organic cations that are written out."""
-        if not text.isascii():
-            text = text.translate(_SUBSCRIPTS)
-        if "H" not in text:
-            return text
-        for match in self._written.finditer(text):
-            if text[match.end() : match.end() + 1].isdigit():
-                msg = (
-                    f"core {text!r}: unclear where {match[0]} ends and its amount begins; "
-                    f"put it in brackets"
-                )
-                raise FormulaError(msg)
-        return self._written.sub(lambda match: WRITTEN_OUT[match[0]], text)
-
-    def _tokens(self, text: str) -> list[tuple[str, str]]:
-        """Split a formula into (kind, text) tokens: species, number, open, close."""
-        if text[0] in SPREADSHEET:
-            refuse_shape("core", text)
-        tokens: list[tuple[str, str]] = []
-        for match in self._token.finditer(text):
-            kind = str(match.lastgroup)
-            token = match[0]
-            if kind == "unknown" or (kind == "species" and token not in self.species_index):
-                self._refuse_sign(text, token)
-            if kind == "number" and tokens and tokens[-1] == ("number", "0"):
-                msg = f"core {text!r}: amount '0{token}' begins with 0; write it as a decimal"
-                raise FormulaError(msg)
-            tokens.append((kind, token))
-        return tokens
-
-    def _refuse_sign(self, text: str, token: str) -> None:
-        refuse_shape("core", text)
-        refuse_open_amounts(text)
-        msg = (
-            f"core {text!r}: {token!r} is neither an element nor a known organic ion "
-            f"({', '.join(sorted(self.ions.organics))}); nearest known: {self._nearest_core(text)}"
-        )
-        raise FormulaError(msg)
-
     def _template(self, text: str, terms: dict[str, list[tuple[int, ...]]]) -> FormulaTemplate:
         is_metal = all(symbol not in NONMETALS for symbol in terms) and not any(
-            symbol in self.ions.organics for symbol in terms
+            symbol in self.ions.polyatomic for symbol in terms
         )
         unsorted = [self._ion(text, symbol, is_metal=is_metal) for symbol in terms]
         ions = tuple(sorted(unsorted, key=self._rank))
@@ -295,8 +287,7 @@ class FormulaReader:
             return ion
         if is_metal:
             return Ion(symbol, "B", (0,), (math.nan,), {symbol: 1.0})
-        msg = f"core {text!r}: no charge is known for {symbol!r}: it is not in the ion table"
-        raise FormulaError(msg)
+        raise self._tokenizer.no_ion(text, symbol)
 
     def _rank(self, ion: Ion) -> tuple[int, int, str]:
         """Return the position of an ion in the standard order A, B, X."""
@@ -350,7 +341,7 @@ class FormulaReader:
             try:
                 template, own_numbers = self._template_of(texts[row].strip())
             except FormulaError as error:
-                errors[row] = error
+                errors[row] = self._explained(texts[row].strip(), error)
                 continue
             index = index_of.setdefault(id(template), len(templates))
             templates += [template] if index == len(templates) else []
@@ -369,7 +360,7 @@ class FormulaReader:
                 template, amounts = self._amounts_of(text.strip(), need_a_site=True)
                 cores.append(tuple(zip(template.species, amounts, strict=True)))
             except FormulaError as error:
-                errors[row] = error
+                errors[row] = self._explained(text.strip(), error)
                 cores.append(None)
         return replace(self.batch(cores), errors=errors)
 

@@ -70,6 +70,8 @@ class FormulaTemplate:
     def site_fault(self) -> str:
         """Why the ions make no halide-perovskite core; empty where they do, or for a metal."""
         sites = {ion.site for ion in self.ions}
+        if self.is_metal and "A" in sites:
+            return "a metal with an A-site ion but no halide: not a halide-perovskite core"
         if self.is_metal:
             return ""
         if "X" not in sites:

@@ -44,7 +44,21 @@ def refuse_open_amounts(text: str) -> None:
     if negative and not re.search(r"-\d*\.?\d*[a-zδ]", text):
         msg = f"core {text!r}: negative amount {negative[0]!r}; amounts are above 0"
         raise FormulaError(msg)
-    for sign in "/,;:~±<>-–":
+    joint = re.search(r"(?<=[A-Za-z0-9)\]}])([-\u2013/])(?=[A-Z][A-Za-z]*\d)", text)
+    if joint and "(" not in text[: joint.start()].rpartition(")")[2]:
+        msg = (
+            f"core {text!r}: {joint[0]!r} joins two materials; write core and shell in cells of "
+            f"their own, or a whole sample as CsPbBr3@SiO2"
+        )
+        raise FormulaError(msg)
+    for sign in ":;":
+        if sign in text:
+            msg = (
+                f"core {text!r}: {sign!r} is no sign of a formula; write the core alone, and a "
+                f"dopant in the column dopant"
+            )
+            raise FormulaError(msg)
+    for sign in "/,~±<>-–":
         if sign in text:
             msg = (
                 f"core {text!r}: {sign!r} leaves an amount open; write each amount as a decimal, "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -40,25 +40,10 @@ NONMETALS = frozenset({
 })
 # fmt: on
 
-WRITTEN_OUT: dict[str, str] = {
-    "HC(NH2)2": "FA",
-    "CH(NH2)2": "FA",
-    "NH2CHNH2": "FA",
-    "CH5N2": "FA",
-    "CH3NH3": "MA",
-    "CH6N3": "GA",
-    "CH6N": "MA",
-    "C(NH2)3": "GA",
-    "C2H5NH3": "EA",
-    "CH3CH2NH3": "EA",
-    "C2H8N": "EA",
-    "C6H5C2H4NH3": "PEA",
-    "C6H5CH2CH2NH3": "PEA",
-    "C8H12N": "PEA",
-    "C4H9NH3": "BA",
-    "C4H12N": "BA",
-}
-"""Organic cations in the ways papers write them out."""
+_FROM_SUBSCRIPT = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_TO_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_WRITTEN_OUT = re.compile(r"H\d")
+"""A spelling with this is the ion written out, such as CH3NH3; another is an abbreviation."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +51,16 @@ class Ion:
     """One symbol of a formula.
 
     Attributes:
-        symbol: As written in a formula: an element, or FA, MA, GA, EA, PEA, BA, SCN.
+        symbol: As within a formula: an element, or the abbreviation of an ion of several atoms, whose
+            digits are subscripts here, so that they are no amounts (NH₄).
         site: `A`, `B` or `X`.
         charges: Allowed charges in units of e.
         radius_pm: Effective ionic radius for each charge, in pm; NaN where it is unknown.
         elements: Atoms in the ion.
+        name: Name of an ion of several atoms.
+        formula: Its formula; that of an element is its symbol.
+        in_brackets: Whether it is read within brackets of its own only, since its letters could
+            be several symbols (GABA is GA and BA) or begin with no capital letter.
     """
 
     symbol: str
@@ -78,6 +68,20 @@ class Ion:
     charges: tuple[int, ...]
     radius_pm: tuple[float, ...]
     elements: dict[str, float]
+    name: str = ""
+    formula: str = ""
+    in_brackets: bool = False
+
+    @property
+    def written(self) -> str:
+        """The symbol as a standard formula has it."""
+        symbol = self.symbol.translate(_FROM_SUBSCRIPT)
+        return f"({symbol})" if self.in_brackets else symbol
+
+    def __str__(self) -> str:
+        """Return the symbol, and the name where there is one."""
+        symbol = self.symbol.translate(_FROM_SUBSCRIPT)
+        return f"{symbol} ({self.name}, {self.formula})" if self.name else symbol
 
 
 class Ions:
@@ -93,28 +97,97 @@ class Ions:
     def __init__(self, rows: Iterable[Row]) -> None:
         """Group the rows (one a charge) by symbol."""
         self.rows = [dict(row) for row in rows]
-        self.by_symbol: dict[str, Ion] = {}
+        groups: dict[str, list[Row]] = {}
         for row in self.rows:
-            self.by_symbol.setdefault(row["symbol"], self._ion(row["symbol"]))
+            groups.setdefault(row["symbol"], []).append(row)
+        self.by_symbol: dict[str, Ion] = {}
+        for symbol, group in groups.items():
+            ion = _ion(group, in_brackets=needs_brackets(symbol, groups))
+            self.by_symbol[ion.symbol] = ion
 
     @classmethod
     def bundled(cls) -> Ions:
         """Read the table that is shipped with the package."""
         return cls(bundled_rows("materials", "ions.csv"))
 
-    def _ion(self, symbol: str) -> Ion:
-        rows = [row for row in self.rows if row["symbol"] == symbol]
-        charges = tuple(int(part) for part in rows[0]["charges"].split(";"))
-        elements = element_amounts(rows[0]["formula"])
-        radius_by_charge = {_charge_of(row["ion"]): row for row in rows}
-        radii = tuple(_radius(radius_by_charge.get(charge)) for charge in charges)
-        return Ion(symbol, _site(symbol, charges, elements), charges, radii, elements)
-
     @cached_property
-    def organics(self) -> tuple[str, ...]:
+    def polyatomic(self) -> tuple[str, ...]:
         """Symbols of more than one atom, longest first."""
         many = (s for s, ion in self.by_symbol.items() if sum(ion.elements.values()) > 1)
         return tuple(sorted(many, key=len, reverse=True))
+
+    @cached_property
+    def by_abbreviation(self) -> dict[str, list[Ion]]:
+        """The ions of several atoms by their abbreviations; an ambiguous one has several."""
+        found: dict[str, list[Ion]] = {}
+        for spelling, ion in self._spellings:
+            if not _WRITTEN_OUT.search(spelling) or ion.symbol == spelling.translate(_TO_SUBSCRIPT):
+                found.setdefault(spelling, []).append(ion)
+        return found
+
+    @cached_property
+    def written_out(self) -> dict[str, str]:
+        """The symbols of ions by the ways in which papers write them out, longest first."""
+        found = {
+            spelling: ion.symbol
+            for spelling, ion in self._spellings
+            if _WRITTEN_OUT.search(spelling)
+        }
+        return {spelling: found[spelling] for spelling in sorted(found, key=len, reverse=True)}
+
+    @cached_property
+    def _spellings(self) -> list[tuple[str, Ion]]:
+        rows = {row["symbol"]: row for row in self.rows}
+        return [
+            (spelling, self.by_symbol[symbol.translate(_TO_SUBSCRIPT)])
+            for symbol, row in rows.items()
+            if row.get("name")
+            for spelling in (symbol, *filter(None, row.get("aliases", "").split(";")))
+        ]
+
+    def with_elements(self, elements: Mapping[str, float]) -> list[Ion]:
+        """Return the organic ions that are made of some elements: isomers."""
+        return [ion for ion in self.by_symbol.values() if ion.name and ion.elements == elements]
+
+
+def _ion(rows: Sequence[Row], *, in_brackets: bool) -> Ion:
+    """Return the ion of a group of rows, one a charge."""
+    first = rows[0]
+    charges = tuple(int(part) for part in first["charges"].split(";"))
+    elements = element_amounts(first["formula"])
+    radius_by_charge = {_charge_of(row["ion"]): row for row in rows}
+    return Ion(
+        symbol=first["symbol"].translate(_TO_SUBSCRIPT),
+        site=_site(first["symbol"], charges, elements),
+        charges=charges,
+        radius_pm=tuple(_radius(radius_by_charge.get(charge)) for charge in charges),
+        elements=elements,
+        name=first.get("name", ""),
+        formula=first["formula"],
+        in_brackets=in_brackets,
+    )
+
+
+def needs_brackets(spelling: str, symbols: Collection[str]) -> bool:
+    """Return whether a name of an ion is one only where it stands in brackets of its own.
+
+    It has a digit or a sign, begins with no capital letter, or is made of symbols.
+
+    Examples:
+        >>> [needs_brackets(name, {"GA", "BA"}) for name in ("GA", "GABA", "mPDA", "4AMP")]
+        [False, True, True, True]
+    """
+    is_word = re.fullmatch("[A-Z][A-Za-z]*", spelling)
+    return not is_word or _is_made_of(spelling, {*symbols} - {spelling})
+
+
+def _is_made_of(text: str, symbols: Collection[str]) -> bool:
+    """Return whether a text is symbols one after another."""
+    ends = {0}
+    for end in range(1, len(text) + 1):
+        if any(text[start:end] in symbols for start in ends):
+            ends.add(end)
+    return len(text) in ends
 
 
 def _site(symbol: str, charges: tuple[int, ...], elements: dict[str, float]) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from perovshell.data.ions import ELEMENTS
 from perovshell.data.spelling import Spellings
 from perovshell.data.tables import Row, bundled_rows
 from perovshell.errors import InputError
 
 NONE = "none"
 """The word for no shell."""
+_NO_SHELL = frozenset({NONE, "bare", "uncoated"})
+"""Words that are read as it."""
+_SYMBOLS = re.compile("[A-Z][a-z]?")
+_FORMULA = re.compile(f"({_SYMBOLS.pattern})+")
 
 PROPERTIES: dict[str, str] = {
     "band_gap_ev": "eV",
@@ -74,6 +80,7 @@ class Shells:
         reference = {row["name"]: row for row in self.property_rows}
         self.materials: dict[str, ShellMaterial] = {}
         self._by_spelling: dict[str, str] = {}
+        self._spelling_of: dict[str, str] = {}
         for row in self.shell_rows:
             self.materials[row["name"]] = _material(row, reference.get(row["reference"], {}))
             for spelling in (row["name"], *row["aliases"].split(";")):
@@ -92,14 +99,32 @@ class Shells:
         if not spelling:
             return
         known = self._by_spelling.setdefault(spelling.casefold(), name)
+        self._spelling_of.setdefault(spelling.casefold(), spelling)
         if known != name:
             msg = f"shells.csv: {spelling!r} names both {known!r} and {name!r}"
             raise InputError(msg)
 
     def find(self, spelling: str) -> ShellMaterial | None:
-        """Return the material of a name or alias in any case, or None."""
+        """Return the material of a name or alias, or None.
+
+        Names are read in any case, but capitals that could be an abbreviation are not read as a
+        formula: PBS is no PbS.
+        """
         name = self._by_spelling.get(spelling.casefold())
-        return self.materials[name] if name is not None else None
+        return None if name is None or self.collision(spelling) else self.materials[name]
+
+    def collision(self, spelling: str) -> str:
+        """Return the formula that capitals without a digit may be meant for; empty if there is none.
+
+        Examples:
+            >>> shells = Shells.bundled()
+            >>> [shells.collision(text) for text in ("PBS", "PbS", "PMMA", "SIO2")]
+            ['PbS', '', '', '']
+        """
+        known = self._spelling_of.get(spelling.casefold(), spelling)
+        is_formula = all(symbol in ELEMENTS for symbol in _SYMBOLS.findall(known))
+        is_read = _FORMULA.fullmatch(known) and is_formula and known != spelling
+        return known if is_read and spelling.isalpha() and spelling.isupper() else ""
 
     def nearest(self, spelling: str) -> list[str]:
         """Return the standard names whose spellings look most like a text."""
@@ -130,8 +155,8 @@ def _number(text: str) -> float:
 
 
 def is_none(text: str) -> bool:
-    """Whether a text is the word for no shell, in any case and between any blanks."""
-    return text.strip().casefold() == NONE
+    """Whether a text is a word for no shell, in any case and between any blanks."""
+    return text.strip().casefold() in _NO_SHELL
 
 
 def shell_text(layers: Sequence[ShellMaterial]) -> str:

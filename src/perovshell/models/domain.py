@@ -11,6 +11,7 @@ import numpy as np
 
 from perovshell.arrays import Floats
 from perovshell.data.shells import ShellMaterial
+from perovshell.data.structure_types import OTHER
 from perovshell.files import finite
 from perovshell.texts import counted
 
@@ -33,7 +34,8 @@ class Domain:
 
     Attributes:
         target: Label, one of `targets.declared.DOMAINS`.
-        ion_papers: Papers a ion was seen in.
+        ion_papers: Papers an ion was seen in.
+        type_papers: Papers a structure type was seen in.
         class_papers: Papers a shell class was seen in (`none` for bare).
         fractions: Distinct site fractions of the training cores, shape (n, n_ions).
         smallest_nm: Size of the smallest training core in nm, NaN where too few sizes are known.
@@ -42,6 +44,7 @@ class Domain:
 
     target: str
     ion_papers: dict[str, int]
+    type_papers: dict[str, int]
     class_papers: dict[str, int]
     fractions: Floats
     smallest_nm: float
@@ -51,6 +54,12 @@ class Domain:
         """Return the reason that few papers have an ion."""
         count = self.ion_papers.get(symbol, 0)
         return f"{self.target}: {symbol} in the core is known from {few_papers(count)}"
+
+    def describe_type(self, structure_type: str) -> str:
+        """Return the reason that few papers have cores of a structure type."""
+        count = self.type_papers.get(structure_type, 0)
+        kind = "another ratio of sites" if structure_type == OTHER else structure_type
+        return f"{self.target}: a core of {kind} is known from {few_papers(count)}, not a perovskite ABX3"
 
     def describe_mixing(self, reach: float) -> str:
         """Return the reason that the nearest known core is far away, in site fraction."""
@@ -86,6 +95,7 @@ class Domain:
         return {
             "target": self.target,
             "ion_papers": self.ion_papers,
+            "type_papers": self.type_papers,
             "class_papers": self.class_papers,
             "fractions": self.fractions.tolist(),
             "smallest_nm": finite(self.smallest_nm),
@@ -99,6 +109,7 @@ class Domain:
         return cls(
             target=data["target"],
             ion_papers=data["ion_papers"],
+            type_papers=data["type_papers"],
             class_papers=data["class_papers"],
             fractions=np.array(data["fractions"], dtype=float),
             smallest_nm=math.nan if smallest is None else float(smallest),

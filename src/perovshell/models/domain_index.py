@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 
 from perovshell.arrays import Floats, Indices, Mask
+from perovshell.data.composition import CompositionBatch
+from perovshell.data.structure_types import STRUCTURE_TYPES
 from perovshell.features.combinations import Combination, Combinations, Layers
 from perovshell.models.domain import FEW_PAPERS, METAL, MIXING_REACH, ROUNDING, Domain
 from perovshell.models.evidence import N_NEAREST, Literature, Neighbour, core_differences
@@ -29,6 +31,8 @@ class CoreHits:
         fractions: Their site fractions, shape (m, n_ions).
         unseen: Whether they have an ion that few papers of a domain know, in standard order, shape
             (m, n_domains, n_ions).
+        types: Index of their structure types in `STRUCTURE_TYPES`, shape (m,).
+        is_odd_type: Whether few papers of a domain know their structure type, shape (m, n_domains).
         reach: Largest difference in a site fraction from the nearest known core of each domain,
             shape (m, n_domains).
         summed: Summed difference from each distinct core of the literature, shape (m, n_cores).
@@ -36,6 +40,8 @@ class CoreHits:
 
     fractions: Floats
     unseen: Mask
+    types: Indices
+    is_odd_type: Mask
     reach: Floats
     summed: Floats
 
@@ -94,6 +100,15 @@ class DomainIndex:
         return np.array(papers) < FEW_PAPERS
 
     @cached_property
+    def _odd_types(self) -> Mask:
+        """Whether few papers of a domain know a structure type, shape (n_types, n_domains)."""
+        papers = [
+            [domain.type_papers.get(name, 0) for domain in self._domains]
+            for name in STRUCTURE_TYPES
+        ]
+        return np.array(papers) < FEW_PAPERS
+
+    @cached_property
     def _order(self) -> Indices:
         """Columns of the ions in site fractions, in standard order."""
         literature = self._literature
@@ -125,7 +140,7 @@ class DomainIndex:
     def find(self, requests: Requests) -> NeighbourHits:
         """Find the nearest papers, measured values and domain reasons of requests."""
         items = requests.items
-        cores = self.cores(self._literature.site_fractions(items.cores))
+        cores = self.cores(items.cores)
         # The distance of a combination is a sum: what the cores differ by, plus what shell and
         # structure differ by. Each part is computed once per distinct core or shell.
         distances = cores.summed.take(self._core_of_sample, axis=1)[items.core]
@@ -144,18 +159,16 @@ class DomainIndex:
         measured = self._measured(requests, [*close, *metals])
         return NeighbourHits(nearest, nearest_distances, papers, reasons, measured)
 
-    def cores(self, fractions: Floats) -> CoreHits:
-        """Compare cores with all known ones, independent of their shells.
-
-        Args:
-            fractions: Their site fractions, shape (m, n_ions).
-        """
+    def cores(self, batch: CompositionBatch) -> CoreHits:
+        """Compare cores with all known ones, independent of their shells."""
+        fractions = self._literature.site_fractions(batch)
+        types = self._literature.structure_types(batch)
         summed, largest = core_differences(self._known_cores, fractions)
         unseen = (fractions.take(self._order, axis=1) > 0.0)[:, None] & self._unseen
         # Columns in the order of the domains, so that a minimum over each run is one call.
         of_domains = largest.take(self._cores_of_domains, axis=1)
         reach = np.minimum.reduceat(of_domains, self._domain_starts, axis=1)
-        return CoreHits(fractions, unseen, reach, summed)
+        return CoreHits(fractions, unseen, types, self._odd_types[types], reach, summed)
 
     def _shell_distances(self, items: Combinations) -> Floats:
         """Return what shell and structure add to the distances, shape (n, n_samples)."""
@@ -214,8 +227,7 @@ class DomainIndex:
         if distances is None:
             distances = self._literature.distances(item)
         items = Combinations.of([item], self._literature.reader)
-        cores = self.cores(self._literature.fractions(item.core)[None])
-        reasons = self._reasons(items, cores, distances[None])
+        reasons = self._reasons(items, self.cores(items.cores), distances[None])
         return {self._labels[domain]: reason for _, domain, reason in reasons}
 
     def _reasons(
@@ -234,9 +246,10 @@ class DomainIndex:
         nearest = (distances[:, None] + self._not_measured).min(axis=2)
         shells = [self._reasons_of_shell(layers) for layers in items.shells]
         is_odd = np.array([list(map(bool, reasons)) for reasons in shells])[items.shell]
-        # One check per leading entry, in the order in which reasons are stated: (5, n, n_domains).
+        # One check per leading entry, in the order in which reasons are stated: (6, n, n_domains).
         failed = np.array(
             [
+                cores.is_odd_type[core],
                 np.asarray(unseen.any(axis=2))[core],
                 reach > MIXING_REACH + ROUNDING,
                 sizes[:, None] < limits[0],
@@ -247,6 +260,7 @@ class DomainIndex:
         if not failed.any():
             return []
         describe: tuple[Callable[[int, int], str], ...] = (
+            lambda row, at: domains[at].describe_type(STRUCTURE_TYPES[cores.types[core[row]]]),
             lambda row, at: domains[at].describe_ion(order[unseen[core[row], at].argmax()]),
             lambda row, at: domains[at].describe_mixing(float(reach[row, at])),
             lambda row, at: domains[at].describe_size(float(sizes[row])),

@@ -16,6 +16,7 @@ from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import SITES
 from perovshell.data.shells import ShellMaterial, shell_text
+from perovshell.data.structure_types import StructureTypes
 from perovshell.data.vocabulary import MORPHOLOGIES, TREATMENTS, WORDS
 from perovshell.features.combinations import Combination
 from perovshell.targets.declared import DOMAINS
@@ -194,6 +195,14 @@ class Literature:
         share = batch.amounts / np.maximum(totals.take(site), _TINY)
         fractions[rows, ions.take(batch.species)] = share * is_salt
         return fractions[:, :-1]
+
+    def structure_types(self, batch: CompositionBatch) -> Indices:
+        """Return the indices of structure types in `STRUCTURE_TYPES`, shape (n,)."""
+        return self._structure_types.of_batch(batch)
+
+    @cached_property
+    def _structure_types(self) -> StructureTypes:
+        return StructureTypes(self.reader.ions, self.reader.species)
 
     @cached_property
     def _of_species(self) -> tuple[Indices, Indices]:

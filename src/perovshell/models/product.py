@@ -134,11 +134,10 @@ class Product:
         predictor = self.predictor
         featurizer = predictor.featurizer
         rows = featurizer.core_block(batch, elements_too=predictor.needs_elements)
-        fractions = predictor.literature.site_fractions(batch)
         return CoreSide(
             rows=rows,
             negativity=featurizer.mean_negativity(batch),
-            reach=self._domain.cores(fractions),
+            reach=self._domain.cores(batch),
             trees={
                 name: forest.core.hold(rows.T).astype(np.float64)
                 for name, forest in self._forests.items()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from perovshell.arrays import Floats, Mask
+from perovshell.data.composition import CompositionBatch
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.features.combinations import Combination
 from perovshell.models.domain import MIXING_REACH, ROUNDING, Domain
@@ -23,7 +24,7 @@ class CoreReach:
     """Domain data of n cores, independent of their shells.
 
     Attributes:
-        known: Whether ions and mixing are known to all targets, shape (n,).
+        known: Whether ions, structure type and mixing are known to all targets, shape (n,).
         gaps: Distance from each distinct literature core, shape (n_literature_cores, n).
         of_class: Nearest distances that shells of one class share, filled on demand.
     """
@@ -55,14 +56,10 @@ class ProductDomain:
         cores, self._core_of_sample = literature.distinct_cores
         self._count = len(cores)
 
-    def cores(self, fractions: Floats) -> CoreReach:
-        """Compute the domain data of cores once, for any shells.
-
-        Args:
-            fractions: Site fractions over the ion table, shape (n, n_ions).
-        """
-        hits = self._domain_index.cores(fractions)
-        known = ~hits.unseen.any(axis=(1, 2))
+    def cores(self, batch: CompositionBatch) -> CoreReach:
+        """Compute the domain data of cores once, for any shells."""
+        hits = self._domain_index.cores(batch)
+        known = ~hits.unseen.any(axis=(1, 2)) & ~hits.is_odd_type.any(axis=1)
         known &= (hits.reach <= MIXING_REACH + ROUNDING).all(axis=1)
         gaps = np.ascontiguousarray(hits.summed[:, : self._count].T)
         return CoreReach(np.asarray(known), gaps, {})

@@ -10,6 +10,7 @@ import numpy as np
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
+from perovshell.data.structure_types import STRUCTURE_TYPES
 from perovshell.data.targets import Interval
 from perovshell.data.vocabulary import TREATMENTS, WORDS
 from perovshell.files import finite
@@ -66,12 +67,16 @@ def domain_of(
 ) -> Domain:
     """Return the domain that samples make, with a reach."""
     ions = [(symbol, s.paper_id) for s in samples if s.core for symbol, _ in s.core.amounts]
+    salts = [s for s in samples if s.core is not None and not s.core.is_metal]
+    batch = literature.reader.batch([s.core.amounts for s in salts if s.core is not None])
+    types = [STRUCTURE_TYPES[index] for index in literature.structure_types(batch).tolist()]
     classes = [(layer.material_class, s.paper_id) for s in samples for layer in s.layers]
     cores = {s.core.key: s.core for s in samples if s.core is not None}
     sizes = [s.core_size_nm for s in samples if not math.isnan(s.core_size_nm)]
     return Domain(
         target=target,
         ion_papers=papers_by([i for i, _ in ions], [p for _, p in ions]),
+        type_papers=papers_by(types, [s.paper_id for s in salts]),
         class_papers=papers_by([c for c, _ in classes], [p for _, p in classes]),
         fractions=np.array([literature.fractions(core) for core in cores.values()]),
         smallest_nm=min(sizes) if len(sizes) >= FEWEST_SIZES else math.nan,

@@ -1,0 +1,112 @@
+"""Why a text is no formula of a core, and what to write instead."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+_PHASE: Final = re.compile(
+    r"(?P<phase>[αβγδ]|alpha|beta|gamma|delta|cubic|tetragonal|orthorhombic|hexagonal|monoclinic)"
+    r"[-\u2010-\u2015\s]+(?P<core>.+)"
+)
+_DOPANT: Final = re.compile(
+    r"(?P<left>.+?)(?:\s*[:\uff1a]\s*|[-\s]doped[-\s]+)(?P<right>.+)", re.IGNORECASE
+)
+_EXPONENT: Final = re.compile(r"\d(?:\.\d+)?[eE][-+\u2212]?\d+")
+_LAYERS: Final = re.compile(r"(?<![A-Za-z])?n\s*[-+\u2212\u2010-\u2015]\s*1(?!\d)")
+_CHARGE: Final = re.compile(r"[A-Z][a-z]?(?:\d[+]|[+]{1,3}|[\u00b9\u00b2\u00b3\u2070-\u2079]*\u207a)")
+_JOINTS: Final = re.compile(
+    r"\s*(?:[-\u2010-\u2015\u2212|@/\\&+\u00b7\u2022\u2282\u2283\u2229]|\s(?:in|on|with|and)\s)\s*"
+)
+"""What stands between two materials."""
+
+
+@dataclass(frozen=True)
+class Hints:
+    """Finds what is meant by a text that cannot be read as a core.
+
+    Attributes:
+        is_core: Whether a text is the formula of a core.
+        shell_of: The standard name of a shell, empty where a text names none.
+    """
+
+    is_core: Callable[[str], bool]
+    shell_of: Callable[[str], str]
+
+    def core(self, text: str) -> str:
+        """Return why a text is no core and what to write; empty where it is not known."""
+        return next(self._of_core(text), "")
+
+    def shell(self, layer: str) -> str:
+        """Return why a text is no shell layer and what to write; empty where it is not known."""
+        for joint in _JOINTS.finditer(layer):
+            parts = [*map(self.shell_of, (layer[: joint.start()], layer[joint.end() :]))]
+            if all(parts):
+                return f"two materials; write layers from the inside out, as {'|'.join(parts)}"
+        return ""
+
+    def _of_core(self, text: str) -> Iterator[str]:
+        yield from _strange_letters(text)
+        phase = _PHASE.fullmatch(text)
+        if phase and self.is_core(phase["core"]):
+            yield f"phase {phase['phase']!r} is no part of a formula; write {phase['core']}"
+        yield from self._dopant(text)
+        exponent = _EXPONENT.search(text)
+        if exponent:
+            yield (
+                f"amount {exponent[0]!r} has an exponent; write a decimal, and leave out an ion "
+                f"that is not there"
+            )
+        if _LAYERS.search(text):
+            yield "n is left open; write each amount as a number, as (PEA)2MAPb2I7 for n = 2"
+        yield from self._two_materials(text)
+        charge = _CHARGE.search(text)
+        if charge:
+            yield f"{charge[0]!r} has a charge; write the symbol of the ion alone"
+        yield from self._words(text)
+        if self.shell_of(text):
+            yield "a shell material, not a core; write it in the shell cell"
+
+    def _dopant(self, text: str) -> Iterator[str]:
+        """Mn:CsPbCl3, CsPbCl3:Mn2+, Mn-doped CsPbCl3."""
+        match = _DOPANT.fullmatch(text)
+        if match:
+            for core, dopant in ((match["right"], match["left"]), (match["left"], match["right"])):
+                if self.is_core(core):
+                    yield (
+                        f"{dopant!r} is written as a dopant; write core {core} and "
+                        f"{_element(dopant)} in the column dopant"
+                    )
+
+    def _two_materials(self, text: str) -> Iterator[str]:
+        """CsPbBr3-SiO2, SiO2@CsPbBr3, CsPbBr3 | CsPb2Br5."""
+        for joint in _JOINTS.finditer(text):
+            left, right = text[: joint.start()], text[joint.end() :]
+            if self.is_core(left) and self.shell_of(right):
+                shell = self.shell_of(right)
+                yield f"two materials; write core {left} and shell {shell}, or {left}@{shell}"
+            elif self.is_core(right) and self.shell_of(left):
+                shell = self.shell_of(left)
+                yield f"the core comes first; write core {right} and shell {shell}"
+
+    def _words(self, text: str) -> Iterator[str]:
+        """CsPbBr3 NCs, colloidal CsPbBr3."""
+        words = text.split()
+        formulas = [word for word in words if self.is_core(word)]
+        if len(words) > 1 and len(formulas) == 1:
+            yield f"a formula is needed, without other words; write {formulas[0]}"
+
+
+def _strange_letters(text: str) -> Iterator[str]:
+    for letter in text:
+        if letter.isalpha() and not letter.isascii() and letter not in "αβγδ":
+            yield f"{letter!r} is {unicodedata.name(letter, 'unknown')}, not a Latin letter"
+
+
+def _element(dopant: str) -> str:
+    """Return the symbol of a dopant that is written with a charge or an amount."""
+    match = re.match(r"[A-Z][a-z]?", dopant)
+    return match[0] if match else dopant

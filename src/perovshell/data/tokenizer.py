@@ -1,0 +1,181 @@
+"""Formulas as tokens: which letters are an element, which the abbreviation of an ion."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, TypeAlias
+
+from perovshell.data.grammar import SPREADSHEET, element_amounts, refuse_open_amounts, refuse_shape
+from perovshell.data.ions import ELEMENTS, Ion, Ions, needs_brackets
+from perovshell.data.spelling import Spellings
+from perovshell.errors import FormulaError
+from perovshell.texts import listed
+
+Token: TypeAlias = tuple[str, str]
+"""Kind (species, number, open, close) and text."""
+
+NUMBER: Final = r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?"
+
+_FULL_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_TO_ASCII: Final = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789") | _FULL_WIDTH
+_GROUP: Final = re.compile(r"([(\[{])([^()\[\]{}]+)([)\]}])")
+"""What stands in brackets that hold no other brackets."""
+_ABBREVIATION: Final = re.compile(r"\d?(?:[a-z]-?|\d-)?[A-Z][a-z]?[A-Z][A-Za-z]*")
+"""What looks like the abbreviation of an organic ion."""
+_WRITTEN_OUT: Final = re.compile(r"C\d*H\d+(?:(?:[CHNOSFI]|Cl|Br)\d*)*")
+"""The letters of an organic ion without its structure."""
+_ORGANIC: Final = frozenset("CHNOSP")
+"""Elements that a core has within an organic ion only."""
+_OFFERED: Final = 3
+
+
+class Tokenizer:
+    """Splits formulas into tokens.
+
+    Args:
+        ions: The ion table.
+    """
+
+    def __init__(self, ions: Ions) -> None:
+        """Prepare the patterns."""
+        self.ions = ions
+        self._known = {*ELEMENTS, *ions.polyatomic}
+        self._abbreviations = Spellings(ions.by_abbreviation)
+        alone = [name for name in ions.by_abbreviation if name.isalpha() and name[0].isupper()]
+        self._in_brackets = {name for name in alone if needs_brackets(name, ions.by_symbol)}
+        self._written_out = re.compile("|".join(map(re.escape, ions.written_out)) or "$^")
+        # CPbI3 is C and Pb, not CP and b.
+        names = sorted({*ions.polyatomic, *alone}, key=len, reverse=True)
+        symbols = "|".join(f"{re.escape(name)}(?![a-z])" for name in names)
+        self._token = re.compile(
+            rf"(?P<species>{symbols or '$^'}|[A-Z][a-z]?)|(?P<number>{NUMBER})"
+            r"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<unknown>.)",
+            re.DOTALL,
+        )
+
+    # Names of ions -----------------------------------------------------------------------------
+
+    def plain(self, text: str) -> str:
+        """Write each ion of several atoms by its symbol, and letters and digits in ASCII.
+
+        Raises:
+            FormulaError: It is unclear which ion is meant.
+        """
+        text = to_ascii(text)
+        if "H" in text:
+            text = self._written_out.sub(self._symbol_of_written_out, text)
+        return _GROUP.sub(self._symbol_of_group, text)
+
+    def _symbol_of_written_out(self, match: re.Match[str]) -> str:
+        if match.string[match.end() : match.end() + 1].isdigit():
+            msg = (
+                f"core {match.string!r}: unclear where {match[0]} ends and its amount begins; "
+                f"put it in brackets"
+            )
+            raise FormulaError(msg)
+        ion = self.ions.by_symbol[self.ions.written_out[match[0]]]
+        return f"({ion.symbol})" if ion.in_brackets else ion.symbol
+
+    def _symbol_of_group(self, group: re.Match[str]) -> str:
+        """Return what stands in brackets, with the symbol of an ion where it is a name of one."""
+        named = self.ions.by_abbreviation.get(group[2], [])
+        if len(named) > 1:
+            msg = f"core {group.string!r}: {group[2]!r} names {_choices(named)}"
+            raise FormulaError(msg)
+        return f"{group[1]}{named[0].symbol}{group[3]}" if named else group[0]
+
+    # Tokens ------------------------------------------------------------------------------------
+
+    def tokens(self, text: str) -> list[Token]:
+        """Split a formula into tokens.
+
+        Args:
+            text: A formula as `plain` returns it.
+
+        Raises:
+            FormulaError: A sign is none of a formula, or letters may be several symbols.
+        """
+        if text[0] in SPREADSHEET:
+            refuse_shape("core", text)
+        tokens: list[Token] = []
+        for match in self._token.finditer(text):
+            kind, token = str(match.lastgroup), match[0]
+            if kind == "species":
+                token = self._symbol_of(match)
+            elif kind == "unknown":
+                self._refuse_sign(match)
+            elif kind == "number" and tokens and tokens[-1] == ("number", "0"):
+                msg = f"core {text!r}: amount '0{token}' begins with 0; write it as a decimal"
+                raise FormulaError(msg)
+            tokens.append((kind, token))
+        self._refuse_run_together(text, tokens)
+        return tokens
+
+    def _symbol_of(self, match: re.Match[str]) -> str:
+        """Return the symbol of an element or an ion."""
+        text, name = match.string, match[0]
+        named = self.ions.by_abbreviation.get(name, [])
+        around = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+        if len(named) > 1:
+            msg = f"core {text!r}: {name!r} names {_choices(named)}"
+            raise FormulaError(msg)
+        if name in self._in_brackets and not (around[0] in {*"([{"} and around[1] in {*")]}"}):
+            msg = (
+                f"core {text!r}: unclear whether {name!r} is one ion or several; "
+                f"write ({name}) for {named[0]}"
+            )
+            raise FormulaError(msg)
+        if not named and name not in self._known:
+            self._refuse_sign(match)
+        return named[0].symbol if named else name
+
+    def _refuse_sign(self, match: re.Match[str]) -> None:
+        text, token = match.string, match[0]
+        refuse_shape("core", text)
+        groups = [g[2] for g in _GROUP.finditer(text) if g.start() < match.start() < g.end()]
+        if groups and _ABBREVIATION.fullmatch(groups[0]):
+            token = groups[0]
+        else:
+            refuse_open_amounts(text)
+        near = self._abbreviations.nearest(token, count=_OFFERED, cutoff=0.6)
+        offered = f"; nearest known ions: {', '.join(near)}" if near else ""
+        msg = f"core {text!r}: {token!r} is neither an element nor a known ion{offered}"
+        raise FormulaError(msg)
+
+    def _refuse_run_together(self, text: str, tokens: list[Token]) -> None:
+        """Refuse letters that may be one ion or several: FPEA, or F and PEA."""
+        around = [("", ""), *tokens, ("", "")]
+        for before, (_, token), after in zip(around, tokens, around[2:], strict=False):
+            if token not in self.ions.polyatomic:
+                continue
+            pair = [other for other in (before, after) if other[0] == "species"]
+            for other in (sign for _, sign in pair if sign.isupper()):
+                first, second = (other, token) if before[1] == other else (token, other)
+                msg = (
+                    f"core {text!r}: {first + second!r} is no known ion, and unclear as {first} "
+                    f"and {second}; put each in brackets, as ({first})({second})"
+                )
+                raise FormulaError(msg)
+
+    def no_ion(self, text: str, symbol: str) -> FormulaError:
+        """Return why an element is no ion: no charge of it is known, or it is part of an isomer."""
+        written = _WRITTEN_OUT.search(text) if symbol in _ORGANIC else None
+        if not written:
+            msg = f"no charge is known for {symbol!r}: it is not in the ion table"
+        elif isomers := self.ions.with_elements(element_amounts(written[0])):
+            msg = f"{written[0]!r} names {_choices(isomers)}"
+        else:
+            msg = f"{written[0]!r} is no known organic ion"
+        return FormulaError(f"core {text!r}: {msg}")
+
+
+def to_ascii(text: str) -> str:
+    """Return a text with subscript digits and full-width letters as ASCII."""
+    return text if text.isascii() else text.translate(_TO_ASCII)
+
+
+def _choices(ions: list[Ion]) -> str:
+    """Return the ions that a spelling may mean, and how to write each."""
+    written = listed([ion.written for ion in ions], "or")
+    one = "one of several ions" if len(ions) > 1 else "any of several isomers"
+    return f"{one}: {listed(list(map(str, ions)), 'or')}; write {written}"
