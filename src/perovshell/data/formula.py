@@ -94,20 +94,23 @@ class FormulaReader:
             core, shell = self.split_whole(core)
         return SampleName(self.read_core(core), self.read_shell(shell))
 
-    @staticmethod
-    def split_whole(text: str) -> tuple[str, str]:
+    def split_whole(self, text: str) -> tuple[str, str]:
         """Split a whole sample such as `CsPbBr3@SiO2` into core and shell.
 
         Raises:
-            FormulaError: There is no shell in it, or it is too long.
+            FormulaError: There is no shell in it, the shell comes first, or it is too long.
         """
         if len(text) > 2 * MAX_LENGTH + 1:
             refuse_shape("core", text)
-        parts = split_outside_brackets(text, "@/")
-        if len(parts) == 1:
+        core, *layers = map(str.strip, split_outside_brackets(text, "@/"))
+        hint = "" if layers and self._is_core(core) else self._hints.core(text)
+        if hint:
+            msg = f"core {text!r}: {hint}"
+            raise FormulaError(msg)
+        if not layers:
             msg = f"shell of core {text!r}: no shell given; write 'none' for a bare core"
             raise FormulaError(msg)
-        return parts[0], "|".join(parts[1:])
+        return core, "|".join(layers)
 
     # Shells ----------------------------------------------------------------------------------
 
@@ -160,7 +163,7 @@ class FormulaReader:
     def _nearest_shell(self, layer: str) -> str:
         collision = self.shells.collision(layer)
         if collision:
-            return f"an abbreviation, or the formula {collision}? write {collision} for the latter"
+            return f"may be an abbreviation; write {collision} if that is meant"
         near = self.shells.nearest(layer)
         offered = f"; nearest known: {', '.join(near)}" if near else ""
         return f"unknown shell and not a neutral halide formula{offered}"
