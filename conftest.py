@@ -7,7 +7,8 @@
 - `yaml` and `toml` blocks that begin with `# NAME` are files of that name; `diff` blocks are
   applied. A YAML block of another kind is a design space or must at least be YAML.
 
-A page finds the workspace of `perovshell train` unless it trains one itself.
+A page finds the workspace of `perovshell train --quick` unless it trains one itself, and that of
+`perovshell train` where it tells of `make run`.
 """
 
 from __future__ import annotations
@@ -192,7 +193,9 @@ def page_of(example: Example) -> Page:
         shutil.copytree(ROOT, folder, symlinks=True, ignore=NOT_COPIED)
         (folder / ".venv").symlink_to(Path(sys.executable).parent.parent)
         if not re.search(r"^(make run|perovshell train)\b", example.document.text, re.MULTILINE):
-            shutil.copytree(space["trained_workspace"], folder / "perovshell-workspace")
+            is_quick = "make run" not in example.document.text
+            trained = trained_workspace(space["pages"], is_quick=is_quick)
+            shutil.copytree(trained, folder / "perovshell-workspace")
         space["__page__"] = page = Page(folder, space["pages"])
         if "createdb" in example.document.text:
             page.database = page.held.enter_context(postgres())
@@ -247,16 +250,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def trained_workspace(pages: Path) -> Path:
-    """A workspace with a champion, trained once for all test processes."""
-    place = pages / "trained"
-    with FileLock(pages / "trained.lock"):
-        if not place.exists():
-            command = [sys.executable, "-m", "perovshell", "train"]
-            made = [*command, "--workspace", str(place)]
-            subprocess.run(made, check=True, capture_output=True, timeout=SECONDS)
-    return place
+def trained_workspace(pages: Path, *, is_quick: bool) -> Path:
+    """Return a workspace with a champion, trained once for all test processes."""
+    name = "quickly-trained" if is_quick else "trained"
+    with FileLock(pages / f"{name}.lock"):
+        if not (pages / name).exists():
+            command = [sys.executable, "-m", "perovshell", "train", "--workspace", pages / name]
+            command += ["--quick"] if is_quick else []
+            subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
+    return pages / name
 
 
 pytest_collect_file = Sybil(
@@ -269,5 +271,5 @@ pytest_collect_file = Sybil(
     ],
     patterns=["README.md", "docs/*.md", "docs/**/*.md"],
     teardown=close_page,
-    fixtures=["pages", "trained_workspace"],
+    fixtures=["pages"],
 ).pytest()

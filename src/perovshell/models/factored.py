@@ -12,7 +12,7 @@ the product.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -188,7 +188,7 @@ class FactoredForest:
         parts = {
             name: [
                 frozenset(
-                    replace(one, column=in_side[one.column])
+                    _Interval(in_side[one.column], one.low, one.high, one.missing_passes)
                     for one in path
                     if side[one.column] == name
                 )

@@ -87,12 +87,13 @@ class GainModel:
             has_shell: Which combinations have a shell.
         """
         low = min(self.scores.lower_quantile(1.0 - coverage), 0.0)
+        upper = np.broadcast_to(np.where(has_shell, np.inf, 1.0), log_gains.shape[1:])
         columns: dict[str, Floats] = {}
         for stressor, row in zip(stressors, log_gains, strict=True):
             name = self.target.column(stressor)
             columns[name] = np.where(has_shell, np.exp(row), 1.0)
             columns[f"{name}_lower"] = np.where(has_shell, np.exp(row + low), 1.0)
-            columns[f"{name}_upper"] = np.broadcast_to(np.where(has_shell, np.inf, 1.0), row.shape)
+            columns[f"{name}_upper"] = upper
             if threshold is not None:
                 above = self.floors.share_above(math.log(threshold) - row)
                 columns[self.target.threshold_column(stressor)] = np.where(has_shell, above, 0.0)

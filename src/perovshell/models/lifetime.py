@@ -96,12 +96,13 @@ class LifetimeModel:
         # A bound of little coverage is no higher than the value.
         low = min(self.scores.lower_quantile(1.0 - coverage), 0.0)
         log_half_lives = log_lifetimes + math.log(LN2)
+        upper = np.broadcast_to(np.inf, log_lifetimes.shape[1:])
         columns: dict[str, Floats] = {}
         for stressor, row in zip(stressors, log_half_lives, strict=True):
             name = self.target.column(stressor)
             columns[name] = np.exp(row)
             columns[f"{name}_lower"] = np.exp(row + low)
-            columns[f"{name}_upper"] = np.broadcast_to(np.inf, row.shape)
+            columns[f"{name}_upper"] = upper
         return columns
 
     def predict_null(self, stressor: str, coated: Sequence[bool]) -> Floats:

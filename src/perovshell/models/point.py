@@ -197,10 +197,14 @@ class PointPrediction:
         """
         target = self.model.target
         half, effect_half = self.half_widths(coverage)
-        columns = self._interval(target.column, half, np.asarray(0.0))
+        value = target.scale.to_unit(self.value)
+        columns = _columns_of(target.column, value, *self._interval(half))
         if self.bare is not None and target.effect is not None:
             reference = target.scale.to_unit(self._reference)
-            columns |= self._interval(target.effect.column, effect_half, reference)
+            low, high = self._interval(effect_half)
+            columns |= _columns_of(
+                target.effect.column, value - reference, low - reference, high - reference
+            )
         if threshold is not None and target.threshold is not None:
             limits = target.threshold.limits(threshold)
             columns[target.threshold.column] = probability_between(
@@ -208,10 +212,9 @@ class PointPrediction:
             )
         return columns
 
-    def _interval(self, column: str, half: Floats, reference: Floats) -> Columns:
-        scale = self.model.target.scale
-        ends = scale.to_unit(self.value), *reported_interval(scale, self.value, half)
-        return {f"{column}{end}": one - reference for end, one in zip(ENDS, ends, strict=True)}
+    def _interval(self, half: Floats) -> tuple[Floats, Floats]:
+        """Return the ends, as reported, of the intervals of half widths."""
+        return reported_interval(self.model.target.scale, self.value, half)
 
     @cached_property
     def value(self) -> Floats:
@@ -279,3 +282,8 @@ class PointPrediction:
         narrower = np.where(above, np.maximum(usual, anchored), np.minimum(usual, anchored))
         known = np.where(bare.has_shell, narrower, above.astype(float))
         return np.where(self._is_anchored, known, usual)
+
+
+def _columns_of(column: str, *values: Floats) -> Columns:
+    """Return values with their lower and upper ends as columns."""
+    return {f"{column}{end}": one for end, one in zip(ENDS, values, strict=True)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +36,9 @@ from perovshell.models.point import PointModel
 from perovshell.models.prediction_batch import PredictionBatch
 from perovshell.models.requests import Requests
 from perovshell.models.stability import with_test_columns
+
+if TYPE_CHECKING:
+    from perovshell.models.product_linear import FactoredModels
 
 ROWS_AT_ONCE = 512
 """Rows that are answered at once, so that their arrays stay in the processor's cache."""
@@ -131,6 +134,14 @@ class Predictor:
         forests: list[PointModel | LifetimeModel] = [*self.points.values(), self.lifetime]
         used = {column for model in forests for column in model.columns.tolist()}
         return any(groups[column] == "core elements" for column in used if column < len(groups))
+
+    @cached_property
+    def factored(self) -> FactoredModels:
+        """The models taken apart by side: taken apart once, for any number of products."""
+        from perovshell.models.product_linear import FactoredModels
+
+        blocks = [descriptor.block for descriptor in self.featurizer.descriptors]
+        return FactoredModels.of(blocks, self.points, self.lifetime)
 
     # Numbers ---------------------------------------------------------------------------------
 

@@ -23,13 +23,12 @@ from perovshell.features.combinations import Combination, Combinations
 from perovshell.features.featurizer import context_block, size_block
 from perovshell.models.domain import ROUNDING
 from perovshell.models.evidence import NAME_JOINT, combination_name
-from perovshell.models.factored import FactoredForest, Sides
 from perovshell.models.outputs import Thresholds
 from perovshell.models.point import PointPrediction
 from perovshell.models.predictor import Predictor
 from perovshell.models.product_domain import CoreReach, ProductDomain
 from perovshell.models.product_linear import LinearSide, ProductRegression
-from perovshell.models.stability import TEST_DESCRIPTORS, thin_stressors
+from perovshell.models.stability import thin_stressors
 
 Layers = tuple[ShellMaterial, ...]
 Columns = dict[str, npt.NDArray[Any]]
@@ -93,11 +92,8 @@ class Product:
         self.coverage = coverage
         self.thresholds = thresholds
         featurizer = predictor.featurizer
+        self._points, self._forests = predictor.factored.points, predictor.factored.forests
         blocks = [descriptor.block for descriptor in featurizer.descriptors]
-        sides = Sides.of(blocks, extra=len(TEST_DESCRIPTORS))
-        self._points = {
-            name: ProductRegression(model, sides) for name, model in predictor.points.items()
-        }
         self._core_width = blocks.count("core")
         self._shell_rows = featurizer.shell_block(self.shells)
         self._context_rows = np.hstack([size_block(self.contexts), context_block(self.contexts)])
@@ -105,11 +101,6 @@ class Product:
             name: (target.linear("shell", self._shell_rows), self._context_side(target))
             for name, target in self._points.items()
         }
-        lifetime = predictor.lifetime
-        self._forests = {name: target.forest for name, target in self._points.items()}
-        self._forests[lifetime.target.name] = FactoredForest.of(
-            lifetime.forest, lifetime.columns, sides
-        )
         self._domain = ProductDomain(
             predictor.literature, predictor.domains, predictor.domain_index
         )

@@ -1,7 +1,8 @@
-"""Priors and difficulties of PL and PLQY for products: sums over the sides of a combination."""
+"""Models taken apart by the sides of a combination, for products: sums, and trees by side."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,9 @@ import numpy as np
 from perovshell.arrays import Floats
 from perovshell.errors import ModelFolderError
 from perovshell.models.factored import FactoredForest, Sides
+from perovshell.models.lifetime import LifetimeModel
 from perovshell.models.point import PointModel
+from perovshell.models.stability import TEST_DESCRIPTORS
 
 
 @dataclass(frozen=True)
@@ -93,3 +96,33 @@ class ProductRegression:
         if difficulty.room_effect:
             spread *= difficulty.room_factor(predicted)
         return np.asarray(spread)
+
+
+@dataclass(frozen=True)
+class FactoredModels:
+    """The models of all targets, taken apart by side.
+
+    Attributes:
+        points: Those of the PL peak and the PLQY, by target name.
+        forests: The trees of all targets, by target name.
+    """
+
+    points: Mapping[str, ProductRegression]
+    forests: Mapping[str, FactoredForest]
+
+    @classmethod
+    def of(
+        cls, blocks: Sequence[str], points: Mapping[str, PointModel], lifetime: LifetimeModel
+    ) -> FactoredModels:
+        """Take models apart.
+
+        Args:
+            blocks: Block of each descriptor.
+            points: Models of the PL peak and the PLQY, by target name.
+            lifetime: Model of the equivalent lifetime.
+        """
+        sides = Sides.of(blocks, extra=len(TEST_DESCRIPTORS))
+        parts = {name: ProductRegression(model, sides) for name, model in points.items()}
+        forests = {name: part.forest for name, part in parts.items()}
+        trees = FactoredForest.of(lifetime.forest, lifetime.columns, sides)
+        return cls(parts, {**forests, lifetime.target.name: trees})

@@ -59,6 +59,8 @@ class Energy(Scale):
 
     def to_unit(self, modelled: Floats) -> Floats:
         """Convert eV to nm."""
+        if modelled.min(initial=1.0) > _MIN_ENERGY_EV:
+            return ev_to_nm(modelled)
         return np.where(modelled <= 0, np.inf, ev_to_nm(np.maximum(modelled, _MIN_ENERGY_EV)))
 
     def slope(self, start: float, end: float) -> float:

@@ -24,6 +24,7 @@ def steps() -> list[int]:
 def evaluation(dataset: Dataset, steps: list[int]) -> Evaluation:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("perovshell.research.evaluation.evaluate.SIMULATIONS", 200)
+        patch.setattr("perovshell.training.validation.figures.RESAMPLES", 200)
         return evaluate(dataset, QUICK, steps.append)
 
 

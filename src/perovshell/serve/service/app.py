@@ -26,7 +26,7 @@ from perovshell.serve.service.middleware import GUARDED, Guard, Rate
 from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.problems import Problem, pointer
 from perovshell.serve.service.ranker import Ranker
-from perovshell.serve.service.source import Champion
+from perovshell.serve.service.source import Champion, settle
 
 _SQUEEZED_FROM: Final = 2048
 """Bytes from which an answer is compressed for those who take it so: a single answer is not."""
@@ -95,6 +95,7 @@ def _running(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(champion.open)
+        settle()
         background = [asyncio.create_task(tally.keep())]
         if champion.source.given is None:
             background.append(asyncio.create_task(champion.watch(look_seconds)))

@@ -9,7 +9,6 @@ import numpy as np
 from perovshell.arrays import Floats, Indices
 from perovshell.training.fit.problems import PointProblem
 
-_FOREST_TREES = 200
 _NEIGHBOUR_GROUPS = ("core composition", "shell class", "structure")
 
 
@@ -20,13 +19,15 @@ def weighted_median(values: Floats, weights: Floats) -> float:
     return float(values[order][reached.argmax()])
 
 
-def predict_baselines(problem: PointProblem, train: Indices, test: Indices) -> dict[str, Floats]:
-    """Return the predictions of each baseline of the target for test rows."""
+def predict_baselines(
+    problem: PointProblem, train: Indices, test: Indices, trees: int
+) -> dict[str, Floats]:
+    """Return the predictions of each baseline of the target for test rows; the forest has trees."""
     median = weighted_median(problem.target[train], problem.weights(train))
     predict: dict[str, Callable[[], Floats]] = {
         "dummy": lambda: np.full(len(test), median),
         "neighbour": lambda: _neighbour(problem, train, test),
-        "forest": lambda: _forest(problem, train, test),
+        "forest": lambda: _forest(problem, train, test, trees),
         "vegard": lambda: _vegard(problem, test, median),
     }
     return {baseline: predict[baseline]() for baseline in problem.spec.baselines}
@@ -42,12 +43,12 @@ def _neighbour(problem: PointProblem, train: Indices, test: Indices) -> Floats:
     return np.asarray(weights @ problem.target[train] / weights.sum(axis=1))
 
 
-def _forest(problem: PointProblem, train: Indices, test: Indices) -> Floats:
+def _forest(problem: PointProblem, train: Indices, test: Indices, trees: int) -> Floats:
     from sklearn.ensemble import RandomForestRegressor
 
     columns = [i for i, group in enumerate(problem.column_groups) if group == "core elements"]
     known = np.nan_to_num(problem.matrix[:, columns], nan=-1.0)
-    forest = RandomForestRegressor(n_estimators=_FOREST_TREES, random_state=0, n_jobs=1)
+    forest = RandomForestRegressor(n_estimators=trees, random_state=0, n_jobs=1)
     forest.fit(known[train], problem.target[train], sample_weight=problem.weights(train))
     return np.asarray(forest.predict(known[test]))
 

@@ -34,6 +34,7 @@ class Settings:
         repeats: Model seeds of the headline.
         jobs: Processes that fit folds side by side; the result does not depend on it.
         boosters: How many of the boosters of a target are averaged.
+        baseline_trees: Trees of the random forest that is a baseline.
     """
 
     seed: int = 0
@@ -41,6 +42,7 @@ class Settings:
     repeats: int = 3
     jobs: int = 2
     boosters: int = 3
+    baseline_trees: int = 200
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -229,7 +231,7 @@ def _one_split(problem: Problem, split: Split, settings: Settings, *, baselines:
         "prior_difficulty": fits[0].without_trees.difficulty_of(problem, test),
     }
     if baselines:
-        others |= predict_baselines(problem, train, test)
+        others |= predict_baselines(problem, train, test, settings.baseline_trees)
     return np.array([fit.predict(problem, test) for fit in fits]), others
 
 
