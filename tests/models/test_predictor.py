@@ -191,6 +191,9 @@ def test_a_shell_of_no_sample_is_noted_and_answered_by_its_class(model: Model) -
     ("row", "reason"),
     [
         ({"core": "RbPbBr3", "shell": "none"}, "Rb in the core is known from no paper"),
+        ({"core": "Cs4PbI6", "shell": "none"}, "structure type A4BX6 is known from"),
+        ({"core": "CsPb2Br5", "shell": "SiO2"}, "structure type AB2X5 is known from no paper"),
+        ({"core": "Cs2PbBr4", "shell": "none"}, "structure type A2BX4 is known from"),
         ({"core": "CsPbBr3", "shell": "Au"}, "shell class 'metal' (Au) is known from"),
         ({"core": "CsPb(Cl0.5I0.5)3", "shell": "none"}, "0.50 away in site fraction"),
         ({"core": "CsPbBr3", "shell": "none", "core_size_nm": "2"}, "smaller than any known one"),

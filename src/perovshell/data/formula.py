@@ -46,6 +46,8 @@ _MAX_TEMPLATES = 100_000
 _FEW = 24
 """Fewer formulas than this are read faster one by one than by arrays."""
 
+_HALIDES = frozenset({"halide", "perovskite-like"})
+"""Classes of shell materials that are made of the ions of a core."""
 _NUMBER = re.compile(f"({NUMBER})")
 
 
@@ -103,7 +105,7 @@ class FormulaReader:
         if len(text) > 2 * MAX_LENGTH + 1:
             refuse_shape("core", text)
         core, *layers = map(str.strip, split_outside_brackets(text, "@/"))
-        hint = "" if layers and self._is_core(core) else self._hints.core(text)
+        hint = "" if self._is_core(core) else self._hints.core(text)
         if hint:
             msg = f"core {text!r}: {hint}"
             raise FormulaError(msg)
@@ -186,6 +188,9 @@ class FormulaReader:
     def _explained(self, text: str, error: FormulaError) -> FormulaError:
         """Return an error that says what to write, where that is known, or the same error."""
         hint = self._hints.core(text) if len(text) <= 2 * MAX_LENGTH else ""
+        material = self.shells.find(text)
+        if not hint and material is not None and material.material_class not in _HALIDES:
+            hint = "a shell material, not a core; write it in the shell cell"
         return FormulaError(f"core {text!r}: {hint}") if hint else error
 
     def _is_core(self, text: str) -> bool:
@@ -203,7 +208,7 @@ class FormulaReader:
 
     def _compose(self, text: str, *, need_a_site: bool) -> Composition:
         template, amounts = self._amounts_of(text, need_a_site=need_a_site)
-        divisor = 1.0 if template.is_metal else _common_divisor(amounts, template.ions)
+        divisor = 1.0 if template.is_metal else _common_divisor(amounts, template)
         return Composition(
             amounts=tuple(zip(template.species, [a / divisor for a in amounts], strict=True)),
             is_metal=template.is_metal,
@@ -230,12 +235,9 @@ class FormulaReader:
                     f"amounts are from {MIN_AMOUNT:g} to {MAX_AMOUNT:g}"
                 )
                 raise FormulaError(msg)
-        first = sum(map(operator.mul, template.charge_choices[0].tolist(), amounts))
-        if abs(first) <= NEUTRAL_WITHIN + 1e-9:
-            return
-        charges = template.charge_choices @ np.asarray(amounts)
-        if np.abs(charges).min() > NEUTRAL_WITHIN + 1e-9:
-            net = float(charges[np.abs(charges).argmin()])
+        charges = template.charge_choices[template.nearest_to_neutral(amounts)].tolist()
+        net = sum(map(operator.mul, charges, amounts))
+        if abs(net) > NEUTRAL_WITHIN + 1e-9:
             near = self._nearest_core(text)
             msg = (
                 f"core {text!r}: not neutral: net charge {net:+.3g} with the charges of the ion "
@@ -417,9 +419,11 @@ def _refuse_sites(text: str, template: FormulaTemplate) -> None:
         raise FormulaError(msg)
 
 
-def _common_divisor(amounts: Sequence[float], ions: Sequence[Ion]) -> float:
+def _common_divisor(amounts: Sequence[float], template: FormulaTemplate) -> float:
     """Return what reduces Cs2Pb2Br6 to CsPbBr3; 1 where B-site charges differ (Cs2AgInCl6)."""
-    charges = {ion.charges for ion in ions if ion.site == "B"}
+    ions = template.ions
+    choice = template.charge_choices[template.nearest_to_neutral(amounts)].tolist()
+    charges = {charge for charge, ion in zip(choice, ions, strict=True) if ion.site == "B"}
     pairs = list(zip(amounts, ions, strict=True))
     totals = [sum(amount for amount, ion in pairs if ion.site == site) for site in SITES]
     whole = [round(total) for total in totals if total > 0]

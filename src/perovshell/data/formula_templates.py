@@ -8,6 +8,7 @@ once and kept as a template.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,6 +82,16 @@ class FormulaTemplate:
         if "B" not in sites:
             return "no B-site metal: not a halide-perovskite core"
         return ""
+
+    def nearest_to_neutral(self, amounts: Sequence[float]) -> int:
+        """Return the index of the charges with which amounts are nearest to neutral.
+
+        The first ones are taken where they are neutral to `NEUTRAL_WITHIN`.
+        """
+        first = sum(map(operator.mul, self.charge_choices[0].tolist(), amounts))
+        if abs(first) <= NEUTRAL_WITHIN + _ROUNDING or len(self.charge_choices) == 1:
+            return 0
+        return int(np.abs(self.charge_choices @ np.asarray(amounts)).argmin())
 
     def amounts(self, numbers: Sequence[float]) -> list[float]:
         """Return the amount of each species."""

@@ -67,8 +67,6 @@ class Hints:
         if charge:
             yield f"{charge[0]!r} has a charge; write the symbol of the ion alone"
         yield from self._words(text)
-        if self.shell_of(text):
-            yield "a shell material, not a core; write it in the shell cell"
 
     def _dopant(self, text: str) -> Iterator[str]:
         """Mn:CsPbCl3, CsPbCl3:Mn2+, Mn-doped CsPbCl3."""

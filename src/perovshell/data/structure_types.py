@@ -39,10 +39,11 @@ and A2BX6 (Cs2SnI6) ordered vacancies; A2BX4, A3B2X7, A4B3X10, A5B4X13 and AB2X5
 STRUCTURE_TYPES: Final = (*_RATIOS, DOUBLE, OTHER)
 """Every type, in the order of the indices of `StructureTypes.of_batch`."""
 
+_PEROVSKITE: Final = STRUCTURE_TYPES.index("ABX3")
 _WITHIN: Final = 0.05
 """Largest relative difference from a ratio: vacancies and rounding leave the type as it is."""
 _SMALL: Final = frozenset({"Li", "Na", "K"})
-"""A-site metals that take one of the two B sites of a double perovskite, as in Cs2NaInCl6."""
+"""A-site metals that may take a B site of a double perovskite, as in Cs2NaInCl6."""
 _DOUBLE_FROM: Final = 0.25
 """Share of B-site ions that are not divalent from which it is a double perovskite, not doped."""
 
@@ -73,19 +74,19 @@ class StructureTypes:
         """
         sums = np.einsum("nk,nkj->nj", batch.amounts, self._table[batch.species])
         a, b, x, not_divalent, small = sums.T
-        is_salt = (b > 0.0) & (x > 0.0)
-        per_b = np.divide(1.0, b, out=np.zeros_like(b), where=is_salt)
-        found = _nearest(a * per_b, x * per_b)
-        is_perovskite = found == STRUCTURE_TYPES.index("ABX3")
-        is_elpasolite = (found == STRUCTURE_TYPES.index("A3BX6")) & (np.abs(small - b) <= _WITHIN * b)
-        is_double = (is_perovskite & (not_divalent * per_b >= _DOUBLE_FROM)) | is_elpasolite
+        found = _nearest(a, b, x)
+        is_perovskite = found == _PEROVSKITE
+        is_mixed = is_perovskite & (not_divalent >= _DOUBLE_FROM * b)
+        is_elpasolite = (small > 0.0) & (_nearest(a - small, b + small, x) == _PEROVSKITE)
+        is_double = is_mixed | (is_elpasolite & ~is_perovskite)
         found = np.where(is_double, STRUCTURE_TYPES.index(DOUBLE), found)
-        return np.where(is_salt, found, NO_SALT)
+        return np.where((b > 0.0) & (x > 0.0), found, NO_SALT)
 
 
-def _nearest(a: Floats, x: Floats) -> Indices:
-    """Return the index of the type with the nearest amounts of A and X per B."""
+def _nearest(a: Floats, b: Floats, x: Floats) -> Indices:
+    """Return the index of the type whose ratio of sites is the nearest."""
     ratios = np.array([*_RATIOS.values()])
-    gaps = np.abs(np.stack([a, x], axis=1)[:, None] / ratios - 1.0).max(axis=2)
+    per_b = np.stack([a, x], axis=1) / np.where(b > 0.0, b, 1.0)[:, None]
+    gaps = np.abs(per_b[:, None] / ratios - 1.0).max(axis=2)
     is_known = gaps.min(axis=1) <= _WITHIN
     return np.where(is_known, gaps.argmin(axis=1), STRUCTURE_TYPES.index(OTHER))

@@ -58,8 +58,12 @@ class Domain:
     def describe_type(self, structure_type: str) -> str:
         """Return the reason that few papers have cores of a structure type."""
         count = self.type_papers.get(structure_type, 0)
-        kind = "another ratio of sites" if structure_type == OTHER else structure_type
-        return f"{self.target}: a core of {kind} is known from {few_papers(count)}, not a perovskite ABX3"
+        kind = (
+            "a ratio of sites of no known structure type"
+            if structure_type == OTHER
+            else f"the structure type {structure_type}"
+        )
+        return f"{self.target}: {kind} is known from {few_papers(count)}"
 
     def describe_mixing(self, reach: float) -> str:
         """Return the reason that the nearest known core is far away, in site fraction."""

@@ -38,7 +38,7 @@ from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.targets.declared import GAIN, LIFETIME, POINTS, TARGETS
 
-FORMAT = 6
+FORMAT = 7
 KIND = "perovshell-model"
 MANIFEST = "manifest.json"
 _VALIDATION = "validation.npz"
