@@ -32,12 +32,14 @@ class Composition:
     def formula(self) -> str:
         """The formula in the standard order and spelling."""
         text, is_open = "", False
-        for ion, (symbol, amount) in zip(self.ions, self.amounts, strict=True):
-            # Capitals that follow each other could be one abbreviation: FA and K, I and SCN.
-            is_run = is_open and symbol.isupper()
+        for ion, (_, amount) in zip(self.ions, self.amounts, strict=True):
+            # Symbols that follow each other could be one abbreviation: FA and K, I and SCN.
+            could_run = ion.name != "" or ion.symbol.isupper()
             count = amount_text(amount)
-            text += f"({symbol}){count}" if is_run else f"{ion.written}{count}"
-            is_open = symbol.isupper() and not count
+            written = ion.written.strip("()")
+            needs_brackets = ion.in_brackets or (is_open and could_run)
+            text += f"({written}){count}" if needs_brackets else f"{written}{count}"
+            is_open = could_run and not count
         return text
 
     @cached_property

@@ -17,7 +17,9 @@ _DOPANT: Final = re.compile(
 )
 _EXPONENT: Final = re.compile(r"\d(?:\.\d+)?[eE][-+\u2212]?\d+")
 _LAYERS: Final = re.compile(r"(?<![A-Za-z])?n\s*[-+\u2212\u2010-\u2015]\s*1(?!\d)")
-_CHARGE: Final = re.compile(r"[A-Z][a-z]?(?:\d[+]|[+]{1,3}|[\u00b9\u00b2\u00b3\u2070-\u2079]*\u207a)")
+_CHARGE: Final = re.compile(
+    r"[A-Z][a-z]?(?:\d[+]|[+]{1,3}|[\u00b9\u00b2\u00b3\u2070-\u2079]*\u207a)"
+)
 _JOINTS: Final = re.compile(
     r"\s*(?:[-\u2010-\u2015\u2212|@/\\&+\u00b7\u2022\u2282\u2283\u2229]|\s(?:in|on|with|and)\s)\s*"
 )

@@ -42,8 +42,6 @@ NONMETALS = frozenset({
 
 _FROM_SUBSCRIPT = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _TO_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-_WRITTEN_OUT = re.compile(r"H\d")
-"""A spelling with this is the ion written out, such as CH3NH3; another is an abbreviation."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ class Ions:
         """The ions of several atoms by their abbreviations; an ambiguous one has several."""
         found: dict[str, list[Ion]] = {}
         for spelling, ion in self._spellings:
-            if not _WRITTEN_OUT.search(spelling) or ion.symbol == spelling.translate(_TO_SUBSCRIPT):
+            if not _is_written_out(spelling, ion) or ion.symbol == _symbol(spelling):
                 found.setdefault(spelling, []).append(ion)
         return found
 
@@ -131,7 +129,7 @@ class Ions:
         found = {
             spelling: ion.symbol
             for spelling, ion in self._spellings
-            if _WRITTEN_OUT.search(spelling)
+            if _is_written_out(spelling, ion)
         }
         return {spelling: found[spelling] for spelling in sorted(found, key=len, reverse=True)}
 
@@ -139,7 +137,7 @@ class Ions:
     def _spellings(self) -> list[tuple[str, Ion]]:
         rows = {row["symbol"]: row for row in self.rows}
         return [
-            (spelling, self.by_symbol[symbol.translate(_TO_SUBSCRIPT)])
+            (spelling, self.by_symbol[_symbol(symbol)])
             for symbol, row in rows.items()
             if row.get("name")
             for spelling in (symbol, *filter(None, row.get("aliases", "").split(";")))
@@ -157,7 +155,7 @@ def _ion(rows: Sequence[Row], *, in_brackets: bool) -> Ion:
     elements = element_amounts(first["formula"])
     radius_by_charge = {_charge_of(row["ion"]): row for row in rows}
     return Ion(
-        symbol=first["symbol"].translate(_TO_SUBSCRIPT),
+        symbol=_symbol(first["symbol"]),
         site=_site(first["symbol"], charges, elements),
         charges=charges,
         radius_pm=tuple(_radius(radius_by_charge.get(charge)) for charge in charges),
@@ -166,6 +164,15 @@ def _ion(rows: Sequence[Row], *, in_brackets: bool) -> Ion:
         formula=first["formula"],
         in_brackets=in_brackets,
     )
+
+
+def _symbol(text: str) -> str:
+    return text.translate(_TO_SUBSCRIPT)
+
+
+def _is_written_out(spelling: str, ion: Ion) -> bool:
+    """Return whether a spelling is the formula of an ion, such as CH3NH3, not an abbreviation."""
+    return spelling == ion.formula or re.search(r"H\d", spelling) is not None
 
 
 def needs_brackets(spelling: str, symbols: Collection[str]) -> bool:

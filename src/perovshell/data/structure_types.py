@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from perovshell.arrays import Floats, Indices
-from perovshell.data.composition import Composition, CompositionBatch
+from perovshell.data.composition import CompositionBatch
 from perovshell.data.ions import SITES, Ions
 
 DOUBLE: Final = "A2BB'X6"

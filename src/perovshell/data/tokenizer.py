@@ -20,7 +20,10 @@ _FULL_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _TO_ASCII: Final = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789") | _FULL_WIDTH
 _GROUP: Final = re.compile(r"([(\[{])([^()\[\]{}]+)([)\]}])")
 """What stands in brackets that hold no other brackets."""
-_ABBREVIATION: Final = re.compile(r"\d?(?:[a-z]-?|\d-)?[A-Z][a-z]?[A-Z][A-Za-z]*")
+_CAPITALS: Final = re.compile(r"[A-Z]+(?![a-z])")
+_ABBREVIATION: Final = re.compile(
+    r"(?:\d-?|[a-z]-?)*[A-Z](?:[A-Za-z]|-(?=[A-Za-z]))*[A-Z][A-Za-z]*"
+)
 """What looks like the abbreviation of an organic ion."""
 _WRITTEN_OUT: Final = re.compile(r"C\d*H\d+(?:(?:[CHNOSFI]|Cl|Br)\d*)*")
 """The letters of an organic ion without its structure."""
@@ -133,29 +136,52 @@ class Tokenizer:
         text, token = match.string, match[0]
         refuse_shape("core", text)
         groups = [g[2] for g in _GROUP.finditer(text) if g.start() < match.start() < g.end()]
-        if groups and _ABBREVIATION.fullmatch(groups[0]):
+        if groups and self._is_name(groups[0]):
             token = groups[0]
         else:
             refuse_open_amounts(text)
+            run = _CAPITALS.match(text, match.start())
+            token = run[0] if run else token
         near = self._abbreviations.nearest(token, count=_OFFERED, cutoff=0.6)
         offered = f"; nearest known ions: {', '.join(near)}" if near else ""
         msg = f"core {text!r}: {token!r} is neither an element nor a known ion{offered}"
         raise FormulaError(msg)
 
+    def _is_name(self, group: str) -> bool:
+        """Return whether what stands in brackets looks like the name of an ion, known or not."""
+        is_mixture = all(part in ELEMENTS for part in group.split("-"))
+        return _ABBREVIATION.fullmatch(group) is not None and not is_mixture
+
     def _refuse_run_together(self, text: str, tokens: list[Token]) -> None:
         """Refuse letters that may be one ion or several: FPEA, or F and PEA."""
+        for group in _GROUP.finditer(text):
+            parts = [name for kind, name in self._parts(group[2]) if kind == "species"]
+            if len(parts) > 1 and group[2].isalpha() and not {*parts} <= {*ELEMENTS}:
+                msg = (
+                    f"core {text!r}: {group[2]!r} is no known ion, and unclear as "
+                    f"{listed(parts)}; put each in brackets"
+                )
+                raise FormulaError(msg)
         around = [("", ""), *tokens, ("", "")]
         for before, (_, token), after in zip(around, tokens, around[2:], strict=False):
             if token not in self.ions.polyatomic:
                 continue
-            pair = [other for other in (before, after) if other[0] == "species"]
-            for other in (sign for _, sign in pair if sign.isupper()):
+            pair = [other for kind, other in (before, after) if kind == "species"]
+            for other in filter(self._could_run, pair):
                 first, second = (other, token) if before[1] == other else (token, other)
                 msg = (
                     f"core {text!r}: {first + second!r} is no known ion, and unclear as {first} "
                     f"and {second}; put each in brackets, as ({first})({second})"
                 )
                 raise FormulaError(msg)
+
+    def _could_run(self, symbol: str) -> bool:
+        """Return whether a symbol in front of or behind an ion could be part of its name."""
+        ion = self.ions.by_symbol.get(symbol)
+        return symbol.isupper() or (ion is not None and (ion.name != "" or ion.site == "X"))
+
+    def _parts(self, text: str) -> list[Token]:
+        return [(str(match.lastgroup), match[0]) for match in self._token.finditer(text)]
 
     def no_ion(self, text: str, symbol: str) -> FormulaError:
         """Return why an element is no ion: no charge of it is known, or it is part of an isomer."""

@@ -125,6 +125,7 @@ class Product:
         predictor = self.predictor
         featurizer = predictor.featurizer
         rows = featurizer.core_block(batch, elements_too=predictor.needs_elements)
+        fractions = predictor.literature.site_fractions(batch)
         return CoreSide(
             rows=rows,
             negativity=featurizer.mean_negativity(batch),
