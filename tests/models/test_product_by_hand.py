@@ -233,7 +233,7 @@ def domains_of(literature: Literature) -> dict[str, Domain]:
     cores = [literature.fractions(literature.item(row).core) for row in samples()]
     ions = dict.fromkeys(("Cs", "FA", "Pb", "Br", "I", "Cl", "Mn"), 3)
     classes = dict.fromkeys(("oxide", "polymer", "sulfide", "perovskite-like", "none"), 5)
-    usual = Domain("PL", ions, classes, np.array(cores), math.nan, 1.1)
+    usual = Domain("PL", ions, {"ABX3": 3}, classes, np.array(cores), math.nan, 1.1)
     few, fewer = {**ions, "Cl": 2}, {**classes, "perovskite-like": 2}
     return {
         "PL": replace(usual, fractions=np.vstack([cores, [cores[0] * 0.7 + cores[3] * 0.3]])),

@@ -49,8 +49,8 @@ class Ion:
     """One symbol of a formula.
 
     Attributes:
-        symbol: As within a formula: an element, or the abbreviation of an ion of several atoms, whose
-            digits are subscripts here, so that they are no amounts (NH₄).
+        symbol: An element, or the abbreviation of an ion of several atoms; digits of it are
+            subscripts here (NH₄), so that they are no amounts.
         site: `A`, `B` or `X`.
         charges: Allowed charges in units of e.
         radius_pm: Effective ionic radius for each charge, in pm; NaN where it is unknown.

@@ -114,7 +114,7 @@ class Shells:
         return None if name is None or self.collision(spelling) else self.materials[name]
 
     def collision(self, spelling: str) -> str:
-        """Return the formula that capitals without a digit may be meant for; empty if there is none.
+        """Return the formula that capitals without a digit may stand for, or an empty text.
 
         Examples:
             >>> shells = Shells.bundled()

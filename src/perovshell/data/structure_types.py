@@ -42,6 +42,7 @@ STRUCTURE_TYPES: Final = (*_RATIOS, DOUBLE, OTHER)
 _PEROVSKITE: Final = STRUCTURE_TYPES.index("ABX3")
 _WITHIN: Final = 0.05
 """Largest relative difference from a ratio: vacancies and rounding leave the type as it is."""
+_DIVALENT: Final = 2
 _SMALL: Final = frozenset({"Li", "Na", "K"})
 """A-site metals that may take a B site of a double perovskite, as in Cs2NaInCl6."""
 _DOUBLE_FROM: Final = 0.25
@@ -63,7 +64,7 @@ class StructureTypes:
         for row, ion in enumerate(known):
             if ion is not None:
                 table[row, SITES.index(ion.site)] = 1.0
-                table[row, -2] = ion.site == "B" and 2 not in ion.charges
+                table[row, -2] = ion.site == "B" and _DIVALENT not in ion.charges
                 table[row, -1] = ion.symbol in _SMALL
         self._table = table
 
