@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from perovshell.data.grammar import element_amounts
+from perovshell.data.spelling import Spellings
 from perovshell.data.tables import Row, bundled_rows
-from perovshell.errors import InputError
+from perovshell.errors import FormulaError, InputError
+from perovshell.texts import listed
 
 A_SITE_METALS = frozenset({"Li", "Na", "K", "Rb", "Cs", "Tl"})
 """Monovalent metals read as A-site ions; an organic cation always is one."""
@@ -40,6 +42,8 @@ NONMETALS = frozenset({
 })
 # fmt: on
 
+_OFFERED = 3
+"""Names offered for one that is not known."""
 _FROM_SUBSCRIPT = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _TO_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -122,6 +126,31 @@ class Ions:
             if not _is_written_out(spelling, ion) or ion.symbol == _symbol(spelling):
                 found.setdefault(spelling, []).append(ion)
         return found
+
+    def find(self, name: str) -> Ion:
+        """Return the ion of an element symbol, an abbreviation or a formula.
+
+        Raises:
+            FormulaError: No ion has the name, or several have it.
+
+        Examples:
+            >>> Ions.bundled().find("GU").name
+            'guanidinium'
+        """
+        written = self.written_out.get(name)
+        known = self.by_symbol.get(written or name)
+        named = self.by_abbreviation.get(name, []) if known is None else [known]
+        if len(named) != 1:
+            several = f"names {listed(map(str, named), 'or')}" if named else "no known ion"
+            near = self._names.nearest(name, count=_OFFERED, cutoff=0.5)
+            offered = f"; nearest: {', '.join(near)}" if near and not named else ""
+            msg = f"ion {name!r}: {several}{offered}"
+            raise FormulaError(msg)
+        return named[0]
+
+    @cached_property
+    def _names(self) -> Spellings:
+        return Spellings([*self.by_symbol, *self.by_abbreviation])
 
     @cached_property
     def written_out(self) -> dict[str, str]:

@@ -85,8 +85,9 @@ _TABLE: Final = (
     Input(
         "core",
         "core",
-        "formula of the core: element symbols, FA, MA, GA, EA, PEA, BA; decimals; brackets with "
-        "amounts; a whole sample such as CsPbBr3@SiO2 where the shell is empty",
+        "formula of the core: element symbols, abbreviations of ions such as FA, MA, PEA; "
+        "decimals; brackets with amounts; a whole sample such as CsPbBr3@SiO2 where the shell is "
+        "empty",
         required=True,
     ),
     Input(

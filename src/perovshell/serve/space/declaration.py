@@ -203,8 +203,17 @@ def _site(formulas: FormulaReader, site: str) -> Reader[SiteGrid]:
 
 
 def _ion(formulas: FormulaReader, site: str = "") -> Reader[str]:
-    ions = formulas.ions.by_symbol
-    return word(*(symbol for symbol, ion in ions.items() if site in {"", ion.site}))
+    examples = {"A": "Cs, FA, MA", "B": "Pb, Sn, Mn", "X": "Cl, Br, I"}
+    where = f"an ion of site {site}" if site else "an ion"
+    allowed = f"{where}, such as {examples.get(site, 'Cs, Pb, Br')}"
+
+    def symbol(name: str) -> str:
+        ion = formulas.ions.find(name)
+        if site not in {"", ion.site}:
+            raise DesignSpaceError(allowed)
+        return ion.symbol
+
+    return text(allowed).then(symbol)
 
 
 def _steps(written: str) -> int:
@@ -221,11 +230,12 @@ def _steps(written: str) -> int:
 def _dopants(formulas: FormulaReader) -> Reader[dict[str, tuple[Fraction, ...]]]:
     level = number(0, 0.5).then(_level)
     levels = listing(level).then(lambda levels: _distinct(filter(None, levels)))
-    ions = record(*(Key(ion, levels) for ion in formulas.ions.by_symbol))
+    symbols = {ion.written.strip("()"): ion.symbol for ion in formulas.ions.by_symbol.values()}
+    ions = record(*(Key(name, levels) for name in symbols))
     allowed = "a list of levels for each ion, as {Mn: [0.01]}"
     # Without the keys, so that the documentation does not list every ion.
     return by_shape(allowed, mapping=Reader(ions.read, ions.allowed)).then(
-        lambda values: {ion: fractions for ion, fractions in values.items() if fractions}
+        lambda values: {symbols[ion]: levels for ion, levels in values.items() if levels}
     )
 
 
