@@ -334,15 +334,13 @@ def test_listed_combinations_have_the_numbers_of_a_product() -> None:
     for name, column in columns.items():
         expected = np.broadcast_to(of_product[name], SHAPE).ravel()[chosen]
         np.testing.assert_allclose(column, expected, rtol=1e-6, atol=1e-9, err_msg=name)
-    calibrated = [
-        place
-        for place, row in enumerate(chosen)
-        if listed[row].core.formula == "CsPbBr3" and shell_text(listed[row].layers) == "SiO2"
-    ]
-    assert calibrated
-    for name in model.points:
+    for name, core in (("pl", "CsPbBr3"), ("plqy", "FAPbI3")):
         (rows,) = categories[name].values()
-        assert sorted(rows.tolist()) == calibrated
+        expected = [
+            (core, "SiO2") == (listed[row].core.formula, shell_text(listed[row].layers))
+            for row in chosen
+        ]
+        assert sorted(rows.tolist()) == np.flatnonzero(expected).tolist()
 
 
 def test_categories_of_a_product_are_where_their_combinations_are() -> None:
