@@ -129,17 +129,17 @@ def test_the_base_may_be_a_dataset(dataset: Dataset, tmp_path: Path) -> None:
 def test_the_first_model_becomes_champion_in_workspace_and_registry(
     workspace: Workspace, quick: None
 ) -> None:
-    training = workspace.train(quick=True)
+    training = workspace.train(quick=True, jobs=1)
     assert (training.version, training.champion) == ("1", training.model_id)
     assert training.why == "the first model of the workspace"
     assert "It is the champion" in training.lines()[-1]
     (model,) = workspace.models()
     assert model.aliases == ("champion",)
     assert workspace.align() == ""
-    assert workspace.train(quick=True).version == "1"
+    assert workspace.train(quick=True, jobs=1).version == "1"
     assert [promotion.model_id for promotion in workspace.promotions] == [training.model_id]
     assert workspace.load("1").info == workspace.load(training.model_id).info
-    assert str(workspace.retrain()) == (
+    assert str(workspace.retrain(jobs=1)) == (
         f"The champion {training.model_id} was trained on this very data."
     )
 
@@ -151,9 +151,9 @@ def test_a_model_folder_is_champion_where_tracking_fails(
         patched.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
         patched.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         with pytest.raises(TrackingError, match="is whole"):
-            workspace.train(quick=True)
+            workspace.train(quick=True, jobs=1)
     champion = workspace.load().info.model_id
-    assert workspace.train(quick=True).champion == champion
+    assert workspace.train(quick=True, jobs=1).champion == champion
     assert [model.aliases for model in workspace.models()] == [("champion",)]
 
 
@@ -161,7 +161,7 @@ def test_training_keeps_another_champion(settled: Workspace, quick: None, tmp_pa
     other = settled.folder.models / "0123456789ab"
     shutil.copytree(settled.folder.champion(), other)
     settled.folder.set_champion(other.name, "better")
-    training = settled.train(quick=True, track=False)
+    training = settled.train(quick=True, jobs=1, track=False)
     assert (training.champion, training.why) == (other.name, "")
     assert training.lines()[-1] == f"The champion stays {other.name}."
 
@@ -173,8 +173,8 @@ def test_training_replaces_a_champion_of_an_older_format(
     shutil.copytree(trained.folder, old)
     settled.folder.set_champion(outdated(old).name, "better")
     with pytest.raises(ModelFolderError, match=r"older than this Perovshell reads .* train again"):
-        settled.retrain()
-    training = settled.train(quick=True)
+        settled.retrain(jobs=1)
+    training = settled.train(quick=True, jobs=1)
     assert training.champion == trained.model_id == settled.load().info.model_id
     assert "written by an older Perovshell" in training.lines()[-1]
     assert settled.promotions[-1].previous == old.name
@@ -184,14 +184,16 @@ def test_training_replaces_an_outdated_champion_of_a_shared_registry(
     settled: Workspace, quick: None, tmp_path: Path, trained: TrainedModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    settled.train(quick=True)
+    settled.train(quick=True, jobs=1)
     for path in settled.folder.root.glob("mlartifacts/**/manifest.json"):
         outdated(path.parent)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", settled.folder.database_uri)
     second = Workspace(tmp_path / "second")
     with pytest.raises(OutdatedModelError, match=r"version 1 of perovshell .*Workspace\.train\(\)"):
         second.align()
-    assert second.train(quick=True).champion == trained.model_id == second.load().info.model_id
+    assert (
+        second.train(quick=True, jobs=1).champion == trained.model_id == second.load().info.model_id
+    )
 
 
 def test_a_model_is_loaded_by_id_folder_or_as_champion(
@@ -223,7 +225,9 @@ def test_progress_counts_the_validated_folds(workspace: Workspace, dataset: Data
     seen: list[tuple[str, int, int]] = []
     papers = sorted(dataset.papers)[::3]
     small = Workspace(workspace.folder.root, data=dataset.subset(papers))
-    training = small.train(quick=True, track=False, progress=lambda *step: seen.append(step))
+    training = small.train(
+        quick=True, jobs=1, track=False, progress=lambda *step: seen.append(step)
+    )
     total = seen[0][2]
     assert seen == [("validating", done, total) for done in range(total + 1)]
     assert training.info["dataset"]["papers"] == len(papers)

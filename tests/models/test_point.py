@@ -70,6 +70,25 @@ def test_an_effect_spreads_as_pairs_of_one_paper_do() -> None:
     assert ends(columns, "plqy_change") == pytest.approx((20.0, 16.0, 24.0))
 
 
+def test_a_stored_model_is_the_same_model() -> None:
+    model = point_model(PL, mondrian={"CsPbBr3": scores(0.5), "CsPbI3": scores(0.2, papers=4)})
+    data, arrays = model.to_parts()
+    again = PointModel.from_parts(PL, data, arrays)
+    assert again.to_parts()[0] == data
+    assert list(again.mondrian) == ["CsPbBr3", "CsPbI3"]
+    assert (again.residual_share, again.null_value) == (model.residual_share, model.null_value)
+    assert again.prior.effects.tolist() == model.prior.effects.tolist()
+    assert again.difficulty.effects.tolist() == model.difficulty.effects.tolist()
+    assert again.columns.tolist() == model.columns.tolist()
+    names = ("scores", "signed_scores", "effect_scores", "anchored_scores", "null_scores")
+    pairs = [(getattr(model, name), getattr(again, name)) for name in names]
+    pairs += zip(model.mondrian.values(), again.mondrian.values(), strict=True)
+    for one, other in pairs:
+        assert [one.quantile(level) for level in (0.3, 0.9)] == [
+            other.quantile(level) for level in (0.3, 0.9)
+        ]
+
+
 def test_an_effect_is_no_wider_than_its_two_ends() -> None:
     model = point_model(PLQY, effect_scores=scores(100.0))
     columns = predict(model, 60.0, 2.0, predicted_bare=40.0, bare_scale=0.5)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from perovshell.data.shells import shell_text
 from perovshell.errors import ModelFolderError
 from perovshell.features.combinations import Combination
 from perovshell.features.featurizer import Featurizer
@@ -25,7 +26,7 @@ from perovshell.models.outputs import NO_THRESHOLDS, Thresholds
 from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.models.prior import LinearPrior
-from perovshell.models.product import Columns, CoreSide, Product
+from perovshell.models.product import Columns, CoreSide, Product, predict_items
 from perovshell.models.requests import Requests
 from perovshell.models.stability import TEST_DESCRIPTORS
 from perovshell.targets.declared import GAIN, LIFETIME, PL, PLQY
@@ -318,6 +319,37 @@ def test_a_product_answers_what_is_asked_alone() -> None:
     asked = same_as_rows(predictor(), ("light",), 0.9, NO_THRESHOLDS)
     assert not [name for name in asked if name.endswith("_water")]
     assert not {"p_pl_in_window", "p_plqy_above", "p_stability_gain_above_light"} & asked.keys()
+
+
+def test_listed_combinations_have_the_numbers_of_a_product() -> None:
+    """In any order and number: the columns, and the rows of each Mondrian category."""
+    model = predictor()
+    listed = items(model.featurizer)
+    chosen = np.random.default_rng(5).permutation(len(listed))
+    columns, categories = predict_items(
+        model, [listed[row] for row in chosen], STRESSORS, coverage=0.9, thresholds=THRESHOLDS
+    )
+    of_product = columns_of(product(model))
+    assert columns.keys() == of_product.keys()
+    for name, column in columns.items():
+        expected = np.broadcast_to(of_product[name], SHAPE).ravel()[chosen]
+        np.testing.assert_allclose(column, expected, rtol=1e-6, atol=1e-9, err_msg=name)
+    for name, core in (("pl", "CsPbBr3"), ("plqy", "FAPbI3")):
+        (rows,) = categories[name].values()
+        expected = [
+            (core, "SiO2") == (listed[row].core.formula, shell_text(listed[row].layers))
+            for row in chosen
+        ]
+        assert sorted(rows.tolist()) == np.flatnonzero(expected).tolist()
+
+
+def test_categories_of_a_product_are_where_their_combinations_are() -> None:
+    made = product()
+    cores = side_of(made)
+    for key, (shell, _, core) in made.categories(cores, 0, len(SHELLS))["pl"].items():
+        assert key == CALIBRATED
+        assert (SHELLS[shell], CORES[core]) == ("SiO2", "CsPbBr3")
+    assert made.categories(cores, 0, 2)["pl"] == {}
 
 
 def test_difficulties_are_those_of_the_rows() -> None:

@@ -33,6 +33,8 @@ class Home:
         own = ["--workspace", str(self.workspace.root)]
         if arguments[0] in {"add", "retrain", "train"}:
             own += ["--data", str(self.root / "data")]
+        if arguments[0] in {"retrain", "train"}:
+            own += ["--jobs", "1"]
         done = subprocess.run(
             [sys.executable, "-m", "perovshell", *arguments, *own],
             cwd=self.root, capture_output=True, text=True, check=False,

@@ -10,7 +10,6 @@ import pytest
 from perovshell.data.dataset import Dataset
 from perovshell.models.card import card_lines
 from perovshell.training.train import QUICK, TrainedModel, problems_of, train
-from perovshell.training.validation.nested import Settings
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -20,8 +19,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_one_process_gives_the_bytes_of_two(
     dataset: Dataset, trained: TrainedModel, tmp_path: Path
 ) -> None:
-    alone = Settings(**{**vars(QUICK), "jobs": 1})
-    again = train(dataset, tmp_path, alone)
+    again = train(dataset, tmp_path, replace(QUICK, jobs=2))
     assert again.model_id == trained.model_id
     assert contents(again.folder) == contents(trained.folder)
 
@@ -29,7 +27,7 @@ def test_one_process_gives_the_bytes_of_two(
 def test_another_seed_is_another_model(
     dataset: Dataset, trained: TrainedModel, tmp_path: Path
 ) -> None:
-    other = train(dataset, tmp_path, Settings(**{**vars(QUICK), "seed": 1}))
+    other = train(dataset, tmp_path, replace(QUICK, seed=1))
     assert other.model_id != trained.model_id
 
 
