@@ -92,10 +92,12 @@ def test_details_tell_papers_and_reasons(client: TestClient, model: Model) -> No
     body = client.post("/v1/predict", json={"rows": [ROW, {}], "details": True}).json()
     answer, refused = body["answers"]
     (wanted,) = model.answer([ROW])
-    assert [one["paper"] for one in answer["nearest"]] == [one.paper for one in wanted.nearest]
-    assert answer["measured"]
-    assert {reason["target"] for reason in answer["reasons"]} >= {"pl_peak_nm", "plqy_percent"}
-    assert refused["reasons"] == []
+    details = answer["details"]
+    assert [one["paper"] for one in details["nearest"]] == [one.paper for one in wanted.nearest]
+    assert len(details["measured"]) == len(answer["measured"]) > 0
+    assert {reason["target"] for reason in details["reasons"]} >= {"pl_peak_nm", "plqy_percent"}
+    assert refused["details"] == {"nearest": [], "measured": [], "conditions": {}, "reasons": []}
+    assert "details" not in client.post("/v1/predict", json={"rows": [ROW]}).json()["answers"][0]
 
 
 @pytest.mark.parametrize(

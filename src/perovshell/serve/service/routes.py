@@ -154,7 +154,9 @@ def _detailed(how: Asked, rows: Rows, answers: Sequence[Answer]) -> list[dict[st
     for row, answer in zip(rows, answers, strict=True):
         unread = bool(answer.values["error"])
         reasons = [] if unread else model.explain(row, stressors=how.stressors)
-        detailed.append({**answer.to_json(), "reasons": [reason.to_json() for reason in reasons]})
+        data = answer.to_json()
+        data["details"]["reasons"] = [reason.to_json() for reason in reasons]
+        detailed.append(data)
     return detailed
 
 
