@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
+from pyarrow import parquet
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.shells import shell_text
@@ -22,7 +22,13 @@ from perovshell.serve.ranking.point_objectives import Measured
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.ranking.stability_objectives import GainObjective, HalfLifeObjective
-from perovshell.serve.report.tables import csv_text, json_lines, markdown_text, summary, write_parquet
+from perovshell.serve.report.tables import (
+    csv_text,
+    json_lines,
+    markdown_text,
+    summary,
+    write_parquet,
+)
 from perovshell.serve.space.file import presets, read_space
 from perovshell.training.fit.problems import combination_of
 
@@ -568,7 +574,7 @@ def test_reasons_are_a_list_in_json_and_one_text_in_tables(model: Model, tmp_pat
     tables = [
         list(csv.DictReader(io.StringIO(csv_text(found)))),
         found.to_frame().to_dict(orient="records"),
-        pd.read_parquet(tmp_path / "ranking.parquet").to_dict(orient="records"),
+        parquet.read_table(tmp_path / "ranking.parquet").to_pylist(),
     ]
     for table in tables:
         cells = {row["shell"]: row["domain_reasons"] for row in table}
