@@ -168,7 +168,7 @@ async def _refused(request: Request, error: Any) -> Response:
         if request.method == "OPTIONS":
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
     kind = _KINDS.get(status, "invalid-request")
-    detail = f"{request.state.visit.method} {request.url.path}: {error.detail}"
+    detail = f"{request.method} {request.url.path}: {error.detail}"
     return Problem(status, kind, detail, headers=headers).response()
 
 

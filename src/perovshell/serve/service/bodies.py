@@ -40,7 +40,8 @@ async def read_json(request: Request) -> bytes:
 
 def _unpacked(body: bytes, coding: str) -> bytes:
     """Return a body without its content encoding; no more is unpacked than may be sent plain."""
-    named = [name for name in coding.lower().replace(" ", "").split(",") if name != "identity"]
+    names = (name.strip() for name in coding.lower().split(","))
+    named = [name for name in names if name not in {"", "identity"}]
     if not named:
         return body
     if len(named) > 1 or named[0] not in _GZIP:
