@@ -30,17 +30,19 @@ const lacks = (skill, { name }) => skill[name]?.has_skill === false;
 const unskilled = (skill, target) => (lacks(skill, target) ? el("p", { class: "caution" }, `No skill: ${target.no_skill}.`) : null);
 const isBare = (answer) => answer.pl_shift_nm_lower === 0 && answer.pl_shift_nm_upper === 0;
 
+// Names of columns stay as they are written.
+const entryCase = (text) => (/^\w*_/.test(text) ? text : sentenceCase(text));
 // The verdict, its reasons and the notes. Which target has no skill is said where its value is.
 const domain = ({ answer, targets }) => {
   const papers = new Set(answer.details.measured.map(({ paper }) => paper)).size;
-  const measured = papers ? [`Measured in ${papers} ${papers === 1 ? "paper" : "papers"}, listed below`] : [];
+  const measured = papers ? [`measured in ${papers} ${papers === 1 ? "paper" : "papers"}, listed below`] : [];
   const notes = answer.notes.filter((note) => !targets.some((target) => target.no_skill === note));
-  const entries = [...measured, ...notes];
+  const entries = [...measured, ...notes].map(entryCase);
   return [
     answer.in_domain
       ? el("p", { class: "verdict inside" }, "In domain")
       : el("p", { class: "verdict outside" }, "Out of domain: do not rely on these numbers."),
-    answer.domain_reasons.length ? list(answer.domain_reasons, "plain reasons") : null,
+    answer.domain_reasons.length ? list(answer.domain_reasons.map(entryCase), "plain reasons") : null,
     entries.length ? list(entries, "plain notes") : null,
   ];
 };
