@@ -313,9 +313,9 @@ NEAR = {
     "sample_id": "s1", "paper": "p1", "distance": 0.0, "core": "CsPbBr3", "shell": "SiO2",
     "pl_peak_nm": None, "plqy_percent": 50.0,
 }  # fmt: skip
-DETAILED = {
-    "pl_peak_nm": 517.0, "error": "", "nearest": [NEAR], "measured": [], "conditions": {},
-    "reasons": [],
+DETAILED: dict[str, Any] = {
+    "pl_peak_nm": 517.0, "error": "",
+    "details": {"nearest": [NEAR], "measured": [], "conditions": {}, "reasons": []},
 }  # fmt: skip
 
 
@@ -519,7 +519,7 @@ def test_the_card_of_another_service_is_an_error(busy: Busy, card: Any) -> None:
         {"model": NAMED, "answers": []},
         {"model": NAMED, "answers": ["CsPbBr3"]},
         {"model": NAMED, "answers": [{"error": ""}]},
-        {"model": NAMED, "answers": [{**DETAILED, "nearest": [{"sample_id": "s1"}]}]},
+        {"model": NAMED, "answers": [{**DETAILED, "details": {"nearest": []}}]},
     ],
 )
 def test_the_answer_of_another_service_is_an_error(busy: Busy, answer: Any) -> None:
@@ -531,7 +531,8 @@ def test_the_answer_of_another_service_is_an_error(busy: Busy, answer: Any) -> N
 
 def test_what_a_later_service_adds_is_left_out(busy: Busy) -> None:
     near = {**NEAR, "year": 2031}
-    answer = {**DETAILED, "nearest": [near], "measured": [near]}
+    details = {**DETAILED["details"], "nearest": [near], "measured": [near], "more": 1}
+    answer = {**DETAILED, "details": details}
     busy.answers = [
         json_answer({"limits": {**LIMITS, "more": 1}}),
         json_answer({"model": {**NAMED, "more": 1}, "answers": [answer], "more": 1}),

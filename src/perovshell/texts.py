@@ -1,8 +1,10 @@
-"""Small pieces of running text: counted nouns, lists."""
+"""Small pieces of text: counted nouns, lists in a sentence, lists in a cell of a table."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Any
 
 
 def counted(count: int, noun: str) -> str:
@@ -24,3 +26,19 @@ def listed(words: Iterable[str], joint: str = "and") -> str:
     """
     *first, last = words
     return f"{', '.join(first)} {joint} {last}" if first else last
+
+
+def table_cell(value: Any) -> Any:
+    """Return a list of texts as one text, its entries joined by ` | `; other values as they are.
+
+    No entry has ` | ` inside, so that the text can be split again.
+
+    Examples:
+        >>> table_cell(["heat: baseline prediction", "shell CdS | ZnS"])
+        'heat: baseline prediction | shell CdS|ZnS'
+        >>> table_cell(5)
+        5
+    """
+    if not isinstance(value, list):
+        return value
+    return " | ".join(re.sub(r"\s*\|\s*", "|", entry) for entry in value)

@@ -78,3 +78,12 @@ def test_other_columns_are_ignored(model: Model) -> None:
 def test_any_iterable_of_dictionaries_is_a_table() -> None:
     assert to_records(row for row in (ROW, ROW)) == [ROW, ROW]
     assert to_records(()) == []
+
+
+def test_lists_are_one_text_in_a_frame(model: Model) -> None:
+    [answer] = model.predict([ROW], stressors=["sonication"])
+    cells = model.predict(FRAME, stressors=["sonication"]).iloc[0]
+    for name in ("domain_reasons", "notes", "measured"):
+        assert answer[name]
+        assert cells[name].split(" | ") == answer[name]
+    assert model.predict(FRAME, stressors=["water"])["domain_reasons"].tolist() == [""]

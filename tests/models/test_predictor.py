@@ -118,14 +118,14 @@ def test_probabilities_of_a_gain_fall_with_the_gain(model: Model) -> None:
 
 def test_a_temperature_is_said_to_be_ignored_where_it_is(model: Model) -> None:
     answer = one(model, core="CsPbBr3", shell="SiO2", temperature_c=80)
-    ignored = "temperature_c is ignored" in answer["domain_reason"]
+    ignored = "temperature_c is ignored" in " ".join(answer["notes"])
     assert ignored != model.predictor.lifetime.has_trees
 
 
 def test_a_metal_core_is_answered_from_the_null_model(model: Model) -> None:
     answer = one(model, core="AuCu", shell="CsPbCl3")
     assert answer["in_domain"] is False
-    assert "metal" in answer["domain_reason"]
+    assert any("metal" in reason for reason in answer["domain_reasons"])
     assert answer["pl_shift_nm_lower"] < -20
     assert answer["plqy_change_upper"] > 10
     assert answer["pl_peak_nm"] == pytest.approx(
@@ -137,22 +137,42 @@ def test_an_answer_says_what_has_no_skill(model: Model) -> None:
     """It stands with the answer, not only on the card."""
     for verdict in (model.info.skill["gain"], model.info.skill["pl"]):
         assert verdict["has_skill"] == (verdict is model.info.skill["pl"])
-    said = one(model, core="CsPbBr3", shell="SiO2")["domain_reason"]
-    assert "stability gains are predicted no better" in said
-    assert "the PL peak is predicted no better" not in said
-    assert "no better" not in one(model, core="CsPbBr3", shell="none")["domain_reason"]
+    [note] = one(model, core="CsPbBr3", shell="SiO2")["notes"]
+    assert note.startswith("stability gains are predicted no better")
+    assert one(model, core="CsPbBr3", shell="none")["notes"] == []
 
 
 def test_a_share_instead_of_a_percentage_is_noted(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2"}
-    assert "0.85 is below 1 %" in one(model, **row, bare_plqy_percent=0.85)["domain_reason"]
-    assert "below 1 %" not in one(model, **row, bare_plqy_percent=85)["domain_reason"]
+    assert "0.85 is below 1 %" in one(model, **row, bare_plqy_percent=0.85)["notes"][0]
+    assert "below 1 %" not in " ".join(one(model, **row, bare_plqy_percent=85)["notes"])
 
 
 def test_a_measured_combination_is_named_with_its_values(model: Model) -> None:
-    said = one(model, core="CsPbBr3", shell="SiO2")["domain_reason"]
-    assert "note: measured by " in said
-    assert "PLQY" in said
+    [answer] = model.answer([{"core": "CsPbBr3", "shell": "SiO2"}])
+    texts = answer.values["measured"]
+    assert len(texts) == len(answer.measured) > 3
+    for text, sample in zip(texts, answer.measured, strict=True):
+        assert text.startswith(f"{sample.paper} (")
+        assert sample.stability in text
+    assert one(model, core="CsPbBr3", shell="MgO")["measured"] == []
+
+
+def test_reasons_notes_and_measured_samples_are_lists_of_each_answer(model: Model) -> None:
+    rows = [{"core": "CsPbBr3", "shell": shell} for shell in ("SiO2", "SiO2", "MgO", "none")]
+    answers = model.predict([*rows, {"core": "XX", "shell": "none"}], stressors=["sonication"])
+    for answer in answers:
+        for name in ("domain_reasons", "notes", "measured"):
+            assert all(isinstance(text, str) and " | " not in text for text in answer[name])
+            assert not any(text.startswith("note") for text in answer[name])
+        assert answer["in_domain"] == (not answer["domain_reasons"] and not answer["error"])
+    # What a caller does with one answer changes no other.
+    first, second = answers[:2]
+    before = {name: list(second[name]) for name in ("domain_reasons", "notes", "measured")}
+    for name in before:
+        first[name].append("changed")
+    assert {name: second[name] for name in before} == before
+    assert "changed" not in str(model.predict(rows, stressors=["sonication"]))
 
 
 def test_the_change_is_what_lies_between_coated_and_bare(model: Model) -> None:
@@ -164,27 +184,28 @@ def test_the_change_is_what_lies_between_coated_and_bare(model: Model) -> None:
 def test_an_open_shell_says_why_it_is_outside(model: Model) -> None:
     answer = one(model, core="CsPbBr3", shell="amorphous CsPbBrx")
     assert answer["in_domain"] is False
-    assert "CsPbBrx is open" in answer["domain_reason"]
+    assert "CsPbBrx is open" in " ".join(answer["domain_reasons"])
 
 
 def test_a_thin_stressor_says_null_model(model: Model) -> None:
     answer = model.predict([{"core": "CsPbBr3", "shell": "SiO2"}], stressors=["sonication"])[0]
-    assert "baseline prediction" in answer["domain_reason"]
+    assert "baseline prediction" in answer["domain_reasons"][0]
     assert answer["half_life_h_sonication"] > 0
 
 
 def test_an_ignored_input_is_said_to_be_ignored(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2"}
     plain, with_thickness = one(model, **row), one(model, **row, shell_thickness_nm=3)
-    assert "shell_thickness_nm is ignored" in with_thickness["domain_reason"]
+    assert with_thickness["notes"][0].startswith("shell_thickness_nm is ignored")
     assert with_thickness["pl_peak_nm"] == plain["pl_peak_nm"]
 
 
 def test_a_shell_of_no_sample_is_noted_and_answered_by_its_class(model: Model) -> None:
     unseen = one(model, core="CsPbBr3", shell="MgO")
-    assert "shell MgO is not in the training data" in unseen["domain_reason"]
+    text = "shell MgO is not in the training data, predicted from its material class"
+    assert text in unseen["notes"]
     assert unseen["in_domain"]
-    assert "no sample" not in one(model, core="CsPbBr3", shell="SiO2")["domain_reason"]
+    assert "training data" not in " ".join(one(model, core="CsPbBr3", shell="SiO2")["notes"])
 
 
 @pytest.mark.parametrize(
@@ -202,7 +223,7 @@ def test_a_shell_of_no_sample_is_noted_and_answered_by_its_class(model: Model) -
 def test_what_is_outside_says_why(model: Model, row: dict[str, str], reason: str) -> None:
     answer = one(model, **row)
     assert not answer["in_domain"]
-    assert reason in answer["domain_reason"]
+    assert any(reason in text for text in answer["domain_reasons"])
 
 
 def test_a_sample_beyond_the_reach_of_the_papers_is_outside(model: Model) -> None:
@@ -374,7 +395,7 @@ def test_all_systems_of_the_review_are_answered(model: Model) -> None:
     for answer in answers:
         assert all(math.isfinite(answer[f"pl_peak_nm{end}"]) for end in ("", "_lower", "_upper"))
         assert all(math.isfinite(answer[f"plqy_percent{end}"]) for end in ("", "_lower", "_upper"))
-        assert answer["in_domain"] or answer["domain_reason"]
+        assert answer["in_domain"] or answer["domain_reasons"]
 
 
 @settings(max_examples=30, deadline=None)

@@ -124,7 +124,7 @@ def test_output_columns_are_those_of_the_targets() -> None:
     expected = [f"{name}{end}" for name in numbers for end in ("", "_lower", "_upper")]
     expected += ["p_pl_in_window", "p_plqy_above"]
     expected += ["p_stability_gain_above_water", "p_stability_gain_above_light"]
-    verdict = ["in_domain", "domain_reason", "nearest_papers", "error"]
+    verdict = ["in_domain", "domain_reasons", "notes", "measured", "nearest_papers", "error"]
     assert output_columns(("water", "light"), ALL) == (*expected, *verdict)
     plain = [name for name in expected if not name.startswith("p_")]
     assert output_columns(("water", "light"), NO_THRESHOLDS) == (*plain, *verdict)
@@ -142,7 +142,7 @@ def test_the_service_answers_and_asks_for_every_target() -> None:
     columns = {point.column for point in POINTS}
     columns |= {point.effect.column for point in POINTS if point.effect is not None}
     assert columns <= AnswerOut.model_fields.keys()
-    texts = {"in_domain", "domain_reason", "nearest_papers", "error"}
+    texts = {"in_domain", "domain_reasons", "notes", "measured", "nearest_papers", "error"}
     assert texts <= AnswerOut.model_fields.keys()
     assert list(ThresholdsIn.model_fields) == [one.argument for one in thresholds()]
 

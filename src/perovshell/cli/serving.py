@@ -27,6 +27,9 @@ def serve(
     rate: Annotated[
         float | None, typer.Option(min=0.01, help="Maximum requests per second per client.")
     ] = None,
+    root_path: Annotated[
+        str, typer.Option(help="Path prefix of a proxy, such as /perovshell.")
+    ] = "",
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Accept remote connections without an API key.")
     ] = False,
@@ -46,7 +49,7 @@ def serve(
         msg = f"serving needs {error.name}: pip install 'perovshell[serve]'"
         raise MissingExtraError(msg) from error
 
-    settings = Settings(KeyRing(folder.keys_file), rate=rate or math.inf)
+    settings = Settings(KeyRing(folder.keys_file), rate=rate or math.inf, root_path=root_path)
     server.refuse_open_doors(host, settings, insecure=insecure)
     champion = Champion(Source(folder, model))
     champion.open()

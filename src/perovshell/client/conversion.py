@@ -68,11 +68,11 @@ def answer_of(answer: dict[str, Any]) -> Answer:
         KeyError: A member is missing.
         TypeError: A sample lacks a member.
     """
+    details = answer.pop("details")
     nearest, measured = (
-        [_neighbour(sample) for sample in answer.pop(name)] for name in ("nearest", "measured")
+        [_neighbour(sample) for sample in details[name]] for name in ("nearest", "measured")
     )
-    evidence = Evidence(nearest, measured, answer.pop("conditions"))
-    del answer["reasons"]
+    evidence = Evidence(nearest, measured, details["conditions"])
     return Answer(values_of(answer), lambda: evidence)
 
 

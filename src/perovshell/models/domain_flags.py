@@ -1,9 +1,11 @@
-"""Domain flags and notes of answers: out of domain and why, ignored inputs, measured values."""
+"""Texts of answers: why they are out of domain, notes, measured samples."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,13 +19,25 @@ from perovshell.models.lifetime import LifetimeModel
 from perovshell.models.requests import Requests
 from perovshell.models.stability import thin_stressors
 
-_N_MEASURED = 3
-"""Measured samples that a note names."""
+
+class DomainTexts(NamedTuple):
+    """Texts of an answer, a list each.
+
+    Attributes:
+        reasons: Why it is out of domain; empty in domain.
+        notes: Inputs that are ignored, shells that are not in the training data, targets without
+            skill.
+        measured: The measured samples of the combination with their papers.
+    """
+
+    reasons: list[str]
+    notes: list[str]
+    measured: list[str]
 
 
 @dataclass(frozen=True)
 class DomainFlags:
-    """Writes `in_domain` and `domain_reason`.
+    """Writes reasons, notes and measured samples of answers.
 
     Attributes:
         literature: The training samples.
@@ -39,32 +53,34 @@ class DomainFlags:
 
     def describe(
         self, requests: Requests, hits: NeighbourHits, stressors: Sequence[str]
-    ) -> tuple[list[bool], list[str]]:
-        """Return whether requests are in domain, and the reasons and notes of each."""
-        shells, shell = requests.items.shells, requests.items.shell.tolist()
-        thin = [self.thin(stressors, layers) for layers in shells]
-        unseen = [self._unseen_shells(layers) for layers in shells]
-        general = [[f"note: {note}" for note in self.notes] if layers else [] for layers in shells]
-        # Most requests differ in their shell only: their text is made once per shell.
-        texts = ["; ".join([*a, *b, *c]) for a, b, c in zip(thin, unseen, general, strict=True)]
-        in_domain, described = [not thin[k] for k in shell], [texts[k] for k in shell]
-        input_notes = self._input_notes(requests)
-        for row in {*hits.reasons, *input_notes, *hits.measured}:
-            k = shell[row]
-            reasons = dict.fromkeys([*hits.reasons.get(row, ()), *thin[k]])
-            notes = [*input_notes.get(row, ()), *unseen[k]]
-            if row in hits.measured:
-                papers = ", ".join(map(_describe, hits.measured[row][:_N_MEASURED]))
-                notes.append(f"note: measured by {papers}")
-            in_domain[row] = not reasons
-            described[row] = "; ".join([*reasons, *notes, *general[k]])
-        return in_domain, described
-
-    def _unseen_shells(self, layers: Layers) -> list[str]:
+    ) -> list[DomainTexts]:
+        """Return reasons, notes and measured samples of each request."""
+        # Most requests differ in their shell only: what a shell says is put together once.
+        thin = [self.thin(stressors, layers) for layers in requests.items.shells]
+        of_shell = [self._shell_notes(layers) for layers in requests.items.shells]
+        of_input, sample_texts = self._input_notes(requests), self._sample_texts
         return [
-            f"note: shell {name} is not in the training data, predicted from its material class"
+            DomainTexts(
+                list(dict.fromkeys([*hits.reasons.get(row, ()), *thin[shell]])),
+                [*of_input.get(row, ()), *of_shell[shell]],
+                [sample_texts[sample.sample_id] for sample in hits.measured.get(row, ())],
+            )
+            for row, shell in enumerate(requests.items.shell.tolist())
+        ]
+
+    @cached_property
+    def _sample_texts(self) -> dict[str, str]:
+        """Papers and measured values of all samples, by `sample_id`."""
+        combinations = self.literature.combinations()
+        return {row.sample_id: _describe(row) for _, _, rows in combinations for row in rows}
+
+    def _shell_notes(self, layers: Layers) -> list[str]:
+        """Return notes about a shell; a bare core has none."""
+        unseen = [
+            f"shell {name} is not in the training data, predicted from its material class"
             for name in self.literature.unseen_of(layers)
         ]
+        return [*unseen, *self.notes] if layers else []
 
     def _input_notes(self, requests: Requests) -> dict[int, list[str]]:
         """Return notes about the numbers of requests, by row."""
@@ -72,14 +88,14 @@ class DomainFlags:
         percent = numbers["bare_plqy_percent"]
         notes: dict[int, list[str]] = {}
         for row in _known(numbers["shell_thickness_nm"]):
-            notes[row] = ["note: shell_thickness_nm is ignored (known for too few samples)"]
+            notes[row] = ["shell_thickness_nm is ignored (known for too few samples)"]
         for row in ((percent > 0.0) & (percent < 1.0)).nonzero()[0].tolist():
             notes.setdefault(row, []).append(
-                f"note: bare_plqy_percent is in percent, {percent[row]:g} is below 1 %"
+                f"bare_plqy_percent is in percent, {percent[row]:g} is below 1 %"
             )
         for row in [] if self.lifetime.has_trees else _known(numbers["temperature_c"]):
             notes.setdefault(row, []).append(
-                "note: temperature_c is ignored (it improves no lifetime prediction)"
+                "temperature_c is ignored (it improves no lifetime prediction)"
             )
         return notes
 

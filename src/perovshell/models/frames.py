@@ -8,6 +8,7 @@ from typing import Any, Final
 from perovshell.errors import InputError
 from perovshell.models.inputs import INPUTS, REQUIRED, refuse_near_names
 from perovshell.models.outputs import Thresholds, output_columns
+from perovshell.texts import table_cell
 
 _WANTED: Final = "a list of dictionaries or a pandas DataFrame is needed"
 
@@ -63,11 +64,15 @@ def to_record(row: Any) -> Mapping[str, Any]:
 def to_input_type(
     values: list[dict[str, Any]], rows: Any, stressors: Sequence[str], thresholds: Thresholds
 ) -> Any:
-    """Return values as a DataFrame with the index of the rows where these are one."""
+    """Return values as a DataFrame with the index of the rows where these are one.
+
+    In a DataFrame the entries of a list are one text.
+    """
     if not _is_frame(rows):
         return values
     columns = list(output_columns(tuple(stressors), thresholds))
-    return type(rows)(values, index=rows.index, columns=columns)
+    cells = [{name: table_cell(value) for name, value in row.items()} for row in values]
+    return type(rows)(cells, index=rows.index, columns=columns)
 
 
 def _check_columns(columns: Sequence[object]) -> None:

@@ -89,7 +89,8 @@ def _output_columns(stressors: tuple[str, ...], thresholds: Thresholds) -> tuple
     values += [target.column(stressor) for stressor in stressors for target in STABILITY]
     numbers = [f"{name}{end}" for name in values for end in ENDS]
     numbers += thresholds.columns(stressors)
-    return (*numbers, "in_domain", "domain_reason", "nearest_papers", "error")
+    texts = ("domain_reasons", "notes", "measured")
+    return (*numbers, "in_domain", *texts, "nearest_papers", "error")
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Answer:
     """The answer to one request.
 
     Attributes:
-        values: The output columns of `output_columns` as numbers and texts.
+        values: The output columns of `output_columns` as numbers, texts and lists of texts.
         find_evidence: Finds the evidence when it is first read: few callers need it.
     """
 
@@ -139,7 +140,10 @@ class Answer:
         return self._evidence.conditions
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON data: NaN is null, an open end is null with `NAME_open: true`."""
+        """Return JSON data with the evidence under `details`.
+
+        NaN is null, an open end is null with `NAME_open: true`.
+        """
         data: dict[str, Any] = {}
         for name, value in self.values.items():
             if isinstance(value, float) and not math.isfinite(value):
@@ -148,9 +152,11 @@ class Answer:
                     data[f"{name}_open"] = True
             else:
                 data[name] = value
-        data["nearest"] = [vars(item) for item in self.nearest]
-        data["measured"] = [vars(item) for item in self.measured]
-        data["conditions"] = self.conditions
+        data["details"] = {
+            "nearest": [vars(item) for item in self.nearest],
+            "measured": [vars(item) for item in self.measured],
+            "conditions": self.conditions,
+        }
         return data
 
 
@@ -175,8 +181,9 @@ def check_options(stressors: Sequence[str], coverage: float) -> None:
 def unanswered(error: str, stressors: Sequence[str], thresholds: Thresholds) -> Answer:
     """Return the answer to a request that cannot be answered, and why."""
     values: dict[str, Any] = dict.fromkeys(output_columns(stressors, thresholds), math.nan)
-    texts = {"in_domain": False, "domain_reason": "", "nearest_papers": "", "error": error}
-    return Answer(values | texts, partial(Evidence, [], [], {}))
+    texts: dict[str, list[str]] = {"domain_reasons": [], "notes": [], "measured": []}
+    verdict = {"in_domain": False, **texts, "nearest_papers": "", "error": error}
+    return Answer(values | verdict, partial(Evidence, [], [], {}))
 
 
 def rounded(values: Floats) -> Floats:

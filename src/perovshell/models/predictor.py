@@ -117,14 +117,14 @@ class Predictor:
         asked = [columns[name] for name in outputs if name in columns]
         numbers = rounded(np.concatenate(asked)).reshape(len(asked), -1)
         hits = self.domain_index.find(requests)
-        in_domain, reasons = self.domain_flags.describe(requests, hits, stressors)
-        rows = zip(numbers.T.tolist(), in_domain, reasons, hits.papers, strict=True)
+        described = self.domain_flags.describe(requests, hits, stressors)
+        rows = zip(numbers.T.tolist(), described, hits.papers, strict=True)
         return [
             Answer(
-                dict(zip(outputs, (*values, is_inside, reason, papers, ""), strict=True)),
+                dict(zip(outputs, (*values, not texts.reasons, *texts, papers, ""), strict=True)),
                 partial(self._evidence, hits, row, tuple(stressors)),
             )
-            for row, (values, is_inside, reason, papers) in enumerate(rows)
+            for row, (values, texts, papers) in enumerate(rows)
         ]
 
     @cached_property

@@ -15,6 +15,7 @@ from perovshell.files import write_atomically
 from perovshell.model import Model
 from perovshell.models.inputs import REQUIRED, refuse_near_names
 from perovshell.models.outputs import NO_THRESHOLDS, Thresholds, output_columns
+from perovshell.texts import table_cell
 
 
 def predict_file(
@@ -75,7 +76,7 @@ def _add_reasons(
 ) -> None:
     for row, answer in zip(rows, answers, strict=True):
         contributions = [] if answer["error"] else model.explain(row, stressors=stressors)
-        answer["reasons"] = "; ".join(reason.sentence for reason in contributions)
+        answer["reasons"] = [reason.sentence for reason in contributions]
 
 
 def _checked_header(
@@ -109,9 +110,9 @@ def _checked_header(
 
 
 def cell(value: Any) -> str:
-    """Write a value into a CSV cell: unknown is empty, infinity is `inf`."""
+    """Write a value into a CSV cell: unknown is empty, infinity is `inf`, lists are one text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:g}" if math.isinf(value) else repr(value)
-    return str(value)
+    return str(table_cell(value))

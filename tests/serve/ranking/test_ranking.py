@@ -1,12 +1,15 @@
 """Rankings: what orders them, what the constraints remove, and what each line rests on."""
 
+import csv
 import dataclasses
+import io
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.shells import shell_text
@@ -19,7 +22,13 @@ from perovshell.serve.ranking.point_objectives import Measured
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.ranking.stability_objectives import GainObjective, HalfLifeObjective
-from perovshell.serve.report.tables import markdown_text, summary
+from perovshell.serve.report.tables import (
+    csv_text,
+    json_lines,
+    markdown_text,
+    summary,
+    write_parquet,
+)
 from perovshell.serve.space.file import presets, read_space
 from perovshell.training.fit.problems import combination_of
 
@@ -549,10 +558,27 @@ def test_the_table_has_the_promised_columns(ranking: Ranking) -> None:
     header, rows = ranking.table()
     assert header[:5] == ["rank", "core", "shell", "structure", "encapsulation"]
     assert header[-5:] == [
-        "in_domain", "domain_reason", "evidence", "measured_papers", "nearest_papers",
+        "in_domain", "domain_reasons", "evidence", "measured_papers", "nearest_papers",
     ]  # fmt: skip
     assert {len(row) for row in rows} == {len(header)}
     assert len(rows) == len(ranking.candidates)
+
+
+def test_reasons_are_a_list_in_json_and_one_text_in_tables(model: Model, tmp_path: Path) -> None:
+    space = with_(cores=["CsPbBr3"], shells=["Au|Ag", "SiO2"], stressors=["water", "sonication"])
+    found = rank(space, model=model)
+    wanted = {line.shell: list(line.reasons) for line in found.candidates}
+    assert len(wanted["Au|Ag"]) > 1
+    assert {row["shell"]: row["domain_reasons"] for row in json_lines(found)} == wanted
+    write_parquet(found, tmp_path / "ranking.parquet")
+    tables = [
+        list(csv.DictReader(io.StringIO(csv_text(found)))),
+        found.to_frame().to_dict(orient="records"),
+        parquet.read_table(tmp_path / "ranking.parquet").to_pylist(),
+    ]
+    for table in tables:
+        cells = {row["shell"]: row["domain_reasons"] for row in table}
+        assert cells == {shell: " | ".join(reasons) for shell, reasons in wanted.items()}
 
 
 def test_markdown_has_a_row_a_line_and_no_stray_bars(model: Model) -> None:

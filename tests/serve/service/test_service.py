@@ -92,10 +92,12 @@ def test_details_tell_papers_and_reasons(client: TestClient, model: Model) -> No
     body = client.post("/v1/predict", json={"rows": [ROW, {}], "details": True}).json()
     answer, refused = body["answers"]
     (wanted,) = model.answer([ROW])
-    assert [one["paper"] for one in answer["nearest"]] == [one.paper for one in wanted.nearest]
-    assert answer["measured"]
-    assert {reason["target"] for reason in answer["reasons"]} >= {"pl_peak_nm", "plqy_percent"}
-    assert refused["reasons"] == []
+    details = answer["details"]
+    assert [one["paper"] for one in details["nearest"]] == [one.paper for one in wanted.nearest]
+    assert len(details["measured"]) == len(answer["measured"]) > 0
+    assert {reason["target"] for reason in details["reasons"]} >= {"pl_peak_nm", "plqy_percent"}
+    assert refused["details"] == {"nearest": [], "measured": [], "conditions": {}, "reasons": []}
+    assert "details" not in client.post("/v1/predict", json={"rows": [ROW]}).json()["answers"][0]
 
 
 @pytest.mark.parametrize(
@@ -179,6 +181,71 @@ def test_a_large_body_is_refused(client: TestClient) -> None:
 def test_elsewhere_there_is_nothing(client: TestClient) -> None:
     assert client.get("/v2").json()["type"] == "urn:perovshell:problem:not-found"
     assert client.get("/v1/predict").json()["type"] == "urn:perovshell:problem:method-not-allowed"
+
+
+GETS = (
+    "/", "/docs", "/openapi.json", "/healthz", "/readyz", "/v1/model", "/v1/vocabulary",
+    "/static/main.js", "/static/page.css", "/static-offline-docs/swagger-ui.css", "/nowhere",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", GETS)
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_head_is_get_without_its_body(client: TestClient, path: str, encoding: str) -> None:
+    asked = {"accept-encoding": encoding, "x-request-id": "1"}
+    head, get = client.head(path, headers=asked), client.get(path, headers=asked)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert dict(head.headers) == dict(get.headers)
+    assert get.content
+
+
+def test_head_counts_and_is_logged_as_it_was_asked(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "perovshell.service")
+    reply = client.head("/metrics")
+    assert int(reply.headers["content-length"]) > 0
+    logged = [record.fields for record in caplog.records if record.message == "request"]
+    assert [fields["method"] for fields in logged] == ["HEAD"]
+
+
+def test_a_head_of_what_is_known_has_not_changed(client: TestClient) -> None:
+    tag = client.head("/v1/model").headers["etag"]
+    assert client.head("/v1/model", headers={"if-none-match": tag}).status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [(path, "GET, HEAD, OPTIONS") for path in (*GETS[:-1], "/metrics")]
+    + [(path, "OPTIONS, POST") for path in ("/v1/predict", "/v1/rank")],
+)
+def test_the_allowed_methods_are_those_that_are_answered(
+    client: TestClient, path: str, allowed: str
+) -> None:
+    options = client.options(path)
+    assert (options.status_code, options.headers["allow"], options.content) == (204, allowed, b"")
+    for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"):
+        reply = client.request(method, path)
+        assert (reply.status_code == 405) == (method not in allowed)
+        if reply.status_code == 405:
+            assert reply.headers["allow"] == allowed
+    assert client.options("/nowhere").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/docs/", "/healthz/", "/v1/predict/", "/v1/model/?x=1"])
+def test_a_slash_too_many_is_redirected_without_naming_the_host(
+    client: TestClient, path: str
+) -> None:
+    reply = client.get(path, follow_redirects=False)
+    assert reply.status_code == 307
+    name, _, query = path.rpartition("/")
+    assert reply.headers["location"] == f"../{name.rpartition('/')[2]}{query}"
+    assert client.post("/v1/predict/", json={"rows": [ROW]}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/nowhere/", "/docs//", "//elsewhere.org/", "//docs/"])
+def test_what_is_nowhere_is_not_redirected(client: TestClient, path: str) -> None:
+    assert client.get(f"http://testserver{path}", follow_redirects=False).status_code == 404
 
 
 def test_the_card_is_sent_once(client: TestClient, model: Model) -> None:

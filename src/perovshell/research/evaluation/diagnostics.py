@@ -19,6 +19,7 @@ from perovshell.models.predictor import Predictor
 from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.research.evaluation.split_schemes import TRAITS, samples_of
 from perovshell.targets.declared import GAIN, LIFETIME, PL, PLQY
+from perovshell.texts import table_cell
 from perovshell.training.fit.domains import is_inside
 from perovshell.training.fit.problems import PointProblem, combination_of
 from perovshell.training.validation.calibration import (
@@ -315,7 +316,7 @@ def edge_requests(predictor: Predictor) -> Table:
                     for name in ("pl_peak_nm", "plqy_percent", "stability_gain_water")
                 },
                 "in_domain": values["in_domain"],
-                "reason": values["domain_reason"] or values["error"],
+                "reason": table_cell(values["domain_reasons"]) or values["error"],
             }
         )
     return table

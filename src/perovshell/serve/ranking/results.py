@@ -23,6 +23,7 @@ from perovshell.serve.ranking.stability_objectives import StabilityObjective
 from perovshell.serve.space.space import DesignSpace
 from perovshell.targets.declared import POINTS, STABILITY
 from perovshell.targets.target import ENDS
+from perovshell.texts import table_cell
 
 
 @dataclass(frozen=True)
@@ -144,17 +145,18 @@ class Ranking:
         """
         pandas = import_optional("pandas", "a DataFrame", "train")
         header, rows = self.table()
-        return pandas.DataFrame(rows, columns=header)
+        cells = [list(map(table_cell, row)) for row in rows]
+        return pandas.DataFrame(cells, columns=header)
 
     def table(self) -> tuple[list[str], list[list[Any]]]:
-        """Return the header and a row a candidate: numbers to six digits, texts as they are."""
+        """Return the header and a row per candidate: numbers to six digits, texts and lists."""
         numbers = self._number_columns()
         objectives = [f"desirability_{name}" for name in self._objectives]
         scored = "expected_improvement" if self.options.order_by == "explore" else "score"
         header = [
             "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", scored,
             *objectives, "p_above_next", "n_ties", "p_pareto", "is_pareto", *numbers, "in_domain",
-            "domain_reason", "evidence", "measured_papers", "nearest_papers",
+            "domain_reasons", "evidence", "measured_papers", "nearest_papers",
         ]  # fmt: skip
         return header, [self._row(candidate, numbers) for candidate in self.candidates]
 
@@ -193,7 +195,7 @@ class Ranking:
             candidate.is_pareto,
             *(_rounded(candidate.values[column]) for column in numbers),
             not candidate.reasons,
-            "; ".join(candidate.reasons),
+            list(candidate.reasons),
             candidate.evidence,
             ";".join(dict.fromkeys(row.paper for row in candidate.measured)),
             ";".join(row.paper for row in candidate.nearest),

@@ -14,6 +14,7 @@ from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.ranking.stability_objectives import GainObjective, HalfLifeObjective
 from perovshell.serve.report.charts import number
 from perovshell.targets.declared import GAIN, LIFETIME
+from perovshell.texts import table_cell
 
 MARKDOWN_LINES = 50
 """Lines of the Markdown table; the CSV has all."""
@@ -34,7 +35,7 @@ def _cell(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.6g}"
-    return str(value)
+    return str(table_cell(value))
 
 
 def json_lines(ranking: Ranking) -> list[dict[str, Any]]:
@@ -121,7 +122,7 @@ def write_parquet(ranking: Ranking, path: Path) -> bool:
     except ImportError:
         return False
     header, rows = ranking.table()
-    columns = {name: [row[number] for row in rows] for number, name in enumerate(header)}
+    columns = {name: [table_cell(row[at]) for row in rows] for at, name in enumerate(header)}
     content = io.BytesIO()
     parquet.write_table(pa.table(columns), content)
     write_file(path, content.getvalue())

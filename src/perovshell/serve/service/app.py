@@ -6,16 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
-from fastapi_offline import FastAPIOffline
+from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Match
 
 from perovshell.serve.service import limits, operations, page, routes
 from perovshell.serve.service.batching import Batcher
@@ -24,6 +26,7 @@ from perovshell.serve.service.logs import Tally
 from perovshell.serve.service.metrics import Metrics
 from perovshell.serve.service.middleware import GUARDED, Guard, Rate
 from perovshell.serve.service.pool import Pool
+from perovshell.serve.service.prefix import check_prefix, route_path
 from perovshell.serve.service.problems import Problem, pointer
 from perovshell.serve.service.ranker import Ranker
 from perovshell.serve.service.source import Champion, settle
@@ -41,11 +44,21 @@ class Settings:
         keys: API keys.
         rate: Requests a second of one client; inf is no limit.
         look_seconds: How often it looks for another champion.
+        root_path: Path prefix below which a proxy shows it, such as `/perovshell`; empty if none,
+            or if the proxy names it in `X-Forwarded-Prefix`.
+
+    Raises:
+        ServiceError: The prefix is not a path.
     """
 
     keys: KeyRing = field(default_factory=KeyRing)
     rate: float = float("inf")
     look_seconds: float = 2.0
+    root_path: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse an impossible prefix."""
+        check_prefix(self.root_path)
 
 
 def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
@@ -58,8 +71,13 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     tally = Tally(champion.source.workspace.request_log if champion.source.given is None else None)
     pool = Pool()
-    app = FastAPIOffline(
+    app = FastAPI(
+        docs_url=None,
         redoc_url=None,
+        # Redirects and servers are relative: a proxy may have changed scheme, host and path.
+        redirect_slashes=False,
+        root_path_in_servers=False,
+        servers=[{"url": "."}],
         title="Perovshell",
         summary="What a shell does to a halide-perovskite nanocrystal, from published papers.",
         version=version("perovshell"),
@@ -78,7 +96,14 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.BODY_BYTES)
     app.add_middleware(GZipMiddleware, minimum_size=_SQUEEZED_FROM, compresslevel=1)
     rate, metrics = Rate(settings.rate), app.state.metrics
-    app.add_middleware(Guard, keys=settings.keys, rate=rate, metrics=metrics, tally=tally)
+    app.add_middleware(
+        Guard,
+        keys=settings.keys,
+        rate=rate,
+        metrics=metrics,
+        tally=tally,
+        root_path=settings.root_path,
+    )
     app.include_router(routes.router)
     app.include_router(operations.router)
     app.include_router(page.router)
@@ -136,6 +161,36 @@ async def _invalid(_: Request, error: Any) -> Response:
 
 
 async def _refused(request: Request, error: Any) -> Response:
-    kind = _KINDS.get(error.status_code, "invalid-request")
+    status, headers = error.status_code, dict(error.headers or {})
+    if status == HTTPStatus.NOT_FOUND and (address := _with_the_other_slash(request)):
+        return RedirectResponse(address)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"allow": _allowed(error.headers["Allow"])}
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
+    kind = _KINDS.get(status, "invalid-request")
     detail = f"{request.method} {request.url.path}: {error.detail}"
-    return Problem(error.status_code, kind, detail, headers=error.headers).response()
+    return Problem(status, kind, detail, headers=headers).response()
+
+
+def _allowed(methods: str) -> str:
+    """Return the methods that are answered where a route has some: HEAD is answered as GET is."""
+    names = {name.strip() for name in methods.split(",")}
+    return ", ".join(sorted(names | {"OPTIONS"} | ({"HEAD"} if "GET" in names else set())))
+
+
+def _with_the_other_slash(request: Request) -> str:
+    """Return the relative address of a path that is wrong by its last slash alone, or nothing.
+
+    `/docs/` is `/docs`, and a prefix alone is the page below it.
+    """
+    scope, path = request.scope, route_path(request.scope)
+    query = f"?{request.url.query}" if request.url.query else ""
+    if not path:
+        return f"{scope['root_path']}/{query}"
+    other = {**scope, "path": scope["path"].removesuffix("/")}
+    if other["path"] == scope["path"] or not any(
+        route.matches(other)[0] is not Match.NONE for route in request.app.routes
+    ):
+        return ""
+    return f"../{quote(path.split('/')[-2])}{query}"

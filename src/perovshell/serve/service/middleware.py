@@ -17,6 +17,7 @@ from perovshell.serve.service import limits
 from perovshell.serve.service.keys import KeyRing
 from perovshell.serve.service.logs import Tally
 from perovshell.serve.service.metrics import Metrics
+from perovshell.serve.service.prefix import route_path, under_prefix
 from perovshell.serve.service.problems import Problem
 
 _LOG: Final = logging.getLogger("perovshell.service")
@@ -79,16 +80,25 @@ class Guard:
         rate: How often a client may ask.
         metrics: The figures.
         tally: The tally of rows.
+        root_path: The path prefix below which a proxy shows the service.
     """
 
     def __init__(
-        self, app: ASGIApp, *, keys: KeyRing, rate: Rate, metrics: Metrics, tally: Tally
+        self,
+        app: ASGIApp,
+        *,
+        keys: KeyRing,
+        rate: Rate,
+        metrics: Metrics,
+        tally: Tally,
+        root_path: str = "",
     ) -> None:
         self._app = app
         self._keys = keys
         self._rate = rate
         self._metrics = metrics
         self._tally = tally
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every error becomes a response."""
@@ -96,9 +106,12 @@ class Guard:
             await self._app(scope, receive, send)
             return
         visit = RequestContext(scope, send)
+        scope = under_prefix(scope, self._root_path)
+        if visit.is_head:
+            scope["method"] = "GET"
         try:
             scope.setdefault("state", {})["visit"] = visit
-            self._admit(scope["path"], visit)
+            self._admit(route_path(scope), visit)
             await self._app(scope, receive, visit.send)
         except Problem as problem:
             await problem.response()(scope, receive, visit.send)
@@ -147,7 +160,7 @@ class Guard:
         fields: dict[str, Any] = {
             "id": visit.request_id,
             "client": visit.client,
-            "method": scope["method"],
+            "method": visit.method,
             "path": scope["path"],
             "status": visit.status,
             "ms": round(1000 * seconds, 3),
@@ -163,10 +176,14 @@ class Guard:
 
 
 class RequestContext:
-    """One request on its way through."""
+    """One request on its way through.
+
+    HEAD is answered as GET is, with the same headers, but its body is not sent.
+    """
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.headers = Headers(scope=scope)
+        self.method: str = scope["method"]
         given = self.headers.get("x-request-id", "")
         self.request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
         self.began = time.perf_counter()
@@ -175,8 +192,17 @@ class RequestContext:
         self.counts: RequestMetrics | None = None
         self._send = send
 
+    @property
+    def is_head(self) -> bool:
+        """Whether headers alone are asked for."""
+        return self.method == "HEAD"
+
     async def send(self, message: Message) -> None:
         """Pass a message on, with the id of the request."""
+        if message["type"] == "http.response.body" and self.is_head:
+            if message.get("more_body", False):
+                return
+            message = {"type": "http.response.body", "body": b""}
         if message["type"] == "http.response.start":
             self.status = message["status"]
             named = (b"x-request-id", self.request_id.encode())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 from fastapi import APIRouter, FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
@@ -19,15 +22,21 @@ from perovshell.targets.declared import POINTS
 
 router = APIRouter(include_in_schema=False)
 _STATIC: Final = "static"
+_SWAGGER: Final = "static-offline-docs"
 _FOLDERS: Final = (
     Path(str(files(__package__) / _STATIC)),
     Path(str(files("perovshell") / SCRIPTS)),
 )
 _STEP_NM: Final = 5
+_SLASH: Final = 'if (!location.pathname.endsWith("/")) location.pathname += "/";'
+"""All addresses of the page are relative to its folder. A proxy that strips its prefix asks for `/`
+whether a browser asked for the prefix with a slash at its end or without one: only the browser
+knows."""
+_SLASH_HASH: Final = base64.b64encode(hashlib.sha256(_SLASH.encode()).digest()).decode()
 _HEADERS: Final = {
-    # Nothing comes from elsewhere, nothing runs or is styled from within the HTML.
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    # Nothing comes from elsewhere, nothing else runs or is styled from within the HTML.
+    "content-security-policy": f"default-src 'none'; script-src 'self' 'sha256-{_SLASH_HASH}'; "
+    "style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -46,7 +55,9 @@ class _Parts(StaticFiles):
 
 
 def mount(app: FastAPI) -> None:
-    """Serve scripts and styles."""
+    """Serve scripts and styles of the page, and those of the documentation."""
+    swagger = StaticFiles(packages=[("fastapi_offline", "static")])
+    app.mount(f"/{_SWAGGER}", swagger, name=_SWAGGER)
     parts = _Parts(directory=_FOLDERS[0], packages=[("perovshell", SCRIPTS)])
     app.mount(f"/{_STATIC}", parts, name=_STATIC)
 
@@ -55,6 +66,18 @@ def mount(app: FastAPI) -> None:
 async def page() -> HTMLResponse:
     """Return the page."""
     return HTMLResponse(_html(), headers=_HEADERS)
+
+
+@router.get("/docs")
+async def docs() -> HTMLResponse:
+    """Return the documentation, which the browser makes of the description."""
+    return get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title="Perovshell: documentation of the service",
+        swagger_js_url=f"{_SWAGGER}/swagger-ui-bundle.js",
+        swagger_css_url=f"{_SWAGGER}/swagger-ui.css",
+        swagger_favicon_url=f"{_STATIC}/icon.svg",
+    )
 
 
 @cache
@@ -76,4 +99,5 @@ def _html() -> str:
         },
         scripts=sorted(path.name for folder in _FOLDERS for path in folder.glob("*.js")),
         points=POINTS,
+        slash=_SLASH,
     )

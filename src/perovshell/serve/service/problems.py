@@ -15,6 +15,7 @@ _TITLES: Final = {
     "unreadable-row": "A row cannot be answered",
     "space-too-large": "The design space is too large for HTTP",
     "body-too-large": "The request is too large",
+    "unsupported-media-type": "A type or encoding that is not read",
     "key-needed": "An API key is needed",
     "too-many-requests": "Too many requests",
     "busy": "Busy; come back later",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
@@ -19,6 +19,7 @@ from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS, near_input
 from perovshell.models.outputs import Answer, check_options
 from perovshell.serve.service import limits, schemas
 from perovshell.serve.service.batching import Asked, Batcher, Rows
+from perovshell.serve.service.bodies import read_json
 from perovshell.serve.service.middleware import RequestMetrics
 from perovshell.serve.service.pool import LARGE, Pool
 from perovshell.serve.service.problems import MEDIA_TYPE, Problem, pointer, problem
@@ -31,18 +32,68 @@ from perovshell.serve.space.file import presets
 _CLIENT_LEFT = 499
 
 
+_Asked = TypeVar("_Asked", bound=BaseModel)
+
+
 def _refused(description: str) -> dict[str, Any]:
     """Describe a response that is a problem."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
+class _JsonRoute(APIRoute):
+    """A route whose argument `asked` is the JSON of the request, if it has one.
+
+    It is described as others are, but read without FastAPI, whose way through dependencies costs
+    about as much as a prediction.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        kind = get_type_hints(self.endpoint).get("asked")
+        if kind is None:
+            return super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            response: Response = await self.endpoint(await _asked(request, kind), request)
+            return response
+
+        return handle
+
+
+async def _asked(request: Request, kind: type[_Asked]) -> _Asked:
+    """Read the JSON of a request.
+
+    Raises:
+        Problem: It cannot be read at all.
+        RequestValidationError: It is not as described.
+    """
+    body = await read_json(request)
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False)
+        raise RequestValidationError(
+            [{**fault, "loc": ("body", *fault["loc"]), "msg": _message(fault)} for fault in faults]
+        ) from error
+
+
+def _message(fault: Mapping[str, Any]) -> str:
+    """Return what is wrong, with the input whose name an unknown key of a row nearly has."""
+    message, path = str(fault["msg"]), fault["loc"]
+    is_cell = fault["type"] == "extra_forbidden" and path[0] == "rows"
+    near = near_input(str(path[-1])) if is_cell else ""
+    return f"{message}; rename it to {near!r}" if near else message
+
+
 router = APIRouter(
     prefix="/v1",
+    route_class=_JsonRoute,
     responses={
         400: _refused("Not readable at all"),
         401: _refused("A key is needed"),
         413: _refused("Too large"),
+        415: _refused("Of a type or encoding that is not read"),
         422: _refused("Invalid; `errors` lists the faults"),
         429: _refused("Too often; `Retry-After` tells when to come back"),
         503: _refused("Too much is going on; `Retry-After` tells when to come back"),
@@ -60,49 +111,7 @@ def _ranker(request: Request) -> Ranker:
     return ranker
 
 
-class _PredictRoute(APIRoute):
-    """Described as the others are, but reads its request without FastAPI.
-
-    FastAPI's way through dependencies costs about as much as a prediction.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
-
-        async def handle(request: Request) -> Response:
-            return await predict(await _asked(request), request)
-
-        return handle
-
-
-async def _asked(request: Request) -> schemas.PredictIn:
-    """Read a request for predictions.
-
-    Raises:
-        Problem: It is not JSON by its content type.
-        RequestValidationError: It is not as described.
-    """
-    body = await request.body()
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Problem(422, "invalid-request", f"content-type {kind!r}: application/json is needed")
-    try:
-        return schemas.PredictIn.model_validate_json(body)
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False)
-        raise RequestValidationError(
-            [{**fault, "loc": ("body", *fault["loc"]), "msg": _message(fault)} for fault in faults]
-        ) from error
-
-
-def _message(fault: Mapping[str, Any]) -> str:
-    """Return what is wrong, with the input whose name an unknown key of a row nearly has."""
-    message, path = str(fault["msg"]), fault["loc"]
-    is_cell = fault["type"] == "extra_forbidden" and path[0] == "rows"
-    near = near_input(str(path[-1])) if is_cell else ""
-    return f"{message}; rename it to {near!r}" if near else message
-
-
+@router.post("/predict", responses={200: {"model": schemas.PredictOut}})
 async def predict(asked: schemas.PredictIn, request: Request) -> Response:
     """Predict PL peak, PLQY, the shell's effect and stability of core/shell combinations.
 
@@ -129,15 +138,6 @@ async def predict(asked: schemas.PredictIn, request: Request) -> Response:
     return reply(b'%s,"answers":[%s]}' % (orjson.dumps(around)[:-1], written.answers))
 
 
-router.add_api_route(
-    "/predict",
-    predict,
-    methods=["POST"],
-    responses={200: {"model": schemas.PredictOut}},
-    route_class_override=_PredictRoute,
-)
-
-
 async def _written(request: Request, how: Asked, asked: schemas.PredictIn) -> Written:
     """Return the answers as JSON."""
     if len(asked.rows) > LARGE:
@@ -154,7 +154,9 @@ def _detailed(how: Asked, rows: Rows, answers: Sequence[Answer]) -> list[dict[st
     for row, answer in zip(rows, answers, strict=True):
         unread = bool(answer.values["error"])
         reasons = [] if unread else model.explain(row, stressors=how.stressors)
-        detailed.append({**answer.to_json(), "reasons": [reason.to_json() for reason in reasons]})
+        data = answer.to_json()
+        data["details"]["reasons"] = [reason.to_json() for reason in reasons]
+        detailed.append(data)
     return detailed
 
 

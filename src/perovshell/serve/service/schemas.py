@@ -125,8 +125,8 @@ class PredictIn(BaseModel):
     details: Annotated[
         bool,
         Field(
-            description="Whether to tell the nearest samples, measured values, conditions and, "
-            f"up to {limits.DETAILED_ROWS} rows, the feature contributions of each prediction."
+            description="Add `details` to each answer: nearest and measured samples, conditions "
+            f"and feature contributions. At most {limits.DETAILED_ROWS} rows."
         ),
     ] = False
 
@@ -176,6 +176,17 @@ class ReasonOut(BaseModel):
     sentence: str
 
 
+class DetailsOut(BaseModel):
+    """What is behind an answer."""
+
+    nearest: Annotated[list[NeighbourOut], Field(description="One sample per paper.")]
+    measured: Annotated[list[NeighbourOut], Field(description="Of the same core and shell.")]
+    conditions: Annotated[
+        dict[str, dict[str, float]], Field(description="Assumed for each stressor.")
+    ]
+    reasons: Annotated[list[ReasonOut], Field(description="The feature contributions.")]
+
+
 class AnswerOut(BaseModel):
     """The answer to one row: numbers with intervals, each NAME with NAME_lower and NAME_upper.
 
@@ -191,13 +202,12 @@ class AnswerOut(BaseModel):
     pl_shift_nm: float | None
     plqy_change: float | None
     in_domain: bool
-    domain_reason: str
+    domain_reasons: Annotated[list[str], Field(description="Why not; empty in domain.")]
+    notes: Annotated[list[str], Field(description="Ignored inputs, unknown shells, no skill.")]
+    measured: Annotated[list[str], Field(description="Samples of the same core and shell.")]
     nearest_papers: str
     error: Annotated[str, Field(description="Empty, or why this row has no answer.")]
-    nearest: list[NeighbourOut] = []
-    measured: list[NeighbourOut] = []
-    conditions: dict[str, dict[str, float]] = {}
-    reasons: list[ReasonOut] = []
+    details: Annotated[DetailsOut | None, Field(description="Only where they are asked.")] = None
 
 
 class PredictOut(BaseModel):

@@ -30,26 +30,20 @@ const lacks = (skill, { name }) => skill[name]?.has_skill === false;
 const unskilled = (skill, target) => (lacks(skill, target) ? el("p", { class: "caution" }, `No skill: ${target.no_skill}.`) : null);
 const isBare = (answer) => answer.pl_shift_nm_lower === 0 && answer.pl_shift_nm_upper === 0;
 
-const NOTE = "note: ";
-// Reasons against the domain, and notes. What other parts show is left out: what was measured, and
-// which target has no skill.
-const reasonsOf = (answer, targets) => {
-  const texts = answer.domain_reason.replace(/(^|; )note: measured by .*?(?=; note: |$)/, "").split("; ").filter(Boolean);
-  const notes = texts.filter((text) => text.startsWith(NOTE)).map((text) => text.slice(NOTE.length));
-  return {
-    against: texts.filter((text) => !text.startsWith(NOTE)),
-    notes: notes.filter((text) => !targets.some((target) => target.no_skill === text)),
-  };
-};
-
+// Names of columns stay as they are written.
+const entryCase = (text) => (/^\w*_/.test(text) ? text : sentenceCase(text));
+// The verdict, its reasons and the notes. Which target has no skill is said where its value is.
 const domain = ({ answer, targets }) => {
-  const { against, notes } = reasonsOf(answer, targets);
+  const papers = new Set(answer.details.measured.map(({ paper }) => paper)).size;
+  const measured = papers ? [`measured in ${papers} ${papers === 1 ? "paper" : "papers"}, listed below`] : [];
+  const notes = answer.notes.filter((note) => !targets.some((target) => target.no_skill === note));
+  const entries = [...measured, ...notes].map(entryCase);
   return [
     answer.in_domain
       ? el("p", { class: "verdict inside" }, "In domain")
       : el("p", { class: "verdict outside" }, "Out of domain: do not rely on these numbers."),
-    against.length ? list(against) : null,
-    notes.length ? list(notes.map((note) => `Note: ${note}`), "plain notes") : null,
+    answer.domain_reasons.length ? list(answer.domain_reasons.map(entryCase), "plain reasons") : null,
+    entries.length ? list(entries, "plain notes") : null,
   ];
 };
 
@@ -100,7 +94,7 @@ const stability = ({ answer, stressors, skill, scales, coverage, targets }) => {
   const known = stabilityOf(targets);
   const isPredicted = (target) => !stressors.every((stressor) => isFixed(interval(answer, under(target, stressor))));
   const parts = stressors.flatMap((stressor) => {
-    const assumed = conditions(answer.conditions[stressor]);
+    const assumed = conditions(answer.details.conditions[stressor]);
     return [
       el("h4", {}, words(stressor), assumed ? el("small", {}, ` at ${assumed}`) : null),
       ...known.flatMap((target) => {
@@ -131,17 +125,17 @@ const samples = (rows, targets, withName) =>
 
 const FOLDED = 4;
 const measuredPart = ({ answer, targets, fold }) => {
-  const rows = answer.measured;
+  const rows = answer.details.measured;
   if (!rows.length) return [el("p", { class: "small" }, "No paper in the data measured it.")];
   if (rows.length <= FOLDED) return [samples(rows, targets, false)];
   return [samples(rows.slice(0, FOLDED), targets, false), fold("measured", `${rows.length - FOLDED} more`, samples(rows.slice(FOLDED), targets, false))];
 };
 
 const papers = ({ answer, targets }) =>
-  answer.nearest.length ? [samples(answer.nearest, targets, true)] : [el("p", { class: "small" }, "No similar sample in the data.")];
+  answer.details.nearest.length ? [samples(answer.details.nearest, targets, true)] : [el("p", { class: "small" }, "No similar sample in the data.")];
 
 const reasons = ({ answer, fold }) => {
-  const [first, ...rest] = answer.reasons.map(({ sentence }) => sentence);
+  const [first, ...rest] = answer.details.reasons.map(({ sentence }) => sentence);
   return first ? [list([first]), rest.length ? fold("reasons", "Other targets", list(rest)) : null] : [];
 };
 

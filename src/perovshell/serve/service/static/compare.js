@@ -103,7 +103,7 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
     swatch.style.background = answer.error ? "" : colourOf(answer.pl_peak_nm);
     const given = { answer, scales, skill, targets, fold, stressors: state.stressors, coverage: state.coverage };
     for (const [name, part] of Object.entries(partsOf(targets))) {
-      const content = answer.error ? [el("p", { class: "small" }, "No answer yet: see the field above.")] : part(given);
+      const content = answer.error ? [el("p", { class: "small" }, "No answer yet: see the field in red.")] : part(given);
       const place = article.querySelector(`[data-part="${name}"]`);
       place.querySelector(".body").replaceChildren(...content.filter(Boolean));
       place.hidden = Boolean(answer.error) && name !== "domain";
