@@ -117,7 +117,7 @@ def test_the_input_or_a_file_of_the_model_is_no_output(model: Model, tmp_path: P
     (tmp_path / "link.csv").symlink_to(source)
     for target in (source, tmp_path / "link.csv", model.folder / "model.json"):
         before = target.read_bytes()
-        with pytest.raises(InputError, match="is an input .* and would be overwritten"):
+        with pytest.raises(InputError, match=r"is an input .* and would be overwritten"):
             predict_file(
                 model, source, target, stressors=["water"], coverage=0.9, rename_clashes=False
             )
