@@ -374,7 +374,7 @@ def test_the_champion_is_not_promoted_again(two: Challenged) -> None:
 @pytest.fixture
 def second(two: Challenged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkspaceFolder:
     """The empty workspace of the second of two people, who share the registry of the first."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", two.workspace.database_uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", two.workspace.database.uri)
     return WorkspaceFolder(tmp_path / "second")
 
 
@@ -545,7 +545,7 @@ def test_a_failure_is_one_line_that_says_what_is_undone(two: Challenged, failing
     with pytest.raises(TrackingError) as caught:
         track(two.challenger, two.workspace)
     assert str(caught.value) == (
-        f"tracking at {two.workspace.database_uri} failed (no space left); the model folder "
+        f"tracking at {two.workspace.database.uri} failed (no space left); the model folder "
         f"{two.challenger.folder} is whole"
     )
 
