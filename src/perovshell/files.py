@@ -209,5 +209,5 @@ def refuse_unwritable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=nearest, prefix=".probe-"):
             pass
     except OSError as error:
-        msg = f"folder {folder}: cannot be written ({error.strerror})"
+        msg = f"folder {folder}: cannot be written ({error.strerror}); choose another folder"
         raise WorkspaceError(msg) from error

@@ -121,7 +121,8 @@ def _log_model(mlflow: Any, trained: TrainedModel) -> str:
     logged = mlflow.pyfunc.log_model(
         name=NAME,
         python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-        artifacts={"folder": str(trained.folder)},
+        # As a path, mlflow would read a %20 in it as a blank.
+        artifacts={"folder": trained.folder.resolve().as_uri()},
         pip_requirements=[f"perovshell=={version}"],
         signature=_signature(mlflow),
     )

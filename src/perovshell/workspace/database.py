@@ -75,7 +75,7 @@ class Database:
         Raises:
             sqlite3.Error: The database cannot be read.
         """
-        if not self.file.exists() or (self._is_writable and self._recorded() == self.artifacts_uri):
+        if self._is_at_home() and (self._is_writable or not self.file.exists()):
             yield self.uri
             return
         with tempfile.TemporaryDirectory(prefix="perovshell-") as folder:
@@ -93,7 +93,7 @@ class Database:
         Raises:
             sqlite3.Error: The database cannot be read or written.
         """
-        if not self.file.exists() or self._recorded() in {self.artifacts_uri, None}:
+        if self._is_at_home():
             return
         with self._opened() as opened:
             opened.execute("BEGIN IMMEDIATE")
@@ -102,9 +102,12 @@ class Database:
                 _replace_prefix(opened, before, self.artifacts_uri)
             opened.commit()
 
-    def _recorded(self) -> str | None:
+    def _is_at_home(self) -> bool:
+        """Whether no address of artifacts leads elsewhere."""
+        if not self.file.exists():
+            return True
         with self._opened() as opened:
-            return _recorded(opened)
+            return _recorded(opened) in {self.artifacts_uri, None}
 
     @property
     def _is_writable(self) -> bool:

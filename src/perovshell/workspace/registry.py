@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import logging
 import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
@@ -83,7 +86,8 @@ def download(uri: str, workspace: WorkspaceFolder, into: Path | None = None) -> 
     Args:
         uri: The model.
         workspace: The workspace.
-        into: Folder to fetch it into; else one of mlflow's, which lasts.
+        into: Folder to fetch it into; else a temporary one, which is removed at the end of this
+            process.
 
     Raises:
         MissingExtraError: mlflow is not installed.
@@ -91,7 +95,9 @@ def download(uri: str, workspace: WorkspaceFolder, into: Path | None = None) -> 
     """
     try:
         with connect(workspace, read_only=True) as mlflow:
-            folder = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=into)
+            # Without a folder, mlflow writes into that of the registry.
+            target = into or _temporary_folder()
+            folder = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=target)
     except PerovshellError:
         raise
     except Exception as error:
@@ -102,6 +108,12 @@ def download(uri: str, workspace: WorkspaceFolder, into: Path | None = None) -> 
         msg = f"{uri} holds no Perovshell model folder"
         raise TrackingError(msg)
     return manifests[0].parent
+
+
+def _temporary_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="perovshell-model-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @dataclass(frozen=True)
