@@ -169,7 +169,7 @@ def mlflow(workspace: WorkspaceFolder, folder: Path) -> Iterator[Side]:
     port, log = free_port(), folder / "mlflow.log"
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
     command += ["--model-uri", "models:/perovshell@champion", "--port", str(port)]
-    around = {"MLFLOW_TRACKING_URI": workspace.database_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    around = {"MLFLOW_TRACKING_URI": workspace.database.uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
     # It starts uvicorn by its name, which stands beside this Python.
     around["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with running(command, port, "/ping", log, **around):

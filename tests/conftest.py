@@ -1,7 +1,9 @@
 """What the tests share: the bundled dataset and one small trained model."""
 
 import os
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,10 @@ import pytest
 from perovshell.data.dataset import Dataset
 from perovshell.features.featurizer import Featurizer
 from perovshell.model import Model
+from perovshell.training.tracking import track
 from perovshell.training.train import QUICK, TrainedModel, problems_of, train
 from perovshell.training.validation.nested import Problems
+from perovshell.workspace.championship import ensure_champion
 from perovshell.workspace.folder import WorkspaceFolder
 
 
@@ -62,3 +66,14 @@ def model_folder(trained: TrainedModel) -> Path:
 @pytest.fixture(scope="session")
 def model(model_folder: Path) -> Model:
     return Model.from_folder(model_folder)
+
+
+@pytest.fixture(scope="session")
+def tracked(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
+    """A workspace whose only model is registered; no test changes it."""
+    workspace = WorkspaceFolder(tmp_path_factory.mktemp("tracked"))
+    workspace.prepare()
+    shutil.copytree(trained.folder, workspace.models / trained.model_id)
+    made = track(replace(trained, folder=workspace.models / trained.model_id), workspace)
+    ensure_champion(workspace, trained.model_id, made.version)
+    return workspace

@@ -92,6 +92,33 @@ def test_predict_tells_scripts_in_json(home: str, table: Path, tmp_path: Path) -
     assert len(summary["dataset_hash"]) == 64
 
 
+def test_answers_on_the_standard_output_are_a_table_and_nothing_else(
+    home: str, table: Path, tmp_path: Path
+) -> None:
+    words = ["predict", "in.csv", "-o", "/dev/stdout", "--workspace", home]
+    done = subprocess.run(
+        [sys.executable, "-m", "perovshell", *words],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert [row["error"] for row in csv.DictReader(done.stdout.splitlines())] == ["", ""]
+    assert done.stderr.startswith("2 of 2 rows answered by model ")
+
+
+def test_the_input_is_never_overwritten(home: str, table: Path, tmp_path: Path) -> None:
+    before = table.read_bytes()
+    printed = run("predict", "in.csv", "-o", "./in.csv", "--workspace", home, cwd=tmp_path, code=2)
+    assert printed.count("\n") == 1
+    assert "is an input (in.csv) and would be overwritten" in printed
+    assert table.read_bytes() == before
+
+
+def test_a_backtest_overwrites_no_data(tmp_path: Path) -> None:
+    data = dataset_copy(tmp_path)
+    words = ["backtest", "--data", "data", "-o", "data/samples.csv", "--workspace", "home"]
+    assert "is an input (data)" in run(*words, cwd=tmp_path, code=2)
+    assert (data / "samples.csv").read_bytes() == (LITERATURE / "samples.csv").read_bytes()
+
+
 def test_predict_answers_thresholds_and_gives_reasons(
     home: str, table: Path, tmp_path: Path
 ) -> None:

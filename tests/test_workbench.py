@@ -187,7 +187,7 @@ def test_training_replaces_an_outdated_champion_of_a_shared_registry(
     settled.train(quick=True, jobs=1)
     for path in settled.folder.root.glob("mlartifacts/**/manifest.json"):
         outdated(path.parent)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", settled.folder.database_uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", settled.folder.database.uri)
     second = Workspace(tmp_path / "second")
     with pytest.raises(OutdatedModelError, match=r"version 1 of perovshell .*Workspace\.train\(\)"):
         second.align()

@@ -1,17 +1,26 @@
-"""Files that are there whole or not at all, and data as JSON can hold it."""
+"""Files that are complete or absent, outputs at the paths of users, and data as JSON holds it."""
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
+import re
+import secrets
+import stat
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from perovshell.errors import WorkspaceError
+from perovshell.errors import InputError, WorkspaceError
+
+_NOT_REPLACEABLE: Final = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY}
+"""The folder is read-only, the owner cannot be kept, or the file is mounted by itself."""
 
 
 def stamp_of(path: Path) -> tuple[int, ...]:
@@ -23,30 +32,140 @@ def stamp_of(path: Path) -> tuple[int, ...]:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a temporary file in the same folder and rename it: the file is complete, or absent."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+def write_atomically(
+    path: Path, content: bytes, mode: int = 0o666, like: os.stat_result | None = None
+) -> None:
+    """Write a temporary file in the same folder and rename it: the file is complete, or absent.
+
+    Args:
+        path: The file; a link of that name is replaced.
+        content: What it holds.
+        mode: Its mode, of which the umask takes its part.
+        like: A file whose owner, group and mode it gets instead.
+
+    Raises:
+        OSError: It cannot be written, or cannot have that owner.
+    """
+    # A name may have 255 bytes, and a letter up to four.
+    temporary = path.with_name(f".{path.name[:50]}-{secrets.token_hex(4)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
+        handle = os.open(temporary, flags, 0o600 if like else mode)
         with os.fdopen(handle, "wb") as file:
+            if like is not None:
+                _make_alike(handle, like)
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
+            os.fsync(handle)
+        temporary.replace(path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+def _make_alike(handle: int, like: os.stat_result) -> None:
+    now = os.fstat(handle)
+    if (now.st_uid, now.st_gid) != (like.st_uid, like.st_gid):
+        os.fchown(handle, like.st_uid, like.st_gid)
+    os.fchmod(handle, stat.S_IMODE(like.st_mode))
+
+
+def write_output(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write what a user asked for where the path leads to.
+
+    Links are followed. Pipes, devices and open descriptors such as /dev/stdout are written into. A
+    plain file keeps its owner and its mode and is replaced in one step; one that has several names
+    (hard links), or that cannot be replaced so, is overwritten, and an error on the way leaves it
+    incomplete.
+
+    Args:
+        path: Where to.
+        content: What is written.
+        mode: Mode of a new file, of which the umask takes its part.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        write_atomically(Path(os.path.realpath(path)), content, mode)
+        return
+    descriptor = descriptor_of(path)
+    if descriptor is not None:
+        sys.stdout.flush()
+        with os.fdopen(os.dup(descriptor), "wb") as stream:
+            stream.write(content)
+    elif stat.S_ISREG(status.st_mode):
+        _write_plain(Path(os.path.realpath(path)), content, status)
+    else:
+        with path.open("wb") as stream:
+            stream.write(content)
+
+
+def _write_plain(path: Path, content: bytes, status: os.stat_result) -> None:
+    # A file that is protected stays as it is.
+    with os.fdopen(os.open(path, os.O_WRONLY), "wb") as file:
+        if status.st_nlink == 1:
+            try:
+                write_atomically(path, content, like=status)
+            except OSError as error:
+                if error.errno not in _NOT_REPLACEABLE:
+                    raise
+            else:
+                return
+        file.write(content)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def descriptor_of(path: Path) -> int | None:
+    """Return the open descriptor of this process that a path names, such as 1 for /dev/stdout."""
+    named = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d+)", str(path))
+    if named:
+        return int(named[1])
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            if os.path.samestat(path.stat(), os.fstat(descriptor)):
+                return descriptor
+    return None
+
+
+def refuse_output(path: Path, inputs: Iterable[Path]) -> None:
+    """Refuse an output file that is an input or cannot be made, before work begins for it.
+
+    Args:
+        path: The output.
+        inputs: Files that are read, and folders of such files.
+
+    Raises:
+        InputError: It is one of the inputs, under whatever name.
+        WorkspaceError: It is not there, and its folder is not writable.
+    """
+    if not path.exists():
+        refuse_unwritable(Path(os.path.realpath(path)).parent)
+    if not path.is_file():
+        return
+    for source in inputs:
+        files = source.iterdir() if source.is_dir() else [source]
+        if any(file.is_file() and file.samefile(path) for file in files):
+            msg = f"{path}: is an input ({source}) and would be overwritten; choose another output"
+            raise InputError(msg)
 
 
 def write_file(path: Path, content: str | bytes) -> Path:
-    """Write a file with the folders it stands in; return its path. Text ends with a line end.
+    """Write a file and the folders above it, as `write_output`; text ends with a line end.
+
+    Returns:
+        The path.
 
     Raises:
-        WorkspaceError: The folder is not writable.
+        WorkspaceError: It cannot be written.
     """
     text = content if isinstance(content, bytes) else f"{content.removesuffix(chr(10))}\n".encode()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text)
+        Path(os.path.realpath(path.parent)).mkdir(parents=True, exist_ok=True)
+        write_output(path, text)
     except OSError as error:
         msg = f"{path}: cannot be written ({error.strerror})"
         raise WorkspaceError(msg) from error
@@ -90,5 +209,5 @@ def refuse_unwritable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=nearest, prefix=".probe-"):
             pass
     except OSError as error:
-        msg = f"folder {folder}: cannot be written ({error.strerror})"
+        msg = f"folder {folder}: cannot be written ({error.strerror}); choose another folder"
         raise WorkspaceError(msg) from error

@@ -109,3 +109,25 @@ def test_a_target_that_cannot_be_written_is_named(model: Model, tmp_path: Path) 
 def test_cells() -> None:
     given = [True, float("nan"), float("inf"), 0.1, 5, "text"]
     assert [cell(value) for value in given] == ["true", "", "inf", "0.1", "5", "text"]
+
+
+def test_the_input_or_a_file_of_the_model_is_no_output(model: Model, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("core,shell\nCsPbBr3,SiO2\n")
+    (tmp_path / "link.csv").symlink_to(source)
+    for target in (source, tmp_path / "link.csv", model.folder / "model.json"):
+        before = target.read_bytes()
+        with pytest.raises(InputError, match=r"is an input .* and would be overwritten"):
+            predict_file(
+                model, source, target, stressors=["water"], coverage=0.9, rename_clashes=False
+            )
+        assert target.read_bytes() == before
+
+
+def test_answers_follow_a_link_and_keep_a_mode(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "private.csv").touch(0o600)
+    (tmp_path / "out.csv").symlink_to("private.csv")
+    run(model, tmp_path, "core,shell\nCsPbBr3,SiO2\n")
+    assert (tmp_path / "out.csv").is_symlink()
+    assert (tmp_path / "private.csv").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "private.csv").read_text().startswith("core,shell,")

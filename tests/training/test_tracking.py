@@ -20,7 +20,6 @@ import pytest
 import perovshell
 from perovshell.errors import TrackingError, WorkspaceError
 from perovshell.model import Model
-from perovshell.models.folder import read_folder, write_folder
 from perovshell.serve.batch import cell
 from perovshell.training.promotion.check import judge
 from perovshell.training.promotion.verdict import Verdict
@@ -28,7 +27,6 @@ from perovshell.training.tracking import Registered, settings_tag, track
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.championship import (
     align,
-    ensure_champion,
     known_models,
     promote,
     roll_back,
@@ -43,21 +41,11 @@ from perovshell.workspace.registry import (
     version_with,
     versions,
 )
+from registries import variant, without_plots
 
 SYSTEMS = Path(__file__).parent.parent / "data" / "systems.csv"
 OWNER = "perovshell.workspace"
 ROWS = [{"core": "CsPbBr3", "shell": "SiO2"}, {"core": "CsPbI3", "shell": "none"}]
-
-
-@pytest.fixture(scope="module")
-def tracked(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
-    """A workspace whose only model is registered; no test changes it."""
-    workspace = WorkspaceFolder(tmp_path_factory.mktemp("tracked"))
-    workspace.prepare()
-    shutil.copytree(trained.folder, workspace.models / trained.model_id)
-    made = track(replace(trained, folder=workspace.models / trained.model_id), workspace)
-    ensure_champion(workspace, trained.model_id, made.version)
-    return workspace
 
 
 @pytest.fixture(scope="module")
@@ -106,29 +94,10 @@ def two(challenged: Challenged, tmp_path: Path) -> Challenged:
     )
 
 
-@contextmanager
-def without_plots() -> Iterator[None]:
-    """Drawing takes longer than everything else here."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("perovshell.training.tracking.write_plots", lambda *_: [])
-        yield
-
-
 @pytest.fixture
 def no_plots() -> Iterator[None]:
     with without_plots():
         yield
-
-
-def variant(trained: TrainedModel, workspace: WorkspaceFolder, *, seed: int) -> TrainedModel:
-    """Return a model that says another seed of itself, in the workspace."""
-    predictor, _ = read_folder(trained.folder)
-    info = {**trained.info, "settings": {**trained.info["settings"], "seed": seed}}
-    native = {path.stem: path.read_bytes() for path in trained.folder.glob("*.ubj")}
-    beside = workspace.models / f".variant-{seed}"
-    model_id = write_folder(beside, predictor, info, native, trained.validated.arrays())
-    folder = beside.rename(workspace.models / model_id)
-    return replace(trained, folder=folder, model_id=model_id, info=info)
 
 
 @contextmanager
@@ -374,7 +343,7 @@ def test_the_champion_is_not_promoted_again(two: Challenged) -> None:
 @pytest.fixture
 def second(two: Challenged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkspaceFolder:
     """The empty workspace of the second of two people, who share the registry of the first."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", two.workspace.database_uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", two.workspace.database.uri)
     return WorkspaceFolder(tmp_path / "second")
 
 
@@ -545,7 +514,7 @@ def test_a_failure_is_one_line_that_says_what_is_undone(two: Challenged, failing
     with pytest.raises(TrackingError) as caught:
         track(two.challenger, two.workspace)
     assert str(caught.value) == (
-        f"tracking at {two.workspace.database_uri} failed (no space left); the model folder "
+        f"tracking at {two.workspace.database.uri} failed (no space left); the model folder "
         f"{two.challenger.folder} is whole"
     )
 

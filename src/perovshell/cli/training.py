@@ -16,10 +16,12 @@ from perovshell.cli.options import (
     ReportOption,
     SeedOption,
     WorkspaceOption,
+    note,
     progress,
     result,
     stages,
 )
+from perovshell.files import descriptor_of, refuse_output, refuse_unwritable, write_file
 
 if TYPE_CHECKING:
     from perovshell.data.dataset import Dataset
@@ -73,8 +75,9 @@ def evaluate(
 
     home = Workspace(workspace, data=data)
     dataset = home.dataset()
+    folder = output or home.folder.reports / ("replay" if replay else "evaluation")
+    refuse_unwritable(folder)
     if replay:
-        folder = output or home.folder.reports / "replay"
         json_path, html_path, lines = _replay(dataset, folder, seed, jobs, quick=quick)
         if as_json:
             typer.echo(json_path.read_text().rstrip())
@@ -84,7 +87,7 @@ def evaluate(
     settings = _settings(seed, jobs, quick=quick)
     with progress("Evaluating", evaluation.STEPS) as advance:
         evaluated = evaluation.evaluate(dataset, settings, advance)
-    json_path, html_path = write_evaluation(evaluated, output or home.folder.reports / "evaluation")
+    json_path, html_path = write_evaluation(evaluated, folder)
     if as_json:
         typer.echo(json_path.read_text().rstrip())
         return
@@ -101,21 +104,22 @@ def backtest(
     as_json: JsonOption = False,
 ) -> None:
     """Rank with models of earlier years and look up later combinations in it: a minute."""
-    from perovshell.files import write_file
     from perovshell.research import backtest as backtests
     from perovshell.workbench import Workspace
 
     home = Workspace(workspace, data=data)
-    dataset = home.dataset()
+    dataset, path = home.dataset(), output or home.folder.reports / "backtest.json"
+    refuse_output(path, [home.folder.papers, *([data] if data else [])])
     with progress("Ranking the past", backtests.steps(dataset)) as advance:
         result = backtests.backtest(dataset, advance=lambda: advance(1))
     text = json.dumps(result.to_json(), indent=1)
-    path = write_file(output or home.folder.reports / "backtest.json", text)
+    write_file(path, text)
     if as_json:
         typer.echo(text)
         return
-    typer.echo("\n".join(result.lines()))
-    typer.echo(f"Figures: {path}")
+    say = note if descriptor_of(path) == 1 else typer.echo
+    say("\n".join(result.lines()))
+    say(f"Figures: {path}")
 
 
 def _replay(

@@ -22,7 +22,7 @@ from perovshell.cli.options import (
     note,
 )
 from perovshell.errors import DesignSpaceError, InputError
-from perovshell.files import refuse_unwritable
+from perovshell.files import descriptor_of, refuse_output, refuse_unwritable
 from perovshell.models.inputs import INPUT_COLUMNS, REQUIRED
 
 if TYPE_CHECKING:
@@ -81,18 +81,20 @@ def predict(  # noqa: PLR0913
         thresholds=Thresholds(_window(pl_window), plqy_above, gain_above),
         reasons=reasons,
     )
+    # Answers and a summary in one stream would be no CSV.
+    say = note if descriptor_of(output) == 1 else typer.echo
     info = loaded.info
     version = home.folder.version_of(info.model_id)
     if as_json:
         summary = {
             "rows": rows, "failed": failed, "model_id": info.model_id, "version": version,
         }  # fmt: skip
-        typer.echo(json.dumps({**summary, "dataset_hash": info.dataset["hash"]}))
+        say(json.dumps({**summary, "dataset_hash": info.dataset["hash"]}))
     else:
         what = f"{rows - failed} of {rows} rows answered"
         named = f"model {info.model_id}" + (f" version {version}" if version else "")
-        typer.echo(f"{what} by {named} (dataset {info.dataset['hash'][:12]})")
-        typer.echo(f"Written to {output}")
+        say(f"{what} by {named} (dataset {info.dataset['hash'][:12]})")
+        say(f"Written to {output}")
     if failed:
         raise typer.Exit(SOME_FAILED)
 
@@ -157,7 +159,7 @@ def rank(  # noqa: PLR0913
     """Rank the core/shell combinations of a design space and write a report."""
     from perovshell.serve.ranking import ranking as ranks
     from perovshell.serve.ranking.scoring import Options
-    from perovshell.serve.report.report import write_report
+    from perovshell.serve.report.report import FILES, write_report
     from perovshell.serve.space.file import read_space
     from perovshell.workbench import Workspace
 
@@ -174,6 +176,8 @@ def rank(  # noqa: PLR0913
     Options(order_by)
     note(f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process")
     refuse_unwritable(folder)
+    for name in FILES:
+        refuse_output(folder / name, [Path(space)] if space else [])
     with _rate_bar(checked.size) as advance:
         ranking = ranks.rank(
             checked,

@@ -11,7 +11,7 @@ from typing import Any
 
 from perovshell.data.tables import Row, read_table
 from perovshell.errors import InputError
-from perovshell.files import write_atomically
+from perovshell.files import refuse_output, write_output
 from perovshell.model import Model
 from perovshell.models.inputs import REQUIRED, refuse_near_names
 from perovshell.models.outputs import NO_THRESHOLDS, Thresholds, output_columns
@@ -34,7 +34,7 @@ def predict_file(
     Args:
         model: The model.
         source: Input with the columns `core` and `shell`; others pass through.
-        target: Output; written whole or not at all.
+        target: Output; see `perovshell.files.write_output`.
         stressors: Stressors to answer for.
         coverage: Coverage of the intervals.
         rename_clashes: Keep input columns named like an output, as `given_NAME`.
@@ -46,8 +46,13 @@ def predict_file(
 
     Raises:
         InputError: The file is unreadable, empty, misses a column, has one of an output or one that
-            nearly has the name of an input.
+            nearly has the name of an input; or the output is an input or cannot be written.
+        WorkspaceError: The folder of the output is not writable.
     """
+    refuse_output(target, [source, model.folder])
+    if not target.parent.is_dir():
+        msg = f"{target}: cannot be written ({target.parent} is no folder)"
+        raise InputError(msg)
     header, rows = read_table(source)
     outputs = list(output_columns(stressors, thresholds))
     if reasons:
@@ -64,7 +69,7 @@ def predict_file(
             [*(row[name] for name in header), *(cell(answer[name]) for name in outputs)]
         )
     try:
-        write_atomically(target, text.getvalue().encode())
+        write_output(target, text.getvalue().encode())
     except OSError as error:
         msg = f"{target}: cannot be written ({error.strerror})"
         raise InputError(msg) from error

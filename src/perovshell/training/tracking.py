@@ -19,7 +19,6 @@ from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.registry import (
     CHALLENGER,
     NAME,
-    artifacts_uri,
     is_embedded,
     tracking,
     version_of,
@@ -122,7 +121,8 @@ def _log_model(mlflow: Any, trained: TrainedModel) -> str:
     logged = mlflow.pyfunc.log_model(
         name=NAME,
         python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-        artifacts={"folder": str(trained.folder)},
+        # As a path, mlflow would read a %20 in it as a blank.
+        artifacts={"folder": trained.folder.resolve().as_uri()},
         pip_requirements=[f"perovshell=={version}"],
         signature=_signature(mlflow),
     )
@@ -130,8 +130,12 @@ def _log_model(mlflow: Any, trained: TrainedModel) -> str:
 
 
 def _owner(workspace: WorkspaceFolder) -> str:
-    """Return a name of the workspace that does not reveal its path."""
+    """Return a name of the workspace that does not reveal its path.
+
+    In its embedded database it has the same name wherever it is moved to.
+    """
     where = f"{platform.node()} {workspace.root.resolve()}"
+    where = "embedded" if is_embedded(workspace) else where
     return hashlib.sha256(where.encode()).hexdigest()[:12]
 
 
@@ -153,7 +157,7 @@ def _experiment(client: Any, workspace: WorkspaceFolder) -> str:
 
     experiment = client.get_experiment_by_name(NAME)
     if experiment is None:
-        artifacts = artifacts_uri(workspace) if is_embedded(workspace) else None
+        artifacts = workspace.database.artifacts_uri if is_embedded(workspace) else None
         try:
             return str(client.create_experiment(NAME, artifact_location=artifacts))
         except MlflowException:

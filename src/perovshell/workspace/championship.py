@@ -79,7 +79,7 @@ def known_models(workspace: WorkspaceFolder) -> list[KnownModel]:
         TrackingError: The registry cannot be reached.
     """
     registered: dict[str, Version] = {}
-    for version in _registered(workspace, "nothing is changed"):
+    for version in _registered(workspace, "nothing is changed", read_only=True):
         registered.setdefault(version.model_id, version)
     here = workspace.model_ids()
     names = [*registered, *(name for name in here if name not in registered)]
@@ -273,7 +273,7 @@ def resolve(workspace: WorkspaceFolder, name: str) -> tuple[str, str | None]:
         WorkspaceError: There is no such model, or the registry does not know it.
         TrackingError: The registry cannot be reached.
     """
-    registered = _registered(workspace, _UNCHANGED)
+    registered = _registered(workspace, _UNCHANGED, read_only=True)
     version = next((one for one in registered if name in {one.number, one.model_id}), None)
     if version is not None:
         fetch(workspace, version)
@@ -289,11 +289,13 @@ def resolve(workspace: WorkspaceFolder, name: str) -> tuple[str, str | None]:
     raise WorkspaceError(msg)
 
 
-def _registered(workspace: WorkspaceFolder, undone: str) -> list[Version]:
+def _registered(
+    workspace: WorkspaceFolder, undone: str, *, read_only: bool = False
+) -> list[Version]:
     """Return the registered versions, the newest first; none where nothing is tracked."""
     if not is_tracked(workspace):
         return []
-    with tracking(workspace, undone) as mlflow:
+    with tracking(workspace, undone, read_only=read_only) as mlflow:
         return versions(mlflow)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from perovshell.errors import WorkspaceError
 from perovshell.files import write_atomically
+from perovshell.workspace.database import Database
 from perovshell.workspace.promotions import (
     Promotion,
     promoted,
@@ -87,14 +88,15 @@ class WorkspaceFolder:
         return self.root / "reports"
 
     @property
-    def tracking_uri(self) -> str:
-        """MLFLOW_TRACKING_URI, else the embedded database of the workspace."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or self.database_uri
+    def database(self) -> Database:
+        """The embedded database of MLflow."""
+        return Database.of(self.root)
 
     @property
-    def database_uri(self) -> str:
-        """The embedded database."""
-        return f"sqlite:///{(self.root / 'mlflow.db').resolve()}"
+    def tracking_uri(self) -> str:
+        """MLFLOW_TRACKING_URI, else the embedded database."""
+        uri = os.environ.get("MLFLOW_TRACKING_URI")
+        return uri if uri and not self.database.is_at(uri) else self.database.uri
 
     def prepare(self) -> None:
         """Create the folders and try to write.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import logging
 import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
@@ -14,10 +17,11 @@ from typing import Any
 
 from perovshell.errors import PerovshellError, TrackingError
 from perovshell.optional import import_optional
+from perovshell.workspace.database import EXPERIMENT
 from perovshell.workspace.folder import WorkspaceFolder
 
-NAME = "perovshell"
-"""Name of the experiment and of the registered model."""
+NAME = EXPERIMENT
+"""Name of the registered model, too."""
 CHAMPION, CHALLENGER = "champion", "challenger"
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -33,26 +37,47 @@ _PATIENCE = {
 
 
 @contextmanager
-def connect(workspace: WorkspaceFolder) -> Iterator[Any]:
+def connect(workspace: WorkspaceFolder, *, read_only: bool = False) -> Iterator[Any]:
     """Import mlflow and point it to the workspace; at the end all is as it was before.
+
+    Args:
+        workspace: The workspace; the caller holds its lock `models` unless it only reads.
+        read_only: Whether nothing is changed: what is written is lost where the embedded database
+            is of a workspace that was moved or is read-only.
 
     Raises:
         MissingExtraError: mlflow is not installed.
+        sqlite3.Error: The embedded database cannot be used.
     """
     patience = {name: os.environ.get(name, value) for name, value in _PATIENCE.items()}
-    settings = {"MLFLOW_TRACKING_URI": workspace.tracking_uri, **_QUIET, **patience}
-    if is_embedded(workspace):
-        # Else the embedded store makes a folder in the current one.
-        settings["_MLFLOW_SERVER_ARTIFACT_ROOT"] = artifacts_uri(workspace)
-    with _environment(settings):
-        mlflow = import_optional("mlflow", "the model registry", "train")
-        with _quiet():
-            mlflow.set_tracking_uri(workspace.tracking_uri)
-            try:
-                yield mlflow
-            finally:
-                # None clears the copy of mlflow; the variable itself is restored below.
-                mlflow.set_tracking_uri(None)
+    with _address(workspace, read_only=read_only) as uri:
+        settings = {"MLFLOW_TRACKING_URI": uri, **_QUIET, **patience}
+        if is_embedded(workspace):
+            # Else the embedded store makes a folder in the current one.
+            settings["_MLFLOW_SERVER_ARTIFACT_ROOT"] = workspace.database.artifacts_uri
+        if uri != workspace.tracking_uri:
+            settings["MLFLOW_SQLALCHEMYSTORE_POOLCLASS"] = "NullPool"  # It keeps no file open.
+        with _environment(settings):
+            mlflow = import_optional("mlflow", "the model registry", "train")
+            with _quiet():
+                mlflow.set_tracking_uri(uri)
+                try:
+                    yield mlflow
+                finally:
+                    # None clears the copy of mlflow; the variable itself is restored below.
+                    mlflow.set_tracking_uri(None)
+
+
+@contextmanager
+def _address(workspace: WorkspaceFolder, *, read_only: bool) -> Iterator[str]:
+    if not is_embedded(workspace):
+        yield workspace.tracking_uri
+    elif read_only:
+        with workspace.database.reading() as uri:
+            yield uri
+    else:
+        workspace.database.relocate()
+        yield workspace.database.uri
 
 
 def download(uri: str, workspace: WorkspaceFolder, into: Path | None = None) -> Path:
@@ -61,23 +86,34 @@ def download(uri: str, workspace: WorkspaceFolder, into: Path | None = None) -> 
     Args:
         uri: The model.
         workspace: The workspace.
-        into: Folder to fetch it into; else one of mlflow's, which lasts.
+        into: Folder to fetch it into; else a temporary one, which is removed at the end of this
+            process.
 
     Raises:
         MissingExtraError: mlflow is not installed.
         TrackingError: There is no such model, or the server cannot be reached.
     """
-    with connect(workspace) as mlflow:
-        try:
-            folder = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=into)
-        except Exception as error:
-            msg = f"{uri} cannot be loaded from {workspace.tracking_uri}: {_one_line(error)}"
-            raise TrackingError(msg) from error
+    try:
+        with connect(workspace, read_only=True) as mlflow:
+            # Without a folder, mlflow writes into that of the registry.
+            target = into or _temporary_folder()
+            folder = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=target)
+    except PerovshellError:
+        raise
+    except Exception as error:
+        msg = f"{uri} cannot be loaded from {workspace.tracking_uri}: {_one_line(error)}"
+        raise TrackingError(msg) from error
     manifests = sorted(Path(folder).glob("**/manifest.json"))
     if not manifests:
         msg = f"{uri} holds no Perovshell model folder"
         raise TrackingError(msg)
     return manifests[0].parent
+
+
+def _temporary_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="perovshell-model-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @dataclass(frozen=True)
@@ -99,7 +135,7 @@ class Version:
 
 def is_tracked(workspace: WorkspaceFolder) -> bool:
     """Whether the workspace has a registry: a server, or its database."""
-    return not is_embedded(workspace) or (workspace.root / "mlflow.db").exists()
+    return not is_embedded(workspace) or workspace.database.file.exists()
 
 
 def versions(mlflow: Any) -> list[Version]:
@@ -134,31 +170,26 @@ def version_of(mlflow: Any, model_id: str) -> Version | None:
 
 
 @contextmanager
-def tracking(workspace: WorkspaceFolder, undone: str) -> Iterator[Any]:
+def tracking(workspace: WorkspaceFolder, undone: str, *, read_only: bool = False) -> Iterator[Any]:
     """Connect as `connect` does; any fault becomes one error that names what is undone.
 
     Raises:
         MissingExtraError: mlflow is not installed.
         TrackingError: MLflow refused or cannot be reached.
     """
-    with connect(workspace) as mlflow:
-        try:
+    try:
+        with connect(workspace, read_only=read_only) as mlflow:
             yield mlflow
-        except PerovshellError:
-            raise
-        except Exception as error:
-            msg = f"tracking at {workspace.tracking_uri} failed ({_one_line(error)}); {undone}"
-            raise TrackingError(msg) from error
+    except PerovshellError:
+        raise
+    except Exception as error:
+        msg = f"tracking at {workspace.tracking_uri} failed ({_one_line(error)}); {undone}"
+        raise TrackingError(msg) from error
 
 
 def is_embedded(workspace: WorkspaceFolder) -> bool:
     """Whether tracking goes to the database of the workspace."""
-    return workspace.tracking_uri == workspace.database_uri
-
-
-def artifacts_uri(workspace: WorkspaceFolder) -> str:
-    """Where the embedded registry keeps its files."""
-    return (workspace.root / "mlartifacts").resolve().as_uri()
+    return workspace.tracking_uri == workspace.database.uri
 
 
 def _one_line(error: Exception) -> str:

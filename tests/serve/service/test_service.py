@@ -404,6 +404,17 @@ def test_keys_are_kept_as_hashes(workspace: WorkspaceFolder) -> None:
     assert Keys.read(workspace.keys_file).name_of(key) == "lab"
     with pytest.raises(ValueError, match="it exists already"):
         add_key(workspace, "lab")
+
+
+def test_keys_stay_where_a_link_leads(workspace: WorkspaceFolder, tmp_path: Path) -> None:
+    secret = tmp_path / "secrets.json"
+    secret.write_text("{}")
+    secret.chmod(0o640)
+    workspace.keys_file.symlink_to(secret)
+    add_key(workspace, "lab")
+    assert workspace.keys_file.is_symlink()
+    assert list(Keys.read(secret).hashes) == ["lab"]
+    assert secret.stat().st_mode & 0o777 == 0o640
     with pytest.raises(ValueError, match="known: lab"):
         remove_key(workspace, "other")
     with pytest.raises(ValueError, match="letter first"):

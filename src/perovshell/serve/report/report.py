@@ -25,6 +25,7 @@ from perovshell.texts import listed
 
 __all__ = ["CARDS", "SHOWN", "number", "render", "write_report"]
 
+FILES: Final = ("ranking.csv", "ranking.md", "report.html", "ranking.parquet")
 CARDS: Final = 9
 """Lines with a card."""
 SHOWN: Final = 50
@@ -46,15 +47,12 @@ def write_report(ranking: Ranking, folder: Path) -> tuple[Path, Path]:
     Raises:
         WorkspaceError: The folder is not writable.
     """
-    texts = {
-        "ranking.csv": csv_text(ranking),
-        "ranking.md": markdown_text(ranking),
-        "report.html": render(ranking),
-    }
-    for name, text in texts.items():
-        write_file(folder / name, text)
-    write_parquet(ranking, folder / "ranking.parquet")
-    return folder / "ranking.csv", folder / "report.html"
+    table, markdown, page, parquet = (folder / name for name in FILES)
+    write_file(table, csv_text(ranking))
+    write_file(markdown, markdown_text(ranking))
+    write_file(page, render(ranking))
+    write_parquet(ranking, parquet)
+    return table, page
 
 
 def render(ranking: Ranking) -> str:

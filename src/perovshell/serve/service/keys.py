@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from perovshell.errors import InputError, WorkspaceError
-from perovshell.files import stamp_of, write_atomically
+from perovshell.files import stamp_of, write_output
 from perovshell.workspace.folder import WorkspaceFolder
 
 _LOG: Final = logging.getLogger("perovshell.service")
@@ -138,7 +138,7 @@ def _checked(content: object) -> dict[str, str]:
 
 
 def _write(path: Path, hashes: Mapping[str, str]) -> None:
-    write_atomically(path, (json.dumps(hashes, indent=1) + "\n").encode(), mode=0o600)
+    write_output(path, (json.dumps(hashes, indent=1) + "\n").encode(), mode=0o600)
 
 
 def _hash(key: str) -> str:
