@@ -24,3 +24,13 @@ def listed(words: Iterable[str], joint: str = "and") -> str:
     """
     *first, last = words
     return f"{', '.join(first)} {joint} {last}" if first else last
+
+
+def excerpt(text: str, longest: int = 100) -> str:
+    """Return a text for a message, shortened where it is long.
+
+    Examples:
+        >>> excerpt("SiO2"), excerpt("a" * 4000, 3)
+        ('SiO2', 'aaa...')
+    """
+    return text if len(text) <= longest else f"{text[:longest]}..."

@@ -7,14 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
 from perovshell.data.records import Sample
 from perovshell.data.summary import measured_text
 from perovshell.data.targets import ev_to_nm, nm_to_ev
 from perovshell.errors import InputError
 from perovshell.intake.halides import Halides, said_of_halides
-from perovshell.models.conformal import ConformityScores
 from perovshell.models.evidence import combination_name
 from perovshell.models.predictor import Predictor
 from perovshell.models.requests import Requests
@@ -101,7 +98,7 @@ class SampleChecks:
         if {sample.pl_bound, bare.pl_bound} & {">", "<"}:
             return
         change = self.optics.unexpected_step_ev(sample, bare)
-        largest = largest_score(self.optics.predictor.points[PL.name].effect_scores)
+        largest = self.optics.predictor.points[PL.name].effect_scores.largest
         if math.isnan(change) or abs(change) <= largest:
             return
         change_nm = sample.pl_peak_nm - bare.pl_peak_nm
@@ -230,8 +227,7 @@ def _limits(predictor: Predictor, target: PointTarget, request: Requests) -> _Li
     model, item = predictor.points[target.name], request.item(0)
     scale = float(predictor.difficulties([item])[target.name][0])
     scores = model.mondrian.get(combination_name(item), model.scores)
-    largest = largest_score(scores)
-    sizes = [min(scores.quantile(level), largest) for level in LEVELS]
+    sizes = [min(scores.quantile(level), scores.largest) for level in LEVELS]
     names = tuple(
         f"{level:.0%} interval".replace("%", " %")
         if math.isfinite(scores.quantile(level))
@@ -274,12 +270,6 @@ def request_of(
         return Requests.read_one({**row, **(changes or {})}, predictor.featurizer.reader)
     except InputError:
         return None
-
-
-def largest_score(scores: ConformityScores) -> float:
-    """Return the largest score seen, inf where none is known."""
-    known = scores.values[np.isfinite(scores.values)]
-    return float(known[-1]) if len(known) else math.inf
 
 
 def _is_outside(value: float, bound: str, low: float, high: float) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from perovshell.data.records import StabilityTest
 from perovshell.data.summary import given_sides, interval_text, reading_text
 from perovshell.data.targets import TIME_TO_FAILURE, Interval
-from perovshell.intake.samples import LEVELS, Check, largest_score, request_of
+from perovshell.intake.samples import LEVELS, Check, request_of
 from perovshell.models.conformal import ConformityScores
 from perovshell.models.lifetime import LN2
 from perovshell.models.predictor import Predictor
@@ -82,7 +82,7 @@ def _lifetime_check(
     widened = measured.widened(INTERVAL_INFLATION)
     near, far = (expected * math.exp(_lower_score(scores, level)) for level in LEVELS)
     share = f"{LEVELS[0]:.0%}".replace("%", " %") if near > far else "all"
-    farthest = expected * math.exp(largest_score(scores))
+    farthest = expected * math.exp(scores.largest)
     if widened.high < near:
         times = f"{_digits(expected / measured.high)} times" if measured.high else "far"
         reason = (

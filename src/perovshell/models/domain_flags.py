@@ -67,15 +67,12 @@ class DomainFlags:
         ]
 
     def _input_notes(self, requests: Requests) -> dict[int, list[str]]:
-        """Return notes about the numbers of requests, by row."""
+        """Return notes about the inputs of requests, by row."""
         numbers = requests.numbers
-        percent = numbers["bare_plqy_percent"]
-        notes: dict[int, list[str]] = {}
+        notes = {row: [f"note: {text}" for text in texts] for row, texts in requests.notes.items()}
         for row in _known(numbers["shell_thickness_nm"]):
-            notes[row] = ["note: shell_thickness_nm is ignored (known for too few samples)"]
-        for row in ((percent > 0.0) & (percent < 1.0)).nonzero()[0].tolist():
             notes.setdefault(row, []).append(
-                f"note: bare_plqy_percent is in percent, {percent[row]:g} is below 1 %"
+                "note: shell_thickness_nm is ignored (known for too few samples)"
             )
         for row in [] if self.lifetime.has_trees else _known(numbers["temperature_c"]):
             notes.setdefault(row, []).append(

@@ -124,7 +124,9 @@ def _log_model(mlflow: Any, trained: TrainedModel) -> str:
         python_model=str(Path(__file__).with_name("pyfunc_model.py")),
         artifacts={"folder": str(trained.folder)},
         pip_requirements=[f"perovshell=={version}"],
-        signature=_signature(mlflow),
+        # With a signature, MLflow would drop columns whose name is nearly that of an input.
+        signature=False,
+        metadata={"inputs": {name: one.allowed for name, one in INPUTS.items()}},
     )
     return str(logged.model_uri)
 
@@ -185,14 +187,3 @@ def _version_tags(trained: TrainedModel) -> dict[str, str]:
         **{key: f"{figures[key]:.4g}" for key in shown if figures.get(key) is not None},
     }
 
-
-def _signature(mlflow: Any) -> Any:
-    """Return the input columns, with all cells that `Model.predict` reads.
-
-    For `double` and `string` MLflow refuses whole numbers, categories and columns of empty cells.
-    """
-    from mlflow.types import ColSpec, Schema
-    from mlflow.types.schema import AnyType
-
-    columns = [ColSpec(AnyType(), name, required=one.required) for name, one in INPUTS.items()]
-    return mlflow.models.ModelSignature(inputs=Schema(columns))
