@@ -66,8 +66,9 @@ class Sheet:
         return replace(self, rows=rows)
 
     def _pointed(self, cell: str) -> str:
-        is_thousand = self.separator != ";" and _THOUSANDS.fullmatch(cell)
-        return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) and not is_thousand else cell
+        if self.separator != ";" and _THOUSANDS.fullmatch(cell):
+            return cell
+        return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
 def read_sheet(source: Source, is_header: Callable[[Sequence[str]], bool]) -> Sheet:

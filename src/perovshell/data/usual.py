@@ -23,6 +23,13 @@ class UsualRange:
     low: float = -math.inf
     high: float = math.inf
 
+    @property
+    def text(self) -> str:
+        """The range in words."""
+        ends = {"more": self.low, "less": self.high}
+        finite = {way: end for way, end in ends.items() if math.isfinite(end)}
+        return ", ".join(f"{end:g} {self.unit} or {way}" for way, end in finite.items())
+
     def doubt(self, name: str, value: float) -> str:
         """Return what is doubtful about a value; empty where it is usual, zero or NaN.
 

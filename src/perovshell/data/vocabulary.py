@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from perovshell.data.tables import plain_number
 
 COMPOSITIONS = ("exact", "open")
@@ -69,6 +71,29 @@ def is_unknown(text: str) -> bool:
     """
     text = text.strip()
     return text.casefold() in NOT_KNOWN or not text.strip(_DASHES)
+
+
+def read_word(text: str, words: Sequence[str], unknown: str) -> str | None:
+    """Return the word of a vocabulary that a text is.
+
+    Args:
+        text: The text.
+        words: The vocabulary.
+        unknown: What a text that says that it is not known is read as.
+
+    Returns:
+        None where it is neither.
+
+    Examples:
+        >>> [read_word(text, ENCAPSULATIONS, "unknown") for text in ("None", "n/a", "one")]
+        ['none', 'unknown', None]
+    """
+    if text in words:
+        return text
+    if not is_unknown(text):
+        return None
+    # Words such as `none` are in some vocabularies.
+    return text.casefold() if text.casefold() in words else unknown
 
 
 def is_nothing(text: str) -> bool:

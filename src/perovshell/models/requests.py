@@ -15,7 +15,7 @@ from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.grammar import split_outside_brackets
 from perovshell.data.shells import shell_text
-from perovshell.data.vocabulary import TREATMENTS, WORDS, is_nothing, is_unknown
+from perovshell.data.vocabulary import TREATMENTS, WORDS, is_nothing, read_word
 from perovshell.errors import FormulaError, InputError
 from perovshell.features.combinations import Combination, Combinations, Contexts, Layers
 from perovshell.models.inputs import INPUT_NUMBERS, INPUTS, cell_number, cell_text
@@ -120,9 +120,7 @@ class Requests:
     def _at(self, rows: Indices) -> Requests:
         """Return the requests of some rows."""
         numbers = {name: column[rows] for name, column in self.numbers.items()}
-        notes = {
-            new: self.notes[row] for new, row in enumerate(rows.tolist()) if row in self.notes
-        }
+        notes = {new: self.notes[row] for new, row in enumerate(rows.tolist()) if row in self.notes}
         return replace(self, items=self.items.at(rows), numbers=numbers, notes=notes)
 
     def with_notes(self, notes: Mapping[int, Sequence[str]]) -> Requests:
@@ -221,10 +219,8 @@ def _words(rows: Sequence[Row], kind: str, coats: Sequence[Layers]) -> list[int]
     words, (coated, bare) = WORDS[kind], _DEFAULTS[kind]
 
     def read(cell: Any) -> int:
-        text = cell_text(cell)
-        # A word such as `none` of a vocabulary is that word, also as `None`.
-        word = text.casefold() if is_unknown(text) else text
-        return words.index(word) if word in words else _EMPTY if is_unknown(text) else _FAULTY
+        word = read_word(cell_text(cell), words, "")
+        return _FAULTY if word is None else words.index(word) if word else _EMPTY
 
     indices = _indices([row.get(kind) for row in rows], read)
     if _EMPTY not in indices:

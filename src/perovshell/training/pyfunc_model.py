@@ -11,8 +11,10 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel
 
+from perovshell.errors import InputError
 from perovshell.model import Model
 
 
@@ -30,13 +32,21 @@ class PerovshellModel(PythonModel):  # type: ignore[misc]
 
         Args:
             context: MLflow's; not needed.
-            model_input: The rows: a DataFrame, a list of dictionaries, or a dictionary of columns, which is
-                what the server of MLflow makes of `inputs`.
+            model_input: A DataFrame, a list of dictionaries, or a dictionary of columns, as the
+                server of MLflow makes it of `inputs`.
             params: MLflow's; there are none.
+
+        Raises:
+            MlflowException: The rows are refused, for the reason of `Model.predict`; the server of
+                MLflow repeats the message of no other exception.
         """
         del context, params
         rows: Any = model_input
-        return pd.DataFrame(self.model.predict(_frame(rows) if isinstance(rows, Mapping) else rows))
+        try:
+            answers = self.model.predict(_frame(rows) if isinstance(rows, Mapping) else rows)
+        except InputError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
+        return pd.DataFrame(answers)
 
 
 def _frame(columns: Mapping[str, Any]) -> pd.DataFrame:

@@ -186,4 +186,3 @@ def _version_tags(trained: TrainedModel) -> dict[str, str]:
         "settings": settings_tag(trained.info["settings"]),
         **{key: f"{figures[key]:.4g}" for key in shown if figures.get(key) is not None},
     }
-
