@@ -379,7 +379,7 @@ def test_low_plqy_is_a_check_and_nearly_none_an_outlier(
     assert (check.is_outlier, check.value) == (False, f"{low - 1:g} %")
     (check,) = plqy_checks(with_plqy(dataset, 0.9), predictor)
     assert check.is_outlier
-    assert check.reason.endswith("a fraction typed for a percent?")
+    assert (check.expected, check.reason) == ("1 % or more", "a fraction?")
 
 
 def test_upper_end_of_plqy_cannot_be_left(dataset: Dataset, predictor: Predictor) -> None:
@@ -388,7 +388,7 @@ def test_upper_end_of_plqy_cannot_be_left(dataset: Dataset, predictor: Predictor
 
 
 def test_plqy_above_a_low_bound_may_be_usual(dataset: Dataset, predictor: Predictor) -> None:
-    assert plqy_checks(with_plqy(dataset, 0.9, ">"), predictor) == ()
+    assert plqy_checks(with_plqy(dataset, 5, ">"), predictor) == ()
 
 
 def test_large_shift_by_coating_is_a_check(copy: Copy, predictor: Predictor) -> None:

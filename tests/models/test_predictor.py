@@ -145,7 +145,7 @@ def test_an_answer_says_what_has_no_skill(model: Model) -> None:
 
 def test_a_share_instead_of_a_percentage_is_noted(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2"}
-    assert "0.85 is below 1 %" in one(model, **row, bare_plqy_percent=0.85)["domain_reason"]
+    assert "0.85 is below 1 %: a fraction?" in one(model, **row, bare_plqy_percent=0.85)["domain_reason"]
     assert "below 1 %" not in one(model, **row, bare_plqy_percent=85)["domain_reason"]
 
 
@@ -234,7 +234,16 @@ def test_a_faulty_row_says_why_and_the_others_are_answered(model: Model) -> None
     [
         ({"stressors": ["wind"]}, "stressor 'wind': allowed: water"),
         ({"stressors": ["water", "water"]}, "name each once"),
+        ({"stressors": "water"}, r"stressors 'water': a list is needed, such as \['water'\]"),
+        ({"stressors": {"water"}}, r"stressors {'water'}: a list is needed"),
+        ({"stressors": None}, "stressors None: a list is needed"),
+        ({"stressors": [["water"]]}, r"stressor \['water'\]: allowed: water"),
+        ({"stressors": ["w" * 5000]}, r"^stressor 'w{99}\.\.\.: allowed"),
         ({"coverage": 1.0}, "coverage 1: a number above 0 and below 1"),
+        ({"coverage": "0.9"}, "coverage '0.9': a number above 0 and below 1"),
+        ({"coverage": None}, "coverage None: a number above 0 and below 1"),
+        ({"thresholds": {"plqy_above": 80}}, "thresholds: a dict; perovshell.Thresholds is needed"),
+        ({"thresholds": None}, "thresholds: a NoneType; perovshell.Thresholds is needed"),
     ],
 )
 def test_options_are_checked(model: Model, options: dict[str, object], words: str) -> None:
@@ -273,7 +282,7 @@ MIXED: list[dict[str, object]] = [
     {"core": "CsPbX3", "shell": "SiO2"},
     {"core": "CsPbBr3", "shell": "SiO2", "medium": ["gas"]},
     {"core": "CsPbBr3", "shell": "SiO2", "core_size_nm": True},
-    {"core": "CsPbBr3", "shell": "SiO2", "temperature_c": "nan"},
+    {"core": "CsPbBr3", "shell": "SiO2", "temperature_c": "warm"},
     {"core": "CsPbBr3", "shell": "none", "structure": "janus"},
     {"core": "CsPbBr3"},
     {},

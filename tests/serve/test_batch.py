@@ -60,9 +60,9 @@ def test_a_row_that_cannot_be_answered_has_an_error_and_no_number(
     ("text", "said"),
     [
         ("core\nCsPbBr3\n", "in.csv, row 1, column shell: this column is missing"),
-        ("core;shell\nCsPbBr3;SiO2\n", "missing; cells are separated by commas"),
-        ("core,shell\n\nCsPbBr3,SiO2\n", "row 2: an empty line inside the table"),
-        ("core,shell\n", "in.csv: no rows below the header"),
+        ("core|shell\nCsPbBr3|SiO2\n", "missing; commas, semicolons or tabs separate cells"),
+        ("core,shell\n", "in.csv, row 1: no rows below the header"),
+        ("core;shell\n;\n", "in.csv, row 1: no rows below the header"),
         ("", "in.csv"),
         ("core,shell,error\nCsPbBr3,SiO2,x\n", "column error: has the name of an output"),
         ("Core,shell\nCsPbBr3,SiO2\n", "in.csv, row 1, column 'Core': .* rename it to 'core'"),

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Final
 
+_LIKENESS: Final = 0.7
+"""Likeness, from 0 to 1, from which a name is near."""
 _COMPARED: Final = 12
 """Spellings that are compared letter by letter: those that share most pairs of letters."""
 
@@ -19,7 +21,7 @@ def near_name(text: str, names: Iterable[str]) -> str:
         ('medium', '')
     """
     by_letters = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(text.casefold(), by_letters, n=1)
+    close = difflib.get_close_matches(text.casefold(), by_letters, n=1, cutoff=_LIKENESS)
     return by_letters[close[0]] if close else ""
 
 

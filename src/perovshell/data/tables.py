@@ -73,7 +73,7 @@ def split_cells(name: str, text: str, separator: str = ",") -> list[list[str]]:
     try:
         return [[cell.strip() for cell in line] for line in reader]
     except csv.Error as error:
-        msg = f"{name}, line {reader.line_num}: not a CSV table ({error})"
+        msg = f"{name}: not a CSV table (line {reader.line_num}: {error})"
         raise InputError(msg) from error
 
 

@@ -23,7 +23,7 @@ TREATMENTS = ("ligand", "dopant")
 """What a sample may have in addition to its shell, each with a column of its name."""
 # fmt: off
 NOT_KNOWN = frozenset({
-    "", "?", "#n/a", "<na>", "missing", "n.a.", "n.d.", "n/a", "n/d", "na", "nan", "nat", "none",
+    "", "?", "#n/a", "<na>", "n.a.", "n.d.", "n/a", "n/d", "na", "nan", "nat", "none",
     "not applicable", "not available", "not determined", "not known", "not measured",
     "not reported", "null", "unknown", "unspecified",
 })
