@@ -145,8 +145,58 @@ def test_an_answer_says_what_has_no_skill(model: Model) -> None:
 
 def test_a_share_instead_of_a_percentage_is_noted(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2"}
-    assert "0.85 is below 1 %: a fraction?" in one(model, **row, bare_plqy_percent=0.85)["domain_reason"]
+    assert (
+        "0.85 is below 1 %: a fraction?"
+        in one(model, **row, bare_plqy_percent=0.85)["domain_reason"]
+    )
     assert "below 1 %" not in one(model, **row, bare_plqy_percent=85)["domain_reason"]
+
+
+@pytest.mark.parametrize(
+    ("core", "peak", "is_far"),
+    [
+        ("CsPbBr3", 703, True),
+        ("CsPbBr3", 323, True),
+        ("CsPbBr3", 480, False),
+        ("CsPbBr3", 530, False),
+        ("CsPbI3", 690, False),
+        ("CsPbI3", 514, True),
+        ("AuCu", 900, False),
+    ],
+)
+@pytest.mark.parametrize("shell", ["SiO2", "none"])
+def test_a_bare_peak_far_from_the_predicted_one_is_noted(
+    model: Model, core: str, shell: str, peak: float, *, is_far: bool
+) -> None:
+    reason = one(model, core=core, shell=shell, bare_pl_peak_nm=peak)["domain_reason"]
+    note = f"note: bare_pl_peak_nm {peak} is far from the "
+    assert (note in reason) == is_far
+
+
+def test_the_notes_of_a_row_are_its_own(model: Model) -> None:
+    plain, slash = {"core": "CsPbBr3", "shell": "SiO2"}, {"core": "CsPbBr3/SiO2"}
+    rows = [{"core": "nonsense"}, plain, slash, {**slash, "bare_plqy_percent": 0.62}]
+    reasons = [answer["domain_reason"] for answer in model.predict(rows)]
+    split = "note: CsPbBr3/SiO2 is read as core CsPbBr3 under shell SiO2"
+    doubt = "note: bare_plqy_percent 0.62 is below 1 %: a fraction?"
+    assert [split in reason for reason in reasons] == [False, False, True, True]
+    assert [doubt in reason for reason in reasons] == [False, False, False, True]
+
+
+def test_a_doubtful_threshold_is_noted_in_every_answer(model: Model) -> None:
+    rows = [{"core": "CsPbBr3", "shell": shell} for shell in ("SiO2", "none")]
+    for limit, is_noted in ((0.8, True), (0, False), (80, False)):
+        answers = model.predict(rows, thresholds=Thresholds(plqy_above=limit))
+        note = f"note: plqy_above {limit:g} is below 1 %: a fraction?"
+        assert [note in answer["domain_reason"] for answer in answers] == [is_noted] * 2
+
+
+def test_a_window_may_be_a_list(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "SiO2"}
+    answers = [
+        model.predict([row], thresholds=Thresholds(window)) for window in ((510, 540), [510, 540])
+    ]
+    assert repr(answers[0]) == repr(answers[1])
 
 
 def test_a_measured_combination_is_named_with_its_values(model: Model) -> None:

@@ -30,7 +30,9 @@ _MARKS: Final = {
 }
 """Encodings by the mark that a file begins with; that of UTF-32 begins with one of UTF-16."""
 _WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
-_HIGH_BYTES: Final = re.compile(rb"[\x80-\xff]{2}")
+_NOT_WESTERN: Final = re.compile(rb"[\x80-\xff]{3}|[\x80-\xde][\x80-\xff]|[\x80-\xff][\x80-\xde]")
+"""Bytes beyond ASCII that follow one another: in Western text but two small letters do, as in
+`öß`; in the encodings of other scripts they come in long rows."""
 _TITLE_LINES: Final = 20
 """Lines among which the header is looked for."""
 _DECIMAL_COMMA: Final = re.compile(r"[-+]?[0-9]+,[0-9]+", re.ASCII)
@@ -75,7 +77,7 @@ def read_sheet(source: Source, is_header: Callable[[Sequence[str]], bool]) -> Sh
     """Read a table that a spreadsheet wrote.
 
     Args:
-        source: The file: UTF-8, UTF-16, or Windows-1252 where its signs beyond ASCII are single;
+        source: The file: UTF-8, UTF-16, or Windows-1252 where its signs beyond ASCII are few;
             lines end in LF, CRLF or CR. Commas, semicolons or tabs are between the cells. Wholly
             empty rows and columns are left out, and so is a title above the header.
         is_header: Whether the cells of a line are the column names.
@@ -85,6 +87,9 @@ def read_sheet(source: Source, is_header: Callable[[Sequence[str]], bool]) -> Sh
     """
     name = source.name or str(source)
     text = _text(name, read_bytes(source))
+    if not text.strip():
+        msg = f"{name}: the file is empty; a header line with column names is needed"
+        raise InputError(msg)
     stated = _SEP_LINE.match(text)
     signs, start = (stated["sign"], stated.end()) if stated else ("".join(_SEPARATORS), 0)
     row = 2 if stated else 1
@@ -154,9 +159,7 @@ def _text(name: str, content: bytes) -> str:
         return content.decode(encoding or "utf-8")
     except UnicodeDecodeError as error:
         row = content.count(b"\n", 0, error.start) + 1
-        # In Western text a sign beyond ASCII is a single byte between letters; in the encodings
-        # of other scripts they follow one another.
-        if not encoding and not _HIGH_BYTES.search(content):
+        if not encoding and not _NOT_WESTERN.search(content):
             with suppress(UnicodeDecodeError):
                 return content.decode("cp1252")
         msg = f"{name}, row {row}: text of an unknown encoding (byte {error.start}); {_UTF8}"
