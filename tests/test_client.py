@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 import socket
 import subprocess
@@ -101,11 +102,40 @@ def test_options_reach_the_model(client: Client, model: Model) -> None:
     options: dict[str, Any] = {
         "stressors": ("polar-solvent", "light"),
         "coverage": np.float64(0.8),
-        "thresholds": Thresholds((510, math.inf), np.int64(40), 3),
+        "thresholds": Thresholds([510, np.float64(2000)], np.int64(40), 3),
     }
     answers = client.predict(ROWS, **options)
     assert same(answers, model.predict(ROWS, **options))
     assert 0 < answers[0]["p_pl_in_window"] < 1
+
+
+def test_what_the_model_refuses_is_refused_before_it_is_sent(model: Model) -> None:
+    calls: list[tuple[Any, dict[str, Any]]] = [
+        ([{**ROW, "Medium": "film", "core_size": 8}], {}),
+        (pd.DataFrame([ROW]).rename(columns={"core": "Core"}), {}),
+        (pd.DataFrame([ROW]).iloc[0], {}),
+        ([("CsPbBr3", "SiO2")], {}),
+        ([ROW], {"stressors": "water"}),
+        ([ROW], {"thresholds": {"plqy_above": 80}}),
+        ([ROW], {"coverage": "0.9"}),
+    ]
+    with Client("http://127.0.0.1:9", retries=0) as client:
+        for rows, options in calls:
+            with pytest.raises(InputError) as wanted:
+                model.predict(rows, **options)
+            with pytest.raises(InputError, match=re.escape(str(wanted.value))):
+                client.predict(rows, **options)
+
+
+def test_doubts_and_cells_that_json_cannot_hold_come_back_as_from_the_model(
+    client: Client, model: Model
+) -> None:
+    rows = [{**ROW, name: 10**5000} for name in ("core", "core_size_nm", "medium", "ligand")]
+    rows += [{**ROW, "bare_pl_peak_nm": 703}, {"core": "CsPbBr3/SiO2"}]
+    options = {"thresholds": Thresholds(plqy_above=0.8)}
+    answers = client.predict(rows, **options)
+    assert same(answers, model.predict(rows, **options))
+    assert "plqy_above 0.8 is below 1 %: a fraction?" in answers[-1]["notes"]
 
 
 def test_a_data_frame_comes_back_as_the_model_gives_it(client: Client, model: Model) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from perovshell.texts import counted
+from perovshell.texts import counted, excerpt
 
 
 class PerovshellError(Exception):
@@ -120,7 +120,8 @@ class Fault:
             where += f", {line_text(self.file, self.row)}"
         if self.column:
             where += f", {'column' if self.file.endswith('.csv') else 'key'} {self.column}"
-        given = f": {self.value!r}" if self.column and self.value is not None else ""
+        value = excerpt(self.value) if isinstance(self.value, str) else self.value
+        given = f": {value!r}" if self.column and value is not None else ""
         return f"{where}{given}: {self.rule}"
 
 

@@ -42,3 +42,13 @@ def table_cell(value: Any) -> Any:
     if not isinstance(value, list):
         return value
     return " | ".join(re.sub(r"\s*\|\s*", "|", entry) for entry in value)
+
+
+def excerpt(text: str, longest: int = 100) -> str:
+    """Return a text for a message, shortened where it is long.
+
+    Examples:
+        >>> excerpt("SiO2"), excerpt("a" * 4000, 3)
+        ('SiO2', 'aaa...')
+    """
+    return text if len(text) <= longest else f"{text[:longest]}..."

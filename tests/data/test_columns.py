@@ -49,7 +49,7 @@ def test_the_numbers_of_a_sample_that_were_measured_have_companions() -> None:
         (SAMPLES["morphology"], "", ""),
         (SAMPLES["pl_peak_nm"], "", ""),
         (SAMPLES["pl_peak_nm"], "1e3", ""),
-        (SAMPLES["pl_peak_nm"], "nan", "a number from 200 to 2000, or empty"),
+        (SAMPLES["pl_peak_nm"], "nan", "a number from 200 to 2000 nm, or empty"),
         (SAMPLES["monolayers"], "101", "a whole number from 1 to 100, or empty"),
         (TESTS["quality"], "verbal", ""),
         (TESTS["note"], "anything", ""),

@@ -252,7 +252,7 @@ def test_a_part_of_a_number_given_twice_is_a_fault(keys, rule):
 def test_what_is_no_number_is_a_fault(text):
     fault = fault_in(TEXT.replace('pl_peak_nm: "~515"', f"pl_peak_nm: {text}"))
     assert (fault.row, fault.column, fault.value) == (8, "samples.pl_peak_nm", text)
-    assert fault.rule.startswith("a number from 200 to 2000, or empty")
+    assert fault.rule.startswith("a number from 200 to 2000 nm, or empty")
 
 
 @pytest.mark.parametrize(
@@ -339,11 +339,11 @@ SIDES_AT_FAULT = {
     "unit": (
         "duration: 2 months",
         "duration",
-        "a number from 1e-06 to 1e+07, or empty; units: h, ",
+        "a number from 1e-06 to 1e+07 h, or empty; units: h, ",
     ),
     "no-number": ("duration: long", "duration", "a number from 1e-06"),
     "bound": ('duration: ">30 d"', "duration", "only the duration of a test of 'time to failure'"),
-    "percent": ("percent: most", "percent", "a number from 0 to 1000, or empty; with a bound"),
+    "percent": ("percent: most", "percent", "a number from 0 to 1000 %, or empty; with a bound"),
     "rough-range": ("percent: ~52-64", "percent", "a number from 0 to 1000"),
     "two-durations": (
         "duration: 5, duration_h: 5",
@@ -361,7 +361,7 @@ SIDES_AT_FAULT = {
     "list": (
         "percent: [5, 6]",
         "percent",
-        "a number from 0 to 1000, or empty; with a bound as ~85",
+        "a number from 0 to 1000 %, or empty; with a bound as ~85",
     ),
 }
 

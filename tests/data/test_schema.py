@@ -1,7 +1,6 @@
 """Declarations of documents: what they take, and that all faults come at once."""
 
 import doctest
-import math
 from typing import Any
 
 import pytest
@@ -45,7 +44,7 @@ def without_a(a: str | None, b: str | None) -> str:
 
 SAMPLE = record(
     Key("name", text(), required=True),
-    Key("size_nm", number(1, 99, words={"unknown": math.nan}).then(half), 8, help="core size"),
+    Key("size_nm", number(1, 99, unknown="unknown").then(half), 8, help="core size"),
     Key("layers", number(1, 3, whole=True)),
     Key("media", one_or_many(word("film", "water")), "film", also="medium"),
     Key("note", text(prose=True)),

@@ -379,7 +379,7 @@ def test_low_plqy_is_a_check_and_nearly_none_an_outlier(
     assert (check.is_outlier, check.value) == (False, f"{low - 1:g} %")
     (check,) = plqy_checks(with_plqy(dataset, 0.9), predictor)
     assert check.is_outlier
-    assert check.reason.endswith("a fraction typed for a percent?")
+    assert (check.expected, check.reason) == ("1 % or more", "a fraction?")
 
 
 def test_upper_end_of_plqy_cannot_be_left(dataset: Dataset, predictor: Predictor) -> None:
@@ -388,7 +388,7 @@ def test_upper_end_of_plqy_cannot_be_left(dataset: Dataset, predictor: Predictor
 
 
 def test_plqy_above_a_low_bound_may_be_usual(dataset: Dataset, predictor: Predictor) -> None:
-    assert plqy_checks(with_plqy(dataset, 0.9, ">"), predictor) == ()
+    assert plqy_checks(with_plqy(dataset, 5, ">"), predictor) == ()
 
 
 def test_large_shift_by_coating_is_a_check(copy: Copy, predictor: Predictor) -> None:
@@ -611,3 +611,48 @@ def test_check_is_said_on_one_line() -> None:
     check = Check("a", "pl_peak_nm", "690 nm", "90 % interval 1 to 2 nm", "why?", is_outlier=True)
     assert str(check) == ("outlier: a, pl_peak_nm 690 nm: expected 90 % interval 1 to 2 nm; why?")
     assert str(dataclasses.replace(check, is_outlier=False)).startswith("please check: a, ")
+
+
+# Values in another unit ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("percents", "columns", "are_outliers"),
+    [
+        ((0.95, 0.1), ["coated_percent (water)"], True),
+        ((1, 0.3), ["bare_percent (water)"], True),
+        ((80, 0.5), ["bare_percent (water)"], False),
+        ((80, 0), [], False),
+        ((80, 5), [], False),
+    ],
+)
+def test_fractions_typed_for_percents_of_a_test_are_asked_about(
+    copy: Copy, percents: tuple[float, float], columns: list[str], *, are_outliers: bool
+) -> None:
+    row = copy.test("hu2018-CsPbBr3-SiO2", "water")
+    for side, percent in zip(("coated", "bare"), percents, strict=True):
+        row |= {f"{side}_percent": f"{percent:g}", f"{side}_bound": ""}
+        row |= {f"{side}_percent_low": "", f"{side}_percent_high": ""}
+    checks = [c for c in review(copy.dataset(), "hu2018", None).checks if "fraction" in c.reason]
+    assert [check.column for check in checks] == columns
+    assert all(check.is_outlier == are_outliers for check in checks)
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+@pytest.mark.parametrize("percent", [0.62, 0.9])
+def test_a_fraction_typed_for_a_yield_is_asked_about_once(
+    dataset: Dataset, predictor: Predictor, percent: float, *, with_model: bool
+) -> None:
+    reviewed = review(with_plqy(dataset, percent), "wangsx", predictor if with_model else None)
+    check = found(reviewed, "wangsx-CsPbBr3-oxalic", "plqy_percent")
+    assert (check.reason, check.is_outlier) == ("a fraction?", True)
+
+
+def test_a_size_in_angstrom_and_a_temperature_in_kelvin_are_asked_about(copy: Copy) -> None:
+    copy.sample("hu2018-CsPbBr3-SiO2")["core_size_nm"] = "80"
+    copy.test("hu2018-CsPbBr3-SiO2", "water")["temperature_c"] = "298"
+    reviewed = review(copy.dataset(), "hu2018", None)
+    texts = [str(check) for check in reviewed.checks]
+    where = "please check: hu2018-CsPbBr3-SiO2, "
+    assert f"{where}core_size_nm 80 nm: expected 50 nm or less; angstrom?" in texts
+    assert f"{where}temperature_c (water) 298 deg C: expected 250 deg C or less; kelvin?" in texts

@@ -12,10 +12,28 @@ from perovshell.models.frames import to_record, to_records
 
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}
 FRAME = pd.DataFrame([ROW])
+
+
+class Frame:
+    """A table like that of polars."""
+
+    columns = ("core",)
+
+    def to_dicts(self) -> list[dict[str, str]]:
+        return [ROW]
+
+
+class ArrowTable:
+    """A table like that of pyarrow."""
+
+    def to_pylist(self) -> list[dict[str, str]]:
+        return [ROW]
+
+
 NO_TABLES: dict[str, tuple[Any, str]] = {
     "dictionary": (ROW, r"rows: a single dictionary; write \[row\]"),
-    "row of a frame": (FRAME.iloc[0], r"rows: a pandas Series; write \[row.to_dict\(\)\]"),
-    "column of a frame": (FRAME["core"], "rows: a pandas Series"),
+    "row of a frame": (FRAME.iloc[0], r"rows: a Series; write \[row.to_dict\(\)\]"),
+    "column of a frame": (FRAME["core"], "rows: a Series"),
     "string": (
         "CsPbBr3",
         "rows: 'CsPbBr3'; a list of dictionaries or a pandas DataFrame is needed",
@@ -23,9 +41,17 @@ NO_TABLES: dict[str, tuple[Any, str]] = {
     "none": (None, "rows: None; a list of dictionaries"),
     "number": (5, "rows: 5; a list of dictionaries"),
     "tuples": ([("CsPbBr3", "SiO2")], r"rows\[0\]: a tuple; a list of dictionaries"),
-    "strings": ([ROW, "CsPbBr3"], r"rows\[1\]: a str; a list of dictionaries"),
+    "strings": ([ROW, "CsPbBr3"], r"rows\[1\]: 'CsPbBr3'; a list of dictionaries"),
     "rows of a frame": ([FRAME.iloc[0]], r"rows\[0\]: a Series; a list of dictionaries"),
     "array": (np.zeros((2, 2)), r"rows\[0\]: a ndarray; a list of dictionaries"),
+    "structured array": (FRAME.to_records(), r"rows: a recarray; write pandas.DataFrame\(rows\)"),
+    "columns": ({"core": ["CsPbBr3"]}, r"rows: a single dictionary; write pandas.DataFrame"),
+    "set": ({"CsPbBr3"}, r"rows\[0\]: 'CsPbBr3'; a list of dictionaries"),
+    "named tuples": (list(FRAME.itertuples()), r"rows\[0\]: a Pandas; a list of dictionaries"),
+    "another frame": (Frame(), r"rows: a Frame; write rows.to_dicts\(\)"),
+    "another table": (ArrowTable(), r"rows: a ArrowTable; write rows.to_pylist\(\)"),
+    "huge number": (10**5000, "rows: a whole number of .* bits"),
+    "long text": ("x" * 5000, r"rows: 'x{39}\.\.\.; a list"),
 }
 
 
@@ -62,6 +88,8 @@ def test_a_column_that_would_be_ignored_silently_is_refused(
 
 
 def test_a_row_to_explain_is_a_dictionary_of_inputs(model: Model) -> None:
+    with pytest.raises(InputError, match="row: a Series; a dictionary is needed"):
+        model.explain(FRAME.iloc[0])
     with pytest.raises(InputError, match="row: a list; a dictionary is needed"):
         model.explain([ROW])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="rename it to 'temperature_c'"):

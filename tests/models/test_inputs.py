@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import mlflow
 import pytest
 
 from perovshell.data.columns import TABLES
@@ -24,7 +23,6 @@ from perovshell.models.inputs import (
     refuse_near_names,
 )
 from perovshell.models.outputs import Thresholds, output_columns
-from perovshell.training.tracking import _signature
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "columns.md").read_text()
 NEAR = {
@@ -36,6 +34,9 @@ NEAR = {
     "bare_PL_peak_nm": "bare_pl_peak_nm", "bare_plqy": "bare_plqy_percent",
     "bare PLQY [%]": "bare_plqy_percent", "temperature": "temperature_c",
     "temperature_K": "temperature_c", "morpholgy": "morphology",
+    "PLQY_bare": "bare_plqy_percent", "peak bare PL (eV)": "bare_pl_peak_nm",
+    "size_core_nm": "core_size_nm", "bare_pl": "bare_pl_peak_nm", "bare_peak_nm": "bare_pl_peak_nm",
+    "\u200bcore": "core",
 }  # fmt: skip
 UNRELATED = [
     *("sample", "my note", "score", "shell_class", "core_id", "ligand_2", "medium notes", ""),
@@ -101,16 +102,31 @@ def test_an_input_that_contradicts_itself_is_refused(fault: dict) -> None:
         Input("size", description="", **fault)
 
 
-def test_mlflow_knows_every_input() -> None:
-    columns = _signature(mlflow).inputs
-    assert columns.input_names() == list(INPUT_COLUMNS)
-    assert columns.required_input_names() == list(REQUIRED)
-
-
 @pytest.mark.parametrize(("name", "column"), NEAR.items())
 def test_a_name_that_nearly_is_an_input_is_refused(name: str, column: str) -> None:
+    others = [known for known in INPUT_COLUMNS if known != column]
     with pytest.raises(InputError, match=f"not an input; rename it to '{column}'"):
+        refuse_near_names([*others, name])
+    with pytest.raises(InputError, match=f"not an input; '{column}' and .* both mean '{column}'"):
         refuse_near_names([*INPUT_COLUMNS, name])
+
+
+def test_all_names_that_nearly_are_inputs_are_named_at_once() -> None:
+    names = ["core", "Shell", "Medium", "medium", "sample", "Ligand", "ligands"]
+    with pytest.raises(InputError) as refused:
+        refuse_near_names(names)
+    assert str(refused.value) == (
+        "columns 'Ligand', 'Medium', 'Shell', 'ligands': not inputs; "
+        "rename 'Ligand' to 'ligand', 'Shell' to 'shell'; "
+        "'medium' and 'Medium' both mean 'medium', 'Ligand' and 'ligands' both mean 'ligand': "
+        "keep one"
+    )
+
+
+def test_a_long_name_is_shortened_in_a_message() -> None:
+    with pytest.raises(InputError) as refused:
+        refuse_near_names(["core" + " " * 5000])
+    assert len(str(refused.value)) < 200
 
 
 def test_other_columns_are_no_matter() -> None:

@@ -144,8 +144,56 @@ def test_an_answer_says_what_has_no_skill(model: Model) -> None:
 
 def test_a_share_instead_of_a_percentage_is_noted(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2"}
-    assert "0.85 is below 1 %" in one(model, **row, bare_plqy_percent=0.85)["notes"][0]
+    noted = one(model, **row, bare_plqy_percent=0.85)["notes"]
+    assert "0.85 is below 1 %: a fraction?" in noted[0]
     assert "below 1 %" not in " ".join(one(model, **row, bare_plqy_percent=85)["notes"])
+
+
+@pytest.mark.parametrize(
+    ("core", "peak", "is_far"),
+    [
+        ("CsPbBr3", 703, True),
+        ("CsPbBr3", 323, True),
+        ("CsPbBr3", 480, False),
+        ("CsPbBr3", 530, False),
+        ("CsPbI3", 690, False),
+        ("CsPbI3", 514, True),
+        ("AuCu", 900, False),
+    ],
+)
+@pytest.mark.parametrize("shell", ["SiO2", "none"])
+def test_a_bare_peak_far_from_the_predicted_one_is_noted(
+    model: Model, core: str, shell: str, peak: float, *, is_far: bool
+) -> None:
+    notes = one(model, core=core, shell=shell, bare_pl_peak_nm=peak)["notes"]
+    note = f"bare_pl_peak_nm {peak} is far from the "
+    assert any(note in text for text in notes) == is_far
+
+
+def test_the_notes_of_a_row_are_its_own(model: Model) -> None:
+    plain, slash = {"core": "CsPbBr3", "shell": "SiO2"}, {"core": "CsPbBr3/SiO2"}
+    rows = [{"core": "nonsense"}, plain, slash, {**slash, "bare_plqy_percent": 0.62}]
+    notes = [answer["notes"] for answer in model.predict(rows)]
+    split = "CsPbBr3/SiO2 is read as core CsPbBr3 under shell SiO2"
+    doubt = "bare_plqy_percent 0.62 is below 1 %: a fraction?"
+    assert [split in texts for texts in notes] == [False, False, True, True]
+    assert [doubt in texts for texts in notes] == [False, False, False, True]
+
+
+def test_a_doubtful_threshold_is_noted_in_every_answer(model: Model) -> None:
+    rows = [{"core": "CsPbBr3", "shell": shell} for shell in ("SiO2", "none")]
+    for limit, is_noted in ((0.8, True), (0, False), (80, False)):
+        answers = model.predict(rows, thresholds=Thresholds(plqy_above=limit))
+        note = f"plqy_above {limit:g} is below 1 %: a fraction?"
+        assert [note in answer["notes"] for answer in answers] == [is_noted] * 2
+
+
+def test_a_window_may_be_a_list(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "SiO2"}
+    answers = [
+        model.predict([row], thresholds=Thresholds(window)) for window in ((510, 540), [510, 540])
+    ]
+    assert repr(answers[0]) == repr(answers[1])
 
 
 def test_a_measured_combination_is_named_with_its_values(model: Model) -> None:
@@ -258,7 +306,16 @@ def test_a_faulty_row_says_why_and_the_others_are_answered(model: Model) -> None
     [
         ({"stressors": ["wind"]}, "stressor 'wind': allowed: water"),
         ({"stressors": ["water", "water"]}, "name each once"),
+        ({"stressors": "water"}, r"stressors 'water': a list is needed, such as \['water'\]"),
+        ({"stressors": {"water"}}, r"stressors {'water'}: a list is needed"),
+        ({"stressors": None}, "stressors None: a list is needed"),
+        ({"stressors": [["water"]]}, r"stressor \['water'\]: allowed: water"),
+        ({"stressors": ["w" * 5000]}, r"^stressor 'w{99}\.\.\.: allowed"),
         ({"coverage": 1.0}, "coverage 1: a number above 0 and below 1"),
+        ({"coverage": "0.9"}, "coverage '0.9': a number above 0 and below 1"),
+        ({"coverage": None}, "coverage None: a number above 0 and below 1"),
+        ({"thresholds": {"plqy_above": 80}}, "thresholds: a dict; perovshell.Thresholds is needed"),
+        ({"thresholds": None}, "thresholds: a NoneType; perovshell.Thresholds is needed"),
     ],
 )
 def test_options_are_checked(model: Model, options: dict[str, object], words: str) -> None:
@@ -297,7 +354,7 @@ MIXED: list[dict[str, object]] = [
     {"core": "CsPbX3", "shell": "SiO2"},
     {"core": "CsPbBr3", "shell": "SiO2", "medium": ["gas"]},
     {"core": "CsPbBr3", "shell": "SiO2", "core_size_nm": True},
-    {"core": "CsPbBr3", "shell": "SiO2", "temperature_c": "nan"},
+    {"core": "CsPbBr3", "shell": "SiO2", "temperature_c": "warm"},
     {"core": "CsPbBr3", "shell": "none", "structure": "janus"},
     {"core": "CsPbBr3"},
     {},

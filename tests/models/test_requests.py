@@ -11,14 +11,34 @@ import pytest
 from perovshell.data.formula import FormulaReader
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Featurizer
-from perovshell.models.inputs import INPUT_COLUMNS, INPUT_NUMBERS, INPUT_WORDS
+from perovshell.models.inputs import INPUT_COLUMNS, INPUT_NUMBERS, INPUT_WORDS, cell_text
 from perovshell.models.requests import Requests
 
 UNKNOWN = [None, "", "  ", math.nan, np.float64("nan"), pd.NA, pd.NaT]
-FAULTY = ["1_0", "٥", "1e999", "nan", "inf", math.inf, -math.inf, 10**400, True, "5 nm", [5], 0.0]
+FAULTY = ["1_0", "٥", "1e999", "inf", math.inf, -math.inf, 10**400, True, "5 nm", [5], 0.0,
+          "no", "False", False, "nothing", "1,5", "x" * 5000, 10**5000]  # fmt: skip
 READ = [5, "5", " 5.0 ", 5.0, np.float64(5), np.int64(5), decimal.Decimal(5)]
+NOT_KNOWN = [
+    *(
+        "none",
+        "None",
+        " NA ",
+        "na",
+        "n/a",
+        "N/A",
+        "-",
+        "--",
+        "\u2013",
+        "\u2212",
+        "NULL",
+        "nan",
+        "?",
+    ),
+    *("unknown", "Unknown", "#N/A", "<NA>", "NaT", "n.d.", "not reported"),
+]
 NOTHING = [
-    *("none", "None", " NA ", "na", "n/a", "-", "NULL", "nan", "FALSE", "no", "0", "0.00"),
+    *NOT_KNOWN,
+    *("FALSE", "no", "nothing", "undoped", "0", "0.00"),
     *(0, 0.0, -0.0, False, decimal.Decimal("0.00"), np.False_),
 ]
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}
@@ -26,11 +46,11 @@ CORE_FAULT = "core 'nonsense'"
 IN_ORDER = {
     "core": ("nonsense", CORE_FAULT),
     "shell": ("unobtainium", "shell 'unobtainium': unknown shell"),
-    "core_size_nm": (0.1, "core_size_nm '0.1': a number from 0.3 to 10000, or empty"),
+    "core_size_nm": (0.1, "core_size_nm '0.1': a number from 0.3 to 10000 nm, or empty"),
     "shell_thickness_nm": ("thin", "shell_thickness_nm 'thin': a number from 0.1 to 100000"),
-    "bare_pl_peak_nm": (20, "bare_pl_peak_nm '20': a number from 200 to 2000, or empty"),
-    "bare_plqy_percent": (120, "bare_plqy_percent '120': a number from 0 to 100, or empty"),
-    "temperature_c": (-300, "temperature_c '-300': a number from -273.15 to 2000, or empty"),
+    "bare_pl_peak_nm": (20, "bare_pl_peak_nm '20': a number from 200 to 2000 nm, or empty"),
+    "bare_plqy_percent": (120, "bare_plqy_percent '120': a number from 0 to 100 %, or empty"),
+    "temperature_c": (-300, "temperature_c '-300': a number from -273.15 to 2000 deg C, or empty"),
     "structure": ("layered", "structure 'layered': allowed: core/shell, janus"),
     "encapsulation": ("all", "encapsulation 'all': allowed: single-particle"),
     "medium": ("soup", "medium 'soup': allowed: solution, film"),
@@ -39,13 +59,17 @@ IN_ORDER = {
 """A faulty cell of each column that can have one, and its message, in the order of reading."""
 
 
+def _id(cell: object) -> str:
+    return cell_text(cell)[:20] + type(cell).__name__
+
+
 @pytest.fixture(scope="module")
 def reader(featurizer: Featurizer) -> FormulaReader:
     return featurizer.reader
 
 
 @pytest.mark.parametrize("column", INPUT_COLUMNS)
-@pytest.mark.parametrize("cell", [*UNKNOWN, *FAULTY, *READ], ids=repr)
+@pytest.mark.parametrize("cell", [*UNKNOWN, *NOTHING, *FAULTY, *READ], ids=_id)
 def test_a_cell_is_read_among_others_as_it_is_read_alone(
     reader: FormulaReader, column: str, cell: object
 ) -> None:
@@ -101,7 +125,7 @@ def test_core_shell_and_structure_must_fit(
 
 
 @pytest.mark.parametrize("column", INPUT_NUMBERS)
-@pytest.mark.parametrize("cell", UNKNOWN, ids=repr)
+@pytest.mark.parametrize("cell", [*UNKNOWN, *NOT_KNOWN], ids=repr)
 def test_what_is_unknown_is_no_number(reader: FormulaReader, column: str, cell: object) -> None:
     requests, errors = Requests.read([{**ROW, column: cell}], reader)
     assert not errors
@@ -109,10 +133,10 @@ def test_what_is_unknown_is_no_number(reader: FormulaReader, column: str, cell: 
     assert math.isnan(known[column][0])
 
 
-@pytest.mark.parametrize("cell", FAULTY, ids=repr)
+@pytest.mark.parametrize("cell", FAULTY, ids=_id)
 def test_what_is_no_number_in_plain_digits_is_refused(reader: FormulaReader, cell: object) -> None:
     _, errors = Requests.read([{**ROW, "core_size_nm": cell}], reader)
-    assert "a number from 0.3 to 10000, or empty" in errors[0]
+    assert "a number from 0.3 to 10000 nm, or empty" in errors[0]
 
 
 @pytest.mark.parametrize("cell", READ, ids=repr)
@@ -133,6 +157,26 @@ def test_an_empty_word_is_the_default_of_its_side(
 ) -> None:
     item = Requests.read_one({"core": "CsPbBr3", "shell": shell}, reader).item(0)
     assert [getattr(item, name) for name in INPUT_WORDS] == words
+
+
+@pytest.mark.parametrize("column", INPUT_WORDS)
+@pytest.mark.parametrize("shell", ["SiO2", "none"])
+def test_a_word_that_is_not_known_is_an_empty_cell(
+    reader: FormulaReader, column: str, shell: str
+) -> None:
+    row = {"core": "CsPbBr3", "shell": shell}
+    empty = getattr(Requests.read_one(row, reader).item(0), column)
+    for cell in NOT_KNOWN:
+        word = getattr(Requests.read_one({**row, column: cell}, reader).item(0), column)
+        is_a_word = cell.casefold() in INPUT_WORDS[column]
+        assert word == (cell.casefold() if is_a_word else empty)
+
+
+@pytest.mark.parametrize("column", INPUT_WORDS)
+@pytest.mark.parametrize("cell", ["no", "FALSE", "0", 0, False, "nothing"])
+def test_there_is_none_is_no_word(reader: FormulaReader, column: str, cell: object) -> None:
+    with pytest.raises(InputError, match=f"^{column} '{cell}': allowed: "):
+        Requests.read_one({**ROW, column: cell}, reader)
 
 
 @pytest.mark.parametrize("column", ["ligand", "dopant"])
@@ -157,3 +201,55 @@ def test_combinations_alone_are_requests_without_numbers(reader: FormulaReader) 
     requests = Requests.of_items(items, reader)
     assert repr([requests.item(place) for place in range(2)]) == repr(items)
     assert all(np.isnan(numbers).all() for numbers in requests.numbers.values())
+
+
+@pytest.mark.parametrize("column", INPUT_COLUMNS)
+@pytest.mark.parametrize("cell", ["x" * 5000, 10**5000, [0] * 5000], ids=["text", "number", "list"])
+def test_an_error_does_not_repeat_a_long_cell(
+    reader: FormulaReader, column: str, cell: object
+) -> None:
+    _, errors = Requests.read([{**ROW, column: cell}], reader)
+    assert bool(errors) == (column not in {"ligand", "dopant"})
+    assert all(len(error) < 300 for error in errors.values())
+
+
+@pytest.mark.parametrize(
+    ("core", "notes"),
+    [
+        ("CsPbBr3/SiO2", ["CsPbBr3/SiO2 is read as core CsPbBr3 under shell SiO2"]),
+        ("CsPbBr3@ZnS/SiO2", ["CsPbBr3@ZnS/SiO2 is read as core CsPbBr3 under shell ZnS|SiO2"]),
+        ("CsPbBr3@SiO2", []),
+        ("CsPb(Br/Cl)3@SiO2", []),
+    ],
+)
+def test_a_sample_without_an_order_of_its_own_is_noted(
+    reader: FormulaReader, core: str, notes: list[str]
+) -> None:
+    requests, errors = Requests.read([{"core": "no"}, ROW, {"core": core}], reader)
+    assert [requests.notes.get(row, []) for row in range(1, len(requests))] in ([notes], [])
+    assert len(requests) == 3 - len(errors)
+
+
+def test_an_empty_row_lacks_its_core(reader: FormulaReader) -> None:
+    _, errors = Requests.read([{}], reader)
+    assert errors[0].startswith("core: no core given")
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "note"),
+    [
+        ("bare_plqy_percent", 0.62, "bare_plqy_percent 0.62 is below 1 %: a fraction?"),
+        ("bare_plqy_percent", 0, ""),
+        ("bare_plqy_percent", 1, ""),
+        ("core_size_nm", 80, "core_size_nm 80 is above 50 nm: angstrom?"),
+        ("core_size_nm", 12, ""),
+        ("temperature_c", 333, "temperature_c 333 is above 250 deg C: kelvin?"),
+        ("temperature_c", 85, ""),
+    ],
+)
+def test_a_doubtful_number_is_noted(
+    reader: FormulaReader, column: str, cell: float, note: str
+) -> None:
+    requests, errors = Requests.read([{"core": "no"}, ROW, {**ROW, column: cell}], reader)
+    assert [*errors] == [0]
+    assert requests.notes == ({1: [note]} if note else {})

@@ -60,12 +60,14 @@ def test_a_row_that_cannot_be_answered_has_an_error_and_no_number(
     ("text", "said"),
     [
         ("core\nCsPbBr3\n", "in.csv, row 1, column shell: this column is missing"),
-        ("core;shell\nCsPbBr3;SiO2\n", "missing; cells are separated by commas"),
-        ("core,shell\n\nCsPbBr3,SiO2\n", "row 2: an empty line inside the table"),
-        ("core,shell\n", "in.csv: no rows below the header"),
+        ("core|shell\nCsPbBr3|SiO2\n", "missing; commas, semicolons or tabs separate cells"),
+        ("core,shell\n", "in.csv, row 1: no rows below the header"),
+        ("core;shell\n;\n", "in.csv, row 1: no rows below the header"),
         ("", "in.csv"),
         ("core,shell,error\nCsPbBr3,SiO2,x\n", "column error: has the name of an output"),
         ("Core,shell\nCsPbBr3,SiO2\n", "in.csv, row 1, column 'Core': .* rename it to 'core'"),
+        ("sep=;\nCore;shell\n", "in.csv, row 2, column 'Core': .* rename it to 'core'"),
+        ("Core,Medium,shell\n", "row 1, columns 'Core', 'Medium': not inputs; rename 'Core' to"),
         ("core,shell,core size\nCsPbBr3,SiO2,8\n", "'core size': .* rename it to 'core_size_nm'"),
     ],
 )
@@ -75,6 +77,17 @@ def test_a_faulty_file_is_refused_and_nothing_written(
     with pytest.raises(InputError, match=said):
         run(model, tmp_path, text)
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_table_of_a_spreadsheet_is_answered_as_a_plain_one(model: Model, tmp_path: Path) -> None:
+    (row,) = run(model, tmp_path, "core,shell,bare_plqy_percent,note\nCsPbBr3,SiO2,62.5,a\n")
+    sheets = (
+        "core;shell;bare_plqy_percent;note\nCsPbBr3;SiO2;62,5;a\n",
+        "sep=;\r\ncore;shell;bare_plqy_percent;note;;\r\nCsPbBr3;SiO2;62,5;a;;\r\n;;;;;\r\n",
+        "Batch 3\n\ncore\tshell\tbare_plqy_percent\tnote\nCsPbBr3\tSiO2\t62,5\ta\n",
+    )
+    for text in sheets:
+        assert run(model, tmp_path, text) == [row]
 
 
 def test_a_word_for_nothing_is_no_treatment(model: Model, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 import subprocess
 import sys
 from itertools import cycle, islice, product
@@ -9,13 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 
 from perovshell.client import Client
+from perovshell.data.columns import SAMPLES
+from perovshell.data.paper_file import read_yaml
+from perovshell.errors import InputError
 from perovshell.model import Model
-from perovshell.models.inputs import INPUT_COLUMNS, INPUT_NUMBERS, INPUTS
+from perovshell.models.inputs import INPUT_COLUMNS, INPUT_NUMBERS, INPUT_WORDS, INPUTS
 from perovshell.serve.batch import cell
+from perovshell.serve.space.file import read_space
 from perovshell.texts import table_cell
 from perovshell.training.tracking import track
 from perovshell.training.train import TrainedModel
@@ -55,6 +62,11 @@ ROWS = [
         zip(cycle(product(CORES, SHELLS)), cycle(EXTRAS), strict=False), 198
     )
 ] + [{"core": "CsPbBr3@SiO2", "shell": ""}, {"core": "CsPbI3/PMMA", "shell": ""}]
+PLAIN = {"core": "CsPbBr3", "shell": "SiO2"}
+UNKNOWN = ["NA", "n/a", "-", "\u2013", "None", "nan", "UNKNOWN", "?", "null"]
+UNKNOWN_CELLS = [(name, word) for name in INPUT_COLUMNS[2:] for word in UNKNOWN]
+ROWS += [{**PLAIN, name: word} for name, word in UNKNOWN_CELLS]
+"""The last rows say in words that a cell is not known."""
 
 
 def texts(answers: list[dict[str, Any]]) -> list[dict[str, str]]:
@@ -119,20 +131,53 @@ def pyfunc(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> A
 def test_mlflow_gives_the_same_values(model: Model, pyfunc: Any) -> None:
     answers = model.predict(ROWS)
     wanted = [{name: table_cell(value) for name, value in row.items()} for row in answers]
-    for rows in (ROWS, pd.DataFrame(ROWS), pd.DataFrame(ROWS, index=range(7, 207), dtype=object)):
+    for rows in (
+        ROWS,
+        pd.DataFrame(ROWS),
+        pd.DataFrame(ROWS, index=range(7, 7 + len(ROWS)), dtype=object),
+    ):
         assert repr(pyfunc.predict(rows).to_dict(orient="records")) == repr(wanted)
 
 
 @pytest.mark.parametrize("column", INPUT_COLUMNS)
 def test_mlflow_reads_every_column_in_every_type(model: Model, pyfunc: Any, column: str) -> None:
     frame = pd.DataFrame([{"core": "CsPbBr3@SiO2", "shell": "ZnS"}] * 2).assign(core="CsPbBr3")
-    cells: list[Any] = [None, "", "none", pd.NA, math.nan]
+    cells: list[Any] = [None, "", "none", pd.NA, math.nan, True]
     cells += [60, 60.0, "60"] if column in INPUT_NUMBERS else ["DDAB", *INPUTS[column].words]
     columns = [pd.Series([cell, cell]) for cell in cells]
     columns += [pd.Series(["a", "b"], dtype="category"), pd.Series([60, None], dtype="Int64")]
     for cells_of_column in columns:
         rows = frame.assign(**{column: cells_of_column})
         pd.testing.assert_frame_equal(pyfunc.predict(rows), model.predict(rows))
+
+
+def test_mlflow_refuses_what_the_model_refuses(model: Model, pyfunc: Any) -> None:
+    frame = pd.DataFrame([PLAIN])
+    tables = [
+        frame.assign(core_size=8, Medium="film"),
+        frame.rename(columns={"core": "Core"}),
+        frame[["core"]],
+        [{**PLAIN, "bare_plqy": 50}],
+        [("CsPbBr3", "SiO2")],
+        frame.iloc[0],
+    ]
+    for rows in tables:
+        with pytest.raises(InputError) as wanted:
+            model.predict(rows)
+        with pytest.raises(MlflowException, match=re.escape(str(wanted.value))):
+            pyfunc.predict(rows)
+
+
+def test_mlflow_reads_columns_and_a_single_row(model: Model, pyfunc: Any) -> None:
+    (wanted,) = model.predict([PLAIN])
+    arrays = {name: np.array(text) for name, text in PLAIN.items()}
+    for rows in (PLAIN, arrays, {name: [text] for name, text in PLAIN.items()}):
+        assert repr(pyfunc.predict(rows).to_dict(orient="records")) == repr([wanted])
+
+
+def test_mlflow_describes_every_input(pyfunc: Any) -> None:
+    described = pyfunc.metadata.metadata["inputs"]
+    assert described == {name: one.allowed for name, one in INPUTS.items()}
 
 
 def test_whole_numbers_in_every_column_are_read_alike(model: Model, pyfunc: Any) -> None:
@@ -146,10 +191,49 @@ def test_whole_numbers_in_every_column_are_read_alike(model: Model, pyfunc: Any)
     pd.testing.assert_frame_equal(pyfunc.predict(frame), wanted)
 
 
+def test_words_for_not_known_are_empty_cells(model: Model) -> None:
+    # Without a shell `none` is one word of several: it says that nothing encapsulates the core.
+    words = {("encapsulation", "None"): {**PLAIN, "encapsulation": "none"}}
+    wanted = model.predict([words.get(cell, PLAIN) for cell in UNKNOWN_CELLS])
+    assert repr(model.predict(ROWS[-len(UNKNOWN_CELLS) :])) == repr(wanted)
+
+
+@pytest.mark.parametrize("column", INPUT_WORDS)
+def test_words_for_not_known_are_the_defaults_of_a_design_space(model: Model, column: str) -> None:
+    reader = model.predictor.featurizer.reader
+    key = "structures" if column == "structure" else column
+    space = {"cores": ["CsPbBr3"], "shells": ["SiO2"], "weights": {"plqy": 1}}
+    usual = read_space({**space, "sizes_nm": ["unknown"]}, reader)
+    for word in UNKNOWN:
+        is_a_word = word.casefold() in INPUT_WORDS[column]
+        asked = read_space({**space, key: word, "sizes_nm": [word]}, reader)
+        written = read_space({**space, key: word.casefold()}, reader) if is_a_word else usual
+        assert asked == written
+
+
+def test_words_for_not_known_are_left_out_of_a_paper_file() -> None:
+    for name, word in UNKNOWN_CELLS:
+        if word.casefold() not in INPUT_WORDS.get(name, ()) and name in SAMPLES.by_name:
+            with_word = read_yaml(paper(f"{name}: '{word}'"), "a.yaml")
+            without = read_yaml(paper("medium:"), "a.yaml")
+            is_text = SAMPLES[name].kind == "text"
+            assert with_word.samples[0] == {
+                **without.samples[0],
+                **({name: word} if is_text else {}),
+            }
+
+
+def paper(line: str) -> str:
+    """Return a paper file with a bare sample that has one more line."""
+    sample = "[{name: s1, core: CsPbBr3, shell: none, LINE}]".replace("LINE", line)
+    return f"paper_id: smith2026\nsamples: {sample}\n"
+
+
 def test_the_rows_are_of_all_kinds(model: Model) -> None:
     assert {name for row in ROWS for name in row} == set(INPUT_COLUMNS)
-    answers = model.predict(ROWS)
-    assert len(ROWS) == 200
+    rows = ROWS[: -len(UNKNOWN_CELLS)]
+    answers = model.predict(rows)
+    assert len(rows) == 200
     failed = [answer for answer in answers if answer["error"]]
     assert 40 < len(failed) < 120
     answered = [answer for answer in answers if not answer["error"]]

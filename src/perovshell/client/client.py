@@ -232,10 +232,12 @@ class Client:
         self, cells: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
         """Send rows; what is too large for the service, or a proxy before it, in halves."""
-        body = json.dumps({"rows": cells, **options}, ensure_ascii=False)
+        text = json.dumps({"rows": cells, **options}, ensure_ascii=False)
+        # Halves of surrogate pairs are no text: they become replacement characters, as `?` says
+        # that a cell is not known.
+        body = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
         try:
-            # Halves of surrogate pairs are no text: they become question marks.
-            return [self._connection.ask("POST", "/v1/predict", body.encode("utf-8", "replace"))]
+            return [self._connection.ask("POST", "/v1/predict", body)]
         except ServiceError as error:
             if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE or len(cells) == 1:
                 raise

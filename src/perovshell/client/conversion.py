@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
+from perovshell.data.tables import float_of
 from perovshell.models.evidence import Neighbour
 from perovshell.models.inputs import INPUT_COLUMNS, cell_text
 from perovshell.models.outputs import Answer, Evidence, Thresholds, check_options
@@ -21,16 +21,15 @@ def options_json(
     """Return options as JSON.
 
     Raises:
-        InputError: A stressor or the coverage is not allowed, in the words of the model.
+        InputError: An option is not allowed, in the words of the model.
     """
-    check_options(stressors, coverage)
+    check_options(stressors, coverage, thresholds)
     window = thresholds.pl_window_nm
     return {
         "stressors": list(stressors),
         "coverage": float(coverage),
         "thresholds": {
-            # JSON has no infinity; what is above the largest number is as far away.
-            "pl_window_nm": window and [min(float(end), sys.float_info.max) for end in window],
+            "pl_window_nm": window and [float(end) for end in window],
             "plqy_above": _number(thresholds.plqy_above),
             "gain_above": _number(thresholds.gain_above),
         },
@@ -47,7 +46,8 @@ def row_json(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cell(cell: Any) -> str | float | bool | None:
-    if type(cell) in {str, bool, int} or (type(cell) is float and math.isfinite(cell)):
+    is_whole = type(cell) is int and math.isfinite(float_of(cell))
+    if type(cell) in {str, bool} or is_whole or (type(cell) is float and math.isfinite(cell)):
         return cell  # type: ignore[no-any-return]
     return cell_text(cell) or None
 

@@ -60,8 +60,8 @@ class Column:
         if self.kind == "word":
             return f"one of {', '.join(word or '(empty)' for word in self.words)}"
         if self.kind == "number":
-            low, high = self.limits
-            return f"a {'whole ' * self.is_whole}number from {low:g} to {high:g}, or empty"
+            (low, high), unit = self.limits, "" if self.unit == "1" else f" {self.unit}"
+            return f"a {'whole ' * self.is_whole}number from {low:g} to {high:g}{unit}, or empty"
         what = self.description[0].lower() + self.description[1:].rstrip(".")
         return _RULES.get(self.kind, what)
 
@@ -72,7 +72,7 @@ class Column:
             >>> SAMPLES["medium"].fault("space")
             'one of solution, film, powder, water, unknown'
             >>> SAMPLES["pl_peak_nm"].fault("2.4")
-            'a number from 200 to 2000, or empty'
+            'a number from 200 to 2000 nm, or empty'
         """
         return "" if self._allows(text) else self.allowed
 
@@ -87,6 +87,16 @@ class Column:
             low, high = self.limits
             return low <= plain_number(text) <= high and (text.isdigit() or not self.is_whole)
         return True
+
+    def is_unknown(self, text: str) -> bool:
+        """Return whether a text only says that the cell is not known, as `n/a` does.
+
+        Example:
+            >>> [SAMPLES[name].is_unknown("none") for name in ("pl_peak_nm", "note")]
+            [True, False]
+        """
+        has_rule = self.kind in {"word", "number", "doi", "reference"}
+        return has_rule and text not in self.words and words.is_unknown(text)
 
     def number(self, text: str) -> float:
         """Return the number of a cell; NaN where it is empty or breaks a rule."""
@@ -128,6 +138,17 @@ class Table:
         """Return the needed columns that a header leaves out."""
         return [
             column.name for column in self.columns if column.is_needed and column.name not in header
+        ]
+
+    def without_unknown_words(self, rows: Sequence[Row]) -> list[Row]:
+        """Return rows with empty cells where an optional one only says that it is not known."""
+        optional = {column.name: column for column in self.columns if not column.is_needed}
+        return [
+            {
+                name: "" if name in optional and optional[name].is_unknown(cell) else cell
+                for name, cell in row.items()
+            }
+            for row in rows
         ]
 
     def filled(self, rows: Sequence[Row]) -> list[Row]:

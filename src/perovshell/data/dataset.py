@@ -21,7 +21,7 @@ from perovshell.data.shells import Shells
 from perovshell.data.tables import Row, Source, bundled, bundled_rows
 from perovshell.data.targets import Reading
 from perovshell.data.validation import check_tables, read_tables
-from perovshell.data.vocabulary import CONDITIONS, MORPHOLOGIES, is_nothing
+from perovshell.data.vocabulary import CONDITIONS, MORPHOLOGIES, is_nothing, is_unknown
 from perovshell.errors import DatasetError, InputError
 from perovshell.texts import counted
 
@@ -314,7 +314,7 @@ def _test(number: int, cells: Row, samples: Mapping[str, Sample]) -> StabilityTe
         coated=_reading(cells, "coated"),
         bare=_reading(cells, "bare"),
         quality=cells["quality"] or "printed",
-        shared_group=cells["shared_group"],
+        shared_group="" if is_unknown(cells["shared_group"]) else cells["shared_group"],
     )
 
 

@@ -106,7 +106,8 @@ class Field:
         """Declares the value; reads it as cells by column."""
         column = self.columns["value"]
         prose, allowed = column.kind == "text", column.allowed + self.hint
-        return text(allowed, prose=prose, nulls=frozenset(column.words)).then(self.cells)
+        nulls = frozenset(column.words)
+        return text(allowed, prose=prose, nulls=nulls, omits=column.is_unknown).then(self.cells)
 
     def cells(self, written: str) -> dict[str, str]:
         """Return the cells that a text fills, by column.

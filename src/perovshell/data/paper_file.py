@@ -91,7 +91,8 @@ def read_papers(path: Path, formulas: FormulaReader) -> list[PaperEntry]:
         if not files[TESTS.file].exists():
             del files[TESTS.file]
         folder = f"{path.name}/"
-        return list(split_papers(read_tables(files, formulas, folder), folder).values())
+        tables = read_tables(files, formulas, folder, unknown_words=True)
+        return list(split_papers(tables, folder).values())
     msg = f"{path}: {_ALLOWED}"
     raise InputError(msg)
 

@@ -15,7 +15,6 @@ Example:
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +25,8 @@ from typing import Any, Generic, TypeVar
 import yaml
 
 from perovshell.data.nodes import QUOTE, Node
+from perovshell.data.spelling import near_name
+from perovshell.data.vocabulary import is_unknown, read_word
 from perovshell.errors import DocumentError, Fault, PerovshellError
 
 T = TypeVar("T")
@@ -53,6 +54,10 @@ def all_faults() -> Iterator[list[Fault]]:
         raise DocumentError(faults)
 
 
+def _nothing(_text: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Reader(Generic[T]):
     """Declares what a value may be.
@@ -62,15 +67,19 @@ class Reader(Generic[T]):
         allowed: What is allowed, in words, for messages and documentation.
         keys: The keys of a mapping, for documentation.
         nulls: Plain texts that YAML takes for nothing, and this reader for a text, such as `~`.
+        omits: Whether a text counts as left out.
     """
 
     read: Callable[[Node], T]
     allowed: str
     keys: tuple[Key, ...] = ()
     nulls: frozenset[str] = frozenset()
+    omits: Callable[[str], bool] = _nothing
 
     def leaves_out(self, node: Node) -> bool:
         """Whether a value counts as left out."""
+        if node.text and not node.is_block and self.omits(node.text):
+            return True
         return node.is_empty and (not node.text or node.text not in self.nulls)
 
     def then(self, convert: Callable[[T], U]) -> Reader[U]:
@@ -86,7 +95,7 @@ class Reader(Generic[T]):
                 shown = node.text is not None and repr(node.text) not in str(error)
                 raise node.refusal(str(error), shown=shown) from error
 
-        return Reader(read, self.allowed, self.keys, self.nulls)
+        return Reader(read, self.allowed, self.keys, self.nulls, self.omits)
 
     def with_node(self) -> Reader[tuple[Node, T]]:
         """Return a reader of each value together with its node, for checks that come later."""
@@ -94,7 +103,11 @@ class Reader(Generic[T]):
 
 
 def text(
-    allowed: str = "a text", *, prose: bool = False, nulls: frozenset[str] = frozenset()
+    allowed: str = "a text",
+    *,
+    prose: bool = False,
+    nulls: frozenset[str] = frozenset(),
+    omits: Callable[[str], bool] = _nothing,
 ) -> Reader[str]:
     """Declare a text; numbers and true or false count as the text they are written as.
 
@@ -102,6 +115,7 @@ def text(
         allowed: What is allowed, in words.
         prose: Whether it may be a YAML block.
         nulls: See `Reader`.
+        omits: See `Reader`.
     """
 
     def read(node: Node) -> str:
@@ -115,18 +129,24 @@ def text(
             raise node.refusal("half of a character is escaped")
         return node.text
 
-    reader = Reader(read, allowed, nulls=nulls)
+    reader = Reader(read, allowed, nulls=nulls, omits=omits)
     return reader
 
 
-def word(*words: str) -> Reader[str]:
-    """Declare one of some words."""
+def word(*words: str, unknown: str = "") -> Reader[str]:
+    """Declare one of some words.
+
+    Args:
+        *words: The words.
+        unknown: What a text such as `n/a` is read as; empty refuses it.
+    """
     allowed = f"one of {', '.join(words)}"
 
     def read(node: Node) -> str:
-        if node.text not in words:
+        value = read_word(node.text or "", words, unknown)
+        if not value:
             raise node.refusal(allowed)
-        return str(node.text)
+        return value
 
     return Reader(read, allowed)
 
@@ -135,7 +155,8 @@ def number(
     low: float,
     high: float,
     *,
-    words: Mapping[str, float] | None = None,
+    unit: str = "",
+    unknown: str = "",
     whole: bool = False,
 ) -> Reader[Any]:
     """Declare a number.
@@ -143,18 +164,21 @@ def number(
     Args:
         low: Least value.
         high: Largest value.
-        words: Words that are read as a number.
+        unit: Its unit, for messages.
+        unknown: How a number that is not known is written; it is read as NaN, and so are other
+            words for it. Empty allows none.
         whole: Whether it is a whole number, which is read as an int.
     """
-    special = dict(words or {})
     kind = "a whole number" if whole else "a number"
-    allowed = " or ".join([f"{kind} from {low:g} to {high:g}", *special])
+    limits = f"{kind} from {low:g} to {high:g}{f' {unit}' if unit else ''}"
+    allowed = f"{limits} or {unknown}" if unknown else limits
 
     def read(node: Node) -> float:
         value: Any = node.value
-        if isinstance(value, str) and value in special:
-            return special[value]
         is_number = isinstance(value, Real) and not isinstance(value, bool)
+        is_nan = math.isnan(value) if is_number else is_unknown(node.text or "?")
+        if unknown and is_nan and node.text:
+            return math.nan
         if not is_number or not low <= value <= high or (whole and value % 1):
             raise node.refusal(allowed)
         return int(value) if whole else float(value)
@@ -350,8 +374,8 @@ def _nodes_by_key(
         spelling = str(key_node.text)
         key = by_spelling.get(spelling)
         if key is None:
-            near = difflib.get_close_matches(spelling, by_spelling, n=1)
-            hint = f"; nearest: {near[0]}" if near else ""
+            near = near_name(spelling, by_spelling)
+            hint = f"; nearest: {near}" if near else ""
             rule = f"unknown key{hint}; allowed: {', '.join(by_spelling)}"
             faults.append(key_node.fault(rule, shown=False))
         elif key.name in first:

@@ -7,8 +7,22 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Final
 
+_LIKENESS: Final = 0.7
+"""Likeness, from 0 to 1, from which a name is near."""
 _COMPARED: Final = 12
 """Spellings that are compared letter by letter: those that share most pairs of letters."""
+
+
+def near_name(text: str, names: Iterable[str]) -> str:
+    """Return the name that looks most like a text, in any case; empty where none does.
+
+    Examples:
+        >>> near_name("Medium", ["medium", "morphology"]), near_name("colour", ["medium"])
+        ('medium', '')
+    """
+    by_letters = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(text.casefold(), by_letters, n=1, cutoff=_LIKENESS)
+    return by_letters[close[0]] if close else ""
 
 
 class Spellings:

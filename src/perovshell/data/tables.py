@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -41,34 +41,56 @@ def read_table(source: Source) -> tuple[list[str], list[Row]]:
             another length than the header.
     """
     name = source.name or str(source)
+    text = _decoded(name, read_bytes(source))
+    lines = split_cells(name, text)
+    return _header_and_rows(name, lines)
+
+
+def read_bytes(source: Source) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        InputError: It is missing or cannot be read.
+    """
+    name = source.name or str(source)
     try:
-        text = source.read_bytes().decode("utf-8-sig")
+        return source.read_bytes()
     except FileNotFoundError as error:
         msg = f"{name}: no such file"
-        raise InputError(msg) from error
-    except UnicodeDecodeError as error:
-        msg = f"{name}: not UTF-8 text (byte {error.start}); save it as CSV in UTF-8"
         raise InputError(msg) from error
     except OSError as error:
         msg = f"{name}: cannot be read ({error.strerror})"
         raise InputError(msg) from error
+
+
+def split_cells(name: str, text: str, separator: str = ",") -> list[list[str]]:
+    """Split a text into the cells of its lines, stripped of outer blanks.
+
+    Raises:
+        InputError: A quote is not closed, or followed by other signs.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        return [[cell.strip() for cell in line] for line in reader]
     except csv.Error as error:
-        msg = f"{name}: not a CSV table ({error})"
+        msg = f"{name}: not a CSV table (line {reader.line_num}: {error})"
         raise InputError(msg) from error
-    return _header_and_rows(name, lines)
+
+
+def _decoded(name: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        msg = f"{name}: not UTF-8 text (byte {error.start}); save it as CSV in UTF-8"
+        raise InputError(msg) from error
 
 
 def _header_and_rows(name: str, lines: list[list[str]]) -> tuple[list[str], list[Row]]:
-    if not lines or not any(cell.strip() for cell in lines[0]):
+    if not lines or not any(lines[0]):
         msg = f"{name}: the file is empty; a header line with column names is needed"
         raise InputError(msg)
-    header = [cell.strip() for cell in lines[0]]
-    twice = sorted({column for column in header if header.count(column) > 1})
-    if twice:
-        msg = f"{name}: column {twice[0]!r} is given twice in the header"
-        raise InputError(msg)
+    header = lines[0]
+    refuse_twice(name, header)
     while not lines[-1]:
         lines.pop()
     rows: list[Row] = []
@@ -80,8 +102,20 @@ def _header_and_rows(name: str, lines: list[list[str]]) -> tuple[list[str], list
         if len(cells) != len(header):
             msg = f"{name}, row {number}: {len(cells)} cells where the header has {len(header)}"
             raise InputError(msg)
-        rows.append({column: cell.strip() for column, cell in zip(header, cells, strict=True)})
+        rows.append(dict(zip(header, cells, strict=True)))
     return header, rows
+
+
+def refuse_twice(name: str, header: Sequence[str]) -> None:
+    """Refuse a header with a column twice.
+
+    Raises:
+        InputError: A column occurs twice.
+    """
+    twice = sorted({column for column in header if header.count(column) > 1})
+    if twice:
+        msg = f"{name}: column {twice[0]!r} is given twice in the header"
+        raise InputError(msg)
 
 
 def numbered(rows: Iterable[Row]) -> Iterable[tuple[int, Row]]:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Column, Table
 from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import is_none, shell_text
+from perovshell.data.spelling import near_name
 from perovshell.data.tables import Row, Source, numbered, plain_number, read_table
 from perovshell.data.targets import TIME_TO_FAILURE
 from perovshell.data.vocabulary import PLATELET
@@ -56,7 +57,9 @@ class FaultList:
             self.add(1, name, "", "this column is missing")
         for name in header:
             if name not in table.by_name:
-                self.add(1, name, "", f"unknown column; allowed: {', '.join(table.names)}")
+                near = near_name(name, table.names)
+                hint = f"; nearest: {near}" if near else ""
+                self.add(1, name, "", f"unknown column{hint}; allowed: {', '.join(table.names)}")
         return not table.missing(header)
 
     def cells(self, row: int, cells: Row, table: Table) -> Mapping[str, float]:
@@ -77,7 +80,11 @@ class FaultList:
 
 
 def read_tables(
-    sources: Mapping[str, Source], formulas: FormulaReader, folder: str = ""
+    sources: Mapping[str, Source],
+    formulas: FormulaReader,
+    folder: str = "",
+    *,
+    unknown_words: bool = False,
 ) -> dict[str, list[Row]]:
     """Read the literature tables and check them.
 
@@ -85,6 +92,7 @@ def read_tables(
         sources: Their files by name; a table without a file has no rows.
         formulas: Reads cores and shells.
         folder: Put before the names of the files in messages.
+        unknown_words: Whether a word such as `n/a` is an empty cell, where a cell may be empty.
 
     Raises:
         DatasetError: A table cannot be read or breaks a rule; all faults are listed.
@@ -98,7 +106,8 @@ def read_tables(
             rule = str(error).removeprefix(name).lstrip(":, ")
             faults.append(Fault(f"{folder}{name}", 0, "", None, rule))
         else:
-            tables[name] = header, table.filled(rows)
+            known = table.without_unknown_words(rows) if unknown_words else rows
+            tables[name] = header, table.filled(known)
     faults = faults or check_tables(
         tables, formulas, locate=lambda table, row, _: (f"{folder}{table}", row)
     )

@@ -7,14 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
 from perovshell.data.records import Sample
 from perovshell.data.summary import measured_text
 from perovshell.data.targets import ev_to_nm, nm_to_ev
+from perovshell.data.usual import CORE_SIZE_RANGE, PERCENT_RANGE
 from perovshell.errors import InputError
 from perovshell.intake.halides import Halides, said_of_halides
-from perovshell.models.conformal import ConformityScores
 from perovshell.models.evidence import combination_name
 from perovshell.models.predictor import Predictor
 from perovshell.models.requests import Requests
@@ -68,13 +66,15 @@ class SampleChecks:
 
     def of(self, sample: Sample) -> Iterator[Check]:
         """Yield the checks of one sample."""
+        yield from _beyond_usual(sample)
         if sample.role == "core" and sample.core is not None and not sample.core.is_metal:
             wrong_halide = self._halide(sample)
             yield from wrong_halide
             if self.optics is not None:
                 # What the stated halide rules out, no model needs to be asked about.
                 yield from [] if wrong_halide else self.optics.peak(sample)
-                yield from self.optics.plqy(sample)
+                if not PERCENT_RANGE.doubt("plqy_percent", sample.plqy_percent):
+                    yield from self.optics.plqy(sample)
                 yield from self._shift(sample)
         yield from self._copy(sample)
 
@@ -101,7 +101,7 @@ class SampleChecks:
         if {sample.pl_bound, bare.pl_bound} & {">", "<"}:
             return
         change = self.optics.unexpected_step_ev(sample, bare)
-        largest = largest_score(self.optics.predictor.points[PL.name].effect_scores)
+        largest = self.optics.predictor.points[PL.name].effect_scores.largest
         if math.isnan(change) or abs(change) <= largest:
             return
         change_nm = sample.pl_peak_nm - bare.pl_peak_nm
@@ -171,11 +171,10 @@ class Optics:
         texts = [f"{low:.0f} to {high:.0f} %" for low, high in ranges]
         outside = [_is_outside(stated, sample.plqy_bound, *ends) for ends in ranges]
         if any(outside):
-            is_fraction = 0 < stated <= 1
-            cause = "a fraction typed for a percent" if is_fraction else "another sample's value"
             side = "above" if stated > usual else "below"
             reason = (
-                f"{abs(stated - usual):.0f} points {side} what core and shell make likely: {cause}?"
+                f"{abs(stated - usual):.0f} points {side} what core and shell make likely: another "
+                "sample's value?"
             )
             yield Check(
                 sample.sample_id,
@@ -183,7 +182,7 @@ class Optics:
                 _plqy_text(sample),
                 limits.text(texts, outside),
                 reason,
-                is_outlier=outside[1] or is_fraction,
+                is_outlier=outside[1],
             )
 
     def unexpected_step_ev(self, sample: Sample, bare: Sample) -> float:
@@ -230,8 +229,7 @@ def _limits(predictor: Predictor, target: PointTarget, request: Requests) -> _Li
     model, item = predictor.points[target.name], request.item(0)
     scale = float(predictor.difficulties([item])[target.name][0])
     scores = model.mondrian.get(combination_name(item), model.scores)
-    largest = largest_score(scores)
-    sizes = [min(scores.quantile(level), largest) for level in LEVELS]
+    sizes = [min(scores.quantile(level), scores.largest) for level in LEVELS]
     names = tuple(
         f"{level:.0%} interval".replace("%", " %")
         if math.isfinite(scores.quantile(level))
@@ -239,6 +237,21 @@ def _limits(predictor: Predictor, target: PointTarget, request: Requests) -> _Li
         for level in LEVELS
     )
     return _Limits(tuple(size * scale for size in sizes), names)
+
+
+def _beyond_usual(sample: Sample) -> Iterator[Check]:
+    """Yield the numbers that are possible, but hardly in the unit of their column."""
+    size = ("core_size_nm", sample.core_size, CORE_SIZE_RANGE)
+    for column, measured, usual in (size, ("plqy_percent", sample.plqy, PERCENT_RANGE)):
+        if usual.doubt(column, measured.value):
+            yield Check(
+                sample.sample_id,
+                column,
+                measured_text(measured, usual.unit),
+                usual.text,
+                f"{usual.instead}?",
+                is_outlier=usual is PERCENT_RANGE,
+            )
 
 
 # Helpers --------------------------------------------------------------------------------------
@@ -274,12 +287,6 @@ def request_of(
         return Requests.read_one({**row, **(changes or {})}, predictor.featurizer.reader)
     except InputError:
         return None
-
-
-def largest_score(scores: ConformityScores) -> float:
-    """Return the largest score seen, inf where none is known."""
-    known = scores.values[np.isfinite(scores.values)]
-    return float(known[-1]) if len(known) else math.inf
 
 
 def _is_outside(value: float, bound: str, low: float, high: float) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 from perovshell.data.records import StabilityTest
 from perovshell.data.summary import given_sides, interval_text, reading_text
 from perovshell.data.targets import TIME_TO_FAILURE, Interval
-from perovshell.intake.samples import LEVELS, Check, largest_score, request_of
+from perovshell.data.usual import PERCENT_RANGE, TEMPERATURE_RANGE
+from perovshell.intake.samples import LEVELS, Check, request_of
 from perovshell.models.conformal import ConformityScores
 from perovshell.models.lifetime import LN2
 from perovshell.models.predictor import Predictor
@@ -24,9 +25,34 @@ def checks_of_test(test: StabilityTest, predictor: Predictor | None) -> Iterator
         test: The test.
         predictor: The champion, or None.
     """
+    yield from _beyond_usual(test)
     yield from _gain_checks(test, predictor)
     if predictor is not None:
         yield from _lifetime_checks(test, predictor)
+
+
+def _beyond_usual(test: StabilityTest) -> Iterator[Check]:
+    """Yield the numbers that are possible, but hardly in the unit of their column.
+
+    Where no side has more than 1 %, all of the test is likely to be in fractions.
+    """
+    sides = [(name, side) for name, side in given_sides(test) if not math.isnan(side.percent)]
+    doubtful = [name for name, side in sides if PERCENT_RANGE.doubt(name, side.percent)]
+    all_low = all(side.percent <= PERCENT_RANGE.low for _, side in sides)
+    for name in doubtful[:1] if all_low else doubtful:
+        yield _test_check(
+            test, name, PERCENT_RANGE.text, f"{PERCENT_RANGE.instead}?", is_outlier=all_low
+        )
+    temperature = test.conditions["temperature_c"]
+    if TEMPERATURE_RANGE.doubt("temperature_c", temperature):
+        yield Check(
+            test.sample.sample_id,
+            f"temperature_c ({test.stressor})",
+            f"{temperature:g} {TEMPERATURE_RANGE.unit}",
+            TEMPERATURE_RANGE.text,
+            f"{TEMPERATURE_RANGE.instead}?",
+            is_outlier=False,
+        )
 
 
 def _gain_checks(test: StabilityTest, predictor: Predictor | None) -> Iterator[Check]:
@@ -82,7 +108,7 @@ def _lifetime_check(
     widened = measured.widened(INTERVAL_INFLATION)
     near, far = (expected * math.exp(_lower_score(scores, level)) for level in LEVELS)
     share = f"{LEVELS[0]:.0%}".replace("%", " %") if near > far else "all"
-    farthest = expected * math.exp(largest_score(scores))
+    farthest = expected * math.exp(scores.largest)
     if widened.high < near:
         times = f"{_digits(expected / measured.high)} times" if measured.high else "far"
         reason = (

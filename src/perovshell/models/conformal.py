@@ -61,6 +61,12 @@ class ConformityScores:
         order = np.argsort(values, kind="stable")
         return cls(values[order], group_masses(groups, share)[order], len(set(groups)))
 
+    @cached_property
+    def largest(self) -> float:
+        """The largest score, inf where none is finite."""
+        known = self.values[np.isfinite(self.values)]
+        return float(known[-1]) if len(known) else math.inf
+
     def quantile(self, coverage: float) -> float:
         """Return the score that a new paper's rows stay within; inf where K is too small."""
         known = self._quantiles.get(coverage)

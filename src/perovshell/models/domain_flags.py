@@ -83,15 +83,12 @@ class DomainFlags:
         return [*unseen, *self.notes] if layers else []
 
     def _input_notes(self, requests: Requests) -> dict[int, list[str]]:
-        """Return notes about the numbers of requests, by row."""
+        """Return notes about the inputs of requests, by row."""
         numbers = requests.numbers
-        percent = numbers["bare_plqy_percent"]
-        notes: dict[int, list[str]] = {}
+        notes = {row: list(texts) for row, texts in requests.notes.items()}
         for row in _known(numbers["shell_thickness_nm"]):
-            notes[row] = ["shell_thickness_nm is ignored (known for too few samples)"]
-        for row in ((percent > 0.0) & (percent < 1.0)).nonzero()[0].tolist():
             notes.setdefault(row, []).append(
-                f"bare_plqy_percent is in percent, {percent[row]:g} is below 1 %"
+                "shell_thickness_nm is ignored (known for too few samples)"
             )
         for row in [] if self.lifetime.has_trees else _known(numbers["temperature_c"]):
             notes.setdefault(row, []).append(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Number
 from typing import Any, Final
 
 from perovshell.errors import InputError
-from perovshell.models.inputs import INPUTS, REQUIRED, refuse_near_names
+from perovshell.models.inputs import INPUTS, REQUIRED, cell_text, refuse_near_names
 from perovshell.models.outputs import Thresholds, output_columns
-from perovshell.texts import table_cell
+from perovshell.texts import excerpt, table_cell
 
 _WANTED: Final = "a list of dictionaries or a pandas DataFrame is needed"
+_SHOWN: Final = 40
+"""Characters of a text that a message shows."""
 
 
 def to_records(rows: Any) -> list[Mapping[str, Any]]:
@@ -31,22 +34,42 @@ def to_records(rows: Any) -> list[Mapping[str, Any]]:
         _check_columns(list(rows.columns))
         records: list[Mapping[str, Any]] = rows.to_dict(orient="records")
         return records
-    if isinstance(rows, Mapping):
-        msg = "rows: a single dictionary; write [row]"
-        raise InputError(msg)
-    if hasattr(rows, "iloc"):
-        msg = "rows: a pandas Series; write [row.to_dict()] or frame.loc[[label]]"
-        raise InputError(msg)
-    if isinstance(rows, str | bytes) or not isinstance(rows, Iterable):
-        msg = f"rows: {rows!r:.40}; {_WANTED}"
+    remedy = _remedy(rows)
+    if remedy:
+        msg = f"rows: {_kind(rows)}; {remedy}"
         raise InputError(msg)
     records = list(rows)
     for index, row in enumerate(records):
         if type(row) is not dict and not isinstance(row, Mapping):
-            msg = f"rows[{index}]: a {type(row).__name__}; {_WANTED}"
+            msg = f"rows[{index}]: {_kind(row)}; {_WANTED}"
             raise InputError(msg)
     refuse_near_names(set().union(*records))
     return records
+
+
+def _remedy(rows: Any) -> str:
+    """Return what to write for what is no table of rows; empty for a series of any things."""
+    if isinstance(rows, Mapping):
+        is_table = any(isinstance(cells, list | tuple) for cells in rows.values())
+        return "write pandas.DataFrame(rows)" if is_table else "write [row]"
+    if hasattr(rows, "iloc"):
+        return "write [row.to_dict()] or frame.loc[[label]]"
+    for method in ("to_dicts", "to_pylist"):  # Tables of polars and pyarrow.
+        if hasattr(rows, method):
+            return f"write rows.{method}()"
+    if getattr(getattr(rows, "dtype", None), "names", None):
+        return "write pandas.DataFrame(rows)"
+    return "" if isinstance(rows, Iterable) and not isinstance(rows, str | bytes) else _WANTED
+
+
+def _kind(thing: Any) -> str:
+    """Return what a thing is, for a message."""
+    if isinstance(thing, Mapping):
+        return "a single dictionary"
+    if isinstance(thing, Number):
+        return excerpt(cell_text(thing), _SHOWN)
+    is_shown = thing is None or isinstance(thing, str | bytes)
+    return excerpt(repr(thing), _SHOWN) if is_shown else f"a {type(thing).__name__}"
 
 
 def to_record(row: Any) -> Mapping[str, Any]:
@@ -56,7 +79,7 @@ def to_record(row: Any) -> Mapping[str, Any]:
         InputError: It is no dictionary, or a key nearly has the name of an input.
     """
     if not isinstance(row, Mapping):
-        msg = f"row: a {type(row).__name__}; a dictionary is needed"
+        msg = f"row: {_kind(row)}; a dictionary is needed"
         raise InputError(msg)
     return to_records([row])[0]
 

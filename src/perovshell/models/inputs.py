@@ -5,17 +5,21 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 from perovshell.data.tables import float_of, plain_number
-from perovshell.data.vocabulary import WORDS
+from perovshell.data.usual import CORE_SIZE_RANGE, PERCENT_RANGE, TEMPERATURE_RANGE, UsualRange
+from perovshell.data.vocabulary import WORDS, is_unknown
 from perovshell.errors import InputError
+from perovshell.texts import excerpt
 
 _UNITS: Final = "nm|um|a|angstrom|ev|percent|percentage|pct|c|k|f|celsius|kelvin|degc"
 """Units that may follow the name of a number instead of its own."""
+_LONGEST: Final = 100
+"""Characters of a name that are compared."""
 _TYPING_ERROR: Final = 0.92
 """Similarity of two names, from 0 to 1, from which one counts as a typing error of the other."""
 
@@ -35,6 +39,8 @@ class Input:
         low: Least allowed number.
         high: Largest allowed number.
         unit: Unit of a number.
+        usual: Usual range of a number; a value beyond is answered with a note.
+        spellings: Other names by which a column may mean it; they are refused with its name.
         required: Whether every table of requests needs the column.
 
     Raises:
@@ -50,6 +56,8 @@ class Input:
     low: float = -math.inf
     high: float = math.inf
     unit: str = ""
+    usual: UsualRange | None = None
+    spellings: tuple[str, ...] = ()
     required: bool = False
 
     def __post_init__(self) -> None:
@@ -76,9 +84,9 @@ class Input:
         rule = (
             f"allowed: {', '.join(self.words)}"
             if self.kind == "word"
-            else f"a number from {self.low:g} to {self.high:g}, or empty"
+            else f"a number from {self.allowed}, or empty"
         )
-        return f"{self.name} {text!r}: {rule}"
+        return f"{self.name} {excerpt(text)!r}: {rule}"
 
 
 _TABLE: Final = (
@@ -139,6 +147,7 @@ _TABLE: Final = (
         low=0.3,
         high=10_000.0,
         unit="nm",
+        usual=CORE_SIZE_RANGE,
     ),
     Input(
         "shell_thickness_nm",
@@ -155,6 +164,7 @@ _TABLE: Final = (
         low=200.0,
         high=2000.0,
         unit="nm",
+        spellings=("bare_pl", "bare_peak"),
     ),
     Input(
         "bare_plqy_percent",
@@ -163,6 +173,7 @@ _TABLE: Final = (
         low=0.0,
         high=100.0,
         unit="%",
+        usual=PERCENT_RANGE,
     ),
     Input(
         "temperature_c",
@@ -171,6 +182,7 @@ _TABLE: Final = (
         low=-273.15,
         high=2000.0,
         unit="deg C",
+        usual=TEMPERATURE_RANGE,
     ),
 )
 
@@ -201,23 +213,36 @@ def cell_text(cell: Any) -> str:
     if cell is None:
         return ""
     try:
-        is_unknown = bool(cell != cell)  # noqa: PLR0124
+        is_missing = bool(cell != cell)  # noqa: PLR0124
     except TypeError:
-        is_unknown = True  # NA: whether it equals itself is NA too.
+        is_missing = True  # NA: whether it equals itself is NA too.
     except ValueError:
-        is_unknown = False  # An array: its text is refused with a message that shows it.
-    return "" if is_unknown else str(cell).strip()
+        is_missing = False  # An array: its text is refused with a message that shows it.
+    return "" if is_missing else _text(cell)
+
+
+def _text(cell: Any) -> str:
+    try:
+        return str(cell).strip()
+    except ValueError:
+        # Python writes out no whole number of more than some thousand digits.
+        return f"a whole number of {int(cell).bit_length():,} bits"
 
 
 def cell_number(cell: Any) -> float:
-    """Return the number of a cell: NaN where it is unknown, infinity where it is no number."""
+    """Return the number of a cell: NaN where it is unknown, infinity where it is no number.
+
+    Examples:
+        >>> [cell_number(cell) for cell in (5, " 62.5 ", "n/a", None, "no")]
+        [5.0, 62.5, nan, nan, inf]
+    """
     if type(cell) is float:
         return cell
     if type(cell) is int:
         return float_of(cell)
     text = cell_text(cell)
     value = plain_number(text) if text else math.nan
-    return math.inf if text and math.isnan(value) else value
+    return math.inf if math.isnan(value) and not is_unknown(text) else value
 
 
 # Names of columns ------------------------------------------------------------------------------
@@ -232,7 +257,8 @@ def refuse_near_names(names: Iterable[object]) -> None:
         names: Names of the columns of a table of requests.
 
     Raises:
-        InputError: A name differs from an input's by case, blanks, its unit or a typing error.
+        InputError: Names differ from an input's by case, blanks, order, unit or a typing error;
+            all are named.
 
     Examples:
         >>> refuse_near_names(["core", "shell", "sample_id", "my notes"])
@@ -240,35 +266,72 @@ def refuse_near_names(names: Iterable[object]) -> None:
         Traceback (most recent call last):
         perovshell.errors.InputError: column 'Core size': not an input; rename it to 'core_size_nm'
     """
-    for name in sorted((name for name in names if name not in INPUTS), key=str):
-        near = near_input(name) if isinstance(name, str) else ""
-        if near:
-            msg = f"column {name!r}: not an input; rename it to {near!r}"
-            raise InputError(msg)
+    texts = [name for name in names if isinstance(name, str)]
+    near = {name: near_input(name) for name in sorted(texts) if name not in INPUTS}
+    near = {name: column for name, column in near.items() if column}
+    first = {column: column for column in texts if column in INPUTS}
+    renamed, doubled = [], []
+    for name, column in near.items():
+        if column in first:
+            doubled.append(f"{_shown(first[column])} and {_shown(name)} both mean {column!r}")
+        else:
+            renamed.append(f"{'it' if len(near) == 1 else _shown(name)} to {column!r}")
+            first[column] = name
+    if near:
+        kind, what = ("column", "an input") if len(near) == 1 else ("columns", "inputs")
+        remedies = [f"rename {', '.join(renamed)}"] if renamed else []
+        remedies += [f"{', '.join(doubled)}: keep one"] if doubled else []
+        msg = f"{kind} {', '.join(map(_shown, near))}: not {what}; {'; '.join(remedies)}"
+        raise InputError(msg)
+
+
+def _shown(name: str) -> str:
+    return repr(excerpt(name))
 
 
 @lru_cache(maxsize=1024)
 def near_input(name: str) -> str:
-    """Return the input whose name a name nearly is; empty where there is none."""
-    letters = _letters(name)
+    """Return the input whose name a name nearly is; empty where there is none.
+
+    Examples:
+        >>> [near_input(name) for name in ("Medium", "plqy bare (%)", "bare_peak_ev", "size")]
+        ['medium', 'bare_plqy_percent', 'bare_pl_peak_nm', '']
+    """
+    words = re.findall(r"[^\W_]+", name[:_LONGEST].casefold())
+    letters = "".join(words)
     for spelling, column in _SPELLINGS.items():
         endings = _UNITS if INPUTS[column].unit else "s"
         if re.fullmatch(f"{spelling}({endings})?", letters):
             return column
+    in_any_order = _sorted(words)
+    if in_any_order in _WORDS:
+        return _WORDS[in_any_order]
     if re.search(r"\d", letters):
         return ""  # `ligand_2` is a column of its own, not a typing error.
     close = difflib.get_close_matches(letters, _SPELLINGS, n=1, cutoff=_TYPING_ERROR)
     return _SPELLINGS[close[0]] if close else ""
 
 
-def _letters(name: str) -> str:
-    """Return a name in lower case, without blanks and signs."""
-    return re.sub(r"[\W_]+", "", name.casefold())
+def _sorted(words: Iterable[str]) -> tuple[str, ...]:
+    """Return the words of a name in order, without its unit."""
+    return tuple(sorted(word for word in words if word not in _UNITS.split("|")))
+
+
+def _spellings(column: Input) -> Iterator[list[str]]:
+    """Yield the words of each name that means an input: with its unit and without."""
+    words = column.name.split("_")
+    yield from (words, words[:-1]) if column.unit else (words,)
+    yield from (spelling.split("_") for spelling in column.spellings)
 
 
 _SPELLINGS: Final = {
-    _letters(spelling): name
-    for name, column in INPUTS.items()
-    for spelling in (name, name.rpartition("_")[0] if column.unit else name)
+    "".join(words): name for name, column in INPUTS.items() for words in _spellings(column)
 }
-"""Letters of each input, with its unit and without it, and the input."""
+"""Letters of each name of an input, and the input."""
+_WORDS: Final = {
+    _sorted(words): name
+    for name, column in INPUTS.items()
+    for words in _spellings(column)
+    if len(_sorted(words)) > 1
+}
+"""Words of each name of several words, and the input."""

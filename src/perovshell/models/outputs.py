@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from perovshell.errors import InputError
 from perovshell.models.evidence import Neighbour
 from perovshell.targets.declared import POINTS, STABILITY
 from perovshell.targets.target import ENDS, PointTarget, StabilityTarget
+from perovshell.texts import excerpt
 
 DEFAULT_STRESSORS = ("water", "light", "heat")
 DEFAULT_COVERAGE = 0.9
@@ -51,16 +53,26 @@ class Thresholds:
     gain_above: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse impossible thresholds."""
+        """Refuse impossible thresholds; a window becomes a tuple."""
         for target in (*POINTS, *STABILITY):
             threshold, value = target.threshold, self.of(target)
             if threshold is not None and value is not None and not threshold.allows(value):
-                msg = f"{threshold.argument} {value}: {threshold.rule}"
+                msg = f"{threshold.argument} {excerpt(str(value))}: {threshold.rule}"
                 raise InputError(msg)
+        if self.pl_window_nm is not None:
+            # Output columns are kept by thresholds, which a list would make unhashable.
+            object.__setattr__(self, "pl_window_nm", tuple(self.pl_window_nm))
 
     def of(self, target: PointTarget | StabilityTarget) -> Any:
         """Return the threshold of a target, or None."""
         return None if target.threshold is None else getattr(self, target.threshold.argument)
+
+    @property
+    def doubts(self) -> list[str]:
+        """What is doubtful about thresholds that are possible."""
+        asked = [(point.threshold, self.of(point)) for point in POINTS]
+        doubts = [one.doubt(value) for one, value in asked if one is not None and value is not None]
+        return [doubt for doubt in doubts if doubt]
 
     def columns(self, stressors: Sequence[str]) -> tuple[str, ...]:
         """Return the output columns that answer them."""
@@ -160,21 +172,38 @@ class Answer:
         return data
 
 
-def check_options(stressors: Sequence[str], coverage: float) -> None:
-    """Refuse unknown stressors and impossible coverages.
+def check_options(
+    stressors: Sequence[str], coverage: float, thresholds: Thresholds = NO_THRESHOLDS
+) -> None:
+    """Refuse unknown stressors, impossible coverages and thresholds of another kind.
 
     Raises:
-        InputError: A stressor or the coverage is not allowed.
+        InputError: A stressor, the coverage or the thresholds are not allowed.
+
+    Examples:
+        >>> check_options("water", 0.9)
+        Traceback (most recent call last):
+        perovshell.errors.InputError: stressors 'water': a list is needed, such as ['water']
     """
+    if isinstance(stressors, str) or not isinstance(stressors, Sequence):
+        msg = f"stressors {excerpt(repr(stressors))}: a list is needed, such as ['water']"
+        raise InputError(msg)
     for stressor in stressors:
         if stressor not in STRESSORS:
-            msg = f"stressor {stressor!r}: allowed: {', '.join(STRESSORS)}"
+            msg = f"stressor {excerpt(repr(stressor))}: allowed: {', '.join(STRESSORS)}"
             raise InputError(msg)
     if len(set(stressors)) != len(stressors):
         msg = f"stressors {', '.join(stressors)}: name each once"
         raise InputError(msg)
-    if not 0.0 < coverage < 1.0:
-        msg = f"coverage {coverage:g}: a number above 0 and below 1, such as 0.9"
+    if not isinstance(coverage, Real) or not 0.0 < coverage < 1.0:
+        shown = f"{coverage:g}" if isinstance(coverage, Real) else excerpt(repr(coverage))
+        msg = f"coverage {shown}: a number above 0 and below 1, such as 0.9"
+        raise InputError(msg)
+    if not isinstance(thresholds, Thresholds):
+        msg = (
+            f"thresholds: a {type(thresholds).__name__}; perovshell.Thresholds is needed, such as "
+            "Thresholds(plqy_above=80)"
+        )
         raise InputError(msg)
 
 

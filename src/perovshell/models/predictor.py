@@ -92,9 +92,9 @@ class Predictor:
             thresholds: Thresholds whose probability is asked.
 
         Raises:
-            InputError: A stressor or the coverage is not allowed.
+            InputError: A stressor, the coverage or the thresholds are not allowed.
         """
-        check_options(stressors, coverage)
+        check_options(stressors, coverage, thresholds)
         answers: list[Answer] = []
         for start in range(0, len(rows), ROWS_AT_ONCE):
             block = rows[start : start + ROWS_AT_ONCE]
@@ -113,7 +113,10 @@ class Predictor:
         if not len(requests):
             return []
         outputs = output_columns(stressors, thresholds)
-        columns = self._columns(requests, stressors, coverage, thresholds)
+        batch = self._batch(requests)
+        columns = self._columns(batch, stressors, coverage, thresholds)
+        doubts = dict.fromkeys(range(len(requests)), thresholds.doubts) if thresholds.doubts else {}
+        requests = requests.with_notes(batch.notes).with_notes(doubts)
         asked = [columns[name] for name in outputs if name in columns]
         numbers = rounded(np.concatenate(asked)).reshape(len(asked), -1)
         hits = self.domain_index.find(requests)
@@ -153,15 +156,19 @@ class Predictor:
         thresholds: Thresholds = NO_THRESHOLDS,
     ) -> dict[str, Floats]:
         """Return the numeric output columns of many requests, each of shape (n,)."""
-        columns = self._columns(requests, stressors, coverage, thresholds)
+        columns = self._columns(self._batch(requests), stressors, coverage, thresholds)
         asked = thresholds.columns(stressors)
         numbers = {name: column for name, column in columns.items() if name not in asked}
         return numbers | {name: columns[name] for name in asked}
 
     def _columns(
-        self, requests: Requests, stressors: Sequence[str], coverage: float, thresholds: Thresholds
+        self,
+        batch: PredictionBatch,
+        stressors: Sequence[str],
+        coverage: float,
+        thresholds: Thresholds,
     ) -> dict[str, Floats]:
-        batch, numbers = self._batch(requests), requests.numbers
+        numbers = batch.requests.numbers
         columns: dict[str, Floats] = {}
         for model in self.points.values():
             effect = model.target.effect

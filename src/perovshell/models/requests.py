@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -13,8 +13,9 @@ import numpy as np
 from perovshell.arrays import Floats, Indices
 from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
+from perovshell.data.grammar import split_outside_brackets
 from perovshell.data.shells import shell_text
-from perovshell.data.vocabulary import TREATMENTS, WORDS, is_nothing
+from perovshell.data.vocabulary import TREATMENTS, WORDS, is_nothing, read_word
 from perovshell.errors import FormulaError, InputError
 from perovshell.features.combinations import Combination, Combinations, Contexts, Layers
 from perovshell.models.inputs import INPUT_NUMBERS, INPUTS, cell_number, cell_text
@@ -22,6 +23,8 @@ from perovshell.models.inputs import INPUT_NUMBERS, INPUTS, cell_number, cell_te
 Row = Mapping[str, Any]
 Faults = dict[int, str]
 """Why a cell of a column cannot be read, by its row."""
+Notes = dict[int, list[str]]
+"""What an answer says about its input, by row."""
 
 _KNOWN: Final = tuple(name for name in INPUT_NUMBERS if name != "core_size_nm")
 _BARE: Final = WORDS["structure"].index("bare")
@@ -45,12 +48,14 @@ class Requests:
         formulas: Formula of each distinct core, as given; empty if it is unknown.
         numbers: The numeric inputs except the core size, by their names, each of shape (n,).
         reader: The reader of the formulas.
+        notes: How a row was read where that is not obvious, and what is doubtful about it.
     """
 
     items: Combinations
     formulas: Sequence[str]
     numbers: Mapping[str, Floats]
     reader: FormulaReader
+    notes: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of_items(cls, items: Sequence[Combination], reader: FormulaReader) -> Requests:
@@ -83,7 +88,7 @@ class Requests:
             The requests that can be read, in the order of their rows, and the first fault of each
             other row, by its index: in core, shell, numbers and words, in this order.
         """
-        cores, shells, unsplit = _samples(rows, reader)
+        cores, shells, unsplit, notes = _samples(rows, reader)
         index_of = {text: index for index, text in enumerate(dict.fromkeys(cores))}
         core = [index_of[text] for text in cores]
         batch = reader.read_many(list(index_of))
@@ -102,10 +107,11 @@ class Requests:
         errors = _first_of_each_row(faults)
         indices = np.array([core, shell, *words.values()], dtype=np.intp)
         known = dict(zip(numbers, np.array(list(numbers.values())), strict=True))
+        _add_doubts(notes, known)
         sizes = known.pop("core_size_nm")
         contexts = Contexts(indices[2:], sizes, np.array(treated, dtype=bool).T)
         items = Combinations(batch, indices[0], layers, indices[1], contexts)
-        requests = cls(items, list(index_of), known, reader)
+        requests = cls(items, list(index_of), known, reader, notes)
         if not errors:
             return requests, errors
         good = [row for row in range(len(rows)) if row not in errors]
@@ -114,7 +120,14 @@ class Requests:
     def _at(self, rows: Indices) -> Requests:
         """Return the requests of some rows."""
         numbers = {name: column[rows] for name, column in self.numbers.items()}
-        return replace(self, items=self.items.at(rows), numbers=numbers)
+        notes = {new: self.notes[row] for new, row in enumerate(rows.tolist()) if row in self.notes}
+        return replace(self, items=self.items.at(rows), numbers=numbers, notes=notes)
+
+    def with_notes(self, notes: Mapping[int, Sequence[str]]) -> Requests:
+        """Return the same requests with further notes, by row."""
+        rows = self.notes.keys() | notes.keys()
+        joined = {row: [*self.notes.get(row, ()), *notes.get(row, ())] for row in sorted(rows)}
+        return replace(self, notes=joined)
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -160,18 +173,27 @@ class Requests:
 # Columns ---------------------------------------------------------------------------------------
 
 
-def _samples(rows: Sequence[Row], reader: FormulaReader) -> tuple[list[str], list[str], Faults]:
-    """Return the texts of cores and shells, with whole samples split, and the faults in that."""
+def _samples(
+    rows: Sequence[Row], reader: FormulaReader
+) -> tuple[list[str], list[str], Faults, Notes]:
+    """Return the texts of cores and shells, with whole samples split, and the faults in that.
+
+    A sample with `/` names no order of its materials, so a note says how it was read.
+    """
     cores = [cell_text(row.get("core")) for row in rows]
     shells = [cell_text(row.get("shell")) for row in rows]
-    faults: dict[int, str] = {}
-    for row in [row for row, shell in enumerate(shells) if not shell]:
+    faults: Faults = {}
+    notes: Notes = {}
+    for row in [row for row, shell in enumerate(shells) if cores[row] and not shell]:
+        whole = cores[row]
         try:
-            core, shells[row] = reader.split_whole(cores[row])
-            cores[row] = core.strip()
+            cores[row], shells[row] = reader.split_whole(whole)
         except FormulaError as error:
             faults[row] = str(error)
-    return cores, shells, faults
+            continue
+        if len(split_outside_brackets(whole, "/")) > 1:
+            notes[row] = [f"{whole} is read as core {cores[row]} under shell {shells[row]}"]
+    return cores, shells, faults, notes
 
 
 def _shells(
@@ -197,8 +219,8 @@ def _words(rows: Sequence[Row], kind: str, coats: Sequence[Layers]) -> list[int]
     words, (coated, bare) = WORDS[kind], _DEFAULTS[kind]
 
     def read(cell: Any) -> int:
-        text = cell_text(cell)
-        return _EMPTY if not text else words.index(text) if text in words else _FAULTY
+        word = read_word(cell_text(cell), words, "")
+        return _FAULTY if word is None else words.index(word) if word else _EMPTY
 
     indices = _indices([row.get(kind) for row in rows], read)
     if _EMPTY not in indices:
@@ -230,6 +252,19 @@ def _numbers(rows: Sequence[Row], name: str) -> list[float]:
     cells = [row.get(name) for row in rows]
     numbers = [math.nan if cell is None else cell_number(cell) for cell in cells]
     return [math.inf if number < low or number > high else number for number in numbers]
+
+
+def _add_doubts(notes: Notes, numbers: Mapping[str, Floats]) -> None:
+    """Note the numbers that are possible, but hardly in the unit of their column."""
+    for name, column in numbers.items():
+        usual = INPUTS[name].usual
+        if usual is None:
+            continue
+        beyond = np.isfinite(column) & ((column < usual.low) | (column > usual.high))
+        for row in beyond.nonzero()[0].tolist():
+            doubt = usual.doubt(name, float(column[row]))
+            if doubt:
+                notes.setdefault(row, []).append(doubt)
 
 
 # Faults ----------------------------------------------------------------------------------------

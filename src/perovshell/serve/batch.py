@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from perovshell.data.tables import Row, read_table
+from perovshell.data.spreadsheet import read_sheet
+from perovshell.data.tables import Row
 from perovshell.errors import InputError
 from perovshell.files import refuse_output, write_output
 from perovshell.model import Model
-from perovshell.models.inputs import REQUIRED, refuse_near_names
+from perovshell.models.inputs import INPUT_NUMBERS, REQUIRED, near_input, refuse_near_names
 from perovshell.models.outputs import NO_THRESHOLDS, Thresholds, output_columns
 from perovshell.texts import table_cell
 
@@ -53,11 +54,13 @@ def predict_file(
     if not target.parent.is_dir():
         msg = f"{target}: cannot be written ({target.parent} is no folder)"
         raise InputError(msg)
-    header, rows = read_table(source)
+    sheet = read_sheet(source, _is_header).with_decimal_points(INPUT_NUMBERS)
+    header, rows = sheet.header, sheet.rows
+    where = f"{source.name}, row {sheet.row}"
     outputs = list(output_columns(stressors, thresholds))
     if reasons:
         outputs.insert(-1, "reasons")
-    kept = _checked_header(source.name, header, rows, outputs, rename_clashes=rename_clashes)
+    kept = _checked_header(where, header, rows, outputs, rename_clashes=rename_clashes)
     answers = model.predict(rows, stressors=stressors, coverage=coverage, thresholds=thresholds)
     if reasons:
         _add_reasons(model, rows, answers, stressors)
@@ -76,6 +79,11 @@ def predict_file(
     return len(rows), sum(bool(answer["error"]) for answer in answers)
 
 
+def _is_header(cells: Sequence[str]) -> bool:
+    """Return whether cells are column names: all needed inputs are among them, or nearly."""
+    return {near_input(cell) for cell in cells} >= {*REQUIRED}
+
+
 def _add_reasons(
     model: Model, rows: Sequence[Row], answers: list[dict[str, Any]], stressors: Sequence[str]
 ) -> None:
@@ -85,31 +93,31 @@ def _add_reasons(
 
 
 def _checked_header(
-    name: str, header: list[str], rows: list[Row], outputs: Sequence[str], *, rename_clashes: bool
+    where: str, header: list[str], rows: list[Row], outputs: Sequence[str], *, rename_clashes: bool
 ) -> list[str]:
     try:
         refuse_near_names(header)
     except InputError as error:
-        msg = f"{name}, row 1, {error}"
+        msg = f"{where}, {error}"
         raise InputError(msg) from error
     for column in REQUIRED:
         if column not in header:
-            hint = "; cells are separated by commas" if ";" in header[0] else ""
-            msg = f"{name}, row 1, column {column}: this column is missing{hint}"
+            hint = "; commas, semicolons or tabs separate cells" if len(header) == 1 else ""
+            msg = f"{where}, column {column}: this column is missing{hint}"
             raise InputError(msg)
     if not rows:
-        msg = f"{name}: no rows below the header"
+        msg = f"{where}: no rows below the header"
         raise InputError(msg)
     clash = [column for column in header if column in outputs]
     if clash and not rename_clashes:
         msg = (
-            f"{name}, row 1, column {clash[0]}: has the name of an output; rename it, or give "
+            f"{where}, column {clash[0]}: has the name of an output; rename it, or give "
             f"rename_clashes=True to keep it as given_{clash[0]}"
         )
         raise InputError(msg)
     renamed = [f"given_{column}" if column in clash else column for column in header]
     if len(set(renamed)) < len(renamed):
-        msg = f"{name}, row 1: columns {', '.join(clash)} cannot be kept, given_... stands already"
+        msg = f"{where}: columns {', '.join(clash)} cannot be kept, given_... stands already"
         raise InputError(msg)
     return renamed
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from perovshell.data.records import Sample
+from perovshell.data.usual import PERCENT_RANGE
 from perovshell.targets.scales import ENERGY, PERCENT, Log
 from perovshell.targets.target import (
     DomainRule,
@@ -57,9 +58,9 @@ PL: Final = PointTarget(
     threshold=Threshold(
         argument="pl_window_nm",
         column="p_pl_in_window",
-        rule="two rising wavelengths in nm",
-        low=0.0,
-        high=math.inf,
+        rule="two rising wavelengths from 200 to 2000 nm",
+        low=200.0,
+        high=2000.0,
         is_window=True,
     ),
     no_skill="the PL peak is predicted no better than by the median",
@@ -80,6 +81,7 @@ PLQY: Final = PointTarget(
         rule="a percentage from 0 to below 100",
         low=0.0,
         high=100.0,
+        usual=PERCENT_RANGE,
     ),
     no_skill="the PLQY is predicted no better than by the median",
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perovshell.data.records import Sample
+from perovshell.data.usual import UsualRange
 from perovshell.data.vocabulary import column_name
 from perovshell.targets.scales import Scale
 
@@ -57,6 +58,7 @@ class Threshold:
         low: Least threshold that is allowed.
         high: Thresholds are below it.
         is_window: Whether two rising limits are asked for.
+        usual: Usual range of a threshold; None where all are.
     """
 
     argument: str
@@ -65,12 +67,21 @@ class Threshold:
     low: float
     high: float
     is_window: bool = False
+    usual: UsualRange | None = None
 
     def allows(self, value: Any) -> bool:
         """Return whether a threshold is possible."""
-        if not self.is_window:
-            return bool(self.low <= value < self.high)
-        return len(value) == 2 and bool(self.low < value[0] < value[1] <= self.high)  # noqa: PLR2004
+        try:
+            if not self.is_window:
+                return bool(self.low <= value < self.high)
+            lower, upper = value
+            return bool(self.low <= lower < upper <= self.high)
+        except (TypeError, ValueError):
+            return False  # No number, or no two of them.
+
+    def doubt(self, value: Any) -> str:
+        """Return what is doubtful about a possible threshold, or an empty text."""
+        return self.usual.doubt(self.argument, value) if self.usual else ""
 
     def limits(self, value: Any) -> tuple[float, float]:
         """Return the interval of reported values that a threshold asks for."""

@@ -5,19 +5,21 @@ MLflow runs this file when the model is loaded; nothing is pickled.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel
 
+from perovshell.errors import InputError
 from perovshell.model import Model
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class PerovshellModel(PythonModel):  # type: ignore[misc]
-    """Predicts a DataFrame of requests; see `perovshell.model.Model.predict`."""
+    """Predicts requests; see `perovshell.model.Model.predict`."""
 
     def load_context(self, context: Any) -> None:
         """Load the model folder among the artifacts."""
@@ -26,9 +28,33 @@ class PerovshellModel(PythonModel):  # type: ignore[misc]
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Answer each row."""
+        """Answer each row.
+
+        Args:
+            context: MLflow's; not needed.
+            model_input: A DataFrame, a list of dictionaries, or a dictionary of columns, as the
+                server of MLflow makes it of `inputs`.
+            params: MLflow's; there are none.
+
+        Raises:
+            MlflowException: The rows are refused, for the reason of `Model.predict`; the server of
+                MLflow repeats the message of no other exception.
+        """
         del context, params
-        return self.model.predict(model_input)
+        rows: Any = model_input
+        try:
+            answers = self.model.predict(_frame(rows) if isinstance(rows, Mapping) else rows)
+        except InputError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
+        return pd.DataFrame(answers)
+
+
+def _frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a table of columns; single cells are a single row."""
+    if any(np.ndim(cells) for cells in columns.values()):
+        return pd.DataFrame(columns)
+    # The server of MLflow wraps single cells into arrays without a dimension.
+    return pd.DataFrame([{name: np.asarray(cell, object).item() for name, cell in columns.items()}])
 
 
 mlflow.models.set_model(PerovshellModel())

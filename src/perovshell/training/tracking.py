@@ -124,7 +124,9 @@ def _log_model(mlflow: Any, trained: TrainedModel) -> str:
         # As a path, mlflow would read a %20 in it as a blank.
         artifacts={"folder": trained.folder.resolve().as_uri()},
         pip_requirements=[f"perovshell=={version}"],
-        signature=_signature(mlflow),
+        # With a signature, MLflow would drop columns whose name is nearly that of an input.
+        signature=False,
+        metadata={"inputs": {name: one.allowed for name, one in INPUTS.items()}},
     )
     return str(logged.model_uri)
 
@@ -188,15 +190,3 @@ def _version_tags(trained: TrainedModel) -> dict[str, str]:
         "settings": settings_tag(trained.info["settings"]),
         **{key: f"{figures[key]:.4g}" for key in shown if figures.get(key) is not None},
     }
-
-
-def _signature(mlflow: Any) -> Any:
-    """Return the input columns, with all cells that `Model.predict` reads.
-
-    For `double` and `string` MLflow refuses whole numbers, categories and columns of empty cells.
-    """
-    from mlflow.types import ColSpec, Schema
-    from mlflow.types.schema import AnyType
-
-    columns = [ColSpec(AnyType(), name, required=one.required) for name, one in INPUTS.items()]
-    return mlflow.models.ModelSignature(inputs=Schema(columns))

@@ -306,6 +306,30 @@ def test_an_unknown_key_is_refused_with_the_input_it_nearly_is(
     assert fault["detail"] == f"Extra inputs are not permitted{'; ' if said else ''}{said}"
 
 
+@pytest.mark.parametrize("window", [[2.3, 2.5], [0.5, 0.54], [5100, 5400], [540, 510]])
+def test_a_window_in_another_unit_is_refused_with_its_own(
+    client: TestClient, window: list[float]
+) -> None:
+    body = {"rows": [ROW], "thresholds": {"pl_window_nm": window}}
+    reply = client.post("/v1/predict", json=body)
+    assert reply.status_code == 422
+    assert "two rising wavelengths from 200 to 2000 nm" in reply.json()["detail"]
+
+
+def test_a_doubtful_threshold_is_answered_with_a_note(client: TestClient) -> None:
+    body = {"rows": [ROW], "thresholds": {"plqy_above": 0.8}}
+    (answer,) = client.post("/v1/predict", json=body).json()["answers"]
+    assert "plqy_above 0.8 is below 1 %: a fraction?" in answer["notes"]
+
+
+def test_a_number_of_thousands_of_digits_is_no_fault_of_the_service(client: TestClient) -> None:
+    body = f'{{"rows": [{{"core": "CsPbBr3", "shell": "SiO2", "core_size_nm": 1{"0" * 5000}}}]}}'
+    headers = {"content-type": "application/json"}
+    reply = client.post("/v1/predict", content=body, headers=headers)
+    assert reply.status_code in {200, 422}
+    assert len(reply.text) < 6000
+
+
 @pytest.mark.parametrize("text", ["none", "N/A", "-", "0", "FALSE", ""])
 def test_a_word_for_nothing_is_no_treatment(client: TestClient, text: str) -> None:
     rows = [ROW, {**ROW, "ligand": text, "dopant": text}, {**ROW, "ligand": "DDAB"}]

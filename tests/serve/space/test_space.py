@@ -103,6 +103,15 @@ def test_a_file_is_read(reader: FormulaReader, tmp_path: Path) -> None:
     assert read_space(path, reader) == read_space(SMALL, reader)
 
 
+def test_what_is_doubtful_about_a_space_is_noted(reader: FormulaReader) -> None:
+    space = read_space({**SMALL, "plqy_above": 0.8, "sizes_nm": [8, 80]}, reader)
+    assert space.notes == (
+        "sizes_nm 80 is above 50 nm: angstrom?",
+        "plqy_above 0.8 is below 1 %: a fraction?",
+    )
+    assert read_space({**SMALL, "plqy_above": 80}, reader).notes == ()
+
+
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
@@ -128,7 +137,11 @@ def test_a_file_is_read(reader: FormulaReader, tmp_path: Path) -> None:
         ("stressor", "cold", "key stressor: 'cold': one of "),
         ("pl_window_nm", None, "pl_window_nm: two wavelengths in nm are needed"),
         ("pl_window_nm", [535, 515], "the first must be below the second"),
-        ("pl_window_nm", [5, 15], "pl_window_nm: 5: a number from 200 to 2000"),
+        ("pl_window_nm", [5, 15], "pl_window_nm: 5: a number from 200 to 2000 nm"),
+        ("pl_window_nm", [2.3, 2.5], "pl_window_nm: 2.3: a number from 200 to 2000 nm"),
+        ("Medium", "film", "key Medium: unknown key; nearest: medium"),
+        ("size_nm", [8], "key size_nm: unknown key; nearest: sizes_nm"),
+        ("medium", "no", "medium: 'no': one of "),
         ("pl_window_nm", [True, 515], "pl_window_nm: True: a number"),
         ("weights", {"pl": 0}, "weights: at least one weight must be above 0"),
         ("weights", {"pl": math.nan}, "weights.pl: nan: a number from 0 to 100"),

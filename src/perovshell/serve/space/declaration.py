@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -64,6 +63,8 @@ def space_reader(formulas: FormulaReader) -> Reader[DesignSpace]:
         formulas: Reads cores and shells.
     """
     coated = tuple(structure for structure in STRUCTURES if structure != "bare")
+    # Defaults, which words such as `n/a` are read as too.
+    usual, shape = coated[0], MORPHOLOGIES[0]
     stressors, window, weights = "stressors", "pl_window_nm", "weights"
     return record(
         Key(
@@ -80,23 +81,40 @@ def space_reader(formulas: FormulaReader) -> Reader[DesignSpace]:
             ALL_KNOWN,
             help="layers from the inside out, joined by a bar",
         ),
-        Key("structures", _words(*coated), "core/shell", help="how shell and core are joined"),
-        Key("encapsulation", _words(*ENCAPSULATIONS), UNKNOWN, help="particles in one shell"),
-        Key("medium", _words(*MEDIA), UNKNOWN, help="where the particles are"),
+        Key(
+            "structures",
+            _words(*coated, unknown=usual),
+            usual,
+            help="how shell and core are joined",
+        ),
+        Key(
+            "encapsulation",
+            _words(*ENCAPSULATIONS, unknown=UNKNOWN),
+            UNKNOWN,
+            help="particles in one shell",
+        ),
+        Key("medium", _words(*MEDIA, unknown=UNKNOWN), UNKNOWN, help="where the particles are"),
         Key(
             "sizes_nm",
             listing(_size("core_size_nm")).then(_distinct),
             [UNKNOWN],
             help="core sizes in nm",
         ),
-        Key("morphology", word(*MORPHOLOGIES), "nanocrystal", help="of all cores"),
+        Key(
+            "morphology",
+            word(*MORPHOLOGIES, unknown=shape),
+            shape,
+            help="of all cores",
+        ),
         Key(
             "shell_thickness_nm",
             one_or_many(_size("shell_thickness_nm")),
             help="accepted but ignored",
         ),
-        Key(window, _interval(200, 2000), help="PL window in nm; needed where pl has a weight"),
-        Key("plqy_above", number(0, 99.9), help="threshold of the PLQY in percent"),
+        Key(
+            window, _interval(200, 2000, "nm"), help="PL window in nm; needed where pl has a weight"
+        ),
+        Key("plqy_above", number(0, 99.9, unit="%"), help="threshold of the PLQY"),
         Key(
             stressors,
             _words(*STRESSORS),
@@ -125,8 +143,8 @@ def _dopants_rule(dopants: Mapping[str, object], cores: object) -> str:
 # Single values -------------------------------------------------------------------------------
 
 
-def _words(*words: str) -> Reader[tuple[str, ...]]:
-    return one_or_many(word(*words)).then(_distinct)
+def _words(*words: str, unknown: str = "") -> Reader[tuple[str, ...]]:
+    return one_or_many(word(*words, unknown=unknown)).then(_distinct)
 
 
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
@@ -134,11 +152,11 @@ def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _size(column: str) -> Reader[float]:
-    return number(*INPUT_NUMBERS[column], words={UNKNOWN: math.nan})
+    return number(*INPUT_NUMBERS[column], unit="nm", unknown=UNKNOWN)
 
 
-def _interval(low: float, high: float) -> Reader[tuple[float, float]]:
-    return listing(number(low, high), at_least=2, at_most=2).then(_rising)
+def _interval(low: float, high: float, unit: str = "") -> Reader[tuple[float, float]]:
+    return listing(number(low, high, unit=unit), at_least=2, at_most=2).then(_rising)
 
 
 def _rising(ends: tuple[float, float]) -> tuple[float, float]:

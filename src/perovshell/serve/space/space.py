@@ -14,6 +14,7 @@ import yaml
 
 from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import ShellMaterial, shell_text
+from perovshell.data.usual import CORE_SIZE_RANGE, PERCENT_RANGE
 from perovshell.errors import DesignSpaceError
 from perovshell.features.combinations import Combination
 from perovshell.models.outputs import Thresholds
@@ -197,10 +198,11 @@ class DesignSpace:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is ignored, and why."""
-        if not self.shell_thickness_nm:
-            return ()
-        return ("shell_thickness_nm is ignored (known for too few samples)",)
+        """What is ignored, and what is doubtful about the values."""
+        ignored = "shell_thickness_nm is ignored (known for too few samples)"
+        doubts = [CORE_SIZE_RANGE.doubt("sizes_nm", size) for size in self.sizes_nm]
+        doubts.append(PERCENT_RANGE.doubt("plqy_above", self.plqy_above or 0.0))
+        return (*([ignored] if self.shell_thickness_nm else []), *filter(None, doubts))
 
     @property
     def objectives(self) -> dict[str, float]:
