@@ -60,7 +60,7 @@ class DomainFlags:
         of_shell = [self._shell_notes(layers) for layers in requests.items.shells]
         of_input, sample_texts = self._input_notes(requests), self._sample_texts
         shell_of = requests.items.shell.tolist()
-        # Each answer has lists of its own: what a caller does with them changes no other.
+        # Each answer has new lists: what a caller does with them changes no other answer.
         texts = [DomainTexts(thin[shell].copy(), of_shell[shell].copy(), []) for shell in shell_of]
         for row, reasons in hits.reasons.items():
             texts[row].reasons[:] = dict.fromkeys([*reasons, *texts[row].reasons])
