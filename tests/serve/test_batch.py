@@ -119,9 +119,26 @@ def test_a_target_that_cannot_be_written_is_named(model: Model, tmp_path: Path) 
         )  # fmt: skip
 
 
+def test_lists_are_one_cell_that_can_be_split_again(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("core,shell\nCsPbBr3,SiO2\nXX,SiO2\n")
+    predict_file(
+        model, tmp_path / "in.csv", tmp_path / "out.csv",
+        stressors=["sonication"], coverage=0.9, rename_clashes=False, reasons=True,
+    )  # fmt: skip
+    with (tmp_path / "out.csv").open(newline="") as file:
+        row, unread = csv.DictReader(file)
+    request = {"core": "CsPbBr3", "shell": "SiO2"}
+    [answer] = model.predict([request], stressors=["sonication"])
+    for name in ("domain_reasons", "notes", "measured"):
+        assert row[name].split(" | ") == answer[name]
+        assert unread[name] == ""
+    sentences = [reason.sentence for reason in model.explain(request, stressors=["sonication"])]
+    assert row["reasons"].split(" | ") == sentences
+
+
 def test_cells() -> None:
-    given = [True, float("nan"), float("inf"), 0.1, 5, "text"]
-    assert [cell(value) for value in given] == ["true", "", "inf", "0.1", "5", "text"]
+    given = [True, float("nan"), float("inf"), 0.1, 5, "text", ["a", "b"], []]
+    assert [cell(value) for value in given] == ["true", "", "inf", "0.1", "5", "text", "a | b", ""]
 
 
 def test_the_input_or_a_file_of_the_model_is_no_output(model: Model, tmp_path: Path) -> None:

@@ -128,9 +128,13 @@ def pyfunc(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> A
         return mlflow.pyfunc.load_model("models:/perovshell@champion")
 
 
+def in_table(row: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer as a row of a table."""
+    return {name: table_cell(value) for name, value in row.items()}
+
+
 def test_mlflow_gives_the_same_values(model: Model, pyfunc: Any) -> None:
-    answers = model.predict(ROWS)
-    wanted = [{name: table_cell(value) for name, value in row.items()} for row in answers]
+    wanted = [in_table(row) for row in model.predict(ROWS)]
     for rows in (
         ROWS,
         pd.DataFrame(ROWS),
@@ -172,7 +176,7 @@ def test_mlflow_reads_columns_and_a_single_row(model: Model, pyfunc: Any) -> Non
     (wanted,) = model.predict([PLAIN])
     arrays = {name: np.array(text) for name, text in PLAIN.items()}
     for rows in (PLAIN, arrays, {name: [text] for name, text in PLAIN.items()}):
-        assert repr(pyfunc.predict(rows).to_dict(orient="records")) == repr([wanted])
+        assert repr(pyfunc.predict(rows).to_dict(orient="records")) == repr([in_table(wanted)])
 
 
 def test_mlflow_describes_every_input(pyfunc: Any) -> None:

@@ -59,14 +59,16 @@ class DomainFlags:
         thin = [self.thin(stressors, layers) for layers in requests.items.shells]
         of_shell = [self._shell_notes(layers) for layers in requests.items.shells]
         of_input, sample_texts = self._input_notes(requests), self._sample_texts
-        return [
-            DomainTexts(
-                list(dict.fromkeys([*hits.reasons.get(row, ()), *thin[shell]])),
-                [*of_input.get(row, ()), *of_shell[shell]],
-                [sample_texts[sample.sample_id] for sample in hits.measured.get(row, ())],
-            )
-            for row, shell in enumerate(requests.items.shell.tolist())
-        ]
+        shell_of = requests.items.shell.tolist()
+        # Each answer has new lists: what a caller does with them changes no other answer.
+        texts = [DomainTexts(thin[shell].copy(), of_shell[shell].copy(), []) for shell in shell_of]
+        for row, reasons in hits.reasons.items():
+            texts[row].reasons[:] = dict.fromkeys([*reasons, *texts[row].reasons])
+        for row, notes in of_input.items():
+            texts[row].notes[:0] = notes
+        for row, samples in hits.measured.items():
+            texts[row].measured.extend(sample_texts[sample.sample_id] for sample in samples)
+        return texts
 
     @cached_property
     def _sample_texts(self) -> dict[str, str]:

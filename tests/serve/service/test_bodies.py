@@ -148,7 +148,7 @@ PACKED = gzip.compress(json.dumps(PREDICT).encode())
         (b"\xef\xbb\xbf", "", "Invalid JSON"),
     ],
 )
-def test_a_damaged_body_is_told_apart(
+def test_the_fault_of_a_damaged_body_is_named(
     client: TestClient, path: str, body: bytes, coding: str, words: str
 ) -> None:
     status, detail = send(client, path, body, coding=coding)
@@ -169,7 +169,7 @@ def test_no_more_is_unpacked_than_may_be_sent_plain(client: TestClient, path: st
         assert str(limits.BODY_BYTES) in detail
 
 
-def test_the_fault_of_a_row_is_told_in_a_packed_body_too(client: TestClient) -> None:
+def test_the_fault_of_a_row_in_a_packed_body_has_its_position(client: TestClient) -> None:
     body = gzip.compress(json.dumps({"rows": [{"Core": "CsPbBr3"}]}).encode("utf-16"))
     status, detail = send(client, "/v1/predict", body, f"{JSON}; charset=utf-16", "gzip")
     assert status == 422

@@ -82,8 +82,8 @@ def _charset(content_type: str) -> str:
 
 def _in_utf8(body: bytes, charset: str) -> bytes:
     """Return JSON in UTF-8 without a byte order mark."""
-    # JSON begins with ASCII: its first bytes tell which of the Unicode encodings it is, whatever
-    # the content type says.
+    # JSON begins with ASCII characters: its first bytes show which of the Unicode encodings it is,
+    # also where the content type names another one.
     encoding: str = json.detect_encoding(body)
     if encoding == "utf-8":
         if charset not in _LATIN:
