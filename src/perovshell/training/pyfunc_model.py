@@ -16,6 +16,7 @@ from mlflow.pyfunc import PythonModel
 
 from perovshell.errors import InputError
 from perovshell.model import Model
+from perovshell.texts import table_cell
 
 
 class PerovshellModel(PythonModel):  # type: ignore[misc]
@@ -46,7 +47,9 @@ class PerovshellModel(PythonModel):  # type: ignore[misc]
             answers = self.model.predict(_frame(rows) if isinstance(rows, Mapping) else rows)
         except InputError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
-        return pd.DataFrame(answers)
+        if isinstance(answers, pd.DataFrame):
+            return answers
+        return pd.DataFrame([{name: table_cell(v) for name, v in row.items()} for row in answers])
 
 
 def _frame(columns: Mapping[str, Any]) -> pd.DataFrame:
