@@ -264,7 +264,7 @@ def product(
     coverage: float = 0.9,
     thresholds: Thresholds = THRESHOLDS,
 ) -> Product:
-    own = model or predictor()
+    own = replace(model or predictor())  # Without what another product kept of it.
     shells = [own.featurizer.reader.read_shell(text) for text in SHELLS]
     return Product(own, shells, contexts(), stressors, coverage=coverage, thresholds=thresholds)
 
