@@ -1,7 +1,6 @@
 """Declarations of documents: what they take, and that all faults come at once."""
 
 import doctest
-import math
 from typing import Any
 
 import pytest

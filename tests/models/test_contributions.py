@@ -176,7 +176,10 @@ def test_a_bare_sample_gains_nothing(model: Model) -> None:
         ),
         ({"pl_window_nm": 510}, "pl_window_nm 510: two rising wavelengths from 200 to 2000 nm"),
         ({"plqy_above": "80"}, "plqy_above 80: a percentage from 0 to below 100"),
-        ({"pl_window_nm": (600, 500)}, "pl_window_nm (600, 500): two rising wavelengths from 200 to 2000 nm"),
+        (
+            {"pl_window_nm": (600, 500)},
+            "pl_window_nm (600, 500): two rising wavelengths from 200 to 2000 nm",
+        ),
     ],
 )
 def test_impossible_thresholds_are_refused(thresholds: dict, message: str) -> None:

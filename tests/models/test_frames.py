@@ -12,6 +12,8 @@ from perovshell.models.frames import to_record, to_records
 
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}
 FRAME = pd.DataFrame([ROW])
+
+
 class Frame:
     """A table like that of polars."""
 

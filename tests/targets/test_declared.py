@@ -158,7 +158,11 @@ def test_thresholds_of_the_service_are_those_of_python() -> None:
 @pytest.mark.parametrize(
     ("target", "allowed", "refused"),
     [
-        (PL, [(500, 540), (200, 2000)], [(540, 500), (500, 500), (2.3, 2.5), (0.5, 0.54), (500,), 5, "ab"]),
+        (
+            PL,
+            [(500, 540), (200, 2000)],
+            [(540, 500), (500, 500), (2.3, 2.5), (0.5, 0.54), (500,), 5, "ab"],
+        ),
         (PLQY, [0, 99.9], [-0.1, 100, math.nan, math.inf, "80", None]),
         (GAIN, [2, 1e9], [1.99, 0, math.nan, math.inf]),
     ],
