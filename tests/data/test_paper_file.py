@@ -753,7 +753,9 @@ def test_a_column_nearly_right_is_named(tables):
     folder = tables("hu2018")
     path = folder / SAMPLES
     path.write_text(path.read_text().replace("pl_peak_nm", "PL_peak"))
-    with pytest.raises(DocumentError, match="column PL_peak: '': unknown column; nearest: pl_peak_nm"):
+    with pytest.raises(
+        DocumentError, match="column PL_peak: '': unknown column; nearest: pl_peak_nm"
+    ):
         read_papers(folder, FORMULAS)
 
 
