@@ -144,7 +144,7 @@ def test_a_row_that_cannot_be_answered_is_exit_code_1(
     ("content", "options", "said"),
     [
         ("core\nCsPbBr3\n", (), "in.csv, row 1, column shell: this column is missing"),
-        ("core,shell\n", (), "in.csv: no rows"),
+        ("core,shell\n", (), "in.csv, row 1: no rows"),
         ("", (), "in.csv"),
         ("core,shell\nCsPbBr3,SiO2\n", ("--stressors", "cold"), "'cold'"),
         ("core,shell\nCsPbBr3,SiO2\n", ("--coverage", "1.5"), "coverage"),

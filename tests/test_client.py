@@ -163,7 +163,7 @@ def test_half_a_surrogate_pair_is_the_fault_of_its_row(client: Client, model: Mo
     rows = [{**ROW, "core": "Cs\ud800"}, {**ROW, "ligand": "\ud800"}, ROW]
     first, *others = client.predict(rows)
     assert same(others, model.predict(rows[1:]))
-    assert first["error"].startswith("core 'Cs?': '?' is neither")
+    assert first["error"].startswith("core 'Cs\ufffd': '\ufffd' is neither")
 
 
 def test_no_rows_need_no_service() -> None:

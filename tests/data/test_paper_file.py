@@ -574,6 +574,7 @@ def test_numbers_of_json_are_texts(tmp_path):
         ('{\n"paper_id": }', 2, "not JSON (Expecting value)"),
         ("paper_id: x\nsamples: []", 1, "not JSON"),
         ('{"paper_id": "x",\n"samples": [],\n"doii": "y"}', 3, "unknown key; nearest: doi"),
+        ('{"paper_id": "x",\n"samples": [],\n"DOI": "y"}', 3, "unknown key; nearest: doi"),
         ('{"paper_id": "x",\n"samples": [],\n"paper_id": "y"}', 3, "this key is given already in"),
         ("[]", 1, "a list of one or more, each a mapping"),
         ("[" * 50_000, 0, "lists or mappings nested too deeply"),
@@ -684,6 +685,34 @@ def test_a_folder_may_be_without_stability_tests(tables):
     assert (len(entry.samples), entry.tests) == (2, ())
 
 
+def test_words_for_not_known_are_empty_cells_of_a_folder(tables):
+    words = {"pl_peak_nm": "n/a", "morphology": "NA", "fwhm_nm": "\u2013", "bare_sample_id": "-"}
+    words |= {"pl_peak_quality": "unknown", "fwhm_quality": "none"}
+    folder = tables("hu2018", samples=lambda rows: [{**row, **words} for row in rows])
+    (entry,) = read_papers(folder, FORMULAS)
+    assert [{**row, **dict.fromkeys(words, "")} for row in entry.samples] == [*entry.samples]
+    _, kept = read_table(folder / SAMPLES)
+    assert entry.samples[0]["note"] == kept[0]["note"]
+
+
+def test_needed_words_of_a_folder_are_not_left_open(tables):
+    change = {"samples": lambda rows: [{**row, "medium": "n/a"} for row in rows]}
+    with pytest.raises(DocumentError, match="column medium: 'n/a': one of solution, film"):
+        read_papers(tables("hu2018", **change), FORMULAS)
+
+
+def test_a_group_that_is_not_known_shares_nothing(tables):
+    change = {"stability": lambda rows: [{**row, "shared_group": "none"} for row in rows]}
+    dataset = Dataset.from_folder(tables("hu2018", **change))
+    assert len({test.experiment for test in dataset.tests}) == len(dataset.tests) > 1
+
+
+@pytest.mark.parametrize("word", ["no", "0", "false"])
+def test_there_is_none_is_no_medium(word):
+    fault = fault_in(TEXT.replace("shell: SiO2\n", f"shell: SiO2\n    medium: {word}\n"))
+    assert fault.rule.startswith("one of solution, film")
+
+
 FOLDERS_AT_FAULT = {
     "papers-twice": (PAPERS, lambda rows: [*rows, *rows], 3, "paper_id", "given already in row 2"),
     "no-papers": (PAPERS, lambda _: [], 0, "", "no rows; at least one paper"),
@@ -718,6 +747,23 @@ def test_columns_of_a_folder_are_those_of_the_dataset(tables):
         read_papers(folder, FORMULAS)
     found = {(fault.file.partition("/")[2], fault.column) for fault in caught.value.faults}
     assert found >= {(PAPERS, "colour"), (PAPERS, "paper_id")}
+
+
+def test_a_column_nearly_right_is_named(tables):
+    folder = tables("hu2018")
+    path = folder / SAMPLES
+    path.write_text(path.read_text().replace("pl_peak_nm", "PL_peak"))
+    with pytest.raises(
+        DocumentError, match="column PL_peak: '': unknown column; nearest: pl_peak_nm"
+    ):
+        read_papers(folder, FORMULAS)
+
+
+def test_a_long_cell_is_shortened_in_a_fault(tables):
+    change = {"samples": lambda rows: [{**row, "pl_peak_nm": "5" * 5000} for row in rows]}
+    with pytest.raises(DocumentError) as caught:
+        read_papers(tables("hu2018", **change), FORMULAS)
+    assert max(map(len, str(caught.value).splitlines())) < 300
 
 
 # Writing -------------------------------------------------------------------------------------

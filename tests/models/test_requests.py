@@ -19,21 +19,8 @@ FAULTY = ["1_0", "٥", "1e999", "inf", math.inf, -math.inf, 10**400, True, "5 nm
           "no", "False", False, "nothing", "1,5", "x" * 5000, 10**5000]  # fmt: skip
 READ = [5, "5", " 5.0 ", 5.0, np.float64(5), np.int64(5), decimal.Decimal(5)]
 NOT_KNOWN = [
-    *(
-        "none",
-        "None",
-        " NA ",
-        "na",
-        "n/a",
-        "N/A",
-        "-",
-        "--",
-        "\u2013",
-        "\u2212",
-        "NULL",
-        "nan",
-        "?",
-    ),
+    *("none", "None", " NA ", "na", "n/a", "N/A", "NULL", "nan"),
+    *("-", "--", "\u2013", "\u2212", "?"),
     *("unknown", "Unknown", "#N/A", "<NA>", "NaT", "n.d.", "not reported"),
 ]
 NOTHING = [

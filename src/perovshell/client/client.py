@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
@@ -25,6 +26,7 @@ TIMEOUT_SECONDS: Final = 180.0
 RETRIES: Final = 4
 _ROUNDS: Final = 5
 """How often the rows of one call are sent because the model changes meanwhile."""
+_HALF_A_PAIR: Final = re.compile("[\ud800-\udfff]")
 
 
 class Client:
@@ -233,9 +235,8 @@ class Client:
     ) -> list[dict[str, Any]]:
         """Send rows; what is too large for the service, or a proxy before it, in halves."""
         text = json.dumps({"rows": cells, **options}, ensure_ascii=False)
-        # Halves of surrogate pairs are no text: they become replacement characters, as `?` says
-        # that a cell is not known.
-        body = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
+        # Halves of surrogate pairs are no text; `?` instead would say that a cell is not known.
+        body = _HALF_A_PAIR.sub("\ufffd", text).encode()
         try:
             return [self._connection.ask("POST", "/v1/predict", body)]
         except ServiceError as error:
