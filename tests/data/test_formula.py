@@ -145,7 +145,7 @@ def test_too_long_shell_is_refused(reader):
         ("CsPbO3", "none", "no charge is known for 'O'"),
         ("CsBr", "none", "no B-site metal"),
         ("CsPb0Br2", "none", "amount 0 of Pb"),
-        ("CsPb Br3", "none", "blanks inside a formula"),
+        ("CsPb Br3", "none", "no part of a formula; write CsPbBr3"),
         ("CH3NH30.1Cs0.9PbBr3", "none", "unclear where CH3NH3 ends"),
         ("CsPbBr3", "", "no shell given; write 'none'"),
         ("", "SiO2", "no core given"),

@@ -23,6 +23,8 @@ def types_of(*texts: str) -> list[str]:
         ("CsPbBr3", "ABX3"),
         ("CsYbI3", "ABX3"),
         ("CsPb(SCN)2Br", "ABX3"),
+        ("Cs0.95Ag0.05PbBr3", "ABX3"),
+        ("Cs0.8Ag0.2PbBr3", "ABX3"),
         ("Cs4PbBr6", "A4BX6"),
         ("Cs4PbI6", "A4BX6"),
         ("CsPb2Br5", "AB2X5"),

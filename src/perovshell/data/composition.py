@@ -31,15 +31,15 @@ class Composition:
     @cached_property
     def formula(self) -> str:
         """The formula in the standard order and spelling."""
-        text, is_open = "", False
+        text, before = "", None
         for ion, (_, amount) in zip(self.ions, self.amounts, strict=True):
             # Symbols that follow each other could be one abbreviation: FA and K, I and SCN.
-            could_run = ion.name != "" or ion.symbol.isupper()
+            pair = [one for one in (before, ion) if one and (one.name or one.symbol.isupper())]
+            is_run = len(pair) > 1 and any(one.name for one in pair)
             count = amount_text(amount)
             written = ion.written.strip("()")
-            needs_brackets = ion.in_brackets or (is_open and could_run)
-            text += f"({written}){count}" if needs_brackets else f"{written}{count}"
-            is_open = could_run and not count
+            text += f"({written}){count}" if ion.in_brackets or is_run else f"{written}{count}"
+            before = None if count else ion
         return text
 
     @cached_property

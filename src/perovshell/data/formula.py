@@ -69,7 +69,8 @@ class FormulaReader:
         self.species: tuple[str, ...] = (*ELEMENTS, *ions.polyatomic)
         self.species_index = {symbol: index for index, symbol in enumerate(self.species)}
         self._tokenizer = Tokenizer(ions)
-        self._hints = Hints(self._is_core, self._shell_of)
+        known = {core.casefold(): core for core in self.known_cores}
+        self._hints = Hints(self._is_core, self._shell_of, known)
         self._templates: dict[tuple[str, ...], FormulaTemplate] = {}
         self._order = {symbol: rank for rank, symbol in enumerate(ions.by_symbol)}
 
@@ -104,7 +105,7 @@ class FormulaReader:
         """
         if len(text) > 2 * MAX_LENGTH + 1:
             refuse_shape("core", text)
-        core, *layers = map(str.strip, split_outside_brackets(text, "@/"))
+        core, *layers = map(str.strip, split_outside_brackets(to_ascii(text), "@/"))
         hint = "" if self._is_core(core) else self._hints.core(text)
         if hint:
             msg = f"core {text!r}: {hint}"
@@ -156,7 +157,9 @@ class FormulaReader:
         if known is not None:
             return known
         sites = {ion.site for ion in composition.ions}
-        kind = "perovskite-like" if {"A", "B"} <= sites else "halide"
+        halides = {ion.symbol for ion in composition.ions if ion.site == "X"}
+        is_like = {"A", "B"} <= sites and halides != {"F"}
+        kind = "perovskite-like" if is_like else "halide"
         in_water = "reacts" if kind == "perovskite-like" else ""
         return ShellMaterial(
             composition.formula, kind, self.atoms_text(composition), in_water, listed=False

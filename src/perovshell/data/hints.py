@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 _PHASE: Final = re.compile(
-    r"(?P<phase>[αβγδ]|alpha|beta|gamma|delta|cubic|tetragonal|orthorhombic|hexagonal|monoclinic)"
-    r"[-\u2010-\u2015\s]+(?P<core>.+)"
+    r"(?P<phase>[αβγδ]|alpha|beta|gamma|delta|cubic|tetragonal|orthorhombic|hexagonal|monoclinic"
+    r"|black|yellow|2H|3C)[-\u2010-\u2015\s]+(?P<core>.+)",
+    re.IGNORECASE,
 )
+_NO_PEROVSKITES: Final = frozenset({"δ", "delta", "hexagonal", "yellow", "2h"})
+"""Phases of other structures than the perovskite's."""
+_MARKUP: Final = re.compile(
+    r"</?sub>|\\(?:ce|mathrm|rm)|[\s$_^*\\{}\u2020\u2021\u00ad\u200b-\u200d\u2060\ufeff]|^['\"]|['\"]$"
+)
+"""What a page, a spreadsheet or TeX writes around symbols and amounts."""
+_SUPERSCRIPT: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _DOPANT: Final = re.compile(
     r"(?P<left>.+?)(?:\s*[:\uff1a]\s*|[-\s]doped[-\s]+)(?P<right>.+)", re.IGNORECASE
 )
@@ -21,7 +29,7 @@ _CHARGE: Final = re.compile(
     r"[A-Z][a-z]?(?:\d[+]|[+]{1,3}|[\u00b9\u00b2\u00b3\u2070-\u2079]*\u207a)"
 )
 _JOINTS: Final = re.compile(
-    r"\s*(?:[-\u2010-\u2015\u2212|@/\\&+\u00b7\u2022\u2282\u2283\u2229]|\s(?:in|on|with|and)\s)\s*"
+    r"\s*(?:[-\u2010-\u2015\u2212|@/\\&+:#\u00b7\u2022\u2192\u2282\u2283\u2229]|\s(?:in|on|with|and)\s)\s*"
 )
 """What stands between two materials."""
 
@@ -33,10 +41,12 @@ class Hints:
     Attributes:
         is_core: Whether a text is the formula of a core.
         shell_of: The standard name of a shell, empty where a text names none.
+        known_cores: Formulas of known cores by their letters in lower case.
     """
 
     is_core: Callable[[str], bool]
     shell_of: Callable[[str], str]
+    known_cores: Mapping[str, str]
 
     def core(self, text: str) -> str:
         """Return why a text is no core and what to write; empty where it is not known."""
@@ -52,9 +62,8 @@ class Hints:
 
     def _of_core(self, text: str) -> Iterator[str]:
         yield from _strange_letters(text)
-        phase = _PHASE.fullmatch(text)
-        if phase and self.is_core(phase["core"]):
-            yield f"phase {phase['phase']!r} is no part of a formula; write {phase['core']}"
+        yield from self._phase(text)
+        yield from self._two_materials(text)
         yield from self._dopant(text)
         exponent = _EXPONENT.search(text)
         if exponent:
@@ -64,11 +73,23 @@ class Hints:
             )
         if _LAYERS.search(text):
             yield "n is left open; write each amount as a number, as (PEA)2MAPb2I7 for n = 2"
-        yield from self._two_materials(text)
         charge = _CHARGE.search(text)
         if charge:
             yield f"{charge[0]!r} has a charge; write the symbol of the ion alone"
         yield from self._words(text)
+        plain = _MARKUP.sub("", text.translate(_SUPERSCRIPT))
+        if plain != text and self.is_core(plain):
+            yield f"blanks or signs that are no part of a formula; write {plain}"
+        if text.casefold() in self.known_cores:
+            yield f"capitals count in a formula; write {self.known_cores[text.casefold()]}"
+
+    def _phase(self, text: str) -> Iterator[str]:
+        """γ-CsPbI3, cubic CsPbBr3; δ-CsPbI3 and 2H-FAPbI3 are no perovskites."""
+        phase = _PHASE.fullmatch(text)
+        if phase and self.is_core(phase["core"]):
+            if phase["phase"].lower() in _NO_PEROVSKITES:
+                yield f"phase {phase['phase']!r} is no perovskite and not answered"
+            yield f"phase {phase['phase']!r} is no part of a formula; write {phase['core']}"
 
     def _dopant(self, text: str) -> Iterator[str]:
         """Mn:CsPbCl3, CsPbCl3:Mn2+, Mn-doped CsPbCl3."""
@@ -87,7 +108,7 @@ class Hints:
             left, right = text[: joint.start()], text[joint.end() :]
             if self.is_core(left) and self.shell_of(right):
                 shell = self.shell_of(right)
-                yield f"two materials; write core {left} and shell {shell}, or {left}@{shell}"
+                yield f"two materials; write core {left} and shell {shell}"
             elif self.is_core(right) and self.shell_of(left):
                 shell = self.shell_of(left)
                 yield f"the core comes first; write core {right} and shell {shell}"

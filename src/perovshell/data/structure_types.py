@@ -60,10 +60,11 @@ class StructureTypes:
     def __init__(self, ions: Ions, species: Sequence[str]) -> None:
         """Note the site and the kind of each species; the last is that of the padding."""
         known = [ions.by_symbol.get(symbol) for symbol in species]
-        table = np.zeros((len(species) + 1, len(SITES) + 2))
+        table = np.zeros((len(species) + 1, len(SITES) + 3))
         for row, ion in enumerate(known):
             if ion is not None:
                 table[row, SITES.index(ion.site)] = 1.0
+                table[row, -3] = ion.site == "B" and ion.charges[0] == 1
                 table[row, -2] = ion.site == "B" and _DIVALENT not in ion.charges
                 table[row, -1] = ion.symbol in _SMALL
         self._table = table
@@ -74,10 +75,13 @@ class StructureTypes:
         It is `NO_SALT` for metals alone and for padding.
         """
         sums = np.einsum("nk,nkj->nj", batch.amounts, self._table[batch.species])
-        a, b, x, not_divalent, small = sums.T
+        a, b, x, monovalent, not_divalent, small = sums.T
         found = _nearest(a, b, x)
+        # Ag+ and Cu+ may dope the A site: Cs0.95Ag0.05PbBr3 is a perovskite.
+        is_doped = (monovalent > 0.0) & (_nearest(a + monovalent, b - monovalent, x) == _PEROVSKITE)
+        found = np.where(is_doped & (found == STRUCTURE_TYPES.index(OTHER)), _PEROVSKITE, found)
         is_perovskite = found == _PEROVSKITE
-        is_mixed = is_perovskite & (not_divalent >= _DOUBLE_FROM * b)
+        is_mixed = is_perovskite & (not_divalent >= _DOUBLE_FROM * b) & ~is_doped
         is_elpasolite = (small > 0.0) & (_nearest(a - small, b + small, x) == _PEROVSKITE)
         is_double = is_mixed | (is_elpasolite & ~is_perovskite)
         found = np.where(is_double, STRUCTURE_TYPES.index(DOUBLE), found)

@@ -27,6 +27,11 @@ _ABBREVIATION: Final = re.compile(
 """What looks like the abbreviation of an organic ion."""
 _WRITTEN_OUT: Final = re.compile(r"C\d*H\d+(?:(?:[CHNOSFI]|Cl|Br)\d*)*")
 """The letters of an organic ion without its structure."""
+_OXIDATION_STATE: Final = re.compile(
+    r"(?<=[a-z])(?:\((?:II|III|IV|V|VI)\)(?!\d)|(?:II|III|IV)(?![a-z]))"
+    r"|(?<=Cu|Ag|Au|Tl|In|Hg)\(I\)(?!\d)"
+)
+"""Sn(II), SnIV, Au(I); CsPb(I)3 has none."""
 _ORGANIC: Final = frozenset("CHNOSP")
 """Elements that a core has within an organic ion only."""
 _OFFERED: Final = 3
@@ -65,6 +70,10 @@ class Tokenizer:
             FormulaError: It is unclear which ion is meant.
         """
         text = to_ascii(text)
+        state = _OXIDATION_STATE.search(text)
+        if state:
+            msg = f"core {text!r}: {state[0]!r} is an oxidation state; leave it out"
+            raise FormulaError(msg)
         if "H" in text:
             text = self._written_out.sub(self._symbol_of_written_out, text)
         return _GROUP.sub(self._symbol_of_group, text)
