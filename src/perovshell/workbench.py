@@ -323,8 +323,9 @@ class Workspace:
         Raises:
             DatasetError: The dataset breaks the rules; all faults are listed.
             WorkspaceError: The workspace is not writable.
-            TrackingError: MLflow refused or cannot be reached; the model folder is whole, and is
-                the champion where there was none.
+            TrackingError: MLflow is certain to refuse, and nothing was trained; or it refused or
+                cannot be reached, and the model folder is whole, and is the champion where there
+                was none.
 
         Examples:
             >>> import perovshell
@@ -332,11 +333,14 @@ class Workspace:
             >>> print(training.lines()[-1])
             It is the champion...
         """
+        from perovshell.training import tracking
         from perovshell.training import train as training
         from perovshell.training.retrain import counted
         from perovshell.training.validation.nested import Settings
 
         self.folder.prepare()
+        if track:
+            tracking.refuse_surroundings(self.folder)
         settings = replace(training.QUICK if quick else Settings(), seed=seed, jobs=jobs)
         advance = counted(progress, settings.steps)
         trained = training.train(self.dataset(), self.folder.models, settings, advance)
@@ -392,12 +396,15 @@ class Workspace:
             The champion ... was trained on this very data.
         """
         from perovshell.training import retrain as retraining
+        from perovshell.training import tracking
 
         if dry_run and inbox is not None:
             msg = "retrain: inbox adds papers, dry_run=True changes nothing: give one of them"
             raise InputError(msg)
         with self._models_locked(wait=wait):
             champion = retraining.champion_of(self.folder, follow=not dry_run)
+            if not dry_run:
+                tracking.refuse_surroundings(self.folder)
             taken = self._taken_in(inbox, champion) if inbox is not None else ()
             dataset, challenge = self.dataset(), None
             reason = "" if force else retraining.reason_not_to(self.folder, dataset, champion)

@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 
 import perovshell
-from perovshell.errors import TrackingError, WorkspaceError
+from perovshell.errors import PerovshellWarning, TrackingError, WorkspaceError
 from perovshell.model import Model
 from perovshell.serve.batch import cell
 from perovshell.training.promotion.check import judge
 from perovshell.training.promotion.verdict import Verdict
-from perovshell.training.tracking import Registered, settings_tag, track
+from perovshell.training.tracking import Registered, refuse_surroundings, settings_tag, track
 from perovshell.training.train import TrainedModel
+from perovshell.workbench import Workspace
 from perovshell.workspace.championship import (
     align,
     known_models,
@@ -598,3 +599,110 @@ def test_a_registered_model_loads_by_its_uri(tracked: WorkspaceFolder, model: Mo
 def test_an_unknown_model_of_the_registry_is_named(tracked: WorkspaceFolder) -> None:
     with pytest.raises(TrackingError, match="models:/perovshell@nobody cannot be loaded from"):
         perovshell.load("models:/perovshell@nobody", workspace=tracked.root)
+
+
+# Surroundings --------------------------------------------------------------------------------
+
+
+def delete_experiment(workspace: WorkspaceFolder) -> str:
+    with asked(workspace) as client:
+        number = str(client.get_experiment_by_name(NAME).experiment_id)
+        client.delete_experiment(number)
+    return number
+
+
+def test_a_deleted_experiment_is_known_before_a_training(
+    tracked: WorkspaceFolder, tmp_path: Path
+) -> None:
+    home = Workspace(Path(shutil.copytree(tracked.root, tmp_path / "mine")))
+    number = delete_experiment(home.folder)
+    before = home.folder.model_ids()
+    for learn in (home.train, lambda: home.retrain(force=True)):
+        with pytest.raises(TrackingError) as caught:
+            learn()
+        assert str(caught.value) == (
+            f"experiment 'perovshell' is deleted in {home.folder.tracking_uri}: restore it "
+            f"('mlflow experiments restore --experiment-id {number}'), set "
+            "MLFLOW_TRACKING_URI to another registry, or leave MLflow out: "
+            "Workspace.train(track=False); nothing was trained"
+        )
+    assert home.folder.model_ids() == before
+    with asked(home.folder) as client:
+        client.restore_experiment(number)
+    refuse_surroundings(home.folder)
+
+
+def test_a_deleted_experiment_of_another_registry_is_known_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/lab.db")
+    home = Workspace(tmp_path / "home")
+    with asked(home.folder) as client:
+        client.create_experiment(NAME)
+    delete_experiment(home.folder)
+    with pytest.raises(TrackingError, match=r"deleted in sqlite:.*lab\.db: restore it"):
+        home.train()
+    assert home.folder.model_ids() == []
+
+
+@pytest.mark.parametrize("is_tracked", [True, False])
+@pytest.mark.parametrize(
+    ("variable", "fault"),
+    [("MLFLOW_RUN_ID", "no run of experiment 'perovshell' in sqlite:"),
+     ("MLFLOW_ACTIVE_MODEL_ID", "not the model to train")],
+)  # fmt: skip
+def test_a_foreign_variable_is_named_before_a_training(
+    tracked: WorkspaceFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str,
+    fault: str, *, is_tracked: bool,
+) -> None:  # fmt: skip
+    if is_tracked:
+        shutil.copytree(tracked.root, tmp_path / "home")
+    home = Workspace(tmp_path / "home")
+    before = home.folder.model_ids()
+    monkeypatch.setenv(variable, "0123456789abcdef")
+    with pytest.raises(
+        TrackingError, match=f"^{variable}=0123456789abcdef in .*: {fault}"
+    ) as caught:
+        home.train()
+    assert str(caught.value).endswith("; unset it; nothing was trained")
+    assert home.folder.model_ids() == before
+
+
+def test_a_run_of_another_experiment_is_foreign_and_one_of_its_own_is_not(
+    two: Challenged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with asked(two.workspace) as client:
+        other = client.create_run(client.create_experiment("other")).info.run_id
+        own = client.create_run(client.get_experiment_by_name(NAME).experiment_id).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", other)
+    with pytest.raises(TrackingError, match=f"MLFLOW_RUN_ID={other} in the environment: no run"):
+        refuse_surroundings(two.workspace)
+    monkeypatch.setenv("MLFLOW_RUN_ID", own)
+    refuse_surroundings(two.workspace)
+    with asked(two.workspace) as client:
+        client.delete_run(own)
+    with pytest.raises(TrackingError, match=f"MLFLOW_RUN_ID={own} in the environment: no run"):
+        refuse_surroundings(two.workspace)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("MLFLOW_EXPERIMENT_NAME", "lab"), ("MLFLOW_EXPERIMENT_ID", "777")]
+)
+def test_another_experiment_in_the_environment_has_no_effect_and_is_named(
+    two: Challenged, no_plots: None, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.warns(PerovshellWarning, match=f"{variable}={value} in the environment has no eff"):
+        refuse_surroundings(two.workspace)
+    third = variant(two.champion, two.workspace, seed=8)
+    assert track(third, two.workspace).version == "3"
+    with asked(two.workspace) as client:
+        own = client.get_experiment_by_name(NAME).experiment_id
+        assert {run.info.experiment_id for run in client.search_runs([own])} == {own}
+        assert client.get_experiment_by_name("lab") is None
+    monkeypatch.setenv(variable, NAME if value == "lab" else own)
+    refuse_surroundings(two.workspace)
+
+
+def test_a_registry_that_is_away_is_waited_for_until_the_end(away: str, tmp_path: Path) -> None:
+    refuse_surroundings(WorkspaceFolder(tmp_path))

@@ -52,9 +52,12 @@ def in_options(message: str) -> str:
     'values need --accept-outliers'
     >>> in_options("make one with Workspace.train()")
     "make one with 'perovshell train'"
+    >>> in_options("leave MLflow out: Workspace.train(track=False)")
+    "leave MLflow out: 'perovshell train --no-track'"
     >>> in_options("Workspace.promote('3', why=...) makes it champion")
     "'perovshell models promote 3 --why ...' makes it champion"
     """
+    message = re.sub(r"\b([a-z]\w*)=False\b", r"--no-\1", message)
     message = re.sub(r"Workspace\.(\w+)\((.*?)\)(?:\.\w+)?", _command, message)
     return re.sub(r"\b([a-z]\w*)=True\b", lambda match: _option(match[1]), message)
 

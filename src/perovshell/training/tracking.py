@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from perovshell.errors import PerovshellWarning, TrackingError
 from perovshell.models.inputs import INPUTS
 from perovshell.training.promotion.verdict import Verdict
 from perovshell.training.train import TrainedModel
@@ -20,12 +23,14 @@ from perovshell.workspace.registry import (
     CHALLENGER,
     NAME,
     is_embedded,
+    is_tracked,
     tracking,
     version_of,
 )
 
 _OWNER = "perovshell.workspace"
 """Tag of a run: which workspace made it."""
+_RUN, _MODEL = "MLFLOW_RUN_ID", "MLFLOW_ACTIVE_MODEL_ID"
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,74 @@ def track(
         if verdict is not None:
             client.set_registered_model_alias(NAME, CHALLENGER, number)
     return Registered(number, run.info.run_id)
+
+
+def refuse_surroundings(workspace: WorkspaceFolder) -> None:
+    """Refuse before a training what MLflow is certain to refuse after it.
+
+    A registry that cannot be reached may be reached then.
+
+    Args:
+        workspace: The workspace.
+
+    Raises:
+        MissingExtraError: mlflow is not installed.
+        TrackingError: The experiment is deleted, or the environment names a run or a model that is
+            not of the registry.
+    """
+    try:
+        experiment, run = _experiment_and_run(workspace)
+    except TrackingError:
+        return
+    number = experiment.experiment_id if experiment else None
+    if experiment is not None and experiment.lifecycle_stage == "deleted":
+        msg = (
+            f"experiment {NAME!r} is deleted in {workspace.tracking_uri}: restore it "
+            f"('mlflow experiments restore --experiment-id {number}'), set MLFLOW_TRACKING_URI to "
+            "another registry, or leave MLflow out: Workspace.train(track=False); nothing was "
+            "trained"
+        )
+        raise TrackingError(msg)
+    if run is None or run.info.experiment_id != number:
+        _refuse_variable(_RUN, f"no run of experiment {NAME!r} in {workspace.tracking_uri}")
+    _refuse_variable(_MODEL, "not the model to train")
+    _warn_of_other_experiments(number)
+
+
+def _experiment_and_run(workspace: WorkspaceFolder) -> tuple[Any, Any]:
+    """Return the experiment, deleted or not, and the run of the environment, None where missing."""
+    if not is_tracked(workspace):
+        return None, None
+    with tracking(workspace, "", read_only=True) as mlflow:
+        client, run_id = mlflow.MlflowClient(), os.environ.get(_RUN)
+        run = _find_run(client, run_id) if run_id else None
+        return client.get_experiment_by_name(NAME), run
+
+
+def _refuse_variable(variable: str, fault: str) -> None:
+    if value := os.environ.get(variable):
+        msg = f"{variable}={value} in the environment: {fault}; unset it; nothing was trained"
+        raise TrackingError(msg)
+
+
+def _find_run(client: Any, run_id: str) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+    except MlflowException:
+        return None
+    return run if run.info.lifecycle_stage == "active" else None
+
+
+def _warn_of_other_experiments(number: str | None) -> None:
+    for variable, known in (("MLFLOW_EXPERIMENT_NAME", NAME), ("MLFLOW_EXPERIMENT_ID", number)):
+        value = os.environ.get(variable)
+        if value and value != known:
+            text = (
+                f"{variable}={value} in the environment has no effect: the experiment is {NAME!r}"
+            )
+            warnings.warn(text, PerovshellWarning, stacklevel=4)
 
 
 def settings_tag(settings: Mapping[str, Any]) -> str:

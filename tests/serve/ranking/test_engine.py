@@ -1,11 +1,15 @@
 """Engines give the same ranking, lose nothing, and a stopped ranking goes on."""
 
+import contextlib
 import dataclasses
+import importlib.metadata
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +24,7 @@ from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Ranking
 from perovshell.serve.ranking.scoring import Options
 from perovshell.serve.space.file import read_space
+from perovshell.workspace.folder import WorkspaceFolder
 
 SPACE: dict[str, Any] = {
     "name": "engines",
@@ -68,9 +73,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(*arguments: str) -> subprocess.Popen[bytes]:
+def start(*arguments: str, path: Path | None = None) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    paths = [str(path)] if path else []
+    found = os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": found},
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -118,6 +128,103 @@ def test_a_worker_of_another_version_is_refused(model: Model) -> None:
     job = dataclasses.replace(Job.of(found, model, Options()), version="0.0.1")
     with pytest.raises(ClusterError, match=r"the ranking 0\.0\.1: install the same"):
         job.run_tasks([0])
+
+
+OTHERWISE = """
+import importlib.metadata
+real = importlib.metadata.version
+def version(name):
+    if name != "perovshell":
+        return real(name)
+    if INSTALLED is None:
+        raise importlib.metadata.PackageNotFoundError(name)
+    return INSTALLED
+importlib.metadata.version = version
+if INSTALLED is None:
+    import sys
+    sys.modules["perovshell"] = None
+"""
+"""Makes a Python that has another Perovshell, or none."""
+
+
+@pytest.mark.parametrize("who", ["the scheduler", "worker"])
+@pytest.mark.parametrize("installed", [None, "0.0.1"])
+def test_a_cluster_with_another_perovshell_or_none_is_refused_in_one_line(
+    model: Model, tmp_path: Path, who: str, installed: str | None
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"INSTALLED = {installed!r}\n{OTHERWISE}")
+    paths = {who: tmp_path}
+    port = free_port()
+    address, here = f"tcp://127.0.0.1:{port}", ("--host", "127.0.0.1")
+    processes = [
+        start("scheduler", *here, "--port", str(port), path=paths.get("the scheduler")),
+        start("worker", address, *here, "--no-nanny", path=paths.get("worker")),
+    ]
+    try:
+        with pytest.raises(ClusterError) as caught:
+            rank(SPACE, model=model, run=run(engine="dask", scheduler=address))
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    has = "has no Perovshell" if installed is None else "has Perovshell 0.0.1"
+    name = r"worker tcp://127\.0\.0\.1:\d+" if who == "worker" else who
+    here_version = re.escape(importlib.metadata.version("perovshell"))
+    assert re.fullmatch(
+        f"scheduler {address}: {name} {has}; scheduler and workers need that of the ranking: "
+        f"pip install perovshell=={here_version}",
+        str(caught.value),
+    )
+
+
+@pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-x\r\n"])
+def test_another_program_at_the_address_of_a_scheduler_is_named(
+    model: Model, monkeypatch: pytest.MonkeyPatch, greeting: bytes
+) -> None:
+    """An old scheduler does the same: it can be reached, and is not understood."""
+    monkeypatch.setattr("perovshell.serve.ranking.engine._CONNECT_S", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):  # Until it is closed.
+                while True:
+                    connection, _ = listener.accept()
+                    connection.sendall(greeting)
+                    if greeting:
+                        connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(ClusterError, match=r"answers, but not as Dask [\d.]+ expects: install"):
+            rank(SPACE, model=model, run=run(engine="dask", scheduler=address))
+
+
+UNGUARDED_SCRIPT = """
+import sys
+import perovshell
+from perovshell.serve.ranking.ranking import Run
+
+space = {"cores": ["CsPbBr3", "CsPbI3"], "shells": ["SiO2", "ZrO2"], "pl_window_nm": [510, 540]}
+try:
+    perovshell.rank(space, run=Run(sys.argv[1], jobs=2, task_size=1))
+except perovshell.errors.PerovshellError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("engine", ["local", "dask"])
+def test_a_script_without_a_guard_is_told_so_in_one_line(
+    model: Model, session_workspace: WorkspaceFolder, tmp_path: Path, engine: str
+) -> None:
+    (tmp_path / "script.py").write_text(UNGUARDED_SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "script.py", engine],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True,
+        env={**os.environ, "PEROVSHELL_HOME": str(session_workspace.root)},
+    )  # fmt: skip
+    assert done.stdout.count("\n") == 1
+    assert "needs its code below `if __name__ == '__main__':`" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_a_local_cluster_is_started_where_none_is_named(

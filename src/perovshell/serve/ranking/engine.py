@@ -14,17 +14,20 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import tempfile
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -37,12 +40,18 @@ from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
 
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
+
 ENGINES: Final = ("local", "dask")
 _SAVE_EVERY_S: Final = 20.0
 _GROUP: Final = 8
 """Tasks whose results are joined on the cluster before they are sent."""
 _IN_FLIGHT: Final = 4
 """Groups submitted to each worker ahead of time."""
+UNGUARDED: Final = (
+    "a script that starts processes needs its code below `if __name__ == '__main__':`"
+)
 _CONNECT_S: Final = 10.0
 _WORKER_S: Final = 30.0
 _THREADS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -123,13 +132,10 @@ def in_processes(job: Job, tasks: Sequence[int], jobs: int) -> Results:
     Raises:
         ClusterError: A process died.
     """
-    # Ctrl-C is for this process alone: the others end with their task.
-    pool = ProcessPoolExecutor(
-        jobs,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )
+    _end_second_run()
+    context = multiprocessing.get_context("spawn")
+    has_begun = context.Event()
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(has_begun,))
     with _one_thread_each(), pool:
         try:
             yield from _as_completed(
@@ -137,9 +143,27 @@ def in_processes(job: Job, tasks: Sequence[int], jobs: int) -> Results:
             )
         except BrokenProcessPool as error:
             msg = "a process of the ranking died (out of memory?); try resume=True"
+            if not has_begun.is_set():
+                msg = f"no process of the ranking could be started: {UNGUARDED}; or give jobs=1"
             raise ClusterError(msg) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(has_begun: Event) -> None:
+    # Ctrl-C is for the process of the user alone: the others end with their task.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    has_begun.set()
+
+
+def _end_second_run() -> None:
+    """End a new process that runs the script of the user again instead of its task.
+
+    Python imports the script in it. One that starts processes without a guard would start them
+    there, too, and fails with a traceback in each.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(1)
 
 
 def _as_completed(
@@ -187,22 +211,68 @@ def dask_client(scheduler: str | None, workers: int) -> Iterator[Any]:
     distributed = import_optional("distributed", "the dask engine", "scale")
     with contextlib.ExitStack() as started:
         try:
-            if scheduler is None:
-                cluster = started.enter_context(_local_cluster(workers))
-                client = distributed.Client(cluster)
-            else:
-                client = distributed.Client(scheduler, timeout=_CONNECT_S)
-        except (OSError, ValueError, TypeError) as error:
-            what = f"scheduler {scheduler!r}: cannot be reached; expected tcp://HOST:PORT"
-            if scheduler is None:
-                what = "the local Dask cluster did not start: is the machine busy? try again"
-            msg = f"{what} ({error or type(error).__name__})"
+            with warnings.catch_warnings():
+                # What has to be the same is checked: see `_refuse_other_versions`.
+                mismatch = distributed.versions.VersionMismatchWarning
+                warnings.simplefilter("ignore", mismatch)
+                if scheduler is None:
+                    cluster = started.enter_context(_local_cluster(workers))
+                    client = distributed.Client(cluster)
+                else:
+                    _refuse_silence(scheduler)
+                    client = distributed.Client(scheduler, timeout=_CONNECT_S)
+        except Exception as error:
+            what = _why_not_connected(scheduler, distributed.__version__)
+            msg = f"{what} ({_one_line(error) or type(error).__name__})"
             raise ClusterError(msg) from error
         yield started.enter_context(client)
 
 
+def _why_not_connected(scheduler: str | None, dask: str) -> str:
+    if scheduler is None:
+        return f"the local Dask cluster did not start: is the machine busy? try again; {UNGUARDED}"
+    if _answers(scheduler):
+        return (
+            f"scheduler {scheduler!r}: answers, but not as Dask {dask} expects: install the same "
+            "version of dask on the scheduler, on the workers and here"
+        )
+    return f"scheduler {scheduler!r}: cannot be reached; expected tcp://HOST:PORT"
+
+
+def _answers(address: str) -> bool:
+    """Whether a program listens at an address."""
+    with contextlib.suppress(OSError, ValueError, TypeError), _opened(address):
+        return True
+    return False
+
+
+def _refuse_silence(address: str) -> None:
+    """Refuse a program that is no scheduler: that speaks first, and its client waits for it.
+
+    Raises:
+        TimeoutError: It says nothing.
+    """
+    with contextlib.ExitStack() as opened:
+        try:
+            connection = opened.enter_context(_opened(address))
+        except (OSError, ValueError, TypeError):
+            return  # The client tries for longer, and names the fault.
+        if urlsplit(address).scheme == "tcp":
+            connection.recv(1)
+
+
+def _opened(address: str) -> socket.socket:
+    parts = urlsplit(address)
+    return socket.create_connection((parts.hostname or "", parts.port or 0), _CONNECT_S)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
 @contextlib.contextmanager
 def _local_cluster(workers: int) -> Iterator[Any]:
+    _end_second_run()
     dask = import_optional("dask", "the dask engine", "scale")
     distributed = import_optional("distributed", "the dask engine", "scale")
     with (
@@ -224,15 +294,50 @@ def on_dask(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
     A lost worker costs its own tasks only: Dask gives them to another.
 
     Raises:
-        ClusterError: The cluster has no worker, or lost too many.
+        ClusterError: The cluster has no worker, one without this Perovshell, or lost too many.
     """
-    from distributed import as_completed
-
     try:
         client.wait_for_workers(1, timeout=_WORKER_S)  # They may just be starting.
     except TimeoutError as error:
         msg = f"scheduler {client.scheduler.address}: it has no worker after {_WORKER_S:g} s"
         raise ClusterError(msg) from error
+    _refuse_other_versions(client, job.version)
+    try:
+        yield from _on_workers(client, job, tasks, keep)
+    except ClusterError:
+        raise
+    except Exception as error:
+        msg = f"scheduler {client.scheduler.address}: {_one_line(error) or type(error).__name__}"
+        raise ClusterError(msg) from error
+
+
+def _refuse_other_versions(client: Any, needed: str) -> None:
+    """Refuse a cluster whose scheduler or workers have no Perovshell or another one.
+
+    They are asked by a function of Python, which they have.
+    """
+    try:
+        on_scheduler: Any = client.run_on_scheduler(version, "perovshell")
+    except PackageNotFoundError as error:
+        on_scheduler = error
+    installed = {"the scheduler": on_scheduler}
+    on_workers = client.run(version, "perovshell", on_error="return")
+    installed |= {f"worker {address}": found for address, found in on_workers.items()}
+    others = {who: found for who, found in installed.items() if found != needed}
+    if others:
+        who, found = next(iter(others.items()))
+        has = f"has Perovshell {found}" if isinstance(found, str) else "has no Perovshell"
+        more = f" ({len(others)} of {len(installed)} such)" if len(others) > 1 else ""
+        msg = (
+            f"scheduler {client.scheduler.address}: {who} {has}{more}; scheduler and workers need "
+            f"that of the ranking: pip install perovshell=={needed}"
+        )
+        raise ClusterError(msg)
+
+
+def _on_workers(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
+    from distributed import as_completed
+
     workers = len(client.scheduler_info(n_workers=-1)["workers"])
     # No hash as its key: the data of an earlier ranking may just be released.
     shared = client.scatter(job, broadcast=True, hash=False)
@@ -255,7 +360,8 @@ def on_dask(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
         try:
             result = future.result()
         except Exception as error:
-            msg = f"scheduler {client.scheduler.address}: tasks {group[0]} to {group[-1]}: {error}"
+            msg = f"scheduler {client.scheduler.address}: tasks {group[0]} to {group[-1]}: "
+            msg += _one_line(error)
             raise ClusterError(msg) from error
         following = next(groups, None)
         if following is not None:
