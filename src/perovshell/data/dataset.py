@@ -21,7 +21,7 @@ from perovshell.data.shells import Shells
 from perovshell.data.tables import Row, Source, bundled, bundled_rows
 from perovshell.data.targets import Reading
 from perovshell.data.validation import check_tables, read_tables
-from perovshell.data.vocabulary import CONDITIONS, MORPHOLOGIES, is_nothing, is_unknown
+from perovshell.data.vocabulary import CONDITIONS, MORPHOLOGIES, is_unknown, treatment
 from perovshell.errors import DatasetError, InputError
 from perovshell.texts import counted
 
@@ -281,17 +281,13 @@ def _sample(cells: Row, reader: FormulaReader) -> Sample:
         medium=cells["medium"],
         morphology=cells["morphology"] or MORPHOLOGIES[0],
         monolayers=SAMPLES["monolayers"].number(cells["monolayers"]),
-        ligand=_name(cells["ligand"]),
-        dopant=_name(cells["dopant"]),
+        ligand=treatment("ligand", cells["ligand"]),
+        dopant=treatment("dopant", cells["dopant"]),
         bare_sample_id=cells["bare_sample_id"],
         role=cells["role"],
         note=cells["note"],
         **measured,
     )
-
-
-def _name(text: str) -> str:
-    return "" if is_nothing(text) else text
 
 
 def _measurement(cells: Row, column: Column) -> Measurement:

@@ -15,7 +15,7 @@ from perovshell.data.shells import is_none, shell_text
 from perovshell.data.spelling import near_name
 from perovshell.data.tables import Row, Source, numbered, plain_number, read_table
 from perovshell.data.targets import TIME_TO_FAILURE
-from perovshell.data.vocabulary import PLATELET
+from perovshell.data.vocabulary import PLATELET, TREATMENTS, treatment, treatment_fault
 from perovshell.errors import DatasetError, Fault, FormulaError, InputError, line_text
 
 _HIGHEST_OF_CORE = 100.0
@@ -213,6 +213,10 @@ def _check_shape(faults: FaultList, row: int, cells: Row) -> None:
         faults.add(row, "structure", cells["structure"], "bare if, and only if, shell is none")
     if cells["monolayers"] and cells["morphology"] != PLATELET:
         faults.add(row, "monolayers", cells["monolayers"], f"only of morphology {PLATELET}")
+    for kind in TREATMENTS:
+        name = treatment(kind, cells[kind])
+        if name and treatment_fault(name):
+            faults.add(row, kind, name, treatment_fault(name))
 
 
 def _check_formulas(faults: FaultList, row: int, cells: Row, reader: FormulaReader) -> None:

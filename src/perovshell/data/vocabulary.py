@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from perovshell.data.tables import plain_number
@@ -23,19 +24,45 @@ TREATMENTS = ("ligand", "dopant")
 """What a sample may have in addition to its shell, each with a column of its name."""
 # fmt: off
 NOT_KNOWN = frozenset({
-    "", "?", "#n/a", "<na>", "n.a.", "n.d.", "n/a", "n/d", "na", "nan", "nat", "none",
-    "not applicable", "not available", "not determined", "not known", "not measured",
-    "not reported", "null", "unknown", "unspecified",
+    "", "?", "#bezug!", "#n/a", "#nv", "#ref!", "#value!", "\\n", "<na>", "k.a.", "n.a.", "n.d.",
+    "n.r.", "n/a", "n/d", "na", "nan", "nat", "none", "not applicable", "not available",
+    "not determined", "not known", "not measured", "not reported", "null", "tbd", "unbekannt",
+    "unknown", "unspecified", "\u65e0\u6570\u636e",
 })
 """Texts, in lower case, by which a cell says that its content is not known. So do dashes alone.
 `none` is here too: Python and tables write an unknown cell so."""
 THERE_IS_NONE = frozenset({
-    "false", "nil", "no", "none", "nothing", "undoped", "untreated", "without",
+    "as-synthesized", "as synthesized", "control", "falsch", "false", "intrinsic", "kein", "keine",
+    "keiner", "native", "native ligands", "nein", "nil", "no", "none", "nothing", "ohne",
+    "pristine", "pure", "undoped", "untreated", "w/o", "without", "x", "zero", "\u2205", "\u65e0",
 })
 """Texts, in lower case, by which a free text says that there is none."""
 # fmt: on
 _DASHES = "-_\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 _SODIUM = "Na"
+_AROUND = " .,:;()[]{}/\\'\"\u2026"
+"""What may stand around a word that says that there is nothing."""
+_NEGATED = re.compile(
+    r"(?:no|not|non|un|without|w/o|ohne|keine?r?|nominally undoped)\b.*|none?\s*\(.*", re.IGNORECASE
+)
+_ZERO = re.compile(
+    r"[-+]?0+(?:[.,]0+)?\s*(?:(?:mol|at|wt)?\.?\s*%|mM|M|mg/mL|eq)?(?:\s+[A-Z][a-z]?)?"
+)
+NATIVE_LIGANDS = frozenset(
+    {
+        "oa",
+        "oam",
+        "ola",
+        "oley",
+        "oleate",
+        "oleic acid",
+        "oleylamine",
+        "oleylammonium",
+    }
+)
+"""Ligands of nearly every synthesis, in lower case: alone or together they are no treatment."""
+_AMOUNT = re.compile(r"[\d.,\s]+(?:%|(?:mol|at|wt)\.?\s*%|nm|mM|M|h|min)")
+_JOINTS = re.compile(r"\s*(?:/|,|;|\+|&|\band\b|-(?=o))\s*")
 ROLES = ("core", "dopant", "shell", "other")
 BOUNDS = ("", "~", ">", "<")
 QUALITIES = ("", "printed", "best value", "second-hand", "verbal")
@@ -108,4 +135,38 @@ def is_nothing(text: str) -> bool:
     text = text.strip()
     if text == _SODIUM:
         return False
-    return is_unknown(text) or text.casefold() in THERE_IS_NONE or plain_number(text) == 0
+    word = text.strip(_AROUND)
+    is_none = word.casefold() in THERE_IS_NONE or _NEGATED.fullmatch(word) is not None
+    is_zero = plain_number(text) == 0 or _ZERO.fullmatch(word) is not None
+    return is_unknown(text) or is_unknown(word) or is_none or is_zero
+
+
+def treatment(kind: str, text: str) -> str:
+    """Return the name of a ligand or a dopant, empty where there is none.
+
+    Oleic acid and oleylamine, the ligands of nearly every synthesis, are no special ligand.
+
+    Examples:
+        >>> [treatment("ligand", text) for text in ("OA/OAm", "no ligand", "DDAB")]
+        ['', '', 'DDAB']
+    """
+    text = text.strip()
+    is_native = kind == "ligand" and all(
+        part in NATIVE_LIGANDS for part in _JOINTS.split(text.casefold())
+    )
+    return "" if is_native or is_nothing(text) else text
+
+
+def treatment_fault(name: str) -> str:
+    """Return why a text cannot be the name of a ligand or a dopant; empty where it may be.
+
+    Examples:
+        >>> treatment_fault("film"), treatment_fault("Mn2+")
+        ('a name is needed, or an empty cell; it is a word of medium', '')
+    """
+    rule = "a name is needed, or an empty cell"
+    columns = [column for column, words in WORDS.items() if name.casefold() in words]
+    if columns:
+        return f"{rule}; it is a word of {columns[0]}"
+    is_name = re.search(r"[^\W\d_]", name) and not _AMOUNT.fullmatch(name)
+    return "" if is_name else rule

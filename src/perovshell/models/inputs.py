@@ -137,7 +137,11 @@ _TABLE: Final = (
         default_coated="nanocrystal",
         default_bare="nanocrystal",
     ),
-    Input("ligand", "treatment", "name of a special ligand or post-treatment"),
+    Input(
+        "ligand",
+        "treatment",
+        "name of a special ligand or post-treatment; not oleic acid or oleylamine",
+    ),
     Input("dopant", "treatment", "name of a dopant that is not part of the core's formula"),
     Input(
         "core_size_nm",

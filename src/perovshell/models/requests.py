@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
@@ -15,10 +15,17 @@ from perovshell.data.composition import Composition, CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.grammar import split_outside_brackets
 from perovshell.data.shells import shell_text
-from perovshell.data.vocabulary import TREATMENTS, WORDS, is_nothing, read_word
+from perovshell.data.vocabulary import (
+    TREATMENTS,
+    WORDS,
+    read_word,
+    treatment,
+    treatment_fault,
+)
 from perovshell.errors import FormulaError, InputError
 from perovshell.features.combinations import Combination, Combinations, Contexts, Layers
 from perovshell.models.inputs import INPUT_NUMBERS, INPUTS, cell_number, cell_text
+from perovshell.texts import excerpt
 
 Row = Mapping[str, Any]
 Faults = dict[int, str]
@@ -96,12 +103,16 @@ class Requests:
         coats = [layers[index] for index in shell]
         words = {kind: _words(rows, kind, coats) for kind in WORDS}
         numbers = {name: _numbers(rows, name) for name in INPUT_NUMBERS}
-        treated = [_indices([row.get(kind) for row in rows], _is_used) for kind in TREATMENTS]
+        treated = {
+            kind: _indices([row.get(kind) for row in rows], partial(_is_used, kind))
+            for kind in TREATMENTS
+        }
         faults = {
             "core": {**_by_row(batch.errors, core), **unsplit},
             "shell": _by_row(unread, shells),
             **{name: _refusals(rows, name, column) for name, column in numbers.items()},
             **{name: _refusals(rows, name, column) for name, column in words.items()},
+            **{kind: _treatment_faults(rows, kind, column) for kind, column in treated.items()},
         }
         faults["structure"] = _contradictions(words["structure"], coats) | faults["structure"]
         errors = _first_of_each_row(faults)
@@ -109,7 +120,8 @@ class Requests:
         known = dict(zip(numbers, np.array(list(numbers.values())), strict=True))
         _add_doubts(notes, known)
         sizes = known.pop("core_size_nm")
-        contexts = Contexts(indices[2:], sizes, np.array(treated, dtype=bool).T)
+        is_treated = np.array([*treated.values()]) > 0
+        contexts = Contexts(indices[2:], sizes, is_treated.T)
         items = Combinations(batch, indices[0], layers, indices[1], contexts)
         requests = cls(items, list(index_of), known, reader, notes)
         if not errors:
@@ -229,8 +241,10 @@ def _words(rows: Sequence[Row], kind: str, coats: Sequence[Layers]) -> list[int]
     return [(coated if coat else bare) if word == _EMPTY else word for word, coat in pairs]
 
 
-def _is_used(cell: Any) -> int:
-    return int(not is_nothing(cell_text(cell)))
+def _is_used(kind: str, cell: Any) -> int:
+    """Return whether a cell names a treatment, `_FAULTY` where it can be no name."""
+    name = treatment(kind, cell_text(cell))
+    return _FAULTY if name and treatment_fault(name) else int(name != "")
 
 
 def _indices(cells: Sequence[Any], read: Callable[[Any], int]) -> list[int]:
@@ -285,6 +299,15 @@ def _refusals(rows: Sequence[Row], name: str, column: Sequence[float]) -> Faults
     refusal = INPUTS[name].refusal
     faulty = [row for row, value in enumerate(column) if value == fault]
     return {row: refusal(cell_text(rows[row][name])) for row in faulty}
+
+
+def _treatment_faults(rows: Sequence[Row], kind: str, column: Sequence[int]) -> Faults:
+    """Return why texts of a column are no names of treatments."""
+    if _FAULTY not in column:
+        return {}
+    faulty = [row for row, value in enumerate(column) if value == _FAULTY]
+    texts = {row: excerpt(cell_text(rows[row][kind])) for row in faulty}
+    return {row: f"{kind} {text!r}: {treatment_fault(text)}" for row, text in texts.items()}
 
 
 def _contradictions(structures: Sequence[int], coats: Sequence[Layers]) -> Faults:
