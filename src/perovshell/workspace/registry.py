@@ -89,9 +89,10 @@ def download(uri: str, workspace: WorkspaceFolder, into: Path | None = None) -> 
         MissingExtraError: mlflow is not installed.
         TrackingError: There is no such model, or the server cannot be reached.
     """
+    is_local = is_embedded(workspace)
     try:
         with connect(workspace, read_only=True) as mlflow:
-            source = _artifacts_of(uri) if is_embedded(workspace) else uri
+            source = _artifacts_of(uri) if is_local else uri
             folder = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=into)
     except PerovshellError:
         raise
