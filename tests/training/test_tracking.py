@@ -621,10 +621,9 @@ def test_a_deleted_experiment_is_known_before_a_training(
         with pytest.raises(TrackingError) as caught:
             learn()
         assert str(caught.value) == (
-            f"experiment 'perovshell' is deleted in {home.folder.tracking_uri}: restore it "
-            f"('mlflow experiments restore --experiment-id {number}'), set "
-            "MLFLOW_TRACKING_URI to another registry, or leave MLflow out: "
-            "Workspace.train(track=False); nothing was trained"
+            f"experiment 'perovshell' (id {number}) is deleted in {home.folder.tracking_uri}: "
+            "restore it with 'mlflow experiments restore', set MLFLOW_TRACKING_URI to another "
+            "registry, or leave MLflow out: Workspace.train(track=False); nothing was trained"
         )
     assert home.folder.model_ids() == before
     with asked(home.folder) as client:

@@ -149,7 +149,8 @@ def test_a_workspace_works_in_a_folder_of_any_name(
     workspace = copied(tracked, tmp_path / name / "ws")
     made = learn(workspace, trained, seed=1)
     assert registered(workspace) == [made, trained.model_id]
-    assert perovshell.load("models:/perovshell/2", workspace=workspace.root).info.model_id == made
+    for uri in ("models:/perovshell/2", "models:/perovshell/2/artifacts"):
+        assert perovshell.load(uri, workspace=workspace.root).info.model_id == made
     top = Path(name).parts[0]
     assert [path.name for path in tmp_path.iterdir()] == [top]
     assert {path.name for path in workspace.root.iterdir()} == {
@@ -237,6 +238,8 @@ def test_a_read_only_workspace_is_read(
 ) -> None:
     workspace = copied(tracked, tmp_path / "backup")
     (tmp_path / "in.csv").write_text("core,shell\nCsPbBr3,SiO2\n")
+    for model in workspace.root.glob("mlartifacts/models/*/artifacts"):
+        (model / "registered_model_meta").write_text("of an earlier load by mlflow itself")
     before = state(workspace.root)
     with read_only(workspace.root):
         done = run_unprivileged("-m", "perovshell", *command, "--workspace", "backup", cwd=tmp_path)

@@ -111,10 +111,9 @@ def refuse_surroundings(workspace: WorkspaceFolder) -> None:
     number = experiment.experiment_id if experiment else None
     if experiment is not None and experiment.lifecycle_stage == "deleted":
         msg = (
-            f"experiment {NAME!r} is deleted in {workspace.tracking_uri}: restore it "
-            f"('mlflow experiments restore --experiment-id {number}'), set MLFLOW_TRACKING_URI to "
-            "another registry, or leave MLflow out: Workspace.train(track=False); nothing was "
-            "trained"
+            f"experiment {NAME!r} (id {number}) is deleted in {workspace.tracking_uri}: restore it "
+            "with 'mlflow experiments restore', set MLFLOW_TRACKING_URI to another registry, or "
+            "leave MLflow out: Workspace.train(track=False); nothing was trained"
         )
         raise TrackingError(msg)
     if run is None or run.info.experiment_id != number:

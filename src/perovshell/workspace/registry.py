@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import io
 import logging
 import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
@@ -86,18 +83,17 @@ def download(uri: str, workspace: WorkspaceFolder, into: Path | None = None) -> 
     Args:
         uri: The model.
         workspace: The workspace.
-        into: Folder to fetch it into; else a temporary one, which is removed at the end of this
-            process.
+        into: Folder to fetch it into; else that of the registry, or of mlflow, which lasts.
 
     Raises:
         MissingExtraError: mlflow is not installed.
         TrackingError: There is no such model, or the server cannot be reached.
     """
+    is_local = is_embedded(workspace)
     try:
         with connect(workspace, read_only=True) as mlflow:
-            # Without a folder, mlflow writes into that of the registry.
-            target = into or _temporary_folder()
-            folder = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=target)
+            source = _artifacts_of(uri) if is_local else uri
+            folder = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=into)
     except PerovshellError:
         raise
     except Exception as error:
@@ -110,10 +106,17 @@ def download(uri: str, workspace: WorkspaceFolder, into: Path | None = None) -> 
     return manifests[0].parent
 
 
-def _temporary_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="perovshell-model-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+def _artifacts_of(uri: str) -> str:
+    """Return where the artifacts of a model are; of the model itself mlflow would note a download.
+
+    A workspace that is only read cannot take that note.
+    """
+    from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
+
+    if not ModelsArtifactRepository.is_models_uri(uri):
+        return uri
+    model, path = ModelsArtifactRepository.split_models_uri(uri)
+    return "/".join(filter(None, [ModelsArtifactRepository.get_underlying_uri(model), path]))
 
 
 @dataclass(frozen=True)
