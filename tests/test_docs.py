@@ -120,6 +120,29 @@ def test_what_docstrings_name_by_its_module_is_there(path: Path) -> None:
             pytest.fail(f"{name} is not there")
 
 
+@pytest.mark.parametrize(
+    ("key", "unit"),
+    [
+        *((f"pl.paper.{subset}", "nm") for subset in ("all", "lead_no_cspbcl3", "coated")),
+        *((f"plqy.paper.{subset}", "points") for subset in ("all", "coated")),
+    ],
+)
+def test_the_table_of_the_validation_is_that_of_the_evaluation(key: str, unit: str) -> None:
+    figures = FIGURES["figures"]
+
+    def ends(name: str) -> str:
+        return f"[{figures[f'{name}_lo']:.1f}, {figures[f'{name}_hi']:.1f}]"
+
+    better = f"dummy.{key}.mae_difference"
+    row = (
+        f"| {figures[f'{key}.n']:.0f}, {figures[f'{key}.papers']:.0f} "
+        f"| {figures[f'{key}.mae']:.1f} {ends(f'{key}.mae')} {unit} "
+        f"| {figures[f'{key}.median']:.1f} | {figures[f'{key}.coverage']:.3f} "
+        f"| {figures[better]:.1f} {ends(better)} |"
+    )
+    assert row in (ROOT / "docs" / "explanation" / "validation.md").read_text()
+
+
 @pytest.mark.parametrize("line", README_FIGURES)
 def test_the_figures_of_the_readme_are_those_of_the_evaluation(line: str) -> None:
     said = re.sub(r"{(\S+?):(\S+?)}", lambda m: format(FIGURES["figures"][m[1]], m[2]), line)

@@ -169,6 +169,15 @@ def test_a_batch_has_the_species_in_order_and_its_padding_behind_them():
     assert batch.errors == {}
 
 
+def test_a_row_of_a_batch_has_the_key_of_its_core():
+    texts = ["CsPbBr3", "Cs0.1FA0.9Pb1I2.7Br0.3", "Br3CsPb", "Cs2AgBiBr6"]
+    cores = [READER.read_core(text) for text in texts]
+    batch = READER.batch([None, *(core.amounts for core in cores)])
+    assert batch.key(0, READER.species) == ()
+    for row, core in enumerate(cores, start=1):
+        assert batch.key(row, READER.species) == core.key
+
+
 @pytest.mark.parametrize("cores", [[], [None, None]])
 def test_a_batch_of_nothing_has_one_column(cores):
     assert READER.batch(cores).amounts.shape == (len(cores), 1)

@@ -6,7 +6,6 @@ they are put together here.
 
 from __future__ import annotations
 
-import gc
 import signal
 import sys
 import warnings
@@ -36,8 +35,6 @@ app.add_typer(models.commands, name="models")
 
 def main() -> None:
     """Run the command line; an error of Perovshell or of the disk is one line and exit code 2."""
-    # Libraries are imported for seconds; what they make lives on, and need not be looked through.
-    gc.set_threshold(50_000, 20, 20)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", PerovshellWarning)

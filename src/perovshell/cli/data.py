@@ -32,10 +32,8 @@ def check(
         merged = home.merged()
         if merged.faults:
             raise DatasetError(list(merged.faults))
-        dataset, added = (
-            merged.dataset,
-            f", {counted(len(merged.entries), 'paper')} of the workspace",
-        )
+        dataset = merged.dataset
+        added = f", {counted(len(merged.entries), 'paper')} of the workspace"
     typer.echo(f"No faults: {dataset.counts_text}{added}; content hash {dataset.content_hash}")
 
 

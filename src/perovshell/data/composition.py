@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,9 @@ from perovshell.arrays import Floats
 from perovshell.data.ions import Ion
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.errors import FormulaError
+
+CompositionKey: TypeAlias = tuple[tuple[str, float], ...]
+"""The ions with their fractions, in the order of the ion table."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,9 @@ class Composition:
         return text
 
     @cached_property
-    def key(self) -> tuple[tuple[str, float], ...]:
+    def key(self) -> CompositionKey:
         """Ion fractions to six digits: equal for all spellings of one composition."""
-        total = sum(amount for _, amount in self.amounts)
-        return tuple((symbol, round(amount / total, 6)) for symbol, amount in self.amounts)
+        return _key(self.amounts)
 
     @cached_property
     def fractions(self) -> dict[str, float]:
@@ -81,6 +85,16 @@ class CompositionBatch:
     amounts: Floats
     errors: dict[int, FormulaError]
 
+    def key(self, row: int, symbols: Sequence[str]) -> CompositionKey:
+        """Return `Composition.key` of a row; empty where it is padding.
+
+        Args:
+            row: The row.
+            symbols: `FormulaReader.species`.
+        """
+        pairs = zip(self.species[row].tolist(), self.amounts[row].tolist(), strict=True)
+        return _key([(symbols[index], amount) for index, amount in pairs if index >= 0])
+
 
 @dataclass(frozen=True)
 class SampleName:
@@ -93,6 +107,11 @@ class SampleName:
     def shell(self) -> str:
         """The layers joined by `|`, or `none`."""
         return shell_text(self.layers)
+
+
+def _key(amounts: Sequence[tuple[str, float]]) -> CompositionKey:
+    total = sum(amount for _, amount in amounts)
+    return tuple((symbol, round(amount / total, 6)) for symbol, amount in amounts)
 
 
 def amount_text(amount: float) -> str:

@@ -198,10 +198,10 @@ class DomainIndex:
         return np.array(nearest).T, np.array(nearest_distances).T, texts
 
     def _measured(self, requests: Requests, rows: Sequence[int]) -> dict[int, list[Neighbour]]:
-        items, measured = requests.items, {}
+        items, measured, symbols = requests.items, {}, requests.reader.species
         for row in rows:
-            core, layers = requests.core(items.core[row]), items.shells[items.shell[row]]
-            samples = self._literature.measured_of_core(core, layers)
+            core = items.cores.key(items.core[row], symbols)
+            samples = self._literature.samples_of(core, items.shells[items.shell[row]])
             if samples:
                 measured[row] = samples
         return measured

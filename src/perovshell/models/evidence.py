@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.arrays import Floats, Indices, Mask
-from perovshell.data.composition import Composition, CompositionBatch
+from perovshell.data.composition import Composition, CompositionBatch, CompositionKey
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import SITES
 from perovshell.data.shells import ShellMaterial, shell_text
@@ -246,15 +246,11 @@ class Literature:
 
     def measured(self, item: Combination) -> list[Neighbour]:
         """Return the samples of the same core and shell."""
-        return self.measured_of_core(item.core, item.layers)
+        return [] if item.core is None else self.samples_of(item.core.key, item.layers)
 
-    def measured_of_core(
-        self, core: Composition | None, layers: Sequence[ShellMaterial]
-    ) -> list[Neighbour]:
-        """Return the samples of a core with a shell."""
-        if core is None:
-            return []
-        return self._by_combination.get((core.key, shell_text(layers)), [])
+    def samples_of(self, core: CompositionKey, layers: Sequence[ShellMaterial]) -> list[Neighbour]:
+        """Return the samples of a core, by its `Composition.key`, with a shell."""
+        return self._by_combination.get((core, shell_text(layers)), [])
 
     def item(self, row: Mapping[str, Any]) -> Combination:
         """Return the combination of a sample, in the context it was measured in."""

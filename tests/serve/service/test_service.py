@@ -1,10 +1,12 @@
 """The application: routes, problems, keys, limits, hot swap; in this process."""
 
 import asyncio
+import gc
 import json
 import logging
 import math
 import shutil
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from perovshell.serve.service.middleware import Rate
 from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.problems import pointer
 from perovshell.serve.service.server import listen, refuse_open_doors
-from perovshell.serve.service.source import Champion, Served, Source
+from perovshell.serve.service.source import Champion, Served, Source, settle
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.folder import WorkspaceFolder
 from servers import workspace_of
@@ -520,6 +522,18 @@ def test_a_promotion_takes_its_place_and_a_broken_model_does_not(
     assert champion.served is not first
     assert champion.served.version == "9"
     assert champion.fault == ""
+
+
+def test_a_replaced_model_leaves_the_memory(workspace: WorkspaceFolder) -> None:
+    """What is loaded is left out of garbage collections, but for the swap of a model."""
+    champion = Champion(Source(workspace))
+    champion.open()
+    settle()
+    old = weakref.ref(champion.served.model)
+    workspace.set_champion(champion.served.model.info.model_id, "again", "8")
+    asyncio.run(champion.refresh())
+    assert old() is None
+    assert gc.get_freeze_count() > 0
 
 
 def test_the_watch_sees_a_promotion(workspace: WorkspaceFolder) -> None:

@@ -40,6 +40,13 @@ class StabilityObjective(Objective):
     """Row of `Levels.shell`."""
     shrunk_stem: ClassVar[str]
     """Column of the value that ranks, without the stressor."""
+    aim: ClassVar[str]
+    """What is desired, in words."""
+
+    @property
+    def phrase(self) -> str:
+        """The aim and the stressors in words."""
+        return f"{self.aim} ({listed(self.space.stressors)})"
 
     @property
     def value_columns(self) -> list[str]:
@@ -66,10 +73,6 @@ class StabilityObjective(Objective):
         values = np.stack([predicted.columns[name] for name in self.value_columns])
         return log_desirability(values[:, :, None] * off, self.desirable)
 
-    @property
-    def _stressors_text(self) -> str:
-        return listed(self.space.stressors)
-
 
 class GainObjective(StabilityObjective):
     """A high stability gain."""
@@ -80,11 +83,7 @@ class GainObjective(StabilityObjective):
     target = GAIN
     desirable = GAIN_SCALE
     level_row = 0
-
-    @property
-    def phrase(self) -> str:
-        """The stressors in words."""
-        return f"a high stability gain ({self._stressors_text})"
+    aim = "a high stability gain"
 
     def log_gain(self, layers: Layers, stressor: str) -> float:
         """Return the log gain that ranks: tests of the shell itself in full, the rest shrunk.
@@ -118,11 +117,7 @@ class HalfLifeObjective(StabilityObjective):
     target = LIFETIME
     desirable = HALF_LIFE_SCALE_H
     level_row = 1
-
-    @property
-    def phrase(self) -> str:
-        """The stressors in words."""
-        return f"a long half-life ({self._stressors_text})"
+    aim = "a long half-life"
 
     def add_values(self, predicted: Predicted, terms: Floats) -> None:
         """Add the half-lives that rank: shrunk to the null model without skill."""

@@ -136,10 +136,11 @@ class Champion:
         except Exception as error:  # noqa: BLE001 - the old model stays for any fault
             self._keep(error)
             return
-        before, self._served, self.fault, self._stamp = self.served, served, "", stamp
-        settle()
-        if before.etag != served.etag:
-            _LOG.info("model changed", extra={"fields": {"from": before.named, "to": served.named}})
+        before, is_changed = self.served.named, self.served.etag != served.etag
+        self._served, self.fault, self._stamp = served, "", stamp
+        settle()  # The old model, which nothing refers to any more, is collected.
+        if is_changed:
+            _LOG.info("model changed", extra={"fields": {"from": before, "to": served.named}})
 
     def _keep(self, error: Exception) -> None:
         fault = str(error) if isinstance(error, PerovshellError) else repr(error)
