@@ -139,3 +139,11 @@ def test_rows_survive_any_separator(
     csv.writer(text, delimiter=separator).writerows([("core", "shell"), *cells])
     sheet = sheet_of(tmp_path_factory.mktemp("sheet"), text.getvalue(), "utf-16")
     assert [(row["core"], row["shell"]) for row in sheet.rows] == [c for c in cells if any(c)]
+
+
+def test_a_dotted_thousand_beside_decimal_commas_is_refused():
+    text = "core;size;plqy\nCsPbBr3;1.234;62,5\n"
+    sheet = read_sheet(io.StringIO(text), is_header)
+    with pytest.raises(InputError, match="column 'size': '1.234' beside decimal commas may be a th"):
+        sheet.with_decimal_points(["size", "plqy"])
+    assert sheet.with_decimal_points(["size"]).rows[0]["size"] == "1.234"

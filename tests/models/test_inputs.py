@@ -30,14 +30,31 @@ NEAR = {
     "Medium": "medium", "encapsulaton": "encapsulation", "Structure": "structure",
     "Ligands": "ligand", "core_size": "core_size_nm", "core size nm": "core_size_nm",
     "core size (nm)": "core_size_nm", "CoreSize": "core_size_nm",
-    "core_size_angstrom": "core_size_nm", "shell_thickness": "shell_thickness_nm",
+    "bare_plqy_percent.1": "bare_plqy_percent", "PLQY without shell (%)": "bare_plqy_percent",
+    "shell_thickness": "shell_thickness_nm",
     "bare_PL_peak_nm": "bare_pl_peak_nm", "bare_plqy": "bare_plqy_percent",
     "bare PLQY [%]": "bare_plqy_percent", "temperature": "temperature_c",
-    "temperature_K": "temperature_c", "morpholgy": "morphology",
-    "PLQY_bare": "bare_plqy_percent", "peak bare PL (eV)": "bare_pl_peak_nm",
+    "morpholgy": "morphology",
+    "PLQY_bare": "bare_plqy_percent", "peak bare PL": "bare_pl_peak_nm",
     "size_core_nm": "core_size_nm", "bare_pl": "bare_pl_peak_nm", "bare_peak_nm": "bare_pl_peak_nm",
     "\u200bcore": "core",
 }  # fmt: skip
+ABOUT = {
+    "size": "core_size_nm", "size_nm": "core_size_nm", "Particle size (nm)": "core_size_nm",
+    "diameter": "core_size_nm", "thickness_nm": "shell_thickness_nm", "temp": "temperature_c",
+    "T (\u00b0C)": "temperature_c", "ligand_name": "ligand", "surface ligand": "ligand",
+    "ligand_1": "ligand", "Ligand/treatment": "ligand", "Doping": "dopant",
+    "structure_type": "structure", "encapsulation type": "encapsulation",
+    "Medium (solution/film)": "medium", "Core formula": "core", "Shell material": "shell",
+}  # fmt: skip
+CONVERTED = {
+    "core_size_angstrom": ("angstrom", "nm", "core_size_nm"),
+    "core_size_\u00c5": ("angstrom", "nm", "core_size_nm"),
+    "size (A)": ("angstrom", "nm", "core_size_nm"),
+    "peak bare PL (eV)": ("eV", "nm", "bare_pl_peak_nm"),
+    "temperature_K": ("K", "deg C", "temperature_c"),
+    "T_K": ("K", "deg C", "temperature_c"),
+}
 UNRELATED = [
     *("sample", "my note", "score", "shell_class", "core_id", "ligand_2", "medium notes", ""),
     *("", "size", "temp", "shell_note", "T", "synthesis_temperature", "core_formula", "Cores used"),
@@ -109,6 +126,27 @@ def test_a_name_that_nearly_is_an_input_is_refused(name: str, column: str) -> No
         refuse_near_names([*others, name])
     with pytest.raises(InputError, match=f"not an input; '{column}' and .* both mean '{column}'"):
         refuse_near_names([*INPUT_COLUMNS, name])
+
+
+@pytest.mark.parametrize(("name", "column"), ABOUT.items())
+def test_a_name_about_a_missing_input_is_refused(name: str, column: str) -> None:
+    others = [known for known in INPUT_COLUMNS if known != column]
+    with pytest.raises(InputError, match=f"not an input; rename it to '{column}'"):
+        refuse_near_names([*others, name])
+
+
+@pytest.mark.parametrize("name", ["size_nm", "ligand_2", "doping", "medium (film)", "shell_class"])
+def test_a_name_about_an_input_beside_it_is_a_column_of_its_own(name: str) -> None:
+    refuse_near_names([*INPUT_COLUMNS, name])
+
+
+@pytest.mark.parametrize(("name", "said"), CONVERTED.items())
+def test_numbers_of_another_unit_are_to_be_converted(name: str, said: tuple[str, ...]) -> None:
+    unit, own, column = said
+    expected = f"not an input; convert it from {unit} to {own} and rename it to '{column}'"
+    others = [known for known in INPUT_COLUMNS if known != column]
+    with pytest.raises(InputError, match=expected):
+        refuse_near_names([*others, name])
 
 
 def test_all_names_that_nearly_are_inputs_are_named_at_once() -> None:

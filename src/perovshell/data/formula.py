@@ -141,18 +141,23 @@ class FormulaReader:
         return tuple(map(self._read_layer, layers))
 
     def _read_layer(self, layer: str) -> ShellMaterial:
-        material = self.shells.find(to_ascii(layer))
-        return self._unlisted_halide(layer) if material is None else material
+        material = self._layer(layer)
+        if material is None:
+            msg = f"shell {layer!r}: {self._hints.shell(layer) or self._nearest_shell(layer)}"
+            raise FormulaError(msg)
+        return material
 
-    def _unlisted_halide(self, layer: str) -> ShellMaterial:
+    def _layer(self, layer: str) -> ShellMaterial | None:
+        return self.shells.find(to_ascii(layer)) or self._unlisted_halide(layer)
+
+    def _unlisted_halide(self, layer: str) -> ShellMaterial | None:
         """Read a shell that is no known name as a neutral halide, such as CsPbBr2Cl."""
-        unknown = f"shell {layer!r}: {self._hints.shell(layer) or self._nearest_shell(layer)}"
         try:
             composition = self._compose(layer, need_a_site=False)
-        except FormulaError as error:
-            raise FormulaError(unknown) from error
+        except FormulaError:
+            return None
         if composition.is_metal:
-            raise FormulaError(unknown)
+            return None
         known = self.shells.find(composition.formula)
         if known is not None:
             return known
@@ -204,10 +209,8 @@ class FormulaReader:
 
     def _shell_of(self, text: str) -> str:
         """Return the standard name of a layer, empty where it is unknown."""
-        try:
-            return "" if is_none(text) else self._read_layer(text).name
-        except FormulaError:
-            return ""
+        material = None if is_none(text) else self._layer(text)
+        return "" if material is None else material.name
 
     def _compose(self, text: str, *, need_a_site: bool) -> Composition:
         template, amounts = self._amounts_of(text, need_a_site=need_a_site)

@@ -8,11 +8,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-_PHASE: Final = re.compile(
-    r"(?P<phase>[αβγδ]|alpha|beta|gamma|delta|cubic|tetragonal|orthorhombic|hexagonal|monoclinic"
-    r"|black|yellow|2H|3C)[-\u2010-\u2015\s]+(?P<core>.+)",
-    re.IGNORECASE,
+_PHASE_WORD: Final = (
+    "(?P<phase>[αβγδ]|alpha|beta|gamma|delta|cubic|tetragonal|orthorhombic|hexagonal|monoclinic"
+    "|black|yellow|2H|3C)"
 )
+_PHASES: Final = [
+    re.compile(form, re.IGNORECASE)
+    for form in (
+        rf"{_PHASE_WORD}[-\u2010-\u2015\s]+(?P<core>.+)",
+        rf"(?P<core>\S+?)\s*\(?{_PHASE_WORD}(?:[-\s]phase)?\)?",
+    )
+]
 _NO_PEROVSKITES: Final = frozenset({"δ", "delta", "hexagonal", "yellow", "2h"})
 """Phases of other structures than the perovskite's."""
 _MARKUP: Final = re.compile(
@@ -21,17 +27,38 @@ _MARKUP: Final = re.compile(
 """What a page, a spreadsheet or TeX writes around symbols and amounts."""
 _SUPERSCRIPT: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _DOPANT: Final = re.compile(
-    r"(?P<left>.+?)(?:\s*[:\uff1a]\s*|[-\s]doped[-\s]+)(?P<right>.+)", re.IGNORECASE
+    r"(?P<left>.+?)(?:\s*[:\uff1a]\s*|[-\s](?P<how>doped|alloyed)[-\s]+(?:with\s+)?)(?P<right>.+)",
+    re.IGNORECASE,
 )
 _EXPONENT: Final = re.compile(r"\d(?:\.\d+)?[eE][-+\u2212]?\d+")
 _LAYERS: Final = re.compile(r"(?<![A-Za-z])?n\s*[-+\u2212\u2010-\u2015]\s*1(?!\d)")
 _CHARGE: Final = re.compile(
     r"[A-Z][a-z]?(?:\d[+]|[+]{1,3}|[\u00b9\u00b2\u00b3\u2070-\u2079]*\u207a)"
 )
+_IN: Final = "embedded in|encapsulated (?:in|by|with)|coated (?:by|with)|capped with|in|on|with|and"
 _JOINTS: Final = re.compile(
-    r"\s*(?:[-\u2010-\u2015\u2212|@/\\&+:#\u00b7\u2022\u2192\u2282\u2283\u2229]|\s(?:in|on|with|and)\s)\s*"
+    rf",?\s+then\s+|\s*(?:[\s-](?:{_IN})[\s-]"
+    r"|[-\u2010-\u2015\u2212|@/\\&+:#\u00b7\u2022\u2192\u2282\u2283\u2229,;])\s*"
 )
 """What stands between two materials."""
+_COATED: Final = re.compile(
+    r"(?P<shell>.+)[-\s](?:coated|capped|encapsulated|embedded|passivated|wrapped)\s+(?P<core>\S+).*"
+)
+_SOLVATE: Final = re.compile(r"(?P<core>.+?)\s*[\u00b7\u2022\u22c5*.]\s*(?P<rest>[\d.]*[A-Z].*)")
+_UNKNOWN_AMOUNT: Final = re.compile(r"\b(?P<sign>[xyznm])\s*=")
+_IDENTIFIER: Final = re.compile(r"(?:mp|mvc|oqmd|icsd|cod|aflow)[-:\s]?\d+", re.IGNORECASE)
+_NO_ZERO: Final = re.compile(r"(?<![\d)\]}])\.\d+|(?<=[A-Za-z)\]}])\.\d+")
+_GROUP_CHARGE: Final = re.compile(r"[)\]}]\s*\d*[-+\u2212\u207a\u207b]$")
+_SEPARATORS: Final = re.compile(r"[-\u2010-\u2015\u2212\u00b7:;,.!?]")
+_SPLIT: Final = re.compile(r"[\s/\u2010-\u2015-]+")
+_KINDS: Final = re.compile(
+    r"P?(?:NC|NP|NR|NS|NW|QD|NPL)s?|nano.*|quantum|dots?|films?|powders?|[0-3]D", re.IGNORECASE
+)
+"""Words that tell the kind of a sample, often joined to its formula."""
+_NAME: Final = re.compile(r"(?:[A-Za-z]?[a-z]{4,}[\s-]*)+")
+"""Words such as `cesium lead bromide`."""
+_PLATELETS: Final = re.compile(r"NPLs?|nano-?platelets?|nano-?sheets?", re.IGNORECASE)
+_WIRES: Final = re.compile(r"NWs?|nano-?wires?|nano-?rods?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -58,6 +85,10 @@ class Hints:
             parts = [*map(self.shell_of, (layer[: joint.start()], layer[joint.end() :]))]
             if all(parts):
                 return f"two materials; write layers from the inside out, as {'|'.join(parts)}"
+        words = re.split(r"[\s/]+", layer)
+        names = [*filter(None, map(self.shell_of, words))] if len(words) > 1 else []
+        if names:
+            return f"a name is needed, without other words; write {'|'.join(names)}"
         return ""
 
     def _of_core(self, text: str) -> Iterator[str]:
@@ -65,28 +96,24 @@ class Hints:
         yield from self._phase(text)
         yield from self._two_materials(text)
         yield from self._dopant(text)
-        exponent = _EXPONENT.search(text)
-        if exponent:
-            yield (
-                f"amount {exponent[0]!r} has an exponent; write a decimal, and leave out an ion "
-                f"that is not there"
-            )
-        if _LAYERS.search(text):
-            yield "n is left open; write each amount as a number, as (PEA)2MAPb2I7 for n = 2"
-        charge = _CHARGE.search(text)
-        if charge:
-            yield f"{charge[0]!r} has a charge; write the symbol of the ion alone"
+        yield from _signs(text)
+        yield from self._solvate(text)
         yield from self._words(text)
         plain = _MARKUP.sub("", text.translate(_SUPERSCRIPT))
-        if plain != text and self.is_core(plain):
-            yield f"blanks or signs that are no part of a formula; write {plain}"
+        for other in (plain, _SEPARATORS.sub("", plain)):
+            if other != text and self.is_core(other):
+                yield f"blanks or signs that are no part of a formula; write {other}"
         if text.casefold() in self.known_cores:
             yield f"capitals count in a formula; write {self.known_cores[text.casefold()]}"
+        if _NAME.fullmatch(text):
+            yield "a name is no formula; write the formula, as CsPbBr3"
 
     def _phase(self, text: str) -> Iterator[str]:
         """γ-CsPbI3, cubic CsPbBr3; δ-CsPbI3 and 2H-FAPbI3 are no perovskites."""
-        phase = _PHASE.fullmatch(text)
-        if phase and self.is_core(phase["core"]):
+        matches = [form.fullmatch(text) for form in _PHASES]
+        for phase in filter(None, matches):
+            if not self.is_core(phase["core"]):
+                continue
             if phase["phase"].lower() in _NO_PEROVSKITES:
                 yield f"phase {phase['phase']!r} is no perovskite and not answered"
             yield f"phase {phase['phase']!r} is no part of a formula; write {phase['core']}"
@@ -97,13 +124,19 @@ class Hints:
         if match:
             for core, dopant in ((match["right"], match["left"]), (match["left"], match["right"])):
                 if self.is_core(core):
+                    if (match["how"] or "").lower() == "alloyed":
+                        yield "an alloy; write each ion with its amount, as CsPb0.9Mn0.1Cl3"
                     yield (
-                        f"{dopant!r} is written as a dopant; write core {core} and "
-                        f"{_element(dopant)} in the column dopant"
+                        f"{dopant!r} is written as a dopant; write core {core}, and "
+                        f"{_elements(dopant)} as its dopant"
                     )
 
     def _two_materials(self, text: str) -> Iterator[str]:
-        """CsPbBr3-SiO2, SiO2@CsPbBr3, CsPbBr3 | CsPb2Br5."""
+        """CsPbBr3-SiO2, SiO2@CsPbBr3, CsPbBr3 | CsPb2Br5, SiO2-coated CsPbBr3 NCs."""
+        coated = _COATED.fullmatch(text)
+        if coated and self.is_core(coated["core"]) and self.shell_of(coated["shell"]):
+            shell = self.shell_of(coated["shell"])
+            yield f"two materials; write core {coated['core']} and shell {shell}"
         for joint in _JOINTS.finditer(text):
             left, right = text[: joint.start()], text[joint.end() :]
             if self.is_core(left) and self.shell_of(right):
@@ -113,12 +146,59 @@ class Hints:
                 shell = self.shell_of(left)
                 yield f"the core comes first; write core {right} and shell {shell}"
 
+    def _solvate(self, text: str) -> Iterator[str]:
+        """CsPbBr3·DMF, MA4PbI6·2H2O."""
+        solvate = _SOLVATE.fullmatch(text)
+        if solvate and self.is_core(solvate["core"]):
+            yield f"{solvate['rest']!r} is beside the core; write {solvate['core']}"
+
     def _words(self, text: str) -> Iterator[str]:
-        """CsPbBr3 NCs, colloidal CsPbBr3."""
-        words = text.split()
-        formulas = [word for word in words if self.is_core(word)]
+        """CsPbBr3 NCs, colloidal CsPbBr3, CsPbBr3-NPLs."""
+        words, parts = text.split(), _SPLIT.split(text)
+        cores = [*filter(self.is_core, parts)]
+        shells = [*filter(None, (self.shell_of(part) for part in parts if part not in cores))]
+        if len(cores) == 1 and len(shells) == 1 and parts.index(cores[0]) == 0:
+            yield f"two materials; write core {cores[0]} and shell {shells[0]}"
+        kinds = [part for part in parts if _KINDS.fullmatch(part)]
+        if len(kinds) == len(parts) - 1:
+            words = parts
+        formulas = [*filter(self.is_core, words)]
         if len(words) > 1 and len(formulas) == 1:
-            yield f"a formula is needed, without other words; write {formulas[0]}"
+            shape = next((shape for word in words if (shape := _morphology(word))), "")
+            beside = f", and morphology {shape}" if shape else ""
+            yield f"a formula is needed, without other words; write {formulas[0]}{beside}"
+
+
+def _signs(text: str) -> Iterator[str]:
+    """Say what a sign or a number means that is none of a formula."""
+    exponent = _EXPONENT.search(text)
+    if exponent:
+        yield (
+            f"amount {exponent[0]!r} has an exponent; write a decimal, and leave out an ion "
+            f"that is not there"
+        )
+    if _LAYERS.search(text):
+        yield "n is left open; write each amount as a number, as (PEA)2MAPb2I7 for n = 2"
+    unknown = _UNKNOWN_AMOUNT.search(text)
+    if unknown:
+        yield f"put {unknown['sign']} in, and write each amount as a number, as CsPb(Br0.6I0.4)3"
+    charge = _CHARGE.search(text) or _GROUP_CHARGE.search(text)
+    if charge:
+        yield f"{charge[0]!r} has a charge; write the symbols of a neutral core alone"
+    if _IDENTIFIER.fullmatch(text):
+        yield "an identifier of a database; write the formula"
+    if "%" in text:
+        yield "amounts are no percentages; write decimals, as CsPb(Br0.6I0.4)3"
+    point = _NO_ZERO.search(text)
+    if point:
+        yield f"amount {point[0]!r} begins with a point; write 0{point[0]}"
+
+
+def _morphology(word: str) -> str:
+    """Return the morphology that a word of a sample's name tells; empty where it tells none."""
+    if _PLATELETS.fullmatch(word):
+        return "nanoplatelet"
+    return "nanowire" if _WIRES.fullmatch(word) else ""
 
 
 def _strange_letters(text: str) -> Iterator[str]:
@@ -127,7 +207,6 @@ def _strange_letters(text: str) -> Iterator[str]:
             yield f"{letter!r} is {unicodedata.name(letter, 'unknown')}, not a Latin letter"
 
 
-def _element(dopant: str) -> str:
-    """Return the symbol of a dopant that is written with a charge or an amount."""
-    match = re.match(r"[A-Z][a-z]?", dopant)
-    return match[0] if match else dopant
+def _elements(dopant: str) -> str:
+    """Return the symbols of dopants that are written with charges or amounts."""
+    return ", ".join(re.findall(r"[A-Z][a-z]?", dopant)) or dopant

@@ -14,7 +14,11 @@ from perovshell.errors import InputError
 
 NONE = "none"
 """The word for no shell."""
-_NO_SHELL = frozenset({NONE, "bare", "uncoated"})
+_NO_SHELL = re.compile(
+    r"none(?: \([^()]*\))?|bare|naked|un(?:coated|shelled)|not coated|core[- ]only"
+    r"|(?:no|without|w/o) (?:a )?(?:shell|coating)",
+    re.IGNORECASE,
+)
 """Words that are read as it."""
 _SYMBOLS = re.compile("[A-Z][a-z]?")
 _FORMULA = re.compile(f"({_SYMBOLS.pattern})+")
@@ -156,7 +160,7 @@ def _number(text: str) -> float:
 
 def is_none(text: str) -> bool:
     """Whether a text is a word for no shell, in any case and between any blanks."""
-    return text.strip().casefold() in _NO_SHELL
+    return _NO_SHELL.fullmatch(text.strip()) is not None
 
 
 def shell_text(layers: Sequence[ShellMaterial]) -> str:

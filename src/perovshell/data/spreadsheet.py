@@ -36,6 +36,7 @@ _NOT_WESTERN: Final = re.compile(rb"[\x80-\xff]{3}|[\x80-\xde][\x80-\xff]|[\x80-
 _TITLE_LINES: Final = 20
 """Lines among which the header is looked for."""
 _DECIMAL_COMMA: Final = re.compile(r"[-+]?[0-9]+,[0-9]+", re.ASCII)
+_DOTTED_THOUSANDS: Final = re.compile(r"[-+]?[1-9][0-9]{0,2}\.[0-9]{3}", re.ASCII)
 _THOUSANDS: Final = re.compile(r"[-+]?[1-9][0-9]{0,2},[0-9]{3}", re.ASCII)
 
 
@@ -60,7 +61,19 @@ class Sheet:
 
         Between commas or tabs, `1,234` may also be a thousand: it is left as it is, and refused
         where the number is read.
+
+        Raises:
+            InputError: `1.234` stands beside decimal commas, and may be a thousand.
         """
+        cells = [(name, row[name]) for row in self.rows for name in columns if name in row]
+        if any(_DECIMAL_COMMA.fullmatch(cell) for _, cell in cells):
+            for name, cell in cells:
+                if _DOTTED_THOUSANDS.fullmatch(cell):
+                    msg = (
+                        f"column {name!r}: {cell!r} beside decimal commas may be a thousand; "
+                        f"write it without the point, or all decimals with one"
+                    )
+                    raise InputError(msg)
         rows = [
             {name: self._pointed(cell) if name in columns else cell for name, cell in row.items()}
             for row in self.rows

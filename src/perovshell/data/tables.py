@@ -139,8 +139,10 @@ def float_of(number: int) -> float:
 def plain_number(text: str) -> float:
     """Return a finite number in plain digits, NaN for any other text.
 
-    Python also reads `1_000` and the digits of other scripts.
+    Python also reads `1_000` and the digits of other scripts. A minus sign may be that of print.
     """
+    if text.startswith("\u2212"):
+        text = f"-{text[1:]}"
     if "_" in text or not text.isascii():
         return math.nan
     try:

@@ -50,6 +50,9 @@ class Tokenizer:
         self._known = {*ELEMENTS, *ions.polyatomic}
         self._abbreviations = Spellings(ions.by_abbreviation)
         alone = [name for name in ions.by_abbreviation if name.isalpha() and name[0].isupper()]
+        self._brackets_only = [
+            name for name in ions.by_abbreviation if not (name.isalpha() and name[0].isupper())
+        ]
         self._in_brackets = {name for name in alone if needs_brackets(name, ions.by_symbol)}
         self._written_out = re.compile("|".join(map(re.escape, ions.written_out)) or "$^")
         # CPbI3 is C and Pb, not CP and b.
@@ -116,6 +119,8 @@ class Tokenizer:
                 token = self._symbol_of(match)
             elif kind == "unknown":
                 self._refuse_sign(match)
+            elif kind == "number" and tokens and tokens[-1][0] == "open":
+                self._refuse_group(text, match.start())
             elif kind == "number" and tokens and tokens[-1] == ("number", "0"):
                 msg = f"core {text!r}: amount '0{token}' begins with 0; write it as a decimal"
                 raise FormulaError(msg)
@@ -129,6 +134,7 @@ class Tokenizer:
         named = self.ions.by_abbreviation.get(name, [])
         around = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
         if len(named) > 1:
+            self._refuse_group(text, match.start())
             msg = f"core {text!r}: {name!r} names {_choices(named)}"
             raise FormulaError(msg)
         if name in self._in_brackets and not (around[0] in {*"([{"} and around[1] in {*")]}"}):
@@ -144,28 +150,46 @@ class Tokenizer:
     def _refuse_sign(self, match: re.Match[str]) -> None:
         text, token = match.string, match[0]
         refuse_shape("core", text)
-        groups = [g[2] for g in _GROUP.finditer(text) if g.start() < match.start() < g.end()]
-        if groups and self._is_name(groups[0]):
-            token = groups[0]
-        else:
-            refuse_open_amounts(text)
-            run = _CAPITALS.match(text, match.start())
-            token = run[0] if run else token
-        near = self._abbreviations.nearest(token, count=_OFFERED, cutoff=0.6)
+        named = [
+            name
+            for name in self._brackets_only
+            if text.startswith(name, match.start()) and f"({name})" not in text
+        ]
+        if named:
+            name = max(named, key=len)
+            msg = f"core {text!r}: ion {name!r} is read in brackets only; write ({name})"
+            raise FormulaError(msg)
+        self._refuse_group(text, match.start())
+        refuse_open_amounts(text)
+        run = _CAPITALS.match(text, match.start())
+        raise self._unknown(text, run[0] if run else token)
+
+    def _refuse_group(self, text: str, start: int) -> None:
+        """Refuse what stands in brackets around a place if it looks like the name of an ion."""
+        for group in _GROUP.finditer(text):
+            if group.start() < start < group.end() and self._is_name(group[2]):
+                raise self._unknown(text, group[2])
+
+    def _unknown(self, text: str, name: str) -> FormulaError:
+        near = self._abbreviations.nearest(name, count=_OFFERED, cutoff=0.6)
         offered = f"; nearest known ions: {', '.join(near)}" if near else ""
-        msg = f"core {text!r}: {token!r} is neither an element nor a known ion{offered}"
-        raise FormulaError(msg)
+        return FormulaError(
+            f"core {text!r}: {name!r} is neither an element nor a known ion{offered}"
+        )
 
     def _is_name(self, group: str) -> bool:
         """Return whether what stands in brackets looks like the name of an ion, known or not."""
         is_mixture = all(part in ELEMENTS for part in group.split("-"))
-        return _ABBREVIATION.fullmatch(group) is not None and not is_mixture
+        is_known = group in self.ions.by_abbreviation
+        return _ABBREVIATION.fullmatch(group) is not None and not is_mixture and not is_known
 
     def _refuse_run_together(self, text: str, tokens: list[Token]) -> None:
         """Refuse letters that may be one ion or several: FPEA, or F and PEA."""
         for group in _GROUP.finditer(text):
             parts = [name for kind, name in self._parts(group[2]) if kind == "species"]
             if len(parts) > 1 and group[2].isalpha() and not {*parts} <= {*ELEMENTS}:
+                if not {*parts} <= self.ions.by_symbol.keys():
+                    raise self._unknown(text, group[2])
                 msg = (
                     f"core {text!r}: {group[2]!r} is no known ion, and unclear as "
                     f"{listed(parts)}; put each in brackets"
@@ -195,6 +219,9 @@ class Tokenizer:
     def no_ion(self, text: str, symbol: str) -> FormulaError:
         """Return why an element is no ion: no charge of it is known, or it is part of an isomer."""
         written = _WRITTEN_OUT.search(text) if symbol in _ORGANIC else None
+        for group in _GROUP.finditer(text):
+            if symbol in group[2] and not written and self._is_name(group[2]):
+                return self._unknown(text, group[2])
         if not written:
             msg = f"no charge is known for {symbol!r}: it is not in the ion table"
         elif isomers := self.ions.with_elements(element_amounts(written[0])):

@@ -211,6 +211,8 @@ def check_samples(
 def _check_shape(faults: FaultList, row: int, cells: Row) -> None:
     if (is_none(cells["shell"])) != (cells["structure"] == "bare"):
         faults.add(row, "structure", cells["structure"], "bare if, and only if, shell is none")
+    if is_none(cells["shell"]) and cells["encapsulation"] not in {"none", "unknown"}:
+        faults.add(row, "encapsulation", cells["encapsulation"], "none where shell is none")
     if cells["monolayers"] and cells["morphology"] != PLATELET:
         faults.add(row, "monolayers", cells["monolayers"], f"only of morphology {PLATELET}")
     for kind in TREATMENTS:

@@ -24,17 +24,19 @@ TREATMENTS = ("ligand", "dopant")
 """What a sample may have in addition to its shell, each with a column of its name."""
 # fmt: off
 NOT_KNOWN = frozenset({
-    "", "?", "#bezug!", "#n/a", "#nv", "#ref!", "#value!", "\\n", "<na>", "k.a.", "n.a.", "n.d.",
-    "n.r.", "n/a", "n/d", "na", "nan", "nat", "none", "not applicable", "not available",
-    "not determined", "not known", "not measured", "not reported", "null", "tbd", "unbekannt",
-    "unknown", "unspecified", "\u65e0\u6570\u636e",
+    "", "#bezug!", "#div/0!", "#n/a", "#name?", "#null!", "#num!", "#nv", "#ref!", "#value!",
+    "<na>", "?", "\\n", "\u65e0\u6570\u636e", "k.a.", "n.a.", "n.d.", "n.r.", "n.s.", "n/a", "n/d",
+    "n/s", "na", "nan", "nat", "none", "not applicable", "not available", "not determined",
+    "not given", "not known", "not measured", "not reported", "not specified", "not stated", "null",
+    "tbd", "unbekannt", "unknown", "unspecified",
 })
 """Texts, in lower case, by which a cell says that its content is not known. So do dashes alone.
 `none` is here too: Python and tables write an unknown cell so."""
 THERE_IS_NONE = frozenset({
-    "as-synthesized", "as synthesized", "control", "falsch", "false", "intrinsic", "kein", "keine",
-    "keiner", "native", "native ligands", "nein", "nil", "no", "none", "nothing", "ohne",
-    "pristine", "pure", "undoped", "untreated", "w/o", "without", "x", "zero", "\u2205", "\u65e0",
+    "\u2205", "\u65e0", "as synthesized", "as-synthesized", "control", "falsch", "false",
+    "intrinsic", "kein", "keine", "keiner", "native ligand", "native ligands", "native", "nein",
+    "nil", "no", "none", "nothing", "ohne", "pristine", "pure", "undoped", "untreated", "w/o",
+    "without", "x", "zero",
 })
 """Texts, in lower case, by which a free text says that there is none."""
 # fmt: on
@@ -43,8 +45,12 @@ _SODIUM = "Na"
 _AROUND = " .,:;()[]{}/\\'\"\u2026"
 """What may stand around a word that says that there is nothing."""
 _NEGATED = re.compile(
-    r"(?:no|not|non|un|without|w/o|ohne|keine?r?|nominally undoped)\b.*|none?\s*\(.*", re.IGNORECASE
+    r"(?:no|not|non|un|without|w/o|ohne|keine?r?|nominally undoped)\b.*", re.IGNORECASE
 )
+_REMARK = re.compile(r"(?<=\S)\s*\([^()]*\)$")
+"""`none (control)`."""
+_BROKEN = re.compile(r"(?<=[A-Za-z]\.)\s+(?=[A-Za-z]\b)")
+"""`n. d.`."""
 _ZERO = re.compile(
     r"[-+]?0+(?:[.,]0+)?\s*(?:(?:mol|at|wt)?\.?\s*%|mM|M|mg/mL|eq)?(?:\s+[A-Z][a-z]?)?"
 )
@@ -96,7 +102,7 @@ def is_unknown(text: str) -> bool:
         >>> [is_unknown(text) for text in ("", "N/A", "None", "\u2013", "0", "no", "film")]
         [True, True, True, True, False, False, False]
     """
-    text = text.strip()
+    text = _BROKEN.sub("", text.strip())
     return text.casefold() in NOT_KNOWN or not text.strip(_DASHES)
 
 
@@ -132,7 +138,7 @@ def is_nothing(text: str) -> bool:
         >>> [is_nothing(text) for text in ("", "None", "n/a", "no", "0.0", "Na", "DDAB")]
         [True, True, True, True, True, False, False]
     """
-    text = text.strip()
+    text = _REMARK.sub("", text.strip())
     if text == _SODIUM:
         return False
     word = text.strip(_AROUND)

@@ -16,8 +16,24 @@ from perovshell.data.vocabulary import WORDS, is_unknown
 from perovshell.errors import InputError
 from perovshell.texts import excerpt
 
-_UNITS: Final = "nm|um|a|angstrom|ev|percent|percentage|pct|c|k|f|celsius|kelvin|degc"
-"""Units that may follow the name of a number instead of its own."""
+_UNITS: Final = {
+    **dict.fromkeys(("percent", "percentage", "pct"), "%"),
+    **dict.fromkeys(("c", "celsius", "degc"), "deg C"),
+    **dict.fromkeys(("a", "angstrom", "angstroms", "\u00e5"), "angstrom"),
+    **dict.fromkeys(("k", "kelvin"), "K"),
+    "nm": "nm",
+    "um": "um",
+    "ev": "eV",
+    "f": "deg F",
+}
+"""Units that may follow the name of a number instead of its own, as they are written."""
+_FILLING: Final = frozenset(
+    {"average", "avg", "class", "formula", "kind", "material", "mean", "name", "nanocrystal", "nc"}
+    | {"of", "particle", "qd", "surface", "the", "type"}
+)
+"""Words that add nothing to the subject of a column."""
+_PANDAS_COPY: Final = re.compile(r"\.\d+$")
+"""How pandas marks the second column of a name."""
 _LONGEST: Final = 100
 """Characters of a name that are compared."""
 _TYPING_ERROR: Final = 0.92
@@ -41,6 +57,7 @@ class Input:
         unit: Unit of a number.
         usual: Usual range of a number; a value beyond is answered with a note.
         spellings: Other names by which a column may mean it; they are refused with its name.
+        subjects: Words that, alone or with filling words, name it where its own column is missing.
         required: Whether every table of requests needs the column.
 
     Raises:
@@ -58,6 +75,7 @@ class Input:
     unit: str = ""
     usual: UsualRange | None = None
     spellings: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
     required: bool = False
 
     def __post_init__(self) -> None:
@@ -86,6 +104,8 @@ class Input:
             if self.kind == "word"
             else f"a number from {self.allowed}, or empty"
         )
+        if self.kind == "number" and "," in text:
+            rule += "; decimals follow a point"
         return f"{self.name} {excerpt(text)!r}: {rule}"
 
 
@@ -97,6 +117,7 @@ _TABLE: Final = (
         "decimals; brackets with amounts; a whole sample such as CsPbBr3@SiO2 where the shell is "
         "empty",
         required=True,
+        subjects=("core",),
     ),
     Input(
         "shell",
@@ -104,6 +125,7 @@ _TABLE: Final = (
         "layers from the inside out, joined by |: names, other names or neutral halide formulas; "
         "none is bare",
         required=True,
+        subjects=("shell", "coating"),
     ),
     Input(
         "structure",
@@ -112,6 +134,7 @@ _TABLE: Final = (
         words=WORDS["structure"],
         default_coated="core/shell",
         default_bare="bare",
+        subjects=("structure", "architecture"),
     ),
     Input(
         "encapsulation",
@@ -120,6 +143,7 @@ _TABLE: Final = (
         words=WORDS["encapsulation"],
         default_coated="unknown",
         default_bare="none",
+        subjects=("encapsulation",),
     ),
     Input(
         "medium",
@@ -128,6 +152,7 @@ _TABLE: Final = (
         words=WORDS["medium"],
         default_coated="unknown",
         default_bare="unknown",
+        subjects=("medium",),
     ),
     Input(
         "morphology",
@@ -136,13 +161,20 @@ _TABLE: Final = (
         words=WORDS["morphology"],
         default_coated="nanocrystal",
         default_bare="nanocrystal",
+        subjects=("morphology", "shape"),
     ),
     Input(
         "ligand",
         "treatment",
         "name of a special ligand or post-treatment; not oleic acid or oleylamine",
+        subjects=("ligand", "ligands", "treatment", "passivation"),
     ),
-    Input("dopant", "treatment", "name of a dopant that is not part of the core's formula"),
+    Input(
+        "dopant",
+        "treatment",
+        "name of a dopant that is not part of the core's formula",
+        subjects=("dopant", "dopants", "doping"),
+    ),
     Input(
         "core_size_nm",
         "number",
@@ -152,6 +184,7 @@ _TABLE: Final = (
         high=10_000.0,
         unit="nm",
         usual=CORE_SIZE_RANGE,
+        subjects=("size", "diameter"),
     ),
     Input(
         "shell_thickness_nm",
@@ -160,6 +193,7 @@ _TABLE: Final = (
         low=0.1,
         high=100_000.0,
         unit="nm",
+        subjects=("thickness",),
     ),
     Input(
         "bare_pl_peak_nm",
@@ -168,7 +202,7 @@ _TABLE: Final = (
         low=200.0,
         high=2000.0,
         unit="nm",
-        spellings=("bare_pl", "bare_peak"),
+        spellings=("bare_pl", "bare_peak", "pl_peak_without_shell", "uncoated_pl_peak"),
     ),
     Input(
         "bare_plqy_percent",
@@ -178,6 +212,7 @@ _TABLE: Final = (
         high=100.0,
         unit="%",
         usual=PERCENT_RANGE,
+        spellings=("plqy_without_shell", "uncoated_plqy"),
     ),
     Input(
         "temperature_c",
@@ -187,6 +222,8 @@ _TABLE: Final = (
         high=2000.0,
         unit="deg C",
         usual=TEMPERATURE_RANGE,
+        spellings=("t_c", "t_degc", "t_k"),
+        subjects=("temperature", "temp"),
     ),
 )
 
@@ -271,22 +308,58 @@ def refuse_near_names(names: Iterable[object]) -> None:
         perovshell.errors.InputError: column 'Core size': not an input; rename it to 'core_size_nm'
     """
     texts = [name for name in names if isinstance(name, str)]
-    near = {name: near_input(name) for name in sorted(texts) if name not in INPUTS}
-    near = {name: column for name, column in near.items() if column}
     first = {column: column for column in texts if column in INPUTS}
+    near = {
+        name: near_input(name) or _input_of_subject(name, first)
+        for name in sorted(texts)
+        if name not in INPUTS
+    }
+    near = {name: column for name, column in near.items() if column}
     renamed, doubled = [], []
     for name, column in near.items():
         if column in first:
             doubled.append(f"{_shown(first[column])} and {_shown(name)} both mean {column!r}")
         else:
-            renamed.append(f"{'it' if len(near) == 1 else _shown(name)} to {column!r}")
+            renamed.append(_remedy("it" if len(near) == 1 else _shown(name), name, column))
             first[column] = name
     if near:
         kind, what = ("column", "an input") if len(near) == 1 else ("columns", "inputs")
-        remedies = [f"rename {', '.join(renamed)}"] if renamed else []
+        remedies = [", ".join(renamed)] if renamed else []
         remedies += [f"{', '.join(doubled)}: keep one"] if doubled else []
         msg = f"{kind} {', '.join(map(_shown, near))}: not {what}; {'; '.join(remedies)}"
         raise InputError(msg)
+
+
+def name_refusal(name: str) -> str:
+    """Return why a name is not that of an input, and what to do.
+
+    Examples:
+        >>> name_refusal("size_A")
+        "not an input; convert it from angstrom to nm and rename it to 'core_size_nm'"
+    """
+    column = near_input(name) or _input_of_subject(name, REQUIRED)
+    if column:
+        return f"not an input; {_remedy('it', name, column)}"
+    return f"not an input; allowed: {', '.join(INPUT_COLUMNS)}"
+
+
+def _input_of_subject(name: str, present: Iterable[str]) -> str:
+    """Return the missing input that a name is about, as `particle size (nm)` is about a core's."""
+    words = set(re.findall(r"[^\W\d_]+", name[:_LONGEST].casefold()))
+    for column in INPUTS.values():
+        rest = words - _FILLING - _UNITS.keys() - {*column.words}
+        if column.name not in present and rest and rest <= {*column.subjects}:
+            return column.name
+    return ""
+
+
+def _remedy(shown: str, name: str, column: str) -> str:
+    """Return how a column is mended; numbers in another unit are converted first."""
+    units = [_UNITS[word] for word in re.findall(r"[^\W_]+", name.casefold()) if word in _UNITS]
+    unit = INPUTS[column].unit
+    if not unit or not units or units[-1] == unit:
+        return f"rename {shown} to {column!r}"
+    return f"convert {shown} from {units[-1]} to {unit} and rename it to {column!r}"
 
 
 def _shown(name: str) -> str:
@@ -301,10 +374,10 @@ def near_input(name: str) -> str:
         >>> [near_input(name) for name in ("Medium", "plqy bare (%)", "bare_peak_ev", "size")]
         ['medium', 'bare_plqy_percent', 'bare_pl_peak_nm', '']
     """
-    words = re.findall(r"[^\W_]+", name[:_LONGEST].casefold())
+    words = re.findall(r"[^\W_]+", _PANDAS_COPY.sub("", name[:_LONGEST]).casefold())
     letters = "".join(words)
     for spelling, column in _SPELLINGS.items():
-        endings = _UNITS if INPUTS[column].unit else "s"
+        endings = "|".join(_UNITS) if INPUTS[column].unit else "s"
         if re.fullmatch(f"{spelling}({endings})?", letters):
             return column
     in_any_order = _sorted(words)
@@ -318,7 +391,7 @@ def near_input(name: str) -> str:
 
 def _sorted(words: Iterable[str]) -> tuple[str, ...]:
     """Return the words of a name in order, without its unit."""
-    return tuple(sorted(word for word in words if word not in _UNITS.split("|")))
+    return tuple(sorted(word for word in words if word not in _UNITS))
 
 
 def _spellings(column: Input) -> Iterator[list[str]]:

@@ -35,6 +35,9 @@ Notes = dict[int, list[str]]
 
 _KNOWN: Final = tuple(name for name in INPUT_NUMBERS if name != "core_size_nm")
 _BARE: Final = WORDS["structure"].index("bare")
+_PARTICLES: Final = {
+    WORDS["encapsulation"].index(word) for word in ("single-particle", "multi-particle")
+}
 _ROUNDING: Final = 1e-9
 _FAULTY: Final = -1
 _EMPTY: Final = -2
@@ -115,6 +118,7 @@ class Requests:
             **{kind: _treatment_faults(rows, kind, column) for kind, column in treated.items()},
         }
         faults["structure"] = _contradictions(words["structure"], coats) | faults["structure"]
+        faults["encapsulation"] |= _needless(words["encapsulation"], coats)
         errors = _first_of_each_row(faults)
         indices = np.array([core, shell, *words.values()], dtype=np.intp)
         known = dict(zip(numbers, np.array(list(numbers.values())), strict=True))
@@ -317,6 +321,16 @@ def _contradictions(structures: Sequence[int], coats: Sequence[Layers]) -> Fault
         "bare if, and only if, none"
         for row, (structure, coat) in enumerate(zip(structures, coats, strict=True))
         if (structure == _BARE) == bool(coat)
+    }
+
+
+def _needless(encapsulations: Sequence[int], coats: Sequence[Layers]) -> Faults:
+    """Return where a core without a shell is in particles of shell material."""
+    return {
+        row: f"encapsulation {WORDS['encapsulation'][word]!r} with shell 'none': a bare core is in "
+        "no particle of shell material"
+        for row, (word, coat) in enumerate(zip(encapsulations, coats, strict=True))
+        if word in _PARTICLES and not coat
     }
 
 

@@ -296,7 +296,12 @@ def test_rows_have_the_columns_of_a_request(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     ("key", "said"),
-    [("Core", "rename it to 'core'"), ("core_size", "rename it to 'core_size_nm'"), ("note", "")],
+    [
+        ("Core", "rename it to 'core'"),
+        ("core_size", "rename it to 'core_size_nm'"),
+        ("size_A", "convert it from angstrom to nm and rename it to 'core_size_nm'"),
+        ("note", f"allowed: {', '.join(INPUT_COLUMNS)}"),
+    ],
 )
 def test_an_unknown_key_is_refused_with_the_input_it_nearly_is(
     client: TestClient, key: str, said: str
@@ -305,7 +310,7 @@ def test_an_unknown_key_is_refused_with_the_input_it_nearly_is(
     assert reply.status_code == 422
     (fault,) = reply.json()["errors"]
     assert fault["pointer"] == f"#/rows/0/{key}"
-    assert fault["detail"] == f"Extra inputs are not permitted{'; ' if said else ''}{said}"
+    assert fault["detail"] == f"not an input; {said}"
 
 
 @pytest.mark.parametrize("window", [[2.3, 2.5], [0.5, 0.54], [5100, 5400], [540, 510]])

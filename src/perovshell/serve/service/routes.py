@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
 from perovshell.models.card import SUBSETS, card_sections, describe_targets
-from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS, near_input
+from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS, name_refusal
 from perovshell.models.outputs import Answer, check_options
 from perovshell.serve.service import limits, schemas
 from perovshell.serve.service.batching import Asked, Batcher, Rows
@@ -79,11 +79,10 @@ async def _asked(request: Request, kind: type[_Asked]) -> _Asked:
 
 
 def _message(fault: Mapping[str, Any]) -> str:
-    """Return what is wrong, with the input whose name an unknown key of a row nearly has."""
-    message, path = str(fault["msg"]), fault["loc"]
+    """Return what is wrong, with the inputs there are where a row has another."""
+    path = fault["loc"]
     is_cell = fault["type"] == "extra_forbidden" and path[0] == "rows"
-    near = near_input(str(path[-1])) if is_cell else ""
-    return f"{message}; rename it to {near!r}" if near else message
+    return name_refusal(str(path[-1])) if is_cell else str(fault["msg"])
 
 
 router = APIRouter(
