@@ -144,6 +144,6 @@ def test_rows_survive_any_separator(
 def test_a_dotted_thousand_beside_decimal_commas_is_refused():
     text = "core;size;plqy\nCsPbBr3;1.234;62,5\n"
     sheet = read_sheet(io.StringIO(text), is_header)
-    with pytest.raises(InputError, match="column 'size': '1.234' beside decimal commas may be a th"):
+    with pytest.raises(InputError, match="column 'size': .* beside decimal commas may be a thousa"):
         sheet.with_decimal_points(["size", "plqy"])
     assert sheet.with_decimal_points(["size"]).rows[0]["size"] == "1.234"

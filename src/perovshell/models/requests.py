@@ -35,6 +35,7 @@ Notes = dict[int, list[str]]
 
 _KNOWN: Final = tuple(name for name in INPUT_NUMBERS if name != "core_size_nm")
 _BARE: Final = WORDS["structure"].index("bare")
+_NO_PARTICLE: Final = WORDS["encapsulation"].index("none")
 _PARTICLES: Final = {
     WORDS["encapsulation"].index(word) for word in ("single-particle", "multi-particle")
 }
@@ -239,6 +240,10 @@ def _words(rows: Sequence[Row], kind: str, coats: Sequence[Layers]) -> list[int]
         return _FAULTY if word is None else words.index(word) if word else _EMPTY
 
     indices = _indices([row.get(kind) for row in rows], read)
+    if kind == "encapsulation":
+        # Beside a shell, none is one of the words for what is not known.
+        pairs = zip(indices, coats, strict=True)
+        indices = [_EMPTY if coat and word == _NO_PARTICLE else word for word, coat in pairs]
     if _EMPTY not in indices:
         return indices
     pairs = zip(indices, coats, strict=True)

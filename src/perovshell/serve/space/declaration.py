@@ -30,7 +30,14 @@ from perovshell.data.schema import (
     word,
 )
 from perovshell.data.shells import shell_text
-from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, MORPHOLOGIES, STRESSORS, STRUCTURES
+from perovshell.data.vocabulary import (
+    ENCAPSULATIONS,
+    MEDIA,
+    MORPHOLOGIES,
+    STRESSORS,
+    STRUCTURES,
+    is_nothing,
+)
 from perovshell.errors import DesignSpaceError, Fault
 from perovshell.models.inputs import INPUT_NUMBERS
 from perovshell.serve.space.cores import CoreGrid, CoreList, Cores
@@ -301,7 +308,7 @@ def _shells(formulas: FormulaReader) -> Reader[tuple[Layers, ...]]:
 
 
 def _shell(formulas: FormulaReader, written: str) -> Layers:
-    layers = formulas.read_shell(written)
+    layers = () if is_nothing(written) else formulas.read_shell(written)
     if not layers:
         msg = f"{written!r} is no shell; bare cores are not ranked"
         raise DesignSpaceError(msg)
