@@ -141,9 +141,10 @@ def test_rows_survive_any_separator(
     assert [(row["core"], row["shell"]) for row in sheet.rows] == [c for c in cells if any(c)]
 
 
-def test_a_dotted_thousand_beside_decimal_commas_is_refused():
-    text = "core;size;plqy\nCsPbBr3;1.234;62,5\n"
-    sheet = read_sheet(io.StringIO(text), is_header)
-    with pytest.raises(InputError, match="column 'size': .* beside decimal commas may be a thousa"):
+def test_a_dotted_thousand_beside_decimal_commas_is_refused() -> None:
+    sheet = Sheet(["size", "plqy"], [{"size": "1.234", "plqy": "62,5"}], ";", 1)
+    with pytest.raises(
+        InputError, match=r"column 'size': .* beside decimal commas may be a thousa"
+    ):
         sheet.with_decimal_points(["size", "plqy"])
     assert sheet.with_decimal_points(["size"]).rows[0]["size"] == "1.234"

@@ -155,7 +155,7 @@ def test_all_names_that_nearly_are_inputs_are_named_at_once() -> None:
         refuse_near_names(names)
     assert str(refused.value) == (
         "columns 'Ligand', 'Medium', 'Shell', 'ligands': not inputs; "
-        "rename 'Ligand' to 'ligand', 'Shell' to 'shell'; "
+        "rename 'Ligand' to 'ligand', rename 'Shell' to 'shell'; "
         "'medium' and 'Medium' both mean 'medium', 'Ligand' and 'ligands' both mean 'ligand': "
         "keep one"
     )

@@ -108,7 +108,7 @@ def test_equal_cells_of_other_types_are_named_as_they_are(reader: FormulaReader)
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"core": "nonsense", "shell": ""}, "shell of core 'nonsense': no shell given"),
+        ({"core": "nonsense", "shell": ""}, "core 'nonsense': a name is no formula"),
         ({"core": "CsPbBr3@ice", "shell": ""}, "shell 'ice': unknown shell"),
         (ROW | {"structure": "bare"}, "structure 'bare' with shell 'SiO2': bare if, and only if"),
         (

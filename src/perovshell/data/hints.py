@@ -49,7 +49,7 @@ _UNKNOWN_AMOUNT: Final = re.compile(r"\b(?P<sign>[xyznm])\s*=")
 _IDENTIFIER: Final = re.compile(r"(?:mp|mvc|oqmd|icsd|cod|aflow)[-:\s]?\d+", re.IGNORECASE)
 _NO_ZERO: Final = re.compile(r"(?<![\d)\]}])\.\d+|(?<=[A-Za-z)\]}])\.\d+")
 _GROUP_CHARGE: Final = re.compile(r"[)\]}]\s*\d*[-+\u2212\u207a\u207b]$")
-_SEPARATORS: Final = re.compile(r"[-\u2010-\u2015\u2212\u00b7:;,.!?]")
+_SEPARATORS: Final = re.compile(r"[-\u2010-\u2015\u2212\u00b7:;,.!?](?!\d)")
 _SPLIT: Final = re.compile(r"[\s/\u2010-\u2015-]+")
 _KINDS: Final = re.compile(
     r"P?(?:NC|NP|NR|NS|NW|QD|NPL)s?|nano.*|quantum|dots?|films?|powders?|[0-3]D", re.IGNORECASE

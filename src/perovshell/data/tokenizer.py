@@ -179,9 +179,20 @@ class Tokenizer:
 
     def _is_name(self, group: str) -> bool:
         """Return whether what stands in brackets looks like the name of an ion, known or not."""
-        is_mixture = all(part in ELEMENTS for part in group.split("-"))
-        is_known = group in self.ions.by_abbreviation
-        return _ABBREVIATION.fullmatch(group) is not None and not is_mixture and not is_known
+        if group in self.ions.by_abbreviation or _ABBREVIATION.fullmatch(group) is None:
+            return False
+        kinds, parts = zip(*self._parts(group), strict=True)
+        meant = [self.ions.by_abbreviation.get(part, []) for part in parts]
+        first = [
+            ions[0] if ions else self.ions.by_symbol.get(part)
+            for part, ions in zip(parts, meant, strict=True)
+        ]
+        is_mixture = (
+            {*kinds} == {"species"}
+            and None not in first
+            and len({ion.site for ion in first if ion}) == 1
+        )
+        return not is_mixture
 
     def _refuse_run_together(self, text: str, tokens: list[Token]) -> None:
         """Refuse letters that may be one ion or several: FPEA, or F and PEA."""
