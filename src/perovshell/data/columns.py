@@ -80,7 +80,7 @@ class Column:
         if self.kind == "word":
             return text in self.words
         if self.kind == "identity":
-            return _IDENTITY.fullmatch(text) is not None
+            return _IDENTITY.fullmatch(text) is not None and not words.is_unknown(text)
         if self.kind == "doi" and text:
             return _DOI.fullmatch(text) is not None
         if self.kind == "number" and text:

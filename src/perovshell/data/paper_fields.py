@@ -5,70 +5,40 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import partial
 from itertools import combinations
 from typing import Final
 
 from perovshell.data.columns import PAPERS, SAMPLES, TESTS, Column
+from perovshell.data.printed import ENERGIES, UNITS, read_printed
 from perovshell.data.schema import Check, Reader, text
+from perovshell.data.targets import TIME_TO_FAILURE
 from perovshell.errors import InputError
 
 SIDES: Final = ("coated", "bare")
 NAMES: Final = {"name": "sample_id", "bare": "bare_sample_id"}
 """Keys of an identity without its paper, and the columns of the whole identities."""
-_UNITS: Final = {
-    3600: ("h", "hr", "hrs", "hour", "hours"),
-    1: ("s",),
-    60: ("min",),
-    86_400: ("d", "day", "days"),
-    604_800: ("week", "weeks"),
-}
-_SECONDS: Final = {unit: seconds for seconds, units in _UNITS.items() for unit in units}
-_BOUND = r"(?P<bound>[~<>]?)\s*"
-_NUMBER = r"(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-_PRINTED = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
-_DURATION: Final = re.compile(rf"{_BOUND}{_NUMBER}\s*(?P<unit>{'|'.join(_SECONDS)}|)")
-_VALUE: Final = re.compile(_BOUND + _NUMBER)
-_RANGE: Final = re.compile(rf"(?P<low>{_PRINTED})\s*[-–]\s*(?P<high>{_PRINTED})")
+_HINT: Final = (
+    "; with a sign, a range or a deviation as it is printed: ~85, >90, 52-64, 81 \u00b1 3"
+)
+_DURATIONS: Final = "; or with a unit (s, min, h, d, weeks, months, years), such as 30 d"
+_DOI_HEAD: Final = re.compile(r"(?:https?://)?(?:(?:dx\.)?doi\.org/|doi:\s*)", re.IGNORECASE)
+DURATION_BOUND: Final = "duration_bound"
+"""The sign before a duration, until it is joined with that of the percent."""
+_WAVELENGTHS: Final = frozenset({"pl_peak_nm"})
+"""Columns of a wavelength that may be printed as a photon energy."""
+_hours = partial(read_printed, units=UNITS["h"])
+_PART_NAMES: Final = {"bound": "a sign", "low": "a range", "high": "a range"}
 
 
-def split_number(written: str) -> dict[str, str]:
-    """Return the parts of a printed number; the text itself as `value` where it is none.
-
-    Examples:
-        >>> split_number("~84")
-        {'value': '84', 'bound': '~'}
-        >>> split_number("52-64")
-        {'value': '58', 'low': '52', 'high': '64'}
-    """
-    printed = _RANGE.fullmatch(written)
-    if printed is not None:
-        low, high = printed["low"], printed["high"]
-        middle = ((Decimal(low) + Decimal(high)) / 2).normalize()
-        return {"value": f"{middle:f}", "low": low, "high": high}
-    match = _VALUE.fullmatch(written)
-    return _parts(match["number"], match["bound"]) if match else {"value": written}
-
-
-def split_duration(written: str) -> dict[str, str]:
-    """Return the parts of a duration in hours; the text itself as `value` where it is none.
+def _plain_doi(written: str) -> dict[str, str]:
+    """Return a DOI without the address that stands before it.
 
     Example:
-        >>> split_duration("> 30 d")
-        {'value': '720', 'bound': '>'}
+        >>> _plain_doi("https://doi.org/10.1021/jacs.7b11003")
+        {'value': '10.1021/jacs.7b11003'}
     """
-    match = _DURATION.fullmatch(written)
-    if match is None:
-        return {"value": written}
-    hours = match["number"]
-    if match["unit"]:
-        hours = f"{float(hours) * _SECONDS[match['unit']] / 3600:.6g}"
-    return _parts(hours, match["bound"])
-
-
-def _parts(value: str, bound: str) -> dict[str, str]:
-    return {"value": value} | ({"bound": bound} if bound else {})
+    return {"value": _DOI_HEAD.sub("", written)}
 
 
 def _whole(written: str) -> dict[str, str]:
@@ -94,7 +64,12 @@ class Field:
     @classmethod
     def of(cls, column: Column, key: str = "") -> Field:
         """Return the field of one column; its key is the name of the column, if not given."""
-        return cls(key or column.name, {"value": column})
+        split = _whole
+        if column.kind == "doi":
+            split = _plain_doi
+        elif column.kind == "number" and column.unit in UNITS:
+            split = partial(read_printed, units=UNITS[column.unit])
+        return cls(key or column.name, {"value": column}, split)
 
     @property
     def names(self) -> set[str]:
@@ -115,12 +90,30 @@ class Field:
         Raises:
             InputError: A cell breaks the rule of its column.
         """
-        parts = self.split(written)
+        parts = self._kept(written, self.split(written))
         for part, cell in parts.items():
             rule = self.columns[part].fault(cell)
             if rule:
                 raise InputError(rule + self.hint)
         return {self.columns[part].name: cell for part, cell in parts.items()}
+
+    def _kept(self, written: str, parts: Mapping[str, str]) -> dict[str, str]:
+        """Return the parts that have a column; a single number takes the middle of a range."""
+        kept = {part: cell for part, cell in parts.items() if part in self.columns}
+        lost = parts.keys() - kept.keys()
+        is_single = self.columns.keys() == {"value"}
+        is_middle = is_single and lost <= {"low", "high"}
+        if not lost or is_middle or (lost == {"bound"} and parts["bound"] == "~"):
+            return kept
+        what = _PART_NAMES.get(min(lost), min(lost))
+        msg = f"{written!r} has {what}, and {self.key} is one number"
+        raise InputError(msg)
+
+    def _read_again(self, written: str) -> Mapping[str, str]:
+        try:
+            return self.split(written)
+        except InputError:
+            return {}
 
     def write(self, cells: dict[str, str]) -> str:
         """Take cells out of a row and return the text that is read as these; or an empty text."""
@@ -128,8 +121,8 @@ class Field:
         value = parts["value"]
         texts = (f"{parts.get('low')}-{parts.get('high')}", f"{parts.get('bound', '')}{value}")
         for written in texts if value else ():
-            read = self.split(written)
-            if read.items() <= parts.items():
+            read = self._read_again(written)
+            if read and read.items() <= parts.items():
                 for part in read:
                     del cells[self.columns[part].name]
                 return written
@@ -172,7 +165,6 @@ def sample_fields() -> tuple[Field, ...]:
             fields.append(Field.of(column, keys[column.name]))
         if column.stem:
             parts = {part: SAMPLES[name] for part, name in column.companions.items()}
-            del parts["quality"]
             fields.append(_number(column, parts))
         elif column.name != "paper_id":
             fields.append(Field.of(column))
@@ -185,24 +177,67 @@ def stability_fields() -> tuple[Field, ...]:
     return tuple(Field.of(TESTS[name]) for name in names)
 
 
-def side_fields(*, bounded: bool = True) -> tuple[Field, ...]:
+def side_fields(*, bound: str = DURATION_BOUND) -> tuple[Field, ...]:
     """Return the fields of one side of a stability test.
 
     Args:
-        bounded: Whether the duration has a bound, as a time to failure has.
+        bound: The cell of the sign before a duration: `bound` itself is that of a time to failure.
     """
     columns = [column for column in TESTS.columns if column.name.startswith(SIDES[0])]
     names = [column.name.removeprefix(f"{SIDES[0]}_") for column in columns]
     side = {name: replace(column, name=name) for name, column in zip(names, columns, strict=True)}
     parts = {part: side[f"percent_{part}"] for part in ("low", "high")}
-    bound = {"bound": side["bound"]}
-    duration = {"value": side["duration_h"]} | (bound if bounded else {})
-    hint = f"; units: {', '.join(_SECONDS)}, such as 30 d"
+    sign = side["bound"]
     fields = {name: Field.of(column) for name, column in side.items()}
-    fields["percent"] = _number(side["percent"], parts | bound)
-    return (Field("duration", duration, split_duration, hint), *fields.values())
+    fields["percent"] = _number(side["percent"], {**parts, "bound": sign})
+    duration = {"value": side["duration_h"], "bound": replace(sign, name=bound)}
+    return (Field("duration", duration, _hours, _DURATIONS), *fields.values())
+
+
+def joined_side(cells: Mapping[str, str], measure: str) -> dict[str, str]:
+    """Return the cells of a side with one sign, that of its duration taken into account.
+
+    More than a percent was left at any time before the end: "80 % for more than 2 weeks" is at
+    least 80 % after 2 weeks, "5 % in less than 1 h" at most 5 % after 1 h.
+
+    Args:
+        cells: Cells by the names of the columns without their side, and `DURATION_BOUND`.
+        measure: The measure of the test.
+
+    Raises:
+        InputError: The signs of duration and percent say nothing together.
+
+    Examples:
+        >>> joined_side({"duration_h": "336", DURATION_BOUND: ">", "percent": "80"}, "remnant PL")
+        {'duration_h': '336', 'percent': '80', 'bound': '>'}
+    """
+    joined = dict(cells)
+    sign = joined.pop(DURATION_BOUND, "")
+    bound = joined.get("bound", "")
+    if sign and measure != TIME_TO_FAILURE and "percent" not in cells:
+        msg = f"a duration with a sign and no percent; is the measure {TIME_TO_FAILURE!r}?"
+        raise InputError(msg)
+    if measure == TIME_TO_FAILURE:
+        if sign and bound and sign != bound:
+            msg = f"bound {bound!r} and duration {sign!r} are two signs; leave one of them out"
+            raise InputError(msg)
+        return {**joined, "bound": sign or bound} if sign or bound else joined
+    if not sign or sign == "~":
+        return joined
+    if bound not in {"", "~", sign}:
+        msg = (
+            f"a duration {sign!r} with a percent {bound!r} says nothing of either; give one of "
+            f"them without its sign"
+        )
+        raise InputError(msg)
+    end = "percent_low" if sign == ">" else "percent_high"
+    ends = {"percent_low", "percent_high"} & joined.keys()
+    if ends:
+        joined["percent"] = joined[end]
+    return {name: cell for name, cell in joined.items() if name not in ends} | {"bound": sign}
 
 
 def _number(column: Column, parts: Mapping[str, Column]) -> Field:
-    hint = "; with a bound as ~85, >90 or <5, a range as 52-64"
-    return Field(column.name, {"value": column, **parts}, split_number, hint)
+    energies = ENERGIES if column.name in _WAVELENGTHS else {}
+    split = partial(read_printed, units={**UNITS.get(column.unit, {}), **energies})
+    return Field(column.name, {"value": column, **parts}, split, _HINT)

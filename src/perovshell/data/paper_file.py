@@ -16,10 +16,12 @@ from perovshell.data.formula import FormulaReader
 from perovshell.data.nodes import parse_json, parse_yaml
 from perovshell.data.paper_entry import PaperEntry, split_papers
 from perovshell.data.paper_fields import (
+    DURATION_BOUND,
     NAMES,
     SIDES,
     Field,
     clashes,
+    joined_side,
     paper_fields,
     sample_fields,
     side_fields,
@@ -194,7 +196,7 @@ def _test_reader() -> Reader[Values]:
     return record(
         *_keys(stability_fields()),
         *(Key(name, side, help=f"The reading of the {name} sample.") for name in SIDES),
-        checks=tuple(Check((name, "measure"), _bound_rule) for name in SIDES),
+        checks=tuple(Check((name, "measure"), _side_rule) for name in SIDES),
     )
 
 
@@ -231,12 +233,18 @@ def _formula_checks(formulas: FormulaReader) -> Iterator[Check]:
     yield Check(("shell",), lambda shell: formula_fault(formulas.read_shell, shell["shell"]))
 
 
-def _bound_rule(side: Values | None, measure: Row) -> str:
-    has_bound = side and side["duration"] and "bound" in side["duration"]
-    if side and has_bound and measure["measure"] != TIME_TO_FAILURE:
-        rule = f"only the duration of a test of {TIME_TO_FAILURE!r} has a bound"
-        raise side.refusal("duration", rule)
+def _side_rule(side: Values | None, measure: Row) -> str:
+    if side:
+        try:
+            joined_side(_flat(side), measure["measure"])
+        except InputError as error:
+            raise side.refusal("duration", str(error)) from error
     return ""
+
+
+def _flat(values: Values) -> dict[str, str]:
+    """Return the cells of a mapping by column."""
+    return {column: cell for cells in values.values() if cells for column, cell in cells.items()}
 
 
 # Reading -------------------------------------------------------------------------------------
@@ -275,7 +283,8 @@ class _Rows:
         rows = self.rows[table.file]
         self.lines[table.file, len(rows), ""] = values.node.line
         for column, cell, line in _cells(values):
-            row[column] = cell
+            if column in table.by_name:
+                row[column] = cell
             self.lines[table.file, len(rows), column] = line
         rows.append(row)
         return row
@@ -332,7 +341,12 @@ def _add_sample(rows: _Rows, paper_id: str, values: Values) -> Row:
         if values[key]:
             row[column] = f"{paper_id}-{row[column]}"
     for test in values["stability"] or ():
-        rows.add(TESTS, test, sample_id=row["sample_id"])
+        reading = rows.add(TESTS, test, sample_id=row["sample_id"])
+        for side in filter(test.get, SIDES):
+            joined = joined_side(_flat(test[side]), reading["measure"])
+            reading |= {f"{side}_{column}": cell for column, cell in joined.items()}
+            gone = _flat(test[side]).keys() - joined.keys() - {DURATION_BOUND}
+            reading |= {f"{side}_{column}": "" for column in gone}
     return row
 
 
@@ -383,7 +397,8 @@ def _sample_data(entry: PaperEntry, row: Row) -> dict[str, object]:
 
 
 def _test_data(row: Row) -> dict[str, object]:
-    fields = side_fields(bounded=row["measure"] == TIME_TO_FAILURE)
+    bound = "bound" if row["measure"] == TIME_TO_FAILURE else DURATION_BOUND
+    fields = side_fields(bound=bound)
     data: dict[str, object] = dict(write_cells(stability_fields(), row))
     for side in SIDES:
         cells = {
