@@ -24,6 +24,8 @@ class PaperEntry:
         file: Where it was read, for messages; a folder of tables ends with `/`.
         lines: Line in the file by table, index of the row in the entry, and column (empty for the
             row as a whole).
+        printed: Numbers and durations as the file has them, by the same keys, where that differs
+            from the cell: `160 min` of 2.66667.
 
     Raises:
         InputError: A row has other columns than its table, or belongs to another paper or sample.
@@ -37,6 +39,9 @@ class PaperEntry:
     withdrawn: str = ""
     file: str = field(default="", compare=False)
     lines: Mapping[tuple[str, int, str], int] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    printed: Mapping[tuple[str, int, str], str] = field(
         default_factory=dict, compare=False, repr=False
     )
 
@@ -64,6 +69,27 @@ class PaperEntry:
     def rows(self) -> dict[str, tuple[Row, ...]]:
         """Its rows by table."""
         return {PAPERS.file: (self.paper,), SAMPLES.file: self.samples, TESTS.file: self.tests}
+
+    def printed_row(self, table: str, index: int) -> dict[str, str]:
+        """Return what the numbers of a row were read from, by column; see `printed`."""
+        return {
+            column: text
+            for (name, row, column), text in self.printed.items()
+            if (name, row) == (table, index)
+        }
+
+    @property
+    def durations(self) -> tuple[dict[str, str], ...]:
+        """How the durations of each test are printed, by side; see `printed`."""
+        end = "_duration_h"
+        return tuple(
+            {
+                column.removesuffix(end): text
+                for column, text in self.printed_row(TESTS.file, index).items()
+                if column.endswith(end)
+            }
+            for index in range(len(self.tests))
+        )
 
     def locate(self, table: str, index: int, column: str) -> tuple[str, int]:
         """Return the file and the line of a cell, or of its row if the cell has no line."""

@@ -111,15 +111,21 @@ class Field:
 
     def _read_again(self, written: str) -> Mapping[str, str]:
         try:
-            return self.split(written)
+            return self._kept(written, self.split(written)) if written else {}
         except InputError:
             return {}
 
-    def write(self, cells: dict[str, str]) -> str:
-        """Take cells out of a row and return the text that is read as these; or an empty text."""
+    def write(self, cells: dict[str, str], printed: str = "") -> str:
+        """Take cells out of a row and return the text that is read as these; or an empty text.
+
+        Args:
+            cells: The cells by column; those of the field are taken out.
+            printed: The text that they were read from, where it is known.
+        """
         parts = {part: cells.get(column.name, "") for part, column in self.columns.items()}
         value = parts["value"]
-        texts = (f"{parts.get('low')}-{parts.get('high')}", f"{parts.get('bound', '')}{value}")
+        ends = f"{parts.get('low')}-{parts.get('high')}"
+        texts = (printed, ends, f"{parts.get('bound', '')}{value}")
         for written in texts if value else ():
             read = self._read_again(written)
             if read and read.items() <= parts.items():
@@ -141,10 +147,21 @@ def _clash(key: str, cells: Mapping[str, str] | None, others: Mapping[str, str] 
     return f"{min(both)} is given by {key} already; leave one of them out" if both else ""
 
 
-def write_cells(fields: Iterable[Field], row: Mapping[str, str]) -> dict[str, str]:
-    """Return the texts by key that are read as the cells of a row."""
+def write_cells(
+    fields: Iterable[Field], row: Mapping[str, str], printed: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the texts by key that are read as the cells of a row.
+
+    Args:
+        fields: The fields.
+        row: The cells by column.
+        printed: What numbers were read from, by the column of their value.
+    """
     cells = {column: cell for column, cell in row.items() if cell}
-    texts = {field.key: field.write(cells) for field in fields}
+    texts = {
+        field.key: field.write(cells, printed.get(field.columns["value"].name, ""))
+        for field in fields
+    }
     return {key: written for key, written in texts.items() if written}
 
 

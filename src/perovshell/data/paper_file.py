@@ -13,7 +13,7 @@ import yaml
 
 from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Table
 from perovshell.data.formula import FormulaReader
-from perovshell.data.nodes import parse_json, parse_yaml
+from perovshell.data.nodes import Node, parse_json, parse_yaml
 from perovshell.data.paper_entry import PaperEntry, split_papers
 from perovshell.data.paper_fields import (
     DURATION_BOUND,
@@ -118,11 +118,11 @@ def read_yaml(text: str, name: str, formulas: FormulaReader | None = None) -> Pa
 
 def to_yaml(entry: PaperEntry) -> str:
     """Write an entry as YAML that is read as the same entry; empty cells are left out."""
-    data: dict[str, object] = dict(write_cells(paper_fields(), entry.paper))
+    data: dict[str, object] = dict(write_cells(paper_fields(), entry.paper, {}))
     data |= {key: list(names) for key in _OTHERS if (names := getattr(entry, key))}
     data |= {"withdrawn": entry.withdrawn} if entry.withdrawn else {}
     if entry.samples or not entry.withdrawn:
-        data["samples"] = [_sample_data(entry, row) for row in entry.samples]
+        data["samples"] = [_sample_data(entry, index) for index in range(len(entry.samples))]
     return yaml.dump(
         data,
         Dumper=_Dumper,
@@ -272,32 +272,36 @@ def _read_text(path: Path) -> str:
 
 @dataclass
 class _Rows:
-    """Rows by table, with the lines of their cells."""
+    """Rows by table, with the lines of their cells, and what numbers were read from."""
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in TABLES})
     lines: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    printed: dict[tuple[str, int, str], str] = field(default_factory=dict)
 
     def add(self, table: Table, values: Values, **known: str) -> Row:
         """Add the row of a mapping, with what its cells are where it leaves them out."""
         row = dict.fromkeys(table.names, "") | known
         rows = self.rows[table.file]
         self.lines[table.file, len(rows), ""] = values.node.line
-        for column, cell, line in _cells(values):
+        for column, cell, node in _cells(values):
             if column in table.by_name:
                 row[column] = cell
-            self.lines[table.file, len(rows), column] = line
+                place = table.file, len(rows), column
+                self.lines[place] = node.line
+                if table[column].kind == "number" and node.text and node.text != cell:
+                    self.printed[place] = node.text
         rows.append(row)
         return row
 
 
-def _cells(values: Values, prefix: str = "") -> Iterator[tuple[str, str, int]]:
-    """Yield column, text and line of each cell of a mapping."""
+def _cells(values: Values, prefix: str = "") -> Iterator[tuple[str, str, Node]]:
+    """Yield column, text and node of each cell of a mapping."""
     for key, cells in values.items():
         if isinstance(cells, Values):
             yield from _cells(cells, f"{key}_")
         elif isinstance(cells, dict):
-            line = values.nodes.get(key, values.node).line
-            yield from ((f"{prefix}{column}", cell, line) for column, cell in cells.items())
+            node = values.nodes.get(key, values.node)
+            yield from ((f"{prefix}{column}", cell, node) for column, cell in cells.items())
 
 
 def _entry(values: Values) -> PaperEntry:
@@ -325,6 +329,7 @@ def _entry(values: Values) -> PaperEntry:
         withdrawn=values["withdrawn"] or "",
         file=values.node.file,
         lines=rows.lines,
+        printed=rows.printed,
     )
 
 
@@ -384,27 +389,35 @@ _Dumper.add_representer(str, _text_node)
 _Dumper.add_representer(_Flow, _flow_node)
 
 
-def _sample_data(entry: PaperEntry, row: Row) -> dict[str, object]:
+def _sample_data(entry: PaperEntry, index: int) -> dict[str, object]:
+    row, printed = entry.samples[index], entry.printed_row(SAMPLES.file, index)
     short = {column: key for key, column in NAMES.items()}
     fields = [field for field in sample_fields() if field.key not in NAMES]
     data: dict[str, object] = {}
-    for key, cell in write_cells(fields, row).items():
+    for key, cell in write_cells(fields, row, printed).items():
         name = cell.removeprefix(f"{entry.paper_id}-")
         is_short = key in short and name == name.strip() != "" and name != cell
         data |= {short[key]: name} if is_short else {key: cell}
-    tests = [_test_data(test) for test in entry.tests if test["sample_id"] == row["sample_id"]]
+    tests = [
+        _test_data(test, entry.printed_row(TESTS.file, number))
+        for number, test in enumerate(entry.tests)
+        if test["sample_id"] == row["sample_id"]
+    ]
     return data | ({"stability": tests} if tests else {})
 
 
-def _test_data(row: Row) -> dict[str, object]:
+def _test_data(row: Row, printed: Mapping[str, str]) -> dict[str, object]:
     bound = "bound" if row["measure"] == TIME_TO_FAILURE else DURATION_BOUND
     fields = side_fields(bound=bound)
-    data: dict[str, object] = dict(write_cells(stability_fields(), row))
+    data: dict[str, object] = dict(write_cells(stability_fields(), row, printed))
     for side in SIDES:
-        cells = {
-            name.removeprefix(f"{side}_"): cell
-            for name, cell in row.items()
-            if name.startswith(f"{side}_")
-        }
-        data |= {side: _Flow(written)} if (written := write_cells(fields, cells)) else {}
+        cells, texts = _of_side(row, side), _of_side(printed, side)
+        if written := write_cells(fields, cells, texts):
+            data |= {side: _Flow(written)}
     return data
+
+
+def _of_side(cells: Mapping[str, str], side: str) -> dict[str, str]:
+    """Return the cells of one side, by column without it."""
+    head = f"{side}_"
+    return {name.removeprefix(head): cell for name, cell in cells.items() if name.startswith(head)}

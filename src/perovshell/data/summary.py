@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import Final
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Measurement, Sample, StabilityTest
@@ -12,6 +13,8 @@ from perovshell.data.targets import TIME_TO_FAILURE, Interval, Reading
 from perovshell.data.vocabulary import MORPHOLOGIES
 from perovshell.errors import InputError
 from perovshell.texts import counted
+
+_SIGNS: Final = "~\u2248<>\u2264\u2265= "
 
 
 def paper_lines(dataset: Dataset, name: str) -> list[str]:
@@ -102,16 +105,22 @@ def gain_parts(test: StabilityTest) -> list[str]:
     return [] if gain is None else [f"gain {interval_text(gain)}"]
 
 
-def reading_text(reading: Reading) -> str:
-    """Return a reading as it was printed, such as `80 % after 168 h` or `>96 h to failure`."""
+def reading_text(reading: Reading, printed: str = "") -> str:
+    """Return a reading as it was printed, such as `80 % after 168 h` or `>96 h to failure`.
+
+    Args:
+        reading: The reading.
+        printed: Its duration as the paper has it, such as `> 4 d`; empty where that is not known.
+    """
     if reading.measure == TIME_TO_FAILURE:
-        return f"{value_text(reading.duration_h, reading.bound, 'h')} to failure"
+        return f"{printed or value_text(reading.duration_h, reading.bound, 'h')} to failure"
     if math.isnan(reading.percent_low):
         remnant = value_text(reading.percent, reading.bound, "%")
     else:
         remnant = f"{reading.percent_low:g} to {reading.percent_high:g} %"
-    stated = not math.isnan(reading.duration_h)
-    return f"{remnant} after {reading.duration_h:g} h" if stated else remnant
+    # The sign of a duration became one of the percent.
+    duration = printed.lstrip(_SIGNS) or f"{reading.duration_h:g} h"
+    return remnant if math.isnan(reading.duration_h) else f"{remnant} after {duration}"
 
 
 def lifetime_text(reading: Reading) -> str:

@@ -76,11 +76,18 @@ class Proposal:
         for each in self.reviews:
             lines.append(f"{each.paper_id}: understood as")
             lines += [f"  {line}" for line in each.understood]
+            lines += [f"  {line}" for line in self._superseded(each.paper_id)]
             lines += [f"  known: {line}" for line in each.known]
             lines += [f"  {check}" for check in each.checks if not check.is_outlier]
         lines += [f"changed: {line}" for line in self.changes]
         withdrawn = [entry for entry in self.entries if entry.withdrawn]
         return lines + [f"{entry.paper_id}: withdrawn ({entry.withdrawn})" for entry in withdrawn]
+
+    def _superseded(self, paper_id: str) -> Iterator[str]:
+        for entry in self.entries:
+            if entry.paper_id == paper_id and entry.supersedes:
+                names = ", ".join(entry.supersedes)
+                yield f"replaces {names}: the same study, whose rows leave the data"
 
 
 @dataclass(frozen=True)
@@ -163,7 +170,11 @@ def propose(
         raise DatasetError([*faults, *error.faults]) from error
     if faults:
         raise DatasetError(faults)
-    reviews = [review(dataset, one.paper_id, predictor) for one in changed if not one.withdrawn]
+    reviews = [
+        review(dataset, one.paper_id, predictor, one.durations)
+        for one in changed
+        if not one.withdrawn
+    ]
     before = merged.dataset
     changes = [line for one in changed for line in _changes(one, before)] if replace else []
     return Proposal(

@@ -32,11 +32,15 @@ from perovshell.intake.halides import Halides
 from perovshell.intake.samples import Check, Optics, SampleChecks, request_of
 from perovshell.intake.stability import checks_of_test
 from perovshell.models.predictor import Predictor
-from perovshell.texts import counted
+from perovshell.texts import counted, listed
 
 __all__ = ["Check", "Review", "review"]
 NAMED_PAPERS: Final = 3
 """Papers named with a known combination; the others are counted."""
+_LIFETIME: Final = (
+    "lifetime: time after which 1/e of the emission is left, by the reading and its error; "
+    "gain: lifetime coated over lifetime bare"
+)
 _CONDITIONS: Final = {**CONDITIONS, "humidity_percent": "% humidity"}
 
 
@@ -62,7 +66,12 @@ class Review:
         return tuple(check for check in self.checks if check.is_outlier)
 
 
-def review(dataset: Dataset, paper_id: str, predictor: Predictor | None) -> Review:
+def review(
+    dataset: Dataset,
+    paper_id: str,
+    predictor: Predictor | None,
+    durations: Sequence[Mapping[str, str]] = (),
+) -> Review:
     """Review one paper of a dataset.
 
     Args:
@@ -70,6 +79,8 @@ def review(dataset: Dataset, paper_id: str, predictor: Predictor | None) -> Revi
         paper_id: The paper.
         predictor: The champion, best trained without the paper (one that is replaced it has seen);
             None where there is no champion, and the values are then held against physics alone.
+        durations: How the paper prints the durations of each test, by side; in hours where it is
+            not known.
 
     Raises:
         InputError: The dataset has no such paper.
@@ -79,10 +90,17 @@ def review(dataset: Dataset, paper_id: str, predictor: Predictor | None) -> Revi
         raise InputError(msg)
     samples = {name: s for name, s in dataset.samples.items() if s.paper_id == paper_id}
     tests: dict[str, list[StabilityTest]] = defaultdict(list)
-    for test in dataset.tests:
-        if test.sample.paper_id == paper_id:
-            tests[test.sample.sample_id].append(test)
-    understood = [line for s in samples.values() for line in _read_lines(s, tests[s.sample_id])]
+    printed: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+    of_paper = [test for test in dataset.tests if test.sample.paper_id == paper_id]
+    for test, texts in zip(of_paper, durations or [{}] * len(of_paper), strict=True):
+        tests[test.sample.sample_id].append(test)
+        printed[test.sample.sample_id].append(texts)
+    understood = [
+        line
+        for name, sample in samples.items()
+        for line in _read_lines(sample, samples, tests[name], printed[name])
+    ]
+    understood += [_LIFETIME] if of_paper else []
     return Review(
         paper_id=paper_id,
         understood=(*understood, *_not_compared(samples.values(), predictor)),
@@ -132,12 +150,34 @@ def _copy_of_another_paper(sample: Sample, dataset: Dataset) -> Iterator[Check]:
 # How it was read ------------------------------------------------------------------------------
 
 
-def _read_lines(sample: Sample, tests: Sequence[StabilityTest]) -> Iterator[str]:
+def _read_lines(
+    sample: Sample,
+    samples: Mapping[str, Sample],
+    tests: Sequence[StabilityTest],
+    printed: Sequence[Mapping[str, str]],
+) -> Iterator[str]:
     facts = [f"core {_core_text(sample)}", f"shell {sample.shell}", *_context(sample)]
-    facts += [*optics_texts(sample), _trained(sample)]
+    facts += [*optics_texts(sample), _trained(sample, has_tests=bool(tests))]
     yield f"{sample.sample_id}: {', '.join(facts)}"
-    for test in tests:
-        yield f"  {_test_text(test)}"
+    bare = samples.get(sample.bare_sample_id)
+    if bare is not None:
+        yield f"  compared with {bare.sample_id}: {_difference(sample, bare)}"
+    for test, texts in zip(tests, printed, strict=True):
+        yield f"  {_test_text(test, texts)}"
+
+
+def _difference(sample: Sample, bare: Sample) -> str:
+    """Return what a sample has more or less than its bare one."""
+    differences = {
+        "PL": (sample.pl_peak_nm - bare.pl_peak_nm, "nm"),
+        "PLQY": (sample.plqy_percent - bare.plqy_percent, "points"),
+    }
+    known = [
+        f"{name} {number:+.4g} {unit}"
+        for name, (number, unit) in differences.items()
+        if not math.isnan(number)
+    ]
+    return ", ".join(known) or "no number that both have"
 
 
 def _core_text(sample: Sample) -> str:
@@ -151,13 +191,15 @@ def _core_text(sample: Sample) -> str:
 def _context(sample: Sample) -> list[str]:
     """Return what else was read of a sample, as far as it is stated."""
     words = [] if sample.is_bare else [sample.structure]
-    words += [] if sample.encapsulation in {"none", "unknown"} else [sample.encapsulation]
-    words += [] if sample.medium == "unknown" else [f"in {sample.medium}"]
+    unknown = sample.encapsulation == "unknown"
+    encapsulation = "encapsulation unknown" if unknown else sample.encapsulation
+    words += [] if sample.is_bare else [encapsulation]
+    words += ["medium unknown" if sample.medium == "unknown" else f"in {sample.medium}"]
     return words + context_texts(sample)
 
 
-def _trained(sample: Sample) -> str:
-    """Return which of PL and PLQY a model is trained on, and why not on one that is stated."""
+def _trained(sample: Sample, *, has_tests: bool) -> str:
+    """Return what a model is trained on, and why not on a PL or PLQY that is stated."""
     values = {
         "PL": (sample.pl_peak_nm, sample.trains_pl),
         "PLQY": (sample.plqy_percent, sample.trains_plqy),
@@ -165,30 +207,29 @@ def _trained(sample: Sample) -> str:
     used = [name for name, (_, trains) in values.items() if trains]
     unused = [name for name, (value, trains) in values.items() if not (trains or math.isnan(value))]
     why = "its composition is open" if sample.role == "core" else f"its role is {sample.role}"
-    if not used:
-        return f"trains neither PL nor PLQY{f', as {why}' if unused else ''}"
-    trained = f"trains {used[0] if len(used) == 1 else 'PL and PLQY'}"
-    return f"{trained}; not {unused[0]}, as {why}" if unused else trained
+    used += ["stability"] if has_tests else []
+    trained = f"trains {listed(used)}" if used else "trains no model"
+    return f"{trained}; not {listed(unused)}, as {why}" if unused else trained
 
 
-def _test_text(test: StabilityTest) -> str:
+def _test_text(test: StabilityTest, printed: Mapping[str, str]) -> str:
     conditions = [
         f"{test.conditions[name]:g} {unit}"
         for name, unit in _CONDITIONS.items()
         if not math.isnan(test.conditions[name])
     ]
-    parts = [f"{name} {reading_text(s)}, {lifetime_text(s)}" for name, s in given_sides(test)]
+    parts = [
+        f"{name} {reading_text(side, printed.get(name, ''))}, {lifetime_text(side)}"
+        for name, side in given_sides(test)
+    ]
     where = ", ".join([test.stressor, *conditions, test.coated.measure])
     return f"{where}: {'; '.join([*parts, *gain_parts(test)])}{quality_text(test)}"
 
 
 def _not_compared(samples: Iterable[Sample], predictor: Predictor | None) -> Iterator[str]:
     """Yield what no champion was asked about, and why."""
-    if predictor is None:
-        yield "There is no champion: PL, PLQY and lifetimes are compared with no model."
-        return
-    for sample in samples:
-        if sample.core is not None and request_of(sample, predictor) is None:
+    for sample in samples if predictor is not None else ():
+        if sample.core is not None and predictor and request_of(sample, predictor) is None:
             what = f"{sample.core.formula} / {sample.shell}"
             yield f"{sample.sample_id}: the champion cannot read {what}, so it is not compared."
 
