@@ -813,7 +813,8 @@ def cell(column):
     if column.kind in {"word", "number"}:
         texts = NUMBERS if column.kind == "number" else column.words
         return st.sampled_from([text for text in texts if not column.fault(text)])
-    return CELLS.get(column.kind, TEXTS)
+    texts = CELLS.get(column.kind, TEXTS)
+    return texts.filter(lambda text: not (text and column.is_unknown(text)))
 
 
 @st.composite
