@@ -160,7 +160,7 @@ def test_details_are_those_of_the_model(client: Client, model: Model) -> None:
 
 
 def test_half_a_surrogate_pair_is_the_fault_of_its_row(client: Client, model: Model) -> None:
-    rows = [{**ROW, "core": "Cs\ud800"}, {**ROW, "ligand": "\ud800"}, ROW]
+    rows = [{**ROW, "core": "Cs\ud800"}, {**ROW, "ligand": "DDAB\ud800"}, ROW]
     first, *others = client.predict(rows)
     assert same(others, model.predict(rows[1:]))
     assert first["error"].startswith("core 'Cs\ufffd': '\ufffd' is neither")

@@ -26,6 +26,8 @@ from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.papers import PaperStore
 from perovshell.workspace.registry import CHAMPION, NAME, tracking, version_with
 
+UNMEASURED_PROCESSES = True
+
 ADDED, NEW = "hu2018", "leng2018"
 LOCKS = {".models.lock", ".papers.lock"}
 FULL_DISK = """

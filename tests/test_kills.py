@@ -22,6 +22,8 @@ from perovshell.workspace.registry import NAME, tracking
 
 UNMEASURED_PROCESSES = True
 
+UNMEASURED_PROCESSES = True
+
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 

@@ -24,6 +24,8 @@ from perovshell.errors import (
 from perovshell.serve.report.tables import csv_text
 from perovshell.training.train import TrainedModel
 
+UNMEASURED_PROCESSES = True
+
 ROOT = Path(__file__).parents[1]
 SAMPLE = {"name": "coated", "core": "CsPbBr3", "shell": "SiO2", "structure": "core/shell",
           "pl_peak_nm": 515}  # fmt: skip

@@ -118,6 +118,11 @@ def test_words_for_no_shell(shell):
     assert READER.read_shell(shell) == ()
 
 
+def test_a_word_that_may_be_part_of_a_material_is_not_dropped():
+    with pytest.raises(FormulaError, match="unknown shell"):
+        READER.read_shell("reduced graphene oxide")
+
+
 @pytest.mark.parametrize("text", ["i-BA2PbI4", "iso-BA2PbI4", "R-CsPbBr3", "t-CsPbBr3"])
 def test_a_prefix_that_may_be_part_of_a_name_is_not_dropped(text):
     with pytest.raises(FormulaError) as caught:

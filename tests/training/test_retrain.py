@@ -17,6 +17,8 @@ from perovshell.model import Model
 from perovshell.training.retrain import reason_not_to
 from perovshell.workspace.folder import WorkspaceFolder
 
+UNMEASURED_PROCESSES = True
+
 HELD_BACK = ("hu2018", "li2018", "lin2024")
 
 

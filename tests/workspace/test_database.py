@@ -25,6 +25,8 @@ from perovshell.workspace.registry import connect, is_embedded, versions
 from privileges import run_unprivileged
 from registries import variant, without_plots
 
+UNMEASURED_PROCESSES = True
+
 CHAMPION = "models:/perovshell@champion"
 NAMES = ["plain", "with blank", "what?", "a#b", "a%20b", "%41", "ü/é", "a&b=c;d'\"", "pl+us:at@"]
 

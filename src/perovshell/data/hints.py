@@ -57,6 +57,12 @@ _KINDS: Final = re.compile(
 """Words that tell the kind of a sample, often joined to its formula."""
 _NAME: Final = re.compile(r"(?:[A-Za-z]?[a-z]{4,}[\s-]*)+")
 """Words such as `cesium lead bromide`."""
+_BESIDE_SHELL: Final = re.compile(
+    r"(?:bi)?layers?|coatings?|composites?|core[-/]shell|films?|hosts?|matrix|NCs?|nanocrystals?"
+    r"|nanoparticles?|NPs?|shells?|thin|\d+x",
+    re.IGNORECASE,
+)
+"""Words that say nothing of the material of a shell."""
 _PLATELETS: Final = re.compile(r"NPLs?|nano-?platelets?|nano-?sheets?", re.IGNORECASE)
 _WIRES: Final = re.compile(r"NWs?|nano-?wires?|nano-?rods?", re.IGNORECASE)
 
@@ -85,9 +91,9 @@ class Hints:
             parts = [*map(self.shell_of, (layer[: joint.start()], layer[joint.end() :]))]
             if all(parts):
                 return f"two materials; write layers from the inside out, as {'|'.join(parts)}"
-        words = re.split(r"[\s/]+", layer)
-        names = [*filter(None, map(self.shell_of, words))] if len(words) > 1 else []
-        if names:
+        words = [word for word in re.split(r"[\s/]+", layer) if not _BESIDE_SHELL.fullmatch(word)]
+        names = [*map(self.shell_of, words)]
+        if names and all(names) and words != [layer]:
             return f"a name is needed, without other words; write {'|'.join(names)}"
         return ""
 
