@@ -148,5 +148,9 @@ class DatasetError(DocumentError):
     def __init__(self, faults: Iterable[Fault]) -> None:
         """Collect the faults into one message, a line each."""
         self.faults = tuple(faults)
-        count = f"{counted(len(self.faults), 'fault')} in the dataset"
+        files = {fault.file for fault in self.faults}
+        where = (
+            "the dataset" if any(".csv" in file for file in files) else " and ".join(sorted(files))
+        )
+        count = f"{counted(len(self.faults), 'fault')} in {where}"
         InputError.__init__(self, "\n".join([count, *(f"  {fault}" for fault in self.faults)]))

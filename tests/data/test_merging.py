@@ -169,7 +169,7 @@ def copy_of(base, name, **changes):
 
 def test_a_copy_of_a_paper_is_a_fault_that_says_how_to_answer(base):
     for fault in faults_of(base, copy_of(base, "hu2018")):
-        assert (fault.file, fault.column) == ("copy.yaml", "sample_id")
+        assert (fault.file, fault.column) == ("copy.yaml", "samples.stability.sample_id")
         assert "as stability.csv, row " in fault.rule
         assert "of paper 'hu2018'; if it is the same study, name it in supersedes" in fault.rule
 
@@ -196,11 +196,11 @@ def test_faults_are_told_with_file_and_line(base):
     entry = read_yaml(text.replace("bare: plain", "bare: missing"), "s.yaml")
     found = {(f.file, f.row, f.column, f.value) for f in faults_of(base, entry)}
     assert found == {
-        ("s.yaml", 7, "shell", "SiO2|mud"),
-        ("s.yaml", 11, "plqy_percent", "171"),
-        ("s.yaml", 12, "bare_sample_id", "smith2026-missing"),
-        ("s.yaml", 16, "coated_percent", "83"),
-        ("s.yaml", 17, "bare_percent", "11"),
+        ("s.yaml", 7, "samples.shell", "SiO2|mud"),
+        ("s.yaml", 11, "samples.plqy_percent", "171"),
+        ("s.yaml", 12, "samples.bare", "smith2026-missing"),
+        ("s.yaml", 16, "samples.stability.coated.percent", "83"),
+        ("s.yaml", 17, "samples.stability.bare.percent", "11"),
     }
 
 
@@ -239,7 +239,7 @@ def test_two_entries_of_one_paper_are_a_fault_of_the_later_one(base):
 def test_a_sample_id_of_another_paper_is_a_fault(base):
     text = NEW.replace("name: coated", "sample_id: hu2018-CsPbBr3-SiO2")
     (fault,) = faults_of(base, read_yaml(text, "s.yaml"))
-    assert (fault.file, fault.row, fault.column) == ("s.yaml", 5, "sample_id")
+    assert (fault.file, fault.row, fault.column) == ("s.yaml", 5, "samples.name")
     assert fault.rule.startswith("given already in samples.csv, row ")
 
 
@@ -255,7 +255,7 @@ def test_papers_that_supersede_one_another_are_a_fault(base, names):
 
 def test_a_misspelt_bare_sample_is_told_at_its_line(base):
     (fault,) = faults_of(base, read_yaml(NEW.replace("bare: plain", "bare: plan"), "s.yaml"))
-    assert (fault.file, fault.row, fault.column) == ("s.yaml", 12, "bare_sample_id")
+    assert (fault.file, fault.row, fault.column) == ("s.yaml", 12, "samples.bare")
     assert fault.value == "smith2026-plan"
 
 

@@ -784,7 +784,7 @@ FIRST = [
     "plqy_percent: '>80'",
     "pl_peak_nm: ~515",
 ]
-FIRST += ["coated: {duration: 720, percent: '>90'}", "bare: {duration: 720, percent: 52-64}"]
+FIRST += ["coated: {duration: 30 d, percent: '>90'}", "bare: {duration: 30 d, percent: 52-64}"]
 
 
 @pytest.mark.parametrize("line", FIRST)

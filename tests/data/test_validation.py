@@ -409,7 +409,13 @@ def test_byte_order_mark_and_line_ends_are_allowed(written, ending):
 # One study under two papers ------------------------------------------------------------------
 
 
+def test_same_test_of_two_papers_with_a_doi_each_is_accepted(folder):
+    folder.add(STABILITY, 2, sample_id="zhong2018-CsPbBr3-SiO2")
+    assert len(Dataset.from_folder(folder.write()).tests) == 4
+
+
 def test_same_test_under_two_papers(folder):
+    folder.set(PAPERS, 4, doi="", via_doi="10.1000/review")
     sample = "zhong2018-CsPbBr3-SiO2"
     row = folder.add(STABILITY, 2, sample_id=sample)
     (fault,) = folder.faults()
@@ -464,6 +470,7 @@ def test_other_spelling_of_a_sample_under_two_papers_is_the_same_sample(folder, 
 
 
 def test_other_spelling_of_a_test_under_two_papers_is_the_same_test(folder):
+    folder.set(PAPERS, 4, doi="", via_doi="10.1000/review")
     folder.set(SAMPLES, 5, core="Cs2Pb2Br6", shell="Silica")
     numbers = {"coated_duration_h": "168.0", "bare_percent": "17.80"}
     row = folder.add(STABILITY, 2, sample_id="zhong2018-CsPbBr3-SiO2", **numbers)

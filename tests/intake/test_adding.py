@@ -121,14 +121,12 @@ def test_faults_with_other_papers_are_told_at_once(hu, workspace, dataset):
     with pytest.raises(DatasetError) as caught:
         propose(hu, workspace, dataset, None)
     columns = {fault.column for fault in caught.value.faults}
-    assert {"paper_id", "plqy_percent"} <= columns
+    assert {"paper_id", "samples.plqy_percent"} <= columns
     assert {fault.file for fault in caught.value.faults} == {"hu.yaml"}
 
 
-def test_swapped_values_are_outliers(hu, workspace, base, model):
-    text = hu.read_text()
-    swapped = text.replace("percent: 80}", "percent: X}").replace("percent: 17.8}", "percent: 80}")
-    hu.write_text(swapped.replace("percent: X}", "percent: 17.8}"))
+def test_fractions_are_outliers(hu, workspace, base, model):
+    hu.write_text(hu.read_text().replace("plqy_percent: 80", "plqy_percent: 0.8"))
     proposal = propose(hu, workspace, base, model.predictor)
     assert [check.column for check in proposal.outliers]
     with pytest.raises(InputError, match="values need accept_outliers=True"):

@@ -3,7 +3,8 @@
 import csv
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ from perovshell.data.targets import ev_to_nm, nm_to_ev
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Featurizer
 from perovshell.intake import stability as intake_stability
+from perovshell.intake.checks import Check
 from perovshell.intake.halides import USUAL_EV, Halides
 from perovshell.intake.review import Review, review
-from perovshell.intake.samples import Check
 from perovshell.model import Model
 from perovshell.models.predictor import Predictor
 from perovshell.models.stability import INTERVAL_INFLATION, thin_stressors
@@ -136,12 +137,9 @@ def days_for_hours(copy: Copy) -> None:
     copy.test("peng2023-CsPbBr3-TiO2", "water")["coated_duration_h"] = "0.01"
 
 
+SWAPPED_FAILURE = "coated_duration_h (ambient)"
 POISON = {
     "tong2021": (swap_halides, "pl_peak_nm"),
-    "hu2018": (swap_of_a_strong_water_test, "coated_percent (water)"),
-    "liu2019zro2": (swap_of_a_remnant_of_nothing, "coated_percent (water)"),
-    "review2021_ref27": (swap_of_an_open_composition, "coated_percent (water)"),
-    "zhong2018": (swap_of_times_to_failure, "coated_duration_h (ambient)"),
     "li2018": (digit_of_a_peak, "pl_peak_nm"),
     "pan2018": (fraction_for_a_percent, "plqy_percent"),
     "peng2023": (days_for_hours, "coated_percent (water)"),
@@ -154,6 +152,62 @@ def test_poisoned_paper_has_an_outlier(copy: Copy, predictor: Predictor, paper_i
     poison(copy)
     reviewed = review(copy.dataset(), paper_id, predictor)
     assert column in {check.column for check in reviewed.outliers}
+
+
+def test_swapped_sides_are_asked_about_where_another_test_speaks_for_the_shell(copy: Copy) -> None:
+    swap_of_a_strong_water_test(copy)
+    reviewed = review(copy.dataset(), "hu2018", None)
+    check = found(reviewed, "hu2018-CsPbBr3-SiO2", "coated_percent (water)")
+    assert check == Check(
+        sample_id="hu2018-CsPbBr3-SiO2",
+        column="coated_percent (water)",
+        value="coated 17.8 % after 168 h, bare 80 % after 168 h",
+        expected="a gain of 1 or more, not [0.108, 0.153]",
+        reason="another test of the sample has a gain above 1: are coated and bare swapped?",
+        is_outlier=False,
+    )
+
+
+def test_a_swapped_time_to_failure_is_asked_about(copy: Copy) -> None:
+    swap_of_times_to_failure(copy)
+    found(review(copy.dataset(), "zhong2018", None), "zhong2018-CsPbBr3-SiO2", SWAPPED_FAILURE)
+
+
+@pytest.mark.parametrize(
+    ("poison", "paper_id"),
+    [
+        (swap_of_a_remnant_of_nothing, "liu2019zro2"),
+        (swap_of_an_open_composition, "review2021_ref27"),
+    ],
+)
+def test_any_swap_that_another_test_contradicts_is_asked_about(
+    copy: Copy, poison: Callable[[Copy], None], paper_id: str
+) -> None:
+    poison(copy)
+    assert "swapped?" in str(review(copy.dataset(), paper_id, None).checks)
+
+
+def test_a_gain_below_one_alone_is_a_result(copy: Copy, predictor: Predictor) -> None:
+    data = copy.dataset()
+    tests = Counter(test.sample.sample_id for test in data.tests)
+    sample = next(
+        test.sample
+        for test in data.tests
+        if tests[test.sample.sample_id] == 1 and (gain := test.gain()) and gain.low > 1
+    )
+    (stressor,) = [test.stressor for test in data.tests if test.sample is sample]
+    copy.swap_sides(sample.sample_id, stressor)
+    checks = review(copy.dataset(), sample.paper_id, predictor).checks
+    assert "gain" not in str(checks)
+
+
+def test_tests_that_exclude_each_other_are_asked_about(copy: Copy) -> None:
+    row = copy.test("hu2018-CsPbBr3-SiO2", "water")
+    other = {**row, "coated_percent": "15", "coated_bound": "", "shared_group": ""}
+    copy.rows[STABILITY].append(other)
+    reviewed = review(copy.dataset(), "hu2018", None)
+    check = found(reviewed, "hu2018-CsPbBr3-SiO2", "coated_percent (water)")
+    assert "exclude each other" in check.reason
 
 
 @pytest.mark.parametrize("paper_id", POISON)
@@ -412,34 +466,6 @@ def test_readings_are_widened_as_the_scores_were() -> None:
     assert intake_stability.INTERVAL_INFLATION == INTERVAL_INFLATION
 
 
-def test_swapped_sides_are_told_without_a_champion(copy: Copy) -> None:
-    copy.swap_sides("hu2018-CsPbBr3-SiO2", "water")
-    (check,) = review(copy.dataset(), "hu2018", None).outliers
-    assert check == Check(
-        sample_id="hu2018-CsPbBr3-SiO2",
-        column="coated_percent (water)",
-        value="coated 17.8 % after 168 h, bare 80 % after 168 h",
-        expected="a gain of 1 or more",
-        reason="the shell makes it less stable: are coated and bare swapped?",
-        is_outlier=True,
-    )
-
-
-def test_less_left_of_the_coated_sample_after_a_longer_time_is_a_check(copy: Copy) -> None:
-    copy.swap_sides("li2018-CsPbBr3-TiO2", "water")
-    (check,) = review(copy.dataset(), "li2018", None).checks
-    assert "keeps less than the bare one" in check.reason
-    assert not check.is_outlier
-
-
-def test_small_gain_is_a_check(copy: Copy, predictor: Predictor) -> None:
-    copy.test("liu2019zro2-CsPbBr3-ZrO2", "water")["coated_percent"] = "9"
-    reviewed = review(copy.dataset(), "liu2019zro2", predictor)
-    check = found(reviewed, "liu2019zro2-CsPbBr3-ZrO2", "coated_percent (water)")
-    assert check.expected.startswith("a gain of ")
-    assert not check.is_outlier
-
-
 def test_lifetime_longer_than_in_any_paper_is_a_check(copy: Copy, predictor: Predictor) -> None:
     copy.test("peng2023-CsPbBr3-TiO2", "water")["coated_duration_h"] = "1000000"
     reviewed = review(copy.dataset(), "peng2023", predictor)
@@ -502,7 +528,8 @@ def test_samples_and_tests_are_said_as_they_were_read(dataset: Dataset) -> None:
     assert understood(dataset, "liu2019zro2")[:2] == (
         (
             "liu2019zro2-CsPbBr3-ZrO2: core CsPbBr3, shell ZrO2, janus, single-particle, "
-            "PL 514 nm (second-hand), PLQY 90 % (second-hand), trains PL and PLQY"
+            "medium unknown, PL 514 nm (second-hand), PLQY 90 % (second-hand), trains PL, PLQY and "
+            "stability"
         ),
         (
             "  water, remnant PL: coated 80 % after 192 h, lifetime [773, 967] h; bare 5 % after "
@@ -528,8 +555,8 @@ def test_conditions_bounds_and_ranges_are_said(copy: Copy) -> None:
     ("paper_id", "said"),
     [
         ("review2021_ref27", "CsPbMnX3 (open composition)"),
-        ("review2021_ref27", "trains PLQY; not PL, as its composition is open"),
-        ("karakkal2026", "trains neither PL nor PLQY, as its role is shell"),
+        ("review2021_ref27", "trains PLQY and stability; not PL, as its composition is open"),
+        ("karakkal2026", "trains no model; not PL and PLQY, as its role is shell"),
         ("acsami2018", "PL unknown, FWHM ~25 nm, PLQY 60.3 %, trains PLQY"),
         ("zhou2022", "in solution, nanoplatelet, dopant Sb, PL unknown, PLQY 95 % (best value)"),
         ("oamf2025", "nanoplatelet, 3 monolayers, ligand oleylammonium fluoride, PL unknown"),
@@ -538,10 +565,6 @@ def test_conditions_bounds_and_ranges_are_said(copy: Copy) -> None:
 )
 def test_what_a_sample_trains_is_said(dataset: Dataset, paper_id: str, said: str) -> None:
     assert said in "\n".join(understood(dataset, paper_id))
-
-
-def test_missing_champion_is_said(dataset: Dataset) -> None:
-    assert understood(dataset, "hu2018")[-1].startswith("There is no champion")
 
 
 def test_core_that_the_champion_cannot_read_is_said_and_not_compared(

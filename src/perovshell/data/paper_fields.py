@@ -165,6 +165,25 @@ def write_cells(
     return {key: written for key, written in texts.items() if written}
 
 
+def key_path(table: str, column: str) -> str:
+    """Return the path of the key of a paper file that fills a column of a table.
+
+    Example:
+        >>> key_path("stability.csv", "coated_duration_h"), key_path("samples.csv", "sample_id")
+        ('samples.stability.coated.duration', 'samples.name')
+    """
+    if table == PAPERS.file or not column:
+        return column
+    keys = {column: key for key, column in NAMES.items()}
+    if table == SAMPLES.file:
+        return f"samples.{keys.get(column, column)}"
+    for side in SIDES:
+        if column.startswith(f"{side}_"):
+            key = column.removeprefix(f"{side}_").removesuffix("_h")
+            return f"samples.stability.{side}.{key}"
+    return f"samples.stability.{column}"
+
+
 # The fields of each table --------------------------------------------------------------------
 
 

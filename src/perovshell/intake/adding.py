@@ -16,8 +16,8 @@ from perovshell.data.paper_entry import PaperEntry
 from perovshell.data.paper_file import paper_reader, read_papers, read_yaml
 from perovshell.data.tables import Row
 from perovshell.errors import DatasetError, Fault, InputError, UnchangedError
+from perovshell.intake.checks import Check
 from perovshell.intake.review import Review, review
-from perovshell.intake.samples import Check
 from perovshell.models.predictor import Predictor
 from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.papers import LONGEST_ID, PaperStore

@@ -28,9 +28,11 @@ from perovshell.data.summary import (
 )
 from perovshell.data.vocabulary import CONDITIONS
 from perovshell.errors import InputError
+from perovshell.intake.checks import Check
+from perovshell.intake.duplicates import duplicate_checks
 from perovshell.intake.halides import Halides
-from perovshell.intake.samples import Check, Optics, SampleChecks, request_of
-from perovshell.intake.stability import checks_of_test
+from perovshell.intake.samples import Optics, SampleChecks, request_of
+from perovshell.intake.stability import checks_of_tests
 from perovshell.models.predictor import Predictor
 from perovshell.texts import counted, listed
 
@@ -105,7 +107,10 @@ def review(
         paper_id=paper_id,
         understood=(*understood, *_not_compared(samples.values(), predictor)),
         known=tuple(_known_lines(dataset, paper_id)),
-        checks=tuple(_checks(dataset, samples, tests, predictor)),
+        checks=(
+            *duplicate_checks(dataset, paper_id),
+            *_checks(dataset, samples, tests, predictor),
+        ),
     )
 
 
@@ -119,32 +124,7 @@ def _checks(
     of_samples = SampleChecks(samples, Halides(dataset.reader), optics)
     for name, sample in samples.items():
         yield from of_samples.of(sample)
-        yield from _copy_of_another_paper(sample, dataset)
-        for test in tests[name]:
-            yield from checks_of_test(test, predictor)
-
-
-def _copy_of_another_paper(sample: Sample, dataset: Dataset) -> Iterator[Check]:
-    """Yield whether another paper has the same numbers: it may be the same study, read twice."""
-    if sample.core is None or math.isnan(sample.pl_peak_nm) or math.isnan(sample.plqy_percent):
-        return
-    same = (sample.core.key, sample.shell, sample.pl_peak_nm, sample.plqy_percent)
-    for other in dataset.samples.values():
-        pair = frozenset((sample.paper_id, other.paper_id))
-        if other.core is None or len(pair) == 1 or pair in dataset.distinct:
-            continue
-        if (other.core.key, other.shell, other.pl_peak_nm, other.plqy_percent) == same:
-            yield Check(
-                sample.sample_id,
-                "sample_id",
-                f"PL {sample.pl_peak_nm:g} nm, PLQY {sample.plqy_percent:g} %",
-                f"other numbers than those of {other.sample_id}",
-                f"the same study as {other.paper_id}? Then it belongs into supersedes; if not, "
-                "into distinct_from",
-                # What was read in a review may well be the study that is added now.
-                is_outlier=bool(dataset.papers[other.paper_id].via_doi),
-            )
-            return
+        yield from checks_of_tests(tests[name], predictor)
 
 
 # How it was read ------------------------------------------------------------------------------

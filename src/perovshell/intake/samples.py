@@ -11,7 +11,9 @@ from perovshell.data.records import Sample
 from perovshell.data.summary import measured_text
 from perovshell.data.targets import ev_to_nm, nm_to_ev
 from perovshell.data.usual import CORE_SIZE_RANGE, PERCENT_RANGE
+from perovshell.data.vocabulary import PLATELET
 from perovshell.errors import InputError
+from perovshell.intake.checks import Check
 from perovshell.intake.halides import Halides, said_of_halides
 from perovshell.models.evidence import combination_name
 from perovshell.models.predictor import Predictor
@@ -21,33 +23,6 @@ from perovshell.targets.target import PointTarget
 
 LEVELS: Final = (0.9, 0.99)
 """Coverage of the intervals whose outside is worth a look, and needs an acceptance."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One value that a person should look at.
-
-    Attributes:
-        sample_id: The sample.
-        column: Column of the value, with the stressor of a test such as `coated_percent (water)`.
-        value: The value as stated, with its unit.
-        expected: What was expected instead, such as `90 % interval 466 to 564 nm`.
-        reason: What looks wrong, and how it may have come about.
-        is_outlier: Whether it needs an explicit acceptance.
-    """
-
-    sample_id: str
-    column: str
-    value: str
-    expected: str
-    reason: str
-    is_outlier: bool
-
-    def __str__(self) -> str:
-        """Say all of it on one line."""
-        kind = "outlier" if self.is_outlier else "please check"
-        where = f"{kind}: {self.sample_id}, {self.column} {self.value}"
-        return f"{where}: expected {self.expected}; {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -67,6 +42,7 @@ class SampleChecks:
     def of(self, sample: Sample) -> Iterator[Check]:
         """Yield the checks of one sample."""
         yield from _beyond_usual(sample)
+        yield from _doubtful_shape(sample)
         if sample.role == "core" and sample.core is not None and not sample.core.is_metal:
             wrong_halide = self._halide(sample)
             yield from wrong_halide
@@ -252,6 +228,31 @@ def _beyond_usual(sample: Sample) -> Iterator[Check]:
                 f"{usual.instead}?",
                 is_outlier=usual is PERCENT_RANGE,
             )
+
+
+def _doubtful_shape(sample: Sample) -> Iterator[Check]:
+    """Yield a layer on itself, and a platelet whose confinement is not known."""
+    names = [layer.name for layer in sample.layers]
+    twice = [name for name, inner in zip(names[1:], names, strict=False) if name == inner]
+    if twice:
+        yield Check(
+            sample.sample_id,
+            "shell",
+            sample.shell,
+            "neighbouring layers of two materials",
+            f"{twice[0]} on itself is one layer; or a blend?",
+            is_outlier=False,
+        )
+    is_confined = sample.monolayers > 0 or sample.core_size.is_given
+    if sample.morphology == PLATELET and not is_confined:
+        yield Check(
+            sample.sample_id,
+            "morphology",
+            PLATELET,
+            "monolayers, or the thickness as core_size_nm",
+            "its peak depends on the thickness first",
+            is_outlier=False,
+        )
 
 
 # Helpers --------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -11,24 +12,65 @@ from perovshell.data.records import StabilityTest
 from perovshell.data.summary import given_sides, interval_text, reading_text
 from perovshell.data.targets import TIME_TO_FAILURE, Interval
 from perovshell.data.usual import PERCENT_RANGE, TEMPERATURE_RANGE
-from perovshell.intake.samples import LEVELS, Check, request_of
+from perovshell.intake.checks import Check
+from perovshell.intake.samples import LEVELS, request_of
 from perovshell.models.conformal import ConformityScores
 from perovshell.models.lifetime import LN2
 from perovshell.models.predictor import Predictor
 from perovshell.models.stability import INTERVAL_INFLATION
 
+_CONTRADICTION: Final = 2.0
+"""Factor by which each of two intervals may be wrong before they exclude each other."""
 
-def checks_of_test(test: StabilityTest, predictor: Predictor | None) -> Iterator[Check]:
-    """Yield the checks of one stability test.
+
+def checks_of_tests(tests: Sequence[StabilityTest], predictor: Predictor | None) -> Iterator[Check]:
+    """Yield the checks of the stability tests of one sample.
+
+    A gain below 1 is a result like any other. It is asked about only where another test of the
+    sample speaks for the shell.
 
     Args:
-        test: The test.
+        tests: The tests.
         predictor: The champion, or None.
     """
-    yield from _beyond_usual(test)
-    yield from _gain_checks(test, predictor)
-    if predictor is not None:
-        yield from _lifetime_checks(test, predictor)
+    gains = [(test, test.gain()) for test in tests]
+    speaks_for = any(gain is not None and gain.low > 1.0 for _, gain in gains)
+    for test, gain in gains:
+        yield from _beyond_usual(test)
+        if gain is not None and gain.high < 1.0 and speaks_for:
+            reason = "another test of the sample has a gain above 1: are coated and bare swapped?"
+            expected = f"a gain of 1 or more, not {interval_text(gain)}"
+            yield _test_check(test, "coated", expected, reason, is_outlier=False)
+        if predictor is not None:
+            yield from _lifetime_checks(test, predictor)
+    yield from _contradictions(tests)
+
+
+def _contradictions(tests: Sequence[StabilityTest]) -> Iterator[Check]:
+    """Yield pairs of tests under the same conditions whose lifetimes exclude each other."""
+    for number, test in enumerate(tests):
+        for other in tests[:number]:
+            if _same_conditions(test, other):
+                yield from _contradicting_sides(test, other)
+
+
+def _same_conditions(test: StabilityTest, other: StabilityTest) -> bool:
+    is_one_curve = test.shared_group != "" and test.shared_group == other.shared_group
+    pairs = [(test.conditions[name], other.conditions[name]) for name in test.conditions]
+    differs = any(first != second for first, second in pairs if not math.isnan(first + second))
+    return test.stressor == other.stressor and not differs and not is_one_curve
+
+
+def _contradicting_sides(test: StabilityTest, other: StabilityTest) -> Iterator[Check]:
+    for name in ("coated", "bare"):
+        sides = [getattr(one, name) for one in (test, other)]
+        if any(not side.is_given or math.isnan(side.duration_h) for side in sides):
+            continue
+        ends = [side.lifetime().widened(_CONTRADICTION) for side in sides]
+        if ends[0].high < ends[1].low or ends[1].high < ends[0].low:
+            expected = f"agreement with {name} {reading_text(sides[1])}"
+            reason = "the two tests exclude each other: another condition, or another sample?"
+            yield _test_check(test, name, expected, reason, is_outlier=False)
 
 
 def _beyond_usual(test: StabilityTest) -> Iterator[Check]:
@@ -53,42 +95,6 @@ def _beyond_usual(test: StabilityTest) -> Iterator[Check]:
             f"{TEMPERATURE_RANGE.instead}?",
             is_outlier=False,
         )
-
-
-def _gain_checks(test: StabilityTest, predictor: Predictor | None) -> Iterator[Check]:
-    gain = test.gain()
-    if gain is None:
-        return
-    lowest = _usual_gain(test, predictor) if predictor is not None else 0.0
-    if gain.high < 1.0:
-        reason = "the shell makes it less stable: are coated and bare swapped?"
-        yield _test_check(test, "coated", "a gain of 1 or more", reason, is_outlier=True)
-    elif _is_less_left_coated(test):
-        reason = "the coated sample keeps less than the bare one: are coated and bare swapped?"
-        expected = f"a gain above 1, not {interval_text(gain)}"
-        yield _test_check(test, "coated", expected, reason, is_outlier=False)
-    elif gain.widened(INTERVAL_INFLATION).high < lowest:
-        expected = (
-            f"a gain of {_digits(lowest)} or more (90 % of papers), not {interval_text(gain)}"
-        )
-        reason = "the shell helps less than shells do: percents or durations of another sample?"
-        yield _test_check(test, "coated", expected, reason, is_outlier=False)
-
-
-def _is_less_left_coated(test: StabilityTest) -> bool:
-    """Whether less is left of the coated sample, be its test the longer one; no paper has that."""
-    if test.coated.measure == TIME_TO_FAILURE:
-        return False
-    return test.coated.fraction().high < test.bare.fraction().low
-
-
-def _usual_gain(test: StabilityTest, predictor: Predictor) -> float:
-    """Return the gain that nine of ten papers pass."""
-    model, layers = predictor.gain, test.sample.layers
-    is_metal = test.sample.core is not None and test.sample.core.is_metal
-    shell = np.asarray(model.shell_effect(layers))
-    usual = float(model.log_values([test.stressor], shell, is_metal=is_metal)[0])
-    return math.exp(usual + model.scores.lower_quantile(1 - LEVELS[0]))
 
 
 def _lifetime_checks(test: StabilityTest, predictor: Predictor) -> Iterator[Check]:
