@@ -54,7 +54,7 @@ def test_two_dois_tell_equal_titles_apart(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("is_second_hand", [False, True])
-def test_equal_numbers_are_asked_about(dataset: Dataset, is_second_hand: bool) -> None:
+def test_equal_numbers_are_asked_about(dataset: Dataset, *, is_second_hand: bool) -> None:
     sample = next(
         sample
         for sample in dataset.samples.values()

@@ -18,7 +18,8 @@ _EQUAL_TITLES: Final = 0.92
 _SHORTEST: Final = 20
 """Letters and digits of the shortest title that is compared."""
 _RARE: Final = 2
-"""Papers on a combination up to which an equal PLQY alone is worth a question."""
+_ROUND: Final = 5.0
+"""Papers on a combination up to which an equal PLQY alone is worth a question, unless it is round."""
 
 
 def duplicate_checks(dataset: Dataset, paper_id: str) -> Iterator[Check]:
@@ -70,8 +71,11 @@ def _question(name: str, column: str, what: str, other: Paper, *, is_outlier: bo
 def _same_title(paper: Paper, other: Paper) -> bool:
     """Whether two titles are equal or nearly so, and no two DOIs tell them apart."""
     first, second = (re.sub(r"[\W_]+", "", one.title.casefold()) for one in (paper, other))
+    numbers = [re.findall(r"\d+", title) for title in (first, second)]
     if min(len(first), len(second)) < _SHORTEST or (paper.doi and other.doi):
         return False
+    if numbers[0] != numbers[1]:
+        return False  # "reference 33" and "reference 34" are two.
     matcher = SequenceMatcher(None, first, second, autojunk=False)
     return matcher.quick_ratio() >= _EQUAL_TITLES and matcher.ratio() >= _EQUAL_TITLES
 
@@ -90,7 +94,8 @@ def _copies_of(
     for other in same:
         paper = papers[other.paper_id]
         is_equal = sample.plqy_percent == other.plqy_percent and _same_peak(sample, other)
-        if is_equal and (is_rare or not math.isnan(sample.pl_peak_nm)):
+        is_telling = is_rare and sample.core is not None and sample.plqy_percent % _ROUND > 0
+        if is_equal and (is_telling or not math.isnan(sample.pl_peak_nm)):
             # What was read in a review may well be the study that is added now.
             is_sure = bool(paper.via_doi) or not (paper.doi and dataset.papers[sample.paper_id].doi)
             yield paper, _numbers_text(sample), is_sure
