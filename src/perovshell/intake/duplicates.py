@@ -19,7 +19,7 @@ _SHORTEST: Final = 20
 """Letters and digits of the shortest title that is compared."""
 _RARE: Final = 2
 _ROUND: Final = 5.0
-"""Papers on a combination up to which an equal PLQY alone is worth a question, unless it is round."""
+"""Papers on a combination up to which an equal PLQY alone tells something, unless it is round."""
 
 
 def duplicate_checks(dataset: Dataset, paper_id: str) -> Iterator[Check]:
