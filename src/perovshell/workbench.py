@@ -18,6 +18,7 @@ from perovshell.models.card import card_sections
 from perovshell.workspace import championship
 from perovshell.workspace.championship import KnownModel
 from perovshell.workspace.folder import WorkspaceFolder
+from perovshell.workspace.materials import MaterialStore
 from perovshell.workspace.papers import MergedDataset, PaperStore, Removal
 from perovshell.workspace.promotions import Promotion
 
@@ -163,17 +164,32 @@ class Workspace:
 
     # Data ---------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def base(self) -> Dataset:
-        """The dataset that the papers of the workspace are added to.
+        """The dataset that the papers of the workspace are added to, with its materials.
 
         Raises:
             DatasetError: Its files break the rules; all faults are listed.
             InputError: The folder does not exist.
         """
+        return self._without_materials.with_materials(self.materials.read())
+
+    @cached_property
+    def _without_materials(self) -> Dataset:
         if isinstance(self._data, Dataset):
             return self._data
         return Dataset.bundled() if self._data is None else Dataset.from_folder(Path(self._data))
+
+    @property
+    def materials(self) -> MaterialStore:
+        """Its shells and ions beside the bundled ones.
+
+        Examples:
+            >>> import perovshell
+            >>> materials = perovshell.Workspace().materials
+            >>> row = materials.add_shell("PVK", "polymer", source="10.1000/x")  # doctest: +SKIP
+        """
+        return MaterialStore(self.folder)
 
     def merged(self) -> MergedDataset:
         """Return the dataset in use, with the papers that are left out of it and why.

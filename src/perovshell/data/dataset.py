@@ -14,6 +14,7 @@ from typing import NoReturn
 from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Column
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import Ions
+from perovshell.data.materials import Materials
 from perovshell.data.merging import merge
 from perovshell.data.paper_entry import PaperEntry, split_papers
 from perovshell.data.records import Measurement, Paper, Sample, StabilityTest
@@ -94,6 +95,22 @@ class Dataset:
     def summary(self) -> str:
         """Its counts and the first digits of its content hash."""
         return f"{self.counts_text}; content hash {self.content_hash[:12]}"
+
+    # Materials -------------------------------------------------------------------------------
+
+    def with_materials(self, materials: Materials) -> Dataset:
+        """Return the dataset with further shells and ions: it can hold papers that name them.
+
+        Raises:
+            InputError: Names are those of two materials.
+        """
+        if not materials:
+            return self
+        ions, shells = self.reader.ions, self.reader.shells
+        tables = materials.joined({"shells": shells.shell_rows, "ions": ions.rows})
+        reader = FormulaReader(Ions(tables["ions"]), Shells(tables["shells"], shells.property_rows))
+        more = _build(self.rows, reader, self.cores, self.distinct)
+        return replace(more, older=self.older)
 
     # Papers ----------------------------------------------------------------------------------
 

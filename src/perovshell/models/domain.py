@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,13 @@ class Domain:
         return (
             f"{self.target}: a core of {size_nm:g} nm is smaller than any known one "
             f"({self.smallest_nm:g} nm)"
+        )
+
+    def with_ions(self, count: int) -> Domain:
+        """Return the domain over an ion table with further ions behind its own, which it lacks."""
+        more = count - self.fractions.shape[1]
+        return (
+            replace(self, fractions=np.pad(self.fractions, ((0, 0), (0, more)))) if more else self
         )
 
     def describe_distance(self, nearest: float) -> str:

@@ -27,6 +27,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from perovshell.data.materials import FOLDER as MATERIALS
+from perovshell.data.materials import Materials, read_materials
 from perovshell.errors import ModelFolderError, OutdatedModelError
 from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
@@ -119,12 +121,17 @@ def write_folder(
 def read_folder(folder: Path) -> tuple[Predictor, ModelInfo]:
     """Load a model folder.
 
+    A model in a workspace also reads the shells and ions that the workspace has added since: a
+    shell is then predicted from its class and its formula.
+
     Raises:
+        InputError: The materials of the workspace cannot be read.
         ModelFolderError: The folder is missing, foreign, of another format or damaged.
     """
     files, model_id = _checked_files(folder)
+    materials = read_materials(folder.parent.parent / MATERIALS)
     with _fitting(folder):
-        return _rebuild(files, model_id)
+        return _rebuild(files, model_id, materials)
 
 
 def read_validation(folder: Path) -> dict[str, npt.NDArray[Any]]:
@@ -208,10 +215,13 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _rebuild(files: Mapping[str, bytes], model_id: str) -> tuple[Predictor, ModelInfo]:
+def _rebuild(
+    files: Mapping[str, bytes], model_id: str, materials: Materials
+) -> tuple[Predictor, ModelInfo]:
     model = json.loads(files["model.json"])
     skill = model["skill"]
     tables = json.loads(files["tables.json"])
+    tables |= materials.joined(tables)
     table = ElementTable(_arrays(files["elements.npz"])["values"])
     featurizer = Featurizer.from_tables(tables, table)
     _refuse_others(tables["descriptors"], featurizer.names)
@@ -224,7 +234,10 @@ def _rebuild(files: Mapping[str, bytes], model_id: str) -> tuple[Predictor, Mode
         points={point.name: models[point.name] for point in POINTS},
         lifetime=models[LIFETIME.name],
         gain=models[GAIN.name],
-        domains={name: Domain.from_json(data) for name, data in tables["domains"].items()},
+        domains={
+            name: Domain.from_json(data).with_ions(len(featurizer.reader.ions.by_symbol))
+            for name, data in tables["domains"].items()
+        },
         literature=Literature(tables["literature"], featurizer.reader),
         notes=_notes(skill),
     )
