@@ -13,6 +13,7 @@ from perovshell.errors import DatasetError, DocumentError, InputError
 from perovshell.intake.adding import accept, propose
 from perovshell.intake.inbox import take_in
 from perovshell.workspace.folder import WorkspaceFolder
+from perovshell.workspace.materials import MaterialStore
 from perovshell.workspace.papers import PaperStore
 
 
@@ -196,3 +197,47 @@ def test_a_file_on_its_way_waits(hu, workspace, base, model, tmp_path):
 def test_an_inbox_that_is_not_there_is_named(workspace, base, model, tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         take_in(tmp_path / "nowhere", workspace, base, model.predictor)
+
+
+NEW_SHELL = """
+paper_id: new2026
+year: 2026
+title: "A shell that no table has"
+shells:
+  - {name: PVK, class: polymer, formula: C14H11N, source: 10.1000/new}
+samples:
+  - {name: S1, core: CsPbBr3, shell: PVK, structure: matrix, plqy_percent: 71}
+"""
+
+
+def test_a_paper_brings_the_shells_it_introduces(workspace, dataset):
+    proposal = propose(NEW_SHELL, workspace, dataset, None)
+    assert "new shell: PVK, polymer, 10.1000/new" in proposal.lines()
+    addition = accept(proposal, workspace, dataset)
+    assert addition.proposal.dataset.samples["new2026-S1"].shell == "PVK"
+    (row,) = MaterialStore(workspace).read().shells
+    assert (row["name"], row["formula"]) == ("PVK", "C14H11N")
+    again = NEW_SHELL.replace("new2026", "other2026").replace("A shell", "Another shell of theirs")
+    known = dataset.with_materials(MaterialStore(workspace).read())
+    assert propose(again, workspace, known, None).materials.shells == ()
+
+
+def test_a_shell_at_fault_is_named_at_its_line(workspace, dataset):
+    text = NEW_SHELL.replace("class: polymer", "class: plastic")
+    with pytest.raises(DocumentError) as caught:
+        propose(text, workspace, dataset, None)
+    first, *_ = caught.value.faults
+    assert (first.row, first.column) == (6, "shells")
+    assert first.rule.startswith("shell class 'plastic': allowed: carbon, ")
+
+
+@pytest.mark.parametrize(("coated", "bare"), [(20, 60), (50, 60), (55, 60)])
+def test_a_gain_below_one_is_a_result(workspace, base, model, coated, bare):
+    text = NEW_SHELL.replace("plqy_percent: 71}", "plqy_percent: 71, stability: [{stressor: water")
+    text += f", coated: {{duration: 7 d, percent: {coated}}}"
+    text = text.rstrip() + f", bare: {{duration: 7 d, percent: {bare}}}}}]}}\n"
+    text = text.replace("\n, coated", ", coated")
+    proposal = propose(text, workspace, base, model.predictor)
+    assert proposal.checks == ()
+    (test,) = [t for t in proposal.dataset.tests if t.sample.paper_id == "new2026"]
+    assert test.gain().high < 1.15

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from perovshell.data.formula import FormulaReader
 from perovshell.data.grammar import element_amounts
 from perovshell.data.ions import ELEMENTS, Ions
 from perovshell.data.shells import WATER_WORDS, Shells
@@ -91,6 +92,16 @@ def bundled(table: str) -> list[Row]:
 def _missing(rows: Sequence[Row], others: Sequence[Row], name: str) -> list[Row]:
     known = {row[name] for row in others}
     return [row for row in rows if row[name] not in known]
+
+
+def with_shells(reader: FormulaReader, rows: Sequence[Row]) -> FormulaReader:
+    """Return a formula reader that also knows other shells.
+
+    Raises:
+        InputError: A name is that of two materials.
+    """
+    shells = Shells([*reader.shells.shell_rows, *rows], reader.shells.property_rows)
+    return FormulaReader(reader.ions, shells, reader.known_cores)
 
 
 # New materials -------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ class PaperEntry:
         tests: Its stability tests, with all columns of stability.csv, in the order of the samples.
         supersedes: The paper_ids whose rows it replaces: the same study, read in a review.
         distinct_from: The paper_ids it resembles and is no copy of.
+        shells: Rows of the shell table that it introduces.
         withdrawn: Why its results no longer count (retraction, removal); empty where they count.
         file: Where it was read, for messages; a folder of tables ends with `/`.
         lines: Line in the file by table, index of the row in the entry, and column (empty for the
@@ -37,6 +38,7 @@ class PaperEntry:
     supersedes: tuple[str, ...] = ()
     distinct_from: tuple[str, ...] = ()
     withdrawn: str = ""
+    shells: tuple[Row, ...] = field(default=(), compare=False)
     file: str = field(default="", compare=False)
     lines: Mapping[tuple[str, int, str], int] = field(
         default_factory=dict, compare=False, repr=False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 
 from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Table
 from perovshell.data.formula import FormulaReader
+from perovshell.data.materials import shell_row, with_shells
 from perovshell.data.nodes import Node, parse_json, parse_yaml
 from perovshell.data.paper_entry import PaperEntry, split_papers
 from perovshell.data.paper_fields import (
@@ -39,7 +41,7 @@ from perovshell.data.schema import (
     record,
     text,
 )
-from perovshell.data.shells import is_none
+from perovshell.data.shells import WATER_WORDS, is_none
 from perovshell.data.tables import Row
 from perovshell.data.targets import TIME_TO_FAILURE
 from perovshell.data.validation import formula_fault, read_tables
@@ -155,13 +157,38 @@ def reason_text(written: str) -> str:
 # The keys ------------------------------------------------------------------------------------
 
 
-@cache
 def paper_reader(formulas: FormulaReader | None = None) -> Reader[PaperEntry]:
     """Declare a paper file; its keys follow from the columns of the tables.
 
     Args:
-        formulas: Reads cores and shells; without it, they are not checked.
+        formulas: Reads cores and shells, together with the shells that the paper introduces;
+            without it, they are not checked.
     """
+    declared = _declared(formulas)
+
+    def read(node: Node) -> PaperEntry:
+        rows = [] if formulas is None else _introduced(node, formulas)
+        return (_declared(with_shells(formulas, rows)) if formulas and rows else declared).read(
+            node
+        )
+
+    return replace(declared, read=read)
+
+
+def _introduced(node: Node, formulas: FormulaReader) -> list[Row]:
+    """Return the shells of a paper that are not known; those at fault are left out."""
+    written = dict(node.entries or ()) if node.entries else {}
+    items = next((value.items for key, value in written.items() if key.text == "shells"), None)
+    rows = []
+    for item in items or ():
+        with suppress(DocumentError):
+            row = _shell_reader().read(item)
+            rows += [] if formulas.shells.find(row["name"]) else [row]
+    return rows
+
+
+@cache
+def _declared(formulas: FormulaReader | None) -> Reader[PaperEntry]:
     name = text("a paper_id")
     names = one_or_many(
         Reader(lambda node: "" if node.is_empty else name.read(node), name.allowed), at_least=0
@@ -171,9 +198,34 @@ def paper_reader(formulas: FormulaReader | None = None) -> Reader[PaperEntry]:
         *_keys(paper_fields()),
         *(Key(key, names, help=what) for key, what in _OTHERS.items()),
         Key("withdrawn", reason, help="Why its results no longer count, as after a retraction."),
+        Key("shells", listing(_shell_reader(), at_least=0), help="Shells that no table has yet."),
         Key("samples", listing(_sample_reader(formulas), at_least=0), help="Its samples."),
         checks=(Check(("samples", "withdrawn"), _samples_rule),),
     ).then(_entry)
+
+
+def _shell_reader() -> Reader[Row]:
+    """Declare a new shell: its name, class and source, and what is known of it."""
+    names = one_or_many(text("another name"), at_least=0)
+    return record(
+        Key("name", text("a name"), required=True, help="Its standard name."),
+        Key("class", text("a class such as polymer"), required=True, help="Its class."),
+        Key("source", text("a DOI or an address"), required=True, help="Where that is stated."),
+        Key("formula", text("a formula or a repeat unit"), help="Its formula."),
+        Key("aliases", names, help="Other names."),
+        Key("in_water", text(", ".join(WATER_WORDS)), help="Its behaviour in water."),
+    ).then(_shell_of)
+
+
+def _shell_of(values: Values) -> Row:
+    return shell_row(
+        values["name"],
+        values["class"],
+        source=values["source"],
+        formula=values["formula"] or "",
+        aliases=values["aliases"] or (),
+        in_water=values["in_water"] or "",
+    )
 
 
 def _sample_reader(formulas: FormulaReader | None) -> Reader[Values]:
@@ -327,6 +379,7 @@ def _entry(values: Values) -> PaperEntry:
         supersedes=values["supersedes"] or (),
         distinct_from=values["distinct_from"] or (),
         withdrawn=values["withdrawn"] or "",
+        shells=tuple(values["shells"] or ()),
         file=values.node.file,
         lines=rows.lines,
         printed=rows.printed,

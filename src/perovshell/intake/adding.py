@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from perovshell.data.columns import PAPERS
 from perovshell.data.dataset import Dataset
 from perovshell.data.formula import FormulaReader
+from perovshell.data.materials import Materials
 from perovshell.data.nodes import Node
 from perovshell.data.paper_entry import PaperEntry
 from perovshell.data.paper_file import paper_reader, read_papers, read_yaml
@@ -20,6 +21,7 @@ from perovshell.intake.checks import Check
 from perovshell.intake.review import Review, review
 from perovshell.models.predictor import Predictor
 from perovshell.workspace.folder import WorkspaceFolder
+from perovshell.workspace.materials import MaterialStore
 from perovshell.workspace.papers import LONGEST_ID, PaperStore
 
 Source = Path | str | Mapping[str, Any]
@@ -38,6 +40,7 @@ class Proposal:
         dataset: The dataset with them.
         left_out: Faults of papers of the workspace, which are not used.
         changes: What a correction changes, a line each.
+        materials: Shells that the papers introduce.
     """
 
     source: str
@@ -47,6 +50,7 @@ class Proposal:
     dataset: Dataset
     left_out: tuple[Fault, ...]
     changes: tuple[str, ...]
+    materials: Materials = field(default_factory=Materials)
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -79,6 +83,10 @@ class Proposal:
             lines += [f"  {line}" for line in self._superseded(each.paper_id)]
             lines += [f"  known: {line}" for line in each.known]
             lines += [f"  {check}" for check in each.checks if not check.is_outlier]
+        lines += [
+            f"new shell: {row['name']}, {row['class']}, {row['note']}"
+            for row in self.materials.shells
+        ]
         lines += [f"changed: {line}" for line in self.changes]
         withdrawn = [entry for entry in self.entries if entry.withdrawn]
         return lines + [f"{entry.paper_id}: withdrawn ({entry.withdrawn})" for entry in withdrawn]
@@ -153,6 +161,8 @@ def propose(
         UnchangedError: All papers are in the workspace already.
     """
     name, entries = _read(source, base.reader)
+    materials = _introduced(entries, base)
+    base = base.with_materials(materials)
     store = PaperStore(workspace)
     merged = store.merged(base)
     known = {entry.paper_id: entry for entry in merged.entries}
@@ -178,7 +188,22 @@ def propose(
     before = merged.dataset
     changes = [line for one in changed for line in _changes(one, before)] if replace else []
     return Proposal(
-        name, tuple(changed), tuple(reviews), unchanged, dataset, merged.faults, tuple(changes)
+        name,
+        tuple(changed),
+        tuple(reviews),
+        unchanged,
+        dataset,
+        merged.faults,
+        tuple(changes),
+        materials,
+    )
+
+
+def _introduced(entries: Sequence[PaperEntry], base: Dataset) -> Materials:
+    """Return the shells of papers that the data does not know, each once."""
+    rows = {row["name"]: row for entry in entries for row in entry.shells}
+    return Materials(
+        shells=tuple(row for name, row in rows.items() if not base.reader.shells.find(name))
     )
 
 
@@ -271,6 +296,8 @@ def accept(
     """
     store = PaperStore(workspace)
     names = {entry.paper_id for entry in proposal.entries}
+    MaterialStore(workspace).add(proposal.materials)
+    base = base.with_materials(proposal.materials)
     with workspace.locked("papers", wait=True):
         others = [entry for entry in store.merged(base).entries if entry.paper_id not in names]
         base.with_papers([*others, *proposal.entries])

@@ -57,7 +57,8 @@ class MaterialStore:
             aliases=aliases,
             in_water=in_water,
         )
-        return self._add("shells", row)
+        self.add(Materials(shells=(row,)))
+        return row
 
     def add_ion(
         self,
@@ -85,16 +86,31 @@ class MaterialStore:
             radius_pm=radius_pm,
             aliases=aliases,
         )
-        return self._add("ions", row)
-
-    def _add(self, table: str, row: Row) -> Row:
-        with self.folder.locked("papers", wait=True):
-            more = self.read().with_row(table, row)
-            path = self.folder.root / FOLDER / f"{table}.csv"
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, to_csv(more.tables[table]))
-            except OSError as error:
-                msg = f"{path}: not writable ({error.strerror})"
-                raise WorkspaceError(msg) from error
+        self.add(Materials(ions=(row,)))
         return row
+
+    def add(self, materials: Materials) -> None:
+        """Add materials; those that are here already, word for word, stay as they are.
+
+        Raises:
+            InputError: A name is that of another material.
+            WorkspaceError: The workspace is not writable.
+        """
+        with self.folder.locked("papers", wait=True):
+            known = self.read()
+            more = known
+            for table, rows in materials.tables.items():
+                for row in rows:
+                    more = more if row in more.tables[table] else more.with_row(table, row)
+            for table, rows in more.tables.items():
+                if rows != known.tables[table]:
+                    self._write(table, rows)
+
+    def _write(self, table: str, rows: Sequence[Row]) -> None:
+        path = self.folder.root / FOLDER / f"{table}.csv"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, to_csv(rows))
+        except OSError as error:
+            msg = f"{path}: not writable ({error.strerror})"
+            raise WorkspaceError(msg) from error
