@@ -110,7 +110,6 @@ def test_ammonium_bromide_is_a_neutral_halide_that_needs_no_row():
     ("text", "message"),
     [
         ("PBS", "may be an abbreviation; write PbS if that is meant"),
-        ("ZnSE", "may be an abbreviation; write ZnSe if that is meant"),
         ("SbS", "may be a formula; write SBS if that is meant"),
         ("CoC", "may be a formula; write COC if that is meant"),
         ("Pu", "may be a formula; write PU if that is meant"),

@@ -158,8 +158,8 @@ class Shells:
     def collision(self, spelling: str) -> str:
         """Return the known spelling that a text has in other capitals, where these count.
 
-        They do where the known one is a formula and the text has a capital in the middle of its
-        symbols, or where the text itself is a formula. Empty where they do not.
+        They do where the known one is a formula and the text has more capitals, the first letter
+        among them, or where the text is a formula itself. Empty where they do not.
 
         Examples:
             >>> shells = Shells.bundled()
@@ -169,8 +169,8 @@ class Shells:
         known = self._spelling_of.get(spelling.casefold(), spelling)
         if known == spelling or not spelling.isalpha():
             return ""
-        pairs = zip(known, spelling, strict=False)
-        is_abbreviation = _is_formula(known) and any(a.islower() and b.isupper() for a, b in pairs)
+        has_more = any(a.islower() and b.isupper() for a, b in zip(known, spelling, strict=False))
+        is_abbreviation = _is_formula(known) and has_more and spelling[0].isupper()
         is_formula = _is_formula(spelling) and not spelling.isupper()
         return known if is_abbreviation or is_formula else ""
 
