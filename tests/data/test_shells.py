@@ -188,7 +188,10 @@ def test_an_unknown_one_of_a_kind_is_offered_its_general_name(text, name):
         "DDAB",
         "TOP",
         "octylphosphonic acid",
+        "OA",
+        "OAm",
         "didodecyldimethylammonium bromide",
+        "didodecyldimethyl ammonium bromide",
         "octanethiol",
     ],
 )
@@ -196,7 +199,7 @@ def test_a_ligand_is_called_one(text):
     assert refusal(text) == "a ligand; write it in the key or column ligand"
 
 
-@pytest.mark.parametrize("text", ["polyglutamic acid", "NH4Cl-x", "resin acid"])
+@pytest.mark.parametrize("text", ["polyglutamic acid", "ammonium bromide", "resin acid"])
 def test_what_is_no_ligand_is_not_called_one(text):
     assert "ligand" not in refusal(text)
 
@@ -204,6 +207,11 @@ def test_what_is_no_ligand_is_not_called_one(text):
 @pytest.mark.parametrize("text", ["LDJ", "SBx", "agar", "xyz", "fluoride thing", "WAC"])
 def test_names_that_are_spelled_otherwise_are_not_offered(text):
     assert refusal(text) == "unknown shell and not a neutral halide formula"
+
+
+@pytest.mark.parametrize("text", ["polycrystalline tin", "Ni-Co-LDH", "plasticine"])
+def test_what_is_no_polymer_is_not_called_one(text):
+    assert "polymer" not in refusal(text)
 
 
 def test_a_near_spelling_is_of_the_kind_that_the_text_names():

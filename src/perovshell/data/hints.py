@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from perovshell.data.vocabulary import NATIVE_LIGANDS
+
 _PHASE_WORD: Final = (
     "(?P<phase>[αβγδ]|alpha|beta|gamma|delta|cubic|tetragonal|orthorhombic|hexagonal|monoclinic"
     "|black|yellow|2H|3C)"
@@ -58,7 +60,7 @@ _KINDS: Final = re.compile(
 _NAME: Final = re.compile(r"(?:[A-Za-z]?[a-z]{4,}[\s-]*)+")
 """Words such as `cesium lead bromide`."""
 _SAY_NOTHING: Final = re.compile(
-    r"core|shell(?:s|ed)?|coat(?:ing|ings|ed)|(?:bi|tri|mono)?layer(?:s|ed)?|matri(?:x|ces)|hosts?"
+    r"core|shell(?:s|ed)?|coat(?:s|ings?|ed)?|(?:bi|tri|mono)?layer(?:s|ed)?|matri(?:x|ces)|hosts?"
     r"|films?|(?:nano)?composites?|nano(?:particle|crystal|sphere)s?|(?:NC|NP|QD)s?"
     r"|encapsula(?:nt|ted|tion)|protective|ultra-?thin|thin|thick|inner|outer|an?|the|of"
     r"|\d+\s*[x\u00d7]",
@@ -71,13 +73,13 @@ _SEVERAL: Final = {"CDs": "CdS or carbon dots", "PI": "polyimide or polyisoprene
 # fmt: off
 _LIGANDS: Final = frozenset({
     "aptes", "aptms", "apts", "ctab", "ctac", "dbsa", "ddab", "ddac", "dodab", "doda", "dppa",
-    "hda", "mptes", "mptms", "oa", "oam", "oda", "odpa", "ola", "olam", "oleate", "oleyl", "opa",
-    "peabr", "peai", "sds", "tbp", "tbpo", "tdpa", "toab", "top", "topo",
-})
+    "hda", "mptes", "mptms", "oda", "odpa", "olam", "opa", "peabr", "peai", "sds", "tbp", "tbpo",
+    "tdpa", "toab", "top", "topo",
+}) | NATIVE_LIGANDS
 # fmt: on
 """Abbreviations of molecules that bind to the surface of a core, in lower case."""
 _LIGAND: Final = re.compile(
-    r"(?!poly|.*resin).+(?:amine| acid|ylammonium (?:bromide|chloride|iodide)|thiol|phosphine"
+    r"(?!poly|.*resin).+(?:amine| acid|yl ?ammonium (?:bromide|chloride|iodide)|thiol|phosphine"
     r"|phosphine oxide)",
     re.IGNORECASE,
 )
@@ -92,8 +94,8 @@ _GENERAL: Final = {
     "glass": re.compile(r"\bglass(?:es)?\b", re.IGNORECASE),
     "paraffin": re.compile(r"\bwax(?:es)?\b", re.IGNORECASE),
     "polymer": re.compile(
-        r"\bpoly(?!oxo)|polymer|resin|rubber|elastomer|plastic\b|-(?:b|co|g|alt|ran|r|block)-",
-        re.IGNORECASE,
+        r"(?i:\bpoly(?!oxo|crystal|hedr|morph|sul[fp]|iodide)|polymer|resin|rubber|elastomer|plastic\b)"
+        r"|-(?:b|co|g|alt|ran|r|block)-"
     ),
 }
 """General names of the table, each with the words of an unlisted material of its kind."""
