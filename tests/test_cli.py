@@ -250,7 +250,7 @@ constraints: {no_quenching_shell: true, insoluble_in_water: true}
         (GRID.format(name="a", step=0.3, layers=1), (), "line 4, key cores.A.step: 0.3: a number"),
         (
             GRID.format(name="huge", step=0.01, layers=2), (),
-            "70,990,599,303,029,979 combinations",
+            "147,006,708,015,376,179 combinations",
         ),
         (
             GRID.format(name="huge", step=0.01, layers=2), (),
