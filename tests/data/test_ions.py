@@ -52,9 +52,3 @@ def test_energies_of_many_wavelengths_are_those_of_each() -> None:
     wavelengths = np.array([400.0, 517.0])
     assert nm_to_ev(wavelengths).tolist() == [nm_to_ev(400.0), nm_to_ev(517.0)]
     np.testing.assert_allclose(ev_to_nm(nm_to_ev(wavelengths)), wavelengths)
-
-
-def test_a_word_for_water_that_is_not_known_is_refused() -> None:
-    first, *_ = bundled_rows("materials", "shells.csv")
-    with pytest.raises(InputError, match="in_water 'wet'; allowed: soluble"):
-        Shells([{**first, "in_water": "wet"}], [])

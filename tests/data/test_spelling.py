@@ -7,7 +7,11 @@ import pytest
 from perovshell.data.formula import FormulaReader
 from perovshell.data.spelling import Spellings
 
-KNOWN = Spellings(row["name"].casefold() for row in FormulaReader.bundled().shells.shell_rows)
+KNOWN = Spellings(
+    spelling.casefold()
+    for row in FormulaReader.bundled().shells.shell_rows
+    for spelling in (row["name"], *row["aliases"].split(";"))
+)
 
 
 @pytest.mark.parametrize("text", ["silica1", "siox", "zns2", "alumnia", "pmma2", "titanai", "zif9"])

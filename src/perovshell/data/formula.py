@@ -173,9 +173,12 @@ class FormulaReader:
     def _nearest_shell(self, layer: str) -> str:
         collision = self.shells.collision(layer)
         if collision:
-            return f"may be an abbreviation; write {collision} if that is meant"
-        near = self.shells.nearest(layer)
+            other = "a formula" if collision.isupper() else "an abbreviation"
+            return f"may be {other}; write {collision} if that is meant"
+        general = self._hints.general(layer)
+        near = self.shells.nearest(layer, like=general)
         offered = f"; nearest known: {', '.join(near)}" if near else ""
+        offered += f"; general name: {general}" if general and general not in near else ""
         return f"unknown shell and not a neutral halide formula{offered}"
 
     # Cores -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Why a text is no formula of a core, and what to write instead."""
+"""Why a text is no formula of a core or no name of a shell, and what to write instead."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from perovshell.data.vocabulary import NATIVE_LIGANDS
 
 _PHASE_WORD: Final = (
     "(?P<phase>[αβγδ]|alpha|beta|gamma|delta|cubic|tetragonal|orthorhombic|hexagonal|monoclinic"
@@ -57,12 +59,46 @@ _KINDS: Final = re.compile(
 """Words that tell the kind of a sample, often joined to its formula."""
 _NAME: Final = re.compile(r"(?:[A-Za-z]?[a-z]{4,}[\s-]*)+")
 """Words such as `cesium lead bromide`."""
-_BESIDE_SHELL: Final = re.compile(
-    r"(?:bi)?layers?|coatings?|composites?|core[-/]shell|films?|hosts?|matrix|NCs?|nanocrystals?"
-    r"|nanoparticles?|NPs?|shells?|thin|\d+x",
+_SAY_NOTHING: Final = re.compile(
+    r"core|shell(?:s|ed)?|coat(?:s|ings?|ed)?|(?:bi|tri|mono)?layer(?:s|ed)?|matri(?:x|ces)|hosts?"
+    r"|films?|(?:nano)?composites?|nano(?:particle|crystal|sphere)s?|(?:NC|NP|QD)s?"
+    r"|encapsula(?:nt|ted|tion)|protective|ultra-?thin|thin|thick|inner|outer|an?|the|of"
+    r"|\d+\s*[x\u00d7]",
     re.IGNORECASE,
 )
-"""Words that say nothing of the material of a shell."""
+"""Words beside the name of a shell that say nothing about its material."""
+_BETWEEN: Final = re.compile(r"[\s/]+|-(?=(?:shell|coating|coated|layer|film|matrix|host)\b)")
+_SEVERAL: Final = {"CDs": "CdS or carbon dots", "PI": "polyimide or polyisoprene"}
+"""Abbreviations of two materials."""
+# fmt: off
+_LIGANDS: Final = frozenset({
+    "aptes", "aptms", "apts", "ctab", "ctac", "dbsa", "ddab", "ddac", "dodab", "doda", "dppa",
+    "hda", "mptes", "mptms", "oda", "odpa", "olam", "opa", "peabr", "peai", "sds", "tbp", "tbpo",
+    "tdpa", "toab", "top", "topo",
+}) | NATIVE_LIGANDS
+# fmt: on
+"""Abbreviations of molecules that bind to the surface of a core, in lower case."""
+_LIGAND: Final = re.compile(
+    r"(?!poly|.*resin).+(?:amine| acid|yl ?ammonium (?:bromide|chloride|iodide)|thiol|phosphine"
+    r"|phosphine oxide)",
+    re.IGNORECASE,
+)
+"""Names of such molecules."""
+_GENERAL: Final = {
+    "MOF glass": re.compile(r"(?:MOF|ZIF).*glass|metal.organic.*glass", re.IGNORECASE),
+    "zeolite": re.compile(r"zeolit|\bZSM-?\d", re.IGNORECASE),
+    "COF": re.compile(r"\bCOFs?\b|-COF|covalent.organic", re.IGNORECASE),
+    "MOF": re.compile(
+        r"\bMOFs?\b|metal.organic|\b(?:ZIF|UiO|MIL|PCN|NU|DUT|BIF|CAU)-?\d", re.IGNORECASE
+    ),
+    "glass": re.compile(r"\bglass(?:es)?\b", re.IGNORECASE),
+    "paraffin": re.compile(r"\bwax(?:es)?\b", re.IGNORECASE),
+    "polymer": re.compile(
+        r"(?i:\bpoly(?!oxo|crystal|hedr|morph|sul[fp]|iodide)|polymer|resin|rubber|elastomer|plastic\b)"
+        r"|-(?:b|co|g|alt|ran|r|block)-"
+    ),
+}
+"""General names of the table, each with the words of an unlisted material of its kind."""
 _PLATELETS: Final = re.compile(r"NPLs?|nano-?platelets?|nano-?sheets?", re.IGNORECASE)
 _WIRES: Final = re.compile(r"NWs?|nano-?wires?|nano-?rods?", re.IGNORECASE)
 
@@ -91,11 +127,32 @@ class Hints:
             parts = [*map(self.shell_of, (layer[: joint.start()], layer[joint.end() :]))]
             if all(parts):
                 return f"two materials; write layers from the inside out, as {'|'.join(parts)}"
-        words = [word for word in re.split(r"[\s/]+", layer) if not _BESIDE_SHELL.fullmatch(word)]
-        names = [*map(self.shell_of, words)]
-        if names and all(names) and words != [layer]:
+        names = self._among_words(layer)
+        if names:
             return f"a name is needed, without other words; write {'|'.join(names)}"
+        if layer in _SEVERAL:
+            return f"an abbreviation of two materials; write {_SEVERAL[layer]}"
+        if layer.casefold() in _LIGANDS or _LIGAND.fullmatch(layer):
+            return "a ligand; write it in the key or column ligand"
         return ""
+
+    def general(self, layer: str) -> str:
+        """Return the general name of an unknown shell's kind, such as glass; empty if none fits."""
+        kinds = (name for name, words in _GENERAL.items() if words.search(layer))
+        return next(filter(self.shell_of, kinds), "")
+
+    def _among_words(self, layer: str) -> list[str]:
+        """Return the shells of a text once the words that say nothing are left out.
+
+        All other words must be names: reduced graphene is no graphene.
+        """
+        words = _BETWEEN.split(layer)
+        kept = [word for word in words if not _SAY_NOTHING.fullmatch(word)]
+        if len(words) == 1 or not kept:
+            return []
+        whole = self.shell_of(" ".join(kept))
+        names = [whole] if whole else [*map(self.shell_of, kept)]
+        return names if all(names) else []
 
     def _of_core(self, text: str) -> Iterator[str]:
         yield from _strange_letters(text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from perovshell.data.ions import ELEMENTS
 from perovshell.data.spelling import Spellings
-from perovshell.data.tables import Row, bundled_rows
+from perovshell.data.tables import Row, bundled_rows, plain_number
 from perovshell.errors import InputError
 
 NONE = "none"
@@ -38,9 +38,33 @@ PROPERTIES: dict[str, str] = {
 
 _OFFERED = 3
 """Names offered for one that is not known."""
+_LIKENESS = 0.75
+"""Likeness of spelling, from 0 to 1, from which a name is offered."""
 
 WATER_WORDS = ("soluble", "reacts", "sparingly soluble", "insoluble")
 """How the bulk material behaves in water; an empty text is unknown."""
+ROUTES = (
+    "sol-gel",
+    "ALD",
+    "CVD",
+    "evaporation",
+    "ligand exchange",
+    "phase transformation",
+    "hot injection",
+    "in-situ growth",
+    "in-situ polymerisation",
+    "solution mixing",
+    "melt mixing",
+    "melt quenching",
+    "sintering",
+)
+"""How a shell is usually put on, or grown around, perovskite nanocrystals; an empty text is
+unknown."""
+YES_NO = ("yes", "no")
+"""Whether the shell is known to take electrons from a core; an empty text is unknown."""
+_FACTS = ("route", "solvent", "process_temperature_c", "electron_acceptor")
+"""Columns whose cells need a source."""
+_COLDEST, _HOTTEST = -273.15, 3000.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +79,12 @@ class ShellMaterial:
         crystalline: `yes`, `no`, `semi` or empty.
         listed: Whether the name is in the shell table.
         properties: Reference properties by the names of `PROPERTIES`; NaN where unknown.
+        route: The usual deposition route, one of `ROUTES`, or empty where unknown.
+        solvent: What the route needs, such as toluene; `none` where it needs no solvent; empty
+            where unknown.
+        process_temperature_c: The usual temperature of the route, deg C; NaN where unknown.
+        electron_acceptor: One of `YES_NO`, or empty where unknown.
+        source: DOI or address of these facts.
     """
 
     name: str
@@ -64,6 +94,11 @@ class ShellMaterial:
     crystalline: str = ""
     listed: bool = True
     properties: dict[str, float] = field(default_factory=dict, hash=False, compare=False)
+    route: str = ""
+    solvent: str = ""
+    process_temperature_c: float = field(default=math.nan, hash=False, compare=False)
+    electron_acceptor: str = ""
+    source: str = ""
 
 
 class Shells:
@@ -111,47 +146,96 @@ class Shells:
     def find(self, spelling: str) -> ShellMaterial | None:
         """Return the material of a name or alias, or None.
 
-        Names are read in any case, but capitals that could be an abbreviation are not read as a
-        formula: PBS is no PbS.
+        Names are read in any case, but a text whose capitals may mean another material is not:
+        PBS is no PbS, and SbS no SBS.
         """
         name = self._by_spelling.get(spelling.casefold())
         return None if name is None or self.collision(spelling) else self.materials[name]
 
     def collision(self, spelling: str) -> str:
-        """Return the formula that capitals without a digit may stand for, or an empty text.
+        """Return the known spelling that a text has in other capitals, where these count.
+
+        They do where the known one is a formula and the text has more capitals, the first letter
+        among them, or where the text is a formula itself. Empty where they do not.
 
         Examples:
             >>> shells = Shells.bundled()
-            >>> [shells.collision(text) for text in ("PBS", "PbS", "PMMA", "SIO2")]
-            ['PbS', '', '', '']
+            >>> [shells.collision(text) for text in ("PBS", "PbS", "CDs", "CoC", "PMMA", "SIO2")]
+            ['PbS', '', 'CdS', 'COC', '', '']
         """
         known = self._spelling_of.get(spelling.casefold(), spelling)
-        is_formula = all(symbol in ELEMENTS for symbol in _SYMBOLS.findall(known))
-        is_read = _FORMULA.fullmatch(known) and is_formula and known != spelling
-        return known if is_read and spelling.isalpha() and spelling.isupper() else ""
+        if known == spelling or not spelling.isalpha():
+            return ""
+        has_more = any(a.islower() and b.isupper() for a, b in zip(known, spelling, strict=False))
+        is_abbreviation = _is_formula(known) and has_more and spelling[0].isupper()
+        is_formula = _is_formula(spelling) and not spelling.isupper()
+        return known if is_abbreviation or is_formula else ""
 
-    def nearest(self, spelling: str) -> list[str]:
-        """Return the standard names whose spellings look most like a text."""
-        close = self._spellings.nearest(spelling.casefold(), count=8, cutoff=0.5)
-        return list(dict.fromkeys(self._by_spelling[key] for key in close))[:_OFFERED]
+    def nearest(self, spelling: str, like: str = "") -> list[str]:
+        """Return the standard names whose spellings look most like a text.
+
+        Args:
+            spelling: The text.
+            like: Standard name of a material of the only class that is offered; empty offers all.
+        """
+        close = self._spellings.nearest(spelling.casefold(), count=8, cutoff=_LIKENESS)
+        names = list(dict.fromkeys(self._by_spelling[key] for key in close))
+        if like:
+            kind = self.materials[like].material_class
+            names = [name for name in names if self.materials[name].material_class == kind]
+        return names[:_OFFERED]
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a text is symbols of elements alone, without amounts."""
+    symbols = _SYMBOLS.findall(text)
+    return _FORMULA.fullmatch(text) is not None and all(symbol in ELEMENTS for symbol in symbols)
 
 
 def _material(row: Row, reference: Row) -> ShellMaterial:
-    if row["in_water"] not in {*WATER_WORDS, ""}:
-        msg = (
-            f"shells.csv: {row['name']}: in_water {row['in_water']!r}; "
-            f"allowed: {', '.join(WATER_WORDS)}, or empty"
-        )
-        raise InputError(msg)
     exact = row["composition"] in {"exact", "repeat unit"}
+    _refuse_facts_without_source(row)
     return ShellMaterial(
         name=row["name"],
         material_class=row["class"],
         formula=row["formula"] if exact else "",
-        in_water=row["in_water"],
+        in_water=_word(row, "in_water", WATER_WORDS),
         crystalline=reference.get("crystalline", ""),
         properties={key: _number(reference.get(key, "")) for key in PROPERTIES},
+        route=_word(row, "route", ROUTES),
+        solvent=row.get("solvent", ""),
+        process_temperature_c=_temperature(row),
+        electron_acceptor=_word(row, "electron_acceptor", YES_NO),
+        source=row.get("source", ""),
     )
+
+
+def _word(row: Row, column: str, words: Sequence[str]) -> str:
+    """Return the word of a column, empty where the table lacks it, as those of older models do."""
+    text = row.get(column, "")
+    if text not in {*words, ""}:
+        msg = f"shells.csv: {row['name']}: {column} {text!r}; allowed: {', '.join(words)}, or empty"
+        raise InputError(msg)
+    return text
+
+
+def _temperature(row: Row) -> float:
+    text = row.get("process_temperature_c", "")
+    value = plain_number(text)
+    if text and not _COLDEST <= value <= _HOTTEST:
+        msg = (
+            f"shells.csv: {row['name']}: process_temperature_c {text!r}; "
+            f"allowed: a number from {_COLDEST:g} to {_HOTTEST:g} deg C, or empty"
+        )
+        raise InputError(msg)
+    return value
+
+
+def _refuse_facts_without_source(row: Row) -> None:
+    stated = [column for column in _FACTS if row.get(column, "")]
+    if stated and not row.get("source", ""):
+        msg = f"shells.csv: {row['name']}: {', '.join(stated)} without a source"
+        raise InputError(msg)
 
 
 def _number(text: str) -> float:

@@ -26,7 +26,7 @@ OBJECTIVES = ("pl", "plqy", "gain", "half_life", "domain")
 ASK_ABOVE = 10**10
 """Spaces with more combinations are ranked only on request: they take hours."""
 MAX_SIZE = 2**62
-MAX_SHELLS = 20_000
+MAX_SHELLS = 40_000
 MAX_CONTEXTS = 2_000
 ALL_KNOWN = "all known"
 """Stands for every shell of the shell table."""
