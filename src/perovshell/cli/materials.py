@@ -78,7 +78,7 @@ def list_materials(*, workspace: WorkspaceOption = None) -> None:
     from perovshell.workbench import Workspace
 
     materials = Workspace(workspace).materials.read()
-    lines = [f"shell {row['name']}, {row['class']}, {row['note']}" for row in materials.shells]
+    lines = [f"shell {row['name']}, {row['class']}, {row['source']}" for row in materials.shells]
     lines += [f"ion {row['ion']}, {row['formula']}, {row['source_url']}" for row in materials.ions]
     result(lines or ["The workspace has no materials; 'perovshell data shells' lists the bundled."])
 

@@ -149,7 +149,7 @@ def shell_row(
         "formula": formula,
         "composition": exact if formula else "open",
         "in_water": in_water,
-        "note": source,
+        "source": source,
     }
     return dict.fromkeys(rows[0], "") | cells
 

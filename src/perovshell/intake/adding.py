@@ -84,7 +84,7 @@ class Proposal:
             lines += [f"  known: {line}" for line in each.known]
             lines += [f"  {check}" for check in each.checks if not check.is_outlier]
         lines += [
-            f"new shell: {row['name']}, {row['class']}, {row['note']}"
+            f"new shell: {row['name']}, {row['class']}, {row['source']}"
             for row in self.materials.shells
         ]
         lines += [f"changed: {line}" for line in self.changes]
