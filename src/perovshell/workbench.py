@@ -219,12 +219,15 @@ class Workspace:
             warnings.warn(text, PerovshellWarning, stacklevel=2)
         return merged.dataset
 
-    def propose(self, source: Source, *, replace: bool = False) -> Proposal:
+    def propose(
+        self, source: Source, *, replace: bool = False, columns: Path | str | None = None
+    ) -> Proposal:
         """Check papers and return how they are understood; nothing is written.
 
         Args:
             source: A file or a folder with tables, the text of a YAML file, or its mapping.
             replace: Whether they correct papers of the same paper_ids.
+            columns: The mapping file of a table of any columns.
 
         Raises:
             DocumentError: They break rules, alone or with the others; all faults are listed.
@@ -234,7 +237,7 @@ class Workspace:
         from perovshell.intake.adding import propose
 
         champion = self.load().predictor if self.folder.champion_id else None
-        return propose(source, self.folder, self.base, champion, replace=replace)
+        return propose(source, self.folder, self.base, champion, replace=replace, columns=columns)
 
     def accept(self, proposal: Proposal, *, replace: bool = False) -> Addition:
         """Add the papers of a proposal, its outliers included.
@@ -258,6 +261,7 @@ class Workspace:
         replace: bool = False,
         accept_outliers: bool = False,
         dry_run: bool = False,
+        columns: Path | str | None = None,
     ) -> Addition:
         """Check papers and add them to the data.
 
@@ -266,6 +270,7 @@ class Workspace:
             replace: Whether they correct papers of the same paper_ids; the old ones are kept.
             accept_outliers: Whether values are taken that look wrong.
             dry_run: Whether they are only checked.
+            columns: The mapping file of a table of any columns, such as one of a laboratory.
 
         Raises:
             DocumentError: They break rules, alone or with the others; all faults are listed.
@@ -284,7 +289,7 @@ class Workspace:
         """
         from perovshell.intake.adding import Addition
 
-        proposal = self.propose(source, replace=replace)
+        proposal = self.propose(source, replace=replace, columns=columns)
         if not accept_outliers:
             proposal.refuse_outliers()
         return Addition(proposal, ()) if dry_run else self.accept(proposal, replace=replace)

@@ -26,16 +26,20 @@ commands = typer.Typer()
 
 
 @commands.command()
-def add(
+def add(  # noqa: PLR0913
     source: Annotated[
         Path,
         typer.Argument(
             metavar="FILE",
             help="A paper as YAML or JSON ('perovshell data template' prints one), or a folder "
-            "with papers.csv, samples.csv and stability.csv.",
+            "with papers.csv, samples.csv and stability.csv. With --map, a table of any columns.",
         ),
     ],
     *,
+    columns: Annotated[
+        Path | None,
+        typer.Option("--map", help="YAML file that says what the columns of a table are."),
+    ] = None,
     workspace: WorkspaceOption = None,
     data: DataOption = None,
     replace: Annotated[
@@ -53,7 +57,7 @@ def add(
     from perovshell.workbench import Workspace
 
     home = Workspace(workspace, data=data)
-    proposal = home.propose(source, replace=replace)
+    proposal = home.propose(source, replace=replace, columns=columns)
     for line in [] if as_json else proposal.lines():
         note(line)
     if not accept_outliers:

@@ -7,26 +7,29 @@ literature.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from perovshell.data.columns import SAMPLES, TESTS
 from perovshell.data.formula import FormulaReader
 from perovshell.data.nodes import Node, parse_yaml
 from perovshell.data.paper_entry import PaperEntry
 from perovshell.data.paper_fields import SIDES, paper_fields, sample_fields, stability_fields
 from perovshell.data.paper_file import paper_reader
 from perovshell.data.schema import Key, Values, record, text
+from perovshell.data.shells import is_none
 from perovshell.data.spelling import near_name
 from perovshell.data.spreadsheet import Sheet, read_sheet
 from perovshell.data.tables import Row
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import DocumentError, Fault, InputError
 
-SUFFIXES: Final = (".csv", ".tsv", ".txt")
 _OF_SIDE: Final = ("duration", "percent")
 _OF_TEST: Final = tuple(field.key for field in stability_fields() if field.key != "stressor")
+_OF_COATED: Final = frozenset({"structure", "encapsulation"})
+"""Keys whose value for all rows is that of the coated ones."""
 _OF_SAMPLE: Final = tuple(field.key for field in sample_fields())
 
 
@@ -115,26 +118,36 @@ def read_lab_table(path: Path, mapping: ColumnMap, formulas: FormulaReader) -> P
     samples = [_sample(row, number, mapping) for number, row in enumerate(sheet.rows, start=1)]
     document = {**mapping.paper, "samples": samples}
     try:
-        return paper_reader(formulas).read(Node(document, path.name))
+        entry = paper_reader(formulas).read(Node(document, path.name))
     except DocumentError as error:
         raise DocumentError(_by_row(path, sheet, mapping, formulas, error)) from error
+    row_of = {row["sample_id"]: sheet.row + 1 + at for at, row in enumerate(entry.samples)}
+    tables = {SAMPLES.file: entry.samples, TESTS.file: entry.tests}
+    lines = {
+        (table, index, ""): row_of[row["sample_id"]]
+        for table, rows in tables.items()
+        for index, row in enumerate(rows)
+    }
+    return replace(entry, lines=lines)
 
 
 def _sample(row: Row, number: int, mapping: ColumnMap) -> dict[str, Any]:
     """Return a row as a sample of a paper file."""
-    cells = {**mapping.same, **{key: row[column] for key, column in mapping.columns.items()}}
+    given = {key: row[column] for key, column in mapping.columns.items() if row[column]}
+    is_bare = is_none(given.get("shell", mapping.same.get("shell", "")))
     sample: dict[str, Any] = {"name": f"row{number}"}
     tests: dict[str, dict[str, Any]] = {}
-    for key, cell in cells.items():
+    for key, cell in {**mapping.same, **given}.items():
         stressor, *path = key.split(".")
-        if not cell:
-            continue
         if not path:
-            sample[key] = cell
+            # What all coated rows have is none of an uncoated one.
+            sample |= {key: cell} if key in given or not (is_bare and key in _OF_COATED) else {}
         elif len(path) == 1:
             tests.setdefault(stressor, {})[path[0]] = cell
-        else:
-            tests.setdefault(stressor, {}).setdefault(path[0], {})[path[1]] = cell
+        elif any(other.startswith(f"{stressor}.{path[0]}.") for other in given):
+            # The readings of an uncoated row are its own.
+            side = "bare" if is_bare else path[0]
+            tests.setdefault(stressor, {}).setdefault(side, {})[path[1]] = cell
     measured = [
         {"stressor": stressor, **test} for stressor, test in tests.items() if {*SIDES} & {*test}
     ]
@@ -165,11 +178,3 @@ def _same_key(key: str, path: str) -> bool:
     """Whether a key of the mapping is that of a path such as `stability.coated.percent`."""
     _, *inner = key.split(".")
     return key == path or (bool(inner) and path == ".".join(["stability", *inner]))
-
-
-def rows_text(entry: PaperEntry) -> str:
-    """Return how many samples and replicates a campaign has."""
-    keys: Sequence[tuple[str, ...]] = [
-        (row["core"], row["shell"], row["structure"], row["medium"]) for row in entry.samples
-    ]
-    return f"{len(keys)} rows, {len({*keys})} combinations"

@@ -11,6 +11,7 @@ from typing import Any
 from perovshell.data.columns import PAPERS
 from perovshell.data.dataset import Dataset
 from perovshell.data.formula import FormulaReader
+from perovshell.data.lab_table import read_lab_table, read_mapping
 from perovshell.data.materials import Materials
 from perovshell.data.nodes import Node
 from perovshell.data.paper_entry import PaperEntry
@@ -144,6 +145,7 @@ def propose(
     predictor: Predictor | None,
     *,
     replace: bool = False,
+    columns: Path | str | None = None,
 ) -> Proposal:
     """Read papers, check them with all others, and review them.
 
@@ -154,13 +156,14 @@ def propose(
         base: The dataset that the papers of the workspace are added to.
         predictor: The champion, where there is one.
         replace: Whether the papers correct papers of the same names.
+        columns: The mapping file of a table of any columns; see `data.lab_table`.
 
     Raises:
         DocumentError: They break rules, alone or with the others; all faults are listed.
         InputError: The file cannot be read.
         UnchangedError: All papers are in the workspace already.
     """
-    name, entries = _read(source, base.reader)
+    name, entries = _read(source, base.reader, columns)
     materials = _introduced(entries, base)
     base = base.with_materials(materials)
     store = PaperStore(workspace)
@@ -207,8 +210,16 @@ def _introduced(entries: Sequence[PaperEntry], base: Dataset) -> Materials:
     )
 
 
-def _read(source: Source, formulas: FormulaReader) -> tuple[str, list[PaperEntry]]:
+def _read(
+    source: Source, formulas: FormulaReader, columns: Path | str | None
+) -> tuple[str, list[PaperEntry]]:
     """Return the name of a source and its papers."""
+    if columns is not None:
+        if isinstance(source, Mapping):
+            msg = "columns: only a table has a mapping of its columns"
+            raise InputError(msg)
+        table = read_lab_table(Path(source), read_mapping(Path(columns)), formulas)
+        return str(source), [table]
     if isinstance(source, Mapping):
         return "paper", [paper_reader(formulas).read(Node(source, "paper"))]
     if isinstance(source, str) and "\n" in source:
