@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from perovshell.data.paper_file import read_shells
 from perovshell.models.explain import Reason, explain
 from perovshell.models.folder import ModelInfo, read_folder
 from perovshell.models.frames import to_input_type, to_record, to_records
@@ -47,6 +48,28 @@ class Model:
         """
         predictor, info = read_folder(Path(folder))
         return cls(predictor, info, Path(folder))
+
+    def with_shells(self, shells: Sequence[Mapping[str, Any]]) -> Model:
+        """Return the same model for requests with shells that no table has.
+
+        Args:
+            shells: Shells as a paper file introduces them: `name`, `class`, `source`, and where
+                they are known `formula`, `aliases` and `in_water`.
+
+        Raises:
+            DocumentError: A shell is not described as it must be; all faults are listed.
+            InputError: A name is that of another material.
+
+        Examples:
+            >>> import perovshell
+            >>> shell = {"name": "PVK", "class": "polymer", "source": "10.1000/x"}
+            >>> model = perovshell.load().with_shells([shell])
+            >>> model.predict([{"core": "CsPbBr3", "shell": "PVK"}])[0]["notes"][0]
+            'shell PVK is not in the training data, predicted from its material class'
+        """
+        rows = read_shells(shells)
+        featurizer = self.predictor.featurizer.with_shells(rows)
+        return replace(self, predictor=replace(self.predictor, featurizer=featurizer))
 
     def __repr__(self) -> str:
         """Return its id, its dataset and which targets it predicts with skill."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -215,6 +215,15 @@ def _shell_reader() -> Reader[Row]:
         Key("aliases", names, help="Other names."),
         Key("in_water", text(", ".join(WATER_WORDS)), help="Its behaviour in water."),
     ).then(_shell_of)
+
+
+def read_shells(shells: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Return the rows of shells that are described as a paper file introduces them.
+
+    Raises:
+        DocumentError: They break the declaration; all faults are listed.
+    """
+    return list(listing(_shell_reader(), at_least=0).read(Node(list(shells), "shells", "shells")))
 
 
 def _shell_of(values: Values) -> Row:

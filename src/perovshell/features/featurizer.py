@@ -19,6 +19,7 @@ from perovshell.arrays import Floats, Indices
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import ELEMENTS, Ions
+from perovshell.data.materials import with_shells
 from perovshell.data.shells import ShellMaterial, Shells
 from perovshell.data.tables import Row, bundled_rows
 from perovshell.data.vocabulary import TREATMENTS, WORDS
@@ -67,6 +68,14 @@ class Featurizer:
         """
         reader = FormulaReader(Ions.bundled(), Shells.bundled())
         return cls(reader, ElementTable.from_matminer(), bundled_rows("materials", "cores.csv"))
+
+    def with_shells(self, rows: Sequence[Row]) -> Featurizer:
+        """Return one that also knows other shells; its columns are the same.
+
+        Raises:
+            InputError: A name is that of two materials.
+        """
+        return Featurizer(with_shells(self.reader, rows), self.table, self.core_rows)
 
     @cached_property
     def _blocks(self) -> tuple[tuple[Descriptor, ...], ...]:

@@ -713,3 +713,44 @@ def test_docs_need_no_other_address(client: TestClient) -> None:
     assert "swagger" in text
     assert "http://" not in text.replace("http://testserver", "")
     assert "https://" not in text
+
+
+SHELL = {"name": "PVK", "class": "polymer", "source": "10.1000/x", "formula": "C14H11N"}
+
+
+def test_a_request_may_bring_its_shells(client: TestClient, model: Model) -> None:
+    rows = [{"core": "CsPbBr3", "shell": "PVK"}, {"core": "CsPbBr3", "shell": "SiO2"}]
+    reply = client.post("/v1/predict", json={"rows": rows, "shells": [SHELL], "details": True})
+    assert reply.json()["failed"] == 0
+    values = model.with_shells([SHELL]).predict(rows)
+    assert reply.json()["answers"][0]["pl_peak_nm"] == values[0]["pl_peak_nm"]
+    assert values[1] == model.predict(rows[1:])[0]
+    # The next request does not know it.
+    assert client.post("/v1/predict", json={"rows": rows}).json()["failed"] == 1
+
+
+def test_a_ranking_may_bring_its_shells(client: TestClient) -> None:
+    space = {"name": "s", "cores": ["CsPbBr3"], "shells": ["PVK"], "pl_window_nm": [500, 530]}
+    space["constraints"] = {"insoluble_in_water": False}
+    asked = {"space": {**space, "stressors": ["heat"]}, "shells": [SHELL]}
+    reply = client.post("/v1/rank", json=asked)
+    assert [line["shell"] for line in reply.json()["lines"]] == ["PVK"]
+
+
+@pytest.mark.parametrize(
+    ("shell", "said"),
+    [
+        ({**SHELL, "class": "plast"}, "shell class 'plast': allowed: carbon, "),
+        ({**SHELL, "name": "SiO2", "aliases": ["PMMA"]}, "names both"),
+        ({**SHELL, "source": ""}, "source"),
+    ],
+)
+def test_a_shell_at_fault_is_refused(client: TestClient, shell: dict, said: str) -> None:
+    reply = client.post("/v1/predict", json={"rows": [ROW], "shells": [shell]})
+    assert reply.status_code == 422
+    assert said in reply.json()["detail"]
+
+
+def test_many_rows_bring_no_shells(client: TestClient) -> None:
+    reply = client.post("/v1/predict", json={"rows": [ROW] * 513, "shells": [SHELL]})
+    assert reply.json()["detail"] == "513 rows with shells of their own: at most 512"

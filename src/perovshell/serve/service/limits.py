@@ -12,6 +12,8 @@ TEXT: Final = MAX_LENGTH
 """Characters of one cell."""
 BODY_BYTES: Final = 16 * 2**20
 """Bytes of one request."""
+SHELLS: Final = 20
+"""Shells that a request may bring."""
 DETAILED_ROWS: Final = 100
 """Rows of one request that asks for reasons, which are computed row by row."""
 COMBINATIONS: Final = 2_000_000

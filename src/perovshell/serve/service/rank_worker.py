@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from perovshell.errors import DesignSpaceError
+from perovshell.errors import DesignSpaceError, InputError
 from perovshell.model import Model
 from perovshell.serve.ranking import ranking as ranks
 from perovshell.serve.ranking.results import Ranking
@@ -44,6 +44,7 @@ def main() -> None:
 def _said(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
     model = Model.from_folder(Path(asked["folder"]))
     try:
+        model = model.with_shells(asked["shells"]) if asked["shells"] else model
         space = _space(asked["space"], model)
         if space.size > limits.COMBINATIONS:
             detail = (
@@ -56,7 +57,7 @@ def _said(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
             name: asked[name] for name in ("top", "order_by", "shrink", "exclude_known", "batch")
         }
         ranking = ranks.rank(space, model=model, run=run, advance=advance, **options)
-    except DesignSpaceError as error:
+    except InputError as error:
         return {"kind": "invalid-request", "detail": str(error)}
     return {"kind": "ranking", "ranking": render(ranking) if asked["html"] else _found(ranking)}
 

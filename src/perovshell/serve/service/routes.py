@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, get_type_hints
 
 import orjson
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
@@ -14,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
+from perovshell.model import Model
 from perovshell.models.card import SUBSETS, card_sections, describe_targets
 from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS, name_refusal
 from perovshell.models.outputs import Answer, check_options
@@ -125,6 +128,8 @@ async def predict(asked: schemas.PredictIn, request: Request) -> Response:
         how = Asked(served, tuple(asked.stressors), asked.coverage, asked.thresholds.read())
     except InputError as error:
         raise Problem(422, "invalid-request", str(error)) from error
+    if asked.shells:
+        how = replace(how, served=replace(served, model=await _with_shells(served.model, asked)))
     written = await _written(request, how, asked)
     request.state.visit.counts = RequestMetrics(
         written.rows, len(written.failed), written.outside, served.model.info.model_id
@@ -135,6 +140,22 @@ async def predict(asked: schemas.PredictIn, request: Request) -> Response:
     ]
     around = {"model": served.named, "failed": len(problems), "problems": problems}
     return reply(b'%s,"answers":[%s]}' % (orjson.dumps(around)[:-1], written.answers))
+
+
+async def _with_shells(model: Model, asked: schemas.PredictIn) -> Model:
+    """Return the model with the shells that a request brings.
+
+    Raises:
+        Problem: A shell is not described as it must be, or there are too many rows for them.
+    """
+    if len(asked.rows) > LARGE:
+        detail = f"{len(asked.rows)} rows with shells of their own: at most {LARGE}"
+        raise Problem(422, "invalid-request", detail)
+    shells = [shell.model_dump(by_alias=True) for shell in asked.shells]
+    try:
+        return await run_in_threadpool(model.with_shells, shells)
+    except InputError as error:
+        raise Problem(422, "invalid-request", str(error)) from error
 
 
 async def _written(request: Request, how: Asked, asked: schemas.PredictIn) -> Written:
@@ -174,7 +195,7 @@ async def rank(asked: schemas.RankIn, request: Request) -> Response:
     wants_html = request.headers.get("accept", "").strip().startswith("text/html")
     try:
         ranking = await _ranker(request).rank(
-            served, {**asked.model_dump(), "html": wants_html}, request
+            served, {**asked.model_dump(by_alias=True), "html": wants_html}, request
         )
     except ClientLeftError:
         return Response(status_code=_CLIENT_LEFT)

@@ -94,6 +94,24 @@ class ThresholdsIn(BaseModel):
         return Thresholds(window, self.plqy_above, self.gain_above)
 
 
+class ShellIn(BaseModel):
+    """A shell that no table has; it is predicted from its class and its formula."""
+
+    model_config = _STRICT
+
+    name: Text
+    material_class: Annotated[Text, Field(alias="class", description="Such as polymer.")]
+    source: Annotated[Text, Field(description="DOI or address of what is stated.")]
+    formula: Annotated[Text, Field(description="Formula or repeat unit; empty is open.")] = ""
+    aliases: Annotated[list[Text], Field(max_length=limits.SHELLS)] = []
+    in_water: Annotated[Text, Field(description="Behaviour in water; empty is unknown.")] = ""
+
+
+Shells: TypeAlias = Annotated[
+    list[ShellIn], Field(max_length=limits.SHELLS, description="Shells that no table has.")
+]
+
+
 class PredictIn(BaseModel):
     """Combinations to predict."""
 
@@ -122,6 +140,7 @@ class PredictIn(BaseModel):
         DEFAULT_COVERAGE
     )
     thresholds: ThresholdsIn = ThresholdsIn()
+    shells: Shells = []
     details: Annotated[
         bool,
         Field(
@@ -250,6 +269,7 @@ class RankIn(BaseModel):
         bool, Field(description="Whether targets without skill are shrunk and measurements pooled.")
     ] = True
     exclude_known: Annotated[bool, Field(description="Leave out what the literature has.")] = False
+    shells: Shells = []
     batch: Annotated[
         int, Field(ge=0, le=limits.CHOSEN, description="Choose so many unlike ones."), _COUNT
     ] = 0
