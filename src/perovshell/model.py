@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perovshell.data.paper_file import read_shells
 from perovshell.models.explain import Reason, explain
@@ -23,6 +23,9 @@ from perovshell.models.predictor import Predictor
 from perovshell.targets.declared import TARGETS
 from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.registry import download
+
+if TYPE_CHECKING:
+    from perovshell.laboratory import Laboratory
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,29 @@ class Model:
         rows = read_shells(shells)
         featurizer = self.predictor.featurizer.with_shells(rows)
         return replace(self, predictor=replace(self.predictor, featurizer=featurizer))
+
+    def calibrate(self, measured: Any, *, coverage: float = DEFAULT_COVERAGE) -> Laboratory:
+        """Return predictions as a laboratory would measure, by what it measured.
+
+        Args:
+            measured: Rows with the inputs of `predict`, and `pl_peak_nm` or `plqy_percent` as they
+                were measured; of at least three combinations, replicates each in a row.
+            coverage: Coverage of the intervals of the offsets.
+
+        Raises:
+            InputError: The rows are no table, or a column nearly has the name of an input.
+
+        Examples:
+            >>> import perovshell
+            >>> shells = ["SiO2", "TiO2", "PMMA"]
+            >>> rows = [{"core": "CsPbBr3", "shell": s, "pl_peak_nm": 520} for s in shells]
+            >>> laboratory = perovshell.load().calibrate(rows)
+            >>> sorted(laboratory.offsets)
+            ['pl_peak_nm']
+        """
+        from perovshell.laboratory import calibrate
+
+        return calibrate(self, measured, coverage)
 
     def __repr__(self) -> str:
         """Return its id, its dataset and which targets it predicts with skill."""
