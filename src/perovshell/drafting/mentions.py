@@ -1,0 +1,239 @@
+"""Materials that a sentence names: cores, shells, and whole samples."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from perovshell.data.formula import FormulaReader
+from perovshell.data.grammar import split_outside_brackets
+from perovshell.errors import InputError
+
+_TOKEN: Final = re.compile(
+    r"(?<![\w@/])[A-Z(\[][A-Za-z0-9()\[\]{}.,@/|+\u2013\u2014_:-]{2,80}(?![a-z])"
+)
+_TAIL: Final = re.compile(
+    r"[-\u2013\u2014_](?:P?NCs?|NPs?|NRs?|NWs?|P?QDs?|NPLs?|nano\w+|quantum|based|coated|doped\w*|dots?|films?|core\w*).*$"
+)
+_AMOUNTS: Final = (
+    (re.compile(r"Br[xy1]?-?[xy]?I3-[xy]|BrxI3-x|Br3-[xy]I[xy]|I3-[xy]Br[xy]|IxBr3-x"), "Br1.5I1.5"),
+    (re.compile(r"Cl[xy]Br3-[xy]|Br[xy]Cl3-[xy]|Br3-[xy]Cl[xy]|Cl3-[xy]Br[xy]"), "Br1.5Cl1.5"),
+    (re.compile(r"\(Br[/,]I\)|\(I[/,]Br\)"), "(Br0.5I0.5)"),
+    (re.compile(r"\(Cl[/,]Br\)|\(Br[/,]Cl\)"), "(Br0.5Cl0.5)"),
+    (re.compile(r"\(I1-[xy]Br[xy]\)|\(Br[xy]I1-[xy]\)|\(Br1-[xy]I[xy]\)"), "(Br0.5I0.5)"),
+    (re.compile(r"\(Cl1-[xy]Br[xy]\)|\(Br[xy]Cl1-[xy]\)|\(Br1-[xy]Cl[xy]\)"), "(Br0.5Cl0.5)"),
+    (re.compile(r"X(?=\d|$)"), "Br"),
+)
+"""Amounts that are open, and some that stand for them, so that the reader of formulas decides."""
+_A_SITES: Final = {
+    r"c(?:a?e)sium": "Cs",
+    "formamidinium": "FA",
+    "methylammonium": "MA",
+    "rubidium": "Rb",
+}
+_B_SITES: Final = {"lead": "Pb", "tin": "Sn"}
+_X_SITES: Final = {
+    r"tri-?bromide|bromide": "Br3",
+    r"tri-?iodide|iodide": "I3",
+    r"tri-?chloride|chloride": "Cl3",
+    r"tri-?halide|halide": "X3",
+}
+_NAME: Final = re.compile(
+    rf"\b(?:{'|'.join(_A_SITES)})[ -](?:{'|'.join(_B_SITES)})[ -](?:{'|'.join(_X_SITES)})s?\b",
+    re.IGNORECASE,
+)
+_WORD_LETTERS: Final = re.compile(r"[a-z]{3}")
+_LONGEST_NAME: Final = 60
+
+
+@dataclass(frozen=True)
+class Material:
+    """A core, with its shell where one is named.
+
+    Attributes:
+        core: Its formula; empty where a shell alone is named.
+        layers: Standard names of the layers, from the inside out.
+        is_open: Whether the formula leaves amounts open.
+    """
+
+    core: str
+    layers: tuple[str, ...] = ()
+    is_open: bool = False
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A material where a sentence names it.
+
+    Attributes:
+        start: Where it begins in the sentence.
+        end: Where it ends.
+        material: The material.
+    """
+
+    start: int
+    end: int
+    material: Material
+
+
+@dataclass(frozen=True)
+class MaterialFinder:
+    """Finds the materials that sentences name.
+
+    Attributes:
+        formulas: Reads formulas, and knows the names of shells.
+    """
+
+    formulas: FormulaReader
+
+    def find(self, text: str) -> list[Mention]:
+        """Return the cores, shells and whole samples of a sentence, in order.
+
+        Args:
+            text: The sentence.
+
+        Examples:
+            >>> finder = MaterialFinder(FormulaReader.bundled())
+            >>> [mention.material.core for mention in finder.find("MAPbBr3 QDs and CsPbI3@SiO2")]
+            ['MAPbBr3', 'CsPbI3']
+        """
+        mentions = [*self._formulas(text), *self._names(text)]
+        taken = [range(mention.start, mention.end) for mention in mentions]
+        for mention in self._shells(text):
+            if not any(mention.start in span for span in taken):
+                mentions.append(mention)
+        return sorted(mentions, key=lambda mention: mention.start)
+
+    def core(self, text: str) -> Material | None:
+        """Return the core that a formula names, None where it names none."""
+        if self._is_core(text):
+            return Material(text)
+        filled = text
+        for form, amounts in _AMOUNTS:
+            filled = form.sub(amounts, filled)
+        return Material(text, is_open=True) if filled != text and self._is_core(filled) else None
+
+    def _is_core(self, text: str) -> bool:
+        try:
+            return not self.formulas.read_core(text).is_metal
+        except InputError:
+            return False
+
+    # Formulas and whole samples ----------------------------------------------------------------
+
+    def _formulas(self, text: str) -> Iterator[Mention]:
+        for match in _TOKEN.finditer(text):
+            written = _trimmed(match[0])
+            start = match.start() + match[0].index(written) if written else match.start()
+            material = self._material(written)
+            if material:
+                yield Mention(start, start + len(written), material)
+
+    def _material(self, written: str) -> Material | None:
+        """Read a formula, or a whole sample such as `CsPbBr3@SiO2` or `CsPbBr3/CdS`."""
+        parts = split_outside_brackets(written.replace("|", "/"), "@/")
+        core = self.core(parts[0]) or self.core(_TAIL.sub("", parts[0]))
+        if core is None:
+            return self._joined(written) if len(parts) == 1 else None
+        layers = [self._layer(_TAIL.sub("", part)) for part in parts[1:]]
+        return Material(core.core, tuple(filter(None, layers)), core.is_open) if all(layers) else None
+
+    def _joined(self, written: str) -> Material | None:
+        """Read a core and a shell with a dash between them."""
+        for joint in re.finditer(r"[-\u2013\u2014]", written):
+            core = self.core(written[: joint.start()])
+            if core is not None:
+                layer = self._layer(_TAIL.sub("", written[joint.end() :]))
+                return Material(core.core, (layer,) if layer else (), core.is_open)
+        return None
+
+    def _layer(self, written: str) -> str:
+        """Return the standard name of a layer; a perovskite is one too. Empty where it is none."""
+        try:
+            return self.formulas.read_shell(written)[0].name
+        except (InputError, IndexError):
+            return ""
+
+    # Names -------------------------------------------------------------------------------------
+
+    def _names(self, text: str) -> Iterator[Mention]:
+        for match in _NAME.finditer(text):
+            words = re.split(r"[ -]", match[0], maxsplit=2)
+            sites = zip((_A_SITES, _B_SITES, _X_SITES), words, strict=True)
+            formula = "".join(_symbol(symbols, word) for symbols, word in sites)
+            material = self.core(formula)
+            if material:
+                yield Mention(match.start(), match.end(), material)
+
+    def _shells(self, text: str) -> Iterator[Mention]:
+        for match in self._shell_names.finditer(text):
+            name = self._shell_of(match[0])
+            if name:
+                yield Mention(match.start(), match.end(), Material("", (name,)))
+
+    def _shell_of(self, written: str) -> str:
+        material = self.formulas.shells.find(written)
+        if material is None or material.material_class == "perovskite-like":
+            return ""
+        is_word = _WORD_LETTERS.search(written) is not None
+        exact = written in self._spellings
+        return material.name if exact or is_word else ""
+
+    @cached_property
+    def _spellings(self) -> Mapping[str, str]:
+        """The names and aliases of the shell table as they are written there."""
+        rows = self.formulas.shells.shell_rows
+        return {
+            spelling.strip(): row["name"]
+            for row in rows
+            for spelling in (row["name"], *row["aliases"].split(";"))
+            if 1 < len(spelling.strip()) <= _LONGEST_NAME
+        }
+
+    @cached_property
+    def _shell_names(self) -> re.Pattern[str]:
+        """The spellings, the longest first; words in any case."""
+        longest_first = sorted(self._spellings, key=len, reverse=True)
+        forms = [
+            f"(?i:{re.escape(name)})" if _WORD_LETTERS.search(name) else re.escape(name)
+            for name in longest_first
+        ]
+        return re.compile(rf"(?<![\w/@])(?:{'|'.join(forms)})(?![\w@])")
+
+
+def _symbol(symbols: Mapping[str, str], word: str) -> str:
+    word = word.casefold()
+    return next(
+        (symbol for name, symbol in symbols.items() if re.fullmatch(rf"(?:{name})s?", word)), ""
+    )
+
+
+def _trimmed(written: str) -> str:
+    """Return a token without the punctuation and the brackets of the sentence around it."""
+    pairs = {"(": ")", "[": "]"}
+    while written:
+        last, first = written[-1], written[0]
+        if last in ".,:-/@|\u2013\u2014_+":
+            written = written[:-1]
+        elif last in ")]" and written.count(last) > written.count("([" [")]".index(last)]):
+            written = written[:-1]
+        elif first in pairs and written.count(first) > written.count(pairs[first]):
+            written = written[1:]
+        elif first == "(" and last == ")" and _closes(written):
+            written = written[1:-1]
+        else:
+            break
+    return written
+
+
+def _closes(written: str) -> bool:
+    """Whether the first bracket of a token is closed by its last sign."""
+    depth = 0
+    for index, letter in enumerate(written):
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0:
+            return index == len(written) - 1
+    return False
