@@ -161,7 +161,9 @@ def main() -> None:
     """Print the table."""
     paths = all_texts()
     half = len(paths) // 2
-    print(f"{'texts':8} {'of':10} {'right':>6} {'drafted':>8} {'expected':>9} {'precision':>10} {'recall':>7}")
+    print(
+        f"{'texts':8} {'of':10} {'right':>6} {'drafted':>8} {'expected':>9} {'precision':>10} {'recall':>7}"
+    )
     for name, some in (("1-15", paths[:half]), ("16-30", paths[half:]), ("all", paths)):
         for aspect, score in scores(some).items():
             counts = f"{score.right:6} {score.drafted:8} {score.expected:9}"

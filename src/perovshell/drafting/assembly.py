@@ -113,7 +113,11 @@ class Facts:
     @cached_property
     def unclear(self) -> tuple[Statement | Remnant, ...]:
         """What cannot be given to a sample."""
-        return tuple(dict.fromkeys(fact for fact in (*self.statements, *self.remnants) if fact.sample is None))
+        return tuple(
+            dict.fromkeys(
+                fact for fact in (*self.statements, *self.remnants) if fact.sample is None
+            )
+        )
 
     def entries(self) -> tuple[DraftSample, ...]:
         """Return the samples with their values and tests."""
@@ -218,7 +222,11 @@ def _paired(group: Sequence[Remnant]) -> list[tuple[Material, DraftTest]]:
             assert remnant.sample is not None
             several = sum(other.sample == remnant.sample for other in side) > 1
             shared = f"{sample_name(remnant.sample)}-{remnant.stressor}" if several else ""
-            test = DraftTest(remnant, None, shared) if side is coated else DraftTest(None, remnant, shared)
+            test = (
+                DraftTest(remnant, None, shared)
+                if side is coated
+                else DraftTest(None, remnant, shared)
+            )
             tests.append((remnant.sample, test))
     return tests
 

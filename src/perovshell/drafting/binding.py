@@ -58,7 +58,8 @@ _NEAR: Final = 75
 _PERSISTENCE: Final = 3
 """Sentences without a sample for which the sample before them stays the subject."""
 _NEW_SUBJECT: Final = re.compile(
-    r"^(?:(?:a|an)\s(?:white|blue|green|red)?|solar cells?|devices?|the (?:devices?|LEDs?|solar))\b", re.IGNORECASE
+    r"^(?:(?:a|an)\s(?:white|blue|green|red)?|solar cells?|devices?|the (?:devices?|LEDs?|solar))\b",
+    re.IGNORECASE,
 )
 
 

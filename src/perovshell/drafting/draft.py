@@ -23,6 +23,7 @@ from perovshell.drafting.statements import Statement, statements_of
 from perovshell.drafting.tables import table_readings
 from perovshell.drafting.writing import DraftPaper, write_paper
 from perovshell.errors import InputError
+from perovshell.files import refuse_output, write_file
 from perovshell.optional import import_optional
 from perovshell.texts import counted
 
@@ -107,6 +108,28 @@ def draft(text: str, *, paper_id: str = "", formulas: FormulaReader | None = Non
             facts=_facts(parts, finder),
         )
     )
+
+
+def draft_file(source: Path, output: Path, *, paper_id: str = "") -> Draft:
+    """Draft a paper file from a text file or a PDF, and write it.
+
+    Args:
+        source: The text; `-` is the standard input.
+        output: The paper file.
+        paper_id: A short name of the paper; left open if not given.
+
+    Returns:
+        The draft.
+
+    Raises:
+        InputError: The text cannot be read, or the output is the input.
+        WorkspaceError: The output cannot be written.
+        MissingExtraError: The text is a PDF, and pypdf is not installed.
+    """
+    refuse_output(output, [] if str(source) == "-" else [source])
+    drafted = draft(read_text(source), paper_id=paper_id)
+    write_file(output, drafted.yaml)
+    return drafted
 
 
 def _facts(parts: Sequence[Sentence | TextTable], finder: MaterialFinder) -> Facts:

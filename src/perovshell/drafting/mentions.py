@@ -19,7 +19,10 @@ _TAIL: Final = re.compile(
     r"[-\u2013\u2014_](?:P?NCs?|NPs?|NRs?|NWs?|P?QDs?|NPLs?|nano\w+|quantum|based|coated|doped\w*|dots?|films?|core\w*).*$"
 )
 _AMOUNTS: Final = (
-    (re.compile(r"Br[xy1]?-?[xy]?I3-[xy]|BrxI3-x|Br3-[xy]I[xy]|I3-[xy]Br[xy]|IxBr3-x"), "Br1.5I1.5"),
+    (
+        re.compile(r"Br[xy1]?-?[xy]?I3-[xy]|BrxI3-x|Br3-[xy]I[xy]|I3-[xy]Br[xy]|IxBr3-x"),
+        "Br1.5I1.5",
+    ),
     (re.compile(r"Cl[xy]Br3-[xy]|Br[xy]Cl3-[xy]|Br3-[xy]Cl[xy]|Cl3-[xy]Br[xy]"), "Br1.5Cl1.5"),
     (re.compile(r"\(Br[/,]I\)|\(I[/,]Br\)"), "(Br0.5I0.5)"),
     (re.compile(r"\(Cl[/,]Br\)|\(Br[/,]Cl\)"), "(Br0.5Cl0.5)"),
@@ -139,7 +142,9 @@ class MaterialFinder:
         if core is None:
             return self._joined(written) if len(parts) == 1 else None
         layers = [self._layer(_TAIL.sub("", part)) for part in parts[1:]]
-        return Material(core.core, tuple(filter(None, layers)), core.is_open) if all(layers) else None
+        return (
+            Material(core.core, tuple(filter(None, layers)), core.is_open) if all(layers) else None
+        )
 
     def _joined(self, written: str) -> Material | None:
         """Read a core and a shell with a dash between them."""
@@ -218,7 +223,7 @@ def _trimmed(written: str) -> str:
         last, first = written[-1], written[0]
         if last in ".,:-/@|\u2013\u2014_+":
             written = written[:-1]
-        elif last in ")]" and written.count(last) > written.count("([" [")]".index(last)]):
+        elif last in ")]" and written.count(last) > written.count("(["[")]".index(last)]):
             written = written[:-1]
         elif first in pairs and written.count(first) > written.count(pairs[first]):
             written = written[1:]

@@ -282,7 +282,9 @@ def _cue_of(
 ) -> Cue | None:
     """Return the words behind a number that name it, or the nearest in front of it."""
     fitting = [cue for cue in cues if cue.name in _OF_UNIT[quantity.unit]]
-    behind = [cue for cue in fitting if quantity.end <= cue.start < min(following, quantity.end + _NEAR)]
+    behind = [
+        cue for cue in fitting if quantity.end <= cue.start < min(following, quantity.end + _NEAR)
+    ]
     if behind and _is_joined(text[quantity.end : behind[0].start]):
         return behind[0]
     in_front = [cue for cue in fitting if cue.end <= quantity.start]
@@ -298,9 +300,12 @@ def _cue_of(
 
 
 _BETWEEN_BEHIND: Final = re.compile(
-    r"(?:[\s-]*|\s(?:in|thick|of|wide)(?:\s(?:the|its|their|average|mean))?\s|\s(?:thick\s)?(?:\w+\s)?)", re.IGNORECASE
+    r"(?:[\s-]*|\s(?:in|thick|of|wide)(?:\s(?:the|its|their|average|mean))?\s|\s(?:thick\s)?(?:\w+\s)?)",
+    re.IGNORECASE,
 )
-_BARRIER: Final = re.compile(r"\b(?:and|with|an?|at|for|by|after|before|upon|on|under|to|from|while|than)\b|[,;:()]")
+_BARRIER: Final = re.compile(
+    r"\b(?:and|with|an?|at|for|by|after|before|upon|on|under|to|from|while|than)\b|[,;:()]"
+)
 
 
 def _is_joined(between: str) -> bool:
@@ -312,9 +317,15 @@ def _is_listed(text: str, first: Quantity, second: Quantity) -> bool:
     between = text[first.end : second.start]
     if first.unit != second.unit:
         return False
-    return first.unit == "%" or re.search(
-        r"^\s?(?:,|and|or|to|/)|\b(?:to|and|or|versus|vs|while|whereas|than)\s[^,;]{0,40}$", between
-    ) is not None and re.search(r"\bwith\b|\bat\b", between) is None
+    return (
+        first.unit == "%"
+        or re.search(
+            r"^\s?(?:,|and|or|to|/)|\b(?:to|and|or|versus|vs|while|whereas|than)\s[^,;]{0,40}$",
+            between,
+        )
+        is not None
+        and re.search(r"\bwith\b|\bat\b", between) is None
+    )
 
 
 def _checked(text: str, quantity: Quantity, kind: str) -> str:

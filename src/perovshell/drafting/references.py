@@ -100,7 +100,10 @@ class Samples:
         sentences = [part for part in parts if isinstance(part, Sentence)]
         mentions = [finder.find(sentence.text) for sentence in sentences]
         listed = [
-            finder.find(row[0]) for part in parts if isinstance(part, TextTable) for row in part.rows
+            finder.find(row[0])
+            for part in parts
+            if isinstance(part, TextTable)
+            for row in part.rows
         ]
         materials = [mention.material for found in (*mentions, *listed) for mention in found]
         named = [material for material in materials if material.core]
@@ -141,9 +144,7 @@ class Samples:
         return joined
 
     def _bare(self, text: str) -> list[Reference]:
-        return [
-            Reference(match.start(), match.end(), self.cores) for match in _BARE.finditer(text)
-        ]
+        return [Reference(match.start(), match.end(), self.cores) for match in _BARE.finditer(text)]
 
     def _coated(self, text: str) -> list[Reference]:
         found = _COATED.finditer(text) if self.coated else ()
@@ -196,7 +197,9 @@ def _pairs(text: str, mentions: Sequence[Mention], cores: Sequence[Material]) ->
     ]
     if len(candidates) != 1 and len(set(layers)) != 1:
         return []
-    return [replace(core, layers=(layer,)) for layer in dict.fromkeys(layers) for core in candidates]
+    return [
+        replace(core, layers=(layer,)) for layer in dict.fromkeys(layers) for core in candidates
+    ]
 
 
 def _is_shell(text: str, mention: Mention, mentions: Sequence[Mention]) -> bool:

@@ -86,7 +86,8 @@ def split_text(text: str) -> tuple[Sentence | TextTable, ...]:
     lines = [line.strip() for line in text.split("\n")]
     first = next((index for index, line in enumerate(lines) if line), len(lines))
     parts: list[Sentence | TextTable] = [
-        Sentence(line, is_title=True) for line in _cut(" ".join(" ".join(lines[first : first + 1]).split()))[:1]
+        Sentence(line, is_title=True)
+        for line in _cut(" ".join(" ".join(lines[first : first + 1]).split()))[:1]
     ]
     cells = [_cells(line) for line in text.split("\n")[first + 1 :]]
     for width, block in groupby(cells, key=len):

@@ -53,7 +53,12 @@ _CARRIED: Final = re.compile(
     re.IGNORECASE,
 )
 _Item = TypeVar("_Item")
-_CONDITIONS: Final = {TEMPERATURE: "heat", HUMIDITY: "humidity", IRRADIANCE: "light", LIGHT: "light"}
+_CONDITIONS: Final = {
+    TEMPERATURE: "heat",
+    HUMIDITY: "humidity",
+    IRRADIANCE: "light",
+    LIGHT: "light",
+}
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,11 @@ class StabilityReader:
         is_carried = not stresses and bool(self._before) and self._continues(reading)
         group = self._group if is_carried else self._number
         statement = _Statement(
-            reading, stresses, group, self._before if is_carried else (), self._conditions if is_carried else ()
+            reading,
+            stresses,
+            group,
+            self._before if is_carried else (),
+            self._conditions if is_carried else (),
         )
         remnants = [*statement.remnants()]
         if not is_carried:
@@ -131,7 +140,9 @@ class _Statement:
         text = self.reading.text
         for quantity in self.reading.quantities:
             if quantity.kind == REMNANT and self._is_luminescence(quantity):
-                measure = "remnant PLQY" if _YIELD_LEFT.match(text[quantity.end :]) else "remnant PL"
+                measure = (
+                    "remnant PLQY" if _YIELD_LEFT.match(text[quantity.end :]) else "remnant PL"
+                )
                 yield self._remnant(
                     quantity.start, self.reading.sample_of(quantity), measure, quantity
                 )
@@ -152,7 +163,10 @@ class _Statement:
             durations = self._in(self._quantities(DURATION), clause.start, clause.end)
             if len(durations) != 1 or self.reading.is_by_others(match.start()):
                 continue
-            if any(q.kind == REMNANT for q in self._in(self.reading.quantities, clause.start, clause.end)):
+            if any(
+                q.kind == REMNANT
+                for q in self._in(self.reading.quantities, clause.start, clause.end)
+            ):
                 continue
             number = re.search(r"\d.*", durations[0].text)
             duration = f"{bound}{number[0]}" if number else ""
@@ -233,7 +247,10 @@ class _Statement:
 
     def _is_of_another(self, item: Quantity | Stress, quantity: Quantity, clause: Clause) -> bool:
         """Whether a duration or a stressor stands with another percentage of the same clause."""
-        return item.start in clause and len(self._in(self._quantities(REMNANT), clause.start, clause.end)) > 1
+        return (
+            item.start in clause
+            and len(self._in(self._quantities(REMNANT), clause.start, clause.end)) > 1
+        )
 
     def _segments(
         self, position: int, quantity: Quantity | None, clause: Clause

@@ -15,7 +15,8 @@ OPTICS: Final = (SIZE, THICKNESS, PL, FWHM, PLQY)
 """The keys of a sample that are numbers of a sentence, in the order of a paper file."""
 _LASTING: Final = re.compile(r"[^.,;]{0,20}\b(?:after|for|under|in water|upon)\b[^,;]{0,60}")
 _LASTS: Final = re.compile(
-    r"\b(?:retain|maintain|preserv|remain|keep|kept|drop|decreas|declin|fall|fell|decay)\w*", re.IGNORECASE
+    r"\b(?:retain|maintain|preserv|remain|keep|kept|drop|decreas|declin|fall|fell|decay)\w*",
+    re.IGNORECASE,
 )
 _AT_ONCE: Final = re.compile(r"\b(?:coat|encapsulat|embed|shell|passivat|treat)\w*", re.IGNORECASE)
 
@@ -73,6 +74,7 @@ def _is_of_a_test(reading: Reading, quantity: Quantity) -> bool:
     is_kept = _LASTS.search(nearest) is not None and _AT_ONCE.search(behind) is None
     durations = [other for other in inside if other.kind == "duration"]
     follows = any(
-        quantity.end <= other.start <= quantity.end + 40 and _LASTING.match(behind) for other in durations
+        quantity.end <= other.start <= quantity.end + 40 and _LASTING.match(behind)
+        for other in durations
     )
     return (is_kept and bool(durations)) or follows

@@ -32,7 +32,8 @@ _FORMS: Final = {
     "anion-exchange": r"\banion[- ]exchange\b",
 }
 _STRESSOR: Final = re.compile(
-    "|".join(f"(?P<{name.replace('-', '_')}>{form})" for name, form in _FORMS.items()), re.IGNORECASE
+    "|".join(f"(?P<{name.replace('-', '_')}>{form})" for name, form in _FORMS.items()),
+    re.IGNORECASE,
 )
 _HOT_C: Final = 40.0
 _WEAK: Final = {"ambient"}

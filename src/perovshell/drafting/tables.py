@@ -13,7 +13,9 @@ from perovshell.drafting.quantities import named_quantities
 from perovshell.drafting.references import Reference, Samples
 from perovshell.drafting.sentences import TextTable
 
-_UNIT: Final = re.compile(r"\s*(?:[(\[]\s*([^()\[\]]{1,12})\s*[)\]]|[/,]\s*(%|nm|eV|\u00b0C|h|d))\s*$")
+_UNIT: Final = re.compile(
+    r"\s*(?:[(\[]\s*([^()\[\]]{1,12})\s*[)\]]|[/,]\s*(%|nm|eV|\u00b0C|h|d))\s*$"
+)
 _NUMBER: Final = re.compile(r"[~<>\u2248\u2264\u2265]?\s?\d")
 
 
