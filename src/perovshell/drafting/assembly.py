@@ -106,18 +106,16 @@ class Facts:
     @cached_property
     def kept(self) -> tuple[Material, ...]:
         """The samples of which something is known; all coated ones where nothing is."""
-        measured = {fact.sample for fact in (*self.statements, *self.remnants)}
+        facts: tuple[Statement | Remnant, ...] = (*self.statements, *self.remnants)
+        measured = {fact.sample for fact in facts}
         kept = tuple(sample for sample in self.samples if sample in measured)
         return kept or tuple(sample for sample in self.samples if sample.layers) or self.samples
 
     @cached_property
     def unclear(self) -> tuple[Statement | Remnant, ...]:
         """What cannot be given to a sample."""
-        return tuple(
-            dict.fromkeys(
-                fact for fact in (*self.statements, *self.remnants) if fact.sample is None
-            )
-        )
+        facts: tuple[Statement | Remnant, ...] = (*self.statements, *self.remnants)
+        return tuple(dict.fromkeys(fact for fact in facts if fact.sample is None))
 
     def entries(self) -> tuple[DraftSample, ...]:
         """Return the samples with their values and tests."""

@@ -22,7 +22,7 @@ _CONTRAST: Final = re.compile(
     re.IGNORECASE,
 )
 _IN_BRACKETS: Final = re.compile(
-    r"\((?:as )?(?:compared|against|versus|vs|than|instead|up from|bare|pristine|uncoated)\b[^()]*\)",
+    r"\((?:as )?(?:compared|against|versus|vs|than|instead|up from|bare|pristine|uncoated)\b[^()]*\d[^()]*\)",
     re.IGNORECASE,
 )
 _COMPARED: Final = re.compile(
@@ -57,6 +57,8 @@ _NEAR: Final = 75
 """Most characters between a number and the sample behind it."""
 _PERSISTENCE: Final = 3
 """Sentences without a sample for which the sample before them stays the subject."""
+_PRONOUN: Final = re.compile(r"(?:they|their|these|it|its|this|both)\b", re.IGNORECASE)
+"""What begins a sentence on the bare sample of the sentence before it."""
 _NEW_SUBJECT: Final = re.compile(
     r"^(?:(?:a|an)\s(?:white|blue|green|red)?|solar cells?|devices?|the (?:devices?|LEDs?|solar))\b",
     re.IGNORECASE,
@@ -286,7 +288,9 @@ def read_sentences(
     only = samples.all if len(samples.all) == 1 else ()
     for text, references in sentences:
         is_new = _NEW_SUBJECT.search(text) is not None
-        kept = focus if age < _PERSISTENCE and not is_new else ()
+        is_kept = age < _PERSISTENCE and not is_new
+        is_bare = bool(samples.coated) and not all(sample.layers for sample in focus)
+        kept = focus if is_kept and (not is_bare or _PRONOUN.match(text)) else ()
         reading = Reading(
             text, tuple(references), tuple(named_quantities(text)), samples, kept or only
         )

@@ -39,7 +39,7 @@ _WORDS: Final = dict(
     )
 ) | {"a": "1", "an": "1", "half a": "0.5"}
 _QUANTITY: Final = re.compile(
-    rf"(?P<sign>(?<![\w]){_SIGN}\s?)?(?<![\w.\u00d7^])(?P<number>{_NUMBER})"
+    rf"(?P<sign>(?<![\w])(?i:{_SIGN})\s?)?(?<![\w.\u00d7^])(?P<number>{_NUMBER})"
     rf"(?P<inner>\s?%(?={_JOINT}\d))?"
     rf"(?:(?P<joint>{_JOINT})(?P<last>{_NUMBER}))?(?:\s|\s?-)?(?P<unit>{_UNIT})(?![/\u00b7^])",
 )
@@ -261,6 +261,9 @@ def _named(text: str, quantities: list[Quantity], cues: list[Cue]) -> Iterator[Q
             yield replace(quantity, kind=_OF_UNIT_ALONE.get(quantity.unit, OTHER))
             continue
         following = quantities[index + 1].start if index + 1 < len(quantities) else len(text)
+        if _DIFFERENCE.search(text[max(0, quantity.start - 40) : quantity.start]):
+            yield replace(quantity, kind=OTHER)
+            continue
         cue = _cue_of(text, quantity, following, cues, used)
         kind = cue.kind if cue else _repeated(before.get(quantity.unit))
         kind = _checked(text, quantity, kind)
@@ -275,6 +278,15 @@ def _repeated(before: Quantity | None) -> str:
     """Return the kind of a percentage without words of its own: that of the one before it."""
     is_alike = before is not None and before.unit == "%" and before.kind in {PLQY, REMNANT}
     return before.kind if is_alike and before else ""
+
+
+_DIFFERENCE: Final = re.compile(
+    r"(?:\b(?:lost|loses?|losing|by|loss(?:es)? of|(?:drop|decrease|reduction|decay|decline|increase|enhancement"
+    r"|improvement|quenching) of)|(?:increas|enhanc|improv|decreas|drop|reduc|declin)\w*)\s"
+    r"(?:only |just |merely |about |almost |nearly |up to |as much as )?$",
+    re.IGNORECASE,
+)
+"""Words in front of a number that is a difference, and not what it is a difference of."""
 
 
 def _cue_of(

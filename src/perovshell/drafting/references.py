@@ -48,7 +48,7 @@ _COATED: Final = re.compile(
     rf"(?<!un)(?<!-)\b(?:\w+ly\s)?(?:coated|encapsulated|embedded|protected)\b|\bcore[-/\u2013@]shell\b|\bcomposites?\b"
     rf"|\b(?:after|upon|on|by|following|through|with)\s(?:(?:the|a|its|their)\s)?(?:\S+\s)?"
     rf"(?:coating|encapsulation|embedding|shell growth|overgrowth|shell formation|passivation shell)\b"
-    rf"|\bJanus (?:nano)?particles?\b",
+    rf"|\bJanus (?:nano)?particles?\b|\bwith (?:it\b|(?:the|a) (?:shell|coating|framework)\b)",
     re.IGNORECASE,
 )
 _TOGETHER: Final = re.compile(
@@ -56,6 +56,8 @@ _TOGETHER: Final = re.compile(
     rf"|composites?|janus|core/shell|core-shell|green|red|blue|\w+ly|quantum)[\s\-]*)*",
     re.IGNORECASE,
 )
+_GENERAL: Final = frozenset({"polymer", "glass", "zeolite", "porous metal oxide", "aerogel"})
+"""Names of shells that are words for a class of materials."""
 _GAP: Final = 60
 """Most characters between words of one reference."""
 
@@ -113,7 +115,7 @@ class Samples:
         for sentence, in_sentence in zip(sentences, mentions, strict=True):
             pairs += _pairs(sentence.text, in_sentence, cores)
         known = {layer for material in whole for layer in material.layers}
-        coated = [*whole, *(pair for pair in _distinct(pairs) if pair.layers[0] not in known)]
+        coated = _specific([*whole, *(pair for pair in _distinct(pairs) if pair.layers[0] not in known)])
         if not coated and len(cores) == 1 and any(map(_COAT_WORDS.search, _texts(sentences))):
             coated = [replace(cores[0], layers=(UNKNOWN_SHELL,))]
         used = _distinct(replace(material, layers=()) for material in coated)
@@ -199,6 +201,16 @@ def _pairs(text: str, mentions: Sequence[Mention], cores: Sequence[Material]) ->
         return []
     return [
         replace(core, layers=(layer,)) for layer in dict.fromkeys(layers) for core in candidates
+    ]
+
+
+def _specific(coated: Sequence[Material]) -> list[Material]:
+    """Return samples without those whose shell is the general word for that of another."""
+    named = {material.core for material in coated if not _GENERAL & {*material.layers}}
+    return [
+        material
+        for material in coated
+        if material.core not in named or not _GENERAL & {*material.layers}
     ]
 
 

@@ -27,6 +27,8 @@ _LUMINESCENCE: Final = re.compile(
 _YIELD_LEFT: Final = re.compile(
     r"\s?of (?:its|their|the) (?:\w+ )?(?:PL ?QY|QY|quantum (?:yield|efficiency)|photoluminescence quantum)"
 )
+_OF_ANOTHER_STATE: Final = re.compile(r"[^,;.]{0,40}\bat (?:room temperature|RT\b|\d+ ?(?:K|\u00b0))")
+"""A value at one temperature over that at another: no test of stability."""
 _DEVICE: Final = re.compile(
     r"\b(?:solar cells?|devices?|transistors?|photodetectors?|luminance|efficiency of|EQE|conductivity|photocurrent"
     r"|power conversion|luminous)\b",
@@ -155,6 +157,8 @@ class _Statement:
         words = self.reading.text[clause.start : clause.end]
         has_noun = _LUMINESCENCE.search(self.reading.text) or self.carried
         is_by_others = self.reading.is_by_others(quantity.start)
+        if _OF_ANOTHER_STATE.match(self.reading.text[quantity.end :]):
+            return False
         return bool(has_noun) and _DEVICE.search(words) is None and not is_by_others
 
     def _verbal(self, form: re.Pattern[str], bound: str) -> Iterator[Remnant]:
@@ -212,7 +216,7 @@ class _Statement:
         if listed is not None:
             return listed.stressor, ()
         clause = self.reading.clause_at(position)
-        for start, end in self._segments(position, quantity, clause):
+        for start, end in self._segments(quantity, clause, self.stresses):
             names = distinct(self._in_stresses(start, end))
             if names:
                 return (names[0], ()) if len(names) == 1 else ("", names)
@@ -237,7 +241,7 @@ class _Statement:
         if listed is not None:
             return listed.text
         clause = self.reading.clause_at(quantity.start)
-        for start, end in self._segments(quantity.start, quantity, clause):
+        for start, end in self._segments(quantity, clause, self._quantities(DURATION)):
             durations = self._in(self._quantities(DURATION), start, end)
             if durations:
                 return durations[0].text if len(durations) == 1 else ""
@@ -246,32 +250,28 @@ class _Statement:
         return durations[0].text if is_shared else ""
 
     def _is_of_another(self, item: Quantity | Stress, quantity: Quantity, clause: Clause) -> bool:
-        """Whether a duration or a stressor stands with another percentage of the same clause."""
-        return (
-            item.start in clause
-            and len(self._in(self._quantities(REMNANT), clause.start, clause.end)) > 1
-        )
+        """Whether a duration or a stressor stands with another percentage of the same clause.
+
+        The sides of a comparison share it.
+        """
+        percents = [other for other in self._quantities(REMNANT) if other.start in clause]
+        samples = {self.reading.sample_of(other) for other in percents}
+        return item.start in clause and len(percents) > len(samples)
 
     def _segments(
-        self, position: int, quantity: Quantity | None, clause: Clause
+        self, quantity: Quantity | None, clause: Clause, items: Sequence[Quantity | Stress]
     ) -> list[tuple[int, int]]:
         """Return where to look for what belongs to a percentage: the nearest part first.
 
         Of several percentages in one clause, each has its part of it, in front of it or behind it.
         """
-        whole = (clause.start, clause.end)
-        percents = self._in(self._quantities(REMNANT), *whole)
+        percents = [other for other in self._quantities(REMNANT) if other.start in clause]
         if quantity is None or len(percents) < 2:  # noqa: PLR2004
-            return [whole]
-        index = percents.index(quantity)
-        first = percents[0].start
-        is_in_front = bool(
-            self._in(self._quantities(DURATION), clause.start, first)
-            or self._in_stresses(clause.start, first)
-        )
-        if is_in_front:
+            return [(clause.start, clause.end)]
+        index, first = percents.index(quantity), percents[0].start
+        if any(clause.start <= item.start < first for item in items):
             start = percents[index - 1].end if index else clause.start
-            return [(start, position), (clause.start, first)]
+            return [(start, quantity.start), (clause.start, first)]
         end = percents[index + 1].start if index + 1 < len(percents) else clause.end
         return [(quantity.end, end), (quantity.end, clause.end)]
 
