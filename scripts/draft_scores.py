@@ -74,7 +74,7 @@ def _rounded(part: str) -> str:
 
 def expected_facts(path: Path) -> set[Fact]:
     """Return the facts of a text, from the YAML file of its name."""
-    rows = yaml.load(path.with_suffix(".yaml").read_text(), yaml.BaseLoader)  # noqa: S506
+    rows = yaml.load(path.with_suffix(".yaml").read_text(), yaml.BaseLoader)
     return {
         fact(row["sample"], row["key"], row["value"], row.get("side", ""), row.get("stressor", ""))
         for row in rows
@@ -85,7 +85,7 @@ def expected_facts(path: Path) -> set[Fact]:
 def drafted_facts(path: Path) -> set[Fact]:
     """Return the values of the paper file that is drafted from a text."""
     document = draft(path.read_text(), paper_id=f"draft{path.stem}").yaml
-    return set(_facts(yaml.load(document, yaml.BaseLoader)))  # noqa: S506
+    return set(_facts(yaml.load(document, yaml.BaseLoader)))
 
 
 def _facts(paper: dict[str, object]) -> Iterator[Fact]:

@@ -105,11 +105,13 @@ class Facts:
 
     @cached_property
     def kept(self) -> tuple[Material, ...]:
-        """The samples of which something is known; all coated ones where nothing is."""
+        """The samples of which something is known; those of the first core where nothing is."""
         facts: tuple[Statement | Remnant, ...] = (*self.statements, *self.remnants)
         measured = {fact.sample for fact in facts}
         kept = tuple(sample for sample in self.samples if sample in measured)
-        return kept or tuple(sample for sample in self.samples if sample.layers) or self.samples
+        exact = [sample for sample in self.samples if not sample.is_open] or self.samples
+        first = tuple(sample for sample in exact if sample.core == exact[0].core)
+        return kept or tuple(sample for sample in first if sample.layers) or first
 
     @cached_property
     def unclear(self) -> tuple[Statement | Remnant, ...]:

@@ -34,7 +34,7 @@ _BY_OTHERS: Final = re.compile(
     r"\b(?:previous(?:ly)?|earlier|literature|others|et al|prior (?:work|art|reports?)|state[- ]of[- ]the[- ]art"
     r"|(?:are|is|was|were|has been|have been) reported (?:for|by|in|to)|reported (?:values?|by|so far)"
     r"|usual(?:ly)?|typical(?:ly)?|often|commonly|generally|in general|theoretical\w*|calculated"
-    r"|not (?:reach|exceed|show|obtain)|commercial\w*)\b|\[\d+\]",
+    r"|not (?:reach|exceed|show|obtain)|commercial\w*|conventional\w*)\b|\[\d+\]",
     re.IGNORECASE,
 )
 _TO_BEHIND: Final = re.compile(

@@ -112,18 +112,35 @@ class MaterialFinder:
 
     def core(self, text: str) -> Material | None:
         """Return the core that a formula names, None where it names none."""
-        if self._is_core(text):
-            return Material(text)
+        formula = self._formula(text)
+        if formula:
+            return Material(formula)
         filled = text
         for form, amounts in _AMOUNTS:
             filled = form.sub(amounts, filled)
-        return Material(text, is_open=True) if filled != text and self._is_core(filled) else None
+        return Material(text, is_open=True) if filled != text and self._formula(filled) else None
 
-    def _is_core(self, text: str) -> bool:
+    def _formula(self, text: str) -> str:
+        """Return the standard formula of a core; empty where a text names none."""
         try:
-            return not self.formulas.read_core(text).is_metal
+            composition = self.formulas.read_core(text)
         except InputError:
-            return False
+            return ""
+        return "" if composition.is_metal else composition.formula
+
+    def class_of(self, layer: str) -> str:
+        """Return the class of a shell material; empty where it is not listed."""
+        material = self.formulas.shells.find(layer)
+        return "" if material is None else material.material_class
+
+    def turned(self, sample: Material) -> Material | None:
+        """Return a sample with core and shell exchanged, where the shell is the perovskite ABX3."""
+        if len(sample.layers) != 1 or self.class_of(sample.layers[0]) != "perovskite-like":
+            return None
+        layer = self.core(sample.layers[0])
+        if layer is None or not _is_abx3(layer.core) or _is_abx3(sample.core):
+            return None
+        return Material(layer.core, (sample.core,))
 
     # Formulas and whole samples ----------------------------------------------------------------
 
@@ -206,7 +223,12 @@ class MaterialFinder:
             f"(?i:{re.escape(name)})" if _WORD_LETTERS.search(name) else re.escape(name)
             for name in longest_first
         ]
-        return re.compile(rf"(?<![\w/@])(?:{'|'.join(forms)})(?![\w@])")
+        return re.compile(rf"(?<!\w)(?:{'|'.join(forms)})(?![\w@])")
+
+
+def _is_abx3(formula: str) -> bool:
+    """Whether a formula is that of a perovskite: three halides a metal, one A site."""
+    return re.search(r"\d", formula.rstrip("0123456789.")) is None and formula.endswith("3")
 
 
 def _symbol(symbols: Mapping[str, str], word: str) -> str:
@@ -221,9 +243,9 @@ def _trimmed(written: str) -> str:
     pairs = {"(": ")", "[": "]"}
     while written:
         last, first = written[-1], written[0]
-        if last in ".,:-/@|\u2013\u2014_+":
-            written = written[:-1]
-        elif last in ")]" and written.count(last) > written.count("(["[")]".index(last)]):
+        if last in ".,:-/@|\u2013\u2014_+" or (
+            last in ")]" and written.count(last) > written.count("(["[")]".index(last)])
+        ):
             written = written[:-1]
         elif first in pairs and written.count(first) > written.count(pairs[first]):
             written = written[1:]

@@ -33,7 +33,20 @@ _UNITS: Final = {
 _UNIT: Final = "|".join(f"(?:{form})" for form in _UNITS.values())
 _WORDS: Final = dict(
     zip(
-        "one two three four five six seven eight nine ten eleven twelve".split(),
+        [
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+        ],
         map(str, range(1, 13)),
         strict=True,
     )
@@ -164,7 +177,7 @@ _CUES: Final = {
     HUMIDITY: r"\bRH\b|\bhumidit\w+|\bhumid\b|\bmoisture",
     PLQY: rf"\b{_YIELD}",
     FWHM: (
-        r"\bFWHMs?\b|full[- ]widths? at (?:the )?half[- ]max\w*|line-?\s?widths?|half-?\s?widths?"
+        r"\bFWHMs?\b|full[- ]widths? at (?:the |a )?half[- ]max\w*|line-?\s?widths?|half-?\s?widths?"
         r"|\bband-?\s?widths?"
     ),
     THICKNESS: (
@@ -173,7 +186,7 @@ _CUES: Final = {
     ),
     SIZE: (
         r"(?:\b(?:particle|core|crystal|dot|average|mean|lateral|nanocrystal|NC|QD|edge)s?[- ])"
-        r"(?:sizes?|diameters?|lengths?)|\bsizes?\b|\bdiameters?\b|edge[- ]lengths?"
+        r"(?:sizes?|diameters?|lengths?)|\bsized?s?\b|\bdiameters?\b|edge[- ]lengths?"
     ),
     PL: (
         r"photo-?luminescence(?! (?:quantum|lifetime|decay|intensit\w+|QY))"
@@ -329,9 +342,8 @@ def _is_listed(text: str, first: Quantity, second: Quantity) -> bool:
     between = text[first.end : second.start]
     if first.unit != second.unit:
         return False
-    return (
-        first.unit == "%"
-        or re.search(
+    return first.unit == "%" or (
+        re.search(
             r"^\s?(?:,|and|or|to|/)|\b(?:to|and|or|versus|vs|while|whereas|than)\s[^,;]{0,40}$",
             between,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,9 +28,16 @@ _BEHIND: Final = re.compile(
     r"|(?=\s+(?:aerogel|glass)\b)",
     re.IGNORECASE,
 )
+_JOINED_NAME: Final = re.compile(
+    r"(?:dots?|crystals?|cubes?|NCs?|QDs?)\s?[/@\u2013-]\s?(?:inorganic\s)?$", re.IGNORECASE
+)
+"""The name of a kind and a joint: `CsPbBr3 QDs/PMMA`."""
 _ON_CORE: Final = re.compile(r"[-\s](?:shell\s)?(?:on|around|over)\s(?:\w+\s){0,2}$", re.IGNORECASE)
 _COAT_WORDS: Final = re.compile(
-    r"\b(?<!un)(?:coated|encapsulat\w+|embedd\w+|core[-/\u2013]shell|core@shell)\b", re.IGNORECASE
+    r"\b(?<!un)(?:coat(?:ed|ings?)|encapsulat\w+|embedd\w+|core[-/\u2013@]shell|hosts?|matri(?:x|ces)"
+    r"|(?:nano)?composites?|(?:nano)?-?(?-i:MOFs?)|frameworks?|confine\w*|mesoporous|glass(?:es)?"
+    r"|heterostructures?|overlayers?)\b|(?<!\bno )(?<!\bany )(?<!\bout a )\bshells?\b",
+    re.IGNORECASE,
 )
 _KIND: Final = (
     r"(?:nano-?crystals?|nano-?cubes?|nano-?particles?|nano-?platelets?|quantum dots?|dots?|cores?|P?NCs?"
@@ -45,19 +52,24 @@ _BARE: Final = re.compile(
     re.IGNORECASE,
 )
 _COATED: Final = re.compile(
-    rf"(?<!un)(?<!-)\b(?:\w+ly\s)?(?:coated|encapsulated|embedded|protected)\b|\bcore[-/\u2013@]shell\b|\bcomposites?\b"
-    rf"|\b(?:after|upon|on|by|following|through|with)\s(?:(?:the|a|its|their)\s)?(?:\S+\s)?"
-    rf"(?:coating|encapsulation|embedding|shell growth|overgrowth|shell formation|passivation shell)\b"
-    rf"|\bJanus (?:nano)?particles?\b|\bwith (?:it\b|(?:the|a) (?:shell|coating|framework)\b)",
+    r"(?<!un)(?<!-)\b(?:\w+ly\s)?(?:coated|encapsulated|embedded|protected)\b|\bcore[-/\u2013@]shell\b|\bcomposites?\b"
+    r"|\b(?:after|upon|on|by|following|through|with)\s(?:(?:the|a|its|their)\s)?(?:\S+\s)?"
+    r"(?:coating|encapsulation|embedding|shell growth|overgrowth|shell formation|passivation shell)\b"
+    r"|\bJanus (?:nano)?particles?\b|\bwith (?:it\b|(?:the|a) (?:shell|coating|framework)\b)",
     re.IGNORECASE,
 )
 _TOGETHER: Final = re.compile(
-    rf"[\s\-\u2013,]*(?:(?:{_WRAPPED}|{_KIND}|in|into|inside|with|by|an?|the|were|was|are|is|on|as|of|matrix|host"
-    rf"|composites?|janus|core/shell|core-shell|green|red|blue|\w+ly|quantum)[\s\-]*)*",
+    rf"[\s\-\u2013,/@]*(?:(?:{_WRAPPED}|{_KIND}|in|into|inside|with|by|an?|the|were|was|are|is|on|as|of|matrix|host"
+    rf"|composites?|janus|core/shell|core-shell|green|red|blue|\w+ly|quantum|inorganic)[\s\-/@]*)*",
     re.IGNORECASE,
 )
-_GENERAL: Final = frozenset({"polymer", "glass", "zeolite", "porous metal oxide", "aerogel"})
-"""Names of shells that are words for a class of materials."""
+_GENERAL: Final = {
+    "polymer": "polymer",
+    "glass": "glass",
+    "zeolite": "zeolite",
+    "porous metal oxide": "oxide",
+}
+"""Names of shells that are words for a class of materials, with the class."""
 _GAP: Final = 60
 """Most characters between words of one reference."""
 
@@ -115,9 +127,10 @@ class Samples:
         for sentence, in_sentence in zip(sentences, mentions, strict=True):
             pairs += _pairs(sentence.text, in_sentence, cores)
         known = {layer for material in whole for layer in material.layers}
-        coated = _specific([*whole, *(pair for pair in _distinct(pairs) if pair.layers[0] not in known)])
-        if not coated and len(cores) == 1 and any(map(_COAT_WORDS.search, _texts(sentences))):
-            coated = [replace(cores[0], layers=(UNKNOWN_SHELL,))]
+        pairs = [pair for pair in _distinct(pairs) if pair.layers[0] not in known]
+        coated = _specific(_in_order([*whole, *pairs], finder), finder.class_of)
+        if not coated and any(map(_COAT_WORDS.search, _texts(sentences))):
+            coated = [replace(core, layers=(UNKNOWN_SHELL,)) for core in cores]
         used = _distinct(replace(material, layers=()) for material in coated)
         return cls(tuple(coated), tuple(used or cores))
 
@@ -164,6 +177,9 @@ class Samples:
     def _meant(self, material: Material) -> tuple[Material, ...]:
         if material in self.coated:
             return (material,)
+        if material.layers and material.core:
+            cores = {material.core, *material.layers}
+            return tuple(sample for sample in self.coated if sample.core in cores)
         if material.core:
             return tuple(sample for sample in self.all if sample.core == material.core)
         return tuple(sample for sample in self.coated if material.layers[0] in sample.layers)
@@ -204,14 +220,30 @@ def _pairs(text: str, mentions: Sequence[Mention], cores: Sequence[Material]) ->
     ]
 
 
-def _specific(coated: Sequence[Material]) -> list[Material]:
+def _specific(coated: Sequence[Material], class_of: Callable[[str], str]) -> list[Material]:
     """Return samples without those whose shell is the general word for that of another."""
-    named = {material.core for material in coated if not _GENERAL & {*material.layers}}
+    classes = {
+        (material.core, class_of(layer))
+        for material in coated
+        for layer in material.layers
+        if layer not in _GENERAL
+    }
     return [
         material
         for material in coated
-        if material.core not in named or not _GENERAL & {*material.layers}
+        if (material.core, _GENERAL.get(material.layers[0], "")) not in classes
     ]
+
+
+def _in_order(coated: Iterable[Material], finder: MaterialFinder) -> list[Material]:
+    """Return samples with the emitter as the core: `Cs4PbBr6/CsPbBr3` may be CsPbBr3 in Cs4PbBr6."""
+    samples = [*coated]
+    turned = [finder.turned(sample) for sample in samples]
+    known = {*samples}
+    return _distinct(
+        sample if other is None else other if other in known else replace(other, layers=(UNKNOWN_SHELL,))
+        for sample, other in zip(samples, turned, strict=True)
+    )
 
 
 def _is_shell(text: str, mention: Mention, mentions: Sequence[Mention]) -> bool:
@@ -221,7 +253,7 @@ def _is_shell(text: str, mention: Mention, mentions: Sequence[Mention]) -> bool:
         return False  # "silica aerogel" is an aerogel.
     if re.search(r"\b(?:without|no)\s(?:an?\s|the\s)?$", in_front):
         return False
-    if _BEHIND.match(behind) or _IN_FRONT.search(in_front):
+    if _BEHIND.match(behind) or _IN_FRONT.search(in_front) or _JOINED_NAME.search(in_front):
         return True
     return any(
         other.material.core and _ON_CORE.fullmatch(text[mention.end : other.start])

@@ -32,6 +32,13 @@ _ABBREVIATIONS: Final = (
 )
 _END: Final = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=[A-Z0-9(\[\"'])")
 _NO_END: Final = re.compile(rf"(?:\b(?:{_ABBREVIATIONS})|(?<![\w\u00b0])(?<!\u00b0 )[A-Z])\.$")
+_SPELLED_SIGNS: Final = (
+    (re.compile(r"\b(?:approximate to|similar to) ?(?=\d)"), "~"),
+    (re.compile(r"(?<=\d) ?(?:degrees?|deg) C\b"), " \u00b0C"),
+    (re.compile(r"(?<=\d) ?mu m\b"), " \u00b5m"),
+    (re.compile(r"\bcm\(-2\)"), "cm-2"),
+)
+"""Signs as indexes of the literature spell them."""
 _SECTION: Final = re.compile(r"^#+\s*", re.MULTILINE)
 
 
@@ -70,6 +77,8 @@ def plain_text(text: str) -> str:
     """
     text = to_ascii(text.translate(_LETTERS)).replace("\r\n", "\n").replace("\r", "\n")
     text = _SECTION.sub("", _MARKUP.sub("", text))
+    for form, sign in _SPELLED_SIGNS:
+        text = form.sub(sign, text)
     return _BROKEN_FORMULA.sub("", _BROKEN_WORD.sub("", text))
 
 

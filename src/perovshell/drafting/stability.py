@@ -27,7 +27,9 @@ _LUMINESCENCE: Final = re.compile(
 _YIELD_LEFT: Final = re.compile(
     r"\s?of (?:its|their|the) (?:\w+ )?(?:PL ?QY|QY|quantum (?:yield|efficiency)|photoluminescence quantum)"
 )
-_OF_ANOTHER_STATE: Final = re.compile(r"[^,;.]{0,40}\bat (?:room temperature|RT\b|\d+ ?(?:K|\u00b0))")
+_OF_ANOTHER_STATE: Final = re.compile(
+    r"[^,;.]{0,40}\bat (?:room temperature|RT\b|\d+ ?(?:K|\u00b0))"
+)
 """A value at one temperature over that at another: no test of stability."""
 _DEVICE: Final = re.compile(
     r"\b(?:solar cells?|devices?|transistors?|photodetectors?|luminance|efficiency of|EQE|conductivity|photocurrent"

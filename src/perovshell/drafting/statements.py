@@ -18,6 +18,11 @@ _LASTS: Final = re.compile(
     r"\b(?:retain|maintain|preserv|remain|keep|kept|drop|decreas|declin|fall|fell|decay)\w*",
     re.IGNORECASE,
 )
+_TUNED: Final = re.compile(
+    r"\b(?:tun(?:ed|able|ing|ability)|span\w*|rang(?:e|es|ed|ing) from|cover(?:s|ing|ed)? (?:the |a )?"
+    r"(?:\w+ )?(?:range|spectr\w+|visible|\d)|visible (?:range|region|spectrum))\b",
+    re.IGNORECASE,
+)
 _AT_ONCE: Final = re.compile(r"\b(?:coat|encapsulat|embed|shell|passivat|treat)\w*", re.IGNORECASE)
 
 
@@ -50,7 +55,7 @@ def statements_of(reading: Reading) -> Iterator[Statement]:
         sample = reading.sample_of(quantity)
         if quantity.kind == THICKNESS:
             sample = _coated(reading, sample)
-        if _is_of_a_test(reading, quantity):
+        if _is_tuned(reading, quantity) or _is_of_a_test(reading, quantity):
             sample = None
         yield Statement(sample, quantity.kind, quantity.text, reading.text)
 
@@ -61,6 +66,13 @@ def _coated(reading: Reading, sample: Material | None) -> Material | None:
     if sample is None or not sample.layers:
         return coated[0] if len(coated) == 1 else None
     return replace(sample)
+
+
+def _is_tuned(reading: Reading, quantity: Quantity) -> bool:
+    """Whether a peak or a yield is one end of what several samples cover."""
+    clause = reading.clause_at(quantity.start)
+    words = reading.text[clause.start : clause.end]
+    return quantity.kind in {PL, PLQY, FWHM} and _TUNED.search(words) is not None
 
 
 def _is_of_a_test(reading: Reading, quantity: Quantity) -> bool:
