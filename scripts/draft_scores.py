@@ -160,14 +160,14 @@ def all_texts() -> list[Path]:
 def main() -> None:
     """Print the table."""
     paths = all_texts()
-    half = len(paths) // 2
-    print(
-        f"{'texts':8} {'of':10} {'right':>6} {'drafted':>8} {'expected':>9} {'precision':>10} {'recall':>7}"
-    )
-    for name, some in (("1-15", paths[:half]), ("16-30", paths[half:]), ("all", paths)):
+    groups = {"1-15": paths[:15], "16-30": paths[15:30], "31-": paths[30:], "all": paths}
+    head = ("right", "drafted", "expected", "precision", "recall")
+    print(f"{'texts':6} {'of':10}", *(f"{name:>9}" for name in head))
+    for name, some in groups.items():
         for aspect, score in scores(some).items():
-            counts = f"{score.right:6} {score.drafted:8} {score.expected:9}"
-            print(f"{name:8} {aspect:10} {counts} {score.precision:10.3f} {score.recall:7.3f}")
+            counts = (score.right, score.drafted, score.expected)
+            shares = (f"{share:9.3f}" for share in (score.precision, score.recall))
+            print(f"{name:6} {aspect:10}", *(f"{count:9}" for count in counts), *shares)
     if "-v" in sys.argv:
         print("\n".join(line for path in paths for line in differences(path)))
 

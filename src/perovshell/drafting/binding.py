@@ -15,14 +15,23 @@ from perovshell.drafting.references import Reference, Samples
 from perovshell.drafting.stressors import find_stresses
 
 _CONTRAST: Final = re.compile(
-    r"(?:,?\s)?\b(?:whereas|while|but|than|versus|vs\.?|although|though|in contrast|by contrast|unlike"
-    r"|as opposed to|(?:as )?compared (?:with|to)|as against|in comparison (?:with|to)|up from|relative to)\b"
+    r"(?:,?\s)?\b(?:whereas|while|but|than|versus|vs\.?|although|though|in contrast|by contrast"
+    r"|unlike"
+    r"|as opposed to|(?:as )?compared (?:with|to)|as against|in comparison (?:with|to)|up from"
+    r"|relative to)\b"
     r"|,\s(?:against|and (?:that|those)|(?:higher|lower|more|less)\b)|;|\s\(compared\b|:\s"
     r"|,\sand\s(?=(?:the\s)?(?:bare|pristine|uncoated)\b)",
     re.IGNORECASE,
 )
+_FIRST_PART: Final = re.compile(
+    r"(?:While|Whereas|Although|Though|Unlike|Compared (?:with|to)|In (?:contrast"
+    r"|comparison) (?:to|with)"
+    r"|Relative to)\b[^,;]*(?=,)"
+)
+"""A sentence that begins with a contrast, up to its comma."""
 _IN_BRACKETS: Final = re.compile(
-    r"\((?:as )?(?:compared|against|versus|vs|than|instead|up from|bare|pristine|uncoated)\b[^()]*\d[^()]*\)",
+    r"\((?:as )?(?:compared|against|versus|vs|than|instead|up from|bare|pristine"
+    r"|uncoated)\b[^()]*\d[^()]*\)",
     re.IGNORECASE,
 )
 _COMPARED: Final = re.compile(
@@ -31,15 +40,18 @@ _COMPARED: Final = re.compile(
     re.IGNORECASE,
 )
 _BY_OTHERS: Final = re.compile(
-    r"\b(?:previous(?:ly)?|earlier|literature|others|et al|prior (?:work|art|reports?)|state[- ]of[- ]the[- ]art"
-    r"|(?:are|is|was|were|has been|have been) reported (?:for|by|in|to)|reported (?:values?|by|so far)"
+    r"\b(?:previous(?:ly)?|earlier|literature|others|et al|prior (?:work|art|reports?)"
+    r"|state[- ]of[- ]the[- ]art"
+    r"|(?:are|is|was|were|has been|have been) reported (?:for|by|in|to)|reported (?:values?|by"
+    r"|so far)"
     r"|usual(?:ly)?|typical(?:ly)?|often|commonly|generally|in general|theoretical\w*|calculated"
     r"|not (?:reach|exceed|show|obtain)|commercial\w*|conventional\w*)\b|\[\d+\]",
     re.IGNORECASE,
 )
 _TO_BEHIND: Final = re.compile(
     r"(?:\s?\()?[\s,]*(?:of (?:its|their|the)(?: [\w-]+){1,4})?\s?"
-    r"(?:(?:(?:was|were|is|are) \w+ )?(?:for|of|in|from|by|with|on)\s)?(?:the\s|that of (?:the\s)?|those of (?:the\s)?|only\s)*"
+    r"(?:(?:(?:was|were|is|are) \w+ )?(?:for|of|in|from|by|with|on)\s)?(?:the\s"
+    r"|that of (?:the\s)?|those of (?:the\s)?|only\s)*"
     r"(?:green\s|red\s|blue\s)?",
     re.IGNORECASE,
 )
@@ -60,7 +72,8 @@ _PERSISTENCE: Final = 3
 _PRONOUN: Final = re.compile(r"(?:they|their|these|it|its|this|both)\b", re.IGNORECASE)
 """What begins a sentence on the bare sample of the sentence before it."""
 _NEW_SUBJECT: Final = re.compile(
-    r"^(?:(?:a|an)\s(?:white|blue|green|red)?|solar cells?|devices?|the (?:devices?|LEDs?|solar))\b",
+    r"^(?:(?:a|an)\s(?:white|blue|green|red)?|solar cells?|devices?|the (?:devices?|LEDs?"
+    r"|solar))\b",
     re.IGNORECASE,
 )
 
@@ -112,7 +125,9 @@ class Reading:
         """The parts between words of contrast."""
         holes = tuple(match.span() for match in _IN_BRACKETS.finditer(self.text))
         starts = [match.start() for match in _CONTRAST.finditer(self.text)]
-        starts = [start for start in starts if start > 0 and not _is_in(start, holes)]
+        first = _FIRST_PART.match(self.text)
+        starts += [first.end()] if first else []
+        starts = sorted({start for start in starts if start > 0 and not _is_in(start, holes)})
         edges = pairwise([0, *starts, len(self.text)])
         outer = [
             Clause(start, end, start > 0, _COMPARED.match(self.text[start:end]) is not None, holes)
@@ -205,12 +220,12 @@ class Reading:
             kind: The kind of a quantity.
         """
         clause = self.clause_at(start)
-        reference = self._behind(start, end, clause) or self._in_clause(start, clause)
+        reference = self._behind(end, clause) or self._in_clause(start, clause)
         if reference is not None:
             return reference.sample or self._plain(reference, clause, kind)
         return None if clause.is_compared else self._in_sentence(kind)
 
-    def _behind(self, start: int, end: int, clause: Clause) -> Reference | None:
+    def _behind(self, end: int, clause: Clause) -> Reference | None:
         """Return the reference right behind a number: "62 % for the pristine NCs"."""
         for reference in self.references:
             if not end <= reference.start < end + _NEAR or reference.start not in clause:
@@ -252,9 +267,11 @@ class Reading:
             for other in self.references
             if other.start not in clause and other.sample in coated
         ]
-        return bare[0] if outside and len(bare) == 1 and self._is_compared(clause) else None
+        return bare[0] if outside and len(bare) == 1 and self._is_compared else None
 
-    def _is_compared(self, clause: Clause) -> bool:
+    @property
+    def _is_compared(self) -> bool:
+        """Whether a word of contrast divides the sentence."""
         return len(self.clauses) > 1 and any(other.is_contrast for other in self.clauses)
 
     def _in_sentence(self, kind: str) -> Material | None:

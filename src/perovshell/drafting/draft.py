@@ -87,7 +87,7 @@ def draft(text: str, *, paper_id: str = "", formulas: FormulaReader | None = Non
         >>> import perovshell
         >>> text = "A title. The CsPbBr3@SiO2 NCs emit at 518 nm with a PLQY of 84%."
         >>> print(perovshell.draft(text).summary)
-        1 sample, 2 values, 0 stability tests; 0 unclear statements; to be filled in: paper_id, structure
+        1 sample, 2 values, 0 stability tests; 0 unclear statements; to be filled in: ...
     """
     if len(text) > _MOST_CHARACTERS:
         msg = f"text: {len(text):,} characters; at most {_MOST_CHARACTERS:,} are read"
@@ -95,7 +95,6 @@ def draft(text: str, *, paper_id: str = "", formulas: FormulaReader | None = Non
     plain = plain_text(text)
     parts = split_text(plain)
     finder = MaterialFinder(formulas or FormulaReader.bundled())
-    samples = Samples.of(parts, finder)
     doi = _doi(plain)
     title = parts[0].text if parts and isinstance(parts[0], Sentence) else ""
     return Draft(

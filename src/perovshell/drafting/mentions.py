@@ -16,7 +16,8 @@ _TOKEN: Final = re.compile(
     r"(?<![\w@/])[A-Z(\[][A-Za-z0-9()\[\]{}.,@/|+\u2013\u2014_:-]{2,80}(?![a-z])"
 )
 _TAIL: Final = re.compile(
-    r"[-\u2013\u2014_](?:P?NCs?|NPs?|NRs?|NWs?|P?QDs?|NPLs?|nano\w+|quantum|based|coated|doped\w*|dots?|films?|core\w*).*$"
+    r"[-\u2013\u2014_](?:P?NCs?|NPs?|NRs?|NWs?|P?QDs?|NPLs?|nano\w+|quantum|based|coated|doped\w*"
+    r"|dots?|films?|core\w*).*$"
 )
 _AMOUNTS: Final = (
     (
@@ -105,9 +106,11 @@ class MaterialFinder:
         """
         mentions = [*self._formulas(text), *self._names(text)]
         taken = [range(mention.start, mention.end) for mention in mentions]
-        for mention in self._shells(text):
-            if not any(mention.start in span for span in taken):
-                mentions.append(mention)
+        mentions.extend(
+            mention
+            for mention in self._shells(text)
+            if not any(mention.start in span for span in taken)
+        )
         return sorted(mentions, key=lambda mention: mention.start)
 
     def core(self, text: str) -> Material | None:

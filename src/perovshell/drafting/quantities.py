@@ -169,15 +169,18 @@ _CUES: Final = {
         r"absor\w+|\bexcit\w+|\bpump\w*|\blas(?:er|ing|es?|ed)\b|amplified spontaneous emission"
         r"|\bASE\b|electroluminescence|\bEL\b|\bchips?\b|[- ]?shift\w* (?:of|by)|\bStokes\b|lattice"
         r"|spacings?|\bplanes?\b|\bpores?\b|\bband ?-?gaps?\b|\bgaps?\b|offset|\bCIE\b|roughness"
-        r"|\bBohr\b|wavelengths? of (?:the )?(?:light|laser|lamp)|transmittance|scan\w*|\bbinding energy"
+        r"|\bBohr\b|wavelengths? of (?:the )?(?:light|laser|lamp)|transmittance|scan\w*"
+        r"|\bbinding energy"
     ),
     LIGHT: (
-        r"\bUV\b(?! ?-?vis)|ultraviolet|irradiat\w+|illuminat\w+|\blamps?\b|\blight\b|\b(?-i:LED)s?\b|exposure"
+        r"\bUV\b(?! ?-?vis)|ultraviolet|irradiat\w+|illuminat\w+|\blamps?\b|\blight\b"
+        r"|\b(?-i:LED)s?\b|exposure"
     ),
     HUMIDITY: r"\bRH\b|\bhumidit\w+|\bhumid\b|\bmoisture",
     PLQY: rf"\b{_YIELD}",
     FWHM: (
-        r"\bFWHMs?\b|full[- ]widths? at (?:the |a )?half[- ]max\w*|line-?\s?widths?|half-?\s?widths?"
+        r"\bFWHMs?\b|full[- ]widths? at (?:the |a )?half[- ]max\w*|line-?\s?widths?"
+        r"|half-?\s?widths?"
         r"|\bband-?\s?widths?"
     ),
     THICKNESS: (
@@ -194,8 +197,10 @@ _CUES: Final = {
         r"|(?<!photo)luminescence|fluorescence|peak wavelength|\bpeak(?:s|ed|ing)? at"
     ),
     REMNANT: (
-        r"\bretain\w*|\bretention|\bmaintain\w*|\bpreserv\w+|\bke(?:ep\w*|pt)\b|\bremain\w*|\bsustain\w*"
-        r"|(?:drop|decreas|declin|fall|fell|quench|reduc|decay)\w* (?:\w+ )?to\b|\bleft\b|\bstill ha[ds]\b"
+        r"\bretain\w*|\bretention|\bmaintain\w*|\bpreserv\w+|\bke(?:ep\w*|pt)\b|\bremain\w*"
+        r"|\bsustain\w*"
+        r"|(?:drop|decreas|declin|fall|fell|quench|reduc|decay)\w* (?:\w+ )?to\b|\bleft\b"
+        r"|\bstill ha[ds]\b"
         r"|\bhold\b|\bheld\b|\bconserv\w+"
         rf"|\bof (?:its|their|the) (?:(?:initial|original|starting) )?(?:{_YIELD}|{_LUMINESCENCE})"
         r"|\bof (?:its|their|the) (?:initial|original)\b"
@@ -294,7 +299,8 @@ def _repeated(before: Quantity | None) -> str:
 
 
 _DIFFERENCE: Final = re.compile(
-    r"(?:\b(?:lost|loses?|losing|by|loss(?:es)? of|(?:drop|decrease|reduction|decay|decline|increase|enhancement"
+    r"(?:\b(?:lost|loses?|losing|by|loss(?:es)? of|(?:drop|decrease|reduction|decay|decline"
+    r"|increase|enhancement"
     r"|improvement|quenching) of)|(?:increas|enhanc|improv|decreas|drop|reduc|declin)\w*)\s"
     r"(?:only |just |merely |about |almost |nearly |up to |as much as )?$",
     re.IGNORECASE,
@@ -325,7 +331,8 @@ def _cue_of(
 
 
 _BETWEEN_BEHIND: Final = re.compile(
-    r"(?:[\s-]*|\s(?:in|thick|of|wide)(?:\s(?:the|its|their|average|mean))?\s|\s(?:thick\s)?(?:\w+\s)?)",
+    r"(?:[\s-]*|\s(?:in|thick|of|wide)(?:\s(?:the|its|their|average|mean))?\s"
+    r"|\s(?:thick\s)?(?:\w+\s)?)",
     re.IGNORECASE,
 )
 _BARRIER: Final = re.compile(
@@ -356,8 +363,11 @@ def _checked(text: str, quantity: Quantity, kind: str) -> str:
     """Return the kind of a length, after a look at whose length it is."""
     around = text[max(0, quantity.start - 60) : quantity.end + 40]
     behind = text[quantity.end : quantity.end + 30]
-    if kind in {PL, FWHM} and re.match(r"[\s-]*(?:thick|in (?:size|diameter|thickness))", behind):
-        kind = THICKNESS if "thick" in behind else SIZE
+    if (
+        re.match(r"[\s-]*(?:thick|in (?:size|diameter|thickness))\b", behind)
+        and quantity.unit == "nm"
+    ):
+        kind = THICKNESS if re.match(r"[\s-]*(?:thick|in thick)", behind) else SIZE
     if kind == SIZE and (_OF_PARTICLES.search(around) or not _OF_CORES.search(text)):
         return ""
     if kind == THICKNESS and not _SHELL_WORD.search(around):

@@ -24,7 +24,8 @@ _IN_FRONT: Final = re.compile(
 )
 _BEHIND: Final = re.compile(
     r"[-\s](?:coat\w*|capped|encapsulat\w*|embedded|wrapped|protected|covered|shell\w*|overlayers?"
-    r"|layers?|matri(?:x|ces)|hosts?|composites?|microspheres?|beads?|was loaded|is loaded|frameworks?|film)\b"
+    r"|layers?|matri(?:x|ces)|hosts?|composites?|microspheres?|beads?|was loaded|is loaded"
+    r"|frameworks?|film)\b"
     r"|(?=\s+(?:aerogel|glass)\b)",
     re.IGNORECASE,
 )
@@ -34,32 +35,40 @@ _JOINED_NAME: Final = re.compile(
 """The name of a kind and a joint: `CsPbBr3 QDs/PMMA`."""
 _ON_CORE: Final = re.compile(r"[-\s](?:shell\s)?(?:on|around|over)\s(?:\w+\s){0,2}$", re.IGNORECASE)
 _COAT_WORDS: Final = re.compile(
-    r"\b(?<!un)(?:coat(?:ed|ings?)|encapsulat\w+|embedd\w+|core[-/\u2013@]shell|hosts?|matri(?:x|ces)"
+    r"\b(?<!un)(?:coat(?:ed|ings?)|encapsulat\w+|embedd\w+|core[-/\u2013@]shell|hosts?|matri(?:x"
+    r"|ces)"
     r"|(?:nano)?composites?|(?:nano)?-?(?-i:MOFs?)|frameworks?|confine\w*|mesoporous|glass(?:es)?"
     r"|heterostructures?|overlayers?)\b|(?<!\bno )(?<!\bany )(?<!\bout a )\bshells?\b",
     re.IGNORECASE,
 )
 _KIND: Final = (
-    r"(?:nano-?crystals?|nano-?cubes?|nano-?particles?|nano-?platelets?|quantum dots?|dots?|cores?|P?NCs?"
-    r"|P?QDs?|NPLs?|ones?|films?|samples?|counterparts?|perovskites?|powders?|particles?)"
+    r"(?:nano-?crystals?|nano-?cubes?|nano-?particles?|nano-?platelets?|quantum dots?|dots?"
+    r"|cores?|P?NCs?"
+    r"|P?QDs?|NPLs?|ones|films?|samples?|counterparts?|perovskites?|powders?|particles?)"
 )
 _BARE: Final = re.compile(
-    rf"\b(?:bare|pristine|uncoated|unprotected|unencapsulated|un-encapsulated|naked|unshelled|untreated|unmodified"
-    rf"|core-only|non-?coated|(?:pure|starting|original|parent|initial|control)(?=\s(?:\S+\s)?{_KIND}\b))\b"
+    rf"\b(?:bare|pristine|uncoated|unprotected|unencapsulated|un-encapsulated|naked|unshelled"
+    rf"|untreated|unmodified"
+    rf"|core-only|non-?coated|(?:pure|starting|original|parent|initial"
+    rf"|control)(?=\s(?:\S+\s)?{_KIND}\b))\b"
     rf"|\b{_KIND}\salone\b"
     r"|\b(?:without|before|prior to|in the absence of)\s(?:(?:an?|the|any|its|their)\s)?(?:\S+\s)?"
-    r"(?:shells?|coating|encapsulation|embedding|framework|matrix|protection|shell growth|overgrowth)\b",
+    r"(?:shells?|coating|encapsulation|embedding|framework|matrix|protection|shell growth"
+    r"|overgrowth)\b",
     re.IGNORECASE,
 )
 _COATED: Final = re.compile(
-    r"(?<!un)(?<!-)\b(?:\w+ly\s)?(?:coated|encapsulated|embedded|protected)\b|\bcore[-/\u2013@]shell\b|\bcomposites?\b"
+    r"(?<!un)(?<!-)\b(?:\w+ly\s)?(?:coated|encapsulated|embedded|protected)\b"
+    r"|\bcore[-/\u2013@]shell\b|\bcomposites?\b"
     r"|\b(?:after|upon|on|by|following|through|with)\s(?:(?:the|a|its|their)\s)?(?:\S+\s)?"
-    r"(?:coating|encapsulation|embedding|shell growth|overgrowth|shell formation|passivation shell)\b"
+    r"(?:coating|encapsulation|embedding|shell growth|overgrowth|shell formation"
+    r"|passivation shell)\b"
     r"|\bJanus (?:nano)?particles?\b|\bwith (?:it\b|(?:the|a) (?:shell|coating|framework)\b)",
     re.IGNORECASE,
 )
 _TOGETHER: Final = re.compile(
-    rf"[\s\-\u2013,/@]*(?:(?:{_WRAPPED}|{_KIND}|in|into|inside|with|by|an?|the|were|was|are|is|on|as|of|matrix|host"
+    rf"[\s\-\u2013,/@]*(?:(?:{_WRAPPED}|{_KIND}|in|into|inside|with|by|an?|the|were|was|are|is|on"
+    rf"|as|of|matrix|host"
     rf"|composites?|janus|core/shell|core-shell|green|red|blue|\w+ly|quantum|inorganic)[\s\-/@]*)*",
     re.IGNORECASE,
 )
@@ -146,7 +155,7 @@ class Samples:
             text: The sentence.
             mentions: The materials that it names.
         """
-        references = [*self._bare(text), *self._of_mentions(text, mentions), *self._coated(text)]
+        references = [*self._bare(text), *self._of_mentions(mentions), *self._coated(text)]
         references.sort(key=lambda reference: (reference.start, -reference.end))
         joined: list[Reference] = []
         for reference in references:
@@ -165,7 +174,7 @@ class Samples:
         found = _COATED.finditer(text) if self.coated else ()
         return [Reference(match.start(), match.end(), self.coated) for match in found]
 
-    def _of_mentions(self, text: str, mentions: Iterable[Mention]) -> list[Reference]:
+    def _of_mentions(self, mentions: Iterable[Mention]) -> list[Reference]:
         references = []
         for mention in mentions:
             samples = self._meant(mention.material)
@@ -236,12 +245,16 @@ def _specific(coated: Sequence[Material], class_of: Callable[[str], str]) -> lis
 
 
 def _in_order(coated: Iterable[Material], finder: MaterialFinder) -> list[Material]:
-    """Return samples with the emitter as the core: `Cs4PbBr6/CsPbBr3` may be CsPbBr3 in Cs4PbBr6."""
+    """Return samples with the emitter as the core, as CsPbBr3 of `Cs4PbBr6/CsPbBr3`."""
     samples = [*coated]
     turned = [finder.turned(sample) for sample in samples]
     known = {*samples}
     return _distinct(
-        sample if other is None else other if other in known else replace(other, layers=(UNKNOWN_SHELL,))
+        sample
+        if other is None
+        else other
+        if other in known
+        else replace(other, layers=(UNKNOWN_SHELL,))
         for sample, other in zip(samples, turned, strict=True)
     )
 

@@ -69,10 +69,10 @@ class TextTable:
 
 
 def plain_text(text: str) -> str:
-    """Return a text in plain letters: no markup, soft hyphens, subscripts or words cut in two.
+    r"""Return a text in plain letters: no markup, soft hyphens, subscripts or words cut in two.
 
     Examples:
-        >>> plain_text("CsPbBr<sub>3</sub> nano-\\ncrystals")
+        >>> plain_text("CsPbBr<sub>3</sub> nano-\ncrystals")
         'CsPbBr3 nanocrystals'
     """
     text = to_ascii(text.translate(_LETTERS)).replace("\r\n", "\n").replace("\r", "\n")
@@ -83,13 +83,13 @@ def plain_text(text: str) -> str:
 
 
 def split_text(text: str) -> tuple[Sentence | TextTable, ...]:
-    """Split a text into its title, sentences and tables.
+    r"""Split a text into its title, sentences and tables.
 
     Args:
         text: The text as `plain_text` returns it.
 
     Examples:
-        >>> [part.text for part in split_text("A title\\n\\nFirst. Second, e.g. CsPbBr3.")]
+        >>> [part.text for part in split_text("A title\n\nFirst. Second, e.g. CsPbBr3.")]
         ['A title', 'First.', 'Second, e.g. CsPbBr3.']
     """
     lines = [line.strip() for line in text.split("\n")]

@@ -22,37 +22,49 @@ from perovshell.drafting.quantities import (
 from perovshell.drafting.stressors import Stress, distinct, find_stresses
 
 _LUMINESCENCE: Final = re.compile(
-    r"luminescence|fluorescence|\bemission|\bPL\b|\bPLQYs?\b|\bQYs?\b|quantum (?:yield|efficienc)|intensit|brightness",
+    r"luminescence|fluorescence|\bemission|\bPL\b|\bPLQYs?\b|\bQYs?\b|quantum (?:yield|efficienc)"
+    r"|intensit|brightness",
 )
 _YIELD_LEFT: Final = re.compile(
-    r"\s?of (?:its|their|the) (?:\w+ )?(?:PL ?QY|QY|quantum (?:yield|efficiency)|photoluminescence quantum)"
+    r"\s?of (?:its|their|the) (?:\w+ )?(?:PL ?QY|QY|quantum (?:yield|efficiency)"
+    r"|photoluminescence quantum)"
 )
 _OF_ANOTHER_STATE: Final = re.compile(
     r"[^,;.]{0,40}\bat (?:room temperature|RT\b|\d+ ?(?:K|\u00b0))"
 )
 """A value at one temperature over that at another: no test of stability."""
 _DEVICE: Final = re.compile(
-    r"\b(?:solar cells?|devices?|transistors?|photodetectors?|luminance|efficiency of|EQE|conductivity|photocurrent"
+    r"\b(?:solar cells?|devices?|transistors?|photodetectors?|luminance|efficiency of|EQE"
+    r"|conductivity|photocurrent"
     r"|power conversion|luminous)\b",
     re.IGNORECASE,
 )
 _FAILED: Final = re.compile(
-    r"\b(?:completely|fully|totally|entirely) (?:quench|los[et]|vanish|disappear|decompos|degrad|disintegrat|extinguish)\w*"
-    r"|\b(?:were|was) (?:dead|quenched)\b(?! to)|\bnothing was left\b|\bno (?:PL|emission|luminescence|fluorescence)"
-    r" (?:\w+ )?(?:left|observed|detect\w+|remain\w*)|\b(?:lose|loses|lost) (?:all )?(?:of )?(?:its|their|the)? ?"
+    r"\b(?:completely|fully|totally|entirely) (?:quench|los[et]|vanish|disappear|decompos|degrad"
+    r"|disintegrat|extinguish)\w*"
+    r"|\b(?:PL|emission|luminescence|fluorescence)\b[^,;]{0,40} (?:disappear|vanish)(?:ed|s|es)\b"
+    r"|\b(?:were|was) (?:dead|quenched)\b(?! to)|\bnothing was left\b|\bno (?:PL|emission"
+    r"|luminescence|fluorescence)"
+    r" (?:\w+ )?(?:left|observed|detect\w+|remain\w*)|\b(?:lose|loses"
+    r"|lost) (?:all )?(?:of )?(?:its|their|the)? ?"
     r"(?:entire |whole )?(?:PL|emission|luminescence|fluorescence|photoluminescence)\b",
     re.IGNORECASE,
 )
 _UNCHANGED: Final = re.compile(
-    r"\b(?:no|without|hardly any|negligible|not (?:\w+ )?any)(?: (?:obvious|significant|noticeable|visible|measurable"
-    r"|apparent|detectable|clear|any|further|observable))?(?: (?:PL|emission|intensity|photoluminescence))?"
-    r" (?:changes?|decay|loss(?:es)?|drops?|decreases?|degradation|decline|quenching|attenuation|emission)\b"
-    r"|\b(?:remain\w*|stay\w*|is|was|were|kept) (?:almost |nearly |virtually )?(?:unchanged|constant|stable)\b"
+    r"\b(?:no|without|hardly any|negligible|not (?:\w+ )?any)(?: (?:obvious|significant"
+    r"|noticeable|visible|measurable"
+    r"|apparent|detectable|clear|any|further|observable))?(?: (?:PL|emission|intensity"
+    r"|photoluminescence))?"
+    r" (?:changes?|decay|loss(?:es)?|drops?|decreases?|degradation|decline|quenching|attenuation"
+    r"|emission)\b"
+    r"|\b(?:remain\w*|stay\w*|is|was|were|kept) (?:almost |nearly |virtually )?(?:unchanged"
+    r"|constant|stable)\b"
     r"|\bdid not (?:lose|change|decay|decrease|drop|fade)\b",
     re.IGNORECASE,
 )
 _CARRIED: Final = re.compile(
-    r"^(?:for|in (?:contrast|comparison)|by (?:contrast|comparison)|without|bare|the (?:bare|uncoated|pristine)|uncoated"
+    r"^(?:for|in (?:contrast|comparison)|by (?:contrast|comparison)|without|bare|the (?:bare"
+    r"|uncoated|pristine)|uncoated"
     r"|pristine|under the same|those|conversely|on the contrary|however)\b",
     re.IGNORECASE,
 )
@@ -206,9 +218,17 @@ class _Statement:
             )
         conditions = self.conditions(stressor) if stressor else ()
         return Remnant(
-            sample, measure, percent, duration, stressor, self.group, self.reading.text,
-            conditions if self.stresses else self.carried_conditions, quality, tuple(doubts.items()),
-        )  # fmt: skip
+            sample=sample,
+            measure=measure,
+            percent=percent,
+            duration=duration,
+            stressor=stressor,
+            group=self.group,
+            text=self.reading.text,
+            conditions=conditions if self.stresses else self.carried_conditions,
+            quality=quality,
+            doubts=tuple(doubts.items()),
+        )
 
     # Stressor, duration, conditions ------------------------------------------------------------
 
@@ -225,7 +245,7 @@ class _Statement:
         others = [
             stress
             for stress in self.stresses
-            if quantity is None or not self._is_of_another(stress, quantity, clause)
+            if quantity is None or not self._is_of_another(stress, clause)
         ]
         names = distinct(others) or (() if self.stresses else self.carried)
         return (names[0], ()) if len(names) == 1 else ("", names)
@@ -248,10 +268,10 @@ class _Statement:
             if durations:
                 return durations[0].text if len(durations) == 1 else ""
         durations = self._quantities(DURATION)
-        is_shared = len(durations) == 1 and not self._is_of_another(durations[0], quantity, clause)
+        is_shared = len(durations) == 1 and not self._is_of_another(durations[0], clause)
         return durations[0].text if is_shared else ""
 
-    def _is_of_another(self, item: Quantity | Stress, quantity: Quantity, clause: Clause) -> bool:
+    def _is_of_another(self, item: Quantity | Stress, clause: Clause) -> bool:
         """Whether a duration or a stressor stands with another percentage of the same clause.
 
         The sides of a comparison share it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from perovshell.drafting.binding import Reading
@@ -19,7 +19,8 @@ _LASTS: Final = re.compile(
     re.IGNORECASE,
 )
 _TUNED: Final = re.compile(
-    r"\b(?:tun(?:ed|able|ing|ability)|span\w*|rang(?:e|es|ed|ing) from|cover(?:s|ing|ed)? (?:the |a )?"
+    r"\b(?:tun(?:ed|able|ing|ability)|span\w*|rang(?:e|es|ed|ing) from|cover(?:s|ing|ed)? (?:the "
+    r"|a )?"
     r"(?:\w+ )?(?:range|spectr\w+|visible|\d)|visible (?:range|region|spectrum))\b",
     re.IGNORECASE,
 )
@@ -53,7 +54,7 @@ def statements_of(reading: Reading) -> Iterator[Statement]:
         if quantity.kind not in OPTICS or reading.is_by_others(quantity.start):
             continue
         sample = reading.sample_of(quantity)
-        if quantity.kind == THICKNESS:
+        if quantity.kind == THICKNESS and not reading.clause_at(quantity.start).is_compared:
             sample = _coated(reading, sample)
         if _is_tuned(reading, quantity) or _is_of_a_test(reading, quantity):
             sample = None
@@ -65,7 +66,7 @@ def _coated(reading: Reading, sample: Material | None) -> Material | None:
     coated = reading.samples.coated
     if sample is None or not sample.layers:
         return coated[0] if len(coated) == 1 else None
-    return replace(sample)
+    return sample
 
 
 def _is_tuned(reading: Reading, quantity: Quantity) -> bool:

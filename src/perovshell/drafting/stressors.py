@@ -15,18 +15,24 @@ _FORMS: Final = {
     "humidity": r"\bhumid\w*|(?-i:\bRH\b)|\bmoisture\b|\bmoist\b",
     "light": (
         r"(?-i:\bUV\b)(?!-?[Vv]is)|\bultraviolet\b|\birradiat\w+|\billuminat\w+|\blamps?\b"
-        r"|\b(?:blue|laser|sun|white|continuous|strong|intense|room) ?-?light\b|\bsunlight\b|\blight exposure\b"
+        r"|\b(?:blue|laser|sun|white|continuous|strong|intense|room) ?-?light\b|\bsunlight\b"
+        r"|\blight exposure\b"
         r"|\bexposed to light\b|(?<=under )light\b|(?<=under a )light\b|\bsolar simulator\b"
         r"|\b\d{3} ?nm (?:\w+ )?(?:light|lamp|(?-i:LED)|laser|excitation)\b|\bphoto-?irradiat\w+"
     ),
-    "heat": r"\bheat(?:ed|ing)?\b|\banneal\w*|\bthermal (?:treatment|cycl\w+|test|aging|ageing|stress)|\bbaked?\b",
+    "heat": (
+        r"\bheat(?:ed|ing)?\b|\banneal\w*"
+        r"|\bthermal (?:treatment|cycl\w+|test|aging|ageing|stress)|\bbaked?\b"
+    ),
     "polar-solvent": (
-        r"\bethanol\b|\bmethanol\b|\bisopropanol\b|\b2-propanol\b|\b(?-i:IPA)\b|\bacetone\b|\bpolar solvents?\b"
+        r"\bethanol\b|\bmethanol\b|\bisopropanol\b|\b2-propanol\b|\b(?-i:IPA)\b|\bacetone\b"
+        r"|\bpolar solvents?\b"
         r"|\bn?-?butanol\b|\b(?-i:DMF|DMSO)\b|\bacetonitrile\b|\balcohols?\b|\bisopropyl alcohol\b"
     ),
     "sonication": r"\bsonicat\w*|\bultrasonic\w*|\bultrasound\b",
     "ambient": (
-        r"\bambient (?:conditions?|air|atmosphere|environment)|\bin (?:the )?(?:open )?air\b|\bopen air\b"
+        r"\bambient (?:conditions?|air|atmosphere|environment)|\bin (?:the )?(?:open )?air\b"
+        r"|\bopen air\b"
         r"|\bambient storage\b|\bstorage in air\b|\bexposed to air\b|\bair exposure\b"
     ),
     "anion-exchange": r"\banion[- ]exchange\b",
