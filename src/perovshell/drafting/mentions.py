@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -92,6 +92,8 @@ class MaterialFinder:
     """
 
     formulas: FormulaReader
+    _cores: dict[str, Material | None] = field(default_factory=dict, compare=False, repr=False)
+    _layers: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def find(self, text: str) -> list[Mention]:
         """Return the cores, shells and whole samples of a sentence, in order.
@@ -115,6 +117,11 @@ class MaterialFinder:
 
     def core(self, text: str) -> Material | None:
         """Return the core that a formula names, None where it names none."""
+        if text not in self._cores:
+            self._cores[text] = self._read_core(text)
+        return self._cores[text]
+
+    def _read_core(self, text: str) -> Material | None:
         formula = self._formula(text)
         if formula:
             return Material(formula)
@@ -177,10 +184,12 @@ class MaterialFinder:
 
     def _layer(self, written: str) -> str:
         """Return the standard name of a layer; a perovskite is one too. Empty where it is none."""
-        try:
-            return self.formulas.read_shell(written)[0].name
-        except (InputError, IndexError):
-            return ""
+        if written not in self._layers:
+            try:
+                self._layers[written] = self.formulas.read_shell(written)[0].name
+            except (InputError, IndexError):
+                self._layers[written] = ""
+        return self._layers[written]
 
     # Names -------------------------------------------------------------------------------------
 

@@ -240,7 +240,8 @@ def _specific(coated: Sequence[Material], class_of: Callable[[str], str]) -> lis
     return [
         material
         for material in coated
-        if (material.core, _GENERAL.get(material.layers[0], "")) not in classes
+        if material.layers[0] not in _GENERAL
+        or (material.core, _GENERAL[material.layers[0]]) not in classes
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -92,13 +92,10 @@ def split_text(text: str) -> tuple[Sentence | TextTable, ...]:
         >>> [part.text for part in split_text("A title\n\nFirst. Second, e.g. CsPbBr3.")]
         ['A title', 'First.', 'Second, e.g. CsPbBr3.']
     """
-    lines = [line.strip() for line in text.split("\n")]
-    first = next((index for index, line in enumerate(lines) if line), len(lines))
-    parts: list[Sentence | TextTable] = [
-        Sentence(line, is_title=True)
-        for line in _cut(" ".join(" ".join(lines[first : first + 1]).split()))[:1]
-    ]
-    cells = [_cells(line) for line in text.split("\n")[first + 1 :]]
+    first, _, rest = text.strip().partition("\n")
+    title, *others = [*_sentences([" ".join(first.split())])] or [Sentence("")]
+    parts: list[Sentence | TextTable] = [Sentence(title.text, is_title=True), *others]
+    cells = map(_cells, rest.split("\n"))
     for width, block in groupby(cells, key=len):
         rows = [*block]
         if width > 1 and len(rows) > 1:
@@ -120,7 +117,7 @@ def _cells(line: str) -> tuple[str, ...]:
     return tuple(" ".join(cell.split()) for cell in cells)
 
 
-def _sentences(lines: Iterator[str]) -> Iterator[Sentence]:
+def _sentences(lines: Iterable[str]) -> Iterator[Sentence]:
     for is_blank, block in groupby(lines, key=lambda line: not line):
         text = "" if is_blank else " ".join(block)
         begin = 0

@@ -30,7 +30,8 @@ _YIELD_LEFT: Final = re.compile(
     r"|photoluminescence quantum)"
 )
 _OF_ANOTHER_STATE: Final = re.compile(
-    r"[^,;.]{0,40}\bat (?:room temperature|RT\b|\d+ ?(?:K|\u00b0))"
+    r"\s?of (?:that|those|(?:the|its|their) [^,;.\d]{0,25})\s(?:\w+ )?at "
+    r"(?:room temperature|RT\b|\d+ ?(?:K|\u00b0))"
 )
 """A value at one temperature over that at another: no test of stability."""
 _DEVICE: Final = re.compile(

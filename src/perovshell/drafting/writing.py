@@ -21,8 +21,8 @@ from perovshell.drafting.stability import Remnant
 _WIDTH: Final = 96
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][\w()./%^+@\u00b0 -]*")
 _HEAD: Final = (
-    "# A draft. Check every value against the sentence above it; fill in what is unclear, or delete "
-    "it."
+    "# A draft. Check every value against the sentence above it; fill in what is unclear, or "
+    "delete it."
 )
 
 
