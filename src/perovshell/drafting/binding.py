@@ -242,12 +242,12 @@ class Reading:
     def _in_clause(self, start: int, clause: Clause) -> Reference | None:
         """Return the nearest reference in front of a number, or the only one of its clause."""
         inside = [reference for reference in self.references if reference.start in clause]
-        in_front = [reference for reference in inside if reference.end <= start]
-        definite = [reference for reference in in_front if reference.sample is not None]
-        if definite and in_front[-1].is_plain and in_front[-1].sample is None:
-            return definite[-1] if self._is_of(in_front[-1], definite[-1]) else in_front[-1]
-        if in_front:
-            return in_front[-1]
+        before = [reference for reference in inside if reference.end <= start]
+        definite = [reference for reference in before if reference.sample is not None]
+        if definite and before[-1].is_plain and before[-1].sample is None:
+            return definite[-1] if self._is_of(before[-1], definite[-1]) else before[-1]
+        if before:
+            return before[-1]
         others = {reference.sample for reference in inside if not reference.is_plain}
         return inside[0] if inside and (len(others) == 1 or len(inside) == 1) else None
 

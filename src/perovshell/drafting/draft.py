@@ -62,7 +62,7 @@ class Draft:
         return (
             f"{counted(written.samples, 'sample')}, {counted(written.values, 'value')}, "
             f"{counted(written.tests, 'stability test')}; "
-            f"{counted(written.unclear, 'unclear statement')}; "
+            f"{counted(len(written.doubts), 'unclear statement')}; "
             f"{f'to be filled in: {opened}' if opened else 'no required key is empty'}"
         )
 

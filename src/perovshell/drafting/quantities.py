@@ -318,9 +318,9 @@ def _cue_of(
     ]
     if behind and _is_joined(text[quantity.end : behind[0].start]):
         return behind[0]
-    in_front = [cue for cue in fitting if cue.end <= quantity.start]
-    for index in reversed(range(len(in_front))):
-        cue, earlier = in_front[index], in_front[index - 1] if index else None
+    before = [cue for cue in fitting if cue.end <= quantity.start]
+    for index in reversed(range(len(before))):
+        cue, earlier = before[index], before[index - 1] if index else None
         is_emitted = cue.name == LIGHT and earlier is not None and earlier.name == PL
         if is_emitted and earlier and cue.start - earlier.end < _EMITTED:
             continue

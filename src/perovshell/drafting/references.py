@@ -17,7 +17,7 @@ _WRAPPED: Final = (
     r"|incorporat\w*|precipitat\w*|dispers\w*|infus\w*|protect\w*|overgr\w+|grown|immobili\w+"
     r"|impregnat\w*|entrap\w*|trapp\w*|shell\w*|decorat\w*|loaded|integrat\w+|enwrap\w*|armou?r\w*"
 )
-_IN_FRONT: Final = re.compile(
+_BEFORE_SHELL: Final = re.compile(
     rf"(?:\b(?:{_WRAPPED})\s(?:\S+\s){{0,4}}?(?:with|by|in|into|inside|within|of|from|onto)\s"
     r"|\b(?:inside|within|into|in)\s)(?:(?:an?|the|one|two)\s)?(?:[a-z-]+\s){0,2}$",
     re.IGNORECASE,
@@ -262,12 +262,12 @@ def _in_order(coated: Iterable[Material], finder: MaterialFinder) -> list[Materi
 
 def _is_shell(text: str, mention: Mention, mentions: Sequence[Mention]) -> bool:
     """Whether the words around a material say that it is a shell or a host."""
-    in_front, behind = text[max(0, mention.start - 70) : mention.start], text[mention.end :]
+    before, behind = text[max(0, mention.start - 70) : mention.start], text[mention.end :]
     if any(other.start == mention.end + 1 and not other.material.core for other in mentions):
         return False  # "silica aerogel" is an aerogel.
-    if re.search(r"\b(?:without|no)\s(?:an?\s|the\s)?$", in_front):
+    if re.search(r"\b(?:without|no)\s(?:an?\s|the\s)?$", before):
         return False
-    if _BEHIND.match(behind) or _IN_FRONT.search(in_front) or _JOINED_NAME.search(in_front):
+    if _BEHIND.match(behind) or _BEFORE_SHELL.search(before) or _JOINED_NAME.search(before):
         return True
     return any(
         other.material.core and _ON_CORE.fullmatch(text[mention.end : other.start])

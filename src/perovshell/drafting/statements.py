@@ -79,11 +79,11 @@ def _is_tuned(reading: Reading, quantity: Quantity) -> bool:
 def _is_of_a_test(reading: Reading, quantity: Quantity) -> bool:
     """Whether a value was read after a stability test, and is none of a fresh sample."""
     clause = reading.clause_at(quantity.start)
-    in_front = reading.text[clause.start : quantity.start]
+    before = reading.text[clause.start : quantity.start]
     behind = reading.text[quantity.end : clause.end]
     cue = [other for other in reading.quantities if other.kind in {REMNANT, "duration"}]
     inside = [other for other in cue if clause.start <= other.start < clause.end]
-    nearest = in_front.rpartition("PLQY")[2] if "PLQY" in in_front else in_front[-60:]
+    nearest = before.rpartition("PLQY")[2] if "PLQY" in before else before[-60:]
     is_kept = _LASTS.search(nearest) is not None and _AT_ONCE.search(behind) is None
     durations = [other for other in inside if other.kind == "duration"]
     follows = any(

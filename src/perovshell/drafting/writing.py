@@ -56,7 +56,7 @@ class Written:
         samples: Number of samples.
         values: Number of values of samples.
         tests: Number of stability tests.
-        unclear: Number of open statements.
+        doubts: What is open, each once.
         open_keys: Required keys that are empty.
     """
 
@@ -64,7 +64,7 @@ class Written:
     samples: int = 0
     values: int = 0
     tests: int = 0
-    unclear: int = 0
+    doubts: dict[str, None] = field(default_factory=dict)
     open_keys: dict[str, None] = field(default_factory=dict)
 
     @property
@@ -152,7 +152,8 @@ def _write_value(written: Written, value: DraftValue, indent: str) -> None:
         written.comment(sentence, indent)
     written.key(value.key, value.value, indent, value.doubt)
     written.values += bool(value.value)
-    written.unclear += not value.value
+    if not value.value:
+        written.doubts[f"{value.key}: {value.doubt}"] = None
 
 
 def _write_test(written: Written, test: DraftTest, indent: str) -> None:
@@ -167,7 +168,8 @@ def _write_test(written: Written, test: DraftTest, indent: str) -> None:
     for key, text in first.conditions:
         fault = fault_of(key, text)
         written.key(key, "" if fault else text, inner, fault)
-        written.unclear += bool(fault)
+        if fault:
+            written.doubts[f"{key}: {fault}"] = None
     quality = next((side.quality for side in (test.coated, test.bare) if side and side.quality), "")
     if quality:
         written.key("quality", quality, inner)
@@ -177,7 +179,8 @@ def _write_test(written: Written, test: DraftTest, indent: str) -> None:
         if side:
             _write_side(written, name, side, inner)
     written.tests += 1
-    written.unclear += not first.stressor
+    if not first.stressor:
+        written.doubts[f"stressor: {first.text}"] = None
 
 
 def _write_side(written: Written, name: str, side: Remnant, indent: str) -> None:
@@ -193,7 +196,8 @@ def _write_side(written: Written, name: str, side: Remnant, indent: str) -> None
             doubts.append(f"duration: {stated}?" if stated else "the duration is not stated")
     comment = f"  # unclear: {'; '.join(doubts)}" if doubts else ""
     written.lines.append(f"{indent}{name}: {{{', '.join(parts)}}}{comment}")
-    written.unclear += bool(doubts)
+    if doubts:
+        written.doubts[f"{name}: {side.text}"] = None
 
 
 def _write_unclear(written: Written, facts: Facts) -> None:
@@ -204,8 +208,9 @@ def _write_unclear(written: Written, facts: Facts) -> None:
     written.lines.append("")
     written.comment("Unclear stability statements; enter them by hand:")
     for remnant in remnants:
-        written.comment(f"- {_remnant_text(remnant)}: {remnant.text}")
-    written.unclear += len(remnants)
+        statement = f"{_remnant_text(remnant)}: {remnant.text}"
+        written.comment(f"- {statement}")
+        written.doubts[statement] = None
 
 
 def _remnant_text(remnant: Remnant) -> str:
