@@ -10,8 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from perovshell.data.paper_fields import sample_fields, side_fields, stability_fields
-from perovshell.drafting.mentions import Material
-from perovshell.drafting.references import UNKNOWN_SHELL
+from perovshell.drafting.mentions import UNKNOWN_SHELL, Material
 from perovshell.drafting.stability import Remnant
 from perovshell.drafting.statements import OPTICS, Statement
 from perovshell.errors import InputError

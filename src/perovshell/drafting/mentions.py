@@ -51,6 +51,8 @@ _NAME: Final = re.compile(
 )
 _WORD_LETTERS: Final = re.compile(r"[a-z]{3}")
 _LONGEST_NAME: Final = 60
+UNKNOWN_SHELL: Final = "?"
+"""The layer of a coated sample whose shell has no known name."""
 
 
 @dataclass(frozen=True)
@@ -168,10 +170,8 @@ class MaterialFinder:
         core = self.core(parts[0]) or self.core(_TAIL.sub("", parts[0]))
         if core is None:
             return self._joined(written) if len(parts) == 1 else None
-        layers = [self._layer(_TAIL.sub("", part)) for part in parts[1:]]
-        return (
-            Material(core.core, tuple(filter(None, layers)), core.is_open) if all(layers) else None
-        )
+        layers = tuple(self._layer(_TAIL.sub("", part)) for part in parts[1:])
+        return Material(core.core, layers if all(layers) else (UNKNOWN_SHELL,), core.is_open)
 
     def _joined(self, written: str) -> Material | None:
         """Read a core and a shell with a dash between them."""
@@ -203,10 +203,18 @@ class MaterialFinder:
                 yield Mention(match.start(), match.end(), material)
 
     def _shells(self, text: str) -> Iterator[Mention]:
+        mentions: list[Mention] = []
         for match in self._shell_names.finditer(text):
             name = self._shell_of(match[0])
-            if name:
-                yield Mention(match.start(), match.end(), Material("", (name,)))
+            before = mentions[-1] if mentions else None
+            if before and text[before.end : match.start()] in {"/", "-", "\u2013"}:
+                # "silica/alumina" is one material.
+                written = f"{text[before.start : before.end]}-{match[0]}"
+                name = self._shell_of(written) or UNKNOWN_SHELL
+                mentions[-1] = Mention(before.start, match.end(), Material("", (name,)))
+            elif name:
+                mentions.append(Mention(match.start(), match.end(), Material("", (name,))))
+        yield from mentions
 
     def _shell_of(self, written: str) -> str:
         material = self.formulas.shells.find(written)

@@ -64,6 +64,10 @@ _SPELLED: Final = re.compile(
 _BEFORE: Final = re.compile(rf"(?<![\w.]){_NUMBER}(?=(?:,|,?\s(?:and|or)\s|,\s|\s?/\s?)\s?$)")
 _WINDOW: Final = 24
 """Characters in front of a number in which one without a unit is looked for."""
+_GAP: Final = 40
+"""Most characters between a yield and the verb that tells it."""
+_NEW_PART: Final = re.compile(r";|\band\b|\bwhile\b|\bwhereas\b")
+_OF_BEFORE: Final = re.compile(r"\s?of (?:its|their|the)\b")
 _MOST_LISTED: Final = 6
 
 
@@ -284,12 +288,23 @@ def _named(text: str, quantities: list[Quantity], cues: list[Cue]) -> Iterator[Q
             continue
         cue = _cue_of(text, quantity, following, cues, used)
         kind = cue.kind if cue else _repeated(before.get(quantity.unit))
+        if cue and cue.name == REMNANT and _is_yield(text, quantity, cue, cues):
+            kind = PLQY
         kind = _checked(text, quantity, kind)
         if cue:
             used[cue] = quantity
         named = replace(quantity, kind=kind)
         before[quantity.unit] = named
         yield named
+
+
+def _is_yield(text: str, quantity: Quantity, verb: Cue, cues: list[Cue]) -> bool:
+    """Whether a verb such as `remains` tells a yield itself: "the PLQY remains at 88 %"."""
+    if verb.end > quantity.start or _OF_BEFORE.match(text[quantity.end :]):
+        return False
+    yields = [cue for cue in cues if cue.name == PLQY and cue.end <= verb.start]
+    between = text[yields[-1].end : verb.start] if yields else ";"
+    return len(between) < _GAP and _NEW_PART.search(between) is None
 
 
 def _repeated(before: Quantity | None) -> str:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from perovshell.drafting.mentions import Material, MaterialFinder, Mention
+from perovshell.drafting.mentions import UNKNOWN_SHELL, Material, MaterialFinder, Mention
 from perovshell.drafting.sentences import Sentence, TextTable
 
-UNKNOWN_SHELL: Final = "?"
-"""The layer of a coated sample whose shell has no known name."""
 _WRAPPED: Final = (
     r"coat\w*|capp(?:ed|ing)|cover\w*|encapsulat\w*|embed\w*|wrapp\w*|enclos\w*|confin\w*"
     r"|incorporat\w*|precipitat\w*|dispers\w*|infus\w*|protect\w*|overgr\w+|grown|immobili\w+"
@@ -38,7 +36,9 @@ _COAT_WORDS: Final = re.compile(
     r"\b(?<!un)(?:coat(?:ed|ings?)|encapsulat\w+|embedd\w+|core[-/\u2013@]shell|hosts?|matri(?:x"
     r"|ces)"
     r"|(?:nano)?composites?|(?:nano)?-?(?-i:MOFs?)|frameworks?|confine\w*|mesoporous|glass(?:es)?"
-    r"|heterostructures?|overlayers?)\b|(?<!\bno )(?<!\bany )(?<!\bout a )\bshells?\b",
+    r"|heterostructures?|overlayers?|monoliths?|incorporated (?:in|into|within)|infiltrated"
+    r"|impregnated"
+    r"|loaded (?:in|into|with))\b|(?<!\bno )(?<!\bany )(?<!\bout a )\bshells?\b",
     re.IGNORECASE,
 )
 _KIND: Final = (
@@ -111,11 +111,13 @@ class Samples:
 
     Attributes:
         coated: Cores with their shells.
-        cores: The cores.
+        cores: The cores of these, or all where there are none.
+        others: Cores that no coated sample has.
     """
 
     coated: tuple[Material, ...]
     cores: tuple[Material, ...]
+    others: tuple[Material, ...] = ()
 
     @classmethod
     def of(cls, parts: Sequence[Sentence | TextTable], finder: MaterialFinder) -> Samples:
@@ -141,12 +143,14 @@ class Samples:
         if not coated and any(map(_COAT_WORDS.search, _texts(sentences))):
             coated = [replace(core, layers=(UNKNOWN_SHELL,)) for core in cores]
         used = _distinct(replace(material, layers=()) for material in coated)
-        return cls(tuple(coated), tuple(used or cores))
+        layers = {layer for material in coated for layer in material.layers}
+        others = [core for core in cores if used and core not in used and core.core not in layers]
+        return cls(tuple(coated), tuple(used or cores), tuple(others))
 
     @property
     def all(self) -> tuple[Material, ...]:
         """Coated samples, then bare ones."""
-        return (*self.coated, *self.cores)
+        return (*self.coated, *self.cores, *self.others)
 
     def references(self, text: str, mentions: Iterable[Mention]) -> list[Reference]:
         """Return the words of a sentence that refer to samples, in order.
@@ -165,10 +169,15 @@ class Samples:
                 continue
             both = _joined(text, joined[-1], reference) if joined else None
             joined[-1:] = [both] if both else [*joined[-1:], reference]
-        return joined
+        any_bare = (*self.cores, *self.others)
+        return [
+            replace(reference, samples=self.cores) if reference.samples == any_bare else reference
+            for reference in joined
+        ]
 
     def _bare(self, text: str) -> list[Reference]:
-        return [Reference(match.start(), match.end(), self.cores) for match in _BARE.finditer(text)]
+        bare = (*self.cores, *self.others)
+        return [Reference(match.start(), match.end(), bare) for match in _BARE.finditer(text)]
 
     def _coated(self, text: str) -> list[Reference]:
         found = _COATED.finditer(text) if self.coated else ()
@@ -189,6 +198,8 @@ class Samples:
         if material.layers and material.core:
             cores = {material.core, *material.layers}
             return tuple(sample for sample in self.coated if sample.core in cores)
+        if material in self.others:
+            return (material, replace(material, layers=(UNKNOWN_SHELL,)))
         if material.core:
             return tuple(sample for sample in self.all if sample.core == material.core)
         return tuple(sample for sample in self.coated if material.layers[0] in sample.layers)

@@ -15,7 +15,7 @@ from perovshell.drafting.assembly import (
     fault_of,
     plain_duration,
 )
-from perovshell.drafting.references import UNKNOWN_SHELL
+from perovshell.drafting.mentions import UNKNOWN_SHELL
 from perovshell.drafting.stability import Remnant
 
 _WIDTH: Final = 96
