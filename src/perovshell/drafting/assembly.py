@@ -220,7 +220,8 @@ def _paired(group: Sequence[Remnant]) -> list[tuple[Material, DraftTest]]:
         for remnant in side:
             assert remnant.sample is not None
             several = sum(other.sample == remnant.sample for other in side) > 1
-            shared = f"{sample_name(remnant.sample)}-{remnant.stressor}" if several else ""
+            what = remnant.stressor or "test"
+            shared = f"{sample_name(remnant.sample)}-{what}" if several else ""
             test = (
                 DraftTest(remnant, None, shared)
                 if side is coated

@@ -15,30 +15,21 @@ from perovshell.drafting.references import Reference, Samples
 from perovshell.drafting.stressors import find_stresses
 
 _CONTRAST: Final = re.compile(
-    r"(?:,?\s)?\b(?:whereas|while|but|than|versus|vs\.?|although|though|in contrast|by contrast"
-    r"|unlike"
-    r"|as opposed to|(?:as )?compared (?:with|to)|as against|in comparison (?:with|to)|up from"
-    r"|relative to)\b"
-    r"|,\s(?:against|and (?:that|those)|(?:higher|lower|more|less)\b)|;|\s\(compared\b|:\s"
+    r"(?:,?\s)?\b(?:whereas|while|but|although|though|(?:in|by) contrast(?! (?:to|with)))\b|;|:\s"
     r"|,\sand\s(?=(?:the\s)?(?:bare|pristine|uncoated)\b)",
     re.IGNORECASE,
 )
-_FIRST_PART: Final = re.compile(
-    r"(?:While|Whereas|Although|Though|Unlike|Compared (?:with|to)|In (?:contrast"
-    r"|comparison) (?:to|with)"
-    r"|Relative to)\b[^,;]*(?=,)"
-)
+_FIRST_PART: Final = re.compile(r"(?:While|Whereas|Although|Though)\b[^,;]*(?=,)")
 """A sentence that begins with a contrast, up to its comma."""
-_IN_BRACKETS: Final = re.compile(
-    r"\((?:as )?(?:compared|against|versus|vs|than|instead|up from|bare|pristine"
-    r"|uncoated)\b[^()]*\d[^()]*\)",
+_COMPARISON: Final = re.compile(
+    r"\((?:as )?(?:compared|against|versus|vs|than|instead|up from|bare|pristine|uncoated)\b"
+    r"[^()]*\d[^()]*\)"
+    r"|(?:\b(?:than(?!\s?[~\d])|versus|vs\b\.?|unlike|as opposed to|(?:as )?compared (?:with|to)"
+    r"|as against|in (?:comparison|contrast) (?:with|to)|up from|relative to)"
+    r"|(?<=,\s)(?:against|and (?:that|those)))\b(?:[^,;()]|\([^()]*\))*",
     re.IGNORECASE,
 )
-_COMPARED: Final = re.compile(
-    r"[\s,(]*(?:than|versus|vs|unlike|as opposed|(?:as )?compared|as against|against|in comparison"
-    r"|up from|relative|and (?:that|those))\b",
-    re.IGNORECASE,
-)
+"""What the rest of a sentence is compared with, up to the next comma."""
 _BY_OTHERS: Final = re.compile(
     r"\b(?:previous(?:ly)?|earlier|literature|others|et al|prior (?:work|art|reports?)"
     r"|state[- ]of[- ]the[- ]art"
@@ -64,6 +55,7 @@ _AFTER_COATING: Final = re.compile(
     r"\b(?:coat\w*|encapsulat\w+|embedd\w+|shell\w*|overgrowth)\b",
     re.IGNORECASE,
 )
+_AND: Final = re.compile(r"\s?(?:,|,?\s?and|or)?\s?")
 _RESPECTIVELY: Final = re.compile(r"\brespectively\b", re.IGNORECASE)
 _NEAR: Final = 75
 """Most characters between a number and the sample behind it."""
@@ -71,11 +63,12 @@ _PERSISTENCE: Final = 3
 """Sentences without a sample for which the sample before them stays the subject."""
 _PRONOUN: Final = re.compile(r"(?:they|their|these|it|its|this|both)\b", re.IGNORECASE)
 """What begins a sentence on the bare sample of the sentence before it."""
-_NEW_SUBJECT: Final = re.compile(
-    r"^(?:(?:a|an)\s(?:white|blue|green|red)?|solar cells?|devices?|the (?:devices?|LEDs?"
-    r"|solar))\b",
+_DEVICE: Final = re.compile(
+    r"(?:An?\s(?:white|blue|green|red)\b|(?:(?:the|an?|our|these|such)\s)?(?:[\w-]+\s){0,2}?"
+    r"(?:solar cells?|devices?|w?-?LEDs?|diodes?|displays?|lasers?|chips?|photodetectors?)\b)",
     re.IGNORECASE,
 )
+"""A device as the subject of a sentence: its numbers are those of no sample."""
 
 
 @dataclass(frozen=True)
@@ -123,16 +116,13 @@ class Reading:
     @cached_property
     def clauses(self) -> tuple[Clause, ...]:
         """The parts between words of contrast."""
-        holes = tuple(match.span() for match in _IN_BRACKETS.finditer(self.text))
+        holes = tuple(match.span() for match in _COMPARISON.finditer(self.text))
         starts = [match.start() for match in _CONTRAST.finditer(self.text)]
         first = _FIRST_PART.match(self.text)
         starts += [first.end()] if first else []
         starts = sorted({start for start in starts if start > 0 and not _is_in(start, holes)})
         edges = pairwise([0, *starts, len(self.text)])
-        outer = [
-            Clause(start, end, start > 0, _COMPARED.match(self.text[start:end]) is not None, holes)
-            for start, end in edges
-        ]
+        outer = [Clause(start, end, start > 0, holes=holes) for start, end in edges]
         return (*outer, *(Clause(*hole, is_contrast=True, is_compared=True) for hole in holes))
 
     def clause_at(self, position: int) -> Clause:
@@ -142,7 +132,13 @@ class Reading:
     def is_by_others(self, position: int) -> bool:
         """Whether the clause around a position tells of other works, or of what is usual."""
         clause = self.clause_at(position)
-        return _BY_OTHERS.search(self.text[clause.start : clause.end]) is not None
+        matches = _BY_OTHERS.finditer(self.text, clause.start, clause.end)
+        return any(match.start() in clause for match in matches)
+
+    @cached_property
+    def is_of_a_device(self) -> bool:
+        """Whether a device is the subject of the sentence."""
+        return _DEVICE.match(self.text) is not None
 
     @cached_property
     def is_listed(self) -> bool:
@@ -168,13 +164,39 @@ class Reading:
     @cached_property
     def _by_list(self) -> dict[Quantity, Material]:
         """The samples of values that are listed in the order of the samples."""
-        samples = self.definite if self.references else self.focus
         lists: dict[Quantity, Material] = {}
-        for kind in {quantity.kind for quantity in self.quantities if self.is_listed}:
-            alike = [quantity for quantity in self.quantities if quantity.kind == kind]
-            if 1 < len(alike) == len(samples):
+        for alike in self._coordinated:
+            samples = self._named_before(alike[0]) if self.references else self.focus
+            if self.is_listed and len(samples) != len(alike):
+                samples = self.definite
+            if len(alike) == len(samples):
                 lists |= dict(zip(alike, samples, strict=True))
         return lists
+
+    @cached_property
+    def _coordinated(self) -> list[list[Quantity]]:
+        """The numbers of one kind that are listed: "5 % and 90 %", or all in a list of lists."""
+        groups: list[list[Quantity]] = []
+        for kind in {quantity.kind for quantity in self.quantities}:
+            alike = [quantity for quantity in self.quantities if quantity.kind == kind]
+            groups.append(alike[:1])
+            for first, second in pairwise(alike):
+                between = self.text[first.end : second.start]
+                if self.is_listed or _AND.fullmatch(between):
+                    groups[-1].append(second)
+                else:
+                    groups.append([second])
+        return [group for group in groups if len(group) > 1]
+
+    def _named_before(self, quantity: Quantity) -> tuple[Material, ...]:
+        """Return the samples that the clause of a number names in front of it."""
+        clause = self.clause_at(quantity.start)
+        samples = [
+            reference.sample
+            for reference in self.references
+            if reference.start in clause and reference.end <= quantity.start
+        ]
+        return tuple(dict.fromkeys(sample for sample in samples if sample is not None))
 
     # Samples -----------------------------------------------------------------------------------
 
@@ -182,15 +204,15 @@ class Reading:
         """Return the sample of a number; None where it is not clear."""
         if quantity in self._by_list:
             return self._by_list[quantity]
-        if self.is_listed and self._has_alike(quantity) and len(self.definite) > 1:
+        if len(self._named_before(quantity)) > 1 and self._is_in_list(quantity):
             return None
         changed = self._changed(quantity)
         if changed is not None:
             return changed
         return self.sample_at(quantity.start, quantity.end, quantity.kind)
 
-    def _has_alike(self, quantity: Quantity) -> bool:
-        return sum(other.kind == quantity.kind for other in self.quantities) > 1
+    def _is_in_list(self, quantity: Quantity) -> bool:
+        return any(quantity in group for group in self._coordinated)
 
     def _changed(self, quantity: Quantity) -> Material | None:
         """Return the sample of a value that coating changes: "from 62 % to 84 % after coating"."""
@@ -304,7 +326,7 @@ def read_sentences(
     age = 0
     only = samples.all if len(samples.all) == 1 else ()
     for text, references in sentences:
-        is_new = _NEW_SUBJECT.search(text) is not None
+        is_new = _DEVICE.match(text) is not None
         is_kept = age < _PERSISTENCE and not is_new
         is_bare = bool(samples.coated) and not all(sample.layers for sample in focus)
         kept = focus if is_kept and (not is_bare or _PRONOUN.match(text)) else ()

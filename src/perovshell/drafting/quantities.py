@@ -316,7 +316,8 @@ def _repeated(before: Quantity | None) -> str:
 _DIFFERENCE: Final = re.compile(
     r"(?:\b(?:lost|loses?|losing|by|loss(?:es)? of|(?:drop|decrease|reduction|decay|decline"
     r"|increase|enhancement"
-    r"|improvement|quenching) of)|(?:increas|enhanc|improv|decreas|drop|reduc|declin)\w*)\s"
+    r"|improvement|quenching) of)|(?:increas|enhanc|improv|decreas|drop|reduc|declin)\w*"
+    r"|\b\w+er than)\s"
     r"(?:only |just |merely |about |almost |nearly |up to |as much as )?$",
     re.IGNORECASE,
 )

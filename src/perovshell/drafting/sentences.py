@@ -30,7 +30,11 @@ _BROKEN_FORMULA: Final = re.compile(r"(?<=(?:Br|Cl|bI|nI|iI)) (?=[3-9]\b(?![.%\u
 _ABBREVIATIONS: Final = (
     "et al|e\\.g|i\\.e|ca|approx|Fig|Figs|Ref|Refs|vs|cf|resp|Eq|Dr|Prof|No|max|min|wt|mol|St"
 )
-_END: Final = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=[A-Z0-9(\[\"'])")
+_END: Final = re.compile(
+    r"(?<=[.!?])(?:(?<=[a-z)%][.!?])\d{1,3}(?:[,\u2013\u2212-]\d{1,3}){0,4}(?=\s+[A-Z]))?"
+    r"[\"')\]]?\s+(?=[A-Z0-9(\[\"'])"
+)
+"""The end of a sentence, with the numbers of references behind its full stop."""
 _NO_END: Final = re.compile(rf"(?:\b(?:{_ABBREVIATIONS})|(?<![\w\u00b0])(?<!\u00b0 )[A-Z])\.$")
 _SPELLED_SIGNS: Final = (
     (re.compile(r"\b(?:approximate to|similar to) ?(?=\d)"), "~"),
@@ -39,6 +43,11 @@ _SPELLED_SIGNS: Final = (
     (re.compile(r"\bcm\(-2\)"), "cm-2"),
 )
 """Signs as indexes of the literature spell them."""
+_REFERENCES: Final = re.compile(
+    r"^\W{0,3}(?:\d{1,2}\.? )?(?:references|bibliography|literature cited)\W{0,3}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""The heading of the list of references, which is not read."""
 _SECTION: Final = re.compile(r"^#+\s*", re.MULTILINE)
 
 
@@ -79,6 +88,7 @@ def plain_text(text: str) -> str:
     text = _SECTION.sub("", _MARKUP.sub("", text))
     for form, sign in _SPELLED_SIGNS:
         text = form.sub(sign, text)
+    text = _REFERENCES.split(text, maxsplit=1)[0]
     return _BROKEN_FORMULA.sub("", _BROKEN_WORD.sub("", text))
 
 

@@ -179,7 +179,7 @@ class _Statement:
     def _verbal(self, form: re.Pattern[str], bound: str) -> Iterator[Remnant]:
         for match in form.finditer(self.reading.text):
             clause = self.reading.clause_at(match.start())
-            durations = self._in(self._quantities(DURATION), clause.start, clause.end)
+            durations = [other for other in self._quantities(DURATION) if other.start in clause]
             if len(durations) != 1 or self.reading.is_by_others(match.start()):
                 continue
             if any(
@@ -240,7 +240,8 @@ class _Statement:
             return listed.stressor, ()
         clause = self.reading.clause_at(position)
         for start, end in self._segments(quantity, clause, self.stresses):
-            names = distinct(self._in_stresses(start, end))
+            inside = self._in_stresses(start, end)
+            names = distinct(stress for stress in inside if stress.start in clause)
             if names:
                 return (names[0], ()) if len(names) == 1 else ("", names)
         others = [
@@ -265,7 +266,8 @@ class _Statement:
             return listed.text
         clause = self.reading.clause_at(quantity.start)
         for start, end in self._segments(quantity, clause, self._quantities(DURATION)):
-            durations = self._in(self._quantities(DURATION), start, end)
+            inside = self._in(self._quantities(DURATION), start, end)
+            durations = [duration for duration in inside if duration.start in clause]
             if durations:
                 return durations[0].text if len(durations) == 1 else ""
         durations = self._quantities(DURATION)

@@ -50,7 +50,7 @@ def statements_of(reading: Reading) -> Iterator[Statement]:
     Args:
         reading: The sentence.
     """
-    for quantity in reading.quantities:
+    for quantity in () if reading.is_of_a_device else reading.quantities:
         if quantity.kind not in OPTICS or reading.is_by_others(quantity.start):
             continue
         sample = reading.sample_of(quantity)
