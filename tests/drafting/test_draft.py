@@ -111,6 +111,43 @@ def test_a_value_without_a_certain_sample_is_an_empty_key_with_its_sentence() ->
     assert "# A PLQY of 70% was found.\n    plqy_percent:  # unclear: 70 %" in document
 
 
+def test_a_yield_after_a_test_is_listed_for_the_reader() -> None:
+    text = CsPbBr3 + (
+        "The coated NCs have a PLQY of 85%. A PLQY of 80% was kept after 1000 h in water."
+    )
+    assert sample(text, "SiO2")["plqy_percent"] == "85 %"
+    assert "# - plqy_percent 80 %: A PLQY of 80% was kept after 1000 h" in draft(text).yaml
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The coated NCs are more stable than the bare NCs, and have a PLQY of 80%.",
+        "The coated NCs, in contrast to the bare NCs, have a PLQY of 80%.",
+        "Compared with the bare NCs, the coated NCs have a PLQY of 80%.",
+        "The bare and the coated NCs have PLQYs of 60% and 80%.",
+        "A PLQY of 80% (bare NCs: 60%) was measured for the coated NCs.",
+    ],
+)
+def test_what_is_compared_with_is_not_the_subject(sentence: str) -> None:
+    assert sample(CsPbBr3 + sentence, "SiO2")["plqy_percent"] == "80 %"
+    assert sample(CsPbBr3 + sentence, "none").get("plqy_percent") in {None, "60 %"}
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The bare NCs have a PLQY of 60%.",
+        "Bare CsPbI3 has a PLQY of 60%.",
+    ],
+)
+def test_a_bare_core_is_its_own_sample(sentence: str) -> None:
+    text = CsPbBr3 + sentence
+    paper = yaml.load(draft(text).yaml, yaml.BaseLoader)
+    core = "CsPbI3" if "CsPbI3" in sentence else "CsPbBr3"
+    assert [entry["core"] for entry in paper["samples"] if entry.get("plqy_percent")] == [core]
+
+
 def test_two_values_of_one_key_are_left_open() -> None:
     text = CsPbBr3 + "The coated NCs have a PLQY of 70%. The coated NCs have a PLQY of 80%."
     assert "plqy_percent:  # unclear: 70 % or 80 %?" in draft(text).yaml

@@ -54,7 +54,7 @@ _WORDS: Final = dict(
 _QUANTITY: Final = re.compile(
     rf"(?P<sign>(?<![\w])(?i:{_SIGN})\s?)?(?<![\w.\u00d7^])(?P<number>{_NUMBER})"
     rf"(?P<inner>\s?%(?={_JOINT}\d))?"
-    rf"(?:(?P<joint>{_JOINT})(?P<last>{_NUMBER}))?(?:\s|\s?-)?(?P<unit>{_UNIT})(?![/\u00b7^])",
+    rf"(?:(?P<joint>{_JOINT})(?P<last>{_NUMBER}))?(?:\s|\s?-)?(?P<unit>{_UNIT})(?![/\u00b7^]\s?[A-Za-z])",
 )
 _SPELLED: Final = re.compile(
     rf"(?P<sign>\b{_SIGN}\s)?\b(?P<number>{'|'.join(sorted(_WORDS, key=len, reverse=True))})"
@@ -329,12 +329,14 @@ def _cue_of(
 ) -> Cue | None:
     """Return the words behind a number that name it, or the nearest in front of it."""
     fitting = [cue for cue in cues if cue.name in _OF_UNIT[quantity.unit]]
+    before = [cue for cue in fitting if cue.end <= quantity.start]
+    if before and _DIRECT.fullmatch(text[before[-1].end : quantity.start]):
+        return before[-1]
     behind = [
         cue for cue in fitting if quantity.end <= cue.start < min(following, quantity.end + _NEAR)
     ]
     if behind and _is_joined(text[quantity.end : behind[0].start]):
         return behind[0]
-    before = [cue for cue in fitting if cue.end <= quantity.start]
     for index in reversed(range(len(before))):
         cue, earlier = before[index], before[index - 1] if index else None
         is_emitted = cue.name == LIGHT and earlier is not None and earlier.name == PL
@@ -346,6 +348,8 @@ def _cue_of(
     return None
 
 
+_DIRECT: Final = re.compile(r"\s?(?:of|=|:|\(|is|was)\s?(?:only\s)?")
+"""What joins words to the number right behind them: "PLQY of 80 %"."""
 _BETWEEN_BEHIND: Final = re.compile(
     r"(?:[\s-]*|\s(?:in|thick|of|wide)(?:\s(?:the|its|their|average|mean))?\s"
     r"|\s(?:thick\s)?(?:\w+\s)?)",

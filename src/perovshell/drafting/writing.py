@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Final
@@ -17,6 +18,7 @@ from perovshell.drafting.assembly import (
 )
 from perovshell.drafting.mentions import UNKNOWN_SHELL
 from perovshell.drafting.stability import Remnant
+from perovshell.drafting.statements import Statement
 
 _WIDTH: Final = 96
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][\w()./%^+@\u00b0 -]*")
@@ -106,7 +108,7 @@ def write_paper(paper: DraftPaper) -> Written:
     written.samples = len(entries)
     for entry in entries:
         _write_sample(written, entry)
-    _write_unclear(written, paper.facts)
+    _write_unclear(written, paper.facts, entries)
     return written
 
 
@@ -200,19 +202,24 @@ def _write_side(written: Written, name: str, side: Remnant, indent: str) -> None
         written.doubts[f"{name}: {side.text}"] = None
 
 
-def _write_unclear(written: Written, facts: Facts) -> None:
-    """Write the readings of tests that belong to no sample for certain."""
-    remnants = [fact for fact in facts.unclear if isinstance(fact, Remnant)]
-    if not remnants:
+def _write_unclear(written: Written, facts: Facts, entries: Sequence[DraftSample]) -> None:
+    """Write what belongs to no sample for certain, and is at no key of one."""
+    shown = {value.key for entry in entries for value in entry.values if not value.value}
+    facts_left = [
+        fact for fact in facts.unclear if isinstance(fact, Remnant) or fact.key not in shown
+    ]
+    if not facts_left:
         return
     written.lines.append("")
-    written.comment("Unclear stability statements; enter them by hand:")
-    for remnant in remnants:
-        statement = f"{_remnant_text(remnant)}: {remnant.text}"
+    written.comment("Unclear statements; enter them by hand:")
+    for fact in facts_left:
+        statement = f"{_fact_text(fact)}: {fact.text}"
         written.comment(f"- {statement}")
         written.doubts[statement] = None
 
 
-def _remnant_text(remnant: Remnant) -> str:
-    parts = (remnant.stressor or "stressor?", remnant.duration or "duration?", remnant.percent)
+def _fact_text(fact: Statement | Remnant) -> str:
+    if isinstance(fact, Statement):
+        return f"{fact.key} {fact.value}"
+    parts = (fact.stressor or "stressor?", fact.duration or "duration?", fact.percent)
     return ", ".join(filter(None, parts))
