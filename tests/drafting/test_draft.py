@@ -1,5 +1,7 @@
 """What the rules read, by known answers; and that any text gives a draft."""
 
+import doctest
+import importlib
 import sys
 from pathlib import Path
 
@@ -90,6 +92,8 @@ def test_values_are_those_of_their_sample(
     "sentence",
     [
         "The coated NCs absorb at 505 nm.",
+        "The coated NCs have an absorption peak at 505 nm.",
+        "The absorption spectrum of the coated NCs peaks at 505 nm.",
         "The coated NCs were excited at 365 nm.",
         "Amplified spontaneous emission of the coated NCs is at 535 nm.",
         "The PL of the coated NCs is red-shifted by 6 nm.",
@@ -332,6 +336,16 @@ def test_any_text_gives_a_draft_that_is_yaml(text: str) -> None:
 )  # fmt: skip
 def test_long_texts_of_one_piece_come_to_an_end(piece: str) -> None:
     assert draft("A title\n" + piece * (20_000 // len(piece))).summary
+
+
+@pytest.mark.parametrize(
+    "name", ["draft", "mentions", "quantities", "sentences", "stressors", "writing"]
+)
+def test_the_examples_of_the_docstrings(name: str) -> None:
+    module = importlib.import_module(f"perovshell.drafting.{name}")
+    failed, tried = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    assert tried
+    assert not failed
 
 
 def test_the_public_name() -> None:

@@ -324,6 +324,14 @@ _DIFFERENCE: Final = re.compile(
 """Words in front of a number that is a difference, and not what it is a difference of."""
 
 
+def _is_told_before(text: str, earlier: Cue, cue: Cue) -> bool:
+    """Whether words mean what others in front of them say: emits light, absorption peaks at."""
+    gap = cue.start - earlier.end
+    is_emitted = cue.name == LIGHT and earlier.name == PL and gap < _EMITTED
+    is_peak = text.startswith(("peak", "Peak"), cue.start)
+    return is_emitted or (is_peak and earlier.kind == OTHER and gap < _GAP)
+
+
 def _cue_of(
     text: str, quantity: Quantity, following: int, cues: list[Cue], used: dict[Cue, Quantity]
 ) -> Cue | None:
@@ -331,7 +339,8 @@ def _cue_of(
     fitting = [cue for cue in cues if cue.name in _OF_UNIT[quantity.unit]]
     before = [cue for cue in fitting if cue.end <= quantity.start]
     if before and _DIRECT.fullmatch(text[before[-1].end : quantity.start]):
-        return before[-1]
+        is_told = len(before) > 1 and _is_told_before(text, before[-2], before[-1])
+        return before[-2] if is_told else before[-1]
     behind = [
         cue for cue in fitting if quantity.end <= cue.start < min(following, quantity.end + _NEAR)
     ]
@@ -339,8 +348,7 @@ def _cue_of(
         return behind[0]
     for index in reversed(range(len(before))):
         cue, earlier = before[index], before[index - 1] if index else None
-        is_emitted = cue.name == LIGHT and earlier is not None and earlier.name == PL
-        if is_emitted and earlier and cue.start - earlier.end < _EMITTED:
+        if earlier is not None and _is_told_before(text, earlier, cue):
             continue
         if cue in used and not _is_listed(text, used[cue], quantity):
             continue
