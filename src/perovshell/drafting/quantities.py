@@ -356,6 +356,13 @@ def _cue_of(
     return None
 
 
+_SOURCE: Final = re.compile(
+    r"(?P<other>\b(?:EL|ASE)\b|(?:electro|radio|cathodo|chemi)luminescence"
+    r"|[Aa]mplified spontaneous emission"
+    r"|\blas(?:ing|er)\b|absorption|absorbance)"
+    r"|(?P<own>\bPL\b|photoluminescence|\bemi(?:ts?|tted|tting|ssion|ssive)\b|fluorescence)"
+)
+"""Light of other kinds, and that of a PL peak, of which a peak and a width may be."""
 _DIRECT: Final = re.compile(r"\s?(?:of|=|:|\(|is|was)\s?(?:only\s)?")
 """What joins words to the number right behind them: "PLQY of 80 %"."""
 _BETWEEN_BEHIND: Final = re.compile(
@@ -389,6 +396,10 @@ def _is_listed(text: str, first: Quantity, second: Quantity) -> bool:
 
 def _checked(text: str, quantity: Quantity, kind: str) -> str:
     """Return the kind of a length, after a look at whose length it is."""
+    if kind in {PL, FWHM}:
+        sources = [match.lastgroup for match in _SOURCE.finditer(text[: quantity.start])]
+        if sources and sources[-1] == "other":
+            return OTHER
     around = text[max(0, quantity.start - 60) : quantity.end + 40]
     behind = text[quantity.end : quantity.end + 30]
     if (

@@ -24,6 +24,7 @@ _TUNED: Final = re.compile(
     r"(?:\w+ )?(?:range|spectr\w+|visible|\d)|visible (?:range|region|spectrum))\b",
     re.IGNORECASE,
 )
+_CORE_WORD: Final = re.compile(r"\bcores?\b(?![-/@]shell)", re.IGNORECASE)
 _AT_ONCE: Final = re.compile(r"\b(?:coat|encapsulat|embed|shell|passivat|treat)\w*", re.IGNORECASE)
 
 
@@ -56,6 +57,8 @@ def statements_of(reading: Reading) -> Iterator[Statement]:
         sample = reading.sample_of(quantity)
         if quantity.kind == THICKNESS and not reading.clause_at(quantity.start).is_compared:
             sample = _coated(reading, sample)
+        if quantity.kind == SIZE and not _is_of_the_core(reading, quantity, sample):
+            sample = None
         if _is_tuned(reading, quantity) or _is_of_a_test(reading, quantity):
             sample = None
         yield Statement(sample, quantity.kind, quantity.text, reading.text)
@@ -67,6 +70,17 @@ def _coated(reading: Reading, sample: Material | None) -> Material | None:
     if sample is None or not sample.layers:
         return coated[0] if len(coated) == 1 else None
     return sample
+
+
+def _is_of_the_core(reading: Reading, quantity: Quantity, sample: Material | None) -> bool:
+    """Whether a size is that of a core, and not of a core with its shell."""
+    clause = reading.clause_at(quantity.start)
+    has_plain = any(
+        reference.is_plain for reference in reading.references if reference.start in clause
+    )
+    around = reading.text[max(0, quantity.start - 30) : quantity.end + 30]
+    is_bare = sample is None or not sample.layers
+    return is_bare or has_plain or _CORE_WORD.search(around) is not None
 
 
 def _is_tuned(reading: Reading, quantity: Quantity) -> bool:
