@@ -400,6 +400,29 @@ def filled_template(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_text_becomes_a_paper_file(tmp_path: Path) -> None:
+    text = tmp_path / "abstract.txt"
+    text.write_text("A title\n\nCsPbBr3@SiO2 core/shell NCs emit at 518 nm.")
+    printed = run("draft", "abstract.txt", "-o", "paper.yaml", "--paper-id", "a2026", cwd=tmp_path)
+    assert printed.startswith("1 sample, 1 value, 0 stability tests; 0 unclear statements")
+    assert "pl_peak_nm: 518 nm" in (tmp_path / "paper.yaml").read_text()
+    refused = run("draft", "abstract.txt", "-o", "abstract.txt", cwd=tmp_path, code=2)
+    assert "would be overwritten" in refused
+    missing = run("draft", "none.txt", "-o", "paper.yaml", cwd=tmp_path, code=2)
+    assert "no such file" in missing
+
+
+def test_a_draft_goes_through_pipes(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "perovshell", "draft", "-", "-o", "/dev/stdout"],
+        cwd=tmp_path, input="CsPbBr3@SiO2 NCs emit at 518 nm.", capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("# A draft.")
+    assert done.stdout.count("pl_peak_nm: 518 nm") == 1
+    assert done.stderr.startswith("1 sample, 1 value")
+
+
 def test_a_paper_is_asked_about_added_shown_and_removed(home: str, tmp_path: Path) -> None:
     paper, own = filled_template(tmp_path), ["--workspace", str(tmp_path / "own")]
     asked = run("add", str(paper), *own, cwd=tmp_path, code=2)

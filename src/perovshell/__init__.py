@@ -17,6 +17,7 @@ from perovshell.errors import PerovshellError, PerovshellWarning
 if TYPE_CHECKING:
     from perovshell.client import Client
     from perovshell.data.dataset import Dataset
+    from perovshell.drafting.draft import Draft, draft
     from perovshell.model import Model, load
     from perovshell.models.outputs import Thresholds
     from perovshell.serve.ranking.ranking import Run, rank
@@ -28,6 +29,7 @@ __all__ = [
     "Client",
     "Dataset",
     "DesignSpace",
+    "Draft",
     "Model",
     "PerovshellError",
     "PerovshellWarning",
@@ -36,6 +38,7 @@ __all__ = [
     "Thresholds",
     "Workspace",
     "__version__",
+    "draft",
     "load",
     "rank",
 ]
@@ -43,11 +46,13 @@ _MODULES = {
     "Client": "client",
     "Dataset": "data.dataset",
     "DesignSpace": "serve.space.space",
+    "Draft": "drafting.draft",
     "Model": "model",
     "Ranking": "serve.ranking.results",
     "Run": "serve.ranking.ranking",
     "Thresholds": "models.outputs",
     "Workspace": "workbench",
+    "draft": "drafting.draft",
     "load": "model",
     "rank": "serve.ranking.ranking",
 }

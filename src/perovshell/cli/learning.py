@@ -1,4 +1,4 @@
-"""Commands that learn from new papers: add, retrain."""
+"""Commands that learn from new papers: draft, add, retrain."""
 
 from __future__ import annotations
 
@@ -21,8 +21,33 @@ from perovshell.cli.options import (
     stages,
 )
 from perovshell.errors import InputError
+from perovshell.files import descriptor_of
 
 commands = typer.Typer()
+
+
+@commands.command()
+def draft(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TEXT",
+            help="An abstract or a paper as a text file or a PDF (extra 'pdf'); - is the standard "
+            "input.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="PAPER.yaml", help="The paper file.")
+    ],
+    *,
+    paper_id: Annotated[str, typer.Option(help="Its paper_id, such as smith2026.")] = "",
+) -> None:
+    """Draft a paper file from a text, by rules; check it before 'perovshell add'."""
+    from perovshell.drafting.draft import draft_file
+
+    drafted = draft_file(source, output, paper_id=paper_id)
+    say = note if descriptor_of(output) == 1 else typer.echo
+    say(drafted.summary)
 
 
 @commands.command()
