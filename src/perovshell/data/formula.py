@@ -126,7 +126,7 @@ class FormulaReader:
         text = text.strip()
         if is_none(text):
             return ()
-        if is_nothing(text):
+        if self.shells.find(text) is None and is_nothing(text):
             msg = f"shell {text!r}: unclear whether there is none; write 'none' for a bare core"
             raise FormulaError(msg)
         refuse_shape("shell", text)

@@ -68,6 +68,7 @@ class StructureTypes:
                 table[row, -2] = ion.site == "B" and _DIVALENT not in ion.charges
                 table[row, -1] = ion.symbol in _SMALL
         self._table = table
+        self._ratios = np.array([*_RATIOS.values()])
 
     def of_batch(self, batch: CompositionBatch) -> Indices:
         """Return the index of each composition's type in `STRUCTURE_TYPES`, shape (n,).
@@ -76,22 +77,25 @@ class StructureTypes:
         """
         sums = np.einsum("nk,nkj->nj", batch.amounts, self._table[batch.species])
         a, b, x, monovalent, not_divalent, small = sums.T
-        found = _nearest(a, b, x)
-        # Ag+ and Cu+ may dope the A site: Cs0.95Ag0.05PbBr3 is a perovskite.
-        is_doped = (monovalent > 0.0) & (_nearest(a + monovalent, b - monovalent, x) == _PEROVSKITE)
-        found = np.where(is_doped & (found == STRUCTURE_TYPES.index(OTHER)), _PEROVSKITE, found)
+        found = self._nearest(a, b, x)
         is_perovskite = found == _PEROVSKITE
-        is_mixed = is_perovskite & (not_divalent >= _DOUBLE_FROM * b) & ~is_doped
-        is_elpasolite = (small > 0.0) & (_nearest(a - small, b + small, x) == _PEROVSKITE)
-        is_double = is_mixed | (is_elpasolite & ~is_perovskite)
+        is_double = is_perovskite & (not_divalent >= _DOUBLE_FROM * b)
+        if monovalent.any():
+            # Ag+ and Cu+ may dope the A site: Cs0.95Ag0.05PbBr3 is a perovskite.
+            on_a = self._nearest(a + monovalent, b - monovalent, x)
+            is_doped = (monovalent > 0.0) & (on_a == _PEROVSKITE)
+            found = np.where(is_doped & (found == STRUCTURE_TYPES.index(OTHER)), _PEROVSKITE, found)
+            is_perovskite = found == _PEROVSKITE
+            is_double = is_perovskite & (not_divalent >= _DOUBLE_FROM * b) & ~is_doped
+        if small.any():
+            on_b = self._nearest(a - small, b + small, x)
+            is_double |= (small > 0.0) & (on_b == _PEROVSKITE) & ~is_perovskite
         found = np.where(is_double, STRUCTURE_TYPES.index(DOUBLE), found)
         return np.where((b > 0.0) & (x > 0.0), found, NO_SALT)
 
-
-def _nearest(a: Floats, b: Floats, x: Floats) -> Indices:
-    """Return the index of the type whose ratio of sites is the nearest."""
-    ratios = np.array([*_RATIOS.values()])
-    per_b = np.stack([a, x], axis=1) / np.where(b > 0.0, b, 1.0)[:, None]
-    gaps = np.abs(per_b[:, None] / ratios - 1.0).max(axis=2)
-    is_known = gaps.min(axis=1) <= _WITHIN
-    return np.where(is_known, gaps.argmin(axis=1), STRUCTURE_TYPES.index(OTHER))
+    def _nearest(self, a: Floats, b: Floats, x: Floats) -> Indices:
+        """Return the index of the type whose ratio of sites is the nearest."""
+        per_b = np.array([a, x]).T / np.where(b > 0.0, b, 1.0)[:, None]
+        gaps = np.abs(per_b[:, None] / self._ratios - 1.0).max(axis=2)
+        is_known = gaps.min(axis=1) <= _WITHIN
+        return np.where(is_known, gaps.argmin(axis=1), STRUCTURE_TYPES.index(OTHER))

@@ -142,6 +142,8 @@ class Requests:
 
     def with_notes(self, notes: Mapping[int, Sequence[str]]) -> Requests:
         """Return the same requests with further notes, by row."""
+        if not notes:
+            return self
         rows = self.notes.keys() | notes.keys()
         joined = {row: [*self.notes.get(row, ()), *notes.get(row, ())] for row in sorted(rows)}
         return replace(self, notes=joined)
@@ -252,7 +254,8 @@ def _words(rows: Sequence[Row], kind: str, coats: Sequence[Layers]) -> list[int]
 
 def _is_used(kind: str, cell: Any) -> int:
     """Return whether a cell names a treatment, `_FAULTY` where it can be no name."""
-    name = treatment(kind, cell_text(cell))
+    text = cell_text(cell)
+    name = treatment(kind, text) if text else ""
     return _FAULTY if name and treatment_fault(name) else int(name != "")
 
 
@@ -281,7 +284,7 @@ def _add_doubts(notes: Notes, numbers: Mapping[str, Floats]) -> None:
     """Note the numbers that are possible, but hardly in the unit of their column."""
     for name, column in numbers.items():
         usual = INPUTS[name].usual
-        if usual is None:
+        if usual is None or np.isnan(column).all():
             continue
         beyond = np.isfinite(column) & ((column < usual.low) | (column > usual.high))
         for row in beyond.nonzero()[0].tolist():
