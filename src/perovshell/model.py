@@ -60,7 +60,7 @@ class Model:
                 they are known `formula`, `aliases` and `in_water`.
 
         Raises:
-            DocumentError: A shell is not described as it must be; all faults are listed.
+            DocumentError: The description of a shell has faults; all are listed.
             InputError: A name is that of another material.
 
         Examples:

@@ -146,7 +146,7 @@ async def _with_shells(model: Model, asked: schemas.PredictIn) -> Model:
     """Return the model with the shells that a request brings.
 
     Raises:
-        Problem: A shell is not described as it must be, or there are too many rows for them.
+        Problem: The description of a shell has faults, or there are too many rows for shells.
     """
     if len(asked.rows) > LARGE:
         detail = f"{len(asked.rows)} rows with shells of their own: at most {LARGE}"
