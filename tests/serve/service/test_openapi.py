@@ -57,7 +57,7 @@ def is_meant(path, response):
     """Whether a request is refused for what a JSON schema cannot say.
 
     That one wavelength is above the other, what a design space may hold, which is that of its
-    file, and what a shell is. What the schema does say is told with its workspace, in `errors`, and is never meant.
+    file, and what a shell is. What the schema does say is in `errors`, and is never meant.
     """
     if response.status_code != 422:
         return False
