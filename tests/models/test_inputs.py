@@ -13,14 +13,13 @@ from perovshell.data.vocabulary import (
     column_name,
 )
 from perovshell.errors import InputError
+from perovshell.models.input_names import near_input, refuse_near_names
 from perovshell.models.inputs import (
     INPUT_COLUMNS,
     INPUT_WORDS,
     INPUTS,
     REQUIRED,
     Input,
-    near_input,
-    refuse_near_names,
 )
 from perovshell.models.outputs import Thresholds, output_columns
 

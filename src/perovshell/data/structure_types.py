@@ -78,15 +78,14 @@ class StructureTypes:
         sums = np.einsum("nk,nkj->nj", batch.amounts, self._table[batch.species])
         a, b, x, monovalent, not_divalent, small = sums.T
         found = self._nearest(a, b, x)
-        is_perovskite = found == _PEROVSKITE
-        is_double = is_perovskite & (not_divalent >= _DOUBLE_FROM * b)
+        is_doped = np.zeros(len(found), dtype=bool)
         if monovalent.any():
             # Ag+ and Cu+ may dope the A site: Cs0.95Ag0.05PbBr3 is a perovskite.
             on_a = self._nearest(a + monovalent, b - monovalent, x)
             is_doped = (monovalent > 0.0) & (on_a == _PEROVSKITE)
             found = np.where(is_doped & (found == STRUCTURE_TYPES.index(OTHER)), _PEROVSKITE, found)
-            is_perovskite = found == _PEROVSKITE
-            is_double = is_perovskite & (not_divalent >= _DOUBLE_FROM * b) & ~is_doped
+        is_perovskite = found == _PEROVSKITE
+        is_double = is_perovskite & (not_divalent >= _DOUBLE_FROM * b) & ~is_doped
         if small.any():
             on_b = self._nearest(a - small, b + small, x)
             is_double |= (small > 0.0) & (on_b == _PEROVSKITE) & ~is_perovskite

@@ -7,7 +7,8 @@ from numbers import Number
 from typing import Any, Final
 
 from perovshell.errors import InputError
-from perovshell.models.inputs import INPUTS, REQUIRED, cell_text, refuse_near_names
+from perovshell.models.input_names import refuse_near_names
+from perovshell.models.inputs import INPUTS, REQUIRED, cell_text
 from perovshell.models.outputs import Thresholds, output_columns
 from perovshell.texts import excerpt, table_cell
 

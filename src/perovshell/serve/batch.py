@@ -14,7 +14,8 @@ from perovshell.data.tables import Row
 from perovshell.errors import InputError
 from perovshell.files import refuse_output, write_output
 from perovshell.model import Model
-from perovshell.models.inputs import INPUT_NUMBERS, REQUIRED, near_input, refuse_near_names
+from perovshell.models.input_names import near_input, refuse_near_names
+from perovshell.models.inputs import INPUT_NUMBERS, REQUIRED
 from perovshell.models.outputs import NO_THRESHOLDS, Thresholds, output_columns
 from perovshell.texts import table_cell
 

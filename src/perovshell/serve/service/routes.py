@@ -18,7 +18,8 @@ from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.models.card import SUBSETS, card_sections, describe_targets
-from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS, name_refusal
+from perovshell.models.input_names import name_refusal
+from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.models.outputs import Answer, check_options
 from perovshell.serve.service import limits, schemas
 from perovshell.serve.service.batching import Asked, Batcher, Rows
