@@ -101,3 +101,23 @@ def test_all_keys_of_samples_and_tests_are_allowed() -> None:
     keys = {*allowed_keys()}
     assert {"core", "ligand", "core_size_nm", "fwhm_nm", "polar-solvent.bare.duration"} <= keys
     assert "water.coated" not in keys
+
+
+def test_a_workbook_is_a_table_too(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for line in TABLE.replace(",", ".").splitlines():
+        book.active.append(line.split(";"))
+        book.active.append([])
+    book.save(tmp_path / "lab.xlsx")
+    (tmp_path / "map.yaml").write_text(MAP, encoding="utf-8")
+    mapping = read_mapping(tmp_path / "map.yaml")
+    entry = read_lab_table(tmp_path / "lab.xlsx", mapping, READER)
+    assert entry.rows == read(tmp_path).rows
+    assert sorted(set(entry.lines.values())) == [3, 5, 7]
+
+
+def test_empty_rows_count_as_rows_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError) as refused:
+        read(tmp_path, TABLE.replace("3;CsPbBr3;none", "\n\n3;CsPbBr9;none"))
+    assert refused.value.faults[0].row == 6

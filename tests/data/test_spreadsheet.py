@@ -90,7 +90,11 @@ def test_one_column_without_a_name_is_kept(tmp_path: Path) -> None:
         ("core,shell\na,соль\n".encode("cp1251"), r"row 2: text of an unknown encoding"),
         (b"core,shell\na,b\nc,\x81\n", r"row 3: text of an unknown encoding \(byte 17\)"),
         (b"\xff\xfec\0o\0r", r"text of an unknown encoding"),
-        (b"PK\x03\x04\x14\0", r"in\.csv: a workbook of a spreadsheet; save it as CSV in UTF-8"),
+        (
+            b"PK\x03\x04\x14\0",
+            r"in\.csv: cannot be read as an Excel workbook .*; save it as CSV",
+        ),
+        (b"\xd0\xcf\x11\xe0", r"in\.csv: an old or encrypted workbook; save it as \.xlsx"),
     ],
 )
 def test_what_can_be_read_in_several_ways_is_refused(

@@ -97,7 +97,8 @@ def read_lab_table(path: Path, mapping: ColumnMap, formulas: FormulaReader) -> P
     """Read the rows of a table as the samples of one campaign.
 
     Args:
-        path: A table with separators and decimal signs as a spreadsheet writes them.
+        path: A table with separators and decimal signs as a spreadsheet writes them, or an Excel
+            workbook.
         mapping: How its columns are read.
         formulas: Reads cores and shells.
 
@@ -121,7 +122,9 @@ def read_lab_table(path: Path, mapping: ColumnMap, formulas: FormulaReader) -> P
         entry = paper_reader(formulas).read(Node(document, path.name))
     except DocumentError as error:
         raise DocumentError(_by_row(path, sheet, mapping, formulas, error)) from error
-    row_of = {row["sample_id"]: sheet.row + 1 + at for at, row in enumerate(entry.samples)}
+    row_of = {
+        row["sample_id"]: number for row, number in zip(entry.samples, sheet.numbers, strict=True)
+    }
     tables = {SAMPLES.file: entry.samples, TESTS.file: entry.tests}
     lines = {
         (table, index, ""): row_of[row["sample_id"]]
@@ -160,7 +163,7 @@ def _by_row(
     """Yield the faults of each row with its row and its column."""
     column_of = dict(mapping.columns)
     found = False
-    for number, row in enumerate(sheet.rows, start=1):
+    for number, (row, line) in enumerate(zip(sheet.rows, sheet.numbers, strict=True), start=1):
         document = {**mapping.paper, "samples": [_sample(row, number, mapping)]}
         try:
             paper_reader(formulas).read(Node(document, path.name))
@@ -169,7 +172,7 @@ def _by_row(
                 key = fault.column.removeprefix("samples.")
                 name = next((c for k, c in column_of.items() if _same_key(k, key)), key)
                 found = True
-                yield Fault(f"{path.name}", sheet.row + number, name, fault.value, fault.rule)
+                yield Fault(f"{path.name}", line, name, fault.value, fault.rule)
     if not found:
         yield from error.faults
 

@@ -11,13 +11,15 @@ import csv
 import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from perovshell.data import workbook
 from perovshell.data.tables import Row, Source, read_bytes, refuse_twice, split_cells
 from perovshell.errors import InputError
 
-_UTF8: Final = "save it as CSV in UTF-8"
+_CSV: Final = "as CSV in UTF-8"
+_UTF8: Final = f"save it {_CSV}"
 _SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _SEP_LINE: Final = re.compile(r'"?sep=(?P<sign>[,;\t])"?[,;\t]*(?:\r\n?|\n|$)', re.IGNORECASE)
 _LINE_END: Final = re.compile(r"\r\n?|\n")
@@ -29,7 +31,6 @@ _MARKS: Final = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """Encodings by the mark that a file begins with; that of UTF-32 begins with one of UTF-16."""
-_WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _NOT_WESTERN: Final = re.compile(rb"[\x80-\xff]{3}|[\x80-\xde][\x80-\xff]|[\x80-\xff][\x80-\xde]")
 """Bytes beyond ASCII that follow one another: in Western text but two small letters do, as in
 `öß`; in the encodings of other scripts they come in long rows."""
@@ -49,12 +50,14 @@ class Sheet:
         rows: One dictionary a row; cells are stripped of outer blanks.
         separator: The sign between cells.
         row: Row of the file that the header is.
+        numbers: Rows of the file that `rows` are: empty ones are left out.
     """
 
     header: list[str]
     rows: list[Row]
     separator: str
     row: int
+    numbers: list[int] = field(default_factory=list)
 
     def with_decimal_points(self, columns: Collection[str]) -> Sheet:
         """Return the table with decimal points in columns of numbers.
@@ -92,14 +95,18 @@ def read_sheet(source: Source, is_header: Callable[[Sequence[str]], bool]) -> Sh
     Args:
         source: The file: UTF-8, UTF-16, or Windows-1252 where its signs beyond ASCII are few;
             lines end in LF, CRLF or CR. Commas, semicolons or tabs are between the cells. Wholly
-            empty rows and columns are left out, and so is a title above the header.
+            empty rows and columns are left out, and so is a title above the header. Or an Excel
+            workbook (`.xlsx`), of which one sheet has the column names.
         is_header: Whether the cells of a line are the column names.
 
     Raises:
         InputError: The file cannot be read, or in more than one way; the line is named.
     """
     name = source.name or str(source)
-    text = _text(name, read_bytes(source))
+    content = read_bytes(source)
+    if content.startswith(workbook.ZIP):
+        return _of_workbook(name, content, is_header)
+    text = _text(name, content)
     if not text.strip():
         msg = f"{name}: the file is empty; a header line with column names is needed"
         raise InputError(msg)
@@ -113,14 +120,52 @@ def read_sheet(source: Source, is_header: Callable[[Sequence[str]], bool]) -> Sh
         separator = max(signs, key=lambda sign: len(_cells(first[0], sign)))
         return Sheet(_cells(first[0], separator), [], separator, row)
     numbered = list(enumerate(split_cells(name, text[start:], separator), start=row))
-    at = next(index for index, (_, cells) in enumerate(numbered) if is_header(cells))
-    for above, cells in numbered[:at]:
+    return _below_title(name, numbered, separator, is_header)
+
+
+def _of_workbook(name: str, content: bytes, is_header: Callable[[Sequence[str]], bool]) -> Sheet:
+    """Read the one sheet of a workbook that has the column names.
+
+    Raises:
+        InputError: It cannot be read, or several sheets have them.
+    """
+    sheets = workbook.read_workbook(name, content)
+    fitting = {
+        title: lines
+        for title, lines in sheets.items()
+        if any(is_header(cells) for _, cells in lines[:_TITLE_LINES])
+    }
+    if len(fitting) > 1:
+        msg = (
+            f"{name}: sheets {', '.join(map(repr, fitting))} have these columns; leave one of them"
+        )
+        raise InputError(msg)
+    for title, lines in fitting.items():
+        return _below_title(f"{name}, sheet {title!r}", lines, ";", is_header)
+    filled = [cells for lines in sheets.values() for _, cells in lines if any(cells)]
+    # The caller says which columns the header lacks.
+    return Sheet(filled[0] if filled else [], [], ";", 1)
+
+
+def _below_title(
+    name: str,
+    lines: Sequence[tuple[int, list[str]]],
+    separator: str,
+    is_header: Callable[[Sequence[str]], bool],
+) -> Sheet:
+    """Return the table of numbered lines, of which the first may be a title.
+
+    Raises:
+        InputError: More than a title is above the column names, or a row does not fit them.
+    """
+    at = next(index for index, (_, cells) in enumerate(lines) if is_header(cells))
+    for above, cells in lines[:at]:
         if sum(map(bool, cells)) > 1:
-            where = f"the column names are in row {numbered[at][0]}"
+            where = f"the column names are in row {lines[at][0]}"
             msg = f"{name}, row {above}: {where}; remove the rows above them"
             raise InputError(msg)
-    header, rows = _table(name, numbered[at:], separator)
-    return Sheet(header, rows, separator, numbered[at][0])
+    header, table = _table(name, lines[at:], separator)
+    return Sheet(header, [row for _, row in table], separator, lines[at][0], [n for n, _ in table])
 
 
 def _separator(lines: Sequence[str], signs: str, is_header: Callable[[Sequence[str]], bool]) -> str:
@@ -135,8 +180,8 @@ def _cells(line: str, separator: str) -> list[str]:
 
 def _table(
     name: str, lines: Sequence[tuple[int, list[str]]], separator: str
-) -> tuple[list[str], list[Row]]:
-    """Return the header and the rows of numbered lines, without empty rows and columns."""
+) -> tuple[list[str], list[tuple[int, Row]]]:
+    """Return the header and the numbered rows of lines, without empty rows and columns."""
     (first, names), *others = lines
     filled = [(row, cells) for row, cells in others if any(cells)]
     width = len(names)
@@ -153,7 +198,7 @@ def _table(
         msg = f"{name}, row {first}: {header.count('')} columns with cells have no name; name them"
         raise InputError(msg)
     refuse_twice(name, header)
-    return header, [{names[index]: cells[index] for index in kept} for _, cells in filled]
+    return header, [(row, {names[index]: cells[index] for index in kept}) for row, cells in filled]
 
 
 def _text(name: str, content: bytes) -> str:
@@ -162,8 +207,8 @@ def _text(name: str, content: bytes) -> str:
     Raises:
         InputError: There is none, or several are possible.
     """
-    if content.startswith(_WORKBOOKS):
-        msg = f"{name}: a workbook of a spreadsheet; {_UTF8}"
+    if content.startswith(workbook.OLD):
+        msg = f"{name}: an old or encrypted workbook; save it as .xlsx, or {_CSV}"
         raise InputError(msg)
     encoding = next((code for mark, code in _MARKS.items() if content.startswith(mark)), "")
     if not encoding and b"\0" in content[:2]:
