@@ -207,7 +207,9 @@ PAPERS: Final = Table(
         Column("via_doi", "doi", "DOI of the review or data set that the numbers were read in."),
         _whole("year", 1990, 2100, "Year of publication."),
         Column("title", "text", "Its title."),
-        Column("authors", "text", "Its authors, as cited."),
+        Column(
+            "authors", "text", "Its authors: Family, Given; Family, Given; et al. where cut short."
+        ),
         Column("journal", "text", "The journal."),
         Column("source", "text", "What was read: primary text, primary abstract, ..."),
         Column("note", "text", "Remarks; never read for facts."),

@@ -26,7 +26,7 @@ class Paper:
         via_doi: DOI of the review or data set its facts were read in, or empty.
         year: Year of publication, or None.
         title: Title, or empty.
-        authors: Authors as cited, or empty.
+        authors: Authors as "Family, Given; Family, Given", or empty.
         journal: Journal, or empty.
     """
 
