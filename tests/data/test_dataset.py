@@ -242,7 +242,7 @@ def test_hash_changes_with_a_row_less(dataset, copied, name):
 
 
 def test_hash_of_the_bundled_tables_is_pinned(dataset):
-    assert dataset.content_hash.startswith("a4762d7e5457")
+    assert dataset.content_hash.startswith("bd3264cc9d34")
 
 
 def in_other_materials(dataset, table, column, text):
