@@ -15,7 +15,6 @@ from perovshell.data.usual import PERCENT_RANGE, TEMPERATURE_RANGE
 from perovshell.intake.checks import Check
 from perovshell.intake.samples import LEVELS, request_of
 from perovshell.models.conformal import ConformityScores
-from perovshell.models.lifetime import LN2
 from perovshell.models.predictor import Predictor
 from perovshell.models.stability import INTERVAL_INFLATION
 
@@ -103,7 +102,7 @@ def _lifetime_checks(test: StabilityTest, predictor: Predictor) -> Iterator[Chec
             continue
         expected = _usual_lifetime(test, predictor, is_coated=side == "coated")
         if not math.isnan(expected):
-            scores = predictor.lifetime.scores
+            scores = predictor.stability.lifetime_scores
             yield from _lifetime_check(test, side, reading.lifetime(), expected, scores)
 
 
@@ -156,9 +155,7 @@ def _usual_lifetime(test: StabilityTest, predictor: Predictor, *, is_coated: boo
     request = request_of(sample, predictor, context)
     if request is None:
         return math.nan
-    column = predictor.lifetime.target.column(test.stressor)
-    half_life = predictor.columns(request, (test.stressor,))[column][0]
-    return float(half_life) / LN2
+    return math.exp(float(predictor.stability_of(request, [test.stressor]).side[0, 0]))
 
 
 def _digits(number: float) -> str:

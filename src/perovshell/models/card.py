@@ -12,7 +12,6 @@ from typing import Any
 from perovshell.models.stability import INTERVAL_INFLATION, THIN_STRESSOR_PAPERS
 from perovshell.targets.declared import GAIN, LIFETIME, MIN_GAIN, POINTS, STABILITY, TARGETS
 from perovshell.targets.target import PointTarget, StabilityTarget
-from perovshell.texts import listed
 
 SUBSETS = {
     "all": "all",
@@ -30,7 +29,7 @@ _BASELINES = {
 PAIRS = "{}.paper.coated.pairs"
 """Figure of a target: pairs of a coated and a bare sample of one core in one paper."""
 POINT_TARGETS = "point_targets"
-"""Setting: `title`, `error_unit`, `trees_win_ties` of each validated point target."""
+"""Setting: `title` and `error_unit` of each validated point target."""
 Figures = Mapping[str, float | None]
 Section = tuple[str, list[str]]
 """A title and its lines."""
@@ -225,15 +224,19 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
             "`perovshell evaluate` shows the figures of other fold assignments."
         ),
         (
-            "All stability gains in the literature are above 1, because they were published for "
-            f"it: the probability of passing a gain is offered from {MIN_GAIN:g} up only."
+            "Almost all stability gains in the literature are above 1, because they were published "
+            f"for it: the probability of passing a gain is offered from {MIN_GAIN:g} up only."
         ),
         (
             "A lifetime is first-order equivalent, a convention to make tests comparable, and a "
-            "half-life is its ln 2; a gain has a model of its own and is not their ratio; "
-            f"finite bounds are widened by a factor {INTERVAL_INFLATION:g} in scoring."
+            "half-life is its ln 2; a gain is the ratio of the lifetimes of the coated and the bare "
+            f"side; finite bounds are widened by a factor {INTERVAL_INFLATION:g} in scoring."
         ),
         "Stability intervals are 90 % lower bounds without an upper end.",
+        (
+            "Where more than half of the tests have no upper end, the median lifetime was not "
+            "reached: the value shown is a lower bound of it."
+        ),
         (
             f"Stressors with fewer than {THIN_STRESSOR_PAPERS} papers get the baseline prediction "
             "(too little data)."
@@ -254,11 +257,7 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
 def _variants(info: Mapping[str, Any]) -> Iterator[str]:
     for target in _ordered(info["variants"]):
         yield f"{_title(info, target)}: {info['variants'][target]}"
-    with_trees = [
-        point["title"] for point in _point_targets(info).values() if point.get("trees_win_ties")
-    ]
-    named = f"boosted trees for {listed(with_trees)}, otherwise " if with_trees else ""
-    yield f"Where the difference is not significant: {named}the simpler model."
+    yield "Boosted trees are left out only where they are significantly worse."
 
 
 def _ordered(names: Iterable[str]) -> list[str]:
@@ -286,9 +285,9 @@ def _made(info: Mapping[str, Any]) -> list[str]:
             f"{settings['repeats']} repeats of the model seed"
         ),
         (
-            "PL and PLQY: a robust linear prior from physics; lifetime: stressor and side, on "
-            "intervals; where they win, boosted trees on the rest; gain: partial pooling of "
-            "two-sided tests"
+            "PL and PLQY: a robust linear prior from physics; lifetime and gain: one model of both "
+            "sides of all tests, as intervals, with effects of papers and tests; boosted trees on "
+            "the rest"
         ),
         versions,
     ]

@@ -14,10 +14,9 @@ from perovshell.features.combinations import Layers
 from perovshell.models.domain import few_papers
 from perovshell.models.domain_index import NeighbourHits
 from perovshell.models.evidence import Literature, Neighbour
-from perovshell.models.gain import GainModel
-from perovshell.models.lifetime import LifetimeModel
 from perovshell.models.requests import Requests
 from perovshell.models.stability import thin_stressors
+from perovshell.models.stability_model import StabilityModel
 
 
 class DomainTexts(NamedTuple):
@@ -41,14 +40,12 @@ class DomainFlags:
 
     Attributes:
         literature: The training samples.
-        lifetime: Model of the equivalent lifetime.
-        gain: Model of the stability gain.
+        stability: Model of lifetimes and gains.
         notes: Notes of every answer with a shell.
     """
 
     literature: Literature
-    lifetime: LifetimeModel
-    gain: GainModel
+    stability: StabilityModel
     notes: tuple[str, ...]
 
     def describe(
@@ -56,12 +53,12 @@ class DomainFlags:
     ) -> list[DomainTexts]:
         """Return reasons, notes and measured samples of each request."""
         # Most requests differ in their shell only: what a shell says is put together once.
-        thin = [self.thin(stressors, layers) for layers in requests.items.shells]
+        thin = self.thin(stressors)
         of_shell = [self._shell_notes(layers) for layers in requests.items.shells]
         of_input, sample_texts = self._input_notes(requests), self._sample_texts
         shell_of = requests.items.shell.tolist()
         # Each answer has new lists: what a caller does with them changes no other answer.
-        texts = [DomainTexts(thin[shell].copy(), of_shell[shell].copy(), []) for shell in shell_of]
+        texts = [DomainTexts(thin.copy(), of_shell[shell].copy(), []) for shell in shell_of]
         for row, reasons in hits.reasons.items():
             texts[row].reasons[:] = dict.fromkeys([*reasons, *texts[row].reasons])
         for row, notes in of_input.items():
@@ -92,24 +89,20 @@ class DomainFlags:
             notes.setdefault(row, []).append(
                 "shell_thickness_nm is ignored (known for too few samples)"
             )
-        for row in [] if self.lifetime.has_trees else _known(numbers["temperature_c"]):
+        for row in [] if self.stability.has_trees else _known(numbers["temperature_c"]):
             notes.setdefault(row, []).append(
                 "temperature_c is ignored (it improves no lifetime prediction)"
             )
         return notes
 
-    def thin(self, stressors: Sequence[str], layers: Layers) -> list[str]:
+    def thin(self, stressors: Sequence[str]) -> list[str]:
         """Return the stressors with baseline predictions, and why."""
-        reasons = []
-        thin_lifetime = thin_stressors(self.lifetime.papers, stressors).tolist()
-        thin_gain = thin_stressors(self.gain.papers, stressors).tolist()
-        for stressor, no_lifetime, no_gain in zip(stressors, thin_lifetime, thin_gain, strict=True):
-            if no_lifetime:
-                papers = few_papers(self.lifetime.papers.get(stressor, 0))
-                reasons.append(f"{stressor}: baseline prediction ({papers})")
-            elif layers and no_gain:
-                reasons.append(f"{stressor}: baseline gain (few coated/bare pairs)")
-        return reasons
+        papers = self.stability.papers
+        return [
+            f"{stressor}: baseline prediction ({few_papers(papers.get(stressor, 0))})"
+            for stressor, is_thin in zip(stressors, thin_stressors(papers, stressors), strict=True)
+            if is_thin
+        ]
 
 
 def _describe(sample: Neighbour) -> str:

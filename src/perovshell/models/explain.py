@@ -11,25 +11,34 @@ import numpy as np
 
 from perovshell.arrays import Floats
 from perovshell.models.contributions import ForestContributions
-from perovshell.models.lifetime import LN2
+from perovshell.models.mixed import kind_of
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, check_options
 from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.models.requests import Requests
 from perovshell.models.stability import (
     TEST_DESCRIPTORS,
-    shell_labels,
+    base_effects,
+    side_effects,
     thin_stressors,
     with_test_columns,
 )
+from perovshell.models.stability_model import LN2
+from perovshell.targets.declared import LIFETIME
 
 _KINDS = {
+    "side": "coated",
+    "both": "coated",
     "class": "shell class",
     "shell": "shell",
     "structure": "structure",
     "encapsulation": "encapsulation",
+    "treatment": "treatment",
+    "heat": "stressor",
+    "irradiance": "stressor",
+    "humidity": "stressor",
 }
-"""In words, the kinds of effects of the linear model of the lifetime."""
+"""In words, the kinds of effects on the lifetime."""
 _METAL = "the core is a metal"
 _SHOWN = 4
 """Groups named in a sentence."""
@@ -112,27 +121,31 @@ def _half_life_reason(
     predictor: Predictor, request: Requests, stressor: str, matrix: Floats
 ) -> Reason:
     """Return the contributions to the log lifetime (h) under a stressor, in words as factors."""
-    model, item = predictor.lifetime, request.item(0)
-    column, name = model.target.column(stressor), f"Half-life under {stressor}"
+    model, item = predictor.stability, request.item(0)
+    column, name = LIFETIME.column(stressor), f"Half-life under {stressor}"
     is_metal = item.core is not None and item.core.is_metal
     if is_metal or bool(thin_stressors(model.papers, [stressor])[0]):
-        log_life = float(model.predict_null(stressor, [bool(item.layers)])[0])
+        log_life = model.null_values(stressor)[bool(item.layers)]
         why = _METAL if is_metal else f"{stressor} has few papers"
         return _null_reason((column, "log h", name), log_life, why)
-    test = model.test_columns(stressor, float(request.numbers["temperature_c"][0]))
-    row = with_test_columns(matrix, [test])[0]
+    temperature = float(request.numbers["temperature_c"][0])
+    row = with_test_columns(matrix, [model.test_columns(stressor, temperature)])[0]
     descriptors = (*predictor.featurizer.descriptors, *TEST_DESCRIPTORS)
-    trees = predictor.contributions[model.target.name]
+    trees = predictor.contributions[LIFETIME.name]
     amounts = trees.of_row(model.forest, row[model.columns])
     moved = _by_group(amounts, [descriptors[column].group for column in model.columns])
-    labels = shell_labels(item)
-    kinds = [_KINDS[label.split(":", 1)[0]] for label in labels]
-    effects = np.array([model.effects.effects.get(label, 0.0) for label in labels])
-    for kind, amount in _by_group(effects, kinds).items():
+    test = {"temperature_c": temperature}
+    effects = side_effects(stressor, test, item, coated=bool(item.layers))
+    usual = base_effects(stressor, {})
+    own = {name: amount for name, amount in effects.items() if name not in usual}
+    steps = [model.effects.predict({name: amount}) for name, amount in own.items()]
+    kinds = [_KINDS[kind_of(name)] for name in own]
+    for kind, amount in _by_group(np.array(steps), kinds).items():
         moved[kind] = moved.get(kind, 0.0) + amount
+    if model.reached.is_open(stressor, item.layers):
+        moved["median not reached"] = model.reached.floors[bool(item.layers)]
     moved = _largest_first(moved)
-    whole = float(model.predict_effects([stressor], [item])[0, 0])
-    start = whole - float(effects.sum()) + trees.expected
+    start = model.base(stressor) + trees.expected
     factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
     half = math.exp(start) * LN2
     head = f"{name}, from a mean of {half:.3g} h"

@@ -2,13 +2,13 @@
 
 No pickles, no times, no paths: the same data, seed and versions give the same bytes.
 
-Format 6:
+Format 8:
     manifest.json      format, kind, model id, SHA-256 of every other file
     model.json         JSON parts of the models, dataset, figures, settings
     tables.json        ion, shell and core tables; literature samples; domains
     elements.npz       elemental properties
-    TARGET.npz         trees and scores of a target
-    TARGET.ubj         the trees in the format of the library, for audit
+    MODEL.npz          trees and scores of a model
+    MODEL.ubj          the trees in the format of the library, for audit
     validation.npz     out-of-fold scores of each row, to compare with a later model
 """
 
@@ -34,24 +34,19 @@ from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
 from perovshell.models.domain import Domain
 from perovshell.models.evidence import Literature
-from perovshell.models.gain import GainModel
-from perovshell.models.lifetime import LifetimeModel
 from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
-from perovshell.targets.declared import GAIN, LIFETIME, POINTS, TARGETS
+from perovshell.models.stability_model import StabilityModel
+from perovshell.targets.declared import POINTS, TARGETS
 
-FORMAT = 7
+FORMAT = 8
 KIND = "perovshell-model"
 MANIFEST = "manifest.json"
 _VALIDATION = "validation.npz"
 _UNFIT = (AttributeError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile)
 """What reading contents of another kind raises."""
-_MODELS: Mapping[str, Any] = {
-    **{point.name: PointModel for point in POINTS},
-    LIFETIME.name: LifetimeModel,
-    GAIN.name: GainModel,
-}
-"""The class of each target's model."""
+_STABILITY = "stability"
+"""Name of the model of lifetimes and gains."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,11 @@ def write_folder(
         validation: The out-of-fold scores of each row; see
             `training.validation.out_of_fold_scores`.
     """
-    parts = {name: model.to_parts() for name, model in predictor.models.items()}
+    models: dict[str, PointModel | StabilityModel] = {
+        **predictor.points,
+        _STABILITY: predictor.stability,
+    }
+    parts = {name: model.to_parts() for name, model in models.items()}
     files: dict[str, bytes] = {
         "model.json": _json({"models": {n: p[0] for n, p in parts.items()}, **info}),
         "tables.json": _json(
@@ -225,15 +224,11 @@ def _rebuild(
     table = ElementTable(_arrays(files["elements.npz"])["values"])
     featurizer = Featurizer.from_tables(tables, table)
     _refuse_others(tables["descriptors"], featurizer.names)
-    models = {
-        name: kind.from_parts(TARGETS[name], model["models"][name], _arrays(files[f"{name}.npz"]))
-        for name, kind in _MODELS.items()
-    }
+    parts = {name: (data, _arrays(files[f"{name}.npz"])) for name, data in model["models"].items()}
     predictor = Predictor(
         featurizer=featurizer,
-        points={point.name: models[point.name] for point in POINTS},
-        lifetime=models[LIFETIME.name],
-        gain=models[GAIN.name],
+        points={point.name: PointModel.from_parts(point, *parts[point.name]) for point in POINTS},
+        stability=StabilityModel.from_parts(*parts[_STABILITY]),
         domains={
             name: Domain.from_json(data).with_ions(len(featurizer.reader.ions.by_symbol))
             for name, data in tables["domains"].items()

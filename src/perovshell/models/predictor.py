@@ -18,8 +18,6 @@ from perovshell.models.domain import Domain
 from perovshell.models.domain_flags import DomainFlags
 from perovshell.models.domain_index import DomainIndex, NeighbourHits
 from perovshell.models.evidence import NAME_JOINT, Literature
-from perovshell.models.gain import GainModel
-from perovshell.models.lifetime import LifetimeModel
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
@@ -36,6 +34,8 @@ from perovshell.models.point import PointModel
 from perovshell.models.prediction_batch import PredictionBatch
 from perovshell.models.requests import Requests
 from perovshell.models.stability import with_test_columns
+from perovshell.models.stability_model import StabilityModel, StabilityPrediction
+from perovshell.targets.declared import GAIN, LIFETIME
 
 if TYPE_CHECKING:
     from perovshell.models.product_linear import FactoredModels
@@ -51,8 +51,7 @@ class Predictor:
     Attributes:
         featurizer: Descriptors, with the tables they were trained with.
         points: Models of the PL peak and the PLQY, by target name.
-        lifetime: Model of the equivalent lifetime in h.
-        gain: Model of the stability gain.
+        stability: Model of lifetimes and gains.
         domains: Domain of PL, PLQY and stability, by target name.
         literature: The training samples.
         notes: Notes of every answer with a shell: targets without skill.
@@ -60,8 +59,7 @@ class Predictor:
 
     featurizer: Featurizer
     points: Mapping[str, PointModel]
-    lifetime: LifetimeModel
-    gain: GainModel
+    stability: StabilityModel
     domains: Mapping[str, Domain]
     literature: Literature
     notes: tuple[str, ...] = ()
@@ -69,12 +67,6 @@ class Predictor:
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields alone: what was derived from them is derived again where it is sent."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    @property
-    def models(self) -> dict[str, PointModel | LifetimeModel | GainModel]:
-        """The models of all targets, by target name."""
-        stability = (self.lifetime, self.gain)
-        return {**self.points, **{model.target.name: model for model in stability}}
 
     def answer(
         self,
@@ -134,7 +126,7 @@ class Predictor:
     def needs_elements(self) -> bool:
         """Whether any model looks at the element statistics of the core."""
         groups = [descriptor.group for descriptor in self.featurizer.descriptors]
-        forests: list[PointModel | LifetimeModel] = [*self.points.values(), self.lifetime]
+        forests: list[PointModel | StabilityModel] = [*self.points.values(), self.stability]
         used = {column for model in forests for column in model.columns.tolist()}
         return any(groups[column] == "core elements" for column in used if column < len(groups))
 
@@ -144,7 +136,7 @@ class Predictor:
         from perovshell.models.product_linear import FactoredModels
 
         blocks = [descriptor.block for descriptor in self.featurizer.descriptors]
-        return FactoredModels.of(blocks, self.points, self.lifetime)
+        return FactoredModels.of(blocks, self.points, self.stability)
 
     # Numbers ---------------------------------------------------------------------------------
 
@@ -175,15 +167,11 @@ class Predictor:
             measured = numbers[effect.anchor] if effect else np.full(batch.size, np.nan)
             prediction = batch.predict(model, measured)
             columns |= prediction.columns(coverage, thresholds.of(model.target))
-        lifetimes = self._log_lifetimes(batch, stressors, numbers["temperature_c"])
-        columns |= self.lifetime.output_columns(stressors, lifetimes, coverage)
-        return columns | self.gain.output_columns(
-            stressors,
-            self._log_gains(batch, stressors),
-            coverage,
-            thresholds.of(self.gain.target),
-            has_shell=batch.has_shell,
-        )
+        return columns | self._stability(batch, stressors).columns(coverage, thresholds.of(GAIN))
+
+    def stability_of(self, requests: Requests, stressors: Sequence[str]) -> StabilityPrediction:
+        """Return log lifetimes of requests and of their bare cores."""
+        return self._stability(self._batch(requests), stressors)
 
     def _batch(self, requests: Requests) -> PredictionBatch:
         matrix = self.featurizer.both(requests.items, elements_too=self.needs_elements)
@@ -209,47 +197,59 @@ class Predictor:
             for name, model in self.points.items()
         }
 
-    def _log_lifetimes(
-        self, batch: PredictionBatch, stressors: Sequence[str], temperature: Floats
-    ) -> Floats:
-        """Return log lifetimes in log h, shape (n_stressors, n)."""
-        if not stressors:
-            return np.zeros((0, batch.size))
-        model = self.lifetime
-        sides = np.array([model.predict_null(stressor, [False, True]) for stressor in stressors])
-        null = sides[:, batch.has_shell.astype(np.intp)]
-        kinds, index = batch.items.kinds
-        distinct = [Combination(None, *kind, "unknown") for kind in kinds]
-        effects = model.predict_effects(stressors, distinct)[:, index]
-        full = effects + self._lifetime_trees(batch, stressors, temperature)
-        return model.log_values(stressors, null, full, is_metal=batch.is_metal)
+    def _stability(self, batch: PredictionBatch, stressors: Sequence[str]) -> StabilityPrediction:
+        """Return log lifetimes of the combinations and of their bare cores."""
+        model, items, temperature = (
+            self.stability,
+            batch.items,
+            batch.requests.numbers["temperature_c"],
+        )
+        side, bare = model.linear(stressors, items, temperature)
+        trees = self._stability_trees(batch, stressors, temperature)
+        is_open = np.array(
+            [[model.reached.is_open(name, layers) for layers in items.shells] for name in stressors]
+        ).reshape(len(stressors), -1)
+        bare_open = [model.reached.is_open(name, ()) for name in stressors]
+        coated = batch.has_shell
+        return StabilityPrediction(
+            model=model,
+            stressors=tuple(stressors),
+            side=model.answered(
+                stressors, side + trees[:, : batch.size], coated=coated, is_metal=batch.is_metal
+            ),
+            bare=model.answered(
+                stressors,
+                bare + trees[:, batch.size :],
+                coated=np.zeros_like(coated),
+                is_metal=batch.is_metal,
+            ),
+            has_shell=coated,
+            side_open=is_open[:, items.shell],
+            bare_open=np.array(bare_open, dtype=bool).reshape(-1, 1),
+        )
 
-    def _lifetime_trees(
+    def _stability_trees(
         self, batch: PredictionBatch, stressors: Sequence[str], temperature: Floats
     ) -> Floats:
-        """Return what the trees add to log lifetimes, shape (n_stressors, n)."""
-        model = self.lifetime
+        """Return what the trees add to the log lifetimes of both sides, (n_stressors, 2 n)."""
+        model, count = self.stability, 2 * batch.size
         if not model.has_trees:
-            return np.zeros((len(stressors), batch.size))
+            return np.zeros((len(stressors), count))
         tests = [
-            model.test_columns(stressor, value) for stressor in stressors for value in temperature
+            model.test_columns(stressor, value)
+            for stressor in stressors
+            for value in np.tile(temperature, 2)
         ]
-        rows = with_test_columns(np.tile(batch.coated, (len(stressors), 1)), tests)
-        trees = model.forest.predict(rows.take(model.columns, axis=1))
-        return trees.reshape(len(stressors), batch.size)
-
-    def _log_gains(self, batch: PredictionBatch, stressors: Sequence[str]) -> Floats:
-        """Return log gains, shape (n_stressors, n)."""
-        effects = np.array([self.gain.shell_effect(layers) for layers in batch.items.shells])
-        return self.gain.log_values(stressors, effects[batch.items.shell], is_metal=batch.is_metal)
+        rows = with_test_columns(np.tile(batch.both, (len(stressors), 1)), tests)
+        return model.forest.predict(rows.take(model.columns, axis=1)).reshape(-1, count)
 
     # Reasons ---------------------------------------------------------------------------------
 
     @cached_property
     def contributions(self) -> dict[str, ForestContributions]:
         """Contributions of the trees of each target."""
-        forests: dict[str, PointModel | LifetimeModel] = dict(self.points)
-        forests[self.lifetime.target.name] = self.lifetime
+        forests: dict[str, PointModel | StabilityModel] = dict(self.points)
+        forests[LIFETIME.name] = self.stability
         return {name: ForestContributions.of(model.forest) for name, model in forests.items()}
 
     # Evidence --------------------------------------------------------------------------------
@@ -262,11 +262,11 @@ class Predictor:
     @cached_property
     def domain_flags(self) -> DomainFlags:
         """The domain flags and notes of answers."""
-        return DomainFlags(self.literature, self.lifetime, self.gain, self.notes)
+        return DomainFlags(self.literature, self.stability, self.notes)
 
     def _evidence(self, hits: NeighbourHits, row: int, stressors: Sequence[str]) -> Evidence:
         """Return the literature evidence of an answer."""
-        conditions = self.lifetime.conditions
+        conditions = self.stability.conditions
         return Evidence(
             self.domain_index.neighbours(hits, row),
             hits.measured.get(row, []),
@@ -281,7 +281,7 @@ class Predictor:
             stressors: The stressors asked for.
         """
         reasons = [*self.domain_index.outside(item).values()]
-        reasons += self.domain_flags.thin(stressors, item.layers)
+        reasons += self.domain_flags.thin(stressors)
         return list(dict.fromkeys(reasons))
 
     def outside_of(self, target: str, item: Combination) -> str:

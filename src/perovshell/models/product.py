@@ -19,6 +19,7 @@ import numpy.typing as npt
 from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.shells import ShellMaterial
+from perovshell.data.vocabulary import TREATMENTS
 from perovshell.features.combinations import Combination, Combinations
 from perovshell.features.featurizer import context_block, size_block
 from perovshell.models.domain import ROUNDING
@@ -29,6 +30,8 @@ from perovshell.models.predictor import Predictor
 from perovshell.models.product_domain import CoreReach, ProductDomain
 from perovshell.models.product_linear import LinearSide, ProductRegression
 from perovshell.models.stability import thin_stressors
+from perovshell.models.stability_model import StabilityPrediction
+from perovshell.targets.declared import GAIN, LIFETIME
 
 Layers = tuple[ShellMaterial, ...]
 Columns = dict[str, npt.NDArray[Any]]
@@ -60,6 +63,23 @@ class CoreSide:
     def size(self) -> int:
         """Number of cores."""
         return len(self.rows)
+
+
+@dataclass(frozen=True)
+class _StabilityEffects:
+    """What the trees of the stability model start from.
+
+    Attributes:
+        side: Log lifetimes in log h of coated cores, shape (n_stressors, n_shells, n_contexts).
+        bare: Those of bare cores, shape (n_stressors, n_contexts).
+        side_open: Where the median of coated cores was not reached, shape (n_stressors, n_shells).
+        bare_open: Where that of bare cores was not reached, shape (n_stressors,).
+    """
+
+    side: Floats
+    bare: Floats
+    side_open: Mask
+    bare_open: Mask
 
 
 class Product:
@@ -279,50 +299,82 @@ class Product:
         )
 
     def _stability(self, cores: CoreSide, shells: slice) -> Columns:
-        lifetime, gain = self.predictor.lifetime, self.predictor.gain
-        log_lifetimes = self._log_lifetimes(cores, shells)
-        columns = lifetime.output_columns(self.stressors, log_lifetimes, self.coverage)
-        return columns | gain.output_columns(
-            self.stressors,
-            self._log_gain[:, shells, None, None],
-            self.coverage,
-            self.thresholds.of(gain.target),
+        threshold = self.thresholds.of(GAIN)
+        return self.stability(cores, shells).columns(self.coverage, threshold)
+
+    def stability(self, cores: CoreSide, shells: slice) -> StabilityPrediction:
+        """Return log lifetimes, broadcasting to (n_stressors, n_shells, n_contexts, n_cores)."""
+        model, effects = self.predictor.stability, self._stability_effects
+        side, bare = effects.side[:, shells, :, None], effects.bare[:, None, :, None]
+        if model.has_trees:
+            side = side + self._stability_trees(cores, shells)
+            bare = bare + self._bare_trees(cores)
+        stressors = self.stressors
+        return StabilityPrediction(
+            model=model,
+            stressors=stressors,
+            side=model.answered(stressors, side, coated=np.array(True)),
+            bare=model.answered(stressors, bare, coated=np.array(False)),
+            has_shell=True,
+            side_open=effects.side_open[:, shells, None, None],
+            bare_open=effects.bare_open[:, None, None, None],
         )
 
-    def _log_lifetimes(self, cores: CoreSide, shells: slice) -> Floats:
-        """Return log lifetimes in log h, broadcasting to (n_stressors, n_s, n_x, n_cores)."""
-        model = self.predictor.lifetime
-        null, effects = self._lifetime_effects
-        full = effects[:, shells, :, None]
-        if model.has_trees:
-            tests = [model.test_columns(name, math.nan) for name in self.stressors]
-            rows = [np.hstack([self._context_rows, self._repeated(test)]) for test in tests]
-            trees = [self._trees(model.target.name, cores, shells, part) for part in rows]
-            full = full + np.stack(trees)
-        return model.log_values(self.stressors, null[:, None, None, None], full)
+    def _stability_trees(self, cores: CoreSide, shells: slice) -> Floats:
+        """Return what the trees add to log lifetimes, (n_stressors, n_s, n_x, n_cores)."""
+        rows = self._test_rows(self._context_rows)
+        return np.stack([self._trees(LIFETIME.name, cores, shells, part) for part in rows])
 
-    def _repeated(self, test: Sequence[float]) -> Floats:
-        return np.tile(np.array(test), (len(self.contexts), 1))
+    def _bare_trees(self, cores: CoreSide) -> Floats:
+        """Return what the trees add to those of the bare cores, (n_stressors, 1, n_x, n_cores)."""
+        forest, featurizer = self._forests[LIFETIME.name], self.predictor.featurizer
+        bare = [context.bare for context in self.contexts]
+        contexts = np.hstack([size_block(bare), context_block(bare)])
+        shell = featurizer.shell_block([()])
+
+        # All cores are alike to a shell that is not there: one of them serves.
+        contrast = featurizer.contrast_block(cores.rows[:1], cores.negativity[:1], shell).T
+
+        return np.stack(
+            [
+                forest.predict(
+                    cores.trees[LIFETIME.name],
+                    forest.shell.hold(shell.T),
+                    forest.context.hold(part.T),
+                    lambda _: contrast,
+                )
+                for part in self._test_rows(contexts)
+            ]
+        )
+
+    def _test_rows(self, contexts: Floats) -> list[Floats]:
+        """Return context rows with the test columns of each stressor behind them."""
+        model = self.predictor.stability
+        tests = [model.test_columns(name, math.nan) for name in self.stressors]
+        return [
+            np.hstack([contexts, np.tile(np.array(test), (len(contexts), 1))]) for test in tests
+        ]
 
     @cached_property
-    def _lifetime_effects(self) -> tuple[Floats, Floats]:
-        """Null model (n_stressors,) and effects (n_stressors, n_s, n_x) of log lifetimes."""
-        model, word = self.predictor.lifetime, "unknown"
-        shells = [Combination(None, layers, word, word, word) for layers in self.shells]
-        # Effects are sums: those of a context are the same for any shell, so the first one serves.
-        both = [replace(context, layers=self.shells[0]) for context in self.contexts]
-        of_shell = model.predict_effects(self.stressors, shells)
-        of_context = model.predict_effects(self.stressors, both) - of_shell[:, :1]
-        effects = of_shell[:, :, None] + of_context[:, None, :]
-        null = np.array([model.predict_null(name, [True])[0] for name in self.stressors])
-        return null, effects
-
-    @cached_property
-    def _log_gain(self) -> Floats:
-        """Log gains, shape (n_stressors, n_shells)."""
-        gain = self.predictor.gain
-        return gain.log_values(
-            self.stressors, np.array([gain.shell_effect(layers) for layers in self.shells])
+    def _stability_effects(self) -> _StabilityEffects:
+        model, stressors = self.predictor.stability, self.stressors
+        shape = (len(stressors), -1)
+        base = np.array([model.base(name) for name in stressors])
+        treated = np.array(
+            [[kind in context.treatments for kind in TREATMENTS] for context in self.contexts]
+        ).reshape(len(self.contexts), len(TREATMENTS))
+        bare = base[:, None] + treated @ model.treatments
+        forms = np.array([model.form(one.structure, one.encapsulation) for one in self.contexts])
+        coats = [[model.coating(name, layers) for layers in self.shells] for name in stressors]
+        is_open = [
+            [model.reached.is_open(name, layers) for layers in self.shells] for name in stressors
+        ]
+        coated = np.array(coats).reshape(shape)[:, :, None]
+        return _StabilityEffects(
+            side=bare[:, None, :] + (coated + forms),
+            bare=bare,
+            side_open=np.array(is_open, dtype=bool).reshape(shape),
+            bare_open=np.array([model.reached.is_open(name, ()) for name in stressors], dtype=bool),
         )
 
     def _range(self, first: int, last: int | None) -> slice:
@@ -346,8 +398,7 @@ class Product:
 
     @cached_property
     def _stressors_known(self) -> bool:
-        papers = (self.predictor.lifetime.papers, self.predictor.gain.papers)
-        return not any(thin_stressors(known, self.stressors).any() for known in papers)
+        return not thin_stressors(self.predictor.stability.papers, self.stressors).any()
 
 
 def predict_items(

@@ -10,9 +10,10 @@ import numpy as np
 from perovshell.arrays import Floats
 from perovshell.errors import ModelFolderError
 from perovshell.models.factored import FactoredForest, Sides
-from perovshell.models.lifetime import LifetimeModel
 from perovshell.models.point import PointModel
 from perovshell.models.stability import TEST_DESCRIPTORS
+from perovshell.models.stability_model import StabilityModel
+from perovshell.targets.declared import LIFETIME
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,17 @@ class FactoredModels:
 
     @classmethod
     def of(
-        cls, blocks: Sequence[str], points: Mapping[str, PointModel], lifetime: LifetimeModel
+        cls, blocks: Sequence[str], points: Mapping[str, PointModel], stability: StabilityModel
     ) -> FactoredModels:
         """Take models apart.
 
         Args:
             blocks: Block of each descriptor.
             points: Models of the PL peak and the PLQY, by target name.
-            lifetime: Model of the equivalent lifetime.
+            stability: Model of lifetimes and gains.
         """
         sides = Sides.of(blocks, extra=len(TEST_DESCRIPTORS))
         parts = {name: ProductRegression(model, sides) for name, model in points.items()}
         forests = {name: part.forest for name, part in parts.items()}
-        trees = FactoredForest.of(lifetime.forest, lifetime.columns, sides)
-        return cls(parts, {**forests, lifetime.target.name: trees})
+        trees = FactoredForest.of(stability.forest, stability.columns, sides)
+        return cls(parts, {**forests, LIFETIME.name: trees})

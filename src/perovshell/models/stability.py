@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,18 +13,41 @@ from perovshell.data.shells import ShellMaterial
 from perovshell.data.vocabulary import CONDITIONS, STRESSORS
 from perovshell.features.combinations import Combination
 from perovshell.features.descriptor import REQUEST, Descriptor
+from perovshell.models.mixed import MixedEffects, Normal, kind_of
 
 TEST_DESCRIPTORS = (
     *(Descriptor(f"stressor is {name}", "1", REQUEST, "stressor", "context") for name in STRESSORS),
     *(Descriptor(name, unit, REQUEST, "stressor", "context") for name, unit in CONDITIONS.items()),
 )
 """Columns that a lifetime row has behind those of its combination."""
-LIFETIME_PRIOR_SD = {"stressor": 2.0, "side": 1.0, "both": 1.0}
-SHELL_PRIOR_SD = {"class": 0.7, "shell": 0.7, "structure": 0.5, "encapsulation": 0.5}
-"""Of what a shell adds to the lifetime of a coated sample: about a factor of 2."""
-GAIN_PRIOR_SD = {"stressor": 0.35, "class": 0.35, "shell": 0.35}
-"""Prior standard deviations of log-scale effects: gains of one shell differ between papers by a
-factor of 20, so what a stressor, class or shell adds is held to a factor of about 1.4."""
+EFFECT_PRIORS: Mapping[str, Normal] = {
+    # A lifetime of a week, within a factor of 150 either way.
+    "mean": Normal(5.0, 5.0),
+    "stressor": Normal(0.0, 2.0),
+    "side": Normal(0.0, 1.5),
+    "both": Normal(0.0, 1.0),
+    # Between two classes, and between two shells of one class, lifetimes differ by about a factor
+    # of 2; so they do with structure and encapsulation.
+    "class": Normal(0.0, 0.7),
+    "shell": Normal(0.0, 0.7),
+    "structure": Normal(0.0, 0.5),
+    "encapsulation": Normal(0.0, 0.5),
+    "treatment": Normal(0.0, 1.0),
+    # Half an eV of activation energy shortens a life by a factor of 3 to 6 over 50 K near 350 K; a
+    # dose acts at most in proportion to the irradiance (ISOS: 10.1038/s41560-019-0529-5).
+    "heat": Normal(-1.2, 0.6),
+    "irradiance": Normal(-1.2, 0.8),
+    "humidity": Normal(-0.3, 0.3),
+    "paper": Normal(0.0, 1.0),
+    "test": Normal(0.0, 0.8),
+}
+"""Priors of effects on the log lifetime, by kind."""
+LEARNED_SPREADS = ("class", "shell", "paper", "test")
+"""Kinds of effects whose spread the literature tells."""
+SHARED_KINDS = ("paper", "test")
+"""Kinds that predict nothing of another paper."""
+NULL_KINDS = ("mean", "stressor", "side", "both", *SHARED_KINDS)
+"""Kinds of the null model: stressor and side."""
 INTERVAL_INFLATION = 1.5
 """Factor by which finite ends of lifetime intervals are moved out in scoring and calibration."""
 THIN_STRESSOR_PAPERS = 5
@@ -66,35 +90,152 @@ def with_test_columns(matrix: Floats, columns: Sequence[Sequence[float]]) -> Flo
     return np.concatenate([matrix, np.array(columns, dtype=float)], axis=1)
 
 
-def lifetime_labels(stressor: str, *, coated: bool) -> tuple[str, ...]:
-    """Return the labels of the lifetime's null model."""
-    side = "coated" if coated else "bare"
-    return (f"stressor:{stressor}", f"side:{side}", f"both:{stressor}-{side}")
+def side_effects(
+    stressor: str, conditions: Mapping[str, float], item: Combination, *, coated: bool
+) -> dict[str, float]:
+    """Return the amount of each effect on the log lifetime of one side of a test.
+
+    Args:
+        stressor: The stressor.
+        conditions: Stated numbers of the test by the names of `vocabulary.CONDITIONS`.
+        item: The combination.
+        coated: Whether the side is that with the shell.
+    """
+    effects = base_effects(stressor, conditions) | treatment_effects(item)
+    return effects | shell_effects(stressor, item) if coated else effects
 
 
-def shell_labels(item: Combination) -> tuple[str, ...]:
-    """Return the labels that the linear model of the lifetime adds for a coated sample."""
+def base_effects(stressor: str, conditions: Mapping[str, float]) -> dict[str, float]:
+    """Return the effects that both sides of a test share: mean, stressor and conditions."""
+    effects = {"mean:all": 1.0, f"stressor:{stressor}": 1.0}
+    for stress in _STRESSES:
+        value = conditions.get(stress.condition, math.nan)
+        if stressor in stress.stressors and not math.isnan(value):
+            effects[f"{stress.kind}:stated"] = stress.amount(value)
+    return effects
+
+
+def treatment_effects(item: Combination) -> dict[str, float]:
+    """Return the effects of ligand and dopant, which both sides share."""
+    return {f"treatment:{kind}": 1.0 for kind in item.treatments}
+
+
+def shell_effects(stressor: str, item: Combination) -> dict[str, float]:
+    """Return the effects that a shell adds to those of the bare core; none for a bare core."""
     if not item.layers:
-        return ()
-    context = (f"structure:{item.structure}", f"encapsulation:{item.encapsulation}")
-    return (*layer_labels(item.layers), *context)
+        return {}
+    return coating_effects(stressor, item.layers) | form_effects(item.structure, item.encapsulation)
 
 
-def layer_labels(layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
-    """Return the labels of a shell's materials and of their classes."""
-    return (*class_labels(layers), *name_labels(layers))
+def coating_effects(stressor: str, layers: Sequence[ShellMaterial]) -> dict[str, float]:
+    """Return the effects of being coated, of the classes and of the materials of a shell."""
+    names = (
+        "side:coated",
+        f"both:{stressor}",
+        *(f"class:{layer.material_class}" for layer in layers),
+        *(f"shell:{layer.name}" for layer in layers),
+    )
+    return dict.fromkeys(names, 1.0)
 
 
-def class_labels(layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
-    """Return the labels of the classes of a shell's materials."""
-    return tuple(dict.fromkeys(f"class:{layer.material_class}" for layer in layers))
+def form_effects(structure: str, encapsulation: str) -> dict[str, float]:
+    """Return the effects of the structure and the encapsulation of a coated sample."""
+    return {f"structure:{structure}": 1.0, f"encapsulation:{encapsulation}": 1.0}
 
 
-def name_labels(layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
-    """Return the labels of a shell's materials."""
-    return tuple(dict.fromkeys(f"shell:{layer.name}" for layer in layers))
+def difference(coated: Mapping[str, float], bare: Mapping[str, float]) -> dict[str, float]:
+    """Return the amounts of effects in the log gain: those of the coated side less the bare's."""
+    amounts = {
+        name: coated.get(name, 0.0) - bare.get(name, 0.0)
+        for name in dict.fromkeys([*coated, *bare])
+    }
+    return {name: amount for name, amount in amounts.items() if amount != 0.0}
 
 
-def gain_labels(stressor: str, layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
-    """Return the labels of the gain model."""
-    return (f"stressor:{stressor}", *layer_labels(layers))
+@dataclass(frozen=True)
+class _Stress:
+    """How a condition of a test enters: its distance from a usual value, in usual steps."""
+
+    kind: str
+    condition: str
+    stressors: tuple[str, ...]
+    usual: float
+    step: float
+    is_logarithm: bool = False
+
+    def amount(self, value: float) -> float:
+        """Return the number of steps above the usual value."""
+        if self.is_logarithm:
+            return math.log10(max(value, _LEAST_IRRADIANCE) / self.usual) / self.step
+        return (value - self.usual) / self.step
+
+
+_LEAST_IRRADIANCE = 1e-3
+"""mW/cm2; a stated darkness is no light."""
+_STRESSES = (
+    _Stress("heat", "temperature_c", ("heat",), 80.0, 50.0),
+    _Stress("irradiance", "irradiance_mw_cm2", ("light",), 100.0, 1.0, is_logarithm=True),
+    _Stress("humidity", "humidity_percent", ("humidity", "ambient"), 60.0, 20.0),
+)
+"""Stated conditions that act on the lifetime; an unstated one is taken for usual."""
+
+
+@dataclass(frozen=True)
+class Logarithms:
+    """Predicted logarithms of lifetimes or gains, each of shape (n,).
+
+    Attributes:
+        value: By the model.
+        null: By the null model.
+        sigma: Standard deviation about `value`, of an observation in a new paper.
+        null_sigma: Standard deviation about `null`.
+    """
+
+    value: Floats
+    null: Floats
+    sigma: Floats
+    null_sigma: Floats
+
+    @classmethod
+    def of(
+        cls,
+        models: tuple[MixedEffects, MixedEffects],
+        rows: Sequence[Mapping[str, float]],
+        trees: Floats,
+        *,
+        is_null: Mask,
+        is_gain: bool,
+    ) -> Logarithms:
+        """Predict rows.
+
+        Args:
+            models: Null model, and all effects.
+            rows: Amount of each effect.
+            trees: What trees add, shape (n,).
+            is_null: Which rows the null model answers, shape (n,).
+            is_gain: Whether rows are differences of two sides: what a test shares cancels.
+        """
+        null_model, effects = models
+        null = effect_sums(null_model, rows)
+        return cls(
+            value=np.where(is_null, null, effect_sums(effects, rows) + trees),
+            null=null,
+            sigma=_spread(effects, rows, is_gain=is_gain),
+            null_sigma=_spread(null_model, rows, is_gain=is_gain),
+        )
+
+
+def effect_sums(effects: MixedEffects, rows: Sequence[Mapping[str, float]]) -> Floats:
+    """Return the sum of the effects of each row, shape (n,)."""
+    return np.array([effects.predict(row) for row in rows])
+
+
+def _spread(effects: MixedEffects, rows: Sequence[Mapping[str, float]], *, is_gain: bool) -> Floats:
+    """Return the standard deviation of observations of a new paper, shape (n,)."""
+    own = effects.sigma**2 * (2.0 if is_gain else 1.0)
+    own += 0.0 if is_gain else sum(effects.spreads[kind] ** 2 for kind in SHARED_KINDS)
+    known = [
+        {name: amount for name, amount in row.items() if kind_of(name) in effects.spreads}
+        for row in rows
+    ]
+    return np.asarray(np.sqrt(np.array([effects.variance(row) for row in known]) + own))

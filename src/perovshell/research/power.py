@@ -172,12 +172,8 @@ class LiteratureSimulator:
         """Fit the truth, and collect out-of-fold residuals of the selected model variants."""
         problems = problems_of(dataset)
         measured = sorted(_measured(problems))
-        lifetime, gain = problems.lifetime, problems.gain
-        problems = replace(
-            problems,
-            lifetime=lifetime.take(np.flatnonzero(~np.isin(lifetime.papers, measured))),
-            gain=gain.take(np.flatnonzero(~np.isin(gain.papers, measured))),
-        )
+        stability = problems.stability.without_papers(np.array(measured, dtype=np.str_))
+        problems = replace(problems, stability=stability)
         results, variants = _out_of_fold(problems, settings)
         truths = {
             name: Truth.of(problem, results[name], variants[name])
@@ -351,7 +347,7 @@ def _out_of_fold(
         name: paper_splits(problem, settings.folds) for name, problem in problems.points.items()
     }
     candidates = run_splits(problems, plans, settings, baselines=False)
-    candidates |= {n: _constant(problem, settings) for n, problem in problems.stability.items()}
+    candidates |= {n: _constant(problem, settings) for n, problem in problems.intervals.items()}
     variants = choose_variants(problems, candidates)
     return in_variant(candidates, variants), variants
 

@@ -164,6 +164,10 @@ class StabilityTarget(Target):
         """Return the output column under a stressor."""
         return f"{self.stem}_{column_name(stressor)}"
 
+    def bound_column(self, stressor: str) -> str:
+        """Return the column that says whether the value under a stressor is a lower bound."""
+        return f"{self.column(stressor)}_bound"
+
     def threshold_column(self, stressor: str) -> str:
         """Return the output column of the probability under a stressor."""
         assert self.threshold is not None

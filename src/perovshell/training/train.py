@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from perovshell.arrays import Floats
+from perovshell.arrays import Floats, Indices
 from perovshell.data.dataset import Dataset
 from perovshell.errors import WorkspaceError
 from perovshell.features.elements import ElementTable
@@ -20,22 +20,21 @@ from perovshell.features.featurizer import Featurizer
 from perovshell.models.card import POINT_TARGETS
 from perovshell.models.evidence import Literature
 from perovshell.models.folder import write_folder
-from perovshell.models.gain import GainModel
-from perovshell.models.lifetime import LifetimeModel
 from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
+from perovshell.models.stability import SHARED_KINDS
+from perovshell.models.stability_model import Reached, StabilityModel, evidence_keys
 from perovshell.targets.declared import GAIN, LIFETIME, POINTS
 from perovshell.training.fit import learners
 from perovshell.training.fit.domains import domains_of, literature_rows
 from perovshell.training.fit.problems import (
-    GainProblem,
     LifetimeProblem,
     PointProblem,
-    gain_problem,
-    lifetime_problem,
+    StabilityProblem,
     median_conditions,
     papers_by,
     point_problem,
+    stability_problem,
 )
 from perovshell.training.fit.specs import SPECS
 from perovshell.training.validation import nested
@@ -129,8 +128,7 @@ def problems_of(dataset: Dataset) -> nested.Problems:
     return nested.Problems(
         featurizer=featurizer,
         points={name: point_problem(spec, dataset, featurizer) for name, spec in SPECS.items()},
-        lifetime=lifetime_problem(dataset, featurizer),
-        gain=gain_problem(dataset),
+        stability=stability_problem(dataset, featurizer),
     )
 
 
@@ -139,7 +137,7 @@ def recorded_settings(settings: nested.Settings) -> dict[str, Any]:
     means = {name: spec.boosters for name, spec in SPECS.items()}
     boosters = {
         name: [asdict(booster) for booster in mean[: settings.boosters]]
-        for name, mean in {**means, LIFETIME.name: learners.LIFETIME_BOOSTERS}.items()
+        for name, mean in {**means, LIFETIME.name: learners.STABILITY_BOOSTERS}.items()
     }
     recorded = {
         **asdict(settings),
@@ -148,7 +146,6 @@ def recorded_settings(settings: nested.Settings) -> dict[str, Any]:
             name: {
                 "title": spec.target.title,
                 "error_unit": spec.target.error_unit,
-                "trees_win_ties": spec.trees_win_ties,
             }
             for name, spec in SPECS.items()
         },
@@ -212,15 +209,14 @@ def final_fit(
         fitted = fitted if variants[name].has_trees else fitted.without_trees
         points[name] = _point_model(problem, fitted, results[name])
         native |= _named(name, fitted.trees.native)
-    lifetime, trees = _lifetime_model(
-        dataset, problems.lifetime, results[LIFETIME.name], variants[LIFETIME.name], settings
+    stability, trees = _stability_model(
+        dataset, problems.stability, results, variants[LIFETIME.name], settings
     )
-    native |= _named(LIFETIME.name, trees)
+    native |= _named(nested.STABILITY_FIT, trees)
     predictor = Predictor(
         featurizer=problems.featurizer,
         points=points,
-        lifetime=lifetime,
-        gain=_gain_model(problems.gain, results[GAIN.name].model[0]),
+        stability=stability,
         domains={},
         literature=Literature(literature_rows(dataset), problems.featurizer.reader),
     )
@@ -258,50 +254,69 @@ def _point_model(
     )
 
 
-def _lifetime_model(
+def _stability_model(
     dataset: Dataset,
-    problem: LifetimeProblem,
-    result: nested.OutOfFold,
+    problem: StabilityProblem,
+    results: Mapping[str, nested.OutOfFold],
     variant: ModelVariant,
     settings: nested.Settings,
-) -> tuple[LifetimeModel, tuple[bytes, ...]]:
-    rows = np.arange(len(problem.low))
-    boosters = learners.LIFETIME_BOOSTERS[: settings.boosters]
-    fitted = (
-        learners.fit_lifetimes(problem, rows, boosters, settings.seed)
-        if variant.has_trees
-        else learners.fit_linear_lifetimes(problem, rows)
-    )
-    model = LifetimeModel(
-        target=LIFETIME,
-        null=fitted.null,
-        effects=fitted.effects,
+) -> tuple[StabilityModel, tuple[bytes, ...]]:
+    lifetime, gain = problem.lifetime, problem.gain
+    boosters = learners.STABILITY_BOOSTERS[: settings.boosters]
+    fitted = learners.fit_stability(problem, np.arange(len(problem.tests)), boosters, settings.seed)
+    fitted = fitted if variant.has_trees else fitted.without_trees
+    lives, gains = results[LIFETIME.name].model[0], results[GAIN.name].model[0]
+    layers = [
+        (name, stressor, paper)
+        for names, stressor, paper in zip(
+            gain.shells, gain.stressors.tolist(), gain.papers.tolist(), strict=True
+        )
+        for name in names
+    ]
+    of_layer = [paper for *_, paper in layers]
+    tests = [StabilityModel.test_key(name, stressor) for name, stressor, _ in layers]
+    model = StabilityModel(
+        null=fitted.null.without(SHARED_KINDS),
+        effects=fitted.effects.without(SHARED_KINDS),
         forest=fitted.trees.forest,
         columns=fitted.trees.columns,
-        scores=interval_scores(result.model[0], problem, rows),
+        lifetime_scores=interval_scores(lives, lifetime, np.arange(len(lives))),
+        gain_scores=interval_scores(gains, gain, np.arange(len(gains))),
+        gain_floors=floor_scores(gains, gain, np.arange(len(gains))),
+        reached=_reached(lifetime, lives),
         conditions=median_conditions(dataset),
-        papers=papers_by(problem.stressors.tolist(), problem.papers.tolist()),
+        papers=fitted.papers,
+        shell_papers=papers_by([name for name, *_ in layers], of_layer),
+        shell_tests=papers_by(tests, of_layer),
     )
     return model, fitted.trees.native
 
 
-def _gain_model(problem: GainProblem, out_of_fold: Floats) -> GainModel:
-    rows = np.arange(len(problem.low))
-    pooled = learners.fit_gain(problem, rows).pooled
-    stressors, papers = problem.stressors.tolist(), problem.papers.tolist()
-    layers = [
-        (name, stressor, paper)
-        for names, stressor, paper in zip(problem.shells, stressors, papers, strict=True)
-        for name in names
-    ]
-    of_layer = [paper for *_, paper in layers]
-    tests = [GainModel.test_key(name, stressor) for name, stressor, _ in layers]
-    return GainModel(
-        target=GAIN,
-        effects=pooled,
-        scores=interval_scores(out_of_fold, problem, rows),
-        floors=floor_scores(out_of_fold, problem),
-        papers=papers_by(stressors, papers),
-        shell_papers=papers_by([name for name, *_ in layers], of_layer),
-        shell_tests=papers_by(tests, of_layer),
+def _reached(problem: LifetimeProblem, predicted: Floats) -> Reached:
+    """Return where medians were reached, and how far lower ends lie below out-of-fold lifetimes."""
+    keys, rows = [], []
+    sides = zip(problem.stressors.tolist(), problem.items, problem.is_coated.tolist(), strict=True)
+    for row, (stressor, item, coated) in enumerate(sides):
+        for some in evidence_keys(stressor, item.layers if coated else ()):
+            keys += some
+            rows += [row] * len(some)
+    at, named = np.array(rows, dtype=np.intp), np.array(keys, dtype=np.str_)
+    papers = papers_by(keys, problem.papers[at].tolist())
+    is_open = np.isinf(problem.high)
+    share = {
+        key: float(np.average(is_open[one], weights=problem.share[one]))
+        for key in papers
+        for one in [at[named == key]]
+    }
+    is_open &= problem.low > 0.0
+    bare, coated = (
+        _floor(predicted, problem, np.flatnonzero(is_open & side))
+        for side in (~problem.is_coated, problem.is_coated)
     )
+    return Reached(papers, share, (bare, coated))
+
+
+def _floor(predicted: Floats, problem: LifetimeProblem, rows: Indices) -> float:
+    """Return the median distance of lower ends from predictions, at most 0; 0 without rows."""
+    median = floor_scores(predicted, problem, rows).quantile(0.5) if len(rows) else 0.0
+    return min(median, 0.0)

@@ -156,7 +156,7 @@ def bounds_by_level(problems: Problems, results: dict[str, OutOfFold]) -> Table:
     where it lies below the upper end.
     """
     table = []
-    for target, problem in problems.stability.items():
+    for target, problem in problems.intervals.items():
         bootstrap = PaperBootstrap.of(problem.papers, problem.share)
         low, high = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
         for level in BOUND_LEVELS:

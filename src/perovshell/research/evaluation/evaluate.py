@@ -17,9 +17,9 @@ from perovshell.models.predictor import Predictor
 from perovshell.research.evaluation import diagnostics
 from perovshell.research.evaluation.simulation import simulated_bounds, simulated_coverage
 from perovshell.research.evaluation.split_schemes import SCHEMES, scheme_splits
-from perovshell.research.evaluation.stability_models import compare_gains, compare_lifetimes
+from perovshell.research.evaluation.stability_models import compare_stability
 from perovshell.targets.declared import GAIN, LIFETIME
-from perovshell.training.fit.problems import PointProblem, gain_problem, lifetime_problem
+from perovshell.training.fit.problems import PointProblem, stability_problem
 from perovshell.training.train import final_fit, problems_of, recorded_settings
 from perovshell.training.validation.effects import pair_counts, shell_effect
 from perovshell.training.validation.figures import Figures, PaperBootstrap
@@ -33,8 +33,9 @@ from perovshell.training.validation.model_selection import (
     sentences_of,
 )
 from perovshell.training.validation.nested import (
+    STABILITY_FIT,
+    Fitted,
     OutOfFold,
-    Problem,
     Problems,
     Settings,
     Split,
@@ -214,32 +215,32 @@ class _SplitRunner:
     def _run(
         self, problems: Problems, splits: Mapping[str, list[Split]], *, baselines: bool = True
     ) -> dict[str, OutOfFold]:
-        """Return out-of-fold predictions; a target without splits is left out."""
-        plans = {target: plan for target, plan in splits.items() if plan}
+        """Return out-of-fold predictions by target; a fit without splits is left out."""
+        plans = {name: plan for name, plan in splits.items() if plan}
         runs = run_splits(problems, plans, self.settings, baselines=baselines)
         self.advance(1)
         return in_variant(runs, self.variants)
 
-    def _by_paper(self, problem: Problem, fold_seed: str = "") -> list[Split]:
+    def _by_paper(self, problem: Fitted, fold_seed: str = "") -> list[Split]:
         return paper_splits(problem, self.settings.folds, fold_seed)
 
     def scheme(self, scheme: str) -> dict[str, OutOfFold]:
         """Run a split scheme."""
+        fits = self.problems.fits
         splits = {
-            target: scheme_splits(scheme, self.problems[target], self.dataset, self.settings.folds)
-            for target in self.problems
+            name: scheme_splits(scheme, fit, self.dataset, self.settings.folds)
+            for name, fit in fits.items()
         }
         if scheme != "random":
-            for target, plan in splits.items():
-                check_split(target, self.problems[target].papers, plan)
+            for name, plan in splits.items():
+                check_split(name, fits[name].papers, plan)
         return self._run(self.problems, splits)
 
     def tables(self, results: Mapping[str, OutOfFold]) -> dict[str, Table]:
         """Return the tables that need further fits, by name."""
         has_trees = self.variants[LIFETIME.name].has_trees
         return {
-            "lifetime_models": compare_lifetimes(self.problems, self.settings, has_trees=has_trees),
-            "gain_models": compare_gains(self.problems, self.settings),
+            **compare_stability(self.problems.stability, self.settings, has_trees=has_trees),
             "fold_assignments": self.fold_assignments(results),
             "learning_curve": self.learning_curve(),
             "decay_exponent": self.decay_exponents(),
@@ -252,7 +253,7 @@ class _SplitRunner:
         fixed = headline(self.problems, single)
         others = []
         for seed in FOLD_SEEDS:
-            splits = {name: self._by_paper(self.problems[name], seed) for name in self.problems}
+            splits = {n: self._by_paper(fit, seed) for n, fit in self.problems.fits.items()}
             others.append(headline(self.problems, self._run(self.problems, splits)))
         table = []
         for name in FOLD_FIGURES:
@@ -296,12 +297,9 @@ class _SplitRunner:
         """Return the stability metrics by the exponent of the decay."""
         table = []
         for exponent in EXPONENTS:
-            problems = replace(
-                self.problems,
-                lifetime=lifetime_problem(self.dataset, self.problems.featurizer, exponent),
-                gain=gain_problem(self.dataset, exponent),
-            )
-            splits = {name: self._by_paper(problem) for name, problem in problems.stability.items()}
+            stability = stability_problem(self.dataset, self.problems.featurizer, exponent)
+            problems = replace(self.problems, stability=stability)
+            splits = {STABILITY_FIT: self._by_paper(stability)}
             runs = self._run(problems, splits)
             figures = headline(problems, runs)
             table.append(

@@ -14,7 +14,7 @@ import numpy as np
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
 from perovshell.training.fit.problems import PointProblem
-from perovshell.training.validation.nested import Problem, Split
+from perovshell.training.validation.nested import Fitted, Problem, Split
 
 _MIN_TRAINING_PAPERS: Final = 10
 """Training papers (a collection counts as one) below which a split is left out."""
@@ -43,7 +43,7 @@ TRAITS: Final[dict[str, Callable[[Sample], frozenset[str]]]] = {
 SCHEMES: Final = ("random", *TRAITS, "time")
 
 
-def scheme_splits(scheme: str, problem: Problem, dataset: Dataset, folds: int) -> list[Split]:
+def scheme_splits(scheme: str, problem: Fitted, dataset: Dataset, folds: int) -> list[Split]:
     """Return the splits of a scheme.
 
     Args:
@@ -59,7 +59,7 @@ def scheme_splits(scheme: str, problem: Problem, dataset: Dataset, folds: int) -
     return _leave_trait_out(problem, [TRAITS[scheme](s) for s in samples_of(problem, dataset)])
 
 
-def samples_of(problem: Problem, dataset: Dataset) -> list[Sample]:
+def samples_of(problem: Problem | Fitted, dataset: Dataset) -> list[Sample]:
     """Return the sample of each row of a problem."""
     return [dataset.samples[sample_id] for sample_id in problem.sample_ids]
 
@@ -70,7 +70,7 @@ def _random(count: int, folds: int) -> list[Split]:
     return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in used]
 
 
-def _by_year(problem: Problem, dataset: Dataset) -> list[Split]:
+def _by_year(problem: Fitted, dataset: Dataset) -> list[Split]:
     """Train on the papers before a year, test on those of the year; undated papers are left out."""
     # NaN, for an undated paper, is neither before nor in any year.
     year = np.array([dataset.papers[name].year for name in problem.papers.tolist()], dtype=float)
@@ -81,7 +81,7 @@ def _by_year(problem: Problem, dataset: Dataset) -> list[Split]:
     return _large_enough(problem, splits)
 
 
-def _leave_trait_out(problem: Problem, traits: Sequence[frozenset[str]]) -> list[Split]:
+def _leave_trait_out(problem: Fitted, traits: Sequence[frozenset[str]]) -> list[Split]:
     """Leave out all rows with a trait, and their papers; a row is tested for its rarest trait."""
     names = sorted(frozenset().union(*traits))
     has_trait = {name: np.array([name in row for row in traits]) for name in names}
@@ -95,7 +95,7 @@ def _leave_trait_out(problem: Problem, traits: Sequence[frozenset[str]]) -> list
     return _large_enough(problem, splits)
 
 
-def _large_enough(problem: Problem, splits: Sequence[Split]) -> list[Split]:
+def _large_enough(problem: Fitted, splits: Sequence[Split]) -> list[Split]:
     """Return the splits with test rows and enough training papers."""
     groups = problem.weight_groups if isinstance(problem, PointProblem) else problem.papers
     return [

@@ -165,13 +165,13 @@ class RankingBuilder:
 
     def _tests(self, item: Combination) -> str:
         """Return how many papers report the gain of the shell, by stressor."""
-        gain = self.model.predictor.gain
-        tested = sum(gain.shell_papers.get(layer.name, 0) for layer in item.layers)
+        model = self.model.predictor.stability
+        tested = sum(model.shell_papers.get(layer.name, 0) for layer in item.layers)
         if not tested:
             return f"{reports(0)} the gain of the shell"
         under = {
             stressor: sum(
-                gain.shell_tests.get(gain.test_key(layer.name, stressor), 0)
+                model.shell_tests.get(model.test_key(layer.name, stressor), 0)
                 for layer in item.layers
             )
             for stressor in STRESSORS

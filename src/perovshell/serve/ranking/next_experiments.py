@@ -20,7 +20,6 @@ import numpy as np
 from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
 from perovshell.models.point import PointModel
-from perovshell.models.stability import GAIN_PRIOR_SD
 from perovshell.serve.ranking.candidates import CandidatePredictions
 from perovshell.serve.ranking.objective import (
     MIN_DESIRABILITY,
@@ -175,14 +174,16 @@ class _Judge:
         objective = next((o for o in self.objectives.active if isinstance(o, GainObjective)), None)
         if objective is None:
             return []
-        gain = self.objectives.model.predictor.gain
+        model = self.objectives.model.predictor.stability
+        # The noise of a gain is that of both sides of its test.
+        noise = 2.0 * model.effects.sigma**2
         experiments = []
         for shell in dict.fromkeys(self._shells):
             rows = [row for row, name in enumerate(self._shells) if name == shell]
             layers = self.predictions.items[rows[0]].layers
-            papers = max((gain.shell_papers.get(layer.name, 0) for layer in layers), default=0)
-            variance = 1.0 / (GAIN_PRIOR_SD["shell"] ** -2 + papers / gain.effects.sigma**2)
-            moved = variance / math.sqrt(variance + gain.effects.sigma**2)
+            papers = max((model.shell_papers.get(layer.name, 0) for layer in layers), default=0)
+            variance = 1.0 / (model.effects.spreads["shell"] ** -2 + papers / noise)
+            moved = variance / math.sqrt(variance + noise)
             worth = self._worth(
                 rows, self._centred(rows, self._after_shift(objective, rows, moved))
             )

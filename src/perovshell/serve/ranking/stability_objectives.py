@@ -10,8 +10,9 @@ import numpy as np
 
 from perovshell.arrays import Floats
 from perovshell.data.vocabulary import column_name
-from perovshell.models.lifetime import LN2
+from perovshell.models.conformal import ConformityScores
 from perovshell.models.stability import thin_stressors
+from perovshell.models.stability_model import LN2
 from perovshell.serve.ranking.objective import (
     Layers,
     Levels,
@@ -68,10 +69,48 @@ class StabilityObjective(Objective):
 
     def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
         """Return the desirabilities of drawn values."""
-        scores = self.predictor.models[self.target.name].scores
-        off = np.exp(log_residual(scores, levels.shell[self.level_row]))
+        off = np.exp(log_residual(self.scores, levels.shell[self.level_row]))
         values = np.stack([predicted.columns[name] for name in self.value_columns])
         return log_desirability(values[:, :, None] * off, self.desirable)
+
+    @property
+    def scores(self) -> ConformityScores:
+        """Residuals of the logarithm."""
+        raise NotImplementedError
+
+    def null(self, stressor: str) -> float:
+        """Return the logarithm of a coated core by the null model."""
+        raise NotImplementedError
+
+    def add_values(self, predicted: Predicted, terms: Floats) -> None:
+        """Add the values that rank: shrunk to the null model without skill.
+
+        Args:
+            predicted: Predictions; the columns are added.
+            terms: What tests of a shell itself add to the logarithm, with what turns the value
+                shown into the model's, by stressor.
+        """
+        for stressor, name, term in zip(
+            self.space.stressors, self.value_columns, terms, strict=True
+        ):
+            null = self.null(stressor)
+            log_value = np.log(predicted.columns[self.target.column(stressor)])
+            predicted.columns[name] = np.exp(null + self.slope * (log_value - null) + term)
+
+    def shell_terms(self, shells: Sequence[Layers]) -> Floats:
+        """Return the terms of `add_values`, shape (n_stressors, n_shells)."""
+        rows = [[self.term(layers, name) for layers in shells] for name in self.space.stressors]
+        return np.array(rows, dtype=float).reshape(len(self.space.stressors), len(shells))
+
+    def term(self, layers: Layers, stressor: str) -> float:
+        """Return the term of one shell."""
+        model = self.predictor.stability
+        reached = model.reached
+        # Where a median was not reached the value shown is a bound, which is no order of shells.
+        floor = reached.floors[1] if reached.is_open(stressor, layers) else 0.0
+        if thin_stressors(model.papers, [stressor])[0]:
+            return -self.slope * floor
+        return (1.0 - self.slope) * model.own_effect(layers) - self.slope * floor
 
 
 class GainObjective(StabilityObjective):
@@ -85,27 +124,21 @@ class GainObjective(StabilityObjective):
     level_row = 0
     aim = "a high stability gain"
 
-    def log_gain(self, layers: Layers, stressor: str) -> float:
-        """Return the log gain that ranks: tests of the shell itself in full, the rest shrunk.
+    @property
+    def scores(self) -> ConformityScores:
+        """Residuals of the log gain."""
+        return self.predictor.stability.gain_scores
 
-        Without shrinkage, it is that of the prediction.
-        """
-        gain = self.predictor.gain
-        rest = gain.stressor_effect(stressor) + gain.class_effect(layers)
-        if thin_stressors(gain.papers, [stressor])[0]:
-            if not self.shrink:
-                return gain.null
-            rest = gain.class_effect(layers)
-        return gain.null + self.slope * rest + gain.name_effect(layers)
+    def null(self, stressor: str) -> float:
+        """Return the log gain by the null model."""
+        bare, coated = self.predictor.stability.null_values(stressor)
+        return coated - bare
 
-    def shell_terms(self, shells: Sequence[Layers]) -> Floats:
-        """Return the gain that ranks, shape (n_stressors, n_shells)."""
-        logs = [[self.log_gain(layers, name) for layers in shells] for name in self.space.stressors]
-        return np.asarray(np.exp(np.array(logs).reshape(len(self.space.stressors), len(shells))))
-
-    def add_values(self, predicted: Predicted, terms: Floats) -> None:
-        """Add the gains that rank."""
-        predicted.columns.update(zip(self.value_columns, terms, strict=True))
+    def term(self, layers: Layers, stressor: str) -> float:
+        """Return the term of one shell."""
+        reached = self.predictor.stability.reached
+        bare = reached.floors[0] if reached.is_open(stressor, ()) else 0.0
+        return super().term(layers, stressor) + self.slope * bare
 
 
 class HalfLifeObjective(StabilityObjective):
@@ -119,15 +152,11 @@ class HalfLifeObjective(StabilityObjective):
     level_row = 1
     aim = "a long half-life"
 
-    def add_values(self, predicted: Predicted, terms: Floats) -> None:
-        """Add the half-lives that rank: shrunk to the null model without skill."""
-        del terms
-        for stressor, name in zip(self.space.stressors, self.value_columns, strict=True):
-            half_life = predicted.columns[LIFETIME.column(stressor)]
-            predicted.columns[name] = self._shrunk(half_life, stressor)
+    @property
+    def scores(self) -> ConformityScores:
+        """Residuals of the log lifetime."""
+        return self.predictor.stability.lifetime_scores
 
-    def _shrunk(self, half_life: Floats, stressor: str) -> Floats:
-        if self.slope == 1.0:
-            return half_life
-        null = self.predictor.lifetime.predict_null(stressor, [True])[0] + math.log(LN2)
-        return np.asarray(np.exp(null + self.slope * (np.log(half_life) - null)))
+    def null(self, stressor: str) -> float:
+        """Return the log half-life in log h by the null model."""
+        return self.predictor.stability.null_values(stressor)[1] + math.log(LN2)

@@ -7,7 +7,7 @@ with every fold assignment), so nothing is chosen: the mean hedges.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,31 +21,34 @@ from perovshell.models.boosting import (
     fit_lifetime,
     mean_forest,
 )
-from perovshell.models.censored import PooledEffects
 from perovshell.models.difficulty import Difficulty
+from perovshell.models.mixed import MixedEffects, fit_mixed, kind_of
 from perovshell.models.prior import LinearPrior
 from perovshell.models.stability import (
-    GAIN_PRIOR_SD,
-    LIFETIME_PRIOR_SD,
-    SHELL_PRIOR_SD,
-    answer_or_null,
-    shell_labels,
+    EFFECT_PRIORS,
+    LEARNED_SPREADS,
+    NULL_KINDS,
+    Logarithms,
+    effect_sums,
     thin_stressors,
 )
 from perovshell.training.fit.problems import (
     GainProblem,
     LifetimeProblem,
     PointProblem,
+    StabilityProblem,
     group_weights,
     papers_by,
 )
 from perovshell.training.fit.specs import PHYSICAL
 
-LIFETIME_BOOSTERS: Final = (
+STABILITY_BOOSTERS: Final = (
     BoostConfig(("stressor", *PHYSICAL), rounds=80, depth=2),
     BoostConfig(("stressor", *PHYSICAL), rounds=30, depth=2),
 )
-"""The boosters, from cautious to bold, whose mean is added to the lifetime's null model."""
+"""The boosters, from bold to cautious, whose mean is added to the effects of the lifetime."""
+_FIRST_SIGMA: Final = 2.0
+"""First guess of the spread of log lifetimes within a test."""
 SEED_STEP: Final = 1000
 """Distance between the seeds of the boosters of a mean."""
 
@@ -114,99 +117,124 @@ def _with_columns_and_seeds(
 
 
 @dataclass(frozen=True)
-class FittedLifetime:
-    """A fitted lifetime model: null model by stressor and side, effects, and trees on these.
+class FittedStability:
+    """A fitted model of lifetimes and gains: null model, effects, and trees on these.
 
-    `papers` counts those of each stressor: thin ones are answered by the null model.
+    Attributes:
+        null: Effects of stressor and side.
+        effects: All effects; those of papers and tests included.
+        trees: Trees on top of the effects.
+        papers: Papers of each stressor: thin ones are answered by the null model.
     """
 
-    null: PooledEffects
-    effects: PooledEffects
+    null: MixedEffects
+    effects: MixedEffects
     trees: FittedForest
     papers: Mapping[str, int]
 
-    def predict_null(self, problem: LifetimeProblem, rows: Indices) -> Floats:
-        """Return the null model's log lifetimes."""
-        return np.array([self.null.predict(problem.labels[row]) for row in rows])
+    @property
+    def without_trees(self) -> FittedStability:
+        """Return the effects alone."""
+        return replace(self, trees=mean_forest([]))
 
-    def predict(self, problem: LifetimeProblem, rows: Indices) -> Floats:
-        """Return log lifetimes of rows of a problem."""
-        labels = linear_labels(problem, rows)
-        effects = np.array([self.effects.predict(row) for row in labels])
-        full = effects + self.trees.predict(problem.matrix[rows])
-        is_thin = thin_stressors(self.papers, problem.stressors[rows].tolist())
-        return answer_or_null(is_thin, self.predict_null(problem, rows), full, is_metal=False)
+    def lifetimes(self, problem: LifetimeProblem) -> Logarithms:
+        """Return log lifetimes of sides."""
+        trees = self.trees.predict(problem.matrix)
+        return self._logarithms(problem, trees, is_gain=False)
+
+    def gains(self, problem: GainProblem) -> Logarithms:
+        """Return log gains of two-sided tests."""
+        trees = self.trees.predict(problem.coated) - self.trees.predict(problem.bare)
+        return self._logarithms(problem, trees, is_gain=True)
+
+    def _logarithms(
+        self, problem: LifetimeProblem | GainProblem, trees: Floats, *, is_gain: bool
+    ) -> Logarithms:
+        is_thin = thin_stressors(self.papers, problem.stressors.tolist())
+        models = self.null, self.effects
+        return Logarithms.of(models, problem.effects, trees, is_null=is_thin, is_gain=is_gain)
 
 
-def fit_lifetimes(
-    problem: LifetimeProblem,
-    rows: Indices,
-    boosters: tuple[BoostConfig, ...],
-    seed: int,
-    noise: tuple[str, float] = ("normal", 1.0),
-) -> FittedLifetime:
-    """Fit null model and trees on rows of a problem.
+def fit_stability(
+    problem: StabilityProblem, rows: Indices, boosters: tuple[BoostConfig, ...], seed: int
+) -> FittedStability:
+    """Fit effects and trees on some tests.
 
     Args:
         problem: The problem.
-        rows: Training rows.
+        rows: The tests.
         boosters: Settings of the trees.
         seed: Seed of the first booster.
-        noise: Distribution of the log lifetime, and its scale relative to the null model.
     """
-    low, high, weights = problem.low[rows], problem.high[rows], problem.weights(rows)
-    labels = [problem.labels[row] for row in rows]
-    by_paper = problem.weights_by_paper(rows)
-    null = PooledEffects.fit(labels, low, high, by_paper, LIFETIME_PRIOR_SD)
-    start = np.array([null.predict(label) for label in labels])
-    spread = (noise[0], noise[1] * null.sigma)
-    data = (problem.matrix[rows], low, high, weights, start, spread, problem.names)
-    trees = [
-        fit_lifetime(*data, config) for config in _with_columns_and_seeds(boosters, problem, seed)
-    ]
-    return FittedLifetime(null, null, mean_forest(trees), _papers_of_stressors(problem, rows))
+    return fit_stability_seeds(problem, rows, boosters, [seed])[0]
 
 
-def fit_linear_lifetimes(problem: LifetimeProblem, rows: Indices) -> FittedLifetime:
-    """Fit null model and linear effects of shell, class and structure on rows of a problem."""
-    low, high = problem.low[rows], problem.high[rows]
-    weights = problem.weights_by_paper(rows)
-    null_labels = [problem.labels[row] for row in rows]
-    null = PooledEffects.fit(null_labels, low, high, weights, LIFETIME_PRIOR_SD)
-    prior_sd = {**LIFETIME_PRIOR_SD, **SHELL_PRIOR_SD}
-    effects = PooledEffects.fit(linear_labels(problem, rows), low, high, weights, prior_sd)
-    return FittedLifetime(null, effects, mean_forest([]), _papers_of_stressors(problem, rows))
-
-
-def linear_labels(problem: LifetimeProblem, rows: Indices) -> list[tuple[str, ...]]:
-    """Return the labels of the linear model of rows of a problem."""
-    return [(*problem.labels[row], *shell_labels(problem.items[row])) for row in rows]
+def fit_stability_seeds(
+    problem: StabilityProblem,
+    rows: Indices,
+    boosters: tuple[BoostConfig, ...],
+    seeds: Sequence[int],
+) -> list[FittedStability]:
+    """Fit the effects once, and trees on them for each of several seeds; see `fit_stability`."""
+    lifetime = problem.lifetime.take(problem.sides(rows))
+    readings = _Readings.of(lifetime, problem.gain.take(problem.pairs(rows)))
+    null, effects = readings.only(NULL_KINDS).fit(), readings.fit()
+    # Trees learn what the effects leave of a test, its own and its paper's effect included.
+    start = effect_sums(effects, readings.rows[: len(lifetime.low)])
+    data = (lifetime.matrix, lifetime.low, lifetime.high, lifetime.share, start)
+    noise = ("normal", effects.sigma)
+    counts = papers_by(lifetime.stressors.tolist(), lifetime.papers.tolist())
+    fits = []
+    for seed in seeds:
+        trees = [
+            fit_lifetime(*data, noise, lifetime.names, config)
+            for config in _with_columns_and_seeds(boosters, lifetime, seed)
+        ]
+        fits.append(FittedStability(null, effects, mean_forest(trees), counts))
+    return fits
 
 
 @dataclass(frozen=True)
-class FittedGain:
-    """A fitted gain model and its null, one mean for all; see `FittedLifetime` for `papers`."""
+class _Readings:
+    """Sides of tests, and ratios of sides whose durations are unstated and so cancel."""
 
-    pooled: PooledEffects
-    null: PooledEffects
-    papers: Mapping[str, int]
+    rows: tuple[Mapping[str, float], ...]
+    low: Floats
+    high: Floats
+    noise: Floats
 
-    def predict(self, problem: GainProblem, rows: Indices) -> Floats:
-        """Return log gains of rows of a problem."""
-        pooled = np.array([self.pooled.predict(problem.labels[row]) for row in rows])
-        is_thin = thin_stressors(self.papers, problem.stressors[rows].tolist())
-        return answer_or_null(is_thin, np.asarray(self.pooled.intercept), pooled, is_metal=False)
+    @classmethod
+    def of(cls, lifetime: LifetimeProblem, gain: GainProblem) -> _Readings:
+        """Join sides and ratios; those of one paper and of one experiment share an effect."""
+        sides = [
+            {**effects, f"paper:{paper}": 1.0, f"test:{test}": 1.0}
+            for effects, paper, test in zip(
+                lifetime.effects,
+                lifetime.papers.tolist(),
+                lifetime.experiments.tolist(),
+                strict=True,
+            )
+        ]
+        ratios = gain.take(np.flatnonzero(~np.isin(gain.tests, lifetime.tests)))
+        with np.errstate(divide="ignore"):
+            low = np.log(np.concatenate([lifetime.low, ratios.low]))
+            high = np.log(np.concatenate([lifetime.high, ratios.high]))
+        noise = np.repeat([1.0, np.sqrt(2.0)], [len(sides), len(ratios.low)])
+        return cls((*sides, *ratios.effects), low, high, noise)
 
+    def only(self, kinds: Collection[str]) -> _Readings:
+        """Return the same readings with effects of some kinds."""
+        rows = [{n: x for n, x in row.items() if kind_of(n) in kinds} for row in self.rows]
+        return replace(self, rows=tuple(rows))
 
-def fit_gain(problem: GainProblem, rows: Indices) -> FittedGain:
-    """Fit the gain model and its null on rows of a problem."""
-    low, high = problem.low[rows], problem.high[rows]
-    weights = problem.weights_by_paper(rows)
-    labels = [problem.labels[row] for row in rows]
-    pooled = PooledEffects.fit(labels, low, high, weights, GAIN_PRIOR_SD)
-    null = PooledEffects.fit([() for _ in rows], low, high, weights, {})
-    return FittedGain(pooled, null, _papers_of_stressors(problem, rows))
-
-
-def _papers_of_stressors(problem: LifetimeProblem | GainProblem, rows: Indices) -> dict[str, int]:
-    return papers_by(problem.stressors[rows].tolist(), problem.papers[rows].tolist())
+    def fit(self) -> MixedEffects:
+        """Fit the effects."""
+        return fit_mixed(
+            self.rows,
+            self.low,
+            self.high,
+            EFFECT_PRIORS,
+            learned=LEARNED_SPREADS,
+            noise=self.noise,
+            sigma=_FIRST_SIGMA,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -15,15 +15,15 @@ import numpy.typing as npt
 from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
-from perovshell.data.targets import Interval, Reading
+from perovshell.data.targets import Interval
 from perovshell.data.vocabulary import CONDITIONS
 from perovshell.features.combinations import Combination
 from perovshell.features.featurizer import Featurizer
 from perovshell.models.evidence import combination_name
 from perovshell.models.stability import (
     TEST_DESCRIPTORS,
-    gain_labels,
-    lifetime_labels,
+    difference,
+    side_effects,
     test_columns,
     with_test_columns,
 )
@@ -111,11 +111,12 @@ class LifetimeProblem:
         low: Lower ends in h, shape (n,).
         high: Upper ends in h, shape (n,).
         duration: Duration of the test in h: a baseline, never a descriptor.
-        labels: Labels of the null model.
+        effects: Amount of each effect on the log lifetime.
         stressors: Stressor of each row.
         is_coated: Whether the row is the coated side.
         sample_ids: Sample of each row.
         tests: Number of the test each row is a side of.
+        experiments: Experiment that the test belongs to.
         papers: Paper of each row.
         share: Share of its experiment that a row counts for, shape (n,).
     """
@@ -127,11 +128,12 @@ class LifetimeProblem:
     low: Floats
     high: Floats
     duration: Floats
-    labels: tuple[tuple[str, ...], ...]
+    effects: tuple[Mapping[str, float], ...]
     stressors: npt.NDArray[np.str_]
     is_coated: Mask
     sample_ids: tuple[str, ...]
     tests: Indices
+    experiments: npt.NDArray[np.str_]
     papers: npt.NDArray[np.str_]
     share: Floats
 
@@ -153,27 +155,35 @@ class GainProblem:
     """Two-sided tests.
 
     Attributes:
+        items: What descriptors see of each coated side.
+        coated: Descriptor rows of the coated sides with test columns, shape (n, p).
+        bare: Those of the bare sides, shape (n, p).
         low: Lower ends of the gain, shape (n,).
         high: Upper ends of the gain, shape (n,).
-        labels: Labels of the gain model.
+        effects: Amount of each effect on the log gain.
         stressors: Stressor of each row.
         papers: Paper of each row.
         share: Share of its experiment that a row counts for.
         duration: Duration of the coated side in h, NaN where unstated: a baseline.
         sample_ids: Sample of each row.
         tests: Number of the test of each row.
+        experiments: Experiment that the test belongs to.
         shells: Names of the layers of each row.
     """
 
+    items: tuple[Combination, ...]
+    coated: Floats
+    bare: Floats
     low: Floats
     high: Floats
-    labels: tuple[tuple[str, ...], ...]
+    effects: tuple[Mapping[str, float], ...]
     stressors: npt.NDArray[np.str_]
     papers: npt.NDArray[np.str_]
     share: Floats
     duration: Floats
     sample_ids: tuple[str, ...]
     tests: Indices
+    experiments: npt.NDArray[np.str_]
     shells: tuple[tuple[str, ...], ...]
 
     def weights_by_paper(self, rows: Indices) -> Floats:
@@ -183,6 +193,44 @@ class GainProblem:
     def take(self, rows: Indices) -> GainProblem:
         """Return the problem of some rows."""
         return _take(self, rows)
+
+
+@dataclass(frozen=True)
+class StabilityProblem:
+    """Stability tests, of which one model learns lifetimes and gains; its rows are the tests.
+
+    Attributes:
+        tests: Number of each test, rising, shape (n,).
+        papers: Paper of each test.
+        sample_ids: Sample of each test.
+        lifetime: Their sides with a stated duration.
+        gain: The two-sided ones.
+    """
+
+    tests: Indices
+    papers: npt.NDArray[np.str_]
+    sample_ids: tuple[str, ...]
+    lifetime: LifetimeProblem
+    gain: GainProblem
+
+    def sides(self, rows: Indices) -> Indices:
+        """Return the rows of `lifetime` that are sides of some tests."""
+        return np.flatnonzero(np.isin(self.lifetime.tests, self.tests[rows]))
+
+    def pairs(self, rows: Indices) -> Indices:
+        """Return the rows of `gain` that are some tests."""
+        return np.flatnonzero(np.isin(self.gain.tests, self.tests[rows]))
+
+    def without_papers(self, papers: npt.NDArray[np.str_]) -> StabilityProblem:
+        """Return the problem without the tests of some papers."""
+        kept = np.flatnonzero(~np.isin(self.papers, papers))
+        return StabilityProblem(
+            self.tests[kept],
+            self.papers[kept],
+            tuple(self.sample_ids[row] for row in kept),
+            self.lifetime.take(self.sides(kept)),
+            self.gain.take(self.pairs(kept)),
+        )
 
 
 _ROW_FREE = ("spec", "names", "column_groups")
@@ -299,40 +347,51 @@ def same_core_pairs(problem: PointProblem) -> list[tuple[int, int]]:
     return [(b, a) if coated[b] and not coated[a] else (a, b) for a, b in named]
 
 
-def lifetime_problem(
+def stability_problem(
     dataset: Dataset, featurizer: Featurizer, exponent: float = 1.0
-) -> LifetimeProblem:
-    """Collect each side of a test that states a duration, under a decay of some exponent."""
+) -> StabilityProblem:
+    """Collect the stability tests, under a decay of some exponent."""
+    lifetime = _lifetime_problem(dataset, featurizer, exponent)
+    gain = _gain_problem(dataset, featurizer, exponent)
+    used = {*lifetime.tests.tolist(), *gain.tests.tolist()}
+    tests = [test for test in dataset.tests if test.number in used]
+    return StabilityProblem(
+        tests=np.array([test.number for test in tests]),
+        papers=np.array([test.sample.paper_id for test in tests]),
+        sample_ids=tuple(test.sample.sample_id for test in tests),
+        lifetime=lifetime,
+        gain=gain,
+    )
+
+
+def _lifetime_problem(dataset: Dataset, featurizer: Featurizer, exponent: float) -> LifetimeProblem:
+    """Collect each side of a test that states a duration."""
     sides: list[tuple[StabilityTest, bool, Interval]] = []
     for test in dataset.tests:
         for coated, reading in ((True, test.coated), (False, test.bare)):
             if reading.is_given and not math.isnan(reading.duration_h):
                 sides.append((test, coated, reading.lifetime(exponent=exponent)))
-    items = tuple(_side_combination(test, coated=coated) for test, coated, _ in sides)
-    columns = [test_columns(test.stressor, test.conditions) for test, _, _ in sides]
-    counts = Counter((test.experiment, coated) for test, coated, _ in sides)
-    readings = [_reading(test, coated=coated) for test, coated, _ in sides]
+    tests = [(test, coated) for test, coated, _ in sides]
+    counts = Counter((test.experiment, coated) for test, coated in tests)
+    readings = [test.coated if coated else test.bare for test, coated in tests]
     extra = TEST_DESCRIPTORS
     return LifetimeProblem(
-        items=items,
-        matrix=with_test_columns(featurizer.matrix(items), columns),
+        items=tuple(_side_combination(test, coated=coated) for test, coated in tests),
+        matrix=_side_matrix(tests, featurizer),
         names=(*featurizer.names, *(d.name for d in extra)),
         column_groups=tuple(d.group for d in (*featurizer.descriptors, *extra)),
         low=np.array([interval.low for _, _, interval in sides]),
         high=np.array([interval.high for _, _, interval in sides]),
         duration=np.array([reading.duration_h for reading in readings]),
-        labels=tuple(lifetime_labels(test.stressor, coated=coated) for test, coated, _ in sides),
-        stressors=np.array([test.stressor for test, _, _ in sides]),
-        is_coated=np.array([coated for _, coated, _ in sides]),
-        sample_ids=tuple(test.sample.sample_id for test, _, _ in sides),
-        tests=np.array([test.number for test, _, _ in sides]),
-        papers=np.array([test.sample.paper_id for test, _, _ in sides]),
-        share=np.array([1.0 / counts[test.experiment, coated] for test, coated, _ in sides]),
+        effects=tuple(_side_effects(test, coated=coated) for test, coated in tests),
+        stressors=np.array([test.stressor for test, _ in tests]),
+        is_coated=np.array([coated and not test.sample.is_bare for test, coated in tests]),
+        sample_ids=tuple(test.sample.sample_id for test, _ in tests),
+        tests=np.array([test.number for test, _ in tests]),
+        experiments=np.array([test.experiment for test, _ in tests]),
+        papers=np.array([test.sample.paper_id for test, _ in tests]),
+        share=np.array([1.0 / counts[test.experiment, coated] for test, coated in tests]),
     )
-
-
-def _reading(test: StabilityTest, *, coated: bool) -> Reading:
-    return test.coated if coated else test.bare
 
 
 def _side_combination(test: StabilityTest, *, coated: bool) -> Combination:
@@ -340,22 +399,42 @@ def _side_combination(test: StabilityTest, *, coated: bool) -> Combination:
     return item if coated or test.sample.is_bare else item.bare
 
 
-def gain_problem(dataset: Dataset, exponent: float = 1.0) -> GainProblem:
+def _side_effects(test: StabilityTest, *, coated: bool) -> dict[str, float]:
+    item = _side_combination(test, coated=coated)
+    return side_effects(test.stressor, test.conditions, item, coated=coated)
+
+
+def _side_matrix(sides: Sequence[tuple[StabilityTest, bool]], featurizer: Featurizer) -> Floats:
+    """Return the descriptor rows of sides with test columns, shape (n, p)."""
+    items = [_side_combination(test, coated=coated) for test, coated in sides]
+    columns = [test_columns(test.stressor, test.conditions) for test, _ in sides]
+    return with_test_columns(featurizer.matrix(items), columns)
+
+
+def _gain_problem(dataset: Dataset, featurizer: Featurizer, exponent: float) -> GainProblem:
     """Collect the two-sided tests, those without durations included."""
     pairs = [(test, test.gain(exponent)) for test in dataset.tests]
-    tests = [(test, gain) for test, gain in pairs if gain is not None and gain.is_informative]
-    counts = Counter(test.experiment for test, _ in tests)
+    known = [(test, gain) for test, gain in pairs if gain is not None and gain.is_informative]
+    tests = [test for test, _ in known]
+    counts = Counter(test.experiment for test in tests)
     return GainProblem(
-        low=np.array([gain.low for _, gain in tests]),
-        high=np.array([gain.high for _, gain in tests]),
-        labels=tuple(gain_labels(test.stressor, test.sample.layers) for test, _ in tests),
-        stressors=np.array([test.stressor for test, _ in tests]),
-        papers=np.array([test.sample.paper_id for test, _ in tests]),
-        share=np.array([1.0 / counts[test.experiment] for test, _ in tests]),
-        duration=np.array([test.coated.duration_h for test, _ in tests]),
-        sample_ids=tuple(test.sample.sample_id for test, _ in tests),
-        tests=np.array([test.number for test, _ in tests]),
-        shells=tuple(tuple(x.name for x in test.sample.layers) for test, _ in tests),
+        items=tuple(combination_of(test.sample) for test in tests),
+        coated=_side_matrix([(test, True) for test in tests], featurizer),
+        bare=_side_matrix([(test, False) for test in tests], featurizer),
+        low=np.array([gain.low for _, gain in known]),
+        high=np.array([gain.high for _, gain in known]),
+        effects=tuple(
+            difference(*(_side_effects(test, coated=coated) for coated in (True, False)))
+            for test in tests
+        ),
+        stressors=np.array([test.stressor for test in tests]),
+        papers=np.array([test.sample.paper_id for test in tests]),
+        share=np.array([1.0 / counts[test.experiment] for test in tests]),
+        duration=np.array([test.coated.duration_h for test in tests]),
+        sample_ids=tuple(test.sample.sample_id for test in tests),
+        tests=np.array([test.number for test in tests]),
+        experiments=np.array([test.experiment for test in tests]),
+        shells=tuple(tuple(x.name for x in test.sample.layers) for test in tests),
     )
 
 

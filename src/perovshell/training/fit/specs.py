@@ -43,7 +43,6 @@ class PointSpec:
         loss_scale: Residual, as modelled, from which the loss is linear: about the difference
             between papers on one combination.
         baselines: The frozen baselines it is compared with.
-        trees_win_ties: Whether trees are used where they are neither better nor worse.
         curve_subset: The rows whose error the learning curve shows.
     """
 
@@ -52,7 +51,6 @@ class PointSpec:
     boosters: tuple[BoostConfig, ...]
     loss_scale: float
     baselines: tuple[str, ...] = ("dummy", "neighbour", "forest")
-    trees_win_ties: bool = False
     curve_subset: str = "all"
 
 
@@ -66,7 +64,6 @@ _PL: Final = PointSpec(
     ),
     loss_scale=0.02,
     baselines=("dummy", "neighbour", "forest", "vegard"),
-    trees_win_ties=True,
     curve_subset="lead_no_cspbcl3",
 )
 _PLQY: Final = PointSpec(

@@ -149,16 +149,18 @@ def interval_scores(
 ) -> ConformityScores:
     """Return the residuals of log values, known as widened intervals, as scores by paper."""
     with np.errstate(divide="ignore"):
-        low = np.log(problem.low[rows] / INTERVAL_INFLATION) - predicted
-        high = np.log(problem.high[rows] * INTERVAL_INFLATION) - predicted
+        low = np.log(problem.low[rows] / INTERVAL_INFLATION) - predicted[rows]
+        high = np.log(problem.high[rows] * INTERVAL_INFLATION) - predicted[rows]
     return censored_scores(low, high, problem.papers[rows].tolist(), problem.share[rows])
 
 
-def floor_scores(predicted: Floats, problem: GainProblem) -> ConformityScores:
-    """Return the lower ends of the residuals of log gains, which were seen at least."""
+def floor_scores(
+    predicted: Floats, problem: LifetimeProblem | GainProblem, rows: Indices
+) -> ConformityScores:
+    """Return the lower ends of the residuals of log values, which were seen at least."""
     with np.errstate(divide="ignore"):
-        low = np.log(problem.low / INTERVAL_INFLATION) - predicted
-    return ConformityScores.of(low, problem.papers.tolist(), problem.share)
+        low = np.log(problem.low[rows] / INTERVAL_INFLATION) - predicted[rows]
+    return ConformityScores.of(low, problem.papers[rows].tolist(), problem.share[rows])
 
 
 def lower_bounds(
@@ -172,6 +174,6 @@ def lower_bounds(
     known, predicted = (usual or result).model[0], result.model[0]
     bound = np.full(len(predicted), np.nan)
     for train, test in result.splits:
-        scores = interval_scores(known[train], problem, train)
+        scores = interval_scores(known, problem, train)
         bound[test] = predicted[test] + scores.lower_quantile(1 - level)
     return bound

@@ -283,7 +283,7 @@ def skill(
             slope,
             ("the median", "MAE", "smaller", "larger", f" {problem.spec.target.error_unit}"),
         )
-    for name, censored in problems.stability.items():
+    for name, censored in problems.intervals.items():
         null = results[name].others["null"]
         # A ranking compares how far the model departs from its null.
         design = np.stack([np.ones(len(null)), results[name].mean - null], axis=1)

@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any
+from functools import partial, reduce
+from typing import Final
 
 import numpy as np
 
 from perovshell.arrays import Floats, Indices
 from perovshell.errors import InputError
 from perovshell.features.featurizer import Featurizer
+from perovshell.models.stability import Logarithms
 from perovshell.targets.declared import GAIN, LIFETIME
 from perovshell.training.fit import learners
-from perovshell.training.fit.problems import GainProblem, LifetimeProblem, PointProblem
+from perovshell.training.fit.problems import (
+    GainProblem,
+    LifetimeProblem,
+    PointProblem,
+    StabilityProblem,
+)
 from perovshell.training.fit.specs import SPECS
 from perovshell.training.validation.baselines import predict_baselines
 from perovshell.training.validation.folds import folds_of
 from perovshell.training.validation.leaks import check_descriptors, check_order, check_split
-from perovshell.training.validation.pairs import paired_steps
+from perovshell.training.validation.pairs import Scores, paired_steps
 
 Problem = PointProblem | LifetimeProblem | GainProblem
+"""The rows of a target."""
+Fitted = PointProblem | StabilityProblem
+"""What is fitted at once."""
+_PAIRED_GROUPS: Final = 10
+"""Test sets of which each two are left out together."""
+STABILITY_FIT: Final = "stability"
+"""Name of the fit of lifetimes and gains."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ class Settings:
 
     @property
     def steps(self) -> int:
-        """Folds of all targets but the gain, which is fitted at once."""
+        """Folds of all fits."""
         return self.folds * (len(SPECS) + 1)
 
 
@@ -61,27 +74,32 @@ class Problems:
 
     featurizer: Featurizer
     points: Mapping[str, PointProblem]
-    lifetime: LifetimeProblem
-    gain: GainProblem
+    stability: StabilityProblem
 
     @property
-    def stability(self) -> dict[str, LifetimeProblem | GainProblem]:
-        """The problems of targets that are known as intervals, by name."""
-        return {LIFETIME.name: self.lifetime, GAIN.name: self.gain}
+    def fits(self) -> dict[str, Fitted]:
+        """What is fitted at once: each point target, and lifetimes with gains."""
+        return {**self.points, STABILITY_FIT: self.stability}
+
+    @property
+    def intervals(self) -> dict[str, LifetimeProblem | GainProblem]:
+        """The rows of targets that are known as intervals, by name."""
+        return {LIFETIME.name: self.stability.lifetime, GAIN.name: self.stability.gain}
 
     def __getitem__(self, name: str) -> Problem:
-        """Return the problem of a target."""
-        return self.stability[name] if name in self.stability else self.points[name]
+        """Return the rows of a target."""
+        intervals = self.intervals
+        return intervals[name] if name in intervals else self.points[name]
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of the targets."""
-        return iter((*self.points, *self.stability))
+        return iter((*self.points, LIFETIME.name, GAIN.name))
 
 
 Split = tuple[Indices, Indices]
 """Training rows and test rows."""
-_Tested = tuple[Floats, dict[str, Floats]]
-"""Predictions of the test rows of a split, by the model and by others."""
+_Tested = dict[str, tuple[Floats, dict[str, Floats]]]
+"""By target, predictions of the test rows of a split, by the model and by others."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +135,7 @@ class OutOfFold:
         return replace(self, model=np.repeat(self.others[name][None, :], len(self.model), axis=0))
 
 
-def paper_splits(problem: Problem, folds: int, fold_seed: str = "") -> list[Split]:
+def paper_splits(problem: Problem | Fitted, folds: int, fold_seed: str = "") -> list[Split]:
     """Return the fixed folds by paper, those without test rows left out.
 
     Args:
@@ -138,15 +156,15 @@ def out_of_fold(
     Args:
         problems: The training problems.
         settings: Folds, repeats, processes.
-        advance: Called when a fold of a target is done; the gain, fitted at once, does not count.
+        advance: Called when a fold of a fit is done.
 
     Raises:
         LeakError: A paper is on both sides of a split, or a descriptor holds the target.
         InputError: The papers of a target lie in one fold.
     """
-    plans = {name: paper_splits(problems[name], settings.folds) for name in problems}
+    plans = {name: paper_splits(fit, settings.folds) for name, fit in problems.fits.items()}
     for name, splits in plans.items():
-        problem = problems[name]
+        problem = problems.fits[name]
         if not splits:
             count = len(set(problem.papers.tolist()))
             msg = (
@@ -155,10 +173,10 @@ def out_of_fold(
             )
             raise InputError(msg)
         check_split(name, problem.papers, splits)
-        if not isinstance(problem, GainProblem):
-            check_descriptors(name, problem, problems.featurizer)
-        if isinstance(problem, PointProblem):
-            check_order(name, problem.matrix, problem.names, problem.target)
+    for name, point in problems.points.items():
+        check_descriptors(name, point, problems.featurizer)
+        check_order(name, point.matrix, point.names, point.target)
+    check_descriptors(LIFETIME.name, problems.stability.lifetime, problems.featurizer)
     return run_splits(problems, plans, settings, advance)
 
 
@@ -170,59 +188,91 @@ def run_splits(
     *,
     baselines: bool = True,
 ) -> dict[str, OutOfFold]:
-    """Fit and test every split of every target; side by side, in a fixed order."""
+    """Fit and test every split of every fit; side by side, in a fixed order.
+
+    Args:
+        problems: The training problems.
+        plans: Splits by the name of the fit.
+        settings: Repeats, boosters, processes.
+        advance: Called when a split is done.
+        baselines: Whether baselines of point targets are fitted too.
+
+    Returns:
+        Predictions by target.
+    """
     from joblib import Parallel, delayed
 
+    fits = problems.fits
     tasks = [(name, split) for name, splits in plans.items() for split in splits]
-    fits = Parallel(n_jobs=settings.jobs, return_as="generator")(
-        delayed(_one_split)(problems[name], split, settings, baselines=baselines)
+    tested = Parallel(n_jobs=settings.jobs, return_as="generator")(
+        delayed(_one_split)(name, fits[name], split, settings, baselines=baselines)
         for name, split in tasks
     )
     done: dict[str, list[_Tested]] = {name: [] for name in plans}
-    for (name, _), tested in zip(tasks, fits, strict=True):
-        done[name].append(tested)
-        if name != GAIN.name:
-            advance()
-    return {
-        name: _joined(problems[name], splits, done[name], settings)
-        for name, splits in plans.items()
-    }
+    for (name, _), one in zip(tasks, tested, strict=True):
+        done[name].append(one)
+        advance()
+    results: dict[str, OutOfFold] = {}
+    for name, splits in plans.items():
+        problem = fits[name]
+        if isinstance(problem, StabilityProblem):
+            results |= _joined_stability(problem, splits, done[name], settings)
+        else:
+            count = len(problem.papers)
+            results[name] = _joined(name, splits, done[name], count, settings)
+    return results
 
 
 def _joined(
-    problem: Problem, splits: Sequence[Split], done: Sequence[_Tested], settings: Settings
+    name: str, splits: Sequence[Split], done: Sequence[_Tested], count: int, settings: Settings
 ) -> OutOfFold:
     """Join the predictions of the test rows of each split in the order of the rows."""
-    count = len(problem.papers)
     model = np.full((settings.repeats, count), np.nan)
     others: dict[str, Floats] = {}
-    for (_, test), (predicted, other) in zip(splits, done, strict=True):
-        model[:, test] = predicted
-        for name, values in other.items():
-            others.setdefault(name, np.full(count, np.nan))[test] = values
-    steps = {}
-    if not isinstance(problem, PointProblem):
-        steps = paired_steps(partial(_scores, problem, settings), splits, count, settings.jobs)
-    return OutOfFold(model, others, splits, steps)
+    for (_, test), tested in zip(splits, done, strict=True):
+        model[:, test], other = tested[name]
+        for key, values in other.items():
+            others.setdefault(key, np.full(count, np.nan))[test] = values
+    return OutOfFold(model, others, splits)
 
 
-def _one_split(problem: Problem, split: Split, settings: Settings, *, baselines: bool) -> _Tested:
+def _joined_stability(
+    problem: StabilityProblem,
+    splits: Sequence[Split],
+    done: Sequence[_Tested],
+    settings: Settings,
+) -> dict[str, OutOfFold]:
+    """Join the predictions of sides and of two-sided tests, with the steps between them."""
+    rows_of = {LIFETIME.name: problem.sides, GAIN.name: problem.pairs}
+    counts = {LIFETIME.name: len(problem.lifetime.low), GAIN.name: len(problem.gain.low)}
+    scorer = partial(_stability_scores, problem, settings)
+    steps = paired_steps(scorer, _in_groups(splits), rows_of, counts, settings.jobs)
+    results = {}
+    for name, rows in rows_of.items():
+        of_rows = [(rows(train), rows(test)) for train, test in splits]
+        joined = _joined(name, of_rows, done, counts[name], settings)
+        results[name] = replace(joined, steps=steps[name])
+    return results
+
+
+def _in_groups(splits: Sequence[Split]) -> list[Split]:
+    """Return splits joined to at most `_PAIRED_GROUPS`: each pair of these is a fit."""
+    groups = [splits[first::_PAIRED_GROUPS] for first in range(min(_PAIRED_GROUPS, len(splits)))]
+    return [
+        (
+            reduce(np.intersect1d, [train for train, _ in group]),
+            np.sort(np.concatenate([test for _, test in group])),
+        )
+        for group in groups
+    ]
+
+
+def _one_split(
+    name: str, problem: Fitted, split: Split, settings: Settings, *, baselines: bool
+) -> _Tested:
     train, test = split
-    if isinstance(problem, GainProblem):
-        model, others = _gain(problem, train, test)
-        return np.repeat(model[None, :], settings.repeats, axis=0), others
-    if isinstance(problem, LifetimeProblem):
-        boosters = learners.LIFETIME_BOOSTERS[: settings.boosters]
-        lives = [learners.fit_lifetimes(problem, train, boosters, seed) for seed in settings.seeds]
-        linear = learners.fit_linear_lifetimes(problem, train)
-        others = {
-            "null": lives[0].predict_null(problem, test),
-            "sigma": np.full(len(test), lives[0].null.sigma),
-            "null_sigma": np.full(len(test), lives[0].null.sigma),
-            "linear": linear.predict(problem, test),
-            "linear_sigma": np.full(len(test), linear.effects.sigma),
-        }
-        return np.array([fit.predict(problem, test) for fit in lives]), others
+    if isinstance(problem, StabilityProblem):
+        return _stability_split(problem, train, test, settings)
     boosters = problem.spec.boosters[: settings.boosters]
     fits = [learners.fit_point(problem, train, boosters, seed) for seed in settings.seeds]
     others = {
@@ -232,30 +282,63 @@ def _one_split(problem: Problem, split: Split, settings: Settings, *, baselines:
     }
     if baselines:
         others |= predict_baselines(problem, train, test, settings.baseline_trees)
-    return np.array([fit.predict(problem, test) for fit in fits]), others
+    return {name: (np.array([fit.predict(problem, test) for fit in fits]), others)}
 
 
-def _scores(
-    problem: LifetimeProblem | GainProblem, settings: Settings, train: Indices, test: Indices
-) -> dict[str, Floats]:
-    """Return log values of test rows by the model and the null model, fitted with one seed."""
-    if isinstance(problem, GainProblem):
-        model, others = _gain(problem, train, test)
-        return {"model": model, "null": others["null"]}
-    boosters = learners.LIFETIME_BOOSTERS[: settings.boosters]
-    fit = learners.fit_lifetimes(problem, train, boosters, settings.seed)
+def _stability_split(
+    problem: StabilityProblem, train: Indices, test: Indices, settings: Settings
+) -> _Tested:
+    boosters = learners.STABILITY_BOOSTERS[: settings.boosters]
+    fits = learners.fit_stability_seeds(problem, train, boosters, settings.seeds)
+    lifetime = problem.lifetime.take(problem.sides(test))
+    gain = problem.gain.take(problem.pairs(test))
     return {
-        "model": fit.predict(problem, test),
-        "null": fit.predict_null(problem, test),
-        "linear": learners.fit_linear_lifetimes(problem, train).predict(problem, test),
+        LIFETIME.name: _logarithms(
+            [fit.lifetimes(lifetime) for fit in fits], fits[0].without_trees.lifetimes(lifetime)
+        ),
+        GAIN.name: _logarithms(
+            [fit.gains(gain) for fit in fits], fits[0].without_trees.gains(gain)
+        ),
     }
 
 
-def _gain(problem: GainProblem, train: Indices, test: Indices) -> tuple[Floats, dict[str, Any]]:
-    fit = learners.fit_gain(problem, train)
+def _logarithms(fits: Sequence[Logarithms], linear: Logarithms) -> tuple[Floats, dict[str, Floats]]:
+    """Return predictions of the repeats, and those of null model and effects alone."""
+    first = fits[0]
     others = {
-        "null": np.full(len(test), fit.null.intercept),
-        "sigma": np.full(len(test), fit.pooled.sigma),
-        "null_sigma": np.full(len(test), fit.null.sigma),
+        "null": first.null,
+        "sigma": first.sigma,
+        "null_sigma": first.null_sigma,
+        "linear": linear.value,
+        "linear_sigma": linear.sigma,
     }
-    return fit.predict(problem, test), others
+    return np.array([fit.value for fit in fits]), others
+
+
+def _stability_scores(
+    problem: StabilityProblem, settings: Settings, train: Indices, tests: Sequence[Indices]
+) -> list[Scores]:
+    """Return what paired steps compare."""
+    boosters = learners.STABILITY_BOOSTERS[: settings.boosters]
+    fit = learners.fit_stability(problem, train, boosters, settings.seed)
+    scores: list[Scores] = []
+    for test in tests:
+        lifetime = problem.lifetime.take(problem.sides(test))
+        gain = problem.gain.take(problem.pairs(test))
+        lives, gains = fit.lifetimes(lifetime), fit.gains(gain)
+        linear = fit.without_trees
+        scores.append(
+            {
+                LIFETIME.name: {
+                    "model": lives.value,
+                    "null": lives.null,
+                    "linear": linear.lifetimes(lifetime).value,
+                },
+                GAIN.name: {
+                    "model": gains.value,
+                    "null": gains.null,
+                    "linear": linear.gains(gain).value,
+                },
+            }
+        )
+    return scores

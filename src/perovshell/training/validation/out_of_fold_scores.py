@@ -17,13 +17,14 @@ import numpy.typing as npt
 
 from perovshell.arrays import Floats, Indices
 from perovshell.data.dataset import Dataset
+from perovshell.features.combinations import Combination
 from perovshell.models.evidence import Literature
 from perovshell.models.point import PointPrediction
 from perovshell.models.predictor import Predictor
 from perovshell.models.stability import (
     INTERVAL_INFLATION,
     TEST_DESCRIPTORS,
-    answer_or_null,
+    Logarithms,
     thin_stressors,
 )
 from perovshell.targets.declared import TARGETS
@@ -258,37 +259,29 @@ def _usable(problem: PointProblem, score: Floats) -> Floats:
 
 
 def _stability(problem: LifetimeProblem | GainProblem, predictor: Predictor) -> tuple[Floats, ...]:
-    predicted = (
-        _log_gains(problem, predictor)
-        if isinstance(problem, GainProblem)
-        else _log_lifetimes(problem, predictor)
-    )
-    model = predictor.gain if isinstance(problem, GainProblem) else predictor.lifetime
-    sigma = np.full(len(predicted), model.effects.sigma)
-    bound = predicted + model.scores.lower_quantile(1 - LEVEL)
-    return _interval_scores(problem, predicted, sigma, bound)
+    """Return loss, covered, width and score of the answers of a model, each of shape (n,)."""
+    model, items = predictor.stability, problem.items
+    is_gain = isinstance(problem, GainProblem)
+    is_null = thin_stressors(model.papers, problem.stressors.tolist())
+    is_null |= np.array([item.core is not None and item.core.is_metal for item in items])
+    trees = _trees(predictor, items, problem.coated if is_gain else problem.matrix)  # type: ignore[union-attr]
+    if isinstance(problem, GainProblem):
+        trees = trees - _trees(predictor, [item.bare for item in items], problem.bare)
+    models = model.null, model.effects
+    logs = Logarithms.of(models, problem.effects, trees, is_null=is_null, is_gain=is_gain)
+    scores = model.gain_scores if is_gain else model.lifetime_scores
+    bound = logs.value + scores.lower_quantile(1 - LEVEL)
+    return _interval_scores(problem, logs.value, logs.sigma, bound)
 
 
-def _log_gains(problem: GainProblem, predictor: Predictor) -> Floats:
-    """Return log gains of the rows as the model answers them, shape (n,)."""
-    model, stressors = predictor.gain, problem.stressors.tolist()
-    full = np.array([model.effects.predict(labels) for labels in problem.labels])
-    null = np.asarray(model.null)
-    return answer_or_null(thin_stressors(model.papers, stressors), null, full, is_metal=False)
-
-
-def _log_lifetimes(problem: LifetimeProblem, predictor: Predictor) -> Floats:
-    """Return log lifetimes of the rows as the model answers them, shape (n,)."""
-    model, stressors = predictor.lifetime, problem.stressors.tolist()
-    rows = list(zip(stressors, problem.items, problem.is_coated.tolist(), strict=True))
-    full = np.array([model.predict_effects([name], [item])[0, 0] for name, item, _ in rows])
-    null = np.array([model.predict_null(name, [is_coated])[0] for name, _, is_coated in rows])
-    if model.has_trees:
-        described = predictor.featurizer.matrix(problem.items)
-        matrix = np.hstack([described, problem.matrix[:, -len(TEST_DESCRIPTORS) :]])
-        full = full + model.forest.predict(matrix.take(model.columns, axis=1))
-    is_metal = np.array([item.core is not None and item.core.is_metal for item in problem.items])
-    return model.log_values(stressors, null, full, is_metal=is_metal)
+def _trees(predictor: Predictor, items: Sequence[Combination], matrix: Floats) -> Floats:
+    """Return what the trees of a model add, by its descriptors and the tests of a matrix, (n,)."""
+    model = predictor.stability
+    if not model.has_trees:
+        return np.zeros(len(items))
+    described = predictor.featurizer.matrix(items)
+    rows = np.hstack([described, matrix[:, -len(TEST_DESCRIPTORS) :]])
+    return model.forest.predict(rows.take(model.columns, axis=1))
 
 
 def _interval_scores(
