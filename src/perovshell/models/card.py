@@ -229,8 +229,8 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
         ),
         (
             "A lifetime is first-order equivalent, a convention to make tests comparable, and a "
-            "half-life is its ln 2; a gain is the ratio of the lifetimes of the coated and the bare "
-            f"side; finite bounds are widened by a factor {INTERVAL_INFLATION:g} in scoring."
+            "half-life is its ln 2; a gain is the ratio of the lifetimes of both sides; "
+            f"finite bounds are widened by a factor {INTERVAL_INFLATION:g} in scoring."
         ),
         "Stability intervals are 90 % lower bounds without an upper end.",
         (

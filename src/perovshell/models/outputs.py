@@ -102,7 +102,12 @@ def _output_columns(stressors: tuple[str, ...], thresholds: Thresholds) -> tuple
     numbers = [f"{name}{end}" for name in values for end in ENDS]
     numbers += thresholds.columns(stressors)
     texts = ("domain_reasons", "notes", "measured")
-    return (*numbers, "in_domain", *texts, "nearest_papers", "error")
+    return (*numbers, *bound_columns(stressors), "in_domain", *texts, "nearest_papers", "error")
+
+
+def bound_columns(stressors: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that say which values are bounds: medians that were not reached."""
+    return tuple(one.bound_column(stressor) for stressor in stressors for one in STABILITY)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from perovshell.models.outputs import (
     Answer,
     Evidence,
     Thresholds,
+    bound_columns,
     check_options,
     output_columns,
     rounded,
@@ -106,20 +107,35 @@ class Predictor:
             return []
         outputs = output_columns(stressors, thresholds)
         batch = self._batch(requests)
-        columns = self._columns(batch, stressors, coverage, thresholds)
+        stability = self._stability(batch, stressors)
+        columns = self._columns(batch, stability, coverage, thresholds)
+        bounds = stability.bounds()
         doubts = dict.fromkeys(range(len(requests)), thresholds.doubts) if thresholds.doubts else {}
         requests = requests.with_notes(batch.notes).with_notes(doubts)
         asked = [columns[name] for name in outputs if name in columns]
         numbers = rounded(np.concatenate(asked)).reshape(len(asked), -1)
         hits = self.domain_index.find(requests)
         described = self.domain_flags.describe(requests, hits, stressors)
-        rows = zip(numbers.T.tolist(), described, hits.papers, strict=True)
+        signs = np.array([bounds[name] for name in bound_columns(stressors)], dtype=np.str_)
+        rows = zip(
+            numbers.T.tolist(),
+            signs.reshape(-1, len(requests)).T.tolist() or [[]] * len(requests),
+            described,
+            hits.papers,
+            strict=True,
+        )
         return [
             Answer(
-                dict(zip(outputs, (*values, not texts.reasons, *texts, papers, ""), strict=True)),
+                dict(
+                    zip(
+                        outputs,
+                        (*values, *signed, not texts.reasons, *texts, papers, ""),
+                        strict=True,
+                    )
+                ),
                 partial(self._evidence, hits, row, tuple(stressors)),
             )
-            for row, (values, texts, papers) in enumerate(rows)
+            for row, (values, signed, texts, papers) in enumerate(rows)
         ]
 
     @cached_property
@@ -148,7 +164,9 @@ class Predictor:
         thresholds: Thresholds = NO_THRESHOLDS,
     ) -> dict[str, Floats]:
         """Return the numeric output columns of many requests, each of shape (n,)."""
-        columns = self._columns(self._batch(requests), stressors, coverage, thresholds)
+        batch = self._batch(requests)
+        stability = self._stability(batch, stressors)
+        columns = self._columns(batch, stability, coverage, thresholds)
         asked = thresholds.columns(stressors)
         numbers = {name: column for name, column in columns.items() if name not in asked}
         return numbers | {name: columns[name] for name in asked}
@@ -156,7 +174,7 @@ class Predictor:
     def _columns(
         self,
         batch: PredictionBatch,
-        stressors: Sequence[str],
+        stability: StabilityPrediction,
         coverage: float,
         thresholds: Thresholds,
     ) -> dict[str, Floats]:
@@ -167,7 +185,7 @@ class Predictor:
             measured = numbers[effect.anchor] if effect else np.full(batch.size, np.nan)
             prediction = batch.predict(model, measured)
             columns |= prediction.columns(coverage, thresholds.of(model.target))
-        return columns | self._stability(batch, stressors).columns(coverage, thresholds.of(GAIN))
+        return columns | stability.columns(coverage, thresholds.of(GAIN))
 
     def stability_of(self, requests: Requests, stressors: Sequence[str]) -> StabilityPrediction:
         """Return log lifetimes of requests and of their bare cores."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from perovshell.arrays import Floats, Indices
+from perovshell.models.boosting import BoostConfig
 from perovshell.models.stability import INTERVAL_INFLATION, Logarithms
 from perovshell.targets.declared import GAIN, LIFETIME
 from perovshell.training.fit import learners
@@ -69,7 +70,7 @@ def compare_stability(
 
 def _fit(
     problem: StabilityProblem,
-    boosters: tuple[learners.BoostConfig, ...],
+    boosters: tuple[BoostConfig, ...],
     seed: int,
     rows: Indices,
 ) -> learners.FittedStability:
