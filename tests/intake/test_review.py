@@ -554,7 +554,7 @@ def test_conditions_bounds_and_ranges_are_said(copy: Copy) -> None:
 @pytest.mark.parametrize(
     ("paper_id", "said"),
     [
-        ("review2021_ref27", "CsPbMnX3 (open composition)"),
+        ("review2021_ref27", "(open composition: Cs; Pb and Mn in unstated amounts; any halide)"),
         ("review2021_ref27", "trains PLQY and stability; not PL, as its composition is open"),
         ("karakkal2026", "trains no model; not PL and PLQY, as its role is shell"),
         ("acsami2018", "PL unknown, FWHM ~25 nm, PLQY 60.3 %, trains PLQY"),

@@ -292,6 +292,7 @@ def _sample(cells: Row, reader: FormulaReader) -> Sample:
         paper_id=cells["paper_id"],
         core_text=cells["core"],
         core=reader.read_core(cells["core"]) if is_exact else None,
+        open_core=None if is_exact else reader.read_open(cells["core"]),
         layers=reader.read_shell(cells["shell"]),
         structure=cells["structure"],
         encapsulation=cells["encapsulation"],

@@ -36,6 +36,7 @@ from perovshell.data.grammar import (
 )
 from perovshell.data.hints import Hints
 from perovshell.data.ions import ELEMENTS, NONMETALS, SITES, Ion, Ions
+from perovshell.data.open_formula import OpenFormula, read_open
 from perovshell.data.shells import ShellMaterial, Shells, is_none
 from perovshell.data.spelling import Spellings
 from perovshell.data.tokenizer import NUMBER, Tokenizer, to_ascii
@@ -195,6 +196,14 @@ class FormulaReader:
             return self._compose(text, need_a_site=True)
         except FormulaError as error:
             raise self._explained(text, error) from error
+
+    def read_open(self, text: str) -> OpenFormula:
+        """Read a core whose paper leaves amounts, or the ions of a site, open.
+
+        Raises:
+            FormulaError: It is no halide perovskite or related halide for any amounts.
+        """
+        return read_open(text, self.ions, self.read_core, self._spellings)
 
     def _explained(self, text: str, error: FormulaError) -> FormulaError:
         """Return an error that says what to write, where that is known, or the same error."""

@@ -44,7 +44,7 @@ from perovshell.data.schema import (
 from perovshell.data.shells import WATER_WORDS, is_none
 from perovshell.data.tables import Row
 from perovshell.data.targets import TIME_TO_FAILURE
-from perovshell.data.validation import formula_fault, read_tables
+from perovshell.data.validation import core_fault, formula_fault, read_tables
 from perovshell.data.vocabulary import MEASURES
 from perovshell.errors import DocumentError, Fault, InputError
 
@@ -287,8 +287,7 @@ def _structure_rule(structure: object, shell: Mapping[str, str]) -> str:
 
 def _formula_checks(formulas: FormulaReader) -> Iterator[Check]:
     def core_rule(core: Row, composition: Row) -> str:
-        is_open = composition["composition"] == "open"
-        return "" if is_open else formula_fault(formulas.read_core, core["core"])
+        return core_fault(formulas, core["core"], composition["composition"])
 
     yield Check(("core", "composition"), core_rule)
     yield Check(("shell",), lambda shell: formula_fault(formulas.read_shell, shell["shell"]))

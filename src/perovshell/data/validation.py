@@ -233,11 +233,10 @@ def _check_shape(faults: FaultList, row: int, cells: Row) -> None:
 
 
 def _check_formulas(faults: FaultList, row: int, cells: Row, reader: FormulaReader) -> None:
-    rules = {"shell": formula_fault(reader.read_shell, cells["shell"])}
-    if cells["composition"] != "open":
-        rules["core"] = formula_fault(reader.read_core, cells["core"])
-    elif not cells["core"]:
-        rules["core"] = "a core is needed, also if its composition is open"
+    rules = {
+        "shell": formula_fault(reader.read_shell, cells["shell"]),
+        "core": core_fault(reader, cells["core"], cells["composition"]),
+    }
     for column, rule in rules.items():
         if rule:
             faults.add(row, column, cells[column], rule)
@@ -250,6 +249,16 @@ def formula_fault(read: Callable[[str], object], text: str) -> str:
     except FormulaError as error:
         return str(error)
     return ""
+
+
+def core_fault(reader: FormulaReader, core: str, composition: str) -> str:
+    """Return why a core cannot be read, exact or open; an empty text if it can."""
+    if composition == "open":
+        return formula_fault(reader.read_open, core)
+    fault = formula_fault(reader.read_core, core)
+    if fault and not formula_fault(reader.read_open, core):
+        fault += "; where the paper leaves it open, write composition: open"
+    return fault
 
 
 def _check_measured(
@@ -426,9 +435,9 @@ def _combination(cells: Row, reader: FormulaReader) -> tuple[Hashable, Hashable]
     """Return core and shell, equal for all their spellings; else the texts."""
     core: Hashable = cells["core"]
     shell: Hashable = cells["shell"]
-    if cells["composition"] == "exact":
-        with suppress(FormulaError):
-            core = reader.read_core(cells["core"]).key
+    read = reader.read_open if cells["composition"] == "open" else reader.read_core
+    with suppress(FormulaError):
+        core = read(cells["core"]).key
     with suppress(FormulaError):
         shell = shell_text(reader.read_shell(cells["shell"]))
     return core, shell

@@ -162,7 +162,7 @@ def _difference(sample: Sample, bare: Sample) -> str:
 
 def _core_text(sample: Sample) -> str:
     if sample.core is None:
-        return f"{sample.core_text} (open composition)"
+        return f"{sample.core_text} (open composition: {sample.open_core})"
     if sample.core.formula == sample.core_text:
         return sample.core_text
     return f"{sample.core_text} read as {sample.core.formula}"

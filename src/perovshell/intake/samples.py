@@ -43,6 +43,7 @@ class SampleChecks:
         """Yield the checks of one sample."""
         yield from _beyond_usual(sample)
         yield from _doubtful_shape(sample)
+        yield from _definite_core(sample)
         if sample.role == "core" and sample.core is not None and not sample.core.is_metal:
             wrong_halide = self._halide(sample)
             yield from wrong_halide
@@ -255,6 +256,19 @@ def _doubtful_shape(sample: Sample) -> Iterator[Check]:
         )
 
 
+def _definite_core(sample: Sample) -> Iterator[Check]:
+    """Yield a formula that leaves nothing open, of a core whose composition is called open."""
+    if sample.open_core is not None and sample.open_core.definite is not None:
+        yield Check(
+            sample.sample_id,
+            "composition",
+            f"open, of {sample.core_text}",
+            "a formula with what is open, as CsPb(Br/I)3",
+            "the formula is definite; as long as it is called open, it trains no PL",
+            is_outlier=False,
+        )
+
+
 # Helpers --------------------------------------------------------------------------------------
 
 
@@ -307,10 +321,9 @@ def _alternatives(causes: Sequence[str]) -> str:
 
 def _identity(sample: Sample) -> tuple[object, ...]:
     """Return what two samples of one paper do not share by chance."""
-    core = sample.core_text if sample.core is None else sample.core.key
     size = None if math.isnan(sample.core_size_nm) else sample.core_size_nm
     numbers = (size, sample.pl_peak_nm, sample.plqy_percent)
-    return (core, sample.shell, sample.structure, *numbers)
+    return (sample.core_key, sample.shell, sample.structure, *numbers)
 
 
 def _peak_text(sample: Sample) -> str:
