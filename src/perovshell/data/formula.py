@@ -18,6 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from perovshell.arrays import Indices
+from perovshell.data.blends import JOINT, blend_name, blend_of
 from perovshell.data.composition import Composition, CompositionBatch, SampleName, amount_text
 from perovshell.data.formula_templates import (
     MAX_AMOUNT,
@@ -149,7 +150,16 @@ class FormulaReader:
         return material
 
     def _layer(self, layer: str) -> ShellMaterial | None:
-        return self.shells.find(to_ascii(layer)) or self._unlisted_halide(layer)
+        known = self.shells.find(to_ascii(layer))
+        return known or self._blend(layer) or self._unlisted_halide(layer)
+
+    def _blend(self, layer: str) -> ShellMaterial | None:
+        """Read several materials in one layer, such as PMMA+PVDF; None where it has one."""
+        names = [name.strip() for name in split_outside_brackets(layer, JOINT)]
+        if len(names) == 1 or not all(names):
+            return None
+        parts = [self._read_layer(name) for name in names]
+        return self.shells.find(blend_name(parts)) or blend_of(parts)
 
     def _unlisted_halide(self, layer: str) -> ShellMaterial | None:
         """Read a shell that is no known name as a neutral halide, such as CsPbBr2Cl."""
@@ -221,7 +231,10 @@ class FormulaReader:
 
     def _shell_of(self, text: str) -> str:
         """Return the standard name of a layer, empty where it is unknown."""
-        material = None if is_none(text) else self._layer(text)
+        try:
+            material = None if is_none(text) else self._layer(text)
+        except FormulaError:
+            return ""
         return "" if material is None else material.name
 
     def _compose(self, text: str, *, need_a_site: bool) -> Composition:

@@ -126,7 +126,10 @@ class Hints:
         for joint in _JOINTS.finditer(layer):
             parts = [*map(self.shell_of, (layer[: joint.start()], layer[joint.end() :]))]
             if all(parts):
-                return f"two materials; write layers from the inside out, as {'|'.join(parts)}"
+                blend = self.shell_of("+".join(parts))
+                other = f", and a blend as {blend}" if blend else ""
+                layers = "|".join(parts)
+                return f"two materials; write layers from the inside out, as {layers}{other}"
         names = self._among_words(layer)
         if names:
             return f"a name is needed, without other words; write {'|'.join(names)}"
