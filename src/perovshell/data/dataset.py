@@ -99,7 +99,7 @@ class Dataset:
     # Materials -------------------------------------------------------------------------------
 
     def with_materials(self, materials: Materials) -> Dataset:
-        """Return the dataset with further shells and ions: it can hold papers that name them.
+        """Return the dataset with further shells and ions, and with facts of shells corrected.
 
         Raises:
             InputError: Names are those of two materials.
@@ -107,8 +107,16 @@ class Dataset:
         if not materials:
             return self
         ions, shells = self.reader.ions, self.reader.shells
-        tables = materials.joined({"shells": shells.shell_rows, "ions": ions.rows})
-        reader = FormulaReader(Ions(tables["ions"]), Shells(tables["shells"], shells.property_rows))
+        tables = materials.applied(
+            {
+                "shells": shells.shell_rows,
+                "ions": ions.rows,
+                "shell_materials": shells.property_rows,
+            }
+        )
+        reader = FormulaReader(
+            Ions(tables["ions"]), Shells(tables["shells"], tables["shell_materials"])
+        )
         more = _build(self.rows, reader, self.cores, self.distinct)
         return replace(more, older=self.older)
 

@@ -14,7 +14,8 @@ import yaml
 
 from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Table
 from perovshell.data.formula import FormulaReader
-from perovshell.data.materials import shell_row, with_shells
+from perovshell.data.material_rows import shell_row
+from perovshell.data.materials import with_shells
 from perovshell.data.nodes import Node, parse_json, parse_yaml
 from perovshell.data.paper_entry import PaperEntry, split_papers
 from perovshell.data.paper_fields import (

@@ -93,7 +93,8 @@ _MEANINGS: Final[Mapping[tuple[str, ...], Mapping[str, str]]] = {
         "core/shell": "shell coating coated core-shell core@shell encapsulated",
         "janus": "dimer heterodimer",
         "core/island": "decorated island islands",
-        "matrix": "composite nanocomposite embedded host glass fibre fiber microsphere monolith gel",
+        "matrix": "composite nanocomposite embedded host glass fibre fiber microsphere "
+        "monolith gel",
         "bare": "naked pristine uncoated",
         "other": "heterostructure",
     },
