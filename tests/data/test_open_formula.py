@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from perovshell.data.formula import FormulaReader
 from perovshell.data.open_formula import OpenFormula, OpenSite
-from perovshell.errors import FormulaError
+from perovshell.data.paper_file import read_yaml
+from perovshell.errors import DocumentError, FormulaError
 
 READER = FormulaReader.bundled()
 READ = {
@@ -109,3 +110,32 @@ def test_every_bundled_open_core_is_read() -> None:
 def test_any_text_is_read_or_refused_with_a_formula_error(text: str) -> None:
     with suppress(FormulaError):
         assert {site.name for site in READER.read_open(text).sites} <= {"A", "B", "X"}
+
+
+@pytest.mark.parametrize("shell", ["CsxFA1-xPbI3", "CsPbX3", "Cs4Pb(Br/I)6"])
+def test_shell_of_open_amounts_is_refused_with_the_way_to_introduce_it(shell: str) -> None:
+    with pytest.raises(FormulaError) as error:
+        READER.read_shell(shell)
+    assert "its composition is open (Cs" in str(error.value)
+    assert "introduce it as a shell of class perovskite-like" in str(error.value)
+
+
+def test_shell_of_open_amounts_is_introduced_by_its_paper() -> None:
+    text = """
+paper_id: open2026
+shells: [{name: CsxFA1-xPbI3, class: perovskite-like, source: 10.1000/x}]
+samples: [{name: a, core: CsPbBr3, shell: CsxFA1-xPbI3, structure: core/shell}]
+source: trial
+"""
+    entry = read_yaml(text, "open2026.yaml", READER)
+    assert entry.shells[0]["composition"] == "open"
+
+
+def test_exact_core_with_open_amounts_names_the_way_out() -> None:
+    text = """
+paper_id: open2026
+source: trial
+samples: [{name: a, core: CsPb(Br/I)3, shell: none}]
+"""
+    with pytest.raises(DocumentError, match="write composition: open"):
+        read_yaml(text, "open2026.yaml", READER)

@@ -37,7 +37,7 @@ from perovshell.data.grammar import (
 )
 from perovshell.data.hints import Hints
 from perovshell.data.ions import ELEMENTS, NONMETALS, SITES, Ion, Ions
-from perovshell.data.open_formula import OpenFormula, read_open
+from perovshell.data.open_formula import OpenFormula, leaves_open, read_open
 from perovshell.data.shells import ShellMaterial, Shells, is_none
 from perovshell.data.spelling import Spellings
 from perovshell.data.tokenizer import NUMBER, Tokenizer, to_ascii
@@ -145,7 +145,8 @@ class FormulaReader:
     def _read_layer(self, layer: str) -> ShellMaterial:
         material = self._layer(layer)
         if material is None:
-            msg = f"shell {layer!r}: {self._hints.shell(layer) or self._nearest_shell(layer)}"
+            hint = self._open_shell(layer) or self._hints.shell(layer)
+            msg = f"shell {layer!r}: {hint or self._nearest_shell(layer)}"
             raise FormulaError(msg)
         return material
 
@@ -179,6 +180,20 @@ class FormulaReader:
         in_water = "reacts" if kind == "perovskite-like" else ""
         return ShellMaterial(
             composition.formula, kind, self.atoms_text(composition), in_water, listed=False
+        )
+
+    def _open_shell(self, layer: str) -> str:
+        """Return what is open of a perovskite, and what to write; empty where it is none."""
+        try:
+            formula = self.read_open(layer) if leaves_open(layer) else None
+        except FormulaError:
+            return ""
+        if formula is None:
+            return ""
+        return (
+            f"its composition is open ({formula}); write each amount as a decimal, or introduce "
+            f"it as a shell of class perovskite-like without a formula: key shells of a paper "
+            f"file, or Workspace.materials.add_shell"
         )
 
     def _nearest_shell(self, layer: str) -> str:

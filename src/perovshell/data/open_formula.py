@@ -151,6 +151,16 @@ def read_open(text: str, ions: Ions, compose: Compose, known_cores: Spellings) -
     return _formula(text, readings, stand_ins)
 
 
+def leaves_open(text: str) -> bool:
+    """Return whether a text has signs of an open formula; whether it is one, `read_open` says.
+
+    Examples:
+        >>> [leaves_open(text) for text in ("CsPbX3", "CsPb(Br/I)3", "CsPbBr3", "CsSnBr3")]
+        [True, True, False, False]
+    """
+    return _filled(text, 0) != text or any(letter.search(text) for letter in _LETTERS.values())
+
+
 def _is_open(text: str, match: re.Match[str]) -> bool:
     """Return whether what follows an ion is an amount with a letter: not the `n` of Sn."""
     amount = match["inner"] or match["outer"]
@@ -185,9 +195,10 @@ def _readings(text: str, compose: Compose) -> tuple[list[Composition], str]:
     """Return compositions with two sets of amounts, fewer where none fit, and the first fault."""
     readings: list[Composition] = []
     fault = ""
-    for trial in range(_TRIALS):
+    # A text that leaves nothing open is read once.
+    for filled in dict.fromkeys(_filled(text, trial) for trial in range(_TRIALS)):
         try:
-            readings.append(compose(_filled(text, trial)))
+            readings.append(compose(filled))
         except FormulaError as error:
             fault = fault or _HEAD.sub("", str(error), count=1)
     return readings[:2], fault
@@ -267,8 +278,7 @@ def _name(ion: Ion) -> str:
 
 def _refusal(text: str, fault: str, compose: Compose, known_cores: Spellings) -> FormulaError:
     """Return why no amounts make a core of a text, with the nearest spelling."""
-    is_open = _filled(text, 0) != text or any(one.search(text) for one in _LETTERS.values())
-    if is_open and "not neutral" in fault:
+    if leaves_open(text) and "not neutral" in fault:
         fault = "not neutral for any amounts, with the charges of the ion table"
     near = Spellings((*_EXAMPLES, *known_cores.known)).nearest(text, count=1, cutoff=_LIKENESS)
     if _is_read(text.replace("x", "X"), compose):
