@@ -406,7 +406,7 @@ def _add_sample(rows: _Rows, paper_id: str, values: Values) -> Row:
     )
     for key, column in NAMES.items():
         if values[key]:
-            row[column] = f"{paper_id}-{row[column]}"
+            row[column] = _whole_name(paper_id, row[column])
     for test in values["stability"] or ():
         reading = rows.add(TESTS, test, sample_id=row["sample_id"])
         for side in filter(test.get, SIDES):
@@ -415,6 +415,17 @@ def _add_sample(rows: _Rows, paper_id: str, values: Values) -> Row:
             gone = _flat(test[side]).keys() - joined.keys() - {DURATION_BOUND}
             reading |= {f"{side}_{column}": "" for column in gone}
     return row
+
+
+def _whole_name(paper_id: str, name: str) -> str:
+    """Return the identity of a sample: its paper is put before a name that does not begin with it.
+
+    Examples:
+        >>> _whole_name("smith2026", "S1"), _whole_name("smith2026", "smith2026-S1")
+        ('smith2026-S1', 'smith2026-S1')
+    """
+    head = f"{paper_id}-"
+    return name if name.startswith(head) and name != head else head + name
 
 
 # Writing -------------------------------------------------------------------------------------
@@ -458,7 +469,8 @@ def _sample_data(entry: PaperEntry, index: int) -> dict[str, object]:
     data: dict[str, object] = {}
     for key, cell in write_cells(fields, row, printed).items():
         name = cell.removeprefix(f"{entry.paper_id}-")
-        is_short = key in short and name == name.strip() != "" and name != cell
+        is_whole = name == name.strip() != "" and _whole_name(entry.paper_id, name) == cell
+        is_short = key in short and is_whole and name != cell
         data |= {short[key]: name} if is_short else {key: cell}
     tests = [
         _test_data(test, entry.printed_row(TESTS.file, number))

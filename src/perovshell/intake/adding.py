@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
+from functools import partial
+from operator import eq
 from pathlib import Path
 from typing import Any
 
@@ -234,16 +236,27 @@ def _changes(entry: PaperEntry, before: Dataset) -> Iterator[str]:
     old = before.entry(entry.paper_id)
     for table, rows in entry.rows.items():
         new, gone = _without_equal(rows, old.rows[table])
-        for row in new:
-            key = _key(row)
-            was = next((other for other in gone if _key(other) == key), None)
-            if was is None:
-                yield f"{table}: {key} is new"
-                continue
-            gone.remove(was)
+        for row, was in _pairs(new, gone):
             for column in (name for name in row if row[name] != was[name]):
-                yield f"{key}: {column} {was[column] or '(empty)'} -> {row[column] or '(empty)'}"
+                change = f"{was[column] or '(empty)'} -> {row[column] or '(empty)'}"
+                yield f"{_key(was)}: {column} {change}"
+        yield from (f"{table}: {_key(row)} is new" for row in new)
         yield from (f"{table}: {_key(row)} is gone" for row in gone)
+
+
+def _pairs(new: list[Row], gone: list[Row]) -> Iterator[tuple[Row, Row]]:
+    """Take the rows that were changed out of both lists, and yield each with what it was.
+
+    A row is first looked for by all that identifies it, then without the condition of a test.
+    """
+    for identify in (_key, _key_without_condition):
+        for row in list(new):
+            same = [other for other in gone if identify(other) == identify(row)]
+            if same:
+                was = max(same, key=partial(_n_equal, row))
+                new.remove(row)
+                gone.remove(was)
+                yield row, was
 
 
 def _without_equal(rows: Sequence[Row], others: Sequence[Row]) -> tuple[list[Row], list[Row]]:
@@ -261,6 +274,14 @@ def _key(row: Mapping[str, str]) -> str:
     """Return what identifies a row: its paper, its sample, or sample, stressor and condition."""
     parts = [row.get(name, "") for name in ("sample_id", "stressor", "condition")]
     return " ".join(part for part in parts if part) or row["paper_id"]
+
+
+def _n_equal(row: Row, other: Row) -> int:
+    return sum(map(eq, row.items(), other.items()))
+
+
+def _key_without_condition(row: Mapping[str, str]) -> str:
+    return _key({**row, "condition": ""})
 
 
 def _identity_faults(
