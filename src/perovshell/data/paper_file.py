@@ -85,12 +85,8 @@ def read_papers(path: Path, formulas: FormulaReader) -> list[PaperEntry]:
         DocumentError: It cannot be read as papers; all faults are listed.
         InputError: There is nothing at the path, or nothing of these kinds.
     """
-    suffix = path.suffix.casefold()
-    if suffix in _YAML:
-        return [read_yaml(_read_text(path), path.name, formulas)]
-    if suffix in _JSON:
-        root = parse_json(_read_text(path), path.name)
-        return list(one_or_many(paper_reader(formulas)).read(root))
+    if path.suffix.casefold() in _YAML | _JSON:
+        return list(one_or_many(paper_reader(formulas)).read(_root(path)))
     if path.is_dir() and (path / PAPERS.file).exists():
         files = {name: path / name for name in TABLES}
         if not files[TESTS.file].exists():
@@ -100,6 +96,24 @@ def read_papers(path: Path, formulas: FormulaReader) -> list[PaperEntry]:
         return list(split_papers(tables, folder).values())
     msg = f"{path}: {_ALLOWED}"
     raise InputError(msg)
+
+
+def _root(path: Path) -> Node:
+    parse = parse_yaml if path.suffix.casefold() in _YAML else parse_json
+    return parse(_read_text(path), path.name)
+
+
+def paper_nodes(path: Path) -> tuple[Node, ...]:
+    """Return the nodes of the papers of a YAML or JSON file; none of a folder.
+
+    Raises:
+        DocumentError: It is no YAML or JSON.
+        InputError: There is nothing at the path.
+    """
+    if path.suffix.casefold() not in _YAML | _JSON:
+        return ()
+    root = _root(path)
+    return (root,) if root.items is None else root.items
 
 
 def read_yaml(text: str, name: str, formulas: FormulaReader | None = None) -> PaperEntry:
@@ -406,7 +420,7 @@ def _add_sample(rows: _Rows, paper_id: str, values: Values) -> Row:
     )
     for key, column in NAMES.items():
         if values[key]:
-            row[column] = _whole_name(paper_id, row[column])
+            row[column] = whole_name(paper_id, row[column])
     for test in values["stability"] or ():
         reading = rows.add(TESTS, test, sample_id=row["sample_id"])
         for side in filter(test.get, SIDES):
@@ -417,11 +431,11 @@ def _add_sample(rows: _Rows, paper_id: str, values: Values) -> Row:
     return row
 
 
-def _whole_name(paper_id: str, name: str) -> str:
+def whole_name(paper_id: str, name: str) -> str:
     """Return the identity of a sample: its paper is put before a name that does not begin with it.
 
     Examples:
-        >>> _whole_name("smith2026", "S1"), _whole_name("smith2026", "smith2026-S1")
+        >>> whole_name("smith2026", "S1"), whole_name("smith2026", "smith2026-S1")
         ('smith2026-S1', 'smith2026-S1')
     """
     head = f"{paper_id}-"
@@ -469,7 +483,7 @@ def _sample_data(entry: PaperEntry, index: int) -> dict[str, object]:
     data: dict[str, object] = {}
     for key, cell in write_cells(fields, row, printed).items():
         name = cell.removeprefix(f"{entry.paper_id}-")
-        is_whole = name == name.strip() != "" and _whole_name(entry.paper_id, name) == cell
+        is_whole = name == name.strip() != "" and whole_name(entry.paper_id, name) == cell
         is_short = key in short and is_whole and name != cell
         data |= {short[key]: name} if is_short else {key: cell}
     tests = [
