@@ -332,6 +332,7 @@ def _test(number: int, cells: Row, samples: Mapping[str, Sample]) -> StabilityTe
         number=number,
         sample=samples[cells["sample_id"]],
         stressor=cells["stressor"],
+        condition=cells["condition"],
         conditions={name: TESTS[name].number(cells[name]) for name in CONDITIONS},
         coated=_reading(cells, "coated"),
         bare=_reading(cells, "bare"),

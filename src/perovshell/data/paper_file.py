@@ -45,7 +45,7 @@ from perovshell.data.schema import (
 from perovshell.data.shells import WATER_WORDS, is_none
 from perovshell.data.tables import Row
 from perovshell.data.targets import TIME_TO_FAILURE
-from perovshell.data.validation import core_fault, formula_fault, read_tables
+from perovshell.data.validation import core_fault, read_tables, shell_fault
 from perovshell.data.vocabulary import MEASURES
 from perovshell.errors import DocumentError, Fault, InputError
 
@@ -305,7 +305,7 @@ def _formula_checks(formulas: FormulaReader) -> Iterator[Check]:
         return core_fault(formulas, core["core"], composition["composition"])
 
     yield Check(("core", "composition"), core_rule)
-    yield Check(("shell",), lambda shell: formula_fault(formulas.read_shell, shell["shell"]))
+    yield Check(("shell",), lambda shell: shell_fault(formulas, shell["shell"]))
 
 
 def _side_rule(side: Values | None, measure: Row) -> str:

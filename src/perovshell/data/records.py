@@ -197,6 +197,7 @@ class StabilityTest:
         number: Position in the table, from 0.
         sample: The sample tested (for a one-sided test of an uncoated sample, that sample).
         stressor: One of `vocabulary.STRESSORS`.
+        condition: The conditions in the paper's words.
         conditions: Stated numbers by the names of `vocabulary.CONDITIONS`; NaN where unstated.
         coated: Reading with the shell.
         bare: Reading without the shell.
@@ -207,6 +208,7 @@ class StabilityTest:
     number: int
     sample: Sample
     stressor: str
+    condition: str
     conditions: Mapping[str, float]
     coated: Reading
     bare: Reading

@@ -234,7 +234,7 @@ def _check_shape(faults: FaultList, row: int, cells: Row) -> None:
 
 def _check_formulas(faults: FaultList, row: int, cells: Row, reader: FormulaReader) -> None:
     rules = {
-        "shell": formula_fault(reader.read_shell, cells["shell"]),
+        "shell": shell_fault(reader, cells["shell"]),
         "core": core_fault(reader, cells["core"], cells["composition"]),
     }
     for column, rule in rules.items():
@@ -251,11 +251,20 @@ def formula_fault(read: Callable[[str], object], text: str) -> str:
     return ""
 
 
+def shell_fault(reader: FormulaReader, shell: str) -> str:
+    """Return why a shell cannot be read, with the way to introduce one; an empty text if it can."""
+    fault = formula_fault(reader.read_shell, shell)
+    is_new = "unknown shell" in fault
+    return fault + "; introduce a new one in the key shells of a paper file" if is_new else fault
+
+
 def core_fault(reader: FormulaReader, core: str, composition: str) -> str:
     """Return why a core cannot be read, exact or open; an empty text if it can."""
     if composition == "open":
         return formula_fault(reader.read_open, core)
     fault = formula_fault(reader.read_core, core)
+    if "nor a known ion" in fault:
+        fault += "; Workspace.materials.add_ion adds an ion"
     if fault and not formula_fault(reader.read_open, core):
         fault += "; where the paper leaves it open, write composition: open"
     return fault
@@ -305,7 +314,7 @@ def _check_bare(faults: FaultList, row: int, cells: Row, by_id: dict[str, Row]) 
         return
     bare = by_id.get(name)
     if bare is None:
-        faults.add(row, "bare_sample_id", name, f"no such sample_id in {faults.file}")
+        faults.add(row, "bare_sample_id", name, "no such sample_id in its table or paper")
     elif not is_none(bare["shell"]) or bare["paper_id"] != cells["paper_id"]:
         faults.add(row, "bare_sample_id", name, "must name an uncoated sample of the same paper")
 

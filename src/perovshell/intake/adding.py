@@ -347,7 +347,9 @@ def _identity_faults(
             rule = "in the data already; a correction of it needs replace=True"
             yield fault(entry, "paper_id", paper_id, rule)
         if paper_id not in names and replace:
-            rule = f"no such paper to replace{_nearest(paper_id, names)}"
+            rule = (
+                f"no such paper to replace; without replace it is added{_nearest(paper_id, names)}"
+            )
             yield fault(entry, "paper_id", paper_id, rule)
         for column in ("supersedes", "distinct_from"):
             for name in getattr(entry, column):

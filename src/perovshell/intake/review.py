@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from perovshell.data.blends import JOINT
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
+from perovshell.data.shells import ShellMaterial
 from perovshell.data.summary import (
     context_texts,
     gain_parts,
@@ -127,6 +129,25 @@ def _checks(
     for name, sample in samples.items():
         yield from of_samples.of(sample)
         yield from checks_of_tests(tests[name], predictor)
+        yield from _role_check(sample, dataset)
+
+
+def _role_check(sample: Sample, dataset: Dataset) -> Iterator[Check]:
+    """Yield whether a core emits itself although no other paper on it says so."""
+    roles = {
+        other.role
+        for other in dataset.samples.values()
+        if other.core_key == sample.core_key and other.paper_id != sample.paper_id
+    }
+    if sample.role == "core" and roles and "core" not in roles:
+        yield Check(
+            sample.sample_id,
+            "role",
+            "core",
+            f"{listed(sorted(roles), 'or')}, as in all other papers on {sample.core_text}",
+            "is it the emission of the band edge, not of a trapped exciton or a dopant?",
+            is_outlier=False,
+        )
 
 
 # How it was read ------------------------------------------------------------------------------
@@ -144,8 +165,16 @@ def _read_lines(
     bare = samples.get(sample.bare_sample_id)
     if bare is not None:
         yield f"  compared with {bare.sample_id}: {_difference(sample, bare)}"
+    for layer in sample.layers:
+        if not layer.listed:
+            yield f"  shell {layer.name} is in no table: read as {_kind(layer)}"
     for test, texts in zip(tests, printed, strict=True):
         yield f"  {_test_text(test, texts)}"
+
+
+def _kind(layer: ShellMaterial) -> str:
+    what = "a blend" if JOINT in layer.name else "a formula"
+    return f"{what} of class {layer.material_class}"
 
 
 def _difference(sample: Sample, bare: Sample) -> str:
@@ -205,7 +234,8 @@ def _test_text(test: StabilityTest, printed: Mapping[str, str]) -> str:
         for name, side in given_sides(test)
     ]
     where = ", ".join([test.stressor, *conditions, test.coated.measure])
-    return f"{where}: {'; '.join([*parts, *gain_parts(test)])}{quality_text(test)}"
+    shared = f" (one experiment: {test.shared_group})" if test.shared_group else ""
+    return f"{where}: {'; '.join([*parts, *gain_parts(test)])}{quality_text(test)}{shared}"
 
 
 def _not_compared(samples: Iterable[Sample], predictor: Predictor | None) -> Iterator[str]:
@@ -262,8 +292,12 @@ class _Alike:
 
     def __str__(self) -> str:
         low, high = self.sizes
-        of_size = "" if math.isinf(high) else f" of {low:.2g} to {high:.2g} nm"
+        of_size = "" if math.isinf(high) else f" of {_rounded(low)} to {_rounded(high)} nm"
         return f"{self.morphology}s{of_size}"
+
+
+def _rounded(size: float) -> str:
+    return f"{float(f'{size:.2g}'):g}"
 
 
 def _known_text(every: Sequence[Sample], alike: _Alike) -> str:
