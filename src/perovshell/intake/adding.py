@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from perovshell.data.columns import PAPERS
 from perovshell.data.dataset import Dataset
@@ -27,6 +27,7 @@ from perovshell.workspace.papers import LONGEST_ID, PaperStore
 
 Source = Path | str | Mapping[str, Any]
 """Papers to add: a file or folder, the text of a YAML file (several lines), or its mapping."""
+IN_THE_DATA: Final = "in the data already; a correction of it needs replace=True"
 
 
 @dataclass(frozen=True)
@@ -278,8 +279,7 @@ def _identity_faults(
             rule = f"too long for a file name; at most {LONGEST_ID} characters"
             yield fault(entry, "paper_id", paper_id, rule)
         if paper_id in names and not replace:
-            rule = "in the data already; a correction of it needs replace=True"
-            yield fault(entry, "paper_id", paper_id, rule)
+            yield fault(entry, "paper_id", paper_id, IN_THE_DATA)
         if paper_id not in names and replace:
             rule = f"no such paper to replace{_nearest(paper_id, names)}"
             yield fault(entry, "paper_id", paper_id, rule)

@@ -1,0 +1,338 @@
+// Adding a paper: drafted from a text or typed, checked while it is written, and added to the data.
+
+import { ask, debounce, latest } from "./api.js";
+import { button, el } from "./dom.js";
+import { paperForm } from "./given.js";
+import { drawPaper, fieldAt, idOf, NOUNS, readField } from "./paper_fields.js";
+import { pathOf, pointerOf, pruned, setAt, treeOf, valueAt } from "./paper_tree.js";
+
+const STORE = "perovshell-paper";
+const PAUSE = 400;
+const EMPTY = () => ({ text: "", paper: { samples: [{}] }, sentences: {}, open: {}, unclear: [], replace: false });
+
+const stored = () => {
+  try {
+    return { ...EMPTY(), ...JSON.parse(sessionStorage.getItem(STORE) ?? "{}") };
+  } catch {
+    return EMPTY();
+  }
+};
+const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+// On the page, options are check boxes.
+const forPeople = (text) => text.replaceAll('needs "replace": true', "needs the check box Correct the paper in the data");
+
+export const createPaper = ({ onFault }) => {
+  const root = document.getElementById("view-paper");
+  const part = (name) => root.querySelector(`[data-part="${name}"]`);
+  const form = document.getElementById("paper");
+  const textForm = document.getElementById("draft");
+  const addButton = document.getElementById("paper-add");
+  const status = document.getElementById("paper-status");
+  const replaceBox = document.getElementById("paper-replace");
+  const acceptBox = document.getElementById("paper-accept");
+  let state = stored();
+  let vocabulary = { cores: [], shells: [] };
+  let answer = null;
+  let attempted = false;
+  const visited = new Set();
+  const opened = new Set();
+
+  const keep = () => sessionStorage.setItem(STORE, JSON.stringify(state));
+  const paper = () => pruned(state.paper);
+  const bareNames = () => (state.paper.samples ?? []).filter(({ shell, name }) => shell === "none" && name).map(({ name }) => name);
+
+  // Drawing -------------------------------------------------------------------------------
+
+  const draw = () => {
+    part("fields").replaceChildren(
+      ...drawPaper(paperForm, {
+        ...state,
+        opened,
+        known: () => ({ ...vocabulary, bare: bareNames() }),
+        add: (path) => insert(path, {}),
+        duplicate: (path) => insert(path.slice(0, -1), structuredClone(valueAt(state.paper, path)), path),
+        remove,
+      }).filter(Boolean),
+    );
+    part("unclear").replaceChildren(
+      ...(state.unclear.length ? [el("h3", {}, "Not clear in the text; enter by hand"), el("ul", { class: "plain reasons" }, state.unclear.map((text) => el("li", {}, text)))] : []),
+    );
+    replaceBox.checked = state.replace;
+    textForm.elements.text.value = state.text;
+    show();
+  };
+
+  const focusOn = (path) => document.getElementById(idOf(path))?.focus();
+  const firstKey = { samples: "name", stability: "stressor", shells: "name" };
+
+  const insert = (listPath, item, after = null) => {
+    const list = valueAt(state.paper, listPath) ?? [];
+    const place = after ? after.at(-1) + 1 : list.length;
+    if (after && item.name) item.name = `${item.name}-copy`;
+    list.splice(place, 0, item);
+    setAt(state.paper, listPath, list);
+    for (const tree of [state.sentences, state.open]) {
+      valueAt(tree, listPath)?.splice(place, 0, after ? structuredClone(valueAt(tree, after) ?? {}) : {});
+    }
+    changed();
+    draw();
+    focusOn([...listPath, place, firstKey[listPath.at(-1)]]);
+  };
+
+  const remove = (path) => {
+    const [listPath, place] = [path.slice(0, -1), path.at(-1)];
+    for (const tree of [state.paper, state.sentences, state.open]) valueAt(tree, listPath)?.splice(place, 1);
+    changed();
+    draw();
+    const left = valueAt(state.paper, listPath).length;
+    const next = left ? document.getElementById(`${idOf([...listPath, Math.min(place, left - 1)])}-title`) : form.querySelector(`[data-do="add${pointerOf(listPath)}"]`);
+    next?.focus();
+  };
+
+  // Faults and questions beside their fields ------------------------------------------------
+
+  const remarks = () => {
+    const byPointer = new Map();
+    const add = (pointer, remark) => byPointer.set(pointer, [...(byPointer.get(pointer) ?? []), remark]);
+    for (const { pointer, detail } of answer?.faults ?? []) {
+      const isQuiet = !attempted && !visited.has(pointer) && detail.startsWith("missing");
+      add(pointer, { kind: isQuiet ? "open" : "fault", text: isQuiet ? "needed" : forPeople(detail) });
+    }
+    for (const { pointer, is_outlier: isOutlier, value, expected, reason } of answer?.questions ?? []) {
+      add(pointer, { kind: isOutlier ? "question outlier" : "question", text: `${value}: expected ${expected}; ${reason}` });
+    }
+    return byPointer;
+  };
+
+  // The box of a pointer, or the nearest around it.
+  const boxOf = (pointer) => {
+    for (let path = pathOf(pointer); path.length; path = path.slice(0, -1)) {
+      const box = form.querySelector(`[data-field="${pointerOf(path)}"]`) ?? form.querySelector(`[data-item="${pointerOf(path)}"]`);
+      if (box) return box;
+    }
+    return null;
+  };
+
+  const show = () => {
+    const texts = new Map();
+    const elsewhere = [];
+    for (const [pointer, list] of remarks()) {
+      const box = boxOf(pointer);
+      if (box) texts.set(box, [...(texts.get(box) ?? []), ...list]);
+      else elsewhere.push(...list.filter(({ kind }) => kind === "fault").map(({ text }) => text));
+    }
+    for (const box of form.querySelectorAll("[data-field], [data-item]")) showRemarks(box, texts.get(box) ?? []);
+    part("elsewhere").replaceChildren(...elsewhere.map((text) => el("p", { class: "notice bad" }, text)));
+    showPanel();
+  };
+
+  const showRemarks = (box, list) => {
+    const key = JSON.stringify(list);
+    if ((box.dataset.remarks ?? "[]") === key) return;
+    box.dataset.remarks = key;
+    box.querySelectorAll(":scope > .remark").forEach((old) => old.remove());
+    const id = `remark${(box.dataset.field ?? box.dataset.item).replaceAll("/", "-")}`;
+    const drawn = list.map(({ kind, text }, k) => el("p", { class: `remark ${kind}`, id: `${id}-${k}` }, text));
+    box.append(...drawn);
+    const input = box.querySelector(":scope > label > :is(input, select)");
+    if (!input) return;
+    if (list.some(({ kind }) => kind === "fault")) input.setAttribute("aria-invalid", "true");
+    else input.removeAttribute("aria-invalid");
+    const described = [...box.querySelectorAll(":scope > p")].map((line) => line.id).join(" ");
+    if (described) input.setAttribute("aria-describedby", described);
+    if (list.length) box.closest("details")?.setAttribute("open", "");
+  };
+
+  const showPanel = () => {
+    if (!answer) return;
+    const needed = answer.faults.filter(({ detail }) => detail.startsWith("missing")).length;
+    const wrong = answer.faults.length - needed;
+    const parts = [
+      wrong && counted(wrong, "fault"),
+      needed && `${counted(needed, "field")} to be filled in`,
+      answer.questions.length && counted(answer.questions.length, "question"),
+    ].filter(Boolean);
+    const text = answer.unchanged.length ? `${answer.unchanged[0]} is in the data already, word for word.` : parts.length ? `${parts.join(", ")}.` : "No faults.";
+    if (status.textContent !== text) status.textContent = text;
+    const outliers = answer.questions.filter((question) => question.is_outlier);
+    acceptBox.closest("label").hidden = !outliers.length;
+    replaceBox.closest("label").hidden = !(state.replace || answer.faults.some(({ detail }) => detail.includes('"replace"')));
+    part("understood").replaceChildren(
+      ...(answer.understood.length
+        ? [el("h3", {}, "Understood as"), el("ul", { class: "plain understood" }, answer.understood.filter((line) => !/^ {2}(please check|outlier):/.test(line)).map((line) => el("li", { class: /^ {3}/.test(line) ? "deep" : "" }, line.trim())))]
+        : []),
+    );
+    part("questions").replaceChildren(
+      ...(answer.questions.length
+        ? [
+            el("h3", {}, "Please check"),
+            el("ul", { class: "plain reasons" }, answer.questions.map(({ pointer, sample_id: name, column, value, expected, reason }) =>
+              el("li", {}, button(`${name}, ${column}`, () => goTo(pointer), { class: "link" }), ` ${value}: expected ${expected}; ${reason}`))),
+          ]
+        : []),
+    );
+  };
+
+  const goTo = (pointer) => {
+    const box = boxOf(pointer);
+    box?.closest("details")?.setAttribute("open", "");
+    box?.querySelector("input, select")?.focus();
+  };
+
+  // Checking ------------------------------------------------------------------------------
+
+  const request = latest((signal) => ask("papers/check", { paper: paper(), replace: state.replace }, signal));
+  const check = async () => {
+    try {
+      const result = await request();
+      if (!result) return;
+      answer = result;
+      show();
+    } catch (problem) {
+      onFault(problem);
+    }
+  };
+  const checkSoon = debounce(check, PAUSE);
+  const changed = () => {
+    request.cancel();
+    keep();
+    checkSoon();
+  };
+
+  form.addEventListener("input", ({ target }) => {
+    if (!target.dataset.pointer) return;
+    const path = pathOf(target.dataset.pointer);
+    const value = readField(target, fieldAt(paperForm, path));
+    setAt(state.paper, path, value.length ? value : "");
+    changed();
+  });
+  form.addEventListener("focusout", ({ target }) => {
+    if (!target.dataset.pointer || visited.has(target.dataset.pointer)) return;
+    visited.add(target.dataset.pointer);
+    show();
+  });
+  form.addEventListener("toggle", ({ target }) => {
+    if (!target.dataset?.more && target.dataset?.more !== "") return;
+    if (target.open) opened.add(target.dataset.more);
+    else opened.delete(target.dataset.more);
+  }, true);
+  replaceBox.addEventListener("change", () => {
+    state.replace = replaceBox.checked;
+    changed();
+  });
+
+  // Drafting ------------------------------------------------------------------------------
+
+  textForm.addEventListener("input", () => {
+    state.text = textForm.elements.text.value;
+    keep();
+  });
+  textForm.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const before = structuredClone(state);
+    try {
+      const drafted = await ask("papers/draft", { text: state.text });
+      state = {
+        ...state,
+        paper: { ...drafted.paper, samples: drafted.paper.samples.length ? drafted.paper.samples : [{}] },
+        sentences: treeOf(drafted.sentences),
+        open: treeOf(Object.fromEntries(drafted.open.map(({ pointer, detail }) => [pointer, detail]))),
+        unclear: drafted.unclear,
+        replace: false,
+      };
+      visited.clear();
+      attempted = false;
+      changed();
+      draw();
+      const undo = button("Undo", () => {
+        state = before;
+        changed();
+        draw();
+        part("drafted").replaceChildren();
+        textForm.elements.text.focus();
+      });
+      part("drafted").replaceChildren(el("p", { class: "notice" }, `Drafted: ${drafted.summary}. Compare each value with its sentence. `, undo));
+    } catch (problem) {
+      onFault(problem);
+    }
+  });
+
+  // Adding --------------------------------------------------------------------------------
+
+  const download = (name, yaml) => {
+    const link = el("a", { href: URL.createObjectURL(new Blob([yaml], { type: "application/yaml" })), download: `${name || "paper"}.yaml` });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+  document.getElementById("paper-download").addEventListener("click", async () => {
+    await check();
+    if (answer) download(state.paper.paper_id, answer.yaml);
+  });
+
+  const showAdded = ({ paper_id: name, understood, dataset, next, yaml }) => {
+    const title = el("h2", { tabindex: -1 }, `${name} is added`);
+    part("added").replaceChildren(
+      title,
+      el("p", {}, `The data has ${dataset.papers} papers, ${dataset.samples} samples and ${dataset.stability_tests} stability tests; content hash ${dataset.hash.slice(0, 12)}.`),
+      el("p", {}, next),
+      el("details", {}, el("summary", {}, "How it was understood"), el("ul", { class: "plain" }, understood.map((line) => el("li", {}, line.trim())))),
+      el("p", {}, button("Download the paper file", () => download(name, yaml))),
+    );
+    part("added").hidden = false;
+    title.focus();
+  };
+
+  const tell = (problem) => {
+    if (problem.status === 401) return onFault(problem);
+    part("refused").replaceChildren(el("p", { class: "notice bad", tabindex: -1 }, forPeople(problem.message)));
+    part("refused").firstElementChild.focus();
+    return undefined;
+  };
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    part("refused").replaceChildren();
+    attempted = true;
+    await check();
+    const first = form.querySelector('[aria-invalid="true"]');
+    if (first) {
+      first.focus();
+      return;
+    }
+    addButton.disabled = true;
+    try {
+      const added = await ask("papers", { paper: paper(), accept_outliers: acceptBox.checked, replace: state.replace });
+      clear();
+      showAdded(added);
+    } catch (problem) {
+      tell(problem);
+    }
+    addButton.disabled = false;
+  });
+
+  const clear = () => {
+    state = EMPTY();
+    answer = null;
+    attempted = false;
+    visited.clear();
+    acceptBox.checked = false;
+    status.textContent = "";
+    for (const name of ["drafted", "refused", "questions", "understood", "added"]) part(name).replaceChildren();
+    part("added").hidden = true;
+    sessionStorage.removeItem(STORE);
+    draw();
+  };
+  document.getElementById("paper-clear").addEventListener("click", () => {
+    request.cancel();
+    clear();
+    textForm.elements.text.focus();
+  });
+
+  draw();
+  return {
+    learnWords: (words) => {
+      vocabulary = words;
+      if (sessionStorage.getItem(STORE)) check();
+    },
+  };
+};
