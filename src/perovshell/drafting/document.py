@@ -18,6 +18,8 @@ from perovshell.drafting.mentions import UNKNOWN_SHELL
 from perovshell.drafting.stability import Remnant
 from perovshell.drafting.statements import OPTICS, Statement
 
+_DERIVED: Final = frozenset({"name", "composition", "bare", "measure", "quality", "shared_group"})
+"""Keys whose values follow from others: no sentence has them."""
 _STRUCTURES: Final = "core/shell, janus, core/island, matrix or other"
 
 
@@ -53,7 +55,8 @@ class Section:
             pointer: The JSON pointer of this mapping.
         """
         for value in self.values:
-            yield f"{pointer}/{value.key}", value, value.sentences or self.sentences
+            inherited = () if value.key in _DERIVED else self.sentences
+            yield f"{pointer}/{value.key}", value, value.sentences or inherited
         for key, side in self.sides.items():
             yield from side.located(f"{pointer}/{key}")
         for key, items in self.lists.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from perovshell.data.materials import FOLDER, Materials, ion_row, read_materials, shell_row, to_csv
 from perovshell.data.tables import Row
@@ -24,6 +25,11 @@ class MaterialStore:
     """
 
     folder: WorkspaceFolder
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Their tables; they need not exist."""
+        return tuple(self._path_of(table) for table in Materials().tables)
 
     def read(self) -> Materials:
         """Return them.
@@ -107,10 +113,13 @@ class MaterialStore:
                     self._write(table, rows)
 
     def _write(self, table: str, rows: Sequence[Row]) -> None:
-        path = self.folder.root / FOLDER / f"{table}.csv"
+        path = self._path_of(table)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, to_csv(rows))
         except OSError as error:
             msg = f"{path}: not writable ({error.strerror})"
             raise WorkspaceError(msg) from error
+
+    def _path_of(self, table: str) -> Path:
+        return self.folder.root / FOLDER / f"{table}.csv"

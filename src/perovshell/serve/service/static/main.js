@@ -61,7 +61,8 @@ const rank = createRank({
 });
 
 const paper = createPaper({
-  onFault: (fault) => {
+  onFault,
+  onRefusal: (fault) => {
     onFault(fault);
     notice.querySelector("input, button").focus();
   },

@@ -19,9 +19,12 @@ const stored = () => {
 };
 const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 // On the page, options are check boxes.
-const forPeople = (text) => text.replaceAll('needs "replace": true', "needs the check box Correct the paper in the data");
+const forPeople = (text) =>
+  text
+    .replaceAll('a correction of it needs "replace": true', "to correct it, tick \u201cCorrect the paper in the data\u201d")
+    .replaceAll('send "accept_outliers": true', "tick \u201cI have looked at these\u201d");
 
-export const createPaper = ({ onFault }) => {
+export const createPaper = ({ onFault, onRefusal }) => {
   const root = document.getElementById("view-paper");
   const part = (name) => root.querySelector(`[data-part="${name}"]`);
   const form = document.getElementById("paper");
@@ -55,7 +58,7 @@ export const createPaper = ({ onFault }) => {
       }).filter(Boolean),
     );
     part("unclear").replaceChildren(
-      ...(state.unclear.length ? [el("h3", {}, "Not clear in the text; enter by hand"), el("ul", { class: "plain reasons" }, state.unclear.map((text) => el("li", {}, text)))] : []),
+      ...(state.unclear.length ? [el("h2", {}, "Not clear in the text; enter by hand"), el("ul", { class: "plain reasons" }, state.unclear.map((text) => el("li", {}, text)))] : []),
     );
     replaceBox.checked = state.replace;
     textForm.elements.text.value = state.text;
@@ -96,7 +99,8 @@ export const createPaper = ({ onFault }) => {
     const add = (pointer, remark) => byPointer.set(pointer, [...(byPointer.get(pointer) ?? []), remark]);
     for (const { pointer, detail } of answer?.faults ?? []) {
       const isQuiet = !attempted && !visited.has(pointer) && detail.startsWith("missing");
-      add(pointer, { kind: isQuiet ? "open" : "fault", text: isQuiet ? "needed" : forPeople(detail) });
+      if (!isQuiet) add(pointer, { kind: "fault", text: forPeople(detail) });
+      else if (!valueAt(state.open, pathOf(pointer))) add(pointer, { kind: "open", text: "Needed" });
     }
     for (const { pointer, is_outlier: isOutlier, value, expected, reason } of answer?.questions ?? []) {
       add(pointer, { kind: isOutlier ? "question outlier" : "question", text: `${value}: expected ${expected}; ${reason}` });
@@ -122,6 +126,8 @@ export const createPaper = ({ onFault }) => {
       else elsewhere.push(...list.filter(({ kind }) => kind === "fault").map(({ text }) => text));
     }
     for (const box of form.querySelectorAll("[data-field], [data-item]")) showRemarks(box, texts.get(box) ?? []);
+    // Where two papers may be one study, the way out is in the folded fields of the paper.
+    if (JSON.stringify([...texts.values()]).includes("supersedes")) form.querySelector('[data-more=""]').open = true;
     part("elsewhere").replaceChildren(...elsewhere.map((text) => el("p", { class: "notice bad" }, text)));
     showPanel();
   };
@@ -144,29 +150,31 @@ export const createPaper = ({ onFault }) => {
   };
 
   const showPanel = () => {
-    if (!answer) return;
-    const needed = answer.faults.filter(({ detail }) => detail.startsWith("missing")).length;
-    const wrong = answer.faults.length - needed;
+    const { faults = [], questions = [], understood = [], unchanged = [] } = answer ?? {};
+    const needed = faults.filter(({ detail }) => detail.startsWith("missing")).length;
     const parts = [
-      wrong && counted(wrong, "fault"),
+      faults.length > needed && counted(faults.length - needed, "fault"),
       needed && `${counted(needed, "field")} to be filled in`,
-      answer.questions.length && counted(answer.questions.length, "question"),
+      questions.length && counted(questions.length, "question"),
     ].filter(Boolean);
-    const text = answer.unchanged.length ? `${answer.unchanged[0]} is in the data already, word for word.` : parts.length ? `${parts.join(", ")}.` : "No faults.";
-    if (status.textContent !== text) status.textContent = text;
-    const outliers = answer.questions.filter((question) => question.is_outlier);
-    acceptBox.closest("label").hidden = !outliers.length;
-    replaceBox.closest("label").hidden = !(state.replace || answer.faults.some(({ detail }) => detail.includes('"replace"')));
+    const text = unchanged.length ? `${unchanged[0]} is in the data already, word for word.` : parts.length ? `${parts.join(", ")}.` : "No faults.";
+    if (status.textContent !== text) status.textContent = answer ? text : "";
+    const outliers = JSON.stringify(questions.filter((question) => question.is_outlier));
+    // Who has looked at some has not looked at others.
+    if (acceptBox.value !== outliers) acceptBox.checked = false;
+    acceptBox.value = outliers;
+    acceptBox.closest("label").hidden = outliers === "[]";
+    replaceBox.closest("label").hidden = !(state.replace || faults.some(({ detail }) => detail.includes('"replace"')));
     part("understood").replaceChildren(
-      ...(answer.understood.length
-        ? [el("h3", {}, "Understood as"), el("ul", { class: "plain understood" }, answer.understood.filter((line) => !/^ {2}(please check|outlier):/.test(line)).map((line) => el("li", { class: /^ {3}/.test(line) ? "deep" : "" }, line.trim())))]
+      ...(understood.length
+        ? [el("h2", {}, "Understood as"), el("ul", { class: "plain understood" }, understood.filter((line) => !/^ {2}please check:|understood as$/.test(line)).map((line) => el("li", { class: line.startsWith("    ") && "deep" }, line.trim())))]
         : []),
     );
     part("questions").replaceChildren(
-      ...(answer.questions.length
+      ...(questions.length
         ? [
-            el("h3", {}, "Please check"),
-            el("ul", { class: "plain reasons" }, answer.questions.map(({ pointer, sample_id: name, column, value, expected, reason }) =>
+            el("h2", {}, "Please check"),
+            el("ul", { class: "plain" }, questions.map(({ pointer, sample_id: name, column, value, expected, reason }) =>
               el("li", {}, button(`${name}, ${column}`, () => goTo(pointer), { class: "link" }), ` ${value}: expected ${expected}; ${reason}`))),
           ]
         : []),
@@ -189,6 +197,8 @@ export const createPaper = ({ onFault }) => {
       answer = result;
       show();
     } catch (problem) {
+      // Whoever is typing is not interrupted.
+      status.textContent = "Not checked.";
       onFault(problem);
     }
   };
@@ -204,6 +214,8 @@ export const createPaper = ({ onFault }) => {
     const path = pathOf(target.dataset.pointer);
     const value = readField(target, fieldAt(paperForm, path));
     setAt(state.paper, path, value.length ? value : "");
+    setAt(state.open, path, "");
+    document.getElementById(`${idOf(path)}-open`)?.remove();
     changed();
   });
   form.addEventListener("focusout", ({ target }) => {
@@ -212,7 +224,7 @@ export const createPaper = ({ onFault }) => {
     show();
   });
   form.addEventListener("toggle", ({ target }) => {
-    if (!target.dataset?.more && target.dataset?.more !== "") return;
+    if (target.dataset?.more === undefined) return;
     if (target.open) opened.add(target.dataset.more);
     else opened.delete(target.dataset.more);
   }, true);
@@ -253,7 +265,7 @@ export const createPaper = ({ onFault }) => {
       });
       part("drafted").replaceChildren(el("p", { class: "notice" }, `Drafted: ${drafted.summary}. Compare each value with its sentence. `, undo));
     } catch (problem) {
-      onFault(problem);
+      onRefusal(problem);
     }
   });
 
@@ -283,7 +295,7 @@ export const createPaper = ({ onFault }) => {
   };
 
   const tell = (problem) => {
-    if (problem.status === 401) return onFault(problem);
+    if (problem.status === 401) return onRefusal(problem);
     part("refused").replaceChildren(el("p", { class: "notice bad", tabindex: -1 }, forPeople(problem.message)));
     part("refused").firstElementChild.focus();
     return undefined;
@@ -294,9 +306,8 @@ export const createPaper = ({ onFault }) => {
     part("refused").replaceChildren();
     attempted = true;
     await check();
-    const first = form.querySelector('[aria-invalid="true"]');
-    if (first) {
-      first.focus();
+    if (answer?.faults.length) {
+      form.querySelector('[aria-invalid="true"], .item:has(> .remark.fault) > header > [tabindex]')?.focus();
       return;
     }
     addButton.disabled = true;
@@ -315,7 +326,7 @@ export const createPaper = ({ onFault }) => {
     answer = null;
     attempted = false;
     visited.clear();
-    acceptBox.checked = false;
+    opened.clear();
     status.textContent = "";
     for (const name of ["drafted", "refused", "questions", "understood", "added"]) part(name).replaceChildren();
     part("added").hidden = true;

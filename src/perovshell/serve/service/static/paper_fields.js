@@ -7,6 +7,8 @@ import { pointerOf, valueAt } from "./paper_tree.js";
 
 export const NOUNS = { samples: "sample", stability: "stability test", shells: "new shell" };
 const LONG = ["title", "note", "condition"];
+const SHORT = 60;
+// In the order of a form: the names of an object that comes as JSON are sorted.
 const SIDES = { coated: "Coated", bare: "Uncoated" };
 
 export const idOf = (path) => `paper${pointerOf(path).replaceAll("/", "-")}`;
@@ -34,40 +36,46 @@ const suggestionsFor = (field, known) =>
   ({ core: (text) => coreSuggestions(known().cores)(text), shell: (text) => shellSuggestions(known().shells)(text), bare: (text) => coreSuggestions(known().bare)(text) })[field.key];
 
 // `context`: the paper, the sentences and the open keys as trees, and what is known of words.
+// `quoted`: which field of the section shows a sentence already.
 const drawField = (field, path, context, quoted) => {
   const input = control(field, path, valueAt(context.paper, path) ?? "");
   const id = idOf(path);
   const box = el(
     "div",
-    { class: `field${LONG.includes(field.key) ? " wide" : ""}`, "data-field": pointerOf(path) },
-    el("label", {}, field.label, field.unit && el("span", { class: "unit" }, field.unit), input),
+    { class: `field${LONG.includes(field.key) ? " wide" : ""}`, "data-field": pointerOf(path), title: field.help },
+    el("label", {}, field.label, " ", field.unit && el("span", { class: "unit" }, field.unit), input),
   );
   const suggest = suggestionsFor(field, context.known);
   if (suggest) combobox(input, `${id}-options`, suggest);
   const sentence = (valueAt(context.sentences, path) ?? []).join(" ");
   if (sentence) {
     const first = quoted.get(sentence);
-    quoted.set(sentence, first ?? field.label);
+    if (!first) quoted.set(sentence, field.label);
+    if (!first && sentence.length > SHORT) box.classList.add("wide");
     box.append(el("p", { class: "from", id: `${id}-from` }, first ? `Same sentence as ${first}` : `\u201c${sentence}\u201d`));
   }
   const open = valueAt(context.open, path);
-  if (open) box.append(el("p", { class: "open", id: `${id}-open` }, `Not clear in the text: ${open}`));
-  box.title = field.help;
+  if (open) box.append(el("p", { class: "open", id: `${id}-open` }, `Open: ${open}`));
   return box;
 };
 
-const drawFields = (section, path, context) => {
+const drawSection = (section, path, context) => {
   const quoted = new Map();
-  const draw = (fields) => fields.map((field) => drawField(field, [...path, field.key], context, quoted));
-  const first = section.fields.filter((field) => field.first);
+  const draw = (fields, inside) => fields.map((field) => drawField(field, [...inside, field.key], context, quoted));
+  const first = el("div", { class: "fields" }, draw(section.fields.filter((field) => field.first), path));
+  const sides = Object.entries(SIDES)
+    .filter(([key]) => section.sides[key])
+    .map(([key, title]) => el("fieldset", { class: "side" }, el("legend", {}, title), el("div", { class: "pair" }, draw(section.sides[key].fields.filter((field) => field.first), [...path, key]))));
   const folded = section.fields.filter((field) => !field.first);
-  const sides = Object.entries(section.sides).map(([key, side]) =>
-    el("fieldset", { class: "side" }, el("legend", {}, SIDES[key]), el("div", { class: "pair" }, draw2(side, [...path, key], context, quoted))));
-  const isUsed = folded.some(({ key }) => valueAt(context.paper, [...path, key]));
-  const more = folded.length ? el("details", { class: "more", open: isUsed || context.opened.has(pointerOf(path)), "data-more": pointerOf(path) }, el("summary", {}, `More: ${folded.slice(0, 4).map(({ label }) => label.toLowerCase()).join(", ")}, ...`), el("div", { class: "fields" }, draw(folded))) : "";
-  return [el("div", { class: "fields" }, draw(first)), sides.length ? el("div", { class: "sides" }, sides) : "", more];
+  const pointer = pointerOf(path);
+  const isUsed = folded.some(({ key, default: unset }) => ![undefined, unset].includes(valueAt(context.paper, [...path, key])));
+  const names = folded.slice(0, 4).map(({ label }) => (/^[A-Z]{2}/.test(label) ? label : label.toLowerCase()));
+  return [
+    first,
+    sides.length ? el("div", { class: "sides" }, sides) : "",
+    folded.length ? el("details", { open: isUsed || context.opened.has(pointer), "data-more": pointer }, el("summary", {}, `More: ${names.join(", ")}${folded.length > 4 ? ", ..." : ""}`), el("div", { class: "fields" }, draw(folded, path))) : "",
+  ];
 };
-const draw2 = (side, path, context, quoted) => side.fields.filter((field) => field.first).map((field) => drawField(field, [...path, field.key], context, quoted));
 
 const titleOf = (key, item, index) => {
   const name = item?.name || item?.stressor;
@@ -77,13 +85,13 @@ const titleOf = (key, item, index) => {
 const drawItem = (key, section, path, context) => {
   const index = path.at(-1);
   const title = titleOf(key, valueAt(context.paper, path), index);
-  const level = path.length > 2 ? "h4" : "h3";
+  const level = path.length > 2 ? "h3" : "h2";
   const tool = (text, act) => button(text, () => act(path), { "aria-label": `${text} ${title}`, "data-do": `${text.toLowerCase()}${pointerOf(path)}` });
   return el(
     "article",
     { class: `item ${key}`, "aria-labelledby": `${idOf(path)}-title`, "data-item": pointerOf(path) },
     el("header", {}, el(level, { id: `${idOf(path)}-title`, tabindex: -1 }, title), el("div", { class: "tools" }, tool("Duplicate", context.duplicate), tool("Remove", context.remove))),
-    drawFields(section, path, context),
+    drawSection(section, path, context),
     drawLists(section, path, context),
   );
 };
@@ -96,7 +104,7 @@ const drawLists = (section, path, context) =>
     return el("div", { class: `list ${key}` }, items.map((_, k) => drawItem(key, inner, [...inside, k], context)), el("p", {}, add));
   });
 
-export const drawPaper = (form, context) => [...drawFields(form, [], context), ...drawLists(form, [], context)];
+export const drawPaper = (form, context) => [el("div", { class: "item" }, drawSection(form, [], context)), ...drawLists(form, [], context)];
 
 // The declaration of the field at a path.
 export const fieldAt = (form, path) => {
