@@ -3,7 +3,7 @@
 import { ask, debounce, latest } from "./api.js";
 import { button, el } from "./dom.js";
 import { paperForm } from "./given.js";
-import { drawPaper, fieldAt, idOf, NOUNS, readField } from "./paper_fields.js";
+import { describe, drawPaper, fieldAt, idOf, readField } from "./paper_fields.js";
 import { pathOf, pointerOf, pruned, setAt, treeOf, valueAt } from "./paper_tree.js";
 
 const STORE = "perovshell-paper";
@@ -62,7 +62,6 @@ export const createPaper = ({ onFault, onRefusal }) => {
     );
     replaceBox.checked = state.replace;
     textForm.elements.text.value = state.text;
-    show();
   };
 
   const focusOn = (path) => document.getElementById(idOf(path))?.focus();
@@ -77,16 +76,14 @@ export const createPaper = ({ onFault, onRefusal }) => {
     for (const tree of [state.sentences, state.open]) {
       valueAt(tree, listPath)?.splice(place, 0, after ? structuredClone(valueAt(tree, after) ?? {}) : {});
     }
-    changed();
-    draw();
+    redraw();
     focusOn([...listPath, place, firstKey[listPath.at(-1)]]);
   };
 
   const remove = (path) => {
     const [listPath, place] = [path.slice(0, -1), path.at(-1)];
     for (const tree of [state.paper, state.sentences, state.open]) valueAt(tree, listPath)?.splice(place, 1);
-    changed();
-    draw();
+    redraw();
     const left = valueAt(state.paper, listPath).length;
     const next = left ? document.getElementById(`${idOf([...listPath, Math.min(place, left - 1)])}-title`) : form.querySelector(`[data-do="add${pointerOf(listPath)}"]`);
     next?.focus();
@@ -144,8 +141,7 @@ export const createPaper = ({ onFault, onRefusal }) => {
     if (!input) return;
     if (list.some(({ kind }) => kind === "fault")) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
-    const described = [...box.querySelectorAll(":scope > p")].map((line) => line.id).join(" ");
-    if (described) input.setAttribute("aria-describedby", described);
+    describe(box, input);
     if (list.length) box.closest("details")?.setAttribute("open", "");
   };
 
@@ -209,6 +205,13 @@ export const createPaper = ({ onFault, onRefusal }) => {
     checkSoon();
   };
 
+  // The fields have been redrawn: an answer of before is of other fields.
+  const redraw = () => {
+    keep();
+    draw();
+    check();
+  };
+
   form.addEventListener("input", ({ target }) => {
     if (!target.dataset.pointer) return;
     const path = pathOf(target.dataset.pointer);
@@ -217,6 +220,10 @@ export const createPaper = ({ onFault, onRefusal }) => {
     setAt(state.open, path, "");
     document.getElementById(`${idOf(path)}-open`)?.remove();
     changed();
+  });
+  // The Enter key in a field must not add a paper.
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.dataset.pointer) event.preventDefault();
   });
   form.addEventListener("focusout", ({ target }) => {
     if (!target.dataset.pointer || visited.has(target.dataset.pointer)) return;
@@ -232,6 +239,16 @@ export const createPaper = ({ onFault, onRefusal }) => {
     state.replace = replaceBox.checked;
     changed();
   });
+
+  const offerUndo = (before, text) => {
+    const undo = button("Undo", () => {
+      state = before;
+      redraw();
+      part("drafted").replaceChildren();
+      textForm.elements.text.focus();
+    });
+    part("drafted").replaceChildren(el("p", { class: "notice" }, text, undo));
+  };
 
   // Drafting ------------------------------------------------------------------------------
 
@@ -254,16 +271,8 @@ export const createPaper = ({ onFault, onRefusal }) => {
       };
       visited.clear();
       attempted = false;
-      changed();
-      draw();
-      const undo = button("Undo", () => {
-        state = before;
-        changed();
-        draw();
-        part("drafted").replaceChildren();
-        textForm.elements.text.focus();
-      });
-      part("drafted").replaceChildren(el("p", { class: "notice" }, `Drafted: ${drafted.summary}. Compare each value with its sentence. `, undo));
+      redraw();
+      offerUndo(before, `Drafted: ${drafted.summary}. Compare each value with its sentence. `);
     } catch (problem) {
       onRefusal(problem);
     }
@@ -322,6 +331,7 @@ export const createPaper = ({ onFault, onRefusal }) => {
   });
 
   const clear = () => {
+    request.cancel();
     state = EMPTY();
     answer = null;
     attempted = false;
@@ -332,10 +342,12 @@ export const createPaper = ({ onFault, onRefusal }) => {
     part("added").hidden = true;
     sessionStorage.removeItem(STORE);
     draw();
+    show();
   };
   document.getElementById("paper-clear").addEventListener("click", () => {
-    request.cancel();
+    const before = state;
     clear();
+    offerUndo(before, "The form is cleared. ");
     textForm.elements.text.focus();
   });
 

@@ -35,6 +35,13 @@ const control = (field, path, value) => {
 const suggestionsFor = (field, known) =>
   ({ core: (text) => coreSuggestions(known().cores)(text), shell: (text) => shellSuggestions(known().shells)(text), bare: (text) => coreSuggestions(known().bare)(text) })[field.key];
 
+// Tells who listens what is written below a control.
+export const describe = (box, input) => {
+  const lines = [...box.querySelectorAll(":scope > p")].map(({ id }) => id).join(" ");
+  if (lines) input.setAttribute("aria-describedby", lines);
+  else input.removeAttribute("aria-describedby");
+};
+
 // `context`: the paper, the sentences and the open keys as trees, and what is known of words.
 // `quoted`: which field of the section shows a sentence already.
 const drawField = (field, path, context, quoted) => {
@@ -45,6 +52,7 @@ const drawField = (field, path, context, quoted) => {
     { class: `field${LONG.includes(field.key) ? " wide" : ""}`, "data-field": pointerOf(path), title: field.help },
     el("label", {}, field.label, " ", field.unit && el("span", { class: "unit" }, field.unit), input),
   );
+  if (field.kind === "list") box.append(el("p", { class: "hint", id: `${id}-hint` }, field.help));
   const suggest = suggestionsFor(field, context.known);
   if (suggest) combobox(input, `${id}-options`, suggest);
   const sentence = (valueAt(context.sentences, path) ?? []).join(" ");
@@ -56,6 +64,7 @@ const drawField = (field, path, context, quoted) => {
   }
   const open = valueAt(context.open, path);
   if (open) box.append(el("p", { class: "open", id: `${id}-open` }, `Open: ${open}`));
+  describe(box, input);
   return box;
 };
 
@@ -69,7 +78,7 @@ const drawSection = (section, path, context) => {
   const folded = section.fields.filter((field) => !field.first);
   const pointer = pointerOf(path);
   const isUsed = folded.some(({ key, default: unset }) => ![undefined, unset].includes(valueAt(context.paper, [...path, key])));
-  const names = folded.slice(0, 4).map(({ label }) => (/^[A-Z]{2}/.test(label) ? label : label.toLowerCase()));
+  const names = folded.slice(0, 4).map(({ label }) => label);
   return [
     first,
     sides.length ? el("div", { class: "sides" }, sides) : "",
