@@ -25,6 +25,7 @@ from perovshell.serve.service import limits
 from perovshell.serve.service.paper_text import PaperText, Path
 from perovshell.serve.service.problems import Problem, busy, pointer, writable
 from perovshell.serve.service.source import Champion
+from perovshell.texts import counted
 from perovshell.workspace.materials import MaterialStore
 from perovshell.workspace.papers import PaperStore
 
@@ -218,9 +219,9 @@ def _refusal(error: DocumentError, text: PaperText) -> Problem:
 def _outliers(proposal: Proposal) -> Problem:
     """Return the problem of values that need an explicit acceptance."""
     questions = [one for one in _questions(proposal) if one["is_outlier"]]
+    more = f" (and {counted(len(questions) - 1, 'more outlier')})" if len(questions) > 1 else ""
     detail = (
-        f"{len(questions)} values look wrong, and nothing is added; correct them, or send "
-        '"accept_outliers": true'
+        f'{writable(str(proposal.outliers[0]))}{more}; correct it, or send "accept_outliers": true'
     )
     return Problem(422, "outliers", detail, questions=questions)
 

@@ -167,10 +167,13 @@ def _model_card(served: Served) -> dict[str, Any]:
         "limits": {
             "rows": limits.ROWS,
             "detailed_rows": limits.DETAILED_ROWS,
+            "rows_with_shells": LARGE,
             "text": limits.TEXT,
             "body_bytes": limits.BODY_BYTES,
             "combinations": limits.COMBINATIONS,
             "lines": limits.LINES,
+            "draft_text": limits.DRAFT_TEXT,
+            "paper_text": limits.PAPER_TEXT,
         },
     }
 
