@@ -382,6 +382,24 @@ def test_a_paper_that_is_there_is_a_conflict(client: TestClient) -> None:
     assert client.post("/v1/papers", json={"paper": changed, "replace": True}).status_code == 201
 
 
+def test_a_shell_with_the_name_of_another_is_a_fault(client: TestClient) -> None:
+    shell = {"name": "PVKX", "class": "polymer", "source": "10.1000/x", "aliases": ["silica"]}
+    paper = {**PAPER, "shells": [shell]}
+    (fault,) = checked(client, paper)["faults"]
+    assert "'silica' names both" in fault["detail"]
+    reply = client.post("/v1/papers", json={"paper": paper})
+    assert reply.status_code == 422
+    assert "'silica' names both" in reply.json()["detail"]
+
+
+@pytest.mark.parametrize("depth", [190, 20_000])
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}")])
+def test_a_deep_mapping_is_refused(client: TestClient, begin: str, end: str, depth: int) -> None:
+    body = f'{{"paper": {{"samples": {begin * depth}1{end * depth}}}}}'
+    reply = client.post("/v1/papers", content=body, headers={"content-type": "application/json"})
+    assert reply.status_code == 422
+
+
 def test_a_workspace_that_cannot_be_written(client: TestClient, workspace: WorkspaceFolder) -> None:
     workspace.papers.rmdir()
     workspace.papers.write_text("no folder")

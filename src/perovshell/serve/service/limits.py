@@ -34,7 +34,7 @@ RANK_SECONDS: Final = 120.0
 """Longest time one ranking may take."""
 DRAFT_TEXT: Final = 200_000
 """Characters of a text that a paper is drafted from."""
-PAPER_TEXT: Final = 100_000
+PAPER_TEXT: Final = 50_000
 """Characters of a paper written out: a paper has some thousands."""
 PAPERS: Final = 1
 """Papers drafted, checked or added at a time."""

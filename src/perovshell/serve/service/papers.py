@@ -25,7 +25,6 @@ from perovshell.serve.service import limits
 from perovshell.serve.service.paper_text import PaperText, Path
 from perovshell.serve.service.problems import Problem, busy, pointer, writable
 from perovshell.serve.service.source import Champion
-from perovshell.texts import counted
 from perovshell.workspace.materials import MaterialStore
 from perovshell.workspace.papers import PaperStore
 
@@ -137,24 +136,32 @@ class PaperDesk:
         text, base = _text_of(paper), self._base()
         try:
             proposal = self._proposal(text, base, replace=replace)
-            if proposal.outliers and not accept_outliers:
-                raise _outliers(proposal)
-            added = accept(proposal, self._workspace, base, replace=replace)
-        except DocumentError as error:
-            raise _refusal(error, text) from error
+        except UnchangedError as error:
+            raise Problem(409, "paper-exists", str(error)) from error
         except InputError as error:
-            # Somebody else has added it: before, or since it was checked.
-            raise Problem(409, "paper-exists", _words(str(error))) from error
-        except WorkspaceError as error:
-            raise Problem(409, "no-workspace", str(error)) from error
+            raise _refusal(error, text) from error
+        if proposal.outliers and not accept_outliers:
+            raise _outliers(proposal)
+        self._accept(proposal, text, base, replace=replace)
         dataset = PaperStore(self._workspace).merged(self._base()).dataset
         return {
-            "paper_id": added.papers[0],
+            "paper_id": proposal.entries[0].paper_id,
             "understood": [writable(line) for line in proposal.lines()],
             "dataset": {**dataset.counts, "hash": dataset.content_hash},
             "next": _NEXT,
             "yaml": writable(mapping_to_yaml(paper)),
         }
+
+    def _accept(self, proposal: Proposal, text: PaperText, base: Dataset, *, replace: bool) -> None:
+        """Write a proposed paper; somebody else may have added it since it was read."""
+        try:
+            accept(proposal, self._workspace, base, replace=replace)
+        except DocumentError as error:
+            raise _refusal(error, text) from error
+        except InputError as error:
+            raise Problem(409, "paper-exists", _words(str(error))) from error
+        except WorkspaceError as error:
+            raise Problem(409, "no-workspace", str(error)) from error
 
     @cached_property
     def _bundled(self) -> Dataset:
@@ -203,7 +210,7 @@ def _faults(error: InputError, text: PaperText) -> list[tuple[Path, str]]:
     return [(text.path_of(fault), _words(fault.rule)) for fault in error.faults]
 
 
-def _refusal(error: DocumentError, text: PaperText) -> Problem:
+def _refusal(error: InputError, text: PaperText) -> Problem:
     """Return the problem of a paper with faults."""
     faults = [
         {"pointer": pointer(("paper", *path)), "detail": detail}
@@ -211,18 +218,17 @@ def _refusal(error: DocumentError, text: PaperText) -> Problem:
     ]
     first = f"{faults[0]['pointer']}: {faults[0]['detail']}"
     more = f", and {len(faults) - 1} more faults" if len(faults) > 1 else ""
-    is_there = any(fault.rule == IN_THE_DATA for fault in error.faults)
-    status, kind = (409, "paper-exists") if is_there else (422, "invalid-request")
+    rules = [fault.rule for fault in getattr(error, "faults", ())]
+    status, kind = (409, "paper-exists") if IN_THE_DATA in rules else (422, "invalid-request")
     return Problem(status, kind, f"{first}{more}", faults=faults)
 
 
 def _outliers(proposal: Proposal) -> Problem:
     """Return the problem of values that need an explicit acceptance."""
     questions = [one for one in _questions(proposal) if one["is_outlier"]]
-    more = f" (and {counted(len(questions) - 1, 'more outlier')})" if len(questions) > 1 else ""
-    detail = (
-        f'{writable(str(proposal.outliers[0]))}{more}; correct it, or send "accept_outliers": true'
-    )
+    more = f", and {len(questions) - 1} more" if len(questions) > 1 else ""
+    first = writable(str(proposal.outliers[0]))
+    detail = f'nothing is added; correct it, or send "accept_outliers": true: {first}{more}'
     return Problem(422, "outliers", detail, questions=questions)
 
 
