@@ -27,6 +27,8 @@ from perovshell.workspace.papers import LONGEST_ID, PaperStore
 
 Source = Path | str | Mapping[str, Any]
 """Papers to add: a file or folder, the text of a YAML file (several lines), or its mapping."""
+SOURCE: Final = "paper"
+"""Name of a text or a mapping, for messages."""
 IN_THE_DATA: Final = "in the data already; a correction of it needs replace=True"
 
 
@@ -222,9 +224,9 @@ def _read(
         table = read_lab_table(Path(source), read_mapping(Path(columns)), formulas)
         return str(source), [table]
     if isinstance(source, Mapping):
-        return "paper", [paper_reader(formulas).read(Node(source, "paper"))]
+        return SOURCE, [paper_reader(formulas).read(Node(source, SOURCE))]
     if isinstance(source, str) and "\n" in source:
-        return "paper", [read_yaml(source, "paper", formulas)]
+        return SOURCE, [read_yaml(source, SOURCE, formulas)]
     return str(source), read_papers(Path(source), formulas)
 
 

@@ -336,6 +336,8 @@ def test_any_mapping_is_answered(client: TestClient, path: str) -> None:
 
 def test_halves_of_characters_are_refused_and_do_not_fail(client: TestClient) -> None:
     headers = {"content-type": "application/json"}
+    text = client.post("/v1/papers/draft", content=b'{"text": "\\ud800"}', headers=headers)
+    assert text.status_code in {200, 422}
     for body in (b'{"paper": {"title": "\\ud800"}}', b'{"paper": {"\\ud800": 1}}'):
         for path in ("/v1/papers/check", "/v1/papers"):
             assert client.post(path, content=body, headers=headers).status_code in {200, 422}
@@ -398,6 +400,18 @@ def test_a_deep_mapping_is_refused(client: TestClient, begin: str, end: str, dep
     body = f'{{"paper": {{"samples": {begin * depth}1{end * depth}}}}}'
     reply = client.post("/v1/papers", content=body, headers={"content-type": "application/json"})
     assert reply.status_code == 422
+
+
+def test_a_fault_with_another_paper_names_its_file(client: TestClient) -> None:
+    first = {**PAPER, "paper_id": "a2026", "samples": []}
+    assert client.post("/v1/papers", json={"paper": first}).status_code == 201
+    other = {**first, "paper_id": "b2026", "title": "Another paper", "supersedes": "a2026"}
+    assert client.post("/v1/papers", json={"paper": other}).status_code == 201
+    circle = {**first, "supersedes": "b2026"}
+    faults = checked(client, circle, replace=True)["faults"]
+    assert "/supersedes" in [one["pointer"] for one in faults]
+    (other_fault,) = (one for one in faults if not one["pointer"])
+    assert other_fault["detail"].startswith("b2026.yaml")
 
 
 def test_a_workspace_that_cannot_be_written(client: TestClient, workspace: WorkspaceFolder) -> None:

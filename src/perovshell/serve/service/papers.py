@@ -19,7 +19,7 @@ from perovshell.errors import (
     UnchangedError,
     WorkspaceError,
 )
-from perovshell.intake.adding import IN_THE_DATA, Proposal, accept, propose
+from perovshell.intake.adding import IN_THE_DATA, SOURCE, Proposal, accept, propose
 from perovshell.intake.checks import Check
 from perovshell.serve.service import limits
 from perovshell.serve.service.paper_text import PaperText, Path
@@ -204,10 +204,16 @@ def _words(rule: str) -> str:
 
 
 def _faults(error: InputError, text: PaperText) -> list[tuple[Path, str]]:
-    """Return where each fault of a paper is, and what is allowed there."""
+    """Return where each fault of a paper is, and what is allowed there.
+
+    A paper may also break a rule together with another one, whose file is then named.
+    """
     if not isinstance(error, DocumentError):
         return [((), _words(str(error)))]
-    return [(text.path_of(fault), _words(fault.rule)) for fault in error.faults]
+    return [
+        (text.path_of(fault), _words(fault.rule)) if fault.file == SOURCE else ((), str(fault))
+        for fault in error.faults
+    ]
 
 
 def _refusal(error: InputError, text: PaperText) -> Problem:
