@@ -336,6 +336,16 @@ def test_the_enter_key_in_a_field_adds_nothing(open_page: Open, workspace: Works
     assert not list(workspace.papers.iterdir())
 
 
+def test_a_double_click_adds_once(open_page: Open, workspace: WorkspaceFolder) -> None:
+    page = open_page("/#paper")
+    at(page, "/paper_id").fill("twice2026")
+    typed(page)
+    page.get_by_role("button", name="Add to the data").dblclick()
+    expect(page.get_by_role("heading", name="twice2026 is added")).to_be_visible()
+    expect(page.locator('[data-part="refused"]')).to_be_empty()
+    assert [path.name for path in workspace.papers.iterdir()] == ["twice2026.yaml"]
+
+
 def test_an_old_check_never_replaces_a_newer_one(open_page: Open) -> None:
     page = open_page("/#paper")
     held: list[Route] = []

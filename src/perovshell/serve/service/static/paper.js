@@ -198,7 +198,9 @@ export const createPaper = ({ onFault, onRefusal }) => {
       onFault(problem);
     }
   };
-  const checkSoon = debounce(check, PAUSE);
+  // An untouched form is not checked.
+  const checkIfKept = () => sessionStorage.getItem(STORE) && check();
+  const checkSoon = debounce(checkIfKept, PAUSE);
   const changed = () => {
     request.cancel();
     keep();
@@ -314,12 +316,14 @@ export const createPaper = ({ onFault, onRefusal }) => {
     event.preventDefault();
     part("refused").replaceChildren();
     attempted = true;
-    await check();
-    if (answer?.faults.length) {
-      form.querySelector('[aria-invalid="true"], .item:has(> .remark.fault) > header > [tabindex]')?.focus();
-      return;
-    }
     addButton.disabled = true;
+    await check();
+    if (answer?.faults.length) form.querySelector('[aria-invalid="true"], .item:has(> .remark.fault) > header > [tabindex]')?.focus();
+    else await send();
+    addButton.disabled = false;
+  });
+
+  const send = async () => {
     try {
       const added = await ask("papers", { paper: paper(), accept_outliers: acceptBox.checked, replace: state.replace });
       clear();
@@ -327,8 +331,7 @@ export const createPaper = ({ onFault, onRefusal }) => {
     } catch (problem) {
       tell(problem);
     }
-    addButton.disabled = false;
-  });
+  };
 
   const clear = () => {
     request.cancel();
@@ -355,7 +358,7 @@ export const createPaper = ({ onFault, onRefusal }) => {
   return {
     learnWords: (words) => {
       vocabulary = words;
-      if (sessionStorage.getItem(STORE)) check();
+      checkIfKept();
     },
   };
 };
