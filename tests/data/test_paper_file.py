@@ -401,7 +401,7 @@ TEXTS_AT_FAULT = {
         "- name: plain\n    core",
         "- core",
         15,
-        "samples.sample_id",
+        "samples.name",
         "missing; a name (or a whole",
     ),
     "two-names": (
@@ -416,7 +416,7 @@ TEXTS_AT_FAULT = {
         "- name: coated",
         15,
         "samples.name",
-        "this name is given already in line 4",
+        "sample 1 has this name already",
     ),
     "no-core": (
         "    core: CsPbBr3\n    shell: none",

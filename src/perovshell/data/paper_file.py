@@ -140,6 +140,15 @@ def to_yaml(entry: PaperEntry) -> str:
     data |= {"withdrawn": entry.withdrawn} if entry.withdrawn else {}
     if entry.samples or not entry.withdrawn:
         data["samples"] = [_sample_data(entry, index) for index in range(len(entry.samples))]
+    return _yaml_text(data)
+
+
+def mapping_to_yaml(paper: Mapping[str, Any]) -> str:
+    """Write the mapping of a paper as YAML, valid or not; empty values are left out."""
+    return _yaml_text(_as_text(paper))
+
+
+def _yaml_text(data: object) -> str:
     return yaml.dump(
         data,
         Dumper=_Dumper,
@@ -148,6 +157,16 @@ def to_yaml(entry: PaperEntry) -> str:
         default_flow_style=False,
         width=float("inf"),
     )
+
+
+def _as_text(value: object) -> object:
+    """Return a value with its numbers as text, and without what is empty."""
+    if isinstance(value, Mapping):
+        texts = {str(key): _as_text(inner) for key, inner in value.items()}
+        return {key: text for key, text in texts.items() if text not in ("", {})}
+    if isinstance(value, list | tuple):
+        return [_as_text(item) for item in value]
+    return Node(value, "").text or ""
 
 
 def template_text() -> str:
@@ -259,7 +278,7 @@ def _sample_reader(formulas: FormulaReader | None) -> Reader[Values]:
         Key("stability", listing(_test_reader(), at_least=0), help="Its stability tests."),
         checks=(
             *clashes(fields),
-            Check(("sample_id", "name"), _name_rule),
+            Check(("name", "sample_id"), _name_rule),
             Check(("structure", "shell"), _structure_rule),
             *(_formula_checks(formulas) if formulas else ()),
         ),
@@ -385,15 +404,14 @@ def _entry(values: Values) -> PaperEntry:
     paper = rows.add(PAPERS, values)
     for key in _OTHERS.keys() & values.nodes.keys():
         rows.lines[PAPERS.file, 0, key] = values.nodes[key].line
-    seen: dict[str, Values] = {}
+    seen: dict[str, int] = {}
     with all_faults() as faults:
-        for sample in values["samples"] or ():
+        for number, sample in enumerate(values["samples"] or (), 1):
             row = _add_sample(rows, paper["paper_id"], sample)
-            name = row["sample_id"]
-            first = seen.setdefault(name, sample)
-            if first is not sample:
+            first = seen.setdefault(row["sample_id"], number)
+            if first != number:
                 key = "name" if sample["name"] else "sample_id"
-                rule = f"this name is given already in line {first.node.line}"
+                rule = f"sample {first} has this name already"
                 faults.extend(sample.refusal(key, rule).faults)
     return PaperEntry(
         paper=paper,

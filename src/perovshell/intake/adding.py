@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import partial
 from operator import eq
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from perovshell.data.columns import PAPERS
 from perovshell.data.dataset import Dataset
@@ -30,6 +30,9 @@ from perovshell.workspace.papers import LONGEST_ID, MergedDataset, PaperStore
 
 Source = Path | str | Mapping[str, Any]
 """Papers to add: a file or folder, the text of a YAML file (several lines), or its mapping."""
+SOURCE: Final = "paper"
+"""Name of a text or a mapping, for messages."""
+IN_THE_DATA: Final = "in the data already; a correction of it needs replace=True"
 
 
 @dataclass(frozen=True)
@@ -268,9 +271,9 @@ def _read(
         table = read_lab_table(Path(source), read_mapping(Path(columns)), formulas)
         return str(source), [table]
     if isinstance(source, Mapping):
-        return "paper", [paper_reader(formulas).read(Node(source, "paper"))]
+        return SOURCE, [paper_reader(formulas).read(Node(source, SOURCE))]
     if isinstance(source, str) and "\n" in source:
-        return "paper", [read_yaml(source, "paper", formulas)]
+        return SOURCE, [read_yaml(source, SOURCE, formulas)]
     return str(source), read_papers(Path(source), formulas)
 
 
@@ -344,8 +347,7 @@ def _identity_faults(
             rule = f"too long for a file name; at most {LONGEST_ID} characters"
             yield fault(entry, "paper_id", paper_id, rule)
         if paper_id in names and not replace:
-            rule = "in the data already; a correction of it needs replace=True"
-            yield fault(entry, "paper_id", paper_id, rule)
+            yield fault(entry, "paper_id", paper_id, IN_THE_DATA)
         if paper_id not in names and replace:
             rule = (
                 f"no such paper to replace; without replace it is added{_nearest(paper_id, names)}"

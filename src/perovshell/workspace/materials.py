@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from perovshell.data.material_rows import (
     bundled,
@@ -33,6 +34,11 @@ class MaterialStore:
     """
 
     folder: WorkspaceFolder
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Their tables; they need not exist."""
+        return tuple(self._path_of(table) for table in Materials().tables)
 
     def read(self) -> Materials:
         """Return them.
@@ -170,7 +176,7 @@ class MaterialStore:
                     self._write(table, rows)
 
     def _write(self, table: str, rows: Sequence[Row]) -> None:
-        path = self.folder.root / FOLDER / f"{table}.csv"
+        path = self._path_of(table)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if rows:
@@ -180,3 +186,6 @@ class MaterialStore:
         except OSError as error:
             msg = f"{path}: not writable ({error.strerror})"
             raise WorkspaceError(msg) from error
+
+    def _path_of(self, table: str) -> Path:
+        return self.folder.root / FOLDER / f"{table}.csv"
