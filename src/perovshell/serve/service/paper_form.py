@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from perovshell.data.columns import Column
-from perovshell.data.materials import bundled
+from perovshell.data.material_rows import bundled
 from perovshell.data.paper_fields import (
     SIDES,
     Field,
