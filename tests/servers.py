@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,13 +57,20 @@ class Server:
 
 
 @contextmanager
-def serving(workspace: Path, log: Path, *options: str) -> Iterator[Server]:
+def serving(
+    workspace: Path, log: Path, *options: str, preexec_fn: Callable[[], None] | None = None
+) -> Iterator[Server]:
     """Run `perovshell serve` on a free port until the block ends."""
     command = [sys.executable, "-m", "perovshell", "serve", "--workspace", str(workspace)]
     if "--port" not in options:
         command += ["--port", "0"]
     with log.open("wb") as file:
-        process = subprocess.Popen([*command, *options], stderr=file, env=os.environ)
+        process = subprocess.Popen(
+            [*command, *options],
+            stderr=file,
+            env=os.environ,
+            preexec_fn=preexec_fn,  # noqa: PLW1509
+        )
     try:
         yield Server(_url(process, log), process, log)
     finally:

@@ -30,12 +30,13 @@ from perovshell.models.inputs import INPUT_COLUMNS
 from perovshell.serve.service import limits
 from perovshell.serve.service.keys import add_key
 from perovshell.training.train import TrainedModel
+from perovshell.workbench import Workspace
 from perovshell.workspace.folder import WorkspaceFolder
 from servers import serving, workspace_of
 
 ROW = {"core": "CsPbBr3", "shell": "SiO2"}
 NO_SERVICE = "not the answer of a Perovshell service of this version"
-FEW = {"rows": 3, "detailed_rows": 2}
+FEW = {"rows": 3, "detailed_rows": 2, "rows_with_shells": 1}
 SPACE = {"name": "two", "cores": ["CsPbBr3"], "shells": ["SiO2", "ZnS"], "pl_window_nm": [500, 540]}
 
 
@@ -204,6 +205,46 @@ def test_model_vocabulary_and_ranking(client: Client, model: Model) -> None:
     ranking = client.rank({**SPACE, "pl_window_nm": (500, 540)})
     assert (ranking["space"], ranking["ranked"]) == ("two", 2)
     assert ranking["lines"][0]["core"] == "CsPbBr3"
+
+
+SHELL = {"name": "PVKX", "class": "polymer", "source": "10.1000/x"}
+
+
+def test_shells_that_no_table_has_are_sent_along(client: Client, model: Model) -> None:
+    rows = [{**ROW, "shell": "PVKX"}, ROW]
+    expected = model.with_shells([SHELL])
+    client._limits = FEW
+    assert same(client.predict(rows, shells=[SHELL]), expected.predict(rows))
+    assert client.answer(rows, shells=[SHELL])[0].to_json()["error"] == ""
+    space = {**SPACE, "shells": ["PVKX", "ZnS"], "constraints": {"insoluble_in_water": False}}
+    ranking = client.rank(space, shells=[SHELL])
+    assert {line["shell"] for line in ranking["lines"]} == {"PVKX", "ZnS"}
+    with pytest.raises(DesignSpaceError, match="PVKX"):
+        client.rank(space)
+    with pytest.raises(InputError, match="class"):
+        client.predict(rows, shells=[{**SHELL, "class": "cheese"}])
+
+
+def test_a_paper_is_drafted_checked_and_added(client: Client, served: WorkspaceFolder) -> None:
+    drafted = client.draft("A title\n\nThe core/shell CsPbBr3@SiO2 NCs emit at 519 nm.")
+    paper = {**drafted["paper"], "year": np.int64(2026)}
+    (fault,) = client.check(paper)["faults"]
+    assert fault["pointer"] == "/paper_id"
+    with pytest.raises(InputError, match="#/paper/paper_id: missing"):
+        client.add(paper)
+    added = client.add({**paper, "paper_id": "client2026"})
+    assert "client2026" in Workspace(served.root).dataset().papers
+    assert added["dataset"]["hash"] == Workspace(served.root).dataset().content_hash
+    with pytest.raises(ServiceError, match="status 409") as found:
+        client.add({**paper, "paper_id": "client2026"})
+    assert found.value.status == 409
+    wrong = {**paper, "paper_id": "wrong2026", "title": "Another"}
+    wrong["samples"] = [{**paper["samples"][0], "plqy_percent": 0.62}]
+    with pytest.raises(InputError, match=r"accept_outliers.*a fraction\?"):
+        client.add(wrong)
+    client.add({**wrong, "paper_id": "client2026"}, accept_outliers=True, replace=True)
+    with pytest.raises(InputError, match="paper: it must be JSON"):
+        client.check({"note": object()})
 
 
 def test_the_example_runs(url: str) -> None:

@@ -67,3 +67,36 @@ def test_rows_are_filled_with_empty_cells() -> None:
 def test_the_page_of_columns_names_every_column() -> None:
     text = PAGE.read_text()
     assert [c.name for _, c in EVERY if f"`{c.name}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "word"),
+    [
+        (TESTS["stressor"], "acid", "other"),
+        (TESTS["stressor"], "UV", "light"),
+        (TESTS["stressor"], "UV light", "light"),
+        (TESTS["stressor"], "isopropanol", "polar-solvent"),
+        (TESTS["stressor"], "RH", "humidity"),
+        (TESTS["stressor"], "thermal", "heat"),
+        (TESTS["stressor"], "shelf", "ambient"),
+        (TESTS["stressor"], "ultrasound", "sonication"),
+        (TESTS["stressor"], "water vapor", "water or humidity"),
+        (TESTS["measure"], "PLQY", "remnant PLQY"),
+        (TESTS["measure"], "T80", "time to failure"),
+        (SAMPLES["structure"], "composite", "matrix"),
+        (SAMPLES["structure"], "Core-Shell", "core/shell"),
+        (SAMPLES["encapsulation"], "single", "single-particle"),
+        (SAMPLES["medium"], "toluene", "solution"),
+        (SAMPLES["morphology"], "quantum dots", "nanocrystal"),
+        (SAMPLES["morphology"], "rod", "nanowire"),
+        (SAMPLES["role"], "STE", "other"),
+        (SAMPLES["plqy_quality"], "up to", "best value"),
+        (SAMPLES["composition"], "unstated", "open"),
+    ],
+)
+def test_word_of_a_paper_is_answered_with_the_word_of_the_column(column, text, word):
+    assert column.fault(text) == f"{column.allowed}; write {word}"
+
+
+def test_word_without_a_meaning_gets_no_advice():
+    assert TESTS["stressor"].fault("colour") == TESTS["stressor"].allowed

@@ -133,3 +133,20 @@ def test_a_prefix_that_may_be_part_of_a_name_is_not_dropped(text):
 @pytest.mark.parametrize("shell", ["PbS", "pbs", "SIO2", "sio2", "PMMA", "pmma", "Al2O3", "AL2O3"])
 def test_names_in_any_case_that_are_no_abbreviation(shell):
     assert READER.read_shell(shell)[0].name.casefold() == shell.casefold()
+
+
+@pytest.mark.parametrize(
+    ("shell", "advice"),
+    [
+        ("ZnS:Mn", "'Mn' is a dopant of the shell; write ZnS"),
+        ("NaYF4:Yb,Er", "'Yb,Er' is a dopant of the shell; write NaYF4"),
+    ],
+)
+def test_a_dopant_of_a_shell_is_told_apart(shell, advice):
+    with pytest.raises(FormulaError, match=advice):
+        READER.read_shell(shell)
+
+
+def test_water_in_brackets_is_told_apart():
+    with pytest.raises(FormulaError, match="'H2O' is beside the core; write Cs2InCl5"):
+        READER.read_core("Cs2InCl5(H2O)")

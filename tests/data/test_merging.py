@@ -169,7 +169,7 @@ def copy_of(base, name, **changes):
 
 def test_a_copy_of_a_paper_is_a_fault_that_says_how_to_answer(base):
     for fault in faults_of(base, copy_of(base, "hu2018")):
-        assert (fault.file, fault.column) == ("copy.yaml", "samples.stability.sample_id")
+        assert (fault.file, fault.column) == ("copy.yaml", "samples.name")
         assert "as stability.csv, row " in fault.rule
         assert "of paper 'hu2018'; if it is the same study, name it in supersedes" in fault.rule
 

@@ -401,7 +401,7 @@ TEXTS_AT_FAULT = {
         "- name: plain\n    core",
         "- core",
         15,
-        "samples.sample_id",
+        "samples.name",
         "missing; a name (or a whole",
     ),
     "two-names": (
@@ -416,7 +416,7 @@ TEXTS_AT_FAULT = {
         "- name: coated",
         15,
         "samples.name",
-        "this name is given already in line 4",
+        "sample 1 has this name already",
     ),
     "no-core": (
         "    core: CsPbBr3\n    shell: none",
@@ -950,3 +950,21 @@ def test_the_template_names_every_word_of_the_vocabulary():
     wanted = {*words.STRUCTURES, *words.ENCAPSULATIONS, *words.MEDIA, *words.ROLES}
     wanted |= {*words.STRESSORS, *words.MEASURES, *words.MORPHOLOGIES, *words.QUALITIES}
     assert {word for word in wanted if word not in text} == set()
+
+
+@pytest.mark.parametrize("name", ["smith2026-S1", "smith2026", "smith2026-", "S1"])
+def test_a_name_is_written_as_it_is_read(name):
+    samples = f"[{{name: {name}, core: CsPbBr3, shell: none}}]"
+    text = f"paper_id: smith2026\nsource: trial\nsamples: {samples}"
+    entry = read_yaml(text, "smith.yaml")
+    (sample,) = entry.samples
+    expected = {"smith2026-S1": name, "S1": "smith2026-S1"}.get(name, f"smith2026-{name}")
+    assert sample["sample_id"] == expected
+    assert read_yaml(to_yaml(entry), "smith.yaml") == entry
+
+
+def test_an_identity_with_its_paper_twice_is_kept_when_it_is_written(tmp_path):
+    text = "paper_id: x\nsource: trial\nsamples: [{sample_id: x-x-s1, core: CsPbBr3, shell: none}]"
+    entry = read_yaml(text, "x.yaml")
+    assert entry.samples[0]["sample_id"] == "x-x-s1"
+    assert read_yaml(to_yaml(entry), "x.yaml") == entry

@@ -204,7 +204,7 @@ CELLS = {
     "unreadable-formula": (SAMPLES, 2, {"core": "CsPbBr"}, "core", "not neutral"),
     "open-formula-said-exact": (SAMPLES, 2, {"core": "CsPbX3"}, "core", "composition open"),
     "core-empty-though-open": (
-        SAMPLES, 2, {"core": "", "composition": "open"}, "core", "a core is needed",
+        SAMPLES, 2, {"core": "", "composition": "open"}, "core", "no core given",
     ),
     "unknown-shell": (SAMPLES, 2, {"shell": "silicca"}, "shell", "nearest known: SiO2"),
     "peak-bound-without-value": (

@@ -4,6 +4,7 @@ import doctest
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from perovshell.data.paper_file import read_yaml
 from perovshell.drafting.draft import draft, draft_file, read_text
 from perovshell.errors import DocumentError, InputError, MissingExtraError, WorkspaceError
 
+ABSTRACTS = sorted((Path(__file__).parent / "texts").glob("*.txt"))
 CsPbBr3 = "A title\n\nWe coat CsPbBr3 nanocrystals with silica. "
 
 
@@ -326,11 +328,32 @@ def faults_of(document: str) -> list[str]:
     return []
 
 
+def without_empty(value: Any) -> Any:
+    """Return what a YAML document holds, without its empty keys."""
+    if isinstance(value, dict):
+        return {key: without_empty(inner) for key, inner in value.items() if inner != ""}
+    return [without_empty(item) for item in value] if isinstance(value, list) else value
+
+
 @given(TEXTS)
 def test_any_text_gives_a_draft_that_is_yaml(text: str) -> None:
     drafted = draft(text, paper_id="x")
     assert drafted.summary
     assert all(rule.startswith("missing") for rule in faults_of(drafted.yaml))
+    document = yaml.load(drafted.yaml, yaml.BaseLoader)
+    assert without_empty(document).keys() == drafted.document.mapping.keys()
+
+
+@pytest.mark.parametrize("path", ABSTRACTS, ids=lambda path: path.stem)
+def test_the_mapping_is_that_of_the_yaml_and_its_values_have_sentences(path: Path) -> None:
+    text = path.read_text()
+    drafted = draft(text)
+    document = yaml.load(drafted.yaml, yaml.BaseLoader)
+    assert without_empty(document) == drafted.document.mapping
+    derived = {"paper_id", "doi", "year", "source", "name", "composition", "bare"}
+    derived |= {"measure", "quality", "shared_group"}
+    for pointer, value, sentences in drafted.document.located():
+        assert sentences or value.key in derived or not value.value, pointer
 
 
 @pytest.mark.parametrize(

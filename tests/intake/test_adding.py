@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_file import template_text, to_yaml
+from perovshell.data.paper_file import read_yaml, template_text, to_yaml
 from perovshell.errors import DatasetError, DocumentError, InputError
 from perovshell.intake.adding import accept, propose
 from perovshell.intake.inbox import take_in
@@ -241,3 +242,99 @@ def test_a_gain_below_one_is_a_result(workspace, base, model, coated, bare):
     assert proposal.checks == ()
     (test,) = [t for t in proposal.dataset.tests if t.sample.paper_id == "new2026"]
     assert test.gain().high < 1.15
+
+
+# Every fault in one round ---------------------------------------------------------------------
+
+MANY_FAULTS = """\
+paper_id: faulty2026
+source: primary abstract
+doi: 10.1021/jacs.7b11003
+samples:
+  - name: a
+    core: CsPbBr3
+    shell: none
+    medium: toluene
+    plqy_percent: eighty
+  - name: b
+    core: CsPbBr3
+    shell: SiO2
+    structure: matrix
+    bare: nothing
+    plqy_percent: 120
+    stability:
+      - stressor: UV
+        measure: remnant PL
+        coated: {duration: 30 d, percent: 80}
+      - stressor: water
+        measure: remnant PL
+        coated: {percent: 80}
+  - name: b
+    core: CsPbBr4
+    shell: SiOO2
+    structure: matrix
+    bare: a
+"""
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_faults_of_the_text_and_of_the_dataset_come_together(
+    workspace, dataset, tmp_path, *, as_file
+):
+    path = tmp_path / "faulty.yaml"
+    path.write_text(MANY_FAULTS)
+    with pytest.raises(DocumentError) as refused:
+        propose(path if as_file else MANY_FAULTS, workspace, dataset, None)
+    assert [(fault.row, fault.column) for fault in refused.value.faults] == [
+        (3, "doi"),
+        (8, "samples.medium"),
+        (9, "samples.plqy_percent"),
+        (14, "samples.bare"),
+        (15, "samples.plqy_percent"),
+        (17, "samples.stability.stressor"),
+        (20, "samples.stability.coated.duration"),
+        (23, "samples.name"),
+        (24, "samples.core"),
+        (25, "samples.shell"),
+    ]
+    assert "(paper 'hu2018')" in str(refused.value)
+
+
+def test_a_paper_that_is_known_and_at_fault_says_both(workspace, dataset):
+    text = MANY_FAULTS.replace("faulty2026", "hu2018")
+    with pytest.raises(DocumentError, match="a correction of it needs replace=True") as refused:
+        propose(text, workspace, dataset, None)
+    assert "write solution" in str(refused.value)
+
+
+def test_a_mapping_with_faults_lists_those_of_its_declaration(workspace, dataset):
+    paper = {"paper_id": "x", "source": "abstract", "samples": [{"name": "a", "core": "CsPbBr3"}]}
+    with pytest.raises(DocumentError, match=r"samples\.shell: missing"):
+        propose(paper, workspace, dataset, None)
+
+
+# Corrections ----------------------------------------------------------------------------------
+
+
+def test_a_changed_condition_is_shown_as_a_change(hu, workspace, dataset):
+    text = hu.read_text()
+    condition = next(line for line in text.splitlines() if "condition:" in line)
+    hu.write_text(text.replace(condition, f"{condition} at dusk", 1))
+    changes = propose(hu, workspace, dataset, None, replace=True).changes
+    assert [line for line in changes if " is new" in line or " is gone" in line] == []
+    (change,) = changes
+    assert "condition " in change
+    assert change.endswith("at dusk")
+
+
+def test_a_name_that_begins_with_its_paper_is_the_same_sample(hu, workspace, dataset):
+    entry = dataset.entry("hu2018")
+    text = hu.read_text()
+    names = [line.partition(": ")[2] for line in text.splitlines() if "name: " in line]
+    assert names
+    for name in names:
+        text = text.replace(f"name: {name}\n", f"name: hu2018-{name}\n")
+    text = re.sub(r"bare: (?=\w)", "bare: hu2018-", text).replace("title: ", "title: On ", 1)
+    (change,) = propose(text, workspace, dataset, None, replace=True).changes
+    assert change.startswith("hu2018: title ")
+    assert read_yaml(to_yaml(entry), "hu.yaml") == entry

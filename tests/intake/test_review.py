@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perovshell.data.dataset import Dataset
+from perovshell.data.paper_file import read_yaml
 from perovshell.data.records import Measurement, Sample
 from perovshell.data.tables import bundled, read_table
 from perovshell.data.targets import ev_to_nm, nm_to_ev
@@ -554,7 +555,7 @@ def test_conditions_bounds_and_ranges_are_said(copy: Copy) -> None:
 @pytest.mark.parametrize(
     ("paper_id", "said"),
     [
-        ("review2021_ref27", "CsPbMnX3 (open composition)"),
+        ("review2021_ref27", "(open composition: Cs; Pb and Mn in unstated amounts; any halide)"),
         ("review2021_ref27", "trains PLQY and stability; not PL, as its composition is open"),
         ("karakkal2026", "trains no model; not PL and PLQY, as its role is shell"),
         ("acsami2018", "PL unknown, FWHM ~25 nm, PLQY 60.3 %, trains PLQY"),
@@ -614,6 +615,138 @@ def test_new_combination_is_said_to_be_new(dataset: Dataset) -> None:
     assert review(dataset, "hu2018", None).known[1] == (
         "CsPbBr3 / Ta2O5: measured by no other paper"
     )
+
+
+def known_of(dataset: Dataset, *samples: str) -> tuple[str, ...]:
+    """What is known of the samples of a paper, each the keys of one in YAML."""
+    items = ", ".join(f"{{{sample}}}" for sample in samples)
+    text = f"paper_id: new2026\nsource: trial\ntitle: New\nsamples: [{items}]"
+    merged = dataset.with_papers([read_yaml(text, "new2026.yaml", dataset.reader)])
+    return review(merged, "new2026", None).known
+
+
+def test_values_are_those_of_samples_of_the_morphology(dataset: Dataset) -> None:
+    (line,) = known_of(
+        dataset, "name: a, core: CsPbBr3, shell: none, morphology: nanoplatelet, pl_peak_nm: 460"
+    )
+    platelets = [
+        sample
+        for sample in dataset.samples.values()
+        if sample.core_text == "CsPbBr3" and sample.is_bare and sample.morphology == "nanoplatelet"
+    ]
+    assert platelets
+    assert "; of nanoplatelets: PL " in line
+
+
+def test_values_are_those_of_samples_of_about_the_size(dataset: Dataset) -> None:
+    sample = "name: a, core: CsPbBr3, shell: none, core_size_nm: 10, pl_peak_nm: 515"
+    (line,) = known_of(dataset, sample)
+    alike = {
+        one.paper_id
+        for one in dataset.samples.values()
+        if (one.core_text, one.shell, one.morphology) == ("CsPbBr3", "none", "nanocrystal")
+        and 10 / 1.5 <= one.core_size_nm <= 15
+        and one.trains_pl
+    }
+    assert "; of nanocrystals of 6.7 to 15 nm: PL median " in line
+    assert f", {len(alike)} papers), PLQY" in line
+
+
+def test_combination_without_a_sample_alike_says_so(dataset: Dataset) -> None:
+    (line,) = known_of(
+        dataset,
+        "name: a, core: CsPbBr3, shell: SiO2, structure: matrix, morphology: nanowire",
+    )
+    assert line.endswith("more), none on nanowires")
+
+
+def test_an_open_core_is_compared_with_open_cores(dataset: Dataset) -> None:
+    sample = "name: a, core: CsPbMnX3, shell: SiO2, structure: matrix, composition: open"
+    (line,) = known_of(dataset, sample)
+    assert line.startswith("CsPbMnX3 / SiO2: measured by 1 other paper (review2021_ref27): ")
+
+
+def test_a_definite_formula_called_open_is_asked_about(dataset: Dataset) -> None:
+    text = "paper_id: new2026\nsource: trial\ntitle: New\nsamples:\n  - {name: a, core: CsPbBr3"
+    text += ", shell: none, composition: open, pl_peak_nm: 515}"
+    merged = dataset.with_papers([read_yaml(text, "new2026.yaml", dataset.reader)])
+    (check,) = [
+        one for one in review(merged, "new2026", None).checks if one.column == "composition"
+    ]
+    assert "the formula is definite, and a core of open composition trains no PL" in str(check)
+    assert not check.is_outlier
+
+
+# What a person is asked ------------------------------------------------------------------------
+
+
+def checks_of(dataset: Dataset, sample: str) -> dict[str, str]:
+    """The checks of a new paper with one sample, as texts by column."""
+    text = f"paper_id: new2026\nsource: trial\ntitle: New\nsamples: [{{name: a, {sample}}}]"
+    merged = dataset.with_papers([read_yaml(text, "new2026.yaml", dataset.reader)])
+    return {check.column: str(check) for check in review(merged, "new2026", None).checks}
+
+
+def test_a_core_that_emits_in_no_other_paper_is_asked_about(dataset: Dataset) -> None:
+    bare = "shell: none, plqy_percent: 73"
+    checks = checks_of(dataset, f"core: Cs3Cu2I5, {bare}")
+    assert "expected other, as in all other papers on Cs3Cu2I5" in checks["role"]
+    assert "role" not in checks_of(dataset, f"core: Cs3Cu2I5, {bare}, role: other")
+    assert "role" not in checks_of(dataset, f"core: CsPbBr3, {bare}")
+
+
+def test_a_confined_peak_of_a_core_of_unstated_size_is_asked_about(dataset: Dataset) -> None:
+    sample = "core: CsPbBr3, shell: none, pl_peak_nm: 463"
+    assert "a small or a thin core" in checks_of(dataset, sample)["core_size_nm"]
+    for other in (
+        f"{sample}, core_size_nm: 4",
+        f"{sample}, morphology: nanoplatelet, monolayers: 4",
+        sample.replace("463", "510"),
+        sample.replace("463", '">463"'),
+    ):
+        assert "core_size_nm" not in checks_of(dataset, other)
+
+
+def coated(test: str) -> str:
+    return f"core: CsPbBr3, shell: SiO2, structure: matrix, stability: [{{{test}}}]"
+
+
+def test_numbers_in_the_words_of_a_condition_are_asked_about(dataset: Dataset) -> None:
+    test = "stressor: heat, measure: remnant PL, coated: {duration: 5 h, percent: 61}"
+    words = 'condition: "60 \u00b0C in air, 75% RH"'
+    checks = checks_of(dataset, coated(f"{test}, {words}"))
+    assert "60 \u00b0C in temperature_c" in checks["temperature_c (heat)"]
+    assert "75% RH in humidity_percent" in checks["humidity_percent (heat)"]
+    stated = checks_of(dataset, coated(f"{test}, {words}, temperature_c: 60, humidity_percent: 75"))
+    assert not {"temperature_c (heat)", "humidity_percent (heat)"} & {*stated}
+
+
+def test_a_percent_that_is_words_is_asked_about(dataset: Dataset) -> None:
+    test = "stressor: water, measure: remnant PL, quality: verbal"
+    checks = checks_of(dataset, coated(f'{test}, coated: {{duration: 30 d, percent: "~100"}}'))
+    assert "expected time to failure, with the duration and '>'" in checks["coated_percent (water)"]
+
+
+@pytest.mark.parametrize(
+    ("shell", "echo"),
+    [
+        ("Cs2SnCl6", "shell Cs2SnCl6 is in no table: read as a formula of class perovskite-like"),
+        ("PVDF+PMMA", "shell PMMA+PVDF is in no table: read as a blend of class polymer"),
+    ],
+)
+def test_a_shell_of_no_table_is_shown_as_it_is_read(
+    dataset: Dataset, shell: str, echo: str
+) -> None:
+    text = "paper_id: new2026\nsource: trial\nsamples:\n  - {name: a, core: CsPbBr3, "
+    text += f"shell: {shell}, structure: matrix}}"
+    merged = dataset.with_papers([read_yaml(text, "new2026.yaml", dataset.reader)])
+    assert echo in "\n".join(review(merged, "new2026", None).understood)
+
+
+def test_readings_of_one_experiment_are_shown_as_such(dataset: Dataset) -> None:
+    test = next(test for test in dataset.tests if test.shared_group)
+    lines = "\n".join(review(dataset, test.sample.paper_id, None).understood)
+    assert f"(one experiment: {test.shared_group})" in lines
 
 
 # The review -----------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
-"""Commands of the materials of a workspace: materials add-shell, add-ion, list, show, check."""
+"""Commands of the materials of a workspace: add-shell, add-ion, add-property, correct-shell, ..."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,12 +11,19 @@ from perovshell.cli.options import WorkspaceOption, result
 from perovshell.errors import InputError
 from perovshell.texts import counted
 
+if TYPE_CHECKING:
+    from perovshell.data.materials import Materials
+
 commands = typer.Typer(
-    help="Shells and ions of the workspace, beside the bundled ones.", no_args_is_help=True
+    help="Shells, ions and properties of the workspace, beside the bundled ones.",
+    no_args_is_help=True,
 )
 SourceOption = Annotated[str, typer.Option(help="DOI or address of what is stated.")]
 AliasOption = Annotated[list[str] | None, typer.Option("--alias", help="Another name; repeatable.")]
 _NEXT = "Models read it from now on; the next training learns it."
+_LEARNED = (
+    "The next training learns it; models that know the shell keep what they were trained with."
+)
 
 
 @commands.command("add-shell")
@@ -72,14 +80,74 @@ def add_ion(
     result([f"Added: ion {row['ion']}, {row['formula']}", _NEXT])
 
 
+@commands.command("add-property", context_settings={"ignore_unknown_options": True})
+def add_property(
+    shell: Annotated[str, typer.Argument(help="Name of the shell.")],
+    name: Annotated[str, typer.Argument(help="Property, such as refractive_index.")],
+    value: Annotated[str, typer.Argument(help="Its value, in the unit that the name tells.")],
+    *,
+    source: SourceOption,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Add a property of a shell, or replace the bundled one."""
+    from perovshell.workbench import Workspace
+
+    row = Workspace(workspace).materials.add_property(shell, name, value, source=source)
+    result([f"Added: {row['name']}, {name} {row[name]}", _LEARNED])
+
+
+@commands.command("correct-shell")
+def correct_shell(
+    shell: Annotated[str, typer.Argument(help="Name of the shell.")],
+    facts: Annotated[
+        list[str], typer.Argument(help="Facts as COLUMN=VALUE, such as in_water=soluble.")
+    ],
+    *,
+    source: SourceOption,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Correct class, formula, behaviour in water, route, solvent, ... of a shell."""
+    from perovshell.workbench import Workspace
+
+    pairs = [fact.partition("=") for fact in facts]
+    wrong = [fact for fact, (_, joint, _) in zip(facts, pairs, strict=True) if not joint]
+    if wrong:
+        msg = f"fact {wrong[0]!r}: write COLUMN=VALUE, such as in_water=soluble"
+        raise InputError(msg)
+    store = Workspace(workspace).materials
+    by_column = {column: text for column, _, text in pairs}
+    row = store.correct_shell(shell, source=source, **by_column)
+    result([f"Corrected: shell {row['name']}", *_correction_lines(store.read()), _LEARNED])
+
+
+def _correction_lines(materials: Materials) -> list[str]:
+    """Return a line for each correction of a bundled shell."""
+    sources = {row["name"]: row["source"].rpartition(";")[2] for row in materials.shells}
+    return [
+        f"correction of shell {name}: {what}, {sources[name]}"
+        for name, what in materials.corrections.items()
+    ]
+
+
 @commands.command("list")
 def list_materials(*, workspace: WorkspaceOption = None) -> None:
-    """List the materials of the workspace: table, name, class or formula, source."""
+    """List the materials of the workspace, and its corrections, each with its source."""
+    from perovshell.data.material_rows import property_of
     from perovshell.workbench import Workspace
 
     materials = Workspace(workspace).materials.read()
-    lines = [f"shell {row['name']}, {row['class']}, {row['source']}" for row in materials.shells]
+    lines = [
+        f"shell {row['name']}, {row['class']}, {row['source']}"
+        for row in materials.shells
+        if row["name"] not in materials.corrections
+    ]
+    lines += _correction_lines(materials)
     lines += [f"ion {row['ion']}, {row['formula']}, {row['source_url']}" for row in materials.ions]
+    lines += [
+        f"property of {shell}: {name} {row[name]}, {row['source_url']}"
+        for row in materials.shell_materials
+        for shell, name in [property_of(row)]
+    ]
     result(lines or ["The workspace has no materials; 'perovshell data shells' lists the bundled."])
 
 
@@ -99,7 +167,10 @@ def show(
     if not known:
         msg = f"no shell and no ion is named {name!r}"
         raise InputError(msg)
-    result([f"{column}: {cell}" for row in known for column, cell in row.items() if cell])
+    lines = [f"{column}: {cell}" for row in known for column, cell in row.items() if cell]
+    properties = {} if shell is None else shell.properties
+    lines += [f"{name}: {value:g}" for name, value in properties.items() if not math.isnan(value)]
+    result(lines)
 
 
 @commands.command()
@@ -108,5 +179,12 @@ def check(*, workspace: WorkspaceOption = None) -> None:
     from perovshell.workbench import Workspace
 
     materials = Workspace(workspace).materials.read()
-    counts = {"shell": len(materials.shells), "ion": len(materials.ions)}
-    result([f"No faults: {', '.join(counted(count, noun) for noun, count in counts.items())}"])
+    corrections = _correction_lines(materials)
+    counts = {
+        "shell": len(materials.shells) - len(corrections),
+        "ion": len(materials.ions),
+        "property value": len(materials.shell_materials),
+        "correction": len(corrections),
+    }
+    stated = [counted(count, noun) for noun, count in counts.items() if count]
+    result([f"No faults: {', '.join(stated) or 'no materials'}", *corrections])

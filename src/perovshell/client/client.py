@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from perovshell.client.connection import Connection
 from perovshell.client.conversion import answer_of, options_json, row_json, values_of
-from perovshell.errors import DesignSpaceError, ServiceError
+from perovshell.errors import DesignSpaceError, InputError, ServiceError
 from perovshell.models.frames import to_input_type, to_records
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
@@ -67,6 +67,7 @@ class Client:
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
         thresholds: Thresholds = NO_THRESHOLDS,
+        shells: Sequence[Mapping[str, Any]] = (),
     ) -> Any:
         """Predict as `perovshell.Model.predict` does: the same types and the same numbers.
 
@@ -79,6 +80,7 @@ class Client:
             stressors: Stressors to answer for.
             coverage: Coverage of the intervals.
             thresholds: Thresholds whose probability is asked.
+            shells: Shells that no table has, as of `perovshell.Model.with_shells`.
 
         Returns:
             For dictionaries a list of dictionaries, for a DataFrame a DataFrame with the same
@@ -92,7 +94,7 @@ class Client:
         Examples:
             >>> client.predict([{"core": "CsPbBr3", "shell": "SiO2"}])  # doctest: +SKIP
         """
-        options = options_json(stressors, coverage, thresholds)
+        options = options_json(stressors, coverage, thresholds, shells)
         with self._connection.expecting("/v1/predict"):
             answers = self._answers(to_records(rows), {**options, "details": False})
             values = [values_of(answer) for answer in answers]
@@ -105,6 +107,7 @@ class Client:
         stressors: Sequence[str] = DEFAULT_STRESSORS,
         coverage: float = DEFAULT_COVERAGE,
         thresholds: Thresholds = NO_THRESHOLDS,
+        shells: Sequence[Mapping[str, Any]] = (),
     ) -> list[Answer]:
         """Answer as `perovshell.Model.answer` does, with nearest samples and measured values.
 
@@ -117,7 +120,7 @@ class Client:
         Examples:
             >>> client.answer([{"core": "CsPbBr3", "shell": "SiO2"}])[0].nearest  # doctest: +SKIP
         """
-        options = options_json(stressors, coverage, thresholds)
+        options = options_json(stressors, coverage, thresholds, shells)
         with self._connection.expecting("/v1/predict"):
             answers = self._answers(to_records(rows), {**options, "details": True})
             return [answer_of(answer) for answer in answers]
@@ -131,6 +134,7 @@ class Client:
         shrink: bool = True,
         exclude_known: bool = False,
         batch: int = 0,
+        shells: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
         """Rank a design space of at most two million combinations.
 
@@ -142,6 +146,7 @@ class Client:
             shrink: Whether targets without skill are shrunk and measured values pooled.
             exclude_known: Whether to leave out combinations of the literature.
             batch: How many mutually dissimilar combinations to choose.
+            shells: Shells that no table has, as of `perovshell.Model.with_shells`.
 
         Returns:
             `model`, `space`, `ranked` (how many), `removed`, `statements` and `lines`.
@@ -159,15 +164,74 @@ class Client:
             "shrink": shrink,
             "exclude_known": exclude_known,
             "batch": batch,
+            "shells": [dict(shell) for shell in shells],
         }
         if space is not None:
             content["space"] = space if isinstance(space, str) else dict(space)
-        try:
-            body = json.dumps(content, allow_nan=False, default=lambda value: value.tolist())
-        except (AttributeError, TypeError, ValueError) as error:
-            msg = f"space: it must be JSON: {error}"
-            raise DesignSpaceError(msg) from error
-        return self._connection.ask("POST", "/v1/rank", body.encode(), DesignSpaceError)
+        return self._post("/v1/rank", content, "space", DesignSpaceError)
+
+    def draft(self, text: str) -> dict[str, Any]:
+        """Draft a paper from the text of an abstract or a paper; see `perovshell.draft`.
+
+        Args:
+            text: The text; its first line is the title.
+
+        Returns:
+            `paper` with the keys of a paper file, `sentences` by JSON pointer, `open` keys,
+            `unclear` statements, `summary` and `yaml`.
+
+        Raises:
+            InputError: The text is empty or too long.
+            ServiceError: The service cannot be reached, or refuses.
+
+        Examples:
+            >>> client.draft(abstract)["paper"]["samples"][0]["shell"]  # doctest: +SKIP
+        """
+        return self._post("/v1/papers/draft", {"text": text}, "text")
+
+    def check(self, paper: Mapping[str, Any], *, replace: bool = False) -> dict[str, Any]:
+        """Check a paper; nothing is written.
+
+        Args:
+            paper: A paper with the keys of a paper file.
+            replace: Whether it corrects the paper of the same paper_id.
+
+        Returns:
+            `faults` and `questions`, each with a JSON pointer, `understood`, `changes`,
+            `unchanged` and `yaml`.
+
+        Raises:
+            InputError: The paper is not JSON, or too large.
+            ServiceError: The service cannot be reached, or refuses.
+
+        Examples:
+            >>> client.check({"paper_id": "smith2026", "samples": []})["faults"]  # doctest: +SKIP
+        """
+        return self._post("/v1/papers/check", {"paper": dict(paper), "replace": replace}, "paper")
+
+    def add(
+        self, paper: Mapping[str, Any], *, accept_outliers: bool = False, replace: bool = False
+    ) -> dict[str, Any]:
+        """Add a paper to the workspace of the service; see `perovshell.Workspace.add`.
+
+        Args:
+            paper: A paper with the keys of a paper file.
+            accept_outliers: Whether values are taken that look wrong.
+            replace: Whether it corrects the paper of the same paper_id.
+
+        Returns:
+            `paper_id`, `understood`, `dataset` (counts and hash), `next` and `yaml`.
+
+        Raises:
+            InputError: It has faults, or outliers that are not accepted; `check` lists all.
+            ServiceError: The service cannot be reached or refuses; `status` 409 says that the
+                paper is there already, or that the workspace cannot be written.
+
+        Examples:
+            >>> client.add(client.draft(abstract)["paper"])["dataset"]["papers"]  # doctest: +SKIP
+        """
+        options = {"accept_outliers": accept_outliers, "replace": replace}
+        return self._post("/v1/papers", {"paper": dict(paper), **options}, "paper")
 
     def model(self) -> dict[str, Any]:
         """Return the model card: dataset, figures, skill, limits.
@@ -206,6 +270,17 @@ class Client:
     ) -> None:
         self.close()
 
+    def _post(
+        self, path: str, content: object, what: str, refused: type[InputError] = InputError
+    ) -> dict[str, Any]:
+        """Send some content; `what` names it where it is not JSON."""
+        try:
+            body = json.dumps(content, allow_nan=False, default=lambda value: value.tolist())
+        except (AttributeError, TypeError, ValueError) as error:
+            msg = f"{what}: it must be JSON: {error}"
+            raise refused(msg) from error
+        return self._connection.ask("POST", path, body.encode(), refused)
+
     # Rows ------------------------------------------------------------------------------------
 
     def _answers(
@@ -216,7 +291,9 @@ class Client:
             return []
         cells = [row_json(row) for row in rows]
         self._limits = self._limits or self.model()["limits"]
-        size = self._limits["detailed_rows" if options["details"] else "rows"]
+        names = {"details": "detailed_rows", "shells": "rows_with_shells"}
+        limits = [self._limits[name] for option, name in names.items() if options[option]]
+        size = min([*limits, self._limits["rows"]])
         parts = [cells[start : start + size] for start in range(0, len(cells), size)]
         for _ in range(_ROUNDS):
             replies = [reply for part in parts for reply in self._send(part, options)]

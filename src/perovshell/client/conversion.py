@@ -16,7 +16,10 @@ _OPEN: Final = "_open"
 
 
 def options_json(
-    stressors: Sequence[str], coverage: float, thresholds: Thresholds
+    stressors: Sequence[str],
+    coverage: float,
+    thresholds: Thresholds,
+    shells: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return options as JSON.
 
@@ -33,6 +36,7 @@ def options_json(
             "plqy_above": _number(thresholds.plqy_above),
             "gain_above": _number(thresholds.gain_above),
         },
+        "shells": [dict(shell) for shell in shells],
     }
 
 

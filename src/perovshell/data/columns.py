@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from perovshell.data import vocabulary as words
 from perovshell.data.tables import Row, plain_number
+from perovshell.texts import listed
 
 Kind: TypeAlias = Literal["identity", "reference", "formula", "text", "doi", "word", "number"]
 _DOI: Final = re.compile(r"10\.\d{4,9}/\S+")
@@ -71,10 +72,15 @@ class Column:
         Example:
             >>> SAMPLES["medium"].fault("space")
             'one of solution, film, powder, water, unknown'
+            >>> SAMPLES["medium"].fault("toluene")
+            'one of solution, film, powder, water, unknown; write solution'
             >>> SAMPLES["pl_peak_nm"].fault("2.4")
             'a number from 200 to 2000 nm, or empty'
         """
-        return "" if self._allows(text) else self.allowed
+        if self._allows(text):
+            return ""
+        meant = words.meant_words(text, self.words) if self.kind == "word" else []
+        return f"{self.allowed}; write {listed(meant, 'or')}" if meant else self.allowed
 
     def _allows(self, text: str) -> bool:
         if self.kind == "word":

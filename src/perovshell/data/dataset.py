@@ -99,7 +99,7 @@ class Dataset:
     # Materials -------------------------------------------------------------------------------
 
     def with_materials(self, materials: Materials) -> Dataset:
-        """Return the dataset with further shells and ions: it can hold papers that name them.
+        """Return the dataset with further shells and ions, and with facts of shells corrected.
 
         Raises:
             InputError: Names are those of two materials.
@@ -107,8 +107,16 @@ class Dataset:
         if not materials:
             return self
         ions, shells = self.reader.ions, self.reader.shells
-        tables = materials.joined({"shells": shells.shell_rows, "ions": ions.rows})
-        reader = FormulaReader(Ions(tables["ions"]), Shells(tables["shells"], shells.property_rows))
+        tables = materials.applied(
+            {
+                "shells": shells.shell_rows,
+                "ions": ions.rows,
+                "shell_materials": shells.property_rows,
+            }
+        )
+        reader = FormulaReader(
+            Ions(tables["ions"]), Shells(tables["shells"], tables["shell_materials"])
+        )
         more = _build(self.rows, reader, self.cores, self.distinct)
         return replace(more, older=self.older)
 
@@ -292,6 +300,7 @@ def _sample(cells: Row, reader: FormulaReader) -> Sample:
         paper_id=cells["paper_id"],
         core_text=cells["core"],
         core=reader.read_core(cells["core"]) if is_exact else None,
+        open_core=None if is_exact else reader.read_open(cells["core"]),
         layers=reader.read_shell(cells["shell"]),
         structure=cells["structure"],
         encapsulation=cells["encapsulation"],
@@ -323,6 +332,7 @@ def _test(number: int, cells: Row, samples: Mapping[str, Sample]) -> StabilityTe
         number=number,
         sample=samples[cells["sample_id"]],
         stressor=cells["stressor"],
+        condition=cells["condition"],
         conditions={name: TESTS[name].number(cells[name]) for name in CONDITIONS},
         coated=_reading(cells, "coated"),
         bare=_reading(cells, "bare"),

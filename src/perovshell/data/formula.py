@@ -18,6 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from perovshell.arrays import Indices
+from perovshell.data.blends import JOINT, blend_name, blend_of
 from perovshell.data.composition import Composition, CompositionBatch, SampleName, amount_text
 from perovshell.data.formula_templates import (
     MAX_AMOUNT,
@@ -36,6 +37,7 @@ from perovshell.data.grammar import (
 )
 from perovshell.data.hints import Hints
 from perovshell.data.ions import ELEMENTS, NONMETALS, SITES, Ion, Ions
+from perovshell.data.open_formula import OpenFormula, leaves_open, read_open
 from perovshell.data.shells import ShellMaterial, Shells, is_none
 from perovshell.data.spelling import Spellings
 from perovshell.data.tokenizer import NUMBER, Tokenizer, to_ascii
@@ -143,12 +145,22 @@ class FormulaReader:
     def _read_layer(self, layer: str) -> ShellMaterial:
         material = self._layer(layer)
         if material is None:
-            msg = f"shell {layer!r}: {self._hints.shell(layer) or self._nearest_shell(layer)}"
+            hint = self._open_shell(layer) or self._hints.shell(layer)
+            msg = f"shell {layer!r}: {hint or self._nearest_shell(layer)}"
             raise FormulaError(msg)
         return material
 
     def _layer(self, layer: str) -> ShellMaterial | None:
-        return self.shells.find(to_ascii(layer)) or self._unlisted_halide(layer)
+        known = self.shells.find(to_ascii(layer))
+        return known or self._blend(layer) or self._unlisted_halide(layer)
+
+    def _blend(self, layer: str) -> ShellMaterial | None:
+        """Read several materials in one layer, such as PMMA+PVDF; None where it has one."""
+        names = [name.strip() for name in split_outside_brackets(layer, JOINT)]
+        if len(names) == 1 or not all(names):
+            return None
+        parts = [self._read_layer(name) for name in names]
+        return self.shells.find(blend_name(parts)) or blend_of(parts)
 
     def _unlisted_halide(self, layer: str) -> ShellMaterial | None:
         """Read a shell that is no known name as a neutral halide, such as CsPbBr2Cl."""
@@ -168,6 +180,20 @@ class FormulaReader:
         in_water = "reacts" if kind == "perovskite-like" else ""
         return ShellMaterial(
             composition.formula, kind, self.atoms_text(composition), in_water, listed=False
+        )
+
+    def _open_shell(self, layer: str) -> str:
+        """Return what is open of a perovskite, and what to write; empty where it is none."""
+        try:
+            formula = self.read_open(layer) if leaves_open(layer) else None
+        except FormulaError:
+            return ""
+        if formula is None:
+            return ""
+        return (
+            f"its composition is open ({formula}); write each amount as a decimal, or introduce "
+            f"it as a shell of class perovskite-like without a formula: key shells of a paper "
+            f"file, or Workspace.materials.add_shell"
         )
 
     def _nearest_shell(self, layer: str) -> str:
@@ -196,6 +222,14 @@ class FormulaReader:
         except FormulaError as error:
             raise self._explained(text, error) from error
 
+    def read_open(self, text: str) -> OpenFormula:
+        """Read a core whose paper leaves amounts, or the ions of a site, open.
+
+        Raises:
+            FormulaError: It is no halide perovskite or related halide for any amounts.
+        """
+        return read_open(text, self.ions, self.read_core, self._spellings)
+
     def _explained(self, text: str, error: FormulaError) -> FormulaError:
         """Return an error that says what to write, where that is known, or the same error."""
         hint = self._hints.core(text) if len(text) <= 2 * MAX_LENGTH else ""
@@ -212,7 +246,10 @@ class FormulaReader:
 
     def _shell_of(self, text: str) -> str:
         """Return the standard name of a layer, empty where it is unknown."""
-        material = None if is_none(text) else self._layer(text)
+        try:
+            material = None if is_none(text) else self._layer(text)
+        except FormulaError:
+            return ""
         return "" if material is None else material.name
 
     def _compose(self, text: str, *, need_a_site: bool) -> Composition:

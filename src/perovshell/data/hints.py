@@ -32,6 +32,9 @@ _DOPANT: Final = re.compile(
     r"(?P<left>.+?)(?:\s*[:\uff1a]\s*|[-\s](?P<how>doped|alloyed)[-\s]+(?:with\s+)?)(?P<right>.+)",
     re.IGNORECASE,
 )
+_DOPED_SHELL: Final = re.compile(
+    r"(?P<host>\S+?)\s*:\s*(?P<dopant>[A-Z][a-z]?(?:[\d+]*\s?[,/]\s?[A-Z][a-z]?)*[\d+]*)"
+)
 _EXPONENT: Final = re.compile(r"\d(?:\.\d+)?[eE][-+\u2212]?\d+")
 _LAYERS: Final = re.compile(r"(?<![A-Za-z])?n\s*[-+\u2212\u2010-\u2015]\s*1(?!\d)")
 _CHARGE: Final = re.compile(
@@ -46,7 +49,10 @@ _JOINTS: Final = re.compile(
 _COATED: Final = re.compile(
     r"(?P<shell>.+)[-\s](?:coated|capped|encapsulated|embedded|passivated|wrapped)\s+(?P<core>\S+).*"
 )
-_SOLVATE: Final = re.compile(r"(?P<core>.+?)\s*[\u00b7\u2022\u22c5*.]\s*(?P<rest>[\d.]*[A-Z].*)")
+_SOLVATE: Final = re.compile(
+    r"(?P<core>.+?)\s*(?:[\u00b7\u2022\u22c5*.]\s*(?P<rest>[\d.]*[A-Z].*)"
+    r"|\((?P<ligand>H2O|DMF|DMSO)\)\d*)"
+)
 _UNKNOWN_AMOUNT: Final = re.compile(r"\b(?P<sign>[xyznm])\s*=")
 _IDENTIFIER: Final = re.compile(r"(?:mp|mvc|oqmd|icsd|cod|aflow)[-:\s]?\d+", re.IGNORECASE)
 _NO_ZERO: Final = re.compile(r"(?<![\d)\]}])\.\d+|(?<=[A-Za-z)\]}])\.\d+")
@@ -126,7 +132,13 @@ class Hints:
         for joint in _JOINTS.finditer(layer):
             parts = [*map(self.shell_of, (layer[: joint.start()], layer[joint.end() :]))]
             if all(parts):
-                return f"two materials; write layers from the inside out, as {'|'.join(parts)}"
+                blend = self.shell_of("+".join(parts))
+                other = f", and a blend as {blend}" if blend else ""
+                layers = "|".join(parts)
+                return f"two materials; write layers from the inside out, as {layers}{other}"
+        doped = _DOPED_SHELL.fullmatch(layer)
+        if doped and (host := self.shell_of(doped["host"])):
+            return f"{doped['dopant']!r} is a dopant of the shell; write {host}, and it in the note"
         names = self._among_words(layer)
         if names:
             return f"a name is needed, without other words; write {'|'.join(names)}"
@@ -213,7 +225,8 @@ class Hints:
         """CsPbBr3·DMF, MA4PbI6·2H2O."""
         solvate = _SOLVATE.fullmatch(text)
         if solvate and self.is_core(solvate["core"]):
-            yield f"{solvate['rest']!r} is beside the core; write {solvate['core']}"
+            rest = solvate["rest"] or solvate["ligand"]
+            yield f"{rest!r} is beside the core; write {solvate['core']}"
 
     def _words(self, text: str) -> Iterator[str]:
         """CsPbBr3 NCs, colloidal CsPbBr3, CsPbBr3-NPLs."""

@@ -4,64 +4,125 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 from perovshell.data.formula import FormulaReader
-from perovshell.data.grammar import element_amounts
-from perovshell.data.ions import ELEMENTS, Ions
-from perovshell.data.shells import WATER_WORDS, Shells
-from perovshell.data.tables import Row, bundled_rows, read_table
-from perovshell.errors import FormulaError, InputError
+from perovshell.data.ions import Ions
+from perovshell.data.material_rows import bundled, corrections, property_of
+from perovshell.data.shells import Shells
+from perovshell.data.tables import Row, read_table
+from perovshell.errors import InputError
 
 FOLDER: Final = "materials"
 """Folder of a workspace with the tables of its materials."""
-_NAME: Final = re.compile(r"[^\s,;|@][^,;|@]*")
-_SYMBOL: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,11}")
+_NAMES: Final = {"shells": "name", "ions": "symbol"}
+"""The columns that name a material."""
 
 
 @dataclass(frozen=True)
 class Materials:
-    """Shells and ions that are not bundled.
+    """Shells, ions and properties of the user.
 
     Attributes:
-        shells: Rows with the columns of `materials/shells.csv`.
+        shells: Rows with the columns of `materials/shells.csv`: new shells, and corrections of
+            bundled ones.
         ions: Rows with the columns of `materials/ions.csv`.
+        shell_materials: Rows with the columns of `materials/shell_materials.csv`, each with one
+            property of the shell that it names.
     """
 
     shells: tuple[Row, ...] = ()
     ions: tuple[Row, ...] = ()
+    shell_materials: tuple[Row, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether there are any."""
-        return bool(self.shells or self.ions)
+        return any(self.tables.values())
 
     @property
     def tables(self) -> dict[str, tuple[Row, ...]]:
         """The rows by the name of their table."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def joined(self, tables: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
-        """Return tables with the materials that they lack.
-
-        Args:
-            tables: Rows by table; `shells` and `ions` at least.
-        """
+    @property
+    def corrections(self) -> dict[str, str]:
+        """What is corrected of bundled shells, in words, by their names."""
+        known = {row["name"]: row for row in bundled("shells")}
         return {
-            "shells": [*tables["shells"], *_missing(self.shells, tables["shells"], "name")],
-            "ions": [*tables["ions"], *_missing(self.ions, tables["ions"], "symbol")],
+            row["name"]: corrections(row, known[row["name"]])
+            for row in self.shells
+            if row["name"] in known
         }
 
+    def joined(self, tables: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+        """Return tables with the materials that they lack; what they have is not corrected.
+
+        Args:
+            tables: Rows by table: `shells`, `ions` and `shell_materials`.
+        """
+        shells = {row["name"] for row in tables["shells"]}
+        ions = {row["symbol"] for row in tables["ions"]}
+        return {
+            "shells": [*tables["shells"], *_others(self.shells, "name", shells)],
+            "ions": [*tables["ions"], *_others(self.ions, "symbol", ions)],
+            "shell_materials": [
+                *tables["shell_materials"],
+                *_others(self.shell_materials, "name", shells),
+            ],
+        }
+
+    def applied(self, tables: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+        """Return tables with the materials that they lack and with all corrections.
+
+        Args:
+            tables: Rows by table: `shells`, `ions` and `shell_materials`.
+        """
+        corrected = {row["name"]: row for row in self.shells}
+        shells = [corrected.get(row["name"], row) for row in tables["shells"]]
+        joined = self.joined({**tables, "shells": shells})
+        more = [row for row in self.shell_materials if row not in joined["shell_materials"]]
+        return {**joined, "shell_materials": [*joined["shell_materials"], *more]}
+
     def with_row(self, table: str, row: Row) -> Materials:
-        """Return them with another material.
+        """Return them with another shell or ion.
 
         Raises:
             InputError: The name or an alias is that of another material.
         """
-        more = replace(self, **{table: (*self.tables[table], row)})
+        name = _NAMES[table]
+        if row[name] in {known[name] for known in (*bundled(table), *self.tables[table])}:
+            correct = "; correct_shell corrects its facts" if table == "shells" else ""
+            msg = f"{table}: {row[name]!r} is known already{correct}"
+            raise InputError(msg)
+        return self._with(table, (*self.tables[table], row))
+
+    def with_correction(self, row: Row) -> Materials:
+        """Return them with a row of a known shell instead of the one that it has.
+
+        A row with the bundled facts takes a correction back.
+
+        Raises:
+            InputError: The row cannot be read.
+        """
+        others = tuple(_others(self.shells, "name", {row["name"]}))
+        known = next((one for one in bundled("shells") if one["name"] == row["name"]), None)
+        is_as_bundled = known is not None and not corrections(row, known)
+        return self._with("shells", others if is_as_bundled else (*others, row))
+
+    def with_property(self, row: Row) -> Materials:
+        """Return them with a property of a shell; it replaces one that they have.
+
+        Raises:
+            InputError: The row cannot be read, or no shell has its name.
+        """
+        rows = [one for one in self.shell_materials if property_of(one) != property_of(row)]
+        return self._with("shell_materials", (*rows, row))
+
+    def _with(self, table: str, rows: tuple[Row, ...]) -> Materials:
+        more = replace(self, **{table: rows})
         more.check()
         return more
 
@@ -71,27 +132,34 @@ class Materials:
         Raises:
             InputError: There are some.
         """
-        tables = {"shells": bundled("shells"), "ions": bundled("ions")}
-        for table, name in (("shells", "name"), ("ions", "symbol")):
-            seen = {row[name] for row in tables[table]}
-            for row in self.tables[table]:
-                if row[name] in seen:
-                    msg = f"{table}: {row[name]!r} is known already"
-                    raise InputError(msg)
-                seen.add(row[name])
-        every = self.joined(tables)
-        Shells(every["shells"], bundled_rows("materials", "shell_materials.csv"))
+        tables = {name: bundled(name) for name in self.tables}
+        _refuse_twice("shells", [row["name"] for row in self.shells])
+        symbols = [row["symbol"] for row in self.ions]
+        _refuse_twice("ions", symbols, {row["symbol"] for row in tables["ions"]})
+        _refuse_twice(
+            "shell_materials", [" ".join(property_of(row)) for row in self.shell_materials]
+        )
+        if any(not what for what in self.corrections.values()):
+            msg = "shells: a correction changes nothing"
+            raise InputError(msg)
+        every = self.applied(tables)
+        shells = Shells(every["shells"], every["shell_materials"])
+        for row in self.shell_materials:
+            if row["name"] not in shells.materials:
+                msg = f"shell_materials: no shell is named {row['name']!r}"
+                raise InputError(msg)
         _ = Ions(every["ions"]).by_abbreviation
 
 
-def bundled(table: str) -> list[Row]:
-    """Return the bundled rows of a table of materials."""
-    return bundled_rows("materials", f"{table}.csv")
-
-
-def _missing(rows: Sequence[Row], others: Sequence[Row], name: str) -> list[Row]:
-    known = {row[name] for row in others}
+def _others(rows: Sequence[Row], name: str, known: Collection[str]) -> list[Row]:
     return [row for row in rows if row[name] not in known]
+
+
+def _refuse_twice(table: str, names: Sequence[object], known: Collection[object] = ()) -> None:
+    for number, name in enumerate(names):
+        if name in known or name in names[:number]:
+            msg = f"{table}: {name!r} is known already"
+            raise InputError(msg)
 
 
 def with_shells(reader: FormulaReader, rows: Sequence[Row]) -> FormulaReader:
@@ -102,123 +170,6 @@ def with_shells(reader: FormulaReader, rows: Sequence[Row]) -> FormulaReader:
     """
     shells = Shells([*reader.shells.shell_rows, *rows], reader.shells.property_rows)
     return FormulaReader(reader.ions, shells, reader.known_cores)
-
-
-# New materials -------------------------------------------------------------------------------
-
-
-def shell_row(
-    name: str,
-    material_class: str,
-    *,
-    source: str,
-    formula: str = "",
-    aliases: Sequence[str] = (),
-    in_water: str = "",
-) -> Row:
-    """Return the row of a new shell material.
-
-    Args:
-        name: Its standard name.
-        material_class: One of the classes of the shell table, such as `polymer`.
-        source: DOI or address of what is stated.
-        formula: Formula or repeat unit; empty where it is open.
-        aliases: Other names.
-        in_water: `insoluble`, `sparingly soluble`, `soluble` or `reacts`; empty where unknown.
-
-    Raises:
-        InputError: A value is missing or not allowed.
-
-    Examples:
-        >>> shell_row("PVK", "polymer", source="10.1000/x", formula="C14H11N")["composition"]
-        'repeat unit'
-    """
-    rows = bundled("shells")
-    classes = sorted({row["class"] for row in rows})
-    _need("shell", "name", name, _NAME.fullmatch(name) is not None, "a name without , ; | @")
-    _need("shell", "class", material_class, material_class in classes, ", ".join(classes))
-    _need("shell", "source", source, bool(source.strip()), "a DOI or an address")
-    allowed = f"{', '.join(WATER_WORDS)}, or empty"
-    _need("shell", "in_water", in_water, in_water in {*WATER_WORDS, ""}, allowed)
-    _elements("shell", formula)
-    exact = "repeat unit" if material_class == "polymer" else "exact"
-    cells = {
-        "name": name,
-        "aliases": ";".join(aliases),
-        "class": material_class,
-        "formula": formula,
-        "composition": exact if formula else "open",
-        "in_water": in_water,
-        "source": source,
-    }
-    return dict.fromkeys(rows[0], "") | cells
-
-
-def ion_row(
-    symbol: str,
-    *,
-    formula: str,
-    charge: int,
-    source: str,
-    name: str = "",
-    radius_pm: float | None = None,
-    aliases: Sequence[str] = (),
-) -> Row:
-    """Return the row of a new ion of several atoms, such as an organic cation.
-
-    Args:
-        symbol: Its abbreviation in formulas.
-        formula: Its formula, such as `C4H12N`.
-        charge: Its charge in e.
-        source: DOI or address of what is stated.
-        name: Its name.
-        radius_pm: Its effective ionic radius in pm.
-        aliases: Other abbreviations.
-
-    Raises:
-        InputError: A value is missing or not allowed.
-
-    Examples:
-        >>> row = ion_row("AZ", formula="C2H6N", charge=1, source="10.21203/rs.3.rs-3671642/v1")
-        >>> row["ion"], row["charges"]
-        ('AZ+', '1')
-    """
-    is_free = _SYMBOL.fullmatch(symbol) is not None and symbol not in ELEMENTS
-    _need("ion", "symbol", symbol, is_free, "a capital and up to 11 letters or digits, no element")
-    _need("ion", "charge", charge, charge in {-2, -1, 1, 2, 3}, "-2, -1, 1, 2 or 3")
-    _need("ion", "formula", formula, bool(formula), "a formula such as C4H12N")
-    _need("ion", "source", source, bool(source.strip()), "a DOI or an address")
-    radius_fits = radius_pm is None or 50 <= radius_pm <= 1000  # noqa: PLR2004
-    _need("ion", "radius_pm", radius_pm, radius_fits, "50 to 1000 pm, or nothing")
-    _elements("ion", formula)
-    size = "" if abs(charge) == 1 else str(abs(charge))
-    cells = {
-        "ion": f"{symbol}{size}{'+' if charge > 0 else '-'}",
-        "symbol": symbol,
-        "aliases": ";".join(aliases),
-        "name": name or symbol,
-        "formula": formula,
-        "charges": str(charge),
-        "effective_ionic_radius_pm": "" if radius_pm is None else f"{radius_pm:g}",
-        "source_url": source,
-    }
-    return dict.fromkeys(bundled("ions")[0], "") | cells
-
-
-def _need(what: str, key: str, given: object, is_allowed: bool, allowed: str) -> None:  # noqa: FBT001
-    if not is_allowed:
-        msg = f"{what} {key} {given!r}: allowed: {allowed}"
-        raise InputError(msg)
-
-
-def _elements(what: str, formula: str) -> None:
-    try:
-        symbols = element_amounts(formula) if formula else {}
-    except FormulaError as error:
-        msg = f"{what} {error}"
-        raise InputError(msg) from error
-    wrong = [symbol for symbol in symbols if symbol not in ELEMENTS]
-    _need(what, "formula", formula, not wrong, f"element symbols; not {', '.join(wrong)}")
 
 
 # Files ---------------------------------------------------------------------------------------

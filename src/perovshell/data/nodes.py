@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
@@ -44,6 +44,19 @@ class Node:
     def line(self) -> int:
         """Line in the text, from 1; 0 for a Python object."""
         return self.raw.start_mark.line + 1 if isinstance(self.raw, yaml.Node) else 0
+
+    @property
+    def lines(self) -> range:
+        """Lines of the text, from 1; none for a Python object."""
+        if not isinstance(self.raw, yaml.Node):
+            return range(0)
+        return range(self.line, max(self.line, self.raw.end_mark.line) + 1)
+
+    @property
+    def size(self) -> int:
+        """Number of the values in it."""
+        below = [*(self.items or ()), *(value for _, value in self.entries or ())]
+        return 1 + sum(node.size for node in below)
 
     @cached_property
     def items(self) -> tuple[Node, ...] | None:
@@ -123,6 +136,42 @@ class Node:
     def refusal(self, rule: str, *, shown: bool = True) -> DocumentError:
         """Return the error of one fault; see `fault`."""
         return DocumentError([self.fault(rule, shown=shown)])
+
+    def without(self, places: Collection[tuple[int, str]]) -> Node:
+        """Return a node of YAML without the keys, and the items of lists, at some places.
+
+        Args:
+            places: Line and path of each. An item of a list is left out where the place is its own,
+                or that of a key that it does not have.
+        """
+        raw = self.raw
+        if isinstance(raw, yaml.MappingNode):
+            pairs = zip(raw.value, self.entries or (), strict=True)
+            kept = [
+                (key, value.without(places).raw)
+                for (key, _), (name, value) in pairs
+                if not {(name.line, name.path), (value.line, value.path)} & {*places}
+            ]
+            return replace(self, raw=yaml.MappingNode(raw.tag, kept, raw.start_mark, raw.end_mark))
+        if isinstance(raw, yaml.SequenceNode):
+            items = [one.without(places).raw for one in self.items or () if not one.is_at(places)]
+            return replace(
+                self, raw=yaml.SequenceNode(raw.tag, items, raw.start_mark, raw.end_mark)
+            )
+        return self
+
+    def is_at(self, places: Collection[tuple[int, str]]) -> bool:
+        """Return whether one of some places is this item, or a key that it does not have."""
+        keys = {key.path for key, _ in self.entries or ()}
+        return any(
+            line == self.line and (path == self.path or self._is_missing(path, keys))
+            for line, path in places
+        )
+
+    def _is_missing(self, path: str, keys: Collection[str]) -> bool:
+        return (
+            self.entries is not None and path not in keys and path.rpartition(".")[0] == self.path
+        )
 
     def _path_of(self, key: str) -> str:
         key = key if key.isprintable() else repr(key)[1:-1]

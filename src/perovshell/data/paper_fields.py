@@ -175,7 +175,7 @@ def key_path(table: str, column: str) -> str:
     if table == PAPERS.file or not column:
         return column
     keys = {column: key for key, column in NAMES.items()}
-    if table == SAMPLES.file:
+    if table == SAMPLES.file or column == "sample_id":
         return f"samples.{keys.get(column, column)}"
     for side in SIDES:
         if column.startswith(f"{side}_"):

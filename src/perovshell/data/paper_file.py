@@ -14,7 +14,8 @@ import yaml
 
 from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Table
 from perovshell.data.formula import FormulaReader
-from perovshell.data.materials import shell_row, with_shells
+from perovshell.data.material_rows import shell_row
+from perovshell.data.materials import with_shells
 from perovshell.data.nodes import Node, parse_json, parse_yaml
 from perovshell.data.paper_entry import PaperEntry, split_papers
 from perovshell.data.paper_fields import (
@@ -44,7 +45,7 @@ from perovshell.data.schema import (
 from perovshell.data.shells import WATER_WORDS, is_none
 from perovshell.data.tables import Row
 from perovshell.data.targets import TIME_TO_FAILURE
-from perovshell.data.validation import formula_fault, read_tables
+from perovshell.data.validation import core_fault, read_tables, shell_fault
 from perovshell.data.vocabulary import MEASURES
 from perovshell.errors import DocumentError, Fault, InputError
 
@@ -84,12 +85,8 @@ def read_papers(path: Path, formulas: FormulaReader) -> list[PaperEntry]:
         DocumentError: It cannot be read as papers; all faults are listed.
         InputError: There is nothing at the path, or nothing of these kinds.
     """
-    suffix = path.suffix.casefold()
-    if suffix in _YAML:
-        return [read_yaml(_read_text(path), path.name, formulas)]
-    if suffix in _JSON:
-        root = parse_json(_read_text(path), path.name)
-        return list(one_or_many(paper_reader(formulas)).read(root))
+    if path.suffix.casefold() in _YAML | _JSON:
+        return list(one_or_many(paper_reader(formulas)).read(_root(path)))
     if path.is_dir() and (path / PAPERS.file).exists():
         files = {name: path / name for name in TABLES}
         if not files[TESTS.file].exists():
@@ -99,6 +96,24 @@ def read_papers(path: Path, formulas: FormulaReader) -> list[PaperEntry]:
         return list(split_papers(tables, folder).values())
     msg = f"{path}: {_ALLOWED}"
     raise InputError(msg)
+
+
+def _root(path: Path) -> Node:
+    parse = parse_yaml if path.suffix.casefold() in _YAML else parse_json
+    return parse(_read_text(path), path.name)
+
+
+def paper_nodes(path: Path) -> tuple[Node, ...]:
+    """Return the nodes of the papers of a YAML or JSON file; none of a folder.
+
+    Raises:
+        DocumentError: It is no YAML or JSON.
+        InputError: There is nothing at the path.
+    """
+    if path.suffix.casefold() not in _YAML | _JSON:
+        return ()
+    root = _root(path)
+    return (root,) if root.items is None else root.items
 
 
 def read_yaml(text: str, name: str, formulas: FormulaReader | None = None) -> PaperEntry:
@@ -125,6 +140,15 @@ def to_yaml(entry: PaperEntry) -> str:
     data |= {"withdrawn": entry.withdrawn} if entry.withdrawn else {}
     if entry.samples or not entry.withdrawn:
         data["samples"] = [_sample_data(entry, index) for index in range(len(entry.samples))]
+    return _yaml_text(data)
+
+
+def mapping_to_yaml(paper: Mapping[str, Any]) -> str:
+    """Write the mapping of a paper as YAML, valid or not; empty values are left out."""
+    return _yaml_text(_as_text(paper))
+
+
+def _yaml_text(data: object) -> str:
     return yaml.dump(
         data,
         Dumper=_Dumper,
@@ -133,6 +157,16 @@ def to_yaml(entry: PaperEntry) -> str:
         default_flow_style=False,
         width=float("inf"),
     )
+
+
+def _as_text(value: object) -> object:
+    """Return a value with its numbers as text, and without what is empty."""
+    if isinstance(value, Mapping):
+        texts = {str(key): _as_text(inner) for key, inner in value.items()}
+        return {key: text for key, text in texts.items() if text not in ("", {})}
+    if isinstance(value, list | tuple):
+        return [_as_text(item) for item in value]
+    return Node(value, "").text or ""
 
 
 def template_text() -> str:
@@ -244,7 +278,7 @@ def _sample_reader(formulas: FormulaReader | None) -> Reader[Values]:
         Key("stability", listing(_test_reader(), at_least=0), help="Its stability tests."),
         checks=(
             *clashes(fields),
-            Check(("sample_id", "name"), _name_rule),
+            Check(("name", "sample_id"), _name_rule),
             Check(("structure", "shell"), _structure_rule),
             *(_formula_checks(formulas) if formulas else ()),
         ),
@@ -287,11 +321,10 @@ def _structure_rule(structure: object, shell: Mapping[str, str]) -> str:
 
 def _formula_checks(formulas: FormulaReader) -> Iterator[Check]:
     def core_rule(core: Row, composition: Row) -> str:
-        is_open = composition["composition"] == "open"
-        return "" if is_open else formula_fault(formulas.read_core, core["core"])
+        return core_fault(formulas, core["core"], composition["composition"])
 
     yield Check(("core", "composition"), core_rule)
-    yield Check(("shell",), lambda shell: formula_fault(formulas.read_shell, shell["shell"]))
+    yield Check(("shell",), lambda shell: shell_fault(formulas, shell["shell"]))
 
 
 def _side_rule(side: Values | None, measure: Row) -> str:
@@ -371,15 +404,14 @@ def _entry(values: Values) -> PaperEntry:
     paper = rows.add(PAPERS, values)
     for key in _OTHERS.keys() & values.nodes.keys():
         rows.lines[PAPERS.file, 0, key] = values.nodes[key].line
-    seen: dict[str, Values] = {}
+    seen: dict[str, int] = {}
     with all_faults() as faults:
-        for sample in values["samples"] or ():
+        for number, sample in enumerate(values["samples"] or (), 1):
             row = _add_sample(rows, paper["paper_id"], sample)
-            name = row["sample_id"]
-            first = seen.setdefault(name, sample)
-            if first is not sample:
+            first = seen.setdefault(row["sample_id"], number)
+            if first != number:
                 key = "name" if sample["name"] else "sample_id"
-                rule = f"this name is given already in line {first.node.line}"
+                rule = f"sample {first} has this name already"
                 faults.extend(sample.refusal(key, rule).faults)
     return PaperEntry(
         paper=paper,
@@ -406,7 +438,7 @@ def _add_sample(rows: _Rows, paper_id: str, values: Values) -> Row:
     )
     for key, column in NAMES.items():
         if values[key]:
-            row[column] = f"{paper_id}-{row[column]}"
+            row[column] = whole_name(paper_id, row[column])
     for test in values["stability"] or ():
         reading = rows.add(TESTS, test, sample_id=row["sample_id"])
         for side in filter(test.get, SIDES):
@@ -415,6 +447,17 @@ def _add_sample(rows: _Rows, paper_id: str, values: Values) -> Row:
             gone = _flat(test[side]).keys() - joined.keys() - {DURATION_BOUND}
             reading |= {f"{side}_{column}": "" for column in gone}
     return row
+
+
+def whole_name(paper_id: str, name: str) -> str:
+    """Return the identity of a sample: its paper is put before a name that does not begin with it.
+
+    Examples:
+        >>> whole_name("smith2026", "S1"), whole_name("smith2026", "smith2026-S1")
+        ('smith2026-S1', 'smith2026-S1')
+    """
+    head = f"{paper_id}-"
+    return name if name.startswith(head) and name != head else head + name
 
 
 # Writing -------------------------------------------------------------------------------------
@@ -458,7 +501,8 @@ def _sample_data(entry: PaperEntry, index: int) -> dict[str, object]:
     data: dict[str, object] = {}
     for key, cell in write_cells(fields, row, printed).items():
         name = cell.removeprefix(f"{entry.paper_id}-")
-        is_short = key in short and name == name.strip() != "" and name != cell
+        is_whole = name == name.strip() != "" and whole_name(entry.paper_id, name) == cell
+        is_short = key in short and is_whole and name != cell
         data |= {short[key]: name} if is_short else {key: cell}
     tests = [
         _test_data(test, entry.printed_row(TESTS.file, number))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from perovshell.data.composition import Composition
+from perovshell.data.open_formula import OpenFormula
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.data.targets import Interval, Reading, gain_interval
 from perovshell.data.vocabulary import PLATELET, TREATMENTS
@@ -76,7 +77,8 @@ class Sample:
         sample_id: Identity.
         paper_id: The paper it comes from.
         core_text: The core as written in the table.
-        core: The composition, or None where the table leaves it open.
+        core: The composition, or None where the paper leaves it open.
+        open_core: What is known of a core whose composition is open; None of an exact one.
         layers: Shell layers from the inside out; empty for a bare core.
         structure: One of `vocabulary.STRUCTURES`.
         encapsulation: One of `vocabulary.ENCAPSULATIONS`.
@@ -99,6 +101,7 @@ class Sample:
     paper_id: str
     core_text: str
     core: Composition | None
+    open_core: OpenFormula | None
     layers: tuple[ShellMaterial, ...]
     structure: str
     encapsulation: str
@@ -115,6 +118,13 @@ class Sample:
     bare_sample_id: str
     role: str
     note: str
+
+    @property
+    def core_key(self) -> Hashable:
+        """The core, equal for all spellings of it."""
+        if self.core is not None:
+            return self.core.key
+        return None if self.open_core is None else self.open_core.key
 
     @property
     def core_size_nm(self) -> float:
@@ -187,6 +197,7 @@ class StabilityTest:
         number: Position in the table, from 0.
         sample: The sample tested (for a one-sided test of an uncoated sample, that sample).
         stressor: One of `vocabulary.STRESSORS`.
+        condition: The conditions in the paper's words.
         conditions: Stated numbers by the names of `vocabulary.CONDITIONS`; NaN where unstated.
         coated: Reading with the shell.
         bare: Reading without the shell.
@@ -197,6 +208,7 @@ class StabilityTest:
     number: int
     sample: Sample
     stressor: str
+    condition: str
     conditions: Mapping[str, float]
     coated: Reading
     bare: Reading

@@ -106,7 +106,9 @@ class Shells:
 
     Args:
         shell_rows: Rows with the columns of `materials/shells.csv`.
-        property_rows: Rows with the columns of `materials/shell_materials.csv`.
+        property_rows: Rows with the columns of `materials/shell_materials.csv`. A row belongs to
+            the shell that names it as its reference, or that has its name; of several, the last
+            one that states a property counts.
 
     Raises:
         InputError: A spelling names two materials, or a word is not allowed.
@@ -116,12 +118,16 @@ class Shells:
         """Index names and aliases in lower case."""
         self.shell_rows = [dict(row) for row in shell_rows]
         self.property_rows = [dict(row) for row in property_rows]
-        reference = {row["name"]: row for row in self.property_rows}
+        reference: dict[str, dict[str, str]] = {}
+        for row in self.property_rows:
+            cells = {column: cell for column, cell in row.items() if cell}
+            reference[row["name"]] = reference.get(row["name"], {}) | cells
         self.materials: dict[str, ShellMaterial] = {}
         self._by_spelling: dict[str, str] = {}
         self._spelling_of: dict[str, str] = {}
         for row in self.shell_rows:
-            self.materials[row["name"]] = _material(row, reference.get(row["reference"], {}))
+            cells = reference.get(row["reference"], {}) | reference.get(row["name"], {})
+            self.materials[row["name"]] = _material(row, cells)
             for spelling in (row["name"], *row["aliases"].split(";")):
                 self._add_spelling(spelling.strip(), row["name"])
         self._spellings = Spellings(self._by_spelling)

@@ -233,11 +233,10 @@ def _check_shape(faults: FaultList, row: int, cells: Row) -> None:
 
 
 def _check_formulas(faults: FaultList, row: int, cells: Row, reader: FormulaReader) -> None:
-    rules = {"shell": formula_fault(reader.read_shell, cells["shell"])}
-    if cells["composition"] != "open":
-        rules["core"] = formula_fault(reader.read_core, cells["core"])
-    elif not cells["core"]:
-        rules["core"] = "a core is needed, also if its composition is open"
+    rules = {
+        "shell": shell_fault(reader, cells["shell"]),
+        "core": core_fault(reader, cells["core"], cells["composition"]),
+    }
     for column, rule in rules.items():
         if rule:
             faults.add(row, column, cells[column], rule)
@@ -250,6 +249,25 @@ def formula_fault(read: Callable[[str], object], text: str) -> str:
     except FormulaError as error:
         return str(error)
     return ""
+
+
+def shell_fault(reader: FormulaReader, shell: str) -> str:
+    """Return why a shell cannot be read, with the way to introduce one; an empty text if it can."""
+    fault = formula_fault(reader.read_shell, shell)
+    is_new = "unknown shell" in fault
+    return fault + "; introduce a new one in the key shells of a paper file" if is_new else fault
+
+
+def core_fault(reader: FormulaReader, core: str, composition: str) -> str:
+    """Return why a core cannot be read, exact or open; an empty text if it can."""
+    if composition == "open":
+        return formula_fault(reader.read_open, core)
+    fault = formula_fault(reader.read_core, core)
+    if "nor a known ion" in fault:
+        fault += "; Workspace.materials.add_ion adds an ion"
+    if fault and not formula_fault(reader.read_open, core):
+        fault += "; where the paper leaves it open, write composition: open"
+    return fault
 
 
 def _check_measured(
@@ -296,7 +314,7 @@ def _check_bare(faults: FaultList, row: int, cells: Row, by_id: dict[str, Row]) 
         return
     bare = by_id.get(name)
     if bare is None:
-        faults.add(row, "bare_sample_id", name, f"no such sample_id in {faults.file}")
+        faults.add(row, "bare_sample_id", name, "no such sample_id in its table or paper")
     elif not is_none(bare["shell"]) or bare["paper_id"] != cells["paper_id"]:
         faults.add(row, "bare_sample_id", name, "must name an uncoated sample of the same paper")
 
@@ -426,9 +444,9 @@ def _combination(cells: Row, reader: FormulaReader) -> tuple[Hashable, Hashable]
     """Return core and shell, equal for all their spellings; else the texts."""
     core: Hashable = cells["core"]
     shell: Hashable = cells["shell"]
-    if cells["composition"] == "exact":
-        with suppress(FormulaError):
-            core = reader.read_core(cells["core"]).key
+    read = reader.read_open if cells["composition"] == "open" else reader.read_core
+    with suppress(FormulaError):
+        core = read(cells["core"]).key
     with suppress(FormulaError):
         shell = shell_text(reader.read_shell(cells["shell"]))
     return core, shell

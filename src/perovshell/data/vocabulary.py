@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from perovshell.data.tables import plain_number
 
@@ -86,6 +87,62 @@ STRESSORS = (
     "other",
 )
 MEASURES = ("remnant PL", "remnant PLQY", "time to failure")
+_MEANINGS: Final[Mapping[tuple[str, ...], Mapping[str, str]]] = {
+    COMPOSITIONS: {"exact": "definite known", "open": "mixed partial unclear unstated"},
+    STRUCTURES: {
+        "core/shell": "shell coating coated core-shell core@shell encapsulated",
+        "janus": "dimer heterodimer",
+        "core/island": "decorated island islands",
+        "matrix": "composite nanocomposite embedded host glass fibre fiber microsphere "
+        "monolith gel",
+        "bare": "naked pristine uncoated",
+        "other": "heterostructure",
+    },
+    ENCAPSULATIONS: {
+        "single-particle": "single individual one",
+        "multi-particle": "multi multiple many several cluster aggregate matrix composite",
+    },
+    MEDIA: {
+        "solution": "toluene hexane octane cyclohexane chloroform colloid colloidal dispersion "
+        "suspension ink liquid",
+        "film": "layer substrate solid fibre fiber membrane sheet",
+        "powder": "solid powders dried microsphere",
+        "water": "aqueous",
+    },
+    MORPHOLOGIES: {
+        "nanocrystal": "nc dot dots quantum_dot qd cube nanocube sphere nanoparticle np",
+        PLATELET: "platelet npl plate nanoplate sheet nanosheet disk nanodisk",
+        "nanowire": "rod nanorod wire nw fibre nanofibre",
+    },
+    ROLES: {
+        "core": "band-edge exciton perovskite",
+        "dopant": "impurity",
+        "other": "ste self-trapped defect",
+    },
+    QUALITIES: {
+        "printed": "stated",
+        "best value": "best champion record maximum max up_to",
+        "second-hand": "review cited secondhand",
+        "verbal": "qualitative words text",
+    },
+    STRESSORS: {
+        "water": "immersion aqueous h2o",
+        "humidity": "moisture rh humid damp steam vapor vapour",
+        "light": "uv illumination laser photo photostability irradiation led sunlight",
+        "heat": "thermal temperature annealing heating",
+        "polar-solvent": "ethanol methanol isopropanol ipa acetone alcohol dmf dmso polar",
+        "sonication": "ultrasound ultrasonic ultrasonication",
+        "ambient": "air storage shelf ageing aging atmosphere",
+        "anion-exchange": "exchange halide iodide",
+        "other": "acid base alkali oxygen ozone vacuum ph plasma x-ray",
+    },
+    MEASURES: {
+        "remnant PL": "pl intensity emission fluorescence photoluminescence",
+        "remnant PLQY": "plqy qy yield",
+        "time to failure": "t50 t80 t90 t95 half-life lifetime stable phase",
+    },
+}
+"""Words of papers for the words of each vocabulary, in lower case; `_` is a blank."""
 CONDITIONS = {"temperature_c": "deg C", "humidity_percent": "%", "irradiance_mw_cm2": "mW/cm2"}
 """Test conditions a lifetime is modelled with, and their units: the more, the harsher."""
 
@@ -93,6 +150,29 @@ CONDITIONS = {"temperature_c": "deg C", "humidity_percent": "%", "irradiance_mw_
 def column_name(stressor: str) -> str:
     """Return a stressor as it is written in column names."""
     return stressor.replace("-", "_")
+
+
+def meant_words(text: str, words: Sequence[str]) -> list[str]:
+    """Return the words of a vocabulary that a word of a paper may mean.
+
+    Examples:
+        >>> meant_words("UV light", STRESSORS), meant_words("rods", MORPHOLOGIES)
+        (['light'], ['nanowire'])
+        >>> meant_words("colour", STRESSORS)
+        []
+    """
+    meanings = next((means for all_, means in _MEANINGS.items() if {*all_} <= {*words}), {})
+    plain = re.sub(r"[\s_]+", " ", text.casefold()).strip()
+    for parts in ({plain}, {*plain.split(), *re.split(r"[\W_]+", plain)}):
+        spellings = parts | {part.removesuffix("s") for part in parts}
+        meant = [
+            word
+            for word, others in meanings.items()
+            if spellings & {word.casefold(), *(one.replace("_", " ") for one in others.split())}
+        ]
+        if meant:
+            return meant
+    return []
 
 
 def is_unknown(text: str) -> bool:

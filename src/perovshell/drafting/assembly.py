@@ -26,19 +26,23 @@ _LENGTHENING: Final = re.compile(r"^(?:over|within|beyond|up to|above|as high as
 
 @dataclass(frozen=True)
 class DraftValue:
-    """A value of a sample.
+    """A value of a paper file.
 
     Attributes:
         key: Its key in a paper file.
         value: The text of the value; empty where it is not clear.
         doubt: What is not clear.
         sentences: Where it was read.
+        is_required: Whether a paper file needs it.
+        statement: The unclear statement of an empty value; empty where the text has none.
     """
 
     key: str
     value: str
     doubt: str = ""
     sentences: tuple[str, ...] = ()
+    is_required: bool = False
+    statement: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,15 +148,18 @@ class Facts:
         sentences = tuple(dict.fromkeys(fact.text for fact in certain))
         if len(texts) == 1:
             fault = fault_of(key, texts[0])
-            return DraftValue(key, "" if fault else texts[0], fault, sentences[:1])
+            value = "" if fault else texts[0]
+            return DraftValue(key, value, fault, sentences[:1], statement=f"{key}: {fault}")
         if texts:
-            return DraftValue(key, "", f"{' or '.join(reversed(texts))}?", sentences)
+            doubt = f"{' or '.join(reversed(texts))}?"
+            return DraftValue(key, "", doubt, sentences, statement=f"{key}: {doubt}")
         unclear = [fact for fact in alike if fact.sample is None and _may_be_of(key, sample)]
         if not unclear:
             return None
         values = ", ".join(dict.fromkeys(fact.value for fact in unclear))
         sentences = tuple(dict.fromkeys(fact.text for fact in unclear))
-        return DraftValue(key, "", f"{values}; of this sample?", sentences)
+        doubt = f"{values}; of this sample?"
+        return DraftValue(key, "", doubt, sentences, statement=f"{key}: {doubt}")
 
 
 def _may_be_of(key: str, sample: Material) -> bool:

@@ -15,13 +15,20 @@ from perovshell.data.formula import FormulaReader
 from perovshell.data.tables import read_bytes
 from perovshell.drafting.assembly import Facts
 from perovshell.drafting.binding import Reading, read_sentences
+from perovshell.drafting.document import (
+    DraftPaper,
+    Section,
+    document_of,
+    unclear_statements,
+    values_of,
+)
 from perovshell.drafting.mentions import Material, MaterialFinder
 from perovshell.drafting.references import Samples
 from perovshell.drafting.sentences import Sentence, TextTable, plain_text, split_text
 from perovshell.drafting.stability import Remnant, StabilityReader
 from perovshell.drafting.statements import Statement, statements_of
 from perovshell.drafting.tables import table_readings
-from perovshell.drafting.writing import DraftPaper, write_paper
+from perovshell.drafting.writing import write_draft
 from perovshell.errors import InputError
 from perovshell.files import refuse_output, write_file
 from perovshell.optional import import_optional
@@ -50,19 +57,32 @@ class Draft:
     paper: DraftPaper
 
     @cached_property
+    def document(self) -> Section:
+        """The mapping of the paper file, each value with its sentences."""
+        return document_of(self.paper)
+
+    @cached_property
+    def unclear(self) -> tuple[str, ...]:
+        """Statements that belong to no sample for certain."""
+        return tuple(unclear_statements(self.paper, self.document))
+
+    @property
     def yaml(self) -> str:
         """The paper file: each value below the sentence that it was read in."""
-        return write_paper(self.paper).text
+        return write_draft(self.document, self.unclear)
 
     @property
     def summary(self) -> str:
         """What was found and what is open, on one line."""
-        written = write_paper(self.paper)
-        opened = ", ".join(written.open_keys)
+        samples = self.document.lists["samples"]
+        tests = sum(len(sample.lists.get("stability", ())) for sample in samples)
+        empty = [value for _, value, _ in self.document.located() if not value.value]
+        doubts = dict.fromkeys([*filter(None, (one.statement for one in empty)), *self.unclear])
+        opened = ", ".join(dict.fromkeys(one.key for one in empty if one.is_required))
         return (
-            f"{counted(written.samples, 'sample')}, {counted(written.values, 'value')}, "
-            f"{counted(written.tests, 'stability test')}; "
-            f"{counted(len(written.doubts), 'unclear statement')}; "
+            f"{counted(len(samples), 'sample')}, {counted(values_of(samples), 'value')}, "
+            f"{counted(tests, 'stability test')}; "
+            f"{counted(len(doubts), 'unclear statement')}; "
             f"{f'to be filled in: {opened}' if opened else 'no required key is empty'}"
         )
 

@@ -5,28 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
+from functools import partial
+from operator import eq
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from perovshell.data.columns import PAPERS
 from perovshell.data.dataset import Dataset
 from perovshell.data.formula import FormulaReader
 from perovshell.data.lab_table import read_lab_table, read_mapping
 from perovshell.data.materials import Materials
-from perovshell.data.nodes import Node
+from perovshell.data.nodes import Node, parse_yaml
 from perovshell.data.paper_entry import PaperEntry
-from perovshell.data.paper_file import paper_reader, read_papers, read_yaml
+from perovshell.data.paper_file import paper_nodes, paper_reader, read_papers, read_yaml
+from perovshell.data.partial_paper import read_partly
 from perovshell.data.tables import Row
-from perovshell.errors import DatasetError, Fault, InputError, UnchangedError
+from perovshell.errors import DatasetError, DocumentError, Fault, InputError, UnchangedError
 from perovshell.intake.checks import Check
 from perovshell.intake.review import Review, review
 from perovshell.models.predictor import Predictor
 from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.materials import MaterialStore
-from perovshell.workspace.papers import LONGEST_ID, PaperStore
+from perovshell.workspace.papers import LONGEST_ID, MergedDataset, PaperStore
 
 Source = Path | str | Mapping[str, Any]
 """Papers to add: a file or folder, the text of a YAML file (several lines), or its mapping."""
+SOURCE: Final = "paper"
+"""Name of a text or a mapping, for messages."""
+IN_THE_DATA: Final = "in the data already; a correction of it needs replace=True"
 
 
 @dataclass(frozen=True)
@@ -163,26 +169,24 @@ def propose(
         InputError: The file cannot be read.
         UnchangedError: All papers are in the workspace already.
     """
-    name, entries = _read(source, base.reader, columns)
+    store = PaperStore(workspace)
+    try:
+        name, entries = _read(source, base.reader, columns)
+    except DocumentError as error:
+        nodes = () if columns is not None else _nodes(source)
+        faults = _all_faults(nodes, store, base, replace=replace)
+        raise (DocumentError(faults) if faults else error) from error
     materials = _introduced(entries, base)
     base = base.with_materials(materials)
-    store = PaperStore(workspace)
     merged = store.merged(base)
     known = {entry.paper_id: entry for entry in merged.entries}
     unchanged = tuple(one.paper_id for one in entries if known.get(one.paper_id) == one)
     changed = [one for one in entries if one.paper_id not in unchanged]
     if not changed:
         raise UnchangedError(name, unchanged)
-    # One that is damaged, and so not in use, can be replaced too.
-    there = [one.paper_id for one in changed if store.path_of(one.paper_id).exists()]
-    faults = list(_identity_faults(changed, merged.dataset, {*known, *there}, replace=replace))
-    kept = [entry for name, entry in known.items() if name not in {o.paper_id for o in changed}]
-    try:
-        dataset = base.with_papers([*kept, *changed])
-    except DatasetError as error:
-        raise DatasetError([*faults, *error.faults]) from error
-    if faults:
-        raise DatasetError(faults)
+    dataset, wrong = _checked(changed, store, base, merged, replace=replace)
+    if wrong:
+        raise DatasetError(wrong)
     reviews = [
         review(dataset, one.paper_id, predictor, one.durations)
         for one in changed
@@ -202,12 +206,58 @@ def propose(
     )
 
 
+def _checked(
+    entries: Sequence[PaperEntry],
+    store: PaperStore,
+    base: Dataset,
+    merged: MergedDataset,
+    *,
+    replace: bool,
+) -> tuple[Dataset, list[Fault]]:
+    """Return the dataset with papers, or that without them and what is wrong with them."""
+    names = {entry.paper_id for entry in entries}
+    kept = [entry for entry in merged.entries if entry.paper_id not in names]
+    # One that is damaged, and so not in use, can be replaced too.
+    there = [name for name in names if store.path_of(name).exists()]
+    added = {*(entry.paper_id for entry in merged.entries), *there}
+    faults = list(_identity_faults(entries, merged.dataset, added, replace=replace))
+    try:
+        return base.with_papers([*kept, *entries]), faults
+    except DatasetError as error:
+        return merged.dataset, [*faults, *error.faults]
+
+
+def _all_faults(
+    nodes: Sequence[Node], store: PaperStore, base: Dataset, *, replace: bool
+) -> list[Fault]:
+    """Return the faults of papers with faults: those of the text, and of what could be read."""
+    partial = [read_partly(node, base.reader) for node in nodes]
+    entries = [one.entry for one in partial if one.entry is not None]
+    base = base.with_materials(_introduced(entries, base))
+    _, further = _checked(entries, store, base, store.merged(base), replace=replace)
+    for one in partial:
+        further = list(one.further(further))
+    return [*(fault for one in partial for fault in one.faults), *further]
+
+
 def _introduced(entries: Sequence[PaperEntry], base: Dataset) -> Materials:
     """Return the shells of papers that the data does not know, each once."""
     rows = {row["name"]: row for entry in entries for row in entry.shells}
     return Materials(
         shells=tuple(row for name, row in rows.items() if not base.reader.shells.find(name))
     )
+
+
+def _nodes(source: Source) -> tuple[Node, ...]:
+    """Return the nodes of the papers of a source; none of one that is no YAML or JSON."""
+    if isinstance(source, Mapping):
+        return (Node(source, "paper"),)
+    try:
+        if isinstance(source, str) and "\n" in source:
+            return (parse_yaml(source, "paper"),)
+        return paper_nodes(Path(source))
+    except DocumentError:
+        return ()
 
 
 def _read(
@@ -221,9 +271,9 @@ def _read(
         table = read_lab_table(Path(source), read_mapping(Path(columns)), formulas)
         return str(source), [table]
     if isinstance(source, Mapping):
-        return "paper", [paper_reader(formulas).read(Node(source, "paper"))]
+        return SOURCE, [paper_reader(formulas).read(Node(source, SOURCE))]
     if isinstance(source, str) and "\n" in source:
-        return "paper", [read_yaml(source, "paper", formulas)]
+        return SOURCE, [read_yaml(source, SOURCE, formulas)]
     return str(source), read_papers(Path(source), formulas)
 
 
@@ -234,16 +284,27 @@ def _changes(entry: PaperEntry, before: Dataset) -> Iterator[str]:
     old = before.entry(entry.paper_id)
     for table, rows in entry.rows.items():
         new, gone = _without_equal(rows, old.rows[table])
-        for row in new:
-            key = _key(row)
-            was = next((other for other in gone if _key(other) == key), None)
-            if was is None:
-                yield f"{table}: {key} is new"
-                continue
-            gone.remove(was)
+        for row, was in _pairs(new, gone):
             for column in (name for name in row if row[name] != was[name]):
-                yield f"{key}: {column} {was[column] or '(empty)'} -> {row[column] or '(empty)'}"
+                change = f"{was[column] or '(empty)'} -> {row[column] or '(empty)'}"
+                yield f"{_key(was)}: {column} {change}"
+        yield from (f"{table}: {_key(row)} is new" for row in new)
         yield from (f"{table}: {_key(row)} is gone" for row in gone)
+
+
+def _pairs(new: list[Row], gone: list[Row]) -> Iterator[tuple[Row, Row]]:
+    """Take the rows that were changed out of both lists, and yield each with what it was.
+
+    A row is first looked for by all that identifies it, then without the condition of a test.
+    """
+    for identify in (_key, _key_without_condition):
+        for row in list(new):
+            same = [other for other in gone if identify(other) == identify(row)]
+            if same:
+                was = max(same, key=partial(_n_equal, row))
+                new.remove(row)
+                gone.remove(was)
+                yield row, was
 
 
 def _without_equal(rows: Sequence[Row], others: Sequence[Row]) -> tuple[list[Row], list[Row]]:
@@ -263,6 +324,14 @@ def _key(row: Mapping[str, str]) -> str:
     return " ".join(part for part in parts if part) or row["paper_id"]
 
 
+def _n_equal(row: Row, other: Row) -> int:
+    return sum(map(eq, row.items(), other.items()))
+
+
+def _key_without_condition(row: Mapping[str, str]) -> str:
+    return _key({**row, "condition": ""})
+
+
 def _identity_faults(
     entries: Sequence[PaperEntry], dataset: Dataset, added: Iterable[str], *, replace: bool
 ) -> Iterator[Fault]:
@@ -278,10 +347,11 @@ def _identity_faults(
             rule = f"too long for a file name; at most {LONGEST_ID} characters"
             yield fault(entry, "paper_id", paper_id, rule)
         if paper_id in names and not replace:
-            rule = "in the data already; a correction of it needs replace=True"
-            yield fault(entry, "paper_id", paper_id, rule)
+            yield fault(entry, "paper_id", paper_id, IN_THE_DATA)
         if paper_id not in names and replace:
-            rule = f"no such paper to replace{_nearest(paper_id, names)}"
+            rule = (
+                f"no such paper to replace; without replace it is added{_nearest(paper_id, names)}"
+            )
             yield fault(entry, "paper_id", paper_id, rule)
         for column in ("supersedes", "distinct_from"):
             for name in getattr(entry, column):

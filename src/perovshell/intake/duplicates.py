@@ -109,7 +109,7 @@ def _copies_of(
 
 
 def _combination(sample: Sample) -> tuple[Hashable, str]:
-    return (sample.core_text if sample.core is None else sample.core.key), sample.shell
+    return sample.core_key, sample.shell
 
 
 def _same_peak(sample: Sample, other: Sample) -> bool:

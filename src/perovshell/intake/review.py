@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from perovshell.data.blends import JOINT
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample, StabilityTest
+from perovshell.data.shells import ShellMaterial
 from perovshell.data.summary import (
     context_texts,
     gain_parts,
@@ -39,6 +41,8 @@ from perovshell.texts import counted, listed
 __all__ = ["Check", "Review", "review"]
 NAMED_PAPERS: Final = 3
 """Papers named with a known combination; the others are counted."""
+_SIZES_APART: Final = 1.5
+"""Factor between two core sizes that are similar."""
 _LIFETIME: Final = (
     "lifetime: time after which 1/e of the emission is left, by the reading and its error; "
     "gain: lifetime coated over lifetime bare"
@@ -125,6 +129,25 @@ def _checks(
     for name, sample in samples.items():
         yield from of_samples.of(sample)
         yield from checks_of_tests(tests[name], predictor)
+        yield from _role_check(sample, dataset)
+
+
+def _role_check(sample: Sample, dataset: Dataset) -> Iterator[Check]:
+    """Yield whether a core emits itself although no other paper on it says so."""
+    roles = {
+        other.role
+        for other in dataset.samples.values()
+        if other.core_key == sample.core_key and other.paper_id != sample.paper_id
+    }
+    if sample.role == "core" and roles and "core" not in roles:
+        yield Check(
+            sample.sample_id,
+            "role",
+            "core",
+            f"{listed(sorted(roles), 'or')}, as in all other papers on {sample.core_text}",
+            "is it the emission of the band edge, not of a trapped exciton or a dopant?",
+            is_outlier=False,
+        )
 
 
 # How it was read ------------------------------------------------------------------------------
@@ -142,8 +165,16 @@ def _read_lines(
     bare = samples.get(sample.bare_sample_id)
     if bare is not None:
         yield f"  compared with {bare.sample_id}: {_difference(sample, bare)}"
+    for layer in sample.layers:
+        if not layer.listed:
+            yield f"  shell {layer.name} is in no table: read as {_kind(layer)}"
     for test, texts in zip(tests, printed, strict=True):
         yield f"  {_test_text(test, texts)}"
+
+
+def _kind(layer: ShellMaterial) -> str:
+    what = "a blend" if JOINT in layer.name else "a formula"
+    return f"{what} of class {layer.material_class}"
 
 
 def _difference(sample: Sample, bare: Sample) -> str:
@@ -162,7 +193,7 @@ def _difference(sample: Sample, bare: Sample) -> str:
 
 def _core_text(sample: Sample) -> str:
     if sample.core is None:
-        return f"{sample.core_text} (open composition)"
+        return f"{sample.core_text} (open composition: {sample.open_core})"
     if sample.core.formula == sample.core_text:
         return sample.core_text
     return f"{sample.core_text} read as {sample.core.formula}"
@@ -203,7 +234,8 @@ def _test_text(test: StabilityTest, printed: Mapping[str, str]) -> str:
         for name, side in given_sides(test)
     ]
     where = ", ".join([test.stressor, *conditions, test.coated.measure])
-    return f"{where}: {'; '.join([*parts, *gain_parts(test)])}{quality_text(test)}"
+    shared = f" (one experiment: {test.shared_group})" if test.shared_group else ""
+    return f"{where}: {'; '.join([*parts, *gain_parts(test)])}{quality_text(test)}{shared}"
 
 
 def _not_compared(samples: Iterable[Sample], predictor: Predictor | None) -> Iterator[str]:
@@ -219,31 +251,79 @@ def _not_compared(samples: Iterable[Sample], predictor: Predictor | None) -> Ite
 
 def _known_lines(dataset: Dataset, paper_id: str) -> Iterator[str]:
     """Yield a line for each combination of core and shell of a paper."""
-    samples: dict[tuple[object, str], list[Sample]] = defaultdict(list)
-    names: dict[tuple[object, str], str] = {}
+    others: dict[tuple[object, str], list[Sample]] = defaultdict(list)
+    of_paper: dict[tuple[object, str, str], list[Sample]] = defaultdict(list)
     for sample in dataset.samples.values():
-        if sample.core is None:
-            continue
-        key = (sample.core.key, sample.shell)
+        key = (sample.core_key, sample.shell)
         if sample.paper_id == paper_id:
-            names.setdefault(key, f"{sample.core.formula} / {sample.shell}")
+            of_paper[*key, sample.morphology].append(sample)
         else:
-            samples[key].append(sample)
-    for combination, name in names.items():
-        yield f"{name}: {_known_text(samples[combination])}"
+            others[key].append(sample)
+    for (core, shell, _), samples in of_paper.items():
+        first = samples[0]
+        name = first.core_text if first.core is None else first.core.formula
+        yield f"{name} / {shell}: {_known_text(others[core, shell], _Alike.to(samples))}"
 
 
-def _known_text(samples: Sequence[Sample]) -> str:
+@dataclass(frozen=True)
+class _Alike:
+    """Samples of the morphology and of about the size of some samples.
+
+    Attributes:
+        morphology: The morphology.
+        sizes: Smallest and largest core size in nm; all where one of the samples states none.
+    """
+
+    morphology: str
+    sizes: tuple[float, float] = (0.0, math.inf)
+
+    @classmethod
+    def to(cls, samples: Sequence[Sample]) -> _Alike:
+        """Return what is alike to samples of one morphology."""
+        sizes = [sample.core_size_nm for sample in samples]
+        if any(map(math.isnan, sizes)):
+            return cls(samples[0].morphology)
+        return cls(samples[0].morphology, (min(sizes) / _SIZES_APART, max(sizes) * _SIZES_APART))
+
+    def __contains__(self, sample: Sample) -> bool:
+        low, high = self.sizes
+        fits = math.isinf(high) or low <= sample.core_size_nm <= high
+        return sample.morphology == self.morphology and fits
+
+    def __str__(self) -> str:
+        low, high = self.sizes
+        of_size = "" if math.isinf(high) else f" of {_rounded(low)} to {_rounded(high)} nm"
+        return f"{self.morphology}s{of_size}"
+
+
+def _rounded(size: float) -> str:
+    return f"{float(f'{size:.2g}'):g}"
+
+
+def _known_text(every: Sequence[Sample], alike: _Alike) -> str:
+    samples = [sample for sample in every if sample in alike]
+    values = _values_text(samples)
+    if len(samples) == len(every):
+        return f"{_papers_text(every)}: {values}" if every else _papers_text(every)
+    if not samples:
+        return f"{_papers_text(every)}, none on {alike}"
+    return f"{_papers_text(every)}; of {alike}: {values}"
+
+
+def _papers_text(samples: Sequence[Sample]) -> str:
     papers = list(dict.fromkeys(sample.paper_id for sample in samples))
     if not papers:
         return "measured by no other paper"
     named = ", ".join(papers[:NAMED_PAPERS])
     rest = f" and {len(papers) - NAMED_PAPERS} more" if len(papers) > NAMED_PAPERS else ""
-    count = counted(len(papers), "other paper")
+    return f"measured by {counted(len(papers), 'other paper')} ({named}{rest})"
+
+
+def _values_text(samples: Sequence[Sample]) -> str:
     peaks = {s.sample_id: s.pl_peak_nm for s in samples if s.trains_pl}
     yields = {s.sample_id: s.plqy_percent for s in samples if s.trains_plqy}
-    values = [_spread_text("PL", "nm", samples, peaks), _spread_text("PLQY", "%", samples, yields)]
-    return f"measured by {count} ({named}{rest}): {', '.join(values)}"
+    parts = (_spread_text("PL", "nm", samples, peaks), _spread_text("PLQY", "%", samples, yields))
+    return ", ".join(parts)
 
 
 def _spread_text(

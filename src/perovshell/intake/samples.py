@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from perovshell.data.records import Sample
+from perovshell.data.records import Measurement, Sample
 from perovshell.data.summary import measured_text
 from perovshell.data.targets import ev_to_nm, nm_to_ev
 from perovshell.data.usual import CORE_SIZE_RANGE, PERCENT_RANGE
-from perovshell.data.vocabulary import PLATELET
+from perovshell.data.vocabulary import MORPHOLOGIES, PLATELET
 from perovshell.errors import InputError
 from perovshell.intake.checks import Check
 from perovshell.intake.halides import Halides, said_of_halides
@@ -43,6 +43,8 @@ class SampleChecks:
         """Yield the checks of one sample."""
         yield from _beyond_usual(sample)
         yield from _doubtful_shape(sample)
+        yield from _definite_core(sample)
+        yield from self._confined(sample)
         if sample.role == "core" and sample.core is not None and not sample.core.is_metal:
             wrong_halide = self._halide(sample)
             yield from wrong_halide
@@ -68,6 +70,23 @@ class SampleChecks:
             f"{said_of_halides(core)}: {_alternatives(causes)}"
         )
         return [_peak_check(sample, str(window), reason, is_outlier=True)]
+
+    def _confined(self, sample: Sample) -> Iterator[Check]:
+        """Yield a peak that only confinement explains, of a core of unstated size."""
+        if sample.morphology != MORPHOLOGIES[0] or sample.core_size.is_given:
+            return
+        large = self.halides.window(replace(sample, core_size=Measurement(CORE_SIZE_RANGE.high)))
+        if large is None or not sample.trains_pl or sample.pl_bound == ">":
+            return
+        if sample.pl_peak_nm < large.low_nm:
+            yield Check(
+                sample.sample_id,
+                "core_size_nm",
+                f"(empty), PL {_peak_text(sample)}",
+                f"a size, a morphology, or a peak from {large.low_nm:.0f} nm",
+                "a peak so far above the bulk gap is that of a small or a thin core",
+                is_outlier=False,
+            )
 
     def _shift(self, sample: Sample) -> Iterator[Check]:
         """Yield whether coating moved the peak further than in any paper of the champion."""
@@ -255,6 +274,19 @@ def _doubtful_shape(sample: Sample) -> Iterator[Check]:
         )
 
 
+def _definite_core(sample: Sample) -> Iterator[Check]:
+    """Yield a formula that leaves nothing open, of a core whose composition is called open."""
+    if sample.open_core is not None and sample.open_core.definite is not None:
+        yield Check(
+            sample.sample_id,
+            "composition",
+            f"open, of {sample.core_text}",
+            "exact, or a formula that shows what is open, as CsPb(Br/I)3",
+            "the formula is definite, and a core of open composition trains no PL",
+            is_outlier=False,
+        )
+
+
 # Helpers --------------------------------------------------------------------------------------
 
 
@@ -307,10 +339,9 @@ def _alternatives(causes: Sequence[str]) -> str:
 
 def _identity(sample: Sample) -> tuple[object, ...]:
     """Return what two samples of one paper do not share by chance."""
-    core = sample.core_text if sample.core is None else sample.core.key
     size = None if math.isnan(sample.core_size_nm) else sample.core_size_nm
     numbers = (size, sample.pl_peak_nm, sample.plqy_percent)
-    return (core, sample.shell, sample.structure, *numbers)
+    return (sample.core_key, sample.shell, sample.structure, *numbers)
 
 
 def _peak_text(sample: Sample) -> str:

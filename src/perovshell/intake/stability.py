@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -18,6 +19,11 @@ from perovshell.models.conformal import ConformityScores
 from perovshell.models.predictor import Predictor
 from perovshell.models.stability import INTERVAL_INFLATION
 
+_IN_WORDS: Final = {
+    "temperature_c": re.compile(r"\d+(?:\.\d+)?\s?(?:°\s?C|\u2103|deg ?C|C\b|K\b)"),
+    "humidity_percent": re.compile(r"\d+(?:\.\d+)?\s?%\s?(?:RH|relative humidity|humidity)"),
+}
+"""Numbers of a condition that have a column."""
 _CONTRADICTION: Final = 2.0
 """Factor by which each of two intervals may be wrong before they exclude each other."""
 
@@ -42,7 +48,28 @@ def checks_of_tests(tests: Sequence[StabilityTest], predictor: Predictor | None)
             yield _test_check(test, "coated", expected, reason, is_outlier=False)
         if predictor is not None:
             yield from _lifetime_checks(test, predictor)
+        yield from _unstated(test)
     yield from _contradictions(tests)
+
+
+def _unstated(test: StabilityTest) -> Iterator[Check]:
+    """Yield what a test states beside the column or the measure that it belongs to."""
+    for column, unit in _IN_WORDS.items():
+        written = unit.search(test.condition)
+        if written and math.isnan(test.conditions[column]):
+            yield Check(
+                test.sample.sample_id,
+                f"{column} ({test.stressor})",
+                f"(empty), condition {test.condition!r}",
+                f"{written[0]} in {column}",
+                "the condition is never read for numbers",
+                is_outlier=False,
+            )
+    for side, reading in given_sides(test):
+        if test.quality == "verbal" and not math.isnan(reading.percent):
+            expected = f"{TIME_TO_FAILURE}, with the duration and '>'"
+            reason = "words such as 'no change' are no percent: the lifetime would be far too long"
+            yield _test_check(test, side, expected, reason, is_outlier=False)
 
 
 def _contradictions(tests: Sequence[StabilityTest]) -> Iterator[Check]:

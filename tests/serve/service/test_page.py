@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from browsing import Open, chromium, forgive, opening
 from perovshell.models.card import POINT_TARGETS
 from perovshell.models.folder import read_folder, read_validation, write_folder
 from perovshell.training.train import TrainedModel
@@ -19,14 +20,8 @@ from servers import Server, serving
 
 UNMEASURED_PROCESSES = True
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 DESKTOP, PHONE = (1280, 900), (360, 740)
 CSPBCL3 = {"core": "CsPbCl3", "shell": "SiO2"}
-Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
@@ -41,43 +36,14 @@ def server(
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS])
-        yield browser
-        browser.close()
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture
 def open_page(server: Server, browser: Browser) -> Iterator[Open]:
-    """Open the page; at the end nothing may have failed, or left the service's own origin."""
-    faults: list[str] = []
-    context = browser.new_context()
-    context.set_default_timeout(10_000)
-
-    def watch(page: Page) -> None:
-        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on(
-            "request",
-            lambda asked: (
-                None
-                if asked.url.startswith((server.url, "blob:"))
-                else faults.append(f"left the service: {asked.url}")
-            ),
-        )
-
-    def open_(address: str = "/", size: tuple[int, int] = DESKTOP) -> Page:
-        page = context.new_page()
-        page.set_viewport_size({"width": size[0], "height": size[1]})
-        watch(page)
-        page.goto(server.url + address)
-        expect(page.locator("#status")).not_to_be_empty()
-        return page
-
-    open_.faults = faults  # type: ignore[attr-defined]
-    yield open_
-    context.close()
-    assert faults == []
+    with opening(browser, server.url, DESKTOP) as opened:
+        yield opened
 
 
 def asked(server: Server, *rows: dict[str, Any]) -> list[dict[str, Any]]:
@@ -463,12 +429,6 @@ def test_a_ranking_can_be_cancelled(open_page: Open) -> None:
     expect(page.locator("#rank-status")).to_have_text("Cancelled.")
     page.unroute("**/v1/rank")
     ranked(page)
-
-
-def forgive(open_page: Any, words: str) -> None:
-    """Take back the faults that a test made on purpose: the browser logs each refused request."""
-    assert any(words in fault for fault in open_page.faults)
-    open_page.faults[:] = [fault for fault in open_page.faults if words not in fault]
 
 
 # For everyone --------------------------------------------------------------------------------

@@ -216,10 +216,13 @@ def test_a_head_of_what_is_known_has_not_changed(client: TestClient) -> None:
     assert client.head("/v1/model", headers={"if-none-match": tag}).status_code == 304
 
 
+POSTS = ("/v1/predict", "/v1/rank", "/v1/papers", "/v1/papers/draft", "/v1/papers/check")
+
+
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [(path, "GET, HEAD, OPTIONS") for path in (*GETS[:-1], "/metrics")]
-    + [(path, "OPTIONS, POST") for path in ("/v1/predict", "/v1/rank")],
+    + [(path, "OPTIONS, POST") for path in POSTS],
 )
 def test_the_allowed_methods_are_those_that_are_answered(
     client: TestClient, path: str, allowed: str

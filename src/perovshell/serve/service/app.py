@@ -19,12 +19,13 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Match
 
-from perovshell.serve.service import limits, operations, page, routes
+from perovshell.serve.service import limits, operations, page, paper_routes, routes
 from perovshell.serve.service.batching import Batcher
 from perovshell.serve.service.keys import KeyRing
 from perovshell.serve.service.logs import Tally
 from perovshell.serve.service.metrics import Metrics
 from perovshell.serve.service.middleware import GUARDED, Guard, Rate
+from perovshell.serve.service.papers import PaperDesk, Turns
 from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.prefix import check_prefix, route_path
 from perovshell.serve.service.problems import Problem, pointer
@@ -92,6 +93,9 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
     app.state.batcher = Batcher()
     app.state.pool = pool
     app.state.ranker = Ranker()
+    app.state.keys = settings.keys
+    app.state.turns = Turns()
+    app.state.desk = PaperDesk(champion)
     app.state.metrics = Metrics(champion)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.BODY_BYTES)
     app.add_middleware(GZipMiddleware, minimum_size=_SQUEEZED_FROM, compresslevel=1)
@@ -105,6 +109,7 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
         root_path=settings.root_path,
     )
     app.include_router(routes.router)
+    app.include_router(paper_routes.router)
     app.include_router(operations.router)
     app.include_router(page.router)
     page.mount(app)

@@ -15,6 +15,7 @@ from typing import Final
 
 from perovshell.errors import InputError, WorkspaceError
 from perovshell.files import stamp_of, write_output
+from perovshell.serve.service.problems import Problem
 from perovshell.workspace.folder import WorkspaceFolder
 
 _LOG: Final = logging.getLogger("perovshell.service")
@@ -80,8 +81,31 @@ class KeyRing:
         self._keys = Keys.read(path) if path else Keys({})
         self.is_needed = bool(self._keys.hashes)
 
+    @property
+    def are_needed_to_write(self) -> bool:
+        """Whether a key is needed to change the workspace: also if the first one is new."""
+        return self.is_needed or bool(self._current.hashes)
+
     def name_of(self, key: str) -> str | None:
         """Return the name of a key, or None where it is no key."""
+        return self._current.name_of(key)
+
+    def refuse_without(self, headers: Mapping[str, str]) -> str:
+        """Return the name of the key that a request has.
+
+        Raises:
+            Problem: It has none of these keys.
+        """
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        name = self.name_of(key.strip()) if scheme.lower() == "bearer" else None
+        if name is None:
+            detail = "Send a key as 'Authorization: Bearer KEY'; 'perovshell keys add' makes one."
+            raise Problem(401, "key-needed", detail, headers={"www-authenticate": "Bearer"})
+        return name
+
+    @property
+    def _current(self) -> Keys:
+        """The keys of the file as it is now."""
         if self._path and (stamp := stamp_of(self._path)) != self._stamp:
             self._stamp = stamp
             try:
@@ -91,7 +115,7 @@ class KeyRing:
                     "keys cannot be read, the previous ones stay valid",
                     extra={"fields": {"why": str(error)}},
                 )
-        return self._keys.name_of(key)
+        return self._keys
 
 
 def add_key(workspace: WorkspaceFolder, name: str) -> str:

@@ -32,3 +32,11 @@ RANKINGS_WAITING: Final = 4
 """Rankings that may wait for their turn; more are asked to come back."""
 RANK_SECONDS: Final = 120.0
 """Longest time one ranking may take."""
+DRAFT_TEXT: Final = 200_000
+"""Characters of a text that a paper is drafted from."""
+PAPER_TEXT: Final = 50_000
+"""Characters of a paper written out: a paper has some thousands."""
+PAPERS: Final = 1
+"""Papers drafted, checked or added at a time."""
+PAPERS_WAITING: Final = 8
+"""Papers that may wait for their turn; more are asked to come back."""

@@ -133,7 +133,7 @@ class Guard:
         if not path.startswith(GUARDED):
             return
         if self._keys.is_needed:
-            visit.client = self._key_name(visit.headers)
+            visit.client = self._keys.refuse_without(visit.headers)
         wait = self._rate.seconds_to_wait(visit.client)
         if wait:
             headers = {"retry-after": str(math.ceil(wait))}
@@ -143,14 +143,6 @@ class Guard:
         if length.isdigit() and int(length) > limits.BODY_BYTES:
             detail = f"{length} bytes; at most {limits.BODY_BYTES} are read"
             raise Problem(413, "body-too-large", detail)
-
-    def _key_name(self, headers: Headers) -> str:
-        scheme, _, key = headers.get("authorization", "").partition(" ")
-        name = self._keys.name_of(key.strip()) if scheme.lower() == "bearer" else None
-        if name is None:
-            detail = "Send a key as 'Authorization: Bearer KEY'; 'perovshell keys add' makes one."
-            raise Problem(401, "key-needed", detail, headers={"www-authenticate": "Bearer"})
-        return name
 
     def _tell(self, scope: Scope, visit: RequestContext) -> None:
         seconds = time.perf_counter() - visit.began

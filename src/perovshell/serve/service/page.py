@@ -17,6 +17,8 @@ from starlette.staticfiles import StaticFiles
 
 from perovshell.pages import SCRIPTS, environment
 from perovshell.serve.report.charts import VISIBLE_NM, light_colour
+from perovshell.serve.service import limits
+from perovshell.serve.service.paper_form import paper_form
 from perovshell.serve.space.file import DEFAULT_PRESET, presets
 from perovshell.targets.declared import POINTS
 
@@ -96,8 +98,10 @@ def _html() -> str:
             "light": {"low": low, "high": high, "colours": colours},
             "spaces": spaces,
             "first_space": DEFAULT_PRESET,
+            "paper": paper_form(),
         },
         scripts=sorted(path.name for folder in _FOLDERS for path in folder.glob("*.js")),
         points=POINTS,
+        draft_text=limits.DRAFT_TEXT,
         slash=_SLASH,
     )

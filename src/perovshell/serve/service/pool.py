@@ -79,7 +79,9 @@ class Pool:
 
 async def _on(executor: ProcessPoolExecutor, asked: Asked, rows: Rows) -> Written:
     loop = asyncio.get_running_loop()
-    how = (asked.served.model.folder, asked.stressors, asked.coverage, asked.thresholds)
+    served = asked.served
+    source = (served.model.folder, served.materials)
+    how = (source, asked.stressors, asked.coverage, asked.thresholds)
     parts = [
         loop.run_in_executor(executor, _answered, *how, rows[start : start + _PART])
         for start in range(0, len(rows), _PART)
@@ -101,15 +103,20 @@ def _end_with_the_service() -> None:
 
 
 def _answered(
-    folder: Path, stressors: Sequence[str], coverage: float, thresholds: Thresholds, rows: Rows
+    source: tuple[Path, str],
+    stressors: Sequence[str],
+    coverage: float,
+    thresholds: Thresholds,
+    rows: Rows,
 ) -> Written:
-    answers = _model(folder).answer(
+    answers = _model(*source).answer(
         rows, stressors=stressors, coverage=coverage, thresholds=thresholds
     )
     return write(answers)
 
 
 @lru_cache(maxsize=2)
-def _model(folder: Path) -> Model:
-    # Two, so that batches around a promotion do not load them in turns.
+def _model(folder: Path, _materials: str) -> Model:
+    # Two, so that batches around a promotion do not load them in turns. A model that is loaded
+    # again reads other materials of the workspace.
     return Model.from_folder(folder)

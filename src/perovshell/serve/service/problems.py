@@ -17,6 +17,9 @@ _TITLES: Final = {
     "body-too-large": "The request is too large",
     "unsupported-media-type": "A type or encoding that is not read",
     "key-needed": "An API key is needed",
+    "paper-exists": "The paper is in the data already",
+    "outliers": "Values need an explicit acceptance",
+    "no-workspace": "Papers cannot be added here",
     "too-many-requests": "Too many requests",
     "busy": "Busy; come back later",
     "not-found": "Not found",
@@ -34,6 +37,7 @@ class Problem(Exception):  # noqa: N818
         detail: Who, what was given, and what is allowed.
         headers: Further headers of the response.
         faults: Additional members: faults of single parts, with their position as a JSON pointer.
+        questions: Additional members: values that need an explicit acceptance.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Problem(Exception):  # noqa: N818
         *,
         headers: Mapping[str, str] | None = None,
         faults: Sequence[Mapping[str, str]] = (),
+        questions: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -52,6 +57,8 @@ class Problem(Exception):  # noqa: N818
         self.content = problem(status, kind, detail)
         if faults:
             self.content["errors"] = [dict(fault) for fault in faults[:_SHOWN]]
+        if questions:
+            self.content["questions"] = [dict(question) for question in questions]
 
     def response(self) -> Reply:
         """Return the response."""
@@ -69,16 +76,16 @@ def problem(status: int, kind: str, detail: str) -> dict[str, Any]:
         "type": f"urn:perovshell:problem:{kind}",
         "title": _TITLES[kind],
         "status": status,
-        "detail": _writable(detail),
+        "detail": writable(detail),
     }
 
 
 def pointer(path: Sequence[int | str]) -> str:
     """Return a path in the body as a JSON pointer (RFC 6901) in a URI fragment."""
     parts = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
-    return _writable("#" + "".join(f"/{part}" for part in parts))
+    return writable("#" + "".join(f"/{part}" for part in parts))
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
     """Return a text without halves of surrogate pairs: JSON may hold them, UTF-8 may not."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
-from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError
 
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.models.card import SUBSETS, card_sections, describe_targets
-from perovshell.models.input_names import name_refusal
 from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.models.outputs import Answer, check_options
 from perovshell.serve.service import limits, schemas
 from perovshell.serve.service.batching import Asked, Batcher, Rows
-from perovshell.serve.service.bodies import read_json
+from perovshell.serve.service.json_routes import RESPONSES, JsonRoute
 from perovshell.serve.service.middleware import RequestMetrics
 from perovshell.serve.service.pool import LARGE, Pool
-from perovshell.serve.service.problems import MEDIA_TYPE, Problem, pointer, problem
+from perovshell.serve.service.problems import Problem, pointer, problem
 from perovshell.serve.service.ranker import ClientLeftError, Ranker
 from perovshell.serve.service.replies import reply
 from perovshell.serve.service.source import Champion, Served
@@ -36,72 +32,7 @@ from perovshell.serve.space.file import presets
 _CLIENT_LEFT = 499
 
 
-_Asked = TypeVar("_Asked", bound=BaseModel)
-
-
-def _refused(description: str) -> dict[str, Any]:
-    """Describe a response that is a problem."""
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
-
-
-class _JsonRoute(APIRoute):
-    """A route whose argument `asked` is the JSON of the request, if it has one.
-
-    It is described as others are, but read without FastAPI, whose way through dependencies costs
-    about as much as a prediction.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
-        kind = get_type_hints(self.endpoint).get("asked")
-        if kind is None:
-            return super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            response: Response = await self.endpoint(await _asked(request, kind), request)
-            return response
-
-        return handle
-
-
-async def _asked(request: Request, kind: type[_Asked]) -> _Asked:
-    """Read the JSON of a request.
-
-    Raises:
-        Problem: It cannot be read at all.
-        RequestValidationError: It is not as described.
-    """
-    body = await read_json(request)
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False)
-        raise RequestValidationError(
-            [{**fault, "loc": ("body", *fault["loc"]), "msg": _message(fault)} for fault in faults]
-        ) from error
-
-
-def _message(fault: Mapping[str, Any]) -> str:
-    """Return what is wrong, with the inputs there are where a row has another."""
-    path = fault["loc"]
-    is_cell = fault["type"] == "extra_forbidden" and path[0] == "rows"
-    return name_refusal(str(path[-1])) if is_cell else str(fault["msg"])
-
-
-router = APIRouter(
-    prefix="/v1",
-    route_class=_JsonRoute,
-    responses={
-        400: _refused("Not readable at all"),
-        401: _refused("A key is needed"),
-        413: _refused("Too large"),
-        415: _refused("Of a type or encoding that is not read"),
-        422: _refused("Invalid; `errors` lists the faults"),
-        429: _refused("Too often; `Retry-After` tells when to come back"),
-        503: _refused("Too much is going on; `Retry-After` tells when to come back"),
-    },
-)
+router = APIRouter(prefix="/v1", route_class=JsonRoute, responses=RESPONSES)
 
 
 def _champion(request: Request) -> Champion:
@@ -236,10 +167,13 @@ def _model_card(served: Served) -> dict[str, Any]:
         "limits": {
             "rows": limits.ROWS,
             "detailed_rows": limits.DETAILED_ROWS,
+            "rows_with_shells": LARGE,
             "text": limits.TEXT,
             "body_bytes": limits.BODY_BYTES,
             "combinations": limits.COMBINATIONS,
             "lines": limits.LINES,
+            "draft_text": limits.DRAFT_TEXT,
+            "paper_text": limits.PAPER_TEXT,
         },
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import logging.config
 import signal
 import socket
@@ -12,6 +11,7 @@ from typing import Final
 import uvicorn
 
 from perovshell.errors import ServiceError
+from perovshell.serve.service.admission import is_loopback
 from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.logs import log_config
 from perovshell.serve.service.source import Champion
@@ -30,20 +30,13 @@ def refuse_open_doors(host: str, settings: Settings, *, insecure: bool) -> None:
     Raises:
         ServiceError: It would, and it is not wanted.
     """
-    if settings.keys.is_needed or insecure or _is_loopback(host):
+    if settings.keys.is_needed or insecure or is_loopback(host):
         return
     msg = (
         f"host {host!r}: other machines could ask without an API key; make one with "
         "'perovshell keys add NAME', or give insecure=True"
     )
     raise ServiceError(msg)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
+import json
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from perovshell.errors import PerovshellError
 from perovshell.files import stamp_of
 from perovshell.model import Model, load
 from perovshell.workspace.folder import WorkspaceFolder
+from perovshell.workspace.materials import MaterialStore
 
 _LOG: Final = logging.getLogger("perovshell.service")
+Stamp: TypeAlias = tuple[tuple[int, ...], ...]
 _WARMING: Final = {"core": "CsPbBr3", "shell": "SiO2"}
 
 
@@ -36,11 +41,18 @@ class Served:
         info = self.model.info
         return {"id": info.model_id, "version": self.version, "dataset_hash": info.dataset["hash"]}
 
+    @cached_property
+    def materials(self) -> str:
+        """What changes with the shells and ions that it reads."""
+        reader = self.model.predictor.featurizer.reader
+        content = json.dumps([reader.shells.shell_rows, reader.ions.rows])
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
     @property
     def etag(self) -> str:
-        """Entity tag of what depends on the model and on this software alone."""
+        """Entity tag of what depends on the model, its materials and this software alone."""
         model_id, software = self.model.info.model_id, version("perovshell")
-        return f'"{model_id}-{self.version or 0}-{software}"'
+        return f'"{model_id}-{self.version or 0}-{self.materials}-{software}"'
 
 
 @dataclass(frozen=True)
@@ -72,9 +84,12 @@ class Source:
         return Served(model, version)
 
     @property
-    def stamp(self) -> tuple[int, ...]:
-        """What changes when another champion is chosen; cheap to ask for."""
-        return stamp_of(self.workspace.promotions_file) if self.given is None else ()
+    def stamp(self) -> Stamp:
+        """What changes with the champion and the materials of the workspace; cheap to ask for."""
+        if self.given is not None:
+            return ()
+        store = MaterialStore(self.workspace)
+        return tuple(map(stamp_of, (self.workspace.promotions_file, *store.paths)))
 
 
 def settle() -> None:
@@ -100,7 +115,7 @@ class Champion:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.fault = ""
-        self._stamp: tuple[int, ...] = ()
+        self._stamp: Stamp = ()
         self._served: Served | None = None
 
     def open(self) -> None:
@@ -122,7 +137,7 @@ class Champion:
         return self._served
 
     async def watch(self, seconds: float) -> None:
-        """Look for another champion now and again, for ever."""
+        """Look for another champion and for other materials now and again, for ever."""
         while True:
             await asyncio.sleep(seconds)
             if self.fault or self.source.stamp != self._stamp:
@@ -140,7 +155,8 @@ class Champion:
         self._served, self.fault, self._stamp = served, "", stamp
         settle()  # The old model, which nothing refers to any more, is collected.
         if is_changed:
-            _LOG.info("model changed", extra={"fields": {"from": before, "to": served.named}})
+            what = "materials" if before == served.named else "model"
+            _LOG.info(f"{what} changed", extra={"fields": {"from": before, "to": served.named}})
 
     def _keep(self, error: Exception) -> None:
         fault = str(error) if isinstance(error, PerovshellError) else repr(error)

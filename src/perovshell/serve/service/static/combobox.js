@@ -73,6 +73,7 @@ export const combobox = (input, id, suggest) => {
 };
 
 const matches = (text, wanted) => text.toLowerCase().includes(wanted);
+const isAll = (text, wanted) => text.toLowerCase() === wanted;
 const rank = (text, wanted) => (text.toLowerCase().startsWith(wanted) ? 0 : 1);
 
 export const coreSuggestions = (cores) => (text) => {
@@ -83,16 +84,18 @@ export const coreSuggestions = (cores) => (text) => {
     .map((value) => ({ value, note: "" }));
 };
 
-// Completes the last layer; names come before aliases, and what many papers have before the rest.
+// Completes the last layer; what is typed in full comes first, names before aliases, and what many
+// papers have before the rest.
 export const shellSuggestions = (shells) => (text) => {
   const inner = text.includes("|") ? text.slice(0, text.lastIndexOf("|") + 1) : "";
   const wanted = text.slice(inner.length).trim().toLowerCase();
   const known = inner ? shells : [{ name: "none", aliases: ["bare"], papers: Infinity }, ...shells];
   return known
-    .map((shell) => ({ shell, alias: matches(shell.name, wanted) ? "" : shell.aliases.find((name) => matches(name, wanted)) }))
+    .map((shell) => ({ shell, alias: matches(shell.name, wanted) ? "" : shell.aliases.find((name) => isAll(name, wanted)) ?? shell.aliases.find((name) => matches(name, wanted)) }))
     .filter(({ alias }) => alias !== undefined)
     .sort((one, other) =>
-      Number(one.alias !== "") - Number(other.alias !== "")
+      Number(isAll(other.alias || other.shell.name, wanted)) - Number(isAll(one.alias || one.shell.name, wanted))
+      || Number(one.alias !== "") - Number(other.alias !== "")
       || rank(one.alias || one.shell.name, wanted) - rank(other.alias || other.shell.name, wanted)
       || other.shell.papers - one.shell.papers)
     .map(({ shell, alias }) => {

@@ -1,5 +1,6 @@
-// What the page was given with its HTML: the colours of light, and the spaces to start from.
+// What the page was given with its HTML: the colours of light, the spaces to start from, and the
+// fields of a paper.
 
-const { light, spaces, first_space: firstSpace } = JSON.parse(document.getElementById("given").textContent);
+const { light, spaces, first_space: firstSpace, paper: paperForm } = JSON.parse(document.getElementById("given").textContent);
 
-export { firstSpace, light, spaces };
+export { firstSpace, light, paperForm, spaces };

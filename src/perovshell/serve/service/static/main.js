@@ -5,9 +5,10 @@ import { showCard } from "./card.js";
 import { createCompare } from "./compare.js";
 import { button, el } from "./dom.js";
 import { light } from "./given.js";
+import { createPaper } from "./paper.js";
 import { createRank } from "./rank.js";
 
-const VIEWS = ["predict", "rank", "card"];
+const VIEWS = ["predict", "rank", "paper", "card"];
 
 // About the colour of light of a wavelength; grey where eyes see none.
 const colourOf = (nm) => {
@@ -59,6 +60,14 @@ const rank = createRank({
   },
 });
 
+const paper = createPaper({
+  onFault,
+  onRefusal: (fault) => {
+    onFault(fault);
+    notice.querySelector("input, button").focus();
+  },
+});
+
 const show = () => {
   const named = location.hash.slice(1);
   const view = VIEWS.includes(named) ? named : VIEWS[0];
@@ -78,6 +87,7 @@ const learn = async () => {
   compare.learnModel(model);
   rank.learnModel(model);
   rank.learnWords(vocabulary);
+  paper.learnWords(vocabulary);
   showCard(model);
   learned = true;
 };
