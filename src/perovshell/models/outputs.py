@@ -216,8 +216,9 @@ def unanswered(error: str, stressors: Sequence[str], thresholds: Thresholds) -> 
     """Return the answer to a request that cannot be answered, and why."""
     values: dict[str, Any] = dict.fromkeys(output_columns(stressors, thresholds), math.nan)
     texts: dict[str, list[str]] = {"domain_reasons": [], "notes": [], "measured": []}
+    signs = dict.fromkeys(bound_columns(stressors), "")
     verdict = {"in_domain": False, **texts, "nearest_papers": "", "error": error}
-    return Answer(values | verdict, partial(Evidence, [], [], {}))
+    return Answer(values | signs | verdict, partial(Evidence, [], [], {}))
 
 
 def rounded(values: Floats) -> Floats:
