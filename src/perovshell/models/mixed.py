@@ -23,10 +23,10 @@ from perovshell.arrays import Floats
 from perovshell.errors import FitError
 from perovshell.optional import import_optional
 
-_MAX_UPDATES: Final = 200
+_MAX_UPDATES: Final = 400
 _STEPS_AN_UPDATE: Final = 5
 """Steps between updates of the spreads: each needs an inverse of the size of all effects."""
-_TOLERANCE: Final = 3e-3
+_TOLERANCE: Final = 0.01
 """Change of any effect in an update, in log units, below which the fit is done."""
 _NOISE_PRIOR: Final = 3.0
 """Number of values that the first guess of the noise counts for."""
