@@ -28,7 +28,7 @@ def change_manifest(folder: Path, **changes: object) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["model.json", "tables.json", "elements.npz", "pl.npz", "gain.npz", "pl-1.ubj"],
+    ["model.json", "tables.json", "elements.npz", "pl.npz", "stability.npz", "pl-1.ubj"],
 )
 def test_a_changed_byte_is_named(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())

@@ -116,10 +116,12 @@ def test_probabilities_of_a_gain_fall_with_the_gain(model: Model) -> None:
     assert probabilities[0] > probabilities[2] > probabilities[-1] == 0.0
 
 
-def test_a_temperature_is_said_to_be_ignored_where_it_is(model: Model) -> None:
-    answer = one(model, core="CsPbBr3", shell="SiO2", temperature_c=80)
-    ignored = "temperature_c is ignored" in " ".join(answer["notes"])
-    assert ignored != model.predictor.lifetime.has_trees
+def test_a_temperature_shortens_a_life_under_heat(model: Model) -> None:
+    mild, hot = (
+        one(model, core="CsPbBr3", shell="SiO2", temperature_c=temperature)["half_life_h_heat"]
+        for temperature in (60, 150)
+    )
+    assert hot < mild
 
 
 def test_a_metal_core_is_answered_from_the_null_model(model: Model) -> None:
@@ -436,11 +438,12 @@ def test_random_numbers_are_rounded_as_texts_are() -> None:
     assert rounded(values).tolist() == [float(f"{value:.6g}") for value in values.tolist()]
 
 
-def test_a_temperature_moves_the_half_life_only(model: Model) -> None:
+def test_a_temperature_moves_stability_only(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2"}
     cold, hot = one(model, **row, temperature_c=25), one(model, **row, temperature_c=150)
     changed = {name for name in cold if cold[name] != hot[name]}
-    assert all(name.startswith("half_life") for name in changed)
+    assert changed
+    assert all(name.startswith(("half_life", "stability_gain")) for name in changed)
 
 
 def test_all_systems_of_the_review_are_answered(model: Model) -> None:

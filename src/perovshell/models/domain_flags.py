@@ -89,10 +89,6 @@ class DomainFlags:
             notes.setdefault(row, []).append(
                 "shell_thickness_nm is ignored (known for too few samples)"
             )
-        for row in [] if self.stability.has_trees else _known(numbers["temperature_c"]):
-            notes.setdefault(row, []).append(
-                "temperature_c is ignored (it improves no lifetime prediction)"
-            )
         return notes
 
     def thin(self, stressors: Sequence[str]) -> list[str]:

@@ -226,7 +226,7 @@ class Predictor:
         trees = self._stability_trees(batch, stressors, temperature)
         is_open = np.array(
             [[model.reached.is_open(name, layers) for layers in items.shells] for name in stressors]
-        ).reshape(len(stressors), -1)
+        ).reshape(len(stressors), len(items.shells))
         bare_open = [model.reached.is_open(name, ()) for name in stressors]
         coated = batch.has_shell
         return StabilityPrediction(
@@ -259,7 +259,7 @@ class Predictor:
             for value in np.tile(temperature, 2)
         ]
         rows = with_test_columns(np.tile(batch.both, (len(stressors), 1)), tests)
-        return model.forest.predict(rows.take(model.columns, axis=1)).reshape(-1, count)
+        return model.forest.predict(rows.take(model.columns, axis=1)).reshape(len(stressors), count)
 
     # Reasons ---------------------------------------------------------------------------------
 

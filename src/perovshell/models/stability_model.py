@@ -160,10 +160,9 @@ class StabilityModel:
         known, at = np.unique(temperature, return_inverse=True)
         base = [[self.base(name, float(one)) for one in known] for name in stressors]
         coats = [[self.coat(name, *one) for one in kinds] for name in stressors]
-        shape = (len(stressors), -1)
-        bare = np.array(base).reshape(shape)[:, at.ravel()]
+        bare = np.array(base).reshape(len(stressors), len(known))[:, at.ravel()]
         bare = bare + items.contexts.treatments @ self.treatments
-        return bare + np.array(coats).reshape(shape)[:, kind], bare
+        return bare + np.array(coats).reshape(len(stressors), len(kinds))[:, kind], bare
 
     def base(self, stressor: str, temperature: float = math.nan) -> float:
         """Return the log lifetime in log h of an untreated bare core."""
