@@ -96,7 +96,7 @@ def test_the_page_of_columns_has_all_outputs() -> None:
         name.removesuffix("_lower").removesuffix("_upper")
         for name in output_columns([STRESSORS[4]], thresholds)
     }
-    assert {re.sub(r"_S$", f"_{stressor}", name) for name in names} == expected
+    assert {re.sub(r"_S(?=$|_)", f"_{stressor}", name) for name in names} == expected
 
 
 def test_the_words_of_the_descriptors_are_those_of_the_inputs() -> None:

@@ -251,7 +251,7 @@ class Predictor:
     ) -> Floats:
         """Return what the trees add to the log lifetimes of both sides, (n_stressors, 2 n)."""
         model, count = self.stability, 2 * batch.size
-        if not model.has_trees:
+        if not model.has_trees or not stressors:
             return np.zeros((len(stressors), count))
         tests = [
             model.test_columns(stressor, value)
