@@ -281,6 +281,7 @@ def _paper(cells: Row) -> Paper:
         title=cells["title"],
         authors=cells["authors"],
         journal=cells["journal"],
+        round=int(cells["round"]) if cells["round"] else None,
     )
 
 

@@ -28,6 +28,7 @@ class Paper:
         title: Title, or empty.
         authors: Authors as "Family, Given; Family, Given", or empty.
         journal: Journal, or empty.
+        round: Collection it was bundled with, from 1, or None for a paper of a workspace.
     """
 
     paper_id: str
@@ -37,6 +38,7 @@ class Paper:
     title: str
     authors: str
     journal: str
+    round: int | None
 
     @property
     def label(self) -> str:
