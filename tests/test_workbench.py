@@ -249,8 +249,8 @@ def test_representations_are_short_and_name_what_counts(
 ) -> None:
     best = f"{ranking.candidates[0].core} / {ranking.candidates[0].shell}"
     for shown, words in (
-        (model, (model.info.model_id, dataset.content_hash[:12], "190 papers", "PL peak")),
-        (dataset, ("190 papers", "259 samples", "106 stability tests", "content hash")),
+        (model, (model.info.model_id, dataset.content_hash[:12], "307 papers", "PL peak")),
+        (dataset, ("307 papers", "505 samples", "163 stability tests", "content hash")),
         (ranking, ("design-space", "2 of 2 combinations", best)),
     ):
         for text in (repr(shown), shown._repr_html_()):

@@ -208,7 +208,9 @@ class StabilityTest:
     @property
     def experiment(self) -> str:
         """The experiment this row belongs to: rows of one experiment together weigh 1."""
-        return self.shared_group or f"test-{self.number}"
+        # Two papers may use the same name, such as "water".
+        group = f"{self.sample.paper_id}:{self.shared_group}"
+        return group if self.shared_group else f"test-{self.number}"
 
     @property
     def is_two_sided(self) -> bool:
