@@ -427,7 +427,7 @@ def test_a_paper_is_asked_about_added_shown_and_removed(home: str, tmp_path: Pat
     paper, own = filled_template(tmp_path), ["--workspace", str(tmp_path / "own")]
     asked = run("add", str(paper), *own, cwd=tmp_path, code=2)
     assert "no confirmation received; nothing was added; --yes adds without asking" in asked
-    assert "191 papers" in run("add", str(paper), "--yes", *own, cwd=tmp_path)
+    assert "308 papers" in run("add", str(paper), "--yes", *own, cwd=tmp_path)
     again = run("add", str(paper), "--yes", *own, cwd=tmp_path, code=2)
     assert "in the workspace already, word for word: smith2026" in again
     assert "1 paper of the workspace" in run("data", "check", *own, cwd=tmp_path)

@@ -113,6 +113,12 @@ def test_papers_of_each_round(dataset):
     assert {"hu2018", "li2018"} <= dataset.subset(first).papers.keys()
 
 
+def test_a_paper_of_a_workspace_has_no_round(dataset):
+    entry = dataset.entry("hu2018")
+    corrected = replace(entry, paper=entry.paper | {"round": ""})
+    assert dataset.with_papers([corrected]).papers["hu2018"].round is None
+
+
 def test_a_verbal_statement_has_no_percent(dataset):
     verbal = [test for test in dataset.tests if test.quality == "verbal"]
     assert len(verbal) == 47
