@@ -78,7 +78,7 @@ def test_a_paper_is_added_as_mapping_text_or_file(workspace: Workspace, tmp_path
     assert [addition.papers for addition in added] == [
         ("smith2026",), ("jones2026",), ("wong2026",)
     ]  # fmt: skip
-    assert workspace.dataset().counts["papers"] == 193
+    assert workspace.dataset().counts["papers"] == 310
     assert workspace.dataset().samples["smith2026-coated"].pl_peak_nm == 515
     with pytest.raises(UnchangedError, match="paper: in the workspace already"):
         workspace.add(PAPER)
