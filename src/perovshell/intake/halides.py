@@ -5,8 +5,8 @@ from the gap is limited, so that a peak outside indicates another halide than th
 limits were read off the 247 bundled peaks of lead cores (role core), with the gap by Vegard's rule
 and the bowing of bromide with iodide: the photon lies -0.056 eV (CsPbCl3 at 424 nm) to +0.56 eV
 (MAPbBr3 of 2.8 nm at 436 nm) from it, 90 % of them +0.01 to +0.27 eV. Cores of 6 nm or more lie up
-to +0.23 eV (MAPbCl3 at 399 nm), nanocrystals without a stated size up to +0.46 eV (EAPbBr3), platelets
-and wires up to +0.52 eV.
+to +0.23 eV (MAPbCl3 at 399 nm), nanocrystals without a stated size up to +0.46 eV (EAPbBr3),
+platelets and wires up to +0.52 eV.
 """
 
 from __future__ import annotations
