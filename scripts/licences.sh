@@ -23,6 +23,9 @@ Perovshell, which is under the MIT licence, ships none of the packages below: pi
 and only an image built from `deploy/Dockerfile` holds copies (those of `requirements-serve.lock`, each with its licence
 file). Whoever passes on copies, such as an image, has to keep to these terms.
 
+The bundled data is under the same licence; the [data card](../data-card.md#sources-and-licences) names what was read where. The
+table `pritishm1/PerovskiteQD` states no licence and asks to be cited; facts alone were taken from it.
+
 Read in their licence files:
 
 | Package | Licence | What follows |

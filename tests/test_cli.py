@@ -376,7 +376,7 @@ def test_a_workspace_that_is_not_writable_is_named(tmp_path: Path) -> None:
 def test_models_are_listed_and_shown(home: str, model_folder: Path, tmp_path: Path) -> None:
     listed = run("models", "list", "--workspace", home, cwd=tmp_path)
     assert f"{model_folder.name}  " in listed
-    assert "190 papers" in listed
+    assert "307 papers" in listed
     assert "  champion\n" in listed
     assert f"{model_folder.name} became champion: the first" in listed
     listed = json.loads(run("models", "list", "--json", "--workspace", home, cwd=tmp_path))
@@ -427,7 +427,7 @@ def test_a_paper_is_asked_about_added_shown_and_removed(home: str, tmp_path: Pat
     paper, own = filled_template(tmp_path), ["--workspace", str(tmp_path / "own")]
     asked = run("add", str(paper), *own, cwd=tmp_path, code=2)
     assert "no confirmation received; nothing was added; --yes adds without asking" in asked
-    assert "191 papers" in run("add", str(paper), "--yes", *own, cwd=tmp_path)
+    assert "308 papers" in run("add", str(paper), "--yes", *own, cwd=tmp_path)
     again = run("add", str(paper), "--yes", *own, cwd=tmp_path, code=2)
     assert "in the workspace already, word for word: smith2026" in again
     assert "1 paper of the workspace" in run("data", "check", *own, cwd=tmp_path)
@@ -438,7 +438,7 @@ def test_a_paper_is_asked_about_added_shown_and_removed(home: str, tmp_path: Pat
     shown = run("data", "show", "smith2026", *own, cwd=tmp_path)
     assert "not in the data" in shown
     assert "only a trial" in shown
-    assert "content hash bd3264cc9d34" in run("data", "check", *own, cwd=tmp_path)
+    assert "content hash e5a3afe3908a" in run("data", "check", *own, cwd=tmp_path)
 
 
 def test_a_dry_run_of_an_addition_shows_it_and_adds_nothing(home: str, tmp_path: Path) -> None:
@@ -448,13 +448,13 @@ def test_a_dry_run_of_an_addition_shows_it_and_adds_nothing(home: str, tmp_path:
     assert "Dry run, nothing is added: smith2026" in shown
     said = json.loads(run("add", str(paper), "--dry-run", "--json", *own, cwd=tmp_path)[:-1])
     assert (said["added"], said["files"]) == ([], [])
-    assert "No faults: 190 papers" in run("data", "check", *own, cwd=tmp_path)
+    assert "No faults: 307 papers" in run("data", "check", *own, cwd=tmp_path)
 
 
 def test_papers_are_listed_and_one_that_is_not_there_is_named_with_the_nearest(
     tmp_path: Path,
 ) -> None:
-    assert len(run("data", "list", cwd=tmp_path).splitlines()) == 190
+    assert len(run("data", "list", cwd=tmp_path).splitlines()) == 307
     (line,) = run("data", "list", "JACS.7B11003", cwd=tmp_path).splitlines()
     assert line.startswith("hu2018  ")
     assert "no paper has 'gold leaf'" in run("data", "list", "gold leaf", cwd=tmp_path, code=2)

@@ -78,7 +78,7 @@ def test_a_paper_is_added_as_mapping_text_or_file(workspace: Workspace, tmp_path
     assert [addition.papers for addition in added] == [
         ("smith2026",), ("jones2026",), ("wong2026",)
     ]  # fmt: skip
-    assert workspace.dataset().counts["papers"] == 193
+    assert workspace.dataset().counts["papers"] == 310
     assert workspace.dataset().samples["smith2026-coated"].pl_peak_nm == 515
     with pytest.raises(UnchangedError, match="paper: in the workspace already"):
         workspace.add(PAPER)
@@ -249,8 +249,8 @@ def test_representations_are_short_and_name_what_counts(
 ) -> None:
     best = f"{ranking.candidates[0].core} / {ranking.candidates[0].shell}"
     for shown, words in (
-        (model, (model.info.model_id, dataset.content_hash[:12], "190 papers", "PL peak")),
-        (dataset, ("190 papers", "259 samples", "106 stability tests", "content hash")),
+        (model, (model.info.model_id, dataset.content_hash[:12], "307 papers", "PL peak")),
+        (dataset, ("307 papers", "505 samples", "163 stability tests", "content hash")),
         (ranking, ("design-space", "2 of 2 combinations", best)),
     ):
         for text in (repr(shown), shown._repr_html_()):

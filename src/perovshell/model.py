@@ -214,7 +214,7 @@ def load(source: Path | str | None = None, *, workspace: Path | str | None = Non
     Examples:
         >>> import perovshell
         >>> perovshell.load()
-        <Model ...; dataset ..., 190 papers; skill: PL peak...>
+        <Model ...; dataset ..., 307 papers; skill: PL peak...>
     """
     folder = WorkspaceFolder.locate(workspace)
     if source is None:

@@ -515,7 +515,7 @@ class Workspace:
         Examples:
             >>> import perovshell
             >>> [model.papers for model in perovshell.Workspace().models()]
-            [190]
+            [307]
         """
         return tuple(championship.known_models(self.folder))
 

@@ -60,7 +60,7 @@ def test_no_entries_are_the_same_dataset(base):
 
 def test_an_entry_adds_its_rows(base):
     added = base.with_papers([entry_of()])
-    assert added.counts == {"papers": 191, "samples": 261, "stability_tests": 107}
+    assert added.counts == {"papers": 308, "samples": 507, "stability_tests": 164}
     assert added.tests[-1].sample.bare_sample_id == "smith2026-plain"
     assert added.tests[-1].coated.duration_h == 48.0
     assert added.content_hash != base.content_hash

@@ -153,7 +153,13 @@ NOT_HELD = (
     (36, "Anion-exchange", "what happens is a word; the dataset holds when", "exchange"),
 )
 """What the columns cannot hold: ref, as printed, why, and what a note says of it instead."""
-ADDED_FROM_PRIMARY = {24: (("light", Side(10, 65), Side(10, 98)),)}
+ADDED_FROM_PRIMARY = {
+    24: (("light", Side(10, 65), Side(10, 98)),),
+    29: (
+        ("water", Side(72, 5, bound="<"), Side(2016, 85, bound="~")),
+        ("anion-exchange", Side(NAN), Side(360, bound=">")),
+    ),
+}
 """Tests of these samples that the primary paper gives and the table does not."""
 
 PAPER_IDS = {
@@ -174,9 +180,11 @@ TESTS = [
 
 def sample_of(entry):
     paper_id = PAPER_IDS.get(entry.ref, f"review2021_ref{entry.ref}")
+    # The table has single particles alone; their papers may have other samples too.
     (sample,) = [
         sample
         for sample in DATASET.samples.values()
+        if sample.encapsulation == "single-particle"
         if (sample.paper_id, sample.core_text, sample.shell) == (paper_id, entry.core, entry.shell)
     ]
     return sample

@@ -9,6 +9,8 @@ from perovshell.data.paper_entry import PaperEntry
 from perovshell.intake.checks import Check
 from perovshell.intake.duplicates import duplicate_checks
 
+SIZE = ("core_size_nm", "core_size_bound", "core_size_low", "core_size_high", "core_size_quality")
+
 
 def with_copy(dataset: Dataset, paper_id: str, cells: dict[str, str], **of_sample: str) -> Dataset:
     """Return a dataset in which a paper stands once more under another name."""
@@ -20,7 +22,7 @@ def with_copy(dataset: Dataset, paper_id: str, cells: dict[str, str], **of_sampl
             "paper_id": "copy",
             "sample_id": names[row["sample_id"]],
             "bare_sample_id": names.get(row["bare_sample_id"], ""),
-            "core_size_nm": "",
+            **dict.fromkeys(SIZE, ""),
             **of_sample,
         }
         for row in entry.samples
@@ -34,8 +36,12 @@ def asked(dataset: Dataset) -> list[Check]:
     return [*duplicate_checks(dataset, "copy")]
 
 
-def test_no_paper_of_the_data_is_asked_about(dataset: Dataset) -> None:
-    assert [check for name in dataset.papers for check in duplicate_checks(dataset, name)] == []
+def test_only_papers_of_unknown_title_are_asked_about(dataset: Dataset) -> None:
+    checks = [check for name in dataset.papers for check in duplicate_checks(dataset, name)]
+    assert {check.column for check in checks} == {"title"}
+    notes = {row["paper_id"]: row["note"] for row in dataset.rows["papers.csv"]}
+    assert all(notes[check.sample_id].startswith("title not known") for check in checks)
+    assert len(checks) == 9
 
 
 @pytest.mark.parametrize("change", [str, str.upper, lambda title: title.replace("-", " ") + "."])

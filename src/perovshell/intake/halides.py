@@ -2,11 +2,11 @@
 
 A photon of the band edge has the energy of the bulk gap, and more by confinement. How far it lies
 from the gap is limited, so that a peak outside indicates another halide than the one stated. The
-limits were read off the 128 bundled peaks of lead cores (role core), with the gap by Vegard's rule
+limits were read off the 247 bundled peaks of lead cores (role core), with the gap by Vegard's rule
 and the bowing of bromide with iodide: the photon lies -0.056 eV (CsPbCl3 at 424 nm) to +0.56 eV
-(MAPbBr3 of 2.8 nm at 436 nm) from it, 90 % of them +0.01 to +0.33 eV. Cores of 6 nm or more lie up
-to +0.135 eV, nanocrystals without a stated size up to +0.347 eV (CsPbBr3 at 458 nm), platelets and
-wires up to +0.52 eV.
+(MAPbBr3 of 2.8 nm at 436 nm) from it, 90 % of them +0.01 to +0.27 eV. Cores of 6 nm or more lie up
+to +0.23 eV (MAPbCl3 at 399 nm), nanocrystals without a stated size up to +0.46 eV (EAPbBr3),
+platelets and wires up to +0.52 eV.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from perovshell.models.prior import PL_PRIOR
 RED_EV: Final = 0.15
 """How far below the bulk gap a photon may lie; 0.1 eV further than any bundled one."""
 UNSTATED_SIZE_EV: Final = 0.55
-"""How far above it may lie for a nanocrystal of unstated size; 0.2 eV further than any bundled."""
+"""How far above it may lie for a nanocrystal of unstated size; 0.09 eV further than any bundled."""
 THIN_EV: Final = 0.85
 """The same for platelets and wires: one layer of CsPbBr3 emits at 400 nm, 0.74 eV above the gap.
 No nanocrystal may lie further either."""

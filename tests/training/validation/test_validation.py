@@ -58,7 +58,7 @@ def test_pl_trains_on_band_edges_of_definite_cores(dataset: Dataset, pl: made.Po
     samples = [dataset.samples[name] for name in pl.sample_ids]
     assert {sample.role for sample in samples} == {"core"}
     assert all(sample.core is not None for sample in samples)
-    assert int(pl.subsets["lead_no_cspbcl3"].sum()) == 70
+    assert int(pl.subsets["lead_no_cspbcl3"].sum()) == 199
 
 
 def test_a_bound_turns_round_with_the_energy(pl: made.PointProblem) -> None:
@@ -85,9 +85,9 @@ def test_plqy_keeps_open_compositions(dataset: Dataset, featurizer: Featurizer) 
 def test_lifetimes_are_one_row_a_side_and_weigh_one_an_experiment(
     lifetime: made.LifetimeProblem,
 ) -> None:
-    assert len(lifetime.low) == 137
-    assert lifetime.share.sum() == pytest.approx(124)
-    assert len(set(lifetime.papers.tolist())) == 54
+    assert len(lifetime.low) == 199
+    assert lifetime.share.sum() == pytest.approx(182)
+    assert len(set(lifetime.papers.tolist())) == 82
 
 
 def test_the_duration_of_a_test_is_no_descriptor(lifetime: made.LifetimeProblem) -> None:
@@ -104,9 +104,9 @@ def test_the_bare_side_of_a_coated_sample_has_no_shell(lifetime: made.LifetimePr
 
 def test_gains_are_two_sided_tests_ratio_only_ones_included(dataset: Dataset) -> None:
     problem = made.gain_problem(dataset)
-    assert len(problem.low) == 37
-    assert problem.share.sum() == pytest.approx(30)
-    assert len(set(problem.papers.tolist())) == 18
+    assert len(problem.low) == 42
+    assert problem.share.sum() == pytest.approx(34)
+    assert len(set(problem.papers.tolist())) == 22
 
 
 def test_every_test_of_the_reviews_table_reaches_a_likelihood(dataset: Dataset) -> None:
