@@ -122,15 +122,15 @@ class PointTarget(Target):
 
     Attributes:
         column: Its output column.
-        read: Value as reported and its bound (`>`, `<`, `~` or empty); None where a sample does
-            not train the target.
+        read: Value as reported, its bound (`>`, `<`, `~` or empty) and its quality; None where a
+            sample does not train the target.
         effect: The shell's effect, or None.
         threshold: The threshold, or None.
         error_digits: Decimals of differences in running text.
     """
 
     column: str
-    read: Callable[[Sample], tuple[float, str] | None]
+    read: Callable[[Sample], tuple[float, str, str] | None]
     effect: Effect | None = None
     threshold: Threshold | None = None
     error_digits: int = 1
