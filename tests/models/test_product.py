@@ -169,9 +169,9 @@ def test_equal_to_the_boosters_own_batch_prediction(model: Model, model_folder: 
     matrix = predictor.featurizer.matrix(items, elements_too=predictor.needs_elements)
     margins = [
         xgboost.Booster(model_file=str(path)).inplace_predict(matrix[:, own.columns])
-        for path in sorted(model_folder.glob("pl*.ubj"))
+        for path in sorted(model_folder.glob("pl-*.ubj"))
     ]
-    base = [_base_score(path) for path in sorted(model_folder.glob("pl*.ubj"))]
+    base = [_base_score(path) for path in sorted(model_folder.glob("pl-*.ubj"))]
     energy = own.prior.predict(matrix) + np.mean(margins, axis=0) - np.mean(base)
     np.testing.assert_allclose(1239.84 / found[tuple(places)], energy, rtol=1e-5, atol=1e-5)
 

@@ -2,7 +2,7 @@
 
 For PL and PLQY the simpler variant is the prior alone, for the lifetime a linear model of shell,
 class and structure. Both are fitted in every fold. The winner of the paired comparison by paper is
-used; a tie goes to the trees for PL, and to the simpler variant otherwise.
+used; a tie goes to the trees for PL and PLQY, and to the simpler variant for the lifetime.
 """
 
 from __future__ import annotations
