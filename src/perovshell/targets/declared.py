@@ -23,16 +23,12 @@ MIN_GAIN: Final = 2.0
 probability is offered."""
 
 
-def _read_pl(sample: Sample) -> tuple[float, str, str] | None:
-    return _parts(sample.pl_peak) if sample.trains_pl else None
+def _read_pl(sample: Sample) -> Measurement | None:
+    return sample.pl_peak if sample.trains_pl else None
 
 
-def _read_plqy(sample: Sample) -> tuple[float, str, str] | None:
-    return _parts(sample.plqy) if sample.trains_plqy else None
-
-
-def _parts(number: Measurement) -> tuple[float, str, str]:
-    return number.value, number.bound, number.quality
+def _read_plqy(sample: Sample) -> Measurement | None:
+    return sample.plqy if sample.trains_plqy else None
 
 
 def _trains_pl(sample: Sample, is_tested: bool) -> bool:  # noqa: ARG001, FBT001

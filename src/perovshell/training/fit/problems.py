@@ -245,8 +245,8 @@ def combination_of(sample: Sample) -> Combination:
 def point_problem(spec: PointSpec, dataset: Dataset, featurizer: Featurizer) -> PointProblem:
     """Collect the samples that train a target; open cores are seen by their stand-ins."""
     read = [(sample, spec.target.read(sample)) for sample in dataset.samples.values()]
-    known = [(sample, value) for sample, value in read if value is not None]
-    samples = [sample for sample, _ in known]
+    known = [(sample, number) for sample, number in read if number is not None]
+    samples, numbers = [sample for sample, _ in known], [number for _, number in known]
     items = tuple(replace(combination_of(s), core=s.described_core) for s in samples)
     return PointProblem(
         spec=spec,
@@ -254,11 +254,11 @@ def point_problem(spec: PointSpec, dataset: Dataset, featurizer: Featurizer) -> 
         matrix=featurizer.matrix(items),
         names=featurizer.names,
         column_groups=tuple(d.group for d in featurizer.descriptors),
-        target=spec.target.scale.to_model(np.array([value for _, (value, _, _) in known])),
-        bounds=tuple(flip_bounds(spec.target.scale, [bound for _, (_, bound, _) in known])),
+        target=spec.target.scale.to_model(np.array([number.value for number in numbers])),
+        bounds=tuple(flip_bounds(spec.target.scale, [number.bound for number in numbers])),
         qualities=np.array(
-            [[q == term.name for term in spec.prior.qualities] for _, (_, _, q) in known], float
-        ).reshape(len(known), -1),
+            [[one.quality == term.name for term in spec.prior.qualities] for one in numbers], float
+        ).reshape(len(numbers), -1),
         papers=np.array([s.paper_id for s in samples]),
         weight_groups=np.array([dataset.group_of(s.paper_id) for s in samples]),
         sample_ids=tuple(s.sample_id for s in samples),
