@@ -95,7 +95,21 @@ def test_spellings_of_one_formula_have_one_key() -> None:
 
 def test_formula_without_an_ion_is_refused_where_it_is_made() -> None:
     with pytest.raises(FormulaError, match="names no ion"):
-        OpenFormula("X", (OpenSite("X", (), has_any=True),))
+        OpenFormula("X", (OpenSite("X", (), has_any=True),), None, READER.read_core("CsPbBr3"))
+
+
+@pytest.mark.parametrize(
+    ("text", "core"),
+    [
+        ("CsPb(Cl/Br)3", "CsPbCl1.5Br1.5"),
+        ("CsPb(BrxI1-x)3", "CsPbBr1.5I1.5"),
+        ("MAPbX3", "MAPbBr3"),
+        ("APbI3", "CsPbI3"),
+        ("CsPb(Br0.7I0.3)3", "CsPbBr2.1I0.9"),
+    ],
+)
+def test_stand_in_has_equal_parts_and_the_usual_ions(text: str, core: str) -> None:
+    assert READER.read_open(text).stand_in.key == READER.read_core(core).key
 
 
 def test_every_bundled_open_core_is_read() -> None:

@@ -105,7 +105,17 @@ def test_a_multiple_of_the_formula_is_the_same_core(featurizer: Featurizer, scal
 def test_a_metal_core_has_no_crystal_descriptors(featurizer: Featurizer) -> None:
     [row] = descriptors(featurizer, featurizer.reader.read_core("AuCu"))
     assert row["metal core"] == 1.0
-    assert all(math.isnan(row[name]) for name in ("tolerance factor", "mean A radius", "A per B"))
+    assert all(math.isnan(row[name]) for name in ("tolerance factor", "A per B", "lead-free"))
+
+
+@pytest.mark.parametrize(
+    ("core", "expected"), [("CsSnI3", 1.0), ("CsPb0.5Zn0.5I3", 0.0), ("CsPbBr3", 0.0)]
+)
+def test_only_a_core_without_lead_is_lead_free(
+    featurizer: Featurizer, core: str, expected: float
+) -> None:
+    [row] = descriptors(featurizer, featurizer.reader.read_core(core))
+    assert row["lead-free"] == expected
 
 
 def test_an_unknown_gap_is_estimated_and_marked(featurizer: Featurizer) -> None:

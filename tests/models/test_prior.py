@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from perovshell.data.vocabulary import QUALITIES
 from perovshell.errors import FitError
+from perovshell.models.difficulty import SHARE_TERMS, Difficulty
 from perovshell.models.difficulty import TERMS as DIFFICULTY_TERMS
-from perovshell.models.difficulty import Difficulty
-from perovshell.models.prior import PL_PRIOR, LinearPrior, PriorForm, Term
+from perovshell.models.prior import PL_PRIOR, PLQY_PRIOR, LinearPrior, PriorForm, Term
 
 NAMES = ("base", "x", "z")
 FORM = PriorForm("base", Term("offset", 0.0, 10.0), (Term("x", 0.0, 10.0), Term("z", 0.0, 10.0)), 1)
@@ -112,8 +113,8 @@ def test_difficulty_follows_the_size_of_residuals_and_never_vanishes() -> None:
 
 def test_a_share_has_less_room_near_its_ends() -> None:
     random = np.random.default_rng(5)
-    names = ("base", "x", "z", *DIFFICULTY_TERMS)
-    matrix = np.hstack([rows(2000), np.zeros((2000, len(DIFFICULTY_TERMS)))])
+    names = ("base", "x", "z", *DIFFICULTY_TERMS, *SHARE_TERMS)
+    matrix = np.hstack([rows(2000), np.zeros((2000, len(names) - 3))])
     matrix[:, 0] = share = random.uniform(6, 94, size=2000)
     matrix[:, 1:3] = 0
     target = share + random.normal(size=2000) * np.sqrt(share * (100 - share)) / 10
@@ -123,6 +124,40 @@ def test_a_share_has_less_room_near_its_ends() -> None:
     # sqrt(95 * 5) / sqrt(50 * 50) = 0.44, held towards 1 by the added floor.
     assert 0.4 < near / middle < 0.75
     assert difficulty.of(prior, matrix[:1], np.array([100.0])) == pytest.approx(near, rel=0.2)
+
+
+def test_difficulty_of_a_share_knows_films() -> None:
+    random = np.random.default_rng(6)
+    names = ("base", "x", "z", *DIFFICULTY_TERMS, *SHARE_TERMS)
+    matrix = np.zeros((800, len(names)))
+    matrix[:, 0] = 50.0
+    film = matrix[:, names.index("medium is film")] = (random.random(800) < 0.3) * 1.0
+    target = 50.0 + random.normal(size=800) * np.where(film == 1, 20.0, 8.0)
+    prior = LinearPrior.fit(FORM, matrix, names, target, [""] * 800, np.ones(800))
+    for is_share, at_least in ((True, 1.8), (False, 1.0)):
+        difficulty = Difficulty.fit(prior, matrix, names, target, np.ones(800), is_share=is_share)
+        scale = difficulty.of(prior, matrix, prior.predict(matrix))
+        assert scale[film == 1].mean() / scale[film == 0].mean() >= at_least * (1 - 1e-9)
+    assert scale.max() == pytest.approx(scale.min())
+
+
+def test_an_effect_of_quality_is_fitted_and_left_out_of_predictions() -> None:
+    form = PriorForm("base", FORM.offset, FORM.terms, 1.0, (Term("best value", 0.0, 10.0),))
+    matrix = rows(400)
+    is_best = (np.random.default_rng(7).random((400, 1)) < 0.4) * 1.0
+    printed = matrix[:, 0] + 2.0 * matrix[:, 1]
+    target = printed + 5.0 * is_best[:, 0] + 0.05 * np.random.default_rng(8).normal(size=400)
+    no_bounds, weights = [""] * 400, np.ones(400)
+    prior = LinearPrior.fit(form, matrix, NAMES, target, no_bounds, weights, is_best)
+    assert prior.quality_effects == pytest.approx([5.0], abs=0.05)
+    assert prior.predict(matrix) == pytest.approx(printed, abs=0.05)
+    again = LinearPrior.from_parts(*prior.to_parts())
+    assert again.quality_effects.tolist() == prior.quality_effects.tolist()
+
+
+def test_qualities_of_the_plqy_prior_are_words_of_the_data_and_bias_upwards() -> None:
+    assert {term.name for term in PLQY_PRIOR.qualities} < set(QUALITIES)
+    assert all(term.mean > 0 for term in PLQY_PRIOR.qualities)
 
 
 def test_a_fit_at_the_least_noise_comes_to_rest() -> None:

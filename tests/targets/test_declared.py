@@ -62,14 +62,11 @@ def test_names_for_reading() -> None:
 def test_samples_are_read_where_they_train(dataset: Dataset, point: Any) -> None:
     samples = list(dataset.samples.values())
     read = {sample.sample_id: point.read(sample) for sample in samples}
-    value, bound = {PL.name: ("pl_peak_nm", "pl_bound"), PLQY.name: ("plqy_percent", "plqy_bound")}[
-        point.name
-    ]
+    name = {PL.name: "pl_peak", PLQY.name: "plqy"}[point.name]
     trains = [sample for sample in samples if getattr(sample, f"trains_{point.name}")]
     assert 0 < len(trains) < len(samples)
     for sample in samples:
-        expected = (getattr(sample, value), getattr(sample, bound)) if sample in trains else None
-        assert read[sample.sample_id] == expected
+        assert read[sample.sample_id] is (getattr(sample, name) if sample in trains else None)
 
 
 def test_domains_are_of_samples_that_train(dataset: Dataset) -> None:

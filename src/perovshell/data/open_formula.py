@@ -91,19 +91,25 @@ class OpenFormula:
         text: The formula as it is written.
         sites: The sites with ions, in the order A, B, X.
         definite: The composition of a text that leaves nothing open itself; else None.
+        stand_in: The composition by which descriptors see it: equal parts of what shares a site,
+            and for any ion Cs or Br, the usual ones (another where the text names these).
 
     Raises:
         FormulaError: It names no ion.
 
     Examples:
         >>> from perovshell.data.formula import FormulaReader
-        >>> print(FormulaReader.bundled().read_open("CsPb(Br/I)3"))
+        >>> formula = FormulaReader.bundled().read_open("CsPb(Br/I)3")
+        >>> print(formula)
         Cs; Pb; Br and I in unstated amounts
+        >>> formula.stand_in.formula
+        'CsPbBr1.5I1.5'
     """
 
     text: str
     sites: tuple[OpenSite, ...]
-    definite: Composition | None = None
+    definite: Composition | None
+    stand_in: Composition
 
     def __post_init__(self) -> None:
         if not any(site.ions or site.open_ions for site in self.sites):
@@ -252,7 +258,7 @@ def _formula(text: str, readings: list[Composition], stand_ins: Mapping[str, str
         site for name in SITES if (site := _site(name, first, last, stand_ins.get(name, "")))
     )
     is_definite = not any(site.open_ions or site.has_any for site in sites)
-    return OpenFormula(text, sites, first if is_definite else None)
+    return OpenFormula(text, sites, first if is_definite else None, first)
 
 
 def _site(name: str, first: Composition, last: Composition, stand_in: str) -> OpenSite | None:

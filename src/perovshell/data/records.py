@@ -129,6 +129,11 @@ class Sample:
         return None if self.open_core is None else self.open_core.key
 
     @property
+    def described_core(self) -> Composition | None:
+        """The core that descriptors see: of an open one, the composition that stands for it."""
+        return self.core if self.open_core is None else self.open_core.stand_in
+
+    @property
     def core_size_nm(self) -> float:
         """The core size in nm: as stated, or by the monolayers of a platelet; NaN where unknown."""
         if self.core_size.is_given or self.morphology != PLATELET:

@@ -62,6 +62,7 @@ def core_descriptors() -> list[Descriptor]:
         Descriptor("pseudo-cubic lattice", "angstrom", GOLDSCHMIDT, crystal, "core"),
         Descriptor("bulk gap by Vegard", "eV", REFERENCE_TABLE, "core gap", "core"),
         Descriptor("metal core", "1", REFERENCE_TABLE, composition, "core"),
+        Descriptor("lead-free", "1", REFERENCE_TABLE, composition, "core"),
         Descriptor("bulk gap estimate", "eV", REFERENCE_TABLE, "core gap", "core"),
         Descriptor("A guessed as Cs", "1", REFERENCE_TABLE, "core gap", "core"),
         Descriptor("B guessed as Pb", "1", REFERENCE_TABLE, "core gap", "core"),
@@ -119,6 +120,7 @@ class CrystalTable:
             on_site = np.where(is_core[:, None], totals, np.nan)
             metal = np.where(batch.amounts.any(axis=1), ~is_core, np.nan)
         fractions = sums[:, : len(_NAMED)] / on_site.take(_SITE_OF_NAMED, axis=1)
+        lead = fractions[:, _NAMED.index("Pb")]
         chloride, bromide, iodide = fractions[:, -3:].T
         mixing = (1.0 - squares / on_site**2).T
         ratio = on_site / on_site[:, 1:2]
@@ -142,6 +144,7 @@ class CrystalTable:
             "pseudo-cubic lattice": 2.0 * bond / 100.0,
             "bulk gap by Vegard": gap,
             "metal core": metal,
+            "lead-free": np.where(np.isnan(lead), np.nan, lead == 0.0),
             "bulk gap estimate": estimate,
             "A guessed as Cs": guessed_a,
             "B guessed as Pb": guessed_b,

@@ -26,6 +26,8 @@ class BoostConfig:
         learning_rate: Step of a tree.
         column_share: Share of the columns a tree sees.
         row_share: Share of the rows a tree sees.
+        leaf_weight: Least weight of the rows of a leaf.
+        shrinkage: L2 penalty of the leaf values.
     """
 
     groups: tuple[str, ...]
@@ -34,6 +36,8 @@ class BoostConfig:
     learning_rate: float = 0.05
     column_share: float = 0.5
     row_share: float = 0.8
+    leaf_weight: float = 1.0
+    shrinkage: float = 2.0
 
     def params(self, seed: int) -> dict[str, Any]:
         """Return xgboost's parameters; one thread, so that folds can run side by side."""
@@ -44,8 +48,8 @@ class BoostConfig:
             "eta": self.learning_rate,
             "colsample_bytree": self.column_share,
             "subsample": self.row_share,
-            "lambda": 2.0,
-            "min_child_weight": 1.0,
+            "lambda": self.shrinkage,
+            "min_child_weight": self.leaf_weight,
             "base_score": 0.0,
             "seed": seed,
             "nthread": 1,

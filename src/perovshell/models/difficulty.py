@@ -31,6 +31,9 @@ TERMS: Final = (
     "ligand treatment",
     "dopant treatment",
 )
+SHARE_TERMS: Final = ("medium is film",)
+"""Those of a share of 0-100 % in addition: energy passes between the particles of a film to the
+quenched ones, more in some films than in others."""
 _EFFECT_SD: Final = 0.7
 """Expected size of an effect: a factor of 2."""
 _LOG_NORMAL_SD: Final = 1.11
@@ -46,7 +49,7 @@ class Difficulty:
     """A fitted difficulty.
 
     Attributes:
-        columns: Column of each of `TERMS` in a descriptor row.
+        columns: Column of each of `TERMS`, then of `SHARE_TERMS` for a share, in a descriptor row.
         effects: Log size at 0, then the effect of each term.
         room_effect: Effect of the logarithm of the room; 0 for a target without ends.
     """
@@ -76,7 +79,8 @@ class Difficulty:
             weights: Weights that add up to the number of papers, shape (n,).
             is_share: Whether the target is a share of 0-100 %.
         """
-        columns = tuple(names.index(term) for term in TERMS)
+        used = (*TERMS, *SHARE_TERMS) if is_share else TERMS
+        columns = tuple(names.index(term) for term in used)
         expected = prior.predict(matrix)
         size = np.log(np.abs(target - expected) + _FLOOR * prior.noise)
         room = _log_room(expected) if is_share else np.zeros(len(target))

@@ -8,7 +8,7 @@ sample pulls little. What a prior does not know of a combination, its spread say
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -47,12 +47,15 @@ class PriorForm:
         offset: Expected distance of the target from its base.
         terms: The effects.
         noise: First guess of the noise.
+        qualities: Effects of how a value was stated, by `vocabulary.QUALITIES`: known of training
+            rows only, and left out of predictions, which are of printed values.
     """
 
     base: str
     offset: Term
     terms: tuple[Term, ...]
     noise: float
+    qualities: tuple[Term, ...] = ()
 
 
 _GAP_ERROR: Final = 0.07
@@ -85,25 +88,41 @@ PL_PRIOR = PriorForm(
 )
 """Prior of the PL energy in eV."""
 
-_PLQY_EFFECT: Final = 10.0
-"""Papers on one combination spread by about 18 points of PLQY, their conditions by half of that."""
+_PLQY_LEAD_FREE: Final = 30.0
+"""The spread of all published values: nothing else is known of a core without lead."""
+_PLQY_COMPOSITION: Final = 20.0
+"""Ions and treatments: as much as papers on one combination differ (20 points of PLQY)."""
+_PLQY_CONTEXT: Final = 10.0
+"""Shell, medium and morphology: half of that."""
 PLQY_PRIOR = PriorForm(
     base="",
     offset=Term("offset", 50.0, 50.0),
-    terms=tuple(
-        Term(name, 0.0, _PLQY_EFFECT)
-        for name in (
-            *("FA fraction on A", "MA fraction on A", "Pb fraction on B"),
-            *("Cl fraction on X", "I fraction on X", "shell layers"),
-            *(f"shell is {name}" for name in CLASSES),
-            *(f"structure is {name}" for name in STRUCTURES),
-            *(f"encapsulation is {name}" for name in ENCAPSULATIONS),
-            *(f"medium is {name}" for name in MEDIA),
-            *(f"morphology is {name}" for name in MORPHOLOGIES),
-            *(f"{name} treatment" for name in TREATMENTS),
-        )
+    terms=(
+        # Another compound, unlike one in which a metal replaces a part of the lead: Zn in CsPbI3
+        # leaves the PLQY high (10.1021/acs.nanolett.8b04339).
+        Term("lead-free", 0.0, _PLQY_LEAD_FREE),
+        *(
+            Term(name, 0.0, _PLQY_COMPOSITION)
+            for name in (
+                *("FA fraction on A", "MA fraction on A", "Cl fraction on X", "I fraction on X"),
+                *(f"{name} treatment" for name in TREATMENTS),
+            )
+        ),
+        *(
+            Term(name, 0.0, _PLQY_CONTEXT)
+            for name in (
+                "shell layers",
+                *(f"shell is {name}" for name in CLASSES),
+                *(f"structure is {name}" for name in STRUCTURES),
+                *(f"encapsulation is {name}" for name in ENCAPSULATIONS),
+                *(f"medium is {name}" for name in MEDIA),
+                *(f"morphology is {name}" for name in MORPHOLOGIES),
+            )
+        ),
     ),
     noise=20.0,
+    # "Up to" is the best of several samples; only a PLQY near unity is stated without a number.
+    qualities=(Term("best value", 5.0, 5.0), Term("verbal", 25.0, 15.0)),
 )
 """Prior of the PLQY in percent."""
 
@@ -133,6 +152,7 @@ class LinearPrior:
         effects: Intercept, then the effect of each term.
         covariance: Posterior covariance of `effects`.
         noise: Scale of the noise.
+        quality_effects: Effect of each quality of the form, which predictions leave out.
     """
 
     terms: tuple[str, ...]
@@ -143,6 +163,7 @@ class LinearPrior:
     effects: Floats
     covariance: Floats
     noise: float
+    quality_effects: Floats = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
     def fit(
@@ -153,6 +174,7 @@ class LinearPrior:
         target: Floats,
         bounds: Sequence[str],
         weights: Floats,
+        qualities: Floats | None = None,
     ) -> LinearPrior:
         """Fit to descriptor rows by iteratively reweighted least squares.
 
@@ -163,21 +185,39 @@ class LinearPrior:
             target: Target, shape (n,).
             bounds: Bound of each target; a bound that is kept costs nothing.
             weights: Weights that add up to the number of independent groups, shape (n,).
+            qualities: Whether each target has each quality of the form, shape (n, q); None where
+                none has.
 
         Raises:
             FitError: The fit did not converge.
         """
         columns = tuple(names.index(term.name) for term in form.terms)
         terms = np.nan_to_num(matrix[:, columns])
-        design = np.hstack([np.ones((len(terms), 1)), terms])
+        stated = np.zeros((len(terms), len(form.qualities))) if qualities is None else qualities
+        design = np.hstack([np.ones((len(terms), 1)), terms, stated])
         base_column = names.index(form.base) if form.base else -1
         base_mean = _known_mean(matrix[:, base_column], weights) if form.base else 0.0
         base = _base(matrix, base_column, base_mean)
-        prior = (form.offset, *form.terms)
-        fit = _student_t_fit(design, target - base, bounds, weights, prior, form.noise)
-        center = np.average(terms, axis=0, weights=weights)
-        names_of = tuple(term.name for term in form.terms)
-        return cls(names_of, columns, base_column, base_mean, center, *fit)
+        effects, covariance, noise = _student_t_fit(
+            design,
+            target - base,
+            bounds,
+            weights,
+            (form.offset, *form.terms, *form.qualities),
+            form.noise,
+        )
+        kept = 1 + len(form.terms)
+        return cls(
+            terms=tuple(term.name for term in form.terms),
+            columns=columns,
+            base_column=base_column,
+            base_mean=base_mean,
+            center=np.average(terms, axis=0, weights=weights),
+            effects=effects[:kept],
+            covariance=covariance[:kept, :kept],
+            noise=noise,
+            quality_effects=effects[kept:],
+        )
 
     def predict(self, matrix: Floats) -> Floats:
         """Return the prior of descriptor rows, shape (n,)."""
@@ -229,7 +269,8 @@ class LinearPrior:
             "base_mean": self.base_mean,
             "noise": self.noise,
         }
-        arrays = {"center": self.center, "effects": self.effects, "covariance": self.covariance}
+        names = ("center", "effects", "covariance", "quality_effects")
+        arrays = {name: getattr(self, name) for name in names}
         return data, {f"prior_{name}": array for name, array in arrays.items()}
 
     @classmethod
@@ -244,6 +285,7 @@ class LinearPrior:
             center=arrays["prior_center"],
             effects=arrays["prior_effects"],
             covariance=arrays["prior_covariance"],
+            quality_effects=arrays["prior_quality_effects"],
         )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from perovshell.data.records import Sample
+from perovshell.data.records import Measurement, Sample
 from perovshell.data.usual import PERCENT_RANGE
 from perovshell.targets.scales import ENERGY, PERCENT, Log
 from perovshell.targets.target import (
@@ -23,12 +23,12 @@ MIN_GAIN: Final = 2.0
 probability is offered."""
 
 
-def _read_pl(sample: Sample) -> tuple[float, str] | None:
-    return (sample.pl_peak_nm, sample.pl_bound) if sample.trains_pl else None
+def _read_pl(sample: Sample) -> Measurement | None:
+    return sample.pl_peak if sample.trains_pl else None
 
 
-def _read_plqy(sample: Sample) -> tuple[float, str] | None:
-    return (sample.plqy_percent, sample.plqy_bound) if sample.trains_plqy else None
+def _read_plqy(sample: Sample) -> Measurement | None:
+    return sample.plqy if sample.trains_plqy else None
 
 
 def _trains_pl(sample: Sample, is_tested: bool) -> bool:  # noqa: ARG001, FBT001

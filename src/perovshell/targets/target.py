@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from perovshell.data.records import Sample
+from perovshell.data.records import Measurement, Sample
 from perovshell.data.usual import UsualRange
 from perovshell.data.vocabulary import column_name
 from perovshell.targets.scales import Scale
@@ -122,15 +122,15 @@ class PointTarget(Target):
 
     Attributes:
         column: Its output column.
-        read: Value as reported and its bound (`>`, `<`, `~` or empty); None where a sample does
-            not train the target.
+        read: Value as reported, with its bound and its quality; None where a sample does not train
+            the target.
         effect: The shell's effect, or None.
         threshold: The threshold, or None.
         error_digits: Decimals of differences in running text.
     """
 
     column: str
-    read: Callable[[Sample], tuple[float, str] | None]
+    read: Callable[[Sample], Measurement | None]
     effect: Effect | None = None
     threshold: Threshold | None = None
     error_digits: int = 1

@@ -185,7 +185,7 @@ def test_a_third_validated_target_is_in_the_card(
 ) -> None:
     predictor, info = read_folder(trained.folder)
     settings, skill = dict(info.settings), dict(info.skill)
-    third = {"title": "line width", "error_unit": "nm", "trees_win_ties": False}
+    third = {"title": "line width", "error_unit": "nm"}
     settings[POINT_TARGETS] = {**settings[POINT_TARGETS], "fwhm": third}
     skill["fwhm"] = {"has_skill": False, "slope": 0.1, "sentence": "no skill over the median"}
     figures = {

@@ -30,7 +30,7 @@ def predictions(problems: Problems, trees: float, simpler: float) -> dict[str, O
 @pytest.mark.parametrize(
     ("trees", "simpler", "expected"),
     [
-        (3.0, 3.0, {"pl": True, "plqy": False, "lifetime": False}),
+        (3.0, 3.0, {"pl": True, "plqy": True, "lifetime": False}),
         (1.0, 9.0, {"pl": True, "plqy": True, "lifetime": True}),
         (9.0, 1.0, {"pl": False, "plqy": False, "lifetime": False}),
     ],

@@ -82,6 +82,27 @@ def test_plqy_keeps_open_compositions(dataset: Dataset, featurizer: Featurizer) 
     assert problem.target.max() <= 100
 
 
+def test_an_open_core_is_described_by_its_ions_and_has_no_name(
+    dataset: Dataset, featurizer: Featurizer
+) -> None:
+    problem = made.point_problem(SPECS["plqy"], dataset, featurizer)
+    row = problem.sample_ids.index("review2021_ref27-CsPbMnX3-SiO2")
+    facts = dict(zip(problem.names, problem.matrix[row].tolist(), strict=True))
+    assert (facts["Cs fraction on A"], facts["Pb fraction on B"]) == (1.0, 0.5)
+    assert facts["lead-free"] == 0.0
+    assert problem.cores[row] == problem.combinations[row] == ""
+
+
+def test_only_plqy_knows_how_values_were_stated(dataset: Dataset, featurizer: Featurizer) -> None:
+    problem = made.point_problem(SPECS["plqy"], dataset, featurizer)
+    names = [term.name for term in SPECS["plqy"].prior.qualities]
+    for sample_id, row in zip(problem.sample_ids, problem.qualities, strict=True):
+        quality = dataset.samples[sample_id].plqy.quality
+        assert row.tolist() == [float(quality == name) for name in names]
+    assert problem.qualities.any()
+    assert made.point_problem(SPECS["pl"], dataset, featurizer).qualities.shape[1] == 0
+
+
 def test_lifetimes_are_one_row_a_side_and_weigh_one_an_experiment(
     lifetime: made.LifetimeProblem,
 ) -> None:

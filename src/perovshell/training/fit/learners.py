@@ -85,6 +85,7 @@ def fit_prior(problem: PointProblem, rows: Indices) -> LinearPrior:
         problem.target[rows],
         [problem.bounds[row] for row in rows],
         group_weights(problem.weight_groups[rows]),
+        problem.qualities[rows],
     )
 
 
@@ -95,7 +96,8 @@ def fit_point(
     matrix, target = problem.matrix[rows], problem.target[rows]
     prior = fit_prior(problem, rows)
     bounds = [problem.bounds[row] for row in rows]
-    data = (matrix, target, bounds, problem.weights(rows), prior.predict(matrix))
+    stated = prior.predict(matrix) + problem.qualities[rows] @ prior.quality_effects
+    data = (matrix, target, bounds, problem.weights(rows), stated)
     trees = [
         fit_bounded(*data, problem.spec.loss_scale, config)
         for config in _with_columns_and_seeds(boosters, problem, seed)

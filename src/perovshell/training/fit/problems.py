@@ -45,6 +45,7 @@ class PointProblem:
         column_groups: Descriptor group of each column.
         target: Values as they are modelled (PL in eV, PLQY in percent), shape (n,).
         bounds: Bound of each.
+        qualities: Whether each value has each quality of the prior's form, shape (n, q).
         papers: Paper of each row: the group of every split.
         weight_groups: Group that shares one unit of weight.
         sample_ids: Sample of each row.
@@ -60,6 +61,7 @@ class PointProblem:
     column_groups: tuple[str, ...]
     target: Floats
     bounds: tuple[str, ...]
+    qualities: Floats
     papers: npt.NDArray[np.str_]
     weight_groups: npt.NDArray[np.str_]
     sample_ids: tuple[str, ...]
@@ -70,7 +72,8 @@ class PointProblem:
     @cached_property
     def combinations(self) -> tuple[str, ...]:
         """Name of core and shell of each row, empty where the core is open."""
-        return tuple(combination_name(item) for item in self.items)
+        rows = zip(self.items, self.cores, strict=True)
+        return tuple(combination_name(item) if core else "" for item, core in rows)
 
     @cached_property
     def is_exact(self) -> Mask:
@@ -288,19 +291,22 @@ def combination_of(sample: Sample) -> Combination:
 
 
 def point_problem(spec: PointSpec, dataset: Dataset, featurizer: Featurizer) -> PointProblem:
-    """Collect the samples that train a target; open compositions train what they can."""
+    """Collect the samples that train a target; open cores are seen by their stand-ins."""
     read = [(sample, spec.target.read(sample)) for sample in dataset.samples.values()]
-    known = [(sample, value) for sample, value in read if value is not None]
-    samples = [sample for sample, _ in known]
-    items = tuple(combination_of(sample) for sample in samples)
+    known = [(sample, number) for sample, number in read if number is not None]
+    samples, numbers = [sample for sample, _ in known], [number for _, number in known]
+    items = tuple(replace(combination_of(s), core=s.described_core) for s in samples)
     return PointProblem(
         spec=spec,
         items=items,
         matrix=featurizer.matrix(items),
         names=featurizer.names,
         column_groups=tuple(d.group for d in featurizer.descriptors),
-        target=spec.target.scale.to_model(np.array([value for _, (value, _) in known])),
-        bounds=tuple(flip_bounds(spec.target.scale, [bound for _, (_, bound) in known])),
+        target=spec.target.scale.to_model(np.array([number.value for number in numbers])),
+        bounds=tuple(flip_bounds(spec.target.scale, [number.bound for number in numbers])),
+        qualities=np.array(
+            [[one.quality == term.name for term in spec.prior.qualities] for one in numbers], float
+        ).reshape(len(numbers), -1),
         papers=np.array([s.paper_id for s in samples]),
         weight_groups=np.array([dataset.group_of(s.paper_id) for s in samples]),
         sample_ids=tuple(s.sample_id for s in samples),

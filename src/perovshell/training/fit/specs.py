@@ -69,9 +69,17 @@ _PL: Final = PointSpec(
 _PLQY: Final = PointSpec(
     target=PLQY,
     prior=PLQY_PRIOR,
+    # Most of the spread is noise, so trees are few, and their leaves hold several papers.
     boosters=(
-        BoostConfig(PHYSICAL, rounds=80, depth=4, learning_rate=0.03),
-        BoostConfig(PHYSICAL, rounds=40, depth=2, learning_rate=0.03),
+        BoostConfig(
+            PHYSICAL,
+            rounds=60,
+            depth=3,
+            learning_rate=0.03,
+            column_share=0.3,
+            leaf_weight=5.0,
+            shrinkage=5.0,
+        ),
     ),
     loss_scale=20.0,
 )

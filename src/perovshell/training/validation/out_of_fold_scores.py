@@ -249,7 +249,8 @@ def _point(name: str, problem: PointProblem, predictor: Predictor) -> tuple[Floa
 def _in_domain(problem: PointProblem, predictor: Predictor) -> list[bool]:
     """Return whether the model's domain of the target holds each row, shape (n,)."""
     label = problem.spec.target.domain.label
-    return [not predictor.outside_of(label, item) for item in problem.items]
+    rows = zip(problem.cores, problem.items, strict=True)
+    return [core != "" and not predictor.outside_of(label, item) for core, item in rows]
 
 
 def _usable(problem: PointProblem, score: Floats) -> Floats:
