@@ -64,7 +64,8 @@ def core_descriptors() -> list[Descriptor]:
         Descriptor("metal core", "1", REFERENCE_TABLE, composition, "core"),
         Descriptor("bulk gap estimate", "eV", REFERENCE_TABLE, "core gap", "core"),
         Descriptor("A guessed as Cs", "1", REFERENCE_TABLE, "core gap", "core"),
-        Descriptor("B guessed as Pb", "1", REFERENCE_TABLE, "core gap", "core"),
+        Descriptor("B guessed as Pb, with Pb", "1", REFERENCE_TABLE, "core gap", "core"),
+        Descriptor("B guessed as Pb, without Pb", "1", REFERENCE_TABLE, "core gap", "core"),
     ]
     return columns
 
@@ -125,6 +126,7 @@ class CrystalTable:
         a, b, x = (sums[:, _RADIUS_SUMS] / on_site).T
         gap = self._gap(batch, fractions, np.abs(ratio - _ABX3).max(axis=1) < _RATIO_WITHIN)
         estimate, guessed_a, guessed_b = self._estimate(gap, fractions)
+        has_lead = fractions[:, len(NAMED_FRACTIONS["A"])] > 0
         bond = b + x
         derived = {
             "Cl-Br mixing": chloride * bromide,
@@ -144,7 +146,8 @@ class CrystalTable:
             "metal core": metal,
             "bulk gap estimate": estimate,
             "A guessed as Cs": guessed_a,
-            "B guessed as Pb": guessed_b,
+            "B guessed as Pb, with Pb": guessed_b * has_lead,
+            "B guessed as Pb, without Pb": guessed_b * ~has_lead,
         }
         # One call for all of them, in the order of their descriptions.
         columns = np.concatenate([derived[name] for name in _DERIVED]).reshape(len(_DERIVED), -1)

@@ -261,7 +261,7 @@ _SIZE = (
     Descriptor("core size", "nm", REQUEST, "core size", "size"),
     Descriptor("core size unknown", "1", REQUEST, "core size", "size"),
     Descriptor("confinement", "1/nm2", CONFINEMENT, "core size", "size"),
-    Descriptor("thin, thickness unstated", "1", REQUEST, "core size", "size"),
+    Descriptor("platelet, thickness unknown", "1", REQUEST, "core size", "size"),
 )
 _CONTRAST = (
     Descriptor(
