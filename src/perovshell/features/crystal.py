@@ -21,19 +21,25 @@ from perovshell.features.descriptor import (
     REFERENCE_TABLE,
     Descriptor,
 )
+from perovshell.features.gaps import (
+    ABX3_WITHIN,
+    COMPOUND_SD,
+    NAMED,
+    NAMED_FRACTIONS,
+    OTHER_STRUCTURE_SD,
+    SITE_SPLITS,
+    BulkGaps,
+    member_weights,
+)
 
-NAMED_FRACTIONS = {"A": ("Cs", "FA", "MA"), "B": ("Pb", "Sn"), "X": ("Cl", "Br", "I")}
-_NAMED = tuple(ion for ions in NAMED_FRACTIONS.values() for ion in ions)
 _SITE_OF_NAMED = [SITES.index(site) for site, ions in NAMED_FRACTIONS.items() for ion in ions]
-_SPLITS = [len(NAMED_FRACTIONS["A"]), len(NAMED_FRACTIONS["A"]) + len(NAMED_FRACTIONS["B"])]
 # What is summed over the ions of a formula: amounts of the named ions, then of each site, then
 # amounts times radii of each site, then charges.
-_TOTALS = slice(len(_NAMED), len(_NAMED) + 3)
-_RADIUS_SUMS = slice(len(_NAMED) + 3, len(_NAMED) + 6)
-_NET = len(_NAMED) + 6
+_TOTALS = slice(len(NAMED), len(NAMED) + 3)
+_RADIUS_SUMS = slice(len(NAMED) + 3, len(NAMED) + 6)
+_NET = len(NAMED) + 6
 _N_SUMS = _NET + 1
 _ABX3 = np.array([1.0, 1.0, 3.0])
-_RATIO_WITHIN = 0.03
 _ROUNDING = 1e-9
 _AT_ONCE = 2**21
 """Net charges that are computed at once: rows times choices of charges."""
@@ -63,6 +69,7 @@ def core_descriptors() -> list[Descriptor]:
         Descriptor("bulk gap by Vegard", "eV", REFERENCE_TABLE, "core gap", "core"),
         Descriptor("metal core", "1", REFERENCE_TABLE, composition, "core"),
         Descriptor("bulk gap estimate", "eV", REFERENCE_TABLE, "core gap", "core"),
+        Descriptor("bulk gap uncertainty", "eV", REFERENCE_TABLE, "core gap", "core"),
         Descriptor("A guessed as Cs", "1", REFERENCE_TABLE, "core gap", "core"),
         Descriptor("B guessed as Pb, with Pb", "1", REFERENCE_TABLE, "core gap", "core"),
         Descriptor("B guessed as Pb, without Pb", "1", REFERENCE_TABLE, "core gap", "core"),
@@ -70,7 +77,7 @@ def core_descriptors() -> list[Descriptor]:
     return columns
 
 
-_DERIVED = tuple(descriptor.name for descriptor in core_descriptors()[len(_NAMED) :])
+_DERIVED = tuple(descriptor.name for descriptor in core_descriptors()[len(NAMED) :])
 
 
 class CrystalTable:
@@ -79,9 +86,10 @@ class CrystalTable:
     Args:
         reader: Reader whose species index the batches use.
         core_rows: Rows with the columns of `materials/cores.csv`, for bulk gaps.
+        gaps: Bulk gaps by composition.
     """
 
-    def __init__(self, reader: FormulaReader, core_rows: Iterable[Row]) -> None:
+    def __init__(self, reader: FormulaReader, core_rows: Iterable[Row], gaps: BulkGaps) -> None:
         """Make the table of the terms of each species in the sums, by species index.
 
         The last row is that of the padding index -1: all zeros.
@@ -97,10 +105,15 @@ class CrystalTable:
             row[_RADIUS_SUMS][site] = ion.radius_pm[0]
             row[_NET] = ion.charges[0]
             if ion.symbol in NAMED_FRACTIONS[ion.site]:
-                row[_NAMED.index(ion.symbol)] = 1.0
-        gaps, self._other_gaps = _bulk_gaps(reader, core_rows)
-        self._gaps = np.nan_to_num(gaps.ravel())
-        self._known_gaps = (~np.isnan(gaps.ravel())).astype(float)
+                row[NAMED.index(ion.symbol)] = 1.0
+        members, self._other_gaps = _bulk_gaps(reader, core_rows)
+        self._members = np.nan_to_num(members.ravel())
+        self._known_members = (~np.isnan(members.ravel())).astype(float)
+        self._gaps = gaps
+        self._compounds = {
+            tuple(sorted((reader.species_index[ion], share) for ion, share in key)): ev
+            for key, ev in gaps.compounds.items()
+        }
 
     def matrix(self, batch: CompositionBatch) -> Floats:
         """Return the descriptors, shape (n, len(core_descriptors())); NaN where unknown."""
@@ -119,14 +132,15 @@ class CrystalTable:
         else:
             on_site = np.where(is_core[:, None], totals, np.nan)
             metal = np.where(batch.amounts.any(axis=1), ~is_core, np.nan)
-        fractions = sums[:, : len(_NAMED)] / on_site.take(_SITE_OF_NAMED, axis=1)
+        fractions = sums[:, : len(NAMED)] / on_site.take(_SITE_OF_NAMED, axis=1)
         chloride, bromide, iodide = fractions[:, -3:].T
         mixing = (1.0 - squares / on_site**2).T
         ratio = on_site / on_site[:, 1:2]
         a, b, x = (sums[:, _RADIUS_SUMS] / on_site).T
-        gap = self._gap(batch, fractions, np.abs(ratio - _ABX3).max(axis=1) < _RATIO_WITHIN)
-        estimate, guessed_a, guessed_b = self._estimate(gap, fractions)
-        has_lead = fractions[:, len(NAMED_FRACTIONS["A"])] > 0
+        is_abx3 = np.abs(ratio - _ABX3).max(axis=1) < ABX3_WITHIN
+        gap = self._vegard(batch, fractions, is_abx3)
+        estimate, uncertainty, guessed_a, guessed_b = self._estimate(batch, fractions, is_abx3)
+        has_lead = fractions[:, SITE_SPLITS[0]] > 0
         bond = b + x
         derived = {
             "Cl-Br mixing": chloride * bromide,
@@ -145,6 +159,7 @@ class CrystalTable:
             "bulk gap by Vegard": gap,
             "metal core": metal,
             "bulk gap estimate": estimate,
+            "bulk gap uncertainty": uncertainty,
             "A guessed as Cs": guessed_a,
             "B guessed as Pb, with Pb": guessed_b * has_lead,
             "B guessed as Pb, without Pb": guessed_b * ~has_lead,
@@ -177,52 +192,45 @@ class CrystalTable:
                 sums[at] = np.where(on_site, weighted[:, :, None], 0.0).sum(axis=1)
         return sums
 
-    def _estimate(self, gap: Floats, fractions: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return the gap, guessed where it is unknown, and the shares taken for Cs and for Pb."""
-        guessed = np.isnan(gap)
-        if not guessed.any():
-            none = np.zeros(len(gap))
-            return gap, none, none
-        parts = np.zeros((3, len(gap)))
-        parts[0] = gap
-        parts[:, guessed] = self._guessed_gap(fractions[guessed])
-        return parts[0], parts[1], parts[2]
+    def _estimate(
+        self, batch: CompositionBatch, fractions: Floats, is_abx3: Mask
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return the gap, its standard deviation, and the shares taken for Cs and for Pb.
 
-    def _guessed_gap(self, fractions: Floats) -> Floats:
-        """Vegard's rule with other ions on A taken for Cs and on B for Pb, and their shares.
-
-        The edges of the bands are made of B and X, so A matters little; B is a rough guess. End
-        members without a tabulated gap are left out of the mean.
+        A compound that was measured has its gap. Of others, an ion without a tabulated gap on A is
+        taken for Cs and on B for Pb: the edges of the bands are made of B and X, so A matters
+        little; B is a rough guess. That of another structure is taken for A B X3.
         """
-        first, second = _SPLITS
+        first, second = SITE_SPLITS
         filled = fractions.copy()
-        on_a = 1.0 - fractions[:, :first].sum(axis=1)
-        on_b = 1.0 - fractions[:, first:second].sum(axis=1)
+        on_a = _rest(fractions[:, :first])
+        on_b = _rest(fractions[:, first:second])
         filled[:, 0] += on_a
         filled[:, first] += on_b
-        flat = _member_weights(filled)
-        known = flat @ self._known_gaps
-        gap = np.where(known > _ROUNDING, flat @ self._gaps / np.maximum(known, _ROUNDING), np.nan)
-        return np.stack([gap, on_a, on_b])
+        gap, sd = self._gaps.mixtures(filled)
+        sd[~is_abx3 & ~np.isnan(sd)] = OTHER_STRUCTURE_SD
+        for row in np.flatnonzero(~is_abx3 | (on_a > 0) | (on_b > 0)):
+            measured = self._compounds.get(_key(batch.species[row], batch.amounts[row]))
+            if measured is not None:
+                gap[row], sd[row], on_a[row], on_b[row] = measured, COMPOUND_SD, 0.0, 0.0
+        return gap, sd, on_a, on_b
 
-    def _gap(self, batch: CompositionBatch, fractions: Floats, is_abx3: Mask) -> Floats:
+    def _vegard(self, batch: CompositionBatch, fractions: Floats, is_abx3: Mask) -> Floats:
         """Vegard's rule between bulk gaps of ABX3 end members; NaN where one is unknown."""
-        flat = _member_weights(fractions)
-        known = flat @ self._known_gaps > 1.0 - _ROUNDING
-        gap = np.where(known & is_abx3, flat @ self._gaps, np.nan)
-        for row in np.flatnonzero(~is_abx3):
-            # Compounds that are no ABX3, such as Cs3Bi2Br9.
+        weights = member_weights(fractions)
+        known = weights @ self._known_members > 1.0 - _ROUNDING
+        gap = np.where(known & is_abx3, weights @ self._members, np.nan)
+        for row in np.flatnonzero(~known | ~is_abx3):
+            # Compounds that are no ABX3 of these ions, such as Cs3Bi2Br9 and Cs2AgInCl6.
             key = _key(batch.species[row], batch.amounts[row])
             gap[row] = self._other_gaps.get(key, math.nan)
         return gap
 
 
-def _member_weights(fractions: Floats) -> Floats:
-    """Return the weight of each ABX3 end member, shape (n, n_A * n_B * n_X)."""
-    first, second = _SPLITS
-    on_a, on_b, on_x = (fractions[:, :first], fractions[:, first:second], fractions[:, second:])
-    weight = on_a[:, :, None, None] * on_b[:, None, :, None] * on_x[:, None, None, :]
-    return weight.reshape(len(weight), -1)
+def _rest(shares: Floats) -> Floats:
+    """Return the share of a site that its ions (n, k) leave, 0 where rounding leaves it."""
+    rest = 1.0 - shares.sum(axis=1)
+    return np.asarray(np.where(rest < _ROUNDING, 0.0, rest))
 
 
 def _key(species: npt.NDArray[np.int16], amounts: Floats) -> tuple[tuple[int, float], ...]:

@@ -33,6 +33,7 @@ from perovshell.features.combinations import (
 from perovshell.features.crystal import CrystalTable, core_descriptors
 from perovshell.features.descriptor import CONFINEMENT, REFERENCE_TABLE, REQUEST, Descriptor
 from perovshell.features.elements import ElementTable
+from perovshell.features.gaps import BulkGaps
 from perovshell.features.shell import shell_descriptors, shell_matrix
 
 _MAX_REMEMBERED = 10_000
@@ -46,15 +47,17 @@ class Featurizer:
         reader: Formula reader with the ion and shell tables.
         table: Elemental properties.
         core_rows: Rows with the columns of `materials/cores.csv`.
+        gaps: Bulk gaps by composition.
     """
 
     def __init__(
-        self, reader: FormulaReader, table: ElementTable, core_rows: Sequence[Row]
+        self, reader: FormulaReader, table: ElementTable, core_rows: Sequence[Row], gaps: BulkGaps
     ) -> None:
         self.reader = reader
         self.table = table
         self.core_rows = [dict(row) for row in core_rows]
-        self._crystal = CrystalTable(reader, core_rows)
+        self.gaps = gaps
+        self._crystal = CrystalTable(reader, core_rows, gaps)
         self._atoms = _atoms_of_species(reader)
         self._negativity = _negativity_of_species(self._atoms, table)
         self._shell_rows: dict[tuple[ShellMaterial, ...], Floats] = {}
@@ -67,7 +70,9 @@ class Featurizer:
             MissingExtraError: matminer is not installed.
         """
         reader = FormulaReader(Ions.bundled(), Shells.bundled())
-        return cls(reader, ElementTable.from_matminer(), bundled_rows("materials", "cores.csv"))
+        cores, measured = (bundled_rows("materials", f"{name}.csv") for name in ("cores", "gaps"))
+        gaps = BulkGaps.fit(reader, cores, measured)
+        return cls(reader, ElementTable.from_matminer(), cores, gaps)
 
     def with_shells(self, rows: Sequence[Row]) -> Featurizer:
         """Return one that also knows other shells; its columns are the same.
@@ -75,7 +80,7 @@ class Featurizer:
         Raises:
             InputError: A name is that of two materials.
         """
-        return Featurizer(with_shells(self.reader, rows), self.table, self.core_rows)
+        return Featurizer(with_shells(self.reader, rows), self.table, self.core_rows, self.gaps)
 
     @cached_property
     def _blocks(self) -> tuple[tuple[Descriptor, ...], ...]:
@@ -232,6 +237,7 @@ class Featurizer:
             "shells": self.reader.shells.shell_rows,
             "shell_materials": self.reader.shells.property_rows,
             "cores": self.core_rows,
+            "gaps": self.gaps.to_json(),
             "known_cores": list(self.reader.known_cores),
         }
 
@@ -243,7 +249,7 @@ class Featurizer:
             Shells(tables["shells"], tables["shell_materials"]),
             tables["known_cores"],
         )
-        return cls(reader, table, tables["cores"])
+        return cls(reader, table, tables["cores"], BulkGaps.from_json(tables["gaps"]))
 
 
 @dataclass(frozen=True)

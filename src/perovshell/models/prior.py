@@ -47,18 +47,21 @@ class PriorForm:
         offset: Expected distance of the target from its base.
         terms: The effects.
         noise: First guess of the noise.
+        base_sd: Descriptor with the standard deviation of the base, or empty.
     """
 
     base: str
     offset: Term
     terms: tuple[Term, ...]
     noise: float
+    base_sd: str = ""
 
 
 _GAP_ERROR: Final = 0.07
 """How far tabulated bulk gaps (eV) of one compound lie apart."""
 PL_PRIOR = PriorForm(
     base="bulk gap estimate",
+    base_sd="bulk gap uncertainty",
     offset=Term("offset", 0.0, 0.15),
     terms=(
         # An ion that does not fit the cage tilts or opens the framework, which widens the gap:
@@ -72,10 +75,9 @@ PL_PRIOR = PriorForm(
             Term(f"{ion} fraction on {site}", 0.0, _GAP_ERROR)
             for ion, site in (("Cl", "X"), ("I", "X"), ("FA", "A"), ("MA", "A"))
         ),
-        # Bowing: Eg(MAPb(I,Br)3) = 1.57 + 0.39 x + 0.33 x2 eV (10.1021/nl400349b); next to none
-        # between chloride and bromide.
-        Term("Br-I mixing", -0.33, 0.2),
-        Term("Cl-Br mixing", 0.0, 0.2),
+        # Bowing beyond that of films, which the gap has.
+        Term("Br-I mixing", 0.0, 0.1),
+        Term("Cl-Br mixing", 0.0, 0.1),
         Term("Sn fraction on B", 0.0, 0.15),
         # Effective masses give 3 pi2 hbar2 / (2 mu d2) = 9 eV nm2 / d2 for a CsPbBr3 cube
         # (mu = 0.126, 10.1021/nl5048779); the attraction of electron and hole takes back a part.
@@ -132,6 +134,7 @@ class LinearPrior:
         columns: Column of each term in a descriptor row.
         base_column: Column of the base, or -1.
         base_mean: Mean of the known bases: stands in for an unknown one.
+        base_sd_column: Column of the standard deviation of the base, or -1.
         center: Mean of each term over the training rows.
         effects: Intercept, then the effect of each term.
         covariance: Posterior covariance of `effects`.
@@ -142,6 +145,7 @@ class LinearPrior:
     columns: tuple[int, ...]
     base_column: int
     base_mean: float
+    base_sd_column: int
     center: Floats
     effects: Floats
     covariance: Floats
@@ -180,7 +184,8 @@ class LinearPrior:
         fit = _student_t_fit(design, target - base, bounds, weights, prior, form.noise)
         center = np.average(terms, axis=0, weights=weights)
         names_of = tuple(term.name for term in form.terms)
-        return cls(names_of, columns, base_column, base_mean, center, *fit)
+        base_sd_column = names.index(form.base_sd) if form.base_sd else -1
+        return cls(names_of, columns, base_column, base_mean, base_sd_column, center, *fit)
 
     def predict(self, matrix: Floats) -> Floats:
         """Return the prior of descriptor rows, shape (n,)."""
@@ -195,12 +200,16 @@ class LinearPrior:
     def spread(self, matrix: Floats) -> Floats:
         """Return the standard deviation of the target about the prior, shape (n,).
 
-        It joins what is uncertain of the effects with the noise.
+        It joins what is uncertain of the base and of the effects with the noise.
         """
         first, rest = self.root[0], self.root[1:]
         projected = times(self._terms(matrix), rest) + first
         squares = np.einsum("nk,nk->n", projected, projected)
-        return np.asarray(np.sqrt(squares + self.noise**2))
+        return np.asarray(np.sqrt(squares + self.base_sd(matrix) ** 2 + self.noise**2))
+
+    def base_sd(self, matrix: Floats) -> Floats:
+        """Return the standard deviation of the base, 0 where it is unknown, shape (n,)."""
+        return _base(matrix, self.base_sd_column, 0.0)
 
     def contributions(self, matrix: Floats) -> tuple[float, Floats]:
         """Return the mean prior and how far base (first) and terms move each row from it."""
@@ -230,6 +239,7 @@ class LinearPrior:
             "columns": list(self.columns),
             "base_column": self.base_column,
             "base_mean": self.base_mean,
+            "base_sd_column": self.base_sd_column,
             "noise": self.noise,
         }
         arrays = {"center": self.center, "effects": self.effects, "covariance": self.covariance}
@@ -243,6 +253,7 @@ class LinearPrior:
             columns=tuple(data["columns"]),
             base_column=int(data["base_column"]),
             base_mean=float(data["base_mean"]),
+            base_sd_column=int(data["base_sd_column"]),
             noise=float(data["noise"]),
             center=arrays["prior_center"],
             effects=arrays["prior_effects"],

@@ -51,7 +51,7 @@ class PointSpec:
     prior: PriorForm
     boosters: tuple[BoostConfig, ...]
     loss_scale: float
-    baselines: tuple[str, ...] = ("dummy", "neighbour", "forest")
+    baselines: tuple[str, ...] = ("dummy", "neighbour", "forest", "extra_trees")
     trees_win_ties: bool = False
     curve_subset: str = "all"
 
@@ -65,7 +65,7 @@ _PL: Final = PointSpec(
         BoostConfig(PHYSICAL, rounds=150, depth=6),
     ),
     loss_scale=0.02,
-    baselines=("dummy", "neighbour", "forest", "vegard"),
+    baselines=("dummy", "neighbour", "forest", "extra_trees", "vegard"),
     trees_win_ties=True,
     curve_subset="lead_no_cspbcl3",
 )
