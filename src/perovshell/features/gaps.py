@@ -5,9 +5,9 @@ The gap of A B X3, A of Cs, FA, MA, B of Pb, Sn and X of Cl, Br, I, with the sit
     sum over A, B, X of f_A f_B f_X E_ABX + sum over pairs of ions i, j on one site of f_i f_j c_ij.
 
 The gaps E of end members and the bowing -c are those of a Bayesian linear model with Student-t
-noise: tables and physics say what is expected, the measured gaps of mixtures move it. The covariance
-is large where they say little. A compound of other ions or of another structure has the gap that
-was measured of it.
+noise: tables and physics say what is expected, and the measured gaps of mixtures move it. The
+covariance is large where they say little. A compound of other ions or of another structure has the
+gap that was measured of it.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ stated; about 600 films are of about 50 sets of ions."""
 COMPOUND_SD: Final = 0.12
 """How far (eV) measured gaps of one compound lie apart: 1.95 and 2.19 for Cs2AgBiBr6."""
 OTHER_STRUCTURE_SD: Final = 0.5
-"""How far (eV) the gap of another structure lies from that of A B X3 with the same ions: from 1.3 for
-CsSnI3 to 1.5 for Cs2SnI6, from 2.4 for CsPbBr3 to above 3 for Cs4PbBr6."""
+"""How far (eV) the gap of another structure lies from that of A B X3 with the same ions: from 1.3
+for CsSnI3 to 1.5 for Cs2SnI6, from 2.4 for CsPbBr3 to above 3 for Cs4PbBr6."""
 _FREEDOM: Final = 4.0
 """Degrees of freedom of the Student-t noise."""
 _STEPS: Final = 100
