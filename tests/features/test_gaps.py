@@ -228,6 +228,12 @@ def test_another_structure_is_uncertain(featurizer: Featurizer) -> None:
     assert (gap, sd) == (pytest.approx(perovskite), OTHER_STRUCTURE_SD)
 
 
+def test_another_ion_on_x_is_left_out(featurizer: Featurizer) -> None:
+    (mixed, _), (bromide, _) = estimate(featurizer, "CsPbBr2.7F0.3", "CsPbBr3")
+    assert mixed == pytest.approx(bromide)
+    assert math.isnan(estimate(featurizer, "CsPbF3")[0, 0])
+
+
 def test_a_metal_core_has_no_gap(featurizer: Featurizer) -> None:
     assert all(math.isnan(value) for value in estimate(featurizer, "AuCu")[0])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,6 @@ from perovshell.data.composition import CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.formula_templates import NEUTRAL_WITHIN
 from perovshell.data.ions import SITES
-from perovshell.data.tables import Row
 from perovshell.features.descriptor import (
     GOLDSCHMIDT,
     OCTAHEDRAL,
@@ -29,7 +28,7 @@ from perovshell.features.gaps import (
     OTHER_STRUCTURE_SD,
     SITE_SPLITS,
     BulkGaps,
-    member_weights,
+    design,
 )
 
 _SITE_OF_NAMED = [SITES.index(site) for site, ions in NAMED_FRACTIONS.items() for ion in ions]
@@ -41,6 +40,7 @@ _NET = len(NAMED) + 6
 _N_SUMS = _NET + 1
 _ABX3 = np.array([1.0, 1.0, 3.0])
 _ROUNDING = 1e-9
+_LARGE = 2**40
 _AT_ONCE = 2**21
 """Net charges that are computed at once: rows times choices of charges."""
 _RADII = ("mean A radius", "mean B radius", "mean X radius")
@@ -85,11 +85,10 @@ class CrystalTable:
 
     Args:
         reader: Reader whose species index the batches use.
-        core_rows: Rows with the columns of `materials/cores.csv`, for bulk gaps.
         gaps: Bulk gaps by composition.
     """
 
-    def __init__(self, reader: FormulaReader, core_rows: Iterable[Row], gaps: BulkGaps) -> None:
+    def __init__(self, reader: FormulaReader, gaps: BulkGaps) -> None:
         """Make the table of the terms of each species in the sums, by species index.
 
         The last row is that of the padding index -1: all zeros.
@@ -106,14 +105,20 @@ class CrystalTable:
             row[_NET] = ion.charges[0]
             if ion.symbol in NAMED_FRACTIONS[ion.site]:
                 row[NAMED.index(ion.symbol)] = 1.0
-        members, self._other_gaps = _bulk_gaps(reader, core_rows)
-        self._members = np.nan_to_num(members.ravel())
-        self._known_members = (~np.isnan(members.ravel())).astype(float)
         self._gaps = gaps
+        self._ends = np.nan_to_num(gaps.tabulated)
+        self._known_ends = (~np.isnan(gaps.tabulated)).astype(float)
         self._compounds = {
             tuple(sorted((reader.species_index[ion], share) for ion, share in key)): ev
             for key, ev in gaps.compounds.items()
         }
+        # Sums of these numbers tell sets of ions apart; the padding counts nothing.
+        numbers = np.random.default_rng(0).integers(1, _LARGE, len(reader.species) + 1)
+        numbers[-1] = 0
+        self._ion_numbers = numbers
+        self._compound_numbers = [
+            sum(int(numbers[ion]) for ion, _ in key) for key in self._compounds
+        ]
 
     def matrix(self, batch: CompositionBatch) -> Floats:
         """Return the descriptors, shape (n, len(core_descriptors())); NaN where unknown."""
@@ -138,8 +143,8 @@ class CrystalTable:
         ratio = on_site / on_site[:, 1:2]
         a, b, x = (sums[:, _RADIUS_SUMS] / on_site).T
         is_abx3 = np.abs(ratio - _ABX3).max(axis=1) < ABX3_WITHIN
-        gap = self._vegard(batch, fractions, is_abx3)
-        estimate, uncertainty, guessed_a, guessed_b = self._estimate(batch, fractions, is_abx3)
+        gap, *estimates = self._gaps_of(batch, fractions, is_abx3)
+        estimate, uncertainty, guessed_a, guessed_b = estimates
         has_lead = fractions[:, SITE_SPLITS[0]] > 0
         bond = b + x
         derived = {
@@ -192,39 +197,54 @@ class CrystalTable:
                 sums[at] = np.where(on_site, weighted[:, :, None], 0.0).sum(axis=1)
         return sums
 
-    def _estimate(
+    def _gaps_of(
         self, batch: CompositionBatch, fractions: Floats, is_abx3: Mask
-    ) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return the gap, its standard deviation, and the shares taken for Cs and for Pb.
+    ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        """Return the gap by Vegard's rule, by all measurements, its sd, and the guessed shares.
 
         A compound that was measured has its gap. Of others, an ion without a tabulated gap on A is
         taken for Cs and on B for Pb: the edges of the bands are made of B and X, so A matters
-        little; B is a rough guess. That of another structure is taken for A B X3.
+        little; B is a rough guess. One on X is left out, another structure is taken for A B X3.
+        By Vegard's rule nothing is guessed: NaN where the gap of an end member is unknown.
         """
-        first, second = SITE_SPLITS
-        filled = fractions.copy()
-        on_a = _rest(fractions[:, :first])
-        on_b = _rest(fractions[:, first:second])
-        filled[:, 0] += on_a
-        filled[:, first] += on_b
-        gap, sd = self._gaps.mixtures(filled)
+        filled, on_a, on_b, is_named = _filled(fractions)
+        terms = design(filled)
+        weights = terms[:, : len(self._ends)]
+        gap, sd = self._gaps.of_terms(terms)
         sd[~is_abx3 & ~np.isnan(sd)] = OTHER_STRUCTURE_SD
-        for row in np.flatnonzero(~is_abx3 | (on_a > 0) | (on_b > 0)):
-            measured = self._compounds.get(_key(batch.species[row], batch.amounts[row]))
-            if measured is not None:
-                gap[row], sd[row], on_a[row], on_b[row] = measured, COMPOUND_SD, 0.0, 0.0
-        return gap, sd, on_a, on_b
+        is_known = is_abx3 & is_named & (weights @ self._known_ends > 1.0 - _ROUNDING)
+        vegard = np.where(is_known, weights @ self._ends, np.nan)
+        for row, measured in self._measured(batch):
+            if not (is_abx3[row] and is_named[row]):
+                vegard[row] = gap[row] = measured
+                sd[row], on_a[row], on_b[row] = COMPOUND_SD, 0.0, 0.0
+        return vegard, gap, sd, on_a, on_b
 
-    def _vegard(self, batch: CompositionBatch, fractions: Floats, is_abx3: Mask) -> Floats:
-        """Vegard's rule between bulk gaps of ABX3 end members; NaN where one is unknown."""
-        weights = member_weights(fractions)
-        known = weights @ self._known_members > 1.0 - _ROUNDING
-        gap = np.where(known & is_abx3, weights @ self._members, np.nan)
-        for row in np.flatnonzero(~known | ~is_abx3):
-            # Compounds that are no ABX3 of these ions, such as Cs3Bi2Br9 and Cs2AgInCl6.
-            key = _key(batch.species[row], batch.amounts[row])
-            gap[row] = self._other_gaps.get(key, math.nan)
-        return gap
+    def _measured(self, batch: CompositionBatch) -> Iterator[tuple[int, float]]:
+        """Yield the rows of a batch whose compound was measured, with its gap."""
+        numbers = np.where(batch.amounts > 0, self._ion_numbers.take(batch.species), 0).sum(axis=1)
+        for row in np.flatnonzero(np.isin(numbers, self._compound_numbers)).tolist():
+            gap = self._compounds.get(_key(batch.species[row], batch.amounts[row]))
+            if gap is not None:
+                yield row, gap
+
+
+def _filled(fractions: Floats) -> tuple[Floats, Floats, Floats, Mask]:
+    """Return fractions with other ions on A as Cs and on B as Pb, and X of the named ions alone.
+
+    Also the shares that were taken for Cs and for Pb, and which rows had named ions only.
+    """
+    first, second = SITE_SPLITS
+    on_a, on_b, on_x = map(_rest, np.split(fractions, SITE_SPLITS, axis=1))
+    is_named = (on_a == 0) & (on_b == 0) & (on_x == 0)
+    if is_named.all():
+        return fractions, on_a, on_b, is_named
+    filled = fractions.copy()
+    filled[:, 0] += on_a
+    filled[:, first] += on_b
+    with np.errstate(invalid="ignore"):
+        filled[:, second:] /= filled[:, second:].sum(axis=1, keepdims=True)
+    return filled, on_a, on_b, is_named
 
 
 def _rest(shares: Floats) -> Floats:
@@ -236,28 +256,4 @@ def _rest(shares: Floats) -> Floats:
 def _key(species: npt.NDArray[np.int16], amounts: Floats) -> tuple[tuple[int, float], ...]:
     total = float(amounts.sum())
     pairs = zip(species.tolist(), amounts.tolist(), strict=True)
-    return tuple(sorted((s, round(a / total, 6)) for s, a in pairs if s >= 0))
-
-
-def _bulk_gaps(
-    reader: FormulaReader, rows: Iterable[Row]
-) -> tuple[Floats, dict[tuple[tuple[int, float], ...], float]]:
-    """Sort bulk gaps into ABX3 end members (A, B, X of `NAMED_FRACTIONS`) and other compounds."""
-    members = np.full([len(ions) for ions in NAMED_FRACTIONS.values()], np.nan)
-    others: dict[tuple[tuple[int, float], ...], float] = {}
-    for row in rows:
-        if not row["band_gap_ev"]:
-            continue
-        core = reader.read_core(row["formula"])
-        symbols = tuple(symbol for symbol, _ in core.amounts)
-        amounts = np.array([amount for _, amount in core.amounts])
-        if tuple(amounts) == (1.0, 1.0, 3.0):
-            key = tuple(
-                ions.index(symbol)
-                for symbol, ions in zip(symbols, NAMED_FRACTIONS.values(), strict=True)
-            )
-            members[key] = float(row["band_gap_ev"])
-        else:
-            indices = np.array([reader.species_index[symbol] for symbol in symbols], np.int16)
-            others[_key(indices, amounts)] = float(row["band_gap_ev"])
-    return members, others
+    return tuple(sorted((ion, round(amount / total, 6)) for ion, amount in pairs if amount > 0))

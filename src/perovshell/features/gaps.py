@@ -76,11 +76,13 @@ class BulkGaps:
     """Gaps by composition.
 
     Attributes:
+        tabulated: Tabulated gaps of the end members in eV, NaN where there is none, shape (18,).
         effects: Gaps of the end members, then what each pair of ions on a site adds, in eV, (k,).
         root: A root of the covariance of the effects, rows as in `effects`, shape (k, k).
         compounds: Measured gaps in eV of other compounds, by `Composition.key`.
     """
 
+    tabulated: Floats
     effects: Floats
     root: Floats
     compounds: Mapping[CompositionKey, float]
@@ -101,13 +103,14 @@ class BulkGaps:
             InputError: A gap is no number that a halide can have.
         """
         cores, gaps = _read(reader, core_rows), _read(reader, gap_rows)
-        tabulated = {core.key: ev for core, ev in cores}
+        by_key = {core.key: ev for core, ev in cores}
+        keys = [reader.read_core(f"{a}{b}{x}3").key for a, b, x in _ENDS]
+        tabulated = np.array([by_key.get(key, math.nan) for key in keys])
         mixtures = [(shares, ev) for core, ev in gaps if (shares := abx3_shares(core)) is not None]
         fractions = np.array([shares for shares, _ in mixtures]).reshape(-1, len(NAMED))
         measured = np.array([ev for _, ev in mixtures])
-        ends = [tabulated.get(reader.read_core(f"{a}{b}{x}3").key) for a, b, x in _ENDS]
-        effects, root = _student_t(design(fractions), measured, *_expected(ends))
-        return cls(effects, root, _compounds(gaps) | _compounds(cores))
+        effects, root = _student_t(design(fractions), measured, *_expected(tabulated))
+        return cls(tabulated, effects, root, _compounds(gaps) | _compounds(cores))
 
     def mixtures(self, fractions: Floats) -> tuple[Floats, Floats]:
         """Return gaps of A B X3 and their standard deviations in eV, each of shape (n,).
@@ -115,13 +118,17 @@ class BulkGaps:
         Args:
             fractions: Site fractions of `NAMED`, shape (n, 8); NaN gives NaN.
         """
-        terms = design(fractions)
+        return self.of_terms(design(fractions))
+
+    def of_terms(self, terms: Floats) -> tuple[Floats, Floats]:
+        """Return gaps and standard deviations of rows of `design`, as `mixtures` does."""
         projected = terms @ self.root
         return terms @ self.effects, np.sqrt(np.einsum("nk,nk->n", projected, projected))
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON data."""
         return {
+            "tabulated": [None if math.isnan(ev) else ev for ev in self.tabulated.tolist()],
             "effects": self.effects.tolist(),
             "root": self.root.tolist(),
             "compounds": [[list(map(list, key)), ev] for key, ev in self.compounds.items()],
@@ -134,7 +141,8 @@ class BulkGaps:
             tuple((str(ion), float(share)) for ion, share in key): float(ev)
             for key, ev in data["compounds"]
         }
-        return cls(np.array(data["effects"]), np.array(data["root"]), compounds)
+        tabulated = np.array(data["tabulated"], dtype=float)
+        return cls(tabulated, np.array(data["effects"]), np.array(data["root"]), compounds)
 
 
 def abx3_shares(core: Composition) -> list[float] | None:
@@ -186,9 +194,8 @@ def _compounds(gaps: Sequence[tuple[Composition, float]]) -> dict[CompositionKey
     return {key: float(np.median(values)) for key, values in by_key.items()}
 
 
-def _expected(ends: Sequence[float | None]) -> tuple[Floats, Floats]:
+def _expected(gaps: Floats) -> tuple[Floats, Floats]:
     """Return the expected effects, from tabulated end members, and their standard deviations."""
-    gaps = np.array([math.nan if ev is None else ev for ev in ends])
     is_tabulated = ~np.isnan(gaps)
     by_site = gaps.reshape([len(ions) for ions in NAMED_FRACTIONS.values()])
     guess = np.broadcast_to(by_site[:, :1, :] + _TIN_STEP, by_site.shape).ravel()

@@ -74,7 +74,7 @@ class Halides:
     def __init__(self, reader: FormulaReader) -> None:
         self._reader = reader
         cores, measured = (bundled_rows("materials", f"{name}.csv") for name in ("cores", "gaps"))
-        self._table = CrystalTable(reader, cores, BulkGaps.fit(reader, cores, measured))
+        self._table = CrystalTable(reader, BulkGaps.fit(reader, cores, measured))
         self._names = [descriptor.name for descriptor in core_descriptors()]
 
     def window(self, sample: Sample) -> HalideWindow | None:

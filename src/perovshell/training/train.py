@@ -127,7 +127,7 @@ def train(
 def problems_of(dataset: Dataset) -> nested.Problems:
     """Return the training problems of a dataset."""
     gaps = BulkGaps.fit(dataset.reader, dataset.cores, dataset.gaps)
-    featurizer = Featurizer(dataset.reader, ElementTable.from_matminer(), dataset.cores, gaps)
+    featurizer = Featurizer(dataset.reader, ElementTable.from_matminer(), gaps)
     return nested.Problems(
         featurizer=featurizer,
         points={name: point_problem(spec, dataset, featurizer) for name, spec in SPECS.items()},
