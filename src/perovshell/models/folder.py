@@ -40,7 +40,7 @@ from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.targets.declared import GAIN, LIFETIME, POINTS, TARGETS
 
-FORMAT = 7
+FORMAT = 8
 KIND = "perovshell-model"
 MANIFEST = "manifest.json"
 _VALIDATION = "validation.npz"
