@@ -17,7 +17,7 @@ done
 
 {
 cat <<'PAGE'
-# Licences of the dependencies
+# Licences of the tables and dependencies
 
 Perovshell, which is under the MIT licence, ships none of the packages below: pip installs each from its own publisher,
 and only an image built from `deploy/Dockerfile` holds copies (those of `requirements-serve.lock`, each with its licence
@@ -25,6 +25,19 @@ file). Whoever passes on copies, such as an image, has to keep to these terms.
 
 The bundled data is under the same licence; the [data card](../data-card.md#sources-and-licences) names what was read where. The
 table `pritishm1/PerovskiteQD` states no licence and asks to be cited; facts alone were taken from it.
+
+## Tables of others
+
+`src/perovshell/data/materials/gaps.csv` holds rows of two tables. Each row names its licence, its study and the table it
+was read in. Changed: site fractions became formulas (those of a site scaled to their sum), and a row given twice is left
+out.
+
+| Rows | Of | Licence |
+|---|---|---|
+| 610 optical gaps of films | T. J. Jacobsson et al., the Perovskite Database Project, Nature Energy 7, 107-115 (2022), 10.1038/s41560-021-00941-3; by way of `qinyu319/llm-sr-perovskite-bandgap`, commit 9d96d0f | CC BY 4.0 |
+| 32 gaps of halides | `huangyejian5-wq/perovskite-bandgap-ml-correction`, commit a6e7c75, which names the first author and year of each | MIT |
+
+## Packages
 
 Read in their licence files:
 

@@ -27,6 +27,7 @@ def point_model(target: PointTarget, size: float = 1.0, **changed: Any) -> Point
         columns=(),
         base_column=-1,
         base_mean=0.0,
+        base_sd_column=-1,
         center=np.zeros(0),
         effects=np.zeros(1),
         covariance=np.zeros((1, 1)),

@@ -279,19 +279,22 @@ def in_other_materials(dataset, table, column, text):
         "shells": [dict(row) for row in shells.shell_rows],
         "shell_materials": [dict(row) for row in shells.property_rows],
         "cores": [dict(row) for row in dataset.cores],
+        "gaps": [dict(row) for row in dataset.gaps],
     }
     assert tables[table][0][column] != text
     tables[table][0][column] = text
     reader = FormulaReader(
         Ions(tables["ions"]), Shells(tables["shells"], tables["shell_materials"])
     )
-    return replace(dataset, reader=reader, cores=tuple(tables["cores"]))
+    cores, gaps = tuple(tables["cores"]), tuple(tables["gaps"])
+    return replace(dataset, reader=reader, cores=cores, gaps=gaps)
 
 
 @pytest.mark.parametrize(
     ("table", "column", "text"),
     [
         ("cores", "band_gap_ev", "2.97"),
+        ("gaps", "band_gap_ev", "2.97"),
         ("ions", "effective_ionic_radius_pm", "187"),
         ("shells", "in_water", "soluble"),
         ("shell_materials", "band_gap_ev", "8.9"),
@@ -313,6 +316,7 @@ def test_hash_does_not_depend_on_the_order_of_the_reference_tables(dataset):
             ),
         ),
         cores=dataset.cores[::-1],
+        gaps=dataset.gaps[::-1],
     )
     assert turned.content_hash == dataset.content_hash
 

@@ -89,12 +89,25 @@ def test_kinds_are_distinct(featurizer: Featurizer, rows: list) -> None:
         assert kinds[number] == (item.layers, item.structure, item.encapsulation)
 
 
-def test_confinement_of_a_cube_is_the_inverse_square_of_its_size() -> None:
-    words = np.array([[0], [0], [0], [MORPHOLOGIES.index("cube") if "cube" in MORPHOLOGIES else 0]])
-    one = Contexts(words, np.array([8.0]), np.zeros((1, len(TREATMENTS)), dtype=bool))
-    [[size, unknown, confinement, thin]] = one.size_columns().tolist()
-    assert (size, unknown, thin) == (8.0, 0.0, 0.0)
-    assert confinement == pytest.approx(1 / 64)
+def size_row(morphology: str, size: float) -> list[float]:
+    words = np.array([[0], [0], [0], [MORPHOLOGIES.index(morphology)]])
+    one = Contexts(words, np.array([size]), np.zeros((1, len(TREATMENTS)), dtype=bool))
+    [row] = one.size_columns().tolist()
+    return row
+
+
+@pytest.mark.parametrize(
+    ("morphology", "axes"), [("nanocrystal", 3), ("nanowire", 2), ("nanoplatelet", 1)]
+)
+def test_confinement_is_the_inverse_square_of_size_and_leakage(morphology: str, axes: int) -> None:
+    size, unknown, confinement, platelet = size_row(morphology, 7.5)
+    assert (size, unknown, platelet) == (7.5, 0.0, 0.0)
+    assert confinement == pytest.approx(axes / 3 / 64)
+
+
+@pytest.mark.parametrize("morphology", MORPHOLOGIES)
+def test_only_a_platelet_of_unknown_thickness_counts_as_thin(morphology: str) -> None:
+    assert size_row(morphology, math.nan)[3] == (morphology == "nanoplatelet")
 
 
 def test_an_unknown_size_is_missing_and_marked() -> None:

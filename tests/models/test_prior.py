@@ -1,5 +1,7 @@
 """The robust prior and the difficulty: known answers, noise, bounds, storage."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,19 @@ def test_the_spread_grows_away_from_the_data() -> None:
     near, far = prior.spread(np.array([[0.0, 0, 0], [0.0, 30, 0]]))
     assert prior.noise < near < 1.1 * prior.noise
     assert far > 3 * near
+
+
+def test_an_uncertain_base_widens_the_spread_and_moves_nothing() -> None:
+    matrix = rows(50)
+    form = replace(FORM, base_sd="z", terms=FORM.terms[:1])
+    data = (matrix, NAMES, matrix[:, 0] + matrix[:, 1], [""] * 50, np.ones(50))
+    prior = LinearPrior.fit(form, *data)
+    known = LinearPrior.fit(replace(form, base_sd=""), *data)
+    np.testing.assert_array_equal(prior.predict(matrix), known.predict(matrix))
+    expected = np.hypot(known.spread(matrix), matrix[:, 2])
+    np.testing.assert_allclose(prior.spread(matrix), expected)
+    unknown = np.array([[1.0, 2.0, np.nan]])
+    assert prior.spread(unknown) == known.spread(unknown)
 
 
 def test_contributions_add_up_to_the_prediction() -> None:

@@ -99,6 +99,7 @@ def prior(names: Sequence[str], base: str, offset: float, size: float) -> Linear
         columns=tuple(names.index(term) for term in terms),
         base_column=names.index(base) if base else -1,
         base_mean=2.3,
+        base_sd_column=names.index("bulk gap uncertainty") if base else -1,
         center=np.zeros(5),
         effects=np.array([offset, *size * random.normal(size=5)]),
         covariance=root @ root.T + 0.01 * size**2 * np.eye(6),

@@ -274,5 +274,18 @@ TESTS: Final = Table(
         Column("note", "text", "Remarks; never read for facts."),
     ),
 )
+GAPS: Final = Table(
+    "gaps.csv",
+    (
+        Column("formula", "formula", "Formula of the halide.", is_needed=True),
+        _number("band_gap_ev", "eV", 0.1, 15.0, "Its optical band gap."),
+        Column("form", "text", "What was measured: thin film, single crystal, powder, ..."),
+        Column("method", "text", "How it was measured."),
+        Column("reference", "text", "The study: a DOI, or first author and year."),
+        Column("source_url", "text", "Where the number was read.", is_needed=True),
+        Column("licence", "text", "Licence of that table."),
+    ),
+)
+"""The reference table of measured band gaps."""
 TABLES: Final[Mapping[str, Table]] = {table.file: table for table in (PAPERS, SAMPLES, TESTS)}
 """The tables by file name."""

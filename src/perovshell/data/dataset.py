@@ -40,6 +40,7 @@ class Dataset:
         tests: Stability tests in the order of the table.
         reader: The formula reader with the ion and shell tables.
         cores: The table of bulk properties of cores, such as band gaps.
+        gaps: The table of measured band gaps by composition.
         rows: The rows of the literature tables, by file name.
         distinct: Pairs of paper_ids that are declared not to be copies of one another.
         older: For a paper that supersedes others, their names.
@@ -50,6 +51,7 @@ class Dataset:
     tests: tuple[StabilityTest, ...]
     reader: FormulaReader
     cores: tuple[Row, ...]
+    gaps: tuple[Row, ...]
     rows: Mapping[str, tuple[Row, ...]]
     distinct: frozenset[frozenset[str]] = frozenset()
     older: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -76,7 +78,10 @@ class Dataset:
     def _read(cls, sources: Mapping[str, Source]) -> Dataset:
         reader = FormulaReader(Ions.bundled(), Shells.bundled())
         rows = {name: tuple(table) for name, table in read_tables(sources, reader).items()}
-        return _build(rows, reader, tuple(bundled_rows("materials", "cores.csv")))
+        cores, gaps = (
+            tuple(bundled_rows("materials", f"{name}.csv")) for name in ("cores", "gaps")
+        )
+        return _build(rows, reader, cores, gaps)
 
     def __repr__(self) -> str:
         """Return its counts and its hash."""
@@ -117,7 +122,7 @@ class Dataset:
         reader = FormulaReader(
             Ions(tables["ions"]), Shells(tables["shells"], tables["shell_materials"])
         )
-        more = _build(self.rows, reader, self.cores, self.distinct)
+        more = _build(self.rows, reader, self.cores, self.gaps, self.distinct)
         return replace(more, older=self.older)
 
     # Papers ----------------------------------------------------------------------------------
@@ -146,7 +151,7 @@ class Dataset:
             raise DatasetError(faults)
         in_order = merge(self.rows, sorted(entries, key=lambda entry: entry.paper_id))
         return replace(
-            _build(in_order.rows, self.reader, self.cores, distinct),
+            _build(in_order.rows, self.reader, self.cores, self.gaps, distinct),
             older={**self.older, **merged.older},
         )
 
@@ -173,6 +178,7 @@ class Dataset:
             tests=tuple(test for test in self.tests if test.sample.paper_id in wanted),
             reader=_naming(self.reader, samples),
             cores=self.cores,
+            gaps=self.gaps,
             rows=rows,
             distinct=self.distinct,
             older={name: older for name, older in self.older.items() if name in wanted},
@@ -223,7 +229,7 @@ class Dataset:
         """SHA-256 of the cells of all tables in hexadecimal; the order of rows does not matter.
 
         All tables are those of the literature, and the reference tables that a model is trained
-        with: ions, shells, their properties, cores.
+        with: ions, shells, their properties, cores, gaps.
         """
         ions, shells = self.reader.ions, self.reader.shells
         tables: dict[str, Sequence[Row]] = {
@@ -232,6 +238,7 @@ class Dataset:
             "shells.csv": shells.shell_rows,
             "shell_materials.csv": shells.property_rows,
             "cores.csv": self.cores,
+            "gaps.csv": self.gaps,
         }
         content = {
             name: sorted(json.dumps(row, sort_keys=True, ensure_ascii=False) for row in rows)
@@ -258,12 +265,13 @@ def _build(
     rows: Mapping[str, tuple[Row, ...]],
     reader: FormulaReader,
     cores: tuple[Row, ...],
+    gaps: tuple[Row, ...],
     distinct: frozenset[frozenset[str]] = frozenset(),
 ) -> Dataset:
     papers = {cells["paper_id"]: _paper(cells) for cells in rows[PAPERS.file]}
     samples = {cells["sample_id"]: _sample(cells, reader) for cells in rows[SAMPLES.file]}
     tests = tuple(_test(number, cells, samples) for number, cells in enumerate(rows[TESTS.file]))
-    return Dataset(papers, samples, tests, _naming(reader, samples), cores, rows, distinct)
+    return Dataset(papers, samples, tests, _naming(reader, samples), cores, gaps, rows, distinct)
 
 
 def _naming(reader: FormulaReader, samples: Mapping[str, Sample]) -> FormulaReader:

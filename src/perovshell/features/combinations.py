@@ -17,6 +17,7 @@ from perovshell.data.shells import ShellMaterial
 from perovshell.data.vocabulary import (
     ENCAPSULATIONS,
     MORPHOLOGIES,
+    PLATELET,
     STRUCTURES,
     TREATMENTS,
     WORDS,
@@ -33,7 +34,10 @@ BARE_WORDS: Final = np.array(
 _AXES: Final = {"nanocrystal": 3, "nanowire": 2, "nanoplatelet": 1}
 """Along how many axes each morphology is confined."""
 _CONFINED: Final = np.array([_AXES[name] / 3 for name in MORPHOLOGIES])
-_THIN: Final = np.array([_AXES[name] < 3 for name in MORPHOLOGIES])  # noqa: PLR2004
+_IS_PLATELET: Final = np.array([name == PLATELET for name in MORPHOLOGIES])
+_LEAKAGE_NM: Final = 0.5
+"""How much wider a core confines than it is: the waves of electron and hole leak out on each side
+by hbar / sqrt(2 m V), 0.25 nm for m = 0.2 and a barrier V of 3 eV."""
 
 
 @dataclass(frozen=True)
@@ -105,15 +109,16 @@ class Contexts:
     def size_columns(self) -> Floats:
         """Return the size columns, shape (n, 4); an unknown size is NaN.
 
-        Confinement is 1/d2 for a cube; a wire is confined along two of three axes, a platelet
-        along one.
+        Confinement is 1 / (d + 0.5 nm)2 for a cube, because a barrier of finite height lets the
+        waves leak out; a wire is confined along two of three axes, a platelet along one. A platelet
+        is always thin; a wire of unknown width may be too wide to confine.
         """
         shape, unknown = self.words[3], np.isnan(self.sizes)
         block = np.empty((len(self.sizes), 4))
         block[:, 0] = self.sizes
         block[:, 1] = unknown
-        block[:, 2] = _CONFINED.take(shape) / self.sizes**2
-        block[:, 3] = unknown & _THIN.take(shape)
+        block[:, 2] = _CONFINED.take(shape) / (self.sizes + _LEAKAGE_NM) ** 2
+        block[:, 3] = unknown & _IS_PLATELET.take(shape)
         return block
 
     def context_columns(self) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -14,27 +14,33 @@ from perovshell.data.composition import CompositionBatch
 from perovshell.data.formula import FormulaReader
 from perovshell.data.formula_templates import NEUTRAL_WITHIN
 from perovshell.data.ions import SITES
-from perovshell.data.tables import Row
 from perovshell.features.descriptor import (
     GOLDSCHMIDT,
     OCTAHEDRAL,
     REFERENCE_TABLE,
     Descriptor,
 )
+from perovshell.features.gaps import (
+    ABX3_WITHIN,
+    COMPOUND_SD,
+    NAMED,
+    NAMED_FRACTIONS,
+    OTHER_STRUCTURE_SD,
+    SITE_SPLITS,
+    BulkGaps,
+    design,
+)
 
-NAMED_FRACTIONS = {"A": ("Cs", "FA", "MA"), "B": ("Pb", "Sn"), "X": ("Cl", "Br", "I")}
-_NAMED = tuple(ion for ions in NAMED_FRACTIONS.values() for ion in ions)
 _SITE_OF_NAMED = [SITES.index(site) for site, ions in NAMED_FRACTIONS.items() for ion in ions]
-_SPLITS = [len(NAMED_FRACTIONS["A"]), len(NAMED_FRACTIONS["A"]) + len(NAMED_FRACTIONS["B"])]
 # What is summed over the ions of a formula: amounts of the named ions, then of each site, then
 # amounts times radii of each site, then charges.
-_TOTALS = slice(len(_NAMED), len(_NAMED) + 3)
-_RADIUS_SUMS = slice(len(_NAMED) + 3, len(_NAMED) + 6)
-_NET = len(_NAMED) + 6
+_TOTALS = slice(len(NAMED), len(NAMED) + 3)
+_RADIUS_SUMS = slice(len(NAMED) + 3, len(NAMED) + 6)
+_NET = len(NAMED) + 6
 _N_SUMS = _NET + 1
 _ABX3 = np.array([1.0, 1.0, 3.0])
-_RATIO_WITHIN = 0.03
 _ROUNDING = 1e-9
+_LARGE = 2**40
 _AT_ONCE = 2**21
 """Net charges that are computed at once: rows times choices of charges."""
 _RADII = ("mean A radius", "mean B radius", "mean X radius")
@@ -64,13 +70,15 @@ def core_descriptors() -> list[Descriptor]:
         Descriptor("metal core", "1", REFERENCE_TABLE, composition, "core"),
         Descriptor("lead-free", "1", REFERENCE_TABLE, composition, "core"),
         Descriptor("bulk gap estimate", "eV", REFERENCE_TABLE, "core gap", "core"),
+        Descriptor("bulk gap uncertainty", "eV", REFERENCE_TABLE, "core gap", "core"),
         Descriptor("A guessed as Cs", "1", REFERENCE_TABLE, "core gap", "core"),
-        Descriptor("B guessed as Pb", "1", REFERENCE_TABLE, "core gap", "core"),
+        Descriptor("B guessed as Pb, with Pb", "1", REFERENCE_TABLE, "core gap", "core"),
+        Descriptor("B guessed as Pb, without Pb", "1", REFERENCE_TABLE, "core gap", "core"),
     ]
     return columns
 
 
-_DERIVED = tuple(descriptor.name for descriptor in core_descriptors()[len(_NAMED) :])
+_DERIVED = tuple(descriptor.name for descriptor in core_descriptors()[len(NAMED) :])
 
 
 class CrystalTable:
@@ -78,10 +86,10 @@ class CrystalTable:
 
     Args:
         reader: Reader whose species index the batches use.
-        core_rows: Rows with the columns of `materials/cores.csv`, for bulk gaps.
+        gaps: Bulk gaps by composition.
     """
 
-    def __init__(self, reader: FormulaReader, core_rows: Iterable[Row]) -> None:
+    def __init__(self, reader: FormulaReader, gaps: BulkGaps) -> None:
         """Make the table of the terms of each species in the sums, by species index.
 
         The last row is that of the padding index -1: all zeros.
@@ -97,10 +105,21 @@ class CrystalTable:
             row[_RADIUS_SUMS][site] = ion.radius_pm[0]
             row[_NET] = ion.charges[0]
             if ion.symbol in NAMED_FRACTIONS[ion.site]:
-                row[_NAMED.index(ion.symbol)] = 1.0
-        gaps, self._other_gaps = _bulk_gaps(reader, core_rows)
-        self._gaps = np.nan_to_num(gaps.ravel())
-        self._known_gaps = (~np.isnan(gaps.ravel())).astype(float)
+                row[NAMED.index(ion.symbol)] = 1.0
+        self._gaps = gaps
+        self._ends = np.nan_to_num(gaps.tabulated)
+        self._known_ends = (~np.isnan(gaps.tabulated)).astype(float)
+        self._compounds = {
+            tuple(sorted((reader.species_index[ion], share) for ion, share in key)): ev
+            for key, ev in gaps.compounds.items()
+        }
+        # Sums of these numbers tell sets of ions apart; the padding counts nothing.
+        numbers = np.random.default_rng(0).integers(1, _LARGE, len(reader.species) + 1)
+        numbers[-1] = 0
+        self._ion_numbers = numbers
+        self._compound_numbers = [
+            sum(int(numbers[ion]) for ion, _ in key) for key in self._compounds
+        ]
 
     def matrix(self, batch: CompositionBatch) -> Floats:
         """Return the descriptors, shape (n, len(core_descriptors())); NaN where unknown."""
@@ -119,14 +138,15 @@ class CrystalTable:
         else:
             on_site = np.where(is_core[:, None], totals, np.nan)
             metal = np.where(batch.amounts.any(axis=1), ~is_core, np.nan)
-        fractions = sums[:, : len(_NAMED)] / on_site.take(_SITE_OF_NAMED, axis=1)
-        lead = fractions[:, _NAMED.index("Pb")]
+        fractions = sums[:, : len(NAMED)] / on_site.take(_SITE_OF_NAMED, axis=1)
+        lead = fractions[:, SITE_SPLITS[0]]
         chloride, bromide, iodide = fractions[:, -3:].T
         mixing = (1.0 - squares / on_site**2).T
         ratio = on_site / on_site[:, 1:2]
         a, b, x = (sums[:, _RADIUS_SUMS] / on_site).T
-        gap = self._gap(batch, fractions, np.abs(ratio - _ABX3).max(axis=1) < _RATIO_WITHIN)
-        estimate, guessed_a, guessed_b = self._estimate(gap, fractions)
+        is_abx3 = np.abs(ratio - _ABX3).max(axis=1) < ABX3_WITHIN
+        gap, *estimates = self._gaps_of(batch, fractions, is_abx3)
+        estimate, uncertainty, guessed_a, guessed_b = estimates
         bond = b + x
         derived = {
             "Cl-Br mixing": chloride * bromide,
@@ -146,8 +166,10 @@ class CrystalTable:
             "metal core": metal,
             "lead-free": np.where(np.isnan(lead), np.nan, lead == 0.0),
             "bulk gap estimate": estimate,
+            "bulk gap uncertainty": uncertainty,
             "A guessed as Cs": guessed_a,
-            "B guessed as Pb": guessed_b,
+            "B guessed as Pb, with Pb": guessed_b * (lead > 0.0),
+            "B guessed as Pb, without Pb": guessed_b * ~(lead > 0.0),
         }
         # One call for all of them, in the order of their descriptions.
         columns = np.concatenate([derived[name] for name in _DERIVED]).reshape(len(_DERIVED), -1)
@@ -177,79 +199,63 @@ class CrystalTable:
                 sums[at] = np.where(on_site, weighted[:, :, None], 0.0).sum(axis=1)
         return sums
 
-    def _estimate(self, gap: Floats, fractions: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return the gap, guessed where it is unknown, and the shares taken for Cs and for Pb."""
-        guessed = np.isnan(gap)
-        if not guessed.any():
-            none = np.zeros(len(gap))
-            return gap, none, none
-        parts = np.zeros((3, len(gap)))
-        parts[0] = gap
-        parts[:, guessed] = self._guessed_gap(fractions[guessed])
-        return parts[0], parts[1], parts[2]
+    def _gaps_of(
+        self, batch: CompositionBatch, fractions: Floats, is_abx3: Mask
+    ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        """Return the gap by Vegard's rule, by all measurements, its sd, and the guessed shares.
 
-    def _guessed_gap(self, fractions: Floats) -> Floats:
-        """Vegard's rule with other ions on A taken for Cs and on B for Pb, and their shares.
-
-        The edges of the bands are made of B and X, so A matters little; B is a rough guess. End
-        members without a tabulated gap are left out of the mean.
+        A compound that was measured has its gap. Of others, an ion without a tabulated gap on A is
+        taken for Cs and on B for Pb: the edges of the bands are made of B and X, so A matters
+        little; B is a rough guess. One on X is left out, another structure is taken for A B X3.
+        By Vegard's rule nothing is guessed: NaN where the gap of an end member is unknown.
         """
-        first, second = _SPLITS
-        filled = fractions.copy()
-        on_a = 1.0 - fractions[:, :first].sum(axis=1)
-        on_b = 1.0 - fractions[:, first:second].sum(axis=1)
-        filled[:, 0] += on_a
-        filled[:, first] += on_b
-        flat = _member_weights(filled)
-        known = flat @ self._known_gaps
-        gap = np.where(known > _ROUNDING, flat @ self._gaps / np.maximum(known, _ROUNDING), np.nan)
-        return np.stack([gap, on_a, on_b])
+        filled, on_a, on_b, is_named = _filled(fractions)
+        terms = design(filled)
+        weights = terms[:, : len(self._ends)]
+        gap, sd = self._gaps.of_terms(terms)
+        sd[~is_abx3 & ~np.isnan(sd)] = OTHER_STRUCTURE_SD
+        is_known = is_abx3 & is_named & (weights @ self._known_ends > 1.0 - _ROUNDING)
+        vegard = np.where(is_known, weights @ self._ends, np.nan)
+        for row, measured in self._measured(batch):
+            if not (is_abx3[row] and is_named[row]):
+                vegard[row] = gap[row] = measured
+                sd[row], on_a[row], on_b[row] = COMPOUND_SD, 0.0, 0.0
+        return vegard, gap, sd, on_a, on_b
 
-    def _gap(self, batch: CompositionBatch, fractions: Floats, is_abx3: Mask) -> Floats:
-        """Vegard's rule between bulk gaps of ABX3 end members; NaN where one is unknown."""
-        flat = _member_weights(fractions)
-        known = flat @ self._known_gaps > 1.0 - _ROUNDING
-        gap = np.where(known & is_abx3, flat @ self._gaps, np.nan)
-        for row in np.flatnonzero(~is_abx3):
-            # Compounds that are no ABX3, such as Cs3Bi2Br9.
-            key = _key(batch.species[row], batch.amounts[row])
-            gap[row] = self._other_gaps.get(key, math.nan)
-        return gap
+    def _measured(self, batch: CompositionBatch) -> Iterator[tuple[int, float]]:
+        """Yield the rows of a batch whose compound was measured, with its gap."""
+        numbers = np.where(batch.amounts > 0, self._ion_numbers.take(batch.species), 0).sum(axis=1)
+        for row in np.flatnonzero(np.isin(numbers, self._compound_numbers)).tolist():
+            gap = self._compounds.get(_key(batch.species[row], batch.amounts[row]))
+            if gap is not None:
+                yield row, gap
 
 
-def _member_weights(fractions: Floats) -> Floats:
-    """Return the weight of each ABX3 end member, shape (n, n_A * n_B * n_X)."""
-    first, second = _SPLITS
-    on_a, on_b, on_x = (fractions[:, :first], fractions[:, first:second], fractions[:, second:])
-    weight = on_a[:, :, None, None] * on_b[:, None, :, None] * on_x[:, None, None, :]
-    return weight.reshape(len(weight), -1)
+def _filled(fractions: Floats) -> tuple[Floats, Floats, Floats, Mask]:
+    """Return fractions with other ions on A as Cs and on B as Pb, and X of the named ions alone.
+
+    Also the shares that were taken for Cs and for Pb, and which rows had named ions only.
+    """
+    first, second = SITE_SPLITS
+    on_a, on_b, on_x = map(_rest, np.split(fractions, SITE_SPLITS, axis=1))
+    is_named = (on_a == 0) & (on_b == 0) & (on_x == 0)
+    if is_named.all():
+        return fractions, on_a, on_b, is_named
+    filled = fractions.copy()
+    filled[:, 0] += on_a
+    filled[:, first] += on_b
+    with np.errstate(invalid="ignore"):
+        filled[:, second:] /= filled[:, second:].sum(axis=1, keepdims=True)
+    return filled, on_a, on_b, is_named
+
+
+def _rest(shares: Floats) -> Floats:
+    """Return the share of a site that its ions (n, k) leave, 0 where rounding leaves it."""
+    rest = 1.0 - shares.sum(axis=1)
+    return np.asarray(np.where(rest < _ROUNDING, 0.0, rest))
 
 
 def _key(species: npt.NDArray[np.int16], amounts: Floats) -> tuple[tuple[int, float], ...]:
     total = float(amounts.sum())
     pairs = zip(species.tolist(), amounts.tolist(), strict=True)
-    return tuple(sorted((s, round(a / total, 6)) for s, a in pairs if s >= 0))
-
-
-def _bulk_gaps(
-    reader: FormulaReader, rows: Iterable[Row]
-) -> tuple[Floats, dict[tuple[tuple[int, float], ...], float]]:
-    """Sort bulk gaps into ABX3 end members (A, B, X of `NAMED_FRACTIONS`) and other compounds."""
-    members = np.full([len(ions) for ions in NAMED_FRACTIONS.values()], np.nan)
-    others: dict[tuple[tuple[int, float], ...], float] = {}
-    for row in rows:
-        if not row["band_gap_ev"]:
-            continue
-        core = reader.read_core(row["formula"])
-        symbols = tuple(symbol for symbol, _ in core.amounts)
-        amounts = np.array([amount for _, amount in core.amounts])
-        if tuple(amounts) == (1.0, 1.0, 3.0):
-            key = tuple(
-                ions.index(symbol)
-                for symbol, ions in zip(symbols, NAMED_FRACTIONS.values(), strict=True)
-            )
-            members[key] = float(row["band_gap_ev"])
-        else:
-            indices = np.array([reader.species_index[symbol] for symbol in symbols], np.int16)
-            others[_key(indices, amounts)] = float(row["band_gap_ev"])
-    return members, others
+    return tuple(sorted((ion, round(amount / total, 6)) for ion, amount in pairs if amount > 0))

@@ -33,6 +33,7 @@ from perovshell.features.combinations import (
 from perovshell.features.crystal import CrystalTable, core_descriptors
 from perovshell.features.descriptor import CONFINEMENT, REFERENCE_TABLE, REQUEST, Descriptor
 from perovshell.features.elements import ElementTable
+from perovshell.features.gaps import BulkGaps
 from perovshell.features.shell import shell_descriptors, shell_matrix
 
 _MAX_REMEMBERED = 10_000
@@ -45,16 +46,14 @@ class Featurizer:
     Args:
         reader: Formula reader with the ion and shell tables.
         table: Elemental properties.
-        core_rows: Rows with the columns of `materials/cores.csv`.
+        gaps: Bulk gaps by composition.
     """
 
-    def __init__(
-        self, reader: FormulaReader, table: ElementTable, core_rows: Sequence[Row]
-    ) -> None:
+    def __init__(self, reader: FormulaReader, table: ElementTable, gaps: BulkGaps) -> None:
         self.reader = reader
         self.table = table
-        self.core_rows = [dict(row) for row in core_rows]
-        self._crystal = CrystalTable(reader, core_rows)
+        self.gaps = gaps
+        self._crystal = CrystalTable(reader, gaps)
         self._atoms = _atoms_of_species(reader)
         self._negativity = _negativity_of_species(self._atoms, table)
         self._shell_rows: dict[tuple[ShellMaterial, ...], Floats] = {}
@@ -67,7 +66,8 @@ class Featurizer:
             MissingExtraError: matminer is not installed.
         """
         reader = FormulaReader(Ions.bundled(), Shells.bundled())
-        return cls(reader, ElementTable.from_matminer(), bundled_rows("materials", "cores.csv"))
+        cores, measured = (bundled_rows("materials", f"{name}.csv") for name in ("cores", "gaps"))
+        return cls(reader, ElementTable.from_matminer(), BulkGaps.fit(reader, cores, measured))
 
     def with_shells(self, rows: Sequence[Row]) -> Featurizer:
         """Return one that also knows other shells; its columns are the same.
@@ -75,7 +75,7 @@ class Featurizer:
         Raises:
             InputError: A name is that of two materials.
         """
-        return Featurizer(with_shells(self.reader, rows), self.table, self.core_rows)
+        return Featurizer(with_shells(self.reader, rows), self.table, self.gaps)
 
     @cached_property
     def _blocks(self) -> tuple[tuple[Descriptor, ...], ...]:
@@ -231,7 +231,7 @@ class Featurizer:
             "ions": self.reader.ions.rows,
             "shells": self.reader.shells.shell_rows,
             "shell_materials": self.reader.shells.property_rows,
-            "cores": self.core_rows,
+            "gaps": self.gaps.to_json(),
             "known_cores": list(self.reader.known_cores),
         }
 
@@ -243,7 +243,7 @@ class Featurizer:
             Shells(tables["shells"], tables["shell_materials"]),
             tables["known_cores"],
         )
-        return cls(reader, table, tables["cores"])
+        return cls(reader, table, BulkGaps.from_json(tables["gaps"]))
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ _SIZE = (
     Descriptor("core size", "nm", REQUEST, "core size", "size"),
     Descriptor("core size unknown", "1", REQUEST, "core size", "size"),
     Descriptor("confinement", "1/nm2", CONFINEMENT, "core size", "size"),
-    Descriptor("thin, thickness unstated", "1", REQUEST, "core size", "size"),
+    Descriptor("platelet, thickness unknown", "1", REQUEST, "core size", "size"),
 )
 _CONTRAST = (
     Descriptor(

@@ -2,8 +2,8 @@
 
 A photon of the band edge has the energy of the bulk gap, and more by confinement. How far it lies
 from the gap is limited, so that a peak outside indicates another halide than the one stated. The
-limits were read off the 247 bundled peaks of lead cores (role core), with the gap by Vegard's rule
-and the bowing of bromide with iodide: the photon lies -0.056 eV (CsPbCl3 at 424 nm) to +0.56 eV
+limits were read off the 247 bundled peaks of lead cores (role core), with the gap of end
+members and their bowing: the photon lies -0.056 eV (CsPbCl3 at 424 nm) to +0.56 eV
 (MAPbBr3 of 2.8 nm at 436 nm) from it, 90 % of them +0.01 to +0.27 eV. Cores of 6 nm or more lie up
 to +0.23 eV (MAPbCl3 at 399 nm), nanocrystals without a stated size up to +0.46 eV (EAPbBr3),
 platelets and wires up to +0.52 eV.
@@ -21,6 +21,7 @@ from perovshell.data.records import Sample
 from perovshell.data.tables import bundled_rows
 from perovshell.data.targets import ev_to_nm, nm_to_ev
 from perovshell.features.crystal import CrystalTable, core_descriptors
+from perovshell.features.gaps import BulkGaps
 from perovshell.models.prior import PL_PRIOR
 
 RED_EV: Final = 0.15
@@ -38,6 +39,7 @@ USUAL_EV: Final = (-0.06, 0.2)
 """Where nine of ten bundled photons lie: the range that a peak is compared with."""
 _PEROVSKITE: Final = {"A per B": 1.0, "X per B": 3.0}
 _RATIO_WITHIN: Final = 0.03
+_GAP: Final = "bulk gap estimate"
 _EFFECTS: Final = {term.name: term.mean for term in PL_PRIOR.terms}
 HALIDES: Final = {"Cl": "chloride", "Br": "bromide", "I": "iodide"}
 """By falling gap."""
@@ -71,7 +73,8 @@ class Halides:
 
     def __init__(self, reader: FormulaReader) -> None:
         self._reader = reader
-        self._table = CrystalTable(reader, bundled_rows("materials", "cores.csv"))
+        cores, measured = (bundled_rows("materials", f"{name}.csv") for name in ("cores", "gaps"))
+        self._table = CrystalTable(reader, BulkGaps.fit(reader, cores, measured))
         self._names = [descriptor.name for descriptor in core_descriptors()]
 
     def window(self, sample: Sample) -> HalideWindow | None:
@@ -85,7 +88,7 @@ class Halides:
         if core is None or core.is_metal or set(core.site_fractions("B")) != {"Pb"}:
             return None
         facts = self._facts(core.amounts)
-        gap = facts["gap"]
+        gap = facts[_GAP]
         if math.isnan(gap):
             return None
         high_nm = ev_to_nm(gap - RED_EV)
@@ -115,13 +118,11 @@ class Halides:
         anions = core.site_fractions("X")
         kept = tuple((ion, amount) for ion, amount in core.amounts if ion not in anions)
         replaced = sum(amount for ion, amount in core.amounts if ion in anions)
-        return self._facts((*kept, (halide, replaced)))["gap"]
+        return self._facts((*kept, (halide, replaced)))[_GAP]
 
     def _facts(self, amounts: tuple[tuple[str, float], ...]) -> dict[str, float]:
         row = self._table.matrix(self._reader.batch([amounts]))[0]
-        facts = dict(zip(self._names, row.tolist(), strict=True))
-        bowing = _EFFECTS["Br-I mixing"] * facts["Br-I mixing"]
-        return {**facts, "gap": facts["bulk gap estimate"] + bowing}
+        return dict(zip(self._names, row.tolist(), strict=True))
 
 
 def stated_halides(core: Composition) -> set[str]:

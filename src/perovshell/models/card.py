@@ -24,6 +24,7 @@ _BASELINES = {
     "dummy": "the median",
     "neighbour": "the nearest neighbour",
     "forest": "a random forest on magpie",
+    "extra_trees": "extremely randomised trees",
     "vegard": "Vegard's rule",
 }
 PAIRS = "{}.paper.coated.pairs"

@@ -26,7 +26,7 @@ TERMS: Final = (
     "Cl fraction on X",
     "I fraction on X",
     "core size unknown",
-    "thin, thickness unstated",
+    "platelet, thickness unknown",
     "shell layers",
     "ligand treatment",
     "dopant treatment",

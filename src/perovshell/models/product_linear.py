@@ -23,7 +23,8 @@ class LinearSide:
     Attributes:
         value: What it adds to the prior, shape (n,).
         terms: Its terms of the prior, unknown as 0, shape (n, k).
-        projected: What it adds to the prior's error, shape (n, n_effects).
+        projected: What it adds to the prior's error, shape (n, n_effects); of a core, then that
+            of the base.
         log_size: What it adds to the log difficulty, shape (n,).
     """
 
@@ -62,12 +63,14 @@ class ProductRegression:
         hard_entries, hard_columns = self._hardness[side]
         hard = np.nan_to_num(rows[:, hard_columns], nan=0.0)
         value = terms @ prior.effects[1:][entries]
+        projected = terms @ prior.root[1:][entries]
         if side == "core":
             value = value + prior.base(rows)
+            projected = np.hstack([projected, prior.base_sd(rows)[:, None]])
         return LinearSide(
             value=value,
             terms=terms,
-            projected=terms @ prior.root[1:][entries],
+            projected=projected,
             log_size=hard @ self.model.difficulty.effects[1:][hard_entries],
         )
 

@@ -17,6 +17,7 @@ from perovshell.data.dataset import Dataset
 from perovshell.errors import WorkspaceError
 from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
+from perovshell.features.gaps import BulkGaps
 from perovshell.models.card import POINT_TARGETS
 from perovshell.models.evidence import Literature
 from perovshell.models.folder import write_folder
@@ -124,7 +125,8 @@ def train(
 
 def problems_of(dataset: Dataset) -> nested.Problems:
     """Return the training problems of a dataset."""
-    featurizer = Featurizer(dataset.reader, ElementTable.from_matminer(), dataset.cores)
+    gaps = BulkGaps.fit(dataset.reader, dataset.cores, dataset.gaps)
+    featurizer = Featurizer(dataset.reader, ElementTable.from_matminer(), gaps)
     return nested.Problems(
         featurizer=featurizer,
         points={name: point_problem(spec, dataset, featurizer) for name, spec in SPECS.items()},

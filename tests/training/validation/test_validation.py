@@ -11,8 +11,8 @@ from perovshell.data.dataset import Dataset
 from perovshell.features.featurizer import Featurizer
 from perovshell.training.fit import problems as made
 from perovshell.training.fit.problems import bounded_error
-from perovshell.training.fit.specs import SPECS
-from perovshell.training.validation.baselines import weighted_median
+from perovshell.training.fit.specs import PHYSICAL, SPECS
+from perovshell.training.validation.baselines import predict_baselines, weighted_median
 from perovshell.training.validation.effects import Pairs
 from perovshell.training.validation.figures import (
     PaperBootstrap,
@@ -59,6 +59,17 @@ def test_pl_trains_on_band_edges_of_definite_cores(dataset: Dataset, pl: made.Po
     assert {sample.role for sample in samples} == {"core"}
     assert all(sample.core is not None for sample in samples)
     assert int(pl.subsets["lead_no_cspbcl3"].sum()) == 199
+
+
+def test_extra_trees_learn_the_descriptors_of_the_boosters_by_heart(pl: made.PointProblem) -> None:
+    rows = np.arange(len(pl.target))
+    predicted = predict_baselines(pl, rows, rows, 5)["extra_trees"]
+    columns = [i for i, group in enumerate(pl.column_groups) if group in PHYSICAL]
+    known = np.nan_to_num(pl.matrix[:, columns], nan=-1.0)
+    _, kind, count = np.unique(known, axis=0, return_inverse=True, return_counts=True)
+    alone = count[kind.ravel()] == 1
+    assert alone.sum() > 50
+    np.testing.assert_allclose(predicted[alone], pl.target[alone])
 
 
 def test_a_bound_turns_round_with_the_energy(pl: made.PointProblem) -> None:

@@ -50,7 +50,7 @@ class PointSpec:
     prior: PriorForm
     boosters: tuple[BoostConfig, ...]
     loss_scale: float
-    baselines: tuple[str, ...] = ("dummy", "neighbour", "forest")
+    baselines: tuple[str, ...] = ("dummy", "neighbour", "forest", "extra_trees")
     curve_subset: str = "all"
 
 
@@ -63,7 +63,7 @@ _PL: Final = PointSpec(
         BoostConfig(PHYSICAL, rounds=150, depth=6),
     ),
     loss_scale=0.02,
-    baselines=("dummy", "neighbour", "forest", "vegard"),
+    baselines=("dummy", "neighbour", "forest", "extra_trees", "vegard"),
     curve_subset="lead_no_cspbcl3",
 )
 _PLQY: Final = PointSpec(

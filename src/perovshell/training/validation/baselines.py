@@ -1,13 +1,18 @@
-"""The frozen baselines: median, nearest neighbour, random forest on magpie, Vegard's rule."""
+"""The frozen baselines: median, nearest neighbour, forests on two sets of descriptors, Vegard.
+
+A random forest learns from the element statistics of the core (magpie), extremely randomised trees
+(10.1007/s10994-006-6226-1) from the descriptors that the boosters split on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from perovshell.arrays import Floats, Indices
 from perovshell.training.fit.problems import PointProblem
+from perovshell.training.fit.specs import PHYSICAL
 
 _NEIGHBOUR_GROUPS = ("core composition", "shell class", "structure")
 
@@ -22,12 +27,20 @@ def weighted_median(values: Floats, weights: Floats) -> float:
 def predict_baselines(
     problem: PointProblem, train: Indices, test: Indices, trees: int
 ) -> dict[str, Floats]:
-    """Return the predictions of each baseline of the target for test rows; the forest has trees."""
+    """Return the predictions of each baseline of the target for test rows.
+
+    Args:
+        problem: The problem.
+        train: Training rows.
+        test: Test rows.
+        trees: Number of trees of each forest.
+    """
     median = weighted_median(problem.target[train], problem.weights(train))
     predict: dict[str, Callable[[], Floats]] = {
         "dummy": lambda: np.full(len(test), median),
         "neighbour": lambda: _neighbour(problem, train, test),
         "forest": lambda: _forest(problem, train, test, trees),
+        "extra_trees": lambda: _extra_trees(problem, train, test, trees),
         "vegard": lambda: _vegard(problem, test, median),
     }
     return {baseline: predict[baseline]() for baseline in problem.spec.baselines}
@@ -46,11 +59,25 @@ def _neighbour(problem: PointProblem, train: Indices, test: Indices) -> Floats:
 def _forest(problem: PointProblem, train: Indices, test: Indices, trees: int) -> Floats:
     from sklearn.ensemble import RandomForestRegressor
 
-    columns = [i for i, group in enumerate(problem.column_groups) if group == "core elements"]
-    known = np.nan_to_num(problem.matrix[:, columns], nan=-1.0)
     forest = RandomForestRegressor(n_estimators=trees, random_state=0, n_jobs=1)
+    known = _columns(problem, ("core elements",))
     forest.fit(known[train], problem.target[train], sample_weight=problem.weights(train))
     return np.asarray(forest.predict(known[test]))
+
+
+def _extra_trees(problem: PointProblem, train: Indices, test: Indices, trees: int) -> Floats:
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    forest = ExtraTreesRegressor(n_estimators=trees, random_state=0, n_jobs=1)
+    known = _columns(problem, PHYSICAL)
+    forest.fit(known[train], problem.target[train], sample_weight=problem.weights(train))
+    return np.asarray(forest.predict(known[test]))
+
+
+def _columns(problem: PointProblem, groups: Sequence[str]) -> Floats:
+    """Return the columns of some groups of descriptors; unknown is -1."""
+    columns = [i for i, group in enumerate(problem.column_groups) if group in groups]
+    return np.nan_to_num(problem.matrix[:, columns], nan=-1.0)
 
 
 def _vegard(problem: PointProblem, test: Indices, median: float) -> Floats:
