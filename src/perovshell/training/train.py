@@ -49,7 +49,9 @@ from perovshell.training.validation.calibration import (
     signed_scores,
 )
 from perovshell.training.validation.effects import Pairs, pair_counts
-from perovshell.training.validation.headline import headline, skill
+from perovshell.training.validation.figures import Figures
+from perovshell.training.validation.forward import FORWARD, forward_splits
+from perovshell.training.validation.headline import headline, report, skill
 from perovshell.training.validation.model_selection import (
     ModelVariant,
     choose_variants,
@@ -110,6 +112,7 @@ def train(
     variants = choose_variants(problems, tried)
     results = in_variant(tried, variants)
     figures = headline(problems, results) | pair_counts(problems.points)
+    figures |= forward_figures(dataset, problems, results, variants, settings)
     predictor, native = final_fit(dataset, problems, results, variants, settings)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
@@ -132,6 +135,24 @@ def problems_of(dataset: Dataset) -> nested.Problems:
         points={name: point_problem(spec, dataset, featurizer) for name, spec in SPECS.items()},
         stability=stability_problem(dataset, featurizer),
     )
+
+
+def forward_figures(
+    dataset: Dataset,
+    problems: nested.Problems,
+    results: Mapping[str, nested.OutOfFold],
+    variants: Mapping[str, ModelVariant],
+    settings: nested.Settings,
+) -> Figures:
+    """Return the figures of all targets forward in time, against median and null model alone."""
+    splits = {name: forward_splits(fit, dataset) for name, fit in problems.fits.items()}
+    plans = {name: plan for name, plan in splits.items() if plan}
+    single = replace(settings, repeats=1)
+    runs = nested.run_splits(problems, plans, single, baselines=False, steps=False)
+    figures: Figures = {}
+    for name, run in in_variant(runs, variants).items():
+        figures |= report(name, problems[name], run, FORWARD, results[name])
+    return figures
 
 
 def recorded_settings(settings: nested.Settings) -> dict[str, Any]:

@@ -6,7 +6,7 @@ distance, number of papers and decay exponent, and answers to requests at the ed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from perovshell.research.evaluation.stability_models import compare_stability
 from perovshell.targets.declared import GAIN, LIFETIME
 from perovshell.training.fit.problems import PointProblem, stability_problem
 from perovshell.training.train import final_fit, problems_of, recorded_settings
+from perovshell.training.validation.assignments import FOLD_SEEDS, mean_figures, spread
 from perovshell.training.validation.effects import pair_counts, shell_effect
 from perovshell.training.validation.figures import Figures, PaperBootstrap
 from perovshell.training.validation.folds import folds_of
@@ -58,8 +59,6 @@ EXPONENT_FIGURES: Final = (
 SHARES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Shares of the training papers on the learning curve."""
 CURVE_REPEATS: Final = 2
-FOLD_SEEDS: Final = tuple(f"deal {number}:" for number in range(1, 6))
-"""Fold seeds of the other fold assignments."""
 FOLD_FIGURES: Final = (
     *(f"pl.paper.lead_no_cspbcl3.{end}" for end in ("mae", "median", "coverage", "width")),
     "pl.paper.all.coverage",
@@ -68,6 +67,8 @@ FOLD_FIGURES: Final = (
     "dummy.plqy.paper.all.mae_difference",
     "dummy.plqy.paper.all.width_difference",
     *(f"lifetime.paper.all.{end}" for end in ("coverage_certain", "coverage_possible")),
+    *(f"lifetime.paper.all.concordance{end}" for end in ("_within", "_coated")),
+    "gain.paper.all.concordance",
     "null.lifetime.paper.all.log_likelihood_difference",
     "null.lifetime.paper.all.log_lower_bound_difference",
     "null.gain.paper.all.log_likelihood_difference",
@@ -133,9 +134,10 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     variants = choose_variants(problems, candidates)
     results = in_variant(candidates, variants)
     advance(2)
-    figures = headline(problems, results) | pair_counts(problems.points)
-    advance(1)
     runner = _SplitRunner(problems, dataset, variants, replace(settings, repeats=1), advance)
+    assignments = [headline(problems, results), *runner.assignments()]
+    figures = mean_figures(assignments) | pair_counts(problems.points)
+    advance(1)
     runs = {scheme: runner.scheme(scheme) for scheme in SCHEMES}
     for scheme, run in runs.items():
         figures |= _scheme_figures(scheme, problems, run, results)
@@ -145,7 +147,8 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     tables |= {
         "random_split": diagnostics.random_split(figures),
         **_simulations(settings.seed),
-        **runner.tables(results),
+        "fold_assignments": _fold_assignments(assignments, figures),
+        **runner.tables(),
         "edge_requests": diagnostics.edge_requests(predictor),
     }
     return Evaluation(
@@ -158,6 +161,16 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
         problems=problems,
         results=results,
     )
+
+
+def _fold_assignments(assignments: Sequence[Figures], means: Figures) -> Table:
+    """Return the mean and the range of figures over assignments of papers to folds."""
+    table = []
+    for name in FOLD_FIGURES:
+        low, high = spread(assignments, name)
+        fixed = assignments[0].get(name)
+        table.append({"figure": name, "mean": means[name], "fixed": fixed, "min": low, "max": high})
+    return table
 
 
 def _scheme_figures(
@@ -236,31 +249,22 @@ class _SplitRunner:
                 check_split(name, fits[name].papers, plan)
         return self._run(self.problems, splits)
 
-    def tables(self, results: Mapping[str, OutOfFold]) -> dict[str, Table]:
+    def tables(self) -> dict[str, Table]:
         """Return the tables that need further fits, by name."""
         has_trees = self.variants[LIFETIME.name].has_trees
         return {
             **compare_stability(self.problems.stability, self.settings, has_trees=has_trees),
-            "fold_assignments": self.fold_assignments(results),
             "learning_curve": self.learning_curve(),
             "decay_exponent": self.decay_exponents(),
         }
 
-    def fold_assignments(self, results: Mapping[str, OutOfFold]) -> Table:
-        """Return the range of headline metrics over other assignments of papers to folds."""
-        # One repeat, like the other assignments.
-        single = {name: replace(run, model=run.model[:1]) for name, run in results.items()}
-        fixed = headline(self.problems, single)
-        others = []
+    def assignments(self) -> list[Figures]:
+        """Return the headline figures of other assignments of papers to folds."""
+        figures = []
         for seed in FOLD_SEEDS:
             splits = {n: self._by_paper(fit, seed) for n, fit in self.problems.fits.items()}
-            others.append(headline(self.problems, self._run(self.problems, splits)))
-        table = []
-        for name in FOLD_FIGURES:
-            values = [value for value in (figures[name] for figures in others) if value is not None]
-            ends = {"min": min(values, default=None), "max": max(values, default=None)}
-            table.append({"figure": name, "headline": fixed[name], **ends})
-        return table
+            figures.append(headline(self.problems, self._run(self.problems, splits)))
+        return figures
 
     def learning_curve(self) -> Table:
         """Return the error by the share of the training papers that is used."""

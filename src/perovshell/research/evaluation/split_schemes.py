@@ -13,11 +13,9 @@ import numpy as np
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
-from perovshell.training.fit.problems import PointProblem
+from perovshell.training.validation.forward import forward_splits, large_enough
 from perovshell.training.validation.nested import Fitted, Problem, Split
 
-_MIN_TRAINING_PAPERS: Final = 10
-"""Training papers (a collection counts as one) below which a split is left out."""
 _SEED: Final = 20_240_229
 
 
@@ -55,7 +53,7 @@ def scheme_splits(scheme: str, problem: Fitted, dataset: Dataset, folds: int) ->
     if scheme == "random":
         return _random(len(problem.papers), folds)
     if scheme == "time":
-        return _by_year(problem, dataset)
+        return forward_splits(problem, dataset)
     return _leave_trait_out(problem, [TRAITS[scheme](s) for s in samples_of(problem, dataset)])
 
 
@@ -70,17 +68,6 @@ def _random(count: int, folds: int) -> list[Split]:
     return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in used]
 
 
-def _by_year(problem: Fitted, dataset: Dataset) -> list[Split]:
-    """Train on the papers before a year, test on those of the year; undated papers are left out."""
-    # NaN, for an undated paper, is neither before nor in any year.
-    year = np.array([dataset.papers[name].year for name in problem.papers.tolist()], dtype=float)
-    splits = [
-        (np.flatnonzero(year < now), np.flatnonzero(year == now))
-        for now in np.unique(year[~np.isnan(year)])
-    ]
-    return _large_enough(problem, splits)
-
-
 def _leave_trait_out(problem: Fitted, traits: Sequence[frozenset[str]]) -> list[Split]:
     """Leave out all rows with a trait, and their papers; a row is tested for its rarest trait."""
     names = sorted(frozenset().union(*traits))
@@ -92,14 +79,4 @@ def _leave_trait_out(problem: Fitted, traits: Sequence[frozenset[str]]) -> list[
         is_test = rarest == name
         is_train = ~has_trait[name] & ~np.isin(problem.papers, problem.papers[is_test])
         splits.append((np.flatnonzero(is_train), np.flatnonzero(is_test)))
-    return _large_enough(problem, splits)
-
-
-def _large_enough(problem: Fitted, splits: Sequence[Split]) -> list[Split]:
-    """Return the splits with test rows and enough training papers."""
-    groups = problem.weight_groups if isinstance(problem, PointProblem) else problem.papers
-    return [
-        (train, test)
-        for train, test in splits
-        if len(test) and len(set(groups[train].tolist())) >= _MIN_TRAINING_PAPERS
-    ]
+    return large_enough(problem, splits)

@@ -7,6 +7,7 @@ A random forest learns from the element statistics of the core (magpie), extreme
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from perovshell.arrays import Floats, Indices
 from perovshell.training.fit.problems import PointProblem
 from perovshell.training.fit.specs import PHYSICAL
 
-_NEIGHBOUR_GROUPS = ("core composition", "shell class", "structure")
+MEDIAN: Final = "dummy"
+"""The baseline that skill is measured against."""
+_NEIGHBOUR_GROUPS: Final = ("core composition", "shell class", "structure")
 
 
 def weighted_median(values: Floats, weights: Floats) -> float:
@@ -25,25 +28,26 @@ def weighted_median(values: Floats, weights: Floats) -> float:
 
 
 def predict_baselines(
-    problem: PointProblem, train: Indices, test: Indices, trees: int
+    problem: PointProblem, train: Indices, test: Indices, trees: int, names: Sequence[str]
 ) -> dict[str, Floats]:
-    """Return the predictions of each baseline of the target for test rows.
+    """Return the predictions of baselines for test rows.
 
     Args:
         problem: The problem.
         train: Training rows.
         test: Test rows.
         trees: Number of trees of each forest.
+        names: The baselines.
     """
     median = weighted_median(problem.target[train], problem.weights(train))
     predict: dict[str, Callable[[], Floats]] = {
-        "dummy": lambda: np.full(len(test), median),
+        MEDIAN: lambda: np.full(len(test), median),
         "neighbour": lambda: _neighbour(problem, train, test),
         "forest": lambda: _forest(problem, train, test, trees),
         "extra_trees": lambda: _extra_trees(problem, train, test, trees),
         "vegard": lambda: _vegard(problem, test, median),
     }
-    return {baseline: predict[baseline]() for baseline in problem.spec.baselines}
+    return {baseline: predict[baseline]() for baseline in names}
 
 
 def _neighbour(problem: PointProblem, train: Indices, test: Indices) -> Floats:

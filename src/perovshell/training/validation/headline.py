@@ -19,6 +19,7 @@ from perovshell.training.fit.problems import (
     PointProblem,
     unit_weights,
 )
+from perovshell.training.validation.baselines import MEDIAN
 from perovshell.training.validation.calibration import covered_rows, lower_bounds
 from perovshell.training.validation.figures import (
     Figures,
@@ -30,6 +31,7 @@ from perovshell.training.validation.figures import (
     put,
     regression_figures,
 )
+from perovshell.training.validation.forward import FORWARD
 from perovshell.training.validation.nested import OutOfFold, Problem, Problems
 
 _ROUNDING = 1e-9
@@ -192,6 +194,8 @@ def _concordances(
     """Return concordances, with those of the null model and of the test's duration."""
     figures: Figures = {}
     low, high = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
+    if not result.steps:
+        return figures
     bootstrap, duration = PaperBootstrap.of(problem.papers), np.log(problem.duration)
     model = result.steps["model"]
     baselines = {"null.": result.steps["null"], "duration.": duration[:, None] - duration[None, :]}
@@ -270,19 +274,25 @@ def row_likelihood(mean: Floats, sigma: Floats, low: Floats, high: Floats) -> Fl
 def skill(
     problems: Problems, results: dict[str, OutOfFold], figures: Figures
 ) -> dict[str, dict[str, Any]]:
-    """Return for each target whether it beats its null model, and its shrinkage factor."""
+    """Return for each target whether it beats its null model, and its shrinkage factor.
+
+    It does where the 90 % interval of the paired difference excludes 0, and the difference forward
+    in time has the same sign.
+
+    Args:
+        problems: The training problems.
+        results: Out-of-fold predictions, which the shrinkage factors come from.
+        figures: Figures by paper and forward in time.
+    """
     verdicts: dict[str, dict[str, Any]] = {}
     for name, problem in problems.points.items():
         predicted = results[name].mean
         weights = problem.weights(np.arange(len(predicted)))
-        key = f"dummy.{name}.paper.all.mae_by_group_difference"
         slope = by_paper_slope(problem.target, predicted, weights)
-        verdicts[name] = _verdict(
-            figures,
-            key,
-            slope,
-            ("the median", "MAE", "smaller", "larger", f" {problem.spec.target.error_unit}"),
-        )
+        unit = f" {problem.spec.target.error_unit}"
+        key = f"{MEDIAN}.{name}.{{}}.all.mae_by_group_difference"
+        words = ("the median", "MAE", "smaller", "larger", unit)
+        verdicts[name] = _verdict(figures, key, slope, words)
     for name, censored in problems.intervals.items():
         null = results[name].others["null"]
         # A ranking compares how far the model departs from its null.
@@ -291,23 +301,34 @@ def skill(
         ends = censored.low / np.exp(null), censored.high / np.exp(null)
         fit = fit_intervals(design, *ends, weights, np.array([0.0, 1e-6]))
         slope = float(np.clip(fit.coefficients[1], 0.0, 1.0))
-        key = f"null.{name}.paper.all.log_likelihood_difference"
-        verdicts[name] = _verdict(
-            figures, key, slope, ("the null model", "log likelihood", "higher", "lower", "")
-        )
+        key = f"null.{name}.{{}}.all.log_likelihood_difference"
+        words = ("the null model", "log likelihood", "higher", "lower", "")
+        verdicts[name] = _verdict(figures, key, slope, words)
     return verdicts
 
 
 def _verdict(figures: Figures, key: str, slope: float, words: tuple[str, ...]) -> dict[str, Any]:
-    """Return a verdict; papers count once in it, and a collection as one paper."""
-    low, value, high = figures[f"{key}_lo"], figures[key], figures[f"{key}_hi"]
+    """Return a verdict; papers count once in it, and a collection as one paper.
+
+    Args:
+        figures: The figures.
+        key: Key of the difference, with braces for the split scheme.
+        slope: The shrinkage factor.
+        words: The null model, what is compared, better, worse, unit.
+    """
+    by_paper, forward = key.format("paper"), figures.get(key.format(FORWARD))
+    low, value, high = (figures[f"{by_paper}{end}"] for end in ("_lo", "", "_hi"))
     null, what, more, less, unit = words
-    has_skill = low is not None and low > 0.0
+    has_skill = low is not None and low > 0.0 and forward is not None and forward > 0.0
     verdict = "better than" if has_skill else "no skill over"
+
+    def compared(size: float) -> str:
+        return f"{more if size >= 0 else less} by {abs(size):.3g}{unit}"
+
     numbers = " to ".join("?" if end is None else f"{end:.3g}" for end in (low, high))
-    size = math.nan if value is None else value
+    later = "not known" if forward is None else compared(forward)
     sentence = (
-        f"{verdict} {null}: {what} {more if size >= 0 else less} by {abs(size):.3g}{unit}, papers "
-        f"counting once (90 % interval of the difference {numbers})"
+        f"{verdict} {null}: {what} {compared(math.nan if value is None else value)}, papers "
+        f"counting once (90 % interval of the difference {numbers}); forward in time {later}"
     )
-    return {"has_skill": has_skill, "slope": slope, "sentence": sentence, "figure": key}
+    return {"has_skill": has_skill, "slope": slope, "sentence": sentence, "figure": by_paper}

@@ -22,7 +22,7 @@ from perovshell.training.fit.problems import (
     StabilityProblem,
 )
 from perovshell.training.fit.specs import SPECS
-from perovshell.training.validation.baselines import predict_baselines
+from perovshell.training.validation.baselines import MEDIAN, predict_baselines
 from perovshell.training.validation.folds import folds_of
 from perovshell.training.validation.leaks import check_descriptors, check_order, check_split
 from perovshell.training.validation.pairs import Scores, paired_steps
@@ -187,6 +187,7 @@ def run_splits(
     advance: Callable[[], None] = lambda: None,
     *,
     baselines: bool = True,
+    steps: bool = True,
 ) -> dict[str, OutOfFold]:
     """Fit and test every split of every fit; side by side, in a fixed order.
 
@@ -195,7 +196,8 @@ def run_splits(
         plans: Splits by the name of the fit.
         settings: Repeats, boosters, processes.
         advance: Called when a split is done.
-        baselines: Whether baselines of point targets are fitted too.
+        baselines: Whether baselines of point targets other than the median are fitted too.
+        steps: Whether rows of lifetimes and gains are compared in pairs.
 
     Returns:
         Predictions by target.
@@ -216,7 +218,7 @@ def run_splits(
     for name, splits in plans.items():
         problem = fits[name]
         if isinstance(problem, StabilityProblem):
-            results |= _joined_stability(problem, splits, done[name], settings)
+            results |= _joined_stability(problem, splits, done[name], settings, steps=steps)
         else:
             count = len(problem.papers)
             results[name] = _joined(name, splits, done[name], count, settings)
@@ -241,17 +243,20 @@ def _joined_stability(
     splits: Sequence[Split],
     done: Sequence[_Tested],
     settings: Settings,
+    *,
+    steps: bool,
 ) -> dict[str, OutOfFold]:
     """Join the predictions of sides and of two-sided tests, with the steps between them."""
     rows_of = {LIFETIME.name: problem.sides, GAIN.name: problem.pairs}
     counts = {LIFETIME.name: len(problem.lifetime.low), GAIN.name: len(problem.gain.low)}
     scorer = partial(_stability_scores, problem, settings)
-    steps = paired_steps(scorer, _in_groups(splits), rows_of, counts, settings.jobs)
+    compared = _in_groups(splits) if steps else []
+    of_pairs = paired_steps(scorer, compared, rows_of, counts, settings.jobs)
     results = {}
     for name, rows in rows_of.items():
         of_rows = [(rows(train), rows(test)) for train, test in splits]
         joined = _joined(name, of_rows, done, counts[name], settings)
-        results[name] = replace(joined, steps=steps[name])
+        results[name] = replace(joined, steps=of_pairs[name])
     return results
 
 
@@ -280,8 +285,8 @@ def _one_split(
         "prior": fits[0].prior.predict(problem.matrix[test]),
         "prior_difficulty": fits[0].without_trees.difficulty_of(problem, test),
     }
-    if baselines:
-        others |= predict_baselines(problem, train, test, settings.baseline_trees)
+    names = problem.spec.baselines if baselines else (MEDIAN,)
+    others |= predict_baselines(problem, train, test, settings.baseline_trees, names)
     return {name: (np.array([fit.predict(problem, test) for fit in fits]), others)}
 
 

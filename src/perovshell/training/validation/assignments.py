@@ -1,0 +1,34 @@
+"""Figures over several assignments of papers to folds: choices flatter the one they had in view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from perovshell.training.validation.figures import Figures
+
+FOLD_SEEDS: Final = tuple(f"assignment {number}:" for number in range(1, 10))
+"""Fold seeds of the assignments that are reported beside the fixed one."""
+
+
+def mean_figures(assignments: Sequence[Figures]) -> Figures:
+    """Return the mean of each figure over fold assignments, and so of the ends of its interval.
+
+    A figure that some assignment lacks is None.
+
+    Example:
+        >>> mean_figures([{"mae": 9.0}, {"mae": 10.0}])
+        {'mae': 9.5}
+    """
+    means: Figures = {}
+    for key in assignments[0]:
+        values = [figures.get(key) for figures in assignments]
+        known = [value for value in values if value is not None]
+        means[key] = sum(known) / len(known) if len(known) == len(values) else None
+    return means
+
+
+def spread(assignments: Sequence[Figures], key: str) -> tuple[float | None, float | None]:
+    """Return the smallest and the largest value of a figure over fold assignments."""
+    known = [value for figures in assignments if (value := figures.get(key)) is not None]
+    return min(known, default=None), max(known, default=None)
