@@ -261,18 +261,27 @@ def _usable(problem: PointProblem, score: Floats) -> Floats:
 
 def _stability(problem: LifetimeProblem | GainProblem, predictor: Predictor) -> tuple[Floats, ...]:
     """Return loss, covered, width and score of the answers of a model, each of shape (n,)."""
-    model, items = predictor.stability, problem.items
-    is_gain = isinstance(problem, GainProblem)
-    is_null = thin_stressors(model.papers, problem.stressors.tolist())
-    is_null |= np.array([item.core is not None and item.core.is_metal for item in items])
-    trees = _trees(predictor, items, problem.coated if is_gain else problem.matrix)  # type: ignore[union-attr]
-    if isinstance(problem, GainProblem):
-        trees = trees - _trees(predictor, [item.bare for item in items], problem.bare)
-    models = model.null, model.effects
-    logs = Logarithms.of(models, problem.effects, trees, is_null=is_null, is_gain=is_gain)
-    scores = model.gain_scores if is_gain else model.lifetime_scores
+    model, logs = predictor.stability, predicted_logarithms(problem, predictor)
+    scores = model.gain_scores if isinstance(problem, GainProblem) else model.lifetime_scores
     bound = logs.value + scores.lower_quantile(1 - LEVEL)
     return _interval_scores(problem, logs.value, logs.sigma, bound)
+
+
+def predicted_logarithms(
+    problem: LifetimeProblem | GainProblem, predictor: Predictor
+) -> Logarithms:
+    """Return log lifetimes or gains of rows as a model answers them."""
+    model, items = predictor.stability, problem.items
+    is_null = thin_stressors(model.papers, problem.stressors.tolist())
+    is_null |= np.array([item.core is not None and item.core.is_metal for item in items])
+    if isinstance(problem, GainProblem):
+        coated = _trees(predictor, items, problem.coated)
+        trees = coated - _trees(predictor, [item.bare for item in items], problem.bare)
+    else:
+        trees = _trees(predictor, items, problem.matrix)
+    is_gain = isinstance(problem, GainProblem)
+    models = model.null, model.effects
+    return Logarithms.of(models, problem.effects, trees, is_null=is_null, is_gain=is_gain)
 
 
 def _trees(predictor: Predictor, items: Sequence[Combination], matrix: Floats) -> Floats:
