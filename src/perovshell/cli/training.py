@@ -25,7 +25,6 @@ from perovshell.files import descriptor_of, refuse_output, refuse_unwritable, wr
 
 if TYPE_CHECKING:
     from perovshell.data.dataset import Dataset
-    from perovshell.research.prospective import ProspectiveRecord
     from perovshell.training.validation.nested import Settings
 
 commands = typer.Typer()
@@ -67,10 +66,6 @@ def evaluate(
     replay: Annotated[
         bool, typer.Option("--replay", help="Only add the papers year by year and retrain.")
     ] = False,
-    round_: Annotated[
-        int | None,
-        typer.Option("--round", help="Only predict a round of papers by the rounds before it."),
-    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Validate everything that is predicted, and write a report: a few minutes."""
@@ -80,10 +75,6 @@ def evaluate(
 
     home = Workspace(workspace, data=data)
     dataset = home.dataset()
-    if round_ is not None:
-        record = _round(dataset, round_, _settings(seed, jobs, quick=quick))
-        typer.echo(json.dumps(record.to_json()) if as_json else "\n".join(record.lines()))
-        return
     folder = output or home.folder.reports / ("replay" if replay else "evaluation")
     refuse_unwritable(folder)
     if replay:
@@ -102,6 +93,28 @@ def evaluate(
         return
     lines = [*validation_lines(evaluated.about()), f"Report: {html_path}", f"Figures: {json_path}"]
     typer.echo("\n".join(lines))
+
+
+@commands.command()
+def prospective(
+    number: Annotated[int, typer.Argument(metavar="ROUND", help="The round of papers.")] = 2,
+    *,
+    workspace: WorkspaceOption = None,
+    data: DataOption = None,
+    seed: SeedOption = 0,
+    jobs: JobsOption = 2,
+    quick: QuickOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict a round of papers by a model of the rounds before it: a minute."""
+    from perovshell.research.prospective import record
+    from perovshell.workbench import Workspace
+
+    settings = _settings(seed, jobs, quick=quick)
+    dataset = Workspace(workspace, data=data).dataset()
+    with progress("Training on earlier rounds", settings.steps) as advance:
+        result = record(dataset, number, settings, lambda: advance(1))
+    typer.echo(json.dumps(result.to_json()) if as_json else "\n".join(result.lines()))
 
 
 @commands.command()
@@ -129,14 +142,6 @@ def backtest(
     say = note if descriptor_of(path) == 1 else typer.echo
     say("\n".join(result.lines()))
     say(f"Figures: {path}")
-
-
-def _round(dataset: Dataset, number: int, settings: Settings) -> ProspectiveRecord:
-    """Predict a round of papers by a model of the rounds before it."""
-    from perovshell.research.prospective import record
-
-    with progress("Training on earlier rounds", settings.steps) as advance:
-        return record(dataset, number, settings, lambda: advance(1))
 
 
 def _replay(
