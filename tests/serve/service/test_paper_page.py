@@ -1,6 +1,7 @@
 """The form of a paper, driven in a real browser against a real service with a workspace."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,15 +28,24 @@ ABSTRACT = (
 )
 
 
-@pytest.fixture
-def workspace(trained: TrainedModel, tmp_path: Path) -> WorkspaceFolder:
-    return workspace_of(trained, tmp_path / "workspace")
+@pytest.fixture(scope="module")
+def home(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
+    return workspace_of(trained, tmp_path_factory.mktemp("page") / "workspace")
 
 
-@pytest.fixture
-def server(workspace: WorkspaceFolder, tmp_path: Path) -> Iterator[Server]:
-    with serving(workspace.root, tmp_path / "log") as running:
+@pytest.fixture(scope="module")
+def server(home: WorkspaceFolder) -> Iterator[Server]:
+    with serving(home.root, home.root.parent / "log") as running:
         yield running
+
+
+@pytest.fixture
+def workspace(home: WorkspaceFolder) -> Iterator[WorkspaceFolder]:
+    """The workspace that the service serves, without papers and materials of other tests."""
+    yield home
+    for folder in (home.papers, home.root / "materials"):
+        shutil.rmtree(folder, ignore_errors=True)
+    home.prepare()
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +55,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(server: Server, browser: Browser) -> Iterator[Open]:
+def open_page(server: Server, browser: Browser, workspace: WorkspaceFolder) -> Iterator[Open]:
+    assert not list(workspace.papers.iterdir())
     with opening(browser, server.url, DESKTOP) as opened:
         yield opened
 
@@ -246,8 +257,9 @@ def test_a_copy_of_a_paper_is_refused_and_asked_about_with_the_way_out(
 
 
 def test_with_keys_a_phone_adds_with_its_key_alone(
-    workspace: WorkspaceFolder, browser: Browser, tmp_path: Path
+    trained: TrainedModel, browser: Browser, tmp_path: Path
 ) -> None:
+    workspace = workspace_of(trained, tmp_path / "workspace")
     key = add_key(workspace, "lab")
     with (
         serving(workspace.root, tmp_path / "log") as server,
