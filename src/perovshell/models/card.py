@@ -225,8 +225,8 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
             "`perovshell evaluate` shows the figures of other fold assignments."
         ),
         (
-            "All stability gains in the literature are above 1, because they were published for "
-            f"it: the probability of passing a gain is offered from {MIN_GAIN:g} up only."
+            "Almost all stability gains in the literature are above 1, because they were published "
+            f"for it: the probability of passing a gain is offered from {MIN_GAIN:g} up only."
         ),
         (
             "A lifetime is first-order equivalent, a convention to make tests comparable, and a "

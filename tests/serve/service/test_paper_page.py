@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from browsing import Open, chromium, forgive, opening, overflow, violations
+from browsing import Open, chromium, forgive, hold_first, opening, overflow, violations
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import read_yaml
 from perovshell.serve.service.keys import add_key
@@ -360,15 +360,7 @@ def test_a_double_click_adds_once(open_page: Open, workspace: WorkspaceFolder) -
 
 def test_an_old_check_never_replaces_a_newer_one(open_page: Open) -> None:
     page = open_page("/#paper")
-    held: list[Route] = []
-
-    def hold_the_first(route: Route) -> None:
-        if held:
-            route.continue_()
-        else:
-            held.append(route)
-
-    page.route("**/v1/papers/check", hold_the_first)
+    held = hold_first(page, "**/v1/papers/check")
     with page.expect_request("**/v1/papers/check"):
         at(page, "/doi").fill("wrong")
     at(page, "/doi").fill("10.1000/right")
