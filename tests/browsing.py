@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 _CHROMIUM = "/usr/bin/chromium"
 _ARGUMENTS = (
@@ -61,6 +61,24 @@ def forgive(open_page: Any, words: str) -> None:
     """Take back the faults that a test made on purpose: the browser logs each refused request."""
     assert any(words in fault for fault in open_page.faults)
     open_page.faults[:] = [fault for fault in open_page.faults if words not in fault]
+
+
+def hold_first(page: Page, address: str) -> list[Route]:
+    """Keep the first request of an address back, and let the others through.
+
+    Returns:
+        The request, as soon as there is one.
+    """
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route(address, hold)
+    return held
 
 
 def violations(page: Page) -> list[str]:

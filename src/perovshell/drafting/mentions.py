@@ -10,6 +10,7 @@ from typing import Final
 
 from perovshell.data.formula import FormulaReader
 from perovshell.data.grammar import split_outside_brackets
+from perovshell.data.open_formula import leaves_open
 from perovshell.errors import InputError
 
 _TOKEN: Final = re.compile(
@@ -19,19 +20,6 @@ _TAIL: Final = re.compile(
     r"[-\u2013\u2014_](?:P?NCs?|NPs?|NRs?|NWs?|P?QDs?|NPLs?|nano\w+|quantum|based|coated|doped\w*"
     r"|dots?|films?|core\w*).*$"
 )
-_AMOUNTS: Final = (
-    (
-        re.compile(r"Br[xy1]?-?[xy]?I3-[xy]|BrxI3-x|Br3-[xy]I[xy]|I3-[xy]Br[xy]|IxBr3-x"),
-        "Br1.5I1.5",
-    ),
-    (re.compile(r"Cl[xy]Br3-[xy]|Br[xy]Cl3-[xy]|Br3-[xy]Cl[xy]|Cl3-[xy]Br[xy]"), "Br1.5Cl1.5"),
-    (re.compile(r"\(Br[/,]I\)|\(I[/,]Br\)"), "(Br0.5I0.5)"),
-    (re.compile(r"\(Cl[/,]Br\)|\(Br[/,]Cl\)"), "(Br0.5Cl0.5)"),
-    (re.compile(r"\(I1-[xy]Br[xy]\)|\(Br[xy]I1-[xy]\)|\(Br1-[xy]I[xy]\)"), "(Br0.5I0.5)"),
-    (re.compile(r"\(Cl1-[xy]Br[xy]\)|\(Br[xy]Cl1-[xy]\)|\(Br1-[xy]Cl[xy]\)"), "(Br0.5Cl0.5)"),
-    (re.compile(r"X(?=\d|$)"), "Br"),
-)
-"""Amounts that are open, and some that stand for them, so that the reader of formulas decides."""
 _A_SITES: Final = {
     r"c(?:a?e)sium": "Cs",
     "formamidinium": "FA",
@@ -127,10 +115,17 @@ class MaterialFinder:
         formula = self._formula(text)
         if formula:
             return Material(formula)
-        filled = text
-        for form, amounts in _AMOUNTS:
-            filled = form.sub(amounts, filled)
-        return Material(text, is_open=True) if filled != text and self._formula(filled) else None
+        return Material(text, is_open=True) if self._is_open(text) else None
+
+    def _is_open(self, text: str) -> bool:
+        """Whether a text is a core that leaves amounts or ions open."""
+        if not leaves_open(text):
+            return False
+        try:
+            self.formulas.read_open(text)
+        except InputError:
+            return False
+        return True
 
     def _formula(self, text: str) -> str:
         """Return the standard formula of a core; empty where a text names none."""

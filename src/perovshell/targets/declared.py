@@ -19,7 +19,7 @@ from perovshell.targets.target import (
 )
 
 MIN_GAIN: Final = 2.0
-"""All gains in the literature are above 1 (published because they are): below this factor no
+"""Almost all gains in the literature are above 1 (published because they are): below this factor no
 probability is offered."""
 
 

@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from browsing import Open, chromium, forgive, opening
+from browsing import Open, chromium, forgive, hold_first, opening
 from perovshell.models.card import POINT_TARGETS
 from perovshell.models.folder import read_folder, read_validation, write_folder
 from perovshell.training.train import TrainedModel
@@ -333,15 +333,7 @@ def test_text_of_the_address_is_never_markup(open_page: Open) -> None:
 
 def test_an_old_answer_never_replaces_a_newer_one(open_page: Open, server: Server) -> None:
     page = open_page("/?c=CsPbBr3/SiO2")
-    held: list[Route] = []
-
-    def hold_the_first(route: Route) -> None:
-        if held:
-            route.continue_()
-        else:
-            held.append(route)
-
-    page.route("**/v1/predict", hold_the_first)
+    held = hold_first(page, "**/v1/predict")
     with page.expect_request("**/v1/predict"):
         field(page, "core").fill("CsPbCl3")
     field(page, "core").fill("CsPbI3")

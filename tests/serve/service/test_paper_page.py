@@ -1,13 +1,14 @@
 """The form of a paper, driven in a real browser against a real service with a workspace."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from browsing import Open, chromium, forgive, opening, overflow, violations
+from browsing import Open, chromium, forgive, hold_first, opening, overflow, violations
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import read_yaml
 from perovshell.serve.service.keys import add_key
@@ -27,15 +28,24 @@ ABSTRACT = (
 )
 
 
-@pytest.fixture
-def workspace(trained: TrainedModel, tmp_path: Path) -> WorkspaceFolder:
-    return workspace_of(trained, tmp_path / "workspace")
+@pytest.fixture(scope="module")
+def home(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
+    return workspace_of(trained, tmp_path_factory.mktemp("page") / "workspace")
 
 
-@pytest.fixture
-def server(workspace: WorkspaceFolder, tmp_path: Path) -> Iterator[Server]:
-    with serving(workspace.root, tmp_path / "log") as running:
+@pytest.fixture(scope="module")
+def server(home: WorkspaceFolder) -> Iterator[Server]:
+    with serving(home.root, home.root.parent / "log") as running:
         yield running
+
+
+@pytest.fixture
+def workspace(home: WorkspaceFolder) -> Iterator[WorkspaceFolder]:
+    """The workspace that the service serves, without papers and materials of other tests."""
+    yield home
+    for folder in (home.papers, home.root / "materials"):
+        shutil.rmtree(folder, ignore_errors=True)
+    home.prepare()
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +55,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(server: Server, browser: Browser) -> Iterator[Open]:
+def open_page(server: Server, browser: Browser, workspace: WorkspaceFolder) -> Iterator[Open]:
+    assert not list(workspace.papers.iterdir())
     with opening(browser, server.url, DESKTOP) as opened:
         yield opened
 
@@ -246,8 +257,9 @@ def test_a_copy_of_a_paper_is_refused_and_asked_about_with_the_way_out(
 
 
 def test_with_keys_a_phone_adds_with_its_key_alone(
-    workspace: WorkspaceFolder, browser: Browser, tmp_path: Path
+    trained: TrainedModel, browser: Browser, tmp_path: Path
 ) -> None:
+    workspace = workspace_of(trained, tmp_path / "workspace")
     key = add_key(workspace, "lab")
     with (
         serving(workspace.root, tmp_path / "log") as server,
@@ -348,15 +360,7 @@ def test_a_double_click_adds_once(open_page: Open, workspace: WorkspaceFolder) -
 
 def test_an_old_check_never_replaces_a_newer_one(open_page: Open) -> None:
     page = open_page("/#paper")
-    held: list[Route] = []
-
-    def hold_the_first(route: Route) -> None:
-        if held:
-            route.continue_()
-        else:
-            held.append(route)
-
-    page.route("**/v1/papers/check", hold_the_first)
+    held = hold_first(page, "**/v1/papers/check")
     with page.expect_request("**/v1/papers/check"):
         at(page, "/doi").fill("wrong")
     at(page, "/doi").fill("10.1000/right")

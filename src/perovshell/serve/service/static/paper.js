@@ -186,10 +186,11 @@ export const createPaper = ({ onFault, onRefusal }) => {
   // Checking ------------------------------------------------------------------------------
 
   const request = latest((signal) => ask("papers/check", { paper: paper(), replace: state.replace }, signal));
+  // Whether it was the newest check to its end.
   const check = async () => {
     try {
       const result = await request();
-      if (!result) return;
+      if (!result) return false;
       answer = result;
       show();
     } catch (problem) {
@@ -197,6 +198,7 @@ export const createPaper = ({ onFault, onRefusal }) => {
       status.textContent = "Not checked.";
       onFault(problem);
     }
+    return true;
   };
   // An untouched form is not checked.
   const checkIfKept = () => sessionStorage.getItem(STORE) && check();
@@ -317,7 +319,8 @@ export const createPaper = ({ onFault, onRefusal }) => {
     part("refused").replaceChildren();
     attempted = true;
     addButton.disabled = true;
-    await check();
+    // A check of what was typed just before may have taken the place of this one.
+    while (!(await check()));
     if (answer?.faults.length) form.querySelector('[aria-invalid="true"], .item:has(> .remark.fault) > header > [tabindex]')?.focus();
     else await send();
     addButton.disabled = false;
