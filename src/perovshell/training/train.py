@@ -50,7 +50,7 @@ from perovshell.training.validation.calibration import (
 )
 from perovshell.training.validation.effects import Pairs, pair_counts
 from perovshell.training.validation.figures import Figures
-from perovshell.training.validation.forward import forward_splits
+from perovshell.training.validation.forward import forward_runs
 from perovshell.training.validation.headline import headline, report, skill
 from perovshell.training.validation.model_selection import (
     ModelVariant,
@@ -112,7 +112,7 @@ def train(
     variants = choose_variants(problems, tried)
     results = in_variant(tried, variants)
     figures = headline(problems, results) | pair_counts(problems.points)
-    figures |= forward_figures(dataset, problems, results, variants, settings)
+    figures |= forward_figures(dataset, problems, variants, settings)
     predictor, native = final_fit(dataset, problems, results, variants, settings)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
@@ -140,18 +140,14 @@ def problems_of(dataset: Dataset) -> nested.Problems:
 def forward_figures(
     dataset: Dataset,
     problems: nested.Problems,
-    results: Mapping[str, nested.OutOfFold],
     variants: Mapping[str, ModelVariant],
     settings: nested.Settings,
 ) -> Figures:
     """Return the figures of all targets forward in time, against median and null model alone."""
-    splits = {name: forward_splits(fit, dataset) for name, fit in problems.fits.items()}
-    plans = {name: plan for name, plan in splits.items() if plan}
-    single = replace(settings, repeats=1)
-    runs = nested.run_splits(problems, plans, single, baselines=False, steps=False)
+    runs = in_variant(forward_runs(problems, dataset, settings), variants)
     figures: Figures = {}
-    for name, run in in_variant(runs, variants).items():
-        figures |= report(name, problems[name], run, FORWARD, results[name])
+    for name, run in runs.items():
+        figures |= report(name, problems[name], run, FORWARD)
     return figures
 
 

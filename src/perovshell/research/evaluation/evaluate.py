@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
+from perovshell.models.card import FORWARD
 from perovshell.models.predictor import Predictor
 from perovshell.research.evaluation import diagnostics, over_assignments
 from perovshell.research.evaluation.ceiling import ceilings
@@ -27,6 +28,7 @@ from perovshell.training.validation.assignments import fold_seed, mean_figures
 from perovshell.training.validation.effects import pair_counts, shell_effect
 from perovshell.training.validation.figures import Figures, PaperBootstrap
 from perovshell.training.validation.folds import folds_of
+from perovshell.training.validation.forward import forward_runs
 from perovshell.training.validation.headline import errors, headline, report, skill
 from perovshell.training.validation.leaks import check_split
 from perovshell.training.validation.model_selection import (
@@ -132,9 +134,9 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     assignments = [headline(problems, run) for run in assigned]
     figures = mean_figures(assignments) | pair_counts(problems.points)
     advance(1)
-    runs = {scheme: runner.scheme(scheme) for scheme in SCHEMES}
+    runs = {scheme: runner.scheme(scheme, results) for scheme in SCHEMES}
     for scheme, run in runs.items():
-        figures |= _scheme_figures(scheme, problems, run, results)
+        figures |= _scheme_figures(scheme, problems, run)
     predictor, _ = final_fit(dataset, problems, results, variants, settings)
     tables = _tables_of_rows(dataset, problems, results, runs, predictor)
     advance(1)
@@ -161,14 +163,12 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     )
 
 
-def _scheme_figures(
-    scheme: str, problems: Problems, run: Mapping[str, OutOfFold], results: Mapping[str, OutOfFold]
-) -> Figures:
+def _scheme_figures(scheme: str, problems: Problems, run: Mapping[str, OutOfFold]) -> Figures:
     """Return the metrics of a split scheme; n is 0 for a target that no split tests."""
     figures: Figures = {}
     for target in problems:
         if target in run:
-            figures |= report(target, problems[target], run[target], scheme, results[target])
+            figures |= report(target, problems[target], run[target], scheme)
         else:
             figures[f"{target}.{scheme}.all.n"] = 0.0
     return figures
@@ -230,8 +230,17 @@ class _SplitRunner:
     def _by_paper(self, problem: Fitted, fold_seed: str = "") -> list[Split]:
         return paper_splits(problem, self.settings.folds, fold_seed)
 
-    def scheme(self, scheme: str) -> dict[str, OutOfFold]:
-        """Run a split scheme."""
+    def scheme(self, scheme: str, usual: Mapping[str, OutOfFold]) -> dict[str, OutOfFold]:
+        """Run a split scheme.
+
+        Args:
+            scheme: One of `SCHEMES`.
+            usual: The headline's predictions: they calibrate all schemes but that forward in time.
+        """
+        if scheme == FORWARD:
+            runs = forward_runs(self.problems, self.dataset, self.settings)
+            self.advance(1)
+            return in_variant(runs, self.variants)
         fits = self.problems.fits
         splits = {
             name: scheme_splits(scheme, fit, self.dataset, self.settings.folds)
@@ -240,7 +249,8 @@ class _SplitRunner:
         if scheme != "random":
             for name, plan in splits.items():
                 check_split(name, fits[name].papers, plan)
-        return self._run(self.problems, splits)
+        runs = self._run(self.problems, splits)
+        return {name: run.calibrated_by(usual[name]) for name, run in runs.items()}
 
     def tables(self) -> dict[str, Table]:
         """Return the tables that need further fits, by name."""

@@ -13,7 +13,8 @@ import numpy as np
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Sample
-from perovshell.training.validation.forward import forward_splits, large_enough
+from perovshell.models.card import FORWARD
+from perovshell.training.validation.forward import large_enough
 from perovshell.training.validation.nested import Fitted, Problem, Split
 
 _SEED: Final = 20_240_229
@@ -38,22 +39,20 @@ TRAITS: Final[dict[str, Callable[[Sample], frozenset[str]]]] = {
     "element": _ions,
 }
 """Traits of a sample by the scheme that leaves each of them out."""
-SCHEMES: Final = ("random", *TRAITS, "time")
+SCHEMES: Final = ("random", *TRAITS, FORWARD)
 
 
 def scheme_splits(scheme: str, problem: Fitted, dataset: Dataset, folds: int) -> list[Split]:
     """Return the splits of a scheme.
 
     Args:
-        scheme: One of `SCHEMES`.
+        scheme: One of `SCHEMES`, but that forward in time.
         problem: The training problem.
         dataset: The dataset it was made from.
         folds: Folds of the random split.
     """
     if scheme == "random":
         return _random(len(problem.papers), folds)
-    if scheme == "time":
-        return forward_splits(problem, dataset)
     return _leave_trait_out(problem, [TRAITS[scheme](s) for s in samples_of(problem, dataset)])
 
 

@@ -100,7 +100,6 @@ def covered_rows(
     result: OutOfFold,
     level: float = LEVEL,
     *,
-    usual: OutOfFold | None = None,
     normalised: bool = True,
 ) -> tuple[Mask, Floats]:
     """Return whether each row lies in its interval, and the interval's width in nm or points.
@@ -113,21 +112,17 @@ def covered_rows(
         problem: The problem.
         result: Out-of-fold predictions that are covered.
         level: Coverage asked for.
-        usual: Out-of-fold predictions that calibrate; None is `result`. Splits that leave out more
-            than a fold are calibrated by the headline's.
         normalised: Whether residuals are divided by the model's difficulty.
     """
-    known = usual or result
-    usual_scale, scale = (
-        one.others["difficulty"] if normalised else np.ones(len(problem.target))
-        for one in (known, result)
-    )
     usable = calibration_rows(problem)
     predicted, bound = result.model[0], np.array(problem.bounds, dtype=np.str_)
     covered, width = np.zeros(len(predicted), dtype=bool), np.full(len(predicted), np.nan)
-    for train, test in result.splits:
+    even = np.ones(len(problem.target))
+    scale = result.others["difficulty"] if normalised else even
+    for train, test, known in result.calibrated_splits:
         others = np.intersect1d(train, usable)
-        usual_scores, apart = calibrated(problem, known.model[0], usual_scale, others)
+        known_scale = known.others["difficulty"] if normalised else even
+        usual_scores, apart = calibrated(problem, known.model[0], known_scale, others)
         scores = [apart.get(problem.combinations[row], usual_scores) for row in test]
         within = np.array([one.quantile(level) for one in scores]) * scale[test]
         low, high = predicted[test] - within, predicted[test] + within
@@ -164,16 +159,12 @@ def floor_scores(
 
 
 def lower_bounds(
-    problem: LifetimeProblem | GainProblem,
-    result: OutOfFold,
-    level: float = LEVEL,
-    *,
-    usual: OutOfFold | None = None,
+    problem: LifetimeProblem | GainProblem, result: OutOfFold, level: float = LEVEL
 ) -> Floats:
     """Return the log lower bound of each row, calibrated as in `covered_rows`; NaN if untested."""
-    known, predicted = (usual or result).model[0], result.model[0]
+    predicted = result.model[0]
     bound = np.full(len(predicted), np.nan)
-    for train, test in result.splits:
-        scores = interval_scores(known, problem, train)
+    for train, test, known in result.calibrated_splits:
+        scores = interval_scores(known.model[0], problem, train)
         bound[test] = predicted[test] + scores.lower_quantile(1 - level)
     return bound

@@ -50,7 +50,6 @@ def report(
     problem: Problem,
     result: OutOfFold,
     split: str = "paper",
-    usual: OutOfFold | None = None,
 ) -> Figures:
     """Return the figures of one target.
 
@@ -59,12 +58,11 @@ def report(
         problem: The problem.
         result: Out-of-fold predictions; rows that no split tests are left out and counted.
         split: Name of the split in the keys.
-        usual: The headline's predictions, which calibrate the intervals of other splits.
     """
     if isinstance(problem, PointProblem):
-        figures = _regression_report(name, problem, result, split, usual)
+        figures = _regression_report(name, problem, result, split)
     else:
-        figures = _interval_report(name, problem, result, split, usual)
+        figures = _interval_report(name, problem, result, split)
     untested = len(problem.papers) - len(result.tested)
     return figures | {f"{name}.{split}.all.untested": float(untested)}
 
@@ -74,17 +72,15 @@ def errors(problem: PointProblem, result: OutOfFold) -> Floats:
     return np.asarray(np.mean([problem.errors(run) for run in result.model], axis=0))
 
 
-def _regression_report(
-    name: str, problem: PointProblem, result: OutOfFold, split: str, usual: OutOfFold | None
-) -> Figures:
+def _regression_report(name: str, problem: PointProblem, result: OutOfFold, split: str) -> Figures:
     """Return the figures of a point target, with those of baselines and paired differences."""
     figures: Figures = {}
-    intervals = covered_rows(problem, result, usual=usual)
+    intervals = covered_rows(problem, result)
     model = _Predictions(
         problem.spec.target.scale.to_unit(result.mean), errors(problem, result), *intervals
     )
     baselines = {
-        baseline: _baseline(problem, result, usual, baseline)
+        baseline: _baseline(problem, result, baseline)
         for baseline in (*problem.spec.baselines, "prior", "trees")
         if baseline in result.others
     }
@@ -114,12 +110,9 @@ class _Predictions:
     width: Floats
 
 
-def _baseline(
-    problem: PointProblem, result: OutOfFold, usual: OutOfFold | None, baseline: str
-) -> _Predictions:
+def _baseline(problem: PointProblem, result: OutOfFold, baseline: str) -> _Predictions:
     """Return the predictions of a baseline, with intervals of one width for all rows."""
-    known = None if usual is None else usual.predicted_by(baseline)
-    intervals = covered_rows(problem, result.predicted_by(baseline), usual=known, normalised=False)
+    intervals = covered_rows(problem, result.predicted_by(baseline), normalised=False)
     other = result.others[baseline]
     return _Predictions(problem.spec.target.scale.to_unit(other), problem.errors(other), *intervals)
 
@@ -158,7 +151,6 @@ def _interval_report(
     problem: LifetimeProblem | GainProblem,
     result: OutOfFold,
     split: str,
-    usual: OutOfFold | None,
 ) -> Figures:
     """Return concordances, likelihoods and lower bounds, with those of baselines."""
     prefix, rows = f"{name}.{split}.all", result.tested
@@ -179,10 +171,9 @@ def _interval_report(
         key = f"{baseline}.{prefix}.log_likelihood"
         put(figures, key, bootstrap.mean_by_paper(other))
         put(figures, f"{key}_difference", bootstrap.mean_by_paper(chance - other))
-    known = None if usual is None else usual.predicted_by("null")
     bounds = {
-        "": lower_bounds(problem, result, usual=usual)[rows],
-        "null.": lower_bounds(problem, result.predicted_by("null"), usual=known)[rows],
+        "": lower_bounds(problem, result)[rows],
+        "null.": lower_bounds(problem, result.predicted_by("null"))[rows],
     }
     for baseline, bound in bounds.items():
         figures |= bound_figures(f"{baseline}{prefix}", bootstrap, bound, low, high)

@@ -103,4 +103,10 @@ def without_trees(result: OutOfFold) -> OutOfFold:
     steps = dict(result.steps)
     if simpler in steps:
         steps["model"] = steps.pop(simpler)
-    return replace(result, model=result.predicted_by(simpler).model, others=others, steps=steps)
+    return replace(
+        result,
+        model=result.predicted_by(simpler).model,
+        others=others,
+        steps=steps,
+        calibration=[without_trees(one) for one in result.calibration],
+    )

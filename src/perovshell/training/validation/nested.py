@@ -116,12 +116,25 @@ class OutOfFold:
         splits: The splits that were tested, no row twice.
         steps: Of lifetimes and gains, by model (`model`, `null`, `linear`): how far each row lies
             above each other one by a model that saw neither's paper, shape (n, n).
+        calibration: For each split, predictions of its training rows with their own papers left
+            out, which calibrate its intervals; empty where these predictions themselves do.
     """
 
     model: Floats
     others: dict[str, Floats]
     splits: Sequence[Split]
     steps: dict[str, Floats] = field(default_factory=dict)
+    calibration: Sequence[OutOfFold] = ()
+
+    @property
+    def calibrated_splits(self) -> list[tuple[Indices, Indices, OutOfFold]]:
+        """Training and test rows of each split, with what calibrates it."""
+        known = self.calibration or [self] * len(self.splits)
+        return [(*split, one) for split, one in zip(self.splits, known, strict=True)]
+
+    def calibrated_by(self, usual: OutOfFold) -> OutOfFold:
+        """Return the same predictions, with all splits calibrated by other ones."""
+        return replace(self, calibration=[usual] * len(self.splits))
 
     @property
     def mean(self) -> Floats:
@@ -135,7 +148,11 @@ class OutOfFold:
 
     def predicted_by(self, name: str) -> OutOfFold:
         """Return the predictions of another model of `others` instead."""
-        return replace(self, model=np.repeat(self.others[name][None, :], len(self.model), axis=0))
+        return replace(
+            self,
+            model=np.repeat(self.others[name][None, :], len(self.model), axis=0),
+            calibration=[one.predicted_by(name) for one in self.calibration],
+        )
 
 
 def paper_splits(problem: Problem | Fitted, folds: int, fold_seed: str = "") -> list[Split]:
