@@ -194,8 +194,8 @@ def test_lines_say_the_figures() -> None:
             "(12 rows, 1 paper)"
         ),
         (
-            "lifetime: concordance within a stressor ?, coated against coated 0.62; lower bounds hold "
-            "certainly 0.8 (5 rows, 2 papers)"
+            "lifetime: concordance within a stressor ?, coated against coated 0.62; lower bounds "
+            "hold certainly 0.8 (5 rows, 2 papers)"
         ),
     ]
 

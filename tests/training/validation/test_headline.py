@@ -20,7 +20,7 @@ KEYS = {
 
 @pytest.fixture(scope="module")
 def results(problems: Problems) -> dict[str, OutOfFold]:
-    """Predictions that are half of what they should be above the median or null model."""
+    """Return predictions twice as far from the median as the values; of intervals any."""
     results = {}
     for name in TARGETS:
         if name in problems.points:
