@@ -64,9 +64,9 @@ def test_a_gain_model_without_skill_says_so(trained: TrainedModel) -> None:
 
 def test_figures_are_named_target_split_subset_figure(trained: TrainedModel) -> None:
     name = re.compile(
-        r"((dummy|neighbour|forest|extra_trees|vegard|prior|trees|null|duration)\.)?"
+        r"((dummy|neighbour|forest|extra_trees|vegard|prior|trees|null|linear|duration)\.)?"
         r"(pl|plqy|lifetime|gain)\.(paper|time)\."
-        r"(all|lead_no_cspbcl3|coated|lead_free)\.[a-z0-9_]+"
+        r"(all|lead_no_cspbcl3|coated|lead_free|first_hand)\.[a-z0-9_]+"
     )
     assert [key for key in trained.info["figures"] if not name.fullmatch(key)] == []
 

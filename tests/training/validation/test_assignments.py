@@ -1,6 +1,9 @@
 """Figures over fold assignments: their mean, and how far they lie apart."""
 
-from perovshell.training.validation.assignments import FOLD_SEEDS, mean_figures, spread
+from itertools import combinations
+
+from perovshell.training.validation.assignments import fold_seed, mean_figures, spread
+from perovshell.training.validation.folds import folds_of
 
 ASSIGNMENTS = [
     {"mae": 9.0, "mae_lo": 8.0, "mae_hi": 11.0, "r2": 0.5, "width": None},
@@ -32,5 +35,9 @@ def test_the_spread_is_the_smallest_and_the_largest_known_one() -> None:
     assert spread(ASSIGNMENTS, "width") == spread(ASSIGNMENTS, "unknown") == (None, None)
 
 
-def test_there_are_nine_assignments_beside_the_fixed_one() -> None:
-    assert len({"", *FOLD_SEEDS}) == 10
+def test_each_assignment_puts_papers_into_other_folds() -> None:
+    papers = [f"paper {number}" for number in range(200)]
+    folds = [folds_of(papers, 20, fold_seed(number)) for number in range(10)]
+    assert fold_seed(0) == ""
+    for first, second in combinations(folds, 2):
+        assert 0.0 < (first == second).mean() < 0.2
