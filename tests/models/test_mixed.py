@@ -260,6 +260,52 @@ def test_a_noisier_row_counts_for_less() -> None:
     assert noisy.effects["mean:all"] == pytest.approx(4.0 / 10.0, abs=0.02)
 
 
+COATED = ({}, {"side:coated": 1.0}, {"side:coated": 1.0})
+"""Each paper has a bare side and two coated ones."""
+
+
+def simulated(random: np.random.Generator) -> tuple[MixedEffects, dict[str, float]]:
+    """Return a fit of 60 papers, of whose tests half end before failure, and the true effects."""
+    classes = {f"class:{number}": 0.7 * random.normal() for number in range(6)}
+    truth = {"mean:all": 4.0, "side:coated": 1.5, **classes}
+    rows, logs = [], []
+    for paper in range(60):
+        of_class, of_paper = f"class:{random.integers(6)}", random.normal()
+        for side in COATED:
+            row = {"mean:all": 1.0, **side, **({of_class: 1.0} if side else {})}
+            logs.append(sum(truth[name] for name in row) + of_paper + random.normal())
+            rows.append({**row, f"paper:{paper}": 1.0})
+    seen, ends = np.array(logs), random.normal(5.0, 1.5, size=len(logs))
+    low = np.floor(3 * seen) / 3
+    is_open = seen > ends
+    low, high = np.where(is_open, ends, low), np.where(is_open, np.inf, low + 1 / 3)
+    priors = {
+        "mean": Normal(5.0, 5.0), "side": Normal(0.0, 1.5),
+        "class": Normal(0.0, 0.7), "paper": Normal(0.0, 1.0),
+    }  # fmt: skip
+    return fit_mixed(rows, low, high, priors, learned=("class", "paper")), truth
+
+
+def test_intervals_of_effects_hold_the_true_ones_where_half_is_censored() -> None:
+    """Of what a coating of a class adds, in 100 literatures: nominally 90 %, measured 84 %.
+
+    Unknown values are taken to be independent of the effects, so that sigma is 1.12 and the spread
+    of papers 0.80, of 1 each.
+    """
+    random, held, sigmas, spreads = np.random.default_rng(7), [], [], []
+    for _ in range(100):
+        fit, truth = simulated(random)
+        sigmas.append(fit.sigma)
+        spreads.append(fit.spreads["paper"])
+        for name in (name for name in fit.effects if name.startswith("class")):
+            row = {"side:coated": 1.0, name: 1.0}
+            off = fit.predict(row) - truth["side:coated"] - truth[name]
+            held.append(abs(off) <= 1.645 * math.sqrt(fit.variance(row)))
+    assert 0.8 <= np.mean(held) <= 0.95
+    assert 0.95 <= np.mean(sigmas) <= 1.2
+    assert 0.75 <= np.mean(spreads) <= 1.05
+
+
 def test_a_fit_that_does_not_converge_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("perovshell.models.mixed._MAX_UPDATES", 1)
     with pytest.raises(FitError, match="the fit did not converge within 1 updates"):

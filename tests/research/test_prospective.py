@@ -22,12 +22,6 @@ def of_round(dataset: Dataset, number: int) -> list[str]:
     return [name for name, paper in dataset.papers.items() if paper.round == number]
 
 
-@pytest.fixture(scope="module")
-def small(dataset: Dataset) -> Dataset:
-    """Each third paper of the first round and each sixth of the second."""
-    return dataset.subset({*of_round(dataset, 1)[::3], *of_round(dataset, 2)[::6]})
-
-
 @dataclass
 class Run:
     """A record, the papers that its model was trained on, the model, and the folds reported."""
@@ -39,7 +33,7 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def run(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(few_papers: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     kept = tmp_path_factory.mktemp("prospective") / "model"
     trained_on: list[set[str]] = []
     steps: list[int] = []
@@ -52,7 +46,7 @@ def run(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "train", watched)
-        made = record(small, 2, SMALL, lambda: steps.append(1))
+        made = record(few_papers, 2, SMALL, lambda: steps.append(1))
     (folder,) = kept.iterdir()
     return Run(made, trained_on, Model.from_folder(folder), len(steps))
 
@@ -83,19 +77,19 @@ def samples_of(dataset: Dataset, *, quality: str | None = None) -> list[Sample]:
 # What is trained on --------------------------------------------------------------------------
 
 
-def test_the_model_is_trained_on_the_rounds_before_alone(small: Dataset, run: Run) -> None:
-    assert run.trained_on == [set(of_round(small, 1))]
-    assert run.record.trained_on == run.model.info.dataset["papers"] == len(of_round(small, 1))
+def test_the_model_is_trained_on_the_rounds_before_alone(few_papers: Dataset, run: Run) -> None:
+    assert run.trained_on == [set(of_round(few_papers, 1))]
+    assert run.record.trained_on == run.model.info.dataset["papers"] == len(of_round(few_papers, 1))
 
 
-def test_no_sample_of_the_round_is_literature_of_the_model(small: Dataset, run: Run) -> None:
+def test_no_sample_of_the_round_is_literature_of_the_model(few_papers: Dataset, run: Run) -> None:
     known = {row["paper_id"] for row in run.model.predictor.literature.samples}
     assert known
-    assert not known & set(of_round(small, 2))
+    assert not known & set(of_round(few_papers, 2))
 
 
-def test_the_record_counts_its_papers(small: Dataset, run: Run) -> None:
-    assert (run.record.round, run.record.papers) == (2, len(of_round(small, 2)))
+def test_the_record_counts_its_papers(few_papers: Dataset, run: Run) -> None:
+    assert (run.record.round, run.record.papers) == (2, len(of_round(few_papers, 2)))
 
 
 def test_each_fold_of_a_fit_is_reported(run: Run) -> None:
@@ -104,11 +98,11 @@ def test_each_fold_of_a_fit_is_reported(run: Run) -> None:
 
 @pytest.mark.parametrize("number", [1, 3, 0])
 def test_a_round_without_papers_or_without_earlier_ones_is_refused(
-    small: Dataset, number: int
+    few_papers: Dataset, number: int
 ) -> None:
     words = f"round {number}: papers of it and of earlier ones are needed; rounds: 1, 2"
     with pytest.raises(InputError, match=words):
-        record(small, number, SMALL)
+        record(few_papers, number, SMALL)
 
 
 # Figures -------------------------------------------------------------------------------------
@@ -116,9 +110,9 @@ def test_a_round_without_papers_or_without_earlier_ones_is_refused(
 
 @pytest.mark.parametrize(("subset", "quality"), [("all", None), ("second_hand", "second-hand")])
 def test_errors_are_those_of_the_answers_of_the_model(
-    small: Dataset, run: Run, subset: str, quality: str | None
+    few_papers: Dataset, run: Run, subset: str, quality: str | None
 ) -> None:
-    samples = samples_of(small, quality=quality)
+    samples = samples_of(few_papers, quality=quality)
     answers = run.model.predict([request(sample) for sample in samples])
     seen = np.array([sample.pl_peak.value for sample in samples])
     papers = np.array([sample.paper_id for sample in samples])
@@ -136,9 +130,11 @@ def test_errors_are_those_of_the_answers_of_the_model(
     assert get["coverage"] == pytest.approx(np.mean(covered))
 
 
-def test_the_median_of_the_round_is_what_it_could_know_at_best(small: Dataset, run: Run) -> None:
+def test_the_median_of_the_round_is_what_it_could_know_at_best(
+    few_papers: Dataset, run: Run
+) -> None:
     """As energies are ordered the other way round, of an even number the longer one counts."""
-    seen = np.sort([sample.pl_peak.value for sample in samples_of(small)])
+    seen = np.sort([sample.pl_peak.value for sample in samples_of(few_papers)])
     expected = np.abs(seen - seen[len(seen) // 2]).mean()
     assert run.record.figures["pl.all.mae_of_median"] == pytest.approx(expected)
 
@@ -151,11 +147,11 @@ def test_subsets_divide_the_rows(run: Run) -> None:
         assert figures[f"{target}.coated.n"] < figures[f"{target}.all.n"]
 
 
-def test_lifetimes_are_counted_once_an_experiment(small: Dataset, run: Run) -> None:
-    papers = set(of_round(small, 2))
+def test_lifetimes_are_counted_once_an_experiment(few_papers: Dataset, run: Run) -> None:
+    papers = set(of_round(few_papers, 2))
     sides = {
         (test.experiment, coated)
-        for test in small.tests
+        for test in few_papers.tests
         if test.sample.paper_id in papers
         for coated, reading in ((True, test.coated), (False, test.bare))
         if reading.is_given and np.isfinite(reading.duration_h)

@@ -7,7 +7,7 @@ import pytest
 
 from perovshell.targets.declared import TARGETS
 from perovshell.training.validation.figures import Figures
-from perovshell.training.validation.headline import skill
+from perovshell.training.validation.headline import report, skill
 from perovshell.training.validation.nested import OutOfFold, Problems
 
 KEYS = {
@@ -103,3 +103,19 @@ def test_shrinkage_is_the_slope_on_what_departs_from_the_null(
     for name in ("lifetime", "gain"):
         assert 0.0 <= verdicts[name]["slope"] <= 1.0
         assert math.isfinite(verdicts[name]["slope"])
+
+
+@pytest.mark.parametrize("name", ["pl", "gain"])
+def test_where_no_row_was_tested_there_is_a_count_and_no_figure(
+    problems: Problems, name: str
+) -> None:
+    """As forward in time, where no gain was published in a year that is predicted."""
+    problem, none = problems[name], np.zeros(0, np.intp)
+    count = len(problem.papers)
+    nothing = np.full(count, np.nan)
+    others = dict.fromkeys(("difficulty", "sigma", "null", "null_sigma"), nothing)
+    result = OutOfFold(nothing[None, :], others, [(np.arange(count), none)])
+    figures = report(name, problem, result, "time", result)
+    assert figures[f"{name}.time.all.n"] == 0.0
+    assert figures[f"{name}.time.all.untested"] == count
+    assert not [key for key in figures if key.endswith((".mae", ".log_likelihood"))]
