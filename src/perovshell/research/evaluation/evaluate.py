@@ -59,9 +59,8 @@ EXPONENT_FIGURES: Final = (
     "null.gain.paper.all.log_likelihood_difference",
     *(f"gain.paper.all.coverage_{kind}" for kind in ("certain", "possible")),
 )
-SHARES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
-"""Shares of the training papers on the learning curve."""
-CURVE_REPEATS: Final = 2
+_CURVE: Final = (*((share, draw) for share in (0.2, 0.4, 0.6, 0.8) for draw in (0, 1)), (1.0, 0))
+"""Shares of the training papers on the learning curve, each with the number of a random draw."""
 SIMULATED_PAPERS: Final = (10, 20, 45, 100)
 BOUNDED_PAPERS: Final = (18, 54)
 """Papers that calibrate the lower bounds of gain and lifetime."""
@@ -105,7 +104,7 @@ class Evaluation:
 
 def steps_of(settings: Settings) -> int:
     """Return the number of steps that `evaluate` announces."""
-    return 4 + len(SCHEMES) + settings.assignments + CURVE_REPEATS * len(SHARES) + len(EXPONENTS)
+    return 4 + len(SCHEMES) + settings.assignments + len(_CURVE) + len(EXPONENTS)
 
 
 def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: None) -> Evaluation:
@@ -264,30 +263,24 @@ class _SplitRunner:
     def learning_curve(self) -> Table:
         """Return errors, and likelihoods over the null model, by the share of papers trained on."""
         table = []
-        for share in SHARES:
-            for repeat in range(CURVE_REPEATS):
-                splits = {
-                    name: self._subsampled(fit, share, repeat)
-                    for name, fit in self.problems.fits.items()
-                }
-                runs = self._run(self.problems, splits, baselines=False, steps=False)
-                for target, result in runs.items():
-                    fit = STABILITY_FIT if target in self.problems.intervals else target
-                    groups = _groups_of(self.problems.fits[fit])
-                    counts = [len(set(groups[train].tolist())) for train, _ in splits[fit]]
-                    row = {
-                        "target": target,
-                        "share": share,
-                        "papers": round(float(np.mean(counts))),
-                    }
-                    table.append({**row, **_curve_figure(self.problems[target], result)})
+        for share, draw in _CURVE:
+            splits = {
+                name: self._subsampled(fit, share, draw) for name, fit in self.problems.fits.items()
+            }
+            runs = self._run(self.problems, splits, baselines=False, steps=False)
+            for target, result in runs.items():
+                fit = STABILITY_FIT if target in self.problems.intervals else target
+                groups = _groups_of(self.problems.fits[fit])
+                counts = [len(set(groups[train].tolist())) for train, _ in splits[fit]]
+                row = {"target": target, "share": share, "papers": round(float(np.mean(counts)))}
+                table.append({**row, **_curve_figure(self.problems[target], result)})
         return table
 
-    def _subsampled(self, fit: Fitted, share: float, repeat: int) -> list[Split]:
+    def _subsampled(self, fit: Fitted, share: float, draw: int) -> list[Split]:
         """Keep a share of the training papers of each fold; a collection counts as one."""
-        draw = folds_of(_groups_of(fit).tolist(), 1000, fold_seed=f"curve {repeat}:")
+        order = folds_of(_groups_of(fit).tolist(), 1000, fold_seed=f"curve {draw}:")
         splits = self._by_paper(fit)
-        return [(train[draw[train] < 1000 * share], test) for train, test in splits]
+        return [(train[order[train] < 1000 * share], test) for train, test in splits]
 
     def decay_exponents(self) -> Table:
         """Return the stability metrics by the exponent of the decay."""
