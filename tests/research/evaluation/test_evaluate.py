@@ -84,7 +84,7 @@ def test_every_target_has_a_count_in_every_split_scheme(evaluation: Evaluation) 
 
 
 def test_a_target_that_no_split_tests_has_n_0(problems: Problems) -> None:
-    figures = _scheme_figures("element", problems, {}, {})
+    figures = _scheme_figures("element", problems, {})
     assert figures == {f"{target}.element.all.n": 0.0 for target in problems}
 
 

@@ -42,15 +42,3 @@ def test_a_trait_that_is_left_out_is_not_in_the_training_rows(
         left_out = set.intersection(*(row_traits[row] for row in test))
         trained = set().union(*(row_traits[row] for row in train))
         assert left_out - trained
-
-
-@pytest.mark.parametrize("target", ["pl", "plqy"])
-def test_the_time_split_trains_on_earlier_years(
-    problems: Problems, dataset: Dataset, target: str
-) -> None:
-    problem = problems[target]
-    year = [dataset.papers[dataset.samples[s].paper_id].year for s in problem.sample_ids]
-    splits = scheme_splits("time", problem, dataset, 20)
-    assert splits
-    for train, test in splits:
-        assert max(year[row] for row in train) < min(year[row] for row in test)

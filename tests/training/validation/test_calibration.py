@@ -89,7 +89,7 @@ def test_strict_splits_are_calibrated_by_the_headline(plqy: PointProblem) -> Non
         {"difficulty": np.ones(4)},
         [(rows[3:], rows[:1])],
     )
-    covered, width = covered_rows(plqy, strict, level=0.5, usual=usual)
+    covered, width = covered_rows(plqy, strict.calibrated_by(usual), level=0.5)
     assert width[0] == 80.0  # the headline was 40 points off for the row that was trained on
     assert covered[0]
     assert np.isnan(width[1:]).all()

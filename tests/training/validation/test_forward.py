@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from perovshell.data.dataset import Dataset
-from perovshell.training.validation.forward import forward_splits, large_enough
+from perovshell.training.train import QUICK
+from perovshell.training.validation.forward import forward_runs, forward_splits, large_enough
 from perovshell.training.validation.nested import Problems
 
 FITS = ("pl", "plqy", "stability")
@@ -57,3 +58,23 @@ def test_a_split_with_few_training_papers_is_left_out(problems: Problems) -> Non
     ten, test = first[:10], first[10:11]
     assert large_enough(problem, [(ten, test)]) == [(ten, test)]
     assert large_enough(problem, [(ten[:9], test), (ten, test[:0]), (collected, test)]) == []
+
+
+def test_intervals_of_a_year_are_calibrated_without_later_papers(
+    problems: Problems, dataset: Dataset
+) -> None:
+    """Another PLQY in the last year changes what is calibrated for no earlier one."""
+    plqy = problems.points["plqy"]
+    *_, (_, last) = forward_splits(plqy, dataset)
+    target = plqy.target.copy()
+    target[last] = 100.0 - target[last]
+    changed = replace(problems, points={"plqy": replace(plqy, target=target)})
+    same = replace(problems, points={"plqy": plqy})
+    settings = replace(QUICK, folds=3)
+    runs = [forward_runs(one, dataset, settings)["plqy"] for one in (same, changed)]
+    for (train, test, known), (*_, other) in zip(
+        *(run.calibrated_splits for run in runs), strict=True
+    ):
+        assert np.isfinite(known.model[0][train]).all()
+        assert np.isnan(known.model[0][test]).all()
+        np.testing.assert_array_equal(known.model, other.model)

@@ -115,7 +115,7 @@ def test_where_no_row_was_tested_there_is_a_count_and_no_figure(
     nothing = np.full(count, np.nan)
     others = dict.fromkeys(("difficulty", "sigma", "null", "null_sigma"), nothing)
     result = OutOfFold(nothing[None, :], others, [(np.arange(count), none)])
-    figures = report(name, problem, result, "time", result)
+    figures = report(name, problem, result, "time")
     assert figures[f"{name}.time.all.n"] == 0.0
     assert figures[f"{name}.time.all.untested"] == count
     assert not [key for key in figures if key.endswith((".mae", ".log_likelihood"))]
