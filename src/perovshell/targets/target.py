@@ -20,7 +20,7 @@ ENDS = ("", "_lower", "_upper")
 NOT_REACHED: Final[Mapping[str, str]] = {
     ">": "median not reached",
     "<": "median of the bare core not reached",
-    "~": "median not reached, coated or bare",
+    "~": "neither median reached",
 }
 """What the sign of a value under a stressor means."""
 

@@ -13,8 +13,10 @@ from pyarrow import parquet
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.shells import shell_text
+from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
+from perovshell.models.outputs import bound_columns
 from perovshell.serve.ranking.candidates import CandidatePredictions, measured_candidates
 from perovshell.serve.ranking.objective import Predicted
 from perovshell.serve.ranking.objectives import Objectives
@@ -30,6 +32,8 @@ from perovshell.serve.report.tables import (
     write_parquet,
 )
 from perovshell.serve.space.file import presets, read_space
+from perovshell.targets.declared import STABILITY
+from perovshell.targets.target import ENDS, NOT_REACHED
 from perovshell.training.fit.problems import combination_of
 
 SPACE: dict[str, Any] = {
@@ -99,7 +103,7 @@ def test_half_lives_and_nearness_can_be_objectives(model: Model) -> None:
     weights = {"half_life": 1, "domain": 1}
     for line in lines_of(with_(weights=weights, stressors=["water", "light"]), model):
         shares = [
-            min(max(math.log(line.values[f"half_life_h_{name}"]) / math.log(1e4), 0), 1)
+            min(max(math.log(line.values[f"half_life_shrunk_{name}"]) / math.log(1e4), 0), 1)
             for name in ("water", "light")
         ]
         life = math.sqrt(math.prod(max(share, 1e-9) for share in shares))
@@ -195,6 +199,24 @@ def test_the_numbers_are_those_of_predict(model: Model, ranking: Ranking) -> Non
         assert answer["in_domain"] is not bool(line.reasons)
 
 
+def test_values_and_signs_under_all_stressors_are_those_of_predict(model: Model) -> None:
+    space = with_(stressors=list(STRESSORS), structures=["core/shell", "janus"])
+    found = rank(space, model=model, top=1000)
+    header, rows = found.table()
+    names = ["core", "shell", "structure", "encapsulation", "medium"]
+    asked = [dict(zip(header, row, strict=True)) for row in rows[::5]]
+    requests = [{name: row[name] for name in names} for row in asked]
+    answers = model.predict(requests, stressors=list(STRESSORS))
+    columns = [t.column(s) + end for t in STABILITY for s in STRESSORS for end in ENDS]
+    signs = bound_columns(STRESSORS)
+    for row, answer in zip(asked, answers, strict=True):
+        assert [row[name] for name in columns] == pytest.approx([answer[n] for n in columns], 1e-4)
+        assert [row[name] for name in signs] == [answer[name] for name in signs]
+    assert {row[name] for row in asked for name in signs} >= {"", ">"}
+    (said,) = [text for text in found.statements if text.startswith("Half-lives and gains")]
+    assert NOT_REACHED[">"] in said
+
+
 @pytest.mark.parametrize("changes", [
     {}, {"stressors": ["sonication", "heat"]}, {"plqy_above": 70},
     {"weights": {"half_life": 1, "domain": 1}}, {"sizes_nm": [4, 9], "weights": {"pl": 1}},
@@ -240,7 +262,7 @@ def shrunk_plqy(objectives: Objectives, percent: np.ndarray) -> np.ndarray:
 
 def test_a_half_life_without_skill_shrinks_to_the_null_model(model: Model) -> None:
     own = objectives(claim_skill(model, "lifetime", has_skill=False, slope=0.5))
-    log_null = model.predictor.lifetime.predict_null("water", [True])[0]
+    _, log_null = model.predictor.stability.null_values("water")
     null = math.exp(log_null) * math.log(2)
     predicted = Predicted({"half_life_h_water": null * np.array([1.0, 4.0])}, {})
     half_life = next(one for one in own.every if isinstance(one, HalfLifeObjective))

@@ -32,10 +32,13 @@ from perovshell.serve.report.charts import (
     whole_decades,
 )
 from perovshell.serve.report.plots import FAMILIES, PLOTTED, SHELLS, axes, heat_map
-from perovshell.serve.report.report import CARDS, SHOWN, number, render, write_report
+from perovshell.serve.report.report import CARDS, SHOWN, render, write_report
 from perovshell.serve.report.tables import csv_text, markdown_text
 from perovshell.serve.space.cores import CoreGrid
 from perovshell.serve.space.mixtures import SiteGrid
+from perovshell.targets.declared import GAIN, LIFETIME
+from perovshell.targets.target import NOT_REACHED
+from perovshell.texts import number
 
 SPACE: dict[str, Any] = {
     "name": "report",
@@ -182,6 +185,27 @@ def test_every_shown_line_has_its_papers_and_intervals(html: str, ranking: Ranki
             assert text in page.said
     cards = [own for own in page.ids if own.startswith(("card-", "batch-"))]
     assert len(cards) == CARDS + len(ranking.batch)
+
+
+@pytest.mark.parametrize(("sign", "mark"), [(">", "path"), ("<", "path"), ("~", "circle")])
+def test_a_median_that_was_not_reached_is_a_bound(ranking: Ranking, sign: str, mark: str) -> None:
+    first = ranking.candidates[0]
+    reached, bound = (
+        dataclasses.replace(first, bounds=dict.fromkeys(first.bounds, own)) for own in ("", sign)
+    )
+    pages = []
+    for line in (reached, bound):
+        changed = dataclasses.replace(ranking, candidates=(line,), front=(), batch=())
+        pages.append(render(changed))
+        gain, life = (first.values[f"{own.stem}_water"] for own in (GAIN, LIFETIME))
+        before = f"{line.bounds['half_life_h_water']} ".lstrip()
+        said = Page(pages[-1]).said
+        assert f"{before}{number(life)} h" in said
+        assert f"{before}{number(gain)}" in said
+        assert (f"{NOT_REACHED[sign]}; at least" in said) is (line is bound)
+        assert f"{before}{float(f'{gain:.2g}'):.3g} (" in markdown_text(changed)
+    marks = [re.findall(r'<(\w+) class="at[ "]', page).count(mark) for page in pages]
+    assert (marks[1] > marks[0]) is (sign in "<>")
 
 
 def test_the_data_have_a_point_for_every_line(html: str, ranking: Ranking) -> None:

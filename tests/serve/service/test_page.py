@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from browsing import Open, chromium, forgive, hold_first, opening
 from perovshell.models.card import POINT_TARGETS
 from perovshell.models.folder import read_folder, read_validation, write_folder
+from perovshell.targets.target import NOT_REACHED
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.folder import WorkspaceFolder
 from servers import Server, serving
@@ -46,9 +47,9 @@ def open_page(server: Server, browser: Browser) -> Iterator[Open]:
         yield opened
 
 
-def asked(server: Server, *rows: dict[str, Any]) -> list[dict[str, Any]]:
+def asked(server: Server, *rows: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
     """Return what the service answers without the page."""
-    body = json.dumps({"rows": rows, "details": True}).encode()
+    body = json.dumps({"rows": rows, "details": True, **options}).encode()
     headers = {"content-type": "application/json"}
     with urlopen(Request(f"{server.url}/v1/predict", body, headers), timeout=30) as response:
         answers: list[dict[str, Any]] = json.load(response)["answers"]
@@ -128,6 +129,24 @@ def test_compare_three_shells_for_water(open_page: Open, server: Server) -> None
     page.reload()
     expect(page.locator("article.column")).to_have_count(3)
     assert field(page, "shell", 2).input_value() == "PMMA"
+
+
+def test_a_median_that_was_not_reached_is_shown_as_a_bound(open_page: Open, server: Server) -> None:
+    stressors = ["water", "humidity", "light", "sonication"]
+    page = open_page(f"/?c=CsPbBr3/SiO2&s={','.join(stressors)}")
+    settled(page)
+    (answer,) = asked(server, {"core": "CsPbBr3", "shell": "SiO2"}, stressors=stressors)
+    columns = [f"{stem}_{s}" for s in stressors for stem in ("stability_gain", "half_life_h")]
+    signs = [answer[f"{column}_bound"] for column in columns]
+    assert {"", ">"} < set(signs)
+    shown = part(page, "stability").locator(".bounded").all_inner_texts()
+    for text, sign in zip(shown, signs, strict=True):
+        if sign:
+            assert f"{NOT_REACHED[sign]}: {sign}\u00a0" in text
+        else:
+            assert "estimate " in text
+    triangles = part(page, "stability").locator("path.dot")
+    expect(triangles).to_have_count(signs.count(">") + signs.count("<"))
 
 
 def test_rank_a_small_green_space_and_see_the_pareto_plot(open_page: Open, server: Server) -> None:

@@ -29,7 +29,7 @@ export const hours = (value) => {
 
 // A value under a stressor: a time, or a factor; with its sign where its median was not reached.
 export const lasting = ({ unit }, value, sign = "") =>
-  `${sign} ${unit === "h" ? hours(value) : `${short(value)} ×`}`.trim();
+  `${sign}\u00a0${unit === "h" ? hours(value) : `${short(value)} ×`}`.trim();
 
 // The same in words: what its sign means, or that it is an estimate.
 export const estimate = (target, { value, sign }) =>
