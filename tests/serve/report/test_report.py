@@ -115,7 +115,13 @@ def hostile(ranking: Ranking) -> Ranking:
         near = dataclasses.replace(line.nearest[0], paper=f"10.1/{HOSTILE}", shell=HOSTILE)
         item = dataclasses.replace(line.item, layers=(layer,), structure=HOSTILE)
         return dataclasses.replace(
-            line, item=item, nearest=(near,), measured=(near,), reasons=(HOSTILE,), evidence=HOSTILE
+            line,
+            item=item,
+            nearest=(near,),
+            measured=(near,),
+            bare=(near,),
+            reasons=(HOSTILE,),
+            evidence=HOSTILE,
         )
 
     space = dataclasses.replace(ranking.space, name=HOSTILE)
@@ -198,7 +204,7 @@ def test_a_median_that_was_not_reached_is_a_bound(ranking: Ranking, sign: str, m
         changed = dataclasses.replace(ranking, candidates=(line,), front=(), batch=())
         pages.append(render(changed))
         gain, life = (first.values[f"{own.stem}_water"] for own in (GAIN, LIFETIME))
-        before = f"{line.bounds['half_life_h_water']} ".lstrip()
+        before = f"{line.bounds['half_life_h_water_bound']} ".lstrip()
         said = Page(pages[-1]).said
         assert f"{before}{number(life)} h" in said
         assert f"{before}{number(gain)}" in said
@@ -252,7 +258,7 @@ def test_nothing_breaks_out_of_the_page(ranking: Ranking) -> None:
 def test_a_paper_without_doi_has_no_link(ranking: Ranking) -> None:
     first = ranking.candidates[0]
     near = dataclasses.replace(first.nearest[0], paper="a-thesis")
-    line = dataclasses.replace(first, nearest=(near,), measured=())
+    line = dataclasses.replace(first, nearest=(near,), measured=(), bare=())
     page = Page(render(dataclasses.replace(ranking, candidates=(line,), front=(), batch=())))
     assert "a-thesis" in page.said
     assert not [own for own in page.addresses if own.startswith("https:")]
