@@ -10,7 +10,7 @@ from typing import Any
 from perovshell.data.dataset import Dataset
 from perovshell.files import write_file, write_json
 from perovshell.models.card import card_sections
-from perovshell.research.evaluation.evaluate import STEPS, Evaluation, evaluate
+from perovshell.research.evaluation.evaluate import Evaluation, evaluate, steps_of
 from perovshell.research.evaluation.plots import evaluation_plots
 from perovshell.training.validation.nested import Settings
 
@@ -25,14 +25,14 @@ ABOUT = {
 
 def main() -> None:
     """Evaluate, and write the files."""
-    done = 0
+    done, settings = 0, Settings()
 
     def advance(steps: int) -> None:
         nonlocal done
         done += steps
-        print(f"{done} of {STEPS}", flush=True)
+        print(f"{done} of {steps_of(settings)}", flush=True)
 
-    evaluation = evaluate(Dataset.bundled(), Settings(), advance)
+    evaluation = evaluate(Dataset.bundled(), settings, advance)
     for caption, svg in evaluation_plots(evaluation).items():
         write_file(DOCS / "figures" / f"{slug(caption)}.svg", svg)
     kept = {name: value for name, value in evaluation.figures.items() if ".paper." in name}

@@ -100,9 +100,17 @@ def size_row(morphology: str, size: float) -> list[float]:
     ("morphology", "axes"), [("nanocrystal", 3), ("nanowire", 2), ("nanoplatelet", 1)]
 )
 def test_confinement_is_the_inverse_square_of_size_and_leakage(morphology: str, axes: int) -> None:
-    size, unknown, confinement, platelet = size_row(morphology, 7.5)
+    size, unknown, confinement, platelet, _ = size_row(morphology, 7.5)
     assert (size, unknown, platelet) == (7.5, 0.0, 0.0)
     assert confinement == pytest.approx(axes / 3 / 64)
+
+
+@pytest.mark.parametrize("size", [2.0, 4.0, 30.0])
+def test_the_uncertainty_of_confinement_is_what_a_size_error_makes_of_it(size: float) -> None:
+    *_, uncertainty = size_row("nanocrystal", size)
+    step = 1e-4
+    wider, narrower = (size_row("nanocrystal", size * (1 + sign * step))[2] for sign in (1, -1))
+    assert uncertainty == pytest.approx(0.15 * (narrower - wider) / (2 * step), rel=1e-6)
 
 
 @pytest.mark.parametrize("morphology", MORPHOLOGIES)
@@ -113,7 +121,8 @@ def test_only_a_platelet_of_unknown_thickness_counts_as_thin(morphology: str) ->
 def test_an_unknown_size_is_missing_and_marked() -> None:
     words = np.zeros((4, 1), dtype=np.intp)
     one = Contexts(words, np.array([math.nan]), np.zeros((1, len(TREATMENTS)), dtype=bool))
-    [[size, unknown, confinement, _]] = one.size_columns().tolist()
+    [[size, unknown, confinement, _, uncertainty]] = one.size_columns().tolist()
     assert math.isnan(size)
     assert math.isnan(confinement)
+    assert math.isnan(uncertainty)
     assert unknown == 1.0

@@ -72,14 +72,14 @@ def test_the_spread_grows_away_from_the_data() -> None:
     assert far > 3 * near
 
 
-def test_an_uncertain_base_widens_the_spread_and_moves_nothing() -> None:
+def test_errors_of_descriptors_widen_the_spread_and_move_nothing() -> None:
     matrix = rows(50)
-    form = replace(FORM, base_sd="z", terms=FORM.terms[:1])
+    form = replace(FORM, errors=(("z", 2.0),), terms=FORM.terms[:1])
     data = (matrix, NAMES, matrix[:, 0] + matrix[:, 1], [""] * 50, np.ones(50))
     prior = LinearPrior.fit(form, *data)
-    known = LinearPrior.fit(replace(form, base_sd=""), *data)
+    known = LinearPrior.fit(replace(form, errors=()), *data)
     np.testing.assert_array_equal(prior.predict(matrix), known.predict(matrix))
-    expected = np.hypot(known.spread(matrix), matrix[:, 2])
+    expected = np.hypot(known.spread(matrix), 2.0 * matrix[:, 2])
     np.testing.assert_allclose(prior.spread(matrix), expected)
     unknown = np.array([[1.0, 2.0, np.nan]])
     assert prior.spread(unknown) == known.spread(unknown)

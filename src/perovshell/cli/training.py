@@ -85,7 +85,7 @@ def evaluate(
         typer.echo("\n".join([*lines, f"Report: {html_path}", f"Figures: {json_path}"]))
         return
     settings = _settings(seed, jobs, quick=quick)
-    with progress("Evaluating", evaluation.STEPS) as advance:
+    with progress("Evaluating", evaluation.steps_of(settings)) as advance:
         evaluated = evaluation.evaluate(dataset, settings, advance)
     json_path, html_path = write_evaluation(evaluated, folder)
     if as_json:

@@ -38,6 +38,9 @@ _IS_PLATELET: Final = np.array([name == PLATELET for name in MORPHOLOGIES])
 _LEAKAGE_NM: Final = 0.5
 """How much wider a core confines than it is: the waves of electron and hole leak out on each side
 by hbar / sqrt(2 m V), 0.25 nm for m = 0.2 and a barrier V of 3 eV."""
+_SIZE_ERROR: Final = 0.15
+"""Relative standard deviation of a stated size: samples are spread by a tenth or so, and a sphere
+as large as a cube is a quarter wider than its edge."""
 
 
 @dataclass(frozen=True)
@@ -107,18 +110,22 @@ class Contexts:
         return Contexts(self.words[:, rows], self.sizes[rows], self.treatments[rows])
 
     def size_columns(self) -> Floats:
-        """Return the size columns, shape (n, 4); an unknown size is NaN.
+        """Return the size columns, shape (n, 5); an unknown size is NaN.
 
         Confinement is 1 / (d + 0.5 nm)2 for a cube, because a barrier of finite height lets the
         waves leak out; a wire is confined along two of three axes, a platelet along one. A platelet
-        is always thin; a wire of unknown width may be too wide to confine.
+        is always thin; a wire of unknown width may be too wide to confine. The uncertainty is what
+        the error of a stated size makes of it.
         """
         shape, unknown = self.words[3], np.isnan(self.sizes)
-        block = np.empty((len(self.sizes), 4))
+        block = np.empty((len(self.sizes), 5))
         block[:, 0] = self.sizes
         block[:, 1] = unknown
         block[:, 2] = _CONFINED.take(shape) / (self.sizes + _LEAKAGE_NM) ** 2
         block[:, 3] = unknown & _IS_PLATELET.take(shape)
+        # The relative derivative of confinement is 2 d / (d + 0.5 nm).
+        slope = 2.0 * self.sizes / (self.sizes + _LEAKAGE_NM)
+        block[:, 4] = _SIZE_ERROR * slope * block[:, 2]
         return block
 
     def context_columns(self) -> Floats:

@@ -262,6 +262,7 @@ _SIZE = (
     Descriptor("core size unknown", "1", REQUEST, "core size", "size"),
     Descriptor("confinement", "1/nm2", CONFINEMENT, "core size", "size"),
     Descriptor("platelet, thickness unknown", "1", REQUEST, "core size", "size"),
+    Descriptor("confinement uncertainty", "1/nm2", CONFINEMENT, "uncertainty", "size"),
 )
 _CONTRAST = (
     Descriptor(
@@ -281,7 +282,7 @@ _CONTEXT = (
 
 
 def size_block(combinations: Sequence[Combination]) -> Floats:
-    """Return the size columns, shape (n, 4); see `Contexts.size_columns`."""
+    """Return the size columns, shape (n, 5); see `Contexts.size_columns`."""
     return Contexts.of(combinations).size_columns()
 
 

@@ -18,6 +18,7 @@ SUBSETS = {
     "lead_no_cspbcl3": "lead halides outside the CsPbCl3 collection",
     "coated": "coated",
     "lead_free": "lead-free",
+    "first_hand": "values read first-hand",
 }
 """Subsets of the samples that errors are reported for, with their names for reading."""
 _BASELINES = {
@@ -27,6 +28,8 @@ _BASELINES = {
     "extra_trees": "extremely randomised trees",
     "vegard": "Vegard's rule",
 }
+FORWARD = "time"
+"""Name of the split forward in time in the keys of figures."""
 PAIRS = "{}.paper.coated.pairs"
 """Figure of a target: pairs of a coated and a bare sample of one core in one paper."""
 POINT_TARGETS = "point_targets"
@@ -76,6 +79,7 @@ def figure_lines(info: Mapping[str, Any]) -> list[str]:
     for target in _point_targets(info):
         for subset, words in SUBSETS.items():
             lines += _regression(info, target, subset, words)
+        lines += _forward_errors(info, target)
     return lines + _stability(figures)
 
 
@@ -328,6 +332,23 @@ def _regression(info: Mapping[str, Any], target: str, subset: str, words: str) -
     ]
 
 
+def _forward_errors(info: Mapping[str, Any], target: str) -> list[str]:
+    """Return the errors forward in time in a line; none where no model was trained so."""
+    figures, key = info["figures"], f"{target}.{FORWARD}.all"
+    if figures.get(f"{key}.mae") is None:
+        return []
+    unit = _point_targets(info)[target]["error_unit"]
+    return [
+        (
+            f"{_title(info, target)}, forward in time ({figures[f'{key}.n']:.0f} rows, trained on "
+            f"the papers of earlier years): MAE {_ends(figures, f'{key}.mae')} {unit}, R2 "
+            f"{_plain(figures.get(f'{key}.r2'))}, coverage {_ends(figures, f'{key}.coverage')}; "
+            f"the median: {_plain(figures[f'dummy.{key}.mae'])} {unit}, difference "
+            f"{_ends(figures, f'dummy.{key}.mae_difference')}"
+        )
+    ]
+
+
 def _stability(figures: Figures) -> list[str]:
     lines = []
     for target, observed in ((LIFETIME.name, "observations"), (GAIN.name, "tests")):
@@ -351,6 +372,9 @@ def _stability(figures: Figures) -> list[str]:
             f"  coverage of the 90 % lower bound between {least} and {most}",
             f"  log lower bound over that of the null model, at equal coverage {bound}",
         ]
+        later = f"null.{target}.{FORWARD}.all.log_likelihood_difference"
+        if figures.get(later) is not None:
+            lines.append(f"  forward in time, over the null model {_ends(figures, later)}")
     return lines
 
 

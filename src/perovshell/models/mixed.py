@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from perovshell.arrays import Floats
 from perovshell.errors import FitError
+from perovshell.models.threads import on_one_thread
 from perovshell.optional import import_optional
 
 _MAX_UPDATES: Final = 400
@@ -120,6 +121,7 @@ def kind_of(name: str) -> str:
     return name.split(":", 1)[0]
 
 
+@on_one_thread
 def fit_mixed(
     rows: Sequence[Mapping[str, float]],
     low: Floats,

@@ -49,7 +49,8 @@ class PriorForm:
         noise: First guess of the noise.
         qualities: Effects of how a value was stated, by `vocabulary.QUALITIES`: known of training
             rows only, and left out of predictions, which are of printed values.
-        base_sd: Descriptor with the standard deviation of the base, or empty.
+        errors: Descriptors that are standard deviations, each with what turns it into one of the
+            target.
     """
 
     base: str
@@ -57,14 +58,15 @@ class PriorForm:
     terms: tuple[Term, ...]
     noise: float
     qualities: tuple[Term, ...] = ()
-    base_sd: str = ""
+    errors: tuple[tuple[str, float], ...] = ()
 
 
 _GAP_ERROR: Final = 0.07
 """How far tabulated bulk gaps (eV) of one compound lie apart."""
+_CONFINEMENT: Final = 5.0
+"""Expected shift (eV) by the confinement of 1/nm2."""
 PL_PRIOR = PriorForm(
     base="bulk gap estimate",
-    base_sd="bulk gap uncertainty",
     offset=Term("offset", 0.0, 0.15),
     terms=(
         # An ion that does not fit the cage tilts or opens the framework, which widens the gap:
@@ -84,12 +86,13 @@ PL_PRIOR = PriorForm(
         Term("Sn fraction on B", 0.0, 0.15),
         # Effective masses give 3 pi2 hbar2 / (2 mu d2) = 9 eV nm2 / d2 for a CsPbBr3 cube
         # (mu = 0.126, 10.1021/nl5048779); the attraction of electron and hole takes back a part.
-        Term("confinement", 5.0, 3.0),
+        Term("confinement", _CONFINEMENT, 3.0),
         # Platelets of 3 to 5 monolayers emit at 2.6 to 2.8 eV, cubes at 2.4 (10.1021/jacs.5b12124).
         Term("platelet, thickness unknown", 0.25, 0.15),
         Term("shell layers", 0.0, 0.03),
     ),
     noise=0.03,
+    errors=(("bulk gap uncertainty", 1.0), ("confinement uncertainty", _CONFINEMENT)),
 )
 """Prior of the PL energy in eV."""
 
@@ -153,7 +156,8 @@ class LinearPrior:
         columns: Column of each term in a descriptor row.
         base_column: Column of the base, or -1.
         base_mean: Mean of the known bases: stands in for an unknown one.
-        base_sd_column: Column of the standard deviation of the base, or -1.
+        error_columns: Columns of the standard deviations of the form.
+        error_factors: What turns each into one of the target.
         center: Mean of each term over the training rows.
         effects: Intercept, then the effect of each term.
         covariance: Posterior covariance of `effects`.
@@ -165,7 +169,8 @@ class LinearPrior:
     columns: tuple[int, ...]
     base_column: int
     base_mean: float
-    base_sd_column: int
+    error_columns: tuple[int, ...]
+    error_factors: tuple[float, ...]
     center: Floats
     effects: Floats
     covariance: Floats
@@ -219,7 +224,8 @@ class LinearPrior:
             columns=columns,
             base_column=base_column,
             base_mean=base_mean,
-            base_sd_column=names.index(form.base_sd) if form.base_sd else -1,
+            error_columns=tuple(names.index(name) for name, _ in form.errors),
+            error_factors=tuple(factor for _, factor in form.errors),
             center=np.average(terms, axis=0, weights=weights),
             effects=effects[:kept],
             covariance=covariance[:kept, :kept],
@@ -240,16 +246,16 @@ class LinearPrior:
     def spread(self, matrix: Floats) -> Floats:
         """Return the standard deviation of the target about the prior, shape (n,).
 
-        It joins what is uncertain of the base and of the effects with the noise.
+        It joins what is uncertain of the descriptors and of the effects with the noise.
         """
         first, rest = self.root[0], self.root[1:]
         projected = times(self._terms(matrix), rest) + first
         squares = np.einsum("nk,nk->n", projected, projected)
-        return np.asarray(np.sqrt(squares + self.base_sd(matrix) ** 2 + self.noise**2))
+        return np.asarray(np.sqrt(squares + self.error_variance(matrix) + self.noise**2))
 
-    def base_sd(self, matrix: Floats) -> Floats:
-        """Return the standard deviation of the base, 0 where it is unknown, shape (n,)."""
-        return _base(matrix, self.base_sd_column, 0.0)
+    def error_variance(self, matrix: Floats) -> Floats:
+        """Return the variance by the errors of descriptors, shape (n,); 0 where it is unknown."""
+        return weighted_squares(matrix, self.error_columns, self.error_factors)
 
     def contributions(self, matrix: Floats) -> tuple[float, Floats]:
         """Return the mean prior and how far base (first) and terms move each row from it."""
@@ -279,7 +285,8 @@ class LinearPrior:
             "columns": list(self.columns),
             "base_column": self.base_column,
             "base_mean": self.base_mean,
-            "base_sd_column": self.base_sd_column,
+            "error_columns": list(self.error_columns),
+            "error_factors": list(self.error_factors),
             "noise": self.noise,
         }
         names = ("center", "effects", "covariance", "quality_effects")
@@ -294,7 +301,8 @@ class LinearPrior:
             columns=tuple(data["columns"]),
             base_column=int(data["base_column"]),
             base_mean=float(data["base_mean"]),
-            base_sd_column=int(data["base_sd_column"]),
+            error_columns=tuple(data["error_columns"]),
+            error_factors=tuple(data["error_factors"]),
             noise=float(data["noise"]),
             center=arrays["prior_center"],
             effects=arrays["prior_effects"],
@@ -312,6 +320,15 @@ def times(rows: Floats, other: Floats) -> Floats:
         return np.asarray(rows @ other)
     starts = range(0, len(rows), _ROWS_AT_ONCE)
     return np.concatenate([rows[start : start + _ROWS_AT_ONCE] @ other for start in starts])
+
+
+def weighted_squares(
+    matrix: Floats, columns: Sequence[int] | Indices, factors: Sequence[float] | Floats
+) -> Floats:
+    """Return the sum of the squares of columns times factors, unknown ones as 0, shape (n,)."""
+    errors = matrix.take(np.asarray(columns, dtype=np.intp), axis=1) * np.asarray(factors)
+    np.copyto(errors, 0.0, where=np.isnan(errors))
+    return np.asarray(np.einsum("nk,nk->n", errors, errors))
 
 
 def _known_mean(values: Floats, weights: Floats) -> float:

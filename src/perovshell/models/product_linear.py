@@ -11,6 +11,7 @@ from perovshell.arrays import Floats
 from perovshell.errors import ModelFolderError
 from perovshell.models.factored import FactoredForest, Sides
 from perovshell.models.point import PointModel
+from perovshell.models.prior import weighted_squares
 from perovshell.models.stability import TEST_DESCRIPTORS
 from perovshell.models.stability_model import StabilityModel
 from perovshell.targets.declared import LIFETIME
@@ -23,14 +24,15 @@ class LinearSide:
     Attributes:
         value: What it adds to the prior, shape (n,).
         terms: Its terms of the prior, unknown as 0, shape (n, k).
-        projected: What it adds to the prior's error, shape (n, n_effects); of a core, then that
-            of the base.
+        projected: What it adds to the error of the prior's effects, shape (n, n_effects).
+        variance: What errors of its descriptors add to the variance of the prior, shape (n,).
         log_size: What it adds to the log difficulty, shape (n,).
     """
 
     value: Floats
     terms: Floats
     projected: Floats
+    variance: Floats
     log_size: Floats
 
     def of(self, columns: slice) -> LinearSide:
@@ -39,6 +41,7 @@ class LinearSide:
             self.value[columns],
             self.terms[columns],
             self.projected[columns],
+            self.variance[columns],
             self.log_size[columns],
         )
 
@@ -50,8 +53,9 @@ class ProductRegression:
         self.model = model
         self.forest = FactoredForest.of(model.forest, model.columns, sides)
         self._terms = sides.split(model.prior.columns)
+        self._errors = sides.split(model.prior.error_columns)
         self._hardness = sides.split(model.difficulty.columns)
-        if len(self._terms["contrast"][0]) or len(self._hardness["contrast"][0]):
+        if any(len(part["contrast"][0]) for part in (self._terms, self._errors, self._hardness)):
             msg = "model: with a contrast, a prior or difficulty is no sum over core and shell"
             raise ModelFolderError(msg)
 
@@ -63,14 +67,15 @@ class ProductRegression:
         hard_entries, hard_columns = self._hardness[side]
         hard = np.nan_to_num(rows[:, hard_columns], nan=0.0)
         value = terms @ prior.effects[1:][entries]
-        projected = terms @ prior.root[1:][entries]
         if side == "core":
             value = value + prior.base(rows)
-            projected = np.hstack([projected, prior.base_sd(rows)[:, None]])
+        wrong_entries, wrong_columns = self._errors[side]
+        factors = np.array(prior.error_factors)[wrong_entries]
         return LinearSide(
             value=value,
             terms=terms,
-            projected=projected,
+            projected=terms @ prior.root[1:][entries],
+            variance=weighted_squares(rows, wrong_columns, factors),
             log_size=hard @ self.model.difficulty.effects[1:][hard_entries],
         )
 
@@ -89,8 +94,9 @@ class ProductRegression:
         entries, _ = self._terms["core"]
         across = other @ prior.root[1:][entries].T @ core.terms.T
         squares = 2.0 * across
-        squares += (other**2).sum(axis=2)[:, :, None]
-        squares += (core.projected**2).sum(axis=1)
+        variance = shell.variance[:, None] + context.variance
+        squares += ((other**2).sum(axis=2) + variance)[:, :, None]
+        squares += (core.projected**2).sum(axis=1) + core.variance
         np.maximum(squares, 0.0, out=squares)
         squares += prior.noise**2
         spread = np.sqrt(squares, out=squares)

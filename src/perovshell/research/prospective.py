@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from perovshell.models.folder import read_folder
 from perovshell.models.predictor import Predictor
 from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.targets.declared import LIFETIME, TARGETS
-from perovshell.training.fit.problems import LifetimeProblem, PointProblem
+from perovshell.training.fit.problems import SECOND_HAND, LifetimeProblem, PointProblem
 from perovshell.training.train import problems_of, train
 from perovshell.training.validation.baselines import weighted_median
 from perovshell.training.validation.figures import (
@@ -37,8 +37,6 @@ from perovshell.training.validation.out_of_fold_scores import (
     predicted_logarithms,
     prospective,
 )
-
-SECOND_HAND: Final = "second-hand"
 
 
 @dataclass(frozen=True)

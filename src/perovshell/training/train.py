@@ -18,7 +18,7 @@ from perovshell.errors import WorkspaceError
 from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
 from perovshell.features.gaps import BulkGaps
-from perovshell.models.card import POINT_TARGETS
+from perovshell.models.card import FORWARD, POINT_TARGETS
 from perovshell.models.evidence import Literature
 from perovshell.models.folder import write_folder
 from perovshell.models.point import PointModel
@@ -50,7 +50,7 @@ from perovshell.training.validation.calibration import (
 )
 from perovshell.training.validation.effects import Pairs, pair_counts
 from perovshell.training.validation.figures import Figures
-from perovshell.training.validation.forward import FORWARD, forward_splits
+from perovshell.training.validation.forward import forward_splits
 from perovshell.training.validation.headline import headline, report, skill
 from perovshell.training.validation.model_selection import (
     ModelVariant,
@@ -60,7 +60,7 @@ from perovshell.training.validation.model_selection import (
 )
 from perovshell.training.validation.out_of_fold_scores import ValidationRecord, validated
 
-QUICK = nested.Settings(folds=4, repeats=1, jobs=1, boosters=1, baseline_trees=20)
+QUICK = nested.Settings(folds=4, repeats=1, jobs=1, boosters=1, baseline_trees=20, assignments=2)
 """A smoke-sized validation: for trying things, not for figures."""
 
 

@@ -6,22 +6,24 @@ distance, number of papers and decay exponent, and answers to requests at the ed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from perovshell.data.dataset import Dataset
 from perovshell.models.predictor import Predictor
-from perovshell.research.evaluation import diagnostics
+from perovshell.research.evaluation import diagnostics, over_assignments
+from perovshell.research.evaluation.ceiling import ceilings
 from perovshell.research.evaluation.simulation import simulated_bounds, simulated_coverage
 from perovshell.research.evaluation.split_schemes import SCHEMES, scheme_splits
 from perovshell.research.evaluation.stability_models import compare_stability
 from perovshell.targets.declared import GAIN, LIFETIME
 from perovshell.training.fit.problems import PointProblem, stability_problem
 from perovshell.training.train import final_fit, problems_of, recorded_settings
-from perovshell.training.validation.assignments import FOLD_SEEDS, mean_figures, spread
+from perovshell.training.validation.assignments import fold_seed, mean_figures
 from perovshell.training.validation.effects import pair_counts, shell_effect
 from perovshell.training.validation.figures import Figures, PaperBootstrap
 from perovshell.training.validation.folds import folds_of
@@ -37,6 +39,7 @@ from perovshell.training.validation.nested import (
     STABILITY_FIT,
     Fitted,
     OutOfFold,
+    Problem,
     Problems,
     Settings,
     Split,
@@ -56,30 +59,13 @@ EXPONENT_FIGURES: Final = (
     "null.gain.paper.all.log_likelihood_difference",
     *(f"gain.paper.all.coverage_{kind}" for kind in ("certain", "possible")),
 )
-SHARES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
-"""Shares of the training papers on the learning curve."""
-CURVE_REPEATS: Final = 2
-FOLD_FIGURES: Final = (
-    *(f"pl.paper.lead_no_cspbcl3.{end}" for end in ("mae", "median", "coverage", "width")),
-    "pl.paper.all.coverage",
-    *(f"plqy.paper.all.{end}" for end in ("mae", "r2", "coverage")),
-    "plqy.paper.all.width",
-    "dummy.plqy.paper.all.mae_difference",
-    "dummy.plqy.paper.all.width_difference",
-    *(f"lifetime.paper.all.{end}" for end in ("coverage_certain", "coverage_possible")),
-    *(f"lifetime.paper.all.concordance{end}" for end in ("_within", "_coated")),
-    "gain.paper.all.concordance",
-    "null.lifetime.paper.all.log_likelihood_difference",
-    "null.lifetime.paper.all.log_lower_bound_difference",
-    "null.gain.paper.all.log_likelihood_difference",
-)
+_CURVE: Final = (*((share, draw) for share in (0.2, 0.4, 0.6, 0.8) for draw in (0, 1)), (1.0, 0))
+"""Shares of the training papers on the learning curve, each with the number of a random draw."""
 SIMULATED_PAPERS: Final = (10, 20, 45, 100)
 BOUNDED_PAPERS: Final = (18, 54)
 """Papers that calibrate the lower bounds of gain and lifetime."""
 SIMULATIONS: Final = 2000
 """Simulated datasets for each number of papers."""
-STEPS: Final = 4 + len(SCHEMES) + len(FOLD_SEEDS) + CURVE_REPEATS * len(SHARES) + len(EXPONENTS)
-"""Steps that `evaluate` announces."""
 
 
 @dataclass(frozen=True)
@@ -116,14 +102,21 @@ class Evaluation:
         return {**self.about(), "tables": self.tables}
 
 
+def steps_of(settings: Settings) -> int:
+    """Return the number of steps that `evaluate` announces."""
+    return 4 + len(SCHEMES) + settings.assignments + len(_CURVE) + len(EXPONENTS)
+
+
 def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: None) -> Evaluation:
     """Validate all models under all split schemes.
 
+    The headline is the mean over several assignments of papers to folds.
+
     Args:
         dataset: The dataset in use.
-        settings: Folds, repeats, seed and processes of the headline; the other split schemes use
+        settings: Folds, repeats, seed, processes and assignments; all but the fixed assignment use
             one repeat.
-        advance: Called with the number of steps done, of `STEPS` in all.
+        advance: Called with the number of steps done, of `steps_of(settings)` in all.
 
     Raises:
         LeakError: A paper is on both sides of a split, or a descriptor holds the target.
@@ -135,7 +128,8 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     results = in_variant(candidates, variants)
     advance(2)
     runner = _SplitRunner(problems, dataset, variants, replace(settings, repeats=1), advance)
-    assignments = [headline(problems, results), *runner.assignments()]
+    assigned = [results, *runner.assignments()]
+    assignments = [headline(problems, run) for run in assigned]
     figures = mean_figures(assignments) | pair_counts(problems.points)
     advance(1)
     runs = {scheme: runner.scheme(scheme) for scheme in SCHEMES}
@@ -147,10 +141,14 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     tables |= {
         "random_split": diagnostics.random_split(figures),
         **_simulations(settings.seed),
-        "fold_assignments": _fold_assignments(assignments, figures),
+        "fold_assignments": over_assignments.fold_assignments(assignments, figures),
+        "without_trees": over_assignments.without_trees(figures),
+        "by_kind": over_assignments.by_kind(problems, assigned, dataset),
+        "ceiling": ceilings(problems, dataset),
         **runner.tables(),
         "edge_requests": diagnostics.edge_requests(predictor),
     }
+    advance(1)
     return Evaluation(
         figures=figures,
         skill=skill(problems, results, figures),
@@ -161,16 +159,6 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
         problems=problems,
         results=results,
     )
-
-
-def _fold_assignments(assignments: Sequence[Figures], means: Figures) -> Table:
-    """Return the mean and the range of figures over assignments of papers to folds."""
-    table = []
-    for name in FOLD_FIGURES:
-        low, high = spread(assignments, name)
-        fixed = assignments[0].get(name)
-        table.append({"figure": name, "mean": means[name], "fixed": fixed, "min": low, "max": high})
-    return table
 
 
 def _scheme_figures(
@@ -226,11 +214,16 @@ class _SplitRunner:
     advance: Step
 
     def _run(
-        self, problems: Problems, splits: Mapping[str, list[Split]], *, baselines: bool = True
+        self,
+        problems: Problems,
+        splits: Mapping[str, list[Split]],
+        *,
+        baselines: bool = True,
+        steps: bool = True,
     ) -> dict[str, OutOfFold]:
         """Return out-of-fold predictions by target; a fit without splits is left out."""
         plans = {name: plan for name, plan in splits.items() if plan}
-        runs = run_splits(problems, plans, self.settings, baselines=baselines)
+        runs = run_splits(problems, plans, self.settings, baselines=baselines, steps=steps)
         self.advance(1)
         return in_variant(runs, self.variants)
 
@@ -258,44 +251,36 @@ class _SplitRunner:
             "decay_exponent": self.decay_exponents(),
         }
 
-    def assignments(self) -> list[Figures]:
-        """Return the headline figures of other assignments of papers to folds."""
-        figures = []
-        for seed in FOLD_SEEDS:
-            splits = {n: self._by_paper(fit, seed) for n, fit in self.problems.fits.items()}
-            figures.append(headline(self.problems, self._run(self.problems, splits)))
-        return figures
+    def assignments(self) -> list[dict[str, OutOfFold]]:
+        """Run the other assignments of papers to folds."""
+        seeds = [fold_seed(number) for number in range(1, self.settings.assignments)]
+        fits = self.problems.fits.items()
+        return [
+            self._run(self.problems, {name: self._by_paper(fit, seed) for name, fit in fits})
+            for seed in seeds
+        ]
 
     def learning_curve(self) -> Table:
-        """Return the error by the share of the training papers that is used."""
+        """Return errors, and likelihoods over the null model, by the share of papers trained on."""
         table = []
-        for share in SHARES:
-            for repeat in range(CURVE_REPEATS):
-                splits = {
-                    name: self._subsampled(problem, share, repeat)
-                    for name, problem in self.problems.points.items()
-                }
-                for name, result in self._run(self.problems, splits, baselines=False).items():
-                    problem = self.problems.points[name]
-                    subset = problem.subsets[problem.spec.curve_subset]
-                    error, papers = errors(problem, result)[subset], problem.papers[subset]
-                    groups = [len(set(problem.weight_groups[train])) for train, _ in splits[name]]
-                    table.append(
-                        {
-                            "target": name,
-                            "share": share,
-                            "papers": round(float(np.mean(groups))),
-                            "n": len(error),
-                            "mae": list(PaperBootstrap.of(papers).mean(error)),
-                        }
-                    )
+        for share, draw in _CURVE:
+            splits = {
+                name: self._subsampled(fit, share, draw) for name, fit in self.problems.fits.items()
+            }
+            runs = self._run(self.problems, splits, baselines=False, steps=False)
+            for target, result in runs.items():
+                fit = STABILITY_FIT if target in self.problems.intervals else target
+                groups = _groups_of(self.problems.fits[fit])
+                counts = [len(set(groups[train].tolist())) for train, _ in splits[fit]]
+                row = {"target": target, "share": share, "papers": round(float(np.mean(counts)))}
+                table.append({**row, **_curve_figure(self.problems[target], result)})
         return table
 
-    def _subsampled(self, problem: PointProblem, share: float, repeat: int) -> list[Split]:
+    def _subsampled(self, fit: Fitted, share: float, draw: int) -> list[Split]:
         """Keep a share of the training papers of each fold; a collection counts as one."""
-        draw = folds_of(problem.weight_groups.tolist(), 1000, fold_seed=f"curve {repeat}:")
-        splits = self._by_paper(problem)
-        return [(train[draw[train] < 1000 * share], test) for train, test in splits]
+        order = folds_of(_groups_of(fit).tolist(), 1000, fold_seed=f"curve {draw}:")
+        splits = self._by_paper(fit)
+        return [(train[order[train] < 1000 * share], test) for train, test in splits]
 
     def decay_exponents(self) -> Table:
         """Return the stability metrics by the exponent of the decay."""
@@ -314,3 +299,21 @@ class _SplitRunner:
                 }
             )
         return table
+
+
+def _groups_of(fit: Fitted) -> npt.NDArray[np.str_]:
+    """Return what counts as one paper in training, of each row."""
+    return fit.weight_groups if isinstance(fit, PointProblem) else fit.papers
+
+
+def _curve_figure(problem: Problem, result: OutOfFold) -> dict[str, Any]:
+    """Return the figure of a target on the learning curve, with the number of its rows."""
+    if isinstance(problem, PointProblem):
+        subset = problem.subsets[problem.spec.curve_subset]
+        error, papers = errors(problem, result)[subset], problem.papers[subset]
+        triple = PaperBootstrap.of(papers).mean(error)
+        return {"n": len(error), "figure": "mae", "value": list(triple)}
+    figures = report("x", problem, result)
+    key = "null.x.paper.all.log_likelihood_difference"
+    value = [figures[f"{key}{end}"] for end in ("", "_lo", "_hi")]
+    return {"n": len(result.tested), "figure": "log likelihood over the null model", "value": value}

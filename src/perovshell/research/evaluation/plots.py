@@ -82,7 +82,7 @@ def _draw_distance(axes: Axes, rows: Table, colour: str) -> None:
 
 
 def _draw_curve(axes: Axes, rows: Table, colour: str) -> None:
-    points = np.array([(row["share"], row["papers"], row["mae"][0]) for row in rows])
+    points = np.array([(row["share"], row["papers"], row["value"][0]) for row in rows])
     axes.scatter(points[:, 1], points[:, 2], s=14, color="0.6")
     shares = np.unique(points[:, 0])
     means = [points[points[:, 0] == share, 1:].mean(axis=0) for share in shares]

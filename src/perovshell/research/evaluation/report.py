@@ -19,6 +19,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
     template = environment("perovshell.research.evaluation").get_template("evaluation.html")
     page = template.render(
         dataset=evaluation.dataset,
+        settings=evaluation.settings,
         card=card_page(evaluation.about()),
         plots=evaluation_plots(evaluation),
         tables=evaluation.tables,

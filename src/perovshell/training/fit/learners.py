@@ -32,6 +32,7 @@ from perovshell.models.stability import (
     effect_sums,
     thin_stressors,
 )
+from perovshell.models.threads import on_one_thread
 from perovshell.training.fit.problems import (
     GainProblem,
     LifetimeProblem,
@@ -89,6 +90,7 @@ def fit_prior(problem: PointProblem, rows: Indices) -> LinearPrior:
     )
 
 
+@on_one_thread
 def fit_point(
     problem: PointProblem, rows: Indices, boosters: tuple[BoostConfig, ...], seed: int
 ) -> FittedPoint:
@@ -171,6 +173,7 @@ def fit_stability(
     return fit_stability_seeds(problem, rows, boosters, [seed])[0]
 
 
+@on_one_thread
 def fit_stability_seeds(
     problem: StabilityProblem,
     rows: Indices,

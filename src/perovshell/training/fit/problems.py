@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.dataset import Dataset
-from perovshell.data.records import Sample, StabilityTest
+from perovshell.data.records import Measurement, Sample, StabilityTest
 from perovshell.data.targets import Interval
 from perovshell.data.vocabulary import CONDITIONS
 from perovshell.features.combinations import Combination
@@ -30,7 +30,9 @@ from perovshell.models.stability import (
 from perovshell.targets.scales import flip_bounds
 from perovshell.training.fit.specs import PointSpec
 
-SUBSETS = ("all", "lead_no_cspbcl3", "coated", "lead_free")
+SUBSETS = ("all", "lead_no_cspbcl3", "coated", "lead_free", "first_hand")
+SECOND_HAND = "second-hand"
+"""Quality of a value that was read elsewhere than in its own paper."""
 
 
 @dataclass(frozen=True)
@@ -312,11 +314,13 @@ def point_problem(spec: PointSpec, dataset: Dataset, featurizer: Featurizer) -> 
         sample_ids=tuple(s.sample_id for s in samples),
         cores=tuple(s.core.formula if s.core else "" for s in samples),
         shells=tuple(s.shell for s in samples),
-        subsets=_subsets(dataset, samples),
+        subsets=_subsets(dataset, samples, numbers),
     )
 
 
-def _subsets(dataset: Dataset, samples: Sequence[Sample]) -> dict[str, Mask]:
+def _subsets(
+    dataset: Dataset, samples: Sequence[Sample], numbers: Sequence[Measurement]
+) -> dict[str, Mask]:
     lead = np.array([s.core is not None and "Pb" in dict(s.core.amounts) for s in samples])
     known = np.array([s.core is not None for s in samples])
     collection = np.array([dataset.in_collection(s.paper_id) for s in samples])
@@ -325,6 +329,7 @@ def _subsets(dataset: Dataset, samples: Sequence[Sample]) -> dict[str, Mask]:
         "lead_no_cspbcl3": lead & ~collection,
         "coated": np.array([not s.is_bare for s in samples]),
         "lead_free": known & ~lead,
+        "first_hand": np.array([one.quality != SECOND_HAND for one in numbers], dtype=bool),
     }
 
 

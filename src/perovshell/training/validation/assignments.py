@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from perovshell.training.validation.figures import Figures
 
-FOLD_SEEDS: Final = tuple(f"assignment {number}:" for number in range(1, 10))
-"""Fold seeds of the assignments that are reported beside the fixed one."""
+
+def fold_seed(number: int) -> str:
+    """Return the fold seed of an assignment; that of the fixed one, number 0, is empty."""
+    return f"assignment {number}:" if number else ""
 
 
 def mean_figures(assignments: Sequence[Figures]) -> Figures:

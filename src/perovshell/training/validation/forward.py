@@ -11,8 +11,6 @@ from perovshell.data.dataset import Dataset
 from perovshell.training.fit.problems import PointProblem
 from perovshell.training.validation.nested import Fitted, Split
 
-FORWARD: Final = "time"
-"""Name of the split scheme in the keys of figures."""
 _MIN_TRAINING_PAPERS: Final = 10
 """Training papers (a collection counts as one) below which a split is left out."""
 

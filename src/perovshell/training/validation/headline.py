@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from perovshell.arrays import Floats, Indices, Mask
+from perovshell.models.card import FORWARD
 from perovshell.models.censored import fit_intervals, interval_log_likelihood
 from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.training.fit.problems import (
@@ -31,7 +32,6 @@ from perovshell.training.validation.figures import (
     put,
     regression_figures,
 )
-from perovshell.training.validation.forward import FORWARD
 from perovshell.training.validation.nested import OutOfFold, Problem, Problems
 
 _ROUNDING = 1e-9
@@ -164,18 +164,21 @@ def _interval_report(
     prefix, rows = f"{name}.{split}.all", result.tested
     papers, share = problem.papers[rows], problem.share[rows]
     figures: Figures = {}
-    for baseline in ("", "null.", "duration."):
+    others = ("null", "linear") if "linear" in result.others else ("null",)
+    for baseline in ("", *(f"{name}." for name in others), "duration."):
         figures[f"{baseline}{prefix}.n"] = float(share.sum())
         figures[f"{baseline}{prefix}.papers"] = float(len(set(papers.tolist())))
     figures |= _concordances(prefix, problem, result)
     bootstrap = PaperBootstrap.of(papers, share)
     low, high = problem.low[rows] / INTERVAL_INFLATION, problem.high[rows] * INTERVAL_INFLATION
-    sigma, null_sigma = (result.others[key][rows] for key in ("sigma", "null_sigma"))
-    chance = row_likelihood(result.model[0][rows], sigma, low, high)
-    null = row_likelihood(result.others["null"][rows], null_sigma, low, high)
+    chance = row_likelihood(result.model[0][rows], result.others["sigma"][rows], low, high)
     put(figures, f"{prefix}.log_likelihood", bootstrap.mean_by_paper(chance))
-    put(figures, f"null.{prefix}.log_likelihood", bootstrap.mean_by_paper(null))
-    put(figures, f"null.{prefix}.log_likelihood_difference", bootstrap.mean_by_paper(chance - null))
+    for baseline in others:
+        mean, sigma = result.others[baseline][rows], result.others[f"{baseline}_sigma"][rows]
+        other = row_likelihood(mean, sigma, low, high)
+        key = f"{baseline}.{prefix}.log_likelihood"
+        put(figures, key, bootstrap.mean_by_paper(other))
+        put(figures, f"{key}_difference", bootstrap.mean_by_paper(chance - other))
     known = None if usual is None else usual.predicted_by("null")
     bounds = {
         "": lower_bounds(problem, result, usual=usual)[rows],
@@ -198,7 +201,10 @@ def _concordances(
         return figures
     bootstrap, duration = PaperBootstrap.of(problem.papers), np.log(problem.duration)
     model = result.steps["model"]
-    baselines = {"null.": result.steps["null"], "duration.": duration[:, None] - duration[None, :]}
+    baselines = {
+        **{f"{name}.": step for name, step in result.steps.items() if name != "model"},
+        "duration.": duration[:, None] - duration[None, :],
+    }
 
     def measured(step: Floats, allowed: Mask, weights: Floats) -> float:
         return concordance(step, low, high, allowed, weights * problem.share)

@@ -48,6 +48,8 @@ class Settings:
         jobs: Processes that fit folds side by side; the result does not depend on it.
         boosters: How many of the boosters of a target are averaged.
         baseline_trees: Trees of the random forest that is a baseline.
+        assignments: Assignments of papers to folds that an evaluation averages over, the fixed one
+            included; a training run uses the fixed one alone.
     """
 
     seed: int = 0
@@ -56,6 +58,7 @@ class Settings:
     jobs: int = 2
     boosters: int = 3
     baseline_trees: int = 200
+    assignments: int = 10
 
     @property
     def seeds(self) -> tuple[int, ...]:
