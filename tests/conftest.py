@@ -35,6 +35,16 @@ def dataset() -> Dataset:
 
 
 @pytest.fixture(scope="session")
+def few_papers(dataset: Dataset) -> Dataset:
+    """Each third paper of the first round and each sixth of the second: trained on in seconds."""
+    rounds = [
+        [name for name, paper in dataset.papers.items() if paper.round == number]
+        for number in (1, 2)
+    ]
+    return dataset.subset({*rounds[0][::3], *rounds[1][::6]})
+
+
+@pytest.fixture(scope="session")
 def featurizer() -> Featurizer:
     return Featurizer.bundled()
 

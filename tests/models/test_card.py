@@ -25,8 +25,8 @@ def test_pairs_are_those_of_the_model(trained: TrainedModel) -> None:
 
 def test_pairs_are_counted(trained: TrainedModel) -> None:
     counts = pair_counts(trained.problems.points)
-    assert counts["plqy.paper.coated.pairs"] == 7
-    assert counts["pl.paper.coated.pairs"] == 1
+    assert counts["plqy.paper.coated.pairs"] == 14
+    assert counts["pl.paper.coated.pairs"] == 9
 
 
 def test_the_rule_of_ties_is_told(trained: TrainedModel) -> None:

@@ -1,10 +1,10 @@
-"""Partial pooling of logarithms that are known as intervals."""
+"""Linear models of logarithms that are known as intervals."""
 
 import numpy as np
 import pytest
 
 from perovshell.errors import FitError
-from perovshell.models.censored import PooledEffects, fit_intervals, interval_log_likelihood
+from perovshell.models.censored import fit_intervals, interval_log_likelihood
 from perovshell.models.conformal import censored_scores
 
 
@@ -35,33 +35,9 @@ def test_censored_means_are_recovered() -> None:
     logs = 3.0 + random.normal(size=400)
     low, high = np.exp(np.floor(logs)), np.exp(np.floor(logs) + 1)
     low[logs < 2], high[logs > 4] = 0.0, np.inf
-    found = PooledEffects.fit([()] * 400, low, high, np.ones(400), {})
-    assert found.intercept == pytest.approx(3.0, abs=0.15)
-    assert found.sigma == pytest.approx(1.0, abs=0.15)
-
-
-def pooled(papers: int) -> PooledEffects:
-    rows = [("shell:new",)] * papers + [("shell:old",)] * 20
-    logs = np.array([3.0] * papers + [0.0] * 20)
-    low, high = np.exp(logs - 0.1), np.exp(logs + 0.1)
-    return PooledEffects.fit(rows, low, high, np.ones(len(rows)), {"shell": 0.7})
-
-
-def test_a_shell_with_one_paper_moves_less_than_one_with_eight() -> None:
-    one, eight = pooled(1), pooled(8)
-    step_one = one.predict(["shell:new"]) - one.predict(["shell:old"])
-    step_eight = eight.predict(["shell:new"]) - eight.predict(["shell:old"])
-    assert 0 < step_one < step_eight < 3.0
-
-
-def test_a_label_never_seen_adds_nothing() -> None:
-    found = pooled(3)
-    assert found.predict(["shell:never"]) == found.intercept
-
-
-def test_json_brings_the_same_effects_back() -> None:
-    found = pooled(3)
-    assert PooledEffects.from_json(found.to_json()) == found
+    fit = fit_intervals(np.ones((400, 1)), low, high, np.ones(400), np.zeros(1))
+    assert fit.coefficients[0] == pytest.approx(3.0, abs=0.15)
+    assert fit.sigma == pytest.approx(1.0, abs=0.15)
 
 
 def test_a_fit_that_does_not_converge_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

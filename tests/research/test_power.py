@@ -105,7 +105,7 @@ def test_only_papers_outside_collections_are_added(
     simulator: LiteratureSimulator, dataset: Dataset
 ) -> None:
     assert not [name for name in simulator.addable if dataset.in_collection(name)]
-    of_stability = {*simulator.problems.lifetime.papers, *simulator.problems.gain.papers}
+    of_stability = set(simulator.problems.stability.papers.tolist())
     assert not of_stability & set(simulator.addable)
 
 

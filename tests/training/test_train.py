@@ -16,25 +16,35 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+@pytest.fixture(scope="module")
+def steps() -> list[int]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def of_few_papers(
+    few_papers: Dataset, steps: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> TrainedModel:
+    return train(few_papers, tmp_path_factory.mktemp("few"), QUICK, lambda: steps.append(1))
+
+
 def test_one_process_gives_the_bytes_of_two(
-    dataset: Dataset, trained: TrainedModel, tmp_path: Path
+    few_papers: Dataset, of_few_papers: TrainedModel, tmp_path: Path
 ) -> None:
-    again = train(dataset, tmp_path, replace(QUICK, jobs=2))
-    assert again.model_id == trained.model_id
-    assert contents(again.folder) == contents(trained.folder)
+    again = train(few_papers, tmp_path, replace(QUICK, jobs=2))
+    assert again.model_id == of_few_papers.model_id
+    assert contents(again.folder) == contents(of_few_papers.folder)
 
 
 def test_another_seed_is_another_model(
-    dataset: Dataset, trained: TrainedModel, tmp_path: Path
+    few_papers: Dataset, of_few_papers: TrainedModel, tmp_path: Path
 ) -> None:
-    other = train(dataset, tmp_path, replace(QUICK, seed=1))
-    assert other.model_id != trained.model_id
+    other = train(few_papers, tmp_path, replace(QUICK, seed=1))
+    assert other.model_id != of_few_papers.model_id
 
 
-def test_each_fold_is_reported_once(dataset: Dataset, tmp_path: Path) -> None:
-    steps: list[int] = []
-    train(dataset, tmp_path, QUICK, lambda: steps.append(1))
-    assert len(steps) == 3 * QUICK.folds
+def test_each_fold_is_reported_once(of_few_papers: TrainedModel, steps: list[int]) -> None:
+    assert len(steps) == QUICK.steps == 3 * QUICK.folds
 
 
 def test_no_half_written_folder_is_left(trained: TrainedModel) -> None:
@@ -64,9 +74,9 @@ def test_a_gain_model_without_skill_says_so(trained: TrainedModel) -> None:
 
 def test_figures_are_named_target_split_subset_figure(trained: TrainedModel) -> None:
     name = re.compile(
-        r"((dummy|neighbour|forest|extra_trees|vegard|prior|trees|null|duration)\.)?"
-        r"(pl|plqy|lifetime|gain)\.paper\."
-        r"(all|lead_no_cspbcl3|coated|lead_free)\.[a-z0-9_]+"
+        r"((dummy|neighbour|forest|extra_trees|vegard|prior|trees|null|linear|duration)\.)?"
+        r"(pl|plqy|lifetime|gain)\.(paper|time)\."
+        r"(all|lead_no_cspbcl3|coated|lead_free|first_hand)\.[a-z0-9_]+"
     )
     assert [key for key in trained.info["figures"] if not name.fullmatch(key)] == []
 

@@ -1,11 +1,10 @@
-"""Normal models of logarithms that are known as intervals: partial pooling and slopes."""
+"""Linear models of logarithms that are known as intervals: likelihood and slopes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -103,61 +102,3 @@ def _density(z: Floats) -> Floats:
 
 def _times(z: Floats, density: Floats) -> Floats:
     return np.where(np.isfinite(z), z, 0.0) * density
-
-
-@dataclass(frozen=True)
-class PooledEffects:
-    """Partial pooling: a mean plus an effect for each label, shrunk towards 0.
-
-    A label with one paper moves little, one with eight moves more.
-
-    Attributes:
-        intercept: Mean of the logarithm.
-        effects: Effect of each label, such as `shell:SiO2`.
-        sigma: Standard deviation of what is left.
-    """
-
-    intercept: float
-    effects: Mapping[str, float]
-    sigma: float
-
-    @classmethod
-    def fit(
-        cls,
-        labels: Sequence[Sequence[str]],
-        low: Floats,
-        high: Floats,
-        weights: Floats,
-        prior_sd: Mapping[str, float],
-    ) -> PooledEffects:
-        """Fit to intervals.
-
-        Args:
-            labels: Labels of each row, `kind:name`.
-            low: Lower ends, shape (n,).
-            high: Upper ends, shape (n,).
-            weights: Row weights, shape (n,).
-            prior_sd: Prior standard deviation of the effects of each kind, in log units.
-        """
-        names = sorted({label for row in labels for label in row})
-        design = np.ones((len(labels), len(names) + 1))
-        for column, name in enumerate(names, start=1):
-            design[:, column] = [name in row for row in labels]
-        spreads = [prior_sd[name.split(":", 1)[0]] for name in names]
-        penalty = np.array([1e-4, *(1.0 / spread**2 for spread in spreads)])
-        fit = fit_intervals(design, low, high, weights, penalty)
-        effects = dict(zip(names, fit.coefficients[1:].tolist(), strict=True))
-        return cls(float(fit.coefficients[0]), effects, fit.sigma)
-
-    def predict(self, labels: Sequence[str]) -> float:
-        """Return the mean of the logarithm; a label never seen adds nothing."""
-        return self.intercept + sum(self.effects.get(label, 0.0) for label in labels)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON data."""
-        return {"intercept": self.intercept, "effects": dict(self.effects), "sigma": self.sigma}
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> PooledEffects:
-        """Rebuild from JSON data."""
-        return cls(float(data["intercept"]), data["effects"], float(data["sigma"]))

@@ -258,8 +258,7 @@ def truncated(mean: Floats, sd: float, low: Floats, high: Floats) -> tuple[Float
 
 def _density_over(end: Floats, log_mass: Floats) -> Floats:
     """Return the normal density at the ends of intervals over their mass; 0 at infinity."""
-    log_density = -0.5 * _finite(end) ** 2 - _HALF_LOG_2PI
-    return np.where(np.isfinite(end), np.exp(log_density - log_mass), 0.0)
+    return np.asarray(np.exp(-0.5 * end**2 - _HALF_LOG_2PI - log_mass))
 
 
 def _finite(ends: Floats) -> Floats:

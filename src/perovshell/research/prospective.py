@@ -17,10 +17,12 @@ import numpy as np
 from perovshell.arrays import Floats, Mask
 from perovshell.data.dataset import Dataset
 from perovshell.errors import InputError
+from perovshell.files import finite
 from perovshell.models.folder import read_folder
 from perovshell.models.predictor import Predictor
 from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.targets.declared import LIFETIME, TARGETS
+from perovshell.texts import counted
 from perovshell.training.fit.problems import SECOND_HAND, LifetimeProblem, PointProblem
 from perovshell.training.train import problems_of, train
 from perovshell.training.validation.baselines import weighted_median
@@ -76,7 +78,7 @@ class ProspectiveRecord:
                 f"{_plain(get(f'{name}.mae_by_paper'))}; their own median: "
                 f"{_plain(get(f'{name}.mae_of_median'))}), R2 {_plain(get(f'{name}.r2'))}, "
                 f"coverage {_plain(get(f'{name}.coverage'))} "
-                f"({_plain(get(f'{name}.n'))} rows, {_plain(get(f'{name}.papers'))} papers)"
+                f"{self._counts(name)}"
             )
 
     def _stability_lines(self) -> Iterator[str]:
@@ -94,9 +96,13 @@ class ProspectiveRecord:
                 yield (
                     f"{target}: {f'{ordered}; ' if ordered else ''}lower bounds hold certainly "
                     f"{_plain(get(f'{target}.all.coverage_certain'))} "
-                    f"({_plain(get(f'{target}.all.n'))} rows, "
-                    f"{_plain(get(f'{target}.all.papers'))} papers)"
+                    f"{self._counts(f'{target}.all')}"
                 )
+
+    def _counts(self, name: str) -> str:
+        """Return the numbers of rows and papers behind figures, in brackets."""
+        rows, papers = (round(self.figures[f"{name}.{end}"] or 0) for end in ("n", "papers"))
+        return f"({counted(rows, 'row')}, {counted(papers, 'paper')})"
 
 
 def _plain(value: float | None) -> str:
@@ -160,16 +166,23 @@ def _figures(
 
 
 def _concordances(prefix: str, problem: LifetimeProblem, predictor: Predictor) -> Figures:
-    """Return the concordances of predicted with measured lifetimes, pairs of one paper included."""
+    """Return the concordances of predicted with measured lifetimes, pairs of one paper included.
+
+    None where no two intervals can be compared.
+    """
     logs = predicted_logarithms(problem, predictor).value
     step = logs[:, None] - logs[None, :]
     low, high = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
     same = problem.stressors[:, None] == problem.stressors[None, :]
     coated = problem.is_coated[:, None] & problem.is_coated[None, :]
-    return {
-        f"{prefix}.concordance_within": concordance(step, low, high, same, problem.share),
-        f"{prefix}.concordance_coated": concordance(step, low, high, same & coated, problem.share),
+    concordances = {
+        f"{prefix}.{figure}": concordance(step, low, high, pairs, problem.share)
+        for figure, pairs in (
+            ("concordance_within", same),
+            ("concordance_coated", same & coated),
+        )
     }
+    return {key: finite(value) for key, value in concordances.items()}
 
 
 def _point_figures(

@@ -34,13 +34,13 @@ from perovshell.training.validation.out_of_fold_scores import OutOfFoldScores
 
 SETTINGS = replace(QUICK, folds=3)
 MIN_PAPERS = 25
-YEARS = [2019, 2020]
+YEARS = [2018, 2019]
 UNDATED = 3
 
 
 @pytest.fixture(scope="module")
 def small(dataset: Dataset) -> Dataset:
-    """The papers up to 2020, and some without a year."""
+    """The papers up to 2019, and some without a year."""
     undated = [name for name, paper in dataset.papers.items() if paper.year is None]
     return dataset.subset({*papers_before(dataset, YEARS[-1] + 1).papers, *undated[:UNDATED]})
 
@@ -70,19 +70,19 @@ def replayed(run) -> Replay:
 
 @pytest.fixture(scope="module")
 def first(run) -> YearModel:
-    """The model of the papers up to 2018."""
+    """The model of the papers up to 2017."""
     return run[1][0]["never"]
 
 
 @pytest.fixture(scope="module")
 def second(run) -> YearModel:
-    """The model of the papers up to 2019."""
+    """The model of the papers up to 2018."""
     return run[1][1]["always"]
 
 
 @pytest.fixture(scope="module")
 def third(run) -> YearModel:
-    """The model of the papers up to 2020."""
+    """The model of the papers up to 2019."""
     return run[1][-1]["always"]
 
 
@@ -111,8 +111,8 @@ def verdict(*, promote: bool) -> Verdict:
 def test_the_bundled_papers_are_replayed_from_the_first_year_with_40_before(
     dataset: Dataset,
 ) -> None:
-    assert replayed_years(dataset) == list(range(2020, 2027))
-    assert steps(dataset, QUICK) == 8 * QUICK.folds * 3
+    assert replayed_years(dataset) == list(range(2019, 2027))
+    assert steps(dataset, QUICK) == 9 * QUICK.folds * 3
 
 
 def test_no_year_with_enough_papers_before_is_refused(dataset: Dataset) -> None:
@@ -121,12 +121,12 @@ def test_no_year_with_enough_papers_before_is_refused(dataset: Dataset) -> None:
 
 
 def test_the_first_year_of_all_is_never_replayed(dataset: Dataset) -> None:
-    assert min(replayed_years(dataset, 0)) == 2016
+    assert min(replayed_years(dataset, 0)) == 2015
 
 
 def test_papers_before_a_year_have_an_earlier_year(dataset: Dataset) -> None:
     years = {paper.year for paper in papers_before(dataset, 2019).papers.values()}
-    assert years == {2015, 2016, 2017, 2018}
+    assert years == {2014, 2015, 2016, 2017, 2018}
 
 
 def test_each_dated_paper_is_initial_or_added_once(replayed: Replay, small: Dataset) -> None:
@@ -167,7 +167,7 @@ def test_the_champion_is_the_first_model_until_a_promotion_and_the_latest_after_
     replayed, models, _ = run
     name = "always" if replayed.years[0].verdict.promote else "never"
     assert models[2]["champion"] is models[2][name]
-    assert replayed.years[1].champion_until == (2019 if replayed.years[0].verdict.promote else 2018)
+    assert replayed.years[1].champion_until == (2018 if replayed.years[0].verdict.promote else 2017)
 
 
 def test_a_later_model_predicts_differently(replayed: Replay) -> None:
@@ -184,7 +184,7 @@ def test_only_a_promotion_replaces_the_champion(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "judge", lambda *_: verdict(promote=promote))
-    _, after = add_year(dict.fromkeys(POLICIES, first), second, small, 2019)
+    _, after = add_year(dict.fromkeys(POLICIES, first), second, small, 2018)
     assert after["champion"] is (second if promote else first)
     assert (after["never"], after["always"]) == (first, second)
 
@@ -203,21 +203,21 @@ def test_the_promotion_check_includes_papers_of_refused_challengers(
         return verdict(promote=False)
 
     monkeypatch.setattr(module, "judge", judged)
-    add_year({"never": first, "champion": first, "always": second}, third, small, 2020)
-    add_year({"never": first, "champion": second, "always": second}, third, small, 2020)
-    assert seen == [{2019, 2020}, {2020}]
+    add_year({"never": first, "champion": first, "always": second}, third, small, 2019)
+    add_year({"never": first, "champion": second, "always": second}, third, small, 2019)
+    assert seen == [{2018, 2019}, {2019}]
 
 
 # Leaks ---------------------------------------------------------------------------------------
 
 
 def test_a_model_of_the_years_before_has_no_later_paper(first: YearModel, small: Dataset) -> None:
-    check_unseen(first, small, 2019, "never")
+    check_unseen(first, small, 2018, "never")
 
 
 def test_a_model_trained_on_the_year_is_rejected(second: YearModel, small: Dataset) -> None:
-    with pytest.raises(BacktestLeakError, match=r"'always' .* of 2019: trained on .* of 2019"):
-        check_unseen(second, small, 2019, "always")
+    with pytest.raises(BacktestLeakError, match=r"'always' .* of 2018: trained on .* of 2018"):
+        check_unseen(second, small, 2018, "always")
 
 
 def test_a_year_with_a_model_from_the_future_is_refused(
@@ -225,10 +225,10 @@ def test_a_year_with_a_model_from_the_future_is_refused(
 ) -> None:
     models = {"never": first, "champion": second, "always": first}
     with pytest.raises(BacktestLeakError, match="'champion'"):
-        add_year(models, second, small, 2019)
+        add_year(models, second, small, 2018)
 
 
-@pytest.mark.parametrize(("year", "text"), [(2020, "of 2020"), (None, "of unknown year")])
+@pytest.mark.parametrize(("year", "text"), [(2019, "of 2019"), (None, "of unknown year")])
 def test_a_paper_planted_in_the_training_is_refused(
     year: int | None, text: str, first: YearModel, small: Dataset
 ) -> None:
@@ -236,7 +236,7 @@ def test_a_paper_planted_in_the_training_is_refused(
     digests = {**first.validated.digests, planted: "0" * 16}
     model = replace(first, validated=replace(first.validated, digests=digests))
     with pytest.raises(BacktestLeakError, match=f"trained on paper {planted} {text}"):
-        check_unseen(model, small, 2019, "never")
+        check_unseen(model, small, 2018, "never")
 
 
 def test_a_paper_planted_in_the_literature_is_refused(
@@ -246,12 +246,12 @@ def test_a_paper_planted_in_the_literature_is_refused(
     planted = next(
         row
         for row in third.predictor.literature.samples
-        if small.papers[row["paper_id"]].year == 2020
+        if small.papers[row["paper_id"]].year == 2019
     )
     literature = Literature([*samples, planted], first.predictor.featurizer.reader)
     model = replace(first, predictor=replace(first.predictor, literature=literature))
     with pytest.raises(BacktestLeakError, match=planted["paper_id"]):
-        check_unseen(model, small, 2019, "never")
+        check_unseen(model, small, 2018, "never")
 
 
 # Figures -------------------------------------------------------------------------------------
@@ -425,7 +425,7 @@ def test_a_year_without_rows_to_predict_is_reported(replayed: Replay, tmp_path: 
     json_path, _ = write_replay(other, tmp_path)
     year = json.loads(json_path.read_text())["years"][1]
     assert year["scores"]["pl"]["loss"] == dict.fromkeys(POLICIES)
-    assert "2020, 19 papers: nothing to predict; " in "\n".join(other.lines())
+    assert "2019, 25 papers: nothing to predict; " in "\n".join(other.lines())
 
 
 def test_a_replay_without_rows_to_predict_is_reported(replayed: Replay) -> None:

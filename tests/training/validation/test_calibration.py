@@ -5,11 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from perovshell.data.dataset import Dataset
 from perovshell.models.conformal import group_masses
 from perovshell.training.fit.problems import PointProblem
 from perovshell.training.fit.specs import SPECS
-from perovshell.training.train import problems_of
 from perovshell.training.validation.calibration import (
     calibrated,
     calibration_rows,
@@ -18,13 +16,13 @@ from perovshell.training.validation.calibration import (
     residual_scores,
     signed_scores,
 )
-from perovshell.training.validation.nested import OutOfFold
+from perovshell.training.validation.nested import OutOfFold, Problems
 
 
 @pytest.fixture(scope="module")
-def plqy(dataset: Dataset) -> PointProblem:
+def plqy(problems: Problems) -> PointProblem:
     """Four PLQY rows of four papers: 60, above 80, below 20, 50 percent."""
-    taken = problems_of(dataset).points["plqy"].take(np.arange(4))
+    taken = problems.points["plqy"].take(np.arange(4))
     return replace(
         taken,
         target=np.array([60.0, 80.0, 20.0, 50.0]),
@@ -69,8 +67,8 @@ def test_each_fold_is_covered_by_the_scores_of_the_others(plqy: PointProblem) ->
     assert covered.tolist() == [True, False, True, True]
 
 
-def test_a_combination_of_many_papers_is_calibrated_by_these_alone(dataset: Dataset) -> None:
-    pl = problems_of(dataset).points["pl"]
+def test_a_combination_of_many_papers_is_calibrated_by_these_alone(problems: Problems) -> None:
+    pl = problems.points["pl"]
     rows, ones = calibration_rows(pl), np.ones(len(pl.target))
     predicted = pl.target - np.where(np.array(pl.combinations) == "CsPbCl3 / none", 0.1, 1.0)
     usual, apart = calibrated(pl, predicted, ones, rows)
@@ -97,9 +95,9 @@ def test_strict_splits_are_calibrated_by_the_headline(plqy: PointProblem) -> Non
     assert np.isnan(width[1:]).all()
 
 
-def test_bounds_of_repeated_readings_count_once(dataset: Dataset) -> None:
-    gain = problems_of(dataset).gain
-    scores = floor_scores(np.zeros(len(gain.low)), gain)
+def test_bounds_of_repeated_readings_count_once(problems: Problems) -> None:
+    gain = problems.stability.gain
+    scores = floor_scores(np.zeros(len(gain.low)), gain, np.arange(len(gain.low)))
     assert scores.masses.sum() == pytest.approx(22 / 23)
     shared = gain.share < 1
     assert shared.any()

@@ -7,9 +7,11 @@ import pytest
 
 from perovshell.data.dataset import Dataset
 from perovshell.model import Model
-from perovshell.models.censored import PooledEffects, interval_log_likelihood
+from perovshell.models.censored import interval_log_likelihood
 from perovshell.models.folder import read_validation
 from perovshell.models.forest import Forest
+from perovshell.models.mixed import MixedEffects
+from perovshell.models.predictor import Predictor
 from perovshell.targets.declared import TARGETS
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem
 from perovshell.training.train import TrainedModel, problems_of
@@ -74,11 +76,15 @@ def test_a_model_is_scored_by_its_answers(dataset: Dataset, trained: TrainedMode
 
 
 def test_out_of_the_domain_there_is_no_score(dataset: Dataset, trained: TrainedModel, model: Model):
-    lead_free = trained.problems.points["pl"].subsets["lead_free"]
-    papers = set(trained.problems.points["pl"].papers[lead_free].tolist())
-    scores = prospective(dataset, trained.problems, model.predictor, papers)["pl"]
-    assert len(scores.rows)
-    assert np.isnan(scores.score).all()
+    pl, predictor = trained.problems.points["pl"], model.predictor
+    papers = set(pl.papers[pl.subsets["lead_free"]].tolist())
+    scores = prospective(dataset, trained.problems, predictor, papers)["pl"]
+    items = dict(zip(pl.sample_ids, pl.items, strict=True))
+    label = pl.spec.target.domain.label
+    outside = [bool(predictor.outside_of(label, items[row])) for row in scores.rows.tolist()]
+    assert outside[scores.rows.tolist().index("leng2018-Cs3Bi2Br9-SiO2")]
+    assert not all(outside)
+    assert np.isnan(scores.score).tolist() == outside
     assert np.isfinite(scores.loss).all()
 
 
@@ -100,38 +106,45 @@ PAPERS = {"water": 5, "light": 4}
 """Papers by stressor: of water there are enough, of light and all others too few."""
 
 
-def test_lifetimes_under_thin_stressors_are_scored_by_the_null_model(
-    dataset: Dataset, trained: TrainedModel, model: Model
-):
-    lifetime = replace(
-        model.predictor.lifetime,
-        null=PooledEffects(1.0, {"side:coated": 0.5}, 1.0),
-        effects=PooledEffects(5.0, {"side:coated": 2.0}, 1.0),
+def with_coating(model: Model) -> Predictor:
+    """Return a model of which a coating moves log lifetimes of 5 by 2; the null's of 1 by 0.5."""
+    none, spreads = np.zeros((2, 2)), {"paper": 0.0, "test": 0.0}
+    stability = replace(
+        model.predictor.stability,
+        null=MixedEffects({"mean:all": 1.0, "side:coated": 0.5}, none, spreads, 1.0),
+        effects=MixedEffects({"mean:all": 5.0, "side:coated": 2.0}, none, spreads, 1.0),
         forest=Forest.none(),
         columns=np.zeros(0, np.intp),
         papers=PAPERS,
     )
-    predictor, problem = replace(model.predictor, lifetime=lifetime), trained.problems["lifetime"]
+    return replace(model.predictor, stability=stability)
+
+
+def test_lifetimes_under_thin_stressors_are_scored_by_the_null_model(
+    dataset: Dataset, trained: TrainedModel, model: Model
+):
+    predictor, problem = with_coating(model), trained.problems["lifetime"]
     null = np.where(problem.is_coated, 1.5, 1.0)
     full = np.where(problem.is_coated, 7.0, 5.0)
     expected = np.where(problem.stressors == "water", full, null)
     assert {"water", "light", "heat"} <= set(problem.stressors.tolist())
     scores = prospective(dataset, trained.problems, predictor, set(problem.papers.tolist()))
-    assert scores["lifetime"].loss == pytest.approx(loss_of(problem, expected))
+    assert scores["lifetime"].loss == pytest.approx(loss_of(problem, expected, 1.0))
 
 
-def test_gains_under_thin_stressors_are_scored_by_the_mean_of_all(
+def test_gains_under_thin_stressors_are_scored_by_the_null_model(
     dataset: Dataset, trained: TrainedModel, model: Model
 ):
-    effects = PooledEffects(0.7, {"stressor:water": 2.0, "stressor:light": 3.0}, 1.0)
-    gain = replace(model.predictor.gain, effects=effects, papers=PAPERS)
-    predictor, problem = replace(model.predictor, gain=gain), trained.problems["gain"]
-    expected = np.where(problem.stressors == "water", 2.7, 0.7)
+    """Of two sides, each with its noise."""
+    predictor, problem = with_coating(model), trained.problems["gain"]
+    expected = np.where(problem.stressors == "water", 2.0, 0.5)
     assert {"water", "light"} <= set(problem.stressors.tolist())
     scores = prospective(dataset, trained.problems, predictor, set(problem.papers.tolist()))
-    assert scores["gain"].loss == pytest.approx(loss_of(problem, expected))
+    assert scores["gain"].loss == pytest.approx(loss_of(problem, expected, np.sqrt(2.0)))
 
 
-def loss_of(problem: LifetimeProblem | GainProblem, log_value: np.ndarray) -> np.ndarray:
-    """Return minus the log likelihood of the intervals, widened by 1.5; sigma is 1."""
-    return -interval_log_likelihood(log_value, 1.0, problem.low / 1.5, problem.high * 1.5)
+def loss_of(
+    problem: LifetimeProblem | GainProblem, log_value: np.ndarray, sigma: float
+) -> np.ndarray:
+    """Return minus the log likelihood of the intervals, widened by 1.5."""
+    return -interval_log_likelihood(log_value, sigma, problem.low / 1.5, problem.high * 1.5)

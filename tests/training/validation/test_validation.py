@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perovshell.data.dataset import Dataset
-from perovshell.features.featurizer import Featurizer
 from perovshell.training.fit import problems as made
 from perovshell.training.fit.problems import bounded_error
 from perovshell.training.fit.specs import PHYSICAL, SPECS
@@ -22,7 +21,7 @@ from perovshell.training.validation.figures import (
 )
 from perovshell.training.validation.folds import fold_of, folds_of
 from perovshell.training.validation.headline import bound_gain
-from perovshell.training.validation.nested import OutOfFold
+from perovshell.training.validation.nested import OutOfFold, Problems
 
 # Splits --------------------------------------------------------------------------------------
 
@@ -45,13 +44,13 @@ def test_no_paper_is_split_and_a_new_one_moves_no_other(papers: list[str], folds
 
 
 @pytest.fixture(scope="module")
-def pl(dataset: Dataset, featurizer: Featurizer) -> made.PointProblem:
-    return made.point_problem(SPECS["pl"], dataset, featurizer)
+def pl(problems: Problems) -> made.PointProblem:
+    return problems.points["pl"]
 
 
 @pytest.fixture(scope="module")
-def lifetime(dataset: Dataset, featurizer: Featurizer) -> made.LifetimeProblem:
-    return made.lifetime_problem(dataset, featurizer)
+def lifetime(problems: Problems) -> made.LifetimeProblem:
+    return problems.stability.lifetime
 
 
 def test_pl_trains_on_band_edges_of_definite_cores(dataset: Dataset, pl: made.PointProblem) -> None:
@@ -63,7 +62,7 @@ def test_pl_trains_on_band_edges_of_definite_cores(dataset: Dataset, pl: made.Po
 
 def test_extra_trees_learn_the_descriptors_of_the_boosters_by_heart(pl: made.PointProblem) -> None:
     rows = np.arange(len(pl.target))
-    predicted = predict_baselines(pl, rows, rows, 5)["extra_trees"]
+    predicted = predict_baselines(pl, rows, rows, 5, ["extra_trees"])["extra_trees"]
     columns = [i for i, group in enumerate(pl.column_groups) if group in PHYSICAL]
     known = np.nan_to_num(pl.matrix[:, columns], nan=-1.0)
     _, kind, count = np.unique(known, axis=0, return_inverse=True, return_counts=True)
@@ -87,31 +86,33 @@ def test_a_collection_weighs_as_much_as_one_paper(pl: made.PointProblem) -> None
     assert "cspbcl3-collection" in totals
 
 
-def test_plqy_keeps_open_compositions(dataset: Dataset, featurizer: Featurizer) -> None:
-    problem = made.point_problem(SPECS["plqy"], dataset, featurizer)
-    assert "review2021_ref27-CsPbMnX3-SiO2" in problem.sample_ids
-    assert problem.target.max() <= 100
+@pytest.fixture(scope="module")
+def plqy(problems: Problems) -> made.PointProblem:
+    return problems.points["plqy"]
 
 
-def test_an_open_core_is_described_by_its_ions_and_has_no_name(
-    dataset: Dataset, featurizer: Featurizer
-) -> None:
-    problem = made.point_problem(SPECS["plqy"], dataset, featurizer)
-    row = problem.sample_ids.index("review2021_ref27-CsPbMnX3-SiO2")
-    facts = dict(zip(problem.names, problem.matrix[row].tolist(), strict=True))
+def test_plqy_keeps_open_compositions(plqy: made.PointProblem) -> None:
+    assert "review2021_ref27-CsPbMnX3-SiO2" in plqy.sample_ids
+    assert plqy.target.max() <= 100
+
+
+def test_an_open_core_is_described_by_its_ions_and_has_no_name(plqy: made.PointProblem) -> None:
+    row = plqy.sample_ids.index("review2021_ref27-CsPbMnX3-SiO2")
+    facts = dict(zip(plqy.names, plqy.matrix[row].tolist(), strict=True))
     assert (facts["Cs fraction on A"], facts["Pb fraction on B"]) == (1.0, 0.5)
     assert facts["lead-free"] == 0.0
-    assert problem.cores[row] == problem.combinations[row] == ""
+    assert plqy.cores[row] == plqy.combinations[row] == ""
 
 
-def test_only_plqy_knows_how_values_were_stated(dataset: Dataset, featurizer: Featurizer) -> None:
-    problem = made.point_problem(SPECS["plqy"], dataset, featurizer)
+def test_only_plqy_knows_how_values_were_stated(
+    dataset: Dataset, plqy: made.PointProblem, pl: made.PointProblem
+) -> None:
     names = [term.name for term in SPECS["plqy"].prior.qualities]
-    for sample_id, row in zip(problem.sample_ids, problem.qualities, strict=True):
+    for sample_id, row in zip(plqy.sample_ids, plqy.qualities, strict=True):
         quality = dataset.samples[sample_id].plqy.quality
         assert row.tolist() == [float(quality == name) for name in names]
-    assert problem.qualities.any()
-    assert made.point_problem(SPECS["pl"], dataset, featurizer).qualities.shape[1] == 0
+    assert plqy.qualities.any()
+    assert pl.qualities.shape[1] == 0
 
 
 def test_lifetimes_are_one_row_a_side_and_weigh_one_an_experiment(
@@ -134,11 +135,54 @@ def test_the_bare_side_of_a_coated_sample_has_no_shell(lifetime: made.LifetimePr
     assert (layers[lifetime.is_coated] > 0).all()
 
 
-def test_gains_are_two_sided_tests_ratio_only_ones_included(dataset: Dataset) -> None:
-    problem = made.gain_problem(dataset)
-    assert len(problem.low) == 42
-    assert problem.share.sum() == pytest.approx(34)
-    assert len(set(problem.papers.tolist())) == 22
+def test_gains_are_two_sided_tests_ratio_only_ones_included(problems: Problems) -> None:
+    gain, lifetime = problems.stability.gain, problems.stability.lifetime
+    assert len(gain.low) == 42
+    assert gain.share.sum() == pytest.approx(34)
+    assert len(set(gain.papers.tolist())) == 22
+    only_ratios = set(gain.tests.tolist()) - set(lifetime.tests.tolist())
+    assert only_ratios
+    assert np.isnan(gain.duration[np.isin(gain.tests, list(only_ratios))]).all()
+
+
+def test_a_gain_has_the_effects_in_which_the_sides_of_its_test_differ(problems: Problems) -> None:
+    gain, lifetime = problems.stability.gain, problems.stability.lifetime
+    sides = {
+        (test, coated): effects
+        for test, coated, effects in zip(
+            lifetime.tests.tolist(), lifetime.is_coated.tolist(), lifetime.effects, strict=True
+        )
+    }
+    compared = 0
+    for test, effects in zip(gain.tests.tolist(), gain.effects, strict=True):
+        kinds = {name.split(":")[0] for name in effects}
+        assert kinds <= {"side", "both", "class", "shell", "structure", "encapsulation"}
+        if {(test, True), (test, False)} <= sides.keys():
+            compared += 1
+            bare = sides[test, False]
+            assert sides[test, True] == bare | effects
+            assert not bare.keys() & effects.keys()
+    assert compared > 20
+
+
+def test_the_sides_and_pairs_of_tests_are_those_of_their_numbers(problems: Problems) -> None:
+    stability = problems.stability
+    rows = np.array([0, 5, 30])
+    numbers = set(stability.tests[rows].tolist())
+    assert set(stability.lifetime.tests[stability.sides(rows)].tolist()) <= numbers
+    assert set(stability.gain.tests[stability.pairs(rows)].tolist()) <= numbers
+    every = np.arange(len(stability.tests))
+    assert len(stability.sides(every)) == len(stability.lifetime.low)
+    assert len(stability.pairs(every)) == len(stability.gain.low)
+
+
+def test_without_some_papers_no_row_of_theirs_is_left(problems: Problems) -> None:
+    papers = np.array(["hu2018", "li2018"])
+    part = problems.stability.without_papers(papers)
+    for table in (part, part.lifetime, part.gain):
+        assert not set(table.papers.tolist()) & {"hu2018", "li2018"}
+    gone = np.isin(problems.stability.papers, papers).sum()
+    assert len(part.tests) == len(part.sample_ids) == len(problems.stability.tests) - gone
 
 
 def test_every_test_of_the_reviews_table_reaches_a_likelihood(dataset: Dataset) -> None:

@@ -168,6 +168,8 @@ def _interval_report(
     for baseline in ("", *(f"{name}." for name in others), "duration."):
         figures[f"{baseline}{prefix}.n"] = float(share.sum())
         figures[f"{baseline}{prefix}.papers"] = float(len(set(papers.tolist())))
+    if not len(rows):
+        return figures
     figures |= _concordances(prefix, problem, result)
     bootstrap = PaperBootstrap.of(papers, share)
     low, high = problem.low[rows] / INTERVAL_INFLATION, problem.high[rows] * INTERVAL_INFLATION

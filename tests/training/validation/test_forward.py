@@ -1,0 +1,59 @@
+"""Forward in time: models of the papers before a year predict those of the year."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from perovshell.data.dataset import Dataset
+from perovshell.training.validation.forward import forward_splits, large_enough
+from perovshell.training.validation.nested import Problems
+
+FITS = ("pl", "plqy", "stability")
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_a_year_is_predicted_from_all_earlier_papers(
+    problems: Problems, dataset: Dataset, name: str
+) -> None:
+    problem = problems.fits[name]
+    year = np.array([dataset.papers[paper].year or np.nan for paper in problem.papers.tolist()])
+    splits = forward_splits(problem, dataset)
+    assert len(splits) >= 3
+    for train, test in splits:
+        (now,) = set(year[test].tolist())
+        assert train.tolist() == np.flatnonzero(year < now).tolist()
+        assert test.tolist() == np.flatnonzero(year == now).tolist()
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_no_row_is_tested_twice(problems: Problems, dataset: Dataset, name: str) -> None:
+    tested = np.concatenate([test for _, test in forward_splits(problems.fits[name], dataset)])
+    assert len(set(tested.tolist())) == len(tested)
+
+
+def test_an_undated_paper_is_in_no_split(problems: Problems, dataset: Dataset) -> None:
+    problem = problems.points["plqy"]
+    paper = "hu2018"
+    undated = {**dataset.papers, paper: replace(dataset.papers[paper], year=None)}
+    rows = set(np.flatnonzero(problem.papers == paper).tolist())
+
+    def uses(data: Dataset) -> bool:
+        splits = forward_splits(problem, data)
+        return any(rows & {*train.tolist(), *test.tolist()} for train, test in splits)
+
+    assert rows
+    assert uses(dataset)
+    assert not uses(replace(dataset, papers=undated))
+
+
+def test_a_split_with_few_training_papers_is_left_out(problems: Problems) -> None:
+    """A collection counts as one paper."""
+    problem = problems.points["pl"]
+    groups, first = np.unique(problem.weight_groups, return_index=True)
+    collected = np.flatnonzero(problem.weight_groups == "cspbcl3-collection")
+    assert len(groups) > 11
+    assert len(collected) > 10
+    ten, test = first[:10], first[10:11]
+    assert large_enough(problem, [(ten, test)]) == [(ten, test)]
+    assert large_enough(problem, [(ten[:9], test), (ten, test[:0]), (collected, test)]) == []
