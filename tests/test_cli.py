@@ -13,6 +13,8 @@ import pytest
 
 import perovshell
 from perovshell.data.tables import bundled_rows
+from perovshell.models.outputs import bound_columns
+from perovshell.targets.target import NOT_REACHED
 from perovshell.workspace.folder import WorkspaceFolder
 
 LITERATURE = Path(perovshell.__file__).parent / "data" / "literature"
@@ -215,7 +217,10 @@ def test_rank_tells_scripts_in_json(home: str, tmp_path: Path) -> None:
          "-o", "report"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert [line["rank"] for line in json.loads(done.stdout)["lines"]] == [1, 2, 3]
+    lines = json.loads(done.stdout)["lines"]
+    assert [line["rank"] for line in lines] == [1, 2, 3]
+    for line in lines:
+        assert {line[name] for name in bound_columns(["water"])} <= {"", *NOT_REACHED}
 
 
 def test_an_unwritable_folder_is_refused_before_work_begins(home: str, tmp_path: Path) -> None:
@@ -250,11 +255,7 @@ constraints: {no_quenching_shell: true, insoluble_in_water: true}
         (GRID.format(name="a", step=0.3, layers=1), (), "line 4, key cores.A.step: 0.3: a number"),
         (
             GRID.format(name="huge", step=0.01, layers=2), (),
-            "147,006,708,015,376,179 combinations",
-        ),
-        (
-            GRID.format(name="huge", step=0.01, layers=2), (),
-            "take larger steps, or set --yes",
+            "147,006,708,015,376,179 combinations ... take larger steps, or set --yes",
         ),
         (
             "cores: {A: {ions: [Cs]}, B: {ions: [Bi]}, X: {ions: [Br]}}\npl_window_nm: [515, 535]",
@@ -279,7 +280,7 @@ def test_rank_says_what_is_wrong_before_work_begins(
     printed = run(
         "rank", "space.yaml", "-o", "report", "--workspace", home, *options, cwd=tmp_path, code=2
     )
-    assert said in printed
+    assert all(part in printed for part in said.split(" ... "))
     assert not (tmp_path / "report").exists()
 
 
@@ -299,7 +300,8 @@ def interrupted(command: list[str], cwd: Path, seconds: float) -> tuple[str, int
 
 def test_control_c_keeps_what_is_ranked_and_resume_goes_on(home: str, tmp_path: Path) -> None:
     """The whole group of processes is interrupted, as a terminal does."""
-    text = GRID.format(name="stopped", step=0.125, layers=1).replace(", Rb]", "]")
+    # Three tasks: some are done when it is stopped, and some are left.
+    text = GRID.format(name="stopped", step=0.125, layers=1).replace(", Ge]", "]")
     (tmp_path / "space.yaml").write_text(text)
     command = [sys.executable, "-m", "perovshell", "rank", "space.yaml", "--workspace", home]
     command += ["-o", "report", "--json", "--jobs", "1"]
@@ -438,7 +440,7 @@ def test_a_paper_is_asked_about_added_shown_and_removed(home: str, tmp_path: Pat
     shown = run("data", "show", "smith2026", *own, cwd=tmp_path)
     assert "not in the data" in shown
     assert "only a trial" in shown
-    assert "content hash e5a3afe3908a" in run("data", "check", *own, cwd=tmp_path)
+    assert "content hash 05b02f3610c8" in run("data", "check", *own, cwd=tmp_path)
 
 
 def test_a_dry_run_of_an_addition_shows_it_and_adds_nothing(home: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +16,22 @@ def counted(count: int, noun: str) -> str:
         ('1 paper', '3 papers')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def number(value: float | None) -> str:
+    """Return a number for reading: three digits, no limit as words.
+
+    Examples:
+        >>> number(0.12345), number(12345.6), number(float("inf"))
+        ('0.123', '12,346', 'no limit')
+    """
+    if value is None or math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "no limit"
+    if abs(value) >= 10_000:  # noqa: PLR2004
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
 
 
 def listed(words: Iterable[str], joint: str = "and") -> str:

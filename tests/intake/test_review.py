@@ -491,12 +491,12 @@ def test_lifetime_longer_than_in_any_paper_is_a_check(copy: Copy, predictor: Pre
 
 
 def test_thin_stressor_is_compared_with_the_null_model(copy: Copy, predictor: Predictor) -> None:
-    assert thin_stressors(predictor.lifetime.papers, ["sonication"])[0]
+    assert thin_stressors(predictor.stability.papers, ["sonication"])[0]
     copy.test("zhong2018-CsPbBr3-SiO2", "sonication")["bare_duration_h"] = "0.0001"
     reviewed = review(copy.dataset(), "zhong2018", predictor)
     column = "bare_percent (sonication)"
     check = found(reviewed, "zhong2018-CsPbBr3-SiO2", column)
-    null = float(predictor.lifetime.predict_null("sonication", [False])[0])
+    null, _ = predictor.stability.null_values("sonication")
     assert f"a lifetime of about {float(f'{math.exp(null):.3g}'):g} h" in check.expected
 
 

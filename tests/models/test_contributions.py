@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import xgboost
 
+from perovshell.data.vocabulary import STRESSORS, column_name
 from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.models.boosting import BoostConfig, fit_bounded, mean_forest
 from perovshell.models.contributions import ForestContributions
 from perovshell.models.outputs import Thresholds
+from perovshell.targets.declared import STABILITY
 
 COLUMNS = np.arange(8)
 
@@ -73,21 +75,45 @@ ROW = {"core": "CsPbBr1.5I1.5", "shell": "SiO2", "core_size_nm": 8}
 )
 def test_reasons_add_up_to_the_prediction(model: Model, given: dict[str, object]) -> None:
     row = ROW | given
-    answer = model.predict([row], stressors=["water"])[0]
-    reasons = {reason.target: reason for reason in model.explain(row, stressors=["water"])}
+    answer = model.predict([row], stressors=STRESSORS)[0]
+    reasons = {reason.target: reason for reason in model.explain(row, stressors=STRESSORS)}
     totals = {name: reason.start + sum(reason.moved.values()) for name, reason in reasons.items()}
     assert 1239.84 / totals["pl_peak_nm"] == pytest.approx(answer["pl_peak_nm"], rel=1e-4)
     assert totals["plqy_percent"] == pytest.approx(answer["plqy_percent"], rel=1e-4)
-    half_life = np.exp(totals["half_life_h_water"]) * np.log(2)
-    assert half_life == pytest.approx(answer["half_life_h_water"], rel=1e-4)
+    for stressor in STRESSORS:
+        half_life = np.exp(totals[f"half_life_h_{column_name(stressor)}"]) * np.log(2)
+        gain = np.exp(totals[f"stability_gain_{column_name(stressor)}"])
+        assert half_life == pytest.approx(answer[f"half_life_h_{column_name(stressor)}"], rel=1e-4)
+        assert gain == pytest.approx(answer[f"stability_gain_{column_name(stressor)}"], rel=1e-4)
 
 
 def test_reasons_name_what_was_measured_and_baseline_predictions(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2", "bare_plqy_percent": 20}
-    _, plqy, sonication = model.explain(row, stressors=["sonication"])
+    _, plqy, *sonication = model.explain(row, stressors=["sonication"])
     assert plqy.moved["measured bare value"] < -5
     assert "measured bare value -" in plqy.sentence
-    assert "baseline prediction, sonication has few papers" in sonication.sentence
+    for reason in sonication:
+        assert "baseline prediction, sonication has few papers" in reason.sentence
+
+
+def test_the_reasons_of_a_gain_are_the_effects_of_the_shell_and_the_trees(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "SiO2", "ligand": "DDAB"}
+    gain = next(one for one in model.explain(row) if one.target == "stability_gain_water")
+    parts = {"coated", "shell class", "shell", "structure", "encapsulation"}
+    # A ligand acts on both sides alike.
+    assert parts <= set(gain.moved) <= parts | {"trees", "median not reached"}
+    assert all(f"{part} x " in gain.sentence for part in parts)
+
+
+def test_reasons_begin_with_the_value_and_its_sign(model: Model) -> None:
+    (answer,) = model.predict([ROW], stressors=STRESSORS)
+    reasons = model.explain(ROW, stressors=STRESSORS)[2:]
+    targets = [(target, stressor) for stressor in STRESSORS for target in STABILITY]
+    for reason, (target, stressor) in zip(reasons, targets, strict=True):
+        column = target.column(stressor)
+        shown = target.shown(answer[column], answer[target.bound_column(stressor)])
+        assert reason.target == column
+        assert f" under {stressor} {shown}, " in reason.sentence
 
 
 def test_reasons_name_groups_a_chemist_knows_and_the_physics(model: Model) -> None:

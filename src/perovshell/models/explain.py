@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from perovshell.arrays import Floats
+from perovshell.data.shells import ShellMaterial
+from perovshell.features.combinations import Combination
 from perovshell.models.contributions import ForestContributions
 from perovshell.models.mixed import kind_of
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, check_options
@@ -19,12 +22,15 @@ from perovshell.models.requests import Requests
 from perovshell.models.stability import (
     TEST_DESCRIPTORS,
     base_effects,
+    difference,
     side_effects,
     thin_stressors,
     with_test_columns,
 )
-from perovshell.models.stability_model import LN2
-from perovshell.targets.declared import LIFETIME
+from perovshell.models.stability_model import LN2, StabilityModel
+from perovshell.targets.declared import GAIN, LIFETIME
+from perovshell.targets.target import StabilityTarget
+from perovshell.texts import number
 
 _KINDS = {
     "side": "coated",
@@ -40,8 +46,9 @@ _KINDS = {
 }
 """In words, the kinds of effects on the lifetime."""
 _METAL = "the core is a metal"
+_OPEN = "median not reached"
 _SHOWN = 4
-"""Groups named in a sentence."""
+"""Groups named in a sentence; that of a gain names all."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Reason:
 
     Attributes:
         target: Output column, such as `pl_peak_nm`.
-        unit: Unit of `start` and `moved`: eV, percent, or log h.
+        unit: Unit of `start` and `moved`: eV, percent, log h, or log.
         start: The mean over the training rows that the groups start from.
         moved: How far each descriptor group, and a measured bare value, moved it, largest first;
             start plus all of them is the prediction.
@@ -73,6 +80,8 @@ def explain(
 ) -> list[Reason]:
     """Return the feature contributions to the prediction of one request, one reason per target.
 
+    Under each stressor there is a reason of the gain and one of the half-life.
+
     Raises:
         InputError: The request cannot be read, or a stressor is not allowed.
     """
@@ -83,7 +92,11 @@ def explain(
     matrix = predictor.featurizer.matrix(sides, elements_too=predictor.needs_elements)
     return [
         *(_point_reason(model, predictor, request, matrix) for model in predictor.points.values()),
-        *(_half_life_reason(predictor, request, stressor, matrix[:1]) for stressor in stressors),
+        *(
+            reason
+            for stressor in stressors
+            for reason in _Stressed(predictor, request, stressor, matrix).reasons()
+        ),
     ]
 
 
@@ -117,45 +130,132 @@ def _point_reason(
     return Reason(target.column, scale.unit, start, moved, _in_words(head, words))
 
 
-def _half_life_reason(
-    predictor: Predictor, request: Requests, stressor: str, matrix: Floats
-) -> Reason:
-    """Return the contributions to the log lifetime (h) under a stressor, in words as factors."""
-    model, item = predictor.stability, request.item(0)
-    column, name = LIFETIME.column(stressor), f"Half-life under {stressor}"
-    is_metal = item.core is not None and item.core.is_metal
-    if is_metal or bool(thin_stressors(model.papers, [stressor])[0]):
-        log_life = model.null_values(stressor)[bool(item.layers)]
-        why = _METAL if is_metal else f"{stressor} has few papers"
-        return _null_reason((column, "log h", name), log_life, why)
-    temperature = float(request.numbers["temperature_c"][0])
-    row = with_test_columns(matrix, [model.test_columns(stressor, temperature)])[0]
-    descriptors = (*predictor.featurizer.descriptors, *TEST_DESCRIPTORS)
-    trees = predictor.contributions[LIFETIME.name]
-    amounts = trees.of_row(model.forest, row[model.columns])
-    moved = _by_group(amounts, [descriptors[column].group for column in model.columns])
-    test = {"temperature_c": temperature}
-    effects = side_effects(stressor, test, item, coated=bool(item.layers))
-    usual = base_effects(stressor, {})
-    own = {name: amount for name, amount in effects.items() if name not in usual}
-    steps = [model.effects.predict({name: amount}) for name, amount in own.items()]
-    kinds = [_KINDS[kind_of(name)] for name in own]
-    for kind, amount in _by_group(np.array(steps), kinds).items():
-        moved[kind] = moved.get(kind, 0.0) + amount
-    if model.reached.is_open(stressor, item.layers):
-        moved["median not reached"] = model.reached.floors[bool(item.layers)]
-    moved = _largest_first(moved)
-    start = model.base(stressor) + trees.expected
-    factors = {group: f"x {math.exp(step):.2g}" for group, step in moved.items()}
-    half = math.exp(start) * LN2
-    head = f"{name}, from a mean of {half:.3g} h"
-    return Reason(column, "log h", start, moved, _in_words(head, factors))
-
-
 def _null_reason(of: tuple[str, str, str], value: float, why: str) -> Reason:
     """Return the reason of a null model; `of` is column, unit and name of the target."""
     column, unit, name = of
     return Reason(column, unit, value, {}, f"{name}: baseline prediction, {why}")
+
+
+@dataclass(frozen=True)
+class _Stressed:
+    """One request under a stressor.
+
+    Attributes:
+        predictor: The predictor.
+        request: The request.
+        stressor: The stressor.
+        matrix: Descriptors of the combination, then of its bare core.
+    """
+
+    predictor: Predictor
+    request: Requests
+    stressor: str
+    matrix: Floats
+
+    @property
+    def model(self) -> StabilityModel:
+        """The model."""
+        return self.predictor.stability
+
+    @property
+    def item(self) -> Combination:
+        """The combination."""
+        return self.request.item(0)
+
+    def reasons(self) -> list[Reason]:
+        """Return the contributions to gain and half-life, as logarithms, in words as factors."""
+        floor, bare_floor = self._floor(self.item.layers), self._floor(())
+        gain, life = {_OPEN: floor - bare_floor}, {_OPEN: floor}
+        if self._why_null:
+            bare, coated = self.model.null_values(self.stressor)
+            side = coated if self.item.layers else bare
+            why = f"baseline prediction, {self._why_null}"
+            return [
+                self._reason(GAIN, side - bare, gain, why),
+                self._reason(LIFETIME, side, life, why),
+            ]
+        start, moved = self._life_contributions()
+        gain = _largest_first(self._gain_contributions() | gain)
+        life = _largest_first(moved | life)
+        mean = f"from a mean of {LIFETIME.shown(math.exp(start) * LN2)}"
+        made_by = _in_words("made by", _factors(gain), len(gain))
+        return [
+            self._reason(GAIN, 0.0, gain, made_by if self.item.layers else "it is the bare core"),
+            self._reason(LIFETIME, start, life, _in_words(mean, _factors(life))),
+        ]
+
+    def _reason(
+        self, target: StabilityTarget, start: float, moved: Mapping[str, float], why: str
+    ) -> Reason:
+        """Return a reason whose sentence begins with the value and its sign."""
+        column = target.column(self.stressor)
+        name = f"{target.quantity[0].upper()}{target.quantity[1:]} under {self.stressor}"
+        sentence = f"{name} {self._shown(target)}, {why}"
+        return Reason(column, target.scale.unit, start, _largest_first(moved), sentence)
+
+    def _shown(self, target: StabilityTarget) -> str:
+        """Return the predicted value with its sign and unit."""
+        sign = self.model.bounds([self.stressor], self.item.layers)
+        value = float(self._columns[target.column(self.stressor)][0])
+        return target.shown(value, sign[target.bound_column(self.stressor)])
+
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
+        prediction = self.predictor.stability_of(self.request, [self.stressor])
+        return prediction.columns(DEFAULT_COVERAGE)
+
+    @cached_property
+    def _why_null(self) -> str:
+        """Why the null model answers; empty where it does not."""
+        if self.item.core is not None and self.item.core.is_metal:
+            return _METAL
+        is_thin = thin_stressors(self.model.papers, [self.stressor])[0]
+        return f"{self.stressor} has few papers" if is_thin else ""
+
+    def _floor(self, layers: Sequence[ShellMaterial]) -> float:
+        """Return what turns the model's log lifetime of a side into the bound that is shown."""
+        reached = self.model.reached
+        return reached.floors[bool(layers)] if reached.is_open(self.stressor, layers) else 0.0
+
+    @cached_property
+    def _tree_rows(self) -> Floats:
+        """The columns of the trees, of the combination and of its bare core."""
+        test = self.model.test_columns(self.stressor, self._temperature)
+        return with_test_columns(self.matrix, [test, test]).take(self.model.columns, axis=1)
+
+    @property
+    def _temperature(self) -> float:
+        return float(self.request.numbers["temperature_c"][0])
+
+    def _side_effects(self, item: Combination) -> dict[str, float]:
+        test = {"temperature_c": self._temperature}
+        return side_effects(self.stressor, test, item, coated=bool(item.layers))
+
+    def _life_contributions(self) -> tuple[float, dict[str, float]]:
+        """Return the mean log lifetime under the stressor and what each group adds to it."""
+        model, descriptors = self.model, (*self.predictor.featurizer.descriptors, *TEST_DESCRIPTORS)
+        trees = self.predictor.contributions[LIFETIME.name]
+        amounts = trees.of_row(model.forest, self._tree_rows[0])
+        moved = _by_group(amounts, [descriptors[column].group for column in model.columns])
+        effects = self._effects_in_words(
+            difference(self._side_effects(self.item), base_effects(self.stressor, {}))
+        )
+        for kind, amount in effects.items():
+            moved[kind] = moved.get(kind, 0.0) + amount
+        return model.base(self.stressor) + trees.expected, moved
+
+    def _gain_contributions(self) -> dict[str, float]:
+        """Return what makes the log gain: the effects of the shell, and the trees."""
+        if not self.item.layers:
+            return {}
+        amounts = difference(self._side_effects(self.item), self._side_effects(self.item.bare))
+        coated, bare = self.model.forest.predict(self._tree_rows).tolist()
+        return self._effects_in_words(amounts) | {"trees": coated - bare}
+
+    def _effects_in_words(self, amounts: Mapping[str, float]) -> dict[str, float]:
+        """Return what effects add to the log lifetime, by their kinds in words."""
+        steps = [self.model.effects.predict({name: amount}) for name, amount in amounts.items()]
+        return _by_group(np.array(steps), [_KINDS[kind_of(name)] for name in amounts])
 
 
 def _point_contributions(
@@ -186,7 +286,13 @@ def _largest_first(moved: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(kept.items(), key=lambda pair: -abs(pair[1])))
 
 
-def _in_words(head: str, moved: Mapping[str, str]) -> str:
+def _factors(moved: Mapping[str, float]) -> dict[str, str]:
+    """Return steps of a logarithm as factors in words."""
+    steps = {group: float(f"{math.exp(step):.2g}") for group, step in moved.items()}
+    return {group: f"x {number(factor)}" for group, factor in steps.items()}
+
+
+def _in_words(head: str, moved: Mapping[str, str], most: int = _SHOWN) -> str:
     """Join the largest moves into a sentence."""
-    parts = [f"{group} {amount}" for group, amount in list(moved.items())[:_SHOWN]]
+    parts = [f"{group} {amount}" for group, amount in list(moved.items())[:most]]
     return f"{head}: {', '.join(parts) or 'nothing moves it'}"

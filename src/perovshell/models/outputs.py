@@ -106,7 +106,7 @@ def _output_columns(stressors: tuple[str, ...], thresholds: Thresholds) -> tuple
 
 
 def bound_columns(stressors: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that say which values are bounds: medians that were not reached."""
+    """Return the columns of the signs of values whose median was not reached, by stressor."""
     return tuple(one.bound_column(stressor) for stressor in stressors for one in STABILITY)
 
 

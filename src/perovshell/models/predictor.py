@@ -109,17 +109,17 @@ class Predictor:
         batch = self._batch(requests)
         stability = self._stability(batch, stressors)
         columns = self._columns(batch, stability, coverage, thresholds)
-        bounds = stability.bounds()
+        bounds = [self.stability.bounds(stressors, layers) for layers in requests.items.shells]
+        signs = [[shell[name] for name in bound_columns(stressors)] for shell in bounds]
         doubts = dict.fromkeys(range(len(requests)), thresholds.doubts) if thresholds.doubts else {}
         requests = requests.with_notes(batch.notes).with_notes(doubts)
         asked = [columns[name] for name in outputs if name in columns]
         numbers = rounded(np.concatenate(asked)).reshape(len(asked), -1)
         hits = self.domain_index.find(requests)
         described = self.domain_flags.describe(requests, hits, stressors)
-        signs = np.array([bounds[name] for name in bound_columns(stressors)], dtype=np.str_)
         rows = zip(
             numbers.T.tolist(),
-            signs.reshape(-1, len(requests)).T.tolist() or [[]] * len(requests),
+            [signs[shell] for shell in requests.items.shell.tolist()],
             described,
             hits.papers,
             strict=True,

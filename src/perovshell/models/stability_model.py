@@ -43,6 +43,8 @@ LN2: Final = math.log(2.0)
 MIN_EVIDENCE: Final = 3
 """Papers from which the tests of a shell, or of its class, tell whether its median was reached."""
 _HALF: Final = 0.5
+_OF_OPEN_BARE: Final = {"": "<", ">": "~"}
+"""Sign of a gain whose bare median was not reached, by that of the coated half-life."""
 _SCORES: Final = ("lifetime_scores", "gain_scores", "gain_floors")
 
 
@@ -221,6 +223,24 @@ class StabilityModel:
         null = np.where(coated, sides[:, 1].reshape(shape), sides[:, 0].reshape(shape))
         return answer_or_null(thin_stressors(self.papers, stressors), null, full, is_metal=is_metal)
 
+    def bounds(self, stressors: Sequence[str], layers: Sequence[ShellMaterial]) -> dict[str, str]:
+        """Return the signs of the values of a shell, by `outputs.bound_columns`.
+
+        A gain whose bare median was not reached is at most its value; where neither was reached it
+        is rough, as both of its sides are bounds.
+
+        Args:
+            stressors: The stressors.
+            layers: Layers of the shell; none is bare.
+        """
+        signs = {}
+        for stressor in stressors:
+            side = ">" if self.reached.is_open(stressor, layers) else ""
+            gain = _OF_OPEN_BARE[side] if self.reached.is_open(stressor, ()) else side
+            signs[GAIN.bound_column(stressor)] = gain if layers else ""
+            signs[LIFETIME.bound_column(stressor)] = side
+        return signs
+
     # Tests -----------------------------------------------------------------------------------
 
     def test_columns(self, stressor: str, temperature: float) -> list[float]:
@@ -343,18 +363,3 @@ class StabilityPrediction:
         """Log gains as they are shown: the difference of the lifetimes shown."""
         floor, _ = self.model.reached.floors
         return self.shown_side - (self.bare + np.where(self.bare_open, floor, 0.0))
-
-    def bounds(self) -> dict[str, Mask]:
-        """Return by column where its value is a lower bound, and where it is rough.
-
-        A gain whose bare median was not reached either is rough, as both of its sides are bounds.
-        """
-        shape = np.broadcast_shapes(self.side.shape, self.bare.shape)
-        side = np.broadcast_to(self.side_open, shape)
-        bare = np.broadcast_to(self.bare_open, shape)
-        columns: dict[str, Mask] = {}
-        for at, stressor in enumerate(self.stressors):
-            columns[LIFETIME.bound_column(stressor)] = np.where(side[at], ">", "")
-            gain = np.where(bare[at], np.where(side[at], "~", "<"), np.where(side[at], ">", ""))
-            columns[GAIN.bound_column(stressor)] = np.where(self.has_shell, gain, "")
-        return columns

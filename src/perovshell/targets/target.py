@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from perovshell.data.records import Measurement, Sample
 from perovshell.data.usual import UsualRange
 from perovshell.data.vocabulary import column_name
 from perovshell.targets.scales import Scale
+from perovshell.texts import number
 
 ENDS = ("", "_lower", "_upper")
 """Endings of the output columns of a value and its interval."""
+
+
+NOT_REACHED: Final[Mapping[str, str]] = {
+    ">": "median not reached",
+    "<": "median of the bare core not reached",
+    "~": "neither median reached",
+}
+"""What the sign of a value under a stressor means."""
+
+
+def signed(text: str, sign: str) -> str:
+    """Return a value, as it is written, with its sign before it.
+
+    Examples:
+        >>> signed("114", ">"), signed("114", "")
+        ('> 114', '114')
+    """
+    return f"{sign} {text}" if sign else text
 
 
 @dataclass(frozen=True)
@@ -165,8 +184,22 @@ class StabilityTarget(Target):
         return f"{self.stem}_{column_name(stressor)}"
 
     def bound_column(self, stressor: str) -> str:
-        """Return the column that says whether the value under a stressor is a lower bound."""
+        """Return the column of the sign of the value under a stressor, of `NOT_REACHED`."""
         return f"{self.column(stressor)}_bound"
+
+    def shown(self, value: float, sign: str = "") -> str:
+        """Return a value with its sign and unit, for reading.
+
+        Args:
+            value: The value.
+            sign: A sign of `NOT_REACHED`, or nothing.
+
+        Examples:
+            >>> from perovshell.targets.declared import GAIN, LIFETIME
+            >>> LIFETIME.shown(114.2, ">"), GAIN.shown(12.04, "<"), GAIN.shown(3.0)
+            ('> 114 h', '< 12', '3')
+        """
+        return f"{signed(number(value), sign)} {self.unit}".strip()
 
     def threshold_column(self, stressor: str) -> str:
         """Return the output column of the probability under a stressor."""

@@ -32,10 +32,13 @@ from perovshell.serve.report.charts import (
     whole_decades,
 )
 from perovshell.serve.report.plots import FAMILIES, PLOTTED, SHELLS, axes, heat_map
-from perovshell.serve.report.report import CARDS, SHOWN, number, render, write_report
+from perovshell.serve.report.report import CARDS, SHOWN, render, write_report
 from perovshell.serve.report.tables import csv_text, markdown_text
 from perovshell.serve.space.cores import CoreGrid
 from perovshell.serve.space.mixtures import SiteGrid
+from perovshell.targets.declared import GAIN, LIFETIME
+from perovshell.targets.target import NOT_REACHED
+from perovshell.texts import number
 
 SPACE: dict[str, Any] = {
     "name": "report",
@@ -112,7 +115,13 @@ def hostile(ranking: Ranking) -> Ranking:
         near = dataclasses.replace(line.nearest[0], paper=f"10.1/{HOSTILE}", shell=HOSTILE)
         item = dataclasses.replace(line.item, layers=(layer,), structure=HOSTILE)
         return dataclasses.replace(
-            line, item=item, nearest=(near,), measured=(near,), reasons=(HOSTILE,), evidence=HOSTILE
+            line,
+            item=item,
+            nearest=(near,),
+            measured=(near,),
+            bare=(near,),
+            reasons=(HOSTILE,),
+            evidence=HOSTILE,
         )
 
     space = dataclasses.replace(ranking.space, name=HOSTILE)
@@ -184,6 +193,27 @@ def test_every_shown_line_has_its_papers_and_intervals(html: str, ranking: Ranki
     assert len(cards) == CARDS + len(ranking.batch)
 
 
+@pytest.mark.parametrize(("sign", "mark"), [(">", "path"), ("<", "path"), ("~", "circle")])
+def test_a_median_that_was_not_reached_is_a_bound(ranking: Ranking, sign: str, mark: str) -> None:
+    first = ranking.candidates[0]
+    reached, bound = (
+        dataclasses.replace(first, bounds=dict.fromkeys(first.bounds, own)) for own in ("", sign)
+    )
+    pages = []
+    for line in (reached, bound):
+        changed = dataclasses.replace(ranking, candidates=(line,), front=(), batch=())
+        pages.append(render(changed))
+        gain, life = (first.values[f"{own.stem}_water"] for own in (GAIN, LIFETIME))
+        before = f"{line.bounds['half_life_h_water_bound']} ".lstrip()
+        said = Page(pages[-1]).said
+        assert f"{before}{number(life)} h" in said
+        assert f"{before}{number(gain)}" in said
+        assert (f"{NOT_REACHED[sign]}; at least" in said) is (line is bound)
+        assert f"{before}{float(f'{gain:.2g}'):.3g} (" in markdown_text(changed)
+    marks = [re.findall(r'<(\w+) class="at[ "]', page).count(mark) for page in pages]
+    assert (marks[1] > marks[0]) is (sign in "<>")
+
+
 def test_the_data_have_a_point_for_every_line(html: str, ranking: Ranking) -> None:
     page = Page(html)
     data = json.loads(page.data)
@@ -228,7 +258,7 @@ def test_nothing_breaks_out_of_the_page(ranking: Ranking) -> None:
 def test_a_paper_without_doi_has_no_link(ranking: Ranking) -> None:
     first = ranking.candidates[0]
     near = dataclasses.replace(first.nearest[0], paper="a-thesis")
-    line = dataclasses.replace(first, nearest=(near,), measured=())
+    line = dataclasses.replace(first, nearest=(near,), measured=(), bare=())
     page = Page(render(dataclasses.replace(ranking, candidates=(line,), front=(), batch=())))
     assert "a-thesis" in page.said
     assert not [own for own in page.addresses if own.startswith("https:")]

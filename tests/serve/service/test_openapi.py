@@ -47,7 +47,7 @@ def test_the_description_is_true(described, method, path, mode):
     )  # fmt: skip
     @given(case=described[path][method].as_strategy(generation_mode=mode))
     def check(case):
-        response = case.call()
+        response = case.call(timeout=60)
         allowed = [positive_data_acceptance] if is_meant(path, response) else []
         case.validate_response(response, excluded_checks=allowed)
 

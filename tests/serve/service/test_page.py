@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from browsing import Open, chromium, forgive, hold_first, opening
 from perovshell.models.card import POINT_TARGETS
 from perovshell.models.folder import read_folder, read_validation, write_folder
+from perovshell.targets.target import NOT_REACHED
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.folder import WorkspaceFolder
 from servers import Server, serving
@@ -46,9 +47,9 @@ def open_page(server: Server, browser: Browser) -> Iterator[Open]:
         yield opened
 
 
-def asked(server: Server, *rows: dict[str, Any]) -> list[dict[str, Any]]:
+def asked(server: Server, *rows: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
     """Return what the service answers without the page."""
-    body = json.dumps({"rows": rows, "details": True}).encode()
+    body = json.dumps({"rows": rows, "details": True, **options}).encode()
     headers = {"content-type": "application/json"}
     with urlopen(Request(f"{server.url}/v1/predict", body, headers), timeout=30) as response:
         answers: list[dict[str, Any]] = json.load(response)["answers"]
@@ -130,6 +131,24 @@ def test_compare_three_shells_for_water(open_page: Open, server: Server) -> None
     assert field(page, "shell", 2).input_value() == "PMMA"
 
 
+def test_a_median_that_was_not_reached_is_shown_as_a_bound(open_page: Open, server: Server) -> None:
+    stressors = ["water", "humidity", "light", "sonication"]
+    page = open_page(f"/?c=CsPbBr3/SiO2&s={','.join(stressors)}")
+    settled(page)
+    (answer,) = asked(server, {"core": "CsPbBr3", "shell": "SiO2"}, stressors=stressors)
+    columns = [f"{stem}_{s}" for s in stressors for stem in ("stability_gain", "half_life_h")]
+    signs = [answer[f"{column}_bound"] for column in columns]
+    assert {"", ">"} < set(signs)
+    shown = part(page, "stability").locator(".bounded").all_inner_texts()
+    for text, sign in zip(shown, signs, strict=True):
+        if sign:
+            assert f"{NOT_REACHED[sign]}: {sign}\u00a0" in text
+        else:
+            assert "estimate " in text
+    triangles = part(page, "stability").locator("path.dot")
+    expect(triangles).to_have_count(signs.count(">") + signs.count("<"))
+
+
 def test_rank_a_small_green_space_and_see_the_pareto_plot(open_page: Open, server: Server) -> None:
     page = open_page("/#rank")
     page.get_by_label("Start from").select_option("green emitter")
@@ -188,10 +207,9 @@ def test_a_third_validated_target_is_in_the_card(
     third = {"title": "line width", "error_unit": "nm"}
     settings[POINT_TARGETS] = {**settings[POINT_TARGETS], "fwhm": third}
     skill["fwhm"] = {"has_skill": False, "slope": 0.1, "sentence": "no skill over the median"}
-    figures = {
-        f"fwhm{key[2:]}": value for key, value in info.figures.items() if key.startswith("pl.")
-    }
-    figures = {**info.figures, **figures, "fwhm.paper.all.mae": 4.56}
+    # Its own figures and those of its baselines.
+    figures = {re.sub(r"\bpl\.", "fwhm.", key): value for key, value in info.figures.items()}
+    figures = {**figures, **info.figures, "fwhm.paper.all.mae": 4.56}
     changed = {**vars(info), "settings": settings, "skill": skill, "figures": figures}
     del changed["model_id"]
     folder = tmp_path / "model"
@@ -236,10 +254,10 @@ def test_the_downloaded_report_runs_by_itself(
     report.goto((tmp_path / "report.html").as_uri())
     axis = report.get_by_label("up")
     labels = report.locator("#scatter .axes text")
-    before = labels.all_inner_texts()
+    before = labels.all_text_contents()
     axis.select_option("score")
     expect(labels.last).to_have_text("score")
-    assert labels.all_inner_texts() != before
+    assert labels.all_text_contents() != before
     report.locator("#table th button").nth(3).click()
     expect(report.locator("#table th").nth(3)).to_have_attribute("aria-sort", "descending")
     report.locator("#filter").fill("no such shell")

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import ModelFolderError, ServiceError, WorkspaceError
 from perovshell.model import Model
 from perovshell.models.inputs import INPUT_COLUMNS, INPUTS
-from perovshell.models.outputs import NO_THRESHOLDS, Answer
+from perovshell.models.outputs import NO_THRESHOLDS, Answer, bound_columns
 from perovshell.serve.service import batching, limits, schemas
 from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.batching import Asked, Batcher
@@ -26,6 +27,7 @@ from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.problems import pointer
 from perovshell.serve.service.server import listen, refuse_open_doors
 from perovshell.serve.service.source import Champion, Served, Source, settle
+from perovshell.targets.target import NOT_REACHED
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.folder import WorkspaceFolder
 from servers import workspace_of
@@ -75,6 +77,16 @@ def test_options_reach_the_model(client: TestClient, model: Model) -> None:
     for name in ("pl_peak_nm_lower", "half_life_h_sonication", "p_pl_in_window", "p_plqy_above"):
         assert answer[name] == wanted[name]
     assert "half_life_h_water" not in answer
+
+
+def test_half_lives_and_gains_have_a_described_sign(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()["components"]["schemas"]["AnswerOut"]
+    kinds = described["additionalProperties"]["anyOf"]
+    (allowed,) = [kind["enum"] for kind in kinds if kind.get("type") == "string"]
+    assert allowed == ["", *NOT_REACHED]
+    asked = {"rows": [ROW, {}], "stressors": list(STRESSORS)}
+    for answer in client.post("/v1/predict", json=asked).json()["answers"]:
+        assert {answer[name] for name in bound_columns(STRESSORS)} <= set(allowed)
 
 
 def test_a_bad_row_does_not_spoil_the_others(client: TestClient) -> None:

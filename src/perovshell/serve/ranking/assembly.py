@@ -134,6 +134,7 @@ class RankingBuilder:
         measured, bare = literature.measured(item), literature.measured(item.bare)
         return Candidate(
             item=item,
+            bounds=predictor.stability.bounds(self.space.stressors, item.layers),
             reasons=tuple(predictor.outside(item, self.space.stressors)),
             evidence=self._evidence(item, measured, bare),
             nearest=tuple(literature.nearest(literature.distances(item))),

@@ -11,7 +11,7 @@ from perovshell.serve.ranking.results import Candidate
 from perovshell.serve.ranking.scoring import MIN_IMPROVEMENT, Scorer
 from perovshell.serve.ranking.stability_objectives import StabilityObjective
 from perovshell.serve.ranking.task_result import TaskResult
-from perovshell.targets.target import StabilityTarget, Target
+from perovshell.targets.target import NOT_REACHED, StabilityTarget, Target
 from perovshell.texts import listed
 
 _SAME_WIDTH = 1e-6
@@ -22,6 +22,7 @@ _NAMED = 3
 def statements(scorer: Scorer, result: TaskResult, lines: Sequence[Candidate]) -> tuple[str, ...]:
     """Return the statements on a ranking, the most important first."""
     made = [_incomplete(scorer, result), _order(scorer, result), _known(scorer), _outside(lines)]
+    made.append(_not_reached(lines))
     made += [_skill(scorer, o.target) for o in scorer.objectives.active if o.target]
     if "light" in scorer.space.stressors and any(_demixes(line) for line in lines):
         made.append(
@@ -68,6 +69,18 @@ def _outside(lines: Sequence[Candidate]) -> str:
     return (
         f"{outside} of the {len(lines)} candidates are outside the domain of a target: there its "
         "predictions are extrapolations, its intervals cover less, and its skill is not known."
+    )
+
+
+def _not_reached(lines: Sequence[Candidate]) -> str:
+    """Say what the signs of half-lives and gains mean, where there are any."""
+    signs = {sign for line in lines for sign in line.bounds.values() if sign}
+    if not signs:
+        return ""
+    meanings = [f"{sign}: {meaning}" for sign, meaning in NOT_REACHED.items() if sign in signs]
+    return (
+        "Half-lives and gains with a sign are bounds, as more than half of the tests ended before "
+        f"the sample failed ({'; '.join(meanings)})."
     )
 
 

@@ -13,7 +13,7 @@ from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Combination
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour
-from perovshell.models.outputs import Thresholds
+from perovshell.models.outputs import Thresholds, bound_columns
 from perovshell.optional import import_optional
 from perovshell.serve.ranking.next_experiments import Experiment
 from perovshell.serve.ranking.objectives import Objectives
@@ -39,6 +39,7 @@ class Candidate:
         values: Numeric output columns of the prediction, `p_pl_in_window` if a
             window is given, and `plqy_shrunk`, `plqy_shrunk_lower`,
             `stability_gain_shrunk_S` and `half_life_shrunk_S` (used for ordering).
+        bounds: Signs of the half-lives and gains, by `outputs.bound_columns`.
         p_pareto: P(Pareto): that no top candidate is better in all objectives; NaN for others.
         is_pareto: Whether it is on the Pareto front, in steps of 0.01; the best of equal ones.
         p_above_next: Probability that it is better than the next candidate; NaN for the last.
@@ -55,6 +56,7 @@ class Candidate:
     score: float
     desirabilities: Mapping[str, float]
     values: Mapping[str, float]
+    bounds: Mapping[str, str]
     p_pareto: float
     is_pareto: bool
     p_above_next: float
@@ -155,8 +157,9 @@ class Ranking:
         scored = "expected_improvement" if self.options.order_by == "explore" else "score"
         header = [
             "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", scored,
-            *objectives, "p_above_next", "n_ties", "p_pareto", "is_pareto", *numbers, "in_domain",
-            "domain_reasons", "evidence", "measured_papers", "nearest_papers",
+            *objectives, "p_above_next", "n_ties", "p_pareto", "is_pareto", *numbers,
+            *bound_columns(self.space.stressors), "in_domain", "domain_reasons",
+            "evidence", "measured_papers", "nearest_papers",
         ]  # fmt: skip
         return header, [self._row(candidate, numbers) for candidate in self.candidates]
 
@@ -194,6 +197,7 @@ class Ranking:
             _rounded(candidate.p_pareto),
             candidate.is_pareto,
             *(_rounded(candidate.values[column]) for column in numbers),
+            *(candidate.bounds[column] for column in bound_columns(self.space.stressors)),
             not candidate.reasons,
             list(candidate.reasons),
             candidate.evidence,

@@ -12,8 +12,10 @@ from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.point_objectives import PLQY_SHRUNK, PLQY_SHRUNK_LOWER
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.ranking.stability_objectives import GAIN_SCALE, StabilityObjective
-from perovshell.serve.report.charts import Scale, chance, light_colour, number, whole_decades
+from perovshell.serve.report.charts import Scale, chance, light_colour, whole_decades
 from perovshell.targets.declared import GAIN, LIFETIME
+from perovshell.targets.target import NOT_REACHED, signed
+from perovshell.texts import number
 
 BAR: Final = (8.0, 312.0)
 """First and last pixel of the bars of a card."""
@@ -136,6 +138,7 @@ def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[st
             "name": "PLQY",
             "text": f"{number(value)} %",
             "small": "; ".join([f"{number(low)} to {number(high)}", *_orders(value, ordered)]),
+            "sign": "",
             "low": scales.plqy(low),
             "at": scales.plqy(value),
             "high": scales.plqy(high),
@@ -145,15 +148,17 @@ def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[st
     ]
     for row, stressor in enumerate(ranking.space.stressors):
         for objective in _stability(ranking):
-            scale, unit = scales.stability[objective.target.name], objective.target.unit
+            scale = scales.stability[objective.target.name]
             value, low, ranked = (
                 line.values[column] for column in _stability_columns(objective)[row]
             )
+            sign = line.bounds[objective.target.bound_column(stressor)]
             bars.append(
                 {
                     "name": f"{objective.label}, {stressor}",
-                    "text": f"{number(value)} {unit}".strip(),
-                    "small": "; ".join([f"at least {number(low)}", *_orders(value, ranked)]),
+                    "text": objective.target.shown(value, sign),
+                    "small": "; ".join(_under_stress(value, low, ranked, sign)),
+                    "sign": sign,
                     "low": scale(low),
                     "at": scale(value),
                     "high": None,
@@ -162,6 +167,12 @@ def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[st
                 }
             )
     return bars
+
+
+def _under_stress(value: float, low: float, ranked: float, sign: str) -> list[str]:
+    """Return what stands beside a value under a stressor: its bounds, and what ranks."""
+    meaning = [NOT_REACHED[sign]] if sign else []
+    return [*meaning, f"at least {number(low)}", *_orders(value, ranked)]
 
 
 def _orders(value: float, ordered: float) -> list[str]:
@@ -242,10 +253,12 @@ def table_row(ranking: Ranking, line: Candidate) -> dict[str, Any]:
     numbers.append(_cell(value, f"{number(low)} to {number(high)}", *orders))
     if space.plqy_above is not None:
         numbers.append(_chance_cell(values["p_plqy_above"]))
-    for row in range(len(space.stressors)):
+    for row, stressor in enumerate(space.stressors):
         for objective in _stability(ranking):
             value, low, ranked = (values[one] for one in _stability_columns(objective)[row])
-            numbers.append(_cell(value, f"at least {number(low)}", *_orders(value, ranked)))
+            sign = line.bounds[objective.target.bound_column(stressor)]
+            small = _under_stress(value, low, ranked, sign)
+            numbers.append(_cell(value, *small) | {"text": signed(number(value), sign)})
     numbers += [_chance_cell(line.p_pareto), _chance_cell(line.p_above_next)]
     numbers.append(_cell(values["domain_distance"]))
     return {

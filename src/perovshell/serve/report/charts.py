@@ -32,17 +32,6 @@ _NEAR: Final = 1e-9
 """Share of a step within which a tick still counts as inside; least room around values."""
 
 
-def number(value: float | None) -> str:
-    """Write a number for reading: three digits, no limit as a word."""
-    if value is None or math.isnan(value):
-        return "unknown"
-    if math.isinf(value):
-        return "no limit"
-    if abs(value) >= 10_000:  # noqa: PLR2004
-        return f"{value:,.0f}"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
-
-
 def chance(value: float) -> str:
     """Write a probability in percent for reading; never 0 or 100 where it is not."""
     if math.isnan(value):

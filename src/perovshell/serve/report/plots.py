@@ -20,9 +20,9 @@ from perovshell.serve.report.charts import (
     chance,
     colour,
     ink,
-    number,
     padded,
 )
+from perovshell.texts import number
 
 FAMILIES: Final = 40
 SHELLS: Final = 60

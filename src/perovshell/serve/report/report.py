@@ -18,12 +18,10 @@ from perovshell.serve.report.cards import (
     table_columns,
     table_row,
 )
-from perovshell.serve.report.charts import chance, light_colour, number
+from perovshell.serve.report.charts import chance, light_colour
 from perovshell.serve.report.plots import heat_map, scatter
 from perovshell.serve.report.tables import csv_text, markdown_text, write_parquet
-from perovshell.texts import listed
-
-__all__ = ["CARDS", "SHOWN", "number", "render", "write_report"]
+from perovshell.texts import listed, number
 
 FILES: Final = ("ranking.csv", "ranking.md", "report.html", "ranking.parquet")
 CARDS: Final = 9

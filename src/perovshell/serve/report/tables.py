@@ -12,9 +12,9 @@ from typing import Any
 from perovshell.files import write_file
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.ranking.stability_objectives import GainObjective, HalfLifeObjective
-from perovshell.serve.report.charts import number
 from perovshell.targets.declared import GAIN, LIFETIME
-from perovshell.texts import table_cell
+from perovshell.targets.target import StabilityTarget, signed
+from perovshell.texts import number, table_cell
 
 MARKDOWN_LINES = 50
 """Lines of the Markdown table; the CSV has all."""
@@ -102,12 +102,18 @@ def interval_text(line: Candidate, column: str) -> str:
 
 
 def gain_text(ranking: Ranking, line: Candidate, stressor: str) -> str:
-    """Return a gain with its lower bound; two digits where the model has no skill."""
-    column = GAIN.column(stressor)
-    ends = [line.values[column + end] for end in ("", "_lower")]
-    if ranking.model.info.skill[GAIN.name]["has_skill"]:
-        return "{} ({})".format(*map(number, ends))
-    return "~{} ({})".format(*(number(float(f"{value:.2g}")) for value in ends))
+    """Return a gain with its sign and lower bound; two digits where the model has no skill."""
+    has_skill = ranking.model.info.skill[GAIN.name]["has_skill"]
+    return _with_bound(GAIN, line, stressor, digits=3 if has_skill else 2)
+
+
+def _with_bound(target: StabilityTarget, line: Candidate, stressor: str, digits: int = 3) -> str:
+    """Return a value under a stressor with its sign, and in brackets its lower bound."""
+    column = target.column(stressor)
+    value, low = (
+        number(float(f"{line.values[column + end]:.{digits}g}")) for end in ("", "_lower")
+    )
+    return f"{signed(value, line.bounds[target.bound_column(stressor)])} ({low})"
 
 
 def write_parquet(ranking: Ranking, path: Path) -> bool:
@@ -196,11 +202,6 @@ def _shows_half_life(ranking: Ranking) -> bool:
     return bool(ranking.space.weights[HalfLifeObjective.name])
 
 
-def _half_life_text(line: Candidate, stressor: str) -> str:
-    column = LIFETIME.column(stressor)
-    return f"{line.values[column]:.3g} ({line.values[f'{column}_lower']:.2g})"
-
-
 def _gain_head(ranking: Ranking, stressor: str) -> str:
     has_skill = ranking.model.info.skill[GAIN.name]["has_skill"]
     return f"gain {stressor} (90 % >){'' if has_skill else ', no skill'}"
@@ -219,7 +220,7 @@ def _group_texts(ranking: Ranking, group: Sequence[Candidate]) -> list[str]:
     cells += [interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")]
     for name in ranking.space.stressors:
         cells += [gain_text(ranking, line, name)] if _shows_gain(ranking) else []
-        cells += [_half_life_text(line, name)] if _shows_half_life(ranking) else []
+        cells += [_with_bound(LIFETIME, line, name)] if _shows_half_life(ranking) else []
     lines = [_columns(cells)]
     others = [f"{other.shell}{_context(other)}" for other in group[1:]]
     if others:

@@ -21,6 +21,7 @@ from perovshell.serve.service import limits
 from perovshell.serve.service.paper_form import paper_form
 from perovshell.serve.space.file import DEFAULT_PRESET, presets
 from perovshell.targets.declared import POINTS
+from perovshell.targets.target import NOT_REACHED
 
 router = APIRouter(include_in_schema=False)
 _STATIC: Final = "static"
@@ -99,6 +100,7 @@ def _html() -> str:
             "spaces": spaces,
             "first_space": DEFAULT_PRESET,
             "paper": paper_form(),
+            "not_reached": dict(NOT_REACHED),
         },
         scripts=sorted(path.name for folder in _FOLDERS for path in folder.glob("*.js")),
         points=POINTS,

@@ -22,12 +22,15 @@ from perovshell.serve.ranking.objectives import ORDERS
 from perovshell.serve.service import limits
 from perovshell.serve.space.file import DEFAULT_PRESET
 from perovshell.targets.declared import MIN_GAIN
+from perovshell.targets.target import NOT_REACHED
 
 if TYPE_CHECKING:
     Stressor: TypeAlias = str
     Order: TypeAlias = str
+    Sign: TypeAlias = str
 else:
     Stressor, Order = Literal[STRESSORS], Literal[ORDERS]
+    Sign = Literal["", *NOT_REACHED]
 Text = Annotated[str, Field(max_length=limits.TEXT)]
 
 
@@ -326,11 +329,13 @@ class DetailsOut(BaseModel):
 class AnswerOut(BaseModel):
     """The answer to one row: numbers with intervals, each NAME with NAME_lower and NAME_upper.
 
-    For each stressor S there are `half_life_h_S` and `stability_gain_S`. An unknown number is
-    null; so is an end without a limit, which also has `NAME_open: true`.
+    For each stressor S there are `half_life_h_S` and `stability_gain_S`, each with NAME_bound: `>`
+    where its median was not reached and the value is a lower bound, `<` or `~` where that is so of
+    the bare core, else empty. An unknown number is null; so is an end without a limit, which also
+    has `NAME_open: true`.
     """
 
-    __pydantic_extra__: dict[str, float | bool | None] = Field(init=False)
+    __pydantic_extra__: dict[str, float | bool | Sign | None] = Field(init=False)
     model_config = ConfigDict(extra="allow")
 
     pl_peak_nm: float | None

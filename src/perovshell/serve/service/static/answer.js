@@ -2,7 +2,7 @@
 
 import { bar, spectrum } from "./charts.js";
 import { el } from "./dom.js";
-import { combination, conditions, interval, lasting, measured, percent, pointsOf, sentenceCase, signed, stabilityOf, under, whole, words } from "./format.js";
+import { combination, conditions, estimate, interval, lasting, measured, percent, pointsOf, sentenceCase, signed, stabilityOf, under, whole, words } from "./format.js";
 import { light } from "./given.js";
 import { scale, wholeDecades } from "./scales.js";
 
@@ -82,11 +82,13 @@ const effect = ({ answer, scales, targets }) => {
 const isFixed = ({ low, high }) => low === high;
 // A lower bound comes first: what lies above it is not known.
 const bounded = (target, given, coverage) => {
-  const write = (value) => lasting(target, value);
-  const [headline, small] = isFixed(given)
-    ? [write(given.value), "by definition: it is the bare core"]
-    : [`at least ${write(given.low)}`, `(${percent(coverage)}); estimate ${write(given.value)}, ${given.openHigh ? "no upper limit" : `at most ${write(given.high)}`}`];
-  return figureLine(headline, small, "figure bounded");
+  if (isFixed(given)) return figureLine(lasting(target, given.value), "by definition: it is the bare core", "figure bounded");
+  const limit = given.openHigh ? "no upper limit" : `at most ${lasting(target, given.high)}`;
+  return figureLine(
+    `at least ${lasting(target, given.low)}`,
+    `(${percent(coverage)}); ${estimate(target, given)}${given.sign === "<" ? "" : `, ${limit}`}`,
+    "figure bounded",
+  );
 };
 
 const stability = ({ answer, stressors, skill, scales, coverage, targets }) => {
@@ -108,7 +110,7 @@ const stability = ({ answer, stressors, skill, scales, coverage, targets }) => {
     ];
   });
   const cautions = known.filter(isPredicted).map((target) => unskilled(skill, target));
-  return [...parts, ...cautions, el("p", { class: "small" }, "Logarithmic axes. An arrow means that there is no upper limit.")];
+  return [...parts, ...cautions, el("p", { class: "small" }, "Logarithmic axes. An arrow means that there is no upper limit; a triangle is a bound of a median that was not reached.")];
 };
 
 // A paper: a link where its DOI is known, its id else.

@@ -31,6 +31,14 @@ const range = (own, { low, high, openHigh }, y) => {
 const chart = (height, ...marks) =>
   svg("svg", { class: "chart", width: "100%", height, "aria-hidden": "true", focusable: "false" }, ...marks);
 
+// The estimate: a circle, or a triangle that points to where a median that was not reached lies.
+const DIRECTION = { ">": 1, "<": -1 };
+const mark = (x, sign, kind) => {
+  const way = DIRECTION[sign];
+  if (!way) return svg("circle", { class: kind, cx: at(x), cy: 9, r: 4.5 });
+  return svg("svg", { x: at(x), y: 9, class: "over" }, svg("path", { class: kind, d: `M0 -5L${8 * way} 0L0 5z` }));
+};
+
 // A value with its interval; a `zero` line where 0 means something. `hollow`: an estimate that
 // is less sure than the end of its interval.
 export const bar = (own, given, { zero = false, hollow = false } = {}) =>
@@ -39,7 +47,7 @@ export const bar = (own, given, { zero = false, hollow = false } = {}) =>
     svg("line", { class: "track", x1: 0, x2: "100%", y1: 9, y2: 9 }),
     zero && svg("line", { class: "zero", x1: at(own(0)), x2: at(own(0)), y1: 0, y2: 18 }),
     range(own, given, 9),
-    svg("circle", { class: hollow ? "dot hollow" : "dot", cx: at(own(given.value)), cy: 9, r: 4.5 }),
+    mark(own(given.value), given.sign, hollow ? "dot hollow" : "dot"),
     axis(own, 18),
   );
 

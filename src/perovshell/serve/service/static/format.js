@@ -1,5 +1,6 @@
 // How numbers are written; all of the page writes them with these.
 
+import { notReached } from "./given.js";
 import { number } from "./scales.js";
 
 const UNKNOWN = "unknown";
@@ -26,8 +27,13 @@ export const hours = (value) => {
   return days < 730 ? `${short(days)} days` : `${short(days / 365.25)} years`;
 };
 
-// A value under a stressor: a time, or a factor.
-export const lasting = ({ unit }, value) => (unit === "h" ? hours(value) : `${short(value)} ×`);
+// A value under a stressor: a time, or a factor; with its sign where its median was not reached.
+export const lasting = ({ unit }, value, sign = "") =>
+  `${sign}\u00a0${unit === "h" ? hours(value) : `${short(value)} ×`}`.trim();
+
+// The same in words: what its sign means, or that it is an estimate.
+export const estimate = (target, { value, sign }) =>
+  sign ? `${notReached[sign]}: ${lasting(target, value, sign)}` : `estimate ${lasting(target, value)}`;
 
 export const measured = (row, points) =>
   points
@@ -55,10 +61,11 @@ export const pointsOf = (targets) => targets.filter(({ kind }) => kind === "poin
 export const stabilityOf = (targets) => targets.filter(({ kind }) => kind === "stability");
 export const under = ({ column }, stressor) => `${column}_${stressor.replaceAll("-", "_")}`;
 
-// A predicted number with its interval; `openHigh` has no upper limit.
+// A predicted number with its interval and its sign; `openHigh` has no upper limit.
 export const interval = (answer, name) => ({
   value: answer[name],
   low: answer[`${name}_lower`],
   high: answer[`${name}_upper`],
   openHigh: Boolean(answer[`${name}_upper_open`]),
+  sign: answer[`${name}_bound`] ?? "",
 });

@@ -4,7 +4,7 @@ import { ask, askHtml, latest } from "./api.js";
 import { scatter } from "./charts.js";
 import { button, el } from "./dom.js";
 import { check } from "./fields.js";
-import { combination, figure, lasting, pointsOf, sentenceCase, stabilityOf, under, whole, words } from "./format.js";
+import { combination, estimate, figure, interval, lasting, pointsOf, sentenceCase, stabilityOf, under, whole, words } from "./format.js";
 import { firstSpace, spaces } from "./given.js";
 import { CONSTRAINTS, IONS, readSpace, showParts, showSpace } from "./space.js";
 
@@ -22,7 +22,7 @@ const axesOf = (targets, stressors) => [
     label: target.unit ? `${title} (${target.unit})` : title,
     log: true,
     of: (line) => line[name],
-    say: (line) => `${title} ${lasting(target, line[name])}`,
+    say: (line) => `${title} ${lasting(target, line[name], line[`${name}_bound`])}`,
   })),
   { label: "Score", of: (line) => line.score, say: (line) => `score ${figure(line.score)}` },
 ];
@@ -102,7 +102,10 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
       el("td", {}, line.shell),
       el("td", {}, use),
       pointsOf(targets).map(({ column, unit }) => cell(`${whole(line[column])} ${unit}`, `${whole(line[`${column}_lower`])} to ${whole(line[`${column}_upper`])}`)),
-      underStress(targets, stressors).map(({ target, name }) => cell(`≥ ${lasting(target, line[`${name}_lower`])}`, `estimate ${lasting(target, line[name])}`)),
+      underStress(targets, stressors).map(({ target, name }) => {
+        const given = interval(line, name);
+        return cell(`≥ ${lasting(target, given.low)}`, estimate(target, given));
+      }),
       el("td", {}, line.is_pareto ? "yes" : "no"),
       el("td", {}, line.in_domain ? "in domain" : "out of domain"),
       el("td", { class: "evidence" }, el("details", {}, el("summary", { "aria-label": `Evidence for candidate ${line.rank}` }, first), list)),
