@@ -27,7 +27,7 @@ def test_the_simulation_is_fixed_by_its_seed() -> None:
     assert simulated_coverage(10, 20, seed=1) != simulated_coverage(10, 20, seed=2)
 
 
-@pytest.mark.parametrize("papers", [18, 54])
+@pytest.mark.parametrize("papers", [22, 82])
 def test_lower_bounds_hold_where_tests_stop_by_chance(papers: int) -> None:
     """Where they stop shortly before failure, fewer bounds hold: the intervals do not show it."""
     share = simulated_bounds(papers, 500, seed=2)

@@ -64,7 +64,7 @@ EXPONENT_FIGURES: Final = (
 _CURVE: Final = (*((share, draw) for share in (0.2, 0.4, 0.6, 0.8) for draw in (0, 1)), (1.0, 0))
 """Shares of the training papers on the learning curve, each with the number of a random draw."""
 SIMULATED_PAPERS: Final = (10, 20, 45, 100)
-BOUNDED_PAPERS: Final = (18, 54)
+BOUNDED_PAPERS: Final = (22, 82)
 """Papers that calibrate the lower bounds of gain and lifetime."""
 SIMULATIONS: Final = 2000
 """Simulated datasets for each number of papers."""
