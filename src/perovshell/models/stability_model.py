@@ -70,10 +70,10 @@ class Reached:
         those of their classes; else all of the side.
         """
         for keys in evidence_keys(stressor, layers):
-            papers = [self.papers.get(key, 0) for key in keys]
-            if sum(papers) >= MIN_EVIDENCE:
-                shares = [self.open_share.get(key, 0.0) for key in keys]
-                return float(np.average(shares, weights=papers)) > _HALF
+            known = [(self.papers.get(key, 0), self.open_share.get(key, 0.0)) for key in keys]
+            papers = sum(count for count, _ in known)
+            if papers >= MIN_EVIDENCE:
+                return sum(count * share for count, share in known) / papers > _HALF
         return True
 
     def to_json(self) -> dict[str, Any]:
