@@ -28,7 +28,7 @@ from perovshell.workspace.registry import CHAMPION, NAME, tracking, version_with
 
 UNMEASURED_PROCESSES = True
 
-ADDED, NEW = "hu2018", "leng2018"
+ADDED, NEW = "hu2018", "mo2020"
 LOCKS = {".models.lock", ".papers.lock"}
 FULL_DISK = """
 import resource, runpy, signal
