@@ -1,4 +1,4 @@
-"""Make the figures of the documentation: `make figures`, about four minutes.
+"""Make the figures of the documentation: `make figures`, about ten minutes.
 
 Runs the whole validation and writes the plots, the figures of the headline and the model card.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from perovshell.data.dataset import Dataset
 from perovshell.files import write_file, write_json
-from perovshell.models.card import card_sections
+from perovshell.models.card import FORWARD, card_sections
 from perovshell.research.evaluation.evaluate import Evaluation, evaluate, steps_of
 from perovshell.research.evaluation.plots import evaluation_plots
 from perovshell.training.validation.nested import Settings
@@ -35,11 +35,16 @@ def main() -> None:
     evaluation = evaluate(Dataset.bundled(), settings, advance)
     for caption, svg in evaluation_plots(evaluation).items():
         write_file(DOCS / "figures" / f"{slug(caption)}.svg", svg)
-    kept = {name: value for name, value in evaluation.figures.items() if ".paper." in name}
+    kept = {name: value for name, value in evaluation.figures.items() if is_shown(name)}
     about = {key: value for key, value in evaluation.about().items() if key != "figures"}
     write_json(DOCS / "figures" / "evaluation.json", {**about, "figures": kept})
     write_file(DOCS / "model-card.md", card(evaluation))
     write_file(DOCS / "reference" / "figures.md", figures_page(evaluation))
+
+
+def is_shown(name: str) -> bool:
+    """Return whether a figure is of papers left out, or forward in time."""
+    return ".paper." in name or f".{FORWARD}." in name
 
 
 def slug(caption: str) -> str:
@@ -65,13 +70,14 @@ def escaped(text: str) -> str:
 def figures_page(evaluation: Evaluation) -> str:
     """Return all figures of the headline as a page of tables."""
     what = (
-        "Folds by paper; brackets are 90 % intervals of a bootstrap over papers. Errors are in nm "
+        "Folds by paper, means over ten assignments of papers to folds; `time` is forward in "
+        "time; brackets are 90 % intervals of a bootstrap over papers. Errors are in nm "
         "and points. Keys are those of `evaluation.json`; [what they mean]"
         "(../explanation/validation.md)."
     )
     lines = ["# Figures", "", GENERATED.format(hash=evaluation.dataset["hash"], what=what)]
     for prefix in dict.fromkeys(name.rpartition(".")[0] for name in evaluation.figures):
-        if ".paper." not in prefix:
+        if not is_shown(f"{prefix}."):
             continue
         lines += ["", f"## {prefix}", "", "| figure | | |", "|---|---|---|"]
         lines += list(rows_of(prefix, evaluation.figures))

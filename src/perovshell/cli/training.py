@@ -68,7 +68,7 @@ def evaluate(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Validate everything that is predicted, and write a report: a few minutes."""
+    """Validate everything that is predicted, and write a report: ten minutes."""
     from perovshell.research.evaluation import evaluate as evaluation
     from perovshell.research.evaluation.report import write_evaluation
     from perovshell.workbench import Workspace, validation_lines
