@@ -165,35 +165,37 @@ def reached(papers: dict[str, int], open_share: dict[str, float]) -> Reached:
 def test_the_keys_go_from_the_shell_over_its_class_to_the_side(
     layers: dict[str, ShellMaterial],
 ) -> None:
-    assert evidence_keys("water", ()) == [["bare, water"]]
+    assert evidence_keys("water", ()) == [["bare, water"], ["bare"]]
     pair = layers["SiO2"], layers["TiO2"]
     classes = [layer.material_class for layer in pair]
     assert evidence_keys("water", pair) == [
         ["shell:SiO2, water", "shell:TiO2, water"],
         [f"class:{name}, water" for name in dict.fromkeys(classes)],
         ["coated, water"],
+        ["coated"],
     ]
 
 
 @pytest.mark.parametrize(
     ("papers", "is_open"),
     [
-        ((3, 9, 30), True),
-        ((2, 9, 30), False),
-        ((2, 2, 30), True),
-        ((0, 0, 3), True),
-        ((0, 3, 3), False),
-        ((2, 2, 2), True),
+        ((3, 9, 30, 90), True),
+        ((2, 9, 30, 90), False),
+        ((2, 2, 30, 90), True),
+        ((0, 0, 3, 3), True),
+        ((0, 3, 3, 3), False),
+        ((2, 2, 2, 90), False),
+        ((2, 2, 2, 2), False),
     ],
-    ids=["shell", "class", "side", "side alone", "class alone", "hardly any test"],
+    ids=["shell", "class", "side", "side alone", "class alone", "all stressors", "hardly any test"],
 )
 def test_the_shell_tells_first_then_its_class_then_the_side(
-    layers: dict[str, ShellMaterial], papers: tuple[int, int, int], *, is_open: bool
+    layers: dict[str, ShellMaterial], papers: tuple[int, ...], *, is_open: bool
 ) -> None:
-    """From 3 papers; here most tests of the shell and of the side are open, not of the class."""
+    """From 3 papers; here most tests of the shell and of the side under the stressor are open."""
     layer = layers["SiO2"]
     keys = [key for (key,) in evidence_keys("water", (layer,))]
-    known = reached(dict(zip(keys, papers, strict=True)), dict(zip(keys, (0.9, 0.1, 0.6))))  # noqa: B905
+    known = reached(dict(zip(keys, papers, strict=True)), dict(zip(keys, (0.9, 0.1, 0.6, 0.2))))  # noqa: B905
     assert known.is_open("water", (layer,)) is is_open
 
 
@@ -210,10 +212,15 @@ def test_each_layer_tells_by_its_papers(layers: dict[str, ShellMaterial]) -> Non
     assert not reached(dict(zip(keys, (2, 3), strict=True)), shares).is_open("light", pair)
 
 
-def test_a_stressor_without_tests_was_not_reached(layers: dict[str, ShellMaterial]) -> None:
-    known = reached({"bare, water": 9, "coated, water": 9}, {})
-    assert known.is_open("light", ())
+def test_a_stressor_without_tests_is_told_by_the_others(layers: dict[str, ShellMaterial]) -> None:
+    known = reached({"bare": 9, "coated": 9}, {"bare": 0.1, "coated": 0.9})
+    assert not known.is_open("light", ())
     assert known.is_open("light", (layers["PMMA"],))
+
+
+def test_without_tests_no_median_is_open(layers: dict[str, ShellMaterial]) -> None:
+    """That more than half of the tests have no upper end cannot be said of none."""
+    assert not reached({}, {}).is_open("light", (layers["PMMA"],))
 
 
 def test_json_brings_the_same_medians_back() -> None:

@@ -129,7 +129,7 @@ def _by_element_set(
     padded = np.zeros((len(codes), width), dtype=np.uint8)
     padded[:, : codes.shape[1]] = codes
     keys = padded.view(np.uint64)
-    order = np.lexsort(keys.T)
+    order = np.lexsort(keys.T) if len(keys) else np.zeros(0, dtype=np.intp)
     changes = (np.diff(keys[order], axis=0) != 0).any(axis=1)
     groups = np.split(order, np.flatnonzero(changes) + 1)
     return [(rows, np.flatnonzero(present[rows[0]])) for rows in groups if len(rows)]

@@ -225,8 +225,8 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
             f"of lead-free cores a share of {_plain(figures.get('pl.paper.lead_free.coverage'))}."
         ),
         (
-            "Choices were made with one assignment of papers to folds in view, which a training run "
-            "uses; the figures of `perovshell evaluate` are means over ten."
+            "Choices were made with one assignment of papers to folds in view, the one that a "
+            "training run uses; the figures of `perovshell evaluate` are means over ten."
         ),
         (
             "Almost all stability gains in the literature are above 1, because they were published "

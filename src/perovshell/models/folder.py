@@ -5,7 +5,7 @@ No pickles, no times, no paths: the same data, seed and versions give the same b
 Format 8:
     manifest.json      format, kind, model id, SHA-256 of every other file
     model.json         JSON parts of the models, dataset, figures, settings
-    tables.json        ion, shell and core tables; literature samples; domains
+    tables.json        ion, shell and gap tables; literature samples; domains
     elements.npz       elemental properties
     MODEL.npz          trees and scores of a model
     MODEL.ubj          the trees in the format of the library, for audit

@@ -30,7 +30,7 @@ _STEPS_AN_UPDATE: Final = 5
 _TOLERANCE: Final = 0.01
 """Change of any effect in an update, in log units, below which the fit is done."""
 _NOISE_PRIOR: Final = 3.0
-"""Number of values that the first guess of the noise counts for."""
+"""Number of values of a noise of 1 that join the data."""
 _SPREAD_PRIOR: Final = 4.0
 """Number of effects that the prior spread of a learned kind counts for."""
 _NARROW: Final = 1e-3

@@ -352,8 +352,8 @@ def _student_t_fit(
     noise: float,
 ) -> tuple[Floats, Floats, float]:
     """Return effects, their covariance and the scale of the noise."""
-    above = np.array([bound == ">" for bound in bounds])
-    below = np.array([bound == "<" for bound in bounds])
+    above = np.array([bound == ">" for bound in bounds], dtype=bool)
+    below = np.array([bound == "<" for bound in bounds], dtype=bool)
     mean = np.array([term.mean for term in prior])
     precision = np.diag([term.sd**-2.0 for term in prior])
     effects, floor = mean, _NOISE_FLOOR * noise

@@ -55,8 +55,8 @@ class Reached:
     Attributes:
         papers: Papers with tests, by `evidence_key`.
         open_share: Share of these tests whose lifetime has no upper end.
-        floors: Median distance of the lower ends of the lifetimes from their predictions, in log
-            units, of bare and of coated sides; at most 0.
+        floors: Median distance of the lower ends of the lifetimes, widened as in scoring, from
+            their predictions, in log units, of bare and of coated sides; at most 0.
     """
 
     papers: Mapping[str, int]
@@ -67,14 +67,14 @@ class Reached:
         """Whether more than half of the tests have no upper end: the median was not reached.
 
         The tests are those of the same shells under the stressor, if enough papers have some; else
-        those of their classes; else all of the side.
+        those of their classes; else all of the side under the stressor; else all of the side.
         """
         for keys in evidence_keys(stressor, layers):
             known = [(self.papers.get(key, 0), self.open_share.get(key, 0.0)) for key in keys]
             papers = sum(count for count, _ in known)
             if papers >= MIN_EVIDENCE:
                 return sum(count * share for count, share in known) / papers > _HALF
-        return True
+        return False
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON data."""
@@ -94,10 +94,10 @@ class Reached:
 def evidence_keys(stressor: str, layers: Sequence[ShellMaterial]) -> list[list[str]]:
     """Return the keys of the tests that tell of a side, the most specific ones first."""
     if not layers:
-        return [[f"bare, {stressor}"]]
+        return [[f"bare, {stressor}"], ["bare"]]
     names = [f"shell:{layer.name}, {stressor}" for layer in layers]
     classes = [f"class:{layer.material_class}, {stressor}" for layer in layers]
-    return [[*dict.fromkeys(names)], [*dict.fromkeys(classes)], [f"coated, {stressor}"]]
+    return [[*dict.fromkeys(names)], [*dict.fromkeys(classes)], [f"coated, {stressor}"], ["coated"]]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from perovshell.arrays import Floats, Mask
+from perovshell.arrays import Floats
 from perovshell.data.dataset import Dataset
 from perovshell.errors import InputError
 from perovshell.files import finite
@@ -23,7 +23,7 @@ from perovshell.models.predictor import Predictor
 from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.targets.declared import LIFETIME, TARGETS
 from perovshell.texts import counted
-from perovshell.training.fit.problems import SECOND_HAND, LifetimeProblem, PointProblem
+from perovshell.training.fit.problems import LifetimeProblem, PointProblem
 from perovshell.training.train import problems_of, train
 from perovshell.training.validation.baselines import weighted_median
 from perovshell.training.validation.figures import (
@@ -137,13 +137,12 @@ def record(
     scores = prospective(dataset, problems, predictor, set(later))
     figures: Figures = {}
     for name in TARGETS:
-        figures |= dict(_figures(name, dataset, problems, predictor, scores[name]))
+        figures |= dict(_figures(name, problems, predictor, scores[name]))
     return ProspectiveRecord(number, len(later), len(before), figures)
 
 
 def _figures(
     name: str,
-    dataset: Dataset,
     problems: Problems,
     predictor: Predictor,
     scores: OutOfFoldScores,
@@ -151,7 +150,7 @@ def _figures(
     problem = problems[name]
     later = np.flatnonzero(np.isin(problem.papers, np.unique(scores.papers)))
     if isinstance(problem, PointProblem):
-        yield from _point_figures(name, dataset, problem.take(later), predictor, scores)
+        yield from _point_figures(name, problem.take(later), predictor, scores)
         return
     figures: Figures = {}
     prefix = f"{name}.all"
@@ -187,20 +186,14 @@ def _concordances(prefix: str, problem: LifetimeProblem, predictor: Predictor) -
 
 def _point_figures(
     name: str,
-    dataset: Dataset,
     problem: PointProblem,
     predictor: Predictor,
     scores: OutOfFoldScores,
 ) -> Iterator[tuple[str, float | None]]:
     """Yield figures of all rows, of subsets, and by how a value was read."""
     target = problem.spec.target
-    read = [target.read(dataset.samples[one]) for one in problem.sample_ids]
-    is_second = np.array([one is not None and one.quality == SECOND_HAND for one in read])
-    subsets: dict[str, Mask] = {
-        **problem.subsets,
-        "first_hand": ~is_second,
-        "second_hand": is_second,
-    }
+    first_hand = problem.subsets["first_hand"]
+    subsets = {**problem.subsets, "second_hand": ~first_hand}
     predicted = target.scale.to_unit(
         predictor.points[name].predict(predictor.featurizer.matrix(problem.items))
     )

@@ -235,7 +235,7 @@ def compare_validations(before: Path, after: Path) -> tuple[Comparison, ...]:
 def settings_of(champion: Model, jobs: int = 1) -> Settings:
     """Return the settings of the champion's validation, so that both have the same splits."""
     known = champion.info.settings
-    names = ("seed", "folds", "repeats", "boosters", "baseline_trees", "assignments")
+    names = ("seed", "folds", "repeats", "boosters", "baseline_trees")
     return Settings(**{name: int(known[name]) for name in names}, jobs=jobs)
 
 

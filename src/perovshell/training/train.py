@@ -152,7 +152,7 @@ def forward_figures(
 
 
 def recorded_settings(settings: nested.Settings) -> dict[str, Any]:
-    """Return what the result depends on, versions included; not the number of processes."""
+    """Return what the result of training depends on, versions included."""
     means = {name: spec.boosters for name, spec in SPECS.items()}
     boosters = {
         name: [asdict(booster) for booster in mean[: settings.boosters]]
@@ -170,7 +170,7 @@ def recorded_settings(settings: nested.Settings) -> dict[str, Any]:
         },
         "versions": _versions(),
     }
-    del recorded["jobs"]
+    del recorded["jobs"], recorded["assignments"]
     return recorded
 
 

@@ -46,14 +46,14 @@ def figures(by_paper: tuple[float | None, ...], forward: float | None) -> Figure
         ((0.5, 1.0, 1.5), 0.3, True),
         ((0.5, 1.0, 1.5), -0.3, False),
         ((0.5, 1.0, 1.5), 0.0, False),
-        ((0.5, 1.0, 1.5), None, False),
+        ((0.5, 1.0, 1.5), None, True),
         ((-0.1, 1.0, 1.5), 0.3, False),
         ((-1.5, -1.0, -0.5), -0.3, False),
         ((None, None, None), 0.3, False),
     ],
     ids=["both", "worse later", "equal later", "not known later", "by chance", "worse", "unknown"],
 )
-def test_skill_needs_both_signs(
+def test_skill_needs_both_signs_where_both_are_known(
     problems: Problems,
     results: dict[str, OutOfFold],
     by_paper: tuple[float | None, ...],

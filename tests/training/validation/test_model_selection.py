@@ -18,12 +18,12 @@ def predictions(problems: Problems, trees: float, simpler: float) -> dict[str, O
         others = {"prior": target + sign * simpler, "prior_difficulty": np.full(len(target), 2.0)}
         others |= {"difficulty": np.ones(len(target))}
         results[name] = OutOfFold((target + sign * trees)[None, :], others, [])
-    lives = problems.stability.lifetime
-    middle = np.log(np.where(lives.low > 0, lives.low, 1.0))
-    others = {"linear": middle + simpler, "sigma": np.ones(len(middle))}
-    others |= {"linear_sigma": np.full(len(middle), 1.0)}
-    steps = {"model": np.zeros((1, 1)), "linear": np.ones((1, 1)), "null": np.zeros((1, 1))}
-    results["lifetime"] = OutOfFold((middle + trees)[None, :], others, [], steps)
+    for name, rows in problems.intervals.items():
+        middle = np.log(np.where(rows.low > 0, rows.low, 1.0))
+        others = {"linear": middle + simpler, "sigma": np.ones(len(middle))}
+        others |= {"linear_sigma": np.full(len(middle), 1.0)}
+        steps = {"model": np.zeros((1, 1)), "linear": np.ones((1, 1)), "null": np.zeros((1, 1))}
+        results[name] = OutOfFold((middle + trees)[None, :], others, [], steps)
     return results
 
 

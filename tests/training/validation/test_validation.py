@@ -302,3 +302,18 @@ def test_pairs_without_a_named_difference_say_nothing_of_a_shell(
     series = [row for row, paper in enumerate(pl.papers) if paper == "gao2025"]  # an etching series
     assert len(series) == 2
     assert not [pair for pair in made.same_core_pairs(pl) if pair[0] in series]
+
+
+def test_a_dataset_without_two_sided_tests_is_refused_in_words(few_papers: Dataset) -> None:
+    one_sided = few_papers.subset(
+        [
+            name
+            for name in few_papers.papers
+            if not any(
+                test.sample.paper_id == name and test.gain() is not None for test in few_papers.tests
+            )
+        ]
+    )
+    problems = problems_of(one_sided)
+    with pytest.raises(InputError, match="gain: its 0 papers lie in one of 4 folds"):
+        out_of_fold(problems, QUICK)

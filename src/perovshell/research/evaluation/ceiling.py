@@ -61,8 +61,8 @@ def ceilings(problems: Problems, dataset: Dataset) -> Table:
             ]
             row = {"target": target, "alike in": words}
             table.append({**row, **_of_values(problem, keys)})
-    table.append(_of_lifetimes(problems.stability.lifetime))
-    return table
+    lives = problems.stability.lifetime
+    return [*table, _of_lifetimes(lives)] if len(lives.low) else table
 
 
 def _of_values(problem: PointProblem, keys: Sequence[Hashable]) -> dict[str, Any]:
@@ -79,11 +79,11 @@ def _of_values(problem: PointProblem, keys: Sequence[Hashable]) -> dict[str, Any
         for papers in by_key.values()
         if len(papers) > 1
     ]
-    if not groups:
+    total = float(values[exact].var()) if exact.any() else 0.0
+    if not groups or not total:
         return {"groups": 0, "papers": 0, "sd": None, "ceiling of R2": None}
     squares = np.array([((means - means.mean()) ** 2).sum() for means in groups])
     freedom = np.array([len(means) - 1.0 for means in groups])
-    total = float(values[exact].var())
     return {
         "groups": len(groups),
         "papers": sum(len(means) for means in groups),

@@ -108,6 +108,8 @@ def by_year(problems: Problems, dataset: Dataset, runs: dict[str, OutOfFold]) ->
     """Return the error on the papers of each year, trained on the years before."""
     table = []
     for target, problem in problems.points.items():
+        if target not in runs:
+            continue
         years = [dataset.papers[paper].year for paper in problem.papers.tolist()]
         error = errors(problem, runs[target])
         table += [

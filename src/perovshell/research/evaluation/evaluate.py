@@ -157,7 +157,7 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
         tables=tables,
         dataset={"hash": dataset.content_hash, **dataset.counts},
         variants=sentences_of(variants),
-        settings=recorded_settings(settings),
+        settings={**recorded_settings(settings), "assignments": settings.assignments},
         problems=problems,
         results=results,
     )
@@ -290,7 +290,8 @@ class _SplitRunner:
         """Keep a share of the training papers of each fold; a collection counts as one."""
         order = folds_of(_groups_of(fit).tolist(), 1000, fold_seed=f"curve {draw}:")
         splits = self._by_paper(fit)
-        return [(train[order[train] < 1000 * share], test) for train, test in splits]
+        parts = [(train[order[train] < 1000 * share], test) for train, test in splits]
+        return [(train, test) for train, test in parts if len(train)]
 
     def decay_exponents(self) -> Table:
         """Return the stability metrics by the exponent of the decay."""

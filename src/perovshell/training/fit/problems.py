@@ -142,14 +142,6 @@ class LifetimeProblem:
     papers: npt.NDArray[np.str_]
     share: Floats
 
-    def weights(self, rows: Indices) -> Floats:
-        """Return row weights: one unit a paper, shared by its experiments; mean 1."""
-        return unit_weights(self.papers[rows], self.share[rows])
-
-    def weights_by_paper(self, rows: Indices) -> Floats:
-        """Return row weights that add up to the number of papers, shared by their experiments."""
-        return group_weights(self.papers[rows], self.share[rows])
-
     def take(self, rows: Indices) -> LifetimeProblem:
         """Return the problem of some rows."""
         return _take(self, rows)
@@ -190,10 +182,6 @@ class GainProblem:
     tests: Indices
     experiments: npt.NDArray[np.str_]
     shells: tuple[tuple[str, ...], ...]
-
-    def weights_by_paper(self, rows: Indices) -> Floats:
-        """Return row weights that add up to the number of papers, shared by their experiments."""
-        return group_weights(self.papers[rows], self.share[rows])
 
     def take(self, rows: Indices) -> GainProblem:
         """Return the problem of some rows."""

@@ -276,7 +276,7 @@ def skill(
     """Return for each target whether it beats its null model, and its shrinkage factor.
 
     It does where the 90 % interval of the paired difference excludes 0, and the difference forward
-    in time has the same sign.
+    in time has the same sign; without dated papers there is none.
 
     Args:
         problems: The training problems.
@@ -318,7 +318,7 @@ def _verdict(figures: Figures, key: str, slope: float, words: tuple[str, ...]) -
     by_paper, forward = key.format("paper"), figures.get(key.format(FORWARD))
     low, value, high = (figures[f"{by_paper}{end}"] for end in ("_lo", "", "_hi"))
     null, what, more, less, unit = words
-    has_skill = low is not None and low > 0.0 and forward is not None and forward > 0.0
+    has_skill = low is not None and low > 0.0 and (forward is None or forward > 0.0)
     verdict = "better than" if has_skill else "no skill over"
 
     def compared(size: float) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.targets.declared import GAIN, LIFETIME
-from perovshell.training.fit.problems import LifetimeProblem, PointProblem
+from perovshell.training.fit.problems import GainProblem, LifetimeProblem, PointProblem
 from perovshell.training.validation.figures import PaperBootstrap, Triple
 from perovshell.training.validation.headline import errors, row_likelihood
 from perovshell.training.validation.nested import OutOfFold, Problems
@@ -63,8 +63,14 @@ def choose_variants(
         unit = problem.spec.target.error_unit
         variants[name] = ModelVariant(better[2] >= 0, better, unit)
     better = _likelihood_higher_by(problems.stability.lifetime, results[LIFETIME.name])
-    stability = ModelVariant(better[2] >= 0, better, "")
-    return {**variants, LIFETIME.name: stability, GAIN.name: stability}
+    of_gain = _likelihood_higher_by(problems.stability.gain, results[GAIN.name])
+    # One model answers both: the lifetime, with more papers, decides.
+    has_trees = better[2] >= 0
+    return {
+        **variants,
+        LIFETIME.name: ModelVariant(has_trees, better, ""),
+        GAIN.name: ModelVariant(has_trees, of_gain, ""),
+    }
 
 
 def _errors_lower_by(problem: PointProblem, trees: OutOfFold) -> Triple:
@@ -72,11 +78,11 @@ def _errors_lower_by(problem: PointProblem, trees: OutOfFold) -> Triple:
     return PaperBootstrap.of(problem.weight_groups).mean_by_paper(worse)
 
 
-def _likelihood_higher_by(lives: LifetimeProblem, trees: OutOfFold) -> Triple:
-    ends = lives.low / INTERVAL_INFLATION, lives.high * INTERVAL_INFLATION
+def _likelihood_higher_by(problem: LifetimeProblem | GainProblem, trees: OutOfFold) -> Triple:
+    ends = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
     runs = (trees, without_trees(trees))
     chances = [row_likelihood(run.model[0], run.others["sigma"], *ends) for run in runs]
-    bootstrap = PaperBootstrap.of(lives.papers, lives.share)
+    bootstrap = PaperBootstrap.of(problem.papers, problem.share)
     return bootstrap.mean_by_paper(chances[0] - chances[1])
 
 

@@ -33,6 +33,7 @@ Fitted = PointProblem | StabilityProblem
 """What is fitted at once."""
 _PAIRED_GROUPS: Final = 10
 """Test sets of which each two are left out together."""
+_LEAST_FOLDS: Final = 2
 STABILITY_FIT: Final = "stability"
 """Name of the fit of lifetimes and gains."""
 
@@ -183,16 +184,17 @@ def out_of_fold(
         InputError: The papers of a target lie in one fold.
     """
     plans = {name: paper_splits(fit, settings.folds) for name, fit in problems.fits.items()}
-    for name, splits in plans.items():
-        problem = problems.fits[name]
-        if not splits:
-            count = len(set(problem.papers.tolist()))
+    for name in problems:
+        papers = problems[name].papers
+        if len(paper_splits(problems[name], settings.folds)) < _LEAST_FOLDS:
+            count = len(set(papers.tolist()))
             msg = (
                 f"{name}: its {count} papers lie in one of {settings.folds} folds by paper; "
                 "more papers are needed, or more folds"
             )
             raise InputError(msg)
-        check_split(name, problem.papers, splits)
+    for name, splits in plans.items():
+        check_split(name, problems.fits[name].papers, splits)
     for name, point in problems.points.items():
         check_descriptors(name, point, problems.featurizer)
         check_order(name, point.matrix, point.names, point.target)
