@@ -192,7 +192,8 @@ class Featurizer:
         """
         given = Combinations.of(combinations, self.reader)
         rows = np.empty((len(given), len(self.descriptors)))
-        self._fill(rows, given, elements_too=elements_too)
+        if len(given):
+            self._fill(rows, given, elements_too=elements_too)
         return rows
 
     def both(self, given: Combinations, *, elements_too: bool) -> Floats:

@@ -87,7 +87,8 @@ def test_columns(stressor: str, conditions: Mapping[str, float]) -> list[float]:
 
 def with_test_columns(matrix: Floats, columns: Sequence[Sequence[float]]) -> Floats:
     """Append test columns to descriptor rows."""
-    return np.concatenate([matrix, np.array(columns, dtype=float)], axis=1)
+    known = np.array(columns, dtype=float).reshape(len(matrix), len(TEST_DESCRIPTORS))
+    return np.concatenate([matrix, known], axis=1)
 
 
 def side_effects(

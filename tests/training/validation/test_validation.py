@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perovshell.data.dataset import Dataset
+from perovshell.errors import InputError
 from perovshell.training.fit import problems as made
 from perovshell.training.fit.problems import bounded_error
 from perovshell.training.fit.specs import PHYSICAL, SPECS
+from perovshell.training.train import QUICK, problems_of
 from perovshell.training.validation.baselines import predict_baselines, weighted_median
 from perovshell.training.validation.effects import Pairs
 from perovshell.training.validation.figures import (
@@ -21,7 +23,7 @@ from perovshell.training.validation.figures import (
 )
 from perovshell.training.validation.folds import fold_of, folds_of
 from perovshell.training.validation.headline import bound_gain
-from perovshell.training.validation.nested import OutOfFold, Problems
+from perovshell.training.validation.nested import OutOfFold, Problems, out_of_fold
 
 # Splits --------------------------------------------------------------------------------------
 
@@ -305,15 +307,9 @@ def test_pairs_without_a_named_difference_say_nothing_of_a_shell(
 
 
 def test_a_dataset_without_two_sided_tests_is_refused_in_words(few_papers: Dataset) -> None:
-    one_sided = few_papers.subset(
-        [
-            name
-            for name in few_papers.papers
-            if not any(
-                test.sample.paper_id == name and test.gain() is not None for test in few_papers.tests
-            )
-        ]
-    )
+    tests = few_papers.tests
+    two_sided = {test.sample.paper_id for test in tests if test.gain() is not None}
+    one_sided = few_papers.subset([name for name in few_papers.papers if name not in two_sided])
     problems = problems_of(one_sided)
     with pytest.raises(InputError, match="gain: its 0 papers lie in one of 4 folds"):
         out_of_fold(problems, QUICK)
