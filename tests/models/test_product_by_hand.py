@@ -25,9 +25,10 @@ from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.models.prior import LinearPrior
 from perovshell.models.product import Columns, CoreSide, Product, predict_items
+from perovshell.models.reached import Reached
 from perovshell.models.requests import Requests
 from perovshell.models.stability import TEST_DESCRIPTORS
-from perovshell.models.stability_model import Reached, StabilityModel
+from perovshell.models.stability_model import StabilityModel
 from perovshell.targets.declared import PL, PLQY
 
 Floats = npt.NDArray[np.float64]

@@ -11,13 +11,9 @@ import pytest
 from perovshell.data.shells import ShellMaterial
 from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, MORPHOLOGIES, STRESSORS, STRUCTURES
 from perovshell.model import Model
+from perovshell.models.reached import Reached, evidence_keys
 from perovshell.models.requests import Requests
-from perovshell.models.stability_model import (
-    Reached,
-    StabilityModel,
-    StabilityPrediction,
-    evidence_keys,
-)
+from perovshell.models.stability_model import StabilityModel, StabilityPrediction
 
 Row = dict[str, object]
 
@@ -66,7 +62,7 @@ def rows(model: Model) -> list[Row]:
 def predicted(model: Model, rows: list[Row]) -> StabilityPrediction:
     requests, errors = Requests.read(rows, model.predictor.featurizer.reader)
     assert errors == {}
-    return model.predictor.stability_of(requests, STRESSORS)
+    return model.predictor.stability_of(model.predictor.batch(requests), STRESSORS)
 
 
 @pytest.fixture(scope="module")

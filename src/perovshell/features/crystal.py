@@ -117,9 +117,8 @@ class CrystalTable:
         numbers = np.random.default_rng(0).integers(1, _LARGE, len(reader.species) + 1)
         numbers[-1] = 0
         self._ion_numbers = numbers
-        self._compound_numbers = [
-            sum(int(numbers[ion]) for ion, _ in key) for key in self._compounds
-        ]
+        sums = {sum(int(numbers[ion]) for ion, _ in key) for key in self._compounds}
+        self._compound_numbers = np.array([*sorted(sums), np.iinfo(np.int64).max])
 
     def matrix(self, batch: CompositionBatch) -> Floats:
         """Return the descriptors, shape (n, len(core_descriptors())); NaN where unknown."""
@@ -225,7 +224,9 @@ class CrystalTable:
     def _measured(self, batch: CompositionBatch) -> Iterator[tuple[int, float]]:
         """Yield the rows of a batch whose compound was measured, with its gap."""
         numbers = np.where(batch.amounts > 0, self._ion_numbers.take(batch.species), 0).sum(axis=1)
-        for row in np.flatnonzero(np.isin(numbers, self._compound_numbers)).tolist():
+        known = self._compound_numbers
+        equal = known.take(known.searchsorted(numbers)) == numbers
+        for row in equal.nonzero()[0].tolist():
             gap = self._compounds.get(_key(batch.species[row], batch.amounts[row]))
             if gap is not None:
                 yield row, gap

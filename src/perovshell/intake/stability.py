@@ -182,7 +182,9 @@ def _usual_lifetime(test: StabilityTest, predictor: Predictor, *, is_coated: boo
     request = request_of(sample, predictor, context)
     if request is None:
         return math.nan
-    return math.exp(float(predictor.stability_of(request, [test.stressor]).side[0, 0]))
+    return math.exp(
+        float(predictor.stability_of(predictor.batch(request), [test.stressor]).side[0, 0])
+    )
 
 
 def _digits(number: float) -> str:

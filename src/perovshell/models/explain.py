@@ -17,6 +17,7 @@ from perovshell.models.contributions import ForestContributions
 from perovshell.models.mixed import kind_of
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, check_options
 from perovshell.models.point import PointModel
+from perovshell.models.prediction_batch import PredictionBatch
 from perovshell.models.predictor import Predictor
 from perovshell.models.requests import Requests
 from perovshell.models.stability import (
@@ -24,8 +25,6 @@ from perovshell.models.stability import (
     base_effects,
     difference,
     side_effects,
-    thin_stressors,
-    with_test_columns,
 )
 from perovshell.models.stability_model import LN2, StabilityModel
 from perovshell.targets.declared import GAIN, LIFETIME
@@ -86,38 +85,31 @@ def explain(
         InputError: The request cannot be read, or a stressor is not allowed.
     """
     check_options(stressors, DEFAULT_COVERAGE)
-    request = Requests.read_one(row, predictor.featurizer.reader)
-    item = request.item(0)
-    sides = [item, item.bare]
-    matrix = predictor.featurizer.matrix(sides, elements_too=predictor.needs_elements)
+    batch = predictor.batch(Requests.read_one(row, predictor.featurizer.reader))
+    answers = predictor.stability_of(batch, stressors).columns(DEFAULT_COVERAGE)
     return [
-        *(_point_reason(model, predictor, request, matrix) for model in predictor.points.values()),
+        *(_point_reason(model, predictor, batch) for model in predictor.points.values()),
         *(
             reason
             for stressor in stressors
-            for reason in _Stressed(predictor, request, stressor, matrix).reasons()
+            for reason in _Stressed(predictor, batch, stressor, answers).reasons()
         ),
     ]
 
 
-def _point_reason(
-    model: PointModel, predictor: Predictor, request: Requests, matrix: Floats
-) -> Reason:
-    """Return the feature contributions of a point target, as modelled, in words as reported.
-
-    The matrix has the descriptors of the combination, then of its bare core.
-    """
-    target, scale, item = model.target, model.target.scale, request.item(0)
+def _point_reason(model: PointModel, predictor: Predictor, batch: PredictionBatch) -> Reason:
+    """Return the feature contributions of a point target, as modelled, in words as reported."""
+    target, scale, item = model.target, model.target.scale, batch.requests.item(0)
     described = (target.column, scale.unit, target.title)
     if item.core is not None and item.core.is_metal:
         return _null_reason(described, model.null_value, _METAL)
     groups = [descriptor.group for descriptor in predictor.featurizer.descriptors]
     trees = predictor.contributions[target.name]
-    start, moved = _point_contributions(model, trees, matrix[0], groups)
+    start, moved = _point_contributions(model, trees, batch.both[0], groups)
     if target.effect is not None:
-        measured = float(scale.to_model(request.numbers[target.effect.anchor])[0])
+        measured = float(scale.to_model(batch.requests.numbers[target.effect.anchor])[0])
         if not math.isnan(measured):
-            missed = measured - float(model.predict(matrix[1:])[0])
+            missed = measured - float(model.predict(batch.both[1:])[0])
             moved["measured bare value"] = missed * (model.residual_share if item.layers else 1.0)
     moved = _largest_first(moved)
     mean = float(scale.to_unit(np.asarray(start)))
@@ -142,25 +134,25 @@ class _Stressed:
 
     Attributes:
         predictor: The predictor.
-        request: The request.
+        batch: The request.
         stressor: The stressor.
-        matrix: Descriptors of the combination, then of its bare core.
+        answers: Output columns of the half-lives and the gains.
     """
 
     predictor: Predictor
-    request: Requests
+    batch: PredictionBatch
     stressor: str
-    matrix: Floats
+    answers: Mapping[str, Any]
 
     @property
     def model(self) -> StabilityModel:
         """The model."""
         return self.predictor.stability
 
-    @property
+    @cached_property
     def item(self) -> Combination:
         """The combination."""
-        return self.request.item(0)
+        return self.batch.requests.item(0)
 
     def reasons(self) -> list[Reason]:
         """Return the contributions to gain and half-life, as logarithms, in words as factors."""
@@ -196,20 +188,15 @@ class _Stressed:
     def _shown(self, target: StabilityTarget) -> str:
         """Return the predicted value with its sign and unit."""
         sign = self.model.bounds([self.stressor], self.item.layers)
-        value = float(self._columns[target.column(self.stressor)][0])
+        value = float(self.answers[target.column(self.stressor)][0])
         return target.shown(value, sign[target.bound_column(self.stressor)])
-
-    @cached_property
-    def _columns(self) -> dict[str, Any]:
-        prediction = self.predictor.stability_of(self.request, [self.stressor])
-        return prediction.columns(DEFAULT_COVERAGE)
 
     @cached_property
     def _why_null(self) -> str:
         """Why the null model answers; empty where it does not."""
         if self.item.core is not None and self.item.core.is_metal:
             return _METAL
-        is_thin = thin_stressors(self.model.papers, [self.stressor])[0]
+        (is_thin,) = self.model.under([self.stressor]).is_thin
         return f"{self.stressor} has few papers" if is_thin else ""
 
     def _floor(self, layers: Sequence[ShellMaterial]) -> float:
@@ -220,12 +207,13 @@ class _Stressed:
     @cached_property
     def _tree_rows(self) -> Floats:
         """The columns of the trees, of the combination and of its bare core."""
-        test = self.model.test_columns(self.stressor, self._temperature)
-        return with_test_columns(self.matrix, [test, test]).take(self.model.columns, axis=1)
+        temperature = self.batch.requests.numbers["temperature_c"].repeat(2)
+        tests = self.model.tests([self.stressor], temperature)
+        return np.asarray(self.model.tree_rows(self.batch.both, tests)[0])
 
     @property
     def _temperature(self) -> float:
-        return float(self.request.numbers["temperature_c"][0])
+        return float(self.batch.requests.numbers["temperature_c"][0])
 
     def _side_effects(self, item: Combination) -> dict[str, float]:
         test = {"temperature_c": self._temperature}

@@ -25,7 +25,6 @@ from perovshell.models.outputs import (
     Answer,
     Evidence,
     Thresholds,
-    bound_columns,
     check_options,
     output_columns,
     rounded,
@@ -34,7 +33,6 @@ from perovshell.models.outputs import (
 from perovshell.models.point import PointModel
 from perovshell.models.prediction_batch import PredictionBatch
 from perovshell.models.requests import Requests
-from perovshell.models.stability import with_test_columns
 from perovshell.models.stability_model import StabilityModel, StabilityPrediction
 from perovshell.targets.declared import GAIN, LIFETIME
 
@@ -106,11 +104,11 @@ class Predictor:
         if not len(requests):
             return []
         outputs = output_columns(stressors, thresholds)
-        batch = self._batch(requests)
-        stability = self._stability(batch, stressors)
+        batch = self.batch(requests)
+        stability = self.stability_of(batch, stressors)
         columns = self._columns(batch, stability, coverage, thresholds)
-        bounds = [self.stability.bounds(stressors, layers) for layers in requests.items.shells]
-        signs = [[shell[name] for name in bound_columns(stressors)] for shell in bounds]
+        kinds, kind = requests.items.kinds
+        signs = [self.stability.shell_side(stressors, one).signs for one in kinds]
         doubts = dict.fromkeys(range(len(requests)), thresholds.doubts) if thresholds.doubts else {}
         requests = requests.with_notes(batch.notes).with_notes(doubts)
         asked = [columns[name] for name in outputs if name in columns]
@@ -119,7 +117,7 @@ class Predictor:
         described = self.domain_flags.describe(requests, hits, stressors)
         rows = zip(
             numbers.T.tolist(),
-            [signs[shell] for shell in requests.items.shell.tolist()],
+            [signs[one] for one in kind.tolist()],
             described,
             hits.papers,
             strict=True,
@@ -164,8 +162,8 @@ class Predictor:
         thresholds: Thresholds = NO_THRESHOLDS,
     ) -> dict[str, Floats]:
         """Return the numeric output columns of many requests, each of shape (n,)."""
-        batch = self._batch(requests)
-        stability = self._stability(batch, stressors)
+        batch = self.batch(requests)
+        stability = self.stability_of(batch, stressors)
         columns = self._columns(batch, stability, coverage, thresholds)
         asked = thresholds.columns(stressors)
         numbers = {name: column for name, column in columns.items() if name not in asked}
@@ -187,11 +185,8 @@ class Predictor:
             columns |= prediction.columns(coverage, thresholds.of(model.target))
         return columns | stability.columns(coverage, thresholds.of(GAIN))
 
-    def stability_of(self, requests: Requests, stressors: Sequence[str]) -> StabilityPrediction:
-        """Return log lifetimes of requests and of their bare cores."""
-        return self._stability(self._batch(requests), stressors)
-
-    def _batch(self, requests: Requests) -> PredictionBatch:
+    def batch(self, requests: Requests) -> PredictionBatch:
+        """Compute what all targets need of requests."""
         matrix = self.featurizer.both(requests.items, elements_too=self.needs_elements)
         is_metal = matrix[: len(requests), self._metal_column] == 1.0
         return PredictionBatch(requests, matrix, is_metal, self._category_cores)
@@ -215,51 +210,27 @@ class Predictor:
             for name, model in self.points.items()
         }
 
-    def _stability(self, batch: PredictionBatch, stressors: Sequence[str]) -> StabilityPrediction:
+    def stability_of(self, batch: PredictionBatch, stressors: Sequence[str]) -> StabilityPrediction:
         """Return log lifetimes of the combinations and of their bare cores."""
-        model, items, temperature = (
-            self.stability,
-            batch.items,
-            batch.requests.numbers["temperature_c"],
-        )
+        model, items, is_metal = self.stability, batch.items, batch.is_metal
+        temperature = batch.requests.numbers["temperature_c"]
         side, bare = model.linear(stressors, items, temperature)
-        trees = self._stability_trees(batch, stressors, temperature)
-        is_open = np.array(
-            [[model.reached.is_open(name, layers) for layers in items.shells] for name in stressors]
-        ).reshape(len(stressors), len(items.shells))
-        bare_open = [model.reached.is_open(name, ()) for name in stressors]
+        if model.has_trees:
+            tests = model.tests(stressors, temperature)
+            trees = model.trees(batch.both, np.concatenate([tests, tests], axis=1))
+            side, bare = side + trees[:, : batch.size], bare + trees[:, batch.size :]
+        kinds, kind = items.kinds
+        is_open = np.array([model.shell_side(stressors, one).is_open for one in kinds])
         coated = batch.has_shell
         return StabilityPrediction(
             model=model,
             stressors=tuple(stressors),
-            side=model.answered(
-                stressors, side + trees[:, : batch.size], coated=coated, is_metal=batch.is_metal
-            ),
-            bare=model.answered(
-                stressors,
-                bare + trees[:, batch.size :],
-                coated=np.zeros_like(coated),
-                is_metal=batch.is_metal,
-            ),
+            side=model.answered(stressors, side, coated=coated, is_metal=is_metal),
+            bare=model.answered(stressors, bare, coated=np.zeros_like(coated), is_metal=is_metal),
             has_shell=coated,
-            side_open=is_open[:, items.shell],
-            bare_open=np.array(bare_open, dtype=bool).reshape(-1, 1),
+            side_open=is_open.reshape(-1, len(stressors)).T.take(kind, axis=1),
+            bare_open=model.under(stressors).bare_open[:, None],
         )
-
-    def _stability_trees(
-        self, batch: PredictionBatch, stressors: Sequence[str], temperature: Floats
-    ) -> Floats:
-        """Return what the trees add to the log lifetimes of both sides, (n_stressors, 2 n)."""
-        model, count = self.stability, 2 * batch.size
-        if not model.has_trees or not stressors:
-            return np.zeros((len(stressors), count))
-        tests = [
-            model.test_columns(stressor, value)
-            for stressor in stressors
-            for value in np.tile(temperature, 2)
-        ]
-        rows = with_test_columns(np.tile(batch.both, (len(stressors), 1)), tests)
-        return model.forest.predict(rows.take(model.columns, axis=1)).reshape(len(stressors), count)
 
     # Reasons ---------------------------------------------------------------------------------
 

@@ -29,7 +29,6 @@ from perovshell.models.point import PointPrediction
 from perovshell.models.predictor import Predictor
 from perovshell.models.product_domain import CoreReach, ProductDomain
 from perovshell.models.product_linear import LinearSide, ProductRegression
-from perovshell.models.stability import thin_stressors
 from perovshell.models.stability_model import StabilityPrediction
 from perovshell.targets.declared import GAIN, LIFETIME
 
@@ -349,21 +348,19 @@ class Product:
 
     def _test_rows(self, contexts: Floats) -> list[Floats]:
         """Return context rows with the test columns of each stressor behind them."""
-        model = self.predictor.stability
-        tests = [model.test_columns(name, math.nan) for name in self.stressors]
-        return [
-            np.hstack([contexts, np.tile(np.array(test), (len(contexts), 1))]) for test in tests
-        ]
+        unknown = np.full(len(contexts), math.nan)
+        tests = self.predictor.stability.tests(self.stressors, unknown)
+        return [np.hstack([contexts, test]) for test in tests]
 
     @cached_property
     def _stability_effects(self) -> _StabilityEffects:
         model, stressors = self.predictor.stability, self.stressors
         shape = (len(stressors), -1)
-        base = np.array([model.base(name) for name in stressors])
+        under = model.under(stressors)
         treated = np.array(
             [[kind in context.treatments for kind in TREATMENTS] for context in self.contexts]
         ).reshape(len(self.contexts), len(TREATMENTS))
-        bare = base[:, None] + treated @ model.treatments
+        bare = under.base[:, None] + treated @ model.treatments
         forms = np.array([model.form(one.structure, one.encapsulation) for one in self.contexts])
         coats = [[model.coating(name, layers) for layers in self.shells] for name in stressors]
         is_open = [
@@ -374,7 +371,7 @@ class Product:
             side=bare[:, None, :] + (coated + forms),
             bare=bare,
             side_open=np.array(is_open, dtype=bool).reshape(shape),
-            bare_open=np.array([model.reached.is_open(name, ()) for name in stressors], dtype=bool),
+            bare_open=under.bare_open,
         )
 
     def _range(self, first: int, last: int | None) -> slice:
@@ -398,7 +395,7 @@ class Product:
 
     @cached_property
     def _stressors_known(self) -> bool:
-        return not thin_stressors(self.predictor.stability.papers, self.stressors).any()
+        return not self.predictor.stability.under(self.stressors).is_thin.any()
 
 
 def predict_items(

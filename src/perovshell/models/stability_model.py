@@ -8,20 +8,20 @@ and gains agree.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from perovshell.arrays import Floats, Indices, Mask
-from perovshell.data.shells import ShellMaterial
-from perovshell.data.vocabulary import STRESSORS, TREATMENTS
-from perovshell.features.combinations import Combinations
+from perovshell.data.vocabulary import TREATMENTS
+from perovshell.features.combinations import Combinations, Layers
 from perovshell.models.conformal import ConformityScores
 from perovshell.models.forest import Forest
 from perovshell.models.mixed import MixedEffects
+from perovshell.models.outputs import bound_columns
 from perovshell.models.parts import (
     Arrays,
     forest_from_arrays,
@@ -29,7 +29,9 @@ from perovshell.models.parts import (
     scores_from_arrays,
     scores_to_arrays,
 )
+from perovshell.models.reached import Reached
 from perovshell.models.stability import (
+    TEST_DESCRIPTORS,
     answer_or_null,
     base_effects,
     coating_effects,
@@ -38,66 +40,56 @@ from perovshell.models.stability import (
     thin_stressors,
 )
 from perovshell.targets.declared import GAIN, LIFETIME
+from perovshell.targets.target import ENDS
 
 LN2: Final = math.log(2.0)
-MIN_EVIDENCE: Final = 3
-"""Papers from which the tests of a shell, or of its class, tell whether its median was reached."""
-_HALF: Final = 0.5
 _OF_OPEN_BARE: Final = {"": "<", ">": "~"}
 """Sign of a gain whose bare median was not reached, by that of the coated half-life."""
+_STRESSORS_KEPT: Final = 64
+"""Sets of stressors, and below shells of each, that are remembered."""
+_SHELLS_KEPT: Final = 4096
+_TEMPERATURE: Final = [one.name for one in TEST_DESCRIPTORS].index("temperature_c")
+"""Test column of the temperature."""
 _SCORES: Final = ("lifetime_scores", "gain_scores", "gain_floors")
 
 
-@dataclass(frozen=True)
-class Reached:
-    """Where the medians of lifetimes were reached by the tests of the literature.
+Kind = tuple[Layers, str, str]
+"""Layers, structure and encapsulation; a bare core has no layers."""
+
+
+class ShellSide(NamedTuple):
+    """What the effects and the tests say of a shell, or of none, under n stressors.
 
     Attributes:
-        papers: Papers with tests, by `evidence_key`.
-        open_share: Share of these tests whose lifetime has no upper end.
-        floors: Median distance of the lower ends of the lifetimes, widened as in scoring, from
-            their predictions, in log units, of bare and of coated sides; at most 0.
+        adds: What it adds to the log lifetime of the bare core, shape (n,).
+        is_open: Whether its median was not reached, shape (n,).
+        signs: Signs of its values, in the order of `outputs.bound_columns`.
     """
 
-    papers: Mapping[str, int]
-    open_share: Mapping[str, float]
-    floors: tuple[float, float]
-
-    def is_open(self, stressor: str, layers: Sequence[ShellMaterial]) -> bool:
-        """Whether more than half of the tests have no upper end: the median was not reached.
-
-        The tests are those of the same shells under the stressor, if enough papers have some; else
-        those of their classes; else all of the side under the stressor; else all of the side.
-        """
-        for keys in evidence_keys(stressor, layers):
-            known = [(self.papers.get(key, 0), self.open_share.get(key, 0.0)) for key in keys]
-            papers = sum(count for count, _ in known)
-            if papers >= MIN_EVIDENCE:
-                return sum(count * share for count, share in known) / papers > _HALF
-        return False
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON data."""
-        return {
-            "papers": dict(self.papers),
-            "open_share": dict(self.open_share),
-            "floors": list(self.floors),
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Reached:
-        """Rebuild from JSON data."""
-        bare, coated = data["floors"]
-        return cls(data["papers"], data["open_share"], (float(bare), float(coated)))
+    adds: Floats
+    is_open: Mask
+    signs: tuple[str, ...]
 
 
-def evidence_keys(stressor: str, layers: Sequence[ShellMaterial]) -> list[list[str]]:
-    """Return the keys of the tests that tell of a side, the most specific ones first."""
-    if not layers:
-        return [[f"bare, {stressor}"], ["bare"]]
-    names = [f"shell:{layer.name}, {stressor}" for layer in layers]
-    classes = [f"class:{layer.material_class}, {stressor}" for layer in layers]
-    return [[*dict.fromkeys(names)], [*dict.fromkeys(classes)], [f"coated, {stressor}"], ["coated"]]
+@dataclass(frozen=True)
+class UnderStressors:
+    """What all answers about n stressors share.
+
+    Attributes:
+        is_thin: Which have too few papers for more than the null model, shape (n,).
+        null: Log lifetimes in log h of bare and coated sides by the null model, shape (n, 2).
+        base: Those of an untreated bare core by the effects, usual conditions, shape (n,).
+        bare_open: Whether the median of bare cores was not reached, shape (n,).
+        tests: Test columns under the conditions of the literature, shape (n, n_test_columns).
+        shells: Shells that were asked for, by layers, structure and encapsulation.
+    """
+
+    is_thin: Mask
+    null: Floats
+    base: Floats
+    bare_open: Mask
+    tests: Floats
+    shells: dict[Kind, ShellSide] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -145,6 +137,69 @@ class StabilityModel:
 
     # Effects ---------------------------------------------------------------------------------
 
+    def under(self, stressors: Sequence[str]) -> UnderStressors:
+        """Return what all answers about the stressors share."""
+        key = tuple(stressors)
+        known = self._under.get(key)
+        if known is None:
+            if len(self._under) >= _STRESSORS_KEPT:
+                self._under.clear()
+            known = self._under[key] = UnderStressors(
+                is_thin=thin_stressors(self.papers, key),
+                null=np.array([self._null_values(name) for name in key]).reshape(-1, 2),
+                base=np.array([self.base(name) for name in key]),
+                bare_open=np.array([self.reached.is_open(name, ()) for name in key], dtype=bool),
+                tests=np.array(
+                    [test_columns(name, self.conditions.get(name, {})) for name in key]
+                ).reshape(-1, len(TEST_DESCRIPTORS)),
+            )
+        return known
+
+    @cached_property
+    def _under(self) -> dict[tuple[str, ...], UnderStressors]:
+        return {}
+
+    def shell_side(self, stressors: Sequence[str], kind: Kind) -> ShellSide:
+        """Return what the effects and the tests say of a shell under the stressors."""
+        shells = self.under(stressors).shells
+        known = shells.get(kind)
+        if known is None:
+            if len(shells) >= _SHELLS_KEPT:
+                shells.clear()
+            known = shells[kind] = self._shell_side(stressors, *kind)
+        return known
+
+    def _shell_side(
+        self, stressors: Sequence[str], layers: Layers, structure: str, encapsulation: str
+    ) -> ShellSide:
+        form = self.form(structure, encapsulation) if layers else 0.0
+        adds = [self.coating(name, layers) + form if layers else 0.0 for name in stressors]
+        is_open = [self.reached.is_open(name, layers) for name in stressors]
+        return ShellSide(
+            np.array(adds), np.array(is_open, dtype=bool), tuple(self._signs(stressors, layers))
+        )
+
+    def _signs(self, stressors: Sequence[str], layers: Layers) -> Iterator[str]:
+        """Yield the signs of gain and half-life under each stressor.
+
+        A gain whose bare median was not reached is at most its value; where neither was reached it
+        is rough, as both of its sides are bounds.
+        """
+        for stressor in stressors:
+            side = ">" if self.reached.is_open(stressor, layers) else ""
+            gain = _OF_OPEN_BARE[side] if self.reached.is_open(stressor, ()) else side
+            yield gain if layers else ""
+            yield side
+
+    def bounds(self, stressors: Sequence[str], layers: Layers) -> dict[str, str]:
+        """Return the signs of the values of a shell, by `outputs.bound_columns`.
+
+        Args:
+            stressors: The stressors.
+            layers: Layers of the shell; none is bare.
+        """
+        return dict(zip(bound_columns(stressors), self._signs(stressors, layers), strict=True))
+
     def linear(
         self, stressors: Sequence[str], items: Combinations, temperature: Floats
     ) -> tuple[Floats, Floats]:
@@ -159,12 +214,18 @@ class StabilityModel:
             Two arrays of shape (n_stressors, n).
         """
         kinds, kind = items.kinds
+        adds = np.array([self.shell_side(stressors, one).adds for one in kinds])
+        bare = self._bases(stressors, temperature)
+        bare = bare + items.contexts.treatments @ self.treatments
+        return bare + adds.reshape(-1, len(stressors)).T.take(kind, axis=1), bare
+
+    def _bases(self, stressors: Sequence[str], temperature: Floats) -> Floats:
+        """Return the log lifetimes of untreated bare cores; broadcasts to (n_stressors, n)."""
+        if np.isnan(temperature).all():
+            return self.under(stressors).base[:, None]
         known, at = np.unique(temperature, return_inverse=True)
         base = [[self.base(name, float(one)) for one in known] for name in stressors]
-        coats = [[self.coat(name, *one) for one in kinds] for name in stressors]
-        bare = np.array(base).reshape(len(stressors), len(known))[:, at.ravel()]
-        bare = bare + items.contexts.treatments @ self.treatments
-        return bare + np.array(coats).reshape(len(stressors), len(kinds))[:, kind], bare
+        return np.array(base).reshape(len(stressors), len(known))[:, at.ravel()]
 
     def base(self, stressor: str, temperature: float = math.nan) -> float:
         """Return the log lifetime in log h of an untreated bare core."""
@@ -175,19 +236,11 @@ class StabilityModel:
         """What each of `vocabulary.TREATMENTS` adds to the log lifetime."""
         return np.array([self.effects.predict({f"treatment:{kind}": 1.0}) for kind in TREATMENTS])
 
-    def coat(
-        self, stressor: str, layers: Sequence[ShellMaterial], structure: str, encapsulation: str
-    ) -> float:
-        """Return what a shell adds to the log lifetime; 0 for a bare core."""
-        if not layers:
-            return 0.0
-        return self.coating(stressor, layers) + self.form(structure, encapsulation)
-
-    def coating(self, stressor: str, layers: Sequence[ShellMaterial]) -> float:
+    def coating(self, stressor: str, layers: Layers) -> float:
         """Return what the materials of a shell add to the log lifetime."""
         return self.effects.predict(coating_effects(stressor, layers))
 
-    def own_effect(self, layers: Sequence[ShellMaterial]) -> float:
+    def material_effect(self, layers: Layers) -> float:
         """Return what tests of the same materials, beyond their classes, add."""
         return self.effects.predict({f"shell:{layer.name}": 1.0 for layer in layers})
 
@@ -197,15 +250,12 @@ class StabilityModel:
 
     def null_values(self, stressor: str) -> tuple[float, float]:
         """Return the log lifetimes in log h of the bare and the coated side by the null model."""
-        if stressor not in self._null:
-            bare = self.null.predict(base_effects(stressor, {}))
-            coat = self.null.predict(coating_effects(stressor, ()))
-            self._null[stressor] = bare, bare + coat
-        return self._null[stressor]
+        bare, coated = self.under([stressor]).null[0].tolist()
+        return bare, coated
 
-    @cached_property
-    def _null(self) -> dict[str, tuple[float, float]]:
-        return {}
+    def _null_values(self, stressor: str) -> tuple[float, float]:
+        bare = self.null.predict(base_effects(stressor, {}))
+        return bare, bare + self.null.predict(coating_effects(stressor, ()))
 
     def answered(
         self, stressors: Sequence[str], full: Floats, *, coated: Mask, is_metal: Mask | bool = False
@@ -218,41 +268,49 @@ class StabilityModel:
             coated: Which sides have a shell; broadcasts to the last axes of `full`.
             is_metal: Which cores are metals.
         """
-        sides = np.array([self.null_values(name) for name in stressors]).reshape(-1, 2)
-        shape = (-1, *(1,) * (full.ndim - 1))
-        null = np.where(coated, sides[:, 1].reshape(shape), sides[:, 0].reshape(shape))
-        return answer_or_null(thin_stressors(self.papers, stressors), null, full, is_metal=is_metal)
+        under = self.under(stressors)
+        bare, side = under.null.T.reshape(2, -1, *(1,) * (full.ndim - 1))
+        null = np.where(coated, side, bare)
+        return answer_or_null(under.is_thin, null, full, is_metal=is_metal)
 
-    def bounds(self, stressors: Sequence[str], layers: Sequence[ShellMaterial]) -> dict[str, str]:
-        """Return the signs of the values of a shell, by `outputs.bound_columns`.
+    # Trees -----------------------------------------------------------------------------------
 
-        A gain whose bare median was not reached is at most its value; where neither was reached it
-        is rough, as both of its sides are bounds.
+    def tests(self, stressors: Sequence[str], temperature: Floats) -> Floats:
+        """Return the test columns; the conditions are the literature's where they are unknown.
 
         Args:
             stressors: The stressors.
-            layers: Layers of the shell; none is bare.
+            temperature: Temperature of the test in deg C, NaN where unknown, shape (n,).
+
+        Returns:
+            An array of shape (n_stressors, n, n_test_columns).
         """
-        signs = {}
-        for stressor in stressors:
-            side = ">" if self.reached.is_open(stressor, layers) else ""
-            gain = _OF_OPEN_BARE[side] if self.reached.is_open(stressor, ()) else side
-            signs[GAIN.bound_column(stressor)] = gain if layers else ""
-            signs[LIFETIME.bound_column(stressor)] = side
-        return signs
+        usual = self.under(stressors).tests[:, None].repeat(len(temperature), axis=1)
+        known = ~np.isnan(temperature)
+        if known.any():
+            usual[:, known, _TEMPERATURE] = temperature[known]
+        return usual
 
-    # Tests -----------------------------------------------------------------------------------
+    def tree_rows(self, matrix: Floats, tests: Floats) -> Floats:
+        """Return the columns that the trees see, shape (n_stressors, n, n_columns).
 
-    def test_columns(self, stressor: str, temperature: float) -> list[float]:
-        """Return the test columns under a stressor; the literature's conditions where unknown."""
-        if math.isnan(temperature):
-            return self._usual_tests[stressor]
-        usual = self.conditions.get(stressor, {})
-        return test_columns(stressor, {**usual, "temperature_c": float(temperature)})
+        Args:
+            matrix: Descriptor rows, shape (n, p).
+            tests: Test columns, shape (n_stressors, n, n_test_columns).
+        """
+        # The columns rise, so those of the tests are the last.
+        at = int(np.searchsorted(self.columns, matrix.shape[1]))
+        rows = np.empty((*tests.shape[:2], len(self.columns)))
+        rows[:, :, :at] = matrix.take(self.columns[:at], axis=1)
+        rows[:, :, at:] = tests.take(self.columns[at:] - matrix.shape[1], axis=2)
+        return rows
 
-    @cached_property
-    def _usual_tests(self) -> dict[str, list[float]]:
-        return {name: test_columns(name, self.conditions.get(name, {})) for name in STRESSORS}
+    def trees(self, matrix: Floats, tests: Floats) -> Floats:
+        """Return what the trees add to log lifetimes, (n_stressors, n); arguments as above."""
+        if not self.has_trees:
+            return np.zeros(tests.shape[:2])
+        rows = self.tree_rows(matrix, tests)
+        return self.forest.predict(rows.reshape(-1, rows.shape[2])).reshape(tests.shape[:2])
 
     # Storage ---------------------------------------------------------------------------------
 
@@ -326,33 +384,30 @@ class StabilityPrediction:
             coverage: Coverage of the intervals.
             gain_above: Gain whose probability is asked; the least that it can be is given.
         """
-        columns: dict[str, Any] = {}
-        lowest = (
+        below_life, below_gain = (
             min(scores.lower_quantile(1.0 - coverage), 0.0)
             for scores in (self.model.lifetime_scores, self.model.gain_scores)
         )
-        low_life, low_gain = lowest
         shape = np.broadcast_shapes(self.side.shape, self.bare.shape)
-        side, log_gain = self.shown_side, np.broadcast_to(self.shown_gain, shape)
+        side, log_gain, gain = self.shown_side, self.shown_gain, self.side - self.bare
+        lives = LN2 * np.exp(side), LN2 * np.exp(np.minimum(self.side + below_life, side))
+        least = np.minimum(gain + below_gain, log_gain)
+        gains = [np.where(self.has_shell, np.exp(one), 1.0) for one in (log_gain, least)]
         unknown = np.broadcast_to(np.inf, shape[1:])
         no_more = np.broadcast_to(np.where(self.has_shell, np.inf, 1.0), shape[1:])
+        columns: dict[str, Any] = {}
         for at, stressor in enumerate(self.stressors):
-            life, gain = LIFETIME.column(stressor), GAIN.column(stressor)
-            columns[life] = LN2 * np.exp(side[at])
-            columns[f"{life}_lower"] = LN2 * np.exp(np.minimum(self.side[at] + low_life, side[at]))
-            columns[f"{life}_upper"] = unknown
-            columns[gain] = np.where(self.has_shell, np.exp(log_gain[at]), 1.0)
-            lower = np.minimum((self.side - self.bare)[at] + low_gain, log_gain[at])
-            columns[f"{gain}_lower"] = np.where(self.has_shell, np.exp(lower), 1.0)
-            columns[f"{gain}_upper"] = no_more
+            life_ends = (*(one[at] for one in lives), unknown)
+            gain_ends = (*(np.broadcast_to(one[at], shape[1:]) for one in gains), no_more)
+            for target, ends in ((LIFETIME, life_ends), (GAIN, gain_ends)):
+                column = target.column(stressor)
+                columns |= {f"{column}{end}": one for end, one in zip(ENDS, ends, strict=True)}
             if gain_above is not None:
-                above = self.model.gain_floors.share_above(
-                    math.log(gain_above) - (self.side - self.bare)[at]
-                )
+                above = self.model.gain_floors.share_above(math.log(gain_above) - gain[at])
                 columns[GAIN.threshold_column(stressor)] = np.where(self.has_shell, above, 0.0)
         return columns
 
-    @property
+    @cached_property
     def shown_side(self) -> Floats:
         """Log lifetimes of the combinations as they are shown."""
         floors = np.where(self.has_shell, *reversed(self.model.reached.floors))

@@ -23,8 +23,9 @@ from perovshell.models.evidence import Literature
 from perovshell.models.folder import write_folder
 from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
+from perovshell.models.reached import Reached, evidence_keys
 from perovshell.models.stability import SHARED_KINDS
-from perovshell.models.stability_model import Reached, StabilityModel, evidence_keys
+from perovshell.models.stability_model import StabilityModel
 from perovshell.targets.declared import GAIN, LIFETIME, POINTS
 from perovshell.training.fit import learners
 from perovshell.training.fit.domains import domains_of, literature_rows

@@ -150,7 +150,7 @@ def ranked_gains(own: Objectives, stressor: str) -> dict[str, tuple[float, float
     rows = [{"core": item.core.formula, "shell": shell_text(item.layers)} for item in items]
     requests, errors = Requests.read(rows, predictor.featurizer.reader)
     assert not errors
-    predicted = predictor.stability_of(requests, [stressor])
+    predicted = predictor.stability_of(predictor.batch(requests), [stressor])
     gains = (predicted.side - predicted.bare)[0]
     ranked = np.log(shown[f"stability_gain_shrunk_{stressor}"])
     return {row["shell"]: pair for row, *pair in zip(rows, ranked, gains, strict=True)}
@@ -169,7 +169,7 @@ def test_only_measured_evidence_orders_by_a_gain_without_skill(model: Model, slo
     null = coated - bare
     gains = ranked_gains(own, "light")
     for shell, (ranked, predicted) in gains.items():
-        tested = stability.own_effect(read(shell))
+        tested = stability.material_effect(read(shell))
         assert ranked == pytest.approx(null + slope * (predicted - null) + (1 - slope) * tested)
     assert (len({round(gains[name][0], 9) for name in unseen}) == 1) is (slope == 0.0)
     assert len({round(ranked, 9) for ranked, _ in gains.values()}) > 1

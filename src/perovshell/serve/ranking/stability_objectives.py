@@ -110,7 +110,7 @@ class StabilityObjective(Objective):
         floor = reached.floors[1] if reached.is_open(stressor, layers) else 0.0
         if thin_stressors(model.papers, [stressor])[0]:
             return -self.slope * floor
-        return (1.0 - self.slope) * model.own_effect(layers) - self.slope * floor
+        return (1.0 - self.slope) * model.material_effect(layers) - self.slope * floor
 
 
 class GainObjective(StabilityObjective):
