@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -65,16 +66,21 @@ class ForestContributions:
         """Return the contribution of each column for a row, beyond `expected`, (n_columns,)."""
         value = row.astype(np.float32).take(forest.feature)
         goes_right = np.where(np.isnan(value), ~forest.default_left, value >= forest.threshold)
-        kept = goes_right.take(self.nodes) == self.right
-        width = self.nodes.shape[1]
-        satisfied = np.ones((len(self.nodes), width + 1), dtype=bool)
-        leaves = np.arange(len(self.nodes))
-        for step in range(width):
-            satisfied[leaves, self.slot[:, step]] &= kept[:, step]
-        code = satisfied[:, :width] @ (1 << np.arange(width))
-        parts = self.values[leaves, code]
-        total = np.bincount(self.column.ravel(), parts.ravel(), minlength=len(row))
-        return np.asarray(total, dtype=float)
+        misses, starts, columns = self._lookup
+        missed = np.where(goes_right.take(self.nodes) == self.right, 0, misses)
+        at = starts - np.bitwise_or.reduce(missed, axis=1)
+        parts = self.values.reshape(-1, self.values.shape[2]).take(at, axis=0)
+        return np.bincount(columns, parts.ravel(), minlength=len(row)).astype(float)
+
+    @cached_property
+    def _lookup(self) -> tuple[Indices, Indices, Indices]:
+        """What a miss at each node takes off the pattern of a leaf, patterns, and columns.
+
+        A row that satisfies all descriptors of a leaf has its last pattern; padding takes nothing.
+        """
+        leaves, width = self.nodes.shape
+        misses = np.where(self.slot < width, 1 << self.slot, 0)
+        return misses, np.arange(1, leaves + 1) * (1 << width) - 1, self.column.ravel()
 
 
 def _paths(forest: Forest) -> list[tuple[int, list[tuple[int, bool]]]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -86,15 +87,10 @@ def explain(
     """
     check_options(stressors, DEFAULT_COVERAGE)
     batch = predictor.batch(Requests.read_one(row, predictor.featurizer.reader))
-    answers = predictor.stability_of(batch, stressors).columns(DEFAULT_COVERAGE)
-    return [
-        *(_point_reason(model, predictor, batch) for model in predictor.points.values()),
-        *(
-            reason
-            for stressor in stressors
-            for reason in _Stressed(predictor, batch, stressor, answers).reasons()
-        ),
-    ]
+    reasons = [_point_reason(model, predictor, batch) for model in predictor.points.values()]
+    for stressed in _stressed(predictor, batch, stressors):
+        reasons += stressed.reasons()
+    return reasons
 
 
 def _point_reason(model: PointModel, predictor: Predictor, batch: PredictionBatch) -> Reason:
@@ -114,12 +110,11 @@ def _point_reason(model: PointModel, predictor: Predictor, batch: PredictionBatc
     moved = _largest_first(moved)
     mean = float(scale.to_unit(np.asarray(start)))
     slope = scale.slope(start, start + sum(moved.values()))
-    words = {
-        group: f"{slope * step:+.{target.error_digits}f} {target.error_unit}"
-        for group, step in moved.items()
-    }
     head = f"{target.title}, from the literature's mean of {mean:.0f} {target.unit}"
-    return Reason(target.column, scale.unit, start, moved, _in_words(head, words))
+    sentence = _in_words(
+        head, moved, lambda step: f"{slope * step:+.{target.error_digits}f} {target.error_unit}"
+    )
+    return Reason(target.column, scale.unit, start, moved, sentence)
 
 
 def _null_reason(of: tuple[str, str, str], value: float, why: str) -> Reason:
@@ -128,31 +123,44 @@ def _null_reason(of: tuple[str, str, str], value: float, why: str) -> Reason:
     return Reason(column, unit, value, {}, f"{name}: baseline prediction, {why}")
 
 
+def _stressed(
+    predictor: Predictor, batch: PredictionBatch, stressors: Sequence[str]
+) -> list[_Stressed]:
+    """Return one request under each stressor."""
+    model, item = predictor.stability, batch.requests.item(0)
+    answers = predictor.stability_of(batch, stressors).columns(DEFAULT_COVERAGE)
+    temperature = batch.requests.numbers["temperature_c"]
+    rows = model.tree_rows(batch.both, model.tests(stressors, temperature.repeat(2)))
+    return [
+        _Stressed(predictor, item, stressor, float(temperature[0]), answers, rows[at])
+        for at, stressor in enumerate(stressors)
+    ]
+
+
 @dataclass(frozen=True)
 class _Stressed:
     """One request under a stressor.
 
     Attributes:
         predictor: The predictor.
-        batch: The request.
+        item: The combination.
         stressor: The stressor.
+        temperature: Temperature of the test in deg C, NaN where unknown.
         answers: Output columns of the half-lives and the gains.
+        rows: What the trees see of the combination and of its bare core, shape (2, n_columns).
     """
 
     predictor: Predictor
-    batch: PredictionBatch
+    item: Combination
     stressor: str
+    temperature: float
     answers: Mapping[str, Any]
+    rows: Floats
 
     @property
     def model(self) -> StabilityModel:
         """The model."""
         return self.predictor.stability
-
-    @cached_property
-    def item(self) -> Combination:
-        """The combination."""
-        return self.batch.requests.item(0)
 
     def reasons(self) -> list[Reason]:
         """Return the contributions to gain and half-life, as logarithms, in words as factors."""
@@ -170,10 +178,10 @@ class _Stressed:
         gain = _largest_first(self._gain_contributions() | gain)
         life = _largest_first(moved | life)
         mean = f"from a mean of {LIFETIME.shown(math.exp(start) * LN2)}"
-        made_by = _in_words("made by", _factors(gain), len(gain))
+        made_by = _in_words("made by", gain, _factor, len(gain))
         return [
             self._reason(GAIN, 0.0, gain, made_by if self.item.layers else "it is the bare core"),
-            self._reason(LIFETIME, start, life, _in_words(mean, _factors(life))),
+            self._reason(LIFETIME, start, life, _in_words(mean, life, _factor)),
         ]
 
     def _reason(
@@ -204,26 +212,15 @@ class _Stressed:
         reached = self.model.reached
         return reached.floors[bool(layers)] if reached.is_open(self.stressor, layers) else 0.0
 
-    @cached_property
-    def _tree_rows(self) -> Floats:
-        """The columns of the trees, of the combination and of its bare core."""
-        temperature = self.batch.requests.numbers["temperature_c"].repeat(2)
-        tests = self.model.tests([self.stressor], temperature)
-        return np.asarray(self.model.tree_rows(self.batch.both, tests)[0])
-
-    @property
-    def _temperature(self) -> float:
-        return float(self.batch.requests.numbers["temperature_c"][0])
-
     def _side_effects(self, item: Combination) -> dict[str, float]:
-        test = {"temperature_c": self._temperature}
+        test = {"temperature_c": self.temperature}
         return side_effects(self.stressor, test, item, coated=bool(item.layers))
 
     def _life_contributions(self) -> tuple[float, dict[str, float]]:
         """Return the mean log lifetime under the stressor and what each group adds to it."""
         model, descriptors = self.model, (*self.predictor.featurizer.descriptors, *TEST_DESCRIPTORS)
         trees = self.predictor.contributions[LIFETIME.name]
-        amounts = trees.of_row(model.forest, self._tree_rows[0])
+        amounts = trees.of_row(model.forest, self.rows[0])
         moved = _by_group(amounts, [descriptors[column].group for column in model.columns])
         effects = self._effects_in_words(
             difference(self._side_effects(self.item), base_effects(self.stressor, {}))
@@ -237,7 +234,7 @@ class _Stressed:
         if not self.item.layers:
             return {}
         amounts = difference(self._side_effects(self.item), self._side_effects(self.item.bare))
-        coated, bare = self.model.forest.predict(self._tree_rows).tolist()
+        coated, bare = self.model.forest.predict(self.rows).tolist()
         return self._effects_in_words(amounts) | {"trees": coated - bare}
 
     def _effects_in_words(self, amounts: Mapping[str, float]) -> dict[str, float]:
@@ -274,13 +271,21 @@ def _largest_first(moved: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(kept.items(), key=lambda pair: -abs(pair[1])))
 
 
-def _factors(moved: Mapping[str, float]) -> dict[str, str]:
-    """Return steps of a logarithm as factors in words."""
-    steps = {group: float(f"{math.exp(step):.2g}") for group, step in moved.items()}
-    return {group: f"x {number(factor)}" for group, factor in steps.items()}
+def _factor(step: float) -> str:
+    """Return a step of a logarithm as a factor in words."""
+    return f"x {number(float(f'{math.exp(step):.2g}'))}"
 
 
-def _in_words(head: str, moved: Mapping[str, str], most: int = _SHOWN) -> str:
-    """Join the largest moves into a sentence."""
-    parts = [f"{group} {amount}" for group, amount in list(moved.items())[:most]]
+def _in_words(
+    head: str, moved: Mapping[str, float], step: Callable[[float], str], most: int = _SHOWN
+) -> str:
+    """Join the largest moves into a sentence.
+
+    Args:
+        head: What the sentence begins with.
+        moved: How far each group moved the prediction, largest first.
+        step: Returns a move in words.
+        most: How many groups are named.
+    """
+    parts = [f"{group} {step(moved[group])}" for group in islice(moved, most)]
     return f"{head}: {', '.join(parts) or 'nothing moves it'}"

@@ -81,10 +81,11 @@ class Forest:
         copy that sends a missing value to its default side, so missing values need no branch. A
         table holds the leaves that remain for each value of a byte.
         """
-        splits, columns = self._splits, rows.T
-        missing = np.isnan(columns)
-        both = np.concatenate([np.where(missing, _LOW, columns), np.where(missing, _HIGH, columns)])
-        read = both.take(splits.cells(len(columns)), axis=0)
+        splits, columns, count = self._splits, rows.T, rows.shape[1]
+        both = np.empty((2 * count, len(rows)), dtype=np.float32)
+        np.fmax(columns, _LOW, out=both[:count])
+        np.fmin(columns, _HIGH, out=both[count:])
+        read = both.take(splits.cells(count), axis=0)
         goes_right = (read >= splits.threshold[:, None]).view(np.uint8)
         bits = (goes_right << _SHIFTS).reshape(-1, len(rows)).take(splits.nodes, axis=0)
         byte = np.bitwise_or.reduce(bits, axis=0)

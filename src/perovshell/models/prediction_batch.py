@@ -2,21 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 
 from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.composition import CompositionBatch
+from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Layers
 from perovshell.models.evidence import NAME_JOINT
 from perovshell.models.point import BareSide, PointModel, PointPrediction
 from perovshell.models.requests import Requests
 
+_ROUNDING: Final = 1e-9
+"""Difference of shares of ions that is rounding."""
 _FAR: Final = 0.99
 """Coverage of the interval of a bare value outside of which a measured one is noted."""
+
+
+@dataclass(frozen=True)
+class CategoryCores:
+    """The cores of the Mondrian categories of models.
+
+    Attributes:
+        cores: Species, as in `CompositionBatch`, and shares of the ions of each core, by its name.
+    """
+
+    cores: Mapping[str, tuple[Any, Floats]]
+
+    @classmethod
+    def of(cls, models: Iterable[PointModel], reader: FormulaReader) -> CategoryCores:
+        """Read the cores of all categories of models."""
+        names = sorted({name.split(NAME_JOINT)[0] for model in models for name in model.mondrian})
+        read = {name: reader.read_many([name]) for name in names}
+        return cls(
+            {
+                name: (one.species[0], one.amounts[0] / one.amounts.sum())
+                for name, one in read.items()
+            }
+        )
+
+    def equal(self, batch: CompositionBatch) -> dict[str, Mask]:
+        """Return which of n compositions have the ions and the shares of each core, (n,) each."""
+        return {name: _equal(batch, *core) for name, core in self.cores.items()}
+
+
+def _equal(batch: CompositionBatch, species: Any, share: Floats) -> Mask:
+    count = len(species)
+    if batch.species.shape[1] < count:
+        return np.zeros(len(batch.species), dtype=bool)
+    equal = np.asarray((batch.species[:, :count] == species).all(axis=1))
+    alike = equal.nonzero()[0]
+    if len(alike):
+        # An ion that the core does not have leaves the others less than their share.
+        amounts = batch.amounts[alike]
+        shares = amounts[:, :count] / amounts.sum(axis=1, keepdims=True)
+        equal[alike] = np.abs(shares - share).max(axis=1) < _ROUNDING
+    return equal
 
 
 class PredictionBatch:
@@ -37,7 +83,7 @@ class PredictionBatch:
         requests: Requests,
         both: Floats,
         is_metal: Mask,
-        category_cores: Mapping[str, CompositionBatch],
+        category_cores: CategoryCores,
     ) -> None:
         self.requests = requests
         self.items = requests.items
@@ -95,9 +141,14 @@ class PredictionBatch:
             return categories
         names = [shell_text(layers) for layers in shells]
         for name in sorted(model.mondrian):
-            wanted = name.split(NAME_JOINT)[1]
-            cores = self.requests.with_core(self._category_cores[name]) if wanted in names else []
-            if cores:
-                member = np.isin(self.items.core, cores) & (shell == names.index(wanted))
+            core, wanted = name.split(NAME_JOINT)
+            is_core = self._category_members[core]
+            if wanted in names and is_core.any():
+                member = is_core.take(self.items.core) & (shell == names.index(wanted))
                 categories |= {name: member} if member.any() else {}
         return categories
+
+    @cached_property
+    def _category_members(self) -> dict[str, Mask]:
+        """Which of the distinct cores are those of Mondrian categories, by name."""
+        return self._category_cores.equal(self.items.cores)

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perovshell.arrays import Floats
-from perovshell.data.composition import CompositionBatch
 from perovshell.features.combinations import Combination
 from perovshell.features.featurizer import Featurizer
 from perovshell.models.contributions import ForestContributions
 from perovshell.models.domain import Domain
 from perovshell.models.domain_flags import DomainFlags
 from perovshell.models.domain_index import DomainIndex, NeighbourHits
-from perovshell.models.evidence import NAME_JOINT, Literature
+from perovshell.models.evidence import Literature
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
@@ -31,7 +30,7 @@ from perovshell.models.outputs import (
     unanswered,
 )
 from perovshell.models.point import PointModel
-from perovshell.models.prediction_batch import PredictionBatch
+from perovshell.models.prediction_batch import CategoryCores, PredictionBatch
 from perovshell.models.requests import Requests
 from perovshell.models.stability_model import StabilityModel, StabilityPrediction
 from perovshell.targets.declared import GAIN, LIFETIME
@@ -196,11 +195,8 @@ class Predictor:
         return self.featurizer.names.index("metal core")
 
     @cached_property
-    def _category_cores(self) -> dict[str, CompositionBatch]:
-        """Cores of the models' Mondrian categories."""
-        names = {name for model in self.points.values() for name in model.mondrian}
-        read = self.featurizer.reader.read_many
-        return {name: read([name.split(NAME_JOINT)[0]]) for name in names}
+    def _category_cores(self) -> CategoryCores:
+        return CategoryCores.of(self.points.values(), self.featurizer.reader)
 
     def difficulties(self, items: Sequence[Combination]) -> dict[str, Floats]:
         """Return the difficulty of each point target, as modelled, each of shape (n,)."""
@@ -228,7 +224,7 @@ class Predictor:
             side=model.answered(stressors, side, coated=coated, is_metal=is_metal),
             bare=model.answered(stressors, bare, coated=np.zeros_like(coated), is_metal=is_metal),
             has_shell=coated,
-            side_open=is_open.reshape(-1, len(stressors)).T.take(kind, axis=1),
+            side_open=is_open.reshape(len(kinds), len(stressors)).T.take(kind, axis=1),
             bare_open=model.under(stressors).bare_open[:, None],
         )
 

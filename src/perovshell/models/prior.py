@@ -255,7 +255,7 @@ class LinearPrior:
 
     def error_variance(self, matrix: Floats) -> Floats:
         """Return the variance by the errors of descriptors, shape (n,); 0 where it is unknown."""
-        return weighted_squares(matrix, self.error_columns, self.error_factors)
+        return weighted_squares(matrix, *self._errors)
 
     def contributions(self, matrix: Floats) -> tuple[float, Floats]:
         """Return the mean prior and how far base (first) and terms move each row from it."""
@@ -272,6 +272,10 @@ class LinearPrior:
     @cached_property
     def _places(self) -> Indices:
         return np.array(self.columns, dtype=np.intp)
+
+    @cached_property
+    def _errors(self) -> tuple[Indices, Floats]:
+        return np.array(self.error_columns, dtype=np.intp), np.array(self.error_factors)
 
     @cached_property
     def root(self) -> Floats:
@@ -322,11 +326,9 @@ def times(rows: Floats, other: Floats) -> Floats:
     return np.concatenate([rows[start : start + _ROWS_AT_ONCE] @ other for start in starts])
 
 
-def weighted_squares(
-    matrix: Floats, columns: Sequence[int] | Indices, factors: Sequence[float] | Floats
-) -> Floats:
+def weighted_squares(matrix: Floats, columns: Indices, factors: Floats) -> Floats:
     """Return the sum of the squares of columns times factors, unknown ones as 0, shape (n,)."""
-    errors = matrix.take(np.asarray(columns, dtype=np.intp), axis=1) * np.asarray(factors)
+    errors = matrix.take(columns, axis=1) * factors
     np.copyto(errors, 0.0, where=np.isnan(errors))
     return np.asarray(np.einsum("nk,nk->n", errors, errors))
 

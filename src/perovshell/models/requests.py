@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from perovshell.arrays import Floats, Indices
-from perovshell.data.composition import Composition, CompositionBatch
+from perovshell.data.composition import Composition
 from perovshell.data.formula import FormulaReader
 from perovshell.data.grammar import split_outside_brackets
 from perovshell.data.shells import shell_text
@@ -39,7 +39,6 @@ _NO_PARTICLE: Final = WORDS["encapsulation"].index("none")
 _PARTICLES: Final = {
     WORDS["encapsulation"].index(word) for word in ("single-particle", "multi-particle")
 }
-_ROUNDING: Final = 1e-9
 _FAULTY: Final = -1
 _EMPTY: Final = -2
 """Instead of an index: the text is not in its vocabulary, or empty."""
@@ -175,18 +174,6 @@ class Requests:
     @cached_property
     def _cores(self) -> dict[int, Composition | None]:
         return {}
-
-    def with_core(self, core: CompositionBatch) -> list[int]:
-        """Return the indices of the distinct cores with the ions and amounts of a single core."""
-        (wanted,), (amounts,) = core.species.tolist(), core.amounts
-        count, equal = len(wanted), []
-        for index, species in enumerate(self.items.cores.species.tolist()):
-            if species[:count] == wanted:
-                other = self.items.cores.amounts[index]
-                share = other[:count] / other.sum()
-                if np.abs(share - amounts / amounts.sum()).max() < _ROUNDING:
-                    equal.append(index)
-        return equal
 
 
 # Columns ---------------------------------------------------------------------------------------

@@ -215,9 +215,10 @@ class StabilityModel:
         """
         kinds, kind = items.kinds
         adds = np.array([self.shell_side(stressors, one).adds for one in kinds])
+        adds = adds.reshape(len(kinds), len(stressors)).T
         bare = self._bases(stressors, temperature)
         bare = bare + items.contexts.treatments @ self.treatments
-        return bare + adds.reshape(-1, len(stressors)).T.take(kind, axis=1), bare
+        return bare + adds.take(kind, axis=1), bare
 
     def _bases(self, stressors: Sequence[str], temperature: Floats) -> Floats:
         """Return the log lifetimes of untreated bare cores; broadcasts to (n_stressors, n)."""
@@ -388,8 +389,8 @@ class StabilityPrediction:
             min(scores.lower_quantile(1.0 - coverage), 0.0)
             for scores in (self.model.lifetime_scores, self.model.gain_scores)
         )
-        shape = np.broadcast_shapes(self.side.shape, self.bare.shape)
         side, log_gain, gain = self.shown_side, self.shown_gain, self.side - self.bare
+        shape = gain.shape
         lives = LN2 * np.exp(side), LN2 * np.exp(np.minimum(self.side + below_life, side))
         least = np.minimum(gain + below_gain, log_gain)
         gains = [np.where(self.has_shell, np.exp(one), 1.0) for one in (log_gain, least)]
@@ -398,7 +399,7 @@ class StabilityPrediction:
         columns: dict[str, Any] = {}
         for at, stressor in enumerate(self.stressors):
             life_ends = (*(one[at] for one in lives), unknown)
-            gain_ends = (*(np.broadcast_to(one[at], shape[1:]) for one in gains), no_more)
+            gain_ends = (*(one[at] for one in gains), no_more)
             for target, ends in ((LIFETIME, life_ends), (GAIN, gain_ends)):
                 column = target.column(stressor)
                 columns |= {f"{column}{end}": one for end, one in zip(ENDS, ends, strict=True)}
