@@ -238,8 +238,10 @@ def _filled(fractions: Floats) -> tuple[Floats, Floats, Floats, Mask]:
     Also the shares that were taken for Cs and for Pb, and which rows had named ions only.
     """
     first, second = SITE_SPLITS
-    on_a, on_b, on_x = map(_rest, np.split(fractions, SITE_SPLITS, axis=1))
-    is_named = (on_a == 0) & (on_b == 0) & (on_x == 0)
+    rest = 1.0 - np.add.reduceat(fractions, (0, *SITE_SPLITS), axis=1)
+    rest = np.where(rest < _ROUNDING, 0.0, rest)
+    on_a, on_b, _ = rest.T
+    is_named = (rest == 0.0).all(axis=1)
     if is_named.all():
         return fractions, on_a, on_b, is_named
     filled = fractions.copy()
@@ -248,12 +250,6 @@ def _filled(fractions: Floats) -> tuple[Floats, Floats, Floats, Mask]:
     with np.errstate(invalid="ignore"):
         filled[:, second:] /= filled[:, second:].sum(axis=1, keepdims=True)
     return filled, on_a, on_b, is_named
-
-
-def _rest(shares: Floats) -> Floats:
-    """Return the share of a site that its ions (n, k) leave, 0 where rounding leaves it."""
-    rest = 1.0 - shares.sum(axis=1)
-    return np.asarray(np.where(rest < _ROUNDING, 0.0, rest))
 
 
 def _key(species: npt.NDArray[np.int16], amounts: Floats) -> tuple[tuple[int, float], ...]:

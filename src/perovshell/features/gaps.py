@@ -39,7 +39,14 @@ _ENDS: Final = tuple(itertools.product(*NAMED_FRACTIONS.values()))
 _PAIRS: Final = tuple(
     pair for ions in NAMED_FRACTIONS.values() for pair in itertools.combinations(ions, 2)
 )
-_FIRST, _SECOND = (np.array([NAMED.index(pair[at]) for pair in _PAIRS]) for at in (0, 1))
+_ONE: Final = len(NAMED)
+_FACTORS: Final = np.array(
+    [
+        *([NAMED.index(ion) for ion in end] for end in _ENDS),
+        *([NAMED.index(first), NAMED.index(second), _ONE] for first, second in _PAIRS),
+    ]
+).T
+"""Which three fractions each term multiplies; a pair has a third of 1, behind those of the ions."""
 _BOWING: Final = {
     # Eg(MAPb(I,Br)3) = 1.57 + 0.39 x + 0.33 x2 eV (10.1021/nl400349b).
     ("Br", "I"): 0.33,
@@ -157,17 +164,15 @@ def abx3_shares(core: Composition) -> list[float] | None:
     return [core.fractions.get(ion, 0.0) for ion in NAMED] if is_abx3 else None
 
 
-def member_weights(fractions: Floats) -> Floats:
-    """Return the weight of each end member of site fractions (n, 8), shape (n, 18)."""
-    on_a, on_b, on_x = np.split(fractions, SITE_SPLITS, axis=1)
-    weight = on_a[:, :, None, None] * on_b[:, None, :, None] * on_x[:, None, None, :]
-    return weight.reshape(len(weight), len(_ENDS))
-
-
 def design(fractions: Floats) -> Floats:
-    """Return what each effect is multiplied by, of site fractions (n, 8), shape (n, k)."""
-    pairs = fractions.take(_FIRST, axis=1) * fractions.take(_SECOND, axis=1)
-    return np.hstack([member_weights(fractions), pairs])
+    """Return what each effect is multiplied by, of site fractions (n, 8), shape (n, k).
+
+    The first are the weights of the end members, in the order of `BulkGaps.tabulated`.
+    """
+    with_one = np.ones((len(fractions), len(NAMED) + 1))
+    with_one[:, :-1] = fractions
+    first, second, third = (with_one.take(ions, axis=1) for ions in _FACTORS)
+    return first * second * third
 
 
 def _read(reader: FormulaReader, rows: Sequence[Row]) -> list[tuple[Composition, float]]:

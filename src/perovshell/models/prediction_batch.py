@@ -52,15 +52,16 @@ class CategoryCores:
 
 
 def _equal(batch: CompositionBatch, species: Any, share: Floats) -> Mask:
-    count = len(species)
-    if batch.species.shape[1] < count:
-        return np.zeros(len(batch.species), dtype=bool)
-    equal = np.asarray((batch.species[:, :count] == species).all(axis=1))
+    known, count = batch.species, len(species)
+    if known.shape[1] < count:
+        return np.zeros(len(known), dtype=bool)
+    equal = np.asarray((known[:, :count] == species).all(axis=1))
+    if known.shape[1] > count:
+        equal &= known[:, count] < 0  # Padding: there is no further ion.
     alike = equal.nonzero()[0]
     if len(alike):
-        # An ion that the core does not have leaves the others less than their share.
-        amounts = batch.amounts[alike]
-        shares = amounts[:, :count] / amounts.sum(axis=1, keepdims=True)
+        amounts = batch.amounts[alike, :count]
+        shares = amounts / amounts.sum(axis=1, keepdims=True)
         equal[alike] = np.abs(shares - share).max(axis=1) < _ROUNDING
     return equal
 

@@ -212,8 +212,8 @@ class Predictor:
         temperature = batch.requests.numbers["temperature_c"]
         side, bare = model.linear(stressors, items, temperature)
         if model.has_trees:
-            tests = model.tests(stressors, temperature)
-            trees = model.trees(batch.both, np.concatenate([tests, tests], axis=1))
+            tests = model.tests(stressors, np.concatenate([temperature, temperature]))
+            trees = model.trees(batch.both, tests)
             side, bare = side + trees[:, : batch.size], bare + trees[:, batch.size :]
         kinds, kind = items.kinds
         is_open = np.array([model.shell_side(stressors, one).is_open for one in kinds])

@@ -328,6 +328,8 @@ def times(rows: Floats, other: Floats) -> Floats:
 
 def weighted_squares(matrix: Floats, columns: Indices, factors: Floats) -> Floats:
     """Return the sum of the squares of columns times factors, unknown ones as 0, shape (n,)."""
+    if not len(columns):
+        return np.zeros(len(matrix))
     errors = matrix.take(columns, axis=1) * factors
     np.copyto(errors, 0.0, where=np.isnan(errors))
     return np.asarray(np.einsum("nk,nk->n", errors, errors))

@@ -301,7 +301,7 @@ class StabilityModel:
         """
         # The columns rise, so those of the tests are the last.
         at = int(np.searchsorted(self.columns, matrix.shape[1]))
-        rows = np.empty((*tests.shape[:2], len(self.columns)))
+        rows = np.empty((*tests.shape[:2], len(self.columns)), dtype=np.float32)
         rows[:, :, :at] = matrix.take(self.columns[:at], axis=1)
         rows[:, :, at:] = tests.take(self.columns[at:] - matrix.shape[1], axis=2)
         return rows
