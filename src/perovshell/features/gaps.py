@@ -172,7 +172,7 @@ def design(fractions: Floats) -> Floats:
     with_one = np.ones((len(fractions), len(NAMED) + 1))
     with_one[:, :-1] = fractions
     first, second, third = (with_one.take(ions, axis=1) for ions in _FACTORS)
-    return first * second * third
+    return np.asarray(first * second * third)
 
 
 def _read(reader: FormulaReader, rows: Sequence[Row]) -> list[tuple[Composition, float]]:

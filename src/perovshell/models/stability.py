@@ -218,11 +218,12 @@ class Logarithms:
         """
         null_model, effects = models
         null = effect_sums(null_model, rows)
+        null_sigma = _spread(null_model, rows, is_gain=is_gain)
         return cls(
             value=np.where(is_null, null, effect_sums(effects, rows) + trees),
             null=null,
-            sigma=_spread(effects, rows, is_gain=is_gain),
-            null_sigma=_spread(null_model, rows, is_gain=is_gain),
+            sigma=np.where(is_null, null_sigma, _spread(effects, rows, is_gain=is_gain)),
+            null_sigma=null_sigma,
         )
 
 
@@ -233,10 +234,10 @@ def effect_sums(effects: MixedEffects, rows: Sequence[Mapping[str, float]]) -> F
 
 def _spread(effects: MixedEffects, rows: Sequence[Mapping[str, float]], *, is_gain: bool) -> Floats:
     """Return the standard deviation of observations of a new paper, shape (n,)."""
-    own = effects.sigma**2 * (2.0 if is_gain else 1.0)
-    own += 0.0 if is_gain else sum(effects.spreads.get(kind, 0.0) ** 2 for kind in SHARED_KINDS)
+    variance = effects.sigma**2 * (2.0 if is_gain else 1.0)
+    variance += 0.0 if is_gain else sum(effects.spreads.get(kind, 0.0) ** 2 for kind in SHARED_KINDS)
     known = [
         {name: amount for name, amount in row.items() if kind_of(name) in effects.spreads}
         for row in rows
     ]
-    return np.asarray(np.sqrt(np.array([effects.variance(row) for row in known]) + own))
+    return np.asarray(np.sqrt(np.array([effects.variance(row) for row in known]) + variance))

@@ -23,7 +23,8 @@ from perovshell.training.validation.nested import (
 
 _MIN_TRAINING_PAPERS: Final = 10
 """Training papers (a collection counts as one) below which a split is left out."""
-_CALIBRATION_FOLDS: Final = 10
+_CALIBRATION_FOLDS: Final = 5
+"""Folds by paper of the years before a split, whose left-out papers calibrate its intervals."""
 
 
 def forward_runs(problems: Problems, dataset: Dataset, settings: Settings) -> dict[str, OutOfFold]:
