@@ -235,7 +235,9 @@ def effect_sums(effects: MixedEffects, rows: Sequence[Mapping[str, float]]) -> F
 def _spread(effects: MixedEffects, rows: Sequence[Mapping[str, float]], *, is_gain: bool) -> Floats:
     """Return the standard deviation of observations of a new paper, shape (n,)."""
     variance = effects.sigma**2 * (2.0 if is_gain else 1.0)
-    variance += 0.0 if is_gain else sum(effects.spreads.get(kind, 0.0) ** 2 for kind in SHARED_KINDS)
+    variance += (
+        0.0 if is_gain else sum(effects.spreads.get(kind, 0.0) ** 2 for kind in SHARED_KINDS)
+    )
     known = [
         {name: amount for name, amount in row.items() if kind_of(name) in effects.spreads}
         for row in rows

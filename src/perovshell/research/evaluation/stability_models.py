@@ -7,15 +7,14 @@ settings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
-from perovshell.arrays import Floats, Indices
-from perovshell.models.boosting import BoostConfig
+from perovshell.arrays import Indices
 from perovshell.models.stability import INTERVAL_INFLATION, Logarithms
 from perovshell.targets.declared import GAIN, LIFETIME
 from perovshell.training.fit import learners
@@ -25,9 +24,7 @@ from perovshell.training.validation.headline import row_likelihood
 from perovshell.training.validation.nested import Settings, paper_splits
 
 Table = list[dict[str, Any]]
-_Fitter = Callable[[Indices], learners.FittedStability]
-_Model = Callable[[Logarithms], tuple[Floats, Floats]]
-"""What is compared of the logarithms of a fit: values and their standard deviations."""
+Fit = learners.FittedStability
 
 BOOSTED: Final = "effects and boosted trees"
 LINEAR: Final = "effects alone"
@@ -46,48 +43,47 @@ def compare_stability(
         settings: Folds, boosters, seed.
         has_trees: Whether the model in use has trees.
     """
-    boosters = learners.STABILITY_BOOSTERS[: settings.boosters]
-    fitters: dict[str, _Fitter] = {BOOSTED: partial(_fit, problem, boosters, settings.seed)}
-    for share in _ROUNDS:
-        changed = tuple(replace(one, rounds=round(share * one.rounds)) for one in boosters)
-        fitters[f"{BOOSTED}, {share:g} x the trees"] = partial(
-            _fit, problem, changed, settings.seed
-        )
+    tables = _out_of_fold(problem, settings)
+    for models in tables.values():
+        full = models[LINEAR]
+        models[NULL] = replace(full, value=full.null, sigma=full.null_sigma)
     in_use = BOOSTED if has_trees else LINEAR
-    tables: dict[str, dict[str, Logarithms]] = {LIFETIME.name: {}, GAIN.name: {}}
-    for name, fitter in fitters.items():
-        for target, model in _out_of_fold(problem, fitter, settings).items():
-            tables[target][name] = model
-    linear = _out_of_fold(problem, lambda rows: fitters[BOOSTED](rows).without_trees, settings)
-    for target, model in linear.items():
-        tables[target][LINEAR] = model
-        tables[target][NULL] = replace(model, value=model.null, sigma=model.null_sigma)
     return {
         f"{target}_models": _table(problem, target, models, in_use)
         for target, models in tables.items()
     }
 
 
-def _fit(
-    problem: StabilityProblem,
-    boosters: tuple[BoostConfig, ...],
-    seed: int,
-    rows: Indices,
-) -> learners.FittedStability:
-    return learners.fit_stability(problem, rows, boosters, seed)
+def _fits(problem: StabilityProblem, rows: Indices, settings: Settings) -> dict[str, Fit]:
+    """Fit the models that are compared, by their names, to some tests."""
+    in_use = learners.STABILITY_BOOSTERS[: settings.boosters]
+    boosters = {BOOSTED: in_use}
+    for share in _ROUNDS:
+        boosters[f"{BOOSTED}, {share:g} x the trees"] = tuple(
+            replace(one, rounds=round(share * one.rounds)) for one in in_use
+        )
+    fits = {
+        name: learners.fit_stability(problem, rows, some, settings.seed)
+        for name, some in boosters.items()
+    }
+    return fits | {LINEAR: fits[BOOSTED].without_trees}
 
 
-def _out_of_fold(
-    problem: StabilityProblem, fitter: _Fitter, settings: Settings
-) -> dict[str, Logarithms]:
-    """Return the out-of-fold logarithms of lifetimes and gains of a model."""
-    parts: dict[str, list[tuple[Indices, Logarithms]]] = {LIFETIME.name: [], GAIN.name: []}
+def _out_of_fold(problem: StabilityProblem, settings: Settings) -> dict[str, dict[str, Logarithms]]:
+    """Return the out-of-fold logarithms of lifetimes and gains by each model."""
+    parts: dict[str, dict[str, list[tuple[Indices, Logarithms]]]] = {
+        target: defaultdict(list) for target in (LIFETIME.name, GAIN.name)
+    }
     for train, test in paper_splits(problem, settings.folds):
-        fit = fitter(train)
         sides, pairs = problem.sides(test), problem.pairs(test)
-        parts[LIFETIME.name].append((sides, fit.lifetimes(problem.lifetime.take(sides))))
-        parts[GAIN.name].append((pairs, fit.gains(problem.gain.take(pairs))))
-    return {target: _joined(tested) for target, tested in parts.items()}
+        lifetime, gain = problem.lifetime.take(sides), problem.gain.take(pairs)
+        for name, fit in _fits(problem, train, settings).items():
+            parts[LIFETIME.name][name].append((sides, fit.lifetimes(lifetime)))
+            parts[GAIN.name][name].append((pairs, fit.gains(gain)))
+    return {
+        target: {name: _joined(tested) for name, tested in models.items()}
+        for target, models in parts.items()
+    }
 
 
 def _joined(tested: Sequence[tuple[Indices, Logarithms]]) -> Logarithms:
