@@ -122,57 +122,41 @@ class CrystalTable:
 
     def matrix(self, batch: CompositionBatch) -> Floats:
         """Return the descriptors, shape (n, len(core_descriptors())); NaN where unknown."""
-        per_ion = self._per_ion.take(batch.species, axis=0)
-        sums = np.einsum("nk,nkt->nt", batch.amounts, per_ion)
-        squares = np.einsum("nk,nkt->nt", batch.amounts**2, per_ion[:, :, _TOTALS])
+        sums, squares = self._sums(batch)
         totals = sums[:, _TOTALS]
-        is_core = (totals > 0).all(axis=1)
-        net = np.abs(sums[:, _NET])
-        if net.max(initial=0.0) > NEUTRAL_WITHIN + _ROUNDING:
-            other = np.flatnonzero(is_core & (net > NEUTRAL_WITHIN + _ROUNDING))
-            species, amounts = batch.species[other], batch.amounts[other]
-            sums[other, _RADIUS_SUMS] = self._radius_sums(species, amounts)
+        is_core = np.asarray((totals > 0).all(axis=1))
         if is_core.all():
             on_site, metal = totals, np.zeros(len(totals))
         else:
             on_site = np.where(is_core[:, None], totals, np.nan)
             metal = np.where(batch.amounts.any(axis=1), ~is_core, np.nan)
         fractions = sums[:, : len(NAMED)] / on_site.take(_SITE_OF_NAMED, axis=1)
-        lead = fractions[:, SITE_SPLITS[0]]
-        chloride, bromide, iodide = fractions[:, -3:].T
-        mixing = (1.0 - squares / on_site**2).T
         ratio = on_site / on_site[:, 1:2]
-        a, b, x = (sums[:, _RADIUS_SUMS] / on_site).T
         is_abx3 = np.abs(ratio - _ABX3).max(axis=1) < ABX3_WITHIN
-        gap, *estimates = self._gaps_of(batch, fractions, is_abx3)
-        estimate, uncertainty, guessed_a, guessed_b = estimates
-        bond = b + x
         derived = {
-            "Cl-Br mixing": chloride * bromide,
-            "Br-I mixing": bromide * iodide,
-            "Cl-I mixing": chloride * iodide,
-            "A-site mixing": mixing[0],
-            "B-site mixing": mixing[1],
+            **_mixing(fractions, 1.0 - squares / on_site**2),
             "A per B": ratio[:, 0],
             "X per B": ratio[:, 2],
-            "mean A radius": a,
-            "mean B radius": b,
-            "mean X radius": x,
-            "tolerance factor": (a + x) / (math.sqrt(2) * bond),
-            "octahedral factor": b / x,
-            "pseudo-cubic lattice": 2.0 * bond / 100.0,
-            "bulk gap by Vegard": gap,
+            **_geometry(sums[:, _RADIUS_SUMS] / on_site),
             "metal core": metal,
-            "lead-free": np.where(np.isnan(lead), np.nan, lead == 0.0),
-            "bulk gap estimate": estimate,
-            "bulk gap uncertainty": uncertainty,
-            "A guessed as Cs": guessed_a,
-            "B guessed as Pb, with Pb": guessed_b * (lead > 0.0),
-            "B guessed as Pb, without Pb": guessed_b * ~(lead > 0.0),
+            **self._gaps_of(batch, fractions, is_abx3),
         }
         # One call for all of them, in the order of their descriptions.
         columns = np.concatenate([derived[name] for name in _DERIVED]).reshape(len(_DERIVED), -1)
         return np.concatenate([fractions, columns.T], axis=1)
+
+    def _sums(self, batch: CompositionBatch) -> tuple[Floats, Floats]:
+        """Return sums over the ions of each core, and sums of squared amounts by site."""
+        per_ion = self._per_ion.take(batch.species, axis=0)
+        sums = np.einsum("nk,nkt->nt", batch.amounts, per_ion)
+        squares = np.einsum("nk,nkt->nt", batch.amounts**2, per_ion[:, :, _TOTALS])
+        net = np.abs(sums[:, _NET])
+        if net.max(initial=0.0) > NEUTRAL_WITHIN + _ROUNDING:
+            is_core = (sums[:, _TOTALS] > 0).all(axis=1)
+            other = np.flatnonzero(is_core & (net > NEUTRAL_WITHIN + _ROUNDING))
+            species, amounts = batch.species[other], batch.amounts[other]
+            sums[other, _RADIUS_SUMS] = self._radius_sums(species, amounts)
+        return sums, squares
 
     def _radius_sums(self, species: npt.NDArray[np.int16], amounts: Floats) -> Floats:
         """Return amounts times radii of each site where the first charges are not neutral, (n, 3).
@@ -200,7 +184,7 @@ class CrystalTable:
 
     def _gaps_of(
         self, batch: CompositionBatch, fractions: Floats, is_abx3: Mask
-    ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    ) -> dict[str, Floats]:
         """Return the gap by Vegard's rule, by all measurements, its sd, and the guessed shares.
 
         A compound that was measured has its gap. Of others, an ion without a tabulated gap on A is
@@ -219,7 +203,15 @@ class CrystalTable:
             if not (is_abx3[row] and is_named[row]):
                 vegard[row] = gap[row] = measured
                 sd[row], on_a[row], on_b[row] = COMPOUND_SD, 0.0, 0.0
-        return vegard, gap, sd, on_a, on_b
+        has_lead = fractions[:, SITE_SPLITS[0]] > 0.0
+        return {
+            "bulk gap by Vegard": vegard,
+            "bulk gap estimate": gap,
+            "bulk gap uncertainty": sd,
+            "A guessed as Cs": on_a,
+            "B guessed as Pb, with Pb": on_b * has_lead,
+            "B guessed as Pb, without Pb": on_b * ~has_lead,
+        }
 
     def _measured(self, batch: CompositionBatch) -> Iterator[tuple[int, float]]:
         """Yield the rows of a batch whose compound was measured, with its gap."""
@@ -230,6 +222,39 @@ class CrystalTable:
             gap = self._compounds.get(_key(batch.species[row], batch.amounts[row]))
             if gap is not None:
                 yield row, gap
+
+
+def _mixing(fractions: Floats, mixing: Floats) -> dict[str, Floats]:
+    """Return what mixes on the sites, and whether there is no lead.
+
+    Args:
+        fractions: Site fractions of `NAMED`, shape (n, 8).
+        mixing: One less the sum of the squared shares on each site, shape (n, 3).
+    """
+    lead = fractions[:, SITE_SPLITS[0]]
+    chloride, bromide, iodide = fractions[:, -3:].T
+    return {
+        "Cl-Br mixing": chloride * bromide,
+        "Br-I mixing": bromide * iodide,
+        "Cl-I mixing": chloride * iodide,
+        "A-site mixing": mixing[:, 0],
+        "B-site mixing": mixing[:, 1],
+        "lead-free": np.where(np.isnan(lead), np.nan, lead == 0.0),
+    }
+
+
+def _geometry(radii: Floats) -> dict[str, Floats]:
+    """Return what follows from the mean radii (pm) on A, B and X, shape (n, 3)."""
+    a, b, x = radii.T
+    bond = b + x
+    return {
+        "mean A radius": a,
+        "mean B radius": b,
+        "mean X radius": x,
+        "tolerance factor": (a + x) / (math.sqrt(2) * bond),
+        "octahedral factor": b / x,
+        "pseudo-cubic lattice": 2.0 * bond / 100.0,
+    }
 
 
 def _filled(fractions: Floats) -> tuple[Floats, Floats, Floats, Mask]:

@@ -111,28 +111,20 @@ class Predictor:
         doubts = dict.fromkeys(range(len(requests)), thresholds.doubts) if thresholds.doubts else {}
         requests = requests.with_notes(batch.notes).with_notes(doubts)
         asked = [columns[name] for name in outputs if name in columns]
-        numbers = rounded(np.concatenate(asked)).reshape(len(asked), -1)
+        numbers = rounded(np.concatenate(asked)).reshape(len(asked), -1).T.tolist()
         hits = self.domain_index.find(requests)
         described = self.domain_flags.describe(requests, hits, stressors)
-        rows = zip(
-            numbers.T.tolist(),
-            [signs[one] for one in kind.tolist()],
-            described,
-            hits.papers,
-            strict=True,
-        )
+        of_row = zip(numbers, kind.tolist(), described, hits.papers, strict=True)
+        values = [
+            (*row, *signs[one], not texts.reasons, *texts, papers, "")
+            for row, one, texts, papers in of_row
+        ]
         return [
             Answer(
-                dict(
-                    zip(
-                        outputs,
-                        (*values, *signed, not texts.reasons, *texts, papers, ""),
-                        strict=True,
-                    )
-                ),
-                partial(self._evidence, hits, row, tuple(stressors)),
+                dict(zip(outputs, row, strict=True)),
+                partial(self._evidence, hits, number, tuple(stressors)),
             )
-            for row, (values, signed, texts, papers) in enumerate(rows)
+            for number, row in enumerate(values)
         ]
 
     @cached_property

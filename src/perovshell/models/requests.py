@@ -113,9 +113,7 @@ class Requests:
         faults = {
             "core": {**_by_row(batch.errors, core), **unsplit},
             "shell": _by_row(unread, shells),
-            **{name: _refusals(rows, name, column) for name, column in numbers.items()},
-            **{name: _refusals(rows, name, column) for name, column in words.items()},
-            **{kind: _treatment_faults(rows, kind, column) for kind, column in treated.items()},
+            **_cell_faults(rows, numbers, words, treated),
         }
         faults["structure"] = _contradictions(words["structure"], coats) | faults["structure"]
         faults["encapsulation"] |= _needless(words["encapsulation"], coats)
@@ -288,6 +286,20 @@ def _by_row(errors: Mapping[Any, object], cells: Sequence[Any]) -> Faults:
     if not errors:
         return {}
     return {row: str(errors[cell]) for row, cell in enumerate(cells) if cell in errors}
+
+
+def _cell_faults(
+    rows: Sequence[Row],
+    numbers: Mapping[str, Sequence[float]],
+    words: Mapping[str, Sequence[int]],
+    treated: Mapping[str, Sequence[int]],
+) -> dict[str, Faults]:
+    """Return why cells of numbers, words and treatments are refused, by column."""
+    return {
+        **{name: _refusals(rows, name, column) for name, column in numbers.items()},
+        **{name: _refusals(rows, name, column) for name, column in words.items()},
+        **{kind: _treatment_faults(rows, kind, column) for kind, column in treated.items()},
+    }
 
 
 def _refusals(rows: Sequence[Row], name: str, column: Sequence[float]) -> Faults:
