@@ -2,8 +2,9 @@
 
 The space is a mixing grid with 10^7 members; PL, PLQY, gain and half-life under water with their
 intervals, scores, fronts and lists, on two processes. Both other sides predict members of that very
-space with the champion's own boosters: row by row with matminer's descriptors, and in one batch
-whose rows are there already (their making is timed apart). Neither makes intervals or scores.
+space with the champion's boosters of all targets: row by row with matminer's descriptors, and in
+one batch whose rows are there already (their making is timed apart). Neither makes intervals or
+scores.
 """
 
 import json
@@ -74,16 +75,22 @@ def main() -> None:
         "ratio_batch_predict": ratio["batch predict"],
         "peak_memory_mb": max(memory.values()),
         "memory_growth": memory["large"] / memory["small"],
-        "trees": len(model.predictor.points["pl"].forest.roots),
+        **{f"trees_{name}": trees for name, trees in tree_counts(model).items()},
     }
     print(json.dumps(figures))
+
+
+def tree_counts(model: Model) -> dict[str, int]:
+    """Return the number of trees of each target."""
+    models = {**model.predictor.points, "stability": model.predictor.stability}
+    return {name: len(one.forest.roots) for name, one in models.items()}
 
 
 def one_round(model: Model, usual: DesignSpace, seed: int) -> dict[str, float]:
     """Return combinations/s of each side."""
     random = np.random.default_rng(seed)
     members = [usual.item(int(index)) for index in random.integers(0, usual.size, BATCH)]
-    boosters = [xgboost.Booster(model_file=str(path)) for path in native(model)]
+    boosters = native(model)
     ours = seconds(lambda: rank(usual, model=model, run=Run(jobs=2)))
     single = members[:ONE_BY_ONE]
     one = seconds(lambda: row_by_row(model, boosters, single))
@@ -98,23 +105,40 @@ def one_round(model: Model, usual: DesignSpace, seed: int) -> dict[str, float]:
     }
 
 
-def native(model: Model) -> list[Path]:
-    """Return the library's own files of the trees."""
-    return sorted(model.folder.glob("*.ubj"))
+def native(model: Model) -> dict[str, list[xgboost.Booster]]:
+    """Return the boosters of each target, from the library's own files."""
+    names = sorted({path.stem.split("-")[0] for path in model.folder.glob("*.ubj")})
+    assert set(names) == {*model.predictor.points, "stability"}
+    return {
+        name: [
+            xgboost.Booster(model_file=str(path))
+            for path in sorted(model.folder.glob(f"{name}-*.ubj"))
+        ]
+        for name in names
+    }
 
 
-def rows(model: Model, members: list[Combination]) -> np.ndarray:
-    """Make the boosters' rows of members."""
-    matrix = model.predictor.featurizer.matrix(members, elements_too=False)
-    return matrix[:, model.predictor.points["pl"].columns]
+def rows(model: Model, members: list[Combination]) -> dict[str, np.ndarray]:
+    """Make the rows of members that the boosters of each target see, stability under water."""
+    predictor = model.predictor
+    matrix = predictor.featurizer.matrix(members, elements_too=False)
+    unknown = np.full(len(members), np.nan)
+    stability = predictor.stability
+    return {
+        **{name: matrix[:, point.columns] for name, point in predictor.points.items()},
+        "stability": stability.tree_rows(matrix, stability.tests(["water"], unknown))[0],
+    }
 
 
-def predict(boosters: list, columns: np.ndarray) -> np.ndarray:
-    """Let the boosters predict rows."""
-    return np.mean([booster.inplace_predict(columns) for booster in boosters], axis=0)
+def predict(boosters: dict[str, list[xgboost.Booster]], columns: dict[str, np.ndarray]) -> None:
+    """Let the boosters of each target predict rows."""
+    for name, some in boosters.items():
+        np.mean([booster.inplace_predict(columns[name]) for booster in some], axis=0)
 
 
-def row_by_row(model: Model, boosters: list, members: list[Combination]) -> None:
+def row_by_row(
+    model: Model, boosters: dict[str, list[xgboost.Booster]], members: list[Combination]
+) -> None:
     """Featurize each member with matminer and let the boosters predict it."""
     from matminer.featurizers.base import MultipleFeaturizer
     from matminer.featurizers.composition import ElementProperty, Stoichiometry, ValenceOrbital
