@@ -12,7 +12,7 @@ from perovshell.data.records import Sample
 from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.research import prospective as module
-from perovshell.research.prospective import ProspectiveRecord, record
+from perovshell.research.prospective import ProspectiveRecord, record, steps
 from perovshell.training.train import QUICK, TrainedModel, train
 
 SMALL = replace(QUICK, folds=2, baseline_trees=2)
@@ -36,7 +36,7 @@ class Run:
 def run(few_papers: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     kept = tmp_path_factory.mktemp("prospective") / "model"
     trained_on: list[set[str]] = []
-    steps: list[int] = []
+    advanced: list[int] = []
 
     def watched(dataset: Dataset, *rest: object) -> TrainedModel:
         trained_on.append(set(dataset.papers))
@@ -46,9 +46,9 @@ def run(few_papers: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "train", watched)
-        made = record(few_papers, 2, SMALL, lambda: steps.append(1))
+        made = record(few_papers, 2, SMALL, lambda: advanced.append(1))
     (folder,) = kept.iterdir()
-    return Run(made, trained_on, Model.from_folder(folder), len(steps))
+    return Run(made, trained_on, Model.from_folder(folder), len(advanced))
 
 
 def request(sample: Sample) -> dict[str, object]:
@@ -92,8 +92,8 @@ def test_the_record_counts_its_papers(few_papers: Dataset, run: Run) -> None:
     assert (run.record.round, run.record.papers) == (2, len(of_round(few_papers, 2)))
 
 
-def test_each_fold_of_a_fit_is_reported(run: Run) -> None:
-    assert run.steps == SMALL.steps
+def test_all_announced_steps_are_reported(few_papers: Dataset, run: Run) -> None:
+    assert run.steps == steps(few_papers, 2, SMALL)
 
 
 @pytest.mark.parametrize("number", [1, 3, 0])

@@ -24,7 +24,7 @@ from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.targets.declared import LIFETIME, TARGETS
 from perovshell.texts import counted
 from perovshell.training.fit.problems import LifetimeProblem, PointProblem
-from perovshell.training.train import problems_of, train
+from perovshell.training.train import problems_of, train, validation_steps
 from perovshell.training.validation.baselines import weighted_median
 from perovshell.training.validation.figures import (
     Figures,
@@ -118,18 +118,13 @@ def record(
         dataset: A dataset whose papers name their rounds.
         number: The round.
         settings: How the model is trained.
-        advance: Called once a validated fold of a fit (`settings.steps` in all).
+        advance: Called when a fit of the validation is done, `steps(dataset, number, settings)`
+            times.
 
     Raises:
         InputError: There are no papers of the round, or none before it.
     """
-    rounds = {name: paper.round for name, paper in dataset.papers.items()}
-    before = [name for name, one in rounds.items() if one is not None and one < number]
-    later = [name for name, one in rounds.items() if one == number]
-    if not before or not later:
-        known = ", ".join(str(one) for one in sorted({one for one in rounds.values() if one}))
-        msg = f"round {number}: papers of it and of earlier ones are needed; rounds: {known}"
-        raise InputError(msg)
+    before, later = _rounds(dataset, number)
     with tempfile.TemporaryDirectory() as folder:
         trained = train(dataset.subset(before), Path(folder), settings, advance)
         predictor, _ = read_folder(trained.folder)
@@ -139,6 +134,28 @@ def record(
     for name in TARGETS:
         figures |= dict(_figures(name, problems, predictor, scores[name]))
     return ProspectiveRecord(number, len(later), len(before), figures)
+
+
+def steps(dataset: Dataset, number: int, settings: Settings) -> int:
+    """Return how often `record` calls `advance`.
+
+    Raises:
+        InputError: There are no papers of the round, or none before it.
+    """
+    before, _ = _rounds(dataset, number)
+    return validation_steps(dataset.subset(before), settings)
+
+
+def _rounds(dataset: Dataset, number: int) -> tuple[list[str], list[str]]:
+    """Return the papers of the rounds before one, and those of the round."""
+    rounds = {name: paper.round for name, paper in dataset.papers.items()}
+    before = [name for name, one in rounds.items() if one is not None and one < number]
+    later = [name for name, one in rounds.items() if one == number]
+    if not before or not later:
+        known = ", ".join(str(one) for one in sorted({one for one in rounds.values() if one}))
+        msg = f"round {number}: papers of it and of earlier ones are needed; rounds: {known}"
+        raise InputError(msg)
+    return before, later
 
 
 def _figures(

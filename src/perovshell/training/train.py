@@ -50,7 +50,7 @@ from perovshell.training.validation.calibration import (
 )
 from perovshell.training.validation.effects import Pairs, pair_counts
 from perovshell.training.validation.figures import Figures
-from perovshell.training.validation.forward import forward_runs
+from perovshell.training.validation.forward import forward_runs, forward_steps
 from perovshell.training.validation.headline import headline, report, skill
 from perovshell.training.validation.model_selection import (
     ModelVariant,
@@ -97,7 +97,8 @@ def train(
         dataset: The dataset in use.
         models: Folder that model folders are written into.
         settings: Folds, repeats, seed, processes.
-        advance: Called once a validated fold of a target (`settings.steps` in all).
+        advance: Called when a fit of the validation is done, `validation_steps(dataset, settings)`
+            times.
 
     Returns:
         The trained model; a folder of the same contents is left as it is.
@@ -112,7 +113,7 @@ def train(
     variants = choose_variants(problems, tried)
     results = in_variant(tried, variants)
     figures = headline(problems, results) | pair_counts(problems.points)
-    figures |= forward_figures(dataset, problems, variants, settings)
+    figures |= forward_figures(dataset, problems, variants, settings, advance)
     predictor, native = final_fit(dataset, problems, results, variants, settings)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
@@ -124,6 +125,13 @@ def train(
     record = validated(dataset, problems, results)
     folder, model_id = _write(models, predictor, info, native, record)
     return TrainedModel(folder, model_id, info, results, problems, record)
+
+
+def validation_steps(dataset: Dataset, settings: nested.Settings) -> int:
+    """Return how often `train` calls `advance`: once a fold, year and calibration fold of a fit."""
+    problems = problems_of(dataset)
+    by_paper = [nested.paper_splits(fit, settings.folds) for fit in problems.fits.values()]
+    return sum(map(len, by_paper)) + forward_steps(problems, dataset, settings)
 
 
 def problems_of(dataset: Dataset) -> nested.Problems:
@@ -142,9 +150,10 @@ def forward_figures(
     problems: nested.Problems,
     variants: Mapping[str, ModelVariant],
     settings: nested.Settings,
+    advance: Callable[[], None],
 ) -> Figures:
     """Return the figures of all targets forward in time, against median and null model alone."""
-    runs = in_variant(forward_runs(problems, dataset, settings), variants)
+    runs = in_variant(forward_runs(problems, dataset, settings, advance), variants)
     figures: Figures = {}
     for name, run in runs.items():
         figures |= report(name, problems[name], run, FORWARD)

@@ -21,7 +21,6 @@ from perovshell.training.fit.problems import (
     PointProblem,
     StabilityProblem,
 )
-from perovshell.training.fit.specs import SPECS
 from perovshell.training.validation.baselines import MEDIAN, predict_baselines
 from perovshell.training.validation.folds import folds_of
 from perovshell.training.validation.leaks import check_descriptors, check_order, check_split
@@ -65,11 +64,6 @@ class Settings:
     def seeds(self) -> tuple[int, ...]:
         """Model seeds of the repeats."""
         return tuple(range(self.seed, self.seed + self.repeats))
-
-    @property
-    def steps(self) -> int:
-        """Folds of all fits."""
-        return self.folds * (len(SPECS) + 1)
 
 
 @dataclass(frozen=True)
