@@ -12,8 +12,10 @@ from perovshell.data.records import Sample
 from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.research import prospective as module
-from perovshell.research.prospective import ProspectiveRecord, record, steps
+from perovshell.research.prospective import ProspectiveRecord, concordances, record, steps
+from perovshell.training.fit.problems import LifetimeProblem
 from perovshell.training.train import QUICK, TrainedModel, train
+from perovshell.training.validation.nested import Problems
 
 SMALL = replace(QUICK, folds=2, baseline_trees=2)
 
@@ -159,6 +161,48 @@ def test_lifetimes_are_counted_once_an_experiment(few_papers: Dataset, run: Run)
     figures = run.record.figures
     assert figures["lifetime.all.n"] == pytest.approx(len(sides))
     assert 0.0 <= figures["lifetime.all.coverage_certain"] <= 1.0
+
+
+def lifetimes(problems: Problems, sides: list[tuple[str, bool, float, float]]) -> LifetimeProblem:
+    """Return sides of tests of a stressor, coated or not, of a lifetime in h and a share."""
+    stressors, coated, hours, share = (np.array(column) for column in zip(*sides, strict=True))
+    rows = problems.stability.lifetime.take(np.arange(len(sides)))
+    return replace(rows, stressors=stressors, is_coated=coated, low=hours, high=hours, share=share)
+
+
+SIDES = [
+    ("water", True, 100.0, 1.0),
+    ("water", True, 10.0, 1.0),
+    ("water", False, 1.0, 1.0),
+    ("light", True, 1000.0, 1.0),
+]
+
+
+def test_each_comparable_pair_counts_once(problems: Problems) -> None:
+    """Of six pairs three are in water, of which the one of two coated sides is in wrong order."""
+    logs = np.array([2.0, 3.0, 1.0, 0.0])
+    assert concordances("x", lifetimes(problems, SIDES), logs) == pytest.approx(
+        {
+            "x.concordance": 2 / 6,
+            "x.concordance_within": 2 / 3,
+            "x.concordance_coated": 0.0,
+        }
+    )
+
+
+@pytest.mark.parametrize("repeated", range(4))
+def test_tests_of_one_experiment_count_as_one(problems: Problems, repeated: int) -> None:
+    logs = np.array([2.0, 3.0, 1.0, 0.0])
+    stressor, is_coated, hours, _ = SIDES[repeated]
+    half = (stressor, is_coated, hours, 0.5)
+    sides = [half if row == repeated else side for row, side in enumerate(SIDES)]
+    twice = concordances("x", lifetimes(problems, [*sides, half]), np.append(logs, logs[repeated]))
+    assert twice == pytest.approx(concordances("x", lifetimes(problems, SIDES), logs))
+
+
+def test_without_comparable_pairs_there_is_no_concordance(problems: Problems) -> None:
+    one = lifetimes(problems, SIDES[:1])
+    assert set(concordances("x", one, np.zeros(1)).values()) == {None}
 
 
 def test_json_has_no_nan(run: Run) -> None:

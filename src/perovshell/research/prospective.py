@@ -33,6 +33,7 @@ from perovshell.training.validation.figures import (
     put,
     regression_figures,
 )
+from perovshell.training.validation.headline import compared_pairs
 from perovshell.training.validation.nested import Problems, Settings
 from perovshell.training.validation.out_of_fold_scores import (
     OutOfFoldScores,
@@ -177,28 +178,29 @@ def _figures(
         bootstrap = PaperBootstrap.of(scores.papers, scores.share)
         put(figures, f"{prefix}.coverage_certain", bootstrap.mean_by_paper(scores.covered))
     if isinstance(problem, LifetimeProblem) and len(later):
-        figures |= _concordances(prefix, problem.take(later), predictor)
+        lives = problem.take(later)
+        figures |= concordances(prefix, lives, predicted_logarithms(lives, predictor).value)
     yield from figures.items()
 
 
-def _concordances(prefix: str, problem: LifetimeProblem, predictor: Predictor) -> Figures:
+def concordances(prefix: str, problem: LifetimeProblem, logs: Floats) -> Figures:
     """Return the concordances of predicted with measured lifetimes, pairs of one paper included.
 
-    None where no two intervals can be compared.
+    Args:
+        prefix: First part of the keys.
+        problem: The measured sides of tests.
+        logs: Their predicted log lifetimes, shape (n,).
+
+    Returns:
+        By key, the share of comparable pairs in the right order; None where there are none. A pair
+        of experiments counts at most once, however many tests each of them has.
     """
-    logs = predicted_logarithms(problem, predictor).value
     step = logs[:, None] - logs[None, :]
     low, high = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
-    same = problem.stressors[:, None] == problem.stressors[None, :]
-    coated = problem.is_coated[:, None] & problem.is_coated[None, :]
-    concordances = {
-        f"{prefix}.{figure}": concordance(step, low, high, pairs, problem.share)
-        for figure, pairs in (
-            ("concordance_within", same),
-            ("concordance_coated", same & coated),
-        )
+    return {
+        f"{prefix}.{figure}": finite(concordance(step, low, high, pairs, problem.share))
+        for figure, pairs in compared_pairs(problem).items()
     }
-    return {key: finite(value) for key, value in concordances.items()}
 
 
 def _point_figures(

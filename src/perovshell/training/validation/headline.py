@@ -206,7 +206,7 @@ def _concordances(
         both = allowed & ~np.isnan(step)
         return measured(model, both, weights) - measured(step, both, weights)
 
-    for figure, pairs in _pairs(problem).items():
+    for figure, pairs in compared_pairs(problem).items():
         allowed = pairs & ~np.isnan(model)
         whole = bootstrap.statistic(partial(measured, model, allowed))
         put(figures, f"{prefix}.{figure}", whole)
@@ -218,8 +218,8 @@ def _concordances(
     return figures
 
 
-def _pairs(problem: LifetimeProblem | GainProblem) -> dict[str, Mask]:
-    """Return which pairs of rows each concordance compares."""
+def compared_pairs(problem: LifetimeProblem | GainProblem) -> dict[str, Mask]:
+    """Return which pairs of rows each concordance compares, by its name, each of shape (n, n)."""
     same = problem.stressors[:, None] == problem.stressors[None, :]
     pairs = {"concordance": np.ones_like(same)}
     if isinstance(problem, LifetimeProblem):
