@@ -29,7 +29,13 @@ from perovshell.training.validation.effects import pair_counts, shell_effect
 from perovshell.training.validation.figures import Figures, PaperBootstrap
 from perovshell.training.validation.folds import folds_of
 from perovshell.training.validation.forward import forward_runs
-from perovshell.training.validation.headline import errors, headline, report, skill
+from perovshell.training.validation.headline import (
+    errors,
+    headline,
+    likelihood_figures,
+    report,
+    skill,
+)
 from perovshell.training.validation.leaks import check_split
 from perovshell.training.validation.model_selection import (
     ModelVariant,
@@ -324,7 +330,7 @@ def _curve_figure(problem: Problem, result: OutOfFold) -> dict[str, Any]:
         error, papers = errors(problem, result)[subset], problem.papers[subset]
         triple = PaperBootstrap.of(papers).mean(error)
         return {"n": len(error), "figure": "mae", "value": list(triple)}
-    figures = report("x", problem, result)
-    key = "null.x.paper.all.log_likelihood_difference"
+    figures = likelihood_figures("x", problem, result)
+    key = "null.x.log_likelihood_difference"
     value = [figures[f"{key}{end}"] for end in ("", "_lo", "_hi")]
     return {"n": len(result.tested), "figure": "log likelihood over the null model", "value": value}

@@ -156,23 +156,52 @@ def _interval_report(
     prefix, rows = f"{name}.{split}.all", result.tested
     papers, share = problem.papers[rows], problem.share[rows]
     figures: Figures = {}
-    others = ("null", "linear") if "linear" in result.others else ("null",)
-    for baseline in ("", *(f"{name}." for name in others), "duration."):
+    for baseline in ("", *(f"{name}." for name in _interval_baselines(result)), "duration."):
         figures[f"{baseline}{prefix}.n"] = float(share.sum())
         figures[f"{baseline}{prefix}.papers"] = float(len(set(papers.tolist())))
     if not len(rows):
         return figures
-    figures |= _concordances(prefix, problem, result)
-    bootstrap = PaperBootstrap.of(papers, share)
-    low, high = problem.low[rows] / INTERVAL_INFLATION, problem.high[rows] * INTERVAL_INFLATION
-    chance = row_likelihood(result.model[0][rows], result.others["sigma"][rows], low, high)
+    return {
+        **figures,
+        **_concordances(prefix, problem, result),
+        **likelihood_figures(prefix, problem, result),
+        **_bounds(prefix, problem, result),
+    }
+
+
+def _interval_baselines(result: OutOfFold) -> tuple[str, ...]:
+    return ("null", "linear") if "linear" in result.others else ("null",)
+
+
+def likelihood_figures(
+    prefix: str, problem: LifetimeProblem | GainProblem, result: OutOfFold
+) -> Figures:
+    """Return the log likelihoods by paper of the model and of baselines, with their differences.
+
+    Args:
+        prefix: First part of the keys, after the name of a baseline.
+        problem: The problem.
+        result: Out-of-fold predictions; rows that no split tests are left out.
+    """
+    rows, figures = result.tested, Figures()
+    bootstrap = PaperBootstrap.of(problem.papers[rows], problem.share[rows])
+    ends = problem.low[rows] / INTERVAL_INFLATION, problem.high[rows] * INTERVAL_INFLATION
+    chance = row_likelihood(result.model[0][rows], result.others["sigma"][rows], *ends)
     put(figures, f"{prefix}.log_likelihood", bootstrap.mean_by_paper(chance))
-    for baseline in others:
+    for baseline in _interval_baselines(result):
         mean, sigma = result.others[baseline][rows], result.others[f"{baseline}_sigma"][rows]
-        other = row_likelihood(mean, sigma, low, high)
+        other = row_likelihood(mean, sigma, *ends)
         key = f"{baseline}.{prefix}.log_likelihood"
         put(figures, key, bootstrap.mean_by_paper(other))
         put(figures, f"{key}_difference", bootstrap.mean_by_paper(chance - other))
+    return figures
+
+
+def _bounds(prefix: str, problem: LifetimeProblem | GainProblem, result: OutOfFold) -> Figures:
+    """Return the figures of lower bounds, with those of the null model."""
+    rows, figures = result.tested, Figures()
+    bootstrap = PaperBootstrap.of(problem.papers[rows], problem.share[rows])
+    low, high = problem.low[rows] / INTERVAL_INFLATION, problem.high[rows] * INTERVAL_INFLATION
     bounds = {
         "": lower_bounds(problem, result)[rows],
         "null.": lower_bounds(problem, result.predicted_by("null"))[rows],
