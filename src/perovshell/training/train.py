@@ -29,6 +29,7 @@ from perovshell.targets.declared import GAIN, LIFETIME, POINTS
 from perovshell.training.fit import learners
 from perovshell.training.fit.domains import domains_of, literature_rows
 from perovshell.training.fit.problems import (
+    GainProblem,
     LifetimeProblem,
     PointProblem,
     StabilityProblem,
@@ -294,15 +295,6 @@ def _stability_model(
     fitted = learners.fit_stability(problem, np.arange(len(problem.tests)), boosters, settings.seed)
     fitted = fitted if variant.has_trees else fitted.without_trees
     lives, gains = results[LIFETIME.name].model[0], results[GAIN.name].model[0]
-    layers = [
-        (name, stressor, paper)
-        for names, stressor, paper in zip(
-            gain.shells, gain.stressors.tolist(), gain.papers.tolist(), strict=True
-        )
-        for name in names
-    ]
-    of_layer = [paper for *_, paper in layers]
-    tests = [StabilityModel.test_key(name, stressor) for name, stressor, _ in layers]
     model = StabilityModel(
         null=fitted.null.without(SHARED_KINDS),
         effects=fitted.effects.without(SHARED_KINDS),
@@ -314,10 +306,25 @@ def _stability_model(
         reached=_reached(lifetime, lives),
         conditions=median_conditions(dataset),
         papers=fitted.papers,
-        shell_papers=papers_by([name for name, *_ in layers], of_layer),
-        shell_tests=papers_by(tests, of_layer),
+        **_papers_of_shells(gain),
     )
     return model, fitted.trees.native
+
+
+def _papers_of_shells(gain: GainProblem) -> dict[str, dict[str, int]]:
+    """Return the papers of each shell of two-sided tests, and of each shell under a stressor."""
+    layers = [
+        (name, StabilityModel.test_key(name, stressor), paper)
+        for names, stressor, paper in zip(
+            gain.shells, gain.stressors.tolist(), gain.papers.tolist(), strict=True
+        )
+        for name in names
+    ]
+    papers = [paper for *_, paper in layers]
+    return {
+        "shell_papers": papers_by([name for name, *_ in layers], papers),
+        "shell_tests": papers_by([test for _, test, _ in layers], papers),
+    }
 
 
 def _reached(problem: LifetimeProblem, predicted: Floats) -> Reached:

@@ -221,12 +221,7 @@ def _concordances(
     low, high = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
     if not result.steps:
         return figures
-    bootstrap, duration = PaperBootstrap.of(problem.papers), np.log(problem.duration)
-    model = result.steps["model"]
-    baselines = {
-        **{f"{name}.": step for name, step in result.steps.items() if name != "model"},
-        "duration.": duration[:, None] - duration[None, :],
-    }
+    bootstrap, model = PaperBootstrap.of(problem.papers), result.steps["model"]
 
     def measured(step: Floats, allowed: Mask, weights: Floats) -> float:
         return concordance(step, low, high, allowed, weights * problem.share)
@@ -239,12 +234,21 @@ def _concordances(
         allowed = pairs & ~np.isnan(model)
         whole = bootstrap.statistic(partial(measured, model, allowed))
         put(figures, f"{prefix}.{figure}", whole)
-        for baseline, step in baselines.items():
+        for baseline, step in _baseline_steps(problem, result).items():
             key = f"{baseline}{prefix}.{figure}"
             put(figures, key, bootstrap.statistic(partial(measured, step, allowed)))
             better = bootstrap.statistic(partial(difference, step, allowed))
             put(figures, f"{key}_difference", better)
     return figures
+
+
+def _baseline_steps(problem: LifetimeProblem | GainProblem, result: OutOfFold) -> dict[str, Floats]:
+    """Return the steps of other models, and of the test's duration, by the prefix of their keys."""
+    duration = np.log(problem.duration)
+    return {
+        **{f"{name}.": step for name, step in result.steps.items() if name != "model"},
+        "duration.": duration[:, None] - duration[None, :],
+    }
 
 
 def compared_pairs(problem: LifetimeProblem | GainProblem) -> dict[str, Mask]:
