@@ -48,9 +48,9 @@ def run(few_papers: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "train", watched)
-        made = record(few_papers, 2, SMALL, lambda: advanced.append(1))
+        recorded = record(few_papers, 2, SMALL, lambda: advanced.append(1))
     (folder,) = kept.iterdir()
-    return Run(made, trained_on, Model.from_folder(folder), len(advanced))
+    return Run(recorded, trained_on, Model.from_folder(folder), len(advanced))
 
 
 def request(sample: Sample) -> dict[str, object]:
@@ -230,8 +230,8 @@ def test_lines_say_the_figures() -> None:
     assert ProspectiveRecord(2, 14, 63, figures).lines() == [
         "Round 2: 14 papers, predicted by a model of the 63 papers of the rounds before",
         (
-            "pl.all: MAE 9.04 (median 7, by paper 8.5; their own median: 31), R2 ?, coverage 0.91 "
-            "(12 rows, 1 paper)"
+            "pl.all: MAE 9.04 (median 7, by paper 8.5; median of the round: 31), R2 ?, "
+            "coverage 0.91 (12 rows, 1 paper)"
         ),
         (
             "lifetime: concordance within a stressor ?, coated against coated 0.62; lower bounds "

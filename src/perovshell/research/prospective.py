@@ -1,7 +1,7 @@
 """The prospective record: what a model of earlier rounds of papers predicts of a later round.
 
-Nothing of the later round is seen before it is predicted, so the figures are not flattered by any
-choice that was made with it in view.
+Nothing of the later round is seen before it is predicted, so its figures are not flattered by
+choices that were based on it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class ProspectiveRecord:
             get = self.figures.get
             yield (
                 f"{name}: MAE {_plain(get(key))} (median {_plain(get(f'{name}.median'))}, by paper "
-                f"{_plain(get(f'{name}.mae_by_paper'))}; their own median: "
+                f"{_plain(get(f'{name}.mae_by_paper'))}; median of the round: "
                 f"{_plain(get(f'{name}.mae_of_median'))}), R2 {_plain(get(f'{name}.r2'))}, "
                 f"coverage {_plain(get(f'{name}.coverage'))} "
                 f"{self._counts(name)}"
@@ -232,7 +232,7 @@ def _point_figures(
 
 
 def _errors_of_median(problem: PointProblem, rows: Any) -> Floats:
-    """Return the errors of the rows' own median, which knows more than any prediction."""
+    """Return the errors of the median of the rows, which knows more than any prediction may."""
     part = problem.take(rows)
     median = weighted_median(part.target, np.ones(len(rows)))
     return part.errors(np.full(len(rows), median))

@@ -111,7 +111,7 @@ class OutOfFold:
         splits: The splits that were tested, no row twice.
         steps: Of lifetimes and gains, by model (`model`, `null`, `linear`): how far each row lies
             above each other one by a model that saw neither's paper, shape (n, n).
-        calibration: For each split, predictions of its training rows with their own papers left
+        calibration: For each split, predictions of its training rows with their papers left
             out, which calibrate its intervals; empty where these predictions themselves do.
     """
 
