@@ -162,9 +162,9 @@ def test_the_figures_are_of_this_data_and_these_settings(dataset: Dataset) -> No
     """`make figures` renews them."""
     assert FIGURES["dataset"]["hash"] == dataset.content_hash
     settings = Settings()
-    found = FIGURES["settings"]
+    recorded = FIGURES["settings"]
     now = {**recorded_settings(settings), "assignments": settings.assignments}
-    assert {**found, "versions": None} == json.loads(json.dumps({**now, "versions": None}))
+    assert {**recorded, "versions": None} == json.loads(json.dumps({**now, "versions": None}))
 
 
 @pytest.mark.parametrize("page", ["model-card.md", "reference/figures.md"])

@@ -339,7 +339,7 @@ class Workspace:
             seed: Seed of the models.
             jobs: Processes; the result does not depend on it.
             track: Whether it is registered in MLflow.
-            progress: Called after each validated fold of a target.
+            progress: Called after each fit of the validation.
 
         Raises:
             DatasetError: The dataset breaks the rules; all faults are listed.
@@ -363,8 +363,9 @@ class Workspace:
         if track:
             tracking.refuse_surroundings(self.folder)
         settings = replace(training.QUICK if quick else Settings(), seed=seed, jobs=jobs)
-        advance = counted(progress, settings.steps)
-        trained = training.train(self.dataset(), self.folder.models, settings, advance)
+        dataset = self.dataset()
+        advance = counted(progress, training.validation_steps(dataset, settings))
+        trained = training.train(dataset, self.folder.models, settings, advance)
         version, why = self._registered(trained, track=track)
         champion = self.folder.champion_id or trained.model_id
         return Training(trained.model_id, trained.folder, trained.info, version, champion, why)
@@ -402,7 +403,7 @@ class Workspace:
             force: Whether to retrain where this dataset was already evaluated.
             jobs: Processes; the result does not depend on it.
             wait: Whether to wait for another process that changes the models.
-            progress: Called as each stage begins, and after each validated fold of a target.
+            progress: Called as each stage begins, and after each fit of the validation.
 
         Raises:
             InputError: An inbox is given for a dry run, or is not there.

@@ -6,7 +6,21 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("xgboost", "sklearn", "pandas", "mlflow", "matminer", "pymatgen", "scipy", "matplotlib")
+HEAVY = (
+    "joblib",
+    "matminer",
+    "matplotlib",
+    "mlflow",
+    "pandas",
+    "pymatgen",
+    "scipy",
+    "sklearn",
+    "sqlalchemy",
+    "threadpoolctl",
+    "xgboost",
+)
+"""Packages of the extra `train`, and what they bring."""
+SPACE = {"cores": ["CsPbBr3"], "shells": ["SiO2", "ZnS"], "pl_window_nm": [500, 540]}
 
 
 def run(code: str) -> str:
@@ -15,7 +29,7 @@ def run(code: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("using", ["python", "command line"])
+@pytest.mark.parametrize("using", ["python", "command line", "ranking", "service"])
 def test_prediction_needs_numpy_alone(model_folder: Path, tmp_path: Path, using: str) -> None:
     rows = tmp_path / "in.csv"
     rows.write_text("core,shell\nCsPbBr3,SiO2\n")
@@ -23,6 +37,22 @@ def test_prediction_needs_numpy_alone(model_folder: Path, tmp_path: Path, using:
         "python": (
             f"import perovshell\nmodel = perovshell.load({str(model_folder)!r})\n"
             "model.predict([{'core': 'CsPbBr3', 'shell': 'SiO2'}])\n"
+        ),
+        "ranking": (
+            "import perovshell\n"
+            f"model = perovshell.load({str(model_folder)!r})\n"
+            f"perovshell.rank({SPACE!r}, model=model)\n"
+        ),
+        "service": (
+            "from starlette.testclient import TestClient\n"
+            "from perovshell.serve.service.app import create_app\n"
+            "from perovshell.serve.service.source import Champion, Source\n"
+            "from perovshell.workspace.folder import WorkspaceFolder\n"
+            f"workspace = WorkspaceFolder({str(tmp_path)!r})\n"
+            f"source = Source(workspace, {str(model_folder)!r})\n"
+            "body = {'rows': [{'core': 'CsPbBr3', 'shell': 'SiO2'}]}\n"
+            "with TestClient(create_app(Champion(source))) as client:\n"
+            "    assert client.post('/v1/predict', json=body).status_code == 200\n"
         ),
         "command line": (
             "import sys\nfrom perovshell.cli import app\n"

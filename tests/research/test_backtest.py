@@ -176,7 +176,7 @@ def test_years_have_enough_papers_before_and_enough_to_test(dataset: Dataset) ->
         assert None not in known
         assert max(year for year in known if year is not None) < year
         assert {test.sample.paper_id for test in before.tests} <= set(before.papers)
-    assert steps(dataset, QUICK) == len(years) * QUICK.folds * 3
+    assert steps(dataset, QUICK) > len(years) * QUICK.folds * 3
 
 
 def test_the_space_has_every_core_and_shell_of_before_and_of_the_year(dataset: Dataset) -> None:

@@ -12,8 +12,10 @@ from perovshell.data.records import Sample
 from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.research import prospective as module
-from perovshell.research.prospective import ProspectiveRecord, record
+from perovshell.research.prospective import ProspectiveRecord, concordances, record, steps
+from perovshell.training.fit.problems import LifetimeProblem
 from perovshell.training.train import QUICK, TrainedModel, train
+from perovshell.training.validation.nested import Problems
 
 SMALL = replace(QUICK, folds=2, baseline_trees=2)
 
@@ -36,7 +38,7 @@ class Run:
 def run(few_papers: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     kept = tmp_path_factory.mktemp("prospective") / "model"
     trained_on: list[set[str]] = []
-    steps: list[int] = []
+    advanced: list[int] = []
 
     def watched(dataset: Dataset, *rest: object) -> TrainedModel:
         trained_on.append(set(dataset.papers))
@@ -46,9 +48,9 @@ def run(few_papers: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "train", watched)
-        made = record(few_papers, 2, SMALL, lambda: steps.append(1))
+        recorded = record(few_papers, 2, SMALL, lambda: advanced.append(1))
     (folder,) = kept.iterdir()
-    return Run(made, trained_on, Model.from_folder(folder), len(steps))
+    return Run(recorded, trained_on, Model.from_folder(folder), len(advanced))
 
 
 def request(sample: Sample) -> dict[str, object]:
@@ -92,8 +94,8 @@ def test_the_record_counts_its_papers(few_papers: Dataset, run: Run) -> None:
     assert (run.record.round, run.record.papers) == (2, len(of_round(few_papers, 2)))
 
 
-def test_each_fold_of_a_fit_is_reported(run: Run) -> None:
-    assert run.steps == SMALL.steps
+def test_all_announced_steps_are_reported(few_papers: Dataset, run: Run) -> None:
+    assert run.steps == steps(few_papers, 2, SMALL)
 
 
 @pytest.mark.parametrize("number", [1, 3, 0])
@@ -161,6 +163,48 @@ def test_lifetimes_are_counted_once_an_experiment(few_papers: Dataset, run: Run)
     assert 0.0 <= figures["lifetime.all.coverage_certain"] <= 1.0
 
 
+def lifetimes(problems: Problems, sides: list[tuple[str, bool, float, float]]) -> LifetimeProblem:
+    """Return sides of tests of a stressor, coated or not, of a lifetime in h and a share."""
+    stressors, coated, hours, share = (np.array(column) for column in zip(*sides, strict=True))
+    rows = problems.stability.lifetime.take(np.arange(len(sides)))
+    return replace(rows, stressors=stressors, is_coated=coated, low=hours, high=hours, share=share)
+
+
+SIDES = [
+    ("water", True, 100.0, 1.0),
+    ("water", True, 10.0, 1.0),
+    ("water", False, 1.0, 1.0),
+    ("light", True, 1000.0, 1.0),
+]
+
+
+def test_each_comparable_pair_counts_once(problems: Problems) -> None:
+    """Of six pairs three are in water, of which the one of two coated sides is in wrong order."""
+    logs = np.array([2.0, 3.0, 1.0, 0.0])
+    assert concordances("x", lifetimes(problems, SIDES), logs) == pytest.approx(
+        {
+            "x.concordance": 2 / 6,
+            "x.concordance_within": 2 / 3,
+            "x.concordance_coated": 0.0,
+        }
+    )
+
+
+@pytest.mark.parametrize("repeated", range(4))
+def test_tests_of_one_experiment_count_as_one(problems: Problems, repeated: int) -> None:
+    logs = np.array([2.0, 3.0, 1.0, 0.0])
+    stressor, is_coated, hours, _ = SIDES[repeated]
+    half = (stressor, is_coated, hours, 0.5)
+    sides = [half if row == repeated else side for row, side in enumerate(SIDES)]
+    twice = concordances("x", lifetimes(problems, [*sides, half]), np.append(logs, logs[repeated]))
+    assert twice == pytest.approx(concordances("x", lifetimes(problems, SIDES), logs))
+
+
+def test_without_comparable_pairs_there_is_no_concordance(problems: Problems) -> None:
+    one = lifetimes(problems, SIDES[:1])
+    assert set(concordances("x", one, np.zeros(1)).values()) == {None}
+
+
 def test_json_has_no_nan(run: Run) -> None:
     """Where nothing can be compared a figure is None."""
     data = json.loads(json.dumps(run.record.to_json(), allow_nan=False))
@@ -186,8 +230,8 @@ def test_lines_say_the_figures() -> None:
     assert ProspectiveRecord(2, 14, 63, figures).lines() == [
         "Round 2: 14 papers, predicted by a model of the 63 papers of the rounds before",
         (
-            "pl.all: MAE 9.04 (median 7, by paper 8.5; their own median: 31), R2 ?, coverage 0.91 "
-            "(12 rows, 1 paper)"
+            "pl.all: MAE 9.04 (median 7, by paper 8.5; median of the round: 31), R2 ?, "
+            "coverage 0.91 (12 rows, 1 paper)"
         ),
         (
             "lifetime: concordance within a stressor ?, coated against coated 0.62; lower bounds "

@@ -9,7 +9,7 @@ import pytest
 
 from perovshell.data.dataset import Dataset
 from perovshell.models.card import card_lines
-from perovshell.training.train import QUICK, TrainedModel, problems_of, train
+from perovshell.training.train import QUICK, TrainedModel, problems_of, train, validation_steps
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -43,8 +43,14 @@ def test_another_seed_is_another_model(
     assert other.model_id != of_few_papers.model_id
 
 
-def test_each_fold_is_reported_once(of_few_papers: TrainedModel, steps: list[int]) -> None:
-    assert len(steps) == QUICK.steps == 3 * QUICK.folds
+def test_all_announced_steps_are_reported(
+    few_papers: Dataset, of_few_papers: TrainedModel, steps: list[int]
+) -> None:
+    """Fits forward in time and those that calibrate them included."""
+    assert len(steps) == validation_steps(few_papers, QUICK)
+    forward = [key for key in of_few_papers.info["figures"] if ".time." in key]
+    assert forward
+    assert len(steps) > 3 * QUICK.folds
 
 
 def test_no_half_written_folder_is_left(trained: TrainedModel) -> None:

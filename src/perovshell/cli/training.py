@@ -107,12 +107,12 @@ def prospective(
     as_json: JsonOption = False,
 ) -> None:
     """Predict a round of papers by a model of the rounds before it: a minute."""
-    from perovshell.research.prospective import record
+    from perovshell.research.prospective import record, steps
     from perovshell.workbench import Workspace
 
     settings = _settings(seed, jobs, quick=quick)
     dataset = Workspace(workspace, data=data).dataset()
-    with progress("Training on earlier rounds", settings.steps) as advance:
+    with progress("Training on earlier rounds", steps(dataset, number, settings)) as advance:
         result = record(dataset, number, settings, lambda: advance(1))
     typer.echo(json.dumps(result.to_json()) if as_json else "\n".join(result.lines()))
 

@@ -130,7 +130,7 @@ class Sample:
 
     @property
     def described_core(self) -> Composition | None:
-        """The core that descriptors see: of an open one, the composition that stands for it."""
+        """The core that descriptors see: of an open one, its stand-in composition."""
         return self.core if self.open_core is None else self.open_core.stand_in
 
     @property

@@ -217,6 +217,34 @@ def _data(info: Mapping[str, Any]) -> list[str]:
     ]
 
 
+_STABILITY_LIMITS = (
+    (
+        "Almost all stability gains in the literature are above 1, because they were published "
+        f"for it: the probability of passing a gain is offered from {MIN_GAIN:g} up only."
+    ),
+    (
+        "A lifetime is first-order equivalent, a convention to make tests comparable, and a "
+        "half-life is its ln 2; a gain is the ratio of the lifetimes of both sides; "
+        f"finite bounds are widened by a factor {INTERVAL_INFLATION:g} in scoring."
+    ),
+    "Stability intervals are 90 % lower bounds without an upper end.",
+    (
+        "Where more than half of the tests have no upper end, the median lifetime was not "
+        "reached: the value shown is a lower bound of it."
+    ),
+    (
+        f"Stressors with fewer than {THIN_STRESSOR_PAPERS} papers get the baseline prediction "
+        "(too little data)."
+    ),
+    "Shell thickness is known for too few samples and ignored.",
+    (
+        "The probability of exceeding a gain is a lower limit: many gains have no measured "
+        "upper bound."
+    ),
+)
+"""Limits that hold for every model."""
+
+
 def _limits(info: Mapping[str, Any]) -> list[str]:
     figures = info["figures"]
     return [
@@ -228,29 +256,7 @@ def _limits(info: Mapping[str, Any]) -> list[str]:
             "Choices were made with one assignment of papers to folds in view, the one that a "
             "training run uses; the figures of `perovshell evaluate` are means over ten."
         ),
-        (
-            "Almost all stability gains in the literature are above 1, because they were published "
-            f"for it: the probability of passing a gain is offered from {MIN_GAIN:g} up only."
-        ),
-        (
-            "A lifetime is first-order equivalent, a convention to make tests comparable, and a "
-            "half-life is its ln 2; a gain is the ratio of the lifetimes of both sides; "
-            f"finite bounds are widened by a factor {INTERVAL_INFLATION:g} in scoring."
-        ),
-        "Stability intervals are 90 % lower bounds without an upper end.",
-        (
-            "Where more than half of the tests have no upper end, the median lifetime was not "
-            "reached: the value shown is a lower bound of it."
-        ),
-        (
-            f"Stressors with fewer than {THIN_STRESSOR_PAPERS} papers get the baseline prediction "
-            "(too little data)."
-        ),
-        "Shell thickness is known for too few samples and ignored.",
-        (
-            "The probability of exceeding a gain is a lower limit: many gains have no measured "
-            "upper bound."
-        ),
+        *_STABILITY_LIMITS,
         (
             "The effect of a shell is estimated from few pairs of a coated and a bare sample of "
             f"one paper{_pairs(info)}. Its intervals come from pairs of any two samples of a core "

@@ -47,7 +47,7 @@ from perovshell.serve.ranking.point_objectives import SHELL_PSEUDO_COUNT
 from perovshell.serve.ranking.scoring import Options, Scorer
 from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
-from perovshell.training.train import recorded_settings, train
+from perovshell.training.train import recorded_settings, train, validation_steps
 from perovshell.training.validation.nested import Problems, Settings
 
 Combination = tuple[tuple[tuple[str, float], ...], str]
@@ -70,8 +70,7 @@ def backtest(
     Args:
         dataset: The dataset in use.
         settings: How the model of each year is validated, on which its ranking depends.
-        advance: Called once per validated fold of a target, at most `steps(dataset, settings)`
-            times.
+        advance: Called when a fit of a validation is done, `steps(dataset, settings)` times.
 
     Raises:
         BacktestLeakError: A model was trained on a paper of its year or later, or a copy of one.
@@ -91,8 +90,9 @@ def backtest(
 
 
 def steps(dataset: Dataset, settings: Settings = SETTINGS) -> int:
-    """Return how often `backtest` calls `advance` at most."""
-    return len(backtest_years(dataset)) * settings.steps
+    """Return how often `backtest` calls `advance`."""
+    training = (papers_before(dataset, year) for year in backtest_years(dataset))
+    return sum(validation_steps(before, settings) for before in training)
 
 
 def backtest_years(dataset: Dataset) -> list[int]:

@@ -1,7 +1,7 @@
 """The prospective record: what a model of earlier rounds of papers predicts of a later round.
 
-Nothing of the later round is seen before it is predicted, so the figures are not flattered by any
-choice that was made with it in view.
+Nothing of the later round is seen before it is predicted, so its figures are not flattered by
+choices that were based on it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.targets.declared import LIFETIME, TARGETS
 from perovshell.texts import counted
 from perovshell.training.fit.problems import LifetimeProblem, PointProblem
-from perovshell.training.train import problems_of, train
+from perovshell.training.train import problems_of, train, validation_steps
 from perovshell.training.validation.baselines import weighted_median
 from perovshell.training.validation.figures import (
     Figures,
@@ -33,6 +33,7 @@ from perovshell.training.validation.figures import (
     put,
     regression_figures,
 )
+from perovshell.training.validation.headline import compared_pairs
 from perovshell.training.validation.nested import Problems, Settings
 from perovshell.training.validation.out_of_fold_scores import (
     OutOfFoldScores,
@@ -75,7 +76,7 @@ class ProspectiveRecord:
             get = self.figures.get
             yield (
                 f"{name}: MAE {_plain(get(key))} (median {_plain(get(f'{name}.median'))}, by paper "
-                f"{_plain(get(f'{name}.mae_by_paper'))}; their own median: "
+                f"{_plain(get(f'{name}.mae_by_paper'))}; median of the round: "
                 f"{_plain(get(f'{name}.mae_of_median'))}), R2 {_plain(get(f'{name}.r2'))}, "
                 f"coverage {_plain(get(f'{name}.coverage'))} "
                 f"{self._counts(name)}"
@@ -118,18 +119,13 @@ def record(
         dataset: A dataset whose papers name their rounds.
         number: The round.
         settings: How the model is trained.
-        advance: Called once a validated fold of a fit (`settings.steps` in all).
+        advance: Called when a fit of the validation is done, `steps(dataset, number, settings)`
+            times.
 
     Raises:
         InputError: There are no papers of the round, or none before it.
     """
-    rounds = {name: paper.round for name, paper in dataset.papers.items()}
-    before = [name for name, one in rounds.items() if one is not None and one < number]
-    later = [name for name, one in rounds.items() if one == number]
-    if not before or not later:
-        known = ", ".join(str(one) for one in sorted({one for one in rounds.values() if one}))
-        msg = f"round {number}: papers of it and of earlier ones are needed; rounds: {known}"
-        raise InputError(msg)
+    before, later = _rounds(dataset, number)
     with tempfile.TemporaryDirectory() as folder:
         trained = train(dataset.subset(before), Path(folder), settings, advance)
         predictor, _ = read_folder(trained.folder)
@@ -139,6 +135,28 @@ def record(
     for name in TARGETS:
         figures |= dict(_figures(name, problems, predictor, scores[name]))
     return ProspectiveRecord(number, len(later), len(before), figures)
+
+
+def steps(dataset: Dataset, number: int, settings: Settings) -> int:
+    """Return how often `record` calls `advance`.
+
+    Raises:
+        InputError: There are no papers of the round, or none before it.
+    """
+    before, _ = _rounds(dataset, number)
+    return validation_steps(dataset.subset(before), settings)
+
+
+def _rounds(dataset: Dataset, number: int) -> tuple[list[str], list[str]]:
+    """Return the papers of the rounds before one, and those of the round."""
+    rounds = {name: paper.round for name, paper in dataset.papers.items()}
+    before = [name for name, one in rounds.items() if one is not None and one < number]
+    later = [name for name, one in rounds.items() if one == number]
+    if not before or not later:
+        known = ", ".join(str(one) for one in sorted({one for one in rounds.values() if one}))
+        msg = f"round {number}: papers of it and of earlier ones are needed; rounds: {known}"
+        raise InputError(msg)
+    return before, later
 
 
 def _figures(
@@ -160,28 +178,29 @@ def _figures(
         bootstrap = PaperBootstrap.of(scores.papers, scores.share)
         put(figures, f"{prefix}.coverage_certain", bootstrap.mean_by_paper(scores.covered))
     if isinstance(problem, LifetimeProblem) and len(later):
-        figures |= _concordances(prefix, problem.take(later), predictor)
+        lives = problem.take(later)
+        figures |= concordances(prefix, lives, predicted_logarithms(lives, predictor).value)
     yield from figures.items()
 
 
-def _concordances(prefix: str, problem: LifetimeProblem, predictor: Predictor) -> Figures:
+def concordances(prefix: str, problem: LifetimeProblem, logs: Floats) -> Figures:
     """Return the concordances of predicted with measured lifetimes, pairs of one paper included.
 
-    None where no two intervals can be compared.
+    Args:
+        prefix: First part of the keys.
+        problem: The measured sides of tests.
+        logs: Their predicted log lifetimes, shape (n,).
+
+    Returns:
+        By key, the share of comparable pairs in the right order; None where there are none. A pair
+        of experiments counts at most once, however many tests each of them has.
     """
-    logs = predicted_logarithms(problem, predictor).value
     step = logs[:, None] - logs[None, :]
     low, high = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
-    same = problem.stressors[:, None] == problem.stressors[None, :]
-    coated = problem.is_coated[:, None] & problem.is_coated[None, :]
-    concordances = {
-        f"{prefix}.{figure}": concordance(step, low, high, pairs, problem.share)
-        for figure, pairs in (
-            ("concordance_within", same),
-            ("concordance_coated", same & coated),
-        )
+    return {
+        f"{prefix}.{figure}": finite(concordance(step, low, high, pairs, problem.share))
+        for figure, pairs in compared_pairs(problem).items()
     }
-    return {key: finite(value) for key, value in concordances.items()}
 
 
 def _point_figures(
@@ -213,7 +232,7 @@ def _point_figures(
 
 
 def _errors_of_median(problem: PointProblem, rows: Any) -> Floats:
-    """Return the errors of the rows' own median, which knows more than any prediction."""
+    """Return the errors of the median of the rows, which knows more than any prediction may."""
     part = problem.take(rows)
     median = weighted_median(part.target, np.ones(len(rows)))
     return part.errors(np.full(len(rows), median))

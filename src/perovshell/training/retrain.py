@@ -28,7 +28,12 @@ from perovshell.training.promotion.verdict import (
     Verdict,
 )
 from perovshell.training.tracking import settings_tag, track
-from perovshell.training.train import TrainedModel, recorded_settings, train
+from perovshell.training.train import (
+    TrainedModel,
+    recorded_settings,
+    train,
+    validation_steps,
+)
 from perovshell.training.validation.nested import Settings
 from perovshell.training.validation.out_of_fold_scores import ValidationRecord, prospective
 from perovshell.workspace.championship import align, promote
@@ -118,7 +123,7 @@ def retrain(
         workspace: The workspace; the caller holds its lock `models`.
         dataset: The dataset in use.
         champion: The champion; see `champion_of`.
-        progress: Called as each stage begins, and after each validated fold of a target.
+        progress: Called as each stage begins, and after each fit of the validation.
         jobs: Processes; the result does not depend on it.
         dry_run: Whether nothing but the report is to be written.
 
@@ -130,7 +135,8 @@ def retrain(
     """
     settings, known = settings_of(champion, jobs), champion.info.model_id
     with _folder_for(workspace, dry_run=dry_run) as models:
-        challenger = train(dataset, models, settings, counted(progress, settings.steps))
+        advance = counted(progress, validation_steps(dataset, settings))
+        challenger = train(dataset, models, settings, advance)
         progress("comparing", 0, 1)
         judgement = compare(champion, challenger, dataset, workspace)
         verdict, folder = judgement.verdict, workspace.reports / f"retrain-{challenger.model_id}"

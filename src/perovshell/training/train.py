@@ -30,6 +30,7 @@ from perovshell.targets.declared import GAIN, LIFETIME, POINTS
 from perovshell.training.fit import learners
 from perovshell.training.fit.domains import domains_of, literature_rows
 from perovshell.training.fit.problems import (
+    GainProblem,
     LifetimeProblem,
     PointProblem,
     StabilityProblem,
@@ -51,7 +52,7 @@ from perovshell.training.validation.calibration import (
 )
 from perovshell.training.validation.effects import Pairs, pair_counts
 from perovshell.training.validation.figures import Figures
-from perovshell.training.validation.forward import forward_runs
+from perovshell.training.validation.forward import forward_runs, forward_steps
 from perovshell.training.validation.headline import headline, report, skill
 from perovshell.training.validation.model_selection import (
     ModelVariant,
@@ -98,7 +99,8 @@ def train(
         dataset: The dataset in use.
         models: Folder that model folders are written into.
         settings: Folds, repeats, seed, processes.
-        advance: Called once a validated fold of a target (`settings.steps` in all).
+        advance: Called when a fit of the validation is done, `validation_steps(dataset, settings)`
+            times.
 
     Returns:
         The trained model; a folder of the same contents is left as it is.
@@ -113,7 +115,7 @@ def train(
     variants = choose_variants(problems, tried)
     results = in_variant(tried, variants)
     figures = headline(problems, results) | pair_counts(problems.points)
-    figures |= forward_figures(dataset, problems, variants, settings)
+    figures |= forward_figures(dataset, problems, variants, settings, advance)
     predictor, native = final_fit(dataset, problems, results, variants, settings)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
@@ -125,6 +127,13 @@ def train(
     record = validated(dataset, problems, results)
     folder, model_id = _write(models, predictor, info, native, record)
     return TrainedModel(folder, model_id, info, results, problems, record)
+
+
+def validation_steps(dataset: Dataset, settings: nested.Settings) -> int:
+    """Return how often `train` calls `advance`: once a fold, year and calibration fold of a fit."""
+    problems = problems_of(dataset)
+    by_paper = [nested.paper_splits(fit, settings.folds) for fit in problems.fits.values()]
+    return sum(map(len, by_paper)) + forward_steps(problems, dataset, settings)
 
 
 def problems_of(dataset: Dataset) -> nested.Problems:
@@ -143,9 +152,10 @@ def forward_figures(
     problems: nested.Problems,
     variants: Mapping[str, ModelVariant],
     settings: nested.Settings,
+    advance: Callable[[], None],
 ) -> Figures:
     """Return the figures of all targets forward in time, against median and null model alone."""
-    runs = in_variant(forward_runs(problems, dataset, settings), variants)
+    runs = in_variant(forward_runs(problems, dataset, settings, advance), variants)
     figures: Figures = {}
     for name, run in runs.items():
         figures |= report(name, problems[name], run, FORWARD)
@@ -286,15 +296,6 @@ def _stability_model(
     fitted = learners.fit_stability(problem, np.arange(len(problem.tests)), boosters, settings.seed)
     fitted = fitted if variant.has_trees else fitted.without_trees
     lives, gains = results[LIFETIME.name].model[0], results[GAIN.name].model[0]
-    layers = [
-        (name, stressor, paper)
-        for names, stressor, paper in zip(
-            gain.shells, gain.stressors.tolist(), gain.papers.tolist(), strict=True
-        )
-        for name in names
-    ]
-    of_layer = [paper for *_, paper in layers]
-    tests = [StabilityModel.test_key(name, stressor) for name, stressor, _ in layers]
     model = StabilityModel(
         null=fitted.null.without(SHARED_KINDS),
         effects=fitted.effects.without(SHARED_KINDS),
@@ -306,10 +307,25 @@ def _stability_model(
         reached=_reached(lifetime, lives),
         conditions=median_conditions(dataset),
         papers=fitted.papers,
-        shell_papers=papers_by([name for name, *_ in layers], of_layer),
-        shell_tests=papers_by(tests, of_layer),
+        **_papers_of_shells(gain),
     )
     return model, fitted.trees.native
+
+
+def _papers_of_shells(gain: GainProblem) -> dict[str, dict[str, int]]:
+    """Return the papers of each shell of two-sided tests, and of each shell under a stressor."""
+    layers = [
+        (name, StabilityModel.test_key(name, stressor), paper)
+        for names, stressor, paper in zip(
+            gain.shells, gain.stressors.tolist(), gain.papers.tolist(), strict=True
+        )
+        for name in names
+    ]
+    papers = [paper for *_, paper in layers]
+    return {
+        "shell_papers": papers_by([name for name, *_ in layers], papers),
+        "shell_tests": papers_by([test for _, test, _ in layers], papers),
+    }
 
 
 def _reached(problem: LifetimeProblem, predicted: Floats) -> Reached:

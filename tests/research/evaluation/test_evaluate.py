@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,12 +29,24 @@ def steps() -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def evaluation(dataset: Dataset, steps: list[int]) -> Evaluation:
+def few_resamples() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("perovshell.research.evaluation.evaluate.SIMULATIONS", 100)
         patch.setattr("perovshell.training.validation.figures.RESAMPLES", 60)
         patch.setattr("perovshell.training.validation.nested._PAIRED_GROUPS", 3)
-        return evaluate(dataset, QUICK, steps.append)
+        yield
+
+
+@pytest.fixture(scope="module")
+def evaluation(dataset: Dataset, steps: list[int], few_resamples: None) -> Evaluation:
+    return evaluate(dataset, QUICK, steps.append)
+
+
+@pytest.fixture(scope="module")
+def undated(few_papers: Dataset, few_resamples: None) -> Evaluation:
+    """The evaluation of few papers, of none of which the year is known."""
+    papers = {name: replace(paper, year=None) for name, paper in few_papers.papers.items()}
+    return evaluate(replace(few_papers, papers=papers), replace(QUICK, folds=2, baseline_trees=2))
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +56,26 @@ def written(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_all_announced_steps_are_reported(evaluation: Evaluation, steps: list[int]) -> None:
     assert sum(steps) == steps_of(QUICK)
+
+
+def test_without_dated_papers_nothing_is_predicted_forward_in_time(undated: Evaluation) -> None:
+    forward = {key: value for key, value in undated.figures.items() if ".time." in key}
+    assert forward == {f"{name}.time.all.n": 0.0 for name in ("pl", "plqy", "lifetime", "gain")}
+    assert undated.tables["by_year"] == []
+    for verdict in undated.skill.values():
+        assert verdict["sentence"].endswith("forward in time not known")
+
+
+def test_the_report_without_dated_papers_has_no_plot_by_year(
+    undated: Evaluation, tmp_path: Path
+) -> None:
+    json_path, html_path = write_evaluation(undated, tmp_path)
+    assert json.loads(json_path.read_text())["tables"]["by_year"] == []
+    html = html_path.read_text()
+    assert "Error by year" not in html
+    assert html.count("<svg") == 6
+    assert "<h2>By year</h2>" in html
+    assert html.count("<p>No rows.</p>") == 1
 
 
 def test_figures_of_every_split_scheme(evaluation: Evaluation) -> None:

@@ -142,11 +142,11 @@ def test_equal_widths_are_said_to_order_by_value(model: Model) -> None:
     assert "Intervals of gain are equally wide for all" in said
 
 
-def ranked_gains(own: Objectives, stressor: str) -> dict[str, tuple[float, float]]:
+def ranked_gains(scored: Objectives, stressor: str) -> dict[str, tuple[float, float]]:
     """Return the log gain that ranks each shell, and that of the model."""
-    items = [own.space.item(number) for number in range(own.space.size)]
-    shown = CandidatePredictions.of(own, items).predicted.columns
-    predictor = own.model.predictor
+    items = [scored.space.item(number) for number in range(scored.space.size)]
+    shown = CandidatePredictions.of(scored, items).predicted.columns
+    predictor = scored.model.predictor
     rows = [{"core": item.core.formula, "shell": shell_text(item.layers)} for item in items]
     requests, errors = Requests.read(rows, predictor.featurizer.reader)
     assert not errors
@@ -163,11 +163,11 @@ def test_only_measured_evidence_orders_by_a_gain_without_skill(model: Model, slo
     blind = claim_skill(model, "gain", has_skill=False, slope=slope)
     unseen = ["HfO2", "CeO2", "EVA"]
     space = {"cores": ["CsPbBr3"], "shells": ["SiO2", "CdS", *unseen], "stressors": ["light"]}
-    own = objectives(blind, **space)
+    scored = objectives(blind, **space)
     stability, read = model.predictor.stability, model.predictor.featurizer.reader.read_shell
     bare, coated = stability.null_values("light")
     null = coated - bare
-    gains = ranked_gains(own, "light")
+    gains = ranked_gains(scored, "light")
     for shell, (ranked, predicted) in gains.items():
         tested = stability.material_effect(read(shell))
         assert ranked == pytest.approx(null + slope * (predicted - null) + (1 - slope) * tested)

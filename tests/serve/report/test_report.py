@@ -197,21 +197,22 @@ def test_every_shown_line_has_its_papers_and_intervals(html: str, ranking: Ranki
 def test_a_median_that_was_not_reached_is_a_bound(ranking: Ranking, sign: str, mark: str) -> None:
     first = ranking.candidates[0]
     reached, bound = (
-        dataclasses.replace(first, bounds=dict.fromkeys(first.bounds, own)) for own in ("", sign)
+        dataclasses.replace(first, bounds=dict.fromkeys(first.bounds, bound_sign))
+        for bound_sign in ("", sign)
     )
     pages = []
     for line in (reached, bound):
         changed = dataclasses.replace(ranking, candidates=(line,), front=(), batch=())
         pages.append(render(changed))
-        gain, life = (first.values[f"{own.stem}_water"] for own in (GAIN, LIFETIME))
+        gain, life = (first.values[f"{target.stem}_water"] for target in (GAIN, LIFETIME))
         before = f"{line.bounds['half_life_h_water_bound']} ".lstrip()
-        said = Page(pages[-1]).said
-        assert f"{before}{number(life)} h" in said
-        assert f"{before}{number(gain)}" in said
-        assert (f"{NOT_REACHED[sign]}; at least" in said) is (line is bound)
+        text = Page(pages[-1]).said
+        assert f"{before}{number(life)} h" in text
+        assert f"{before}{number(gain)}" in text
+        assert (f"{NOT_REACHED[sign]}; at least" in text) is (line is bound)
         assert f"{before}{float(f'{gain:.2g}'):.3g} (" in markdown_text(changed)
-    marks = [re.findall(r'<(\w+) class="at[ "]', page).count(mark) for page in pages]
-    assert (marks[1] > marks[0]) is (sign in "<>")
+    counts = [re.findall(r'<(\w+) class="at[ "]', page).count(mark) for page in pages]
+    assert (counts[1] > counts[0]) is (sign in "<>")
 
 
 def test_the_data_have_a_point_for_every_line(html: str, ranking: Ranking) -> None:

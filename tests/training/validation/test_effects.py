@@ -55,15 +55,15 @@ def test_a_pair_never_calibrates_itself(plqy: PointProblem) -> None:
     pairs = Pairs.of(plqy, predicted_with(plqy, residual))
     wild = pairs.first[0]
     residual[wild] = 1000.0
-    found = shell_effect(plqy, predicted_with(plqy, residual))
-    assert found["coverage"][0] == pytest.approx(1.0 - 1.0 / found["in_papers_all"], abs=0.05)
+    effect = shell_effect(plqy, predicted_with(plqy, residual))
+    assert effect["coverage"][0] == pytest.approx(1.0 - 1.0 / effect["in_papers_all"], abs=0.05)
 
 
 def test_errors_are_those_of_coatings(plqy: PointProblem) -> None:
-    found = shell_effect(plqy, predicted_with(plqy, np.zeros(len(plqy.target))))
-    assert (found["coatings"], found["in_papers"]) == (14, 8)
-    assert found["errors"]["bare_value_carried_over"] == pytest.approx(0.0)
-    assert found["errors"]["nothing_changes"] == pytest.approx(np.abs(CHANGES).mean(), abs=1e-3)
+    effect = shell_effect(plqy, predicted_with(plqy, np.zeros(len(plqy.target))))
+    assert (effect["coatings"], effect["in_papers"]) == (14, 8)
+    assert effect["errors"]["bare_value_carried_over"] == pytest.approx(0.0)
+    assert effect["errors"]["nothing_changes"] == pytest.approx(np.abs(CHANGES).mean(), abs=1e-3)
 
 
 def test_no_pairs_carry_nothing(plqy: PointProblem) -> None:

@@ -7,7 +7,12 @@ import pytest
 
 from perovshell.data.dataset import Dataset
 from perovshell.training.train import QUICK
-from perovshell.training.validation.forward import forward_runs, forward_splits, large_enough
+from perovshell.training.validation.forward import (
+    forward_runs,
+    forward_splits,
+    forward_steps,
+    large_enough,
+)
 from perovshell.training.validation.nested import Problems
 
 FITS = ("pl", "plqy", "stability")
@@ -70,8 +75,12 @@ def test_intervals_of_a_year_are_calibrated_without_later_papers(
     target[last] = 100.0 - target[last]
     changed = replace(problems, points={"plqy": replace(plqy, target=target)})
     same = replace(problems, points={"plqy": plqy})
-    settings = replace(QUICK, folds=3)
-    runs = [forward_runs(one, dataset, settings)["plqy"] for one in (same, changed)]
+    settings, steps = replace(QUICK, folds=3), []
+    runs = [
+        forward_runs(one, dataset, settings, lambda: steps.append(1))["plqy"]
+        for one in (same, changed)
+    ]
+    assert len(steps) == 2 * forward_steps(same, dataset, settings)
     for (train, test, known), (*_, other) in zip(
         *(run.calibrated_splits for run in runs), strict=True
     ):

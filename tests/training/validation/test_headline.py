@@ -36,8 +36,8 @@ def results(problems: Problems) -> dict[str, OutOfFold]:
 def figures(by_paper: tuple[float | None, ...], forward: float | None) -> Figures:
     """Return differences from the null model that are the same for all targets."""
     ends = zip(("_lo", "", "_hi"), by_paper, strict=True)
-    found = {key.format("paper") + end: value for end, value in ends for key in KEYS.values()}
-    return found | {key.format("time"): forward for key in KEYS.values()}
+    figures = {key.format("paper") + end: value for end, value in ends for key in KEYS.values()}
+    return figures | {key.format("time"): forward for key in KEYS.values()}
 
 
 @pytest.mark.parametrize(

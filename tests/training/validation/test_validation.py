@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 
 from perovshell.data.dataset import Dataset
 from perovshell.errors import InputError
-from perovshell.training.fit import problems as made
-from perovshell.training.fit.problems import bounded_error
+from perovshell.training.fit.problems import (
+    LifetimeProblem,
+    PointProblem,
+    bounded_error,
+    same_core_pairs,
+)
 from perovshell.training.fit.specs import PHYSICAL, SPECS
 from perovshell.training.train import QUICK, problems_of
 from perovshell.training.validation.baselines import predict_baselines, weighted_median
@@ -46,23 +50,23 @@ def test_no_paper_is_split_and_a_new_one_moves_no_other(papers: list[str], folds
 
 
 @pytest.fixture(scope="module")
-def pl(problems: Problems) -> made.PointProblem:
+def pl(problems: Problems) -> PointProblem:
     return problems.points["pl"]
 
 
 @pytest.fixture(scope="module")
-def lifetime(problems: Problems) -> made.LifetimeProblem:
+def lifetime(problems: Problems) -> LifetimeProblem:
     return problems.stability.lifetime
 
 
-def test_pl_trains_on_band_edges_of_definite_cores(dataset: Dataset, pl: made.PointProblem) -> None:
+def test_pl_trains_on_band_edges_of_definite_cores(dataset: Dataset, pl: PointProblem) -> None:
     samples = [dataset.samples[name] for name in pl.sample_ids]
     assert {sample.role for sample in samples} == {"core"}
     assert all(sample.core is not None for sample in samples)
     assert int(pl.subsets["lead_no_cspbcl3"].sum()) == 199
 
 
-def test_extra_trees_learn_the_descriptors_of_the_boosters_by_heart(pl: made.PointProblem) -> None:
+def test_extra_trees_learn_the_descriptors_of_the_boosters_by_heart(pl: PointProblem) -> None:
     rows = np.arange(len(pl.target))
     predicted = predict_baselines(pl, rows, rows, 5, ["extra_trees"])["extra_trees"]
     columns = [i for i, group in enumerate(pl.column_groups) if group in PHYSICAL]
@@ -73,13 +77,13 @@ def test_extra_trees_learn_the_descriptors_of_the_boosters_by_heart(pl: made.Poi
     np.testing.assert_allclose(predicted[alone], pl.target[alone])
 
 
-def test_a_bound_turns_round_with_the_energy(pl: made.PointProblem) -> None:
+def test_a_bound_turns_round_with_the_energy(pl: PointProblem) -> None:
     place = pl.sample_ids.index("mollick2019-EAPbBr3-MOG")  # printed as below 440 nm
     assert pl.bounds[place] == ">"
     assert pl.target[place] == pytest.approx(1239.84 / 440)
 
 
-def test_a_collection_weighs_as_much_as_one_paper(pl: made.PointProblem) -> None:
+def test_a_collection_weighs_as_much_as_one_paper(pl: PointProblem) -> None:
     weights = pl.weights(np.arange(len(pl.target)))
     totals = {
         group: weights[pl.weight_groups == group].sum() for group in set(pl.weight_groups.tolist())
@@ -89,16 +93,16 @@ def test_a_collection_weighs_as_much_as_one_paper(pl: made.PointProblem) -> None
 
 
 @pytest.fixture(scope="module")
-def plqy(problems: Problems) -> made.PointProblem:
+def plqy(problems: Problems) -> PointProblem:
     return problems.points["plqy"]
 
 
-def test_plqy_keeps_open_compositions(plqy: made.PointProblem) -> None:
+def test_plqy_keeps_open_compositions(plqy: PointProblem) -> None:
     assert "review2021_ref27-CsPbMnX3-SiO2" in plqy.sample_ids
     assert plqy.target.max() <= 100
 
 
-def test_an_open_core_is_described_by_its_ions_and_has_no_name(plqy: made.PointProblem) -> None:
+def test_an_open_core_is_described_by_its_ions_and_has_no_name(plqy: PointProblem) -> None:
     row = plqy.sample_ids.index("review2021_ref27-CsPbMnX3-SiO2")
     facts = dict(zip(plqy.names, plqy.matrix[row].tolist(), strict=True))
     assert (facts["Cs fraction on A"], facts["Pb fraction on B"]) == (1.0, 0.5)
@@ -107,7 +111,7 @@ def test_an_open_core_is_described_by_its_ions_and_has_no_name(plqy: made.PointP
 
 
 def test_only_plqy_knows_how_values_were_stated(
-    dataset: Dataset, plqy: made.PointProblem, pl: made.PointProblem
+    dataset: Dataset, plqy: PointProblem, pl: PointProblem
 ) -> None:
     names = [term.name for term in SPECS["plqy"].prior.qualities]
     for sample_id, row in zip(plqy.sample_ids, plqy.qualities, strict=True):
@@ -118,20 +122,20 @@ def test_only_plqy_knows_how_values_were_stated(
 
 
 def test_lifetimes_are_one_row_a_side_and_weigh_one_an_experiment(
-    lifetime: made.LifetimeProblem,
+    lifetime: LifetimeProblem,
 ) -> None:
     assert len(lifetime.low) == 199
     assert lifetime.share.sum() == pytest.approx(182)
     assert len(set(lifetime.papers.tolist())) == 82
 
 
-def test_the_duration_of_a_test_is_no_descriptor(lifetime: made.LifetimeProblem) -> None:
+def test_the_duration_of_a_test_is_no_descriptor(lifetime: LifetimeProblem) -> None:
     assert not [name for name in lifetime.names if "duration" in name]
     for column in lifetime.matrix.T:
         assert not np.array_equal(column, lifetime.duration)
 
 
-def test_the_bare_side_of_a_coated_sample_has_no_shell(lifetime: made.LifetimeProblem) -> None:
+def test_the_bare_side_of_a_coated_sample_has_no_shell(lifetime: LifetimeProblem) -> None:
     layers = lifetime.matrix[:, lifetime.names.index("shell layers")]
     assert (layers[~lifetime.is_coated] == 0).all()
     assert (layers[lifetime.is_coated] > 0).all()
@@ -290,7 +294,7 @@ def test_a_bound_that_is_kept_is_no_error() -> None:
     assert found.tolist() == [0.0, 10.0, 0.0, 10.0]
 
 
-def test_pairs_of_one_paper_measure_the_shells_effect(pl: made.PointProblem) -> None:
+def test_pairs_of_one_paper_measure_the_shells_effect(pl: PointProblem) -> None:
     paper_effect = 0.3 * (pl.papers == "energies2021")  # cancels in a difference
     predicted = (pl.target + paper_effect)[None, :]
     result = OutOfFold(predicted, {"difficulty": np.ones(len(pl.target))}, [])
@@ -299,11 +303,11 @@ def test_pairs_of_one_paper_measure_the_shells_effect(pl: made.PointProblem) -> 
 
 
 def test_pairs_without_a_named_difference_say_nothing_of_a_shell(
-    pl: made.PointProblem,
+    pl: PointProblem,
 ) -> None:
     series = [row for row, paper in enumerate(pl.papers) if paper == "gao2025"]  # an etching series
     assert len(series) == 2
-    assert not [pair for pair in made.same_core_pairs(pl) if pair[0] in series]
+    assert not [pair for pair in same_core_pairs(pl) if pair[0] in series]
 
 
 def test_a_dataset_without_two_sided_tests_is_refused_in_words(few_papers: Dataset) -> None:

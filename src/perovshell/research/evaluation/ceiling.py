@@ -17,7 +17,7 @@ from perovshell.data.records import Sample
 from perovshell.models.mixed import Normal, fit_mixed
 from perovshell.research.evaluation.split_schemes import samples_of
 from perovshell.targets.declared import LIFETIME
-from perovshell.training.fit.problems import LifetimeProblem, PointProblem
+from perovshell.training.fit.problems import LifetimeProblem, PointProblem, papers_by
 from perovshell.training.validation.nested import Problems
 
 Table = list[dict[str, Any]]
@@ -106,38 +106,35 @@ def _of_lifetimes(problem: LifetimeProblem) -> dict[str, Any]:
 
     A random-effects model of the intervals: stressor, stressor with shell and structure, paper.
     """
-    rows = []
-    for item, stressor, coated, paper in zip(
-        problem.items,
-        problem.stressors.tolist(),
-        problem.is_coated.tolist(),
-        problem.papers.tolist(),
-        strict=True,
-    ):
-        layers = "|".join(layer.name for layer in item.layers)
-        side = f"{layers}, {item.structure}" if coated else "bare"
-        effects = (
-            "mean:all",
-            f"stressor:{stressor}",
-            f"alike:{stressor}, {side}",
-            f"paper:{paper}",
-        )
-        rows.append(dict.fromkeys(effects, 1.0))
+    stressors, papers = problem.stressors.tolist(), problem.papers.tolist()
+    sides = _sides(problem)
+    effects = [
+        dict.fromkeys(("mean:all", f"stressor:{stressor}", f"alike:{side}", f"paper:{paper}"), 1.0)
+        for stressor, side, paper in zip(stressors, sides, papers, strict=True)
+    ]
     with np.errstate(divide="ignore"):
         ends = np.log(problem.low), np.log(problem.high)
     learned = ("alike", "paper")
-    fit = fit_mixed(rows, *ends, _PRIORS, learned=learned)
-    alike, paper = (fit.spreads[kind] ** 2 for kind in learned)
-    unexplained = paper + fit.sigma**2
-    papers_alike: dict[str, set[str]] = {}
-    for row, name in zip(rows, problem.papers.tolist(), strict=True):
-        papers_alike.setdefault([*row][2], set()).add(name)
-    repeated = [papers for papers in papers_alike.values() if len(papers) > 1]
+    fit = fit_mixed(effects, *ends, _PRIORS, learned=learned)
+    alike, between = (fit.spreads[kind] ** 2 for kind in learned)
+    unexplained = between + fit.sigma**2
+    repeated = [count for count in papers_by(sides, papers).values() if count > 1]
     return {
         "target": LIFETIME.name,
         "alike in": "stressor, shell and structure (natural logarithm)",
         "groups": len(repeated),
-        "papers": sum(len(papers) for papers in repeated),
+        "papers": sum(repeated),
         "sd": float(np.sqrt(unexplained)),
         "ceiling of R2": [float(alike / (alike + unexplained)), None, None],
     }
+
+
+def _sides(problem: LifetimeProblem) -> list[str]:
+    """Return stressor, shell and structure of each side of a test."""
+    sides = []
+    for item, stressor, is_coated in zip(
+        problem.items, problem.stressors.tolist(), problem.is_coated.tolist(), strict=True
+    ):
+        layers = "|".join(layer.name for layer in item.layers)
+        sides.append(f"{stressor}, {f'{layers}, {item.structure}' if is_coated else 'bare'}")
+    return sides

@@ -282,7 +282,7 @@ def _accuracy(
                 "papers": bootstrap.counts.shape[1],
                 "mae": list(bootstrap.mean(error[rows])),
                 "coverage": list(bootstrap.mean_by_paper(covered[rows].astype(float))),
-                "width": list(bootstrap.mean(width[rows])),
+                "width": [finite(end) for end in bootstrap.mean_width(width[rows])],
             }
         )
     return table

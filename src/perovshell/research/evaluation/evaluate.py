@@ -6,7 +6,7 @@ distance, number of papers and decay exponent, and answers to requests at the ed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -29,7 +29,13 @@ from perovshell.training.validation.effects import pair_counts, shell_effect
 from perovshell.training.validation.figures import Figures, PaperBootstrap
 from perovshell.training.validation.folds import folds_of
 from perovshell.training.validation.forward import forward_runs
-from perovshell.training.validation.headline import errors, headline, report, skill
+from perovshell.training.validation.headline import (
+    errors,
+    headline,
+    likelihood_figures,
+    report,
+    skill,
+)
 from perovshell.training.validation.leaks import check_split
 from perovshell.training.validation.model_selection import (
     ModelVariant,
@@ -132,24 +138,16 @@ def evaluate(dataset: Dataset, settings: Settings, advance: Step = lambda _: Non
     runner = _SplitRunner(problems, dataset, variants, replace(settings, repeats=1), advance)
     assigned = [results, *runner.assignments()]
     assignments = [headline(problems, run) for run in assigned]
-    figures = mean_figures(assignments) | pair_counts(problems.points)
     advance(1)
     runs = {scheme: runner.scheme(scheme, results) for scheme in SCHEMES}
+    figures = mean_figures(assignments) | pair_counts(problems.points)
     for scheme, run in runs.items():
         figures |= _scheme_figures(scheme, problems, run)
     predictor, _ = final_fit(dataset, problems, results, variants, settings)
     tables = _tables_of_rows(dataset, problems, results, runs, predictor)
     advance(1)
-    tables |= {
-        "random_split": diagnostics.random_split(figures),
-        **_simulations(settings.seed),
-        "fold_assignments": over_assignments.fold_assignments(assignments, figures),
-        "without_trees": over_assignments.without_trees(figures),
-        "by_kind": over_assignments.by_kind(problems, assigned, dataset),
-        "ceiling": ceilings(problems, dataset),
-        **runner.tables(),
-        "edge_requests": diagnostics.edge_requests(predictor),
-    }
+    tables |= _tables_of_figures(assignments, figures) | _simulations(settings.seed)
+    tables |= {"by_kind": over_assignments.by_kind(problems, assigned, dataset), **runner.tables()}
     advance(1)
     return Evaluation(
         figures=figures,
@@ -181,7 +179,7 @@ def _tables_of_rows(
     runs: dict[str, dict[str, OutOfFold]],
     predictor: Predictor,
 ) -> dict[str, Table]:
-    """Return the tables computed from out-of-fold predictions, by name."""
+    """Return the tables of rows and their out-of-fold predictions, and of requests, by name."""
     return {
         "left_out": diagnostics.left_out(problems, results, runs),
         "by_year": diagnostics.by_year(problems, dataset, runs["time"]),
@@ -193,6 +191,17 @@ def _tables_of_rows(
         ],
         "by_distance": diagnostics.by_distance(problems, results, predictor.literature, dataset),
         "by_domain": diagnostics.by_domain(problems, results, predictor, dataset),
+        "ceiling": ceilings(problems, dataset),
+        "edge_requests": diagnostics.edge_requests(predictor),
+    }
+
+
+def _tables_of_figures(assignments: Sequence[Figures], figures: Figures) -> dict[str, Table]:
+    """Return the tables that rearrange figures, by name."""
+    return {
+        "random_split": diagnostics.random_split(figures),
+        "fold_assignments": over_assignments.fold_assignments(assignments, figures),
+        "without_trees": over_assignments.without_trees(figures),
     }
 
 
@@ -324,7 +333,7 @@ def _curve_figure(problem: Problem, result: OutOfFold) -> dict[str, Any]:
         error, papers = errors(problem, result)[subset], problem.papers[subset]
         triple = PaperBootstrap.of(papers).mean(error)
         return {"n": len(error), "figure": "mae", "value": list(triple)}
-    figures = report("x", problem, result)
-    key = "null.x.paper.all.log_likelihood_difference"
+    figures = likelihood_figures("x", problem, result)
+    key = "null.x.log_likelihood_difference"
     value = [figures[f"{key}{end}"] for end in ("", "_lo", "_hi")]
     return {"n": len(result.tested), "figure": "log likelihood over the null model", "value": value}

@@ -46,7 +46,7 @@ _WITHOUT_TREES: Final = (
     ),
     *(f"linear.{_GAIN}.{end}" for end in ("log_likelihood", "concordance")),
 )
-"""Figures of the simpler form of a model, beside those of the model with trees."""
+"""Figures of the simpler form of a model that are compared with those of the model with trees."""
 _SMALL_NM: Final = 5.0
 
 
@@ -61,7 +61,7 @@ def fold_assignments(assignments: Sequence[Figures], means: Figures) -> Table:
 
 
 def without_trees(means: Figures) -> Table:
-    """Return figures of models with trees beside those of their simpler form, means in all.
+    """Compare models with trees with their simpler form, by means over the assignments.
 
     The difference is by how much the MAE of the simpler form is larger, or its other figure
     smaller, with its 90 % interval by paper. A model without trees has no rows.

@@ -28,23 +28,26 @@ Table = Sequence[dict[str, Any]]
 
 
 def evaluation_plots(evaluation: Evaluation) -> dict[str, str]:
-    """Return the plots of an evaluation as SVG by caption."""
+    """Return the plots of an evaluation as SVG by caption; those of empty tables are left out."""
     problems, results, tables = evaluation.problems, evaluation.results, evaluation.tables
     figures = {
         "Predicted against measured, the paper left out": parity_figure(problems, results),
         "Coverage by level, counted by paper": calibration_figure(problems, results),
         "Width of the 90 % intervals": _width_figure(problems, results),
-        "Error by distance from the nearest sample of another paper": _panels(
-            problems, tables["by_distance"], _draw_distance
-        ),
-        "Learning curve: error by number of training papers": _panels(
-            problems, tables["learning_curve"], _draw_curve
-        ),
-        "Error by year, trained on the years before": _panels(
-            problems, tables["by_year"], _draw_years
-        ),
-        "Concordance by the exponent of the decay": _exponent_figure(tables["decay_exponent"]),
     }
+    panels = {
+        "Error by distance from the nearest sample of another paper": (
+            "by_distance",
+            _draw_distance,
+        ),
+        "Learning curve: error by number of training papers": ("learning_curve", _draw_curve),
+        "Error by year, trained on the years before": ("by_year", _draw_years),
+    }
+    for caption, (name, draw) in panels.items():
+        if tables[name]:
+            figures[caption] = _panels(problems, tables[name], draw)
+    exponents = tables["decay_exponent"]
+    figures["Concordance by the exponent of the decay"] = _exponent_figure(exponents)
     return {caption: as_svg(figure) for caption, figure in figures.items()}
 
 

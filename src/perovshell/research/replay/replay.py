@@ -12,7 +12,7 @@ left out.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,7 +34,7 @@ from perovshell.research.replay.results import PL_LEAD, POLICIES, Replay, Year
 from perovshell.targets.declared import PL
 from perovshell.training.promotion.check import judge
 from perovshell.training.promotion.verdict import Changes
-from perovshell.training.train import recorded_settings, train
+from perovshell.training.train import recorded_settings, train, validation_steps
 from perovshell.training.validation.nested import Problems, Settings
 from perovshell.training.validation.out_of_fold_scores import (
     OutOfFoldScores,
@@ -80,8 +80,7 @@ def replay(
     Args:
         dataset: The dataset in use.
         settings: How each model is validated.
-        advance: Called once per validated fold of a target, at most `steps(dataset, settings)`
-            times.
+        advance: Called when a fit of a validation is done, `steps(dataset, settings)` times.
         min_papers: Papers of the years before, a collection counting as one, that a year needs.
 
     Raises:
@@ -89,13 +88,12 @@ def replay(
         BacktestLeakError: A model was trained on a paper of the year it predicts, or a later one.
     """
     years = replayed_years(dataset, min_papers)
-    first = max(year for year in publication_years(dataset) if year < years[0])
     with tempfile.TemporaryDirectory() as folder:
 
         def trained(year: int) -> YearModel:
             return _train(dataset, year, Path(folder), settings, advance)
 
-        models = dict.fromkeys(POLICIES, trained(first))
+        models = dict.fromkeys(POLICIES, trained(_first_year(dataset, years)))
         results = []
         for year in years:
             result, models = add_year(models, trained(year), dataset, year)
@@ -111,12 +109,19 @@ def replay(
 
 
 def steps(dataset: Dataset, settings: Settings = SETTINGS, *, min_papers: int = MIN_PAPERS) -> int:
-    """Return how often `replay` calls `advance` at most.
+    """Return how often `replay` calls `advance`.
 
     Raises:
         InputError: No year has enough papers before it.
     """
-    return (len(replayed_years(dataset, min_papers)) + 1) * settings.steps
+    years = replayed_years(dataset, min_papers)
+    training = (papers_before(dataset, year + 1) for year in (_first_year(dataset, years), *years))
+    return sum(validation_steps(papers, settings) for papers in training)
+
+
+def _first_year(dataset: Dataset, years: Sequence[int]) -> int:
+    """Return the last year before those replayed, up to which the first model is trained."""
+    return max(year for year in publication_years(dataset) if year < years[0])
 
 
 def replayed_years(dataset: Dataset, min_papers: int = MIN_PAPERS) -> list[int]:

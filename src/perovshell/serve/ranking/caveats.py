@@ -21,15 +21,15 @@ _NAMED = 3
 
 def statements(scorer: Scorer, result: TaskResult, lines: Sequence[Candidate]) -> tuple[str, ...]:
     """Return the statements on a ranking, the most important first."""
-    made = [_incomplete(scorer, result), _order(scorer, result), _known(scorer), _outside(lines)]
-    made.append(_not_reached(lines))
-    made += [_skill(scorer, o.target) for o in scorer.objectives.active if o.target]
+    texts = [_incomplete(scorer, result), _order(scorer, result), _known(scorer), _outside(lines)]
+    texts.append(_not_reached(lines))
+    texts += [_skill(scorer, o.target) for o in scorer.objectives.active if o.target]
     if "light" in scorer.space.stressors and any(_demixes(line) for line in lines):
-        made.append(
+        texts.append(
             "Cores of bromide and iodide demix under light (10.1039/C4SC03141E), which no target "
             "describes."
         )
-    return (*filter(None, made), *scorer.space.notes)
+    return (*filter(None, texts), *scorer.space.notes)
 
 
 def _incomplete(scorer: Scorer, result: TaskResult) -> str:

@@ -131,46 +131,55 @@ def _factors(ranking: Ranking, line: Candidate) -> Iterator[tuple[str, float]]:
 
 
 def _bars(ranking: Ranking, line: Candidate, scales: CardScales) -> list[dict[str, Any]]:
+    """Return the bars of the PLQY, and of gain and half-life under each stressor."""
+    return [
+        _plqy_bar(line, scales.plqy),
+        *(
+            _stability_bar(objective, row, line, scales.stability[objective.target.name])
+            for row in range(len(ranking.space.stressors))
+            for objective in _stability(ranking)
+        ),
+    ]
+
+
+def _plqy_bar(line: Candidate, scale: Scale) -> dict[str, Any]:
     value, low, high = _with_interval(line, "plqy_percent")
     ordered = line.values[PLQY_SHRUNK]
-    bars = [
-        {
-            "name": "PLQY",
-            "text": f"{number(value)} %",
-            "small": "; ".join([f"{number(low)} to {number(high)}", *_orders(value, ordered)]),
-            "sign": "",
-            "low": scales.plqy(low),
-            "at": scales.plqy(value),
-            "high": scales.plqy(high),
-            "ordered": scales.plqy(ordered),
-            "ticks": scales.plqy.ticks(4),
-        }
-    ]
-    for row, stressor in enumerate(ranking.space.stressors):
-        for objective in _stability(ranking):
-            scale = scales.stability[objective.target.name]
-            value, low, ranked = (
-                line.values[column] for column in _stability_columns(objective)[row]
-            )
-            sign = line.bounds[objective.target.bound_column(stressor)]
-            bars.append(
-                {
-                    "name": f"{objective.label}, {stressor}",
-                    "text": objective.target.shown(value, sign),
-                    "small": "; ".join(_under_stress(value, low, ranked, sign)),
-                    "sign": sign,
-                    "low": scale(low),
-                    "at": scale(value),
-                    "high": None,
-                    "ordered": scale(ranked),
-                    "ticks": scale.ticks(5),
-                }
-            )
-    return bars
+    return {
+        "name": "PLQY",
+        "text": f"{number(value)} %",
+        "small": "; ".join([f"{number(low)} to {number(high)}", *_orders(value, ordered)]),
+        "sign": "",
+        "low": scale(low),
+        "at": scale(value),
+        "high": scale(high),
+        "ordered": scale(ordered),
+        "ticks": scale.ticks(4),
+    }
+
+
+def _stability_bar(
+    objective: StabilityObjective, row: int, line: Candidate, scale: Scale
+) -> dict[str, Any]:
+    """Return the bar under the stressor in a row of the space."""
+    stressor = objective.space.stressors[row]
+    value, low, ranked = (line.values[column] for column in _stability_columns(objective)[row])
+    sign = line.bounds[objective.target.bound_column(stressor)]
+    return {
+        "name": f"{objective.label}, {stressor}",
+        "text": objective.target.shown(value, sign),
+        "small": "; ".join(_under_stress(value, low, ranked, sign)),
+        "sign": sign,
+        "low": scale(low),
+        "at": scale(value),
+        "high": None,
+        "ordered": scale(ranked),
+        "ticks": scale.ticks(5),
+    }
 
 
 def _under_stress(value: float, low: float, ranked: float, sign: str) -> list[str]:
-    """Return what stands beside a value under a stressor: its bounds, and what ranks."""
+    """Return the small print of a value under a stressor: its bounds, and the value that ranks."""
     meaning = [NOT_REACHED[sign]] if sign else []
     return [*meaning, f"at least {number(low)}", *_orders(value, ranked)]
 

@@ -1,8 +1,8 @@
 """How each target is fitted, all inside a training set.
 
-A model is a prior and the mean of a few boosters on what it leaves, from cautious to bold. Inner
-folds by paper cannot tell these apart (their errors differ by a hundredth, and the order changes
-with every fold assignment), so nothing is chosen: the mean hedges.
+A model is a prior and the mean of a few boosters of its residuals, which differ in number and depth
+of trees. Inner folds by paper cannot tell these apart (their errors differ by a hundredth, and the
+order changes with every fold assignment), so none is selected.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ STABILITY_BOOSTERS: Final = (
     BoostConfig(("stressor", *PHYSICAL), rounds=80, depth=2),
     BoostConfig(("stressor", *PHYSICAL), rounds=30, depth=2),
 )
-"""The boosters, from bold to cautious, whose mean is added to the effects of the lifetime."""
+"""The boosters, with more and fewer trees, whose mean is added to the effects of the lifetime."""
 _FIRST_SIGMA: Final = 2.0
 """First guess of the spread of log lifetimes within a test."""
 SEED_STEP: Final = 1000
@@ -184,7 +184,7 @@ def fit_stability_seeds(
     lifetime = problem.lifetime.take(problem.sides(rows))
     readings = _Readings.of(lifetime, problem.gain.take(problem.pairs(rows)))
     null, effects = readings.only(NULL_KINDS).fit(), readings.fit()
-    # Trees learn what the effects leave of a test, its own and its paper's effect included.
+    # Trees learn what the effects leave of a test, the effects of test and paper included.
     start = effect_sums(effects, readings.rows[: len(lifetime.low)])
     data = (lifetime.matrix, lifetime.low, lifetime.high, lifetime.share, start)
     noise = ("normal", effects.sigma)

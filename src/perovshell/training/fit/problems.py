@@ -32,7 +32,7 @@ from perovshell.training.fit.specs import PointSpec
 
 SUBSETS = ("all", "lead_no_cspbcl3", "coated", "lead_free", "first_hand")
 SECOND_HAND = "second-hand"
-"""Quality of a value that was read elsewhere than in its own paper."""
+"""Quality of a value that was read in another paper than the one that measured it."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class PointSpec:
     Attributes:
         target: The target.
         prior: Form of the linear prior.
-        boosters: The boosters, from cautious to bold, whose mean is added to the prior.
+        boosters: The boosters, of several depths, whose mean is added to the prior.
         loss_scale: Residual, as modelled, from which the loss is linear: about the difference
             between papers on one combination.
         baselines: The frozen baselines it is compared with.

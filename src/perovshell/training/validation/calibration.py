@@ -105,7 +105,7 @@ def covered_rows(
     """Return whether each row lies in its interval, and the interval's width in nm or points.
 
     The interval of a test row is calibrated on the rows that its model was trained on, by what was
-    predicted of them when their own papers were left out. Rows that no split tests are not covered
+    predicted of them when their papers were left out. Rows that no split tests are not covered
     and have the width NaN.
 
     Args:

@@ -56,6 +56,10 @@ class PaperBootstrap:
         drawn = (self.counts @ sums) / np.maximum(self.counts @ sizes, 1e-12)
         return float(sums.sum() / sizes.sum()), *_ends(drawn)
 
+    def mean_width(self, width: Floats) -> Triple:
+        """Return the row mean of widths as `mean` does; NaN where one is infinite."""
+        return self.mean(width) if np.isfinite(width).all() else (math.nan,) * 3
+
     def mean_by_paper(self, values: Floats, level: float = LEVEL) -> Triple:
         """Return the mean of the papers' means and its interval over papers at a level."""
         means = self._totals(values) / self._totals(np.ones(len(values)))
@@ -126,8 +130,7 @@ def coverage_figures(
     figures: Figures = {}
     bootstrap = PaperBootstrap.of(papers)
     put(figures, f"{prefix}.coverage", bootstrap.mean_by_paper(covered.astype(float)))
-    wide = bootstrap.mean(width) if np.isfinite(width).all() else (math.nan,) * 3
-    put(figures, f"{prefix}.width", wide)
+    put(figures, f"{prefix}.width", bootstrap.mean_width(width))
     return figures
 
 

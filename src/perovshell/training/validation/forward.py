@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -27,28 +28,62 @@ _CALIBRATION_FOLDS: Final = 5
 """Folds by paper of the years before a split, whose left-out papers calibrate its intervals."""
 
 
-def forward_runs(problems: Problems, dataset: Dataset, settings: Settings) -> dict[str, OutOfFold]:
+def forward_runs(
+    problems: Problems,
+    dataset: Dataset,
+    settings: Settings,
+    advance: Callable[[], None] = lambda: None,
+) -> dict[str, OutOfFold]:
     """Predict the papers of each year by models of the years before, with trees.
 
-    Their intervals are calibrated as a model of that year's would have been: on papers of the years
-    before, predicted with their own paper left out.
+    The intervals of a year are calibrated on out-of-fold predictions of the papers before it.
+
+    Args:
+        problems: The training problems.
+        dataset: The dataset they were made from.
+        settings: Folds, boosters, processes.
+        advance: Called when a fit is done, `forward_steps(problems, dataset, settings)` times.
 
     Returns:
         Predictions by target; a fit without splits is left out.
     """
-    single = replace(settings, repeats=1)
-    plans = {name: forward_splits(fit, dataset) for name, fit in problems.fits.items()}
-    plans = {name: plan for name, plan in plans.items() if plan}
-    runs = run_splits(problems, plans, single, baselines=False, steps=False)
-    calibration: dict[str, list[OutOfFold]] = {name: [] for name in runs}
-    folds = min(settings.folds, _CALIBRATION_FOLDS)
-    for name, plan in plans.items():
-        for known, _ in plan:
-            inner = {name: _paper_splits_of(problems.fits[name], known, folds)}
-            one = run_splits(problems, inner, single, baselines=False, steps=False)
-            for target, result in one.items():
+    run = partial(
+        run_splits,
+        problems,
+        settings=replace(settings, repeats=1),
+        advance=advance,
+        baselines=False,
+        steps=False,
+    )
+    years = _years(problems, dataset, settings)
+    runs = run({name: [split for split, _ in plan] for name, plan in years.items()})
+    calibration: dict[str, list[OutOfFold]] = {target: [] for target in runs}
+    for name, plan in years.items():
+        for _, inner in plan:
+            for target, result in run({name: inner}).items():
                 calibration[target].append(result)
-    return {name: replace(run, calibration=calibration[name]) for name, run in runs.items()}
+    return {name: replace(one, calibration=calibration[name]) for name, one in runs.items()}
+
+
+def forward_steps(problems: Problems, dataset: Dataset, settings: Settings) -> int:
+    """Return how often `forward_runs` calls `advance`."""
+    plans = _years(problems, dataset, settings).values()
+    return sum(1 + len(inner) for plan in plans for _, inner in plan)
+
+
+def _years(
+    problems: Problems, dataset: Dataset, settings: Settings
+) -> dict[str, list[tuple[Split, list[Split]]]]:
+    """Return the split of each year, and the splits that calibrate it, by fit with any."""
+    folds = min(settings.folds, _CALIBRATION_FOLDS)
+    years = {
+        name: [
+            ((known, test), _paper_splits_of(fit, known, folds))
+            for known, test in forward_splits(fit, dataset)
+        ]
+        for name, fit in problems.fits.items()
+    }
+    return {name: plan for name, plan in years.items() if plan}
 
 
 def _paper_splits_of(fit: Fitted, rows: Indices, folds: int) -> list[Split]:

@@ -156,23 +156,52 @@ def _interval_report(
     prefix, rows = f"{name}.{split}.all", result.tested
     papers, share = problem.papers[rows], problem.share[rows]
     figures: Figures = {}
-    others = ("null", "linear") if "linear" in result.others else ("null",)
-    for baseline in ("", *(f"{name}." for name in others), "duration."):
+    for baseline in ("", *(f"{name}." for name in _interval_baselines(result)), "duration."):
         figures[f"{baseline}{prefix}.n"] = float(share.sum())
         figures[f"{baseline}{prefix}.papers"] = float(len(set(papers.tolist())))
     if not len(rows):
         return figures
-    figures |= _concordances(prefix, problem, result)
-    bootstrap = PaperBootstrap.of(papers, share)
-    low, high = problem.low[rows] / INTERVAL_INFLATION, problem.high[rows] * INTERVAL_INFLATION
-    chance = row_likelihood(result.model[0][rows], result.others["sigma"][rows], low, high)
+    return {
+        **figures,
+        **_concordances(prefix, problem, result),
+        **likelihood_figures(prefix, problem, result),
+        **_bounds(prefix, problem, result),
+    }
+
+
+def _interval_baselines(result: OutOfFold) -> tuple[str, ...]:
+    return ("null", "linear") if "linear" in result.others else ("null",)
+
+
+def likelihood_figures(
+    prefix: str, problem: LifetimeProblem | GainProblem, result: OutOfFold
+) -> Figures:
+    """Return the log likelihoods by paper of the model and of baselines, with their differences.
+
+    Args:
+        prefix: First part of the keys, after the name of a baseline.
+        problem: The problem.
+        result: Out-of-fold predictions; rows that no split tests are left out.
+    """
+    rows, figures = result.tested, Figures()
+    bootstrap = PaperBootstrap.of(problem.papers[rows], problem.share[rows])
+    ends = problem.low[rows] / INTERVAL_INFLATION, problem.high[rows] * INTERVAL_INFLATION
+    chance = row_likelihood(result.model[0][rows], result.others["sigma"][rows], *ends)
     put(figures, f"{prefix}.log_likelihood", bootstrap.mean_by_paper(chance))
-    for baseline in others:
+    for baseline in _interval_baselines(result):
         mean, sigma = result.others[baseline][rows], result.others[f"{baseline}_sigma"][rows]
-        other = row_likelihood(mean, sigma, low, high)
+        other = row_likelihood(mean, sigma, *ends)
         key = f"{baseline}.{prefix}.log_likelihood"
         put(figures, key, bootstrap.mean_by_paper(other))
         put(figures, f"{key}_difference", bootstrap.mean_by_paper(chance - other))
+    return figures
+
+
+def _bounds(prefix: str, problem: LifetimeProblem | GainProblem, result: OutOfFold) -> Figures:
+    """Return the figures of lower bounds, with those of the null model."""
+    rows, figures = result.tested, Figures()
+    bootstrap = PaperBootstrap.of(problem.papers[rows], problem.share[rows])
+    low, high = problem.low[rows] / INTERVAL_INFLATION, problem.high[rows] * INTERVAL_INFLATION
     bounds = {
         "": lower_bounds(problem, result)[rows],
         "null.": lower_bounds(problem, result.predicted_by("null"))[rows],
@@ -192,12 +221,7 @@ def _concordances(
     low, high = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
     if not result.steps:
         return figures
-    bootstrap, duration = PaperBootstrap.of(problem.papers), np.log(problem.duration)
-    model = result.steps["model"]
-    baselines = {
-        **{f"{name}.": step for name, step in result.steps.items() if name != "model"},
-        "duration.": duration[:, None] - duration[None, :],
-    }
+    bootstrap, model = PaperBootstrap.of(problem.papers), result.steps["model"]
 
     def measured(step: Floats, allowed: Mask, weights: Floats) -> float:
         return concordance(step, low, high, allowed, weights * problem.share)
@@ -206,11 +230,11 @@ def _concordances(
         both = allowed & ~np.isnan(step)
         return measured(model, both, weights) - measured(step, both, weights)
 
-    for figure, pairs in _pairs(problem).items():
+    for figure, pairs in compared_pairs(problem).items():
         allowed = pairs & ~np.isnan(model)
         whole = bootstrap.statistic(partial(measured, model, allowed))
         put(figures, f"{prefix}.{figure}", whole)
-        for baseline, step in baselines.items():
+        for baseline, step in _baseline_steps(problem, result).items():
             key = f"{baseline}{prefix}.{figure}"
             put(figures, key, bootstrap.statistic(partial(measured, step, allowed)))
             better = bootstrap.statistic(partial(difference, step, allowed))
@@ -218,8 +242,17 @@ def _concordances(
     return figures
 
 
-def _pairs(problem: LifetimeProblem | GainProblem) -> dict[str, Mask]:
-    """Return which pairs of rows each concordance compares."""
+def _baseline_steps(problem: LifetimeProblem | GainProblem, result: OutOfFold) -> dict[str, Floats]:
+    """Return the steps of other models, and of the test's duration, by the prefix of their keys."""
+    duration = np.log(problem.duration)
+    return {
+        **{f"{name}.": step for name, step in result.steps.items() if name != "model"},
+        "duration.": duration[:, None] - duration[None, :],
+    }
+
+
+def compared_pairs(problem: LifetimeProblem | GainProblem) -> dict[str, Mask]:
+    """Return which pairs of rows each concordance compares, by its name, each of shape (n, n)."""
     same = problem.stressors[:, None] == problem.stressors[None, :]
     pairs = {"concordance": np.ones_like(same)}
     if isinstance(problem, LifetimeProblem):

@@ -21,7 +21,6 @@ from perovshell.training.fit.problems import (
     PointProblem,
     StabilityProblem,
 )
-from perovshell.training.fit.specs import SPECS
 from perovshell.training.validation.baselines import MEDIAN, predict_baselines
 from perovshell.training.validation.folds import folds_of
 from perovshell.training.validation.leaks import check_descriptors, check_order, check_split
@@ -65,11 +64,6 @@ class Settings:
     def seeds(self) -> tuple[int, ...]:
         """Model seeds of the repeats."""
         return tuple(range(self.seed, self.seed + self.repeats))
-
-    @property
-    def steps(self) -> int:
-        """Folds of all fits."""
-        return self.folds * (len(SPECS) + 1)
 
 
 @dataclass(frozen=True)
@@ -117,7 +111,7 @@ class OutOfFold:
         splits: The splits that were tested, no row twice.
         steps: Of lifetimes and gains, by model (`model`, `null`, `linear`): how far each row lies
             above each other one by a model that saw neither's paper, shape (n, n).
-        calibration: For each split, predictions of its training rows with their own papers left
+        calibration: For each split, predictions of its training rows with their papers left
             out, which calibrate its intervals; empty where these predictions themselves do.
     """
 
