@@ -16,7 +16,7 @@ def on_one_thread(fit: Callable[_Arguments, _Result]) -> Callable[_Arguments, _R
     """Run a fit with linear algebra and trees on one thread.
 
     Raises:
-        MissingExtraError: The extra `training` is not installed.
+        MissingExtraError: The extra `train` is not installed.
     """
 
     @wraps(fit)
