@@ -24,15 +24,8 @@ from perovshell.errors import FitError
 from perovshell.models.threads import on_one_thread
 from perovshell.optional import import_optional
 
-_MAX_UPDATES: Final = 400
 _STEPS_AN_UPDATE: Final = 5
 """Steps between updates of the spreads: each needs an inverse of the size of all effects."""
-_TOLERANCE: Final = 0.01
-"""Change of any effect in an update, in log units, below which the fit is done."""
-_NOISE_PRIOR: Final = 3.0
-"""Number of values of a noise of 1 that join the data."""
-_SPREAD_PRIOR: Final = 4.0
-"""Number of effects that the prior spread of a learned kind counts for."""
 _NARROW: Final = 1e-3
 """Width of an interval, in units of the noise, below which it is a value."""
 _HALF_LOG_2PI: Final = 0.5 * math.log(2.0 * math.pi)
@@ -49,6 +42,26 @@ class Normal:
 
     mean: float
     sd: float
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How effects and their spreads are fitted.
+
+    Attributes:
+        spread_prior: Number of effects that the prior spread of a learned kind counts for.
+        noise_prior: Number of values of a noise of 1 that join the data.
+        by_information: Whether an interval informs by the curvature of its likelihood (Laplace),
+            so that wide ones leave effects and spreads uncertain; else by its expected value.
+        tolerance: Change of any effect in an update, in log units, below which the fit is done.
+        updates: Most updates of the spreads.
+    """
+
+    spread_prior: float = 4.0
+    noise_prior: float = 3.0
+    by_information: bool = False
+    tolerance: float = 0.01
+    updates: int = 400
 
 
 @dataclass(frozen=True)
@@ -131,6 +144,7 @@ def fit_mixed(
     learned: Collection[str] = (),
     noise: Floats | None = None,
     sigma: float = 1.0,
+    settings: FitSettings = FitSettings(),
 ) -> MixedEffects:
     """Fit effects to intervals of a logarithm.
 
@@ -142,6 +156,7 @@ def fit_mixed(
         learned: Kinds whose spread is learned, by a prior about `priors`.
         noise: Standard deviation of each row in units of sigma, shape (n,); None is 1.
         sigma: First guess of the standard deviation of what is left.
+        settings: How they are fitted.
 
     Raises:
         FitError: The fit did not converge.
@@ -160,17 +175,19 @@ def fit_mixed(
         spreads={kind: priors[kind].sd for kind in dict.fromkeys(kinds.tolist())},
         sigma=sigma,
     )
-    effects = state.mean.copy()
-    for _ in range(_MAX_UPDATES):
-        covariance = state.covariance()
+    effects, everything = state.mean.copy(), np.ones(len(rows))
+    for _ in range(settings.updates):
+        step = state.covariance(everything)
         before = effects
         for _ in range(_STEPS_AN_UPDATE):
-            effects = covariance @ state.pull(effects)
-        if float(np.abs(effects - before).max(initial=0.0)) < _TOLERANCE:
+            effects = step @ state.pull(effects)
+        known = state.information(effects) if settings.by_information else everything
+        covariance = state.covariance(known) if settings.by_information else step
+        if float(np.abs(effects - before).max(initial=0.0)) < settings.tolerance:
             by_name = dict(zip(names, effects.tolist(), strict=True))
             return MixedEffects(by_name, covariance, state.spreads, state.sigma)
-        state = state.with_spreads(effects, covariance, learned)
-    msg = f"mixed model: the fit did not converge within {_MAX_UPDATES} updates"
+        state = state.with_spreads(effects, covariance, known, learned, settings)
+    msg = f"mixed model: the fit did not converge within {settings.updates} updates"
     raise FitError(msg)
 
 
@@ -196,9 +213,14 @@ class _State:
     spreads: Mapping[str, float]
     sigma: float
 
-    def covariance(self) -> Floats:
-        """Return the covariance of the effects given the spreads."""
-        hessian = self.design.T @ self.design / self.sigma**2
+    def information(self, effects: Floats) -> Floats:
+        """Return the share of the information of an exact value that each interval has, (n,)."""
+        _, variances = truncated(self.design @ effects, self.sigma, self.low, self.high)
+        return np.asarray(1.0 - variances / self.sigma**2)
+
+    def covariance(self, known: Floats) -> Floats:
+        """Return the covariance of the effects given the spreads and the information of rows."""
+        hessian = (self.design * known[:, None]).T @ self.design / self.sigma**2
         hessian[np.diag_indices_from(hessian)] += self._precision
         return np.asarray(np.linalg.inv(hessian))
 
@@ -211,21 +233,29 @@ class _State:
         values, _ = truncated(self.design @ effects, self.sigma, self.low, self.high)
         return self.design.T @ values / self.sigma**2 + self._precision * self.mean
 
-    def with_spreads(self, effects: Floats, covariance: Floats, learned: Collection[str]) -> _State:
+    def with_spreads(
+        self,
+        effects: Floats,
+        covariance: Floats,
+        known: Floats,
+        learned: Collection[str],
+        settings: FitSettings,
+    ) -> _State:
         """Return the state with the expected spreads of the noise and of learned kinds."""
         fitted = self.design @ effects
         values, variances = truncated(fitted, self.sigma, self.low, self.high)
-        spread = ((self.design @ covariance) * self.design).sum()
-        squares = ((values - fitted) ** 2 + variances).sum() + spread
-        sigma = math.sqrt((squares + _NOISE_PRIOR) / (len(fitted) + _NOISE_PRIOR))
+        # An unknown value moves with the effects, so these add to its residual by its information.
+        spread = known**2 @ ((self.design @ covariance) * self.design).sum(axis=1)
+        squares = ((values - fitted) ** 2 + variances).sum() + spread + settings.noise_prior
+        sigma = math.sqrt(squares / (len(fitted) + settings.noise_prior))
         spreads = dict(self.spreads)
         for kind in learned:
             of_kind = self.kinds == kind
             if of_kind.any():
                 off = (effects - self.mean)[of_kind]
                 total = (off**2).sum() + np.diag(covariance)[of_kind].sum()
-                prior = _SPREAD_PRIOR * self.priors[kind].sd ** 2
-                spreads[kind] = math.sqrt((total + prior) / (of_kind.sum() + _SPREAD_PRIOR))
+                total += settings.spread_prior * self.priors[kind].sd ** 2
+                spreads[kind] = math.sqrt(total / (of_kind.sum() + settings.spread_prior))
         return replace(self, spreads=spreads, sigma=sigma)
 
 

@@ -1,0 +1,1 @@
+"""What papers measured: selection, pooling over papers, citations."""

@@ -1,0 +1,158 @@
+"""Which measurements of the literature are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from perovshell.data.composition import Composition
+from perovshell.data.dataset import Dataset
+from perovshell.data.formula import FormulaReader
+from perovshell.data.records import Sample, StabilityTest
+from perovshell.data.shells import ShellMaterial
+from perovshell.data.spelling import near_name
+from perovshell.data.vocabulary import MEDIA, QUALITIES, STRESSORS, STRUCTURES
+from perovshell.errors import FormulaError, InputError
+
+HALIDES: Final = ("Cl", "Br", "I")
+FAMILIES: Final = ("lead", "tin", "lead-free")
+"""Families of cores by their B site: `lead` and `tin` hold the metal, `lead-free` no lead."""
+_LAYERS: Final = "|"
+_WORDS: Final[Mapping[str, Sequence[str]]] = {
+    "family": FAMILIES,
+    "halide": HALIDES,
+    "stressor": STRESSORS,
+    "medium": MEDIA,
+    "structure": STRUCTURES,
+    "quality": QUALITIES[1:],
+}
+
+
+@dataclass(frozen=True)
+class EvidenceQuery:
+    """What is asked of the literature; what is left out asks for everything.
+
+    Attributes:
+        core: Composition of the core.
+        family: One of `FAMILIES`.
+        halide: One of `HALIDES`: the halide of which the core has most.
+        layers: A single layer that a shell must have, or all layers of it, from the inside out.
+        material_class: Class of a layer, such as `oxide`.
+        stressor: One of `vocabulary.STRESSORS`.
+        medium: One of `vocabulary.MEDIA`: of the emission measurement.
+        structure: One of `vocabulary.STRUCTURES`.
+        quality: One of `vocabulary.QUALITIES`: how a number was stated.
+        since: First year of publication.
+        until: Last year of publication.
+    """
+
+    core: Composition | None = None
+    family: str = ""
+    halide: str = ""
+    layers: tuple[ShellMaterial, ...] = ()
+    material_class: str = ""
+    stressor: str = ""
+    medium: str = ""
+    structure: str = ""
+    quality: str = ""
+    since: int | None = None
+    until: int | None = None
+
+    @classmethod
+    def read(
+        cls, reader: FormulaReader, *, core: str = "", shell: str = "", **others: Any
+    ) -> EvidenceQuery:
+        """Read a query.
+
+        Args:
+            reader: Reads the formulas.
+            core: Formula of the core, or empty.
+            shell: Name or alias of a shell, its layers joined by `|`, or a class; empty is any.
+            others: Other attributes, but for `layers` and `material_class`.
+
+        Raises:
+            InputError: A formula, a shell or a word is not known; the message names what is.
+        """
+        given = {name: value for name, value in others.items() if value not in {"", None}}
+        for name, words in _WORDS.items():
+            _refuse_word(name, given.get(name, ""), words)
+        if given.get("since", 0) > given.get("until", 9999):
+            msg = f"since {given['since']}: later than until {given['until']}"
+            raise InputError(msg)
+        shells = _read_shell(shell, reader) if shell.strip() else {}
+        of_core: dict[str, Any] = {"core": reader.read_core(core.strip())} if core.strip() else {}
+        return cls(**of_core, **shells, **given)
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What is asked for, by attribute, as texts."""
+        texts = {
+            "core": self.core.formula if self.core else "",
+            "shell": _LAYERS.join(layer.name for layer in self.layers),
+            "class": self.material_class,
+            **{name: getattr(self, name) for name in _WORDS},
+            **{name: str(getattr(self, name) or "") for name in ("since", "until")},
+        }
+        return {name: text for name, text in texts.items() if text}
+
+    def counts(self, dataset: Dataset, sample: Sample) -> bool:
+        """Whether what was measured of a sample counts as evidence, whatever its core and shell."""
+        year = dataset.papers[sample.paper_id].year
+        if self.since is not None and (year is None or year < self.since):
+            return False
+        if self.until is not None and (year is None or year > self.until):
+            return False
+        is_medium = self.medium in {"", sample.medium}
+        return is_medium and self.structure in {"", sample.structure}
+
+    def counts_test(self, dataset: Dataset, test: StabilityTest) -> bool:
+        """Whether a test counts as evidence, whatever its core and shell."""
+        is_asked = self.stressor in {"", test.stressor} and self.quality in {"", test.quality}
+        return is_asked and self.counts(dataset, test.sample)
+
+    def shows(self, sample: Sample) -> bool:
+        """Whether core and shell of a sample are those asked for."""
+        return self._has_core(sample) and self._has_shell(sample)
+
+    def _has_core(self, sample: Sample) -> bool:
+        if self.core is not None and (sample.core is None or sample.core.key != self.core.key):
+            return False
+        if not (self.family or self.halide):
+            return True
+        known = sample.described_core
+        if known is None:
+            return False
+        metals = {"lead": "Pb" in known.fractions, "tin": "Sn" in known.fractions}
+        is_family = metals.get(self.family, "Pb" not in known.fractions) or not self.family
+        shares = {halide: known.fractions.get(halide, 0.0) for halide in HALIDES}
+        return is_family and self.halide in {"", max(shares, key=shares.__getitem__)}
+
+    def _has_shell(self, sample: Sample) -> bool:
+        if self.material_class and all(
+            layer.material_class != self.material_class for layer in sample.layers
+        ):
+            return False
+        if len(self.layers) == 1:
+            return self.layers[0] in sample.layers
+        return not self.layers or self.layers == sample.layers
+
+
+def _refuse_word(name: str, word: str, words: Sequence[str]) -> None:
+    if word and word not in words:
+        near = near_name(word, words)
+        hint = f"; nearest: {near}" if near else ""
+        msg = f"{name} {word!r}: allowed: {', '.join(words)}{hint}"
+        raise InputError(msg)
+
+
+def _read_shell(text: str, reader: FormulaReader) -> dict[str, Any]:
+    """Return the layers of a shell, or its class."""
+    classes = sorted({shell.material_class for shell in reader.shells.materials.values()})
+    if text.strip() in classes:
+        return {"material_class": text.strip()}
+    try:
+        return {"layers": reader.read_shell(text)}
+    except FormulaError as error:
+        msg = f"{error}; or a class: {', '.join(classes)}"
+        raise InputError(msg) from error

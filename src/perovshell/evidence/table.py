@@ -1,0 +1,267 @@
+"""The evidence table: the tests and samples that a query finds, and what they show together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from perovshell.data.dataset import Dataset
+from perovshell.data.records import Sample, StabilityTest
+from perovshell.data.summary import measured_text, reading_text
+from perovshell.data.targets import Interval, Reading
+from perovshell.evidence.pooling import LEVELS, Pooled, Value, pool
+from perovshell.evidence.query import EvidenceQuery
+from perovshell.texts import counted, number
+
+SCHEMA_VERSION: Final = 1
+LN2: Final = math.log(2.0)
+QUANTITIES: Final = ("half-life", "gain")
+_ENDS: Final = ("low", "high")
+
+
+@dataclass(frozen=True)
+class PooledRow:
+    """A pooled half-life (h) or gain of a group under a stressor.
+
+    Attributes:
+        quantity: One of `QUANTITIES`.
+        stressor: The stressor.
+        pooled: The pooled value.
+    """
+
+    quantity: str
+    stressor: str
+    pooled: Pooled
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {"quantity": self.quantity, "stressor": self.stressor, **asdict(self.pooled)}
+
+    def line(self) -> str:
+        """Return it as a line of text."""
+        one, unit = self.pooled, " h" if self.quantity == "half-life" else ""
+        median = "not reached" if one.median is None else f"{number(_short(one.median))}{unit}"
+        counts = f"{counted(one.tests, 'test')}, {counted(one.papers, 'paper')}"
+        return (
+            f"{one.name}: {self.quantity} at least {number(_short(one.at_least))}{unit}, "
+            f"median {median}, papers differ by x {number(_short(one.spread))} ({counts})"
+        )
+
+
+@dataclass(frozen=True)
+class EvidenceTable:
+    """What papers measured of the cores and shells of a query.
+
+    Attributes:
+        dataset: The dataset.
+        query: What is asked.
+    """
+
+    dataset: Dataset
+    query: EvidenceQuery
+
+    @cached_property
+    def counted(self) -> tuple[StabilityTest, ...]:
+        """The tests that count as evidence, of all cores and shells."""
+        tests = self.dataset.tests
+        return tuple(test for test in tests if self.query.counts_test(self.dataset, test))
+
+    @cached_property
+    def tests(self) -> tuple[StabilityTest, ...]:
+        """The tests of the cores and shells asked for."""
+        return tuple(test for test in self.counted if self.query.shows(test.sample))
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples asked for; with a stressor those with a test under it."""
+        tested = {test.sample.sample_id for test in self.tests}
+        return tuple(
+            sample
+            for sample in self.dataset.samples.values()
+            if self.query.counts(self.dataset, sample)
+            and self.query.shows(sample)
+            and (sample.sample_id in tested or not (self.query.stressor or self.query.quality))
+        )
+
+    @cached_property
+    def paper_ids(self) -> list[str]:
+        """The papers behind it, in the order of their names."""
+        ids = {test.sample.paper_id for test in self.tests}
+        return sorted(ids | {sample.paper_id for sample in self.samples})
+
+    @cached_property
+    def pooled(self) -> tuple[PooledRow, ...]:
+        """Pooled half-lives and gains of the coated samples asked for, under each stressor.
+
+        The spreads between papers, shells and classes are learned from all tests that count.
+
+        Raises:
+            FitError: A fit did not converge.
+        """
+        return tuple(self._pooled())
+
+    def _pooled(self) -> Iterator[PooledRow]:
+        for stressor in dict.fromkeys(test.stressor for test in self.tests):
+            for quantity in QUANTITIES:
+                some = [test for test in self.counted if test.stressor == stressor]
+                known = values(some, quantity)
+                asked = [one for test, one in known if self.query.shows(test.sample)]
+                for level in LEVELS:
+                    names = {one.name(level) for one in asked}
+                    for pooled in pool([one for _, one in known], level):
+                        if pooled.name in names:
+                            yield PooledRow(quantity, stressor, pooled)
+
+    # Output ----------------------------------------------------------------------------------
+
+    def test_rows(self) -> list[dict[str, Any]]:
+        """Return the tests as rows; None where a number is not known or has no upper end."""
+        return [self._test_row(test) for test in self.tests]
+
+    def _test_row(self, test: StabilityTest) -> dict[str, Any]:
+        sample, gain = test.sample, test.gain()
+        return {
+            **self._about(sample),
+            "stressor": test.stressor,
+            "condition": test.condition,
+            **{name: _known(value) for name, value in test.conditions.items()},
+            "coated": reading_text(test.coated) if test.coated.is_given else "",
+            "bare": reading_text(test.bare) if test.bare.is_given else "",
+            **_ends("half_life_h", half_life(test.coated)),
+            **_ends("bare_half_life_h", half_life(test.bare)),
+            **_ends("stability_gain", gain),
+            "quality": test.quality,
+        }
+
+    def sample_rows(self) -> list[dict[str, Any]]:
+        """Return the samples as rows; None where a number is not known."""
+        return [
+            {
+                **self._about(sample),
+                "core_size_nm": _known(sample.core_size_nm),
+                "pl_peak_nm": _known(sample.pl_peak_nm),
+                "pl": measured_text(sample.pl_peak, "nm") if sample.pl_peak.is_given else "",
+                "plqy_percent": _known(sample.plqy_percent),
+                "plqy": measured_text(sample.plqy, "%") if sample.plqy.is_given else "",
+                "role": sample.role,
+            }
+            for sample in self.samples
+        ]
+
+    def _about(self, sample: Sample) -> dict[str, Any]:
+        paper = self.dataset.papers[sample.paper_id]
+        return {
+            "paper_id": paper.paper_id,
+            "doi": paper.doi,
+            "year": paper.year,
+            "sample_id": sample.sample_id,
+            "core": sample.core_text,
+            "shell": sample.shell,
+            "shell_class": shell_class(sample),
+            "structure": sample.structure,
+            "encapsulation": sample.encapsulation,
+            "medium": sample.medium,
+        }
+
+    def to_frame(self) -> Any:
+        """Return the tests as a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.test_rows())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "query": self.query.words,
+            "tests": self.test_rows(),
+            "samples": self.sample_rows(),
+            "pooled": [row.to_json() for row in self.pooled],
+        }
+
+    def lines(self) -> list[str]:
+        """Return counts, pooled values and tests as text."""
+        asked = ", ".join(f"{name} {text}" for name, text in self.query.words.items())
+        counts = f"{counted(len(self.tests), 'test')}, {counted(len(self.samples), 'sample')}"
+        head = f"{asked or 'all'}: {counts} of {counted(len(self.paper_ids), 'paper')}"
+        lines = [head]
+        for stressor in dict.fromkeys(row.stressor for row in self.pooled):
+            lines += ["", f"Pooled over papers, {stressor}:"]
+            lines += [f"  {row.line()}" for row in self.pooled if row.stressor == stressor]
+        if self.tests:
+            lines += ["", "Tests:", *(f"  {_test_line(row)}" for row in self.test_rows())]
+        return lines
+
+
+def values(tests: Sequence[StabilityTest], quantity: str) -> list[tuple[StabilityTest, Value]]:
+    """Return the values of a quantity that tests of coated samples measured.
+
+    Args:
+        tests: The tests.
+        quantity: One of `QUANTITIES`.
+    """
+    measured: Mapping[str, Callable[[StabilityTest], Interval | None]] = {
+        "half-life": lambda test: half_life(test.coated),
+        "gain": lambda test: test.gain(),
+    }
+    known = [(test, measured[quantity](test)) for test in tests if not test.sample.is_bare]
+    return [
+        (test, _value(test, interval))
+        for test, interval in known
+        if interval is not None and interval.is_informative
+    ]
+
+
+def _value(test: StabilityTest, interval: Interval) -> Value:
+    sample = test.sample
+    return Value(
+        low=interval.low,
+        high=interval.high,
+        core=sample.core_text if sample.core is None else sample.core.formula,
+        shell=sample.shell,
+        material_class=shell_class(sample),
+        paper=sample.paper_id,
+        experiment=test.experiment,
+    )
+
+
+def half_life(reading: Reading) -> Interval | None:
+    """Return the interval of the half-life in hours; None where no duration is stated."""
+    if not reading.is_given or math.isnan(reading.duration_h):
+        return None
+    lifetime = reading.lifetime()
+    return Interval(LN2 * lifetime.low, LN2 * lifetime.high)
+
+
+def shell_class(sample: Sample) -> str:
+    """Return the classes of the layers of a shell, joined by `|`; empty for a bare core."""
+    return "|".join(dict.fromkeys(layer.material_class for layer in sample.layers))
+
+
+def _test_line(row: Mapping[str, Any]) -> str:
+    readings = [f"{side} {row[side]}" for side in ("coated", "bare") if row[side]]
+    gain = [] if row["stability_gain_low"] is None else [f"gain {_range(row, 'stability_gain')}"]
+    paper = row["doi"] or row["paper_id"]
+    sample = f"{row['core']} / {row['shell']}, {row['stressor']}"
+    return f"{sample}: {'; '.join([*readings, *gain])} ({paper})"
+
+
+def _range(row: Mapping[str, Any], name: str) -> str:
+    low, high = (row[f"{name}_{end}"] for end in _ENDS)
+    return f"above {low:.3g}" if high is None else f"{low:.3g} to {high:.3g}"
+
+
+def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
+    ends = (None, None) if interval is None else (interval.low, _known(interval.high))
+    return {f"{name}_{end}": value for end, value in zip(_ENDS, ends, strict=True)}
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.2g}")
