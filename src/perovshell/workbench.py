@@ -23,6 +23,9 @@ from perovshell.workspace.papers import MergedDataset, PaperStore, Removal
 from perovshell.workspace.promotions import Promotion
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from perovshell.evidence.table import EvidenceTable
     from perovshell.intake.adding import Addition, Proposal, Source
     from perovshell.intake.inbox import Taken
     from perovshell.training.promotion.verdict import Comparison
@@ -218,6 +221,43 @@ class Workspace:
             text = f"not used: {self.folder.papers / fault.file}: {fault}"
             warnings.warn(text, PerovshellWarning, stacklevel=2)
         return merged.dataset
+
+    def evidence_table(self, **query: Any) -> EvidenceTable:
+        """Return what papers measured, with pooled values and citations.
+
+        Args:
+            query: What is asked, as in `evidence`.
+
+        Raises:
+            InputError: A formula, a shell or a word is not known.
+        """
+        from perovshell.evidence.query import EvidenceQuery
+        from perovshell.evidence.table import EvidenceTable
+
+        dataset = self.dataset()
+        return EvidenceTable(dataset, EvidenceQuery.read(dataset.reader, **query))
+
+    def evidence(self, *, pooled: bool = False, **query: Any) -> DataFrame:
+        """Return the stability tests that papers made, as a pandas DataFrame.
+
+        Half-lives are in hours. An end of an interval is None where it is not known.
+
+        Args:
+            pooled: Whether the values pooled over papers are returned instead.
+            query: What is asked: `core`, `family`, `halide`, `shell` (a name or a class),
+                `stressor`, `medium`, `structure`, `quality`, `since`, `until`.
+
+        Raises:
+            InputError: A formula, a shell or a word is not known.
+
+        Examples:
+            >>> import perovshell
+            >>> tests = perovshell.Workspace().evidence(core="CsPbBr3", shell="SiO2")
+            >>> "half_life_h_low" in tests.columns
+            True
+        """
+        table = self.evidence_table(**query)
+        return table.pooled_frame() if pooled else table.to_frame()
 
     def propose(
         self, source: Source, *, replace: bool = False, columns: Path | str | None = None

@@ -13,7 +13,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from perovshell.cli import data, learning, materials, models, serving, training, use
+from perovshell.cli import data, evidence, learning, materials, models, serving, training, use
 from perovshell.cli.options import FAULT, in_options, note
 from perovshell.errors import PerovshellError, PerovshellWarning
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.add_typer(training.commands)
 app.add_typer(learning.commands)
 app.add_typer(use.commands)
+app.add_typer(evidence.commands)
 app.add_typer(serving.commands)
 app.add_typer(data.commands, name="data")
 app.add_typer(materials.commands, name="materials")

@@ -9,9 +9,11 @@ from functools import cached_property
 from typing import Any, Final
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.records import Sample, StabilityTest
+from perovshell.data.records import Paper, Sample, StabilityTest
 from perovshell.data.summary import measured_text, reading_text
 from perovshell.data.targets import Interval, Reading
+from perovshell.errors import InputError
+from perovshell.evidence.citations import FORMATS
 from perovshell.evidence.pooling import LEVELS, Pooled, Value, pool
 from perovshell.evidence.query import EvidenceQuery
 from perovshell.texts import counted, number
@@ -166,11 +168,36 @@ class EvidenceTable:
             "medium": sample.medium,
         }
 
+    @property
+    def papers(self) -> list[Paper]:
+        """The papers behind it."""
+        return [self.dataset.papers[name] for name in self.paper_ids]
+
+    def citations(self, form: str = "bibtex") -> str:
+        """Return the papers behind it as citations.
+
+        Args:
+            form: One of `citations.FORMATS`.
+
+        Raises:
+            InputError: There is no such format.
+        """
+        if form not in FORMATS:
+            msg = f"citations {form!r}: allowed: {', '.join(FORMATS)}"
+            raise InputError(msg)
+        return FORMATS[form](self.papers)
+
     def to_frame(self) -> Any:
         """Return the tests as a pandas DataFrame."""
         import pandas as pd
 
         return pd.DataFrame(self.test_rows())
+
+    def pooled_frame(self) -> Any:
+        """Return the pooled values as a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame([row.to_json() for row in self.pooled])
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON data."""

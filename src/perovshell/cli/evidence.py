@@ -1,0 +1,50 @@
+"""Command of the evidence: what papers measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perovshell.cli.options import DataOption, JsonOption, WorkspaceOption, note, result
+from perovshell.files import write_file
+
+commands = typer.Typer()
+
+
+@commands.command()
+def evidence(  # noqa: PLR0913
+    *,
+    core: Annotated[str, typer.Option(help="Formula of the core.")] = "",
+    family: Annotated[str, typer.Option(help="lead, tin or lead-free.")] = "",
+    halide: Annotated[str, typer.Option(help="Cl, Br or I: the main halide.")] = "",
+    shell: Annotated[str, typer.Option(help="Shell by name, layers joined by |, or a class.")] = "",
+    stressor: Annotated[str, typer.Option(help="Such as water, light, heat.")] = "",
+    medium: Annotated[str, typer.Option(help="Medium of the emission measurement.")] = "",
+    structure: Annotated[str, typer.Option(help="Such as core/shell, matrix.")] = "",
+    quality: Annotated[str, typer.Option(help="How a number was stated, such as printed.")] = "",
+    since: Annotated[int | None, typer.Option(help="First year of publication.")] = None,
+    until: Annotated[int | None, typer.Option(help="Last year of publication.")] = None,
+    bibtex: Annotated[Path | None, typer.Option(help="Write the papers as BibTeX.")] = None,
+    ris: Annotated[Path | None, typer.Option(help="Write the papers as RIS.")] = None,
+    workspace: WorkspaceOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what papers measured, pooled over papers and test by test."""
+    from perovshell.workbench import Workspace
+
+    table = Workspace(workspace, data=data).evidence_table(
+        core=core, family=family, halide=halide, shell=shell, stressor=stressor, medium=medium,
+        structure=structure, quality=quality, since=since, until=until,
+    )  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps(table.to_json(), ensure_ascii=False))
+    else:
+        result(table.lines())
+    for form, path in (("bibtex", bibtex), ("ris", ris)):
+        if path is not None:
+            write_file(path, table.citations(form))
+            note(f"{len(table.paper_ids)} papers in {path}")
