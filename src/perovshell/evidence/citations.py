@@ -26,7 +26,7 @@ def bibtex(papers: Iterable[Paper]) -> str:
         >>> print(bibtex([paper]))
         @misc{hu2018,
           author = {Hu, H. and Li, B.},
-          title = {{Dots \\& shells}},
+          title = {{Dots \& shells}},
           year = {2018},
           doi = {10.1/x}
         }

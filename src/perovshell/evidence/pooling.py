@@ -11,12 +11,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from perovshell.arrays import Floats
 from perovshell.models.mixed import FitSettings, MixedEffects, Normal, fit_mixed
 
 LEVEL: Final = 0.9
@@ -27,8 +26,8 @@ SETTINGS: Final = FitSettings(
 )
 """The prior is that of two papers and two values."""
 _PRIORS: Final = {
-    # A factor of e**10 either way: hardly a prior at all.
-    "group": Normal(3.0, 10.0),
+    # Any value at all.
+    "group": Normal(3.0, 100.0),
     "paper": Normal(0.0, 1.0),
 }
 _HALF: Final = 0.5
@@ -56,6 +55,11 @@ class Value:
     material_class: str
     paper: str
     experiment: str
+
+    @property
+    def at_least(self) -> Value:
+        """The same value, its lower end for an upper end where it has none."""
+        return replace(self, high=self.low) if math.isinf(self.high) else self
 
     def name(self, level: str) -> str:
         """Return the name of its group at one of `LEVELS`."""
@@ -101,64 +105,60 @@ def pool(values: Sequence[Value], level: str, settings: FitSettings = SETTINGS) 
     Raises:
         FitError: A fit did not converge.
     """
-    if not values:
-        return []
-    with np.errstate(divide="ignore"):
-        low, high = np.log([one.low for one in values]), np.log([one.high for one in values])
-    lowest = fit_groups(values, level, low, np.where(np.isinf(high), low, high), settings)
-    as_known = fit_groups(values, level, low, high, settings)
     groups: dict[str, list[Value]] = {}
     for value in values:
         groups.setdefault(value.name(level), []).append(value)
+    if not groups:
+        return []
+    lowest = fit_groups([one.at_least for one in values], level, settings)
+    reached = [one for some in groups.values() if _is_reached(some) for one in some]
+    as_known = fit_groups(reached, level, settings) if reached else None
     papers = len({value.paper for value in values})
     freedom = max(papers - len(groups), 0) + int(settings.spread_prior)
     factor = t_quantile(LEVEL, max(freedom, 1))
-    pooled = [
-        _pooled(level, name, some, (lowest, as_known), factor) for name, some in groups.items()
-    ]
+    pooled = []
+    for name, some in groups.items():
+        group = {f"group:{name}": 1.0}
+        bound = lowest.predict(group) - factor * math.sqrt(lowest.variance(group))
+        has_median = as_known is not None and _is_reached(some)
+        pooled.append(
+            Pooled(
+                level=level,
+                name=name,
+                tests=len({value.experiment for value in some}),
+                papers=len({value.paper for value in some}),
+                at_least=math.exp(bound),
+                median=math.exp(as_known.predict(group)) if has_median and as_known else None,
+                spread=math.exp(math.hypot(lowest.spreads["paper"], lowest.sigma)),
+            )
+        )
     return sorted(pooled, key=lambda one: (-one.at_least, one.name))
 
 
-def fit_groups(
-    values: Sequence[Value], level: str, low: Floats, high: Floats, settings: FitSettings
-) -> MixedEffects:
-    """Fit the means of groups, `group:NAME`, and the effects of papers.
+def fit_groups(values: Sequence[Value], level: str, settings: FitSettings) -> MixedEffects:
+    """Fit the means of groups, `group:NAME`, and the effects of papers, of the logarithms.
 
     Args:
         values: The values.
         level: One of `LEVELS`.
-        low: Lower ends of their logarithms, shape (n,).
-        high: Upper ends, shape (n,).
         settings: How spreads are fitted.
+
+    Raises:
+        FitError: The fit did not converge.
     """
+    with np.errstate(divide="ignore"):
+        low, high = np.log([one.low for one in values]), np.log([one.high for one in values])
     counts = Counter(value.experiment for value in values)
     rows = [{f"group:{value.name(level)}": 1.0, f"paper:{value.paper}": 1.0} for value in values]
     noise = np.sqrt([float(counts[value.experiment]) for value in values])
     return fit_mixed(rows, low, high, _PRIORS, learned=["paper"], noise=noise, settings=settings)
 
 
-def _pooled(
-    level: str,
-    name: str,
-    values: Sequence[Value],
-    fits: tuple[MixedEffects, MixedEffects],
-    factor: float,
-) -> Pooled:
+def _is_reached(values: Sequence[Value]) -> bool:
+    """Whether at most half of the experiments have no upper end: the median was reached."""
     counts = Counter(value.experiment for value in values)
     is_open = sum(1.0 / counts[one.experiment] for one in values if math.isinf(one.high))
-    lowest, as_known = fits
-    group = {f"group:{name}": 1.0}
-    bound = lowest.predict(group) - factor * math.sqrt(lowest.variance(group))
-    is_reached = is_open <= _HALF * len(counts)
-    return Pooled(
-        level=level,
-        name=name,
-        tests=len(counts),
-        papers=len({value.paper for value in values}),
-        at_least=math.exp(bound),
-        median=math.exp(as_known.predict(group)) if is_reached else None,
-        spread=math.exp(math.hypot(as_known.spreads["paper"], as_known.sigma)),
-    )
+    return is_open <= _HALF * len(counts)
 
 
 def t_quantile(probability: float, freedom: int) -> float:

@@ -1,0 +1,137 @@
+"""Pooled values are those of a known estimator where values are exact, and bounds hold."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.regression.mixed_linear_model import MixedLM
+
+from perovshell.evidence.pooling import LEVEL, SETTINGS, Value, fit_groups, pool, t_quantile
+from perovshell.models.mixed import FitSettings
+
+NO_PRIOR = FitSettings(
+    spread_prior=0.0, noise_prior=0.0, by_information=True, tolerance=1e-7, updates=20_000
+)
+Draw = tuple[list[Value], dict[str, float]]
+
+
+def value(log: float, shell: str, paper: str, *, number: int, high: float | None = None) -> Value:
+    end = log if high is None else high
+    return Value(math.exp(log), math.exp(end), "CsPbBr3", shell, "oxide", paper, f"test-{number}")
+
+
+def exact(seed: int, papers: int = 14) -> list[Value]:
+    """Return two shells, papers with one to four values of either or both."""
+    random = np.random.default_rng(seed)
+    values: list[Value] = []
+    for paper in range(papers):
+        effect = random.normal(0.0, 1.2)
+        for _ in range(int(random.integers(1, 5))):
+            shell = ("A", "B")[int(random.integers(2))]
+            log = {"A": 3.0, "B": 5.0}[shell] + effect + random.normal(0.0, 0.7)
+            values.append(value(log, shell, f"paper {paper}", number=len(values)))
+    return values
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_exact_values_give_restricted_maximum_likelihood_as_statsmodels_does(seed: int) -> None:
+    values = exact(seed)
+    logs = np.log([one.low for one in values])
+    fit = fit_groups(values, "shell", NO_PRIOR)
+    shells = np.array([[one.shell == name for name in "AB"] for one in values], float)
+    other = MixedLM(logs, shells, groups=[one.paper for one in values]).fit(reml=True)
+    means, errors = other.fe_params, np.sqrt(np.diag(other.cov_params())[:2])
+    for at, name in enumerate("AB"):
+        group = {f"group:{name}": 1.0}
+        assert fit.predict(group) == pytest.approx(means[at], abs=2e-3)
+        assert math.sqrt(fit.variance(group)) == pytest.approx(errors[at], rel=0.01)
+    assert fit.spreads["paper"] == pytest.approx(math.sqrt(other.cov_re[0, 0]), abs=5e-3)
+    assert fit.sigma == pytest.approx(math.sqrt(other.scale), abs=5e-3)
+
+
+def test_one_value_is_its_own_median_and_the_bound_is_below() -> None:
+    (pooled,) = pool([value(math.log(80.0), "SiO2", "p", number=0)], "shell")
+    assert pooled.median == pytest.approx(80.0, rel=0.1)
+    assert (pooled.tests, pooled.papers, pooled.name) == (1, 1, "SiO2")
+    assert 0.0 < pooled.at_least < 40.0
+
+
+def test_more_than_half_open_values_have_no_median() -> None:
+    values = [value(3.0, "A", "p", number=0), value(2.0, "A", "q", number=1, high=math.inf)]
+    (half,) = pool(values, "shell")
+    assert half.median is not None
+    values.append(value(1.0, "A", "r", number=2, high=math.inf))
+    (most,) = pool(values, "shell")
+    assert most.median is None
+    assert most.at_least < math.exp(3.0)
+
+
+def test_values_of_one_experiment_weigh_as_one() -> None:
+    once = [value(4.0, "A", "p", number=0), value(6.0, "A", "q", number=1)]
+    thrice = [value(4.0, "A", "p", number=0)] * 3 + once[1:]
+    (first,), (second,) = pool(once, "shell"), pool(thrice, "shell")
+    assert second.tests == first.tests == 2
+    assert second.median == pytest.approx(first.median, rel=0.25)
+
+
+def test_a_longer_measured_life_never_lowers_the_bound() -> None:
+    """Of a value without an upper end its lower end counts, so the bound rises with it."""
+    bounds = []
+    for log in (1.0, 3.0, 5.0):
+        values = [*exact(0, 8), value(log, "A", "new", number=99, high=math.inf)]
+        bounds += [one.at_least for one in pool(values, "shell") if one.name == "A"]
+    assert bounds == sorted(bounds)
+
+
+def test_levels_name_their_groups() -> None:
+    values = exact(1, 6)
+    names = {level: {one.name for one in pool(values, level)} for level in ("class", "all")}
+    assert names == {"class": {"oxide"}, "all": {"all shells"}}
+    assert {one.name for one in pool(values, "combination")} <= {"CsPbBr3 / A", "CsPbBr3 / B"}
+    assert pool([], "shell") == []
+
+
+@pytest.mark.parametrize(
+    ("probability", "freedom"), itertools.product((0.5, 0.6, 0.9, 0.95, 0.995), range(1, 40, 3))
+)
+def test_quantiles_of_student_are_those_of_scipy(probability: float, freedom: int) -> None:
+    expected = stats.t.ppf(probability, freedom)
+    assert t_quantile(probability, freedom) == pytest.approx(expected, abs=1e-9)
+
+
+def drawn(random: np.random.Generator, *, spread: float, sigma: float, open_from: float) -> Draw:
+    """Return values of eight shells with known means; tests end at random durations."""
+    shells = [f"shell {number}" for number in range(8)]
+    means = dict(zip(shells, random.normal(4.0, 1.5, 8), strict=True))
+    papers = random.normal(0.0, spread, 25)
+    values = []
+    for number in range(36):
+        shell, paper = random.choice(shells), int(random.integers(25))
+        log = means[shell] + papers[paper] + random.normal(0.0, sigma)
+        end = open_from + random.normal(0.0, 1.5)
+        is_open = log > end
+        values.append(
+            value(
+                min(log, end),
+                shell,
+                f"paper {paper}",
+                number=number,
+                high=math.inf if is_open else log,
+            )
+        )
+    return values, means
+
+
+@pytest.mark.parametrize("open_from", [99.0, 4.5], ids=["exact", "half open"])
+@pytest.mark.parametrize("spread", [0.4, 1.0, 2.0])
+def test_bounds_hold_as_often_as_they_say(spread: float, open_from: float) -> None:
+    """Known means, 40 data sets: `make pooling` draws 500 of each."""
+    random = np.random.default_rng(0)
+    below = []
+    for _ in range(40):
+        values, means = drawn(random, spread=spread, sigma=0.8, open_from=open_from)
+        below += [one.at_least < math.exp(means[one.name]) for one in pool(values, "shell")]
+    assert np.mean(below) > LEVEL - 0.05
+    assert SETTINGS.by_information
