@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from perovshell.cli.options import DataOption, JsonOption, WorkspaceOption, note, result
+from perovshell.errors import InputError
 from perovshell.files import write_file
 
 commands = typer.Typer()
@@ -29,11 +30,15 @@ def evidence(  # noqa: PLR0913
     until: Annotated[int | None, typer.Option(help="Last year of publication.")] = None,
     bibtex: Annotated[Path | None, typer.Option(help="Write the papers as BibTeX.")] = None,
     ris: Annotated[Path | None, typer.Option(help="Write the papers as RIS.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Write forest plots.")
+    ] = None,
     workspace: WorkspaceOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what papers measured, pooled over papers and test by test."""
+    from perovshell.evidence.forest_plot import forest_plots, svg_page
     from perovshell.workbench import Workspace
 
     table = Workspace(workspace, data=data).evidence_table(
@@ -48,3 +53,10 @@ def evidence(  # noqa: PLR0913
         if path is not None:
             write_file(path, table.citations(form))
             note(f"{len(table.paper_ids)} papers in {path}")
+    if plot is not None:
+        plots = forest_plots(table)
+        if not plots:
+            msg = "nothing to plot: no test of a coated sample with a half-life or a gain"
+            raise InputError(msg)
+        write_file(plot, svg_page(plots))
+        note(f"{len(plots)} plots in {plot}")

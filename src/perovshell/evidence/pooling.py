@@ -79,6 +79,7 @@ class Pooled:
         papers: Papers in it.
         at_least: Lower bound, with probability `LEVEL`, of the median over papers.
         median: Median over papers; None where more than half of the tests are open above.
+        at_most: Upper bound of it with the same probability; None without a median.
         spread: Factor by which values of different papers differ, one standard deviation.
     """
 
@@ -88,6 +89,7 @@ class Pooled:
     papers: int
     at_least: float
     median: float | None
+    at_most: float | None
     spread: float
 
 
@@ -116,23 +118,37 @@ def pool(values: Sequence[Value], level: str, settings: FitSettings = SETTINGS) 
     papers = len({value.paper for value in values})
     freedom = max(papers - len(groups), 0) + int(settings.spread_prior)
     factor = t_quantile(LEVEL, max(freedom, 1))
-    pooled = []
-    for name, some in groups.items():
-        group = {f"group:{name}": 1.0}
-        bound = lowest.predict(group) - factor * math.sqrt(lowest.variance(group))
-        has_median = as_known is not None and _is_reached(some)
-        pooled.append(
-            Pooled(
-                level=level,
-                name=name,
-                tests=len({value.experiment for value in some}),
-                papers=len({value.paper for value in some}),
-                at_least=math.exp(bound),
-                median=math.exp(as_known.predict(group)) if has_median and as_known else None,
-                spread=math.exp(math.hypot(lowest.spreads["paper"], lowest.sigma)),
-            )
-        )
+    pooled = [
+        _pooled(level, name, some, (lowest, as_known), factor) for name, some in groups.items()
+    ]
     return sorted(pooled, key=lambda one: (-one.at_least, one.name))
+
+
+def _pooled(
+    level: str,
+    name: str,
+    values: Sequence[Value],
+    fits: tuple[MixedEffects, MixedEffects | None],
+    factor: float,
+) -> Pooled:
+    """Return the pooled value of a group from the fit of lower ends, and that of intervals."""
+    lowest, as_known = fits
+    group = {f"group:{name}": 1.0}
+    median = at_most = None
+    if as_known is not None and _is_reached(values):
+        log = as_known.predict(group)
+        median = math.exp(log)
+        at_most = math.exp(log + factor * math.sqrt(as_known.variance(group)))
+    return Pooled(
+        level=level,
+        name=name,
+        tests=len({value.experiment for value in values}),
+        papers=len({value.paper for value in values}),
+        at_least=math.exp(lowest.predict(group) - factor * math.sqrt(lowest.variance(group))),
+        median=median,
+        at_most=at_most,
+        spread=math.exp(math.hypot(lowest.spreads["paper"], lowest.sigma)),
+    )
 
 
 def fit_groups(values: Sequence[Value], level: str, settings: FitSettings) -> MixedEffects:

@@ -1,0 +1,229 @@
+"""Forest plots of half-lives and gains: a line for each test, a diamond for each pooled value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from xml.sax.saxutils import escape
+
+from perovshell.evidence.pooling import Pooled
+from perovshell.evidence.table import EvidenceTable, PooledRow, values
+from perovshell.texts import number
+
+_WIDTH: Final = 900
+_LABELS, _NUMBERS = 360, 150
+"""Widths of the labels on the left and of the numbers on the right."""
+_LINE: Final = 20
+_TOP, _BOTTOM = 44, 40
+_INK, _POOLED, _GRID = "#1b1b1b", "#0b6e99", "#d8d8d8"
+_UNITS: Final = {"half-life": " h", "gain": ""}
+_AXES: Final = {"half-life": "half-life in hours", "gain": "stability gain"}
+_ROOM: Final = 0.2
+"""Decades that are left free on each side."""
+_CLOSE: Final = 0.02
+"""Decades below which an interval is drawn as a point."""
+_MOST_TICKS: Final = 9
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a plot.
+
+    Attributes:
+        label: What it shows.
+        low: Lower end; 0 is open.
+        high: Upper end; inf is open.
+        median: Median of a pooled value, NaN of others.
+        is_pooled: Whether it is a pooled value.
+    """
+
+    label: str
+    low: float
+    high: float
+    median: float = math.nan
+    is_pooled: bool = False
+
+    @property
+    def ends(self) -> list[float]:
+        """The positive finite numbers of it."""
+        return [x for x in (self.low, self.high, self.median) if 0.0 < x < math.inf]
+
+    def text(self, unit: str) -> str:
+        """Return its values with their unit."""
+        low, high = (number(float(f"{end:.2g}")) for end in (self.low, self.high))
+        if math.isinf(self.high):
+            return f"> {low}{unit}"
+        return f"< {high}{unit}" if self.low == 0.0 else f"{low} to {high}{unit}"
+
+
+@dataclass(frozen=True)
+class ForestPlot:
+    """A forest plot of one quantity under one stressor.
+
+    Attributes:
+        title: Its title.
+        quantity: One of `table.QUANTITIES`.
+        lines: Its lines, from the top.
+    """
+
+    title: str
+    quantity: str
+    lines: tuple[Line, ...] = field(default_factory=tuple)
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return _TOP + _BOTTOM + _LINE * len(self.lines)
+
+    def svg(self) -> str:
+        """Return the plot as a file."""
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {self.height}" '
+            f'width="{_WIDTH}" height="{self.height}" font-family="sans-serif" font-size="12" '
+            f'role="img" aria-label="{escape(self.title)}">'
+        )
+        return "\n".join([head, *self._elements(), "</svg>"]) + "\n"
+
+    def _elements(self) -> Iterator[str]:
+        yield f"<title>{escape(self.title)}</title>"
+        yield f'<rect width="{_WIDTH}" height="{self.height}" fill="white"/>'
+        yield _text(8, 20, self.title, size=14, weight="bold")
+        first, last = self._range
+        base = _TOP + _LINE * len(self.lines)
+        for power in _ticks(first, last):
+            x = self._x(10.0**power)
+            yield f'<path d="M{x:.1f} {_TOP - 6}V{base}" stroke="{_GRID}"/>'
+            yield _text(x, base + 16, number(10.0**power), anchor="middle")
+        middle = _LABELS + (_WIDTH - _LABELS - _NUMBERS) / 2
+        yield _text(middle, base + 33, _AXES[self.quantity], anchor="middle")
+        for row, line in enumerate(self.lines):
+            yield from self._line(line, _TOP + _LINE * row + _LINE / 2)
+
+    def _line(self, line: Line, y: float) -> Iterator[str]:
+        weight = "bold" if line.is_pooled else "normal"
+        yield _text(8 if line.is_pooled else 20, y + 4, line.label, weight=weight)
+        text = line.text(_UNITS[self.quantity])
+        yield _text(_WIDTH - 8, y + 4, text, anchor="end", weight=weight)
+        yield from self._pooled(line, y) if line.is_pooled else self._test(line, y)
+
+    def _pooled(self, line: Line, y: float) -> Iterator[str]:
+        low = self._x(line.low)
+        if math.isinf(line.high):
+            yield from self._arrow(low, y, 1, _POOLED)
+            yield f'<path d="M{low:.1f} {y - 6}v12" stroke="{_POOLED}" stroke-width="2"/>'
+            return
+        middle, high = self._x(line.median), self._x(line.high)
+        yield (
+            f'<path d="M{low:.1f} {y}L{middle:.1f} {y - 6}L{high:.1f} {y}L{middle:.1f} {y + 6}Z" '
+            f'fill="{_POOLED}"/>'
+        )
+
+    def _test(self, line: Line, y: float) -> Iterator[str]:
+        if math.isinf(line.high):
+            x = self._x(line.low)
+            yield from self._arrow(x, y, 1, _INK)
+            yield f'<path d="M{x:.1f} {y - 4}v8" stroke="{_INK}"/>'
+        elif line.low == 0.0:
+            x = self._x(line.high)
+            yield from self._arrow(x, y, -1, _INK)
+            yield f'<path d="M{x:.1f} {y - 4}v8" stroke="{_INK}"/>'
+        elif math.log10(line.high / line.low) < _CLOSE:
+            x = self._x(math.sqrt(line.low * line.high))
+            yield f'<circle cx="{x:.1f}" cy="{y}" r="4" fill="{_INK}"/>'
+        else:
+            low, high = self._x(line.low), self._x(line.high)
+            middle = (low + high) / 2
+            yield f'<path d="M{low:.1f} {y}H{high:.1f}" stroke="{_INK}" stroke-width="2"/>'
+            yield f'<circle cx="{middle:.1f}" cy="{y}" r="3" fill="{_INK}"/>'
+
+    def _arrow(self, x: float, y: float, sign: int, colour: str) -> Iterator[str]:
+        """Yield a line with an arrow to the right (1) or to the left (-1)."""
+        end = _WIDTH - _NUMBERS if sign > 0 else _LABELS
+        yield f'<path d="M{x:.1f} {y}H{end - 6 * sign}" stroke="{colour}" stroke-width="1.5"/>'
+        tip = f"M{end} {y}l{-8 * sign} -4v8z"
+        yield f'<path d="{tip}" fill="{colour}"/>'
+
+    @property
+    def _range(self) -> tuple[float, float]:
+        ends = [math.log10(end) for line in self.lines for end in line.ends] or [0.0]
+        return min(ends) - _ROOM, max(ends) + _ROOM
+
+    def _x(self, value: float) -> float:
+        first, last = self._range
+        share = (math.log10(value) - first) / (last - first)
+        return _LABELS + share * (_WIDTH - _LABELS - _NUMBERS)
+
+
+def forest_plots(table: EvidenceTable) -> list[ForestPlot]:
+    """Return the forest plots of a table: half-lives and gains under each stressor."""
+    panels = dict.fromkeys((row.quantity, row.stressor) for row in table.pooled)
+    return [_plot(table, quantity, stressor) for quantity, stressor in panels]
+
+
+def svg_page(plots: Sequence[ForestPlot]) -> str:
+    """Return plots one below the other as one SVG file."""
+    height, parts = 0, []
+    for plot in plots:
+        inner = plot.svg().replace("<svg ", f'<svg y="{height}" ', 1)
+        parts.append(inner)
+        height += plot.height
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+        f'width="{_WIDTH}" height="{height}">'
+    )
+    return "\n".join([head, *parts, "</svg>"]) + "\n"
+
+
+def _plot(table: EvidenceTable, quantity: str, stressor: str) -> ForestPlot:
+    rows = [row for row in table.pooled if (row.quantity, row.stressor) == (quantity, stressor)]
+    asked = ", ".join(text for name, text in table.query.words.items() if name != "stressor")
+    title = f"{_AXES[quantity].capitalize()} under {stressor}{f': {asked}' if asked else ''}"
+    return ForestPlot(title, quantity, tuple(_lines(table, rows, quantity, stressor)))
+
+
+def _lines(
+    table: EvidenceTable, rows: Sequence[PooledRow], quantity: str, stressor: str
+) -> Iterator[Line]:
+    """Yield each shell, on the core that is asked for, with its tests, then the classes."""
+    tests = [test for test in table.tests if test.stressor == stressor]
+    measured = values(tests, quantity)
+    level = "combination" if table.query.core else "shell"
+    for pooled in _of_level(rows, level):
+        yield _pooled_line(pooled)
+        for test, value in measured:
+            if value.name(level) == pooled.name:
+                paper = table.dataset.papers[test.sample.paper_id]
+                year = f" ({paper.year})" if paper.year else ""
+                yield Line(f"{value.core}, {paper.label}{year}", value.low, value.high)
+    for pooled in _of_level(rows, "class"):
+        yield _pooled_line(pooled, "class ")
+
+
+def _of_level(rows: Sequence[PooledRow], level: str) -> list[Pooled]:
+    return [row.pooled for row in rows if row.pooled.level == level]
+
+
+def _pooled_line(pooled: Pooled, prefix: str = "") -> Line:
+    papers = f"{pooled.papers} paper{'s' if pooled.papers > 1 else ''}"
+    label = f"{prefix}{pooled.name}, {papers}"
+    median = math.nan if pooled.median is None else pooled.median
+    high = math.inf if pooled.at_most is None else pooled.at_most
+    return Line(label, pooled.at_least, high, median, is_pooled=True)
+
+
+def _ticks(first: float, last: float) -> list[int]:
+    """Return the decades within a range, some left out where there are many."""
+    decades = list(range(math.ceil(first), math.floor(last) + 1))
+    step = max(math.ceil(len(decades) / _MOST_TICKS), 1)
+    return decades[::step]
+
+
+def _text(
+    x: float, y: float, text: str, *, anchor: str = "start", weight: str = "normal", size: int = 12
+) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}" '
+        f'font-size="{size}">{escape(text)}</text>'
+    )
