@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from perovshell.arrays import Floats
 from perovshell.errors import FitError
+from perovshell.models.normal import log_ndtr
 from perovshell.models.threads import on_one_thread
-from perovshell.optional import import_optional
 
 _STEPS_AN_UPDATE: Final = 5
 """Steps between updates of the spreads: each needs an inverse of the size of all effects."""
@@ -160,7 +160,6 @@ def fit_mixed(
 
     Raises:
         FitError: The fit did not converge.
-        MissingExtraError: scipy is not installed.
     """
     names = sorted({name for row in rows for name in row})
     kinds = np.array([kind_of(name) for name in names], dtype=np.str_)
@@ -268,7 +267,6 @@ def truncated(mean: Floats, sd: float, low: Floats, high: Floats) -> tuple[Float
         low: Lower ends, -inf allowed, shape (n,).
         high: Upper ends, inf allowed, shape (n,).
     """
-    log_ndtr = import_optional("scipy.special", "training", "train").log_ndtr
     lower, upper = (low - mean) / sd, (high - mean) / sd
     # Lower tails keep their digits where both ends lie far right.
     flip = lower > 0

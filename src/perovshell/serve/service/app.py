@@ -19,8 +19,16 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Match
 
-from perovshell.serve.service import limits, operations, page, paper_routes, routes
+from perovshell.serve.service import (
+    evidence_routes,
+    limits,
+    operations,
+    page,
+    paper_routes,
+    routes,
+)
 from perovshell.serve.service.batching import Batcher
+from perovshell.serve.service.evidence_desk import EvidenceDesk
 from perovshell.serve.service.keys import KeyRing
 from perovshell.serve.service.logs import Tally
 from perovshell.serve.service.metrics import Metrics
@@ -96,6 +104,7 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
     app.state.keys = settings.keys
     app.state.turns = Turns()
     app.state.desk = PaperDesk(champion)
+    app.state.evidence = EvidenceDesk(champion.source.workspace)
     app.state.metrics = Metrics(champion)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.BODY_BYTES)
     app.add_middleware(GZipMiddleware, minimum_size=_SQUEEZED_FROM, compresslevel=1)
@@ -109,6 +118,7 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
         root_path=settings.root_path,
     )
     app.include_router(routes.router)
+    app.include_router(evidence_routes.router)
     app.include_router(paper_routes.router)
     app.include_router(operations.router)
     app.include_router(page.router)

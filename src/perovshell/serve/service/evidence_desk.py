@@ -1,0 +1,105 @@
+"""The evidence of the workspace: what papers measured, those that were just added included."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from perovshell.data.dataset import Dataset
+from perovshell.errors import InputError
+from perovshell.evidence.forest_plot import forest_plots, svg_page
+from perovshell.evidence.query import EvidenceQuery
+from perovshell.evidence.table import EvidenceTable
+from perovshell.files import stamp_of
+from perovshell.serve.service.problems import Problem
+from perovshell.workspace.folder import WorkspaceFolder
+from perovshell.workspace.materials import MaterialStore
+from perovshell.workspace.papers import PaperStore
+
+_KEPT: Final = 64
+"""Answers that are remembered."""
+Answer = TypeVar("Answer")
+
+
+class EvidenceDesk:
+    """Answers queries of the literature.
+
+    Args:
+        workspace: The workspace whose papers join the bundled ones.
+    """
+
+    def __init__(self, workspace: WorkspaceFolder) -> None:
+        self._workspace = workspace
+        self._lock = threading.Lock()
+        self._stamp: Any = None
+        self._tables: OrderedDict[tuple[Any, ...], EvidenceTable] = OrderedDict()
+        self._dataset: Dataset | None = None
+
+    def json(self, words: dict[str, Any]) -> dict[str, Any]:
+        """Return the tests, the samples and the pooled values of a query.
+
+        Raises:
+            Problem: The query has a word that is not known.
+        """
+        return self._answer(words, EvidenceTable.to_json)
+
+    def svg(self, words: dict[str, Any]) -> str:
+        """Return the forest plots of a query.
+
+        Raises:
+            Problem: The query has a word that is not known, or there is nothing to plot.
+        """
+        plots = self._answer(words, forest_plots)
+        if not plots:
+            detail = "nothing to plot: no test of a coated sample with a half-life or a gain"
+            raise Problem(404, "nothing-measured", detail)
+        return svg_page(plots)
+
+    def citations(self, words: dict[str, Any], form: str) -> str:
+        """Return the papers behind a query as citations.
+
+        Raises:
+            Problem: The query has a word that is not known.
+        """
+        return self._answer(words, lambda table: table.citations(form))
+
+    def _answer(self, words: dict[str, Any], make: Callable[[EvidenceTable], Answer]) -> Answer:
+        with self._lock:
+            try:
+                return make(self._table(words))
+            except InputError as error:
+                raise Problem(422, "invalid-request", str(error)) from error
+
+    def _table(self, words: dict[str, Any]) -> EvidenceTable:
+        dataset = self._in_use()
+        key = tuple(sorted(words.items()))
+        if key not in self._tables:
+            self._tables[key] = EvidenceTable(dataset, EvidenceQuery.read(dataset.reader, **words))
+            if len(self._tables) > _KEPT:
+                self._tables.popitem(last=False)
+        self._tables.move_to_end(key)
+        return self._tables[key]
+
+    def _in_use(self) -> Dataset:
+        """Return the dataset in use; it is read again when papers or materials change."""
+        stamp = self._stamps()
+        if self._dataset is None or stamp != self._stamp:
+            base = self._bundled.with_materials(MaterialStore(self._workspace).read())
+            self._dataset = PaperStore(self._workspace).merged(base).dataset
+            self._stamp = stamp
+            self._tables.clear()
+        return self._dataset
+
+    @cached_property
+    def _bundled(self) -> Dataset:
+        return Dataset.bundled()
+
+    def _stamps(self) -> list[tuple[str, tuple[int, ...]]]:
+        root = self._workspace.root
+        folders: tuple[Path, ...] = (root / "papers", root / "materials")
+        files = [path for folder in folders if folder.is_dir() for path in folder.rglob("*")]
+        return sorted((str(path), stamp_of(path)) for path in files if path.is_file())

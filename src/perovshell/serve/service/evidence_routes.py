@@ -1,0 +1,73 @@
+"""The routes of what papers measured, under /v1/evidence."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from perovshell.serve.service import schemas
+from perovshell.serve.service.evidence_desk import EvidenceDesk
+from perovshell.serve.service.json_routes import RESPONSES, JsonRoute, refused
+from perovshell.serve.service.papers import Turns
+from perovshell.serve.service.replies import reply
+
+router = APIRouter(prefix="/v1/evidence", route_class=JsonRoute, responses=RESPONSES)
+_TYPES: Final = {
+    "papers.bib": ("bibtex", "application/x-bibtex"),
+    "papers.ris": ("ris", "application/x-research-info-systems"),
+    "papers.txt": ("text", "text/plain"),
+}
+
+
+_Query = Annotated[schemas.EvidenceIn, Query()]
+
+
+def _desk(request: Request) -> tuple[Turns, EvidenceDesk]:
+    state = request.app.state
+    return state.turns, state.evidence
+
+
+@router.get("", responses={200: {"model": schemas.EvidenceOut}})
+async def evidence(query: _Query, request: Request) -> Response:
+    """Say what papers measured: tests and samples, and half-lives and gains pooled over papers."""
+    turns, desk = _desk(request)
+    return reply(await turns.run(desk.json, query.words))
+
+
+@router.get(
+    "/plot.svg",
+    responses={200: {"content": {"image/svg+xml": {}}}, 404: refused("Nothing to plot")},
+)
+async def plot(query: _Query, request: Request) -> Response:
+    """Draw the forest plots of half-lives and gains."""
+    turns, desk = _desk(request)
+    return Response(await turns.run(desk.svg, query.words), media_type="image/svg+xml")
+
+
+async def _citations(name: str, query: schemas.EvidenceIn, request: Request) -> Response:
+    turns, desk = _desk(request)
+    form, media_type = _TYPES[name]
+    text = await turns.run(desk.citations, query.words, form)
+    return Response(text, media_type=media_type)
+
+
+@router.get("/papers.bib", responses={200: {"content": {"application/x-bibtex": {}}}})
+async def as_bibtex(query: _Query, request: Request) -> Response:
+    """Return the papers behind the evidence as BibTeX."""
+    return await _citations("papers.bib", query, request)
+
+
+@router.get(
+    "/papers.ris", responses={200: {"content": {"application/x-research-info-systems": {}}}}
+)
+async def as_ris(query: _Query, request: Request) -> Response:
+    """Return the papers behind the evidence as RIS."""
+    return await _citations("papers.ris", query, request)
+
+
+@router.get("/papers.txt", responses={200: {"content": {"text/plain": {}}}})
+async def as_text(query: _Query, request: Request) -> Response:
+    """Return the papers behind the evidence as plain text."""
+    return await _citations("papers.txt", query, request)
