@@ -56,7 +56,7 @@ class EvidenceDesk:
         plots = self._answer(words, forest_plots)
         if not plots:
             detail = "nothing to plot: no test of a coated sample with a half-life or a gain"
-            raise Problem(404, "nothing-measured", detail)
+            raise Problem(404, "not-found", detail)
         return svg_page(plots)
 
     def citations(self, words: dict[str, Any], form: str) -> str:

@@ -367,7 +367,8 @@ _Year: TypeAlias = Annotated[int | None, Field(ge=1900, le=2200)]
 class EvidenceIn(BaseModel):
     """What is asked of the literature; what is left out asks for everything."""
 
-    model_config = _STRICT
+    # Numbers of an address are text, so they are read.
+    model_config = ConfigDict(extra="forbid")
 
     core: Annotated[_Word, Field(description="Formula of the core.")] = ""
     family: Annotated[_Word, Field(description="lead, tin or lead-free.")] = ""

@@ -1,0 +1,252 @@
+"""Queries find the tests and samples that are asked for; every door gives the same numbers."""
+
+import json
+import math
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import bibtexparser
+import pytest
+import rispy
+from starlette.testclient import TestClient
+
+from perovshell.data.dataset import Dataset
+from perovshell.data.records import Paper
+from perovshell.errors import InputError
+from perovshell.evidence.citations import FORMATS, bibtex, plain, ris
+from perovshell.evidence.forest_plot import ForestPlot, Line, forest_plots, svg_page
+from perovshell.evidence.query import EvidenceQuery
+from perovshell.evidence.table import EvidenceTable
+from perovshell.serve.service.app import Settings, create_app
+from perovshell.serve.service.source import Champion, Source
+from perovshell.training.train import TrainedModel
+from perovshell.workbench import Workspace
+from servers import workspace_of
+
+SILICA_IN_WATER = {"shell": "SiO2", "stressor": "water"}
+
+
+def table(dataset: Dataset, **words: object) -> EvidenceTable:
+    return EvidenceTable(dataset, EvidenceQuery.read(dataset.reader, **words))
+
+
+# Queries -------------------------------------------------------------------------------------
+
+
+def test_a_query_of_shell_and_stressor_finds_their_tests_alone(dataset: Dataset) -> None:
+    found = table(dataset, **SILICA_IN_WATER)
+    expected = [
+        test.number
+        for test in dataset.tests
+        if test.stressor == "water" and "SiO2" in test.sample.shell.split("|")
+    ]
+    assert [test.number for test in found.tests] == expected
+    assert len(expected) > 4
+    assert {row["shell"] for row in found.sample_rows()} <= {"SiO2", "SiO2|phospholipid"}
+
+
+def test_all_is_found_where_nothing_is_asked(dataset: Dataset) -> None:
+    everything = EvidenceTable(dataset, EvidenceQuery())
+    assert everything.tests == dataset.tests
+    assert len(everything.samples) == len(dataset.samples)
+    assert everything.paper_ids == sorted({s.paper_id for s in dataset.samples.values()})
+
+
+@pytest.mark.parametrize(
+    ("words", "holds"),
+    [
+        ({"core": "CsPbBr3"}, lambda s: s.core is not None and s.core.formula == "CsPbBr3"),
+        ({"core": "Cs2Pb2Br6"}, lambda s: s.core is not None and s.core.formula == "CsPbBr3"),
+        ({"shell": "silica"}, lambda s: "SiO2" in s.shell.split("|")),
+        ({"shell": "oxide"}, lambda s: any(x.material_class == "oxide" for x in s.layers)),
+        ({"medium": "film"}, lambda s: s.medium == "film"),
+        ({"structure": "janus"}, lambda s: s.structure == "janus"),
+        ({"family": "lead-free"}, lambda s: "Pb" not in s.described_core.fractions),
+        ({"family": "tin"}, lambda s: "Sn" in s.described_core.fractions),
+        ({"halide": "I"}, lambda s: s.described_core.fractions["I"] >= 1 / 3),
+    ],
+)
+def test_samples_are_those_with_what_was_asked(dataset: Dataset, words, holds) -> None:
+    found = table(dataset, **words).samples
+    assert found
+    assert all(holds(sample) for sample in found)
+    if not {"family", "halide"} & set(words):
+        names = {sample.sample_id for sample in found}
+        others = [one for name, one in dataset.samples.items() if name not in names]
+        assert not any(holds(sample) for sample in others)
+
+
+def test_years_leave_undated_papers_out(dataset: Dataset) -> None:
+    years = [row["year"] for row in table(dataset, since=2020, until=2021).sample_rows()]
+    assert set(years) == {2020, 2021}
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ({"stressor": "watr"}, "nearest: water"),
+        ({"shell": "SiOO2"}, "or a class: carbon"),
+        ({"core": "CsPb"}, "CsPb"),
+        ({"halide": "F"}, "allowed: Cl, Br, I"),
+        ({"family": "gold"}, "allowed: lead, tin, lead-free"),
+        ({"since": 2022, "until": 2020}, "later than until 2020"),
+    ],
+)
+def test_what_is_not_known_is_refused_with_what_is(dataset, words, named) -> None:
+    with pytest.raises(InputError, match=named):
+        table(dataset, **words)
+
+
+# Rows ----------------------------------------------------------------------------------------
+
+
+def test_half_lives_and_gains_are_the_intervals_of_the_readings(dataset: Dataset) -> None:
+    rows = table(dataset, **SILICA_IN_WATER).test_rows()
+    (hu,) = (row for row in rows if row["paper_id"] == "hu2018" and row["core"] == "CsPbBr3")
+    low, high = (168.0 * math.log(2.0) / -math.log(share) for share in (0.78, 0.82))
+    assert (hu["half_life_h_low"], hu["half_life_h_high"]) == pytest.approx((low, high))
+    assert (hu["stability_gain_low"], hu["stability_gain_high"]) == pytest.approx(
+        (6.52, 9.3), abs=0.01
+    )
+    opened = [row for row in rows if row["stability_gain_low"] and not row["stability_gain_high"]]
+    assert opened
+
+
+def test_pooled_groups_count_their_tests_and_papers(dataset: Dataset) -> None:
+    found = table(dataset, **SILICA_IN_WATER)
+    silica = [
+        row.pooled
+        for row in found.pooled
+        if (row.quantity, row.pooled.level, row.pooled.name) == ("half-life", "shell", "SiO2")
+    ]
+    papers = {test.sample.paper_id for test in found.tests if test.sample.shell == "SiO2"}
+    assert [(one.tests, one.papers) for one in silica] == [(len(papers), len(papers))]
+
+
+def test_filters_of_core_and_shell_do_not_change_pooled_values(dataset: Dataset) -> None:
+    """They choose what is shown; the spreads are learned from all tests under the stressor."""
+    everything = table(dataset, stressor="water").pooled
+    of_silica = table(dataset, **SILICA_IN_WATER).pooled
+    assert set(of_silica) < set(everything)
+
+
+def test_every_row_of_every_stressor_has_a_bound_below_its_median(dataset: Dataset) -> None:
+    pooled = [row.pooled for row in EvidenceTable(dataset, EvidenceQuery()).pooled]
+    assert Counter(one.level for one in pooled)["combination"] > 50
+    for one in pooled:
+        assert one.at_least >= 0.0
+        if one.median is not None and one.at_most is not None:
+            assert one.at_least <= one.median * 1.01 <= one.at_most * 1.01
+
+
+# Citations -----------------------------------------------------------------------------------
+
+
+def test_bibtex_and_ris_of_all_papers_are_read_by_reference_managers(dataset: Dataset) -> None:
+    papers = list(dataset.papers.values())
+    read = bibtexparser.loads(
+        bibtex(papers), bibtexparser.bparser.BibTexParser(common_strings=True)
+    )
+    assert [entry["ID"] for entry in read.entries] == [paper.paper_id for paper in papers]
+    assert [entry.get("doi", "") for entry in read.entries] == [paper.doi for paper in papers]
+    records = rispy.loads(ris(papers))
+    assert [record.get("doi", "") for record in records] == [paper.doi for paper in papers]
+    assert [record["id"] for record in records] == [paper.paper_id for paper in papers]
+    assert plain(papers).count("\n") == len(papers)
+
+
+def test_signs_of_tex_are_escaped() -> None:
+    paper = Paper("a&b", "", "10.1/x_y", 2020, "50 % {a} _b_ $5 #1 ~ ^ \\", "", "J & J", None)
+    (entry,) = bibtexparser.loads(bibtex([paper])).entries
+    assert entry["ID"] == "a_b"
+    assert r"50 \% \{a\} \_b\_ \$5 \#1" in entry["title"]
+    assert entry["note"] == r"a\&b, read in https://doi.org/10.1/x\_y"
+
+
+def test_an_unknown_format_is_refused(dataset: Dataset) -> None:
+    with pytest.raises(InputError, match="allowed: bibtex, ris, text"):
+        table(dataset, **SILICA_IN_WATER).citations("endnote")
+
+
+# Forest plots --------------------------------------------------------------------------------
+
+
+def test_a_forest_plot_has_a_line_for_each_test_and_arrows_where_it_is_open(dataset) -> None:
+    plots = forest_plots(table(dataset, **SILICA_IN_WATER))
+    assert [plot.quantity for plot in plots] == ["half-life", "gain"]
+    life = plots[0]
+    tests = [line for line in life.lines if not line.is_pooled]
+    assert len(tests) == 6
+    drawn = ET.fromstring(life.svg())
+    texts = [node.text for node in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert {line.label for line in life.lines} <= set(texts)
+    assert sum(text.startswith("> ") for text in texts) >= sum(
+        math.isinf(line.high) for line in tests
+    )
+    assert ET.fromstring(svg_page(plots)).get("height") == str(sum(plot.height for plot in plots))
+
+
+def test_texts_of_a_plot_are_escaped() -> None:
+    plot = ForestPlot("a < b & c", "gain", (Line("<x>", 1.0, 2.0), Line("y", 0.0, 3.0)))
+    drawn = ET.fromstring(plot.svg())
+    texts = [node.text for node in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert "<x>" in texts
+    assert "< 3" in texts
+
+
+# Doors ---------------------------------------------------------------------------------------
+
+
+def test_every_door_gives_the_same_evidence(trained: TrainedModel, tmp_path: Path) -> None:
+    folder = workspace_of(trained, tmp_path / "workspace")
+    workspace = Workspace(folder.root)
+    expected = json.loads(json.dumps(workspace.evidence_table(**SILICA_IN_WATER).to_json()))
+    frame = workspace.evidence(**SILICA_IN_WATER)
+    assert list(frame["paper_id"]) == [row["paper_id"] for row in expected["tests"]]
+    pooled = workspace.evidence(pooled=True, **SILICA_IN_WATER)
+    assert list(pooled["at_least"]) == [row["at_least"] for row in expected["pooled"]]
+
+    bib, svg = tmp_path / "papers.bib", tmp_path / "plot.svg"
+    options = [f"--{name}={word}" for name, word in SILICA_IN_WATER.items()]
+    command = [sys.executable, "-m", "perovshell", "evidence", *options, "--json"]
+    files = ["--bibtex", str(bib), "--plot", str(svg), "--workspace", str(folder.root)]
+    done = subprocess.run([*command, *files], check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout) == expected
+
+    champion = Champion(Source(folder))
+    with TestClient(create_app(champion, Settings())) as client:
+        answer = client.get("/v1/evidence", params=SILICA_IN_WATER)
+        assert answer.status_code == 200
+        assert answer.json() == expected
+        assert client.get("/v1/evidence/papers.bib", params=SILICA_IN_WATER).text == bib.read_text()
+        assert client.get("/v1/evidence/plot.svg", params=SILICA_IN_WATER).text == svg.read_text()
+        assert client.get("/v1/evidence", params={"shel": "SiO2"}).status_code == 422
+        assert client.get("/v1/evidence", params={"shell": "SiOO2"}).status_code == 422
+        nothing = client.get("/v1/evidence/plot.svg", params={"core": "CsSnI3"})
+        assert nothing.status_code == 404
+        for form, name in (("ris", "papers.ris"), ("text", "papers.txt")):
+            text = client.get(f"/v1/evidence/{name}", params=SILICA_IN_WATER).text
+            assert text == workspace.evidence_table(**SILICA_IN_WATER).citations(form)
+        assert set(FORMATS) == {"bibtex", "ris", "text"}
+
+
+def test_a_paper_that_was_added_is_evidence_at_once(trained: TrainedModel, tmp_path: Path) -> None:
+    folder = workspace_of(trained, tmp_path / "workspace")
+    sample = {"name": "1", "core": "CsPbBr3", "shell": "SiO2", "structure": "core/shell"}
+    kept = {"duration": "100 h", "percent": "90"}
+    test = {"stressor": "water", "measure": "remnant PL", "coated": kept}
+    paper = {
+        "paper_id": "smith2026",
+        "source": "a talk",
+        "samples": [{**sample, "stability": [test]}],
+    }
+    workspace = Workspace(folder.root)
+    with TestClient(create_app(Champion(Source(folder)), Settings())) as client:
+        before = client.get("/v1/evidence", params=SILICA_IN_WATER).json()
+        workspace.add(paper)
+        after = client.get("/v1/evidence", params=SILICA_IN_WATER).json()
+    assert len(after["tests"]) == len(before["tests"]) + 1
+    assert after["tests"][-1]["paper_id"] == "smith2026"
