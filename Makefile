@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= perovshell-workspace
 
-.PHONY: run test check tools lint types docs figures wheel lock licences audit pythons bench power kills swap \
+.PHONY: run test check tools lint types docs figures wheel lock licences audit pythons bench power pooling kills swap \
   fuzz mutation clean
 
 run: $(VENV)/.run
@@ -79,11 +79,15 @@ pythons:
 	    $(BIN)/python -m pytest --ignore=tests/serve/service/test_page.py tests); \
 	done
 
-# Long campaigns: power of the promotion check on simulated additions; whether anything is lost when
+# Long campaigns: power of the promotion check on simulated additions; whether the bounds of pooled
+# evidence hold where the truth is known; whether anything is lost when
 # commands are killed; whether the service drops or mixes answers while models change; whether any
 # request makes it fail. `make test` runs a short form of each.
 power: $(VENV)/.all
 	$(BIN)/python scripts/power.py
+
+pooling: $(VENV)/.all
+	$(BIN)/python scripts/pooling.py
 
 kills: $(VENV)/.all
 	$(BIN)/python scripts/kills.py

@@ -8,13 +8,13 @@ import pytest
 from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM
 
-from perovshell.evidence.pooling import LEVEL, SETTINGS, Value, fit_groups, pool, t_quantile
+from perovshell.evidence.pooling import LEVEL, Value, fit_groups, pool, t_quantile
 from perovshell.models.mixed import FitSettings
+from perovshell.research.pooled_bounds import OPEN_FROM, SPREADS, share_below
 
 NO_PRIOR = FitSettings(
     spread_prior=0.0, noise_prior=0.0, by_information=True, tolerance=1e-7, updates=20_000
 )
-Draw = tuple[list[Value], dict[str, float]]
 
 
 def value(log: float, shell: str, paper: str, *, number: int, high: float | None = None) -> Value:
@@ -101,37 +101,8 @@ def test_quantiles_of_student_are_those_of_scipy(probability: float, freedom: in
     assert t_quantile(probability, freedom) == pytest.approx(expected, abs=1e-9)
 
 
-def drawn(random: np.random.Generator, *, spread: float, sigma: float, open_from: float) -> Draw:
-    """Return values of eight shells with known means; tests end at random durations."""
-    shells = [f"shell {number}" for number in range(8)]
-    means = dict(zip(shells, random.normal(4.0, 1.5, 8), strict=True))
-    papers = random.normal(0.0, spread, 25)
-    values = []
-    for number in range(36):
-        shell, paper = random.choice(shells), int(random.integers(25))
-        log = means[shell] + papers[paper] + random.normal(0.0, sigma)
-        end = open_from + random.normal(0.0, 1.5)
-        is_open = log > end
-        values.append(
-            value(
-                min(log, end),
-                shell,
-                f"paper {paper}",
-                number=number,
-                high=math.inf if is_open else log,
-            )
-        )
-    return values, means
-
-
-@pytest.mark.parametrize("open_from", [99.0, 4.5], ids=["exact", "half open"])
-@pytest.mark.parametrize("spread", [0.4, 1.0, 2.0])
-def test_bounds_hold_as_often_as_they_say(spread: float, open_from: float) -> None:
+@pytest.mark.parametrize("open_from", OPEN_FROM)
+@pytest.mark.parametrize("spread", SPREADS)
+def test_bounds_hold_as_often_as_they_say(spread: float, open_from: str) -> None:
     """Known means, 40 data sets: `make pooling` draws 500 of each."""
-    random = np.random.default_rng(0)
-    below = []
-    for _ in range(40):
-        values, means = drawn(random, spread=spread, sigma=0.8, open_from=open_from)
-        below += [one.at_least < math.exp(means[one.name]) for one in pool(values, "shell")]
-    assert np.mean(below) > LEVEL - 0.05
-    assert SETTINGS.by_information
+    assert share_below(40, spread, OPEN_FROM[open_from]) > LEVEL - 0.05
