@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from perovshell.errors import FitError
-from perovshell.models.mixed import MixedEffects, Normal, fit_mixed, truncated
+from perovshell.models.mixed import FitSettings, MixedEffects, Normal, fit_mixed, truncated
 
 # Truncated normals ---------------------------------------------------------------------------
 
@@ -93,6 +93,7 @@ def test_a_narrow_interval_is_a_value(at: float, width: float) -> None:
 # Exact values --------------------------------------------------------------------------------
 
 PRIORS = {"mean": Normal(0.0, 30.0), "shift": Normal(0.0, 30.0), "paper": Normal(0.0, 1.0)}
+DEFAULT = FitSettings()
 SHIFTED = np.array([0.0, 0.0, 0.0, 1.0, 1.0])
 """Which of the five rows of a paper are shifted."""
 
@@ -104,13 +105,14 @@ def logs_of_papers(papers: int, spread: float, sigma: float) -> np.ndarray:
     return 2.0 + 1.5 * SHIFTED + effects + sigma * random.normal(size=(papers, 5))
 
 
-def fit_exact(logs: np.ndarray) -> MixedEffects:
+def fit_exact(logs: np.ndarray, settings: FitSettings = DEFAULT) -> MixedEffects:
     rows = [
         {"mean:all": 1.0, "shift:all": shifted, f"paper:{paper}": 1.0}
         for paper in range(len(logs))
         for shifted in SHIFTED
     ]
-    return fit_mixed(rows, logs.ravel(), logs.ravel(), PRIORS, learned=("paper",))
+    ends = logs.ravel()
+    return fit_mixed(rows, ends, ends, PRIORS, learned=("paper",), settings=settings)
 
 
 def reml(logs: np.ndarray, *, with_priors: bool) -> tuple[np.ndarray, float, float]:
@@ -142,13 +144,13 @@ def reml(logs: np.ndarray, *, with_priors: bool) -> tuple[np.ndarray, float, flo
 
 
 @pytest.mark.parametrize(("spread", "sigma"), [(1.0, 1.0), (0.4, 1.6), (2.0, 0.5)])
+@pytest.mark.parametrize("by_information", [False, True])
 def test_exact_values_give_the_restricted_likelihoods_maximum(
-    monkeypatch: pytest.MonkeyPatch, spread: float, sigma: float
+    spread: float, sigma: float, *, by_information: bool
 ) -> None:
     """With the weak priors of both spreads; to what the iterations leave."""
-    monkeypatch.setattr("perovshell.models.mixed._TOLERANCE", 1e-6)
     logs = logs_of_papers(12, spread, sigma)
-    fit = fit_exact(logs)
+    fit = fit_exact(logs, FitSettings(tolerance=1e-6, by_information=by_information))
     beta, of_papers, noise = reml(logs, with_priors=True)
     assert [fit.effects["mean:all"], fit.effects["shift:all"]] == pytest.approx(beta, abs=2e-3)
     assert fit.spreads["paper"] == pytest.approx(of_papers, abs=2e-3)
@@ -306,7 +308,7 @@ def test_intervals_of_effects_hold_the_true_ones_where_half_is_censored() -> Non
     assert 0.75 <= np.mean(spreads) <= 1.05
 
 
-def test_a_fit_that_does_not_converge_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perovshell.models.mixed._MAX_UPDATES", 1)
+def test_a_fit_that_does_not_converge_is_an_error() -> None:
+    logs = logs_of_papers(5, 1.0, 1.0)
     with pytest.raises(FitError, match="the fit did not converge within 1 updates"):
-        pooled(3)
+        fit_exact(logs, FitSettings(updates=1))
