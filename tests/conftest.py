@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,10 @@ import pytest
 from perovshell.data.dataset import Dataset
 from perovshell.features.featurizer import Featurizer
 from perovshell.model import Model
-from perovshell.training.tracking import track
-from perovshell.training.train import QUICK, TrainedModel, problems_of, train
+from perovshell.training.train import TrainedModel, problems_of
 from perovshell.training.validation.nested import Problems
-from perovshell.workspace.championship import ensure_champion
 from perovshell.workspace.folder import WorkspaceFolder
+from shared import Shared, copied
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,8 +60,8 @@ def session_workspace(tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFold
 
 
 @pytest.fixture(scope="session")
-def trained(dataset: Dataset, session_workspace: WorkspaceFolder) -> TrainedModel:
-    made = train(dataset, session_workspace.models, QUICK)
+def trained(shared: Shared, session_workspace: WorkspaceFolder) -> TrainedModel:
+    made = copied(shared.trained(), session_workspace)
     session_workspace.set_champion(made.model_id, "the first")
     return made
 
@@ -79,11 +77,7 @@ def model(model_folder: Path) -> Model:
 
 
 @pytest.fixture(scope="session")
-def tracked(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
+def tracked(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
     """A workspace whose only model is registered; no test changes it."""
-    workspace = WorkspaceFolder(tmp_path_factory.mktemp("tracked"))
-    workspace.prepare()
-    shutil.copytree(trained.folder, workspace.models / trained.model_id)
-    made = track(replace(trained, folder=workspace.models / trained.model_id), workspace)
-    ensure_champion(workspace, trained.model_id, made.version)
-    return workspace
+    folder = tmp_path_factory.mktemp("tracked") / "workspace"
+    return WorkspaceFolder(shutil.copytree(shared.workspace(), folder))
