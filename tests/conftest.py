@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import is_hypothesis_test
 
 from perovshell.data.dataset import Dataset
 from perovshell.features.featurizer import Featurizer
@@ -14,6 +15,13 @@ from perovshell.training.train import TrainedModel, problems_of
 from perovshell.training.validation.nested import Problems
 from perovshell.workspace.folder import WorkspaceFolder
 from shared import Shared, copied
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep coverage out of properties: hundreds of examples run the same lines."""
+    for item in items:
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="module", autouse=True)

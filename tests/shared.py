@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,12 +58,23 @@ def copied(trained: TrainedModel, workspace: WorkspaceFolder) -> TrainedModel:
     return replace(trained, folder=folder)
 
 
-def _train(folder: Path) -> None:
-    from perovshell.data.dataset import Dataset
-    from perovshell.training.train import QUICK, train
+_TRAINING = f"""
+import pickle, sys
+from pathlib import Path
+from perovshell.data.dataset import Dataset
+from perovshell.training.train import QUICK, train
 
-    trained = train(Dataset.bundled(), folder, QUICK)
-    (folder / _PICKLE).write_bytes(pickle.dumps(trained))
+folder = Path(sys.argv[1])
+trained = train(Dataset.bundled(), folder, QUICK)
+(folder / "{_PICKLE}").write_bytes(pickle.dumps(trained))
+"""
+
+
+def _train(folder: Path) -> None:
+    # In a process of its own, coverage is not measured, which takes as long as the training.
+    environment = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+    command = [sys.executable, "-c", _TRAINING, str(folder)]
+    subprocess.run(command, env=environment, check=True)
 
 
 def _register(trained: TrainedModel, folder: Path) -> None:
