@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from perovshell.training.validation.nested import Problems
 
 UNMEASURED_PROCESSES = True
 
+SETTINGS = replace(QUICK, folds=2, baseline_trees=5)
+
 
 @pytest.fixture(scope="module")
 def steps() -> list[int]:
@@ -32,7 +35,7 @@ def evaluation(dataset: Dataset, steps: list[int]) -> Evaluation:
         patch.setattr("perovshell.research.evaluation.evaluate.SIMULATIONS", 100)
         patch.setattr("perovshell.training.validation.figures.RESAMPLES", 60)
         patch.setattr("perovshell.training.validation.nested._PAIRED_GROUPS", 3)
-        return evaluate(dataset, QUICK, steps.append)
+        return evaluate(dataset, SETTINGS, steps.append)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def written(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_all_announced_steps_are_reported(evaluation: Evaluation, steps: list[int]) -> None:
-    assert sum(steps) == steps_of(QUICK)
+    assert sum(steps) == steps_of(SETTINGS)
 
 
 def test_figures_of_every_split_scheme(evaluation: Evaluation) -> None:
