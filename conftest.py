@@ -91,6 +91,9 @@ class Page:
             "PYTHONPATH": str(self.folder / "src"),
             "PATH": path,
             "PYTHONUNBUFFERED": "1",
+            # A tracking server of few requests: each worker, and each queue of jobs, loads MLflow.
+            "MLFLOW_WORKERS": "1",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             **self.database,
         }
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _unmeasured_processes(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Keep coverage out of the processes of modules that say so: it would be most of their time."""
-    if not getattr(request.module, "UNMEASURED_PROCESSES", False):
+    """Keep coverage out of the processes of modules that say so."""
+    is_so = getattr(request.module, "UNMEASURED_PROCESSES", False)
+    with unmeasured() if is_so else nullcontext():
         yield
-        return
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured_processes_of_a_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep coverage out of the processes of tests that are not measured themselves."""
+    with unmeasured() if request.node.get_closest_marker("no_cover") else nullcontext():
+        yield
+
+
+@contextmanager
+def unmeasured() -> Iterator[None]:
+    """Start processes without coverage: it would be most of their time."""
     kept = {name: os.environ.pop(name) for name in list(os.environ) if "COVERAGE" in name}
-    yield
-    os.environ.update(kept)
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 @pytest.fixture(scope="session")
