@@ -8,7 +8,7 @@
   applied. A YAML block of another kind is a design space or must at least be YAML.
 
 A page finds the workspace of `perovshell train --quick` unless it trains one itself, and that of
-`perovshell train` where it tells of `make run`.
+`make run` where it tells of it; the page that runs it makes it.
 """
 
 from __future__ import annotations
@@ -34,14 +34,18 @@ from hypothesis import HealthCheck, settings
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
+from shared import Shared
+
 # No test fails for its time: a busy machine is no fault.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent
+MAKE_RUN, WORKSPACE = "make run", "perovshell-workspace"
+TRAINED = "trained-workspace"
 NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv", ".*_cache", "__pycache__", "*.egg-info", "build", "dist", "mutants",
-    "perovshell-workspace", ".coverage*", ".hypothesis",
+    WORKSPACE, ".coverage*", ".hypothesis",
 )  # fmt: skip
 SERVERS = {
     "perovshell serve": "Serving model",
@@ -87,6 +91,9 @@ class Page:
             "PYTHONPATH": str(self.folder / "src"),
             "PATH": path,
             "PYTHONUNBUFFERED": "1",
+            # A tracking server of few requests: each worker, and each queue of jobs, loads MLflow.
+            "MLFLOW_WORKERS": "1",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             **self.database,
         }
 
@@ -137,7 +144,23 @@ class Page:
 
 
 def run_shell(example: Example) -> None:
-    page_of(example).run(str(example.parsed).strip())
+    page, commands = page_of(example), str(example.parsed).strip()
+    if commands == MAKE_RUN:
+        _make_run(page, example.namespace["shared"])
+    else:
+        page.run(commands)
+
+
+def _make_run(page: Page, shared: Shared) -> None:
+    """Run `make run`; pages that only tell of it use its workspace."""
+
+    def keep(folder: Path) -> None:
+        page.run(MAKE_RUN)
+        shutil.copytree(page.folder / WORKSPACE, folder)
+
+    shared.made(TRAINED, keep)
+    if not (page.folder / WORKSPACE).exists():
+        page.run(MAKE_RUN)
 
 
 def run_python(example: Example) -> None:
@@ -188,15 +211,16 @@ def page_of(example: Example) -> Page:
     space = example.namespace
     if "__page__" not in space:
         name = re.sub(r"\W+", "-", str(Path(example.path).relative_to(ROOT)))
-        folder = space["pages"] / name
+        shared: Shared = space["shared"]
+        folder = shared.folder / name
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(ROOT, folder, symlinks=True, ignore=NOT_COPIED)
         (folder / ".venv").symlink_to(Path(sys.executable).parent.parent)
-        if not re.search(r"^(make run|perovshell train)\b", example.document.text, re.MULTILINE):
-            is_quick = "make run" not in example.document.text
-            trained = trained_workspace(space["pages"], is_quick=is_quick)
-            shutil.copytree(trained, folder / "perovshell-workspace")
-        space["__page__"] = page = Page(folder, space["pages"])
+        if not re.search(rf"^({MAKE_RUN}|perovshell train)\b", example.document.text, re.MULTILINE):
+            tells = MAKE_RUN in example.document.text
+            trained = shared.made(TRAINED, _train) if tells else shared.workspace()
+            shutil.copytree(trained, folder / WORKSPACE)
+        space["__page__"] = page = Page(folder, shared.folder)
         if "createdb" in example.document.text:
             page.database = page.held.enter_context(postgres())
     page: Page = space["__page__"]
@@ -242,23 +266,17 @@ def close_page(space: dict[str, object]) -> None:
 
 
 @pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """Folder that all test processes share."""
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Shared:
+    """What all test processes share."""
     own = tmp_path_factory.getbasetemp()
-    folder = (own if worker_id == "master" else own.parent) / "pages"
+    folder = (own if worker_id == "master" else own.parent) / "shared"
     folder.mkdir(exist_ok=True)
-    return folder
+    return Shared(folder)
 
 
-def trained_workspace(pages: Path, *, is_quick: bool) -> Path:
-    """Return a workspace with a champion, trained once for all test processes."""
-    name = "quickly-trained" if is_quick else "trained"
-    with FileLock(pages / f"{name}.lock"):
-        if not (pages / name).exists():
-            command = [sys.executable, "-m", "perovshell", "train", "--workspace", pages / name]
-            command += ["--quick"] if is_quick else []
-            subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
-    return pages / name
+def _train(workspace: Path) -> None:
+    command = [sys.executable, "-m", "perovshell", "train", "--workspace", workspace]
+    subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
 
 
 pytest_collect_file = Sybil(
@@ -271,5 +289,5 @@ pytest_collect_file = Sybil(
     ],
     patterns=["README.md", "docs/*.md", "docs/**/*.md"],
     teardown=close_page,
-    fixtures=["pages"],
+    fixtures=["shared"],
 ).pytest()

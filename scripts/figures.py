@@ -12,10 +12,16 @@ from perovshell.files import write_file, write_json
 from perovshell.models.card import FORWARD, card_sections
 from perovshell.research.evaluation.evaluate import Evaluation, evaluate, steps_of
 from perovshell.research.evaluation.plots import evaluation_plots
+from perovshell.targets.declared import GAIN, LIFETIME
 from perovshell.training.validation.nested import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
 GENERATED = "Made by `make figures` from the bundled data, content hash {hash}. {what}"
+TABLES = (
+    "fold_assignments", "without_trees", "by_kind", "learning_curve", "ceiling",
+    f"{LIFETIME.name}_models", f"{GAIN.name}_models",
+)  # fmt: skip
+"""Tables of the evaluation that pages of the documentation quote."""
 ABOUT = {
     "n": "rows", "papers": "papers", "mae": "MAE", "median": "median absolute error", "r2": "R2",
     "coverage": "coverage", "width": "mean width", "concordance": "concordance",
@@ -37,7 +43,8 @@ def main() -> None:
         write_file(DOCS / "figures" / f"{slug(caption)}.svg", svg)
     kept = {name: value for name, value in evaluation.figures.items() if is_shown(name)}
     about = {key: value for key, value in evaluation.about().items() if key != "figures"}
-    write_json(DOCS / "figures" / "evaluation.json", {**about, "figures": kept})
+    tables = {name: evaluation.tables[name] for name in TABLES}
+    write_json(DOCS / "figures" / "evaluation.json", {**about, "figures": kept, "tables": tables})
     write_file(DOCS / "model-card.md", card(evaluation))
     write_file(DOCS / "reference" / "figures.md", figures_page(evaluation))
 

@@ -3,30 +3,51 @@
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
+from hypothesis import is_hypothesis_test
 
 from perovshell.data.dataset import Dataset
 from perovshell.features.featurizer import Featurizer
 from perovshell.model import Model
-from perovshell.training.tracking import track
-from perovshell.training.train import QUICK, TrainedModel, problems_of, train
+from perovshell.training.train import TrainedModel, problems_of
 from perovshell.training.validation.nested import Problems
-from perovshell.workspace.championship import ensure_champion
 from perovshell.workspace.folder import WorkspaceFolder
+from shared import Shared, copied
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep coverage out of properties: hundreds of examples run the same lines."""
+    for item in items:
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _unmeasured_processes(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Keep coverage out of the processes of modules that say so: it would be most of their time."""
-    if not getattr(request.module, "UNMEASURED_PROCESSES", False):
+    """Keep coverage out of the processes of modules that say so."""
+    is_so = getattr(request.module, "UNMEASURED_PROCESSES", False)
+    with unmeasured() if is_so else nullcontext():
         yield
-        return
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured_processes_of_a_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep coverage out of the processes of tests that are not measured themselves."""
+    with unmeasured() if request.node.get_closest_marker("no_cover") else nullcontext():
+        yield
+
+
+@contextmanager
+def unmeasured() -> Iterator[None]:
+    """Start processes without coverage: it would be most of their time."""
     kept = {name: os.environ.pop(name) for name in list(os.environ) if "COVERAGE" in name}
-    yield
-    os.environ.update(kept)
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +83,8 @@ def session_workspace(tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFold
 
 
 @pytest.fixture(scope="session")
-def trained(dataset: Dataset, session_workspace: WorkspaceFolder) -> TrainedModel:
-    made = train(dataset, session_workspace.models, QUICK)
+def trained(shared: Shared, session_workspace: WorkspaceFolder) -> TrainedModel:
+    made = copied(shared.trained(), session_workspace)
     session_workspace.set_champion(made.model_id, "the first")
     return made
 
@@ -79,11 +100,7 @@ def model(model_folder: Path) -> Model:
 
 
 @pytest.fixture(scope="session")
-def tracked(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
+def tracked(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
     """A workspace whose only model is registered; no test changes it."""
-    workspace = WorkspaceFolder(tmp_path_factory.mktemp("tracked"))
-    workspace.prepare()
-    shutil.copytree(trained.folder, workspace.models / trained.model_id)
-    made = track(replace(trained, folder=workspace.models / trained.model_id), workspace)
-    ensure_champion(workspace, trained.model_id, made.version)
-    return workspace
+    folder = tmp_path_factory.mktemp("tracked") / "workspace"
+    return WorkspaceFolder(shutil.copytree(shared.workspace(), folder))

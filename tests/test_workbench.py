@@ -225,16 +225,15 @@ def test_another_process_is_told_how_to_wait(settled: Workspace) -> None:
         settled.rollback()
 
 
-def test_progress_counts_the_validated_folds(workspace: Workspace, dataset: Dataset) -> None:
+def test_progress_counts_the_validated_folds(workspace: Workspace, few_papers: Dataset) -> None:
     seen: list[tuple[str, int, int]] = []
-    papers = sorted(dataset.papers)[::3]
-    small = Workspace(workspace.folder.root, data=dataset.subset(papers))
+    small = Workspace(workspace.folder.root, data=few_papers)
     training = small.train(
         quick=True, jobs=1, track=False, progress=lambda *step: seen.append(step)
     )
     total = seen[0][2]
     assert seen == [("validating", done, total) for done in range(total + 1)]
-    assert training.info["dataset"]["papers"] == len(papers)
+    assert training.info["dataset"]["papers"] == len(few_papers.papers)
 
 
 # What notebooks show -------------------------------------------------------------------------
@@ -284,6 +283,7 @@ def test_the_loop_is_a_script_of_a_dozen_lines() -> None:
     assert [ast.dump(one) for one in statements] == [ast.dump(one) for one in ast.parse(block).body]
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
     "name",
     ["perovshell", "perovshell.model", "perovshell.workbench", "perovshell.serve.ranking.ranking",

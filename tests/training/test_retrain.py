@@ -22,6 +22,12 @@ UNMEASURED_PROCESSES = True
 HELD_BACK = ("hu2018", "li2018", "lin2024")
 
 
+@pytest.fixture(scope="module")
+def papers(dataset: Dataset) -> Dataset:
+    """Each second paper and those held back: trained on sooner."""
+    return dataset.subset({*sorted(dataset.papers)[::2], *HELD_BACK})
+
+
 class Home:
     """A workspace on a dataset without the papers held back, and its command line."""
 
@@ -70,8 +76,8 @@ def write_tables(folder: Path, dataset: Dataset) -> None:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Home:
-    made = Home(tmp_path_factory.mktemp("home"), dataset)
+def home(tmp_path_factory: pytest.TempPathFactory, papers: Dataset) -> Home:
+    made = Home(tmp_path_factory.mktemp("home"), papers)
     made.run("train", "--quick")
     return made
 
@@ -89,12 +95,13 @@ def learned(home: Home) -> dict[str, object]:
             "after": (home.predict(), home.champion.info)}  # fmt: skip
 
 
-def test_predictions_name_model_version_and_data_before_and_after(home, learned, dataset):
+def test_predictions_name_model_version_and_data_before_and_after(home, learned, papers):
     (line, answers), info = learned["before"]
     assert f"model {info.model_id} version 1 (dataset {info.dataset['hash'][:12]})" in line
     (later, other), new = learned["after"]
-    assert f"model {new.model_id} version 2 (dataset {dataset.content_hash[:12]})" in later
-    assert (new.dataset["papers"], info.dataset["papers"]) == (307, 304)
+    assert f"model {new.model_id} version 2 (dataset {papers.content_hash[:12]})" in later
+    count = len(papers.papers)
+    assert (new.dataset["papers"], info.dataset["papers"]) == (count, count - len(HELD_BACK))
     assert answers != other
 
 
@@ -159,10 +166,10 @@ def test_an_unknown_version_is_named_with_the_known(home, learned):
     assert learned["after"][1].model_id in said
 
 
-def test_papers_that_surprise_keep_the_champion(home, learned, dataset):
+def test_papers_that_surprise_keep_the_champion(home, learned, papers):
     champion = home.workspace.champion_id
     for number in range(4):
-        entry = dataset.entry("hu2018")
+        entry = papers.entry("hu2018")
         name = f"odd{number}"
         rows = tuple(
             {**row, "paper_id": name, "sample_id": f"{name}-{k}", "pl_peak_nm": str(591 + number),
@@ -184,7 +191,7 @@ def test_papers_that_surprise_keep_the_champion(home, learned, dataset):
     listed = home.run("models", "list")
     assert "@challenger" in listed
     home.run("models", "promote", "3", "--why", "they were right")
-    assert home.champion.info.dataset["papers"] == 311
+    assert home.champion.info.dataset["papers"] == len(papers.papers) + 4
     assert "@challenger" not in home.run("models", "list")
 
 

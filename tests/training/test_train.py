@@ -16,6 +16,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+UNMEASURED_PROCESSES = True
+
+
 @pytest.fixture(scope="module")
 def steps() -> list[int]:
     return []

@@ -22,6 +22,8 @@ from perovshell.training.validation.nested import Problems
 
 UNMEASURED_PROCESSES = True
 
+SETTINGS = replace(QUICK, folds=2, baseline_trees=5)
+
 
 @pytest.fixture(scope="module")
 def steps() -> list[int]:
@@ -39,7 +41,7 @@ def few_resamples() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def evaluation(dataset: Dataset, steps: list[int], few_resamples: None) -> Evaluation:
-    return evaluate(dataset, QUICK, steps.append)
+    return evaluate(dataset, SETTINGS, steps.append)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def written(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_all_announced_steps_are_reported(evaluation: Evaluation, steps: list[int]) -> None:
-    assert sum(steps) == steps_of(QUICK)
+    assert sum(steps) == steps_of(SETTINGS)
 
 
 def test_without_dated_papers_nothing_is_predicted_forward_in_time(undated: Evaluation) -> None:

@@ -26,6 +26,8 @@ from perovshell.serve.ranking.scoring import Options
 from perovshell.serve.space.file import read_space
 from perovshell.workspace.folder import WorkspaceFolder
 
+UNMEASURED_PROCESSES = True
+
 SPACE: dict[str, Any] = {
     "name": "engines",
     "cores": {
