@@ -87,6 +87,38 @@ def test_predict_answers_a_file(home: str, table: Path, tmp_path: Path) -> None:
         assert [row["error"] for row in csv.DictReader(file)] == ["", ""]
 
 
+def test_one_combination_is_predicted_without_a_file(home: str, tmp_path: Path) -> None:
+    ask = ["predict", "--core", "CsPbBr3", "--shell", "SiO2", "--stressors", "water"]
+    printed = run(
+        *ask, "--input", "structure=janus", "--reasons", "--workspace", home, cwd=tmp_path
+    )
+    lines = printed.splitlines()
+    assert lines[:2] == ["CsPbBr3 / SiO2", "Measured:"]
+    assert lines.index("Measured:") < lines.index("Predicted, with 90 % intervals:")
+    assert "gain 6.52 to 9.3" in printed
+    data = json.loads(run(*ask, "--json", "--workspace", home, cwd=tmp_path))
+    answer = perovshell.load(workspace=home).answer(
+        [{"core": "CsPbBr3", "shell": "SiO2"}], stressors=["water"]
+    )[0]
+    expected = json.loads(json.dumps(answer.to_json()))
+    assert {name: data[name] for name in expected} == expected
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--core", "CsPbBr"], "not neutral"),
+        (["--core", "CsPbBr3", "in.csv"], "leave out the file"),
+        (["--core", "CsPbBr3", "--input", "structur=janus"], "NAME=VALUE is needed; names: core"),
+        (["--core", "CsPbBr3", "--input", "structure"], "NAME=VALUE is needed"),
+        ([], "name IN.csv and -o OUT.csv, or --core and --shell"),
+    ],
+)
+def test_what_predict_cannot_read_is_told(arguments, told, home: str, tmp_path: Path) -> None:
+    assert told in run("predict", *arguments, "--workspace", home, cwd=tmp_path, code=2)
+
+
 def test_predict_tells_scripts_in_json(home: str, table: Path, tmp_path: Path) -> None:
     printed = run("predict", "in.csv", "-o", "o.csv", "--workspace", home, "--json", cwd=tmp_path)
     summary = json.loads(printed)

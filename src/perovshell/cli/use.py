@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,12 +20,15 @@ from perovshell.cli.options import (
     ReportOption,
     WorkspaceOption,
     note,
+    result,
 )
 from perovshell.errors import DesignSpaceError, InputError
 from perovshell.files import descriptor_of, refuse_output, refuse_unwritable
 from perovshell.models.inputs import INPUT_COLUMNS, REQUIRED
 
 if TYPE_CHECKING:
+    from perovshell.model import Model
+    from perovshell.models.outputs import Thresholds
     from perovshell.serve.ranking.results import Ranking
 
 commands = typer.Typer()
@@ -36,9 +39,19 @@ _ROWS = (
 
 @commands.command()
 def predict(  # noqa: PLR0913
-    source: Annotated[Path, typer.Argument(metavar="IN.csv", help=_ROWS)],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.csv", help="Answers.")],
+    source: Annotated[Path | None, typer.Argument(metavar="[IN.csv]", help=_ROWS)] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT.csv", help="Answers.")
+    ] = None,
     *,
+    core: Annotated[str, typer.Option(help="Ask for one core, without a file.")] = "",
+    shell: Annotated[str, typer.Option(help="Its shell; none is the bare core.")] = "none",
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input", metavar="NAME=VALUE", help="A further input, such as structure=janus."
+        ),
+    ] = None,
     model: ModelOption = None,
     workspace: WorkspaceOption = None,
     stressors: Annotated[str, typer.Option(help="Joined by commas.")] = "water,light,heat",
@@ -63,14 +76,27 @@ def predict(  # noqa: PLR0913
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict PL peak, PLQY, the shell's effect and stability of the rows of a CSV file."""
+    """Predict PL peak, PLQY, the shell's effect and stability: of --core, or of a CSV file."""
     from perovshell.models.outputs import Thresholds
     from perovshell.serve.batch import predict_file
     from perovshell.workbench import Workspace
 
+    if core and (source or output):
+        msg = "--core asks for one combination: leave out the file and --output"
+        raise InputError(msg)
     home = Workspace(workspace)
-    loaded = home.load(model)
     names = [name.strip() for name in stressors.split(",") if name.strip()]
+    thresholds = Thresholds(_window(pl_window), plqy_above, gain_above)
+    if core:
+        row = {"core": core, "shell": shell, **_pairs(inputs or ())}
+        _predict_one(
+            home.load(model), row, (names, coverage, thresholds), reasons=reasons, as_json=as_json
+        )
+        return
+    if source is None or output is None:
+        msg = "predict: name IN.csv and -o OUT.csv, or --core and --shell"
+        raise InputError(msg)
+    loaded = home.load(model)
     rows, failed = predict_file(
         loaded,
         source,
@@ -78,7 +104,7 @@ def predict(  # noqa: PLR0913
         stressors=names,
         coverage=coverage,
         rename_clashes=rename_clashes,
-        thresholds=Thresholds(_window(pl_window), plqy_above, gain_above),
+        thresholds=thresholds,
         reasons=reasons,
     )
     # Answers and a summary in one stream would be no CSV.
@@ -97,6 +123,40 @@ def predict(  # noqa: PLR0913
         say(f"Written to {output}")
     if failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _pairs(inputs: Iterable[str]) -> dict[str, str]:
+    """Read further inputs, written as NAME=VALUE."""
+    pairs = [text.partition("=") for text in inputs]
+    for name, sign, _ in pairs:
+        if not sign or name not in INPUT_COLUMNS:
+            msg = f"--input {name}{sign}: NAME=VALUE is needed; names: {', '.join(INPUT_COLUMNS)}"
+            raise InputError(msg)
+    return {name: value for name, _, value in pairs}
+
+
+def _predict_one(
+    model: Model,
+    row: dict[str, str],
+    options: tuple[list[str], float, Thresholds],
+    *,
+    reasons: bool,
+    as_json: bool,
+) -> None:
+    """Print the answer to one combination."""
+    from perovshell.models.answer_text import answer_lines
+
+    stressors, coverage, thresholds = options
+    (answer,) = model.answer([row], stressors=stressors, coverage=coverage, thresholds=thresholds)
+    if answer.values["error"]:
+        raise InputError(answer.values["error"])
+    why = [one.sentence for one in model.explain(row, stressors=stressors)] if reasons else []
+    if as_json:
+        data = {"model_id": model.info.model_id, **answer.to_json()}
+        typer.echo(json.dumps(data | ({"reasons": why} if reasons else {}), ensure_ascii=False))
+        return
+    lines = [f"{row['core']} / {row['shell']}", *answer_lines(answer, stressors, coverage)]
+    result([*lines, *(["Why:"] if why else []), *(f"  {line}" for line in why)])
 
 
 def _window(text: str | None) -> tuple[float, float] | None:

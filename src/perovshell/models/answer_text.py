@@ -1,0 +1,77 @@
+"""An answer in words: what was measured first, then what is predicted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from perovshell.models.evidence import Neighbour
+from perovshell.models.outputs import Answer
+from perovshell.targets.declared import GAIN, LIFETIME, POINTS
+from perovshell.targets.target import ENDS
+from perovshell.texts import counted, number
+
+
+def answer_lines(answer: Answer, stressors: Sequence[str], coverage: float) -> list[str]:
+    """Return the lines of an answer.
+
+    Args:
+        answer: An answer without an error.
+        stressors: The stressors it was asked for.
+        coverage: Coverage of its intervals.
+    """
+    values = answer.values
+    lines = [
+        "Measured:",
+        *_measured(answer),
+        "",
+        f"Predicted, with {100 * coverage:g} % intervals:",
+    ]
+    lines += [f"  {line}" for line in _predicted(values, stressors)]
+    reasons = values["domain_reasons"]
+    domain = ["Out of domain:", *(f"  {reason}" for reason in reasons)] if reasons else []
+    notes = [f"Note: {note}" for note in values["notes"]]
+    nearest = ["Nearest papers:", *(f"  {_neighbour(one)}" for one in answer.nearest)]
+    return [*lines, "", *domain, *notes, *nearest]
+
+
+def _measured(answer: Answer) -> list[str]:
+    if not answer.measured:
+        return ["  no paper on this core and shell"]
+    papers = len({one.paper for one in answer.measured})
+    head = f"  {counted(len(answer.measured), 'sample')} of {counted(papers, 'paper')}:"
+    return [head, *(f"  {_neighbour(one)}" for one in answer.measured)]
+
+
+def _neighbour(one: Neighbour) -> str:
+    size = "" if one.core_size_nm is None else f"{one.core_size_nm:g} nm"
+    facts = [
+        f"{one.core} / {one.shell}",
+        size,
+        "" if one.pl_peak_nm is None else f"PL {one.pl_peak_nm:g} nm",
+        "" if one.plqy_percent is None else f"PLQY {one.plqy_percent:g} %",
+        one.stability,
+    ]
+    return f"{', '.join(filter(None, facts))} ({one.paper})"
+
+
+def _predicted(values: Mapping[str, Any], stressors: Sequence[str]) -> Iterator[str]:
+    for point in POINTS:
+        yield f"{point.title}: {_interval(values, point.column, point.unit)}"
+        effect = point.effect
+        if effect is not None and not math.isnan(values[effect.column]):
+            change = _interval(values, effect.column, point.error_unit)
+            yield f"  change by the shell: {change}"
+    for stressor in stressors:
+        for target in (LIFETIME, GAIN):
+            column = target.column(stressor)
+            shown = target.shown(values[column], values[target.bound_column(stressor)])
+            least = target.shown(values[f"{column}_lower"])
+            name = f"{target.quantity[0].upper()}{target.quantity[1:]}"
+            yield f"{name} under {stressor}: {shown}, at least {least}"
+
+
+def _interval(values: Mapping[str, Any], column: str, unit: str) -> str:
+    value, low, high = (number(float(f"{values[f'{column}{end}']:.3g}")) for end in ENDS)
+    return f"{value} {unit} [{low}, {high}]"
