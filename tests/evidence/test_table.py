@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -17,7 +18,7 @@ from perovshell.data.dataset import Dataset
 from perovshell.data.records import Paper
 from perovshell.errors import InputError
 from perovshell.evidence.citations import FORMATS, bibtex, plain, ris
-from perovshell.evidence.forest_plot import ForestPlot, Line, forest_plots, svg_page
+from perovshell.evidence.forest_plot import ForestPlot, Line, forest_plots, png_page, svg_page
 from perovshell.evidence.query import EvidenceQuery
 from perovshell.evidence.table import EvidenceTable
 from perovshell.serve.service.app import Settings, create_app
@@ -187,6 +188,16 @@ def test_a_forest_plot_has_a_line_for_each_test_and_arrows_where_it_is_open(data
         math.isinf(line.high) for line in tests
     )
     assert ET.fromstring(svg_page(plots)).get("height") == str(sum(plot.height for plot in plots))
+
+
+def test_a_png_has_twice_the_pixels_and_its_texts(dataset: Dataset) -> None:
+    plots = forest_plots(table(dataset, **SILICA_IN_WATER))
+    picture = png_page(plots)
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = (int.from_bytes(picture[at : at + 4], "big") for at in (16, 20))
+    assert (width, height) == (1800, 2 * sum(plot.height for plot in plots))
+    unlabelled = [replace(plot, title="") for plot in plots]
+    assert len(png_page(unlabelled)) < len(picture)
 
 
 def test_texts_of_a_plot_are_escaped() -> None:

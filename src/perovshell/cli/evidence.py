@@ -13,6 +13,7 @@ from perovshell.errors import InputError
 from perovshell.files import write_file
 
 commands = typer.Typer()
+_PICTURES = (".svg", ".png")
 
 
 @commands.command()
@@ -31,16 +32,19 @@ def evidence(  # noqa: PLR0913
     bibtex: Annotated[Path | None, typer.Option(help="Write the papers as BibTeX.")] = None,
     ris: Annotated[Path | None, typer.Option(help="Write the papers as RIS.")] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg", help="Write forest plots.")
+        Path | None, typer.Option(metavar="FILE", help="Write forest plots as .svg or .png.")
     ] = None,
     workspace: WorkspaceOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what papers measured, pooled over papers and test by test."""
-    from perovshell.evidence.forest_plot import forest_plots, svg_page
+    from perovshell.evidence.forest_plot import forest_plots, png_page, svg_page
     from perovshell.workbench import Workspace
 
+    if plot is not None and plot.suffix not in _PICTURES:
+        msg = f"--plot {plot}: a file that ends with {' or '.join(_PICTURES)} is needed"
+        raise InputError(msg)
     table = Workspace(workspace, data=data).evidence_table(
         core=core, family=family, halide=halide, shell=shell, stressor=stressor, medium=medium,
         structure=structure, quality=quality, since=since, until=until,
@@ -58,5 +62,5 @@ def evidence(  # noqa: PLR0913
         if not plots:
             msg = "nothing to plot: no test of a coated sample with a half-life or a gain"
             raise InputError(msg)
-        write_file(plot, svg_page(plots))
+        write_file(plot, png_page(plots) if plot.suffix == ".png" else svg_page(plots))
         note(f"{len(plots)} plots in {plot}")

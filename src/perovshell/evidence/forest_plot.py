@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
 from perovshell.evidence.pooling import Pooled
 from perovshell.evidence.table import EvidenceTable, PooledRow, values
+from perovshell.optional import import_optional
 from perovshell.texts import number
 
 _WIDTH: Final = 900
@@ -25,6 +27,7 @@ _ROOM: Final = 0.2
 _CLOSE: Final = 0.02
 """Decades below which an interval is drawn as a point."""
 _MOST_TICKS: Final = 9
+_FONT: Final = "DejaVu Sans"
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,24 @@ def svg_page(plots: Sequence[ForestPlot]) -> str:
         f'width="{_WIDTH}" height="{height}">'
     )
     return "\n".join([head, *parts, "</svg>"]) + "\n"
+
+
+def png_page(plots: Sequence[ForestPlot]) -> bytes:
+    """Return plots one below the other as a PNG file of twice the resolution.
+
+    Raises:
+        MissingExtraError: resvg or matplotlib, whose font it is written in, is not installed.
+    """
+    resvg = import_optional("resvg_py", "a PNG", "train")
+    matplotlib = import_optional("matplotlib", "a PNG", "train")
+    picture = resvg.svg_to_bytes(
+        svg_string=svg_page(plots),
+        zoom=2,
+        skip_system_fonts=True,
+        font_dirs=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
+        sans_serif_family=_FONT,
+    )
+    return bytes(picture)
 
 
 def _plot(table: EvidenceTable, quantity: str, stressor: str) -> ForestPlot:
