@@ -68,6 +68,18 @@ def test_more_than_half_open_values_have_no_median() -> None:
     assert most.at_least < math.exp(3.0)
 
 
+def test_values_without_a_lower_end_have_an_upper_bound_alone() -> None:
+    early = [Value(0.0, 5.0, "CsPbBr3", "A", "oxide", "p", "test-0")]
+    (alone,) = pool(early, "shell")
+    assert (alone.at_least, alone.median) == (0.0, None)
+    assert alone.at_most is not None
+    assert 5.0 < alone.at_most < 100.0
+    late = [value(4.0, "B", "q", number=1), value(5.0, "B", "r", number=2, high=math.inf)]
+    beside = {one.name: one for one in pool([*early, *late], "shell")}
+    assert (beside["A"].at_least, beside["A"].median) == (0.0, None)
+    assert beside["B"].median is not None
+
+
 def test_values_of_one_experiment_weigh_as_one() -> None:
     once = [value(4.0, "A", "p", number=0), value(6.0, "A", "q", number=1)]
     thrice = [value(4.0, "A", "p", number=0)] * 3 + once[1:]

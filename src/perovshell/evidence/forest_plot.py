@@ -112,6 +112,11 @@ class ForestPlot:
         yield from self._pooled(line, y) if line.is_pooled else self._test(line, y)
 
     def _pooled(self, line: Line, y: float) -> Iterator[str]:
+        if math.isnan(line.median) and math.isfinite(line.high):
+            high = self._x(line.high)
+            yield from self._arrow(high, y, -1, _POOLED)
+            yield f'<path d="M{high:.1f} {y - 6}v12" stroke="{_POOLED}" stroke-width="2"/>'
+            return
         low = self._x(line.low)
         if math.isinf(line.high):
             yield from self._arrow(low, y, 1, _POOLED)
@@ -231,7 +236,8 @@ def _pooled_line(pooled: Pooled, prefix: str = "") -> Line:
     label = f"{prefix}{pooled.name}, {papers}"
     median = math.nan if pooled.median is None else pooled.median
     high = math.inf if pooled.at_most is None else pooled.at_most
-    return Line(label, pooled.at_least, high, median, is_pooled=True)
+    low = 0.0 if pooled.median is None and pooled.at_most is not None else pooled.at_least
+    return Line(label, low, high, median, is_pooled=True)
 
 
 def _ticks(first: float, last: float) -> list[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -57,9 +57,24 @@ class Value:
     experiment: str
 
     @property
+    def is_open_above(self) -> bool:
+        """Whether it has no upper end."""
+        return math.isinf(self.high)
+
+    @property
+    def is_open_below(self) -> bool:
+        """Whether it has no lower end."""
+        return self.low == 0.0
+
+    @property
     def at_least(self) -> Value:
         """The same value, its lower end for an upper end where it has none."""
-        return replace(self, high=self.low) if math.isinf(self.high) else self
+        return replace(self, high=self.low) if self.is_open_above else self
+
+    @property
+    def at_most(self) -> Value:
+        """The same value, its upper end for a lower end where it has none."""
+        return replace(self, low=self.high) if self.is_open_below else self
 
     def name(self, level: str) -> str:
         """Return the name of its group at one of `LEVELS`."""
@@ -77,9 +92,12 @@ class Pooled:
         name: Name of the group.
         tests: Experiments in it.
         papers: Papers in it.
-        at_least: Lower bound, with probability `LEVEL`, of the median over papers.
-        median: Median over papers; None where more than half of the tests are open above.
-        at_most: Upper bound of it with the same probability; None without a median.
+        at_least: Lower bound, with probability `LEVEL`, of the median over papers; 0 where no test
+            has a lower end.
+        median: Median over papers; None where more than half of the tests have no upper end, or no
+            lower one: it was not reached, or passed before the first look.
+        at_most: Upper bound with the same probability; None where more than half of the tests have
+            no upper end.
         spread: Factor by which values of different papers differ, one standard deviation.
     """
 
@@ -96,8 +114,9 @@ class Pooled:
 def pool(values: Sequence[Value], level: str, settings: FitSettings = SETTINGS) -> list[Pooled]:
     """Pool values by their groups at a level, the group that is shown to be best first.
 
-    A value without an upper end counts for the lower bounds as its lower end, so these are no
-    extrapolation: what was measured is at least that.
+    A value without an upper end counts for the lower bounds as its lower end, and one without a
+    lower end for the upper bounds as its upper one, so bounds are no extrapolation: what was
+    measured is at least, or at most, that.
 
     Args:
         values: Values under one stressor.
@@ -112,43 +131,66 @@ def pool(values: Sequence[Value], level: str, settings: FitSettings = SETTINGS) 
         groups.setdefault(value.name(level), []).append(value)
     if not groups:
         return []
-    lowest = fit_groups([one.at_least for one in values], level, settings)
-    reached = [one for some in groups.values() if _is_reached(some) for one in some]
-    as_known = fit_groups(reached, level, settings) if reached else None
     papers = len({value.paper for value in values})
     freedom = max(papers - len(groups), 0) + int(settings.spread_prior)
-    factor = t_quantile(LEVEL, max(freedom, 1))
-    pooled = [
-        _pooled(level, name, some, (lowest, as_known), factor) for name, some in groups.items()
-    ]
+    bounds = _Fits.of(groups, level, settings, t_quantile(LEVEL, max(freedom, 1)))
+    pooled = [bounds.pooled(name, some) for name, some in groups.items()]
     return sorted(pooled, key=lambda one: (-one.at_least, one.name))
 
 
-def _pooled(
-    level: str,
-    name: str,
-    values: Sequence[Value],
-    fits: tuple[MixedEffects, MixedEffects | None],
-    factor: float,
-) -> Pooled:
-    """Return the pooled value of a group from the fit of lower ends, and that of intervals."""
-    lowest, as_known = fits
-    group = {f"group:{name}": 1.0}
-    median = at_most = None
-    if as_known is not None and _is_reached(values):
-        log = as_known.predict(group)
-        median = math.exp(log)
-        at_most = math.exp(log + factor * math.sqrt(as_known.variance(group)))
-    return Pooled(
-        level=level,
-        name=name,
-        tests=len({value.experiment for value in values}),
-        papers=len({value.paper for value in values}),
-        at_least=math.exp(lowest.predict(group) - factor * math.sqrt(lowest.variance(group))),
-        median=median,
-        at_most=at_most,
-        spread=math.exp(math.hypot(lowest.spreads["paper"], lowest.sigma)),
-    )
+@dataclass(frozen=True)
+class _Fits:
+    """The means of groups by lower ends, by intervals, and by upper ends, where they are known.
+
+    Attributes:
+        level: One of `LEVELS`.
+        lowest: By lower ends; None without any.
+        known: By the intervals of groups with a median; None without any.
+        highest: By upper ends; None without any.
+        factor: Errors from a mean to its bound.
+    """
+
+    level: str
+    lowest: MixedEffects | None
+    known: MixedEffects | None
+    highest: MixedEffects | None
+    factor: float
+
+    @classmethod
+    def of(
+        cls, groups: Mapping[str, Sequence[Value]], level: str, settings: FitSettings, factor: float
+    ) -> _Fits:
+        """Fit groups."""
+        from_below = [one.at_least for some in groups.values() if _has_low(some) for one in some]
+        known = [one for some in groups.values() if _has_median(some) for one in some]
+        from_above = [one.at_most for some in groups.values() if _is_reached(some) for one in some]
+        lowest, median, highest = (
+            fit_groups(some, level, settings) if some else None
+            for some in (from_below, known, from_above)
+        )
+        return cls(level, lowest, median, highest, factor)
+
+    def pooled(self, name: str, values: Sequence[Value]) -> Pooled:
+        """Return the pooled value of a group."""
+        group = {f"group:{name}": 1.0}
+        spread = next(fit for fit in (self.lowest, self.highest) if fit is not None)
+        return Pooled(
+            level=self.level,
+            name=name,
+            tests=len({value.experiment for value in values}),
+            papers=len({value.paper for value in values}),
+            at_least=self._bound(self.lowest, group, -1) if _has_low(values) else 0.0,
+            median=math.exp(self.known.predict(group))
+            if self.known is not None and _has_median(values)
+            else None,
+            at_most=self._bound(self.highest, group, 1) if _is_reached(values) else None,
+            spread=math.exp(math.hypot(spread.spreads["paper"], spread.sigma)),
+        )
+
+    def _bound(self, fit: MixedEffects | None, group: Mapping[str, float], sign: int) -> float:
+        assert fit is not None
+        error = math.sqrt(fit.variance(group))
+        return math.exp(fit.predict(group) + sign * self.factor * error)
 
 
 def fit_groups(values: Sequence[Value], level: str, settings: FitSettings) -> MixedEffects:
@@ -170,11 +212,26 @@ def fit_groups(values: Sequence[Value], level: str, settings: FitSettings) -> Mi
     return fit_mixed(rows, low, high, _PRIORS, learned=["paper"], noise=noise, settings=settings)
 
 
+def _has_low(values: Sequence[Value]) -> bool:
+    return any(not value.is_open_below for value in values)
+
+
 def _is_reached(values: Sequence[Value]) -> bool:
     """Whether at most half of the experiments have no upper end: the median was reached."""
+    return _share(values, [value.is_open_above for value in values]) <= _HALF
+
+
+def _has_median(values: Sequence[Value]) -> bool:
+    """Whether the median is within what was looked at."""
+    is_late = _share(values, [value.is_open_below for value in values]) > _HALF
+    return _is_reached(values) and not is_late
+
+
+def _share(values: Sequence[Value], chosen: Sequence[bool]) -> float:
+    """Return the share of experiments that chosen values are."""
     counts = Counter(value.experiment for value in values)
-    is_open = sum(1.0 / counts[one.experiment] for one in values if math.isinf(one.high))
-    return is_open <= _HALF * len(counts)
+    weights = [1.0 / counts[value.experiment] for value in values]
+    return sum(w for w, is_chosen in zip(weights, chosen, strict=True) if is_chosen) / len(counts)
 
 
 def t_quantile(probability: float, freedom: int) -> float:

@@ -45,7 +45,10 @@ class PooledRow:
     def line(self) -> str:
         """Return it as a line of text."""
         one, unit = self.pooled, " h" if self.quantity == "half-life" else ""
-        median = "not reached" if one.median is None else f"{number(_short(one.median))}{unit}"
+        missing = (
+            "not reached" if one.at_most is None else f"below {number(_short(one.at_most))}{unit}"
+        )
+        median = missing if one.median is None else f"{number(_short(one.median))}{unit}"
         counts = f"{counted(one.tests, 'test')}, {counted(one.papers, 'paper')}"
         return (
             f"{one.name}: {self.quantity} at least {number(_short(one.at_least))}{unit}, "
@@ -238,7 +241,7 @@ def values(tests: Sequence[StabilityTest], quantity: str) -> list[tuple[Stabilit
     return [
         (test, _value(test, interval))
         for test, interval in known
-        if interval is not None and interval.is_informative
+        if interval is not None and interval.is_informative and interval.high > 0.0
     ]
 
 
