@@ -10,7 +10,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 
 from perovshell.evidence.pooling import LEVEL, Value, fit_groups, pool, t_quantile
 from perovshell.models.mixed import FitSettings
-from perovshell.research.pooled_bounds import OPEN_FROM, SPREADS, share_below
+from perovshell.research.pooled_bounds import OPEN_FROM, SPREADS, share_below, worth_of_best
 
 NO_PRIOR = FitSettings(
     spread_prior=0.0, noise_prior=0.0, by_information=True, tolerance=1e-7, updates=20_000
@@ -118,3 +118,8 @@ def test_quantiles_of_student_are_those_of_scipy(probability: float, freedom: in
 def test_bounds_hold_as_often_as_they_say(spread: float, open_from: str) -> None:
     """Known means, 40 data sets: `make pooling` draws 500 of each."""
     assert share_below(40, spread, OPEN_FROM[open_from]) > LEVEL - 0.05
+
+
+def test_where_papers_differ_the_best_by_lower_bound_are_worth_more_than_by_value() -> None:
+    worth = worth_of_best(30, 2.0, OPEN_FROM["exact"])
+    assert worth["best possible"] > worth["lower bound"] > worth["value"] > 0.0

@@ -1,8 +1,9 @@
-"""How often the lower bounds of pooled evidence hold where the truth is known."""
+"""Where the truth is known: how often lower bounds hold, and what the best by them are worth."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,8 @@ from perovshell.evidence.pooling import Value, pool
 SHELLS: Final = 8
 PAPERS: Final = 25
 TESTS: Final = 36
+MANY_SHELLS: Final = 24
+_BEST: Final = 5
 NOISE: Final = 0.8
 SPREADS: Final = (0.4, 1.0, 2.0)
 """Standard deviations between papers, in log units."""
@@ -20,7 +23,7 @@ OPEN_FROM: Final = {"exact": 99.0, "half open": 4.5}
 
 
 def drawn(
-    random: np.random.Generator, spread: float, open_from: float
+    random: np.random.Generator, spread: float, open_from: float, count: int = SHELLS
 ) -> tuple[list[Value], dict[str, float]]:
     """Return values of shells, and the logarithms of their true medians.
 
@@ -28,13 +31,14 @@ def drawn(
         random: The source of chance.
         spread: One of `SPREADS`.
         open_from: One of `OPEN_FROM`.
+        count: Number of shells; some have many tests, others one.
     """
-    shells = [f"shell {number}" for number in range(SHELLS)]
-    means = dict(zip(shells, random.normal(4.0, 1.5, SHELLS).tolist(), strict=True))
+    shells = [f"shell {number}" for number in range(count)]
+    means = dict(zip(shells, random.normal(4.0, 1.5, count).tolist(), strict=True))
     effects = random.normal(0.0, spread, PAPERS)
     values = []
     for number in range(TESTS):
-        shell, paper = shells[int(random.integers(SHELLS))], int(random.integers(PAPERS))
+        shell, paper = shells[int(random.integers(count))], int(random.integers(PAPERS))
         log = means[shell] + effects[paper] + random.normal(0.0, NOISE)
         end = open_from + random.normal(0.0, 1.5)
         low, high = math.exp(min(log, end)), math.inf if log > end else math.exp(log)
@@ -51,3 +55,43 @@ def share_below(datasets: int, spread: float, open_from: float, seed: int = 0) -
         values, means = drawn(random, spread, open_from)
         below += [one.at_least < math.exp(means[one.name]) for one in pool(values, "shell")]
     return float(np.mean(below))
+
+
+def worth_of_best(
+    datasets: int, spread: float, open_from: float, seed: int = 0
+) -> dict[str, float]:
+    """Return the mean true log half-life of the best shells by each order, less that of all shells.
+
+    Args:
+        datasets: Data sets drawn.
+        spread: One of `SPREADS`.
+        open_from: One of `OPEN_FROM`.
+        seed: Seed of the draws.
+
+    Returns:
+        The worth by lower bound, by value (the mean of what was measured), and the most that is
+        possible. By chance it is 0.
+    """
+    random = np.random.default_rng(seed)
+    worth: dict[str, list[float]] = {"lower bound": [], "value": [], "best possible": []}
+    for _ in range(datasets):
+        values, means = drawn(random, spread, open_from, MANY_SHELLS)
+        pooled = pool(values, "shell")
+        tested = {one.name: means[one.name] for one in pooled}
+        raw = {name: _mean_of_ends(values, name) for name in tested}
+        orders = {
+            "lower bound": {one.name: one.at_least for one in pooled},
+            "value": raw,
+            "best possible": tested,
+        }
+        for name, score in orders.items():
+            best = sorted(score, key=score.__getitem__, reverse=True)[:_BEST]
+            gained = np.mean([tested[one] for one in best]) - np.mean([*tested.values()])
+            worth[name].append(float(gained))
+    return {name: float(np.mean(some)) for name, some in worth.items()}
+
+
+def _mean_of_ends(values: Sequence[Value], shell: str) -> float:
+    """Return the mean log of what was measured of a shell, as a list of papers shows it."""
+    ends = [one.low if one.is_open_above else one.high for one in values if one.shell == shell]
+    return float(np.mean(np.log(ends)))
