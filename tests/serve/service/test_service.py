@@ -41,8 +41,17 @@ def workspace(trained: TrainedModel, tmp_path: Path) -> WorkspaceFolder:
     return workspace_of(trained, tmp_path / "workspace", "7")
 
 
+@pytest.fixture(scope="module")
+def client(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """Of an application for tests that count and change nothing."""
+    workspace = workspace_of(trained, tmp_path_factory.mktemp("service") / "workspace", "7")
+    with TestClient(create_app(Champion(Source(workspace)))) as made:
+        yield made
+
+
 @pytest.fixture
-def client(workspace: WorkspaceFolder) -> Iterator[TestClient]:
+def fresh(workspace: WorkspaceFolder) -> Iterator[TestClient]:
+    """Of a new application."""
     with TestClient(create_app(Champion(Source(workspace)))) as made:
         yield made
 
@@ -214,10 +223,10 @@ def test_head_is_get_without_its_body(client: TestClient, path: str, encoding: s
 
 
 def test_head_counts_and_is_logged_as_it_was_asked(
-    client: TestClient, caplog: pytest.LogCaptureFixture
+    fresh: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "perovshell.service")
-    reply = client.head("/metrics")
+    reply = fresh.head("/metrics")
     assert int(reply.headers["content-length"]) > 0
     logged = [record.fields for record in caplog.records if record.message == "request"]
     assert [fields["method"] for fields in logged] == ["HEAD"]
@@ -277,11 +286,11 @@ def test_the_card_is_sent_once(client: TestClient, model: Model) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/model", "/v1/vocabulary"])
 def test_another_version_of_the_software_sends_them_anew(
-    client: TestClient, path: str, monkeypatch: pytest.MonkeyPatch
+    fresh: TestClient, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tag = client.get(path).headers["etag"]
+    tag = fresh.get(path).headers["etag"]
     monkeypatch.setattr("perovshell.serve.service.source.version", lambda _: "99.0")
-    again = client.get(path, headers={"if-none-match": tag})
+    again = fresh.get(path, headers={"if-none-match": tag})
     assert again.status_code == 200
     assert again.headers["etag"] != tag
 
@@ -655,11 +664,11 @@ def test_more_than_can_wait_is_asked_to_come_back(
 # Operations ----------------------------------------------------------------------------------
 
 
-def test_figures_count(client: TestClient) -> None:
+def test_figures_count(fresh: TestClient) -> None:
     rows = [ROW, {"core": "AuCu", "shell": "CsPbCl3"}, {"core": "XX", "shell": "none"}]
-    client.post("/v1/predict", json={"rows": rows})
-    client.get("/nowhere")
-    text = client.get("/metrics").text
+    fresh.post("/v1/predict", json={"rows": rows})
+    fresh.get("/nowhere")
+    text = fresh.get("/metrics").text
     assert "perovshell_rows_total 3.0" in text
     assert "perovshell_rows_failed_total 1.0" in text
     assert "perovshell_rows_outside_domain_total 1.0" in text
@@ -709,14 +718,14 @@ def test_who_is_refused_stands_in_the_log(
 
 
 def test_a_failure_is_a_problem_and_stands_in_the_log(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    fresh: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
         msg = "on purpose"
         raise RuntimeError(msg)
 
     monkeypatch.setattr(Asked, "answer", fail)
-    reply = client.post("/v1/predict", json={"rows": [ROW]})
+    reply = fresh.post("/v1/predict", json={"rows": [ROW]})
     assert reply.status_code == 500
     assert reply.headers["x-request-id"] in reply.json()["detail"]
     assert "on purpose" not in reply.text
