@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 from perovshell.evidence.pooling import Pooled
 from perovshell.evidence.table import EvidenceTable, PooledRow, values
 from perovshell.optional import import_optional
-from perovshell.texts import number
+from perovshell.texts import counted, number
 
 _WIDTH: Final = 900
 _LABELS, _NUMBERS = 360, 150
@@ -232,8 +232,7 @@ def _of_level(rows: Sequence[PooledRow], level: str) -> list[Pooled]:
 
 
 def _pooled_line(pooled: Pooled, prefix: str = "") -> Line:
-    papers = f"{pooled.papers} paper{'s' if pooled.papers > 1 else ''}"
-    label = f"{prefix}{pooled.name}, {papers}"
+    label = f"{prefix}{pooled.name}, {counted(pooled.papers, 'paper')}"
     median = math.nan if pooled.median is None else pooled.median
     high = math.inf if pooled.at_most is None else pooled.at_most
     low = 0.0 if pooled.median is None and pooled.at_most is not None else pooled.at_least

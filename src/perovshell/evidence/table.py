@@ -16,10 +16,10 @@ from perovshell.errors import InputError
 from perovshell.evidence.citations import FORMATS
 from perovshell.evidence.pooling import LEVELS, Pooled, Value, pool
 from perovshell.evidence.query import EvidenceQuery
+from perovshell.models.stability_model import LN2
 from perovshell.texts import counted, number
 
 SCHEMA_VERSION: Final = 1
-LN2: Final = math.log(2.0)
 QUANTITIES: Final = ("half-life", "gain")
 _ENDS: Final = ("low", "high")
 
@@ -69,7 +69,7 @@ class EvidenceTable:
     query: EvidenceQuery
 
     @cached_property
-    def counted(self) -> tuple[StabilityTest, ...]:
+    def all_tests(self) -> tuple[StabilityTest, ...]:
         """The tests that count as evidence, of all cores and shells."""
         tests = self.dataset.tests
         return tuple(test for test in tests if self.query.counts_test(self.dataset, test))
@@ -77,7 +77,7 @@ class EvidenceTable:
     @cached_property
     def tests(self) -> tuple[StabilityTest, ...]:
         """The tests of the cores and shells asked for."""
-        return tuple(test for test in self.counted if self.query.shows(test.sample))
+        return tuple(test for test in self.all_tests if self.query.shows(test.sample))
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
@@ -111,7 +111,7 @@ class EvidenceTable:
     def _pooled(self) -> Iterator[PooledRow]:
         for stressor in dict.fromkeys(test.stressor for test in self.tests):
             for quantity in QUANTITIES:
-                some = [test for test in self.counted if test.stressor == stressor]
+                some = [test for test in self.all_tests if test.stressor == stressor]
                 known = values(some, quantity)
                 asked = [one for test, one in known if self.query.shows(test.sample)]
                 for level in LEVELS:
