@@ -8,8 +8,6 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perovshell.data.paper_file import read_shells
-from perovshell.models.explain import Reason, explain
 from perovshell.models.folder import ModelInfo, read_folder
 from perovshell.models.frames import to_input_type, to_record, to_records
 from perovshell.models.outputs import (
@@ -26,6 +24,7 @@ from perovshell.workspace.registry import download
 
 if TYPE_CHECKING:
     from perovshell.laboratory import Laboratory
+    from perovshell.models.explain import Reason
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,8 @@ class Model:
             >>> model.predict([{"core": "CsPbBr3", "shell": "PVK"}])[0]["notes"][0]
             'shell PVK is not in the training data, predicted from its material class'
         """
+        from perovshell.data.paper_file import read_shells
+
         rows = read_shells(shells)
         featurizer = self.predictor.featurizer.with_shells(rows)
         return replace(self, predictor=replace(self.predictor, featurizer=featurizer))
@@ -158,6 +159,8 @@ class Model:
             >>> reasons[0].target, reasons[0].unit
             ('pl_peak_nm', 'eV')
         """
+        from perovshell.models.explain import explain
+
         return explain(self.predictor, to_record(row), stressors)
 
     def predict(

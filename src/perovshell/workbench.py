@@ -11,26 +11,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perovshell.data.dataset import Dataset
 from perovshell.errors import InputError, PerovshellWarning
 from perovshell.model import Model, load
-from perovshell.models.card import card_sections
 from perovshell.workspace import championship
 from perovshell.workspace.championship import KnownModel
 from perovshell.workspace.folder import WorkspaceFolder
-from perovshell.workspace.materials import MaterialStore
-from perovshell.workspace.papers import MergedDataset, PaperStore, Removal
 from perovshell.workspace.promotions import Promotion
 
+# A prediction needs neither the dataset nor the papers: they are imported where they are used.
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from perovshell.data.dataset import Dataset
     from perovshell.evidence.table import EvidenceTable
     from perovshell.intake.adding import Addition, Proposal, Source
     from perovshell.intake.inbox import Taken
     from perovshell.training.promotion.verdict import Comparison
     from perovshell.training.retrain import Challenge
     from perovshell.training.train import TrainedModel
+    from perovshell.workspace.materials import MaterialStore
+    from perovshell.workspace.papers import MergedDataset, Removal
 
 _NAME = re.compile(r"[0-9a-f]{12}|[0-9]+")
 """A model id, or a version of the registry."""
@@ -45,6 +45,8 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 def validation_lines(info: Mapping[str, Any]) -> list[str]:
     """Return the validation of a model, and which targets have skill, as lines of text."""
+    from perovshell.models.card import card_sections
+
     lines = []
     for title, section in card_sections(info)[2:4]:
         lines += [f"{title}:", *(f"  {line}" for line in section)]
@@ -179,6 +181,8 @@ class Workspace:
 
     @cached_property
     def _without_materials(self) -> Dataset:
+        from perovshell.data.dataset import Dataset
+
         if isinstance(self._data, Dataset):
             return self._data
         return Dataset.bundled() if self._data is None else Dataset.from_folder(Path(self._data))
@@ -192,6 +196,8 @@ class Workspace:
             >>> materials = perovshell.Workspace().materials
             >>> row = materials.add_shell("PVK", "polymer", source="10.1000/x")  # doctest: +SKIP
         """
+        from perovshell.workspace.materials import MaterialStore
+
         return MaterialStore(self.folder)
 
     def merged(self) -> MergedDataset:
@@ -200,6 +206,8 @@ class Workspace:
         Raises:
             DatasetError: The dataset itself breaks the rules; all faults are listed.
         """
+        from perovshell.workspace.papers import PaperStore
+
         return PaperStore(self.folder).merged(self.base)
 
     def dataset(self) -> Dataset:
@@ -352,6 +360,8 @@ class Workspace:
             ...
             perovshell.errors.InputError: paper 'hu2081': not in the data; nearest: hu2018...
         """
+        from perovshell.workspace.papers import PaperStore, Removal
+
         store = PaperStore(self.folder)
         with self.folder.locked("papers", wait=True):
             before = store.merged(self.base).dataset.digests
