@@ -17,9 +17,8 @@ from typing import Final
 import numpy as np
 
 from perovshell.models.mixed import FitSettings, MixedEffects, Normal, fit_mixed
+from perovshell.models.shell_evidence import LEVEL
 
-LEVEL: Final = 0.9
-"""Probability that a lower bound is below the mean of the group."""
 LEVELS: Final = ("combination", "shell", "class", "all")
 SETTINGS: Final = FitSettings(
     spread_prior=2.0, noise_prior=2.0, by_information=True, tolerance=1e-3, updates=2000

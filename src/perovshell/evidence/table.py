@@ -16,11 +16,12 @@ from perovshell.errors import InputError
 from perovshell.evidence.citations import FORMATS
 from perovshell.evidence.pooling import LEVELS, Pooled, Value, pool
 from perovshell.evidence.query import EvidenceQuery
+from perovshell.models.shell_evidence import GAIN, HALF_LIFE, class_text
 from perovshell.models.stability_model import LN2
 from perovshell.texts import counted, number
 
 SCHEMA_VERSION: Final = 1
-QUANTITIES: Final = ("half-life", "gain")
+QUANTITIES: Final = (HALF_LIFE, GAIN)
 _ENDS: Final = ("low", "high")
 
 
@@ -165,7 +166,7 @@ class EvidenceTable:
             "sample_id": sample.sample_id,
             "core": sample.core_text,
             "shell": sample.shell,
-            "shell_class": shell_class(sample),
+            "shell_class": class_text(sample.layers),
             "structure": sample.structure,
             "encapsulation": sample.encapsulation,
             "medium": sample.medium,
@@ -234,8 +235,8 @@ def values(tests: Sequence[StabilityTest], quantity: str) -> list[tuple[Stabilit
         quantity: One of `QUANTITIES`.
     """
     measured: Mapping[str, Callable[[StabilityTest], Interval | None]] = {
-        "half-life": lambda test: half_life(test.coated),
-        "gain": lambda test: test.gain(),
+        HALF_LIFE: lambda test: half_life(test.coated),
+        GAIN: lambda test: test.gain(),
     }
     known = [(test, measured[quantity](test)) for test in tests if not test.sample.is_bare]
     return [
@@ -252,7 +253,7 @@ def _value(test: StabilityTest, interval: Interval) -> Value:
         high=interval.high,
         core=sample.core_text if sample.core is None else sample.core.formula,
         shell=sample.shell,
-        material_class=shell_class(sample),
+        material_class=class_text(sample.layers),
         paper=sample.paper_id,
         experiment=test.experiment,
     )
@@ -264,11 +265,6 @@ def half_life(reading: Reading) -> Interval | None:
         return None
     lifetime = reading.lifetime()
     return Interval(LN2 * lifetime.low, LN2 * lifetime.high)
-
-
-def shell_class(sample: Sample) -> str:
-    """Return the classes of the layers of a shell, joined by `|`; empty for a bare core."""
-    return "|".join(dict.fromkeys(layer.material_class for layer in sample.layers))
 
 
 def _test_line(row: Mapping[str, Any]) -> str:

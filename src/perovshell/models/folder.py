@@ -36,10 +36,11 @@ from perovshell.models.domain import Domain
 from perovshell.models.evidence import Literature
 from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
+from perovshell.models.shell_evidence import ShellEvidence
 from perovshell.models.stability_model import StabilityModel
 from perovshell.targets.declared import POINTS, TARGETS
 
-FORMAT = 8
+FORMAT = 9
 KIND = "perovshell-model"
 MANIFEST = "manifest.json"
 _VALIDATION = "validation.npz"
@@ -47,6 +48,8 @@ _UNFIT = (AttributeError, EOFError, LookupError, TypeError, ValueError, zipfile.
 """What reading contents of another kind raises."""
 _STABILITY = "stability"
 """Name of the model of lifetimes and gains."""
+_SHELLS = "shells"
+"""Name of what papers measured of shells."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,10 @@ def write_folder(
         validation: The out-of-fold scores of each row; see
             `training.validation.out_of_fold_scores`.
     """
-    models: dict[str, PointModel | StabilityModel] = {
+    models: dict[str, PointModel | StabilityModel | ShellEvidence] = {
         **predictor.points,
         _STABILITY: predictor.stability,
+        _SHELLS: predictor.shell_evidence,
     }
     parts = {name: model.to_parts() for name, model in models.items()}
     files: dict[str, bytes] = {
@@ -235,6 +239,7 @@ def _rebuild(
         },
         literature=Literature(tables["literature"], featurizer.reader),
         notes=_notes(skill),
+        shell_evidence=ShellEvidence.from_parts(*parts[_SHELLS]),
     )
     keys = ("dataset", "settings", "figures", "skill", "variants")
     return predictor, ModelInfo(model_id, **{key: model[key] for key in keys})

@@ -1,9 +1,10 @@
-"""The logarithm of the normal distribution function, right in its lower tail."""
+"""The normal distribution: its logarithm right in the lower tail, and a quick table of it."""
 
 from __future__ import annotations
 
 import importlib
 import math
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -46,3 +47,20 @@ def plain_log_ndtr(values: Floats) -> Floats:
         series = np.log1p(-1.0 / squares + 3.0 / squares**2 - 15.0 / squares**3)
         far = -0.5 * squares - 0.5 * np.log(2.0 * math.pi * squares) + series
     return np.asarray(np.where(is_far, far, result))
+
+
+def normal_cdf(value: Floats) -> Floats:
+    """Return the standard normal distribution function, to about 1e-5."""
+    return np.asarray(np.interp(value, *_table()))
+
+
+def normal_quantile(level: Floats) -> Floats:
+    """Return the standard normal value at a level, the inverse of `normal_cdf`."""
+    return np.asarray(np.interp(level, *reversed(_table())))
+
+
+@cache
+def _table() -> tuple[Floats, Floats]:
+    """Return values from -6 to 6 and the distribution function there."""
+    grid = np.linspace(-6.0, 6.0, 1201)
+    return grid, np.array([0.5 * (1.0 + math.erf(z * _ROOT_HALF)) for z in grid])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from perovshell.models.outputs import (
 from perovshell.models.point import PointModel
 from perovshell.models.prediction_batch import CategoryCores, PredictionBatch
 from perovshell.models.requests import Requests
+from perovshell.models.shell_evidence import ShellEvidence
 from perovshell.models.stability_model import StabilityModel, StabilityPrediction
 from perovshell.targets.declared import GAIN, LIFETIME
 
@@ -53,6 +54,7 @@ class Predictor:
         domains: Domain of PL, PLQY and stability, by target name.
         literature: The training samples.
         notes: Notes of every answer with a shell: targets without skill.
+        shell_evidence: What papers measured of shells, for the order of rankings.
     """
 
     featurizer: Featurizer
@@ -61,6 +63,7 @@ class Predictor:
     domains: Mapping[str, Domain]
     literature: Literature
     notes: tuple[str, ...] = ()
+    shell_evidence: ShellEvidence = field(default_factory=ShellEvidence)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields alone: what was derived from them is derived again where it is sent."""

@@ -26,7 +26,7 @@ from perovshell.models.predictor import Predictor
 from perovshell.models.reached import Reached, evidence_keys
 from perovshell.models.stability import SHARED_KINDS
 from perovshell.models.stability_model import StabilityModel
-from perovshell.targets.declared import GAIN, LIFETIME, POINTS
+from perovshell.targets.declared import GAIN, LIFETIME, PLQY, POINTS
 from perovshell.training.fit import learners
 from perovshell.training.fit.domains import domains_of, literature_rows
 from perovshell.training.fit.problems import (
@@ -39,6 +39,7 @@ from perovshell.training.fit.problems import (
     point_problem,
     stability_problem,
 )
+from perovshell.training.fit.shell_evidence import fit_shell_evidence
 from perovshell.training.fit.specs import SPECS
 from perovshell.training.validation import nested
 from perovshell.training.validation.baselines import weighted_median
@@ -249,6 +250,9 @@ def final_fit(
         stability=stability,
         domains={},
         literature=Literature(literature_rows(dataset), problems.featurizer.reader),
+        shell_evidence=fit_shell_evidence(
+            dataset, problems.points[PLQY.name], results[PLQY.name].model[0]
+        ),
     )
     return replace(predictor, domains=domains_of(dataset, predictor.literature)), native
 

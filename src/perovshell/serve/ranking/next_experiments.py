@@ -19,6 +19,7 @@ import numpy as np
 
 from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
+from perovshell.models.normal import normal_cdf, normal_quantile
 from perovshell.models.point import PointModel
 from perovshell.serve.ranking.candidates import CandidatePredictions
 from perovshell.serve.ranking.objective import (
@@ -28,7 +29,7 @@ from perovshell.serve.ranking.objective import (
     Predicted,
 )
 from perovshell.serve.ranking.objectives import Objectives
-from perovshell.serve.ranking.rank_probabilities import normal_cdf, normal_quantile, outcomes
+from perovshell.serve.ranking.rank_probabilities import outcomes
 from perovshell.serve.ranking.stability_objectives import GainObjective
 from perovshell.texts import counted, listed
 

@@ -19,6 +19,8 @@ from perovshell.serve.space.space import DesignSpace
 from perovshell.targets.target import PointTarget, StabilityTarget
 
 Layers = tuple[ShellMaterial, ...]
+Pair = tuple[str, Layers]
+"""Formula of a core, empty for any that nobody coated with the shell, and the shell."""
 Branches = Iterable[tuple[Any, Any]]
 """Probabilities and desirabilities of the outcomes that an expectation is over."""
 
@@ -59,7 +61,6 @@ class Objective(ABC):
     Args:
         space: The design space.
         model: The model.
-        shrink: Whether differences of a target without skill are shrunk and measurements pooled.
     """
 
     name: ClassVar[str]
@@ -68,12 +69,11 @@ class Objective(ABC):
     """Label on a card."""
     target: ClassVar[PointTarget | StabilityTarget | None] = None
 
-    def __init__(self, space: DesignSpace, model: Model, *, shrink: bool) -> None:
+    def __init__(self, space: DesignSpace, model: Model) -> None:
         self.space = space
-        self.shrink = shrink
         self.predictor: Predictor = model.predictor
         verdict = model.info.skill[self.target.name] if self.target else {"has_skill": True}
-        self.slope = 1.0 if not shrink or verdict["has_skill"] else float(verdict["slope"])
+        self.slope = 1.0 if verdict["has_skill"] else float(verdict["slope"])
         """Factor on the differences of the target: 1 where it has skill."""
 
     @property
@@ -86,17 +86,17 @@ class Objective(ABC):
     def axes(self) -> list[tuple[str, str, bool]]:
         """Columns that may be the axis of a plot: name, label, whether it is logarithmic."""
 
-    def shell_terms(self, shells: Sequence[Layers]) -> Floats:
-        """Return what depends on the shell alone, shape (k, n_shells)."""
-        return np.zeros((0, len(shells)))
+    def terms(self, pairs: Sequence[Pair]) -> Floats:
+        """Return what papers measured of n combinations of core and shell, shape (k, n)."""
+        return np.zeros((0, len(pairs)))
 
     def add_values(self, predicted: Predicted, terms: Floats) -> None:
         """Add the columns that the objective ranks by.
 
         Args:
             predicted: The predictions.
-            terms: Those of `shell_terms` for the shells of the predictions; each of the k entries
-                broadcasts to their shape.
+            terms: Those of `terms` for the predictions; each of the k entries broadcasts to their
+                shape.
         """
         del predicted, terms
 
@@ -106,20 +106,8 @@ class Objective(ABC):
 
         Args:
             predicted: The predictions with the columns of `add_values`.
-            at_lower_bound: Whether the value exceeded by 90 % of new papers counts, where known.
+            at_lower_bound: Whether the lower bound counts instead of the value.
         """
-
-    def desirability_of_measured(
-        self, desirability: Floats, rows: Sequence[Mapping[str, Any]]
-    ) -> Floats:
-        """Return the desirabilities of literature samples, measured where that is possible."""
-        del rows
-        return desirability
-
-    def fits(self, row: Mapping[str, Any]) -> bool:
-        """Whether a literature sample has what the objective asks for."""
-        del row
-        return True
 
     @abstractmethod
     def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
@@ -175,20 +163,3 @@ def signed_residual(scores: ConformityScores, level: Floats) -> Floats:
     index = np.searchsorted(reached, np.abs(2.0 * level - 1.0))
     size = scores.values[np.minimum(index, len(scores.values) - 1)]
     return np.asarray(np.sign(level - 0.5) * size)
-
-
-def log_residual(scores: ConformityScores, level: Floats) -> Floats:
-    """Return the signed residual of a logarithm at a level of those seen."""
-    if not len(scores.values):
-        return np.zeros_like(level)
-    reached = np.cumsum(scores.masses) / scores.masses.sum()
-    index = np.searchsorted(reached, level)
-    return np.asarray(scores.values[np.minimum(index, len(scores.values) - 1)])
-
-
-def log_desirability(values: Sequence[Any] | Floats, scale: float) -> Floats:
-    """Return log value over log scale, held between 0 and 1: geometric mean over stressors."""
-    logs_of = [np.log(np.maximum(value, MIN_DESIRABILITY)) for value in values]
-    shares = [np.clip(logs / np.log(scale), 0.0, 1.0) for logs in logs_of]
-    logs = sum(np.log(np.maximum(share, MIN_DESIRABILITY)) for share in shares)
-    return np.asarray(np.exp(logs / len(shares)))

@@ -4,9 +4,9 @@ Those of targets are in `point_objectives` and `stability_objectives`; `domain` 
 the training data. The score is the weighted geometric mean of the desirabilities
 (Derringer and Suich, 10.1080/00224065.1980.11980968): a weighted sum of their logarithms.
 
-A target without skill over its null model has its differences shrunk by the by-paper slope of
-observed on predicted, so that noise orders nothing; what papers measured of the combination or the
-shell still counts, by partial pooling.
+A PL or PLQY without skill over its null model has its differences shrunk by the by-paper slope of
+observed on predicted, so that noise orders nothing. What papers measured of the combination, its
+shell and its class counts beside it, and it alone orders gains and half-lives.
 """
 
 from __future__ import annotations
@@ -69,18 +69,16 @@ class Objectives:
     Args:
         space: The design space.
         model: The model.
-        shrink: Whether differences of a target without skill are shrunk and measurements pooled.
 
     Attributes:
         every: All objectives; the values they rank by are part of every table.
         active: Those with a weight.
     """
 
-    def __init__(self, space: DesignSpace, model: Model, *, shrink: bool = True) -> None:
+    def __init__(self, space: DesignSpace, model: Model) -> None:
         self.space = space
         self.model = model
-        self.shrink = shrink
-        self.every = tuple(make(space, model, shrink=shrink) for make in CLASSES)
+        self.every = tuple(make(space, model) for make in CLASSES)
         self.active = tuple(o for o in self.every if space.weights[o.name] > 0)
         total = sum(space.weights[o.name] for o in self.active)
         self._shares = {o.name: space.weights[o.name] / total for o in self.active}
@@ -91,8 +89,13 @@ class Objectives:
         return tuple(o.name for o in self.active)
 
     @cached_property
+    def peak(self) -> PeakObjective:
+        """The objective of the PL peak."""
+        return next(o for o in self.every if isinstance(o, PeakObjective))
+
+    @cached_property
     def plqy(self) -> YieldObjective:
-        """The PLQY objective, which pools predictions with measurements."""
+        """The objective of the PLQY."""
         return next(o for o in self.every if isinstance(o, YieldObjective))
 
     def share(self, name: str) -> float:

@@ -1,56 +1,37 @@
 """The objectives of PL peak and PLQY.
 
 The PL peak has the probability that it lies in the window; the PLQY its value over 100 %, or the
-probability that it exceeds a threshold. Measurements of a shell or a combination are pooled with
-the predicted PLQY by partial pooling.
+probability that it exceeds a threshold. What papers measured of a combination or its shell is pooled
+with the predicted PLQY.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 
 from perovshell.arrays import Floats
-from perovshell.data.shells import NONE, shell_text
-from perovshell.models.evidence import Neighbour
+from perovshell.models.shell_evidence import PLQY as EVIDENCE
 from perovshell.serve.ranking.objective import (
     Branches,
-    Layers,
     Levels,
+    Pair,
     PointObjective,
     Predicted,
 )
 from perovshell.targets.declared import PL, PLQY
 from perovshell.targets.scales import probability_between
 
-SHELL_PSEUDO_COUNT: Final = 4.0
-"""Pseudo-count of papers of the mean PLQY of a shell: papers on one combination spread
-by about 18 points, shells by about half of that, and (18 / 9)^2 = 4."""
-SHELL_SHARE: Final = 0.25
-"""Part of the variance of a paper's PLQY that is its shell's: (9 / 18)^2."""
-COMBINATION_PSEUDO_COUNT: Final = 8.0
-"""Pseudo-count of papers of the model against measurements of the combination: papers on one
-spread as widely as the errors of the model, which was also fitted to them."""
 BOUND_LEVEL: Final = 0.1
 """The lower bound of a PLQY is exceeded by all but this share of new papers."""
 _OUTCOMES: Final = 9
 """Equally likely PLQY outcomes that an expected improvement is the mean over."""
-PLQY_SHRUNK: Final = "plqy_shrunk"
-PLQY_SHRUNK_LOWER: Final = "plqy_shrunk_lower"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Measured PLQY of one combination: the number of papers and the mean over papers."""
-
-    papers: int
-    plqy_percent: float
+PLQY_POOLED: Final = "plqy_pooled"
+PLQY_AT_LEAST: Final = "plqy_at_least"
 
 
 class PeakObjective(PointObjective):
@@ -97,17 +78,10 @@ class PeakObjective(PointObjective):
     def _energy(predicted: Predicted) -> Floats:
         return PL.scale.to_model(predicted.columns[PL.column])
 
-    def desirability_of_measured(
-        self, desirability: Floats, rows: Sequence[Mapping[str, Any]]
-    ) -> Floats:
-        """Return 1: the samples that fit have their peak in the window."""
-        del desirability
-        return np.ones(len(rows))
-
-    def fits(self, row: Mapping[str, Any]) -> bool:
-        """Whether a sample's measured peak lies in the window."""
-        peak, (low, high) = row[PL.column], self._window
-        return peak is not None and low <= peak <= high
+    def has_peak(self, peaks: Sequence[float]) -> bool:
+        """Whether any of measured peaks in nm lies in the window."""
+        low, high = self._window
+        return any(low <= peak <= high for peak in peaks)
 
     def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
         """Return 1 where a drawn peak lies in the window, else 0."""
@@ -137,72 +111,29 @@ class YieldObjective(PointObjective):
     @property
     def axes(self) -> list[tuple[str, str, bool]]:
         """The PLQY that ranks, as predicted, and the probability of the threshold."""
-        axes = [(PLQY_SHRUNK, "PLQY used for ranking (%)", False)]
+        axes = [(PLQY_POOLED, "PLQY used for ranking (%)", False)]
         axes.append((PLQY.column, "PLQY, predicted (%)", False))
         if self.space.plqy_above is not None and PLQY.threshold is not None:
             label = f"P(PLQY above {self.space.plqy_above:g} %)"
             axes.append((PLQY.threshold.column, label, False))
         return axes
 
-    # Shells ----------------------------------------------------------------------------------
+    # What papers measured --------------------------------------------------------------------
 
-    def shell_papers(self, layers: Layers) -> int:
-        """Return how many papers measured the PLQY of a shell."""
-        return self._shells.get(shell_text(layers), (0, 0.0))[0]
+    def terms(self, pairs: Sequence[Pair]) -> Floats:
+        """Return what papers measured beyond the prediction in percent, and the width of intervals.
 
-    def shell_effect(self, layers: Layers) -> float:
-        """Return the shrunk mean of the PLQY of a shell beyond the prediction, in percent.
-
-        Beyond the shrunk prediction: a shell tested on poor cores is not penalised for them, and
-        what the model learned on a shell does not count twice.
+        The second is a factor on the usual width: less where papers measured the combination or
+        its shell, more where nobody did. It is 1 for what left-out papers had on average.
         """
-        if not self.shrink:
-            return 0.0
-        papers, beyond = self._shells.get(shell_text(layers), (0, 0.0))
-        return papers / (papers + SHELL_PSEUDO_COUNT) * beyond
-
-    def shell_width(self, layers: Layers) -> float:
-        """Return the factor of the papers on a shell on the width of its PLQY interval.
-
-        The variance of shells is a part of the variance of left-out papers; more papers on a shell
-        leave less of it. The factor is 1 on average over the coated samples of the literature.
-        """
-        if not self.shrink:
-            return 1.0
-        left = _unknown_share(self.shell_papers(layers)) - self._usual_unknown_share
-        return math.sqrt(1.0 + SHELL_SHARE * left)
-
-    def shell_terms(self, shells: Sequence[Layers]) -> Floats:
-        """Return effect and width factor of each shell, shape (2, n_shells)."""
-        pairs = [(self.shell_effect(layers), self.shell_width(layers)) for layers in shells]
-        return np.array(pairs, dtype=float).reshape(len(shells), 2).T
-
-    @cached_property
-    def _shells(self) -> dict[str, tuple[int, float]]:
-        """By shell, how many papers measured its PLQY and how far beyond the prediction."""
-        predictor = self.predictor
-        rows = [
-            row
-            for row in predictor.literature.samples
-            if row[PLQY.column] is not None and row["shell"] != NONE
-        ]
-        if not rows:
-            return {}
-        items = [predictor.literature.item(row) for row in rows]
-        matrix = predictor.featurizer.matrix(items, elements_too=predictor.needs_elements)
-        expected = self._shrunk(self.model.predict(matrix)).tolist()
-        beyond: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for row, value in zip(rows, expected, strict=True):
-            beyond[row["shell"]][row["paper"]].append(row[PLQY.column] - value)
-        return {shell: (len(papers), _mean_of_means(papers)) for shell, papers in beyond.items()}
-
-    @cached_property
-    def _usual_unknown_share(self) -> float:
-        """Unknown share of the shell of a left-out paper, on average over coated papers."""
-        papers = [count for count, _ in self._shells.values()]
-        if not papers:
-            return 1.0
-        return sum(count * _unknown_share(count - 1) for count in papers) / sum(papers)
+        evidence = self.predictor.shell_evidence
+        fit = evidence.fit(EVIDENCE)
+        if fit is None:
+            return np.array([[0.0], [1.0]]) * np.ones(len(pairs))
+        known = [fit.known(*pair) for pair in pairs]
+        errors = np.array([one.error for one in known])
+        more = (errors**2 - evidence.usual_variance) / fit.total_variance
+        return np.array([[one.mean for one in known], np.sqrt(1.0 + more)]).reshape(2, len(pairs))
 
     def _shrunk(self, predicted: Floats) -> Floats:
         center = self.model.null_value
@@ -211,27 +142,17 @@ class YieldObjective(PointObjective):
     # Values ----------------------------------------------------------------------------------
 
     def add_values(self, predicted: Predicted, terms: Floats) -> None:
-        """Add the shrunk PLQY, pooled by shell, and the value exceeded by 90 % of new papers."""
-        effect, width = terms
+        """Add the PLQY pooled with what papers measured, and what 90 % of new papers exceed."""
+        beyond, width = terms
         columns = predicted.columns
-        value = PLQY.scale.hold(self._shrunk(columns[PLQY.column]) + effect)
-        columns[PLQY_SHRUNK] = value
-        columns[PLQY_SHRUNK_LOWER] = value + self.bound * width * self.scale(predicted)
+        value = PLQY.scale.hold(self._shrunk(columns[PLQY.column]) + beyond)
+        columns[PLQY_POOLED] = value
+        columns[PLQY_AT_LEAST] = value + self.bound * width * self.scale(predicted)
 
     @cached_property
     def bound(self) -> float:
         """Signed residual over difficulty that 90 % of new papers exceed."""
         return self.model.signed_scores.lower_quantile(BOUND_LEVEL)
-
-    def pool(self, predicted: Predicted, index: Any, measured: Measured) -> None:
-        """Pool the PLQY of combinations with their measurements; change `predicted`."""
-        if not self.shrink:
-            return
-        value, low = (predicted.columns[name] for name in (PLQY_SHRUNK, PLQY_SHRUNK_LOWER))
-        share = measured.papers / (measured.papers + COMBINATION_PSEUDO_COUNT)
-        step = share * (measured.plqy_percent - value[index])
-        low[index] += step
-        value[index] += step
 
     def add_probability(self, predicted: Predicted) -> None:
         """Add the probability to exceed the threshold, where there is one."""
@@ -245,11 +166,11 @@ class YieldObjective(PointObjective):
             return probability_between(
                 PLQY.scale,
                 lambda residual: self.cdf(predicted, residual),
-                columns[PLQY_SHRUNK],
+                columns[PLQY_POOLED],
                 above,
                 math.inf,
             )
-        value = columns[PLQY_SHRUNK_LOWER if at_lower_bound else PLQY_SHRUNK]
+        value = columns[PLQY_AT_LEAST if at_lower_bound else PLQY_POOLED]
         return np.asarray(np.maximum(value, 0.0) / 100.0)
 
     def _of_percent(self, percent: Floats) -> Floats:
@@ -257,25 +178,14 @@ class YieldObjective(PointObjective):
         above = self.space.plqy_above
         return percent / 100.0 if above is None else (percent > above).astype(float)
 
-    def desirability_of_measured(
-        self, desirability: Floats, rows: Sequence[Mapping[str, Any]]
-    ) -> Floats:
-        """Return the desirabilities of the measured PLQYs."""
-        del desirability
-        return self._of_percent(np.array([row[PLQY.column] for row in rows]))
-
-    def fits(self, row: Mapping[str, Any]) -> bool:
-        """Whether a sample's PLQY was measured."""
-        return row[PLQY.column] is not None
-
     def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
         """Return the desirabilities of drawn PLQYs."""
-        value = predicted.columns[PLQY_SHRUNK][:, None] + self.residuals(predicted, levels)
+        value = predicted.columns[PLQY_POOLED][:, None] + self.residuals(predicted, levels)
         return self._of_percent(PLQY.scale.hold(value))
 
     def branches(self, predicted: Predicted) -> Branches:
         """Return equally likely PLQYs, spread by the residuals of left-out papers."""
-        value, scale = predicted.columns[PLQY_SHRUNK], self.scale(predicted)
+        value, scale = predicted.columns[PLQY_POOLED], self.scale(predicted)
         for outcome in self._outcomes:
             percent = PLQY.scale.hold(value + outcome * scale)
             yield 1.0 / len(self._outcomes), self._of_percent(percent)
@@ -288,27 +198,3 @@ class YieldObjective(PointObjective):
         largest = float(scores.values[-1]) if len(scores.values) else 1.0
         size = [min(scores.quantile(abs(2 * level - 1)), largest) for level in levels]
         return np.asarray(np.sign(levels - 0.5) * size)
-
-
-def plqy_by_paper(rows: Sequence[Neighbour]) -> dict[str, float]:
-    """Return the mean PLQY in percent of each paper's samples."""
-    values: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        if row.plqy_percent is not None:
-            values[row.paper].append(row.plqy_percent)
-    return {paper: sum(plqy) / len(plqy) for paper, plqy in values.items()}
-
-
-def measured_plqy(rows: Sequence[Neighbour]) -> Measured | None:
-    """Return the measured PLQY of the samples of one combination, or None."""
-    papers = plqy_by_paper(rows)
-    return Measured(len(papers), sum(papers.values()) / len(papers)) if papers else None
-
-
-def _unknown_share(papers: int) -> float:
-    """Return the share of a shell's variance that remains with so many papers on it."""
-    return SHELL_PSEUDO_COUNT / (papers + SHELL_PSEUDO_COUNT)
-
-
-def _mean_of_means(papers: Mapping[str, Sequence[float]]) -> float:
-    return sum(sum(values) / len(values) for values in papers.values()) / len(papers)

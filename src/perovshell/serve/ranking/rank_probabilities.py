@@ -7,7 +7,6 @@ prediction answers for all of them.
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Sequence
 from typing import Final
@@ -86,17 +85,3 @@ def non_dominated_share(points: Floats) -> Floats:
         beaten = (points >= one).all(axis=0) & (points > one).any(axis=0)
         alone[row] = 1.0 - beaten.any(axis=0).mean()
     return alone
-
-
-_GRID: Final = np.linspace(-6.0, 6.0, 1201)
-_NORMAL: Final = np.array([0.5 * (1.0 + math.erf(z / math.sqrt(2.0))) for z in _GRID])
-
-
-def normal_cdf(value: Floats) -> Floats:
-    """Return the standard normal distribution function, to about 1e-5."""
-    return np.asarray(np.interp(value, _GRID, _NORMAL))
-
-
-def normal_quantile(level: Floats) -> Floats:
-    """Return the standard normal value at a level, the inverse of `normal_cdf`."""
-    return np.asarray(np.interp(level, _NORMAL, _GRID))

@@ -1,4 +1,9 @@
-"""The objectives of stability gain and half-life: logarithms, averaged over the stressors."""
+"""The objectives of stability gain and half-life: what papers measured at least, under stressors.
+
+Tests are few and models of them have little skill, so that a model orders nothing here: a
+combination counts by the mean over papers that is pooled from its tests, those of its shell and
+those of its class, and by the lower bound of that mean.
+"""
 
 from __future__ import annotations
 
@@ -10,37 +15,41 @@ import numpy as np
 
 from perovshell.arrays import Floats
 from perovshell.data.vocabulary import column_name
-from perovshell.models.conformal import ConformityScores
-from perovshell.models.stability import thin_stressors
-from perovshell.models.stability_model import LN2
+from perovshell.models.normal import normal_quantile
+from perovshell.models.shell_evidence import GAIN, HALF_LIFE, Known, ShellFit
 from perovshell.serve.ranking.objective import (
-    Layers,
+    Branches,
     Levels,
     Objective,
+    Pair,
     Predicted,
-    log_desirability,
-    log_residual,
 )
-from perovshell.targets.declared import GAIN, LIFETIME
+from perovshell.targets import declared
 from perovshell.targets.target import StabilityTarget
 from perovshell.texts import listed
 
-GAIN_SCALE: Final = 1000.0
-"""A gain of this size has the desirability 1, a gain of 1 or less the desirability 0."""
-HALF_LIFE_SCALE_H: Final = 10_000.0
-"""A half-life of this many hours (14 months) has the desirability 1, one of 1 h or less 0."""
+GAIN_SCALE: Final = 10.0
+"""A gain of this size has the desirability 0.5."""
+HALF_LIFE_SCALE_H: Final = 1000.0
+"""A half-life of this many hours (six weeks) has the desirability 0.5."""
+_STEEPNESS: Final = 0.5
+"""Odds of the desirability rise with this power of the value: a hundred times for ten times."""
+_THREE_POINTS: Final = ((-1.2816, 0.3), (0.0, 0.4), (1.2816, 0.3))
+"""Normal deviates and probabilities that stand for a distribution (10.1287/mnsc.29.5.595)."""
 
 
 class StabilityObjective(Objective):
-    """An objective under stressors: combinations of one shell share a residual."""
+    """An objective under stressors, ordered by what papers measured."""
 
     target: ClassVar[StabilityTarget]
-    desirable: ClassVar[float]
-    """Value with the desirability 1."""
+    quantity: ClassVar[str]
+    """The number, as in `ShellEvidence.fit`."""
+    half_desirable: ClassVar[float]
+    """Value with the desirability 0.5."""
     level_row: ClassVar[int]
     """Row of `Levels.shell`."""
-    shrunk_stem: ClassVar[str]
-    """Column of the value that ranks, without the stressor."""
+    stem: ClassVar[str]
+    """Name of the columns of the value and its lower bound, without the stressor."""
     aim: ClassVar[str]
     """What is desired, in words."""
 
@@ -50,67 +59,94 @@ class StabilityObjective(Objective):
         return f"{self.aim} ({listed(self.space.stressors)})"
 
     @property
-    def value_columns(self) -> list[str]:
-        """Columns of the values that rank, by stressor."""
-        return [f"{self.shrunk_stem}_{column_name(name)}" for name in self.space.stressors]
+    def fits(self) -> list[ShellFit | None]:
+        """What papers measured, by stressor; None where no paper did."""
+        evidence = self.predictor.shell_evidence
+        return [evidence.fit(self.quantity, name) for name in self.space.stressors]
+
+    @property
+    def untested(self) -> tuple[str, ...]:
+        """The stressors under which no paper measured the quantity: they order nothing."""
+        pairs = zip(self.space.stressors, self.fits, strict=True)
+        return tuple(name for name, fit in pairs if fit is None)
+
+    def columns(self) -> list[tuple[str, str]]:
+        """Return the columns of the pooled value and of its lower bound, by stressor."""
+        names = [column_name(name) for name in self.space.stressors]
+        return [(f"{self.stem}_pooled_{name}", f"{self.stem}_at_least_{name}") for name in names]
 
     @property
     def axes(self) -> list[tuple[str, str, bool]]:
-        """The values that rank, by stressor."""
+        """The lower bounds, by stressor."""
         unit = f" ({self.target.unit})" if self.target.unit else ""
-        pairs = zip(self.value_columns, self.space.stressors, strict=True)
-        return [(column, f"{self.label}, {name}{unit}", True) for column, name in pairs]
+        pairs = zip(self.columns(), self.space.stressors, strict=True)
+        return [
+            (least, f"{self.label} at least, {name}{unit}", True) for (_, least), name in pairs
+        ]
 
-    def desirability(self, predicted: Predicted, *, at_lower_bound: bool = False) -> Floats:
-        """Return the geometric mean over the stressors; all intervals are equally wide."""
-        del at_lower_bound
-        values = [predicted.columns[name] for name in self.value_columns]
-        return log_desirability(values, self.desirable)
+    def known(self, pair: Pair) -> list[Known | None]:
+        """Return what is known of the logarithm of a combination, by stressor."""
+        return [fit.known(*pair) if fit else None for fit in self.fits]
 
-    def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
-        """Return the desirabilities of drawn values."""
-        off = np.exp(log_residual(self.scores, levels.shell[self.level_row]))
-        values = np.stack([predicted.columns[name] for name in self.value_columns])
-        return log_desirability(values[:, :, None] * off, self.desirable)
-
-    @property
-    def scores(self) -> ConformityScores:
-        """Residuals of the logarithm."""
-        raise NotImplementedError
-
-    def null(self, stressor: str) -> float:
-        """Return the logarithm of a coated core by the null model."""
-        raise NotImplementedError
+    def terms(self, pairs: Sequence[Pair]) -> Floats:
+        """Return the logarithms of the pooled value and of its bound, (2 n_stressors, n)."""
+        unknown = Known(math.nan, math.nan, math.nan)
+        rows = [
+            [one for known in self.known(pair) for one in _ends(known or unknown)]
+            for pair in pairs
+        ]
+        return np.array(rows, dtype=float).reshape(len(pairs), 2 * len(self.space.stressors)).T
 
     def add_values(self, predicted: Predicted, terms: Floats) -> None:
-        """Add the values that rank: shrunk to the null model without skill.
+        """Add the pooled values and their lower bounds."""
+        names = [name for pair in self.columns() for name in pair]
+        for name, term in zip(names, terms, strict=True):
+            predicted.columns[name] = np.exp(term)
 
-        Args:
-            predicted: Predictions; the columns are added.
-            terms: What tests of a shell itself add to the logarithm, with what turns the value
-                shown into the model's, by stressor.
-        """
-        for stressor, name, term in zip(
-            self.space.stressors, self.value_columns, terms, strict=True
-        ):
-            null = self.null(stressor)
-            log_value = np.log(predicted.columns[self.target.column(stressor)])
-            predicted.columns[name] = np.exp(null + self.slope * (log_value - null) + term)
+    def desirability(self, predicted: Predicted, *, at_lower_bound: bool = False) -> Floats:
+        """Return the geometric mean over the stressors."""
+        return self._of_values([predicted.columns[pair[at_lower_bound]] for pair in self.columns()])
 
-    def shell_terms(self, shells: Sequence[Layers]) -> Floats:
-        """Return the terms of `add_values`, shape (n_stressors, n_shells)."""
-        rows = [[self.term(layers, name) for layers in shells] for name in self.space.stressors]
-        return np.array(rows, dtype=float).reshape(len(self.space.stressors), len(shells))
+    def _of_values(self, values: Sequence[Floats]) -> Floats:
+        """Return the geometric mean of the desirabilities of values; unknown ones are left out."""
+        known = [
+            value
+            for value, fit in zip(values, self.fits, strict=True)
+            if fit is not None  # The same for all: it orders nothing.
+        ]
+        if not known:
+            return np.ones_like(values[0])
+        odds = [(value / self.half_desirable) ** _STEEPNESS for value in known]
+        product = np.prod([odd / (1.0 + odd) for odd in odds], axis=0)
+        return np.asarray(product ** (1.0 / len(known)))
 
-    def term(self, layers: Layers, stressor: str) -> float:
-        """Return the term of one shell."""
-        model = self.predictor.stability
-        reached = model.reached
-        # Where a median was not reached the value shown is a bound, which is no order of shells.
-        floor = reached.floors[1] if reached.is_open(stressor, layers) else 0.0
-        if thin_stressors(model.papers, [stressor])[0]:
-            return -self.slope * floor
-        return (1.0 - self.slope) * model.material_effect(layers) - self.slope * floor
+    def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
+        """Return the desirabilities of means drawn from what is known of them."""
+        deviates = normal_quantile(levels.shell[self.level_row])
+        drawn = [
+            value[:, None] * np.exp(error[:, None] * deviate)
+            for (value, error), deviate in zip(self._spread(predicted), deviates, strict=True)
+        ]
+        return self._of_values(drawn)
+
+    def branches(self, predicted: Predicted) -> Branches:
+        """Return a low, a middle and a high outcome of what is known of the means."""
+        spread = self._spread(predicted)
+        for deviate, probability in _THREE_POINTS:
+            values = [value * np.exp(deviate * error) for value, error in spread]
+            yield probability, self._of_values(values)
+
+    def _spread(self, predicted: Predicted) -> list[tuple[Floats, Floats]]:
+        """Return the pooled value and the error of its logarithm, by stressor."""
+        columns, spread = predicted.columns, []
+        for (value, least), fit in zip(self.columns(), self.fits, strict=True):
+            ratio = columns[value] / columns[least]
+            spread.append((columns[value], np.log(ratio) / (fit.factor if fit else 1.0)))
+        return spread
+
+
+def _ends(known: Known) -> tuple[float, float]:
+    return known.mean, known.at_least
 
 
 class GainObjective(StabilityObjective):
@@ -118,27 +154,12 @@ class GainObjective(StabilityObjective):
 
     name = "gain"
     label = "gain"
-    shrunk_stem = "stability_gain_shrunk"
-    target = GAIN
-    desirable = GAIN_SCALE
+    target = declared.GAIN
+    quantity = GAIN
+    half_desirable = GAIN_SCALE
     level_row = 0
+    stem = "stability_gain"
     aim = "a high stability gain"
-
-    @property
-    def scores(self) -> ConformityScores:
-        """Residuals of the log gain."""
-        return self.predictor.stability.gain_scores
-
-    def null(self, stressor: str) -> float:
-        """Return the log gain by the null model."""
-        bare, coated = self.predictor.stability.null_values(stressor)
-        return coated - bare
-
-    def term(self, layers: Layers, stressor: str) -> float:
-        """Return the term of one shell."""
-        reached = self.predictor.stability.reached
-        bare = reached.floors[0] if reached.is_open(stressor, ()) else 0.0
-        return super().term(layers, stressor) + self.slope * bare
 
 
 class HalfLifeObjective(StabilityObjective):
@@ -146,17 +167,9 @@ class HalfLifeObjective(StabilityObjective):
 
     name = "half_life"
     label = "half-life"
-    shrunk_stem = "half_life_shrunk"
-    target = LIFETIME
-    desirable = HALF_LIFE_SCALE_H
+    target = declared.LIFETIME
+    quantity = HALF_LIFE
+    half_desirable = HALF_LIFE_SCALE_H
     level_row = 1
+    stem = "half_life_h"
     aim = "a long half-life"
-
-    @property
-    def scores(self) -> ConformityScores:
-        """Residuals of the log lifetime."""
-        return self.predictor.stability.lifetime_scores
-
-    def null(self, stressor: str) -> float:
-        """Return the log half-life in log h by the null model."""
-        return self.predictor.stability.null_values(stressor)[1] + math.log(LN2)

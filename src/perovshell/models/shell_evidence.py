@@ -1,0 +1,151 @@
+"""What papers measured of shells, so that what nobody measured costs in a ranking.
+
+A half-life, a gain (their logarithms) or a PLQY (its residual) is the mean of all coated samples
+plus effects of the class of the shell, of the shell, of the combination of core and shell, and of
+the paper. A lower bound of a combination takes off the error of what is known of it: a shell that
+nobody tested carries the whole spread between the shells of its class, a class that nobody tested
+that between classes as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy.typing as npt
+
+from perovshell.data.shells import ShellMaterial, shell_text
+from perovshell.models.mixed import MixedEffects
+
+HALF_LIFE: Final = "half-life"
+GAIN: Final = "gain"
+PLQY: Final = "plqy"
+LEVEL: Final = 0.9
+"""Probability that a lower bound is below the mean of a combination over papers."""
+JOINT: Final = "|"
+_SHARED: Final = ("paper",)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a number of a combination, on the scale that it is modelled on.
+
+    Attributes:
+        mean: Expected mean over papers.
+        error: Standard error of it.
+        factor: Errors from the mean to a bound that holds with the probability `LEVEL`.
+    """
+
+    mean: float
+    error: float
+    factor: float
+
+    @property
+    def at_least(self) -> float:
+        """The lower bound."""
+        return self.mean - self.factor * self.error
+
+
+@dataclass(frozen=True)
+class ShellFit:
+    """The effects of classes, shells and combinations on one number.
+
+    Attributes:
+        effects: The effects; see `effect_row`.
+        papers: Papers behind them.
+        factor: Errors from a mean to its bound.
+    """
+
+    effects: MixedEffects
+    papers: int
+    factor: float
+
+    @classmethod
+    def of(cls, effects: MixedEffects, papers: int, factor: float) -> ShellFit:
+        """Keep what predicts other papers."""
+        return cls(effects.without(_SHARED), papers, factor)
+
+    def known(self, core: str, layers: Sequence[ShellMaterial]) -> Known:
+        """Return what is known of a combination.
+
+        Args:
+            core: Standard formula of the core; empty for one that nobody coated with the shell.
+            layers: Layers of the shell.
+        """
+        row = effect_row(core, shell_text(layers), class_text(layers))
+        return Known(
+            self.effects.predict(row), math.sqrt(self.effects.variance(row)), self.factor
+        )
+
+    @property
+    def total_variance(self) -> float:
+        """Variance of a value of a new paper on a shell of a class that nobody measured."""
+        spreads = self.effects.spreads
+        kinds = ("class", "shell", "combination", "paper")
+        return self.effects.sigma**2 + sum(spreads[kind] ** 2 for kind in kinds)
+
+
+def effect_row(core: str, shell: str, material_class: str, paper: str = "") -> dict[str, float]:
+    """Return the effects that a value has, each once.
+
+    Args:
+        core: Standard formula of the core.
+        shell: Layers joined by `|`.
+        material_class: Classes of the layers joined by `|`.
+        paper: The paper; empty for a new one, whose effect is not asked for.
+    """
+    names = ["mean:all", f"class:{material_class}", f"shell:{shell}"]
+    names.append(f"combination:{core} / {shell}")
+    return dict.fromkeys([*names, *([f"paper:{paper}"] if paper else [])], 1.0)
+
+
+def class_text(layers: Sequence[ShellMaterial]) -> str:
+    """Return the classes of layers, each once, joined by `|`; empty for a bare core."""
+    return JOINT.join(dict.fromkeys(layer.material_class for layer in layers))
+
+
+@dataclass(frozen=True)
+class ShellEvidence:
+    """What papers measured of shells: half-lives and gains under stressors, and PLQY.
+
+    Attributes:
+        fits: By number, such as `half-life water` or `plqy`.
+        usual_variance: Variance of the mean of a coated combination of the data for a new paper,
+            on average: what the intervals of the PLQY, validated on left-out papers, have in them.
+    """
+
+    fits: Mapping[str, ShellFit] = field(default_factory=dict)
+    usual_variance: float = 0.0
+
+    def fit(self, quantity: str, stressor: str = "") -> ShellFit | None:
+        """Return the fit of a number; None where no paper measured it."""
+        return self.fits.get(number_key(quantity, stressor))
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Return JSON data and arrays for storage."""
+        data = {
+            name: {**fit.effects.to_json(), "papers": fit.papers, "factor": fit.factor}
+            for name, fit in self.fits.items()
+        }
+        arrays = {name: fit.effects.covariance for name, fit in self.fits.items()}
+        return {"fits": data, "usual_variance": self.usual_variance}, arrays
+
+    @classmethod
+    def from_parts(
+        cls, data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> ShellEvidence:
+        """Rebuild from stored parts."""
+        fits = {
+            name: ShellFit(
+                MixedEffects.from_json(one, arrays[name]), int(one["papers"]), float(one["factor"])
+            )
+            for name, one in data["fits"].items()
+        }
+        return cls(fits, float(data["usual_variance"]))
+
+
+def number_key(quantity: str, stressor: str = "") -> str:
+    """Return the key of a number: a quantity, with its stressor where it has one."""
+    return f"{quantity} {stressor}".strip()
