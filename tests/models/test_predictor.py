@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from perovshell.errors import InputError
 from perovshell.model import Model
-from perovshell.models.outputs import Answer, Thresholds, output_columns, rounded
+from perovshell.models.outputs import TEXTS, Answer, Thresholds, output_columns, rounded
 from perovshell.models.predictor import ROWS_AT_ONCE
 from perovshell.models.requests import Requests
 
@@ -213,13 +213,13 @@ def test_reasons_notes_and_measured_samples_are_lists_of_each_answer(model: Mode
     rows = [{"core": "CsPbBr3", "shell": shell} for shell in ("SiO2", "SiO2", "MgO", "none")]
     answers = model.predict([*rows, {"core": "XX", "shell": "none"}], stressors=["sonication"])
     for answer in answers:
-        for name in ("domain_reasons", "notes", "measured"):
+        for name in TEXTS:
             assert all(isinstance(text, str) and " | " not in text for text in answer[name])
             assert not any(text.startswith("note") for text in answer[name])
         assert answer["in_domain"] == (not answer["domain_reasons"] and not answer["error"])
     # What a caller does with one answer changes no other.
     first, second = answers[:2]
-    before = {name: list(second[name]) for name in ("domain_reasons", "notes", "measured")}
+    before = {name: list(second[name]) for name in TEXTS}
     for name in before:
         first[name].append("changed")
     assert {name: second[name] for name in before} == before

@@ -124,6 +124,7 @@ def test_output_columns_are_those_of_the_targets() -> None:
         *signs,
         "in_domain",
         "domain_reasons",
+        "flags",
         "notes",
         "measured",
         "nearest_papers",
@@ -146,7 +147,7 @@ def test_the_service_answers_and_asks_for_every_target() -> None:
     columns = {point.column for point in POINTS}
     columns |= {point.effect.column for point in POINTS if point.effect is not None}
     assert columns <= AnswerOut.model_fields.keys()
-    texts = {"in_domain", "domain_reasons", "notes", "measured", "nearest_papers", "error"}
+    texts = {"in_domain", *TEXTS, "nearest_papers", "error"}
     assert texts <= AnswerOut.model_fields.keys()
     assert list(ThresholdsIn.model_fields) == [one.argument for one in thresholds()]
 

@@ -31,9 +31,10 @@ def answer_lines(answer: Answer, stressors: Sequence[str], coverage: float) -> l
     lines += [f"  {line}" for line in _predicted(values, stressors)]
     reasons = values["domain_reasons"]
     domain = ["Out of domain:", *(f"  {reason}" for reason in reasons)] if reasons else []
+    flags = [f"Flag: {flag}" for flag in values["flags"]]
     notes = [f"Note: {note}" for note in values["notes"]]
     nearest = ["Nearest papers:", *(f"  {_neighbour(one)}" for one in answer.nearest)]
-    return [*lines, "", *domain, *notes, *nearest]
+    return [*lines, "", *domain, *flags, *notes, *nearest]
 
 
 def _measured(answer: Answer) -> list[str]:

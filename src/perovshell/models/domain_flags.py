@@ -1,4 +1,4 @@
-"""Texts of answers: why they are out of domain, notes, measured samples."""
+"""Texts of answers: why they are out of domain, flags, notes, measured samples."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from perovshell.arrays import Floats
+from perovshell.features.coating import CoreFacts, Flag, row_flags
 from perovshell.features.combinations import Layers
 from perovshell.models.domain import few_papers
 from perovshell.models.domain_index import NeighbourHits
@@ -24,19 +25,21 @@ class DomainTexts(NamedTuple):
 
     Attributes:
         reasons: Why it is out of domain; empty in domain.
+        flags: What speaks against the coating; see `features.coating`.
         notes: Inputs that are ignored, shells that are not in the training data, targets without
             skill.
         measured: The measured samples of the combination with their papers.
     """
 
     reasons: list[str]
+    flags: list[str]
     notes: list[str]
     measured: list[str]
 
 
 @dataclass(frozen=True)
 class DomainFlags:
-    """Writes reasons, notes and measured samples of answers.
+    """Writes reasons, flags, notes and measured samples of answers.
 
     Attributes:
         literature: The training samples.
@@ -49,16 +52,29 @@ class DomainFlags:
     notes: tuple[str, ...]
 
     def describe(
-        self, requests: Requests, hits: NeighbourHits, stressors: Sequence[str]
+        self, requests: Requests, hits: NeighbourHits, gaps: Floats, stressors: Sequence[str]
     ) -> list[DomainTexts]:
-        """Return reasons, notes and measured samples of each request."""
+        """Return reasons, flags, notes and measured samples of each request.
+
+        Args:
+            requests: n requests.
+            hits: What the literature knows of them.
+            gaps: Estimated bulk gap of each core in eV, NaN where unknown, shape (n,).
+            stressors: The stressors asked for.
+        """
         # Most requests differ in their shell only: what a shell says is put together once.
         thin = self.thin(stressors)
         of_shell = [self._shell_notes(layers) for layers in requests.items.shells]
         of_input, sample_texts = self._input_notes(requests), self._sample_texts
-        shell_of = requests.items.shell.tolist()
+        flags, shell_of = (
+            self._flags(requests, hits, gaps, stressors),
+            requests.items.shell.tolist(),
+        )
         # Each answer has new lists: what a caller does with them changes no other answer.
-        texts = [DomainTexts(thin.copy(), of_shell[shell].copy(), []) for shell in shell_of]
+        texts = [
+            DomainTexts(thin.copy(), [flag.text for flag in of_row], of_shell[shell].copy(), [])
+            for of_row, shell in zip(flags, shell_of, strict=True)
+        ]
         for row, reasons in hits.reasons.items():
             texts[row].reasons[:] = dict.fromkeys([*reasons, *texts[row].reasons])
         for row, notes in of_input.items():
@@ -66,6 +82,16 @@ class DomainFlags:
         for row, samples in hits.measured.items():
             texts[row].measured.extend(sample_texts[sample.sample_id] for sample in samples)
         return texts
+
+    def _flags(
+        self, requests: Requests, hits: NeighbourHits, gaps: Floats, stressors: Sequence[str]
+    ) -> list[tuple[Flag, ...]]:
+        """Return the flags of each request."""
+        items = requests.items
+        gap_of_core = np.full(len(hits.fractions), np.nan)
+        gap_of_core[items.core] = gaps
+        cores = CoreFacts.of(hits.fractions, self.literature.symbols, gap_of_core)
+        return row_flags(items.shells, items.shell, cores, items.core, stressors)
 
     @cached_property
     def _sample_texts(self) -> dict[str, str]:

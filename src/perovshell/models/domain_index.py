@@ -51,6 +51,7 @@ class NeighbourHits:
     """What the literature knows of n requests.
 
     Attributes:
+        fractions: Site fractions of the m distinct cores, 0 for metals, shape (m, n_ions).
         nearest: Sample of each of the nearest papers, shape (n, up to `N_NEAREST`).
         distances: Distances of those, infinite for the core of a metal.
         papers: The nearest papers joined by `;`, for each request.
@@ -58,6 +59,7 @@ class NeighbourHits:
         measured: Samples of the same combination, of the requests that have some.
     """
 
+    fractions: Floats
     nearest: Indices
     distances: Floats
     papers: list[str]
@@ -157,7 +159,7 @@ class DomainIndex:
             reasons[row], papers[row] = [METAL], ""
         close = (nearest_distances[:, 0] < _MEASURED_WITHIN).nonzero()[0].tolist()
         measured = self._measured(requests, [*close, *metals])
-        return NeighbourHits(nearest, nearest_distances, papers, reasons, measured)
+        return NeighbourHits(cores.fractions, nearest, nearest_distances, papers, reasons, measured)
 
     def cores(self, batch: CompositionBatch) -> CoreHits:
         """Compare cores with all known ones, independent of their shells."""

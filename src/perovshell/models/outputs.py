@@ -21,6 +21,8 @@ from perovshell.texts import excerpt
 
 DEFAULT_STRESSORS = ("water", "light", "heat")
 DEFAULT_COVERAGE = 0.9
+TEXTS = ("domain_reasons", "flags", "notes", "measured")
+"""Columns of lists of texts."""
 _OFFSET = 17
 _SHIFTS = [5 - power for power in range(-_OFFSET, 28)]
 _UP = np.array([float(f"1e{max(shift, 0)}") for shift in _SHIFTS])
@@ -101,8 +103,7 @@ def _output_columns(stressors: tuple[str, ...], thresholds: Thresholds) -> tuple
     values += [target.column(stressor) for stressor in stressors for target in STABILITY]
     numbers = [f"{name}{end}" for name in values for end in ENDS]
     numbers += thresholds.columns(stressors)
-    texts = ("domain_reasons", "notes", "measured")
-    return (*numbers, *bound_columns(stressors), "in_domain", *texts, "nearest_papers", "error")
+    return (*numbers, *bound_columns(stressors), "in_domain", *TEXTS, "nearest_papers", "error")
 
 
 def bound_columns(stressors: Sequence[str]) -> tuple[str, ...]:
@@ -215,7 +216,7 @@ def check_options(
 def unanswered(error: str, stressors: Sequence[str], thresholds: Thresholds) -> Answer:
     """Return the answer to a request that cannot be answered, and why."""
     values: dict[str, Any] = dict.fromkeys(output_columns(stressors, thresholds), math.nan)
-    texts: dict[str, list[str]] = {"domain_reasons": [], "notes": [], "measured": []}
+    texts: dict[str, list[str]] = {name: [] for name in TEXTS}
     signs = dict.fromkeys(bound_columns(stressors), "")
     verdict = {"in_domain": False, **texts, "nearest_papers": "", "error": error}
     return Answer(values | signs | verdict, partial(Evidence, [], [], {}))

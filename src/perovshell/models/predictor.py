@@ -116,7 +116,8 @@ class Predictor:
         asked = [columns[name] for name in outputs if name in columns]
         numbers = rounded(np.concatenate(asked)).reshape(len(asked), -1).T.tolist()
         hits = self.domain_index.find(requests)
-        described = self.domain_flags.describe(requests, hits, stressors)
+        gaps = batch.coated[:, self._gap_column]
+        described = self.domain_flags.describe(requests, hits, gaps, stressors)
         of_row = zip(numbers, kind.tolist(), described, hits.papers, strict=True)
         values = [
             (*row, *signs[one], not texts.reasons, *texts, papers, "")
@@ -190,6 +191,10 @@ class Predictor:
         return self.featurizer.names.index("metal core")
 
     @cached_property
+    def _gap_column(self) -> int:
+        return self.featurizer.names.index("bulk gap estimate")
+
+    @cached_property
     def _category_cores(self) -> CategoryCores:
         return CategoryCores.of(self.points.values(), self.featurizer.reader)
 
@@ -241,7 +246,7 @@ class Predictor:
 
     @cached_property
     def domain_flags(self) -> DomainFlags:
-        """The domain flags and notes of answers."""
+        """The texts of answers."""
         return DomainFlags(self.literature, self.stability, self.notes)
 
     def _evidence(self, hits: NeighbourHits, row: int, stressors: Sequence[str]) -> Evidence:

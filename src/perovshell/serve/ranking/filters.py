@@ -13,10 +13,11 @@ from perovshell.arrays import Floats, Integers, Mask
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.shells import shell_text
 from perovshell.errors import FormulaError
+from perovshell.features.coating import quenching
 from perovshell.features.combinations import Combination
 from perovshell.features.featurizer import Featurizer
 from perovshell.models.product import CoreSide
-from perovshell.serve.space.physics import alignment_allowed, has_element, is_insoluble, quenches
+from perovshell.serve.space.physics import alignment_allowed, has_element, is_insoluble
 from perovshell.serve.space.space import DesignSpace, Layers
 
 Pairs = frozenset[tuple[int, str]]
@@ -118,7 +119,7 @@ class Filters:
         if known:
             yield "exclude_known", ~_named(shells, numbers, known)
         if holds.no_quenching_shell:
-            yield "no_quenching_shell", ~np.array([quenches(layers, gaps) for layers in shells])
+            yield "no_quenching_shell", ~np.array([quenching(layers, gaps) for layers in shells])
         if holds.band_alignment:
             allowed = holds.band_alignment
             passes = [alignment_allowed(layers, gaps, allowed) for layers in shells]

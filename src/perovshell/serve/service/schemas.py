@@ -344,6 +344,7 @@ class AnswerOut(BaseModel):
     plqy_change: float | None
     in_domain: bool
     domain_reasons: Annotated[list[str], Field(description="Why not; empty in domain.")]
+    flags: Annotated[list[str], Field(description="What speaks against the coating.")]
     notes: Annotated[list[str], Field(description="Ignored inputs, unknown shells, no skill.")]
     measured: Annotated[list[str], Field(description="Samples of the same core and shell.")]
     nearest_papers: str

@@ -84,7 +84,7 @@ class Constraints:
         cadmium_free: No cadmium, in core or shell.
         insoluble_in_water: The outermost layer is known as insoluble, and no layer dissolves.
         no_quenching_shell: The innermost layer cannot take carriers by what is known of its gap;
-            see `physics.quenches`.
+            see `features.coating.quenching`.
         in_domain: Inside the domain of all targets.
         pl_in_window: The predicted PL lies in the wanted window.
         tolerance_factor: Least and largest Goldschmidt factor, or None.

@@ -32,7 +32,9 @@ const isBare = (answer) => answer.pl_shift_nm_lower === 0 && answer.pl_shift_nm_
 
 // Names of columns stay as they are written.
 const entryCase = (text) => (/^\w*_/.test(text) ? text : sentenceCase(text));
-// The verdict, its reasons and the notes. Which target has no skill is said where its value is.
+// Symbols of materials too.
+const flagCase = (text) => (/^[a-z]+ /.test(text) ? sentenceCase(text) : text);
+// The verdict, its reasons, the flags and the notes. Which target has no skill is said where its value is.
 const domain = ({ answer, targets }) => {
   const papers = new Set(answer.details.measured.map(({ paper }) => paper)).size;
   const measured = papers ? [`measured in ${papers} ${papers === 1 ? "paper" : "papers"}, listed below`] : [];
@@ -43,6 +45,7 @@ const domain = ({ answer, targets }) => {
       ? el("p", { class: "verdict inside" }, "In domain")
       : el("p", { class: "verdict outside" }, "Out of domain: do not rely on these numbers."),
     answer.domain_reasons.length ? list(answer.domain_reasons.map(entryCase), "plain reasons") : null,
+    answer.flags.length ? list(answer.flags.map(flagCase), "plain flags") : null,
     entries.length ? list(entries, "plain notes") : null,
   ];
 };
