@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -185,20 +186,10 @@ def rank(  # noqa: PLR0913
     output: ReportOption = None,
     model: ModelOption = None,
     workspace: WorkspaceOption = None,
-    top: Annotated[int, typer.Option(min=1, help="Lines to keep.")] = 200,
+    top: Annotated[int, typer.Option(min=1, help="Lines of each list to keep.")] = 200,
     order_by: Annotated[
-        str, typer.Option(help="lower-bound, value, or explore (expected improvement).")
+        str, typer.Option(help="lower-bound (what is known at least), value, or explore.")
     ] = "lower-bound",
-    shrink: Annotated[
-        bool,
-        typer.Option(
-            " /--no-shrinkage",
-            help="Rank by unshrunk predictions; targets without skill then add noise.",
-        ),
-    ] = True,
-    exclude_known: Annotated[
-        bool, typer.Option("--exclude-known", help="Leave out combinations of the literature.")
-    ] = False,
     batch: Annotated[
         int, typer.Option(min=0, help="Also select K mutually dissimilar candidates.")
     ] = 0,
@@ -216,7 +207,7 @@ def rank(  # noqa: PLR0913
     yes: Annotated[bool, typer.Option("--yes", help="Rank a space that takes hours.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank the core/shell combinations of a design space and write a report."""
+    """Show what was measured in a design space and what is worth trying; write a report."""
     from perovshell.serve.ranking import ranking as ranks
     from perovshell.serve.ranking.scoring import Options
     from perovshell.serve.report.report import FILES, write_report
@@ -244,8 +235,6 @@ def rank(  # noqa: PLR0913
             model=loaded,
             top=top,
             order_by=order_by,
-            shrink=shrink,
-            exclude_known=exclude_known,
             batch=batch,
             run=run,
             advance=advance,
@@ -269,7 +258,7 @@ def _say_ranking(
     if not as_json:
         for text in tables.summary(ranking, suggest_experiments=suggest_experiments):
             typer.echo(text)
-        typer.echo(f"All {len(ranking.candidates)} lines: {csv_path}\nReport: {html_path}")
+        typer.echo(f"Both lists: {csv_path}\nReport: {html_path}")
         return
     data = {
         "report": str(html_path),
@@ -278,11 +267,11 @@ def _say_ranking(
         "ranked": ranking.total,
         "removed": dict(ranking.removed),
         "statements": list(ranking.statements),
-        "lines": tables.json_lines(ranking),
+        **tables.json_lists(ranking),
     }
     if suggest_experiments:
         data["suggest_experiments"] = [
-            vars(experiment) for experiment in ranking.suggest_experiments
+            asdict(experiment) for experiment in ranking.suggest_experiments
         ]
     typer.echo(json.dumps(data))
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perovshell.arrays import Floats
-from perovshell.features.combinations import Combination
+from perovshell.features.coating import CoreFacts, Flag, coating_flags
+from perovshell.features.combinations import Combination, Combinations
 from perovshell.features.featurizer import Featurizer
 from perovshell.models.contributions import ForestContributions
 from perovshell.models.domain import Domain
@@ -257,6 +258,20 @@ class Predictor:
             hits.measured.get(row, []),
             {stressor: dict(conditions.get(stressor, {})) for stressor in stressors},
         )
+
+    def flags(self, item: Combination, stressors: Sequence[str]) -> tuple[Flag, ...]:
+        """Return what speaks against a coating.
+
+        Args:
+            item: The combination.
+            stressors: The stressors asked for.
+        """
+        literature = self.literature
+        items = Combinations.of([item], self.featurizer.reader)
+        rows = self.featurizer.core_block(items.cores, elements_too=False)
+        fractions = literature.site_fractions(items.cores)
+        facts = CoreFacts.of(fractions, literature.symbols, rows[:, self._gap_column])
+        return coating_flags(item.layers, facts, stressors)
 
     def outside(self, item: Combination, stressors: Sequence[str]) -> list[str]:
         """Return the reasons that a combination is out of domain; empty inside.

@@ -20,6 +20,7 @@ from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.composition import CompositionBatch
 from perovshell.data.shells import ShellMaterial
 from perovshell.data.vocabulary import TREATMENTS
+from perovshell.features.coating import CoreFacts
 from perovshell.features.combinations import Combination, Combinations
 from perovshell.features.featurizer import context_block, size_block
 from perovshell.models.domain import ROUNDING
@@ -49,6 +50,7 @@ class CoreSide:
         trees: By target, which core conditions of its trees hold, as 0 and 1.
         linear: By target, what its prior and difficulty need.
         mondrian: By target and Mondrian category, the index of its core.
+        facts: What flags of coatings need of them.
     """
 
     rows: Floats
@@ -57,6 +59,7 @@ class CoreSide:
     trees: Mapping[str, Floats]
     linear: Mapping[str, LinearSide]
     mondrian: Mapping[str, Mapping[str, int]]
+    facts: CoreFacts
 
     @property
     def size(self) -> int:
@@ -145,6 +148,7 @@ class Product:
         featurizer = predictor.featurizer
         rows = featurizer.core_block(batch, elements_too=predictor.needs_elements)
         fractions = predictor.literature.site_fractions(batch)
+        gaps = rows[:, featurizer.names.index("bulk gap estimate")]
         return CoreSide(
             rows=rows,
             negativity=featurizer.mean_negativity(batch),
@@ -162,6 +166,7 @@ class Product:
                 }
                 for name in self._points
             },
+            facts=CoreFacts.of(fractions, predictor.literature.symbols, gaps),
         )
 
     @cached_property
@@ -200,9 +205,16 @@ class Product:
             last: One behind the last shell; None is all.
 
         Returns:
-            The columns of `Predictor.columns` without the shell's effects, and `in_domain` and
-            `domain_distance` (see `ProductDomain`), and the difficulties `pl_scale` in eV and
-            `plqy_scale` in percent; each broadcasts to the shape (n_shells, n_contexts, n_cores).
+            The columns of `Predictor.columns` without the shell's effects, and those of `points`
+            and `verdicts`; each broadcasts to the shape (n_shells, n_contexts, n_cores).
+        """
+        columns = self.points(cores, first, last) | self.verdicts(cores, first, last)
+        return columns | self._stability(cores, self._range(first, last))
+
+    def points(self, cores: CoreSide, first: int = 0, last: int | None = None) -> Columns:
+        """Return the columns of PL and PLQY, with the difficulties `pl_scale` and `plqy_scale`.
+
+        The difficulties are in eV and in percent; arguments as in `columns`.
         """
         shells = self._range(first, last)
         columns: Columns = {}
@@ -211,8 +223,7 @@ class Product:
             threshold = self.thresholds.of(point.model.target)
             columns |= prediction.columns(self.coverage, threshold)
             columns[point.model.target.scale_column] = prediction.scale
-        columns |= self._stability(cores, shells)
-        return columns | self.verdicts(cores, first, last)
+        return columns
 
     def at(
         self, items: Combinations, context: Indices

@@ -74,17 +74,30 @@ class ShellFit:
             core: Standard formula of the core; empty for one that nobody coated with the shell.
             layers: Layers of the shell.
         """
-        row = effect_row(core, shell_text(layers), class_text(layers))
-        return Known(
-            self.effects.predict(row), math.sqrt(self.effects.variance(row)), self.factor
-        )
+        shell, material_class = shell_text(layers), class_text(layers)
+        row = effect_row(core, shell, material_class)
+        variance, effects = self.effects.variance(row), self.effects.effects
+        if f"shell:{shell}" not in effects and f"class:{material_class}" in effects:
+            # The shells of a class that papers have are those that worked: one that nobody tried
+            # may be of another kind, whatever its class.
+            variance += self.effects.spreads["class"] ** 2
+        return Known(self.effects.predict(row), math.sqrt(variance), self.factor)
+
+    def has(self, core: str, shell: str) -> bool:
+        """Whether a paper measured it of a combination, its shell as joined layers."""
+        return f"combination:{core} / {shell}" in self.effects.effects
+
+    @property
+    def noise_variance(self) -> float:
+        """Variance of a value of a new paper about the mean of its combination."""
+        return float(self.effects.sigma**2 + self.effects.spreads["paper"] ** 2)
 
     @property
     def total_variance(self) -> float:
         """Variance of a value of a new paper on a shell of a class that nobody measured."""
         spreads = self.effects.spreads
-        kinds = ("class", "shell", "combination", "paper")
-        return self.effects.sigma**2 + sum(spreads[kind] ** 2 for kind in kinds)
+        kinds = ("class", "shell", "combination")
+        return self.noise_variance + sum(spreads[kind] ** 2 for kind in kinds)
 
 
 def effect_row(core: str, shell: str, material_class: str, paper: str = "") -> dict[str, float]:

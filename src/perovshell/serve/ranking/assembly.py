@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 
 from perovshell.data.shells import shell_text
-from perovshell.data.vocabulary import STRESSORS
 from perovshell.features.combinations import Combination
 from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.candidates import CandidatePredictions
@@ -20,13 +19,13 @@ from perovshell.serve.ranking.objectives import Objectives
 from perovshell.serve.ranking.rank_probabilities import p_above_next, p_pareto
 from perovshell.serve.ranking.results import Candidate, Overview, Ranking
 from perovshell.serve.ranking.scoring import POOL, Scorer
+from perovshell.serve.ranking.stability_objectives import StabilityObjective
 from perovshell.serve.ranking.task_result import TaskResult
-from perovshell.targets.declared import PL
-from perovshell.texts import counted
+from perovshell.serve.space.space import Layers
+from perovshell.texts import counted, number
 
 FRONT_SHOWN: Final = 100
 """Candidates of the Pareto front that are shown, best score first."""
-_WET: Final = frozenset({"water", "humidity"})
 _DIVERSE: Final = 0.6
 """Least distance of two combinations of a batch: three tenths of a site exchanged, or a shell of
 another class."""
@@ -45,83 +44,120 @@ class RankingBuilder:
         self.objectives: Objectives = scorer.objectives
 
     def ranking(self, top: int, batch: int) -> Ranking:
-        """Return the ranking with `top` candidates and a batch of `batch` ones."""
-        result = self.result
-        index = result.top_index[:top].tolist()
+        """Return the ranking with at most `top` lines a list and a batch of `batch` ones."""
+        result, space = self.result, self.space
+        tied = self._tied(top)
+        index = list(tied)
         front = np.lexsort((result.front_index, -result.front_score))[:FRONT_SHOWN]
         others = [n for n in result.front_index[front].tolist() if n not in set(index)]
         chosen = self._batch(batch)
         extra = list(dict.fromkeys([*others, *(n for n in chosen if n not in set(index))]))
-        score = dict(zip(result.top_index.tolist(), result.top_score.tolist(), strict=True))
-        score |= dict(zip(result.front_index.tolist(), result.front_score.tolist(), strict=True))
-        score |= dict(
-            zip(result.cell_index.ravel().tolist(), result.cell_score.ravel(), strict=True)
-        )
         predictions = CandidatePredictions.of(
-            self.objectives, [self.space.item(n) for n in (*index, *extra)]
+            self.objectives, [space.item(n) for n in (*index, *extra)]
         )
-        lines = self._lines(predictions, [*index, *extra], len(index), score)
+        lines = self._lines(predictions, [*index, *extra], tied)
         by_index = dict(zip((*index, *extra), lines, strict=True))
+        candidates, measured = tuple(lines[: len(index)]), tuple(self._measured(top))
+        shown = predictions.rows(range(len(index)))
         return Ranking(
-            space=self.space,
+            space=space,
             model=self.model,
             options=self.scorer.options,
-            candidates=tuple(lines[: len(index)]),
+            measured=measured,
+            candidates=candidates,
             front=tuple(by_index[n] for n in result.front_index[front].tolist()),
             batch=tuple(by_index[n] for n in chosen),
             overview=self._overview(),
-            suggest_experiments=experiments(self.objectives, predictions.rows(range(len(index)))),
+            suggest_experiments=experiments(self.objectives, shown),
             total=result.ranked,
             seen=result.seen,
             removed=result.removed,
-            statements=statements(self.scorer, result, lines[: len(index)]),
+            statements=statements(self.scorer, result, measured, candidates),
         )
+
+    def _tied(self, top: int) -> dict[int, list[int]]:
+        """Return the first combination of each line, best first, with all those of its score."""
+        by_score: dict[float, list[int]] = {}
+        pairs = zip(self.result.top_score.tolist(), self.result.top_index.tolist(), strict=True)
+        for score, at in pairs:
+            by_score.setdefault(score, []).append(at)
+        return {group[0]: group for group in islice(by_score.values(), top)}
+
+    def _measured(self, top: int) -> Iterator[Candidate]:
+        """Yield the lines of what was measured, best first."""
+        measured = self.scorer.measured
+        for row, item in enumerate(measured.items[:top]):
+            yield self._candidate(
+                item,
+                rank=row + 1,
+                score=math.exp(measured.scores[row]),
+                desirabilities=_row_of(measured.desirable, row),
+                values=_row_of(measured.predictions.predicted.columns, row),
+                p_pareto=math.nan,
+                is_pareto=False,
+                p_above_next=math.nan,
+                ties=(),
+            )
 
     def _lines(
         self,
         predictions: CandidatePredictions,
         index: Sequence[int],
-        listed: int,
-        score: Mapping[int, float],
+        tied: Mapping[int, Sequence[int]],
     ) -> list[Candidate]:
         desirable = self.objectives.desirabilities(predictions.predicted)
-        pareto, above = self._probabilities(predictions, index, listed)
-        front = set(self.result.front_index.tolist())
-        equal = Counter(self.result.top_score.tolist())
-        lines = []
-        for row, (number, item) in enumerate(zip(index, predictions.items, strict=True)):
-            desirabilities = {name: float(column[row]) for name, column in desirable.items()}
-            lines.append(
-                self._candidate(
-                    item,
-                    rank=row + 1 if row < listed else 0,
-                    score=math.exp(score[number]),
-                    desirabilities=desirabilities,
-                    values={
-                        name: float(column[row])
-                        for name, column in predictions.predicted.columns.items()
-                    },
-                    p_pareto=pareto.get(number, math.nan),
-                    is_pareto=number in front,
-                    p_above_next=above[row],
-                    n_ties=max(equal[score[number]] - 1, 0) if row < listed else 0,
-                )
+        pareto, above = self._probabilities(predictions, index, len(tied))
+        front, score = set(self.result.front_index.tolist()), self._scores()
+        return [
+            self._candidate(
+                item,
+                rank=row + 1 if row < len(tied) else 0,
+                score=math.exp(score[number]),
+                desirabilities=_row_of(desirable, row),
+                values=_row_of(predictions.predicted.columns, row),
+                p_pareto=pareto.get(number, math.nan),
+                is_pareto=number in front,
+                p_above_next=above[row],
+                ties=self._ties(item, tied.get(number, [number])),
             )
-        return lines
+            for row, (number, item) in enumerate(zip(index, predictions.items, strict=True))
+        ]
+
+    def _scores(self) -> dict[int, float]:
+        """Return the scores of the combinations that are kept, as logarithms."""
+        result = self.result
+        pairs = [
+            (result.cell_index.ravel(), result.cell_score.ravel()),
+            (result.front_index, result.front_score),
+            (result.top_index, result.top_score),
+        ]
+        return {
+            number: score
+            for numbers, scores in pairs
+            for number, score in zip(numbers.tolist(), scores.tolist(), strict=True)
+        }
+
+    def _ties(self, item: Combination, numbers: Sequence[int]) -> tuple[str, ...]:
+        """Return what nothing known tells apart from a combination, the same core left out."""
+        shells, per_core = self.space.shells, len(self.space.shells)
+        contexts = len(self.space.contexts)
+        others = [
+            (self.space.item(number), shells[member])
+            for number in numbers
+            for member in self.scorer.ties[number // contexts % per_core]
+        ]
+        names = [_name(other, layers, item) for other, layers in others]
+        return tuple(name for name in dict.fromkeys(names) if name != shell_text(item.layers))
 
     def _probabilities(
         self, predictions: CandidatePredictions, index: Sequence[int], listed: int
     ) -> tuple[dict[int, float], list[float]]:
         """Return P(Pareto) by number of the combination, and P(better than next) by row.
 
-        The first is drawn among the top combinations and the Pareto front of their values,
-        whatever the number of candidates.
+        The first is drawn among the top lines and the Pareto front of their values.
         """
         above = p_above_next(self.objectives, predictions.rows(range(listed)))
-        top_scores = dict(zip(self.result.top_index.tolist(), self.result.top_score, strict=True))
-        score = np.array([top_scores[number] for number in index[:listed]])
-        above[score[:-1] == score[1:]] = 0.5  # Their scores are equal.
-        among = list(dict.fromkeys((*self.result.top_index[:_DRAWN].tolist(), *index[listed:])))
+        among = list(dict.fromkeys((*index[:_DRAWN], *index[listed:])))
         by_number = dict(zip(index, predictions.items, strict=True))
         items = [by_number.get(number) or self.space.item(number) for number in among]
         pareto = p_pareto(self.objectives, CandidatePredictions.of(self.objectives, items))
@@ -132,11 +168,15 @@ class RankingBuilder:
         predictor = self.model.predictor
         literature = predictor.literature
         measured, bare = literature.measured(item), literature.measured(item.bare)
+        of_shell = literature.papers_of_shell(item.layers)
         return Candidate(
             item=item,
             bounds=predictor.stability.bounds(self.space.stressors, item.layers),
+            flags=tuple(flag.text for flag in predictor.flags(item, self.space.stressors)),
+            combination_papers=tuple(dict.fromkeys(row.paper for row in measured)),
+            shell_papers=of_shell,
             reasons=tuple(predictor.outside(item, self.space.stressors)),
-            evidence=self._evidence(item, measured, bare),
+            evidence=self._evidence(item, measured, bare, of_shell),
             nearest=tuple(literature.nearest(literature.distances(item))),
             measured=tuple(measured),
             bare=tuple(bare),
@@ -144,43 +184,35 @@ class RankingBuilder:
         )
 
     def _evidence(
-        self, item: Combination, measured: Sequence[Neighbour], bare: Sequence[Neighbour]
+        self,
+        item: Combination,
+        measured: Sequence[Neighbour],
+        bare: Sequence[Neighbour],
+        of_shell: Sequence[str],
     ) -> str:
-        parts = ["PL from the model"] if PL.name in self.objectives.names else []
-        if measured:
-            parts.append(f"combination measured in {_papers_of(measured)}")
+        parts = [f"combination measured in {_papers_of(measured)}"] if measured else []
+        parts.append(
+            f"shell in {counted(len(of_shell), 'paper')}" if of_shell else "shell in no paper"
+        )
         if bare:
-            parts.append(f"bare core measured in {_papers_of(bare)}")
-        of_shell = self.objectives.plqy.shell_papers(item.layers)
-        parts.append(f"{reports(of_shell)} the PLQY of the shell")
-        parts.append(self._tests(item))
-        unseen = self.model.predictor.literature.unseen_layers(item)
-        if unseen:
-            parts.append(
-                f"{', '.join(unseen)} not in the training data, predicted from its material class"
-            )
-        if not _WET.isdisjoint(self.space.stressors):
-            in_water = dict.fromkeys(layer.in_water or "unknown" for layer in item.layers)
-            parts.append(f"layers in water, inner to outer: {', '.join(in_water)}")
+            parts.append(f"bare core in {_papers_of(bare)}")
+        parts += self._tests(item, "papers" if of_shell else "its class")
         return "; ".join(parts)
 
-    def _tests(self, item: Combination) -> str:
-        """Return how many papers report the gain of the shell, by stressor."""
-        model = self.model.predictor.stability
-        tested = sum(model.shell_papers.get(layer.name, 0) for layer in item.layers)
-        if not tested:
-            return f"{reports(0)} the gain of the shell"
-        under = {
-            stressor: sum(
-                model.shell_tests.get(model.test_key(layer.name, stressor), 0)
-                for layer in item.layers
-            )
-            for stressor in STRESSORS
-        }
-        of_which = ", ".join(f"{name} {count}" for name, count in under.items() if count)
-        missing = [name for name in self.space.stressors if not under[name]]
-        none = f"; none under {' or '.join(missing)}" if missing else ""
-        return f"{reports(tested)} the gain of the shell ({of_which}{none})"
+    def _tests(self, item: Combination, over: str) -> list[str]:
+        """Return what is known at least of gains and half-lives, by stressor."""
+        pair = (item.core.formula if item.core else "", item.layers)
+        texts = []
+        for objective in self.objectives.every:
+            if isinstance(objective, StabilityObjective) and self.space.weights[objective.name]:
+                known = zip(self.space.stressors, objective.known(pair), strict=True)
+                unit = f" {objective.target.unit}" if objective.target.unit else ""
+                texts += [
+                    f"{objective.label} under {name} at least {number(_short(one.at_least))}{unit}"
+                    for name, one in known
+                    if one is not None
+                ]
+        return [f"pooled over {over}: {', '.join(texts)}"] if texts else []
 
     # A batch ---------------------------------------------------------------------------------
 
@@ -202,13 +234,13 @@ class RankingBuilder:
         chosen: list[int] = []
         distance, least = self.model.predictor.literature.apart, _DIVERSE
         while len(chosen) < min(count, len(pool)):
-            for number in pool:
+            for at in pool:
                 if len(chosen) == count:
                     break
-                if number not in chosen and all(
-                    distance(items[number], items[other]) >= least for other in chosen
+                if at not in chosen and all(
+                    distance(items[at], items[other]) >= least for other in chosen
                 ):
-                    chosen.append(number)
+                    chosen.append(at)
             least = least / 2 if least > 0.01 else 0.0  # noqa: PLR2004
         return chosen
 
@@ -233,8 +265,19 @@ def _papers_of(rows: Sequence[Neighbour]) -> str:
     return counted(len({row.paper for row in rows}), "paper")
 
 
-def reports(papers: int) -> str:
-    """Return that so many papers report something, as the beginning of a sentence."""
-    if papers > 1:
-        return f"{counted(papers, 'paper')} report"
-    return "1 paper reports" if papers else "no paper reports"
+def _row_of(columns: Mapping[str, Any], row: int) -> dict[str, float]:
+    return {name: float(column[row]) for name, column in columns.items()}
+
+
+def _name(other: Combination, layers: Layers, first: Combination) -> str:
+    """Return what differs of a tied combination: its shell, and core and context where they do."""
+    core = f"{other.core.formula} / " if other.core and other.core != first.core else ""
+    context = [other.structure] if other.structure != first.structure else []
+    size = other.core_size_nm
+    if f"{size:g}" != f"{first.core_size_nm:g}":
+        context.append("size unknown" if math.isnan(size) else f"core of {size:g} nm")
+    return core + shell_text(layers) + (f" ({', '.join(context)})" if context else "")
+
+
+def _short(log_value: float) -> float:
+    return float(f"{math.exp(log_value):.2g}")

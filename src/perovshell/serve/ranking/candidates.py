@@ -1,23 +1,28 @@
-"""Predictions for named combinations: the top candidates of a ranking, and those of papers.
+"""Predictions for named combinations: the lines of a ranking, and what papers measured.
 
 They come from the same path as the scores of a ranking: `models.product`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from perovshell.arrays import Floats, Mask
+from perovshell.data.composition import Composition
 from perovshell.data.shells import NONE
 from perovshell.features.combinations import Combination
+from perovshell.models.evidence import Neighbour
 from perovshell.models.outputs import DEFAULT_COVERAGE
 from perovshell.models.product import predict_items
+from perovshell.serve.ranking.filters import Filters
 from perovshell.serve.ranking.objective import Predicted
 from perovshell.serve.ranking.objectives import Objectives
-from perovshell.serve.ranking.point_objectives import measured_plqy
+from perovshell.targets.declared import PL
+from perovshell.targets.target import ENDS
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class CandidatePredictions:
 
     @classmethod
     def of(cls, objectives: Objectives, items: Sequence[Combination]) -> CandidatePredictions:
-        """Predict combinations and pool what papers measured of them."""
+        """Predict combinations, and add what papers measured of them."""
         space, predictor = objectives.space, objectives.model.predictor
         columns, categories = predict_items(
             predictor,
@@ -44,13 +49,9 @@ class CandidatePredictions:
             thresholds=space.thresholds,
         )
         predicted = Predicted(columns, categories)
-        shells = [item.layers for item in items]
+        pairs = [(item.core.formula if item.core else "", item.layers) for item in items]
         for objective in objectives.every:
-            objective.add_values(predicted, objective.shell_terms(shells))
-        for row, item in enumerate(items):
-            measured = measured_plqy(predictor.literature.measured(item))
-            if measured is not None:
-                objectives.plqy.pool(predicted, row, measured)
+            objective.add_values(predicted, objective.terms(pairs))
         objectives.plqy.add_probability(predicted)
         return cls(items, predicted)
 
@@ -71,48 +72,114 @@ class CandidatePredictions:
 
 
 @dataclass(frozen=True)
-class MeasuredCandidate:
-    """A measured coated combination that fits the objectives.
+class MeasuredCombinations:
+    """The measured combinations of a space that satisfy its constraints, best first.
 
     Attributes:
-        score: Its score, measured where that is possible and predicted otherwise.
-        row: The sample, as in `Literature.samples`.
+        predictions: Their predictions, with what papers measured of them.
+        desirable: By objective with a weight, their desirabilities; a measured peak counts as it
+            is.
+        scores: Logarithms of their scores, falling.
     """
 
-    score: float
-    row: Mapping[str, Any]
+    predictions: CandidatePredictions
+    desirable: dict[str, Floats]
+    scores: Floats
 
     @property
-    def name(self) -> str:
-        """Core and shell."""
-        return f"{self.row['core']} / {self.row['shell']}"
+    def items(self) -> Sequence[Combination]:
+        """The combinations."""
+        return self.predictions.items
+
+    @property
+    def best(self) -> float:
+        """Score of the best; 0 if there is none."""
+        return float(np.exp(self.scores[0])) if len(self.scores) else 0.0
+
+    @classmethod
+    def of(cls, objectives: Objectives, filters: Filters, order_by: str) -> MeasuredCombinations:
+        """Find and score them.
+
+        Args:
+            objectives: The objectives.
+            filters: The constraints on cores and shells; the domain is none: what was measured
+                needs no model.
+            order_by: One of `objectives.ORDERS`.
+        """
+        found = list(_in_space(objectives, filters))
+        if not found:
+            return cls(CandidatePredictions([], Predicted({}, {})), {}, np.zeros(0))
+        predictions = CandidatePredictions.of(objectives, [item for item, _ in found])
+        has_peak = np.array([bool(peaks) for _, peaks in found], dtype=bool)
+        kept = np.flatnonzero(has_peak | _may_be_in_window(objectives, predictions))
+        predictions, has_peak = predictions.rows(kept.tolist()), has_peak[kept]
+        values, bounds = (
+            objectives.desirabilities(predictions.predicted, at_lower_bound=at_lower_bound)
+            for at_lower_bound in (False, True)
+        )
+        for desirable in (values, bounds):
+            if PL.name in desirable:
+                desirable[PL.name] = np.where(has_peak, 1.0, desirable[PL.name])
+        scores = objectives.log_score(values if order_by == "value" else bounds)
+        scores = np.broadcast_to(scores, (len(kept),))
+        order = np.argsort(-scores, kind="stable")
+        desirable = {name: column[order] for name, column in values.items()}
+        return cls(predictions.rows(order.tolist()), desirable, scores[order])
 
 
-def measured_candidates(
-    objectives: Objectives, satisfies: Callable[[Combination], bool]
-) -> tuple[MeasuredCandidate, ...]:
-    """Return the measured coated combinations that fit objectives and constraints, best first.
+def _in_space(
+    objectives: Objectives, filters: Filters
+) -> Iterator[tuple[Combination, list[float]]]:
+    """Yield the measured combinations of a space, with their measured peaks in nm.
 
-    Args:
-        objectives: The objectives.
-        satisfies: Whether a combination satisfies the constraints.
+    Those with a measured peak, but none in the window, are left out.
     """
-    literature = objectives.model.predictor.literature
-    fitting = [
-        (row, literature.item(row))
-        for row in literature.samples
-        if row["shell"] != NONE and all(one.fits(row) for one in objectives.active)
-    ]
-    known = [(row, item) for row, item in fitting if satisfies(item)]
-    if not known:
-        return ()
-    rows = [row for row, _ in known]
-    predictions = CandidatePredictions.of(objectives, [item for _, item in known])
-    predicted = objectives.desirabilities(predictions.predicted)
-    desirable = {
-        one.name: one.desirability_of_measured(predicted[one.name], rows)
-        for one in objectives.active
-    }
-    score = np.exp(objectives.log_score(desirable))
-    order = np.argsort(-score, kind="stable")
-    return tuple(MeasuredCandidate(float(score[index]), rows[index]) for index in order)
+    space, literature = objectives.space, objectives.model.predictor.literature
+    shells = {layers: None for layers in space.shells}
+    rows = {row["sample_id"]: row for row in literature.samples}
+    for core, _, samples in answering_combinations(objectives):
+        if not space.cores.holds(core):
+            continue
+        samples, peaks = _with_peak(objectives, samples)
+        item = literature.item(rows[samples[0].sample_id]) if samples else None
+        if item is not None and item.layers in shells and filters.satisfies(item):
+            yield replace(item, core=core), peaks
+
+
+def answering_combinations(
+    objectives: Objectives,
+) -> Iterator[tuple[Composition, str, list[Neighbour]]]:
+    """Yield the coated combinations of which papers measured what is asked.
+
+    That is any objective, but for the peak where more is asked.
+    """
+    wanted = [one for one in objectives.active if one.name != PL.name] or objectives.active
+    for core, shell, samples in objectives.model.predictor.literature.combinations():
+        if shell != NONE and any(one.is_measured(core, shell, samples) for one in wanted):
+            yield core, shell, samples
+
+
+def _with_peak(
+    objectives: Objectives, samples: Sequence[Neighbour]
+) -> tuple[list[Neighbour], list[float]]:
+    """Return the samples that a combination is told by, the best PLQY first, and their peaks.
+
+    Of samples with a measured peak these are those in the window, where one is asked for.
+    """
+    known = [one for one in samples if one.pl_peak_nm is not None]
+    window = objectives.space.pl_window_nm
+    fitting = known
+    if window is not None:
+        low, high = window
+        fitting = [one for one in known if low <= (one.pl_peak_nm or 0.0) <= high]
+    told = fitting if known else list(samples)
+    told = sorted(told, key=lambda one: -(one.plqy_percent or 0.0))
+    return told, [one.pl_peak_nm for one in fitting if one.pl_peak_nm is not None]
+
+
+def _may_be_in_window(objectives: Objectives, predictions: CandidatePredictions) -> Mask:
+    """Return which predicted intervals of the peak reach into the window, shape (n,)."""
+    columns, window = predictions.predicted.columns, objectives.space.pl_window_nm
+    low, high = window or (-math.inf, math.inf)
+    shortest, longest = (columns[f"{PL.column}{end}"] for end in ENDS[1:])
+    return np.asarray((shortest <= high) & (longest >= low))

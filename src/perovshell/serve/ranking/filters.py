@@ -103,13 +103,13 @@ class Filters:
             cores: The cores.
             numbers: Their numbers in the space.
             shells: The shells.
-            known: Combinations of the literature that are left out as not novel.
+            known: Combinations that papers measured: they are listed apart.
 
         Yields:
             Names with masks of the shape (n_shells, n_cores).
         """
         holds = self._holds
-        gaps = cores.rows[:, self._featurizer.names.index("bulk gap estimate")]
+        gaps = cores.facts.gaps
         if self._of_the_core:
             yield "shell_is_core", ~_named(shells, numbers, self._of_the_core)
         if holds.exclude.combinations:
@@ -117,7 +117,7 @@ class Filters:
         if holds.include.combinations:
             yield "include", _named(shells, numbers, holds.include.combinations)
         if known:
-            yield "exclude_known", ~_named(shells, numbers, known)
+            yield "measured", ~_named(shells, numbers, known)
         if holds.no_quenching_shell:
             yield "no_quenching_shell", ~np.array([quenching(layers, gaps) for layers in shells])
         if holds.band_alignment:

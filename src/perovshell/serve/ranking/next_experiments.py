@@ -2,10 +2,11 @@
 
 The worth of an experiment is its knowledge gradient (Frazier, Powell and Dayanik,
 10.1137/070693424): how much better, in score, the best choice is expected to be once its outcome
-is known. Three kinds are compared, all in the laboratory of the user: making a candidate;
-measuring the bare core, whose residual a coated sample shares in part; and testing a shell until it
-fails, which changes the expected stability of all its combinations. PL, PLQY and stability are
-taken as independent, so that every expectation is a product of sums and none is a draw.
+is known. Beside it is the probability that the choice is another one then. Three kinds are
+compared, all in the laboratory of the user: making a candidate; measuring the bare core, whose
+residual a coated sample shares in part; and testing a shell under a stressor until it fails, which
+changes what is known of all its combinations. PL, PLQY and stability are taken as independent, so
+that every expectation is a product of sums and none is a draw.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
 from perovshell.models.normal import normal_cdf, normal_quantile
 from perovshell.models.point import PointModel
+from perovshell.models.shell_evidence import ShellFit
 from perovshell.serve.ranking.candidates import CandidatePredictions
 from perovshell.serve.ranking.objective import (
     MIN_DESIRABILITY,
@@ -30,13 +32,15 @@ from perovshell.serve.ranking.objective import (
 )
 from perovshell.serve.ranking.objectives import Objectives
 from perovshell.serve.ranking.rank_probabilities import outcomes
-from perovshell.serve.ranking.stability_objectives import GainObjective
-from perovshell.texts import counted, listed
+from perovshell.serve.ranking.stability_objectives import StabilityObjective
+from perovshell.texts import listed
 
 LOOKED_AT: Final = 60
 """Top candidates among which the choice is made."""
 _NODES: Final = 48
 """Equally likely outcomes of a sum."""
+_LEAST: Final = 0.01
+"""A choice whose score is higher by less is no other choice."""
 _KNOWN: Final = 16
 """Equally likely outcomes of a bare core's PL, and of its PLQY."""
 
@@ -49,22 +53,32 @@ class Experiment:
         kind: `combination`, `bare control` or `stability test`.
         what: What to make or test.
         worth: Expected rise of the score of the best choice.
+        p_changes: Probability that it changes the best choice.
         why: What it would settle.
     """
 
     kind: str
     what: str
     worth: float
+    p_changes: float
     why: str
+
+    @property
+    def line(self) -> str:
+        """The experiment as a line of text."""
+        changes = f"changes the first choice with {self.p_changes:.0%}"
+        return f"{self.kind}: {self.what}: {changes}; {self.why}"
 
 
 def experiments(
     objectives: Objectives, predictions: CandidatePredictions
 ) -> tuple[Experiment, ...]:
-    """Return experiments on the top candidates of a ranking, by falling value."""
+    """Return experiments on the top candidates of a ranking, the most telling first."""
+    if not predictions.items:
+        return ()
     judge = _Judge(objectives, predictions.rows(range(min(LOOKED_AT, len(predictions.items)))))
     possible = [*judge.combinations(), *judge.bare_controls(), *judge.stability_tests()]
-    return tuple(sorted(possible, key=lambda e: (-e.worth, e.kind, e.what)))
+    return tuple(sorted(possible, key=lambda e: (-e.p_changes, -e.worth, e.kind, e.what)))
 
 
 class _Judge:
@@ -105,12 +119,18 @@ class _Judge:
             total = total * part
         return total
 
-    def _worth(self, rows: list[int], known: Floats) -> float:
-        """Return the worth of knowing the expectations (n_rows, k) of some combinations."""
-        others = np.delete(self._expected, rows)
-        best_other = float(others.max()) if len(others) else -math.inf
-        after = float(np.maximum(known.max(axis=0), best_other).mean())
-        return max(after - float(self._expected.max()), 0.0)
+    def _worth(self, rows: list[int], known: Floats) -> tuple[float, float]:
+        """Return the worth of knowing the expectations (n_rows, k) of some combinations.
+
+        Returns:
+            The expected rise of the best one, and the probability that another one is best then.
+        """
+        after = np.repeat(self._expected[:, None], known.shape[1], axis=1)
+        after[rows] = known
+        first = int(self._expected.argmax())
+        rise = float(after.max(axis=0).mean() - self._expected[first])
+        changes = (after > (1.0 + _LEAST) * after[first]).any(axis=0)
+        return max(rise, 0.0), float(changes.mean())
 
     def combinations(self) -> list[Experiment]:
         """Making and measuring each combination."""
@@ -124,7 +144,7 @@ class _Judge:
             medium = "" if item.medium == "unknown" else f", {item.medium}"
             what = f"{self._cores[row]} / {self._shells[row]} ({item.structure}{size}{medium})"
             why = "settles its PL, PLQY and stability"
-            experiments.append(Experiment("combination", what, worth, why))
+            experiments.append(Experiment("combination", what, *worth, why))
         return experiments
 
     def _centred(self, rows: list[int], known: Floats) -> Floats:
@@ -146,7 +166,8 @@ class _Judge:
                 f"residuals of a bare and a coated sample correlate by {listed(shares)}; "
                 f"{_lines(rows)}"
             )
-            experiments.append(Experiment("bare control", core, self._worth(rows, known), why))
+            worth = self._worth(rows, known)
+            experiments.append(Experiment("bare control", core, *worth, why))
         return experiments
 
     def _given_bare(self, rows: list[int]) -> Floats:
@@ -171,45 +192,68 @@ class _Judge:
         return np.stack(means, axis=1)
 
     def stability_tests(self) -> list[Experiment]:
-        """Testing each shell until it fails."""
-        objective = next((o for o in self.objectives.active if isinstance(o, GainObjective)), None)
-        if objective is None:
-            return []
-        model = self.objectives.model.predictor.stability
-        # The noise of a gain is that of both sides of its test.
-        noise = 2.0 * model.effects.sigma**2
+        """Testing each shell under each stressor until it fails, coated against bare."""
         experiments = []
         for shell in dict.fromkeys(self._shells):
             rows = [row for row, name in enumerate(self._shells) if name == shell]
-            layers = self.predictions.items[rows[0]].layers
-            papers = max((model.shell_papers.get(layer.name, 0) for layer in layers), default=0)
-            variance = 1.0 / (model.effects.spreads["shell"] ** -2 + papers / noise)
-            moved = variance / math.sqrt(variance + noise)
-            worth = self._worth(
-                rows, self._centred(rows, self._after_shift(objective, rows, moved))
-            )
-            why = (
-                f"tested two-sided in {counted(papers, 'paper')}; one more moves "
-                f"its expected gain by a factor of about {math.exp(moved):.2f}; {_lines(rows)}"
-            )
-            what = f"{shell}, coated against bare, until it fails"
-            experiments.append(Experiment("stability test", what, worth, why))
+            for number, stressor in enumerate(self.objectives.space.stressors):
+                moved = self._factors(rows[0], number)
+                if not moved:
+                    continue
+                known = self._centred(rows, self._after_test(rows, number))
+                texts = [f"{label} by a factor of about {factor:.2g}" for label, factor in moved]
+                why = f"moves what is known of its {listed(texts)}; {_lines(rows)}"
+                what = f"{shell} under {stressor}, coated against bare, until it fails"
+                experiments.append(
+                    Experiment("stability test", what, *self._worth(rows, known), why)
+                )
         return experiments
 
-    def _after_shift(self, objective: GainObjective, rows: list[int], moved: float) -> Floats:
-        """Return expectations after shifts of the log gain, shape (n_rows, k)."""
+    @property
+    def _stability(self) -> list[StabilityObjective]:
+        return [one for one in self.objectives.active if isinstance(one, StabilityObjective)]
+
+    def _factors(self, row: int, stressor: int) -> list[tuple[str, float]]:
+        """Return by how much a test is expected to move each quantity of a combination."""
+        predicted = self.predictions.rows([row]).predicted
+        moves = []
+        for objective in self._stability:
+            fit, spread = objective.fits[stressor], objective.spread(predicted)[stressor]
+            if fit is not None:
+                moves.append((objective.label, math.exp(_test(spread[1], fit)[0][0])))
+        return moves
+
+    def _after_test(self, rows: list[int], stressor: int) -> Floats:
+        """Return expectations after the outcomes of a test, shape (n_rows, k)."""
         predicted = self.predictions.rows(rows).predicted
-        means = {name: mean[rows] for name, mean in self._means.items()}
-        columns = []
-        for z in _normals(_KNOWN):
-            factor = math.exp(z * moved)
-            shifted = {name: predicted.columns[name] * factor for name in objective.value_columns}
-            after = Predicted({**predicted.columns, **shifted}, predicted.categories)
-            means[objective.name] = self._powers(after, _normals(_NODES))[objective.name].mean(
-                axis=1
-            )
-            columns.append(self._product(means))
-        return np.stack(columns, axis=1)
+        expected = {name: mean[rows, None] for name, mean in self._means.items()}
+        for objective in self._stability:
+            fit = objective.fits[stressor]
+            if fit is None:
+                continue
+            value, least = objective.columns()[stressor]
+            moved, left = _test(objective.spread(predicted)[stressor][1], fit)
+            means = []
+            for z in _normals(_KNOWN):
+                after = predicted.columns[value] * np.exp(z * moved)
+                columns = {value: after, least: after * np.exp(-fit.factor * left)}
+                told = Predicted({**predicted.columns, **columns}, predicted.categories)
+                means.append(self._powers(told, _normals(_NODES))[objective.name].mean(axis=1))
+            expected[objective.name] = np.stack(means, axis=1)
+        # One test tells all quantities: a sample that lasts has a long half-life and a high gain.
+        return np.broadcast_to(self._product(expected), (len(rows), _KNOWN))
+
+
+def _test(error: Floats, fit: ShellFit) -> tuple[Floats, Floats]:
+    """Return how far a test is expected to move a mean, and the error that it leaves.
+
+    Args:
+        error: Error of the logarithm of the mean before, shape (n,).
+        fit: What papers measured of the quantity.
+    """
+    noise = fit.noise_variance
+    moved = error**2 / np.sqrt(error**2 + noise)
+    return moved, error * np.sqrt(noise / (error**2 + noise))
 
 
 def shared_part(model: PointModel) -> float:

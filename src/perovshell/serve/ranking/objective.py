@@ -10,9 +10,11 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from perovshell.arrays import Floats
+from perovshell.data.composition import Composition
 from perovshell.data.shells import ShellMaterial
 from perovshell.model import Model
 from perovshell.models.conformal import ConformityScores
+from perovshell.models.evidence import Neighbour
 from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.serve.space.space import DesignSpace
@@ -107,6 +109,16 @@ class Objective(ABC):
         Args:
             predicted: The predictions with the columns of `add_values`.
             at_lower_bound: Whether the lower bound counts instead of the value.
+        """
+
+    @abstractmethod
+    def is_measured(self, core: Composition, shell: str, samples: Sequence[Neighbour]) -> bool:
+        """Whether papers measured what the objective asks of a combination.
+
+        Args:
+            core: The core.
+            shell: Layers joined by `|`.
+            samples: The samples of the combination.
         """
 
     @abstractmethod

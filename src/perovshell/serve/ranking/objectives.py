@@ -19,7 +19,9 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from perovshell.arrays import Floats
+from perovshell.data.composition import Composition
 from perovshell.model import Model
+from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.objective import (
     MIN_DESIRABILITY,
     Levels,
@@ -46,6 +48,10 @@ class DomainObjective(Objective):
         """Return 0.5 to the power of the distance in units of the domain's reach."""
         del at_lower_bound
         return np.asarray(0.5 ** predicted.columns["domain_distance"])
+
+    def is_measured(self, core: Composition, shell: str, samples: Sequence[Neighbour]) -> bool:
+        """Return False: no paper measures it."""
+        return False
 
     def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
         """Return the similarity, which is certain, in each draw."""
@@ -87,11 +93,6 @@ class Objectives:
     def names(self) -> tuple[str, ...]:
         """Names of the objectives with a weight."""
         return tuple(o.name for o in self.active)
-
-    @cached_property
-    def peak(self) -> PeakObjective:
-        """The objective of the PL peak."""
-        return next(o for o in self.every if isinstance(o, PeakObjective))
 
     @cached_property
     def plqy(self) -> YieldObjective:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from perovshell.arrays import Floats
+from perovshell.data.composition import Composition
+from perovshell.models.evidence import Neighbour
 from perovshell.models.shell_evidence import PLQY as EVIDENCE
 from perovshell.serve.ranking.objective import (
     Branches,
@@ -78,10 +80,9 @@ class PeakObjective(PointObjective):
     def _energy(predicted: Predicted) -> Floats:
         return PL.scale.to_model(predicted.columns[PL.column])
 
-    def has_peak(self, peaks: Sequence[float]) -> bool:
-        """Whether any of measured peaks in nm lies in the window."""
-        low, high = self._window
-        return any(low <= peak <= high for peak in peaks)
+    def is_measured(self, core: Composition, shell: str, samples: Sequence[Neighbour]) -> bool:
+        """Whether a paper measured the peak of a combination."""
+        return any(one.pl_peak_nm is not None for one in samples)
 
     def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
         """Return 1 where a drawn peak lies in the window, else 0."""
@@ -177,6 +178,10 @@ class YieldObjective(PointObjective):
         """Return the desirability of known PLQYs in percent."""
         above = self.space.plqy_above
         return percent / 100.0 if above is None else (percent > above).astype(float)
+
+    def is_measured(self, core: Composition, shell: str, samples: Sequence[Neighbour]) -> bool:
+        """Whether a paper measured the PLQY of a combination."""
+        return any(one.plqy_percent is not None for one in samples)
 
     def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
         """Return the desirabilities of drawn PLQYs."""

@@ -60,8 +60,6 @@ def rank(  # noqa: PLR0913
     model: Model | None = None,
     top: int = 200,
     order_by: str = "lower-bound",
-    shrink: bool = True,
-    exclude_known: bool = False,
     batch: int = 0,
     run: Run | None = None,
     advance: Callable[[int], None] = lambda _: None,
@@ -71,18 +69,18 @@ def rank(  # noqa: PLR0913
     Args:
         space: A design space, its mapping, a YAML file, a preset's name; None is the default.
         model: The model; None is the workspace's champion.
-        top: Number of candidates.
-        order_by: `lower-bound` orders by the PLQY that 90 % of new papers pass and the other
-            objectives at their values, `value` by values, `explore` by the expected
-            improvement over the best known combination.
-        shrink: Whether targets without skill are shrunk and measured values pooled.
-        exclude_known: Whether to leave out combinations of the literature.
+        top: Number of lines a list.
+        order_by: `lower-bound` orders by what is known at least, so that ignorance costs: the PLQY
+            that 90 % of new papers pass, and the lower bounds of pooled gains and half-lives;
+            `value` by pooled values, `explore` by the expected improvement over the best measured
+            combination.
         batch: Number of combinations in a diverse batch.
         run: How it is computed; None is in this process.
         advance: Called with the number of combinations enumerated since the last call.
 
     Returns:
-        The ranking; if the user interrupts it, of the combinations enumerated until then.
+        What was measured in the space, and what is worth trying; if the user interrupts it, of the
+        combinations enumerated until then.
 
     Raises:
         DesignSpaceError: The space is not allowed, or its constraints leave no combination.
@@ -103,11 +101,11 @@ def rank(  # noqa: PLR0913
     model = model or load()
     space = read_space(space, model.predictor.featurizer.reader)
     space.refuse_size(yes=run.yes)
-    options = Options(order_by, shrink, exclude_known, max(top, POOL), run.task_size)
+    options = Options(order_by, max(top, POOL), run.task_size)
     scorer = Scorer(space, model, options)
     scorer.refuse_contradiction()
     result = _run(scorer, run, advance)
-    if not result.ranked:
+    if not result.ranked and not scorer.measured.items:
         raise DesignSpaceError(space.nothing_left(result.removed))
     return RankingBuilder(scorer, result).ranking(top, batch)
 

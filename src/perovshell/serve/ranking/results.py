@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from typing import Any
+from typing import Any, Final
 
 from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
@@ -17,7 +17,7 @@ from perovshell.models.outputs import Thresholds, bound_columns
 from perovshell.optional import import_optional
 from perovshell.serve.ranking.next_experiments import Experiment
 from perovshell.serve.ranking.objectives import Objectives
-from perovshell.serve.ranking.point_objectives import PLQY_SHRUNK, PLQY_SHRUNK_LOWER
+from perovshell.serve.ranking.point_objectives import PLQY_AT_LEAST, PLQY_POOLED
 from perovshell.serve.ranking.scoring import Options
 from perovshell.serve.ranking.stability_objectives import StabilityObjective
 from perovshell.serve.space.space import DesignSpace
@@ -25,25 +25,33 @@ from perovshell.targets.declared import POINTS, STABILITY
 from perovshell.targets.target import ENDS
 from perovshell.texts import table_cell
 
+MEASURED: Final = "measured"
+CANDIDATES: Final = "candidates"
+"""Names of the two lists of a ranking."""
+
 
 @dataclass(frozen=True)
 class Candidate:
     """One line of a ranking.
 
     Attributes:
-        rank: Rank in the list, from 1; 0 for a candidate of the Pareto front outside the list.
+        rank: Rank in its list, from 1; 0 for a candidate of the Pareto front outside the list.
         item: The combination.
         score: The ordering value: a weighted geometric mean of desirabilities, of lower bounds
             or of values, or an expected improvement.
         desirabilities: Desirability of each objective, at its value.
         values: Numeric output columns of the prediction, `p_pl_in_window` if a
-            window is given, and `plqy_shrunk`, `plqy_shrunk_lower`,
-            `stability_gain_shrunk_S` and `half_life_shrunk_S` (used for ordering).
+            window is given, and the values that order: `plqy_pooled`, `plqy_at_least`, and for
+            each stressor S `stability_gain_pooled_S`, `stability_gain_at_least_S`,
+            `half_life_h_pooled_S`, `half_life_h_at_least_S`.
         bounds: Signs of the half-lives and gains, by `outputs.bound_columns`.
         p_pareto: P(Pareto): that no top candidate is better in all objectives; NaN for others.
         is_pareto: Whether it is on the Pareto front, in steps of 0.01; the best of equal ones.
         p_above_next: Probability that it is better than the next candidate; NaN for the last.
-        n_ties: Number of other combinations with the same score.
+        ties: Other shells, or combinations, that nothing known tells apart from it.
+        flags: What speaks against the coating.
+        combination_papers: Papers that measured the combination.
+        shell_papers: Papers that measured the shell on any core.
         reasons: Why it is outside the domain; empty inside.
         evidence: Summary of the evidence.
         nearest: The nearest literature samples.
@@ -60,7 +68,10 @@ class Candidate:
     p_pareto: float
     is_pareto: bool
     p_above_next: float
-    n_ties: int
+    ties: tuple[str, ...]
+    flags: tuple[str, ...]
+    combination_papers: tuple[str, ...]
+    shell_papers: tuple[str, ...]
     reasons: tuple[str, ...]
     evidence: str
     nearest: tuple[Neighbour, ...]
@@ -95,13 +106,15 @@ class Overview:
 
 @dataclass(frozen=True)
 class Ranking:
-    """A ranked design space.
+    """A ranked design space: what was measured in it, and what is worth trying.
 
     Attributes:
         space: The design space.
         model: The model that ranked it.
         options: How it was ranked.
-        candidates: The best lines.
+        measured: The best combinations that papers measured.
+        candidates: The best lines of combinations without a paper, each a line with those that
+            nothing known tells apart from it.
         front: The lines that no other combination beats in all objectives, best score first.
         batch: The candidates of a diverse batch, if one was requested.
         overview: Best scores by family of cores and shell.
@@ -115,6 +128,7 @@ class Ranking:
     space: DesignSpace
     model: Model
     options: Options
+    measured: tuple[Candidate, ...]
     candidates: tuple[Candidate, ...]
     front: tuple[Candidate, ...]
     batch: tuple[Candidate, ...]
@@ -134,13 +148,16 @@ class Ranking:
         return "<br>".join([f"<b>Ranking of {title}</b>", *about])
 
     def _about(self) -> list[str]:
-        best = self.candidates[0]
         counts = f"{self.total:,} of {self.space.size:,} combinations ranked"
         model = f"{counts} by model {self.model.info.model_id}"
-        return [self.space.name, model, f"top candidate: {best.core} / {best.shell}"]
+        firsts = [
+            f"{title}: {lines[0].core} / {lines[0].shell}" if lines else f"{title}: none"
+            for title, lines in (("best measured", self.measured), ("to try", self.candidates))
+        ]
+        return [self.space.name, model, *firsts]
 
     def to_frame(self) -> Any:
-        """Return the candidates as a pandas DataFrame with the columns of ranking.csv.
+        """Return both lists as a pandas DataFrame with the columns of ranking.csv.
 
         Raises:
             MissingExtraError: pandas is not installed.
@@ -151,17 +168,21 @@ class Ranking:
         return pandas.DataFrame(cells, columns=header)
 
     def table(self) -> tuple[list[str], list[list[Any]]]:
-        """Return the header and a row per candidate: numbers to six digits, texts and lists."""
+        """Return the header and a row a line, those that were measured first.
+
+        Numbers have six digits; texts and lists are as they are.
+        """
         numbers = self._number_columns()
         objectives = [f"desirability_{name}" for name in self._objectives]
         scored = "expected_improvement" if self.options.order_by == "explore" else "score"
         header = [
-            "rank", "core", "shell", "structure", "encapsulation", "medium", "core_size_nm", scored,
-            *objectives, "p_above_next", "n_ties", "p_pareto", "is_pareto", *numbers,
-            *bound_columns(self.space.stressors), "in_domain", "domain_reasons",
-            "evidence", "measured_papers", "nearest_papers",
+            "list", "rank", "core", "shell", "structure", "encapsulation", "medium",
+            "core_size_nm", scored, *objectives, "ties", "flags", "combination_papers",
+            "shell_papers", "evidence", "p_above_next", "p_pareto", "is_pareto", *numbers,
+            *bound_columns(self.space.stressors), "in_domain", "domain_reasons", "nearest_papers",
         ]  # fmt: skip
-        return header, [self._row(candidate, numbers) for candidate in self.candidates]
+        lists = ((MEASURED, self.measured), (CANDIDATES, self.candidates))
+        return header, [self._row(name, one, numbers) for name, lines in lists for one in lines]
 
     @property
     def _objectives(self) -> list[str]:
@@ -174,15 +195,16 @@ class Ranking:
         ]
         columns = [f"{column}{end}" for column in with_ends for end in ENDS]
         thresholds = Thresholds(self.space.pl_window_nm, self.space.plqy_above)
-        columns += [*thresholds.columns(()), PLQY_SHRUNK, PLQY_SHRUNK_LOWER]
+        columns += [*thresholds.columns(()), PLQY_POOLED, PLQY_AT_LEAST]
         stability = [o for o in self.objectives.every if isinstance(o, StabilityObjective)]
-        for shrunk in zip(*(objective.value_columns for objective in stability), strict=True):
-            columns += shrunk
+        for pairs in zip(*(objective.columns() for objective in stability), strict=True):
+            columns += [name for pair in pairs for name in pair]
         return [*columns, "domain_distance"]
 
-    def _row(self, candidate: Candidate, numbers: Sequence[str]) -> list[Any]:
+    def _row(self, name: str, candidate: Candidate, numbers: Sequence[str]) -> list[Any]:
         item = candidate.item
         return [
+            name,
             candidate.rank,
             candidate.core,
             candidate.shell,
@@ -192,35 +214,25 @@ class Ranking:
             _rounded(item.core_size_nm),
             _rounded(candidate.score),
             *(_rounded(candidate.desirabilities[name]) for name in self._objectives),
+            list(candidate.ties),
+            list(candidate.flags),
+            list(candidate.combination_papers),
+            list(candidate.shell_papers),
+            candidate.evidence,
             _rounded(candidate.p_above_next),
-            candidate.n_ties,
             _rounded(candidate.p_pareto),
             candidate.is_pareto,
             *(_rounded(candidate.values[column]) for column in numbers),
             *(candidate.bounds[column] for column in bound_columns(self.space.stressors)),
             not candidate.reasons,
             list(candidate.reasons),
-            candidate.evidence,
-            ";".join(dict.fromkeys(row.paper for row in candidate.measured)),
             ";".join(row.paper for row in candidate.nearest),
         ]
-
-    @property
-    def groups(self) -> list[tuple[Candidate, ...]]:
-        """The candidates, those of one core and one score together."""
-        groups: list[list[Candidate]] = []
-        for line in self.candidates:
-            first = groups[-1][0] if groups else None
-            if first is not None and (first.core, first.score) == (line.core, line.score):
-                groups[-1].append(line)
-            else:
-                groups.append([line])
-        return [tuple(group) for group in groups]
 
     @cached_property
     def objectives(self) -> Objectives:
         """The objectives it was ranked by."""
-        return Objectives(self.space, self.model, shrink=self.options.shrink)
+        return Objectives(self.space, self.model)
 
     @property
     def is_complete(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,22 +10,22 @@ from typing import Final
 
 import numpy as np
 
-from perovshell.arrays import Floats, Indices, Integers, Mask
+from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.composition import CompositionBatch
-from perovshell.data.shells import shell_text
 from perovshell.errors import DesignSpaceError
+from perovshell.features.coating import LIGHT, quenching, shell_flags, too_hot
 from perovshell.model import Model
 from perovshell.models.outputs import DEFAULT_COVERAGE
 from perovshell.models.product import Product
-from perovshell.serve.ranking.candidates import MeasuredCandidate, measured_candidates
+from perovshell.serve.ranking.candidates import MeasuredCombinations, answering_combinations
 from perovshell.serve.ranking.filters import Filters
 from perovshell.serve.ranking.objective import Predicted
-from perovshell.serve.ranking.objectives import ORDERS, Objectives
-from perovshell.serve.ranking.point_objectives import Measured, measured_plqy
+from perovshell.serve.ranking.objectives import ORDERS, DomainObjective, Objectives
 from perovshell.serve.ranking.task_result import TaskResult
+from perovshell.serve.ranking.ties import tie_groups
 from perovshell.serve.ranking.top_k import CoreBlock, TopK
 from perovshell.serve.space.space import DesignSpace, Layers
-from perovshell.targets.declared import PL, PLQY
+from perovshell.targets.declared import PL
 
 POOL: Final = 1000
 """Least length of the top list while a space is scored."""
@@ -34,6 +34,8 @@ _AT_ONCE: Final = 100_000
 _MOST_CORES, _FEWEST_CORES = 2048, 64
 _MOST_CELLS: Final = 200_000
 MIN_IMPROVEMENT: Final = 1e-300
+LOG_FLAG: Final = float(np.log(0.5))
+"""Logarithm of the factor on a score for each flag."""
 _DIGITS: Final = 10
 """Decimals of a score's logarithm: later ones depend on the order of summation."""
 
@@ -44,15 +46,11 @@ class Options:
 
     Attributes:
         order_by: One of `ORDERS`.
-        shrink: Whether targets without skill are shrunk and measured values pooled.
-        exclude_known: Whether combinations of the literature are excluded.
         keep: Length of the top list.
         task_size: Combinations of one task: a second or two. It does not change the result.
     """
 
     order_by: str = "lower-bound"
-    shrink: bool = True
-    exclude_known: bool = False
     keep: int = POOL
     task_size: int = 4_000_000
 
@@ -72,7 +70,9 @@ class Tile:
 
 
 class Scorer:
-    """Scores the combinations of a design space.
+    """Scores the combinations of a design space that nobody has measured.
+
+    Shells that nothing known tells apart are scored once, by the first of them.
 
     Args:
         space: The design space.
@@ -84,26 +84,43 @@ class Scorer:
         self.space = space
         self.model = model
         self.options = options
-        self.objectives = Objectives(space, model, shrink=options.shrink)
+        self.objectives = Objectives(space, model)
         self._filters = Filters(space, model.predictor.featurizer)
         faults = [self._filters.shell_fault(layers) for layers in space.shells]
         self._shell_faults = Counter(fault for fault in faults if fault)
-        self._kept = [number for number, fault in enumerate(faults) if not fault]
+        kept = [number for number, fault in enumerate(faults) if not fault]
+        self.ties = self._tied(kept)
+        self._kept = list(self.ties)
         self._shells: list[Layers] = [space.shells[number] for number in self._kept]
-        self._shell_terms = {
-            objective.name: objective.shell_terms(self._shells)
-            for objective in self.objectives.active
+        self._members = np.array([len(group) for group in self.ties.values()], dtype=np.int64)
+        pairs = [("", layers) for layers in self._shells]
+        self._terms = {one.name: one.terms(pairs) for one in self.objectives.active}
+        self._shell_flags = np.array(
+            [len(shell_flags(layers, space.stressors)) for layers in self._shells]
+        )
+
+    def _tied(self, kept: list[int]) -> dict[int, list[int]]:
+        """Return by the number of a shell those that nothing known tells from it, itself first."""
+        holds = self.space.constraints
+        named = {*holds.include.shells, *holds.exclude.shells}
+        named |= {
+            shell
+            for selection in (holds.include, holds.exclude)
+            for _, shell in selection.combinations
         }
+        groups = tie_groups(
+            [self.space.shells[number] for number in kept],
+            frozenset(self.model.predictor.literature.shell_names.tolist()),
+            self.space.stressors,
+            apart=named,
+            by_lattice=holds.lattice_mismatch_below is not None,
+        )
+        return {kept[group[0]]: [kept[member] for member in group] for group in groups}
 
     @cached_property
-    def known(self) -> tuple[MeasuredCandidate, ...]:
-        """The measured combinations that fit objectives and constraints, best first."""
-        return measured_candidates(self.objectives, self._filters.satisfies)
-
-    @property
-    def best_known(self) -> float:
-        """Score of the best of them; 0 if there is none."""
-        return self.known[0].score if self.known else 0.0
+    def measured(self) -> MeasuredCombinations:
+        """The measured combinations that satisfy the constraints, best first."""
+        return MeasuredCombinations.of(self.objectives, self._filters, self.options.order_by)
 
     @cached_property
     def _product(self) -> Product:
@@ -204,20 +221,10 @@ class Scorer:
 
     @cached_property
     def _known(self) -> frozenset[tuple[int, str]]:
-        """The combinations of the literature that are in the space."""
-        return frozenset(
-            (core, shell) for core, shells in self._literature.items() for shell in shells
-        )
-
-    @cached_property
-    def _literature(self) -> dict[int, dict[str, Measured | None]]:
-        """The measured PLQY of combinations of the literature, by core number and shell."""
-        measured: dict[int, dict[str, Measured | None]] = defaultdict(dict)
-        for core, shell, rows in self.model.predictor.literature.combinations():
-            number = self.space.cores.find(core)
-            if number is not None:
-                measured[number][shell] = measured_plqy(rows)
-        return dict(measured)
+        """The combinations that papers measured what is asked of, by number of the core."""
+        pairs = answering_combinations(self.objectives)
+        numbers = [(self.space.cores.find(core), shell) for core, shell, _ in pairs]
+        return frozenset((number, shell) for number, shell in numbers if number is not None)
 
     # Scores -------------------------------------------------------------------------------------
 
@@ -250,7 +257,9 @@ class Scorer:
         """
         top = self._top_k()
         units = (unit for task in range(self.tasks) for unit in self._units(task))
-        if any(True for unit in units for _ in self._alive_parts(unit, top)):
+        if self.measured.items or any(
+            True for unit in units for _ in self._alive_parts(unit, top)
+        ):
             return
         raise DesignSpaceError(self.space.nothing_left(top.result().removed))
 
@@ -264,17 +273,22 @@ class Scorer:
         contexts = len(self.space.contexts)
         pairs = np.ones((len(shells), len(part.numbers)), dtype=bool)
         block = [self._shells[number] for number in shells]
-        known = self._known if self.options.exclude_known else frozenset()
-        checks = self._filters.pair_checks(part.cores, part.numbers, block, known)
+        members = self._members[shells.start : shells.stop]
+        checks = self._filters.pair_checks(part.cores, part.numbers, block, self._known)
         for name, passes in checks:
-            top.remove(name, int((pairs & ~passes).sum()) * contexts)
+            top.remove(name, int((pairs & ~passes).sum(axis=1) @ members) * contexts)
             pairs &= passes
         alive: Mask = np.repeat(pairs[:, None, :], contexts, axis=1)
         if self.space.constraints.in_domain and pairs.any():
             inside = self._product.verdicts(part.cores, shells.start, shells.stop)["in_domain"]
-            top.remove("in_domain", int((alive & ~inside).sum()))
+            top.remove("in_domain", self._count(alive & ~inside, shells))
             alive &= inside
         return alive
+
+    def _count(self, combinations: Mask, shells: range) -> int:
+        """Count combinations of a block with the shells that are tied with its own."""
+        of_shell = combinations.sum(axis=(1, 2))
+        return int(of_shell @ self._members[shells.start : shells.stop])
 
     def _score_alive(self, part: CoreBlock, shells: range, alive: Mask, top: TopK) -> None:
         predicted = self._predicted(part, shells)
@@ -282,42 +296,43 @@ class Scorer:
             low, high = self.space.pl_window_nm or (-np.inf, np.inf)
             peak = predicted.columns[PL.column]
             inside = (peak >= low) & (peak <= high)
-            top.remove("pl_in_window", int((alive & ~inside).sum()))
+            top.remove("pl_in_window", self._count(alive & ~inside, shells))
             alive &= inside
         desirable = self.objectives.desirabilities(predicted)
-        score = np.where(alive, np.round(self._log_score(predicted, desirable), _DIGITS), -np.inf)
-        top.add(part, shells, score, desirable)
-        top.add_widths(predicted.columns[PLQY.scale_column], alive)
+        log_score = self._log_score(predicted, desirable) + self._penalty(part, shells)
+        score = np.where(alive, np.round(log_score, _DIGITS), -np.inf)
+        top.add(part, shells, score, desirable, self._count(alive, shells))
 
     def _predicted(self, part: CoreBlock, shells: range) -> Predicted:
         """Return the predictions of a block with the values that the active objectives rank by."""
         ends = shells.start, shells.stop
-        columns = self._product.columns(part.cores, *ends)
+        columns = self._product.points(part.cores, *ends)
+        if self.space.weights[DomainObjective.name]:
+            columns |= self._product.verdicts(part.cores, *ends)
         predicted = Predicted(columns, self._product.categories(part.cores, *ends))
         for objective in self.objectives.active:
-            terms = self._shell_terms[objective.name][:, slice(*ends), None, None]
+            terms = self._terms[objective.name][:, slice(*ends), None, None]
             objective.add_values(predicted, terms)
-        if self.objectives.plqy in self.objectives.active:
-            self._pool(predicted, part.numbers, shells)
         return predicted
+
+    def _penalty(self, part: CoreBlock, shells: range) -> Floats:
+        """Return the logarithm of the factor for flags, shape (n_shells, 1, n_cores)."""
+        facts = part.cores.facts
+        block = [self._shells[number] for number in shells]
+        of_pair = [
+            quenching(layers, facts.gaps).astype(float) + too_hot(layers, facts.limits_c)
+            for layers in block
+        ]
+        flags = np.array(of_pair) + self._shell_flags[shells.start : shells.stop, None]
+        if LIGHT in self.space.stressors:
+            flags += facts.demixing
+        return np.asarray(flags[:, None] * LOG_FLAG)
 
     def _log_score(self, predicted: Predicted, desirable: dict[str, Floats]) -> Floats:
         objectives, order = self.objectives, self.options.order_by
         if order == "explore":
-            improvement = objectives.improvement(predicted, self.best_known)
+            improvement = objectives.improvement(predicted, self.measured.best)
             return np.log(np.maximum(improvement, MIN_IMPROVEMENT))
         if order == "lower-bound":
             desirable = objectives.desirabilities(predicted, at_lower_bound=True)
         return objectives.log_score(desirable)
-
-    def _pool(self, predicted: Predicted, numbers: Integers, shells: range) -> None:
-        """Pool the PLQY of measured combinations with their measurements; change `predicted`."""
-        for core in self._literature.keys() & set(range(int(numbers[0]), int(numbers[-1]) + 1)):
-            column = int(np.searchsorted(numbers, core))
-            if numbers[column] != core:
-                continue
-            for shell in shells:
-                measured = self._literature[core].get(shell_text(self._shells[shell]))
-                if measured is not None:
-                    index = shell - shells.start, slice(None), column
-                    self.objectives.plqy.pool(predicted, index, measured)

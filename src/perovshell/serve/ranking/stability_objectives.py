@@ -14,7 +14,9 @@ from typing import ClassVar, Final
 import numpy as np
 
 from perovshell.arrays import Floats
+from perovshell.data.composition import Composition
 from perovshell.data.vocabulary import column_name
+from perovshell.models.evidence import Neighbour
 from perovshell.models.normal import normal_quantile
 from perovshell.models.shell_evidence import GAIN, HALF_LIFE, Known, ShellFit
 from perovshell.serve.ranking.objective import (
@@ -84,6 +86,11 @@ class StabilityObjective(Objective):
             (least, f"{self.label} at least, {name}{unit}", True) for (_, least), name in pairs
         ]
 
+    def is_measured(self, core: Composition, shell: str, samples: Sequence[Neighbour]) -> bool:
+        """Whether a paper tested a combination under a stressor that is asked for."""
+        del samples
+        return any(fit is not None and fit.has(core.formula, shell) for fit in self.fits)
+
     def known(self, pair: Pair) -> list[Known | None]:
         """Return what is known of the logarithm of a combination, by stressor."""
         return [fit.known(*pair) if fit else None for fit in self.fits]
@@ -125,18 +132,18 @@ class StabilityObjective(Objective):
         deviates = normal_quantile(levels.shell[self.level_row])
         drawn = [
             value[:, None] * np.exp(error[:, None] * deviate)
-            for (value, error), deviate in zip(self._spread(predicted), deviates, strict=True)
+            for (value, error), deviate in zip(self.spread(predicted), deviates, strict=True)
         ]
         return self._of_values(drawn)
 
     def branches(self, predicted: Predicted) -> Branches:
         """Return a low, a middle and a high outcome of what is known of the means."""
-        spread = self._spread(predicted)
+        spread = self.spread(predicted)
         for deviate, probability in _THREE_POINTS:
             values = [value * np.exp(deviate * error) for value, error in spread]
             yield probability, self._of_values(values)
 
-    def _spread(self, predicted: Predicted) -> list[tuple[Floats, Floats]]:
+    def spread(self, predicted: Predicted) -> list[tuple[Floats, Floats]]:
         """Return the pooled value and the error of its logarithm, by stressor."""
         columns, spread = predicted.columns, []
         for (value, least), fit in zip(self.columns(), self.fits, strict=True):

@@ -35,7 +35,6 @@ class TaskResult:
         cell_score: Best score of each family of cores with each shell, -inf where none was
             ranked, shape (n_families, n_shells).
         cell_index: The number of that combination.
-        width: Least and largest half width of a PLQY interval in percent, shape (2,).
     """
 
     ranked: int
@@ -47,7 +46,6 @@ class TaskResult:
     front_index: Integers
     cell_score: Floats
     cell_index: Integers
-    width: Floats
 
     @classmethod
     def empty(cls, objectives: int, families: int, shells: int) -> TaskResult:
@@ -62,7 +60,6 @@ class TaskResult:
             front_index=np.zeros(0, np.int64),
             cell_score=np.full((families, shells), _NONE),
             cell_index=np.full((families, shells), -1, np.int64),
-            width=np.array([np.inf, _NONE]),
         )
 
     @property
@@ -101,9 +98,6 @@ class TaskResult:
             front_index=front[2],
             cell_score=np.where(better, other.cell_score, self.cell_score),
             cell_index=np.where(better, other.cell_index, self.cell_index),
-            width=np.array(
-                [min(self.width[0], other.width[0]), max(self.width[1], other.width[1])]
-            ),
         )
 
     # Storage ---------------------------------------------------------------------------------
@@ -138,7 +132,6 @@ class TaskResult:
 
 _ARRAYS: Final = (
     "top_score", "top_index", "front", "front_score", "front_index", "cell_score", "cell_index",
-    "width",
 )  # fmt: skip
 
 

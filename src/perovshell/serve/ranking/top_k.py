@@ -59,7 +59,6 @@ class TopK:
         self._result = empty
         self._top = (self._result.top_score, self._result.top_index)
         self._front = (self._result.front, self._result.front_score, self._result.front_index)
-        self._width = [np.inf, -np.inf]
 
     def remove(self, name: str, count: int) -> None:
         """Count what a constraint removed."""
@@ -67,19 +66,27 @@ class TopK:
             self._removed[name] += count
 
     def add(
-        self, part: CoreBlock, shells: range, score: Floats, desirable: Mapping[str, Floats]
+        self,
+        part: CoreBlock,
+        shells: range,
+        score: Floats,
+        desirable: Mapping[str, Floats],
+        ranked: int,
     ) -> None:
-        """Take in the scores of a block, shape (n_shells, n_contexts, n_cores); -inf is out."""
-        self._ranked += int((score > -np.inf).sum())
+        """Take in the scores of a block.
+
+        Args:
+            part: Its cores.
+            shells: Its shells.
+            score: Scores, -inf where a constraint removed it, shape (n_shells, n_contexts,
+                n_cores).
+            desirable: Desirability by objective, broadcasting to the same shape.
+            ranked: Number of combinations that are ranked, tied ones included.
+        """
+        self._ranked += ranked
         self._add_top(part, shells, score)
         self._add_front(part, shells, score, desirable)
         self._add_cells(part, shells, score)
-
-    def add_widths(self, scale: Floats, alive: Mask) -> None:
-        """Note the range of PLQY scales of the ranked combinations of a block."""
-        low = float(scale.min(where=alive, initial=np.inf))
-        high = float(scale.max(where=alive, initial=-np.inf))
-        self._width = [min(self._width[0], low), max(self._width[1], high)]
 
     def _number(self, shell: Any, context: Any, core: Any) -> Integers:
         """Return the numbers of combinations: contexts run fastest, then shells, then cores."""
@@ -163,5 +170,4 @@ class TopK:
             front_index=self._front[2],
             cell_score=self._result.cell_score,
             cell_index=self._result.cell_index,
-            width=np.array(self._width),
         )

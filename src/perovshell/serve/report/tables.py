@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from perovshell.files import write_file
-from perovshell.serve.ranking.results import Candidate, Ranking
-from perovshell.serve.ranking.stability_objectives import GainObjective, HalfLifeObjective
-from perovshell.targets.declared import GAIN, LIFETIME
-from perovshell.targets.target import StabilityTarget, signed
-from perovshell.texts import number, table_cell
+from perovshell.models.evidence import Neighbour
+from perovshell.serve.ranking.results import CANDIDATES, MEASURED, Candidate, Ranking
+from perovshell.texts import counted, number, table_cell
 
 MARKDOWN_LINES = 50
 """Lines of the Markdown table; the CSV has all."""
@@ -38,25 +36,23 @@ def _cell(value: Any) -> str:
     return str(table_cell(value))
 
 
-def json_lines(ranking: Ranking) -> list[dict[str, Any]]:
-    """Return the table as JSON data; an unknown number and no limit are null."""
+def json_lists(ranking: Ranking) -> dict[str, list[dict[str, Any]]]:
+    """Return both lists as JSON data; an unknown number and no limit are null."""
     header, rows = ranking.table()
-    return [
-        {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in zip(header, row, strict=True)
-        }
-        for row in rows
-    ]
+    lists: dict[str, list[dict[str, Any]]] = {MEASURED: [], CANDIDATES: []}
+    for name, *row in rows:
+        cells = zip(header[1:], row, strict=True)
+        lists[name].append({column: _json_value(value) for column, value in cells})
+    return lists
+
+
+def _json_value(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def markdown_text(ranking: Ranking) -> str:
-    """Return the top candidates as a Markdown table, with the statements on the order above."""
+    """Return both lists as Markdown tables, with the statements on the order above."""
     space, info = ranking.space, ranking.model.info
-    stressors = space.stressors
-    head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
-    head += [_gain_head(ranking, name) for name in stressors]
-    head += ["score", "P(better than next)", "in domain", "evidence", "nearest papers"]
     what = f"{ranking.total:,} of {space.size:,} combinations ranked"
     lines = [
         f"# {space.name}",
@@ -64,31 +60,83 @@ def markdown_text(ranking: Ranking) -> str:
         f"{what} by model {info.model_id} (dataset {info.dataset['hash'][:12]}).",
         "",
         *(f"- {statement}" for statement in (*ranking.statements, *_left_out(ranking))),
-        "",
-        _markdown_row(head),
-        _markdown_row(["---"] * len(head)),
     ]
-    for line in ranking.candidates[:MARKDOWN_LINES]:
-        cells = [
-            str(line.rank),
-            line.core,
-            line.shell
-            + ("" if line.item.structure == "core/shell" else f" ({line.item.structure})"),
-            interval_text(line, "pl_peak_nm"),
-            interval_text(line, "plqy_percent"),
-            *(gain_text(ranking, line, name) for name in stressors),
-            f"{line.score:.3g}",
-            "" if math.isnan(line.p_above_next) else f"{line.p_above_next:.2f}",
-            "yes" if not line.reasons else "no",
-            line.evidence,
-            ", ".join(row.paper for row in line.nearest),
-        ]
-        lines.append(_markdown_row(cells))
-    if len(ranking.candidates) > MARKDOWN_LINES:
-        lines += ["", f"The top {MARKDOWN_LINES} candidates; ranking.csv has all."]
+    for title, some in _titled(ranking):
+        lines += ["", f"## {title}", "", *_markdown_table(some)]
     for title, *entries in filter(None, (batch_texts(ranking), experiment_texts(ranking))):
         lines += ["", title, "", *(f"- {entry.strip()}" for entry in entries)]
     return "\n".join([*lines, ""])
+
+
+def _titled(ranking: Ranking) -> list[tuple[str, tuple[Candidate, ...]]]:
+    """Return the two lists with their titles."""
+    return [
+        ("Measured: what papers made, by what they show at least", ranking.measured),
+        ("Worth trying: nobody measured what is asked", ranking.candidates),
+    ]
+
+
+def _markdown_table(lines: Sequence[Candidate]) -> list[str]:
+    if not lines:
+        return ["None."]
+    head = ["#", "core", "shell", "what papers measured", "PL nm [90 %]", "PLQY % [90 %]"]
+    head += ["flags", "score", "papers"]
+    rows = [
+        [
+            str(line.rank),
+            line.core,
+            shell_name(line),
+            "; ".join(measured_texts(line)) or line.evidence,
+            interval_text(line, "pl_peak_nm"),
+            interval_text(line, "plqy_percent"),
+            "; ".join(line.flags),
+            f"{line.score:.3g}",
+            papers_text(line),
+        ]
+        for line in lines[:MARKDOWN_LINES]
+    ]
+    more = [f"The first {MARKDOWN_LINES}; ranking.csv has all."]
+    rest = ["", *more] if len(lines) > MARKDOWN_LINES else []
+    return [_markdown_row(head), _markdown_row(["---"] * len(head)), *map(_markdown_row, rows), *rest]
+
+
+def shell_name(line: Candidate) -> str:
+    """Return the shell of a line, or how many that nothing known tells apart."""
+    if line.measured:
+        return line.shell
+    if not line.ties:
+        return line.shell + _context(line)
+    others = ", ".join(line.ties[:_NAMED])
+    more = f", {len(line.ties) - _NAMED} more" if len(line.ties) > _NAMED else ""
+    return f"any of {len(line.ties) + 1}: {line.shell}, {others}{more}"
+
+
+def measured_texts(line: Candidate) -> list[str]:
+    """Return what each paper measured of the combination, with the paper."""
+    return [measured_text(row) for row in line.measured]
+
+
+def measured_text(row: Neighbour) -> str:
+    """Return what a paper measured of a sample, with the paper."""
+    parts = [f"PL {number(row.pl_peak_nm)} nm"] if row.pl_peak_nm is not None else []
+    parts += [f"PLQY {number(row.plqy_percent)} %"] if row.plqy_percent is not None else []
+    parts += [row.stability] if row.stability else []
+    return f"{', '.join(parts) or 'measured'} ({row.paper})"
+
+
+def papers_text(line: Candidate) -> str:
+    """Return the papers behind a line, by what they are on."""
+    if line.combination_papers:
+        return ", ".join(line.combination_papers)
+    if line.shell_papers:
+        return f"on the shell, other cores: {_shortened(line.shell_papers)}"
+    nearest = tuple(dict.fromkeys(row.paper for row in line.nearest))
+    return f"none; nearest, on other shells: {_shortened(nearest)}"
+
+
+def _shortened(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
@@ -99,21 +147,6 @@ def interval_text(line: Candidate, column: str) -> str:
     """Return a value with its interval."""
     value, low, high = (number(line.values[column + end]) for end in ("", "_lower", "_upper"))
     return f"{value} [{low}, {high}]"
-
-
-def gain_text(ranking: Ranking, line: Candidate, stressor: str) -> str:
-    """Return a gain with its sign and lower bound; two digits where the model has no skill."""
-    has_skill = ranking.model.info.skill[GAIN.name]["has_skill"]
-    return _with_bound(GAIN, line, stressor, digits=3 if has_skill else 2)
-
-
-def _with_bound(target: StabilityTarget, line: Candidate, stressor: str, digits: int = 3) -> str:
-    """Return a value under a stressor with its sign, and in brackets its lower bound."""
-    column = target.column(stressor)
-    value, low = (
-        number(float(f"{line.values[column + end]:.{digits}g}")) for end in ("", "_lower")
-    )
-    return f"{signed(value, line.bounds[target.bound_column(stressor)])} ({low})"
 
 
 def write_parquet(ranking: Ranking, path: Path) -> bool:
@@ -135,29 +168,44 @@ def write_parquet(ranking: Ranking, path: Path) -> bool:
     return True
 
 
-SUMMARY_GROUPS = 10
+SUMMARY_LINES = 10
 _EXPERIMENTS = 2
 """Experiments of each kind named on the command line."""
-_LEAST_WORTH = 1e-3
-"""An experiment with less expected of it is not named."""
+_LEAST_CHANGE = 0.01
+"""An experiment that changes the choice with less probability is not named."""
 _NAMED = 4
-"""Shells named of candidates that nothing known tells apart."""
+"""Papers, and shells that nothing known tells apart, that are named."""
 
 
 def summary(ranking: Ranking, *, suggest_experiments: bool) -> list[str]:
-    """Return the top candidates, their evidence and the statements on the order, for a terminal."""
-    head = ["#", "core", "shell", "PL nm [90 %]", "PLQY % [90 %]"]
-    for name in ranking.space.stressors:
-        head += [_gain_head(ranking, name)] if _shows_gain(ranking) else []
-        head += [f"half-life {name} h (90 % >)"] if _shows_half_life(ranking) else []
-    lines = [f"{ranking.total:,} combinations ranked, best first:"]
-    lines.append(_columns(head))
-    for group in ranking.groups[:SUMMARY_GROUPS]:
-        lines += _group_texts(ranking, group)
+    """Return what was measured, what is worth trying, and the statements, for a terminal."""
+    lines: list[str] = []
+    for title, some in _titled(ranking):
+        count = f" ({counted(len(some), 'line')})" if len(some) > SUMMARY_LINES else ""
+        lines += [f"{title}{count}:"]
+        lines += [text for line in some[:SUMMARY_LINES] for text in _line_texts(line)] or ["  none"]
+        lines.append("")
     lines += batch_texts(ranking)
     if suggest_experiments:
         lines += experiment_texts(ranking)
     return [*lines, *ranking.statements, *_left_out(ranking)]
+
+
+def _line_texts(line: Candidate) -> list[str]:
+    """Return a line of a list with what stands behind it."""
+    head = f"{line.rank:>3}  {line.core} / {shell_name(line)}"
+    if line.measured:
+        told = [f"     {text}" for text in measured_texts(line)[:_NAMED]]
+        more = len(line.measured) - _NAMED
+        told += [f"     and {counted(more, 'more sample')}"] if more > 0 else []
+    else:
+        peak, plqy = interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")
+        told = [f"     model: PL {peak} nm, PLQY {plqy} %", f"     {line.evidence}"]
+        told.append(f"     papers: {papers_text(line)}")
+    told += [f"     flag: {flag}" for flag in line.flags]
+    if line.reasons and not line.measured:
+        told.append(f"     out of domain: {'; '.join(line.reasons)}")
+    return [head, *told]
 
 
 def batch_texts(ranking: Ranking) -> list[str]:
@@ -169,73 +217,24 @@ def batch_texts(ranking: Ranking) -> list[str]:
 
 
 def experiment_texts(ranking: Ranking) -> list[str]:
-    """Return the most valuable experiments of each kind, by falling value."""
+    """Return the most telling experiments of each kind, the most telling first."""
     kinds = dict.fromkeys(e.kind for e in ranking.suggest_experiments)
     kept = [
         e
         for kind in kinds
         for e in [x for x in ranking.suggest_experiments if x.kind == kind][:_EXPERIMENTS]
-        if e.worth >= _LEAST_WORTH
+        if e.p_changes >= _LEAST_CHANGE
     ]
     if not kept:
         return ["Suggested experiments: none is expected to change the choice."]
-    lines = [
-        f"     {e.worth:.3f}  {e.kind}: {e.what} ({e.why})"
-        for e in sorted(kept, key=lambda e: -e.worth)
-    ]
-    return ["Suggested experiments, by the expected gain in the score of the best choice:", *lines]
+    lines = [f"     {e.line}" for e in sorted(kept, key=lambda e: -e.p_changes)]
+    return ["Suggested experiments, by how likely they change the first choice:", *lines]
 
 
 def _left_out(ranking: Ranking) -> list[str]:
     """Return what constraints removed, in one line."""
     parts = [f"{name} {count:,}" for name, count in ranking.removed.items()]
     return [f"Removed by constraints: {', '.join(parts)}."] if parts else []
-
-
-def _shows_gain(ranking: Ranking) -> bool:
-    """Whether the gain is shown: where it has a weight, or the half-life has none."""
-    return bool(ranking.space.weights[GainObjective.name]) or not _shows_half_life(ranking)
-
-
-def _shows_half_life(ranking: Ranking) -> bool:
-    """Whether the half-life is shown: where it has a weight."""
-    return bool(ranking.space.weights[HalfLifeObjective.name])
-
-
-def _gain_head(ranking: Ranking, stressor: str) -> str:
-    has_skill = ranking.model.info.skill[GAIN.name]["has_skill"]
-    return f"gain {stressor} (90 % >){'' if has_skill else ', no skill'}"
-
-
-def _columns(cells: Sequence[str]) -> str:
-    widths = (">3", "<24", "<16", "<20", "<16")
-    padded = [format(cell, width) for cell, width in zip(cells, widths, strict=False)]
-    return "  ".join([*padded, *(f"{cell:<20}" for cell in cells[len(widths) :])]).rstrip()
-
-
-def _group_texts(ranking: Ranking, group: Sequence[Candidate]) -> list[str]:
-    """Return a candidate with its evidence; candidates of the same score are grouped."""
-    line = group[0]
-    cells = [str(line.rank), line.core, f"{line.shell}{_context(line)}"]
-    cells += [interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")]
-    for name in ranking.space.stressors:
-        cells += [gain_text(ranking, line, name)] if _shows_gain(ranking) else []
-        cells += [_with_bound(LIFETIME, line, name)] if _shows_half_life(ranking) else []
-    lines = [_columns(cells)]
-    others = [f"{other.shell}{_context(other)}" for other in group[1:]]
-    if others:
-        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-        lines.append(f"     same score: {', '.join(others[:_NAMED])}{more}")
-    evidence = f"     evidence: {line.evidence}"
-    peaks = [f"{number(row.pl_peak_nm)} nm" for row in line.measured if row.pl_peak_nm is not None]
-    if peaks:
-        evidence += f"; PL measured: {', '.join(dict.fromkeys(peaks))}"
-    if not others and not math.isnan(line.p_above_next):
-        evidence += f"; P(better than next) {line.p_above_next:.0%}"
-    lines.append(evidence)
-    if line.reasons:
-        lines.append(f"     out of domain: {'; '.join(line.reasons)}")
-    return [*lines, f"     papers: {', '.join(row.paper for row in line.nearest)}"]
 
 
 def _context(line: Candidate) -> str:

@@ -54,7 +54,7 @@ def _said(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
             return {"kind": "space-too-large", "detail": detail}
         run = ranks.Run(task_size=_TASK)
         options = {
-            name: asked[name] for name in ("top", "order_by", "shrink", "exclude_known", "batch")
+            name: asked[name] for name in ("top", "order_by", "batch")
         }
         ranking = ranks.rank(space, model=model, run=run, advance=advance, **options)
     except InputError as error:
@@ -76,7 +76,7 @@ def _found(ranking: Ranking) -> dict[str, Any]:
         "ranked": ranking.total,
         "removed": dict(ranking.removed),
         "statements": list(ranking.statements),
-        "lines": tables.json_lines(ranking),
+        **tables.json_lists(ranking),
     }
 
 

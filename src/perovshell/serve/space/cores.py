@@ -56,6 +56,9 @@ class Cores(Protocol):
     def find(self, core: Composition) -> int | None:
         """Return the number of a core in any spelling, or None."""
 
+    def holds(self, core: Composition) -> bool:
+        """Whether a core is one of them, or lies between the steps of a grid."""
+
     def to_mapping(self) -> dict[str, Any]:
         """Return the keys of a design space that are read as these cores."""
 
@@ -117,6 +120,10 @@ class CoreList:
     def find(self, core: Composition) -> int | None:
         """Return the number of a core in any spelling, or None."""
         return self._index_of.get(core.key)
+
+    def holds(self, core: Composition) -> bool:
+        """Whether a core is one of them."""
+        return self.find(core) is not None
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the keys of a design space that are read as these cores."""
@@ -285,6 +292,22 @@ class CoreGrid:
         _, neutral = self.batch(index, index + 1)
         same = neutral[0] and self.composition(index).key == core.key
         return index if same else None
+
+    def holds(self, core: Composition) -> bool:
+        """Whether a core is one of them, or lies between the steps."""
+        if core.is_metal or not self._is_abx3(core):
+            return False
+        return all(self.sites[site].holds(core.site_fractions(site)) for site in SITES)
+
+    @staticmethod
+    def _is_abx3(core: Composition) -> bool:
+        amounts = dict.fromkeys(SITES, 0.0)
+        for ion, (_, amount) in zip(core.ions, core.amounts, strict=True):
+            amounts[ion.site] += amount
+        return all(
+            abs(amounts[site] - _AMOUNT[site] * amounts["B"]) < _ROUNDING * amounts["X"]
+            for site in SITES
+        )
 
     @cached_property
     def _mixture_numbers(self) -> dict[str, dict[tuple[tuple[str, float], ...], int]]:

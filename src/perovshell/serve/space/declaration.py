@@ -54,6 +54,8 @@ from perovshell.serve.space.space import (
     stack_layers,
 )
 
+WEIGHTS: Final = {"pl": 1, "plqy": 1, "gain": 0.5, "half_life": 0.5}
+"""Weights where none are given: colour, brightness and stability alike."""
 MIN_LEVEL: Final = 1e-4
 """Least level of a dopant, as a fraction of its site."""
 _MIN_STEP: Final = Fraction(1, 1000)
@@ -129,7 +131,7 @@ def space_reader(formulas: FormulaReader) -> Reader[DesignSpace]:
             help="stressors of gain and half-life",
             also="stressor",
         ),
-        Key(weights, _weights(), {"pl": 1, "plqy": 1, "gain": 1}, help="weight of each objective"),
+        Key(weights, _weights(), WEIGHTS, help="weight of each objective"),
         Key("constraints", _constraints(formulas), {}, help="what each combination must satisfy"),
         checks=(
             Check((window, weights, "constraints"), _window_rule),

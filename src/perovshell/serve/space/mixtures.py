@@ -124,6 +124,16 @@ class SiteGrid:
         ]
         return tuple({mixture.key: mixture for mixture in (*undoped, *doped)}.values())
 
+    def holds(self, shares: Mapping[str, float]) -> bool:
+        """Whether shares of ions are one of the mixtures, or lie between the steps."""
+        dopants = {ion: share for ion, share in shares.items() if ion not in self.ions}
+        others = len(shares) - len(dopants)
+        return others <= min(self.at_most, self.steps) and (
+            not dopants
+            or len(dopants) == 1
+            and all(share <= max(self.dopants.get(ion, (0,))) for ion, share in dopants.items())
+        )
+
     def to_mapping(self) -> dict[str, Any]:
         """Return the keys of a site in a design space."""
         step = 1 / self.steps

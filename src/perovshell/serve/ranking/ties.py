@@ -1,0 +1,67 @@
+"""Shells that nothing known tells apart: they are one line of a ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Sequence
+from typing import Final
+
+from perovshell.data.shells import shell_text
+from perovshell.features.coating import (
+    FORMAMIDINIUM_LIMIT_C,
+    INORGANIC_LIMIT_C,
+    METHYLAMMONIUM_LIMIT_C,
+    gap_of,
+    hottest_c,
+    shell_flags,
+)
+from perovshell.models.shell_evidence import class_text
+from perovshell.serve.space.space import Layers
+
+_LIMITS_C: Final = (METHYLAMMONIUM_LIMIT_C, FORMAMIDINIUM_LIMIT_C, INORGANIC_LIMIT_C)
+_WIDE_EV: Final = 4.5
+"""No halide perovskite has a wider gap: shells with wider ones differ in nothing that matters."""
+
+
+def tie_groups(
+    shells: Sequence[Layers],
+    tested: Collection[str],
+    stressors: Sequence[str],
+    *,
+    apart: Collection[str] = (),
+    by_lattice: bool = False,
+) -> list[list[int]]:
+    """Group shells that nothing known tells apart, in the order of their first members.
+
+    Shells in no paper are of one group where they have the same classes, flags, and gaps as far as
+    a core can tell. What a model makes of their other descriptors is no
+    knowledge: it has seen none of them.
+
+    Args:
+        shells: Layers of each shell.
+        tested: Shells that papers have, layers joined by `|`.
+        stressors: Stressors asked for.
+        apart: Shells that a request names: each is a group of its own.
+        by_lattice: Whether the lattice constant matters.
+    """
+    groups: dict[Hashable, list[int]] = {}
+    for number, layers in enumerate(shells):
+        text = shell_text(layers)
+        is_known = text in apart or text in tested
+        key = text if is_known else _facts(layers, stressors, by_lattice=by_lattice)
+        groups.setdefault(key, []).append(number)
+    return list(groups.values())
+
+
+def _facts(layers: Layers, stressors: Sequence[str], *, by_lattice: bool) -> Hashable:
+    """Return what is known of a shell that no paper has."""
+    flags = tuple(flag.name for flag in shell_flags(layers, stressors))
+    destroyed = [limit for limit in _LIMITS_C if hottest_c(layers) >= limit]
+    lattice = layers[0].properties.get("lattice_a_angstrom") if by_lattice else None
+    return (
+        class_text(layers),
+        tuple(layer.in_water for layer in layers),
+        flags,
+        f"{min(gap_of(layers), _WIDE_EV):g}",
+        len(destroyed),
+        f"{lattice}",
+    )
