@@ -56,7 +56,8 @@ def normal_cdf(value: Floats) -> Floats:
 
 def normal_quantile(level: Floats) -> Floats:
     """Return the standard normal value at a level, the inverse of `normal_cdf`."""
-    return np.asarray(np.interp(level, *reversed(_table())))
+    grid, below = _table()
+    return np.asarray(np.interp(level, below, grid))
 
 
 @cache

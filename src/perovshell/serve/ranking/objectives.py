@@ -12,7 +12,7 @@ shell and its class counts beside it, and it alone orders gains and half-lives.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Final
 
