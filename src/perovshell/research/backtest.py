@@ -1,7 +1,8 @@
 """A backtest of rankings: how high were combinations ranked before they were published?
 
-For each year a model is trained on the papers of the years before, it ranks a design space by
-value, and the coated combinations of the year's papers are looked up. Undated papers are left out.
+For each year a model is trained on the papers of the years before, it ranks a design space by what
+is known at least, and the coated combinations of the year's papers are looked up. Undated papers
+are left out.
 A year brings few combinations: the metrics may contradict a claim but cannot support one, and a
 bootstrap over ten papers gives intervals that are too narrow rather than too wide.
 
@@ -43,10 +44,13 @@ from perovshell.research.percentile import (
     Year,
     percentile,
 )
-from perovshell.serve.ranking.point_objectives import SHELL_PSEUDO_COUNT
+from perovshell.serve.ranking.candidates import CandidatePredictions
+from perovshell.serve.ranking.objectives import Objectives
 from perovshell.serve.ranking.scoring import Options, Scorer
+from perovshell.serve.ranking.stability_objectives import GainObjective
 from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
+from perovshell.targets.declared import GAIN, PLQY
 from perovshell.training.train import recorded_settings, train, validation_steps
 from perovshell.training.validation.nested import Problems, Settings
 
@@ -56,6 +60,11 @@ Combination = tuple[tuple[tuple[str, float], ...], str]
 SETTINGS: Final = Settings(folds=10, repeats=1)
 """A validation of some seconds per year."""
 _NUMBERS: Final = ("pl_peak_nm", "plqy_percent", "core_size_nm", "shell_thickness_nm")
+_PSEUDO_COUNT: Final = 4.0
+"""Papers that the mean PLQY of all shells counts for beside those on a shell."""
+_BEST_GAIN: Final = 1000.0
+"""Predicted gain that cannot be bettered."""
+_LEAST: Final = 1e-9
 _MIN_COPIED: Final = 2
 """Equal numbers on the same coated combinations from which two papers count as one study."""
 
@@ -144,7 +153,7 @@ def look_up(model: Model, before: Dataset, dataset: Dataset, year: int) -> Year:
     for (paper_id, (core, shell)), replicates in samples.items():
         row, column = row_of[core], shells.index(shell)
         is_good = reaches_threshold(replicates)
-        if is_good is None or math.isnan(scores["model"][row, column]):
+        if is_good is None or math.isnan(scores["ranking"][row, column]):
             continue
         published.append(
             Published(
@@ -206,12 +215,20 @@ def rankings(space: DesignSpace, model: Model, before: Dataset) -> dict[str, Flo
 
     Scores of the model are logarithms; NaN marks an invalid combination (a core as its own shell).
     """
-    scorer = Scorer(space, model, Options(order_by="value", keep=space.size))
-    flat = np.full(space.size, np.nan)
-    for task in range(scorer.tasks):
-        top = scorer.run_task(task)
-        flat[top.top_index] = top.top_score
-    scores = flat.reshape(space.cores.size, len(space.shells))
+    scorer = Scorer(space, model, Options())
+    items = [space.item(number) for number in range(space.size)]
+    valid = [number for number, item in enumerate(items) if not scorer.is_own_core(item)]
+    chosen = [items[number] for number in valid]
+    predictions = CandidatePredictions.of(scorer.objectives, chosen)
+    scores = {
+        "ranking": scorer.scores_of(predictions),
+        "prediction": _predicted_scores(scorer.objectives, predictions),
+    }
+    shape = space.cores.size, len(space.shells)
+    by_name = {name: np.full(space.size, np.nan) for name in scores}
+    for name, flat in by_name.items():
+        flat[valid] = scores[name]
+    tables = {name: flat.reshape(shape) for name, flat in by_name.items()}
     pairs = {(sample.shell, sample.paper_id) for sample in before.samples.values()}
     papers = Counter(shell for shell, _ in pairs)
     by_shell: dict[str, Mapping[str, float]] = {
@@ -223,20 +240,36 @@ def rankings(space: DesignSpace, model: Model, before: Dataset) -> dict[str, Flo
         for name, values in by_shell.items()
     }
     # A baseline scores shells alone: shape (n_shells,) broadcasts over the cores.
-    return {"model": scores} | {
-        name: np.where(np.isnan(scores), np.nan, values) for name, values in baselines.items()
+    is_invalid = np.isnan(tables["ranking"])
+    return tables | {
+        name: np.where(is_invalid, np.nan, values) for name, values in baselines.items()
     }
 
 
+def _predicted_scores(objectives: Objectives, predictions: CandidatePredictions) -> Floats:
+    """Return the logarithms of scores by predicted PLQY and gain alone, shape (n,).
+
+    A target without skill has its differences shrunk.
+    """
+    columns = predictions.predicted.columns
+    (stressor,) = objectives.space.stressors
+    gain = next(one for one in objectives.every if isinstance(one, GainObjective))
+    plqy = np.maximum(columns[PLQY.column], 0.0) / 100.0
+    logs = np.log(np.maximum(columns[GAIN.column(stressor)], 1.0)) / np.log(_BEST_GAIN)
+    parts = [(plqy, objectives.plqy.slope), (np.clip(logs, 0.0, 1.0), gain.slope)]
+    shrunk = [part.mean() + slope * (part - part.mean()) for part, slope in parts]
+    return np.asarray(sum(np.log(np.maximum(part, _LEAST)) for part in shrunk))
+
+
 def _shell_effects(before: Dataset) -> dict[str, float]:
-    """Return the mean PLQY of papers on each shell minus that of all, shrunk as in a ranking."""
+    """Return the mean PLQY of papers on each shell minus that of all, shrunk."""
     import pandas as pd
 
     rows = [(s.shell, s.paper_id, s.plqy_percent) for s in before.samples.values() if s.layers]
     frame = pd.DataFrame(rows, columns=["shell", "paper", "plqy"]).dropna()
     papers = frame.groupby(["shell", "paper"])["plqy"].mean()
     shells = papers.groupby("shell").agg(["count", "mean"])
-    shrinkage = shells["count"] / (shells["count"] + SHELL_PSEUDO_COUNT)
+    shrinkage = shells["count"] / (shells["count"] + _PSEUDO_COUNT)
     effects: dict[str, float] = (shrinkage * (shells["mean"] - papers.mean())).to_dict()
     return effects
 

@@ -24,11 +24,15 @@ MIN_TESTED_SAMPLES: Final = 3
 """Coated samples with a PLQY from which a year is tested."""
 MIN_PAPERS: Final = 5
 """Papers from which an interval is reported: a bootstrap over fewer is far too narrow."""
-OBJECTIVES: Final = {"plqy": 1, "gain": 1}
-BASELINES: Final = {"papers": "papers on the shell", "shell_plqy": "PLQY of papers on the shell"}
-"""Rankings of shells alone: by the number of earlier papers, and by their mean PLQY, shrunk towards
-that of all shells as in a ranking."""
-RANKINGS: Final = ("model", *BASELINES)
+OBJECTIVES: Final = {"plqy": 1, "gain": 0.5, "half_life": 0.5}
+BASELINES: Final = {
+    "prediction": "predictions of the models alone",
+    "papers": "papers on the shell",
+    "shell_plqy": "PLQY of papers on the shell",
+}
+"""Other rankings: by predicted PLQY and gain, whatever was measured; and two of shells alone, by
+the number of earlier papers and by their mean PLQY, shrunk towards that of all shells."""
+RANKINGS: Final = ("ranking", *BASELINES)
 SCOPES: Final = {"core": "among the shells on its core", "space": "in the whole space"}
 GROUPS: Final = {
     "new_good": ("new good", True, True),
@@ -161,7 +165,7 @@ class Backtest:
         """Return the results in short sentences."""
         left_out = ", ".join(map(str, self.left_out)) or "no year"
         lines = f"""\
-Each year's space is ranked by value, by a model of the papers of the years before.
+Each year's space is ranked by what is known at least, from the papers of the years before.
 {counted(self.undated, "paper")} without a year: left out.
 Good: coated, with a measured PLQY of at least {GOOD_PERCENT:g} %; bounds leave \
 {sum(year.unclear for year in self.years)} open.
@@ -214,8 +218,8 @@ def figures(published: Sequence[Published]) -> dict[str, Estimate]:
     """Return the metrics of published combinations.
 
     Returns:
-        `GROUP.SCOPE`: mean percentile by the model, of `GROUPS` and `SCOPES`; `concordance`: share
-        of the pairs of a new good and a new other combination of a year that the model orders
+        `GROUP.SCOPE`: mean percentile in the ranking, of `GROUPS` and `SCOPES`; `concordance`:
+        share of the pairs of a new good and a new other combination of a year that it orders
         correctly; each with `.over_BASELINE`, the paired difference from one of `BASELINES`.
     """
     metrics: dict[str, Estimate] = {}
@@ -225,9 +229,9 @@ def figures(published: Sequence[Published]) -> dict[str, Estimate]:
         for scope in SCOPES:
             key = f"{group}.{scope}"
             by = {r: np.array([entry.percentile[r][scope] for entry in members]) for r in RANKINGS}
-            metrics[key] = mean_by_paper(papers, by["model"])
+            metrics[key] = mean_by_paper(papers, by["ranking"])
             for name in BASELINES:
-                difference = by["model"] - by[name]
+                difference = by["ranking"] - by[name]
                 metrics[f"{key}.over_{name}"] = mean_by_paper(papers, difference, chance=0.0)
     return metrics | concordances([entry for entry in published if entry.is_new])
 
@@ -254,7 +258,7 @@ def concordances(published: Sequence[Published]) -> dict[str, Estimate]:
     """Return how often good combinations score above others of their year.
 
     Returns:
-        `concordance` by the model, and `concordance.over_BASELINE`, its paired differences.
+        `concordance` of the ranking, and `concordance.over_BASELINE`, its paired differences.
     """
     outcomes = {(entry.year, entry.is_good) for entry in published}
     rows = [entry for entry in published if (entry.year, not entry.is_good) in outcomes]
@@ -271,7 +275,7 @@ def concordances(published: Sequence[Published]) -> dict[str, Estimate]:
         weights = resampled * unit_weights(papers)
         return sum(
             sign * concordance(step[name], good, good, same_year, weights)
-            for name, sign in (("model", 1), (baseline, -1))
+            for name, sign in (("ranking", 1), (baseline, -1))
             if name
         )
 

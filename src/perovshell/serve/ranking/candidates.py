@@ -135,13 +135,13 @@ def _in_space(
     Those with a measured peak, but none in the window, are left out.
     """
     space, literature = objectives.space, objectives.model.predictor.literature
-    shells = {layers: None for layers in space.shells}
+    shells = frozenset(space.shells)
     rows = {row["sample_id"]: row for row in literature.samples}
     for core, _, samples in answering_combinations(objectives):
         if not space.cores.holds(core):
             continue
-        samples, peaks = _with_peak(objectives, samples)
-        item = literature.item(rows[samples[0].sample_id]) if samples else None
+        told, peaks = _with_peak(objectives, samples)
+        item = literature.item(rows[told[0].sample_id]) if told else None
         if item is not None and item.layers in shells and filters.satisfies(item):
             yield replace(item, core=core), peaks
 
@@ -155,7 +155,7 @@ def answering_combinations(
     """
     wanted = [one for one in objectives.active if one.name != PL.name] or objectives.active
     for core, shell, samples in objectives.model.predictor.literature.combinations():
-        if shell != NONE and any(one.is_measured(core, shell, samples) for one in wanted):
+        if shell != NONE and any(one.is_measured(samples) for one in wanted):
             yield core, shell, samples
 
 

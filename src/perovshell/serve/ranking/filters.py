@@ -60,6 +60,11 @@ class Filters:
         numbers = np.array([-1 if number is None else number])
         return all(bool(passes[0]) for _, passes in self.core_checks(batch, numbers))
 
+    def is_own_core(self, item: Combination) -> bool:
+        """Whether the innermost layer of a combination is its core over again."""
+        number = self._space.cores.find(item.core) if item.core else None
+        return (number, shell_text(item.layers)) in self._of_the_core
+
     def core_checks(self, batch: CompositionBatch, numbers: Integers) -> Iterator[tuple[str, Mask]]:
         """Yield the name of each constraint on cores, and which cores pass it."""
         holds = self._holds

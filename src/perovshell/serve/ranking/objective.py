@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from perovshell.arrays import Floats
-from perovshell.data.composition import Composition
 from perovshell.data.shells import ShellMaterial
 from perovshell.model import Model
 from perovshell.models.conformal import ConformityScores
@@ -112,14 +111,8 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def is_measured(self, core: Composition, shell: str, samples: Sequence[Neighbour]) -> bool:
-        """Whether papers measured what the objective asks of a combination.
-
-        Args:
-            core: The core.
-            shell: Layers joined by `|`.
-            samples: The samples of the combination.
-        """
+    def is_measured(self, samples: Sequence[Neighbour]) -> bool:
+        """Whether papers measured what the objective asks, by the samples of a combination."""
 
     @abstractmethod
     def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:

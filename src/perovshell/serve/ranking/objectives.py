@@ -19,7 +19,6 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from perovshell.arrays import Floats
-from perovshell.data.composition import Composition
 from perovshell.model import Model
 from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.objective import (
@@ -49,8 +48,9 @@ class DomainObjective(Objective):
         del at_lower_bound
         return np.asarray(0.5 ** predicted.columns["domain_distance"])
 
-    def is_measured(self, core: Composition, shell: str, samples: Sequence[Neighbour]) -> bool:
+    def is_measured(self, samples: Sequence[Neighbour]) -> bool:
         """Return False: no paper measures it."""
+        del samples
         return False
 
     def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:

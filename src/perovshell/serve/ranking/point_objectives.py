@@ -1,8 +1,8 @@
 """The objectives of PL peak and PLQY.
 
 The PL peak has the probability that it lies in the window; the PLQY its value over 100 %, or the
-probability that it exceeds a threshold. What papers measured of a combination or its shell is pooled
-with the predicted PLQY.
+probability that it exceeds a threshold. What papers measured of a combination or its shell is
+pooled with the predicted PLQY.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Final
 import numpy as np
 
 from perovshell.arrays import Floats
-from perovshell.data.composition import Composition
 from perovshell.models.evidence import Neighbour
 from perovshell.models.shell_evidence import PLQY as EVIDENCE
 from perovshell.serve.ranking.objective import (
@@ -80,7 +79,7 @@ class PeakObjective(PointObjective):
     def _energy(predicted: Predicted) -> Floats:
         return PL.scale.to_model(predicted.columns[PL.column])
 
-    def is_measured(self, core: Composition, shell: str, samples: Sequence[Neighbour]) -> bool:
+    def is_measured(self, samples: Sequence[Neighbour]) -> bool:
         """Whether a paper measured the peak of a combination."""
         return any(one.pl_peak_nm is not None for one in samples)
 
@@ -179,7 +178,7 @@ class YieldObjective(PointObjective):
         above = self.space.plqy_above
         return percent / 100.0 if above is None else (percent > above).astype(float)
 
-    def is_measured(self, core: Composition, shell: str, samples: Sequence[Neighbour]) -> bool:
+    def is_measured(self, samples: Sequence[Neighbour]) -> bool:
         """Whether a paper measured the PLQY of a combination."""
         return any(one.plqy_percent is not None for one in samples)
 

@@ -54,7 +54,7 @@ class Run:
             raise DesignSpaceError(msg)
 
 
-def rank(  # noqa: PLR0913
+def rank(
     space: DesignSpace | Mapping[str, Any] | Path | str | None = None,
     *,
     model: Model | None = None,

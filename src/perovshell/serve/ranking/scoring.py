@@ -14,10 +14,15 @@ from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.composition import CompositionBatch
 from perovshell.errors import DesignSpaceError
 from perovshell.features.coating import LIGHT, quenching, shell_flags, too_hot
+from perovshell.features.combinations import Combination
 from perovshell.model import Model
 from perovshell.models.outputs import DEFAULT_COVERAGE
 from perovshell.models.product import Product
-from perovshell.serve.ranking.candidates import MeasuredCombinations, answering_combinations
+from perovshell.serve.ranking.candidates import (
+    CandidatePredictions,
+    MeasuredCombinations,
+    answering_combinations,
+)
 from perovshell.serve.ranking.filters import Filters
 from perovshell.serve.ranking.objective import Predicted
 from perovshell.serve.ranking.objectives import ORDERS, DomainObjective, Objectives
@@ -132,6 +137,19 @@ class Scorer:
             coverage=DEFAULT_COVERAGE,
             thresholds=self.space.thresholds,
         )
+
+    # Single combinations ---------------------------------------------------------------------
+
+    def is_own_core(self, item: Combination) -> bool:
+        """Whether the innermost layer of a combination is its core over again."""
+        return self._filters.is_own_core(item)
+
+    def scores_of(self, predictions: CandidatePredictions) -> Floats:
+        """Return the logarithms of the scores of named combinations, shape (n,)."""
+        predicted, stressors = predictions.predicted, self.space.stressors
+        scores = self._log_score(predicted, self.objectives.desirabilities(predicted))
+        flags = [len(self.model.predictor.flags(item, stressors)) for item in predictions.items]
+        return np.asarray(scores + LOG_FLAG * np.array(flags))
 
     # Tasks -----------------------------------------------------------------------------------
 
@@ -257,9 +275,7 @@ class Scorer:
         """
         top = self._top_k()
         units = (unit for task in range(self.tasks) for unit in self._units(task))
-        if self.measured.items or any(
-            True for unit in units for _ in self._alive_parts(unit, top)
-        ):
+        if self.measured.items or any(True for unit in units for _ in self._alive_parts(unit, top)):
             return
         raise DesignSpaceError(self.space.nothing_left(top.result().removed))
 

@@ -14,7 +14,6 @@ from typing import ClassVar, Final
 import numpy as np
 
 from perovshell.arrays import Floats
-from perovshell.data.composition import Composition
 from perovshell.data.vocabulary import column_name
 from perovshell.models.evidence import Neighbour
 from perovshell.models.normal import normal_quantile
@@ -82,14 +81,12 @@ class StabilityObjective(Objective):
         """The lower bounds, by stressor."""
         unit = f" ({self.target.unit})" if self.target.unit else ""
         pairs = zip(self.columns(), self.space.stressors, strict=True)
-        return [
-            (least, f"{self.label} at least, {name}{unit}", True) for (_, least), name in pairs
-        ]
+        return [(least, f"{self.label} at least, {name}{unit}", True) for (_, least), name in pairs]
 
-    def is_measured(self, core: Composition, shell: str, samples: Sequence[Neighbour]) -> bool:
+    def is_measured(self, samples: Sequence[Neighbour]) -> bool:
         """Whether a paper tested a combination under a stressor that is asked for."""
-        del samples
-        return any(fit is not None and fit.has(core.formula, shell) for fit in self.fits)
+        names = {(one.core, one.shell) for one in samples}
+        return any(fit is not None and fit.has(*name) for fit in self.fits for name in names)
 
     def known(self, pair: Pair) -> list[Known | None]:
         """Return what is known of the logarithm of a combination, by stressor."""
@@ -99,8 +96,7 @@ class StabilityObjective(Objective):
         """Return the logarithms of the pooled value and of its bound, (2 n_stressors, n)."""
         unknown = Known(math.nan, math.nan, math.nan)
         rows = [
-            [one for known in self.known(pair) for one in _ends(known or unknown)]
-            for pair in pairs
+            [one for known in self.known(pair) for one in _ends(known or unknown)] for pair in pairs
         ]
         return np.array(rows, dtype=float).reshape(len(pairs), 2 * len(self.space.stressors)).T
 
