@@ -54,7 +54,7 @@ def published(
     paper: str, score: float, *, good: bool, new: bool = True, year: int = 1
 ) -> Published:
     """Return a combination that the baselines score 0.5."""
-    scores = dict.fromkeys(RANKINGS, 0.5) | {"model": score}
+    scores = dict.fromkeys(RANKINGS, 0.5) | {"ranking": score}
     percentiles = {name: dict.fromkeys(SCOPES, value) for name, value in scores.items()}
     return Published(year, paper, "CsPbBr3", "SiO2", 90.0, good, new, scores, percentiles)
 
@@ -196,7 +196,7 @@ def test_scores_are_those_of_the_ranking_of_named_combinations(
 ) -> None:
     before = papers_before(dataset, YEAR)
     space = space_of(before, measured_in(dataset, YEAR))
-    scores = rankings(space, model, before)["model"].ravel()
+    scores = rankings(space, model, before)["ranking"].ravel()
     missing = [space.item(int(number)) for number in np.flatnonzero(np.isnan(scores))]
     assert {shell_text(item.layers) for item in missing} <= {item.core.formula for item in missing}
     index = [n for n in range(0, space.size, 37) if not np.isnan(scores[n])]

@@ -319,7 +319,7 @@ def test_there_must_be_something_to_resume(model: Model, tmp_path: Path) -> None
 def test_another_space_or_order_is_not_gone_on_with(model: Model, tmp_path: Path) -> None:
     kept = tmp_path / "ranking.part.npz"
     rank(SPACE, model=model, run=run(keep_in=kept), advance=stop_after(2))
-    for changed in ({"order_by": "value"}, {"exclude_known": True}):
+    for changed in ({"order_by": "value"}, {"order_by": "explore"}):
         with pytest.raises(WorkspaceError, match="of another space, model, order"):
             rank(SPACE, model=model, run=run(keep_in=kept, resume=True), **changed)
 

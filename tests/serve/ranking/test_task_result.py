@@ -26,10 +26,7 @@ def run_task(rows: list[tuple[int, int, list[int]]]) -> TaskResult:
         place = number % 2, number // 2 % 2
         if value > cells[place]:
             cells[place], numbers[place] = value, number
-    width = np.array([score.min(initial=np.inf), score.max(initial=-np.inf)])
-    return TaskResult(
-        len(rows), {"odd": int((index % 2).sum())}, *top, *front, cells, numbers, width
-    )
+    return TaskResult(len(rows), {"odd": int((index % 2).sum())}, *top, *front, cells, numbers)
 
 
 def same(one: TaskResult, other: TaskResult) -> bool:
@@ -39,7 +36,7 @@ def same(one: TaskResult, other: TaskResult) -> bool:
         and dict(one.removed) == dict(other.removed)
         and all(
             np.array_equal(getattr(one, name), getattr(other, name))
-            for name in ("top_score", "top_index", "cell_score", "cell_index", "width")
+            for name in ("top_score", "top_index", "cell_score", "cell_index")
         )
         and np.array_equal(one.front[order], other.front[again])
         and np.array_equal(one.front_index[order], other.front_index[again])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import Any, Final
 
@@ -46,7 +47,7 @@ class RankingBuilder:
     def ranking(self, top: int, batch: int) -> Ranking:
         """Return the ranking with at most `top` lines a list and a batch of `batch` ones."""
         result, space = self.result, self.space
-        tied = self._tied(top)
+        tied = dict(islice(self._tied.items(), top))
         index = list(tied)
         front = np.lexsort((result.front_index, -result.front_score))[:FRONT_SHOWN]
         others = [n for n in result.front_index[front].tolist() if n not in set(index)]
@@ -75,13 +76,14 @@ class RankingBuilder:
             statements=statements(self.scorer, result, measured, candidates),
         )
 
-    def _tied(self, top: int) -> dict[int, list[int]]:
-        """Return the first combination of each line, best first, with all those of its score."""
+    @cached_property
+    def _tied(self) -> dict[int, list[int]]:
+        """The first combination of each line, best first, with all those of its score."""
         by_score: dict[float, list[int]] = {}
         pairs = zip(self.result.top_score.tolist(), self.result.top_index.tolist(), strict=True)
         for score, at in pairs:
             by_score.setdefault(score, []).append(at)
-        return {group[0]: group for group in islice(by_score.values(), top)}
+        return {group[0]: group for group in by_score.values()}
 
     def _measured(self, top: int) -> Iterator[Candidate]:
         """Yield the lines of what was measured, best first."""
@@ -105,6 +107,8 @@ class RankingBuilder:
         index: Sequence[int],
         tied: Mapping[int, Sequence[int]],
     ) -> list[Candidate]:
+        if not predictions.items:
+            return []
         desirable = self.objectives.desirabilities(predictions.predicted)
         pareto, above = self._probabilities(predictions, index, len(tied))
         front, score = set(self.result.front_index.tolist()), self._scores()
@@ -154,10 +158,11 @@ class RankingBuilder:
     ) -> tuple[dict[int, float], list[float]]:
         """Return P(Pareto) by number of the combination, and P(better than next) by row.
 
-        The first is drawn among the top lines and the Pareto front of their values.
+        The first is drawn among the top lines and the Pareto front of their values,
+        whatever the number of lines.
         """
         above = p_above_next(self.objectives, predictions.rows(range(listed)))
-        among = list(dict.fromkeys((*index[:_DRAWN], *index[listed:])))
+        among = list(dict.fromkeys((*islice(self._tied, _DRAWN), *index[listed:])))
         by_number = dict(zip(index, predictions.items, strict=True))
         items = [by_number.get(number) or self.space.item(number) for number in among]
         pareto = p_pareto(self.objectives, CandidatePredictions.of(self.objectives, items))

@@ -40,6 +40,8 @@ class CandidatePredictions:
     @classmethod
     def of(cls, objectives: Objectives, items: Sequence[Combination]) -> CandidatePredictions:
         """Predict combinations, and add what papers measured of them."""
+        if not items:
+            return cls([], Predicted({}, {}))
         space, predictor = objectives.space, objectives.model.predictor
         columns, categories = predict_items(
             predictor,
@@ -108,7 +110,7 @@ class MeasuredCombinations:
         """
         found = list(_in_space(objectives, filters))
         if not found:
-            return cls(CandidatePredictions([], Predicted({}, {})), {}, np.zeros(0))
+            return cls(CandidatePredictions.of(objectives, []), {}, np.zeros(0))
         predictions = CandidatePredictions.of(objectives, [item for item, _ in found])
         has_peak = np.array([bool(peaks) for _, peaks in found], dtype=bool)
         kept = np.flatnonzero(has_peak | _may_be_in_window(objectives, predictions))

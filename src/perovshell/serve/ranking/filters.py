@@ -16,7 +16,6 @@ from perovshell.errors import FormulaError
 from perovshell.features.coating import quenching
 from perovshell.features.combinations import Combination
 from perovshell.features.featurizer import Featurizer
-from perovshell.models.product import CoreSide
 from perovshell.serve.space.physics import alignment_allowed, has_element, is_insoluble
 from perovshell.serve.space.space import DesignSpace, Layers
 
@@ -52,13 +51,16 @@ class Filters:
         return ""
 
     def satisfies(self, item: Combination) -> bool:
-        """Whether a combination, in the space or not, breaks none of core or shell alone."""
+        """Whether a combination, between the steps of a grid or on them, breaks none of them."""
         if item.core is None or self.shell_fault(item.layers):
             return False
         batch = self._featurizer.reader.batch([item.core.amounts])
         number = self._space.cores.find(item.core)
         numbers = np.array([-1 if number is None else number])
-        return all(bool(passes[0]) for _, passes in self.core_checks(batch, numbers))
+        rows = self._featurizer.core_block(batch, elements_too=False)
+        of_pair = self.pair_checks(rows, numbers, [item.layers])
+        checks = [*self.core_checks(batch, numbers), *of_pair]
+        return all(bool(passes.all()) for _, passes in checks)
 
     def is_own_core(self, item: Combination) -> bool:
         """Whether the innermost layer of a combination is its core over again."""
@@ -100,12 +102,12 @@ class Filters:
         return (factor >= window[0]) & (factor <= window[1])
 
     def pair_checks(
-        self, cores: CoreSide, numbers: Integers, shells: Sequence[Layers], known: Pairs
+        self, rows: Floats, numbers: Integers, shells: Sequence[Layers], known: Pairs = frozenset()
     ) -> Iterator[tuple[str, Mask]]:
         """Yield the name of each constraint on core and shell, and who passes it.
 
         Args:
-            cores: The cores.
+            rows: Core descriptors, shape (n_cores, n_core_descriptors).
             numbers: Their numbers in the space.
             shells: The shells.
             known: Combinations that papers measured: they are listed apart.
@@ -114,15 +116,13 @@ class Filters:
             Names with masks of the shape (n_shells, n_cores).
         """
         holds = self._holds
-        gaps = cores.facts.gaps
+        gaps = rows[:, self._featurizer.names.index("bulk gap estimate")]
         if self._of_the_core:
             yield "shell_is_core", ~_named(shells, numbers, self._of_the_core)
         if holds.exclude.combinations:
             yield "exclude", ~_named(shells, numbers, holds.exclude.combinations)
         if holds.include.combinations:
             yield "include", _named(shells, numbers, holds.include.combinations)
-        if known:
-            yield "measured", ~_named(shells, numbers, known)
         if holds.no_quenching_shell:
             yield "no_quenching_shell", ~np.array([quenching(layers, gaps) for layers in shells])
         if holds.band_alignment:
@@ -130,12 +130,14 @@ class Filters:
             passes = [alignment_allowed(layers, gaps, allowed) for layers in shells]
             yield "band_alignment", np.array(passes)
         if holds.lattice_mismatch_below is not None:
-            mismatch = np.array([self._mismatch(cores, layers) for layers in shells])
+            mismatch = np.array([self._mismatch(rows, layers) for layers in shells])
             yield "lattice_mismatch_below", ~(np.abs(mismatch) > holds.lattice_mismatch_below)
+        if known:
+            yield "measured", ~_named(shells, numbers, known)
 
-    def _mismatch(self, cores: CoreSide, layers: Layers) -> Floats:
+    def _mismatch(self, rows: Floats, layers: Layers) -> Floats:
         shell = self._featurizer.shell_block([layers])
-        return self._featurizer.lattice_mismatch(cores.rows, shell)
+        return self._featurizer.lattice_mismatch(rows, shell)
 
     @cached_property
     def _of_the_core(self) -> Pairs:

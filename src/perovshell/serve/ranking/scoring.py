@@ -290,7 +290,7 @@ class Scorer:
         pairs = np.ones((len(shells), len(part.numbers)), dtype=bool)
         block = [self._shells[number] for number in shells]
         members = self._members[shells.start : shells.stop]
-        checks = self._filters.pair_checks(part.cores, part.numbers, block, self._known)
+        checks = self._filters.pair_checks(part.cores.rows, part.numbers, block, self._known)
         for name, passes in checks:
             top.remove(name, int((pairs & ~passes).sum(axis=1) @ members) * contexts)
             pairs &= passes

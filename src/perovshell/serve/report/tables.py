@@ -97,7 +97,12 @@ def _markdown_table(lines: Sequence[Candidate]) -> list[str]:
     ]
     more = [f"The first {MARKDOWN_LINES}; ranking.csv has all."]
     rest = ["", *more] if len(lines) > MARKDOWN_LINES else []
-    return [_markdown_row(head), _markdown_row(["---"] * len(head)), *map(_markdown_row, rows), *rest]
+    return [
+        _markdown_row(head),
+        _markdown_row(["---"] * len(head)),
+        *map(_markdown_row, rows),
+        *rest,
+    ]
 
 
 def shell_name(line: Candidate) -> str:

@@ -53,9 +53,7 @@ def _said(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
             )
             return {"kind": "space-too-large", "detail": detail}
         run = ranks.Run(task_size=_TASK)
-        options = {
-            name: asked[name] for name in ("top", "order_by", "batch")
-        }
+        options = {name: asked[name] for name in ("top", "order_by", "batch")}
         ranking = ranks.rank(space, model=model, run=run, advance=advance, **options)
     except InputError as error:
         return {"kind": "invalid-request", "detail": str(error)}

@@ -81,8 +81,10 @@ def _fit_plqy(problem: PointProblem, predicted: Floats, coated: Sequence[int]) -
     for row in coated:
         item, paper = problem.items[row], str(problem.papers[row])
         shell = problem.shells[row]
-        rows.append(effect_row(problem.cores[row], shell, class_text(item.layers), paper))
-        experiments.append(f"{paper} {problem.cores[row]} {shell}")
+        # An open core is no other paper's core.
+        core = problem.cores[row] or f"open core of {paper}"
+        rows.append(effect_row(core, shell, class_text(item.layers), paper))
+        experiments.append(f"{paper} {core} {shell}")
     beyond = (problem.target - predicted)[coated]
     is_most = np.array([problem.bounds[row] == "<" for row in coated])
     low = np.where(is_most, -np.inf, beyond)
