@@ -173,7 +173,7 @@ def test_experiments_of_every_kind_are_weighed(model: Model) -> None:
 
 
 def test_a_stability_test_of_what_is_not_known_is_worth_something(model: Model) -> None:
-    """Nobody tested the first shell under water, papers did the second: a test tells of the first."""
+    """Nobody tested the first shell under water: a test tells of it, less of the second."""
     own = objectives(model, weights={"half_life": 1}, stressors=["water", "light"])
     names = [("CsPbBr3", "PET"), ("CsPbBr3", "PS")]
     found = experiments(own, CandidatePredictions.of(own, items(model, *names)))
