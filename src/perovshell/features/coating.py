@@ -42,11 +42,12 @@ WET: Final = frozenset({"water", "humidity"})
 dissolve a coating."""
 LIGHT: Final = "light"
 PEROVSKITE_SOLVENTS: Final = frozenset(
-    {"DMF", "DMSO", "DMAc", "NMP", "GBL", "water", "methanol", "ethanol", "formic acid"}
+    {"DMF", "DMSO", "DMAc", "NMP", "GBL", "water", "methanol", "ethanol"}
 )
-"""Solvents that dissolve lead halide perovskites or decompose their nanocrystals: those of
-perovskite precursors by their donor number (10.1021/acsenergylett.7b01057), water and the small
-alcohols."""
+"""Solvents that dissolve halide perovskites or decompose their nanocrystals: DMF, DMSO and GBL
+(10.3390/molecules26247541), solvents that coordinate lead as strongly
+(10.1021/acsenergylett.7b01057), water (10.48550/arXiv.1803.00848) and the small alcohols
+(10.1039/d2na00596d)."""
 NOT_ON_CRYSTALS: Final = frozenset(
     {"in-situ growth", "melt quenching", "sintering", "phase transformation", "hot injection"}
 )
@@ -57,7 +58,12 @@ METHYLAMMONIUM_LIMIT_C: Final = 150.0
 """MAPbI3 films decompose within half an hour at 150 deg C, FAPbI3 films do not within an hour
 (10.1039/c3ee43822h); within a day MAPbI3 decomposes at 85 deg C (10.1002/aenm.201500477)."""
 FORMAMIDINIUM_LIMIT_C: Final = 200.0
+"""An estimate: FAPbI3 keeps for an hour at 150 deg C (10.1039/c3ee43822h) and is far more stable
+than MAPbI3 (10.1021/acs.jpcc.1c06729); its quantum dots decompose into PbI2
+(10.1038/s41467-023-37943-6)."""
 INORGANIC_LIMIT_C: Final = 300.0
+"""An estimate: CsPbBr3 nanoparticles turn into CsPb2Br5 in part from 227 to 322 deg C
+(10.1039/c8na00122g), dots in AlOx keep to 200 deg C (10.1002/anie.201703703)."""
 _SOME_ORGANIC: Final = 0.05
 """Share of the A site from which an organic cation sets the limit."""
 _INORGANIC: Final = ("Cs", "Rb", "K")
