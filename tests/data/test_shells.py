@@ -255,7 +255,7 @@ def test_a_table_without_the_columns_has_unknown_facts():
         ("single_particle", "some", "single_particle 'some'; allowed: yes, no, or empty"),
         ("process_temperature_c", "hot", "'hot'; allowed: a number from -273.15 to 3000 deg C"),
         ("process_temperature_c", "1e9", "'1e9'; allowed: a number from -273.15 to 3000 deg C"),
-        ("source", "", "route, solvent, process_temperature_c, electron_acceptor, single_particle without"),
+        ("source", "", "electron_acceptor, single_particle without a source"),
     ],
 )
 def test_a_cell_that_is_not_allowed_is_refused_by_its_material_and_column(column, text, message):
