@@ -49,7 +49,7 @@ def fractions(*cores: str) -> np.ndarray:
 
 
 def facts(*cores: str) -> CoreFacts:
-    return CoreFacts.of(fractions(*cores), COLUMNS, np.array([CORES[core] for core in cores]))
+    return CoreFacts(fractions(*cores), COLUMNS, np.array([CORES[core] for core in cores]))
 
 
 def names(shell: str | Layers, core: str = "CsPbBr3", stressors: tuple[str, ...] = DRY) -> set[str]:
@@ -151,6 +151,7 @@ def test_organic_cations_lower_the_temperature_that_a_core_survives() -> None:
 def test_halides_demix_above_a_share_of_bromide_that_caesium_raises() -> None:
     cores = ("MAPbBr0.9I2.1", "CsPbBr0.9I2.1", "MAPbBr0.6I2.4", "CsPbBr3", "CsPbCl1.5Br1.5", "AuCu")
     wanted = [True, False, False, False, False, False]
+    assert not demixing(fractions("CsPbBr2.97I0.03", "CsPbI3"), COLUMNS).any()
     assert demixing(fractions(*cores), COLUMNS).tolist() == wanted
     assert not demixing(fractions("CsSnBr1.5I1.5"), COLUMNS).any()
     assert "demixes under light" not in names("SiO2", "CsPbBr1.5I1.5", ("water",))

@@ -210,12 +210,15 @@ def test_a_measured_combination_is_named_with_its_values(model: Model) -> None:
     assert one(model, core="CsPbBr3", shell="MgO")["measured"] == []
 
 
+WATER_BASED = "PVA is put on from water, which destroys the core"
+
+
 @pytest.mark.parametrize(
     ("shell", "stressors", "flags"),
     [
         ("SiO2", ["water", "light", "heat"], []),
-        ("PVA", ["water"], ["PVA dissolves in water"]),
-        ("PVA", ["heat"], []),
+        ("PVA", ["water"], ["PVA dissolves in water", WATER_BASED]),
+        ("PVA", ["heat"], [WATER_BASED]),
         ("PbS", ["heat"], ["PbS quenches: its gap of 0.41 eV is below that of the core"]),
         ("TiO2", ["heat"], ["TiO2 accepts electrons from the core"]),
     ],

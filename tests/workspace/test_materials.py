@@ -146,6 +146,14 @@ def test_an_ion_at_fault_is_refused(tmp_path: Path, row: dict, message: str) -> 
     assert message in str(refused.value)
 
 
+def test_a_table_from_before_a_fact_had_a_column_is_read(tmp_path: Path) -> None:
+    row = shell_row("PVK", "polymer", source="10.1000/x")
+    older = {name: cell for name, cell in row.items() if name != "single_particle"}
+    path = tmp_path / "shells.csv"
+    path.write_text(f"{','.join(older)}\n{','.join(older.values())}\n")
+    assert read_materials(tmp_path).shells == (row,)
+
+
 def test_a_table_with_other_columns_is_named(tmp_path: Path) -> None:
     (tmp_path / "shells.csv").write_text("name,class\nPVK,polymer\n")
     with pytest.raises(InputError, match=r"shells.csv: columns name, class; needed: name, aliases"):
