@@ -55,7 +55,7 @@ NOT_ON_CRYSTALS: Final = frozenset(
 solvent nor the temperature of the shell meets a ready core."""
 
 METHYLAMMONIUM_LIMIT_C: Final = 150.0
-"""MAPbI3 films decompose within half an hour at 150 deg C, FAPbI3 films do not within an hour
+"""The lowest limit. MAPbI3 films decompose within half an hour at 150 deg C, FAPbI3 films do not within an hour
 (10.1039/c3ee43822h); within a day MAPbI3 decomposes at 85 deg C (10.1002/aenm.201500477)."""
 FORMAMIDINIUM_LIMIT_C: Final = 200.0
 """An estimate: FAPbI3 keeps for an hour at 150 deg C (10.1039/c3ee43822h) and is far more stable
@@ -129,7 +129,7 @@ def shell_flags(layers: Layers, stressors: Sequence[str]) -> tuple[Flag, ...]:
 
     Examples:
         >>> from perovshell.data.formula import FormulaReader
-        >>> layers = FormulaReader.bundled().read_shell("PVA")
+        >>> layers = FormulaReader.bundled().read_shell("KBr")
         >>> [flag.name for flag in shell_flags(layers, ["water"])]
         ['dissolves in water']
         >>> shell_flags(layers, ["light"])
@@ -331,7 +331,7 @@ def row_flags(
         for layers in shells
     ]
     gaps = cores.gaps.tolist()
-    is_hot = any(not math.isnan(hottest) for _, _, hottest, _ in of_shell)
+    is_hot = any(hottest >= METHYLAMMONIUM_LIMIT_C for _, _, hottest, _ in of_shell)
     limits = cores.limits_c.tolist() if is_hot else [math.nan] * len(gaps)
     demixes = cores.demixing.tolist() if LIGHT in stressors else [False] * len(gaps)
     known: dict[tuple[int, bool, bool, bool, bool], tuple[Flag, ...]] = {}
