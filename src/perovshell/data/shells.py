@@ -85,8 +85,8 @@ class ShellMaterial:
         process_temperature_c: The usual temperature of the route, deg C; NaN where unknown.
         electron_acceptor: Whether it takes electrons from a core: one of `YES_NO`, or empty where
             unknown.
-        single_particle: Whether single nanocrystals, each in its own shell of it, were reported:
-            one of `YES_NO`, or empty where unknown.
+        single_particle: Whether single nanocrystals, each in a separate shell of it, were
+            reported: one of `YES_NO`, or empty where unknown.
         source: DOI or address of these facts.
     """
 

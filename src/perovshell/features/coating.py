@@ -55,8 +55,9 @@ NOT_ON_CRYSTALS: Final = frozenset(
 solvent nor the temperature of the shell meets a ready core."""
 
 METHYLAMMONIUM_LIMIT_C: Final = 150.0
-"""The lowest limit. MAPbI3 films decompose within half an hour at 150 deg C, FAPbI3 films do not within an hour
-(10.1039/c3ee43822h); within a day MAPbI3 decomposes at 85 deg C (10.1002/aenm.201500477)."""
+"""The lowest limit. MAPbI3 films decompose within half an hour at 150 deg C, FAPbI3 films do not
+within an hour (10.1039/c3ee43822h); within a day MAPbI3 decomposes at 85 deg C
+(10.1002/aenm.201500477)."""
 FORMAMIDINIUM_LIMIT_C: Final = 200.0
 """An estimate: FAPbI3 keeps for an hour at 150 deg C (10.1039/c3ee43822h) and is far more stable
 than MAPbI3 (10.1021/acs.jpcc.1c06729); its quantum dots decompose into PbI2
