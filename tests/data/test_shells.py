@@ -226,6 +226,7 @@ FACTS = {
     "solvent": "none",
     "process_temperature_c": "50",
     "electron_acceptor": "no",
+    "single_particle": "yes",
     "source": "10.1000/x",
 }
 
@@ -233,7 +234,8 @@ FACTS = {
 def test_the_facts_of_a_row_are_attributes():
     layer = Shells([{**FIRST, **FACTS}], []).materials[FIRST["name"]]
     assert (layer.route, layer.solvent, layer.process_temperature_c) == ("ALD", "none", 50.0)
-    assert (layer.electron_acceptor, layer.source) == ("no", "10.1000/x")
+    assert (layer.electron_acceptor, layer.single_particle) == ("no", "yes")
+    assert layer.source == "10.1000/x"
 
 
 def test_a_table_without_the_columns_has_unknown_facts():
@@ -241,6 +243,7 @@ def test_a_table_without_the_columns_has_unknown_facts():
     layer = Shells([row], []).materials[FIRST["name"]]
     assert (layer.route, layer.solvent, layer.electron_acceptor, layer.source) == ("", "", "", "")
     assert math.isnan(layer.process_temperature_c)
+    assert layer.single_particle == ""
 
 
 @pytest.mark.parametrize(
@@ -249,9 +252,10 @@ def test_a_table_without_the_columns_has_unknown_facts():
         ("in_water", "wet", "in_water 'wet'; allowed: soluble"),
         ("route", "magic", "route 'magic'; allowed: sol-gel, ALD, .*, or empty"),
         ("electron_acceptor", "maybe", "electron_acceptor 'maybe'; allowed: yes, no, or empty"),
+        ("single_particle", "some", "single_particle 'some'; allowed: yes, no, or empty"),
         ("process_temperature_c", "hot", "'hot'; allowed: a number from -273.15 to 3000 deg C"),
         ("process_temperature_c", "1e9", "'1e9'; allowed: a number from -273.15 to 3000 deg C"),
-        ("source", "", "route, solvent, process_temperature_c, electron_acceptor without a source"),
+        ("source", "", "electron_acceptor, single_particle without a source"),
     ],
 )
 def test_a_cell_that_is_not_allowed_is_refused_by_its_material_and_column(column, text, message):
@@ -268,7 +272,7 @@ def test_a_single_fact_needs_a_source():
 def test_the_bundled_facts_are_of_the_vocabulary_and_have_addresses():
     for layer in Shells.bundled().materials.values():
         assert layer.route in {*ROUTES, ""}
-        assert layer.electron_acceptor in {*YES_NO, ""}
+        assert {layer.electron_acceptor, layer.single_particle} <= {*YES_NO, ""}
         sources = filter(None, layer.source.split(";"))
         assert all(source.strip().startswith(("10.", "https://")) for source in sources)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from perovshell.errors import InputError
 from perovshell.model import Model
+from perovshell.models.answer_text import answer_lines
 from perovshell.models.outputs import TEXTS, Answer, Thresholds, output_columns, rounded
 from perovshell.models.predictor import ROWS_AT_ONCE
 from perovshell.models.requests import Requests
@@ -207,6 +208,41 @@ def test_a_measured_combination_is_named_with_its_values(model: Model) -> None:
         assert text.startswith(f"{sample.paper} (")
         assert sample.stability in text
     assert one(model, core="CsPbBr3", shell="MgO")["measured"] == []
+
+
+WATER_BASED = "PVA is put on from water, which destroys the core"
+
+
+@pytest.mark.parametrize(
+    ("shell", "stressors", "flags"),
+    [
+        ("SiO2", ["water", "light", "heat"], []),
+        ("PVA", ["water"], ["PVA dissolves in water", WATER_BASED]),
+        ("PVA", ["heat"], [WATER_BASED]),
+        ("PbS", ["heat"], ["PbS quenches: its gap of 0.41 eV is below that of the core"]),
+        ("TiO2", ["heat"], ["TiO2 accepts electrons from the core"]),
+    ],
+)
+def test_flags_say_what_speaks_against_a_coating(
+    model: Model, shell: str, stressors: list[str], flags: list[str]
+) -> None:
+    [answer] = model.predict([{"core": "CsPbBr3", "shell": shell}], stressors=stressors)
+    assert answer["flags"] == flags
+    [full] = model.answer([{"core": "CsPbBr3", "shell": shell}], stressors=stressors)
+    lines = answer_lines(full, stressors, 0.9)
+    assert [line for line in lines if line.startswith("Flag: ")] == [f"Flag: {f}" for f in flags]
+
+
+def test_flags_of_a_row_do_not_depend_on_the_others(model: Model) -> None:
+    pairs = [
+        {"core": core, "shell": shell}
+        for core in ("CsPbBr3", "MAPbBr1.5I1.5", "AuCu", "CsPbX3", "CsPbBr4")
+        for shell in ("none", "PbS", "polyimide", "PVA", "CdZnS")
+    ]
+    together = [answer["flags"] for answer in model.predict(pairs)]
+    assert together == [model.predict([row])[0]["flags"] for row in pairs]
+    assert together[5] == ["bromide and iodide of the core demix under light"]
+    assert together[20:] == [[]] * 5
 
 
 def test_reasons_notes_and_measured_samples_are_lists_of_each_answer(model: Model) -> None:

@@ -62,6 +62,7 @@ ROWS = [
         zip(cycle(product(CORES, SHELLS)), cycle(EXTRAS), strict=False), 198
     )
 ] + [{"core": "CsPbBr3@SiO2", "shell": ""}, {"core": "CsPbI3/PMMA", "shell": ""}]
+FLAG = "TiO2 accepts electrons from the core"
 PLAIN = {"core": "CsPbBr3", "shell": "SiO2"}
 UNKNOWN = ["NA", "n/a", "-", "\u2013", "None", "nan", "UNKNOWN", "?", "null"]
 UNKNOWN_CELLS = [(name, word) for name in INPUT_COLUMNS[2:] for word in UNKNOWN]
@@ -113,6 +114,8 @@ def test_every_way_gives_the_same_values(
 ) -> None:
     workspace = workspace_of(trained, tmp_path / "workspace")
     wanted = model.predict(ROWS)
+    flags = {flag for answer in wanted for flag in answer["flags"]}
+    assert {FLAG, "bromide and iodide of the core demix under light"} <= flags
     with serving(workspace.root, tmp_path / "log") as server:
         assert repr(over_http(server.url)) == repr(wanted)
         with Client(server.url) as client:

@@ -10,7 +10,7 @@ import pytest
 from perovshell.data.dataset import Dataset
 from perovshell.data.vocabulary import STRESSORS, column_name
 from perovshell.models.inputs import INPUT_NUMBERS
-from perovshell.models.outputs import NO_THRESHOLDS, Thresholds, output_columns
+from perovshell.models.outputs import NO_THRESHOLDS, TEXTS, Thresholds, output_columns
 from perovshell.serve.ranking.objectives import CLASSES
 from perovshell.serve.service.schemas import AnswerOut, Row, ThresholdsIn
 from perovshell.serve.space.space import OBJECTIVES

@@ -146,6 +146,23 @@ def test_an_ion_at_fault_is_refused(tmp_path: Path, row: dict, message: str) -> 
     assert message in str(refused.value)
 
 
+def test_single_particles_are_a_fact_that_can_be_corrected(tmp_path: Path) -> None:
+    materials = Workspace(tmp_path).materials
+    row = materials.correct_shell("PMMA", single_particle="yes", source=SOURCE)
+    assert row["single_particle"] == "yes"
+    assert materials.read().corrections == {"PMMA": "single_particle (empty) -> yes"}
+    with pytest.raises(InputError, match=r"single_particle 'some': allowed: yes, no, or empty"):
+        materials.correct_shell("PMMA", single_particle="some", source=SOURCE)
+
+
+def test_a_table_from_before_a_fact_had_a_column_is_read(tmp_path: Path) -> None:
+    row = shell_row("PVK", "polymer", source="10.1000/x")
+    older = {name: cell for name, cell in row.items() if name != "single_particle"}
+    path = tmp_path / "shells.csv"
+    path.write_text(f"{','.join(older)}\n{','.join(older.values())}\n")
+    assert read_materials(tmp_path).shells == (row,)
+
+
 def test_a_table_with_other_columns_is_named(tmp_path: Path) -> None:
     (tmp_path / "shells.csv").write_text("name,class\nPVK,polymer\n")
     with pytest.raises(InputError, match=r"shells.csv: columns name, class; needed: name, aliases"):

@@ -68,6 +68,7 @@ def blend_of(parts: Sequence[ShellMaterial]) -> ShellMaterial:
         solvent=_shared(part.solvent for part in parts),
         process_temperature_c=float(np.max([part.process_temperature_c for part in parts])),
         electron_acceptor=_shared(part.electron_acceptor for part in parts),
+        single_particle=_shared(part.single_particle for part in parts),
         source=";".join(dict.fromkeys(part.source for part in ordered if part.source)),
     )
 

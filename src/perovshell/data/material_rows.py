@@ -15,7 +15,12 @@ from perovshell.errors import FormulaError, InputError
 
 _NAME: Final = re.compile(r"[^\s,;|@][^,;|@]*")
 _SYMBOL: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,11}")
-_WORDS: Final = {"in_water": WATER_WORDS, "route": ROUTES, "electron_acceptor": YES_NO}
+_WORDS: Final = {
+    "in_water": WATER_WORDS,
+    "route": ROUTES,
+    "electron_acceptor": YES_NO,
+    "single_particle": YES_NO,
+}
 """Columns of the shell table that hold words."""
 CORRECTABLE: Final = ("class", "formula", *_WORDS, "solvent", "process_temperature_c")
 """Columns of the shell table that a correction may change."""

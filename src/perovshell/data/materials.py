@@ -12,7 +12,7 @@ from typing import Any, Final
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import Ions
 from perovshell.data.material_rows import bundled, corrections, property_of
-from perovshell.data.shells import Shells
+from perovshell.data.shells import FACTS, Shells
 from perovshell.data.tables import Row, read_table
 from perovshell.errors import InputError
 
@@ -188,10 +188,11 @@ def read_materials(folder: Path) -> Materials:
             continue
         header, rows = read_table(path)
         expected = list(bundled(field.name)[0])
-        if list(header) != expected:
+        # A table from before a fact had a column states nothing about it.
+        if list(header) != [name for name in expected if name in header or name not in FACTS]:
             msg = f"{path}: columns {', '.join(header)}; needed: {', '.join(expected)}"
             raise InputError(msg)
-        tables[field.name] = tuple(rows)
+        tables[field.name] = tuple({name: row.get(name, "") for name in expected} for row in rows)
     materials = Materials(**tables)
     if materials:
         materials.check()

@@ -61,8 +61,8 @@ ROUTES = (
 """How a shell is usually put on, or grown around, perovskite nanocrystals; an empty text is
 unknown."""
 YES_NO = ("yes", "no")
-"""Whether the shell is known to take electrons from a core; an empty text is unknown."""
-_FACTS = ("route", "solvent", "process_temperature_c", "electron_acceptor")
+"""Answers to a question about a shell; an empty text is unknown."""
+FACTS = ("route", "solvent", "process_temperature_c", "electron_acceptor", "single_particle")
 """Columns whose cells need a source."""
 _COLDEST, _HOTTEST = -273.15, 3000.0
 
@@ -80,10 +80,13 @@ class ShellMaterial:
         listed: Whether the name is in the shell table.
         properties: Reference properties by the names of `PROPERTIES`; NaN where unknown.
         route: The usual deposition route, one of `ROUTES`, or empty where unknown.
-        solvent: What the route needs, such as toluene; `none` where it needs no solvent; empty
-            where unknown.
+        solvent: What the route needs, such as toluene; alternatives are joined by `;`; `none`
+            where it needs no solvent; empty where unknown.
         process_temperature_c: The usual temperature of the route, deg C; NaN where unknown.
-        electron_acceptor: One of `YES_NO`, or empty where unknown.
+        electron_acceptor: Whether it takes electrons from a core: one of `YES_NO`, or empty where
+            unknown.
+        single_particle: Whether single nanocrystals, each in a separate shell of it, were
+            reported: one of `YES_NO`, or empty where unknown.
         source: DOI or address of these facts.
     """
 
@@ -98,6 +101,7 @@ class ShellMaterial:
     solvent: str = ""
     process_temperature_c: float = field(default=math.nan, hash=False, compare=False)
     electron_acceptor: str = ""
+    single_particle: str = ""
     source: str = ""
 
 
@@ -212,6 +216,7 @@ def _material(row: Row, reference: Row) -> ShellMaterial:
         solvent=row.get("solvent", ""),
         process_temperature_c=_temperature(row),
         electron_acceptor=_word(row, "electron_acceptor", YES_NO),
+        single_particle=_word(row, "single_particle", YES_NO),
         source=row.get("source", ""),
     )
 
@@ -238,7 +243,7 @@ def _temperature(row: Row) -> float:
 
 
 def _refuse_facts_without_source(row: Row) -> None:
-    stated = [column for column in _FACTS if row.get(column, "")]
+    stated = [column for column in FACTS if row.get(column, "")]
     if stated and not row.get("source", ""):
         msg = f"shells.csv: {row['name']}: {', '.join(stated)} without a source"
         raise InputError(msg)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -42,11 +42,12 @@ WET: Final = frozenset({"water", "humidity"})
 dissolve a coating."""
 LIGHT: Final = "light"
 PEROVSKITE_SOLVENTS: Final = frozenset(
-    {"DMF", "DMSO", "DMAc", "NMP", "GBL", "water", "methanol", "ethanol", "formic acid"}
+    {"DMF", "DMSO", "DMAc", "NMP", "GBL", "water", "methanol", "ethanol"}
 )
-"""Solvents that dissolve lead halide perovskites or decompose their nanocrystals: those of
-perovskite precursors by their donor number (10.1021/acsenergylett.7b01057), water and the small
-alcohols."""
+"""Solvents that dissolve halide perovskites or decompose their nanocrystals: DMF, DMSO and GBL
+(10.3390/molecules26247541), solvents that coordinate lead as strongly
+(10.1021/acsenergylett.7b01057), water (10.48550/arXiv.1803.00848) and the small alcohols
+(10.1039/d2na00596d)."""
 NOT_ON_CRYSTALS: Final = frozenset(
     {"in-situ growth", "melt quenching", "sintering", "phase transformation", "hot injection"}
 )
@@ -54,10 +55,16 @@ NOT_ON_CRYSTALS: Final = frozenset(
 solvent nor the temperature of the shell meets a ready core."""
 
 METHYLAMMONIUM_LIMIT_C: Final = 150.0
-"""MAPbI3 films decompose within half an hour at 150 deg C, FAPbI3 films do not within an hour
-(10.1039/c3ee43822h); within a day MAPbI3 decomposes at 85 deg C (10.1002/aenm.201500477)."""
+"""The lowest limit. MAPbI3 films decompose within half an hour at 150 deg C, FAPbI3 films do not
+within an hour (10.1039/c3ee43822h); within a day MAPbI3 decomposes at 85 deg C
+(10.1002/aenm.201500477)."""
 FORMAMIDINIUM_LIMIT_C: Final = 200.0
+"""An estimate: FAPbI3 keeps for an hour at 150 deg C (10.1039/c3ee43822h) and is far more stable
+than MAPbI3 (10.1021/acs.jpcc.1c06729); its quantum dots decompose into PbI2
+(10.1038/s41467-023-37943-6)."""
 INORGANIC_LIMIT_C: Final = 300.0
+"""An estimate: CsPbBr3 nanoparticles turn into CsPb2Br5 in part from 227 to 322 deg C
+(10.1039/c8na00122g), dots in AlOx keep to 200 deg C (10.1002/anie.201703703)."""
 _SOME_ORGANIC: Final = 0.05
 """Share of the A site from which an organic cation sets the limit."""
 _INORGANIC: Final = ("Cs", "Rb", "K")
@@ -67,6 +74,8 @@ DEMIXES_ABOVE: Final = 0.2
 (10.1039/c4sc03141e)."""
 CAESIUM_DEMIXES_ABOVE: Final = 0.4
 """The same of CsPb(BrxI1-x)3 (10.1021/acs.jpclett.6b00002)."""
+_DOPANT: Final = 0.05
+"""Share of one of the two below which it is a dopant, which no paper saw demix."""
 _ROUNDING: Final = 1e-9
 _MOST: Final = 0.5
 
@@ -86,28 +95,27 @@ class Flag:
 
 @dataclass(frozen=True)
 class CoreFacts:
-    """What flags need to know of m cores.
+    """What flags need to know of m cores; what few shells ask for is computed when asked.
 
     Attributes:
+        fractions: Site fractions, 0 for metals, shape (m, n_ions).
+        columns: Column of each ion in the site fractions.
         gaps: Estimated bulk gap in eV, NaN where unknown, shape (m,).
-        limits_c: Temperature from which the core is destroyed, deg C, NaN where unknown, (m,).
-        demixing: Whether bromide and iodide demix under light, shape (m,).
     """
 
+    fractions: Floats
+    columns: Mapping[str, int]
     gaps: Floats
-    limits_c: Floats
-    demixing: Mask
 
-    @classmethod
-    def of(cls, fractions: Floats, columns: Mapping[str, int], gaps: Floats) -> CoreFacts:
-        """Derive them from site fractions.
+    @cached_property
+    def limits_c(self) -> Floats:
+        """Temperatures of `temperature_limits`, shape (m,)."""
+        return temperature_limits(self.fractions, self.columns)
 
-        Args:
-            fractions: Site fractions of m cores, 0 for metals, shape (m, n_ions).
-            columns: Column of each ion.
-            gaps: Estimated bulk gap in eV, NaN where unknown, shape (m,).
-        """
-        return cls(gaps, temperature_limits(fractions, columns), demixing(fractions, columns))
+    @cached_property
+    def demixing(self) -> Mask:
+        """Whether bromide and iodide demix under light, shape (m,)."""
+        return demixing(self.fractions, self.columns)
 
 
 # Of a shell ------------------------------------------------------------------------------------
@@ -122,7 +130,7 @@ def shell_flags(layers: Layers, stressors: Sequence[str]) -> tuple[Flag, ...]:
 
     Examples:
         >>> from perovshell.data.formula import FormulaReader
-        >>> layers = FormulaReader.bundled().read_shell("PVA")
+        >>> layers = FormulaReader.bundled().read_shell("KBr")
         >>> [flag.name for flag in shell_flags(layers, ["water"])]
         ['dissolves in water']
         >>> shell_flags(layers, ["light"])
@@ -218,11 +226,14 @@ def demixing(fractions: Floats, columns: Mapping[str, int]) -> Mask:
         [True, False, False]
     """
     bromide, iodide, lead, caesium = (
-        _share(fractions, columns, (ion,)) for ion in ("Br", "I", "Pb", "Cs")
+        _share(fractions, columns, ion) for ion in ("Br", "I", "Pb", "Cs")
     )
+    both = bromide + iodide
+    is_mixed = np.minimum(bromide, iodide) > _DOPANT * both
+    if not is_mixed.any():
+        return np.asarray(is_mixed)
     lowest = np.where(caesium >= _MOST, CAESIUM_DEMIXES_ABOVE, DEMIXES_ABOVE)
-    is_mixed = (bromide > 0.0) & (iodide > 0.0)
-    demixes = bromide > (lowest + _ROUNDING) * (bromide + iodide)
+    demixes = bromide > (lowest + _ROUNDING) * both
     return np.asarray(is_mixed & demixes & (lead >= _MOST))
 
 
@@ -239,16 +250,16 @@ def temperature_limits(fractions: Floats, columns: Mapping[str, int]) -> Floats:
         >>> temperature_limits(np.array([[1, 0], [0.8, 0.2]]), {"Cs": 0, "MA": 1}).tolist()
         [300.0, 150.0]
     """
-    inorganic = _share(fractions, columns, _INORGANIC)
+    inorganic = sum(_share(fractions, columns, ion) for ion in _INORGANIC)
     limits = np.where(inorganic > 1.0 - _SOME_ORGANIC, INORGANIC_LIMIT_C, math.nan)
     for ion, limit in (("FA", FORMAMIDINIUM_LIMIT_C), ("MA", METHYLAMMONIUM_LIMIT_C)):
-        limits = np.where(_share(fractions, columns, (ion,)) >= _SOME_ORGANIC, limit, limits)
+        limits = np.where(_share(fractions, columns, ion) >= _SOME_ORGANIC, limit, limits)
     return limits
 
 
-def _share(fractions: Floats, columns: Mapping[str, int], ions: Sequence[str]) -> Floats:
-    """Return the summed site fractions of ions, 0 for ions without a column, shape (m,)."""
-    return np.asarray(fractions[:, [columns[ion] for ion in ions if ion in columns]].sum(axis=1))
+def _share(fractions: Floats, columns: Mapping[str, int], ion: str) -> Floats:
+    """Return the site fractions of an ion, 0 where it has no column, shape (m,)."""
+    return fractions[:, columns[ion]] if ion in columns else np.zeros(len(fractions))
 
 
 # Of a shell on cores ---------------------------------------------------------------------------
@@ -264,20 +275,18 @@ def quenching(layers: Layers, gaps: Floats) -> Mask:
         layers: The shell.
         gaps: Estimated bulk gap of each core in eV, NaN where unknown, shape (m,).
     """
-    return _takes_carriers(*_quenching_facts(layers), gaps)
+    limit, is_without_gap = _quenching_limit(layers)
+    return np.asarray((gaps > limit) | (np.isnan(gaps) & is_without_gap))
 
 
-def _quenching_facts(layers: Layers) -> tuple[float, bool]:
-    """Return the gap in eV, below all others for a metal, and whether an unknown one may quench."""
+def _quenching_limit(layers: Layers) -> tuple[float, bool]:
+    """Return the gap in eV above which a core is quenched, and whether one of unknown gap is."""
     material_class = layers[0].material_class if layers else ""
-    is_metallic = material_class in METALLIC
-    gap = -math.inf if is_metallic else gap_of(layers)
-    return gap, is_metallic or material_class in SEMICONDUCTORS
-
-
-def _takes_carriers(shell_gaps: Floats | float, may: Mask | bool, gaps: Floats) -> Mask:  # noqa: FBT001
-    above = shell_gaps - gaps
-    return np.asarray((above < 0.0) | (np.isnan(above) & may))
+    gap = -math.inf if material_class in METALLIC else gap_of(layers)
+    may = material_class in METALLIC | SEMICONDUCTORS
+    if math.isnan(gap):
+        gap = -math.inf if may else math.inf
+    return gap, may
 
 
 def too_hot(layers: Layers, limits_c: Floats) -> Mask:
@@ -318,32 +327,38 @@ def row_flags(
         core: Index of the core of each combination, shape (n,).
         stressors: Stressors asked for, of `vocabulary.STRESSORS`.
     """
-    facts = np.array([(*_quenching_facts(layers), hottest_c(layers)) for layers in shells])
-    shell_gaps, may, hottest = facts.reshape(-1, 3).T.take(shell, axis=1)
-    gaps = cores.gaps[core]
-    masks = (
-        _takes_carriers(shell_gaps, may > 0.0, gaps),
-        np.isnan(shell_gaps) | np.isnan(gaps),
-        hottest >= cores.limits_c[core],
-        cores.demixing[core] & (LIGHT in stressors),
-    )
-    # Few cases differ: each is put into words once.
-    cases = list(zip(shell.tolist(), *(mask.tolist() for mask in masks), strict=True))
-    of_shell = [shell_flags(layers, stressors) for layers in shells]
-    flags = {case: _joined(of_shell[case[0]], shells[case[0]], case[1:]) for case in set(cases)}
-    return [flags[case] for case in cases]
+    of_shell = [
+        (*_quenching_limit(layers), hottest_c(layers), shell_flags(layers, stressors))
+        for layers in shells
+    ]
+    gaps = cores.gaps.tolist()
+    is_hot = any(hottest >= METHYLAMMONIUM_LIMIT_C for _, _, hottest, _ in of_shell)
+    limits = cores.limits_c.tolist() if is_hot else [math.nan] * len(gaps)
+    demixes = cores.demixing.tolist() if LIGHT in stressors else [False] * len(gaps)
+    known: dict[tuple[int, bool, bool, bool, bool], tuple[Flag, ...]] = {}
+    rows = []
+    # Plain numbers: a request is seldom more than a few rows, and few cases differ.
+    for place, at in zip(shell.tolist(), core.tolist(), strict=True):
+        limit, may, hottest, flags = of_shell[place]
+        is_unknown = math.isnan(gaps[at])
+        quenches = gaps[at] > limit or (may and is_unknown)
+        case = (place, quenches, is_unknown, hottest >= limits[at], demixes[at])
+        if case not in known:
+            known[case] = _joined(flags, shells[place], case[1:])
+        rows.append(known[case])
+    return rows
 
 
 def _joined(
     of_shell: tuple[Flag, ...], layers: Layers, case: tuple[bool, bool, bool, bool]
 ) -> tuple[Flag, ...]:
     """Return the flags of a shell with those that depend on the core."""
-    quenches, is_gap_unknown, is_too_hot, demixes = case
+    quenches, is_unknown, is_too_hot, demixes = case
     if not (quenches or is_too_hot or demixes):
         return of_shell
     further = []
     if quenches:
-        further.append(Flag(_QUENCHES, _quenching_text(layers[0], is_gap_unknown)))
+        further.append(Flag(_QUENCHES, _quenching_text(layers, is_unknown)))
     if is_too_hot:
         further.append(Flag(_TEMPERATURE, _heat_text(layers)))
     if demixes:
@@ -351,12 +366,12 @@ def _joined(
     return tuple(sorted([*of_shell, *further], key=lambda flag: FLAGS.index(flag.name)))
 
 
-def _quenching_text(inner: ShellMaterial, is_gap_unknown: bool) -> str:  # noqa: FBT001
+def _quenching_text(layers: Layers, is_unknown: bool) -> str:  # noqa: FBT001
+    inner, gap = layers[0], gap_of(layers)
     if inner.material_class in METALLIC:
         return f"{inner.name} quenches: {inner.material_class} takes carriers from the core"
-    if is_gap_unknown:
+    if is_unknown or math.isnan(gap):
         return f"{inner.name} may quench: its gap or that of the core is not known"
-    gap = inner.properties["band_gap_ev"]
     return f"{inner.name} quenches: its gap of {gap:g} eV is below that of the core"
 
 

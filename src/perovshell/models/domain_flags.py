@@ -90,7 +90,7 @@ class DomainFlags:
         items = requests.items
         gap_of_core = np.full(len(hits.fractions), np.nan)
         gap_of_core[items.core] = gaps
-        cores = CoreFacts.of(hits.fractions, self.literature.symbols, gap_of_core)
+        cores = CoreFacts(hits.fractions, self.literature.symbols, gap_of_core)
         return row_flags(items.shells, items.shell, cores, items.core, stressors)
 
     @cached_property

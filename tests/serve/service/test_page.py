@@ -216,6 +216,14 @@ def test_see_why_a_combination_is_out_of_domain(open_page: Open, server: Server)
     assert "out of domain" in page.locator("#status").inner_text()
 
 
+def test_see_what_speaks_against_a_coating(open_page: Open, server: Server) -> None:
+    page = open_page("/?c=CsPbBr3/PVA")
+    settled(page)
+    (answer,) = asked(server, {"core": "CsPbBr3", "shell": "PVA"})
+    assert answer["flags"][0] == "PVA dissolves in water"
+    assert lines(part(page, "domain").locator("ul.flags")) == answer["flags"]
+
+
 def test_read_what_the_model_card_says_of_plqy(open_page: Open, server: Server) -> None:
     page = open_page()
     page.get_by_role("link", name="Model card").click()
