@@ -473,7 +473,7 @@ def test_a_paper_is_asked_about_added_shown_and_removed(home: str, tmp_path: Pat
     shown = run("data", "show", "smith2026", *own, cwd=tmp_path)
     assert "not in the data" in shown
     assert "only a trial" in shown
-    assert "content hash 484cd2b53c27" in run("data", "check", *own, cwd=tmp_path)
+    assert "content hash bc7c96a52306" in run("data", "check", *own, cwd=tmp_path)
 
 
 def test_a_dry_run_of_an_addition_shows_it_and_adds_nothing(home: str, tmp_path: Path) -> None:

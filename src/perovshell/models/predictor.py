@@ -270,7 +270,7 @@ class Predictor:
         items = Combinations.of([item], self.featurizer.reader)
         rows = self.featurizer.core_block(items.cores, elements_too=False)
         fractions = literature.site_fractions(items.cores)
-        facts = CoreFacts.of(fractions, literature.symbols, rows[:, self._gap_column])
+        facts = CoreFacts(fractions, literature.symbols, rows[:, self._gap_column])
         return coating_flags(item.layers, facts, stressors)
 
     def outside(self, item: Combination, stressors: Sequence[str]) -> list[str]:

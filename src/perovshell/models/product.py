@@ -166,7 +166,7 @@ class Product:
                 }
                 for name in self._points
             },
-            facts=CoreFacts.of(fractions, predictor.literature.symbols, gaps),
+            facts=CoreFacts(fractions, predictor.literature.symbols, gaps),
         )
 
     @cached_property
