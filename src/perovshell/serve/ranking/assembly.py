@@ -172,7 +172,8 @@ class RankingBuilder:
     def _candidate(self, item: Combination, **parts: Any) -> Candidate:
         predictor = self.model.predictor
         literature = predictor.literature
-        measured, bare = literature.measured(item), literature.measured(item.bare)
+        measured = sorted(literature.measured(item), key=self._is_off_topic)
+        bare = literature.measured(item.bare)
         of_shell = literature.papers_of_shell(item.layers)
         return Candidate(
             item=item,
@@ -187,6 +188,11 @@ class RankingBuilder:
             bare=tuple(bare),
             **parts,
         )
+
+    def _is_off_topic(self, row: Neighbour) -> tuple[bool, bool]:
+        """Whether a sample was not tested under a stressor asked for, and has no PLQY."""
+        is_tested = any(f"{name}:" in row.stability for name in self.space.stressors)
+        return not is_tested, row.plqy_percent is None
 
     def _evidence(
         self,
