@@ -13,7 +13,7 @@ from perovshell.data.records import StabilityTest
 from perovshell.evidence.pooling import Pooled, pool
 from perovshell.evidence.table import QUANTITIES, EvidenceTable, PooledRow, values
 from perovshell.optional import import_optional
-from perovshell.texts import counted, number
+from perovshell.texts import counted, excerpt, number
 
 _TOP, _BOTTOM = 44, 40
 _INK, _POOLED, _GRID = "#1b1b1b", "#0b6e99", "#d8d8d8"
@@ -23,7 +23,8 @@ _ROOM: Final = 0.2
 """Decades that are left free on each side."""
 _CLOSE: Final = 0.02
 """Decades below which an interval is drawn as a point."""
-_MOST_TICKS: Final = 9
+_LETTER: Final = 6.8
+"""Usual width of a letter."""
 _FONT: Final = "DejaVu Sans"
 MOST_LINES: Final = 30
 """Lines of a plot of chosen combinations."""
@@ -38,6 +39,7 @@ class Layout:
         left: Width left of the axis.
         right: Width right of the axis.
         line: Height of a line.
+        ticks: Most ticks of the axis.
         is_stacked: Whether texts are above the intervals, not beside them.
     """
 
@@ -45,11 +47,12 @@ class Layout:
     left: int
     right: int
     line: int
+    ticks: int
     is_stacked: bool = False
 
 
-WIDE: Final = Layout(900, 360, 150, 20)
-NARROW: Final = Layout(360, 12, 12, 34, is_stacked=True)
+WIDE: Final = Layout(900, 360, 150, 20, 9)
+NARROW: Final = Layout(360, 12, 28, 34, 5, is_stacked=True)
 """For the screen of a phone."""
 
 
@@ -122,7 +125,7 @@ class ForestPlot:
         yield _text(8, 20, self.title, size=14, weight="bold")
         first, last = self._range
         base = _TOP + layout.line * len(self.lines)
-        for power in _ticks(first, last):
+        for power in _ticks(first, last, layout.ticks):
             x = self._x(10.0**power)
             yield f'<path d="M{x:.1f} {_TOP - 6}V{base}" stroke="{_GRID}"/>'
             yield _text(x, base + 16, number(10.0**power), anchor="middle")
@@ -135,11 +138,16 @@ class ForestPlot:
         weight = "bold" if line.is_pooled else "normal"
         lift = 8 if self.layout.is_stacked else 0
         base = middle + 4 - lift
-        yield _text(8 if line.is_pooled else 20, base, line.label, weight=weight)
         text = line.text(_UNITS[self.quantity])
+        label = self._fitting(line.label, text) if lift else line.label
+        yield _text(8 if line.is_pooled else 20, base, label, weight=weight)
         yield _text(self.layout.width - 8, base, text, anchor="end", weight=weight)
         y = middle + lift
         yield from self._pooled(line, y) if line.is_pooled else self._test(line, y)
+
+    def _fitting(self, label: str, text: str) -> str:
+        """Return as much of a label as there is room for before a text."""
+        return excerpt(label, int((self.layout.width - 28) / _LETTER) - len(text) - 3)
 
     def _pooled(self, line: Line, y: float) -> Iterator[str]:
         if math.isnan(line.median) and math.isfinite(line.high):
@@ -313,10 +321,10 @@ def _pooled_line(pooled: Pooled, prefix: str = "") -> Line:
     return Line(label, low, high, median, is_pooled=True)
 
 
-def _ticks(first: float, last: float) -> list[int]:
+def _ticks(first: float, last: float, most: int) -> list[int]:
     """Return the decades within a range, some left out where there are many."""
     decades = list(range(math.ceil(first), math.floor(last) + 1))
-    step = max(math.ceil(len(decades) / _MOST_TICKS), 1)
+    step = max(math.ceil(len(decades) / most), 1)
     return decades[::step]
 
 

@@ -83,7 +83,7 @@ def _plqy_bar(line: Candidate, scale: Scale) -> dict[str, Any]:
     return {
         "name": "PLQY",
         "text": f"{number(value)} %",
-        "small": f"{interval}; with papers on it: {pooled}, at least {least}",
+        "small": f"{interval}; pooled with papers: {pooled}, at least {least}",
         "low": scale(low),
         "at": scale(value),
         "high": scale(high),

@@ -109,6 +109,7 @@ def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
     across, up, tint = (known[index] for index in chosen)
     x, y = across.scale(lines, LEFT, RIGHT), up.scale(lines, BOTTOM, TOP)
     shades = [tint.value(line) for line in lines if tint.value(line) > 0]
+    least, most = map(number, _ends(shades))
     points = [
         {
             "number": index,
@@ -126,7 +127,7 @@ def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
         points=points[::-1],
         across=(across.label, x.ticks()),
         up=(up.label, y.ticks()),
-        legend=(tint.label, *map(number, _ends(shades))),
+        legend=(tint.label, least, most),
         data={
             "axes": [{"label": axis.label, "log": axis.log} for axis in known],
             "chosen": chosen,
@@ -176,8 +177,8 @@ def _label(ranking: Ranking, line: Candidate) -> list[str]:
         context(line),
         f"PL {_interval(values, 'pl_peak_nm')} nm{window}",
         f"PLQY {_interval(values, 'plqy_percent')} %",
-        f"PLQY with papers on it: {number(values[PLQY_POOLED])} %",
-        *(f"known: {text}" for text in known_at_least(ranking, line)),
+        f"PLQY pooled with papers: {number(values[PLQY_POOLED])} %",
+        *(f"known at least: {text}" for text in known_at_least(ranking, line)),
         f"score {number(line.score)}, P(Pareto) {chance(line.p_pareto)}",
     ]
 

@@ -16,7 +16,7 @@ from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.cards import SPECTRUM_NM, CardScales, card
 from perovshell.serve.report.charts import chance, light_colour
 from perovshell.serve.report.plots import heat_map, scatter
-from perovshell.serve.report.rows import Tests, candidate_row, measured_row, paper_link
+from perovshell.serve.report.rows import MeasuredTests, candidate_row, measured_row, paper_link
 from perovshell.serve.report.tables import (
     batch_texts,
     csv_text,
@@ -31,7 +31,7 @@ from perovshell.texts import number
 FILES: Final = ("ranking.csv", "ranking.md", "report.html", "ranking.parquet")
 CARDS: Final = 6
 """Candidates with a card."""
-SHOWN: Final = 50
+SHOWN: Final = 25
 """Lines of each table of the report; ranking.csv has all."""
 
 
@@ -71,7 +71,7 @@ def render(ranking: Ranking, evidence: EvidenceTable | None = None) -> str:
     pages.filters |= {"number": number, "chance": chance, "count": "{:,}".format}
     pages.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     measured, candidates = ranking.measured[:SHOWN], ranking.candidates[:SHOWN]
-    tests = Tests(ranking.space.stressors, evidence)
+    tests = MeasuredTests(ranking.space.stressors, evidence)
     return pages.get_template("report.html").render(
         ranking=ranking,
         space=ranking.space,
@@ -121,6 +121,9 @@ def _statistics(ranking: Ranking, candidates: tuple[Candidate, ...]) -> dict[str
     elements = {id(line): f"idea-{line.rank}" for line in candidates}
     is_map = min(ranking.overview.score.shape) > 1
     return {
+        "weights": [
+            f"{o.label} {ranking.space.weights[o.name]:g}" for o in ranking.objectives.active
+        ],
         "statements": [one for one in ranking.statements if one not in ranking.space.notes],
         "cards": [card(ranking, line, scales) for line in cards],
         "plot": scatter(ranking, elements) if ranking.candidates else None,

@@ -15,6 +15,7 @@ from perovshell.serve.report.charts import light_colour
 from perovshell.serve.report.tables import (
     interval_text,
     measured_range,
+    measured_texts,
     papers_of,
     shell_name,
 )
@@ -25,7 +26,7 @@ _PRINTED: Final = "printed"
 
 
 @dataclass(frozen=True)
-class TestText:
+class MeasuredTest:
     """A stability test in words.
 
     Attributes:
@@ -41,7 +42,7 @@ class TestText:
     paper: Mapping[str, str]
 
 
-class Tests:
+class MeasuredTests:
     """The stability tests of measured combinations under the stressors of a ranking.
 
     Args:
@@ -57,33 +58,37 @@ class Tests:
             if row["stressor"] in self._stressors:
                 self._rows.setdefault(row["sample_id"], []).append(row)
 
-    def of(self, line: Candidate) -> list[TestText]:
+    def of(self, line: Candidate) -> list[MeasuredTest]:
         """Return the tests of a line, by stressor."""
         tests = [test for sample in line.measured for test in self._of_sample(sample)]
         return sorted(tests, key=lambda test: self._stressors.index(test.stressor))
 
-    def _of_sample(self, sample: Neighbour) -> list[TestText]:
+    def _of_sample(self, sample: Neighbour) -> list[MeasuredTest]:
         if sample.sample_id in self._rows:
             rows = self._rows[sample.sample_id]
             printed_first = sorted(rows, key=lambda row: row["quality"] != _PRINTED)
             return [_test(row, sample) for row in printed_first]
         parts = [text.partition(": ") for text in sample.stability.split("; ")]
         return [
-            TestText(stressor, result, "", paper_link(sample.paper))
+            MeasuredTest(stressor, result, "", paper_link(sample.paper))
             for stressor, _, result in parts
             if stressor in self._stressors
         ]
 
 
-def _test(row: Mapping[str, Any], sample: Neighbour) -> TestText:
-    name, unit = ("stability_gain", "") if row["stability_gain_low"] is not None else (
-        "half_life_h", " h")
-    result = _range(row[f"{name}_low"], row[f"{name}_high"])
-    label = "gain" if name == "stability_gain" else "half-life"
+def _test(row: Mapping[str, Any], sample: Neighbour) -> MeasuredTest:
+    """Return a row of the evidence in words: its gain, or else its half-life."""
+    has_gain = row["stability_gain_low"] is not None
+    stem, label, unit = (
+        ("stability_gain", "gain", "") if has_gain else ("half_life_h", "half-life", " h")
+    )
+    result = _range(row[f"{stem}_low"], row[f"{stem}_high"])
     readings = [f"{side} {row[side]}" for side in ("coated", "bare") if row[side]]
     quality = [] if row["quality"] == _PRINTED else [row["quality"]]
     details = ", ".join(filter(None, [*readings, row["condition"], *quality]))
-    return TestText(row["stressor"], f"{label} {result}{unit}", details, paper_link(sample.paper))
+    return MeasuredTest(
+        row["stressor"], f"{label} {result}{unit}", details, paper_link(sample.paper)
+    )
 
 
 def _range(low: float | None, high: float | None) -> str:
@@ -95,7 +100,7 @@ def _range(low: float | None, high: float | None) -> str:
     return f"below {number(high)}" if low == 0.0 else f"{number(low)} to {number(high)}"
 
 
-def measured_row(ranking: Ranking, line: Candidate, tests: Tests) -> dict[str, Any]:
+def measured_row(ranking: Ranking, line: Candidate, tests: MeasuredTests) -> dict[str, Any]:
     """Return what the row of a measured combination shows."""
     done = tests.of(line)
     first = {test.stressor: test for test in reversed(done)}
@@ -105,7 +110,9 @@ def measured_row(ranking: Ranking, line: Candidate, tests: Tests) -> dict[str, A
         "peak": measured_range(line, "pl_peak_nm"),
         "plqy": measured_range(line, "plqy_percent"),
         "tests": done,
-        "short": [f"{name}: {first[name].result}" for name in ranking.space.stressors if name in first],
+        "short": [
+            f"{name}: {first[name].result}" for name in ranking.space.stressors if name in first
+        ],
         "known": known_at_least(ranking, line),
         "papers": [paper_link(name) for name in line.combination_papers],
     }
@@ -123,7 +130,8 @@ def candidate_row(ranking: Ranking, line: Candidate) -> dict[str, Any]:
         "plqy": interval_text(line, "plqy_percent"),
         "known": known_at_least(ranking, line),
         "known_of": known_of(line),
-        "papers_on": papers_on,
+        "measured": measured_texts(line),
+        "papers_on": papers_on or "on the combination",
         "papers": [paper_link(name) for name in papers],
     }
 

@@ -59,7 +59,10 @@ def markdown_text(ranking: Ranking) -> str:
         "",
         f"{what} by model {info.model_id} (dataset {info.dataset['hash'][:12]}).",
         "",
-        *(f"- {statement}" for statement in filter(None, (*ranking.statements, removed_text(ranking)))),
+        *(
+            f"- {statement}"
+            for statement in filter(None, (*ranking.statements, removed_text(ranking)))
+        ),
     ]
     for title, some in _titled(ranking):
         lines += ["", f"## {title}", "", *_markdown_table(some)]
@@ -97,7 +100,12 @@ def _markdown_table(lines: Sequence[Candidate]) -> list[str]:
     ]
     more = [f"The first {MARKDOWN_LINES}; ranking.csv has all."]
     rest = ["", *more] if len(lines) > MARKDOWN_LINES else []
-    return [_markdown_row(head), _markdown_row(["---"] * len(head)), *map(_markdown_row, rows), *rest]
+    return [
+        _markdown_row(head),
+        _markdown_row(["---"] * len(head)),
+        *map(_markdown_row, rows),
+        *rest,
+    ]
 
 
 def shell_name(line: Candidate) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.ranking.stability_objectives import StabilityObjective
+from perovshell.serve.report.charts import chance
 from perovshell.serve.report.tables import (
     CONSTRAINTS,
     interval_text,
@@ -42,20 +43,10 @@ def question(ranking: Ranking) -> list[str]:
     space = ranking.space
     kept = [_constraint(name, getattr(space.constraints, name)) for name in _held(ranking)]
     return [
-        f"Which coated nanocrystals have {_objectives(ranking)}?",
+        f"Which coated nanocrystals have {listed(o.phrase for o in ranking.objectives.active)}?",
         f"Space: {space.sizes}{_contexts(ranking)}.",
         f"Constraints: {'; '.join(kept) or 'none'}.",
     ]
-
-
-def _objectives(ranking: Ranking) -> str:
-    """Return the objectives in words, with their weights where these differ."""
-    weights = ranking.space.weights
-    is_equal = len({weights[one.name] for one in ranking.objectives.active}) == 1
-    return listed(
-        one.phrase if is_equal else f"{one.phrase} (weight {weights[one.name]:g})"
-        for one in ranking.objectives.active
-    )
 
 
 def _contexts(ranking: Ranking) -> str:
@@ -93,11 +84,12 @@ def _best_measured(ranking: Ranking) -> Answer:
     if not ranking.measured:
         return Answer(title, None, "no paper measured what is asked in this space.")
     line = ranking.measured[0]
-    ranges = [("PL", "pl_peak_nm", "nm"), ("PLQY", "plqy_percent", "%")]
-    known = [(name, measured_range(line, key), unit) for name, key, unit in ranges]
-    parts = [f"{name} {text} {unit}" for name, text, unit in known if text]
-    parts += [f"{name} not measured" for name, text, _ in known if not text]
-    parts += known_at_least(ranking, line)
+    parts = []
+    for name, key, unit in (("PL", "pl_peak_nm", "nm"), ("PLQY", "plqy_percent", "%")):
+        measured = measured_range(line, key)
+        parts.append(f"{name} {measured} {unit}" if measured else f"{name} not measured")
+    known = known_at_least(ranking, line)
+    parts += [f"known at least of {known_of(line)}: {'; '.join(known)}"] if known else []
     return Answer(title, line, f"{'; '.join(parts)}.", "", line.combination_papers)
 
 
@@ -107,9 +99,14 @@ def _best_idea(ranking: Ranking) -> Answer:
         return Answer(title, None, "nothing is left that nobody measured.")
     line = ranking.candidates[0]
     peak, plqy = interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")
-    parts = ["nobody measured it", f"the model predicts PL {peak} nm and PLQY {plqy} %"]
+    parts = ["nobody measured what is asked of it" if line.measured else "nobody made it"]
+    parts += [f"nothing known tells {len(line.ties)} others apart from it"] if line.ties else []
+    parts.append(f"the model predicts PL {peak} nm and PLQY {plqy} %")
+    if ranking.space.pl_window_nm:
+        parts.append(f"PL in the window with {chance(line.values['p_pl_in_window'])}")
     known = known_at_least(ranking, line)
-    parts += [f"known of {known_of(line)}: {'; '.join(known)}"] if known else []
+    parts += [f"known at least of {known_of(line)}: {'; '.join(known)}"] if known else []
+    parts += [f"out of domain: {'; '.join(line.reasons)}"] if line.reasons else []
     return Answer(title, line, f"{'; '.join(parts)}.", *papers_of(line))
 
 
@@ -121,7 +118,7 @@ def stability_of(ranking: Ranking) -> list[StabilityObjective]:
 def known_of(line: Candidate) -> str:
     """Return what the pooled tests of a line are of."""
     if line.combination_papers:
-        return "combination, shell and class"
+        return "the combination, its shell and its class"
     return "the shell" if line.shell_papers else "the class of the shell"
 
 
@@ -134,7 +131,7 @@ def known_at_least(ranking: Ranking, line: Candidate) -> list[str]:
             value = line.values[objective.columns()[row][1]]
             if not math.isnan(value):
                 shown = objective.target.shown(float(f"{value:.2g}"))
-                parts.append(f"{objective.label} at least {shown}")
+                parts.append(f"{objective.label} {shown}")
         texts += [f"{stressor}: {', '.join(parts)}"] if parts else []
     return texts
 

@@ -24,7 +24,7 @@ const drawScatter = (figure, data) => {
   // The colour of a value, and the ends of the legend.
   const shade = (axis) => {
     const values = known(axis);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const [low, high] = values.length ? [Math.min(...values), Math.max(...values)] : [NaN, NaN];
     const most = data.stops.length - 1;
     const place = high > low ? scale(low, high, { log: data.axes[axis].log, last: most }) : () => most / 2;
     const colour = (value) => {
