@@ -239,7 +239,7 @@ def rank(  # noqa: PLR0913
             run=run,
             advance=advance,
         )
-    csv_path, html_path = write_report(ranking, folder)
+    csv_path, html_path = write_report(ranking, folder, home.evidence_table())
     if ranking.is_complete:
         kept.unlink(missing_ok=True)
     _say_ranking(

@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from perovshell.evidence.pooling import Pooled
-from perovshell.evidence.table import EvidenceTable, PooledRow, values
+from perovshell.data.records import StabilityTest
+from perovshell.evidence.pooling import Pooled, pool
+from perovshell.evidence.table import QUANTITIES, EvidenceTable, PooledRow, values
 from perovshell.optional import import_optional
-from perovshell.texts import counted, number
+from perovshell.texts import counted, excerpt, number
 
-_WIDTH: Final = 900
-_LABELS, _NUMBERS = 360, 150
-"""Widths of the labels on the left and of the numbers on the right."""
-_LINE: Final = 20
 _TOP, _BOTTOM = 44, 40
 _INK, _POOLED, _GRID = "#1b1b1b", "#0b6e99", "#d8d8d8"
 _UNITS: Final = {"half-life": " h", "gain": ""}
@@ -26,8 +23,37 @@ _ROOM: Final = 0.2
 """Decades that are left free on each side."""
 _CLOSE: Final = 0.02
 """Decades below which an interval is drawn as a point."""
-_MOST_TICKS: Final = 9
+_LETTER: Final = 6.8
+"""Usual width of a letter."""
 _FONT: Final = "DejaVu Sans"
+MOST_LINES: Final = 30
+"""Lines of a plot of chosen combinations."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes of a plot in pixels.
+
+    Attributes:
+        width: Width of all.
+        left: Width left of the axis.
+        right: Width right of the axis.
+        line: Height of a line.
+        ticks: Most ticks of the axis.
+        is_stacked: Whether texts are above the intervals, not beside them.
+    """
+
+    width: int
+    left: int
+    right: int
+    line: int
+    ticks: int
+    is_stacked: bool = False
+
+
+WIDE: Final = Layout(900, 360, 150, 20, 9)
+NARROW: Final = Layout(360, 12, 28, 34, 5, is_stacked=True)
+"""For the screen of a phone."""
 
 
 @dataclass(frozen=True)
@@ -69,47 +95,59 @@ class ForestPlot:
         title: Its title.
         quantity: One of `table.QUANTITIES`.
         lines: Its lines, from the top.
+        layout: Its sizes.
     """
 
     title: str
     quantity: str
     lines: tuple[Line, ...] = field(default_factory=tuple)
+    layout: Layout = WIDE
 
     @property
     def height(self) -> int:
         """Height in pixels."""
-        return _TOP + _BOTTOM + _LINE * len(self.lines)
+        return _TOP + _BOTTOM + self.layout.line * len(self.lines)
 
     def svg(self) -> str:
         """Return the plot as a file."""
+        width = self.layout.width
         head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {self.height}" '
-            f'width="{_WIDTH}" height="{self.height}" font-family="sans-serif" font-size="12" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {self.height}" '
+            f'width="{width}" height="{self.height}" font-family="sans-serif" font-size="12" '
             f'role="img" aria-label="{escape(self.title)}">'
         )
         return "\n".join([head, *self._elements(), "</svg>"]) + "\n"
 
     def _elements(self) -> Iterator[str]:
         yield f"<title>{escape(self.title)}</title>"
-        yield f'<rect width="{_WIDTH}" height="{self.height}" fill="white"/>'
+        layout = self.layout
+        yield f'<rect width="{layout.width}" height="{self.height}" fill="white"/>'
         yield _text(8, 20, self.title, size=14, weight="bold")
         first, last = self._range
-        base = _TOP + _LINE * len(self.lines)
-        for power in _ticks(first, last):
+        base = _TOP + layout.line * len(self.lines)
+        for power in _ticks(first, last, layout.ticks):
             x = self._x(10.0**power)
             yield f'<path d="M{x:.1f} {_TOP - 6}V{base}" stroke="{_GRID}"/>'
             yield _text(x, base + 16, number(10.0**power), anchor="middle")
-        middle = _LABELS + (_WIDTH - _LABELS - _NUMBERS) / 2
+        middle = (layout.left + layout.width - layout.right) / 2
         yield _text(middle, base + 33, _AXES[self.quantity], anchor="middle")
         for row, line in enumerate(self.lines):
-            yield from self._line(line, _TOP + _LINE * row + _LINE / 2)
+            yield from self._line(line, _TOP + layout.line * (row + 0.5))
 
-    def _line(self, line: Line, y: float) -> Iterator[str]:
+    def _line(self, line: Line, middle: float) -> Iterator[str]:
         weight = "bold" if line.is_pooled else "normal"
-        yield _text(8 if line.is_pooled else 20, y + 4, line.label, weight=weight)
+        lift = 8 if self.layout.is_stacked else 0
+        base = middle + 4 - lift
         text = line.text(_UNITS[self.quantity])
-        yield _text(_WIDTH - 8, y + 4, text, anchor="end", weight=weight)
+        label = self._fitting(line.label, text) if lift else line.label
+        yield _text(8 if line.is_pooled else 20, base, label, weight=weight)
+        yield _text(self.layout.width - 8, base, text, anchor="end", weight=weight)
+        y = middle + lift
         yield from self._pooled(line, y) if line.is_pooled else self._test(line, y)
+
+    def _fitting(self, label: str, text: str) -> str:
+        """Return as much of a label as there is room for before a text."""
+        return excerpt(label, int((self.layout.width - 28) / _LETTER) - len(text) - 3)
 
     def _pooled(self, line: Line, y: float) -> Iterator[str]:
         if math.isnan(line.median) and math.isfinite(line.high):
@@ -148,7 +186,7 @@ class ForestPlot:
 
     def _arrow(self, x: float, y: float, sign: int, colour: str) -> Iterator[str]:
         """Yield a line with an arrow to the right (1) or to the left (-1)."""
-        end = _WIDTH - _NUMBERS if sign > 0 else _LABELS
+        end = self.layout.width - self.layout.right if sign > 0 else self.layout.left
         yield f'<path d="M{x:.1f} {y}H{end - 6 * sign}" stroke="{colour}" stroke-width="1.5"/>'
         tip = f"M{end} {y}l{-8 * sign} -4v8z"
         yield f'<path d="{tip}" fill="{colour}"/>'
@@ -161,13 +199,53 @@ class ForestPlot:
     def _x(self, value: float) -> float:
         first, last = self._range
         share = (math.log10(value) - first) / (last - first)
-        return _LABELS + share * (_WIDTH - _LABELS - _NUMBERS)
+        layout = self.layout
+        return layout.left + share * (layout.width - layout.left - layout.right)
 
 
 def forest_plots(table: EvidenceTable) -> list[ForestPlot]:
     """Return the forest plots of a table: half-lives and gains under each stressor."""
     panels = dict.fromkeys((row.quantity, row.stressor) for row in table.pooled)
     return [_plot(table, quantity, stressor) for quantity, stressor in panels]
+
+
+def combination_plots(
+    table: EvidenceTable, names: Sequence[str], stressors: Sequence[str]
+) -> list[ForestPlot]:
+    """Return the forest plots of chosen combinations, each with its tests, under stressors.
+
+    The spreads between papers are learned from all tests of the table that count. A plot has at
+    most `MOST_LINES` lines: those of the first combinations that fit.
+
+    Args:
+        table: The evidence.
+        names: Combinations as `core / shell`, in their order.
+        stressors: The stressors.
+
+    Raises:
+        FitError: A fit did not converge.
+    """
+    panels = [(quantity, stressor) for stressor in stressors for quantity in QUANTITIES]
+    plots = [_combination_plot(table, names, *panel) for panel in panels]
+    return [plot for plot in plots if plot.lines]
+
+
+def _combination_plot(
+    table: EvidenceTable, names: Sequence[str], quantity: str, stressor: str
+) -> ForestPlot:
+    measured = values([t for t in table.all_tests if t.stressor == stressor], quantity)
+    groups = {one.name: one for one in pool([value for _, value in measured], "combination")}
+    lines: list[Line] = []
+    for name in (name for name in names if name in groups):
+        tests = [
+            Line(_paper_text(table, test), value.low, value.high)
+            for test, value in measured
+            if value.name("combination") == name
+        ]
+        if len(lines) + 1 + len(tests) > MOST_LINES:
+            break
+        lines += [_pooled_line(groups[name]), *tests]
+    return ForestPlot(f"{_AXES[quantity].capitalize()} under {stressor}", quantity, tuple(lines))
 
 
 def svg_page(plots: Sequence[ForestPlot]) -> str:
@@ -178,8 +256,8 @@ def svg_page(plots: Sequence[ForestPlot]) -> str:
         parts.append(inner)
         height += plot.height
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-        f'width="{_WIDTH}" height="{height}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE.width} {height}" '
+        f'width="{WIDE.width}" height="{height}">'
     )
     return "\n".join([head, *parts, "</svg>"]) + "\n"
 
@@ -220,11 +298,15 @@ def _lines(
         yield _pooled_line(pooled)
         for test, value in measured:
             if value.name(level) == pooled.name:
-                paper = table.dataset.papers[test.sample.paper_id]
-                year = f" ({paper.year})" if paper.year else ""
-                yield Line(f"{value.core}, {paper.label}{year}", value.low, value.high)
+                label = f"{value.core}, {_paper_text(table, test)}"
+                yield Line(label, value.low, value.high)
     for pooled in _of_level(rows, "class"):
         yield _pooled_line(pooled, "class ")
+
+
+def _paper_text(table: EvidenceTable, test: StabilityTest) -> str:
+    paper = table.dataset.papers[test.sample.paper_id]
+    return paper.label + (f" ({paper.year})" if paper.year else "")
 
 
 def _of_level(rows: Sequence[PooledRow], level: str) -> list[Pooled]:
@@ -239,10 +321,10 @@ def _pooled_line(pooled: Pooled, prefix: str = "") -> Line:
     return Line(label, low, high, median, is_pooled=True)
 
 
-def _ticks(first: float, last: float) -> list[int]:
+def _ticks(first: float, last: float, most: int) -> list[int]:
     """Return the decades within a range, some left out where there are many."""
     decades = list(range(math.ceil(first), math.floor(last) + 1))
-    step = max(math.ceil(len(decades) / _MOST_TICKS), 1)
+    step = max(math.ceil(len(decades) / most), 1)
     return decades[::step]
 
 

@@ -16,7 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perovshell.data.dataset import Dataset
 from perovshell.errors import WorkspaceError
+from perovshell.evidence.query import EvidenceQuery
+from perovshell.evidence.table import EvidenceTable
 from perovshell.model import Model
 from perovshell.pages import SCRIPTS
 from perovshell.serve.ranking.next_experiments import Experiment
@@ -33,11 +36,20 @@ from perovshell.serve.report.charts import (
 )
 from perovshell.serve.report.plots import FAMILIES, PLOTTED, SHELLS, axes, heat_map
 from perovshell.serve.report.report import CARDS, SHOWN, render, write_report
-from perovshell.serve.report.tables import csv_text, markdown_text
+from perovshell.serve.report.rows import MeasuredTests
+from perovshell.serve.report.tables import (
+    CONSTRAINTS,
+    csv_text,
+    interval_text,
+    markdown_text,
+    papers_of,
+    shell_name,
+)
+from perovshell.serve.report.words import unknowns
 from perovshell.serve.space.cores import CoreGrid
 from perovshell.serve.space.mixtures import SiteGrid
-from perovshell.targets.declared import GAIN, LIFETIME
-from perovshell.targets.target import NOT_REACHED
+from perovshell.serve.space.space import Constraints, Selection
+from perovshell.targets.declared import GAIN, PL, PLQY
 from perovshell.texts import number
 
 SPACE: dict[str, Any] = {
@@ -61,6 +73,11 @@ def ranking(model: Model) -> Ranking:
 @pytest.fixture(scope="module")
 def html(ranking: Ranking) -> str:
     return render(ranking)
+
+
+@pytest.fixture(scope="module")
+def evidence(dataset: Dataset) -> EvidenceTable:
+    return EvidenceTable(dataset, EvidenceQuery())
 
 
 class Page(HTMLParser):
@@ -113,10 +130,14 @@ def hostile(ranking: Ranking) -> Ranking:
     def spoil(line: Candidate) -> Candidate:
         layer = dataclasses.replace(line.item.layers[0], name=HOSTILE)
         near = dataclasses.replace(line.nearest[0], paper=f"10.1/{HOSTILE}", shell=HOSTILE)
+        near = dataclasses.replace(near, stability=f"water: {HOSTILE}")
         item = dataclasses.replace(line.item, layers=(layer,), structure=HOSTILE)
         return dataclasses.replace(
             line,
             item=item,
+            ties=(HOSTILE,),
+            flags=(HOSTILE,),
+            combination_papers=(near.paper,),
             nearest=(near,),
             measured=(near,),
             bare=(near,),
@@ -124,17 +145,16 @@ def hostile(ranking: Ranking) -> Ranking:
             evidence=HOSTILE,
         )
 
-    space = dataclasses.replace(ranking.space, name=HOSTILE)
-    overview = Overview((HOSTILE,), (HOSTILE,), np.array([[0.5]]))
+    lines = tuple(map(spoil, ranking.candidates))
     return dataclasses.replace(
         ranking,
-        space=space,
-        candidates=tuple(spoil(line) for line in ranking.candidates),
+        space=dataclasses.replace(ranking.space, name=HOSTILE),
+        measured=lines,
+        candidates=lines,
         front=(),
-        batch=tuple(spoil(line) for line in ranking.batch),
-        overview=overview,
-        suggest_experiments=(Experiment(HOSTILE, HOSTILE, 0.1, HOSTILE),),
-        removed={HOSTILE: 1},
+        batch=lines[:2],
+        overview=Overview((HOSTILE, "f"), (HOSTILE, "s"), np.full((2, 2), 0.5)),
+        suggest_experiments=(Experiment(HOSTILE, HOSTILE, 0.1, 0.5, HOSTILE),),
         statements=(HOSTILE, "A statement."),
     )
 
@@ -151,68 +171,165 @@ def test_the_page_is_whole_and_needs_nothing_from_outside(html: str) -> None:
     assert not re.search(r"fetch\(|XMLHttpRequest|innerHTML|eval\(|import\(", html)
 
 
-def test_every_place_of_the_page_has_one_name_and_is_there(html: str) -> None:
+def test_every_target_of_a_link_is_on_the_page_once(html: str) -> None:
     page = Page(html)
     assert len(page.ids) == len(set(page.ids))
     assert {own[1:] for own in page.addresses if own.startswith("#")} <= set(page.ids)
 
 
-def test_the_sections_stand_in_order(html: str) -> None:
-    names = [
-        "trust",
-        "trade-offs",
-        "map",
-        "first",
-        "batch",
-        "lines",
-        "measure",
-        "left-out",
-        "model",
-    ]
+def test_the_answer_comes_first_and_statistics_are_folded_at_the_end(html: str) -> None:
+    names = ["answer", "measured", "ideas", "unknown", "statistics"]
     assert re.findall(r'<section id="([\w-]+)">', html) == names
+    folded = html.partition('<details class="fold">')[2]
+    for text in ("Score:", "P(Pareto)", 'id="scatter"', 'id="heat"', "Model card", "Limits"):
+        assert text in folded
+        assert text not in html.partition('<details class="fold">')[0].partition("<body>")[2]
 
 
-def test_the_page_names_the_model_the_data_and_the_counts(html: str, ranking: Ranking) -> None:
-    info, said = ranking.model.info, Page(html).said
-    ranked = f"{ranking.total:,} of {ranking.space.size:,} core/shell combinations ranked"
-    for text in (ranked, info.model_id, info.dataset["hash"][:12], "CsPbCl3 collection", "Limits"):
-        assert text in said
-    assert "a PL peak within 515 to 535 nm, a high PLQY and a high stability gain (water)" in said
-    assert all(statement in said for statement in ranking.statements)
-    assert "incomplete" not in said
+def test_the_answer_has_the_question_and_the_first_of_both_lists(
+    html: str, ranking: Ranking
+) -> None:
+    said = " ".join(Page(html).said.split())
+    assert "have a PL peak within 515 to 535 nm, a high PLQY and a high stability gain" in said
+    assert f"Space: {ranking.space.sizes}" in said
+    assert "Constraints: shell insoluble in water." in said
+    best, idea = ranking.measured[0], ranking.candidates[0]
+    start, end = said.index("Best measured:"), said.index("Best idea to try:")
+    assert f"{best.core} / {best.shell}" in said[start:end]
+    assert all(paper in said[start:end] for paper in best.combination_papers[:4])
+    assert said[end:].startswith(f"Best idea to try: {idea.core} / {idea.shell}: nobody made it;")
+    assert interval_text(idea, "pl_peak_nm") in said[end:]
 
 
-def test_every_shown_line_has_its_papers_and_intervals(html: str, ranking: Ranking) -> None:
+def test_every_line_is_a_row_with_its_papers(html: str, ranking: Ranking) -> None:
     page = Page(html)
+    for line in ranking.measured[:SHOWN]:
+        assert f"measured-{line.rank}" in page.ids
+        assert all(paper in page.said for paper in line.combination_papers)
     for line in ranking.candidates[:SHOWN]:
-        assert f"line-{line.rank}" in page.ids
-        lower = number(line.values["pl_peak_nm_lower"])
-        for text in (line.core, line.evidence, lower, *(row.paper for row in line.nearest)):
-            assert text in page.said
-    cards = [own for own in page.ids if own.startswith(("card-", "batch-"))]
-    assert len(cards) == CARDS + len(ranking.batch)
+        assert f"idea-{line.rank}" in page.ids
+        texts = (shell_name(line), interval_text(line, "plqy_percent"), *line.ties, *line.flags)
+        assert all(text in page.said for text in (*texts, *papers_of(line)[1]))
+    assert page.classes.count("card") == min(CARDS, len(ranking.candidates))
 
 
-@pytest.mark.parametrize(("sign", "mark"), [(">", "path"), ("<", "path"), ("~", "circle")])
-def test_a_median_that_was_not_reached_is_a_bound(ranking: Ranking, sign: str, mark: str) -> None:
-    first = ranking.candidates[0]
-    reached, bound = (
-        dataclasses.replace(first, bounds=dict.fromkeys(first.bounds, bound_sign))
-        for bound_sign in ("", sign)
+def test_no_code_words_are_on_the_page(ranking: Ranking) -> None:
+    removed = dict.fromkeys(CONSTRAINTS, 4321)
+    said = Page(render(dataclasses.replace(ranking, removed=removed))).said
+    assert "no quenching shell 4,321" in said
+    assert not [name for name in CONSTRAINTS if "_" in name and name in said]
+
+
+def test_each_constraint_has_words() -> None:
+    asked = {key.name for key in dataclasses.fields(Constraints)}
+    assert asked | {"measured", "shell_is_core"} == set(CONSTRAINTS)
+
+
+def test_constraints_are_asked_with_their_numbers(ranking: Ranking) -> None:
+    held = Constraints(
+        lattice_mismatch_below=0.1,
+        tolerance_factor=(0.8, 1.0),
+        band_alignment=("type I",),
+        include=Selection(classes=frozenset({"oxide"})),
     )
-    pages = []
-    for line in (reached, bound):
-        changed = dataclasses.replace(ranking, candidates=(line,), front=(), batch=())
-        pages.append(render(changed))
-        gain, life = (first.values[f"{target.stem}_water"] for target in (GAIN, LIFETIME))
-        before = f"{line.bounds['half_life_h_water_bound']} ".lstrip()
-        text = Page(pages[-1]).said
-        assert f"{before}{number(life)} h" in text
-        assert f"{before}{number(gain)}" in text
-        assert (f"{NOT_REACHED[sign]}; at least" in text) is (line is bound)
-        assert f"{before}{float(f'{gain:.2g}'):.3g} (" in markdown_text(changed)
-    counts = [re.findall(r'<(\w+) class="at[ "]', page).count(mark) for page in pages]
-    assert (counts[1] > counts[0]) is (sign in "<>")
+    space = dataclasses.replace(ranking.space, constraints=held)
+    said = Page(render(dataclasses.replace(ranking, space=space))).said
+    for text in ("tolerance factor 0.8 and 1.0", "lattice mismatch below 0.1", "type I", "alone."):
+        assert text in said
+
+
+# What was measured ---------------------------------------------------------------------------
+
+
+def test_tests_have_readings_conditions_and_forest_plots_where_the_dataset_is_at_hand(
+    ranking: Ranking, evidence: EvidenceTable, html: str
+) -> None:
+    full, plain = Page(render(ranking, evidence)), Page(html)
+    assert (full.faults, full.open) == ([], [])
+    names = {line.item.layers[0].name for line in ranking.measured if line.core == "CsPbBr3"}
+    assert "SiO2" in names
+    rows = [row for row in evidence.test_rows() if row["sample_id"] == "hu2018-CsPbBr3-SiO2"]
+    (water,) = [row for row in rows if row["stressor"] == "water"]
+    for text in (water["condition"], f"coated {water['coated']}", "gain 6.52 to 9.3"):
+        assert text in full.said
+    assert "water: gain 6.52 to 9.3" in plain.said
+    assert water["condition"] not in plain.said
+    assert full.classes.count("forest") == 2  # half-lives and gains, under water
+    assert "CsPbBr3 / SiO2, " in full.said
+    assert "forest" not in plain.classes
+
+
+def test_tests_are_those_under_the_stressors_asked_for(
+    ranking: Ranking, evidence: EvidenceTable
+) -> None:
+    for tests in (
+        MeasuredTests(("light", "water"), evidence),
+        MeasuredTests(("light", "water"), None),
+    ):
+        for line in ranking.measured:
+            stressors = [test.stressor for test in tests.of(line)]
+            assert stressors == sorted(stressors)
+            assert set(stressors) <= {"light", "water"}
+
+
+def test_a_long_list_of_papers_is_folded(ranking: Ranking) -> None:
+    papers = tuple(f"10.1/{number}" for number in range(30))
+    line = dataclasses.replace(ranking.measured[0], combination_papers=papers)
+    page = render(dataclasses.replace(ranking, measured=(line,)))
+    assert "<summary>28 more</summary>" in page
+    assert all(f'href="https://doi.org/{paper}"' in page for paper in papers)
+
+
+def test_a_paper_without_doi_has_no_link(ranking: Ranking) -> None:
+    first = ranking.candidates[0]
+    near = dataclasses.replace(first.nearest[0], paper="a-thesis")
+    papers = {"combination_papers": (), "shell_papers": ()}
+    line = dataclasses.replace(first, nearest=(near,), measured=(), bare=(), **papers)
+    lists = {"measured": (), "candidates": (line,), "front": (), "batch": ()}
+    page = Page(render(dataclasses.replace(ranking, **lists)))
+    assert "none; nearest, on other shells" in page.said
+    assert "a-thesis" in page.said
+    assert not [own for own in page.addresses if own.startswith("https:")]
+
+
+def test_empty_lists_are_named(ranking: Ranking) -> None:
+    nothing = dataclasses.replace(ranking, measured=(), candidates=(), front=(), batch=())
+    page = Page(render(nothing))
+    assert "no paper measured what is asked in this space" in page.said
+    assert "nothing is left that nobody measured" in page.said
+    assert "scatter" not in page.ids
+
+
+def test_a_line_out_of_domain_and_its_ties_are_named_in_the_answer(ranking: Ranking) -> None:
+    first = ranking.candidates[0]
+    line = dataclasses.replace(first, reasons=("far away",), ties=tuple("abcdefgh"))
+    said = Page(render(dataclasses.replace(ranking, candidates=(line,), front=(), batch=()))).said
+    answer = said.partition("What has been measured")[0]
+    assert "out of domain: far away" in answer
+    assert "nothing known tells 8 others apart from it" in answer
+    assert f"any of 9: {line.shell}, a, b, c, d, 4 more" in said
+
+
+# What is not known ---------------------------------------------------------------------------
+
+
+def test_targets_without_skill_and_untested_stressors_are_not_known(model: Model) -> None:
+    space = {**SPACE, "stressors": ["water", "solvent"]}
+    ranking = rank(space, model=model, top=20)
+    (gain,) = [one for one in ranking.objectives.every if one.name == "gain"]
+    assert gain.untested == ("solvent",)
+    skill = {name: {**one, "has_skill": False} for name, one in ranking.model.info.skill.items()}
+    info = dataclasses.replace(ranking.model.info, skill=skill)
+    unskilled = dataclasses.replace(ranking, model=dataclasses.replace(ranking.model, info=info))
+    texts = unknowns(unskilled)
+    assert texts[:3] == [f"No skill: {target.no_skill}." for target in (PL, PLQY, GAIN)]
+    assert "No paper measured the gain under solvent: it orders nothing." in texts
+    page = Page(render(ranking))
+    assert all(text in page.said for text in unknowns(ranking))
+    assert "solvent: " not in page.said
+
+
+# Statistics ----------------------------------------------------------------------------------
 
 
 def test_the_data_have_a_point_for_every_line(html: str, ranking: Ranking) -> None:
@@ -226,8 +343,8 @@ def test_the_data_have_a_point_for_every_line(html: str, ranking: Ranking) -> No
     for line, point in zip(ranking.candidates, data["points"], strict=False):
         assert point["label"][0] == f"{line.rank}. {line.core} / {line.shell}"
         assert point["values"] == pytest.approx([axis.value(line) for axis in known], rel=1e-5)
-    assert [known[place].key for place in data["chosen"]] == [
-        "p_pl_in_window", "plqy_shrunk", "stability_gain_shrunk_water",
+    assert [known[number].key for number in data["chosen"]] == [
+        "p_pl_in_window", "plqy_pooled", "stability_gain_at_least_water",
     ]  # fmt: skip
 
 
@@ -239,9 +356,14 @@ def test_only_members_of_the_front_are_ringed(html: str, ranking: Ranking) -> No
 
 def test_a_long_list_is_plotted_in_part(ranking: Ranking) -> None:
     first = ranking.candidates[0]
-    many = tuple(dataclasses.replace(first, rank=place) for place in range(1, PLOTTED + 100))
+    many = tuple(dataclasses.replace(first, rank=number) for number in range(1, PLOTTED + 100))
     page = Page(render(dataclasses.replace(ranking, candidates=many, front=(), batch=())))
     assert len(json.loads(page.data)["points"]) == PLOTTED
+
+
+def test_a_map_of_one_row_is_not_drawn(ranking: Ranking) -> None:
+    overview = Overview(("f",), ("s", "t"), np.array([[0.5, 0.4]]))
+    assert "heat" not in Page(render(dataclasses.replace(ranking, overview=overview))).ids
 
 
 def test_nothing_breaks_out_of_the_page(ranking: Ranking) -> None:
@@ -256,35 +378,24 @@ def test_nothing_breaks_out_of_the_page(ranking: Ranking) -> None:
     assert re.fullmatch(r"https://doi\.org/10\.1/%3C/script%3E[\w./%]+", link)
 
 
-def test_a_paper_without_doi_has_no_link(ranking: Ranking) -> None:
-    first = ranking.candidates[0]
-    near = dataclasses.replace(first.nearest[0], paper="a-thesis")
-    line = dataclasses.replace(first, nearest=(near,), measured=(), bare=())
-    page = Page(render(dataclasses.replace(ranking, candidates=(line,), front=(), batch=())))
-    assert "a-thesis" in page.said
-    assert not [own for own in page.addresses if own.startswith("https:")]
-
-
 def test_an_incomplete_ranking_says_so(ranking: Ranking) -> None:
-    seen = ranking.seen - 3
-    page = Page(render(dataclasses.replace(ranking, seen=seen)))
+    page = Page(render(dataclasses.replace(ranking, seen=ranking.seen - 3)))
     assert "This ranking is incomplete." in page.said
-    assert f"after {seen} of {ranking.space.size} combinations" in page.said
-    assert "not evaluated: 3 combinations" in page.said
+    assert f"after {ranking.seen - 3} of {ranking.space.size} combinations" in page.said
 
 
-def test_what_was_removed_and_ignored_is_said(ranking: Ranking) -> None:
+def test_what_is_ignored_is_named_once_and_cores_that_are_not_neutral_are_counted(
+    ranking: Ranking,
+) -> None:
     sites = {"A": SiteGrid(("Cs",)), "B": SiteGrid(("Pb", "Bi"), 20), "X": SiteGrid(("Br",))}
     cores = CoreGrid(sites, ranking.model.predictor.featurizer.reader)
     space = dataclasses.replace(ranking.space, shell_thickness_nm=(2.0,), cores=cores)
     (note,) = space.notes
-    changed = dataclasses.replace(
-        ranking, space=space, removed={"lead_free": 4321}, statements=("A statement.", note)
-    )
+    changed = dataclasses.replace(ranking, space=space, statements=("A statement.", note))
     said = Page(render(changed)).said
-    assert "lead_free: 4,321 combinations" in said
     # With up to a twentieth of bismuth a core is neutral within what is allowed.
-    assert "not neutral: 19 cores of the grid" in said
+    assert "Not neutral: 19 cores of the grid" in said
+    assert "A statement." in said
     assert said.count(note) == 1
 
 
@@ -295,46 +406,24 @@ def test_a_space_without_window_is_shown_by_its_peaks(model: Model) -> None:
         "stressors": ["water", "heat"],
         "sizes_nm": [8, "unknown"],
     }
-    ranking = rank(space, model=model, top=60)
-    page = Page(render(ranking))
+    page = Page(render(rank(space, model=model, top=60)))
     data = json.loads(page.data)
     assert data["window"] is None
     labels = [axis["label"] for axis in data["axes"]]
     assert labels[data["chosen"][0]] == "PL peak (nm)"
-    assert {"gain, heat", "half-life, heat (h)"} <= set(labels)
-    for text in ("core of 8 nm", "size unknown", "gain, heat", "half-life, heat (h)"):
+    assert {"gain at least, heat", "half-life at least, heat (h)"} <= set(labels)
+    for text in ("core of 8 nm", "size unknown", "gain, heat", "Weights: PLQY 1, gain 2."):
         assert text in page.said
-    assert (
-        "a high PLQY (weight 1) and a high stability gain (water and heat) (weight 2)" in page.said
-    )
     assert "window" not in page.classes
-    assert "A diverse batch" not in page.said
+    assert "A batch" not in page.said
 
 
-def test_a_threshold_of_the_plqy_has_its_column(model: Model) -> None:
+def test_a_threshold_of_the_plqy_is_part_of_question_and_cards(model: Model) -> None:
     weights = {"pl": 0, "plqy": 1, "gain": 0, "half_life": 1, "domain": 1}
-    space = {**SPACE, "plqy_above": 70, "weights": weights}
-    said = Page(render(rank(space, model=model, exclude_known=True))).said
-    for text in ("P(PLQY > 70 %)", "P(PLQY above 70 %)", "without those of the literature"):
-        assert text in said
-    assert (
-        "for a PLQY above 70 %, a long half-life (water) and similarity to the training data,"
-        in said
-    )
-
-
-def test_three_experiments_of_each_kind_are_shown(ranking: Ranking) -> None:
-    found = [
-        Experiment(kind, f"{kind} number {place}", 0.5 - place / 100, "because")
-        for place in range(5)
-        for kind in ("combination", "bare control")
-    ]
-    said = Page(render(dataclasses.replace(ranking, suggest_experiments=tuple(found)))).said
-    for kind in ("combination", "bare control"):
-        assert f"{kind} number 2" in said
-        assert f"{kind} number 3" not in said
-    page = render(dataclasses.replace(ranking, suggest_experiments=()))
-    assert "No experiment is expected to change the choice." in page
+    said = Page(render(rank({**SPACE, "plqy_above": 70, "weights": weights}, model=model))).said
+    assert "P(PLQY above 70 %)" in said
+    asked = "have a PLQY above 70 %, a long half-life (water) and similarity to the training data?"
+    assert asked in said
 
 
 def test_the_map_is_cut_and_leaves_blanks() -> None:
@@ -351,13 +440,15 @@ def test_the_map_is_cut_and_leaves_blanks() -> None:
     assert (flat["low"], flat["rows"][0]["cells"][0]["text"]) == ("0", "")
 
 
-def test_the_files_are_those_of_the_tables(ranking: Ranking, tmp_path: Path) -> None:
+def test_the_files_are_those_of_the_tables(
+    ranking: Ranking, evidence: EvidenceTable, tmp_path: Path
+) -> None:
     folder = tmp_path / "new" / "folder"
-    csv_path, html_path = write_report(ranking, folder)
+    csv_path, html_path = write_report(ranking, folder, evidence)
     assert (csv_path, html_path) == (folder / "ranking.csv", folder / "report.html")
     assert csv_path.read_text() == csv_text(ranking)
     assert (folder / "ranking.md").read_text() == markdown_text(ranking)
-    assert html_path.read_text() == render(ranking) + "\n"
+    assert html_path.read_text() == render(ranking, evidence) + "\n"
     names = {path.name for path in folder.iterdir()}
     assert names - {"ranking.parquet"} == {"ranking.csv", "ranking.md", "report.html"}
 

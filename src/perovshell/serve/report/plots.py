@@ -9,11 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from perovshell.data.vocabulary import column_name
-from perovshell.serve.ranking.point_objectives import PLQY_SHRUNK
+from perovshell.serve.ranking.point_objectives import PLQY_POOLED
 from perovshell.serve.ranking.results import Candidate, Overview, Ranking
-from perovshell.serve.ranking.stability_objectives import GainObjective
-from perovshell.serve.report.cards import context
 from perovshell.serve.report.charts import (
     STOPS,
     Scale,
@@ -22,6 +19,8 @@ from perovshell.serve.report.charts import (
     ink,
     padded,
 )
+from perovshell.serve.report.rows import context
+from perovshell.serve.report.words import known_at_least
 from perovshell.texts import number
 
 FAMILIES: Final = 40
@@ -109,7 +108,8 @@ def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
     chosen = [keys.index(key) for key in shown]
     across, up, tint = (known[index] for index in chosen)
     x, y = across.scale(lines, LEFT, RIGHT), up.scale(lines, BOTTOM, TOP)
-    shades = [tint.value(line) for line in lines]
+    shades = [tint.value(line) for line in lines if tint.value(line) > 0]
+    least, most = map(number, _ends(shades))
     points = [
         {
             "number": index,
@@ -127,7 +127,7 @@ def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
         points=points[::-1],
         across=(across.label, x.ticks()),
         up=(up.label, y.ticks()),
-        legend=(tint.label, number(min(shades)), number(max(shades))),
+        legend=(tint.label, least, most),
         data={
             "axes": [{"label": axis.label, "log": axis.log} for axis in known],
             "chosen": chosen,
@@ -152,9 +152,13 @@ def _plotted(ranking: Ranking) -> tuple[Candidate, ...]:
 
 
 def _share(value: float, values: Sequence[float]) -> float:
-    """Return the position of a positive value between two others, in logarithms."""
-    low, high = math.log(min(values)), math.log(max(values))
-    return (math.log(value) - low) / (high - low) if high > low else 0.5
+    """Return the position of a value between the ends of positive ones, in logarithms."""
+    low, high = _ends(values)
+    return math.log(value / low) / math.log(high / low) if value > 0 and high > low else 0.5
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    return (min(values), max(values)) if values else (math.nan, math.nan)
 
 
 def _known(value: float) -> float | None:
@@ -165,11 +169,6 @@ def _label(ranking: Ranking, line: Candidate) -> list[str]:
     """Describe a candidate in a few words, for a tooltip."""
     values, space = line.values, ranking.space
     head = f"{line.rank}. " if line.rank else "Not listed: "
-    ranked = [f"PLQY {number(values[PLQY_SHRUNK])} %"]
-    ranked += [
-        f"gain under {name} {number(values[f'{GainObjective.shrunk_stem}_{column_name(name)}'])}"
-        for name in space.stressors
-    ]
     window = ""
     if space.pl_window_nm is not None:
         window = f", P(in the window) {chance(values['p_pl_in_window'])}"
@@ -178,7 +177,8 @@ def _label(ranking: Ranking, line: Candidate) -> list[str]:
         context(line),
         f"PL {_interval(values, 'pl_peak_nm')} nm{window}",
         f"PLQY {_interval(values, 'plqy_percent')} %",
-        f"values used for ranking: {', '.join(ranked)}",
+        f"PLQY pooled with papers: {number(values[PLQY_POOLED])} %",
+        *(f"known at least: {text}" for text in known_at_least(ranking, line)),
         f"score {number(line.score)}, P(Pareto) {chance(line.p_pareto)}",
     ]
 

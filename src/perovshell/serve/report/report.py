@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from markupsafe import Markup
+
+from perovshell.evidence.forest_plot import NARROW, ForestPlot, combination_plots
+from perovshell.evidence.table import EvidenceTable
 from perovshell.files import write_file
 from perovshell.pages import card_page, environment
-from perovshell.serve.ranking.next_experiments import Experiment
 from perovshell.serve.ranking.results import Candidate, Ranking
-from perovshell.serve.report.cards import (
-    SPECTRUM_NM,
-    CardScales,
-    card,
-    first_line,
-    table_columns,
-    table_row,
-)
+from perovshell.serve.report.cards import SPECTRUM_NM, CardScales, card
 from perovshell.serve.report.charts import chance, light_colour
 from perovshell.serve.report.plots import heat_map, scatter
-from perovshell.serve.report.tables import csv_text, markdown_text, write_parquet
-from perovshell.texts import listed, number
+from perovshell.serve.report.rows import MeasuredTests, candidate_row, measured_row, paper_link
+from perovshell.serve.report.tables import (
+    batch_texts,
+    csv_text,
+    experiment_texts,
+    markdown_text,
+    removed_text,
+    write_parquet,
+)
+from perovshell.serve.report.words import answers, question, unknowns
+from perovshell.texts import number
 
 FILES: Final = ("ranking.csv", "ranking.md", "report.html", "ranking.parquet")
-CARDS: Final = 9
-"""Lines with a card."""
-SHOWN: Final = 50
-"""Lines in the table of the report; ranking.csv has all."""
-_EXPERIMENTS: Final = 3
-"""Experiments shown of each kind."""
+CARDS: Final = 6
+"""Candidates with a card."""
+SHOWN: Final = 25
+"""Lines of each table of the report; ranking.csv has all."""
 
 
-def write_report(ranking: Ranking, folder: Path) -> tuple[Path, Path]:
+def write_report(
+    ranking: Ranking, folder: Path, evidence: EvidenceTable | None = None
+) -> tuple[Path, Path]:
     """Write ranking.csv, ranking.md, report.html and, where it can be made, ranking.parquet.
 
     Args:
         ranking: The ranking.
         folder: Where to; it is made where it is not there.
+        evidence: What papers measured, as in `render`.
 
     Returns:
         The paths of ranking.csv and report.html.
@@ -48,49 +54,82 @@ def write_report(ranking: Ranking, folder: Path) -> tuple[Path, Path]:
     table, markdown, page, parquet = (folder / name for name in FILES)
     write_file(table, csv_text(ranking))
     write_file(markdown, markdown_text(ranking))
-    write_file(page, render(ranking))
+    write_file(page, render(ranking, evidence))
     write_parquet(ranking, parquet)
     return table, page
 
 
-def render(ranking: Ranking) -> str:
-    """Return the report as HTML."""
+def render(ranking: Ranking, evidence: EvidenceTable | None = None) -> str:
+    """Return the report as HTML.
+
+    Args:
+        ranking: The ranking.
+        evidence: What papers measured, of all cores and shells. With it the report has the
+            readings and conditions of the tests, and forest plots; a model has results only.
+    """
     pages = environment("perovshell.serve.report")
     pages.filters |= {"number": number, "chance": chance, "count": "{:,}".format}
     pages.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    groups = ranking.groups[:CARDS]
-    cards = [group[0] for group in groups]
-    shown = ranking.candidates[:SHOWN]
-    scales = CardScales.of(ranking, [*cards, *ranking.batch])
-    plot = scatter(ranking, _places(cards, shown, ranking.batch))
+    measured, candidates = ranking.measured[:SHOWN], ranking.candidates[:SHOWN]
+    tests = MeasuredTests(ranking.space.stressors, evidence)
     return pages.get_template("report.html").render(
         ranking=ranking,
         space=ranking.space,
         info=ranking.model.info,
-        weights=_weights(ranking),
-        statements=[text for text in ranking.statements if text not in ranking.space.notes],
-        first=first_line(ranking),
-        cards=[card(ranking, group[0], scales, group[1:]) for group in groups],
-        batch=[card(ranking, line, scales) for line in ranking.batch],
-        columns=table_columns(ranking),
-        rows=[table_row(ranking, line) for line in shown],
-        plot=plot,
-        id_of=id,
-        line_of={id(line): number for number, line in enumerate(plot.lines)},
-        spectrum=_spectrum(),
-        heat=heat_map(ranking.overview),
-        experiments=_experiments(ranking.suggest_experiments),
+        question=question(ranking),
+        answers=answers(ranking),
+        unknowns=unknowns(ranking),
+        measured=[measured_row(ranking, line, tests) for line in measured],
+        candidates=[candidate_row(ranking, line) for line in candidates],
+        batch=batch_texts(ranking),
+        experiments=experiment_texts(ranking),
+        forests=_forests(ranking, measured, evidence),
+        removed=removed_text(ranking),
+        paper_link=paper_link,
         card=card_page(vars(ranking.model.info)),
+        **_statistics(ranking, candidates),
     )
 
 
-def _places(
-    cards: Iterable[Candidate], shown: Iterable[Candidate], batch: Iterable[Candidate]
-) -> dict[int, str]:
-    """Return the element of the page with a line, by the identity of the line."""
-    elements = {id(line): f"batch-{number}" for number, line in enumerate(batch, 1)}
-    elements |= {id(line): f"line-{line.rank}" for line in shown}
-    return elements | {id(line): f"card-{line.rank}" for line in cards}
+def _forests(
+    ranking: Ranking, measured: tuple[Candidate, ...], evidence: EvidenceTable | None
+) -> list[dict[str, Any]]:
+    """Return the forest plots of the tests of measured combinations, wide and narrow."""
+    if evidence is None:
+        return []
+    names = [f"{line.core} / {line.shell}" for line in measured]
+    plots = combination_plots(evidence, names, ranking.space.stressors)
+    return [
+        {
+            "title": plot.title,
+            "wide": _markup(plot),
+            "narrow": _markup(replace(plot, layout=NARROW)),
+        }
+        for plot in plots
+    ]
+
+
+def _markup(plot: ForestPlot) -> Markup:
+    # The plot escapes the texts in it.
+    return Markup(plot.svg())  # noqa: S704
+
+
+def _statistics(ranking: Ranking, candidates: tuple[Candidate, ...]) -> dict[str, Any]:
+    """Return what the folded part of the page shows."""
+    cards = candidates[:CARDS]
+    scales = CardScales.of(ranking, cards)
+    elements = {id(line): f"idea-{line.rank}" for line in candidates}
+    is_map = min(ranking.overview.score.shape) > 1
+    return {
+        "weights": [
+            f"{o.label} {ranking.space.weights[o.name]:g}" for o in ranking.objectives.active
+        ],
+        "statements": [one for one in ranking.statements if one not in ranking.space.notes],
+        "cards": [card(ranking, line, scales) for line in cards],
+        "plot": scatter(ranking, elements) if ranking.candidates else None,
+        "heat": heat_map(ranking.overview) if is_map else None,
+        "spectrum": _spectrum(),
+    }
 
 
 def _spectrum() -> list[tuple[float, str]]:
@@ -100,25 +139,3 @@ def _spectrum() -> list[tuple[float, str]]:
     return [
         (step / count, light_colour(low + (high - low) * step / count)) for step in range(count + 1)
     ]
-
-
-def _weights(ranking: Ranking) -> str:
-    """Return the objectives in words, with their weights where these differ."""
-    space = ranking.space
-    names = {one.name: one.phrase for one in ranking.objectives.active}
-    weights = {name: weight for name, weight in space.weights.items() if weight > 0}
-    equal = len(set(weights.values())) == 1
-    return listed(
-        [
-            names[name] if equal else f"{names[name]} (weight {weight:g})"
-            for name, weight in weights.items()
-        ]
-    )
-
-
-def _experiments(experiments: Iterable[Experiment]) -> list[Experiment]:
-    """Return the first few experiments of each kind, kinds as they come."""
-    kinds: dict[str, list[Experiment]] = {}
-    for experiment in experiments:
-        kinds.setdefault(experiment.kind, []).append(experiment)
-    return [e for members in kinds.values() for e in members[:_EXPERIMENTS]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from perovshell.files import write_file
 from perovshell.models.evidence import Neighbour
@@ -59,7 +59,10 @@ def markdown_text(ranking: Ranking) -> str:
         "",
         f"{what} by model {info.model_id} (dataset {info.dataset['hash'][:12]}).",
         "",
-        *(f"- {statement}" for statement in (*ranking.statements, *_left_out(ranking))),
+        *(
+            f"- {statement}"
+            for statement in filter(None, (*ranking.statements, removed_text(ranking)))
+        ),
     ]
     for title, some in _titled(ranking):
         lines += ["", f"## {title}", "", *_markdown_table(some)]
@@ -129,14 +132,31 @@ def measured_text(row: Neighbour) -> str:
     return f"{', '.join(parts) or 'measured'} ({row.paper})"
 
 
+def measured_range(line: Candidate, name: str) -> str:
+    """Return the range of a number that papers measured of a combination; empty if none did.
+
+    Args:
+        line: The line.
+        name: `pl_peak_nm` or `plqy_percent`.
+    """
+    values = [getattr(row, name) for row in line.measured if getattr(row, name) is not None]
+    ends = dict.fromkeys(map(number, (min(values), max(values)))) if values else {}
+    return " to ".join(ends)
+
+
+def papers_of(line: Candidate) -> tuple[str, tuple[str, ...]]:
+    """Return what the papers behind a line are on, empty for itself, and the papers."""
+    if line.combination_papers:
+        return "", line.combination_papers
+    if line.shell_papers:
+        return "on the shell, other cores", line.shell_papers
+    return "none; nearest, on other shells", tuple(dict.fromkeys(row.paper for row in line.nearest))
+
+
 def papers_text(line: Candidate) -> str:
     """Return the papers behind a line, by what they are on."""
-    if line.combination_papers:
-        return ", ".join(line.combination_papers)
-    if line.shell_papers:
-        return f"on the shell, other cores: {_shortened(line.shell_papers)}"
-    nearest = tuple(dict.fromkeys(row.paper for row in line.nearest))
-    return f"none; nearest, on other shells: {_shortened(nearest)}"
+    on, papers = papers_of(line)
+    return f"{on}: {_shortened(papers)}" if on else ", ".join(papers)
 
 
 def _shortened(names: Sequence[str]) -> str:
@@ -193,7 +213,7 @@ def summary(ranking: Ranking, *, suggest_experiments: bool) -> list[str]:
     lines += batch_texts(ranking)
     if suggest_experiments:
         lines += experiment_texts(ranking)
-    return [*lines, *ranking.statements, *_left_out(ranking)]
+    return [*lines, *ranking.statements, *filter(None, [removed_text(ranking)])]
 
 
 def _line_texts(line: Candidate) -> list[str]:
@@ -236,10 +256,28 @@ def experiment_texts(ranking: Ranking) -> list[str]:
     return ["Suggested experiments, by how likely they change the first choice:", *lines]
 
 
-def _left_out(ranking: Ranking) -> list[str]:
-    """Return what constraints removed, in one line."""
-    parts = [f"{name} {count:,}" for name, count in ranking.removed.items()]
-    return [f"Removed by constraints: {', '.join(parts)}."] if parts else []
+CONSTRAINTS: Final[Mapping[str, str]] = {
+    "lead_free": "no lead",
+    "cadmium_free": "no cadmium",
+    "insoluble_in_water": "shell insoluble in water",
+    "no_quenching_shell": "no quenching shell",
+    "in_domain": "in domain",
+    "pl_in_window": "PL in the window",
+    "tolerance_factor": "tolerance factor",
+    "lattice_mismatch_below": "lattice mismatch",
+    "band_alignment": "band alignment",
+    "exclude": "left out by name",
+    "include": "of those named alone",
+    "measured": "not measured yet",
+    "shell_is_core": "shell other than the core",
+}
+"""What combinations must satisfy, in words; the last two hold for the second list always."""
+
+
+def removed_text(ranking: Ranking) -> str:
+    """Return how many combinations each constraint removed, in a sentence; empty if none did."""
+    parts = [f"{CONSTRAINTS[name]} {count:,}" for name, count in ranking.removed.items()]
+    return f"Removed by constraints: {', '.join(parts)}." if parts else ""
 
 
 def _context(line: Candidate) -> str:

@@ -1,10 +1,6 @@
-// The report's charts and tables, once scripts run. `scales.js` and `dom.js` stand before it.
-{
-  const data = JSON.parse(document.getElementById("ranking-data").textContent);
+// The report's charts, once scripts run. `scales.js` and `dom.js` come before it.
 
-  // The scatter -----------------------------------------------------------------------------
-
-  const figure = document.getElementById("scatter");
+const drawScatter = (figure, data) => {
   const plot = figure.querySelector(".plot");
   const chart = plot.querySelector("svg");
   const axes = chart.querySelector(".axes");
@@ -28,7 +24,7 @@
   // The colour of a value, and the ends of the legend.
   const shade = (axis) => {
     const values = known(axis);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const [low, high] = values.length ? [Math.min(...values), Math.max(...values)] : [NaN, NaN];
     const most = data.stops.length - 1;
     const place = high > low ? scale(low, high, { log: data.axes[axis].log, last: most }) : () => most / 2;
     const colour = (value) => {
@@ -133,17 +129,10 @@
   controls.hidden = false;
   draw();
   new ResizeObserver(draw).observe(plot);
+};
 
-  for (const line of document.querySelectorAll(".card, #table tbody tr")) {
-    const point = points[Number(line.dataset.point)];
-    if (!point) continue;
-    line.addEventListener("mouseenter", () => point.classList.add("lit"));
-    line.addEventListener("mouseleave", () => point.classList.remove("lit"));
-  }
-
-  // The map ---------------------------------------------------------------------------------
-
-  const heat = document.getElementById("heat");
+// The map of shells and cores: the cell under the pointer or the focus is read out.
+const readMap = (heat) => {
   const readout = document.getElementById("heat-readout");
   const cellAt = (row, column) => heat.tBodies[0].rows[row]?.cells[column];
   readout.hidden = false;
@@ -171,53 +160,36 @@
     next.tabIndex = 0;
     next.focus();
   });
+};
 
-  // The table -------------------------------------------------------------------------------
-
-  const table = document.getElementById("table");
-  const body = table.tBodies[0];
-  const rows = [...body.rows];
-  const compare = (column, sign) => (one, other) => {
-    const [a, b] = [one, other].map((row) => row.cells[column]);
-    if (a.dataset.sort === undefined) {
-      return sign * a.textContent.localeCompare(b.textContent, "en", { numeric: true });
-    }
-    if (a.dataset.sort === "" || b.dataset.sort === "") return (a.dataset.sort === "") - (b.dataset.sort === "");
-    return sign * (Number(a.dataset.sort) - Number(b.dataset.sort));
-  };
-  const heads = [...table.tHead.rows[0].cells];
-  heads.forEach((head, column) => {
-    const falls = head.classList.contains("n") && column > 0;
-    head.replaceChildren(button(head.textContent, () => {
-      const was = head.getAttribute("aria-sort");
-      const down = was ? was === "ascending" : falls;
-      heads.forEach((other) => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      body.append(...[...rows].sort(compare(column, down ? -1 : 1)));
-    }));
+// A chart as a file: its computed styles go along, as the style sheet does not.
+const STYLES = [
+  "display", "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "opacity",
+  "font-family", "font-size", "font-weight", "text-anchor",
+];
+const svgFile = (chart) => {
+  const copy = chart.cloneNode(true);
+  const drawn = [chart, ...chart.querySelectorAll("*")];
+  [copy, ...copy.querySelectorAll("*")].forEach((part, k) => {
+    const style = getComputedStyle(drawn[k]);
+    part.setAttribute("style", STYLES.map((name) => `${name}:${style.getPropertyValue(name)}`).join(";"));
   });
-  heads[0].setAttribute("aria-sort", "ascending");
+  const { width, height } = chart.viewBox.baseVal;
+  fill(copy, { width, height }, []);
+  return new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" });
+};
+const download = (chart, name) => {
+  const href = URL.createObjectURL(svgFile(chart));
+  el("a", { href, download: `${name}.svg` }).click();
+  setTimeout(() => URL.revokeObjectURL(href));
+};
 
-  const filter = document.getElementById("filter");
-  const show = () => {
-    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
-    for (const row of rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !words.every((word) => text.includes(word));
-      shown += !row.hidden;
-    }
-    document.getElementById("filter-count").textContent = words.length ? `${shown} of ${rows.length} candidates` : "";
-  };
-  filter.closest(".controls").hidden = false;
-  filter.addEventListener("input", show);
-  show();
-
-  chart.addEventListener("click", (event) => {
-    const place = event.target.closest("a.point")?.getAttribute("href");
-    const target = place && document.getElementById(place.slice(1));
-    if (!target?.hidden) return;
-    filter.value = "";
-    show();
-  });
-}
+document.querySelectorAll("figure.chart").forEach((figure, k) => {
+  const chart = figure.querySelector("svg");
+  const name = figure.id || `tests-${k + 1}`;
+  figure.append(button("Download as SVG", () => download(chart, name), { class: "download" }));
+});
+const points = document.getElementById("ranking-data");
+if (points) drawScatter(document.getElementById("scatter"), JSON.parse(points.textContent));
+const map = document.getElementById("heat");
+if (map) readMap(map);

@@ -1,0 +1,177 @@
+"""A ranking in words: the question, the answer, and what is not known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+from perovshell.serve.ranking.results import Candidate, Ranking
+from perovshell.serve.ranking.stability_objectives import StabilityObjective
+from perovshell.serve.report.charts import chance
+from perovshell.serve.report.tables import (
+    CONSTRAINTS,
+    interval_text,
+    measured_range,
+    papers_of,
+)
+from perovshell.targets.declared import TARGETS
+from perovshell.texts import counted, listed
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One sentence of the answer.
+
+    Attributes:
+        title: What it is on.
+        line: The line of the ranking; None where there is none.
+        text: What is known of it.
+        papers_on: What its papers are on; empty for the combination itself.
+        papers: Its papers.
+    """
+
+    title: str
+    line: Candidate | None
+    text: str
+    papers_on: str = ""
+    papers: tuple[str, ...] = ()
+
+
+def question(ranking: Ranking) -> list[str]:
+    """Return the question: what is asked, of which space, under which constraints."""
+    space = ranking.space
+    kept = [_constraint(name, getattr(space.constraints, name)) for name in _held(ranking)]
+    return [
+        f"Which coated nanocrystals have {listed(o.phrase for o in ranking.objectives.active)}?",
+        f"Space: {space.sizes}{_contexts(ranking)}.",
+        f"Constraints: {'; '.join(kept) or 'none'}.",
+    ]
+
+
+def _contexts(ranking: Ranking) -> str:
+    space = ranking.space
+    words = [*space.structures, *space.encapsulations, *space.media]
+    known = [word for word in words if word != "unknown"]
+    return f" ({', '.join(known)})" if known else ""
+
+
+def _held(ranking: Ranking) -> list[str]:
+    """Return the names of the constraints that are not left at nothing."""
+    constraints = ranking.space.constraints
+    names = [key.name for key in fields(constraints)]
+    empty = (False, None, (), type(constraints.exclude)())
+    return [name for name in names if getattr(constraints, name) not in empty]
+
+
+def _constraint(name: str, value: Any) -> str:
+    words = CONSTRAINTS[name]
+    if isinstance(value, tuple):
+        return f"{words} {listed(map(str, value))}"
+    return f"{words} below {value:g}" if isinstance(value, float) else words
+
+
+# The answer ----------------------------------------------------------------------------------
+
+
+def answers(ranking: Ranking) -> list[Answer]:
+    """Return the best measured combination and the best idea."""
+    return [_best_measured(ranking), _best_idea(ranking)]
+
+
+def _best_measured(ranking: Ranking) -> Answer:
+    title = "Best measured"
+    if not ranking.measured:
+        return Answer(title, None, "no paper measured what is asked in this space.")
+    line = ranking.measured[0]
+    parts = []
+    for name, key, unit in (("PL", "pl_peak_nm", "nm"), ("PLQY", "plqy_percent", "%")):
+        measured = measured_range(line, key)
+        parts.append(f"{name} {measured} {unit}" if measured else f"{name} not measured")
+    known = known_at_least(ranking, line)
+    parts += [f"known at least of {known_of(line)}: {'; '.join(known)}"] if known else []
+    return Answer(title, line, f"{'; '.join(parts)}.", "", line.combination_papers)
+
+
+def _best_idea(ranking: Ranking) -> Answer:
+    title = "Best idea to try"
+    if not ranking.candidates:
+        return Answer(title, None, "nothing is left that nobody measured.")
+    line = ranking.candidates[0]
+    peak, plqy = interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")
+    parts = ["nobody measured what is asked of it" if line.measured else "nobody made it"]
+    parts += [f"nothing known tells {len(line.ties)} others apart from it"] if line.ties else []
+    parts.append(f"the model predicts PL {peak} nm and PLQY {plqy} %")
+    if ranking.space.pl_window_nm:
+        parts.append(f"PL in the window with {chance(line.values['p_pl_in_window'])}")
+    known = known_at_least(ranking, line)
+    parts += [f"known at least of {known_of(line)}: {'; '.join(known)}"] if known else []
+    parts += [f"out of domain: {'; '.join(line.reasons)}"] if line.reasons else []
+    return Answer(title, line, f"{'; '.join(parts)}.", *papers_of(line))
+
+
+def stability_of(ranking: Ranking) -> list[StabilityObjective]:
+    """Return the objectives under stressors, with a weight or without."""
+    return [one for one in ranking.objectives.every if isinstance(one, StabilityObjective)]
+
+
+def known_of(line: Candidate) -> str:
+    """Return what the pooled tests of a line are of."""
+    if line.combination_papers:
+        return "the combination, its shell and its class"
+    return "the shell" if line.shell_papers else "the class of the shell"
+
+
+def known_at_least(ranking: Ranking, line: Candidate) -> list[str]:
+    """Return the pooled gain and half-life that are exceeded with 90 %, a text a stressor."""
+    texts = []
+    for row, stressor in enumerate(ranking.space.stressors):
+        parts = []
+        for objective in stability_of(ranking):
+            value = line.values[objective.columns()[row][1]]
+            if not math.isnan(value):
+                shown = objective.target.shown(float(f"{value:.2g}"))
+                parts.append(f"{objective.label} {shown}")
+        texts += [f"{stressor}: {', '.join(parts)}"] if parts else []
+    return texts
+
+
+# What is not known ---------------------------------------------------------------------------
+
+
+def unknowns(ranking: Ranking) -> list[str]:
+    """Return what is not known, the most important first."""
+    return [*_no_skill(ranking), *_untested(ranking), *_unmeasured(ranking), *ranking.space.notes]
+
+
+def _no_skill(ranking: Ranking) -> list[str]:
+    skill = ranking.model.info.skill
+    asked = {one.target.name for one in ranking.objectives.active if one.target}
+    texts = [TARGETS[name].no_skill for name in asked if not skill[name]["has_skill"]]
+    return [f"No skill: {text}." for text in sorted(texts)]
+
+
+def _untested(ranking: Ranking) -> list[str]:
+    return [
+        f"No paper measured the {one.label} under {listed(one.untested)}: it orders nothing."
+        for one in ranking.objectives.active
+        if isinstance(one, StabilityObjective) and one.untested
+    ]
+
+
+def _unmeasured(ranking: Ranking) -> list[str]:
+    """Return what of the two lists nobody measured."""
+    measured, ideas = ranking.measured, ranking.candidates
+    no_plqy = sum(not measured_range(line, "plqy_percent") for line in measured)
+    no_paper = sum(not line.shell_papers for line in ideas)
+    outside = sum(bool(line.reasons) for line in ideas)
+    texts = [
+        f"{no_plqy} of {counted(len(measured), 'measured combination')}: PLQY not measured.",
+        f"{no_paper} of {counted(len(ideas), 'idea')}: no paper has the shell.",
+        f"{outside} of {counted(len(ideas), 'idea')}: out of domain; intervals cover less there.",
+    ]
+    counts = (no_plqy, no_paper, outside)
+    kept = [text for text, count in zip(texts, counts, strict=True) if count]
+    if any(math.isnan(size) for size in ranking.space.sizes_nm):
+        kept.append("Core sizes are not part of the question; the PL peak depends on them.")
+    return kept
