@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= perovshell-workspace
 
-.PHONY: run test check tools lint types docs figures wheel lock licences audit pythons bench power pooling kills swap \
+.PHONY: run test check tools lint types docs figures wheel lock licences audit pythons bench power pooling order kills swap \
   fuzz mutation clean
 
 run: $(VENV)/.run
@@ -81,14 +81,17 @@ pythons:
 	done
 
 # Long campaigns: power of the promotion check on simulated additions; whether the bounds of pooled
-# evidence hold where the truth is known; whether anything is lost when
-# commands are killed; whether the service drops or mixes answers while models change; whether any
+# evidence hold where the truth is known; how far a paper or a laboratory moves the order of
+# rankings; whether anything is lost when commands are killed; whether the service drops or mixes answers while models change; whether any
 # request makes it fail. `make test` runs a short form of each.
 power: $(VENV)/.all
 	$(BIN)/python scripts/power.py
 
 pooling: $(VENV)/.all
 	$(BIN)/python scripts/pooling.py
+
+order: $(VENV)/.all
+	$(BIN)/python scripts/order_stability.py
 
 kills: $(VENV)/.all
 	$(BIN)/python scripts/kills.py

@@ -189,7 +189,11 @@ def test_the_space_has_every_core_and_shell_of_before_and_of_the_year(dataset: D
     assert all(s.core and space.cores.find(s.core) is not None for s in samples)
     assert {sample.shell for sample in samples} <= shells
     assert len(space.contexts) == 1
-    assert {name for name, weight in space.weights.items() if weight} == {"plqy", "gain", "half_life"}
+    assert {name for name, weight in space.weights.items() if weight} == {
+        "plqy",
+        "gain",
+        "half_life",
+    }
 
 
 def test_scores_are_those_of_the_ranking_of_named_combinations(

@@ -144,6 +144,10 @@ class Scorer:
         """Whether the innermost layer of a combination is its core over again."""
         return self._filters.is_own_core(item)
 
+    def satisfies(self, item: Combination) -> bool:
+        """Whether a combination satisfies the constraints that need no model."""
+        return self._filters.satisfies(item)
+
     def scores_of(self, predictions: CandidatePredictions) -> Floats:
         """Return the logarithms of the scores of named combinations, shape (n,)."""
         predicted, stressors = predictions.predicted, self.space.stressors

@@ -130,8 +130,10 @@ class SiteGrid:
         others = len(shares) - len(dopants)
         return others <= min(self.at_most, self.steps) and (
             not dopants
-            or (len(dopants) == 1
-            and all(share <= max(self.dopants.get(ion, (0,))) for ion, share in dopants.items()))
+            or (
+                len(dopants) == 1
+                and all(share <= max(self.dopants.get(ion, (0,))) for ion, share in dopants.items())
+            )
         )
 
     def to_mapping(self) -> dict[str, Any]:
