@@ -9,7 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bibtexparser
 import pytest
+import rispy
 
 import perovshell
 from perovshell.data.tables import bundled_rows
@@ -103,6 +105,15 @@ def test_one_combination_is_predicted_without_a_file(home: str, tmp_path: Path) 
     expected = json.loads(json.dumps(answer.to_json()))
     assert {name: data[name] for name in expected} == expected
     assert not list(tmp_path.iterdir())
+    run(*ask, "--bibtex", "papers.bib", "--workspace", home, cwd=tmp_path)
+    written = bibtexparser.loads((tmp_path / "papers.bib").read_text()).entries
+    expected = perovshell.Workspace(home).citations(answer_papers(home))
+    assert len(written) == len(bibtexparser.loads(expected).entries) > 10
+
+
+def answer_papers(home: str) -> tuple[str, ...]:
+    rows = [{"core": "CsPbBr3", "shell": "SiO2"}]
+    return perovshell.load(workspace=home).answer(rows, stressors=["water"])[0].papers
 
 
 @pytest.mark.parametrize(
@@ -113,6 +124,7 @@ def test_one_combination_is_predicted_without_a_file(home: str, tmp_path: Path) 
         (["--core", "CsPbBr3", "--input", "structur=janus"], "NAME=VALUE is needed; names: core"),
         (["--core", "CsPbBr3", "--input", "structure"], "NAME=VALUE is needed"),
         ([], "name IN.csv and -o OUT.csv, or --core and --shell"),
+        (["in.csv", "-o", "out.csv", "--ris", "a.ris"], "--bibtex and --ris are for --core"),
     ],
 )
 def test_what_predict_cannot_read_is_told(arguments, told, home: str, tmp_path: Path) -> None:
@@ -234,11 +246,21 @@ def test_a_model_folder_that_cannot_be_trusted_is_refused(
 # Rank ----------------------------------------------------------------------------------------
 
 
-def test_rank_prints_ten_lines_with_papers_and_writes_a_report(home: str, tmp_path: Path) -> None:
-    printed = run("rank", "-o", "report", "--workspace", home, cwd=tmp_path)
+def test_rank_prints_both_lists_with_papers_and_writes_a_report(home: str, tmp_path: Path) -> None:
+    files = ["--bibtex", "papers.bib", "--ris", "papers.ris"]
+    printed = run("rank", "-o", "report", *files, "--workspace", home, cwd=tmp_path)
     lines = printed.splitlines()
-    assert sum(line.strip().startswith("papers: ") for line in lines) == 10
-    assert sum(line.strip().startswith("evidence: ") for line in lines) == 10
+    measured, ideas = (
+        next(at for at, line in enumerate(lines) if line.startswith(title))
+        for title in ("Measured: ", "Worth trying: ")
+    )
+    assert measured < ideas
+    assert sum(line[:3].strip().isdigit() for line in lines[measured:ideas]) == 10
+    assert sum(line.strip().startswith("papers: ") for line in lines[ideas:]) == 10
+    assert "10.1021/jacs.7b11003" in "".join(lines[measured:ideas])
+    keys = set(bibtexparser.loads((tmp_path / "papers.bib").read_text()).entries_dict)
+    assert {record["id"] for record in rispy.loads((tmp_path / "papers.ris").read_text())} == keys
+    assert "lta2021" in keys
     assert (tmp_path / "report" / "report.html").is_file()
     assert (tmp_path / "report" / "ranking.csv").is_file()
 
@@ -249,10 +271,15 @@ def test_rank_tells_scripts_in_json(home: str, tmp_path: Path) -> None:
          "-o", "report"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    lines = json.loads(done.stdout)["lines"]
-    assert [line["rank"] for line in lines] == [1, 2, 3]
-    for line in lines:
-        assert {line[name] for name in bound_columns(["water"])} <= {"", *NOT_REACHED}
+    data = json.loads(done.stdout)
+    for lines in (data["measured"], data["candidates"]):
+        assert [line["rank"] for line in lines] == [1, 2, 3]
+        for line in lines:
+            assert {line[name] for name in bound_columns(["water"])} <= {"", *NOT_REACHED}
+            assert {"core", "shell", "score"} <= line.keys()
+            names = ("combination_papers", "shell_papers", "flags", "ties")
+            assert all(isinstance(line[name], list) for name in names)
+    assert all(line["combination_papers"] for line in data["measured"])
 
 
 def test_an_unwritable_folder_is_refused_before_work_begins(home: str, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -266,6 +266,27 @@ class Workspace:
         """
         table = self.evidence_table(**query)
         return table.pooled_frame() if pooled else table.to_frame()
+
+    def citations(self, papers: Iterable[str], form: str = "bibtex") -> str:
+        """Return papers as citations, such as those behind an answer or a ranking.
+
+        Args:
+            papers: DOIs or paper_ids, such as `Answer.papers` or `Ranking.papers`.
+            form: `bibtex`, `ris` or `text`.
+
+        Raises:
+            InputError: There is no such paper, or no such format.
+
+        Examples:
+            >>> import perovshell
+            >>> workspace = perovshell.Workspace()
+            >>> [answer] = workspace.load().answer([{"core": "CsPbBr3", "shell": "zeolite:LTA"}])
+            >>> print(workspace.citations(answer.papers[:1], "text"))
+            ...
+        """
+        from perovshell.evidence.citations import citations_of
+
+        return citations_of(self.dataset().papers.values(), papers, form)
 
     def propose(
         self, source: Source, *, replace: bool = False, columns: Path | str | None = None

@@ -229,7 +229,7 @@ def test_flags_say_what_speaks_against_a_coating(
     [answer] = model.predict([{"core": "CsPbBr3", "shell": shell}], stressors=stressors)
     assert answer["flags"] == flags
     [full] = model.answer([{"core": "CsPbBr3", "shell": shell}], stressors=stressors)
-    lines = answer_lines(full, stressors, 0.9)
+    lines = answer_lines(full, {}, stressors, 0.9)
     assert [line for line in lines if line.startswith("Flag: ")] == [f"Flag: {f}" for f in flags]
 
 

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from perovshell.cli.options import DataOption, JsonOption, WorkspaceOption, note, result
+from perovshell.cli.options import (
+    BibtexOption,
+    DataOption,
+    JsonOption,
+    RisOption,
+    WorkspaceOption,
+    note,
+    result,
+    write_citations,
+)
 from perovshell.errors import InputError
 from perovshell.files import write_file
 
@@ -29,8 +38,8 @@ def evidence(  # noqa: PLR0913
     quality: Annotated[str, typer.Option(help="How a number was stated, such as printed.")] = "",
     since: Annotated[int | None, typer.Option(help="First year of publication.")] = None,
     until: Annotated[int | None, typer.Option(help="Last year of publication.")] = None,
-    bibtex: Annotated[Path | None, typer.Option(help="Write the papers as BibTeX.")] = None,
-    ris: Annotated[Path | None, typer.Option(help="Write the papers as RIS.")] = None,
+    bibtex: BibtexOption = None,
+    ris: RisOption = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write forest plots as .svg or .png.")
     ] = None,
@@ -45,7 +54,8 @@ def evidence(  # noqa: PLR0913
     if plot is not None and plot.suffix not in _PICTURES:
         msg = f"--plot {plot}: a file that ends with {' or '.join(_PICTURES)} is needed"
         raise InputError(msg)
-    table = Workspace(workspace, data=data).evidence_table(
+    home = Workspace(workspace, data=data)
+    table = home.evidence_table(
         core=core, family=family, halide=halide, shell=shell, stressor=stressor, medium=medium,
         structure=structure, quality=quality, since=since, until=until,
     )  # fmt: skip
@@ -53,10 +63,7 @@ def evidence(  # noqa: PLR0913
         typer.echo(json.dumps(table.to_json(), ensure_ascii=False))
     else:
         result(table.lines())
-    for form, path in (("bibtex", bibtex), ("ris", ris)):
-        if path is not None:
-            write_file(path, table.citations(form))
-            note(f"{len(table.paper_ids)} papers in {path}")
+    write_citations(home, table.paper_ids, bibtex, ris)
     if plot is not None:
         plots = forest_plots(table)
         if not plots:

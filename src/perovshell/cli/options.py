@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perovshell.files import write_output
+from perovshell.texts import counted
+
 if TYPE_CHECKING:
-    from perovshell.workbench import Progress
+    from perovshell.workbench import Progress, Workspace
 
 FAULT, SOME_FAILED = 2, 1
 """Exit codes: the command was refused; some rows failed, or a ranking stopped early."""
@@ -34,6 +37,12 @@ WaitOption = Annotated[
     bool, typer.Option("--wait", help="Wait for another process that changes the models.")
 ]
 WhyOption = Annotated[str, typer.Option(help="The reason, which is kept.")]
+BibtexOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the papers behind it as BibTeX.")
+]
+RisOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the papers behind it as RIS.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 _COMMANDS = {
@@ -75,6 +84,16 @@ def _option(argument: str) -> str:
 def note(line: str) -> None:
     """Print a line that is not the result on the error stream."""
     typer.echo(in_options(line), err=True)
+
+
+def write_citations(
+    home: Workspace, papers: Sequence[str], bibtex: Path | None, ris: Path | None
+) -> None:
+    """Write papers into the files of the options `--bibtex` and `--ris`."""
+    for form, path in (("bibtex", bibtex), ("ris", ris)):
+        if path is not None:
+            write_output(path, home.citations(papers, form).encode())
+            note(f"{counted(len(papers), 'paper')} in {path}")
 
 
 def result(lines: list[str]) -> None:

@@ -15,13 +15,16 @@ import typer
 
 from perovshell.cli.options import (
     SOME_FAILED,
+    BibtexOption,
     JobsOption,
     JsonOption,
     ModelOption,
     ReportOption,
+    RisOption,
     WorkspaceOption,
     note,
     result,
+    write_citations,
 )
 from perovshell.errors import DesignSpaceError, InputError
 from perovshell.files import descriptor_of, refuse_output, refuse_unwritable
@@ -75,6 +78,8 @@ def predict(  # noqa: PLR0913
     reasons: Annotated[
         bool, typer.Option("--reasons", help="Add the feature contributions of each prediction.")
     ] = False,
+    bibtex: BibtexOption = None,
+    ris: RisOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict PL peak, PLQY, the shell's effect and stability: of --core, or of a CSV file."""
@@ -90,10 +95,13 @@ def predict(  # noqa: PLR0913
     thresholds = Thresholds(_window(pl_window), plqy_above, gain_above)
     if core:
         row = {"core": core, "shell": shell, **_pairs(inputs or ())}
-        _predict_one(
-            home.load(model), row, (names, coverage, thresholds), reasons=reasons, as_json=as_json
-        )
+        options = (names, coverage, thresholds)
+        papers = _predict_one(home.load(model), row, options, reasons=reasons, as_json=as_json)
+        write_citations(home, papers, bibtex, ris)
         return
+    if bibtex or ris:
+        msg = "--bibtex and --ris are for --core"
+        raise InputError(msg)
     if source is None or output is None:
         msg = "predict: name IN.csv and -o OUT.csv, or --core and --shell"
         raise InputError(msg)
@@ -143,9 +151,9 @@ def _predict_one(
     *,
     reasons: bool,
     as_json: bool,
-) -> None:
-    """Print the answer to one combination."""
-    from perovshell.models.answer_text import answer_lines
+) -> tuple[str, ...]:
+    """Print the answer to one combination; return the papers behind it."""
+    from perovshell.models.answer_text import answer_lines, pooled_lines
 
     stressors, coverage, thresholds = options
     (answer,) = model.answer([row], stressors=stressors, coverage=coverage, thresholds=thresholds)
@@ -155,9 +163,17 @@ def _predict_one(
     if as_json:
         data = {"model_id": model.info.model_id, **answer.to_json()}
         typer.echo(json.dumps(data | ({"reasons": why} if reasons else {}), ensure_ascii=False))
-        return
-    lines = [f"{row['core']} / {row['shell']}", *answer_lines(answer, stressors, coverage)]
+        return answer.papers
+    predictor = model.predictor
+    reader = predictor.featurizer.reader
+    known = reader.read_core(row["core"]).formula, reader.read_shell(row["shell"])
+    pooled = pooled_lines(predictor.shell_evidence, *known, stressors)
+    lines = [
+        f"{row['core']} / {row['shell']}",
+        *answer_lines(answer, row, stressors, coverage, pooled),
+    ]
     result([*lines, *(["Why:"] if why else []), *(f"  {line}" for line in why)])
+    return answer.papers
 
 
 def _window(text: str | None) -> tuple[float, float] | None:
@@ -205,6 +221,8 @@ def rank(  # noqa: PLR0913
         bool, typer.Option("--resume", help="Go on where a stopped ranking left off.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Rank a space that takes hours.")] = False,
+    bibtex: BibtexOption = None,
+    ris: RisOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what was measured in a design space and what is worth trying; write a report."""
@@ -245,6 +263,7 @@ def rank(  # noqa: PLR0913
     _say_ranking(
         ranking, csv_path, html_path, suggest_experiments=suggest_experiments, as_json=as_json
     )
+    write_citations(home, ranking.papers, bibtex, ris)
     if not ranking.is_complete:
         typer.echo("Stopped early; go on with --resume.", err=True)
         raise typer.Exit(SOME_FAILED)

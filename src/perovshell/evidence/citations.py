@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from perovshell.data.records import Paper
+from perovshell.errors import InputError
 
 _SPECIAL: Final = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
@@ -86,6 +87,30 @@ FORMATS: Final[Mapping[str, Callable[[Iterable[Paper]], str]]] = {
     "text": plain,
 }
 """Formats of citations."""
+
+
+def citations_of(papers: Iterable[Paper], names: Iterable[str], form: str = "bibtex") -> str:
+    """Return named papers as citations, each once, in the order of their paper_ids.
+
+    Args:
+        papers: All papers.
+        names: DOIs or paper_ids.
+        form: One of `FORMATS`.
+
+    Raises:
+        InputError: There is no such paper, or no such format.
+    """
+    if form not in FORMATS:
+        msg = f"citations {form!r}: allowed: {', '.join(FORMATS)}"
+        raise InputError(msg)
+    known = {name: paper for paper in papers for name in (paper.label, paper.paper_id)}
+    chosen: dict[str, Paper] = {}
+    for name in names:
+        if name not in known:
+            msg = f"paper {name!r}: not in the data; a DOI or a paper_id is needed"
+            raise InputError(msg)
+        chosen[known[name].paper_id] = known[name]
+    return FORMATS[form](chosen[name] for name in sorted(chosen))
 
 
 def _authors(paper: Paper) -> list[str]:

@@ -12,8 +12,7 @@ from perovshell.data.dataset import Dataset
 from perovshell.data.records import Paper, Sample, StabilityTest
 from perovshell.data.summary import measured_text, reading_text
 from perovshell.data.targets import Interval, Reading
-from perovshell.errors import InputError
-from perovshell.evidence.citations import FORMATS
+from perovshell.evidence.citations import citations_of
 from perovshell.evidence.pooling import LEVELS, Pooled, Value, pool
 from perovshell.evidence.query import EvidenceQuery
 from perovshell.models.shell_evidence import GAIN, HALF_LIFE, class_text
@@ -186,10 +185,7 @@ class EvidenceTable:
         Raises:
             InputError: There is no such format.
         """
-        if form not in FORMATS:
-            msg = f"citations {form!r}: allowed: {', '.join(FORMATS)}"
-            raise InputError(msg)
-        return FORMATS[form](self.papers)
+        return citations_of(self.dataset.papers.values(), self.paper_ids, form)
 
     def to_frame(self) -> Any:
         """Return the tests as a pandas DataFrame."""

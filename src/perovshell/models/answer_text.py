@@ -6,29 +6,38 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from perovshell.data.shells import ShellMaterial
 from perovshell.models.evidence import Neighbour
 from perovshell.models.outputs import Answer
+from perovshell.models.shell_evidence import GAIN as GAIN_EVIDENCE
+from perovshell.models.shell_evidence import HALF_LIFE, ShellEvidence
 from perovshell.targets.declared import GAIN, LIFETIME, POINTS
 from perovshell.targets.target import ENDS
 from perovshell.texts import counted, number
 
 
-def answer_lines(answer: Answer, stressors: Sequence[str], coverage: float) -> list[str]:
+def answer_lines(
+    answer: Answer,
+    asked: Mapping[str, str],
+    stressors: Sequence[str],
+    coverage: float,
+    pooled: Sequence[str] = (),
+) -> list[str]:
     """Return the lines of an answer.
 
     Args:
         answer: An answer without an error.
+        asked: The inputs that it was asked with.
         stressors: The stressors it was asked for.
         coverage: Coverage of its intervals.
+        pooled: What is known at least; see `pooled_lines`.
     """
     values = answer.values
-    lines = [
-        "Measured:",
-        *_measured(answer),
-        "",
-        f"Predicted, with {100 * coverage:g} % intervals:",
-    ]
-    lines += [f"  {line}" for line in _predicted(values, stressors)]
+    lines = ["Measured:", *_measured(answer)]
+    lines += ["Known at least (90 %), pooled over papers:"] if pooled else []
+    lines += [f"  {line}" for line in pooled]
+    lines += ["", f"Predicted, with {100 * coverage:g} % intervals:"]
+    lines += [f"  {line}" for line in _predicted(values, asked, stressors)]
     reasons = values["domain_reasons"]
     domain = ["Out of domain:", *(f"  {reason}" for reason in reasons)] if reasons else []
     flags = [f"Flag: {flag}" for flag in values["flags"]]
@@ -57,15 +66,47 @@ def _neighbour(one: Neighbour) -> str:
     return f"{', '.join(filter(None, facts))} ({one.paper})"
 
 
-def _predicted(values: Mapping[str, Any], stressors: Sequence[str]) -> Iterator[str]:
+def pooled_lines(
+    evidence: ShellEvidence,
+    core: str,
+    layers: Sequence[ShellMaterial],
+    stressors: Sequence[str],
+) -> list[str]:
+    """Return what is known at least of half-lives and gains of a combination.
+
+    Args:
+        evidence: What papers measured of shells.
+        core: Standard formula of the core.
+        layers: Layers of the shell; none has nothing.
+        stressors: The stressors.
+    """
+    lines = []
+    for stressor in stressors if layers else ():
+        for target, quantity in ((LIFETIME, HALF_LIFE), (GAIN, GAIN_EVIDENCE)):
+            fit = evidence.fit(quantity, stressor)
+            if fit is None:
+                continue
+            least = number(float(f"{math.exp(fit.known(core, layers).at_least):.2g}"))
+            unit = f" {target.unit}" if target.unit else ""
+            name = f"{target.quantity[0].upper()}{target.quantity[1:]}"
+            lines.append(f"{name} under {stressor}: {least}{unit}, from {fit.level(core, layers)}")
+    return lines
+
+
+def _predicted(
+    values: Mapping[str, Any], asked: Mapping[str, str], stressors: Sequence[str]
+) -> Iterator[str]:
     for point in POINTS:
         yield f"{point.title}: {_interval(values, point.column, point.unit)}"
         effect = point.effect
-        if effect is not None and not math.isnan(values[effect.column]):
+        # Without a measured bare sample the interval of a shell's effect is that of two papers.
+        if effect is not None and asked.get(effect.anchor):
             change = _interval(values, effect.column, point.error_unit)
             yield f"  change by the shell: {change}"
     for stressor in stressors:
         for target in (LIFETIME, GAIN):
+            if target.no_skill in values["notes"]:
+                continue
             column = target.column(stressor)
             shown = target.shown(values[column], values[target.bound_column(stressor)])
             least = target.shown(values[f"{column}_lower"])

@@ -153,6 +153,11 @@ class Answer:
         return self._evidence.measured
 
     @property
+    def papers(self) -> tuple[str, ...]:
+        """The papers behind it, DOIs where they are known: measured samples, then nearest ones."""
+        return tuple(dict.fromkeys(row.paper for row in (*self.measured, *self.nearest)))
+
+    @property
     def conditions(self) -> dict[str, dict[str, float]]:
         """Conditions assumed for each stressor's half-life."""
         return self._evidence.conditions

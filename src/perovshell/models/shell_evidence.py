@@ -83,6 +83,17 @@ class ShellFit:
             variance += self.effects.spreads["class"] ** 2
         return Known(self.effects.predict(row), math.sqrt(variance), self.factor)
 
+    def level(self, core: str, layers: Sequence[ShellMaterial]) -> str:
+        """Return the narrowest group with tests that a combination belongs to, in words."""
+        shell, material_class = shell_text(layers), class_text(layers)
+        groups = {
+            f"combination:{core} / {shell}": "tests of the combination",
+            f"shell:{shell}": "tests of the shell on other cores",
+            f"class:{material_class}": f"tests of other shells of its class ({material_class})",
+        }
+        known = (text for name, text in groups.items() if name in self.effects.effects)
+        return next(known, "tests of shells of other classes")
+
     def has(self, core: str, shell: str) -> bool:
         """Whether a paper measured it of a combination, its shell as joined layers."""
         return f"combination:{core} / {shell}" in self.effects.effects

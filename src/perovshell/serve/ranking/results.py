@@ -88,6 +88,12 @@ class Candidate:
         """The layers joined by `|`."""
         return shell_text(self.item.layers)
 
+    @property
+    def papers(self) -> tuple[str, ...]:
+        """The papers behind it: on the combination, else on the shell, else the nearest ones."""
+        nearest = tuple(row.paper for row in self.nearest)
+        return self.combination_papers or self.shell_papers or nearest
+
 
 @dataclass(frozen=True)
 class Overview:
@@ -233,6 +239,15 @@ class Ranking:
     def objectives(self) -> Objectives:
         """The objectives it was ranked by."""
         return Objectives(self.space, self.model)
+
+    @property
+    def papers(self) -> tuple[str, ...]:
+        """The papers behind its lines, DOIs where they are known.
+
+        Those on the combination, else those on the shell, else the nearest ones.
+        """
+        lines = (*self.measured, *self.candidates)
+        return tuple(dict.fromkeys(paper for line in lines for paper in line.papers))
 
     @property
     def is_complete(self) -> bool:

@@ -1,0 +1,52 @@
+"""An answer in words: measured first, no number without skill, effects of measured cores."""
+
+from perovshell.model import Model
+from perovshell.models.answer_text import answer_lines, pooled_lines
+from perovshell.models.shell_evidence import ShellEvidence
+
+
+def words(model: Model, **row: str) -> list[str]:
+    reader = model.predictor.featurizer.reader
+    [answer] = model.answer([row], stressors=["water"])
+    known = reader.read_core(row["core"]).formula, reader.read_shell(row["shell"])
+    pooled = pooled_lines(model.predictor.shell_evidence, *known, ["water"])
+    return answer_lines(answer, row, ["water"], 0.9, pooled)
+
+
+def test_what_was_measured_and_what_is_known_at_least_come_first(model: Model) -> None:
+    lines = words(model, core="CsPbBr3", shell="PS")
+    assert lines[0] == "Measured:"
+    known = lines.index("Known at least (90 %), pooled over papers:")
+    assert known < lines.index("Predicted, with 90 % intervals:")
+    assert lines[known + 1].startswith("  Half-life under water: ")
+    assert lines[known + 1].endswith(" h, from tests of the combination")
+
+
+def test_a_bound_names_the_tests_it_is_from(model: Model) -> None:
+    ends = {"PVC": "of the shell on other cores", "PET": "of other shells of its class (polymer)",
+            "zinc stearate": "of shells of other classes"}  # fmt: skip
+    for shell, end in ends.items():
+        lines = words(model, core="CsPbBr3", shell=shell)
+        [line] = [
+            one for one in lines if one.startswith("  Half-life under water: ") and "from" in one
+        ]
+        assert line.endswith(f"from tests {end}")
+    read = model.predictor.featurizer.reader.read_shell
+    assert pooled_lines(ShellEvidence(), "CsPbBr3", read("PS"), ["water"]) == []
+    assert pooled_lines(model.predictor.shell_evidence, "CsPbBr3", (), ["water"]) == []
+
+
+def test_a_target_without_skill_has_no_number(model: Model) -> None:
+    assert not model.info.skill["gain"]["has_skill"]
+    lines = words(model, core="CsPbBr3", shell="SiO2")
+    predicted = lines[lines.index("Predicted, with 90 % intervals:") :]
+    assert not any("Stability gain under" in line for line in predicted)
+    assert any("Half-life under water" in line for line in predicted)
+
+
+def test_a_shells_effect_is_told_where_the_bare_core_was_measured(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "SiO2"}
+    assert not any("change by the shell" in line for line in words(model, **row))
+    lines = words(model, **row, bare_pl_peak_nm="515")
+    [change] = [line for line in lines if "change by the shell" in line]
+    assert change.endswith("]")
