@@ -327,6 +327,7 @@ def test_a_line_out_of_domain_and_its_ties_are_named_in_the_answer(ranking: Rank
     assert "out of domain: far away" in answer
     assert "nothing known tells 8 others apart from it" in answer
     assert f"any of 9: {line.shell}, a, b, c, d, 4 more" in said
+    assert f"{line.shell}, a, b, c, d, e, f, g, h" in said
 
 
 # What is not known ---------------------------------------------------------------------------

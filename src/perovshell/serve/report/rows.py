@@ -13,6 +13,7 @@ from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.charts import light_colour
 from perovshell.serve.report.tables import (
+    NAMED,
     interval_text,
     measured_range,
     measured_texts,
@@ -119,6 +120,7 @@ def candidate_row(ranking: Ranking, line: Candidate) -> dict[str, Any]:
         "line": line,
         "light": light_colour(line.values["pl_peak_nm"]),
         "shell": shell_name(line),
+        "is_cut": len(line.ties) > NAMED,
         "context": context(line) if len(ranking.space.contexts) > 1 else "",
         "peak": interval_text(line, "pl_peak_nm"),
         "plqy": interval_text(line, "plqy_percent"),
