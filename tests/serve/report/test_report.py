@@ -212,7 +212,8 @@ def test_every_line_is_a_row_with_its_papers(html: str, ranking: Ranking) -> Non
         assert all(paper in page.said for paper in line.combination_papers)
     for line in ranking.candidates[:SHOWN]:
         assert f"idea-{line.rank}" in page.ids
-        texts = (shell_name(line), interval_text(line, "plqy_percent"), *line.ties, *line.flags)
+        shell = shell_name(line) if line.ties else line.shell
+        texts = (shell, interval_text(line, "plqy_percent"), *line.ties, *line.flags)
         assert all(text in page.said for text in (*texts, *papers_of(line)[1]))
     assert page.classes.count("card") == min(CARDS, len(ranking.candidates))
 

@@ -21,8 +21,8 @@ SPACE = {
     "pl_window_nm": [510, 540],
     "stressors": ["water", "light"],
 }
-DESKTOP, PHONE = (1280, 900), (390, 800)
-_HIGHEST = {DESKTOP: 120, PHONE: 320}
+DESKTOP, TABLET, PHONE, PAPER = (1280, 900), (920, 900), (390, 800), (720, 1000)
+_HIGHEST = {DESKTOP: 120, TABLET: 150, PHONE: 320, PAPER: 120}
 """Most pixels of a row."""
 
 
@@ -48,11 +48,12 @@ def opened(browser: Browser, address: str, size: tuple[int, int] = DESKTOP) -> P
     return page
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+@pytest.mark.parametrize("size", [DESKTOP, TABLET, PHONE, PAPER])
 def test_the_page_fits_its_window_with_low_rows_and_is_accessible(
     browser: Browser, address: str, size: tuple[int, int]
 ) -> None:
     page = opened(browser, address, size)
+    page.emulate_media(media="print" if size == PAPER else "screen")
     heights = "all => all.map(row => row.getBoundingClientRect().height)"
     rows = page.locator("table.lines tbody tr").evaluate_all(heights)
     assert len(rows) > 20

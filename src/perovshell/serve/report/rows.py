@@ -119,7 +119,7 @@ def candidate_row(ranking: Ranking, line: Candidate) -> dict[str, Any]:
     return {
         "line": line,
         "light": light_colour(line.values["pl_peak_nm"]),
-        "shell": shell_name(line),
+        "shell": shell_name(line) if line.ties else line.shell,
         "is_cut": len(line.ties) > NAMED,
         "context": context(line) if len(ranking.space.contexts) > 1 else "",
         "peak": interval_text(line, "pl_peak_nm"),

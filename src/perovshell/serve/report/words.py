@@ -52,6 +52,7 @@ def _contexts(ranking: Ranking) -> str:
     space = ranking.space
     words = [*space.structures, *space.encapsulations, *space.media]
     known = [word for word in words if word != "unknown"]
+    known += [f"{size:g} nm" for size in space.sizes_nm if not math.isnan(size)]
     return f" ({', '.join(known)})" if known else ""
 
 
