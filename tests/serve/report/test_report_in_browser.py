@@ -21,7 +21,7 @@ SPACE = {
     "pl_window_nm": [510, 540],
     "stressors": ["water", "light"],
 }
-DESKTOP, TABLET, PHONE, PAPER = (1280, 900), (920, 900), (390, 800), (720, 1000)
+DESKTOP, TABLET, PHONE, PAPER = (1280, 900), (1024, 900), (390, 800), (720, 1000)
 _HIGHEST = {DESKTOP: 120, TABLET: 150, PHONE: 320, PAPER: 120}
 """Most pixels of a row."""
 
