@@ -18,7 +18,16 @@ from perovshell.data.dataset import Dataset
 from perovshell.data.records import Paper
 from perovshell.errors import InputError
 from perovshell.evidence.citations import FORMATS, bibtex, plain, ris
-from perovshell.evidence.forest_plot import ForestPlot, Line, forest_plots, png_page, svg_page
+from perovshell.evidence.forest_plot import (
+    MOST_LINES,
+    NARROW,
+    ForestPlot,
+    Line,
+    combination_plots,
+    forest_plots,
+    png_page,
+    svg_page,
+)
 from perovshell.evidence.query import EvidenceQuery
 from perovshell.evidence.table import EvidenceTable
 from perovshell.serve.service.app import Settings, create_app
@@ -198,6 +207,47 @@ def test_a_png_has_twice_the_pixels_and_its_texts(dataset: Dataset) -> None:
     assert (width, height) == (1800, 2 * sum(plot.height for plot in plots))
     unlabelled = [replace(plot, title="") for plot in plots]
     assert len(png_page(unlabelled)) < len(picture)
+
+
+def test_chosen_combinations_are_plotted_with_their_tests_in_their_order(dataset) -> None:
+    names = ["CsPbBr3 / ZrO2", "CsPbBr3 / nothing", "CsPbBr3 / SiO2"]
+    life, gain = combination_plots(EvidenceTable(dataset, EvidenceQuery()), names, ["water"])
+    assert (life.title, gain.title) == (
+        "Half-life in hours under water",
+        "Stability gain under water",
+    )
+    groups = [line.label.partition(",")[0] for line in life.lines if line.is_pooled]
+    assert groups == [names[0], names[2]]
+    asked = table(dataset, core="CsPbBr3", **SILICA_IN_WATER)
+    (expected,) = [
+        row.pooled
+        for row in asked.pooled
+        if (row.quantity, row.pooled.level, row.pooled.name)
+        == ("half-life", "combination", names[2])
+    ]
+    (pooled,) = [line for line in life.lines if line.label.startswith(f"{names[2]},")]
+    assert (pooled.low, pooled.median) == (expected.at_least, expected.median)
+    assert len(life.lines) == 2 + 1 + expected.tests
+
+
+def test_a_plot_of_chosen_combinations_has_few_lines(dataset: Dataset) -> None:
+    everything = EvidenceTable(dataset, EvidenceQuery())
+    names = {f"{t.sample.core_text} / {t.sample.shell}": None for t in dataset.tests}
+    plots = combination_plots(everything, list(names), ["water", "light"])
+    assert all(0 < len(plot.lines) <= MOST_LINES for plot in plots)
+    assert len(plots[0].lines) > MOST_LINES - 8
+    assert combination_plots(everything, ["CsPbBr3 / nothing"], ["water"]) == []
+
+
+def test_a_narrow_plot_keeps_labels_clear_of_values() -> None:
+    lines = (Line("a" * 60, 1.0, 2000.0), Line("short", 1.0, 2.0))
+    drawn = ET.fromstring(ForestPlot("t", "half-life", lines, NARROW).svg())
+    assert drawn.get("width") == str(NARROW.width)
+    texts = [node.text for node in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    (long,) = [text for text in texts if text.startswith("aa")]
+    assert long.endswith("...")
+    assert len(long) + len("1 to 2000 h") < 52
+    assert "short" in texts
 
 
 def test_texts_of_a_plot_are_escaped() -> None:

@@ -243,6 +243,7 @@ def rank(  # noqa: PLR0913
     except DesignSpaceError as error:
         raise DesignSpaceError(str(error).replace("yes=True", "--yes")) from error
     Options(order_by)
+    evidence = home.evidence_table()
     note(f"{checked.name}: {checked.sizes}; about {ranks.MEMORY_MB} MB a process")
     refuse_unwritable(folder)
     for name in FILES:
@@ -257,7 +258,7 @@ def rank(  # noqa: PLR0913
             run=run,
             advance=advance,
         )
-    csv_path, html_path = write_report(ranking, folder, home.evidence_table())
+    csv_path, html_path = write_report(ranking, folder, evidence)
     if ranking.is_complete:
         kept.unlink(missing_ok=True)
     _say_ranking(

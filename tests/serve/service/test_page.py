@@ -291,16 +291,13 @@ def test_the_downloaded_report_runs_by_itself(
     report = browser.new_page(viewport={"width": 1280, "height": 900})
     report.on("pageerror", lambda error: faults.append(str(error)))
     report.goto((tmp_path / "report.html").as_uri())
+    report.get_by_text("How the lists were made").click()
     axis = report.get_by_label("up")
     labels = report.locator("#scatter .axes text")
     before = labels.all_text_contents()
     axis.select_option("score")
     expect(labels.last).to_have_text("score")
     assert labels.all_text_contents() != before
-    report.locator("#table th button").nth(3).click()
-    expect(report.locator("#table th").nth(3)).to_have_attribute("aria-sort", "descending")
-    report.locator("#filter").fill("no such shell")
-    expect(report.locator("#filter-count")).to_contain_text("0 of")
     report.close()
     assert faults == []
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from perovshell.errors import FitError
 from perovshell.evidence.forest_plot import NARROW, ForestPlot, combination_plots
 from perovshell.evidence.table import EvidenceTable
 from perovshell.files import write_file
@@ -65,7 +66,8 @@ def render(ranking: Ranking, evidence: EvidenceTable | None = None) -> str:
     Args:
         ranking: The ranking.
         evidence: What papers measured, of all cores and shells. With it the report has the
-            readings and conditions of the tests, and forest plots; a model has results only.
+            readings and conditions of the tests, and forest plots (none where a fit of pooled
+            values does not converge); a model has results only.
     """
     pages = environment("perovshell.serve.report")
     pages.filters |= {"number": number, "chance": chance, "count": "{:,}".format}
@@ -98,7 +100,11 @@ def _forests(
     if evidence is None:
         return []
     names = [f"{line.core} / {line.shell}" for line in measured]
-    plots = combination_plots(evidence, names, ranking.space.stressors)
+    try:
+        plots = combination_plots(evidence, names, ranking.space.stressors)
+    except FitError:
+        # A ranking of hours is not lost for a plot; the tests are in the table.
+        return []
     return [
         {
             "title": plot.title,

@@ -13,6 +13,7 @@ from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.charts import light_colour
 from perovshell.serve.report.tables import (
+    NAMED,
     interval_text,
     measured_range,
     measured_texts,
@@ -77,27 +78,21 @@ class MeasuredTests:
 
 
 def _test(row: Mapping[str, Any], sample: Neighbour) -> MeasuredTest:
-    """Return a row of the evidence in words: its gain, or else its half-life."""
-    has_gain = row["stability_gain_low"] is not None
-    stem, label, unit = (
-        ("stability_gain", "gain", "") if has_gain else ("half_life_h", "half-life", " h")
-    )
-    result = _range(row[f"{stem}_low"], row[f"{stem}_high"])
+    """Return a row of the evidence in words: its gain, or else its half-life, or its readings."""
     readings = [f"{side} {row[side]}" for side in ("coated", "bare") if row[side]]
     quality = [] if row["quality"] == _PRINTED else [row["quality"]]
     details = ", ".join(filter(None, [*readings, row["condition"], *quality]))
-    return MeasuredTest(
-        row["stressor"], f"{label} {result}{unit}", details, paper_link(sample.paper)
-    )
+    gain, life = (_range(row, stem) for stem in ("stability_gain", "half_life_h"))
+    result = f"gain {gain}" if gain else f"half-life {life} h" if life else ", ".join(readings)
+    return MeasuredTest(row["stressor"], result, details, paper_link(sample.paper))
 
 
-def _range(low: float | None, high: float | None) -> str:
-    """Return an interval in words; an end that is not known is None."""
-    if low is None:
-        return "not known"
+def _range(row: Mapping[str, Any], stem: str) -> str:
+    """Return an interval in words, empty where it has no end; an unknown end is None."""
+    low, high = row[f"{stem}_low"], row[f"{stem}_high"]
     if high is None:
-        return f"above {number(low)}"
-    return f"below {number(high)}" if low == 0.0 else f"{number(low)} to {number(high)}"
+        return f"above {number(low)}" if low else ""
+    return f"{number(low)} to {number(high)}" if low else f"below {number(high)}"
 
 
 def measured_row(ranking: Ranking, line: Candidate, tests: MeasuredTests) -> dict[str, Any]:
@@ -124,7 +119,8 @@ def candidate_row(ranking: Ranking, line: Candidate) -> dict[str, Any]:
     return {
         "line": line,
         "light": light_colour(line.values["pl_peak_nm"]),
-        "shell": shell_name(line),
+        "shell": shell_name(line) if line.ties else line.shell,
+        "is_cut": len(line.ties) > NAMED,
         "context": context(line) if len(ranking.space.contexts) > 1 else "",
         "peak": interval_text(line, "pl_peak_nm"),
         "plqy": interval_text(line, "plqy_percent"),

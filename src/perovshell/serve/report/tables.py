@@ -114,8 +114,8 @@ def shell_name(line: Candidate) -> str:
         return line.shell
     if not line.ties:
         return line.shell + _context(line)
-    others = ", ".join(line.ties[:_NAMED])
-    more = f", {len(line.ties) - _NAMED} more" if len(line.ties) > _NAMED else ""
+    others = ", ".join(line.ties[:NAMED])
+    more = f", {len(line.ties) - NAMED} more" if len(line.ties) > NAMED else ""
     return f"any of {len(line.ties) + 1}: {line.shell}, {others}{more}"
 
 
@@ -160,8 +160,8 @@ def papers_text(line: Candidate) -> str:
 
 
 def _shortened(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
@@ -198,7 +198,7 @@ _EXPERIMENTS = 2
 """Experiments of each kind named on the command line."""
 _LEAST_CHANGE = 0.01
 """An experiment that changes the choice with less probability is not named."""
-_NAMED = 4
+NAMED = 4
 """Papers, and shells that nothing known tells apart, that are named."""
 
 
@@ -220,8 +220,8 @@ def _line_texts(line: Candidate) -> list[str]:
     """Return a line of a list with what stands behind it."""
     head = f"{line.rank:>3}  {line.core} / {shell_name(line)}"
     if line.measured:
-        told = [f"     {text}" for text in measured_texts(line)[:_NAMED]]
-        more = len(line.measured) - _NAMED
+        told = [f"     {text}" for text in measured_texts(line)[:NAMED]]
+        more = len(line.measured) - NAMED
         told += [f"     and {counted(more, 'more sample')}"] if more > 0 else []
     else:
         peak, plqy = interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any
 
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.ranking.stability_objectives import StabilityObjective
@@ -15,8 +14,9 @@ from perovshell.serve.report.tables import (
     measured_range,
     papers_of,
 )
+from perovshell.serve.space.space import DesignSpace, Selection
 from perovshell.targets.declared import TARGETS
-from perovshell.texts import counted, listed
+from perovshell.texts import counted, excerpt, listed
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,10 @@ class Answer:
 def question(ranking: Ranking) -> list[str]:
     """Return the question: what is asked, of which space, under which constraints."""
     space = ranking.space
-    kept = [_constraint(name, getattr(space.constraints, name)) for name in _held(ranking)]
     return [
         f"Which coated nanocrystals have {listed(o.phrase for o in ranking.objectives.active)}?",
         f"Space: {space.sizes}{_contexts(ranking)}.",
-        f"Constraints: {'; '.join(kept) or 'none'}.",
+        f"Constraints: {'; '.join(_constraints(space)) or 'none'}.",
     ]
 
 
@@ -53,22 +52,27 @@ def _contexts(ranking: Ranking) -> str:
     space = ranking.space
     words = [*space.structures, *space.encapsulations, *space.media]
     known = [word for word in words if word != "unknown"]
+    known += [f"{size:g} nm" for size in space.sizes_nm if not math.isnan(size)]
     return f" ({', '.join(known)})" if known else ""
 
 
-def _held(ranking: Ranking) -> list[str]:
-    """Return the names of the constraints that are not left at nothing."""
-    constraints = ranking.space.constraints
-    names = [key.name for key in fields(constraints)]
-    empty = (False, None, (), type(constraints.exclude)())
-    return [name for name in names if getattr(constraints, name) not in empty]
-
-
-def _constraint(name: str, value: Any) -> str:
-    words = CONSTRAINTS[name]
-    if isinstance(value, tuple):
-        return f"{words} {listed(map(str, value))}"
-    return f"{words} below {value:g}" if isinstance(value, float) else words
+def _constraints(space: DesignSpace) -> list[str]:
+    """Return the constraints that are set, in words."""
+    texts = []
+    for key in fields(space.constraints):
+        words, value = CONSTRAINTS[key.name], getattr(space.constraints, key.name)
+        if isinstance(value, Selection):
+            names = [name for some in value.to_mapping(space.cores).values() for name in some]
+            texts += [f"{words}: {excerpt(', '.join(names))}"] if names else []
+        elif key.name == "tolerance_factor" and value:
+            texts.append(f"{words} {value[0]:g} to {value[1]:g}")
+        elif isinstance(value, tuple):
+            texts += [f"{words} {listed(value, 'or')}"] if value else []
+        elif value is True:
+            texts.append(words)
+        elif value:
+            texts.append(f"{words} below {value:g}")
+    return texts
 
 
 # The answer ----------------------------------------------------------------------------------
@@ -146,9 +150,10 @@ def unknowns(ranking: Ranking) -> list[str]:
 
 def _no_skill(ranking: Ranking) -> list[str]:
     skill = ranking.model.info.skill
-    asked = {one.target.name for one in ranking.objectives.active if one.target}
-    texts = [TARGETS[name].no_skill for name in asked if not skill[name]["has_skill"]]
-    return [f"No skill: {text}." for text in sorted(texts)]
+    asked = [one.target.name for one in ranking.objectives.active if one.target]
+    return [
+        f"No skill: {TARGETS[name].no_skill}." for name in asked if not skill[name]["has_skill"]
+    ]
 
 
 def _untested(ranking: Ranking) -> list[str]:

@@ -80,7 +80,7 @@ const drawScatter = (figure, data) => {
     tooltip.hidden = true;
   };
 
-  const tell = (k) => {
+  const describe = (k) => {
     tooltip.replaceChildren(...data.points[k].label.map((text) => el("span", {}, text)));
     tooltip.hidden = false;
     const whole = figure.getBoundingClientRect();
@@ -98,7 +98,7 @@ const drawScatter = (figure, data) => {
     current = k;
     points[current].setAttribute("tabindex", "0");
   };
-  const beside = (step) => {
+  const nextShown = (step) => {
     for (let k = current + step; k >= 0 && k < points.length; k += step) {
       if (points[k].style.display !== "none") return k;
     }
@@ -106,9 +106,9 @@ const drawScatter = (figure, data) => {
   };
   points[0].setAttribute("tabindex", "0");
   points.forEach((point, k) => {
-    point.addEventListener("mouseenter", () => tell(k));
+    point.addEventListener("mouseenter", () => describe(k));
     point.addEventListener("mouseleave", () => { tooltip.hidden = true; });
-    point.addEventListener("focus", () => { goTo(k); tell(k); });
+    point.addEventListener("focus", () => { goTo(k); describe(k); });
     point.addEventListener("blur", () => { tooltip.hidden = true; });
   });
   chart.addEventListener("keydown", (event) => {
@@ -116,7 +116,7 @@ const drawScatter = (figure, data) => {
     if (event.key === "Escape") tooltip.hidden = true;
     if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    points[beside(step)].focus();
+    points[nextShown(step)].focus();
   });
 
   const controls = figure.querySelector(".controls");
