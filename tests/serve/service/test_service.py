@@ -25,6 +25,7 @@ from perovshell.serve.service.keys import KeyRing, Keys, add_key, remove_key
 from perovshell.serve.service.middleware import Rate
 from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.problems import pointer
+from perovshell.serve.service.schemas import RankOut
 from perovshell.serve.service.server import listen, refuse_open_doors
 from perovshell.serve.service.source import Champion, Served, Source, settle
 from perovshell.targets.target import NOT_REACHED
@@ -390,10 +391,35 @@ def test_rank_in_a_process_of_its_own(client: TestClient, model: Model) -> None:
 
     body = client.post("/v1/rank", json={"space": SMALL, "top": 3}).json()
     wanted = perovshell.rank(SMALL, model=model, top=3)
-    assert [(line["core"], line["shell"]) for line in body["lines"]] == [
-        (line.core, line.shell) for line in wanted.candidates
-    ]
+    for name in ("measured", "candidates"):
+        lines = getattr(wanted, name)
+        assert [(line["core"], line["shell"], line["score"]) for line in body[name]] == [
+            (line.core, line.shell, pytest.approx(line.score, rel=1e-5)) for line in lines
+        ]
+        assert [line["ties"] for line in body[name]] == [list(line.ties) for line in lines]
     assert body["ranked"] == wanted.total
+    first = body["measured"][0]
+    assert {sample["paper"] for sample in first["samples"]} == set(first["combination_papers"])
+    assert body["suggest_experiments"] == body["batch"] == []
+    assert RankOut.model_validate(body).candidates
+
+
+def test_a_ranking_suggests_experiments_and_a_batch(client: TestClient, model: Model) -> None:
+    import perovshell
+
+    asked = {"space": SMALL, "top": 3, "batch": 2, "suggest_experiments": True}
+    body = client.post("/v1/rank", json=asked).json()
+    wanted = perovshell.rank(SMALL, model=model, top=3, batch=2)
+    experiments = [vars(one) for one in wanted.suggest_experiments]
+    assert body["suggest_experiments"] == experiments != []
+    assert [one["shell"] for one in body["batch"]] == [line.shell for line in wanted.batch]
+
+
+@pytest.mark.parametrize("option", ["shrink", "exclude_known"])
+def test_a_ranking_has_no_options_of_old(client: TestClient, option: str) -> None:
+    reply = client.post("/v1/rank", json={"space": SMALL, option: True})
+    assert reply.status_code == 422
+    assert option in reply.json()["detail"]
 
 
 def test_rank_answers_its_report(client: TestClient) -> None:
@@ -758,7 +784,7 @@ def test_a_ranking_may_bring_its_shells(client: TestClient) -> None:
     space["constraints"] = {"insoluble_in_water": False}
     asked = {"space": {**space, "stressors": ["heat"]}, "shells": [SHELL]}
     reply = client.post("/v1/rank", json=asked)
-    assert [line["shell"] for line in reply.json()["lines"]] == ["PVK"]
+    assert [line["shell"] for line in reply.json()["candidates"]] == ["PVK"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from perovshell.models.card import SUBSETS, card_sections, describe_targets
 from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.models.outputs import Answer, check_options
 from perovshell.serve.service import limits, schemas
+from perovshell.serve.service.bare_controls import bare_controls
 from perovshell.serve.service.batching import Asked, Batcher, Rows
 from perovshell.serve.service.json_routes import RESPONSES, JsonRoute
 from perovshell.serve.service.middleware import RequestMetrics
@@ -107,7 +108,13 @@ def _detailed(how: Asked, rows: Rows, answers: Sequence[Answer]) -> list[dict[st
         unread = bool(answer.values["error"])
         reasons = [] if unread else model.explain(row, stressors=how.stressors)
         data = answer.to_json()
-        data["details"]["reasons"] = [reason.to_json() for reason in reasons]
+        details = data["details"]
+        details["reasons"] = [reason.to_json() for reason in reasons]
+        controls = bare_controls(model.predictor.literature, answer.measured)
+        details["measured"] = [
+            {**sample, **control}
+            for sample, control in zip(details["measured"], controls, strict=True)
+        ]
         detailed.append(data)
     return detailed
 
@@ -172,6 +179,7 @@ def _model_card(served: Served) -> dict[str, Any]:
             "body_bytes": limits.BODY_BYTES,
             "combinations": limits.COMBINATIONS,
             "lines": limits.LINES,
+            "cited": limits.CITED,
             "draft_text": limits.DRAFT_TEXT,
             "paper_text": limits.PAPER_TEXT,
         },

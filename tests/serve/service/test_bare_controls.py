@@ -1,0 +1,44 @@
+"""Bare controls of coated samples, of literature whose answers are known."""
+
+from typing import Any
+
+from perovshell.data.formula import FormulaReader
+from perovshell.models.evidence import Literature
+from perovshell.serve.service.bare_controls import bare_controls
+
+NOTHING = {"bare_pl_peak_nm": None, "bare_plqy_percent": None}
+
+
+def row(sample_id: str, shell: str, **changes: Any) -> dict[str, Any]:
+    known = {"paper": "10.1/a", "core": "CsPbBr3", "structure": "core/shell", "medium": "solution"}
+    known |= {"morphology": "nanocrystal", "ligand": "", "dopant": "", "core_size_nm": None}
+    known |= {"pl_peak_nm": None, "plqy_percent": None, "stability": ""}
+    return {"sample_id": sample_id, "shell": shell, **known, **changes}
+
+
+def controls_of(*rows: dict[str, Any]) -> list[dict[str, float | None]]:
+    literature = Literature(rows, FormulaReader.bundled())
+    coated = [literature.neighbour(k, 0.0) for k, one in enumerate(rows) if one["shell"] != "none"]
+    return bare_controls(literature, coated)
+
+
+def test_the_control_is_the_bare_core_of_the_same_paper() -> None:
+    coated = row("a", "SiO2", pl_peak_nm=517.0, plqy_percent=80.0)
+    bare = row("b", "none", pl_peak_nm=520.0, plqy_percent=60.0)
+    assert controls_of(coated, bare) == [{"bare_pl_peak_nm": 520.0, "bare_plqy_percent": 60.0}]
+
+
+def test_another_paper_core_shape_treatment_or_size_is_no_control() -> None:
+    coated = row("a", "SiO2", pl_peak_nm=517.0, core_size_nm=8.0)
+    others = {"paper": "10.1/b", "core": "CsPbI3", "morphology": "nanowire", "dopant": "Mn"}
+    others |= {"ligand": "DDAB", "core_size_nm": 12.0}
+    for name, value in others.items():
+        assert controls_of(coated, row("b", "none", pl_peak_nm=520.0, **{name: value})) == [NOTHING]
+
+
+def test_values_that_differ_are_no_control() -> None:
+    coated = row("a", "SiO2", pl_peak_nm=517.0)
+    bare = [row("b", "none", pl_peak_nm=520.0), row("c", "none", pl_peak_nm=505.0)]
+    assert controls_of(coated, *bare) == [NOTHING]
+    bare[1]["pl_peak_nm"] = None
+    assert controls_of(coated, *bare) == [{**NOTHING, "bare_pl_peak_nm": 520.0}]
