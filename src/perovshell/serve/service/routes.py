@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,6 @@ from perovshell.models.card import SUBSETS, card_sections, describe_targets
 from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.models.outputs import Answer, check_options
 from perovshell.serve.service import limits, schemas
-from perovshell.serve.service.bare_controls import bare_controls
 from perovshell.serve.service.batching import Asked, Batcher, Rows
 from perovshell.serve.service.json_routes import RESPONSES, JsonRoute
 from perovshell.serve.service.middleware import RequestMetrics
@@ -26,6 +25,7 @@ from perovshell.serve.service.pool import LARGE, Pool
 from perovshell.serve.service.problems import Problem, pointer, problem
 from perovshell.serve.service.ranker import ClientLeftError, Ranker
 from perovshell.serve.service.replies import reply
+from perovshell.serve.service.sample_details import bare_controls, differences
 from perovshell.serve.service.source import Champion, Served
 from perovshell.serve.service.writing import Written, write
 from perovshell.serve.space.file import presets
@@ -103,20 +103,33 @@ async def _written(request: Request, how: Asked, asked: schemas.PredictIn) -> Wr
 
 def _detailed(how: Asked, rows: Rows, answers: Sequence[Answer]) -> list[dict[str, Any]]:
     """Return answers with nearest samples, measured values, conditions and reasons."""
-    model, detailed = how.served.model, []
+    detailed = []
     for row, answer in zip(rows, answers, strict=True):
-        unread = bool(answer.values["error"])
-        reasons = [] if unread else model.explain(row, stressors=how.stressors)
         data = answer.to_json()
-        details = data["details"]
-        details["reasons"] = [reason.to_json() for reason in reasons]
-        controls = bare_controls(model.predictor.literature, answer.measured)
-        details["measured"] = [
-            {**sample, **control}
-            for sample, control in zip(details["measured"], controls, strict=True)
-        ]
+        data["details"]["reasons"] = []
+        if not answer.values["error"]:
+            reasons = how.served.model.explain(row, stressors=how.stressors)
+            data["details"]["reasons"] = [reason.to_json() for reason in reasons]
+            data["details"] |= _samples(how.served.model, row, answer)
         detailed.append(data)
     return detailed
+
+
+def _samples(model: Model, row: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+    """Return nearest and measured samples with what makes them differ, and bare controls."""
+    literature = model.predictor.literature
+    nearest, measured = (
+        [
+            {**vars(sample), "differs": differs}
+            for sample, differs in zip(some, differences(literature, row, some), strict=True)
+        ]
+        for some in (answer.nearest, answer.measured)
+    )
+    controls = bare_controls(literature, answer.measured)
+    return {
+        "nearest": nearest,
+        "measured": [a | b for a, b in zip(measured, controls, strict=True)],
+    }
 
 
 @router.post(

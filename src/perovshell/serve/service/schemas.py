@@ -305,7 +305,13 @@ class NeighbourOut(BaseModel):
     core_size_nm: Annotated[float | None, Field(description="Its core size in nm.")] = None
 
 
-class MeasuredSampleOut(NeighbourOut):
+class ComparedSampleOut(NeighbourOut):
+    """A literature sample, compared with what is asked."""
+
+    differs: Annotated[list[str], Field(description="Other core, shell, size, shape or medium.")]
+
+
+class MeasuredSampleOut(ComparedSampleOut):
     """A literature sample of the same core and shell, with the bare core of the same paper."""
 
     bare_pl_peak_nm: Annotated[
@@ -329,7 +335,7 @@ class ReasonOut(BaseModel):
 class DetailsOut(BaseModel):
     """What is behind an answer."""
 
-    nearest: Annotated[list[NeighbourOut], Field(description="One sample per paper.")]
+    nearest: Annotated[list[ComparedSampleOut], Field(description="One sample per paper.")]
     measured: Annotated[list[MeasuredSampleOut], Field(description="Of the same core and shell.")]
     conditions: Annotated[
         dict[str, dict[str, float]], Field(description="Assumed for each stressor.")

@@ -1,10 +1,10 @@
-"""Bare controls of coated samples, of literature whose answers are known."""
+"""Bare controls and differences of samples, of literature whose answers are known."""
 
 from typing import Any
 
 from perovshell.data.formula import FormulaReader
 from perovshell.models.evidence import Literature
-from perovshell.serve.service.bare_controls import bare_controls
+from perovshell.serve.service.sample_details import bare_controls, differences
 
 NOTHING = {"bare_pl_peak_nm": None, "bare_plqy_percent": None}
 
@@ -42,3 +42,22 @@ def test_values_that_differ_are_no_control() -> None:
     assert controls_of(coated, *bare) == [NOTHING]
     bare[1]["pl_peak_nm"] = None
     assert controls_of(coated, *bare) == [{**NOTHING, "bare_pl_peak_nm": 520.0}]
+
+
+def test_a_sample_differs_by_core_shell_size_shape_and_medium() -> None:
+    rows = [
+        row("a", "SiO2"),
+        row("b", "none", core="CsPbI3", core_size_nm=9.0),
+        row("c", "ZnS", morphology="nanowire", medium="film"),
+    ]
+    literature = Literature(rows, FormulaReader.bundled())
+    samples = [literature.neighbour(k, 0.0) for k in range(3)]
+    asked = {"core": "CsPb(Br)3", "shell": "silica", "medium": "solution"}
+    assert differences(literature, asked, samples) == [
+        [],
+        ["core CsPbI3", "bare", "core of 9 nm"],
+        ["shell ZnS", "nanowire", "medium film"],
+    ]
+    sized = differences(literature, {**asked, "core_size_nm": 12}, samples)
+    assert sized[1][-1] == "core of 9 nm, not 12 nm"
+    assert differences(literature, {**asked, "core_size_nm": 9}, samples)[1][-1] == "bare"
