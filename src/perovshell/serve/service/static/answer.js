@@ -49,7 +49,7 @@ const sampleOf = (targets, { isNamed = false } = {}) => (row) => {
     isNamed ? el("strong", {}, combination(row)) : null,
     paper(row.paper),
     ...(texts.length ? texts : ["emission not stated"]).map((text) => el("span", { class: "small" }, text)),
-    row.differs?.length ? el("span", { class: "differs" }, `${isNamed ? "Differs" : "Sample"}: ${row.differs.join(", ")}`) : null,
+    row.differs?.length ? el("span", { class: isNamed ? "differs" : "small" }, `${isNamed ? "Differs" : "Sample"}: ${row.differs.join(", ")}`) : null,
   ];
 };
 
@@ -73,7 +73,7 @@ const flags = ({ answer }) =>
 // The verdict, its reasons and the notes. Which target has no skill is said where its value is.
 const domain = ({ answer, targets }) => {
   const papers = new Set(answer.details.measured.map(({ paper: name }) => name)).size;
-  const known = papers ? [`measured in ${papers} ${papers === 1 ? "paper" : "papers"}, listed below`] : [];
+  const known = papers ? [`measured in ${papers} ${papers === 1 ? "paper" : "papers"}`] : [];
   const notes = answer.notes.filter((note) => !targets.some((target) => target.no_skill === note));
   const entries = [...known, ...notes].map(entryCase);
   return [

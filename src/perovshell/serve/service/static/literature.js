@@ -10,18 +10,20 @@ import { citations, paper } from "./papers.js";
 import { dataTable } from "./table.js";
 
 const VIEW = "literature";
-const LEVELS = { combination: "this combination", shell: "the shell on any core", class: "its class", all: "all shells" };
+const LEVELS = { combination: "core and shell", shell: "the shell on any core", class: "shells of the class", all: "" };
 
 const nameOf = ({ doi, paper_id: id }) => doi || id;
 const factor = (value) => `${short(value)} ×`;
+const factors = (low, high) => `${short(low)} to ${factor(high)}`;
+const times = (low, high) => `${hours(low)} to ${hours(high)}`;
 const unitOf = ({ quantity }) => (quantity === "half-life" ? hours : factor);
 const isKnown = (value) => typeof value === "number";
 
 // An interval of a test; null is an open end.
-const ends = (low, high, write) => {
+const ends = (low, high, write, between) => {
   if (!isKnown(low) && !isKnown(high)) return "";
   if (!isKnown(high)) return `above ${write(low)}`;
-  return low ? `${write(low)} to ${write(high)}` : `below ${write(high)}`;
+  return low ? between(low, high) : `below ${write(high)}`;
 };
 
 const POOLED = [
@@ -47,8 +49,8 @@ const TESTS = [
   { title: "Under", of: ({ stressor }) => stressor, cell: ({ stressor, condition }) => [stressor, el("small", {}, condition)] },
   { title: "Coated", cell: ({ coated }) => coated },
   { title: "Bare", cell: ({ bare }) => bare },
-  { title: "Gain", kind: "n", first: "descending", of: (row) => row.stability_gain_low, cell: (row) => ends(row.stability_gain_low, row.stability_gain_high, factor) },
-  { title: "Half-life", kind: "n", first: "descending", of: (row) => row.half_life_h_low, cell: (row) => ends(row.half_life_h_low, row.half_life_h_high, hours) },
+  { title: "Gain", kind: "n", first: "descending", of: (row) => row.stability_gain_low, cell: (row) => ends(row.stability_gain_low, row.stability_gain_high, factor, factors) },
+  { title: "Half-life", kind: "n", first: "descending", of: (row) => row.half_life_h_low, cell: (row) => ends(row.half_life_h_low, row.half_life_h_high, hours, times) },
   MEDIUM,
   { title: "Number", of: ({ quality }) => quality, cell: ({ quality }) => quality },
   YEAR,

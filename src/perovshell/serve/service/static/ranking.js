@@ -86,13 +86,13 @@ export const createRanking = ({ colourOf, onPick, targets, stressors }) => {
     made.style.background = colourOf(line.pl_peak_nm);
     return made;
   };
-  const use = (line) => button("Predict this", () => onPick(line), { "aria-label": `Predict ${combination(line)}` });
+  const use = (line) => button("Predict", () => onPick(line), { "aria-label": `Predict ${combination(line)}` });
   const columns = (special) => [
-    { title: "#", kind: "n", of: (line) => line.rank, cell: (line) => String(line.rank) },
+    { title: "#", of: (line) => line.rank, cell: (line) => String(line.rank) },
     { title: "Core", isHead: true, of: (line) => line.core, cell: (line) => [swatch(line), line.core, el("small", {}, context(line))] },
     { title: "Shell", of: (line) => line.shell, cell: shellCell },
     special,
-    { title: "Speaks against it", kind: "wide", first: "descending", of: (line) => against(line).length, cell: againstCell },
+    { title: "Speaks against it", kind: "flagged", first: "descending", of: (line) => against(line).length, cell: againstCell },
     ...numbers(targets, stressors),
     { title: "Score", kind: "n", first: "descending", of: scoreOf, cell: (line) => figure(scoreOf(line)) },
     { title: "Compare", cell: use },
