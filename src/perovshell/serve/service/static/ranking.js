@@ -39,6 +39,7 @@ const samplesCell = (points) => (line) =>
 
 const shellCell = (line) => {
   if (!line.ties.length) return line.shell;
+  if (line.ties.length === 1) return [line.shell, el("small", {}, `or ${line.ties[0]}: nothing known tells them apart`)];
   const list = el("ul", { class: "plain" }, line.ties.map((name) => el("li", {}, name)));
   return [line.shell, el("details", { class: "ties" }, el("summary", {}, `or any of ${line.ties.length} others that nothing known tells apart`), list)];
 };
