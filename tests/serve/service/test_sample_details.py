@@ -53,11 +53,11 @@ def test_a_sample_differs_by_core_shell_size_shape_and_medium() -> None:
     literature = Literature(rows, FormulaReader.bundled())
     samples = [literature.neighbour(k, 0.0) for k in range(3)]
     asked = {"core": "CsPb(Br)3", "shell": "silica", "medium": "solution"}
-    assert differences(literature, asked, samples) == [
+    assert differences(literature.reader, asked, samples) == [
         [],
         ["core CsPbI3", "bare", "core of 9 nm"],
         ["shell ZnS", "nanowire", "medium film"],
     ]
-    sized = differences(literature, {**asked, "core_size_nm": 12}, samples)
+    sized = differences(literature.reader, {**asked, "core_size_nm": 12}, samples)
     assert sized[1][-1] == "core of 9 nm, not 12 nm"
-    assert differences(literature, {**asked, "core_size_nm": 9}, samples)[1][-1] == "bare"
+    assert differences(literature.reader, {**asked, "core_size_nm": 9}, samples)[1][-1] == "bare"

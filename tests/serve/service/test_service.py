@@ -5,6 +5,7 @@ import gc
 import json
 import logging
 import math
+import re
 import shutil
 import weakref
 from collections.abc import Iterator
@@ -413,6 +414,19 @@ def test_a_ranking_suggests_experiments_and_a_batch(client: TestClient, model: M
     experiments = [vars(one) for one in wanted.suggest_experiments]
     assert body["suggest_experiments"] == experiments != []
     assert [one["shell"] for one in body["batch"]] == [line.shell for line in wanted.batch]
+
+
+def test_named_papers_are_cited(client: TestClient) -> None:
+    # By DOI and by id; each once.
+    asked = {"paper": ["mozro2", "10.1021/jacs.7b11003", "hu2018"]}
+    text = client.get("/v1/evidence/papers.bib", params=asked).text
+    assert re.findall(r"^@\w+\{(.*),$", text, re.MULTILINE) == ["hu2018", "mozro2"]
+    both = client.get("/v1/evidence/papers.ris", params={**asked, "shell": "SiO2"})
+    assert both.json()["detail"] == "paper and shell: name papers or ask a query, not both"
+    unknown = client.get("/v1/evidence/papers.txt", params={"paper": "nobody2026"})
+    assert "'nobody2026': not in the data" in unknown.json()["detail"]
+    many = {"paper": ["mozro2"] * (limits.CITED + 1)}
+    assert client.get("/v1/evidence/papers.txt", params=many).status_code == 422
 
 
 @pytest.mark.parametrize("option", ["shrink", "exclude_known"])

@@ -37,10 +37,10 @@ def main() -> None:
         if os.getppid() != service:
             sys.exit(1)
 
-    sys.stdout.buffer.write(json.dumps(_said(asked, advance), allow_nan=False).encode())
+    sys.stdout.buffer.write(json.dumps(_answer(asked, advance), allow_nan=False).encode())
 
 
-def _said(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
+def _answer(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
     model = Model.from_folder(Path(asked["folder"]))
     try:
         model = model.with_shells(asked["shells"]) if asked["shells"] else model
@@ -59,8 +59,8 @@ def _said(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
     if asked["html"]:
         return {"kind": "ranking", "ranking": _report(ranking)}
     experiments = ranking.suggest_experiments if asked["suggest_experiments"] else ()
-    found = {**_found(ranking), "suggest_experiments": [vars(one) for one in experiments]}
-    return {"kind": "ranking", "ranking": found}
+    lists = {**_json(ranking), "suggest_experiments": [vars(one) for one in experiments]}
+    return {"kind": "ranking", "ranking": lists}
 
 
 def _space(given: Any, model: Model) -> DesignSpace:
@@ -78,7 +78,7 @@ def _report(ranking: Ranking) -> str:
     return render(ranking)
 
 
-def _found(ranking: Ranking) -> dict[str, Any]:
+def _json(ranking: Ranking) -> dict[str, Any]:
     lists = tables.json_lists(ranking)
     for line, candidate in zip(lists[MEASURED], ranking.measured, strict=True):
         line["samples"] = [vars(sample) for sample in candidate.measured]

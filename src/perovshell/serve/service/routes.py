@@ -117,11 +117,11 @@ def _detailed(how: Asked, rows: Rows, answers: Sequence[Answer]) -> list[dict[st
 
 def _samples(model: Model, row: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
     """Return nearest and measured samples with what makes them differ, and bare controls."""
-    literature = model.predictor.literature
+    literature, reader = model.predictor.literature, model.predictor.featurizer.reader
     nearest, measured = (
         [
             {**vars(sample), "differs": differs}
-            for sample, differs in zip(some, differences(literature, row, some), strict=True)
+            for sample, differs in zip(some, differences(reader, row, some), strict=True)
         ]
         for some in (answer.nearest, answer.measured)
     )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import shell_text
 from perovshell.data.vocabulary import MEDIA, MORPHOLOGIES, TREATMENTS, WORDS
 from perovshell.models.evidence import Literature, Neighbour
@@ -59,17 +60,17 @@ def _only(values: Iterable[float | None]) -> float | None:
 
 
 def differences(
-    literature: Literature, row: Mapping[str, Any], samples: Iterable[Neighbour]
+    reader: FormulaReader, row: Mapping[str, Any], samples: Iterable[Neighbour]
 ) -> list[list[str]]:
     """Return what makes each literature sample another one than what is asked.
 
     Args:
-        literature: The literature of a model.
+        reader: The formula reader of the model.
         row: A row that can be read.
         samples: Samples of the literature.
     """
-    request = Requests.read_one(row, literature.reader)
-    core = literature.reader.read_core(request.formulas[0]).formula
+    request = Requests.read_one(row, reader)
+    core = reader.read_core(request.formulas[0]).formula
     shell = shell_text(request.items.shells[0])
     contexts = request.items.contexts
     places = dict(zip(WORDS, contexts.words[:, 0].tolist(), strict=True))
@@ -77,16 +78,16 @@ def differences(
     size = float(contexts.sizes[0])
 
     def of(sample: Neighbour) -> list[str]:
-        found = [f"core {sample.core}"] if sample.core != core else []
+        texts = [f"core {sample.core}"] if sample.core != core else []
         if sample.shell != shell:
-            found.append("bare" if sample.shell == _BARE else f"shell {sample.shell}")
+            texts.append("bare" if sample.shell == _BARE else f"shell {sample.shell}")
         if sample.core_size_nm is not None and sample.core_size_nm != size:
             asked = "" if math.isnan(size) else f", not {size:g} nm"
-            found.append(f"core of {sample.core_size_nm:g} nm{asked}")
+            texts.append(f"core of {sample.core_size_nm:g} nm{asked}")
         if sample.morphology != morphology:
-            found.append(sample.morphology)
+            texts.append(sample.morphology)
         if sample.medium not in {_UNKNOWN, medium}:
-            found.append(f"medium {sample.medium}")
-        return found
+            texts.append(f"medium {sample.medium}")
+        return texts
 
     return [of(sample) for sample in samples]

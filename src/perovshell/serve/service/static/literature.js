@@ -148,9 +148,9 @@ export const createLiterature = ({ onFault }) => {
   };
 
   const ask = latest(async (signal, text) => {
-    const found = await read(`evidence?${text}`, signal);
-    const isPlotted = found.pooled.length > 0;
-    return [found, isPlotted ? await readText(`evidence/plot.svg?${text}`, signal) : ""];
+    const answer = await read(`evidence?${text}`, signal);
+    const isPlotted = answer.pooled.length > 0;
+    return [answer, isPlotted ? await readText(`evidence/plot.svg?${text}`, signal) : ""];
   });
 
   const search = async () => {
@@ -161,8 +161,10 @@ export const createLiterature = ({ onFault }) => {
     status.textContent = "Searching…";
     out.setAttribute("aria-busy", "true");
     try {
-      const found = await ask(text);
-      if (found) show(text, ...found);
+      const answer = await ask(text);
+      // Another query was asked meanwhile, or the form was cleared.
+      if (!answer) return;
+      show(text, ...answer);
     } catch (problem) {
       out.replaceChildren();
       tell(problem);
@@ -175,6 +177,8 @@ export const createLiterature = ({ onFault }) => {
     search();
   });
   form.addEventListener("reset", () => {
+    ask.cancel();
+    out.setAttribute("aria-busy", "false");
     out.replaceChildren();
     fault.hidden = true;
     status.textContent = "";

@@ -90,30 +90,30 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
       ]
       : []);
 
-  const cite = (found) => {
-    const papers = papersOf(found).slice(0, cited);
+  const cite = (answer) => {
+    const papers = papersOf(answer).slice(0, cited);
     return papers.length ? citations(papers.length, queryText(new URLSearchParams(papers.map((name) => ["paper", name])))) : null;
   };
 
-  const show = (asked, found) => {
-    const removed = Object.entries(found.removed).map(([name, number]) => `${REMOVED[name] ?? words(name)} ${count(number)}`);
-    const named = (name) => found[name].map((line) => ({ ...line, id: `${name}-${line.rank}` }));
+  const show = (asked, answer) => {
+    const removed = Object.entries(answer.removed).map(([name, number]) => `${REMOVED[name] ?? words(name)} ${count(number)}`);
+    const named = (name) => answer[name].map((line) => ({ ...line, id: `${name}-${line.rank}` }));
     const [made, candidates] = [named("measured"), named("candidates")];
     const ranking = createRanking({ colourOf, onPick, targets, stressors: asked.space.stressors });
     out.replaceChildren(
-      el("div", { class: "result-head" }, el("h2", { tabindex: -1 }, "Measured: what papers made"), el("div", { class: "chips" }, cite(found), report(asked))),
+      el("div", { class: "result-head" }, el("h2", { tabindex: -1 }, "Measured: what papers made"), el("div", { class: "chips" }, cite(answer), report(asked))),
       el("p", { class: "small" }, "Combinations of this space that papers made and tested, by what the evidence shows at least."),
       ranking.measuredTable(made),
       el("h2", {}, "Worth trying: nobody measured what is asked"),
-      el("p", { class: "small" }, `The first ${candidates.length} of ${count(found.ranked)}. ${removed.length ? `Left out: ${removed.join(", ")}.` : "No constraint removed any."}`),
+      el("p", { class: "small" }, `The first ${candidates.length} of ${count(answer.ranked)}. ${removed.length ? `Left out: ${removed.join(", ")}.` : "No constraint removed any."}`),
       ranking.candidatesTable(candidates),
-      ...experiments(found),
+      ...experiments(answer),
       ranking.plot([...made, ...candidates]),
       el("h2", {}, "How reliable the order is"),
-      ...found.statements.map((text) => el("p", { class: "notice" }, text)),
+      ...answer.statements.map((text) => el("p", { class: "notice" }, text)),
     );
     const first = [["Best measured", made], ["To try first", candidates]].filter(([, lines]) => lines.length);
-    status.textContent = `${count(found.ranked)} ranked. ${first.map(([title, [line]]) => `${title}: ${combination(line)}.`).join(" ")}`;
+    status.textContent = `${count(answer.ranked)} ranked. ${first.map(([title, [line]]) => `${title}: ${combination(line)}.`).join(" ")}`;
   };
 
   const tell = (problem) => {
@@ -140,14 +140,17 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
       order_by: elements.order_by.value,
       suggest_experiments: elements.suggest.checked,
     };
-    shown = query();
-    keepAddress(VIEW, shown);
+    const text = query();
+    shown = text;
+    keepAddress(VIEW, text);
     fault.hidden = true;
     status.textContent = "Ranking…";
     busy(true);
     try {
-      const found = await run(asked);
-      if (found) show(asked, found);
+      const answer = await run(asked);
+      // Another address was opened meanwhile.
+      if (text !== shown) return;
+      if (answer) show(asked, answer);
       else status.textContent = "Cancelled.";
     } catch (problem) {
       out.replaceChildren();
