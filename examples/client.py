@@ -40,7 +40,7 @@ def main() -> None:
             "pl_window_nm": [510, 540],
             "stressor": "water",
         }
-        best = client.rank(space, top=3)["lines"][0]
+        best = client.rank(space, top=3)["measured"][0]
         print("best:", best["core"], "/", best["shell"])
         green = client.predict(ROWS, thresholds=Thresholds(pl_window_nm=(510, 540)))
         print(f"chance of green: {green[0]['p_pl_in_window']:.0%}")

@@ -281,8 +281,8 @@ class Workspace:
             >>> import perovshell
             >>> workspace = perovshell.Workspace()
             >>> [answer] = workspace.load().answer([{"core": "CsPbBr3", "shell": "zeolite:LTA"}])
-            >>> print(workspace.citations(answer.papers[:1], "text"))
-            ...
+            >>> "lta2021" in workspace.citations(answer.papers, "text")
+            True
         """
         from perovshell.evidence.citations import citations_of
 

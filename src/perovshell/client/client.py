@@ -131,9 +131,8 @@ class Client:
         *,
         top: int = 50,
         order_by: str = "lower-bound",
-        shrink: bool = True,
-        exclude_known: bool = False,
         batch: int = 0,
+        suggest_experiments: bool = False,
         shells: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
         """Rank a design space of at most two million combinations.
@@ -141,29 +140,30 @@ class Client:
         Args:
             space: Name of a preset, or a mapping with the keys of a design space's YAML file; None
                 is the default preset.
-            top: Lines to keep.
+            top: Lines of each list.
             order_by: `lower-bound`, `value` or `explore`; see `perovshell.rank`.
-            shrink: Whether targets without skill are shrunk and measured values pooled.
-            exclude_known: Whether to leave out combinations of the literature.
-            batch: How many mutually dissimilar combinations to choose.
+            batch: How many mutually dissimilar candidates to choose.
+            suggest_experiments: Whether to suggest the most informative experiments.
             shells: Shells that no table has, as of `perovshell.Model.with_shells`.
 
         Returns:
-            `model`, `space`, `ranked` (how many), `removed`, `statements` and `lines`.
+            `measured`, what papers measured of what is asked, and `candidates`, what is worth
+            trying: lists of dictionaries with the columns of ranking.csv, of which those measured
+            have the literature `samples` too. Beside them `model`, `space`, `ranked` (how many),
+            `removed`, `statements`, `batch` and `suggest_experiments`.
 
         Raises:
             DesignSpaceError: The space or an option is not allowed.
             ServiceError: The service cannot be reached, or refuses.
 
         Examples:
-            >>> client.rank("red-emitter", top=10)["lines"][0]["core"]  # doctest: +SKIP
+            >>> client.rank("red-emitter", top=10)["measured"][0]["core"]  # doctest: +SKIP
         """
         content = {
             "top": top,
             "order_by": order_by,
-            "shrink": shrink,
-            "exclude_known": exclude_known,
             "batch": batch,
+            "suggest_experiments": suggest_experiments,
             "shells": [dict(shell) for shell in shells],
         }
         if space is not None:

@@ -1,18 +1,21 @@
 """The page, driven in a real browser as a user drives it, against a real service."""
 
+import csv
+import io
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from browsing import Open, chromium, forgive, hold_first, opening
+from browsing import Open, chromium, forgive, hold_first, opening, overflow
 from perovshell.models.card import POINT_TARGETS
 from perovshell.models.folder import read_folder, read_validation, write_folder
 from perovshell.targets.target import NOT_REACHED
@@ -23,6 +26,7 @@ from servers import Server, serving
 UNMEASURED_PROCESSES = True
 
 DESKTOP, PHONE = (1280, 900), (360, 740)
+CITED = re.compile(r"/v1/evidence/papers\.ris\?paper=")
 CSPBCL3 = {"core": "CsPbCl3", "shell": "SiO2"}
 
 
@@ -57,6 +61,19 @@ def asked(server: Server, *rows: dict[str, Any], **options: Any) -> list[dict[st
     return answers
 
 
+def got(server: Server, path: str, **query: Any) -> str:
+    """Return what the service answers to a GET."""
+    with urlopen(f"{server.url}/v1/{path}?{urlencode(query, doseq=True)}", timeout=30) as response:
+        text: str = response.read().decode()
+    return text
+
+
+def skills(server: Server) -> dict[str, bool]:
+    """Return which targets have skill, by the stem of their columns."""
+    card = json.loads(got(server, "model"))
+    return {t["column"]: card["skill"][t["name"]]["has_skill"] for t in card["targets"]}
+
+
 def part(page: Page, name: str, column: int = 0) -> Locator:
     return page.locator("article.column").nth(column).locator(f'[data-part="{name}"]')
 
@@ -76,7 +93,7 @@ def settled(page: Page) -> None:
 
 def ranked(page: Page) -> None:
     page.get_by_role("button", name="Rank", exact=True).click()
-    expect(page.locator("#ranking table")).to_be_visible(timeout=20_000)
+    expect(page.locator("#ranking table").first).to_be_visible(timeout=20_000)
 
 
 # Tasks of a user -----------------------------------------------------------------------------
@@ -99,11 +116,18 @@ def test_predict_a_combination_and_find_the_papers_that_measured_it(
     measured = answer["details"]["measured"]
     assert len(measured) > 1
     assert all(sample["paper"] in shown for sample in measured)
-    assert all(sample["stability"] in shown for sample in measured)
-    assert any("; " in sample["stability"] for sample in measured)
-    papers = f"Measured in {len({sample['paper'] for sample in measured})} papers, listed below"
-    assert lines(part(page, "domain")) == ["Applicability domain", "In domain", papers]
-    links = part(page, "measured").get_by_role("link").all()
+    tests = [test for sample in measured for test in sample["stability"].split("; ") if test]
+    assert len(tests) > 1
+    assert all(test in shown.lower() for test in map(str.lower, tests))
+    papers = f"Measured in {len({sample['paper'] for sample in measured})} papers"
+    verdict = ["Model: applicability domain", "In domain", papers]
+    assert lines(part(page, "domain")) == verdict
+    # What was measured and what speaks against it come before what the model says.
+    order = page.locator("article.column").first.locator("[data-part]")
+    names = order.evaluate_all("parts => parts.map(own => own.dataset.part)")
+    assert names[:5] == ["measured", "flags", "domain", "pl", "plqy"]
+    assert "change" not in page.locator("article.column").first.inner_text().lower()
+    links = part(page, "measured").locator("ul.samples a").all()
     dois = [row["paper"] for row in measured if row["paper"].startswith("10.")]
     assert [link.get_attribute("href") for link in links] == [f"https://doi.org/{d}" for d in dois]
 
@@ -124,9 +148,10 @@ def test_compare_three_shells_for_water(open_page: Open, server: Server) -> None
         assert "light" not in shown.lower()
     # The same axes: the same ticks at the same places in all columns.
     places = "labels => labels.map(own => [own.textContent, own.getAttribute('x')])"
-    for name in ("effect", "stability"):
-        ticks = [part(page, name, k).locator("text.label").evaluate_all(places) for k in range(3)]
-        assert ticks[0] == ticks[1] == ticks[2]
+    ticks = [
+        part(page, "stability", k).locator("text.label").evaluate_all(places) for k in range(3)
+    ]
+    assert ticks[0] == ticks[1] == ticks[2]
     page.reload()
     expect(page.locator("article.column")).to_have_count(3)
     assert field(page, "shell", 2).input_value() == "PMMA"
@@ -138,7 +163,7 @@ def shown_signs(page: Page, server: Server, stressors: list[str]) -> set[str]:
     (answer,) = asked(server, {"core": "CsPbBr3", "shell": "SiO2"}, stressors=stressors)
     columns = [f"{stem}_{s}" for s in stressors for stem in ("stability_gain", "half_life_h")]
     signs = [answer[f"{column}_bound"] for column in columns]
-    shown = part(page, "stability").locator(".bounded").all_inner_texts()
+    shown = part(page, "stability").locator(".bounded, .unskilled").all_inner_texts()
     for text, sign in zip(shown, signs, strict=True):
         if sign:
             assert f"{NOT_REACHED[sign]}: {sign}\u00a0" in text
@@ -146,10 +171,16 @@ def shown_signs(page: Page, server: Server, stressors: list[str]) -> set[str]:
         else:
             assert "estimate " in text
             assert "not reached" not in text
+    # A target without skill has no chart.
+    has_skill = skills(server)
+    charts = [
+        answer[f"{stem}_{s}_bound"] for s in stressors for stem, has in has_skill.items()
+        if has and f"{stem}_{s}_bound" in answer
+    ]  # fmt: skip
     triangles = part(page, "stability").locator("path.dot")
-    expect(triangles).to_have_count(signs.count(">") + signs.count("<"))
+    expect(triangles).to_have_count(charts.count(">") + charts.count("<"))
     circles = part(page, "stability").locator("circle.dot")
-    expect(circles).to_have_count(signs.count("") + signs.count("~"))
+    expect(circles).to_have_count(charts.count("") + charts.count("~"))
     return set(signs)
 
 
@@ -180,30 +211,216 @@ def test_a_median_of_bare_cores_that_was_not_reached_is_shown_as_a_bound(
         assert shown_signs(page, server, stressors) == {"", *NOT_REACHED}
 
 
-def test_rank_a_small_green_space_and_see_the_pareto_plot(open_page: Open, server: Server) -> None:
-    page = open_page("/#rank")
+def ranked_green(page: Page, server: Server) -> dict[str, Any]:
+    """Rank two green cores without a weight of the half-life; return what the service answers."""
     page.get_by_label("Start from").select_option("green emitter")
     page.get_by_role("radio", name="a list").check()
     page.get_by_label("Formulas, one per line").fill("CsPbBr3\nMAPbBr3")
-    ranked(page)
-    rows = page.locator("#ranking tbody tr")
-    points = page.locator("#ranking .point")
-    assert rows.count() == points.count() > 2
-    p_pareto = page.locator("#ranking tbody tr.pareto").count()
-    assert 0 < page.locator("#ranking .ring").count() == p_pareto < rows.count()
-    cores = set(rows.locator("th").all_inner_texts())
-    assert cores <= {"CsPbBr3", "MAPbBr3"}
-    first = page.locator("#line-1")
-    core, shell = first.locator("th").inner_text(), first.locator("td").nth(1).inner_text()
-    caption = page.locator("#ranking figcaption").inner_text()
-    assert (f"1. {core} / {shell}" in caption) == (first.get_attribute("class") == "pareto")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download the full report").click()
-    assert "<h1>green-emitter</h1>" in Path(download.value.path()).read_text()
-    page.get_by_role("button", name=f"Predict {core} / {shell}", exact=True).click()
-    expect(page.get_by_role("heading", name=f"{core} / {shell}", exact=True)).to_be_visible()
+    page.get_by_label("Half-life").fill("0")
+    with page.expect_request("**/v1/rank") as sent:
+        ranked(page)
+    assert sent.value.post_data_json["space"]["weights"]["half_life"] == 0
+    body, headers = sent.value.post_data_buffer, {"content-type": "application/json"}
+    with urlopen(Request(f"{server.url}/v1/rank", body, headers), timeout=60) as response:
+        answer: dict[str, Any] = json.load(response)
+    return answer
+
+
+def test_rank_a_small_green_space_and_read_both_lists(open_page: Open, server: Server) -> None:
+    page = open_page("/#rank")
+    answer = ranked_green(page, server)
+
+    # Both lists, in their order, and a point for each line.
+    for name in ("measured", "candidates"):
+        rows = page.locator(f'#ranking tr[id^="{name}-"]')
+        assert rows.count() == len(answer[name]) > 2
+        assert rows.locator("th > div").all_inner_texts()[0].startswith(answer[name][0]["core"])
+    total = len(answer["measured"]) + len(answer["candidates"])
+    assert page.locator("#ranking .point").count() == total
+    assert page.locator("#ranking rect.mark").count() == len(answer["measured"])
+
+    # What papers measured, each with its paper.
+    first = answer["measured"][0]
+    shown = page.locator("#measured-1").inner_text()
+    assert all(sample["paper"] in shown for sample in first["samples"][:3])
+    # Shells that nothing known tells apart are one line.
+    tied = next(line for line in answer["candidates"] if len(line["ties"]) > 1)
+    row = page.locator(f"#candidates-{tied['rank']}")
+    folded = row.locator("details.ties")
+    expect(folded.locator("summary")).to_contain_text(f"any of {len(tied['ties'])} others")
+    folded.locator("summary").click()
+    assert folded.locator("li").all_inner_texts() == tied["ties"]
+    # Papers are links, named by what they are on.
+    on_shell = next(line for line in answer["candidates"] if line["shell_papers"])
+    cell = page.locator(f"#candidates-{on_shell['rank']}")
+    expect(cell).to_contain_text("On the shell, other cores:")
+    other = next(line for line in answer["candidates"] if not line["shell_papers"])
+    cell = page.locator(f"#candidates-{other['rank']}")
+    expect(cell).to_contain_text("None on this shell. Nearest, on other shells:")
+
+
+def test_sort_candidates_and_take_one_to_the_comparison(open_page: Open, server: Server) -> None:
+    page = open_page("/#rank")
+    answer = ranked_green(page, server)
+    table = page.locator("#ranking table").nth(1)
+    head = table.locator("thead th").filter(has_text="PL peak")
+    head.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    ids = table.locator("tbody tr").evaluate_all("rows => rows.map(own => own.id)")
+    peaks = {f"candidates-{line['rank']}": line["pl_peak_nm"] for line in answer["candidates"]}
+    assert [peaks[name] for name in ids] == sorted(peaks.values())
+    page.keyboard.press("Enter")
+    expect(head).to_have_attribute("aria-sort", "descending")
+
+    # A combination to the comparison, with the particle that was ranked.
+    use = page.locator("#candidates-1").get_by_role("button", name="Predict")
+    line = answer["candidates"][0]
+    use.click()
+    name = f"{line['core']} / {line['shell']}"
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
     settled(page)
     assert field(page, "encapsulation", 2).input_value() == "single-particle"
+
+
+def test_a_link_restores_a_ranking_and_its_citations(open_page: Open, server: Server) -> None:
+    page = open_page("/#rank")
+    page.get_by_label("Start from").select_option("red emitter")
+    page.get_by_label("Order by").select_option("value")
+    page.get_by_label("PLQY", exact=True).fill("3")
+    page.get_by_label("Core sizes").fill("unknown, 6")
+    page.locator('#space [name="shells"]').select_option("a list")
+    page.get_by_label("Names, one per line").fill("SiO2\nZrO2")
+    page.get_by_label("no lead").check()
+    page.get_by_label("no lead").uncheck()
+    page.get_by_label("in domain", exact=True).uncheck()
+    page.locator("#rank-stressors").get_by_label("heat").check()
+    page.get_by_label("Lines of each list").select_option("10")
+    with page.expect_request("**/v1/rank") as sent:
+        ranked(page)
+    wanted = sent.value.post_data_json
+    assert wanted["order_by"] == "value"
+    assert wanted["space"]["weights"]["plqy"] == 3
+    assert wanted["space"]["sizes_nm"] == ["unknown", 6]
+    assert wanted["space"]["stressors"] == ["water", "light", "heat"]
+    assert "#rank?preset=red-emitter" in page.url
+    # Another view and back, then a reload: the same request and the same lists.
+    page.get_by_role("link", name="Model card").click()
+    page.get_by_role("link", name="Rank").click()
+    before = page.locator("#ranking tbody").all_inner_texts()
+    with page.expect_request("**/v1/rank") as again:
+        page.reload()
+    assert again.value.post_data_json == wanted
+    expect(page.locator("#ranking table").first).to_be_visible(timeout=20_000)
+    assert page.locator("#ranking tbody").all_inner_texts() == before
+
+    page.get_by_label("Format of the citations").select_option("RIS")
+    with page.expect_download() as download, page.expect_request(CITED) as cited:
+        page.get_by_role("button", name="Download citations").click()
+    text = Path(download.value.path()).read_text()
+    with urlopen(cited.value.url, timeout=30) as response:
+        assert response.read().decode() == text
+    count = page.locator("#ranking .citations span").first.inner_text()
+    assert text.count("TY  - ") == int(count.split()[0]) > 1
+
+
+# The literature ------------------------------------------------------------------------------
+
+SILICA_IN_WATER = {"shell": "SiO2", "stressor": "water"}
+
+
+def test_ask_the_literature_for_silica_in_water(open_page: Open, server: Server) -> None:
+    page = open_page()
+    page.get_by_role("link", name="Literature", exact=True).click()
+    form = page.get_by_role("form", name="Search of the literature")
+    form.locator("[name=shell]").fill("SiO2")
+    form.get_by_label("Stressor").select_option("water")
+    form.get_by_role("button", name="Search").click()
+    answer = json.loads(got(server, "evidence", **SILICA_IN_WATER))
+    tests = page.get_by_role("region", name="Tests")
+    expect(tests).to_be_visible()
+    assert page.url.endswith("#literature?shell=SiO2&stressor=water")
+
+    # The numbers of the service: pooled values, tests, and the plot.
+    rows = page.get_by_role("region", name="Pooled values").locator("tbody tr")
+    assert rows.count() == len(answer["pooled"]) > 3
+    pooled = next(p for p in answer["pooled"] if (p["name"], p["level"]) == ("SiO2", "shell"))
+    shown = rows.filter(has=page.get_by_role("rowheader", name="SiO2 the shell")).first.inner_text()
+    assert f"{float(format(pooled['at_least'], '.2g')):g} h" in shown
+    assert f"× {pooled['spread']:.2g}" in shown
+    assert tests.locator("tbody tr").count() == len(answer["tests"])
+    texts = tests.locator("tbody tr").all_inner_texts()
+    for row, text in zip(answer["tests"], texts, strict=True):
+        assert row["coated"] in text
+        assert (row["doi"] or row["paper_id"]) in text
+    assert page.locator(".forest svg svg").count() == 2
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the plots (SVG)").click()
+    svg = got(server, "evidence/plot.svg", **SILICA_IN_WATER)
+    assert Path(download.value.path()).read_text() == svg
+
+    # The tests as CSV, and the citations.
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the tests (CSV)").click()
+    saved = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    assert [row["sample_id"] for row in saved] == [row["sample_id"] for row in answer["tests"]]
+    assert [row["coated"] for row in saved] == [row["coated"] for row in answer["tests"]]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download citations").click()
+    bib = got(server, "evidence/papers.bib", **SILICA_IN_WATER)
+    assert Path(download.value.path()).read_text() == bib
+
+    # Sorting and filtering.
+    head = tests.locator("thead th").filter(has_text="Year")
+    head.get_by_role("button").click()
+    expect(head).to_have_attribute("aria-sort", "descending")
+    years = [row["year"] for row in answer["tests"] if row["year"]]
+    assert str(max(years)) in tests.locator("tbody tr").first.inner_text()
+    page.get_by_label("Filter the tests").fill("matrix powder")
+    visible = tests.locator("tbody tr:not([hidden])")
+    wanted = [r for r in answer["tests"] if (r["structure"], r["medium"]) == ("matrix", "powder")]
+    expect(visible).to_have_count(len(wanted))
+
+    page.reload()
+    expect(page.get_by_role("region", name="Tests").locator("tbody tr")).to_have_count(len(texts))
+    assert form.locator("[name=shell]").input_value() == "SiO2"
+    form.locator("[name=shell]").fill("SiOO2")
+    form.get_by_role("button", name="Search").click()
+    expect(page.locator("#literature-fault")).to_contain_text("SiOO2")
+    forgive(open_page, "status of 422")
+
+
+def test_what_was_measured_leads_to_the_literature(open_page: Open) -> None:
+    page = open_page("/?c=CsPbBr3/SiO2")
+    part(page, "measured").get_by_role("link", name="Tests and plots in the literature").click()
+    rows = page.get_by_role("region", name="Tests").locator("tbody tr")
+    expect(rows.first).to_be_visible()
+    assert {text.strip() for text in rows.locator("th > div").all_inner_texts()} == {"CsPbBr3"}
+
+
+def test_a_neighbour_shows_what_makes_it_differ(open_page: Open, server: Server) -> None:
+    page = open_page("/?c=CsPbBr3/ZnS;core_size_nm=12")
+    (answer,) = asked(server, {"core": "CsPbBr3", "shell": "ZnS", "core_size_nm": 12})
+    samples = answer["details"]["nearest"]
+    assert any("shell CdS" in sample["differs"] for sample in samples)
+    shown = part(page, "papers").inner_text()
+    for sample in samples:
+        if sample["differs"]:
+            assert f"Differs: {', '.join(sample['differs'])}" in shown
+
+
+def test_a_target_without_skill_has_no_number_in_large_type(
+    open_page: Open, server: Server
+) -> None:
+    page = open_page("/?c=CsPbBr3/SiO2&s=water")
+    without = [column for column, has in skills(server).items() if not has]
+    assert "stability_gain" in without
+    (answer,) = asked(server, {"core": "CsPbBr3", "shell": "SiO2"}, stressors=["water"])
+    tests = [one for row in answer["details"]["measured"] for one in row["stability"].split("; ")]
+    gain = next(test for test in tests if test.startswith("water: gain"))
+    shown = part(page, "stability")
+    expect(shown.locator(".caution").first).to_contain_text(gain.removeprefix("water: "))
+    assert not any("×" in text for text in shown.locator("strong").all_inner_texts())
 
 
 def test_see_why_a_combination_is_out_of_domain(open_page: Open, server: Server) -> None:
@@ -462,6 +679,7 @@ def test_a_ranking_that_leaves_nothing_is_said_in_words(open_page: Open) -> None
     page = open_page("/#rank")
     page.get_by_role("radio", name="a list").check()
     page.get_by_label("Formulas, one per line").fill("CsPbI3")
+    page.get_by_label("PL in the window").last.check()
     page.get_by_role("button", name="Rank", exact=True).click()
     expect(page.locator("#rank-fault")).to_contain_text("leave nothing", timeout=20_000)
     forgive(open_page, "status of 422")
@@ -483,8 +701,14 @@ def test_a_ranking_can_be_cancelled(open_page: Open) -> None:
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize(
     "address",
-    ["/?c=CsPbBr3/SiO2&c=CsPbBr3/none&c=AuCu/CsPbCl3", "/?c=CsPbX/SiO2", "/#rank", "/#card"],
-    ids=["comparison", "fault", "ranking", "card"],
+    [
+        "/?c=CsPbBr3/SiO2&c=CsPbBr3/none&c=AuCu/CsPbCl3",
+        "/?c=CsPbX/SiO2",
+        "/#rank",
+        "/#card",
+        "/#literature?shell=SiO2&stressor=water",
+    ],
+    ids=["comparison", "fault", "ranking", "card", "literature"],
 )
 def test_accessible_and_not_wider_than_the_window(
     open_page: Open, address: str, size: tuple[int, int]
@@ -492,6 +716,8 @@ def test_accessible_and_not_wider_than_the_window(
     page = open_page(address, size)
     if address == "/#rank":
         ranked(page)
+    if "literature" in address:
+        expect(page.locator("#evidence table").first).to_be_visible()
     for opened in page.locator("details").all():
         opened.evaluate("own => { own.open = true; }")
     found = Axe().run(page).response["violations"]
@@ -499,6 +725,22 @@ def test_accessible_and_not_wider_than_the_window(
     told = [f"{one['id']}: {[node['html'] for node in one['nodes']][:3]}" for one in grave]
     assert told == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_a_phone_needs_no_sideways_swipe(open_page: Open) -> None:
+    page = open_page("/?c=CsPbBr3/SiO2&c=CsPbBr3/ZnS", (390, 800))
+    wider = """() => [...document.querySelectorAll("*")].filter((own) => own.offsetParent
+        && ["auto", "scroll"].includes(getComputedStyle(own).overflowX)
+        && own.scrollWidth > own.clientWidth + 1).map((own) => own.outerHTML.slice(0, 80))"""
+    for name in ("Predict", "Rank", "Literature", "Add a paper", "Model card"):
+        page.get_by_role("link", name=name, exact=True).click()
+        if name == "Rank":
+            ranked(page)
+        if name == "Literature":
+            page.get_by_role("button", name="Search").click()
+            expect(page.locator("#evidence table").first).to_be_visible(timeout=20_000)
+        assert overflow(page) == 0, name
+        assert page.evaluate(wider) == [], name
 
 
 def test_dark_colours_have_contrast_too(browser: Browser, server: Server) -> None:

@@ -5,6 +5,7 @@ import gc
 import json
 import logging
 import math
+import re
 import shutil
 import weakref
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from perovshell.serve.service.keys import KeyRing, Keys, add_key, remove_key
 from perovshell.serve.service.middleware import Rate
 from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.problems import pointer
+from perovshell.serve.service.schemas import RankOut
 from perovshell.serve.service.server import listen, refuse_open_doors
 from perovshell.serve.service.source import Champion, Served, Source, settle
 from perovshell.targets.target import NOT_REACHED
@@ -390,10 +392,48 @@ def test_rank_in_a_process_of_its_own(client: TestClient, model: Model) -> None:
 
     body = client.post("/v1/rank", json={"space": SMALL, "top": 3}).json()
     wanted = perovshell.rank(SMALL, model=model, top=3)
-    assert [(line["core"], line["shell"]) for line in body["lines"]] == [
-        (line.core, line.shell) for line in wanted.candidates
-    ]
+    for name in ("measured", "candidates"):
+        lines = getattr(wanted, name)
+        assert [(line["core"], line["shell"], line["score"]) for line in body[name]] == [
+            (line.core, line.shell, pytest.approx(line.score, rel=1e-5)) for line in lines
+        ]
+        assert [line["ties"] for line in body[name]] == [list(line.ties) for line in lines]
     assert body["ranked"] == wanted.total
+    first = body["measured"][0]
+    assert {sample["paper"] for sample in first["samples"]} == set(first["combination_papers"])
+    assert body["suggest_experiments"] == body["batch"] == []
+    assert RankOut.model_validate(body).candidates
+
+
+def test_a_ranking_suggests_experiments_and_a_batch(client: TestClient, model: Model) -> None:
+    import perovshell
+
+    asked = {"space": SMALL, "top": 3, "batch": 2, "suggest_experiments": True}
+    body = client.post("/v1/rank", json=asked).json()
+    wanted = perovshell.rank(SMALL, model=model, top=3, batch=2)
+    experiments = [vars(one) for one in wanted.suggest_experiments]
+    assert body["suggest_experiments"] == experiments != []
+    assert [one["shell"] for one in body["batch"]] == [line.shell for line in wanted.batch]
+
+
+def test_named_papers_are_cited(client: TestClient) -> None:
+    # By DOI and by id; each once.
+    asked = {"paper": ["mozro2", "10.1021/jacs.7b11003", "hu2018"]}
+    text = client.get("/v1/evidence/papers.bib", params=asked).text
+    assert re.findall(r"^@\w+\{(.*),$", text, re.MULTILINE) == ["hu2018", "mozro2"]
+    both = client.get("/v1/evidence/papers.ris", params={**asked, "shell": "SiO2"})
+    assert both.json()["detail"] == "paper and shell: name papers or ask a query, not both"
+    unknown = client.get("/v1/evidence/papers.txt", params={"paper": "nobody2026"})
+    assert "'nobody2026': not in the data" in unknown.json()["detail"]
+    many = {"paper": ["mozro2"] * (limits.CITED + 1)}
+    assert client.get("/v1/evidence/papers.txt", params=many).status_code == 422
+
+
+@pytest.mark.parametrize("option", ["shrink", "exclude_known"])
+def test_a_ranking_has_no_options_of_old(client: TestClient, option: str) -> None:
+    reply = client.post("/v1/rank", json={"space": SMALL, option: True})
+    assert reply.status_code == 422
+    assert option in reply.json()["detail"]
 
 
 def test_rank_answers_its_report(client: TestClient) -> None:
@@ -758,7 +798,7 @@ def test_a_ranking_may_bring_its_shells(client: TestClient) -> None:
     space["constraints"] = {"insoluble_in_water": False}
     asked = {"space": {**space, "stressors": ["heat"]}, "shells": [SHELL]}
     reply = client.post("/v1/rank", json=asked)
-    assert [line["shell"] for line in reply.json()["lines"]] == ["PVK"]
+    assert [line["shell"] for line in reply.json()["candidates"]] == ["PVK"]
 
 
 @pytest.mark.parametrize(

@@ -89,12 +89,12 @@ def rank(
 
     Examples:
         >>> import perovshell
-        >>> space = {"cores": ["CsPbBr3"], "shells": ["SiO2", "ZrO2"], "pl_window_nm": [515, 535]}
+        >>> space = {"cores": ["CsPbBr3"], "shells": ["SiO2", "HfO2"], "pl_window_nm": [510, 530]}
         >>> ranking = perovshell.rank(space)
         >>> ranking
-        <Ranking of design-space; 2 of 2 combinations ranked by ...; top candidate: CsPbBr3 / ...>
-        >>> list(ranking.to_frame()["core"])
-        ['CsPbBr3', 'CsPbBr3']
+        <Ranking of design-space; 1 combination measured, 1 of 2 others ranked by model ...; ...>
+        >>> ranking.to_frame()[["list", "shell"]].values.tolist()
+        [['measured', 'SiO2'], ['candidates', 'HfO2']]
     """
     _check_counts(top, batch)
     run = run or Run()

@@ -23,7 +23,7 @@ from perovshell.serve.ranking.stability_objectives import StabilityObjective
 from perovshell.serve.space.space import DesignSpace
 from perovshell.targets.declared import POINTS, STABILITY
 from perovshell.targets.target import ENDS
-from perovshell.texts import table_cell
+from perovshell.texts import counted, table_cell
 
 MEASURED: Final = "measured"
 CANDIDATES: Final = "candidates"
@@ -154,7 +154,10 @@ class Ranking:
         return "<br>".join([f"<b>Ranking of {title}</b>", *about])
 
     def _about(self) -> list[str]:
-        counts = f"{self.total:,} of {self.space.size:,} combinations ranked"
+        counts = (
+            f"{counted(len(self.measured), 'combination')} measured, "
+            f"{self.total:,} of {self.space.size:,} others ranked"
+        )
         model = f"{counts} by model {self.model.info.model_id}"
         firsts = [
             f"{title}: {lines[0].core} / {lines[0].shell}" if lines else f"{title}: none"

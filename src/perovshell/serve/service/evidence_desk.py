@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from perovshell.data.dataset import Dataset
 from perovshell.errors import InputError
+from perovshell.evidence.citations import citations_of
 from perovshell.evidence.forest_plot import forest_plots, svg_page
 from perovshell.evidence.query import EvidenceQuery
 from perovshell.evidence.table import EvidenceTable
@@ -66,6 +67,23 @@ class EvidenceDesk:
             Problem: The query has a word that is not known.
         """
         return self._answer(words, lambda table: table.citations(form))
+
+    def cited(self, names: Sequence[str], form: str) -> str:
+        """Return papers as citations, each once, in the order of their names.
+
+        Args:
+            names: Their DOIs or ids.
+            form: One of `citations.FORMATS`.
+
+        Raises:
+            Problem: A paper is not in the data.
+        """
+        with self._lock:
+            papers = self._in_use().papers.values()
+        try:
+            return citations_of(papers, names, form)
+        except InputError as error:
+            raise Problem(422, "invalid-request", str(error)) from error
 
     def _answer(self, words: dict[str, Any], make: Callable[[EvidenceTable], Answer]) -> Answer:
         with self._lock:

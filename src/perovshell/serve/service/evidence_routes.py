@@ -11,6 +11,7 @@ from perovshell.serve.service import schemas
 from perovshell.serve.service.evidence_desk import EvidenceDesk
 from perovshell.serve.service.json_routes import RESPONSES, JsonRoute, refused
 from perovshell.serve.service.papers import Turns
+from perovshell.serve.service.problems import Problem
 from perovshell.serve.service.replies import reply
 
 router = APIRouter(prefix="/v1/evidence", route_class=JsonRoute, responses=RESPONSES)
@@ -22,6 +23,7 @@ _TYPES: Final = {
 
 
 _Query = Annotated[schemas.EvidenceIn, Query()]
+_Papers = Annotated[schemas.CitationsIn, Query()]
 
 
 def _desk(request: Request) -> tuple[Turns, EvidenceDesk]:
@@ -46,28 +48,34 @@ async def plot(query: _Query, request: Request) -> Response:
     return Response(await turns.run(desk.svg, query.words), media_type="image/svg+xml")
 
 
-async def _citations(name: str, query: schemas.EvidenceIn, request: Request) -> Response:
+async def _citations(name: str, query: schemas.CitationsIn, request: Request) -> Response:
     turns, desk = _desk(request)
     form, media_type = _TYPES[name]
-    text = await turns.run(desk.citations, query.words, form)
+    if query.paper and query.words:
+        detail = f"paper and {', '.join(query.words)}: name papers or ask a query, not both"
+        raise Problem(422, "invalid-request", detail)
+    if query.paper:
+        text = await turns.run(desk.cited, query.paper, form)
+    else:
+        text = await turns.run(desk.citations, query.words, form)
     return Response(text, media_type=media_type)
 
 
 @router.get("/papers.bib", responses={200: {"content": {"application/x-bibtex": {}}}})
-async def as_bibtex(query: _Query, request: Request) -> Response:
-    """Return the papers behind the evidence as BibTeX."""
+async def as_bibtex(query: _Papers, request: Request) -> Response:
+    """Return papers, or those behind a query, as BibTeX."""
     return await _citations("papers.bib", query, request)
 
 
 @router.get(
     "/papers.ris", responses={200: {"content": {"application/x-research-info-systems": {}}}}
 )
-async def as_ris(query: _Query, request: Request) -> Response:
-    """Return the papers behind the evidence as RIS."""
+async def as_ris(query: _Papers, request: Request) -> Response:
+    """Return papers, or those behind a query, as RIS."""
     return await _citations("papers.ris", query, request)
 
 
 @router.get("/papers.txt", responses={200: {"content": {"text/plain": {}}}})
-async def as_text(query: _Query, request: Request) -> Response:
-    """Return the papers behind the evidence as plain text."""
+async def as_text(query: _Papers, request: Request) -> Response:
+    """Return papers, or those behind a query, as plain text."""
     return await _citations("papers.txt", query, request)

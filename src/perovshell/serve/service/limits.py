@@ -22,6 +22,8 @@ LINES: Final = 500
 """Lines of a ranking over HTTP."""
 CHOSEN: Final = 50
 """Largest number of mutually dissimilar candidates of a ranking over HTTP."""
+CITED: Final = 200
+"""Papers that a request may name to be cited: their DOIs fit an address."""
 BATCHES: Final = 16
 """Large batches that may be computed or wait at a time; more are asked to come back."""
 WAITING_ROWS: Final = 20_000

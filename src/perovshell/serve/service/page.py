@@ -15,12 +15,14 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from perovshell.data.vocabulary import MEDIA, QUALITIES, STRESSORS, STRUCTURES
+from perovshell.evidence.query import FAMILIES, HALIDES
 from perovshell.pages import SCRIPTS, environment
 from perovshell.serve.report.charts import VISIBLE_NM, light_colour
 from perovshell.serve.service import limits
 from perovshell.serve.service.paper_form import paper_form
 from perovshell.serve.space.file import DEFAULT_PRESET, presets
-from perovshell.targets.declared import POINTS
+from perovshell.targets.declared import POINTS, TARGETS
 from perovshell.targets.target import NOT_REACHED
 
 router = APIRouter(include_in_schema=False)
@@ -31,6 +33,15 @@ _FOLDERS: Final = (
     Path(str(files("perovshell") / SCRIPTS)),
 )
 _STEP_NM: Final = 5
+_EVIDENCE_WORDS: Final = {
+    "stressor": STRESSORS,
+    "medium": MEDIA,
+    "structure": STRUCTURES,
+    "quality": QUALITIES[1:],
+    "family": FAMILIES,
+    "halide": HALIDES,
+}
+"""Words that a query of the literature may hold."""
 _SLASH: Final = 'if (!location.pathname.endsWith("/")) location.pathname += "/";'
 """All addresses of the page are relative to its folder. A proxy that strips its prefix asks for `/`
 whether a browser asked for the prefix with a slash at its end or without one: only the browser
@@ -101,9 +112,11 @@ def _html() -> str:
             "first_space": DEFAULT_PRESET,
             "paper": paper_form(),
             "not_reached": dict(NOT_REACHED),
+            "domains": {target.name: target.domain.label for target in TARGETS.values()},
         },
         scripts=sorted(path.name for folder in _FOLDERS for path in folder.glob("*.js")),
         points=POINTS,
+        evidence_words=_EVIDENCE_WORDS,
         draft_text=limits.DRAFT_TEXT,
         slash=_SLASH,
     )

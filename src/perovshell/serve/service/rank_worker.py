@@ -15,9 +15,8 @@ from typing import Any, Final
 from perovshell.errors import DesignSpaceError, InputError
 from perovshell.model import Model
 from perovshell.serve.ranking import ranking as ranks
-from perovshell.serve.ranking.results import Ranking
+from perovshell.serve.ranking.results import MEASURED, Ranking
 from perovshell.serve.report import tables
-from perovshell.serve.report.report import render
 from perovshell.serve.service import limits
 from perovshell.serve.space.file import presets, read_space
 from perovshell.serve.space.space import DesignSpace
@@ -38,10 +37,10 @@ def main() -> None:
         if os.getppid() != service:
             sys.exit(1)
 
-    sys.stdout.buffer.write(json.dumps(_said(asked, advance), allow_nan=False).encode())
+    sys.stdout.buffer.write(json.dumps(_answer(asked, advance), allow_nan=False).encode())
 
 
-def _said(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
+def _answer(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
     model = Model.from_folder(Path(asked["folder"]))
     try:
         model = model.with_shells(asked["shells"]) if asked["shells"] else model
@@ -57,7 +56,11 @@ def _said(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
         ranking = ranks.rank(space, model=model, run=run, advance=advance, **options)
     except InputError as error:
         return {"kind": "invalid-request", "detail": str(error)}
-    return {"kind": "ranking", "ranking": render(ranking) if asked["html"] else _found(ranking)}
+    if asked["html"]:
+        return {"kind": "ranking", "ranking": _report(ranking)}
+    experiments = ranking.suggest_experiments if asked["suggest_experiments"] else ()
+    lists = {**_json(ranking), "suggest_experiments": [vars(one) for one in experiments]}
+    return {"kind": "ranking", "ranking": lists}
 
 
 def _space(given: Any, model: Model) -> DesignSpace:
@@ -68,13 +71,24 @@ def _space(given: Any, model: Model) -> DesignSpace:
     return read_space(given, model.predictor.featurizer.reader)
 
 
-def _found(ranking: Ranking) -> dict[str, Any]:
+def _report(ranking: Ranking) -> str:
+    # Only this needs its templates.
+    from perovshell.serve.report.report import render
+
+    return render(ranking)
+
+
+def _json(ranking: Ranking) -> dict[str, Any]:
+    lists = tables.json_lists(ranking)
+    for line, candidate in zip(lists[MEASURED], ranking.measured, strict=True):
+        line["samples"] = [vars(sample) for sample in candidate.measured]
     return {
         "space": ranking.space.name,
         "ranked": ranking.total,
         "removed": dict(ranking.removed),
         "statements": list(ranking.statements),
-        **tables.json_lists(ranking),
+        **lists,
+        "batch": [{"core": line.core, "shell": line.shell} for line in ranking.batch],
     }
 
 

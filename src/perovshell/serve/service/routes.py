@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from perovshell.serve.service.pool import LARGE, Pool
 from perovshell.serve.service.problems import Problem, pointer, problem
 from perovshell.serve.service.ranker import ClientLeftError, Ranker
 from perovshell.serve.service.replies import reply
+from perovshell.serve.service.sample_details import bare_controls, differences
 from perovshell.serve.service.source import Champion, Served
 from perovshell.serve.service.writing import Written, write
 from perovshell.serve.space.file import presets
@@ -102,14 +103,33 @@ async def _written(request: Request, how: Asked, asked: schemas.PredictIn) -> Wr
 
 def _detailed(how: Asked, rows: Rows, answers: Sequence[Answer]) -> list[dict[str, Any]]:
     """Return answers with nearest samples, measured values, conditions and reasons."""
-    model, detailed = how.served.model, []
+    detailed = []
     for row, answer in zip(rows, answers, strict=True):
-        unread = bool(answer.values["error"])
-        reasons = [] if unread else model.explain(row, stressors=how.stressors)
         data = answer.to_json()
-        data["details"]["reasons"] = [reason.to_json() for reason in reasons]
+        data["details"]["reasons"] = []
+        if not answer.values["error"]:
+            reasons = how.served.model.explain(row, stressors=how.stressors)
+            data["details"]["reasons"] = [reason.to_json() for reason in reasons]
+            data["details"] |= _samples(how.served.model, row, answer)
         detailed.append(data)
     return detailed
+
+
+def _samples(model: Model, row: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+    """Return nearest and measured samples with what makes them differ, and bare controls."""
+    literature, reader = model.predictor.literature, model.predictor.featurizer.reader
+    nearest, measured = (
+        [
+            {**vars(sample), "differs": differs}
+            for sample, differs in zip(some, differences(reader, row, some), strict=True)
+        ]
+        for some in (answer.nearest, answer.measured)
+    )
+    controls = bare_controls(literature, answer.measured)
+    return {
+        "nearest": nearest,
+        "measured": [a | b for a, b in zip(measured, controls, strict=True)],
+    }
 
 
 @router.post(
@@ -172,6 +192,7 @@ def _model_card(served: Served) -> dict[str, Any]:
             "body_bytes": limits.BODY_BYTES,
             "combinations": limits.COMBINATIONS,
             "lines": limits.LINES,
+            "cited": limits.CITED,
             "draft_text": limits.DRAFT_TEXT,
             "paper_text": limits.PAPER_TEXT,
         },

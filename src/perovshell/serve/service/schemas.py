@@ -305,6 +305,23 @@ class NeighbourOut(BaseModel):
     core_size_nm: Annotated[float | None, Field(description="Its core size in nm.")] = None
 
 
+class ComparedSampleOut(NeighbourOut):
+    """A literature sample, compared with what is asked."""
+
+    differs: Annotated[list[str], Field(description="Other core, shell, size, shape or medium.")]
+
+
+class MeasuredSampleOut(ComparedSampleOut):
+    """A literature sample of the same core and shell, with the bare core of the same paper."""
+
+    bare_pl_peak_nm: Annotated[
+        float | None, Field(description="PL of the bare core that the same paper measured.")
+    ]
+    bare_plqy_percent: Annotated[
+        float | None, Field(description="PLQY of the bare core that the same paper measured.")
+    ]
+
+
 class ReasonOut(BaseModel):
     """Contributions to one target of a prediction."""
 
@@ -318,8 +335,8 @@ class ReasonOut(BaseModel):
 class DetailsOut(BaseModel):
     """What is behind an answer."""
 
-    nearest: Annotated[list[NeighbourOut], Field(description="One sample per paper.")]
-    measured: Annotated[list[NeighbourOut], Field(description="Of the same core and shell.")]
+    nearest: Annotated[list[ComparedSampleOut], Field(description="One sample per paper.")]
+    measured: Annotated[list[MeasuredSampleOut], Field(description="Of the same core and shell.")]
     conditions: Annotated[
         dict[str, dict[str, float]], Field(description="Assumed for each stressor.")
     ]
@@ -385,7 +402,21 @@ class EvidenceIn(BaseModel):
     @property
     def words(self) -> dict[str, Any]:
         """What is asked for, by name."""
-        return {name: word for name, word in self if word not in {"", None}}
+        return {name: word for name, word in self if word not in ("", None)}
+
+
+class CitationsIn(EvidenceIn):
+    """Papers to cite: those that are named, or those behind a query."""
+
+    paper: Annotated[
+        list[_Word],
+        Field(max_length=limits.CITED, description="DOI or paper_id; instead of a query."),
+    ] = []
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What is asked for, by name, without the papers."""
+        return {name: word for name, word in super().words.items() if name != "paper"}
 
 
 class PooledOut(BaseModel):
@@ -444,15 +475,84 @@ class RankIn(BaseModel):
         Field(description="Name of a preset, or a design space with the keys of its YAML file."),
     ] = DEFAULT_PRESET
     top: Annotated[int, Field(ge=1, le=limits.LINES, description="Lines to keep."), _COUNT] = 50
-    order_by: Order = "lower-bound"
-    shrink: Annotated[
-        bool, Field(description="Whether targets without skill are shrunk and measurements pooled.")
-    ] = True
-    exclude_known: Annotated[bool, Field(description="Leave out what the literature has.")] = False
+    order_by: Annotated[
+        Order,
+        Field(description="By what is known at least, by values, or by what may turn out best."),
+    ] = "lower-bound"
     shells: Shells = []
     batch: Annotated[
-        int, Field(ge=0, le=limits.CHOSEN, description="Choose so many unlike ones."), _COUNT
+        int,
+        Field(ge=0, le=limits.CHOSEN, description="Also select so many dissimilar candidates."),
+        _COUNT,
     ] = 0
+    suggest_experiments: Annotated[
+        bool, Field(description="Whether to suggest the most informative experiments.")
+    ] = False
+
+
+_Papers: TypeAlias = Annotated[list[str], Field(description="DOIs, or ids of papers without one.")]
+
+
+class RankedOut(BaseModel):
+    """A line of a ranking; further numbers as in `AnswerOut`, with intervals of 90 %.
+
+    For each stressor S there are the values that order, pooled over papers:
+    `stability_gain_pooled_S`, `half_life_h_pooled_S`, and their lower bounds
+    `stability_gain_at_least_S`, `half_life_h_at_least_S`. Each weighted objective has
+    `desirability_NAME`; with `order_by` explore, `expected_improvement` replaces `score`. An
+    unknown number and an end without a limit are null.
+    """
+
+    __pydantic_extra__: dict[str, float | bool | Sign | None] = Field(init=False)
+    model_config = ConfigDict(extra="allow")
+
+    rank: Annotated[int, Field(description="Rank in its list, from 1.")]
+    core: str
+    shell: Annotated[str, Field(description="Layers from the inside out, joined by |.")]
+    structure: str
+    encapsulation: str
+    medium: str
+    core_size_nm: float | None
+    ties: Annotated[
+        list[str], Field(description="Other shells or combinations that nothing known tells apart.")
+    ]
+    flags: Annotated[list[str], Field(description="What speaks against the coating.")]
+    combination_papers: Annotated[_Papers, Field(description="They measured the combination.")]
+    shell_papers: Annotated[_Papers, Field(description="They measured the shell on any core.")]
+    nearest_papers: Annotated[str, Field(description="Papers nearest to it, joined by ;.")]
+    evidence: Annotated[str, Field(description="Summary of the evidence.")]
+    pl_peak_nm: float | None
+    plqy_percent: float | None
+    plqy_pooled: Annotated[float | None, Field(description="Model and papers together, in %.")]
+    plqy_at_least: Annotated[float | None, Field(description="Lower bound, 90 %, in %.")]
+    in_domain: bool
+    domain_reasons: Annotated[list[str], Field(description="Why not; empty in domain.")]
+    p_above_next: Annotated[float | None, Field(description="P(better than the next line).")]
+    p_pareto: float | None
+    is_pareto: Annotated[bool, Field(description="Whether it is on the Pareto front.")]
+
+
+class MeasuredOut(RankedOut):
+    """A combination that papers measured."""
+
+    samples: Annotated[list[NeighbourOut], Field(description="What papers measured of it.")]
+
+
+class ExperimentOut(BaseModel):
+    """An experiment that would help to choose."""
+
+    kind: str
+    what: Annotated[str, Field(description="What to make or test.")]
+    worth: Annotated[float, Field(description="Expected rise of the score of the best choice.")]
+    p_changes: Annotated[float, Field(description="P(it changes the best choice).")]
+    why: Annotated[str, Field(description="What it would settle.")]
+
+
+class ChosenOut(BaseModel):
+    """A member of a diverse batch."""
+
+    core: str
+    shell: str
 
 
 class RankOut(BaseModel):
@@ -460,10 +560,19 @@ class RankOut(BaseModel):
 
     model: ModelName
     space: str
-    ranked: int
-    removed: dict[str, int]
-    statements: list[str]
-    lines: list[dict[str, Any]]
+    ranked: Annotated[int, Field(description="Combinations without a paper that were ranked.")]
+    removed: Annotated[dict[str, int], Field(description="Left out, by constraint.")]
+    statements: Annotated[list[str], Field(description="What orders the lists, and why.")]
+    measured: Annotated[
+        list[MeasuredOut], Field(description="What papers measured of what is asked.")
+    ]
+    candidates: Annotated[
+        list[RankedOut], Field(description="What is worth trying: no paper measured it.")
+    ]
+    batch: Annotated[list[ChosenOut], Field(description="Dissimilar candidates, if asked.")]
+    suggest_experiments: Annotated[
+        list[ExperimentOut], Field(description="The most informative first, if asked.")
+    ]
 
 
 class TargetOut(BaseModel):

@@ -2,53 +2,103 @@
 
 import { bar, spectrum } from "./charts.js";
 import { el } from "./dom.js";
-import { combination, conditions, estimate, interval, lasting, measured, percent, pointsOf, sentenceCase, signed, stabilityOf, under, whole, words } from "./format.js";
-import { light } from "./given.js";
+import { combination, conditions, estimate, figure, interval, lasting, measured, percent, pointsOf, sentenceCase, stabilityOf, under, whole, words } from "./format.js";
+import { domains, light } from "./given.js";
+import { folded, paper } from "./papers.js";
 import { scale, wholeDecades } from "./scales.js";
 
 const VISIBLE = scale(light.low, light.high);
 const PERCENT = scale(0, 100);
 
 // The axes that all columns share, so that eyes can compare: by column, without a stressor.
-export const sharedScales = (answers, stressors, targets) => {
-  const values = (name) => answers.flatMap((answer) => ["", "_lower", "_upper"].map((end) => answer[name + end]));
-  const effects = pointsOf(targets).filter(({ effect }) => effect).map(({ effect }) => {
-    const widest = Math.max(20, ...values(effect).map((value) => Math.abs(value ?? 0)));
-    return [effect, scale(-widest, widest)];
-  });
-  const stability = stabilityOf(targets).map((target) => {
-    const known = stressors.flatMap((stressor) => values(under(target, stressor)));
+export const sharedScales = (answers, stressors, targets) =>
+  Object.fromEntries(stabilityOf(targets).map((target) => {
+    const names = stressors.map((stressor) => under(target, stressor));
+    const known = answers.flatMap((answer) => names.flatMap((name) => ["", "_lower", "_upper"].map((end) => answer[name + end])));
     return [target.column, scale(...wholeDecades(known, 1, 1000), { log: true })];
-  });
-  return Object.fromEntries([...effects, ...stability]);
-};
+  }));
 
 const figureLine = (headline, small, kind = "figure") => el("p", { class: kind }, el("strong", {}, headline), " ", el("span", {}, small));
 const between = ({ low, high }, write, unit) => `${write(low)} to ${write(high)}${unit}`;
 const list = (entries, kind = "plain") => el("ul", { class: kind }, entries.map((entry) => el("li", {}, entry)));
 const lacks = (skill, { name }) => skill[name]?.has_skill === false;
-const unskilled = (skill, target) => (lacks(skill, target) ? el("p", { class: "caution" }, `No skill: ${target.no_skill}.`) : null);
-const isBare = (answer) => answer.pl_shift_nm_lower === 0 && answer.pl_shift_nm_upper === 0;
 
 // Names of columns stay as they are written.
 const entryCase = (text) => (/^\w*_/.test(text) ? text : sentenceCase(text));
 // Symbols of materials too.
 const flagCase = (text) => (/^[a-z]+ /.test(text) ? sentenceCase(text) : text);
-// The verdict, its reasons, the flags and the notes. Which target has no skill is said where its value is.
+
+// What papers measured ------------------------------------------------------------------------
+
+// By how much a shell changed a value: known only where the same paper measured the bare core.
+const change = (row, { column, unit, error_unit: points }) => {
+  const [value, bare] = [row[column], row[`bare_${column}`]];
+  if (!Number.isFinite(value) || !Number.isFinite(bare)) return "";
+  const difference = value - bare;
+  const sign = difference > 0 ? "+" : difference < 0 ? "\u2212" : "±";
+  return `${sign}${figure(Math.abs(difference))} ${points} by the shell (bare core ${figure(bare)} ${unit})`;
+};
+
+const sampleOf = (targets, { isNamed = false } = {}) => (row) => {
+  const points = pointsOf(targets);
+  const values = measured({ ...row, stability: "" }, points, "");
+  const changes = points.map((target) => change(row, target)).filter(Boolean);
+  const tests = row.stability ? row.stability.split("; ").map(sentenceCase) : [];
+  const texts = [values, ...changes, ...tests].filter(Boolean);
+  return [
+    isNamed ? el("strong", {}, combination(row)) : null,
+    paper(row.paper),
+    ...(texts.length ? texts : ["emission not stated"]).map((text) => el("span", { class: "small" }, text)),
+    row.differs?.length ? el("span", { class: isNamed ? "differs" : "small" }, `${isNamed ? "Differs" : "Sample"}: ${row.differs.join(", ")}`) : null,
+  ];
+};
+
+const literatureLink = ({ core, shell }) => {
+  const asked = new URLSearchParams({ core: core.trim(), ...(shell.trim() === "none" ? {} : { shell: shell.trim() }) });
+  return el("p", { class: "small" }, el("a", { href: `#literature?${asked}` }, "Tests and plots in the literature"));
+};
+
+const FOLDED = 4;
+const measuredPart = ({ answer, one, targets, fold }) => {
+  const rows = answer.details.measured;
+  if (!rows.length) return [el("p", {}, "No paper in the data measured this combination.")];
+  return [...folded(rows.map(sampleOf(targets)), { shown: FOLDED, kind: "samples", fold: (title, rest) => fold("measured", title, rest) }), literatureLink(one)];
+};
+
+const flags = ({ answer }) =>
+  (answer.flags.length ? [list(answer.flags.map(flagCase), "plain flags")] : [el("p", { class: "small" }, "No flag: nothing known speaks against the coating.")]);
+
+// What the model says -------------------------------------------------------------------------
+
+// The verdict, its reasons and the notes. Which target has no skill is said where its value is.
 const domain = ({ answer, targets }) => {
-  const papers = new Set(answer.details.measured.map(({ paper }) => paper)).size;
-  const measured = papers ? [`measured in ${papers} ${papers === 1 ? "paper" : "papers"}, listed below`] : [];
+  const papers = new Set(answer.details.measured.map(({ paper: name }) => name)).size;
+  const known = papers ? [`measured in ${papers} ${papers === 1 ? "paper" : "papers"}`] : [];
   const notes = answer.notes.filter((note) => !targets.some((target) => target.no_skill === note));
-  const entries = [...measured, ...notes].map(entryCase);
+  const entries = [...known, ...notes].map(entryCase);
   return [
     answer.in_domain
       ? el("p", { class: "verdict inside" }, "In domain")
       : el("p", { class: "verdict outside" }, "Out of domain: do not rely on these numbers."),
     answer.domain_reasons.length ? list(answer.domain_reasons.map(entryCase), "plain reasons") : null,
-    answer.flags.length ? list(answer.flags.map(flagCase), "plain flags") : null,
     entries.length ? list(entries, "plain notes") : null,
   ];
 };
+
+// A reason begins with the target that it is of, or is of all.
+const labels = new Set(Object.values(domains));
+const isOutside = (answer, { name }) =>
+  answer.domain_reasons.some((reason) => {
+    const [start] = reason.split(": ");
+    return !labels.has(start) || start === domains[name];
+  });
+const verdictOf = (answer, target) => (isOutside(answer, target) ? el("span", { class: "badge" }, "out of domain") : null);
+
+// A target without skill: what papers measured, and the model's number in small type.
+const noSkill = (texts, target, model) => [
+  el("p", { class: "caution" }, `No skill: ${texts.length ? `papers measured ${[...new Set(texts)].join(", ")}` : "no paper measured it"}.`),
+  el("p", { class: "small unskilled" }, `The model says ${model}, but ${target.no_skill}.`),
+];
 
 const emission = (given) => {
   const beyond = given.value > VISIBLE.high ? "infrared" : given.value < VISIBLE.low ? "ultraviolet" : "";
@@ -60,26 +110,18 @@ const emission = (given) => {
 
 const pointPart = (target) => ({ answer, skill, coverage }) => {
   const given = interval(answer, target.column);
+  const unit = ` ${target.unit}`;
+  const badge = verdictOf(answer, target);
+  const ends = `${between(given, whole, unit)} (${percent(coverage)})`;
+  if (lacks(skill, target)) {
+    const known = answer.details.measured.map((row) => row[target.column]).filter(Number.isFinite);
+    return [badge, ...noSkill(known.map((value) => `${figure(value)}${unit}`), target, `${whole(given.value)}${unit}, ${ends}`)];
+  }
   return [
-    figureLine(`${whole(given.value)} ${target.unit}`, `${between(given, whole, ` ${target.unit}`)} (${percent(coverage)})`),
+    figureLine(`${whole(given.value)}${unit}`, ends),
+    badge,
     ...(target.column === "pl_peak_nm" ? emission(given) : [bar(PERCENT, given)]),
-    unskilled(skill, target),
   ];
-};
-
-const effect = ({ answer, scales, targets }) => {
-  if (isBare(answer)) return [el("p", { class: "small" }, "This is the bare core: no shell, no effect.")];
-  return pointsOf(targets).filter((target) => target.effect).flatMap((target) => {
-    const given = interval(answer, target.effect);
-    const unseen = given.low <= 0 && given.high >= 0;
-    const unit = ` ${target.error_unit}`;
-    return [
-      el("h4", {}, `Change of the ${target.title}`),
-      figureLine(`${signed(given.value)}${unit}`, between(given, signed, unit)),
-      bar(scales[target.effect], given, { zero: true, hollow: unseen }),
-      el("p", { class: "small" }, unseen ? "No detectable effect: the interval includes 0." : `The shell ${given.value > 0 ? "raises" : "lowers"} it.`),
-    ];
-  });
 };
 
 const isFixed = ({ low, high }) => low === high;
@@ -94,50 +136,43 @@ const bounded = (target, given, coverage) => {
   );
 };
 
-const stability = ({ answer, stressors, skill, scales, coverage, targets }) => {
+// What papers measured under a stressor: "light: gain above 3" begins with it.
+const testsUnder = (rows, stressor, word) =>
+  rows.flatMap(({ stability: text }) => (text ? text.split("; ") : []))
+    .map((text) => text.split(": "))
+    .filter(([name, result]) => name === stressor && result.startsWith(word))
+    .map(([, result]) => result);
+
+const underStressor = ({ answer, skill, scales, coverage }, stressor) => (target) => {
+  const given = interval(answer, under(target, stressor));
+  const head = el("p", { class: "name" }, sentenceCase(target.title), verdictOf(answer, target));
+  if (lacks(skill, target) && !isFixed(given)) {
+    const word = target.unit ? "lifetime" : "gain";
+    const model = `at least ${lasting(target, given.low)} (${percent(coverage)}), ${estimate(target, given)}`;
+    return [head, ...noSkill(testsUnder(answer.details.measured, stressor, word), target, model)];
+  }
+  return [head, bounded(target, given, coverage), bar(scales[target.column], given, { hollow: true })];
+};
+
+const stability = (given) => {
+  const { answer, stressors, targets } = given;
   if (!stressors.length) return [el("p", { class: "small" }, "Choose a stressor above.")];
-  const known = stabilityOf(targets);
-  const isPredicted = (target) => !stressors.every((stressor) => isFixed(interval(answer, under(target, stressor))));
   const parts = stressors.flatMap((stressor) => {
     const assumed = conditions(answer.details.conditions[stressor]);
     return [
       el("h4", {}, words(stressor), assumed ? el("small", {}, ` at ${assumed}`) : null),
-      ...known.flatMap((target) => {
-        const given = interval(answer, under(target, stressor));
-        return [
-          el("p", { class: "name" }, sentenceCase(target.title), lacks(skill, target) && isPredicted(target) ? el("span", { class: "badge" }, "no skill") : null),
-          bounded(target, given, coverage),
-          bar(scales[target.column], given, { hollow: true }),
-        ];
-      }),
+      ...stabilityOf(targets).flatMap(underStressor(given, stressor)),
     ];
   });
-  const cautions = known.filter(isPredicted).map((target) => unskilled(skill, target));
-  return [...parts, ...cautions, el("p", { class: "small" }, "Logarithmic axes. An arrow means that there is no upper limit; a triangle is a bound of a median that was not reached.")];
+  return [...parts, el("p", { class: "small" }, "Logarithmic axes. An arrow means that there is no upper limit; a triangle is a bound of a median that was not reached.")];
 };
 
-// A paper: a link where its DOI is known, its id else.
-const paper = (name) =>
-  /^10\.\d+\//.test(name)
-    ? el("a", { href: `https://doi.org/${encodeURI(name).replace(/[?#]/g, encodeURIComponent)}`, target: "_blank", rel: "noopener noreferrer" }, name)
-    : el("span", { class: "paper" }, name);
-
-const samples = (rows, targets, withName) =>
-  list(rows.map((row) => [
-    paper(row.paper),
-    el("span", { class: "small" }, [withName ? combination(row) : "", measured(row, pointsOf(targets))].filter(Boolean).join(": ")),
-  ]), "samples");
-
-const FOLDED = 4;
-const measuredPart = ({ answer, targets, fold }) => {
-  const rows = answer.details.measured;
-  if (!rows.length) return [el("p", { class: "small" }, "No paper in the data measured it.")];
-  if (rows.length <= FOLDED) return [samples(rows, targets, false)];
-  return [samples(rows.slice(0, FOLDED), targets, false), fold("measured", `${rows.length - FOLDED} more`, samples(rows.slice(FOLDED), targets, false))];
-};
+// The literature around it --------------------------------------------------------------------
 
 const papers = ({ answer, targets }) =>
-  answer.details.nearest.length ? [samples(answer.details.nearest, targets, true)] : [el("p", { class: "small" }, "No similar sample in the data.")];
+  answer.details.nearest.length
+    ? [list(answer.details.nearest.map(sampleOf(targets, { isNamed: true })), "samples")]
+    : [el("p", { class: "small" }, "No similar sample in the data.")];
 
 const reasons = ({ answer, fold }) => {
   const [first, ...rest] = answer.details.reasons.map(({ sentence }) => sentence);
@@ -146,21 +181,22 @@ const reasons = ({ answer, fold }) => {
 
 // The parts of a column by name; a point target has one under its own.
 export const partsOf = (targets) => ({
+  measured: measuredPart,
+  flags,
   domain,
   ...Object.fromEntries(pointsOf(targets).map((target) => [target.name, pointPart(target)])),
-  effect,
   stability,
-  measured: measuredPart,
   papers,
   reasons,
 });
 
 // One sentence for those who listen.
-export const sentence = (one, answer, targets) => {
+export const sentence = (one, answer, targets, skill) => {
   if (answer.error) return `${combination(one)}: no answer. ${answer.error}`;
-  const values = pointsOf(targets).map((target) => {
+  const values = pointsOf(targets).filter((target) => !lacks(skill, target)).map((target) => {
     const given = interval(answer, target.column);
     return `${target.title} ${whole(given.value)} ${target.unit}, ${between(given, whole, "")}; `;
   });
-  return `${combination(one)}: ${values.join("")}${answer.in_domain ? "in domain" : "out of domain"}.`;
+  const count = answer.details.measured.length;
+  return `${combination(one)}: ${count ? "measured; " : ""}${values.join("")}${answer.in_domain ? "in domain" : "out of domain"}.`;
 };

@@ -40,7 +40,8 @@ const post = (path, body, { signal, accept = "application/json" } = {}) =>
     signal,
   });
 
-export const read = async (path) => (await send(path)).json();
+export const read = async (path, signal) => (await send(path, { signal })).json();
+export const readText = async (path, signal) => (await send(path, { signal })).text();
 export const ask = async (path, body, signal) => (await post(path, body, { signal })).json();
 export const askHtml = async (path, body, signal) => (await post(path, body, { signal, accept: "text/html" })).blob();
 

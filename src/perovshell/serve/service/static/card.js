@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { figure, sentenceCase, whole } from "./format.js";
+import { dataTable } from "./table.js";
 
 const verdict = ({ title }, { has_skill: hasSkill, sentence }) =>
   el(
@@ -12,35 +13,29 @@ const verdict = ({ title }, { has_skill: hasSkill, sentence }) =>
     el("p", {}, `${sentenceCase(sentence)}.`),
   );
 
+const withEnds = (figures, key, write) => [write(figures[key]), el("small", {}, `${write(figures[`${key}_lo`])} to ${write(figures[`${key}_hi`])}`)];
+
 const errors = (figures, targets, subsets) => {
-  const triple = (key, write = figure) => [write(figures[key]), el("small", {}, `${write(figures[`${key}_lo`])} to ${write(figures[`${key}_hi`])}`)];
   const rows = targets.filter(({ kind }) => kind === "point").flatMap(({ name, title, error_unit: unit }) =>
     Object.entries(subsets)
       .map(([subset, words]) => ({ key: `${name}.paper.${subset}`, text: `${title}, ${words} (${unit})` }))
       .filter(({ key }) => Number.isFinite(figures[`${key}.mae`])));
-  const head = ["Target", "Samples", "Papers", "Mean absolute error (MAE)", "Median absolute error", "Coverage of 90 % intervals", "Interval width"];
-  return el(
-    "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": "Prediction errors" },
-    el(
-      "table",
-      {},
-      el("caption", {}, "Errors on papers left out of the training, with 90 % intervals over papers."),
-      el("thead", {}, el("tr", {}, head.map((name) => el("th", { scope: "col" }, name)))),
-      el("tbody", {}, rows.map(({ key, text }) =>
-        el(
-          "tr",
-          {},
-          el("th", { scope: "row" }, text),
-          el("td", { class: "n" }, figure(figures[`${key}.n`])),
-          el("td", { class: "n" }, figure(figures[`${key}.papers`])),
-          el("td", { class: "n" }, ...triple(`${key}.mae`)),
-          el("td", { class: "n" }, figure(figures[`${key}.median`])),
-          el("td", { class: "n" }, ...triple(`${key}.coverage`, (share) => `${whole(100 * share)} %`)),
-          el("td", { class: "n" }, figure(figures[`${key}.width`])),
-        ))),
-    ),
-  );
+  const column = (title, name, cell = (key) => figure(figures[key])) =>
+    ({ title, kind: "n", of: ({ key }) => figures[`${key}.${name}`], cell: ({ key }) => cell(`${key}.${name}`) });
+  return dataTable({
+    label: "Prediction errors",
+    caption: "Errors on papers left out of the training, with 90 % intervals over papers.",
+    columns: [
+      { title: "Target", isHead: true, of: ({ text }) => text, cell: ({ text }) => text },
+      column("Samples", "n"),
+      column("Papers", "papers"),
+      column("Mean absolute error (MAE)", "mae", (key) => withEnds(figures, key, figure)),
+      column("Median absolute error", "median"),
+      column("Coverage of 90 % intervals", "coverage", (key) => withEnds(figures, key, (share) => `${whole(100 * share)} %`)),
+      column("Interval width", "width"),
+    ],
+    rows,
+  }).element;
 };
 
 // Lines that begin with blanks belong to the line above.

@@ -39,13 +39,11 @@ const mark = (x, sign, kind) => {
   return svg("svg", { x: at(x), y: 9, class: "over" }, svg("path", { class: kind, d: `M0 -5L${8 * way} 0L0 5z` }));
 };
 
-// A value with its interval; a `zero` line where 0 means something. `hollow`: an estimate that
-// is less sure than the end of its interval.
-export const bar = (own, given, { zero = false, hollow = false } = {}) =>
+// A value with its interval. `hollow`: an estimate that is less sure than the end of its interval.
+export const bar = (own, given, { hollow = false } = {}) =>
   chart(
     36,
     svg("line", { class: "track", x1: 0, x2: "100%", y1: 9, y2: 9 }),
-    zero && svg("line", { class: "zero", x1: at(own(0)), x2: at(own(0)), y1: 0, y2: 18 }),
     range(own, given, 9),
     mark(own(given.value), given.sign, hollow ? "dot hollow" : "dot"),
     axis(own, 18),
@@ -69,7 +67,13 @@ export const spectrum = (own, given) => {
   );
 };
 
-// Candidates of a ranking as points. `across` and `up` are {label, log, of(line), say(line)}.
+const pointOf = (line, x, y, fill) =>
+  (line.samples
+    ? svg("svg", { x, y, class: "over" }, svg("rect", { class: "mark", x: -5, y: -5, width: 10, height: 10, fill }))
+    : svg("circle", { class: "mark", cx: x, cy: y, r: 5.5, fill }));
+
+// Lines of a ranking as points: circles, and squares where papers measured the combination. `across`
+// and `up` are {label, log, of(line), say(line)}.
 export const scatter = (lines, across, up, colour) => {
   const [x, y] = [across, up].map(({ log, of }) => scale(...padded(lines.map(of), log), { log }));
   const columns = ticks(x).flatMap(([place, label]) => [
@@ -84,9 +88,9 @@ export const scatter = (lines, across, up, colour) => {
   const points = [...lines].reverse().map((line) =>
     svg(
       "g",
-      { class: "point", "data-rank": line.rank },
+      { class: "point", "data-line": line.id },
       line.is_pareto && svg("circle", { class: "ring", cx: at(x(across.of(line))), cy: at(100 - y(up.of(line))), r: 9 }),
-      svg("circle", { class: "mark", cx: at(x(across.of(line))), cy: at(100 - y(up.of(line))), r: 5.5, fill: colour(line.pl_peak_nm) }),
+      pointOf(line, at(x(across.of(line))), at(100 - y(up.of(line))), colour(line.pl_peak_nm)),
       svg("title", {}, `${line.rank}. ${line.core} / ${line.shell}: ${across.say(line)}, ${up.say(line)}`),
     ));
   return svg("svg", { class: "scatter", width: "100%", height: "100%", "aria-hidden": "true" }, columns, rows, points);

@@ -96,12 +96,12 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
     for (const tool of article.querySelectorAll("[data-do]")) tool.setAttribute("aria-label", `${tool.textContent} ${name}`);
   };
 
-  const show = ({ article, form }, answer, scales) => {
+  const show = ({ article, form, one }, answer, scales) => {
     showFault(form, answer.error, `${article.id}-fault`);
     article.classList.toggle("failed", Boolean(answer.error));
     const swatch = article.querySelector(".swatch");
     swatch.style.background = answer.error ? "" : colourOf(answer.pl_peak_nm);
-    const given = { answer, scales, skill, targets, fold, stressors: state.stressors, coverage: state.coverage };
+    const given = { answer, one, scales, skill, targets, fold, stressors: state.stressors, coverage: state.coverage };
     for (const [name, part] of Object.entries(partsOf(targets))) {
       const content = answer.error ? [el("p", { class: "small" }, "No answer yet: see the field in red.")] : part(given);
       const place = article.querySelector(`[data-part="${name}"]`);
@@ -128,7 +128,7 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
       const scales = sharedScales(good, state.stressors, targets);
       asked.forEach((own, k) => show(own, found.answers[k], scales));
       const told = Math.max(asked.indexOf(edited), 0);
-      say(sentence(asked[told].one, found.answers[told], targets));
+      say(sentence(asked[told].one, found.answers[told], targets, skill));
       root.classList.remove("stale");
       root.setAttribute("aria-busy", "false");
       onAnswer(found.model);

@@ -12,10 +12,6 @@ const rounded = (value, digits) =>
   Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 6, useGrouping: "min2" });
 
 export const whole = (value) => (isKnown(value) ? minus(value.toFixed(0)) : UNKNOWN);
-export const signed = (value) => {
-  const text = whole(value);
-  return isKnown(value) && value > 0 && text !== "0" ? `+${text}` : text.replace(/^\u22120$/, "0");
-};
 export const short = (value) => (isKnown(value) ? minus(rounded(value, 2)) : UNKNOWN);
 export const figure = (value) => minus(number(value));
 export const percent = (share) => `${figure(100 * share)} %`;
@@ -35,12 +31,13 @@ export const lasting = ({ unit }, value, sign = "") =>
 export const estimate = (target, { value, sign }) =>
   sign ? `${notReached[sign]}: ${lasting(target, value, sign)}` : `estimate ${lasting(target, value)}`;
 
-export const measured = (row, points) =>
+// What was measured of a sample; `none` where nothing was.
+export const measured = (row, points, none = "stability only") =>
   points
     .filter(({ column }) => isKnown(row[column]))
     .map(({ title, column, unit }) => `${title} ${figure(row[column])} ${unit}`)
     .concat(row.stability || [])
-    .join(", ") || "stability only";
+    .join(", ") || none;
 
 const CONDITIONS = {
   temperature_c: (value) => `${figure(value)} °C`,

@@ -1,14 +1,16 @@
 // Puts the page together: views, what the service knows, and the message when it does not answer.
 
+import { readAddress } from "./address.js";
 import { keepKey, read } from "./api.js";
 import { showCard } from "./card.js";
 import { createCompare } from "./compare.js";
 import { button, el } from "./dom.js";
 import { light } from "./given.js";
+import { createLiterature } from "./literature.js";
 import { createPaper } from "./paper.js";
 import { createRank } from "./rank.js";
 
-const VIEWS = ["predict", "rank", "paper", "card"];
+const VIEWS = ["predict", "rank", "literature", "paper", "card"];
 
 // About the colour of light of a wavelength; grey where eyes see none.
 const colourOf = (nm) => {
@@ -60,6 +62,7 @@ const rank = createRank({
   },
 });
 
+const literature = createLiterature({ onFault });
 const paper = createPaper({
   onFault,
   onRefusal: (fault) => {
@@ -68,28 +71,33 @@ const paper = createPaper({
   },
 });
 
+const entered = { rank, literature };
+let learned = false;
 const show = () => {
-  const named = location.hash.slice(1);
+  const { view: named, query } = readAddress();
   const view = VIEWS.includes(named) ? named : VIEWS[0];
   for (const name of VIEWS) {
     document.getElementById(`view-${name}`).hidden = name !== view;
-    const link = document.querySelector(`nav a[href="#${name}"]`);
+    const link = document.querySelector(`nav a[data-view="${name}"]`);
     if (name === view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   document.title = `${document.querySelector(`#view-${view} h1`).textContent} Perovshell`;
+  // What an address asks for needs the words and the targets of the model.
+  if (learned) entered[view]?.enter(query);
 };
 
-let learned = false;
 const learn = async () => {
   const [vocabulary, model] = await Promise.all([read("vocabulary"), read("model")]);
   compare.learnWords(vocabulary);
   compare.learnModel(model);
   rank.learnModel(model);
   rank.learnWords(vocabulary);
+  literature.learnWords(vocabulary);
   paper.learnWords(vocabulary);
   showCard(model);
   learned = true;
+  show();
 };
 
 const start = async () => {

@@ -2,6 +2,7 @@
 
 import { ask, debounce, latest } from "./api.js";
 import { button, el } from "./dom.js";
+import { saveFile } from "./files.js";
 import { paperForm } from "./given.js";
 import { describe, drawPaper, fieldAt, idOf, readField } from "./paper_fields.js";
 import { pathOf, pointerOf, pruned, setAt, treeOf, valueAt } from "./paper_tree.js";
@@ -284,11 +285,7 @@ export const createPaper = ({ onFault, onRefusal }) => {
 
   // Adding --------------------------------------------------------------------------------
 
-  const download = (name, yaml) => {
-    const link = el("a", { href: URL.createObjectURL(new Blob([yaml], { type: "application/yaml" })), download: `${name || "paper"}.yaml` });
-    link.click();
-    URL.revokeObjectURL(link.href);
-  };
+  const download = (name, yaml) => saveFile(`${name || "paper"}.yaml`, yaml, "application/yaml");
   document.getElementById("paper-download").addEventListener("click", async () => {
     await check();
     if (answer) download(state.paper.paper_id, answer.yaml);

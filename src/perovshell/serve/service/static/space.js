@@ -13,17 +13,21 @@ export const CONSTRAINTS = {
 };
 const entries = (text) => text.split(/[\n,;]+/).map((entry) => entry.trim()).filter(Boolean);
 const number = (text) => (text === "" ? null : Number(text));
+// What is no number is sent as it is: the service says what is wrong with it.
+const sizes = (text) => entries(text).map((entry) => (Number.isFinite(Number(entry)) ? Number(entry) : entry));
+const OBJECTIVES = ["pl", "plqy", "gain", "half_life", "domain"];
 
 // What is chosen in the form stands above the preset, which keeps what the form has no field for.
 export const readSpace = (form, spaces) => {
   const { elements } = form;
   const base = spaces[elements.preset.value];
-  const { stressor: _, ...kept } = base;
+  const { stressor: _, sizes_nm: __, ...kept } = base;
   const window = [number(elements.window_low.value), number(elements.window_high.value)];
-  const weights = { pl: 1, plqy: 1, gain: 1, ...base.weights };
   const isOpen = window.every((end) => end === null);
+  const weights = Object.fromEntries(OBJECTIVES.map((name) => [name, number(elements[`weight_${name}`].value) ?? 0]));
+  // Without a window there is nothing that the PL could lie in.
   if (isOpen) weights.pl = 0;
-  else weights.pl = base.weights?.pl || 1;
+  const asked = sizes(elements.sizes.value);
   const held = checked(form, "constraint");
   return {
     ...kept,
@@ -32,6 +36,7 @@ export const readSpace = (form, spaces) => {
     pl_window_nm: isOpen ? null : window,
     stressors: checked(form, "rank-stressor"),
     weights,
+    ...(asked.length ? { sizes_nm: asked } : {}),
     constraints: { ...base.constraints, ...Object.fromEntries(Object.keys(CONSTRAINTS).map((name) => [name, held.includes(name)])) },
   };
 };
@@ -63,6 +68,8 @@ export const showSpace = (form, space) => {
   const [low, high] = space.pl_window_nm ?? ["", ""];
   elements.window_low.value = low;
   elements.window_high.value = high;
+  elements.sizes.value = (space.sizes_nm ?? []).join(", ");
+  for (const name of OBJECTIVES) elements[`weight_${name}`].value = (space.weights ?? { pl: 1, plqy: 1, gain: 1 })[name] ?? 0;
   tick(form, "rank-stressor", space.stressors ?? [space.stressor ?? "water"]);
   tick(form, "constraint", Object.keys(CONSTRAINTS).filter((name) => space.constraints?.[name]));
   showParts(form);

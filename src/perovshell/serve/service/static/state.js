@@ -1,5 +1,7 @@
 // What the page's address says, so that a link or a reload shows the same combinations.
 
+import { queryText } from "./address.js";
+
 export const MOST = 6;
 export const OPTIONS = ["structure", "encapsulation", "medium", "core_size_nm", "bare_pl_peak_nm", "bare_plqy_percent"];
 const NUMBERS = OPTIONS.filter((name) => /_(nm|percent)$/.test(name));
@@ -33,9 +35,7 @@ export const writeState = ({ combinations, stressors, coverage }) => {
   for (const one of combinations) made.append("c", writeOne(one));
   if (stressors.join() !== STRESSORS.join()) made.set("s", stressors.join());
   if (coverage !== 0.9) made.set("p", coverage);
-  // These signs need no escape in a query, and a link is easier to read with them.
-  const plain = { "%2F": "/", "%3B": ";", "%3D": "=", "%2C": ",", "%28": "(", "%29": ")" };
-  return `?${made.toString().replace(/%(2F|3B|3D|2C|28|29)/g, (sign) => plain[sign])}`;
+  return `?${queryText(made)}`;
 };
 
 // The row of a request; an empty field is left out.
