@@ -238,6 +238,10 @@ def test_rank_a_small_green_space_and_read_both_lists(open_page: Open, server: S
     total = len(answer["measured"]) + len(answer["candidates"])
     assert page.locator("#ranking .point").count() == total
     assert page.locator("#ranking rect.mark").count() == len(answer["measured"])
+    front = [f"candidates-{line['rank']}" for line in answer["candidates"] if line["is_pareto"]]
+    marked = page.locator("#ranking tr").filter(has_text="Pareto front")
+    assert marked.evaluate_all("rows => rows.map((own) => own.id)") == front
+    assert page.locator("#ranking .ring").count() == len(front) > 0
 
     # What papers measured, each with its paper.
     first = answer["measured"][0]

@@ -65,8 +65,10 @@ const measuredPart = ({ answer, one, targets, fold }) => {
   return [...folded(rows.map(sampleOf(targets)), { shown: FOLDED, kind: "samples", fold: (title, rest) => fold("measured", title, rest) }), literatureLink(one)];
 };
 
-const flags = ({ answer }) =>
-  (answer.flags.length ? [list(answer.flags.map(flagCase), "plain flags")] : [el("p", { class: "small" }, "No flag: nothing known speaks against the coating.")]);
+const flags = ({ answer, one }) => {
+  if (answer.flags.length) return [list(answer.flags.map(flagCase), "plain flags")];
+  return [el("p", { class: "small" }, one.shell.trim() === "none" ? "The bare core has no coating." : "None: nothing known speaks against the coating.")];
+};
 
 // What the model says -------------------------------------------------------------------------
 

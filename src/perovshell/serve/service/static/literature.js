@@ -120,7 +120,7 @@ export const createLiterature = ({ onFault }) => {
     return [
       el("h2", {}, "Forest plots"),
       el("figure", { class: "front forest" },
-        el("div", { class: "scroll-free" }, picture),
+        picture,
         el("figcaption", { class: "small" }, "A line for each test, with an arrow where it is open; a diamond for each pooled value. ", button("Download the plots (SVG)", () => saveFile("evidence.svg", text, "image/svg+xml")))),
     ];
   };

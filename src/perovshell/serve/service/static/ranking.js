@@ -89,7 +89,7 @@ export const createRanking = ({ colourOf, onPick, targets, stressors }) => {
   };
   const use = (line) => button("Predict", () => onPick(line), { "aria-label": `Predict ${combination(line)}` });
   const columns = (special) => [
-    { title: "#", of: (line) => line.rank, cell: (line) => String(line.rank) },
+    { title: "#", of: (line) => line.rank, cell: (line) => [String(line.rank), line.is_pareto ? el("small", {}, "Pareto front") : null] },
     { title: "Core", isHead: true, of: (line) => line.core, cell: (line) => [swatch(line), line.core, el("small", {}, context(line))] },
     { title: "Shell", of: (line) => line.shell, cell: shellCell },
     special,
@@ -105,7 +105,7 @@ export const createRanking = ({ colourOf, onPick, targets, stressors }) => {
         caption: "≥ is a lower bound with a probability of 90 %, of all that papers measured, pooled; intervals of the model cover 90 %.",
         columns: columns(special),
         rows: lines,
-        attributes: ({ id, is_pareto: isPareto }) => ({ id, tabindex: -1, class: isPareto ? "pareto" : "" }),
+        attributes: ({ id }) => ({ id, tabindex: -1 }),
       }).element
       : el("p", { class: "notice" }, "None."));
 
