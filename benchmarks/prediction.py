@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-import perovshell
 from _bench import median_ms, seconds, trained_workspace
 from _load import row
 
+import perovshell
 from perovshell.workspace.registry import connect
 
 WARM, ASKED, ROUNDS, COLD = 50, 200, 5, 9

@@ -18,6 +18,7 @@ from perovshell.data.dataset import Dataset
 from perovshell.data.records import Paper
 from perovshell.errors import InputError
 from perovshell.evidence.citations import FORMATS, bibtex, plain, ris
+from perovshell.evidence.drawing import png_page, svg_page
 from perovshell.evidence.forest_plot import (
     MOST_LINES,
     NARROW,
@@ -25,8 +26,6 @@ from perovshell.evidence.forest_plot import (
     Line,
     combination_plots,
     forest_plots,
-    png_page,
-    svg_page,
 )
 from perovshell.evidence.query import EvidenceQuery
 from perovshell.evidence.table import EvidenceTable

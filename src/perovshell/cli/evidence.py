@@ -41,14 +41,22 @@ def evidence(  # noqa: PLR0913
     bibtex: BibtexOption = None,
     ris: RisOption = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write forest plots as .svg or .png.")
+        Path | None, typer.Option(metavar="FILE", help="Write plots as .svg or .png.")
     ] = None,
+    show: Annotated[
+        str,
+        typer.Option(
+            help="What --plot shows: stability (forest plots), pl (by composition and size) or "
+            "plqy (by shell)."
+        ),
+    ] = "stability",
     workspace: WorkspaceOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what papers measured, pooled over papers and test by test."""
-    from perovshell.evidence.forest_plot import forest_plots, png_page, svg_page
+    from perovshell.evidence.drawing import png_page, svg_page
+    from perovshell.evidence.pictures import pictures
     from perovshell.workbench import Workspace
 
     if plot is not None and plot.suffix not in _PICTURES:
@@ -65,9 +73,6 @@ def evidence(  # noqa: PLR0913
         result(table.lines())
     write_citations(home, table.paper_ids, bibtex, ris)
     if plot is not None:
-        plots = forest_plots(table)
-        if not plots:
-            msg = "nothing to plot: no test of a coated sample with a half-life or a gain"
-            raise InputError(msg)
+        plots = pictures(table, show)
         write_file(plot, png_page(plots) if plot.suffix == ".png" else svg_page(plots))
         note(f"{len(plots)} plots in {plot}")

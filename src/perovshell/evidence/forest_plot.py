@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
-from xml.sax.saxutils import escape
 
 from perovshell.data.records import StabilityTest
+from perovshell.evidence.drawing import GRID, INK, as_svg, text_at
 from perovshell.evidence.pooling import Pooled, pool
 from perovshell.evidence.table import QUANTITIES, EvidenceTable, PooledRow, values
-from perovshell.optional import import_optional
 from perovshell.texts import counted, excerpt, number
 
 _TOP, _BOTTOM = 44, 40
-_INK, _POOLED, _GRID = "#1b1b1b", "#0b6e99", "#d8d8d8"
+_POOLED: Final = "#0b6e99"
 _UNITS: Final = {"half-life": " h", "gain": ""}
 _AXES: Final = {"half-life": "half-life in hours", "gain": "stability gain"}
 _ROOM: Final = 0.2
@@ -25,7 +23,6 @@ _CLOSE: Final = 0.02
 """Decades below which an interval is drawn as a point."""
 _LETTER: Final = 6.8
 """Usual width of a letter."""
-_FONT: Final = "DejaVu Sans"
 MOST_LINES: Final = 30
 """Lines of a plot of chosen combinations."""
 
@@ -104,33 +101,30 @@ class ForestPlot:
     layout: Layout = WIDE
 
     @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return self.layout.width
+
+    @property
     def height(self) -> int:
         """Height in pixels."""
         return _TOP + _BOTTOM + self.layout.line * len(self.lines)
 
     def svg(self) -> str:
         """Return the plot as a file."""
-        width = self.layout.width
-        head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {self.height}" '
-            f'width="{width}" height="{self.height}" font-family="sans-serif" font-size="12" '
-            f'role="img" aria-label="{escape(self.title)}">'
-        )
-        return "\n".join([head, *self._elements(), "</svg>"]) + "\n"
+        return as_svg(self.title, self.width, self.height, self._elements())
 
     def _elements(self) -> Iterator[str]:
-        yield f"<title>{escape(self.title)}</title>"
         layout = self.layout
-        yield f'<rect width="{layout.width}" height="{self.height}" fill="white"/>'
-        yield _text(8, 20, self.title, size=14, weight="bold")
+        yield text_at(8, 20, self.title, size=14, weight="bold")
         first, last = self._range
         base = _TOP + layout.line * len(self.lines)
         for power in _ticks(first, last, layout.ticks):
             x = self._x(10.0**power)
-            yield f'<path d="M{x:.1f} {_TOP - 6}V{base}" stroke="{_GRID}"/>'
-            yield _text(x, base + 16, number(10.0**power), anchor="middle")
+            yield f'<path d="M{x:.1f} {_TOP - 6}V{base}" stroke="{GRID}"/>'
+            yield text_at(x, base + 16, number(10.0**power), anchor="middle")
         middle = (layout.left + layout.width - layout.right) / 2
-        yield _text(middle, base + 33, _AXES[self.quantity], anchor="middle")
+        yield text_at(middle, base + 33, _AXES[self.quantity], anchor="middle")
         for row, line in enumerate(self.lines):
             yield from self._line(line, _TOP + layout.line * (row + 0.5))
 
@@ -140,8 +134,8 @@ class ForestPlot:
         base = middle + 4 - lift
         text = line.text(_UNITS[self.quantity])
         label = self._fitting(line.label, text) if lift else line.label
-        yield _text(8 if line.is_pooled else 20, base, label, weight=weight)
-        yield _text(self.layout.width - 8, base, text, anchor="end", weight=weight)
+        yield text_at(8 if line.is_pooled else 20, base, label, weight=weight)
+        yield text_at(self.layout.width - 8, base, text, anchor="end", weight=weight)
         y = middle + lift
         yield from self._pooled(line, y) if line.is_pooled else self._test(line, y)
 
@@ -169,20 +163,20 @@ class ForestPlot:
     def _test(self, line: Line, y: float) -> Iterator[str]:
         if math.isinf(line.high):
             x = self._x(line.low)
-            yield from self._arrow(x, y, 1, _INK)
-            yield f'<path d="M{x:.1f} {y - 4}v8" stroke="{_INK}"/>'
+            yield from self._arrow(x, y, 1, INK)
+            yield f'<path d="M{x:.1f} {y - 4}v8" stroke="{INK}"/>'
         elif line.low == 0.0:
             x = self._x(line.high)
-            yield from self._arrow(x, y, -1, _INK)
-            yield f'<path d="M{x:.1f} {y - 4}v8" stroke="{_INK}"/>'
+            yield from self._arrow(x, y, -1, INK)
+            yield f'<path d="M{x:.1f} {y - 4}v8" stroke="{INK}"/>'
         elif math.log10(line.high / line.low) < _CLOSE:
             x = self._x(math.sqrt(line.low * line.high))
-            yield f'<circle cx="{x:.1f}" cy="{y}" r="4" fill="{_INK}"/>'
+            yield f'<circle cx="{x:.1f}" cy="{y}" r="4" fill="{INK}"/>'
         else:
             low, high = self._x(line.low), self._x(line.high)
             middle = (low + high) / 2
-            yield f'<path d="M{low:.1f} {y}H{high:.1f}" stroke="{_INK}" stroke-width="2"/>'
-            yield f'<circle cx="{middle:.1f}" cy="{y}" r="3" fill="{_INK}"/>'
+            yield f'<path d="M{low:.1f} {y}H{high:.1f}" stroke="{INK}" stroke-width="2"/>'
+            yield f'<circle cx="{middle:.1f}" cy="{y}" r="3" fill="{INK}"/>'
 
     def _arrow(self, x: float, y: float, sign: int, colour: str) -> Iterator[str]:
         """Yield a line with an arrow to the right (1) or to the left (-1)."""
@@ -248,38 +242,6 @@ def _combination_plot(
     return ForestPlot(f"{_AXES[quantity].capitalize()} under {stressor}", quantity, tuple(lines))
 
 
-def svg_page(plots: Sequence[ForestPlot]) -> str:
-    """Return plots one below the other as one SVG file."""
-    height, parts = 0, []
-    for plot in plots:
-        inner = plot.svg().replace("<svg ", f'<svg y="{height}" ', 1)
-        parts.append(inner)
-        height += plot.height
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE.width} {height}" '
-        f'width="{WIDE.width}" height="{height}">'
-    )
-    return "\n".join([head, *parts, "</svg>"]) + "\n"
-
-
-def png_page(plots: Sequence[ForestPlot]) -> bytes:
-    """Return plots one below the other as a PNG file of twice the resolution.
-
-    Raises:
-        MissingExtraError: resvg or matplotlib, whose font it is written in, is not installed.
-    """
-    resvg = import_optional("resvg_py", "a PNG", "train")
-    matplotlib = import_optional("matplotlib", "a PNG", "train")
-    picture = resvg.svg_to_bytes(
-        svg_string=svg_page(plots),
-        zoom=2,
-        skip_system_fonts=True,
-        font_dirs=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
-        sans_serif_family=_FONT,
-    )
-    return bytes(picture)
-
-
 def _plot(table: EvidenceTable, quantity: str, stressor: str) -> ForestPlot:
     rows = [row for row in table.pooled if (row.quantity, row.stressor) == (quantity, stressor)]
     asked = ", ".join(text for name, text in table.query.words.items() if name != "stressor")
@@ -326,12 +288,3 @@ def _ticks(first: float, last: float, most: int) -> list[int]:
     decades = list(range(math.ceil(first), math.floor(last) + 1))
     step = max(math.ceil(len(decades) / most), 1)
     return decades[::step]
-
-
-def _text(
-    x: float, y: float, text: str, *, anchor: str = "start", weight: str = "normal", size: int = 12
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}" '
-        f'font-size="{size}">{escape(text)}</text>'
-    )

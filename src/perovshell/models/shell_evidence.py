@@ -74,7 +74,10 @@ class ShellFit:
             core: Standard formula of the core; empty for one that nobody coated with the shell.
             layers: Layers of the shell.
         """
-        shell, material_class = shell_text(layers), class_text(layers)
+        return self.known_of(core, shell_text(layers), class_text(layers))
+
+    def known_of(self, core: str, shell: str, material_class: str) -> Known:
+        """Return the same, of a shell and its classes as joined texts."""
         row = effect_row(core, shell, material_class)
         variance, effects = self.effects.variance(row), self.effects.effects
         if f"shell:{shell}" not in effects and f"class:{material_class}" in effects:

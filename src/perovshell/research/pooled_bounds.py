@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 
 from perovshell.evidence.pooling import Value, pool
+from perovshell.models.shell_evidence import ShellFit
+from perovshell.training.fit.shell_evidence import fit_logarithms
 
 SHELLS: Final = 8
 PAPERS: Final = 25
@@ -62,6 +64,8 @@ def worth_of_best(
 ) -> dict[str, float]:
     """Return the mean true log half-life of the best shells by each order, less that of all shells.
 
+    The lower bound is that of a ranking, which knows that shells are alike.
+
     Args:
         datasets: Data sets drawn.
         spread: One of `SPREADS`.
@@ -76,12 +80,11 @@ def worth_of_best(
     worth: dict[str, list[float]] = {"lower bound": [], "value": [], "best possible": []}
     for _ in range(datasets):
         values, means = drawn(random, spread, open_from, MANY_SHELLS)
-        pooled = pool(values, "shell")
-        tested = {one.name: means[one.name] for one in pooled}
-        raw = {name: _mean_of_ends(values, name) for name in tested}
+        tested = {value.shell: means[value.shell] for value in values}
+        fit = fit_logarithms([value.at_least for value in values])
         orders = {
-            "lower bound": {one.name: one.at_least for one in pooled},
-            "value": raw,
+            "lower bound": {name: _at_least(fit, values, name) for name in tested},
+            "value": {name: _mean_of_ends(values, name) for name in tested},
             "best possible": tested,
         }
         for name, score in orders.items():
@@ -89,6 +92,11 @@ def worth_of_best(
             gained = np.mean([tested[one] for one in best]) - np.mean([*tested.values()])
             worth[name].append(float(gained))
     return {name: float(np.mean(some)) for name, some in worth.items()}
+
+
+def _at_least(fit: ShellFit, values: Sequence[Value], shell: str) -> float:
+    one = next(value for value in values if value.shell == shell)
+    return fit.known_of(one.core, one.shell, one.material_class).at_least
 
 
 def _mean_of_ends(values: Sequence[Value], shell: str) -> float:

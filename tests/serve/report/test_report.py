@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from perovshell.data.dataset import Dataset
 from perovshell.errors import WorkspaceError
 from perovshell.evidence import pooling
+from perovshell.evidence.light import light_colour
 from perovshell.evidence.query import EvidenceQuery
 from perovshell.evidence.table import EvidenceTable
 from perovshell.model import Model
@@ -26,15 +27,7 @@ from perovshell.pages import SCRIPTS
 from perovshell.serve.ranking.next_experiments import Experiment
 from perovshell.serve.ranking.ranking import rank
 from perovshell.serve.ranking.results import Candidate, Overview, Ranking
-from perovshell.serve.report.charts import (
-    Scale,
-    chance,
-    colour,
-    ink,
-    light_colour,
-    padded,
-    whole_decades,
-)
+from perovshell.serve.report.charts import Scale, chance, colour, ink, padded, whole_decades
 from perovshell.serve.report.plots import FAMILIES, PLOTTED, SHELLS, axes, heat_map
 from perovshell.serve.report.report import CARDS, SHOWN, render, write_report
 from perovshell.serve.report.rows import MeasuredTests

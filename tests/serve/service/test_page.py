@@ -357,12 +357,6 @@ def test_ask_the_literature_for_silica_in_water(open_page: Open, server: Server)
     for row, text in zip(answer["tests"], texts, strict=True):
         assert row["coated"] in text
         assert (row["doi"] or row["paper_id"]) in text
-    assert page.locator(".forest svg svg").count() == 2
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download the plots (SVG)").click()
-    svg = got(server, "evidence/plot.svg", **SILICA_IN_WATER)
-    assert Path(download.value.path()).read_text() == svg
-
     # The tests as CSV, and the citations.
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the tests (CSV)").click()
@@ -392,6 +386,23 @@ def test_ask_the_literature_for_silica_in_water(open_page: Open, server: Server)
     form.get_by_role("button", name="Search").click()
     expect(page.locator("#literature-fault")).to_contain_text("SiOO2")
     forgive(open_page, "status of 422")
+
+
+def test_plots_of_the_literature_are_saved(open_page: Open, server: Server) -> None:
+    page = open_page("/#literature?shell=SiO2&stressor=water")
+    page.locator(".forest svg").first.wait_for()
+    titles = ["Forest plots", "PL by composition and size", "PLQY by shell"]
+    headings = page.get_by_role("heading", level=2).all_inner_texts()
+    assert [text for text in headings if text in titles] == titles
+    assert page.locator(".forest").first.locator("svg svg").count() == 2
+    for number, show in enumerate(("stability", "pl", "plqy")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download as SVG").nth(number).click()
+        svg = got(server, "evidence/plot.svg", **SILICA_IN_WATER, show=show)
+        assert Path(download.value.path()).read_text() == svg
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as PNG").first.click()
+    assert Path(download.value.path()).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 def test_what_was_measured_leads_to_the_literature(open_page: Open) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from perovshell.evidence.light import light_colour
 from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.point_objectives import PLQY_AT_LEAST, PLQY_POOLED
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.ranking.stability_objectives import GAIN_SCALE
-from perovshell.serve.report.charts import Scale, chance, light_colour, whole_decades
+from perovshell.serve.report.charts import Scale, chance, whole_decades
 from perovshell.serve.report.rows import context, paper_link
 from perovshell.serve.report.tables import measured_text
 from perovshell.serve.report.words import stability_of

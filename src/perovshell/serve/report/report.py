@@ -9,13 +9,16 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from perovshell.errors import FitError
-from perovshell.evidence.forest_plot import NARROW, ForestPlot, combination_plots
+from perovshell.evidence.drawing import Picture
+from perovshell.evidence.forest_plot import NARROW, combination_plots
+from perovshell.evidence.light import light_colour
+from perovshell.evidence.sample_plots import peak_map, yield_plot
 from perovshell.evidence.table import EvidenceTable
 from perovshell.files import write_file
 from perovshell.pages import card_page, environment
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.report.cards import SPECTRUM_NM, CardScales, card
-from perovshell.serve.report.charts import chance, light_colour
+from perovshell.serve.report.charts import chance
 from perovshell.serve.report.plots import heat_map, scatter
 from perovshell.serve.report.rows import MeasuredTests, candidate_row, measured_row, paper_link
 from perovshell.serve.report.tables import (
@@ -86,6 +89,7 @@ def render(ranking: Ranking, evidence: EvidenceTable | None = None) -> str:
         batch=batch_texts(ranking),
         experiments=experiment_texts(ranking),
         forests=_forests(ranking, measured, evidence),
+        samples=[] if evidence is None else _sample_plots(evidence),
         removed=removed_text(ranking),
         paper_link=paper_link,
         card=card_page(vars(ranking.model.info)),
@@ -115,7 +119,12 @@ def _forests(
     ]
 
 
-def _markup(plot: ForestPlot) -> Markup:
+def _sample_plots(evidence: EvidenceTable) -> list[Markup]:
+    """Return the plots of all measured samples: PL by composition and size, PLQY by shell."""
+    return [_markup(plot) for plot in (peak_map(evidence), yield_plot(evidence)) if plot]
+
+
+def _markup(plot: Picture) -> Markup:
     # The plot escapes the texts in it.
     return Markup(plot.svg())  # noqa: S704
 

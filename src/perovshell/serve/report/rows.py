@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+from perovshell.evidence.light import light_colour
 from perovshell.evidence.table import EvidenceTable
 from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.results import Candidate, Ranking
-from perovshell.serve.report.charts import light_colour
 from perovshell.serve.report.tables import (
     NAMED,
     interval_text,

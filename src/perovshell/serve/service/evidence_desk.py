@@ -12,7 +12,8 @@ from typing import Any, Final, TypeVar
 from perovshell.data.dataset import Dataset
 from perovshell.errors import InputError
 from perovshell.evidence.citations import citations_of
-from perovshell.evidence.forest_plot import forest_plots, svg_page
+from perovshell.evidence.drawing import svg_page
+from perovshell.evidence.pictures import NothingToPlotError, pictures
 from perovshell.evidence.query import EvidenceQuery
 from perovshell.evidence.table import EvidenceTable
 from perovshell.files import stamp_of
@@ -48,17 +49,17 @@ class EvidenceDesk:
         """
         return self._answer(words, EvidenceTable.to_json)
 
-    def svg(self, words: dict[str, Any]) -> str:
-        """Return the forest plots of a query.
+    def svg(self, words: dict[str, Any], show: str) -> str:
+        """Return the plots of a query.
+
+        Args:
+            words: The query.
+            show: One of `pictures.PICTURES`.
 
         Raises:
             Problem: The query has a word that is not known, or there is nothing to plot.
         """
-        plots = self._answer(words, forest_plots)
-        if not plots:
-            detail = "nothing to plot: no test of a coated sample with a half-life or a gain"
-            raise Problem(404, "not-found", detail)
-        return svg_page(plots)
+        return self._answer(words, lambda table: svg_page(pictures(table, show)))
 
     def citations(self, words: dict[str, Any], form: str) -> str:
         """Return the papers behind a query as citations.
@@ -89,6 +90,8 @@ class EvidenceDesk:
         with self._lock:
             try:
                 return make(self._table(words))
+            except NothingToPlotError as error:
+                raise Problem(404, "not-found", str(error)) from error
             except InputError as error:
                 raise Problem(422, "invalid-request", str(error)) from error
 

@@ -23,6 +23,7 @@ _TYPES: Final = {
 
 
 _Query = Annotated[schemas.EvidenceIn, Query()]
+_Plot = Annotated[schemas.PlotIn, Query()]
 _Papers = Annotated[schemas.CitationsIn, Query()]
 
 
@@ -42,10 +43,11 @@ async def evidence(query: _Query, request: Request) -> Response:
     "/plot.svg",
     responses={200: {"content": {"image/svg+xml": {}}}, 404: refused("Nothing to plot")},
 )
-async def plot(query: _Query, request: Request) -> Response:
-    """Draw the forest plots of half-lives and gains."""
+async def plot(query: _Plot, request: Request) -> Response:
+    """Draw forest plots of half-lives and gains, PL by composition and size, or PLQY by shell."""
     turns, desk = _desk(request)
-    return Response(await turns.run(desk.svg, query.words), media_type="image/svg+xml")
+    text = await turns.run(desk.svg, query.words, query.show)
+    return Response(text, media_type="image/svg+xml")
 
 
 async def _citations(name: str, query: schemas.CitationsIn, request: Request) -> Response:

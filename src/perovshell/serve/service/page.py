@@ -16,9 +16,9 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from perovshell.data.vocabulary import MEDIA, QUALITIES, STRESSORS, STRUCTURES
+from perovshell.evidence.light import VISIBLE_NM, light_colour
 from perovshell.evidence.query import FAMILIES, HALIDES
 from perovshell.pages import SCRIPTS, environment
-from perovshell.serve.report.charts import VISIBLE_NM, light_colour
 from perovshell.serve.service import limits
 from perovshell.serve.service.paper_form import paper_form
 from perovshell.serve.space.file import DEFAULT_PRESET, presets
@@ -50,8 +50,8 @@ _SLASH_HASH: Final = base64.b64encode(hashlib.sha256(_SLASH.encode()).digest()).
 _HEADERS: Final = {
     # Nothing comes from elsewhere, nothing else runs or is styled from within the HTML.
     "content-security-policy": f"default-src 'none'; script-src 'self' 'sha256-{_SLASH_HASH}'; "
-    "style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
+    "style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",

@@ -405,6 +405,20 @@ class EvidenceIn(BaseModel):
         return {name: word for name, word in self if word not in ("", None)}
 
 
+class PlotIn(EvidenceIn):
+    """A query, and what is drawn of it."""
+
+    show: Annotated[
+        Literal["stability", "pl", "plqy"],
+        Field(description="Forest plots; PL by composition and size; PLQY by shell."),
+    ] = "stability"
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What is asked for, by name, without what is drawn."""
+        return {name: word for name, word in super().words.items() if name != "show"}
+
+
 class CitationsIn(EvidenceIn):
     """Papers to cite: those that are named, or those behind a query."""
 

@@ -58,7 +58,7 @@ def fit_shell_evidence(dataset: Dataset, plqy: PointProblem, predicted: Floats) 
         for quantity in QUANTITIES:
             known = [value.at_least for _, value in values(some, quantity)]
             if any(not value.is_open_below for value in known):
-                fits[number_key(quantity, stressor)] = _fit_logarithms(known)
+                fits[number_key(quantity, stressor)] = fit_logarithms(known)
     coated = [row for row, item in enumerate(plqy.items) if item.layers]
     if not coated:
         return ShellEvidence(fits)
@@ -66,7 +66,7 @@ def fit_shell_evidence(dataset: Dataset, plqy: PointProblem, predicted: Floats) 
     return ShellEvidence(fits, _usual_variance(fits[PLQY], plqy, coated))
 
 
-def _fit_logarithms(known: Sequence[Value]) -> ShellFit:
+def fit_logarithms(known: Sequence[Value]) -> ShellFit:
     """Fit the logarithms of values, by their lower ends where these are all that is known."""
     with np.errstate(divide="ignore"):
         low, high = np.log([one.low for one in known]), np.log([one.high for one in known])

@@ -4,7 +4,7 @@ import { fillForm, formValues, keepAddress, queryText } from "./address.js";
 import { latest, read, readText } from "./api.js";
 import { combobox, coreSuggestions, shellSuggestions } from "./combobox.js";
 import { button, el } from "./dom.js";
-import { csvOf, saveFile } from "./files.js";
+import { csvOf, saveFile, savePicture } from "./files.js";
 import { figure, hours, sentenceCase, short } from "./format.js";
 import { citations, paper } from "./papers.js";
 import { dataTable } from "./table.js";
@@ -76,6 +76,15 @@ const pictureOf = (text) => {
   return picture;
 };
 
+const HALIDES = /Cl|Br|I/u;
+
+// The plots, and whether an answer has anything for them.
+const PLOTS = [
+  { show: "stability", title: "Forest plots", caption: "A line for each test, with an arrow where it is open; a diamond for each pooled value.", isKnown: ({ pooled }) => pooled.length > 0 },
+  { show: "pl", title: "PL by composition and size", caption: "A point for each sample, in the colour of its light.", isKnown: ({ samples }) => samples.some((row) => row.pl && row.role === "core" && HALIDES.test(row.core) && !row.core.includes("X")) },
+  { show: "plqy", title: "PLQY by shell", caption: "A point for each sample; the mark is the median over papers.", isKnown: ({ samples }) => samples.some((row) => row.plqy && row.role === "core") },
+];
+
 export const createLiterature = ({ onFault }) => {
   const form = document.getElementById("literature");
   const out = document.getElementById("evidence");
@@ -115,17 +124,16 @@ export const createLiterature = ({ onFault }) => {
     return [el("div", { class: "toolbar" }, el("label", {}, `Filter the ${label.toLowerCase()} `, field), counted, tools), table.element];
   };
 
-  const plot = (text) => {
-    const picture = pictureOf(text);
-    return [
-      el("h2", {}, "Forest plots"),
-      el("figure", { class: "front forest" },
-        picture,
-        el("figcaption", { class: "small" }, "A line for each test, with an arrow where it is open; a diamond for each pooled value. ", button("Download the plots (SVG)", () => saveFile("evidence.svg", text, "image/svg+xml")))),
-    ];
-  };
+  const plot = ({ show: name, title, caption }, text) => [
+    el("h2", {}, title),
+    el("figure", { class: "front forest" },
+      pictureOf(text),
+      el("figcaption", { class: "small" }, `${caption} `,
+        button("Download as SVG", () => saveFile(`${name}.svg`, text, "image/svg+xml")),
+        button("Download as PNG", () => savePicture(`${name}.png`, text)))),
+  ];
 
-  const show = (text, { tests, samples, pooled }, picture) => {
+  const show = (text, { tests, samples, pooled }, pictures) => {
     const papers = new Set([...tests, ...samples].map(nameOf)).size;
     const counts = [[tests, "stability test"], [samples, "sample"]].map(([rows, name]) => `${rows.length} ${name}${rows.length === 1 ? "" : "s"}`);
     const save = button("Download the tests (CSV)", () => saveFile("tests.csv", csvOf(tests), "text/csv"));
@@ -140,7 +148,7 @@ export const createLiterature = ({ onFault }) => {
           ]
           : []),
         ...(tests.length ? [el("h2", {}, "Tests"), ...filtered("Tests", TESTS, tests, save)] : []),
-        ...(picture ? plot(picture) : []),
+        ...pictures.flatMap(([kind, text]) => plot(kind, text)),
         ...(samples.length ? [el("h2", {}, "Samples"), ...filtered("Samples", SAMPLES, samples)] : []),
       ].filter(Boolean),
     );
@@ -149,8 +157,9 @@ export const createLiterature = ({ onFault }) => {
 
   const ask = latest(async (signal, text) => {
     const answer = await read(`evidence?${text}`, signal);
-    const isPlotted = answer.pooled.length > 0;
-    return [answer, isPlotted ? await readText(`evidence/plot.svg?${text}`, signal) : ""];
+    const known = PLOTS.filter(({ isKnown }) => isKnown(answer));
+    const texts = await Promise.all(known.map(({ show: name }) => readText(`evidence/plot.svg?${text ? `${text}&` : ""}show=${name}`, signal)));
+    return [answer, known.map((kind, index) => [kind, texts[index]])];
   });
 
   const search = async () => {
