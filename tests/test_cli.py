@@ -256,7 +256,8 @@ def test_rank_prints_both_lists_with_papers_and_writes_a_report(home: str, tmp_p
     )
     assert measured < ideas
     assert sum(line[:3].strip().isdigit() for line in lines[measured:ideas]) == 10
-    assert sum(line[:3].strip().isdigit() for line in lines[ideas:]) == 10
+    ranks = [line[:3].strip() for line in lines[ideas:] if line[3:5] == "  " and " / " in line]
+    assert ranks == [str(rank) for rank in range(1, 11)]
     assert sum(line.strip().startswith("papers: ") for line in lines[ideas:]) >= 8
     assert "10.1021/jacs.7b11003" in "".join(lines[measured:ideas])
     keys = set(bibtexparser.loads((tmp_path / "papers.bib").read_text()).entries_dict)

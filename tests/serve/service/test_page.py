@@ -453,7 +453,7 @@ def test_see_what_speaks_against_a_coating(open_page: Open, server: Server) -> N
     settled(page)
     (answer,) = asked(server, {"core": "CsPbBr3", "shell": "PVA"})
     assert answer["flags"][0] == "PVA dissolves in water"
-    assert lines(part(page, "domain").locator("ul.flags")) == answer["flags"]
+    assert lines(part(page, "flags").locator("ul.flags")) == answer["flags"]
 
 
 def test_read_what_the_model_card_says_of_plqy(open_page: Open, server: Server) -> None:

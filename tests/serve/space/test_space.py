@@ -500,7 +500,8 @@ def test_a_space_that_is_written_is_read_as_an_equal_space(
 def test_a_space_is_shown_in_a_few_words(reader: FormulaReader) -> None:
     space = read_space(SMALL, reader)
     assert repr(space) == (
-        "DesignSpace(small: 30 combinations of 15 cores and 2 shells; objectives: pl, plqy, gain)"
+        "DesignSpace(small: 30 combinations of 15 cores and 2 shells; objectives: pl, plqy, "
+        "gain, half_life)"
     )
     data = {**SMALL, "name": "n" * 100, "shells": {"names": "all known", "layers": 2}}
     data |= {"structures": ["core/shell", "janus"], "medium": ["film", "solution"],
