@@ -20,7 +20,7 @@ from perovshell.models.stability import INTERVAL_INFLATION
 from perovshell.research.evaluation.split_schemes import TRAITS, samples_of
 from perovshell.targets.declared import GAIN, LIFETIME, PL, PLQY
 from perovshell.texts import table_cell
-from perovshell.training.fit.domains import is_inside
+from perovshell.training.fit.domains import are_inside
 from perovshell.training.fit.problems import PointProblem, combination_of
 from perovshell.training.validation.calibration import (
     calibration_rows,
@@ -249,12 +249,8 @@ def by_domain(
         label, samples = problem.spec.target.domain.label, samples_of(problem, dataset)
         reach = predictor.domains[label].reach
         has_core = np.flatnonzero([s.core is not None and not s.core.is_metal for s in samples])
-        in_domain = np.array(
-            [
-                is_inside(label, samples[row], dataset, predictor.literature, reach)
-                for row in has_core
-            ]
-        )
+        cored = [samples[row] for row in has_core]
+        in_domain = np.array(are_inside(label, cored, dataset, predictor.literature, reach))
         groups = [
             ({"domain": "in domain"}, has_core[in_domain]),
             ({"domain": "out of domain"}, has_core[~in_domain]),

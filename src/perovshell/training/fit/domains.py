@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -33,26 +34,34 @@ def domains_of(dataset: Dataset, literature: Literature) -> dict[str, Domain]:
     return domains
 
 
-def is_inside(
-    target: str, sample: Sample, dataset: Dataset, literature: Literature, reach: float
-) -> bool:
-    """Return whether a sample is inside the domain of a target that the other papers make.
+def are_inside(
+    target: str, samples: Sequence[Sample], dataset: Dataset, literature: Literature, reach: float
+) -> list[bool]:
+    """Return which samples are inside the domain of a target that the other papers make.
 
     Args:
         target: Label of a domain, of `targets.declared.DOMAINS`.
-        sample: The sample; a definite core that is no metal is needed to be inside.
+        samples: The samples; a definite core that is no metal is needed to be inside.
         dataset: The dataset.
         literature: Its literature.
         reach: Reach of the domain.
     """
-    if sample.core is None or sample.core.is_metal:
-        return False
-    others = [s for s in samples_of(target, dataset) if s.paper_id != sample.paper_id]
-    domain = domain_of(target, others, literature, reach)
-    item = combination_of(sample)
+    spanning = samples_of(target, dataset)
     papers = np.array([row["paper_id"] for row in literature.samples])
-    distance = np.where(papers == sample.paper_id, np.inf, literature.distances(item))
-    return not DomainIndex(literature, {target: domain}).outside(item, distance)
+
+    @cache
+    def others(paper_id: str) -> DomainIndex:
+        rest = [one for one in spanning if one.paper_id != paper_id]
+        return DomainIndex(literature, {target: domain_of(target, rest, literature, reach)})
+
+    def is_inside(sample: Sample) -> bool:
+        if sample.core is None or sample.core.is_metal:
+            return False
+        item = combination_of(sample)
+        distance = np.where(papers == sample.paper_id, np.inf, literature.distances(item))
+        return not others(sample.paper_id).outside(item, distance)
+
+    return [is_inside(sample) for sample in samples]
 
 
 def samples_of(target: str, dataset: Dataset) -> list[Sample]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -41,9 +42,7 @@ class PaperBootstrap:
     def of(cls, papers: npt.NDArray[np.str_], share: Floats | None = None) -> PaperBootstrap:
         """Prepare resamples of the papers of rows."""
         names, paper = np.unique(papers, return_inverse=True)
-        random = np.random.default_rng(20_240_229)
-        even = np.full(len(names), 1.0 / len(names))
-        counts = random.multinomial(len(names), even, size=RESAMPLES).astype(float)
+        counts = _resampled(len(names))
         return cls(paper, np.ones(len(paper)) if share is None else share, counts)
 
     def _totals(self, values: Floats) -> Floats:
@@ -91,6 +90,16 @@ class PaperBootstrap:
         whole = compute(np.ones(len(self.paper)))
         drawn = np.array([compute(row[self.paper]) for row in self.counts[:resamples]])
         return [whole, *_ends(drawn[np.isfinite(drawn)])]
+
+
+@lru_cache(maxsize=16)
+def _resampled(papers: int) -> Floats:
+    """Return how often each of so many papers is drawn, by a fixed seed; see `PaperBootstrap`."""
+    random = np.random.default_rng(20_240_229)
+    even = np.full(papers, 1.0 / papers)
+    counts = random.multinomial(papers, even, size=RESAMPLES).astype(float)
+    counts.flags.writeable = False  # It is shared.
+    return counts
 
 
 def _ends(drawn: Floats, level: float = LEVEL) -> tuple[float, float]:

@@ -29,7 +29,7 @@ from perovshell.models.stability import (
 )
 from perovshell.targets.declared import TARGETS
 from perovshell.targets.scales import reported_width
-from perovshell.training.fit.domains import domains_of, is_inside, literature_rows
+from perovshell.training.fit.domains import are_inside, domains_of, literature_rows
 from perovshell.training.fit.problems import GainProblem, LifetimeProblem, PointProblem
 from perovshell.training.validation.calibration import (
     calibration_rows,
@@ -154,7 +154,7 @@ def _within(
 ) -> OutOfFoldScores:
     """Keep the conformity scores of rows in the domain that the other papers span."""
     samples = [dataset.samples[row] for row in scores.rows.tolist()]
-    inside = [is_inside(target, sample, dataset, literature, reach) for sample in samples]
+    inside = are_inside(target, samples, dataset, literature, reach)
     return replace(scores, score=np.where(inside, scores.score, np.nan))
 
 
