@@ -542,3 +542,29 @@ def test_any_value_is_taken_or_refused_by_name(
     except DesignSpaceError as error:
         said = str(error)
     assert key in said
+
+
+# Cadmium -------------------------------------------------------------------------------------
+
+CORES = {"A": {"ions": ["Cs"]}, "B": {"ions": ["Pb"]}, "X": {"ions": ["Br"]}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_free"),
+    [
+        ({}, True),
+        ({"shells": ["CdS", "SiO2"]}, False),
+        ({"shells": {"classes": ["sulfide"]}}, False),
+        ({"cores": ["CsCdBr3", "CsPbBr3"]}, False),
+        ({"cores": {**CORES, "B": {"ions": ["Pb", "Cd"], "step": 0.5}}}, False),
+        ({"constraints": {"cadmium_free": False}}, False),
+        ({"shells": ["SiO2"], "constraints": {"cadmium_free": True}}, True),
+    ],
+)
+def test_cadmium_is_ranked_where_it_is_named(
+    reader: FormulaReader, changes: dict[str, Any], *, is_free: bool
+) -> None:
+    data = {"cores": CORES, "shells": "all known", "pl_window_nm": [510, 530], **changes}
+    space = read_space(data, reader)
+    assert space.constraints.cadmium_free is is_free
+    assert read_space(space.to_mapping(), reader).constraints.cadmium_free is is_free

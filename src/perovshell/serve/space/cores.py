@@ -59,6 +59,9 @@ class Cores(Protocol):
     def holds(self, core: Composition) -> bool:
         """Whether a core is one of them, or lies between the steps of a grid."""
 
+    def has_ion(self, ion: str) -> bool:
+        """Whether any of them has an ion."""
+
     def to_mapping(self) -> dict[str, Any]:
         """Return the keys of a design space that are read as these cores."""
 
@@ -124,6 +127,10 @@ class CoreList:
     def holds(self, core: Composition) -> bool:
         """Whether a core is one of them."""
         return self.find(core) is not None
+
+    def has_ion(self, ion: str) -> bool:
+        """Whether any of them has an ion."""
+        return any(ion in dict(core.amounts) for core in self.cores)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the keys of a design space that are read as these cores."""
@@ -298,6 +305,10 @@ class CoreGrid:
         if core.is_metal or not self._is_abx3(core):
             return False
         return all(self.sites[site].holds(core.site_fractions(site)) for site in SITES)
+
+    def has_ion(self, ion: str) -> bool:
+        """Whether any of them has an ion."""
+        return any(ion in grid.ions or ion in grid.dopants for grid in self.sites.values())
 
     @staticmethod
     def _is_abx3(core: Composition) -> bool:

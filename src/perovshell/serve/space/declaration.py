@@ -326,10 +326,11 @@ def _class(formulas: FormulaReader) -> Reader[str]:
 
 def _constraints(formulas: FormulaReader) -> Reader[Values]:
     wet = "nothing that dissolves; left out, true where water or humidity is a stressor"
+    cadmium = "no cadmium in core or shell; left out, true where all known shells are ranked"
     selection = _selections(formulas)
     return record(
         Key("lead_free", flag(), default=False, help="no lead in core or shell"),
-        Key("cadmium_free", flag(), default=False, help="no cadmium in core or shell"),
+        Key("cadmium_free", flag(), help=cadmium),
         Key("insoluble_in_water", flag(), help=wet),
         Key(
             "no_quenching_shell",
@@ -390,7 +391,7 @@ def _space(formulas: FormulaReader, values: Values) -> DesignSpace:
         plqy_above=values["plqy_above"],
         stressors=values["stressors"],
         weights=values["weights"],
-        constraints=_built_constraints(values["constraints"], values["stressors"], cores),
+        constraints=_built_constraints(formulas, values, cores),
         shell_thickness_nm=values["shell_thickness_nm"] or (),
     )
 
@@ -414,14 +415,18 @@ def _built_cores(formulas: FormulaReader, values: Values) -> Cores:
     return cores
 
 
-def _built_constraints(values: Values, stressors: Iterable[str], cores: Cores) -> Constraints:
-    settings: dict[str, Any] = {key: value for key, value in values.items() if value is not None}
+def _built_constraints(formulas: FormulaReader, values: Values, cores: Cores) -> Constraints:
+    asked = values["constraints"]
+    settings: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     # A shell that dissolves is no answer to water, even where the model predicts a gain.
-    settings.setdefault("insoluble_in_water", not _WET.isdisjoint(stressors))
+    settings.setdefault("insoluble_in_water", not _WET.isdisjoint(values["stressors"]))
+    # Cadmium is restricted in displays and lamps (2011/65/EU): it is ranked where it is named.
+    are_all = len(values["shells"]) == len(formulas.shells.materials)
+    settings.setdefault("cadmium_free", are_all and not cores.has_ion("Cd"))
     with all_faults() as faults:
         for key in ("exclude", "include"):
             with collecting(faults):
-                settings[key] = _built_selection(values[key], cores)
+                settings[key] = _built_selection(asked[key], cores)
     return Constraints(**settings)
 
 

@@ -75,6 +75,9 @@ class Selection:
         )
 
 
+_DERIVED: Final = frozenset({"insoluble_in_water", "cadmium_free"})
+
+
 @dataclass(frozen=True)
 class Constraints:
     """What a combination must satisfy.
@@ -112,8 +115,8 @@ class Constraints:
         data: dict[str, Any] = {}
         for key in fields(self):
             value = getattr(self, key.name)
-            # Left out, it depends on the stressors.
-            if value == key.default and key.name != "insoluble_in_water":
+            # Left out, these depend on other keys.
+            if value == key.default and key.name not in _DERIVED:
                 continue
             if isinstance(value, Selection):
                 data[key.name] = value.to_mapping(cores)
