@@ -1,7 +1,8 @@
 """Ranking a product space against matminer row by row, and against batch predict of the boosters.
 
-The space is a mixing grid with 10^7 members; PL, PLQY, gain and half-life under water with their
-intervals, scores, fronts and lists, on two processes. Both other sides predict members of that very
+The space is a mixing grid with 10^7 members: PL and PLQY with what is known at least of gain and
+half-life under water, scores, fronts and lists, on two processes; intervals and stability of the
+lists. Shells that nothing known tells apart count each. Both other sides predict members of that very
 space with the champion's boosters of all targets: row by row with matminer's descriptors, and in
 one batch whose rows are there already (their making is timed apart). Neither makes intervals or
 scores.
@@ -94,8 +95,8 @@ def one_round(model: Model, usual: DesignSpace, seed: int) -> dict[str, float]:
     ours = seconds(lambda: rank(usual, model=model, run=Run(jobs=2)))
     single = members[:ONE_BY_ONE]
     one = seconds(lambda: row_by_row(model, boosters, single))
-    made = seconds(lambda: rows(model, members))
-    columns = rows(model, members)
+    columns: dict[str, np.ndarray] = {}
+    made = seconds(lambda: columns.update(rows(model, members)))
     many = statistics.median(seconds(lambda: predict(boosters, columns)) for _ in range(ROUNDS))
     return {
         "ours": usual.size / ours,
