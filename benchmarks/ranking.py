@@ -2,9 +2,9 @@
 
 The space is a mixing grid with 10^7 members: PL and PLQY with what is known at least of gain and
 half-life under water, scores, fronts and lists, on two processes; intervals and stability of the
-lists. Shells that nothing known tells apart count each. Both other sides predict members of that very
-space with the champion's boosters of all targets: row by row with matminer's descriptors, and in
-one batch whose rows are there already (their making is timed apart). Neither makes intervals or
+lists. Shells that nothing known tells apart count each. Both other sides predict members of that
+very space with the champion's boosters of all targets: row by row with matminer's descriptors, and
+in one batch whose rows are there already (their making is timed apart). Neither makes intervals or
 scores.
 """
 
