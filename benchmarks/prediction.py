@@ -15,6 +15,7 @@ from _bench import median_ms, seconds, trained_workspace
 from _load import row
 
 import perovshell
+from perovshell.model import Model
 from perovshell.workspace.registry import connect
 
 WARM, ASKED, ROUNDS, COLD = 50, 200, 5, 9
@@ -39,17 +40,23 @@ def main() -> None:
         ours(WARM), theirs(WARM)
         pairs = [(ours(ASKED), theirs(ASKED)) for _ in range(ROUNDS)]
         reasons_ms = median_ms(
-            [functools.partial(model.explain, next(requests)) for _ in range(ASKED)]
+            [functools.partial(with_reasons, model, next(requests)) for _ in range(ASKED)]
         )
         ms = statistics.median(mine for mine, _ in pairs)
         pyfunc_ms = statistics.median(other for _, other in pairs)
         ratio = statistics.median(other / mine for mine, other in pairs)
         cold = cold_start(Path(folder))
-    print(f"one row in process: {ms:.3f} ms; with its reasons: {ms + reasons_ms:.2f} ms")
+    print(f"one row in process: {ms:.3f} ms; with its reasons: {reasons_ms:.2f} ms")
     print(f"MLflow pyfunc: {pyfunc_ms:.2f} ms; cold start: {cold:.2f} s")
-    figures = {"ms_per_row": ms, "ms_with_reasons": ms + reasons_ms}
+    figures = {"ms_per_row": ms, "ms_with_reasons": reasons_ms}
     figures |= {"ms_pyfunc": pyfunc_ms, "ratio_pyfunc": ratio}
     print(json.dumps({**figures, "cold_start_s": cold}))
+
+
+def with_reasons(model: Model, one: dict[str, str]) -> None:
+    """Answer a row, with the reasons of all targets."""
+    [answer] = model.answer([one])
+    assert answer.reasons
 
 
 def asked(number: int) -> dict[str, str]:

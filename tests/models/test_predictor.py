@@ -517,3 +517,20 @@ def test_the_distance_of_two_combinations_is_that_from_samples(model: Model) -> 
         np.testing.assert_allclose(own, literature.distances(item), atol=1e-12)
     metal = Requests.read_one({"core": "Au", "shell": "SiO2"}, reader).item(0)
     assert literature.apart(metal, items[0]) == math.inf
+
+
+# Reasons -------------------------------------------------------------------------------------
+
+
+def test_the_reasons_of_an_answer_are_those_of_its_request(model: Model) -> None:
+    rows = [
+        {"core": "CsPbBr3", "shell": "SiO2", "bare_pl_peak_nm": 517},
+        {"core": "FAPbI3", "shell": "none"},
+        {"core": "AuCu", "shell": "SiO2"},
+    ]
+    expected = [model.explain(row, stressors=["water", "heat"]) for row in rows]
+    alone = [model.answer([row], stressors=["water", "heat"])[0].reasons for row in rows]
+    together = [one.reasons for one in model.answer(rows, stressors=["water", "heat"])]
+    assert alone == expected == together
+    [unread] = model.answer([{"core": "XX", "shell": "none"}])
+    assert unread.reasons == []

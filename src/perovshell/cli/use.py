@@ -159,7 +159,7 @@ def _predict_one(
     (answer,) = model.answer([row], stressors=stressors, coverage=coverage, thresholds=thresholds)
     if answer.values["error"]:
         raise InputError(answer.values["error"])
-    why = [one.sentence for one in model.explain(row, stressors=stressors)] if reasons else []
+    why = [one.sentence for one in answer.reasons] if reasons else []
     if as_json:
         data = {"model_id": model.info.model_id, **answer.to_json()}
         typer.echo(json.dumps(data | ({"reasons": why} if reasons else {}), ensure_ascii=False))

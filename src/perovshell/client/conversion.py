@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from perovshell.data.tables import float_of
 from perovshell.models.evidence import Neighbour
+from perovshell.models.explain import Reason
 from perovshell.models.inputs import INPUT_COLUMNS, cell_text
 from perovshell.models.outputs import Answer, Evidence, Thresholds, check_options
 
@@ -77,7 +78,13 @@ def answer_of(answer: dict[str, Any]) -> Answer:
         [_neighbour(sample) for sample in details[name]] for name in ("nearest", "measured")
     )
     evidence = Evidence(nearest, measured, details["conditions"])
-    return Answer(values_of(answer), lambda: evidence)
+    reasons = [_reason(one) for one in details["reasons"]]
+    return Answer(values_of(answer), lambda: evidence, lambda: reasons)
+
+
+def _reason(reason: Mapping[str, Any]) -> Reason:
+    """Return a reason; what a later service tells of it besides is left out."""
+    return Reason(**{part.name: reason[part.name] for part in fields(Reason)})
 
 
 def _neighbour(sample: Mapping[str, Any]) -> Neighbour:

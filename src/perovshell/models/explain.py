@@ -27,7 +27,7 @@ from perovshell.models.stability import (
     difference,
     side_effects,
 )
-from perovshell.models.stability_model import LN2, StabilityModel
+from perovshell.models.stability_model import LN2, StabilityModel, StabilityPrediction
 from perovshell.targets.declared import GAIN, LIFETIME
 from perovshell.targets.target import StabilityTarget
 from perovshell.texts import number
@@ -87,8 +87,21 @@ def explain(
     """
     check_options(stressors, DEFAULT_COVERAGE)
     batch = predictor.batch(Requests.read_one(row, predictor.featurizer.reader))
+    return reasons_of(predictor, batch, predictor.stability_of(batch, stressors))
+
+
+def reasons_of(
+    predictor: Predictor, batch: PredictionBatch, stability: StabilityPrediction
+) -> list[Reason]:
+    """Return the reasons of one request that is answered already.
+
+    Args:
+        predictor: The predictor.
+        batch: The request.
+        stability: What is predicted of its lifetimes.
+    """
     reasons = [_point_reason(model, predictor, batch) for model in predictor.points.values()]
-    for stressed in _stressed(predictor, batch, stressors):
+    for stressed in _stressed(predictor, batch, stability):
         reasons += stressed.reasons()
     return reasons
 
@@ -124,11 +137,11 @@ def _null_reason(of: tuple[str, str, str], value: float, why: str) -> Reason:
 
 
 def _stressed(
-    predictor: Predictor, batch: PredictionBatch, stressors: Sequence[str]
+    predictor: Predictor, batch: PredictionBatch, stability: StabilityPrediction
 ) -> list[_Stressed]:
     """Return one request under each stressor."""
-    model, item = predictor.stability, batch.requests.item(0)
-    answers = predictor.stability_of(batch, stressors).columns(DEFAULT_COVERAGE)
+    model, item, stressors = predictor.stability, batch.requests.item(0), stability.stressors
+    answers = stability.columns(DEFAULT_COVERAGE)
     temperature = batch.requests.numbers["temperature_c"]
     rows = model.tree_rows(batch.both, model.tests(stressors, temperature.repeat(2)))
     return [

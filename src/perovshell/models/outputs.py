@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from perovshell.models.evidence import Neighbour
 from perovshell.targets.declared import POINTS, STABILITY
 from perovshell.targets.target import ENDS, PointTarget, StabilityTarget
 from perovshell.texts import excerpt
+
+if TYPE_CHECKING:
+    from perovshell.models.explain import Reason
 
 DEFAULT_STRESSORS = ("water", "light", "heat")
 DEFAULT_COVERAGE = 0.9
@@ -133,10 +136,12 @@ class Answer:
     Attributes:
         values: The output columns of `output_columns` as numbers, texts and lists of texts.
         find_evidence: Finds the evidence when it is first read: few callers need it.
+        find_reasons: Finds the reasons likewise; a request without an answer has none.
     """
 
     values: dict[str, Any]
     find_evidence: Callable[[], Evidence]
+    find_reasons: Callable[[], list[Reason]] = list
 
     @cached_property
     def _evidence(self) -> Evidence:
@@ -151,6 +156,11 @@ class Answer:
     def measured(self) -> list[Neighbour]:
         """Literature samples of the same core and shell."""
         return self._evidence.measured
+
+    @cached_property
+    def reasons(self) -> list[Reason]:
+        """How far each group of descriptors moved the predictions; see `Model.explain`."""
+        return self.find_reasons()
 
     @property
     def papers(self) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ from perovshell.models.stability_model import StabilityModel, StabilityPredictio
 from perovshell.targets.declared import GAIN, LIFETIME
 
 if TYPE_CHECKING:
+    from perovshell.models.explain import Reason
     from perovshell.models.product_linear import FactoredModels
 
 ROWS_AT_ONCE = 512
@@ -93,7 +94,8 @@ class Predictor:
         for start in range(0, len(rows), ROWS_AT_ONCE):
             block = rows[start : start + ROWS_AT_ONCE]
             requests, errors = Requests.read(block, self.featurizer.reader)
-            answered = iter(self._answers(requests, stressors, coverage, thresholds))
+            good = [row for number, row in enumerate(block) if number not in errors]
+            answered = iter(self._answers(requests, good, stressors, coverage, thresholds))
             answers += [
                 unanswered(errors[row], stressors, thresholds) if row in errors else next(answered)
                 for row in range(len(block))
@@ -101,9 +103,14 @@ class Predictor:
         return answers
 
     def _answers(
-        self, requests: Requests, stressors: Sequence[str], coverage: float, thresholds: Thresholds
+        self,
+        requests: Requests,
+        rows: Sequence[Mapping[str, Any]],
+        stressors: Sequence[str],
+        coverage: float,
+        thresholds: Thresholds,
     ) -> list[Answer]:
-        """Answer requests that could be read."""
+        """Answer requests that could be read; `rows` are they before that."""
         if not len(requests):
             return []
         outputs = output_columns(stressors, thresholds)
@@ -124,13 +131,27 @@ class Predictor:
             (*row, *signs[one], not texts.reasons, *texts, papers, "")
             for row, one, texts, papers in of_row
         ]
+        # The arrays of many rows are not kept for the reasons of one.
+        known = (batch, stability) if len(requests) == 1 else None
         return [
             Answer(
                 dict(zip(outputs, row, strict=True)),
                 partial(self._evidence, hits, number, tuple(stressors)),
+                partial(self._reasons, rows[number], tuple(stressors), known),
             )
             for number, row in enumerate(values)
         ]
+
+    def _reasons(
+        self,
+        row: Mapping[str, Any],
+        stressors: Sequence[str],
+        known: tuple[PredictionBatch, StabilityPrediction] | None,
+    ) -> list[Reason]:
+        """Return the reasons of an answer, from what is known of it where that is kept."""
+        from perovshell.models.explain import explain, reasons_of
+
+        return explain(self, row, stressors) if known is None else reasons_of(self, *known)
 
     @cached_property
     def needs_elements(self) -> bool:

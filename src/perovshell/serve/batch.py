@@ -62,9 +62,11 @@ def predict_file(
     if reasons:
         outputs.insert(-1, "reasons")
     kept = _checked_header(where, header, rows, outputs, rename_clashes=rename_clashes)
-    answers = model.predict(rows, stressors=stressors, coverage=coverage, thresholds=thresholds)
+    answered = model.answer(rows, stressors=stressors, coverage=coverage, thresholds=thresholds)
+    answers = [one.values for one in answered]
     if reasons:
-        _add_reasons(model, rows, answers, stressors)
+        for one in answered:
+            one.values["reasons"] = [reason.sentence for reason in one.reasons]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*kept, *outputs])
@@ -83,14 +85,6 @@ def predict_file(
 def _is_header(cells: Sequence[str]) -> bool:
     """Return whether cells are column names: all needed inputs are among them, or nearly."""
     return {near_input(cell) for cell in cells} >= {*REQUIRED}
-
-
-def _add_reasons(
-    model: Model, rows: Sequence[Row], answers: list[dict[str, Any]], stressors: Sequence[str]
-) -> None:
-    for row, answer in zip(rows, answers, strict=True):
-        contributions = [] if answer["error"] else model.explain(row, stressors=stressors)
-        answer["reasons"] = [reason.sentence for reason in contributions]
 
 
 def _checked_header(

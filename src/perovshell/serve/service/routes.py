@@ -108,8 +108,7 @@ def _detailed(how: Asked, rows: Rows, answers: Sequence[Answer]) -> list[dict[st
         data = answer.to_json()
         data["details"]["reasons"] = []
         if not answer.values["error"]:
-            reasons = how.served.model.explain(row, stressors=how.stressors)
-            data["details"]["reasons"] = [reason.to_json() for reason in reasons]
+            data["details"]["reasons"] = [reason.to_json() for reason in answer.reasons]
             data["details"] |= _samples(how.served.model, row, answer)
         detailed.append(data)
     return detailed
