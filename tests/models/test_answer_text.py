@@ -23,7 +23,7 @@ def test_what_was_measured_and_what_is_known_at_least_come_first(model: Model) -
 
 
 def test_a_bound_names_the_tests_it_is_from(model: Model) -> None:
-    ends = {"PVC": "of the shell on other cores", "PET": "of other shells of its class (polymer)",
+    ends = {"PVC": "of the shell on other cores", "PET": "of other shells of class polymer",
             "zinc stearate": "of shells of other classes"}  # fmt: skip
     for shell, end in ends.items():
         lines = words(model, core="CsPbBr3", shell=shell)

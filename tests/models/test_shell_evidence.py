@@ -48,8 +48,15 @@ def reader() -> FormulaReader:
         ("", "SiO2", 2.3, 0.04 + 0.09 + 0.01 + 0.2**2),
         # A shell that nobody tried: the spreads of shells and of classes as well.
         ("", "HfO2", 2.4, 0.04 + 0.09 + 0.3**2 + 0.2**2 + 0.5**2),
-        # A class that nobody tried.
-        ("", "PS", 2.0, 0.04 + 0.5**2 + 0.3**2 + 0.2**2),
+        # A class that nobody tried: never better known than a shell of a known class.
+        ("", "PS", 2.0, 0.04 + 2 * 0.5**2 + 0.3**2 + 0.2**2),
+        # Layers share their effects, and the stack has one of its own.
+        (
+            "",
+            "SiO2|PS",
+            2.0 + 0.2 - 0.05,
+            0.04 + (0.09 + 0.5**2) / 4 + (0.01 + 0.3**2) / 4 + 0.3**2 + 0.2**2,
+        ),
     ],
 )
 def test_a_bound_carries_what_is_not_known(
@@ -79,7 +86,7 @@ def test_what_was_measured_of_a_combination_is_told_by_its_narrowest_group(
     levels = {
         ("CsPbBr3", "SiO2"): "tests of the combination",
         ("CsPbI3", "SiO2"): "tests of the shell on other cores",
-        ("CsPbBr3", "HfO2"): "tests of other shells of its class (oxide)",
+        ("CsPbBr3", "HfO2"): "tests of other shells of class oxide",
         ("CsPbBr3", "PS"): "tests of shells of other classes",
     }
     for (core, shell), text in levels.items():

@@ -20,6 +20,7 @@ from perovshell.cli.options import (
 )
 from perovshell.errors import InputError
 from perovshell.files import write_file
+from perovshell.texts import counted
 
 commands = typer.Typer()
 _PICTURES = (".svg", ".png")
@@ -75,4 +76,4 @@ def evidence(  # noqa: PLR0913
     if plot is not None:
         plots = pictures(table, show)
         write_file(plot, png_page(plots) if plot.suffix == ".png" else svg_page(plots))
-        note(f"{len(plots)} plots in {plot}")
+        note(f"{counted(len(plots), 'plot')} in {plot}")

@@ -10,7 +10,7 @@ from perovshell.data.composition import Composition
 from perovshell.data.dataset import Dataset
 from perovshell.data.formula import FormulaReader
 from perovshell.data.records import Sample, StabilityTest
-from perovshell.data.shells import ShellMaterial
+from perovshell.data.shells import NONE, ShellMaterial
 from perovshell.data.spelling import near_name
 from perovshell.data.vocabulary import MEDIA, QUALITIES, STRESSORS, STRUCTURES
 from perovshell.errors import FormulaError, InputError
@@ -37,6 +37,7 @@ class EvidenceQuery:
         core: Composition of the core.
         family: One of `FAMILIES`.
         halide: One of `HALIDES`: the halide of which the core has most.
+        is_bare: Whether only samples without a shell are asked for.
         layers: A single layer that a shell must have, or all layers of it, from the inside out.
         material_class: Class of a layer, such as `oxide`.
         stressor: One of `vocabulary.STRESSORS`.
@@ -50,6 +51,7 @@ class EvidenceQuery:
     core: Composition | None = None
     family: str = ""
     halide: str = ""
+    is_bare: bool = False
     layers: tuple[ShellMaterial, ...] = ()
     material_class: str = ""
     stressor: str = ""
@@ -68,7 +70,8 @@ class EvidenceQuery:
         Args:
             reader: Reads the formulas.
             core: Formula of the core, or empty.
-            shell: Name or alias of a shell, its layers joined by `|`, or a class; empty is any.
+            shell: Name or alias of a shell, its layers joined by `|`, a class, or `none` for bare
+                samples; empty is any.
             others: Other attributes, but for `layers` and `material_class`.
 
         Raises:
@@ -89,7 +92,7 @@ class EvidenceQuery:
         """What is asked for, by attribute, as texts."""
         texts = {
             "core": self.core.formula if self.core else "",
-            "shell": _LAYERS.join(layer.name for layer in self.layers),
+            "shell": NONE if self.is_bare else _LAYERS.join(layer.name for layer in self.layers),
             "class": self.material_class,
             **{name: getattr(self, name) for name in _WORDS},
             **{name: str(getattr(self, name) or "") for name in ("since", "until")},
@@ -129,6 +132,8 @@ class EvidenceQuery:
         return is_family and self.halide in {"", max(shares, key=shares.__getitem__)}
 
     def _has_shell(self, sample: Sample) -> bool:
+        if self.is_bare:
+            return sample.is_bare
         if self.material_class and all(
             layer.material_class != self.material_class for layer in sample.layers
         ):
@@ -152,7 +157,8 @@ def _read_shell(text: str, reader: FormulaReader) -> dict[str, Any]:
     if text.strip() in classes:
         return {"material_class": text.strip()}
     try:
-        return {"layers": reader.read_shell(text)}
+        layers = reader.read_shell(text)
     except FormulaError as error:
         msg = f"{error}; or a class: {', '.join(classes)}"
         raise InputError(msg) from error
+    return {"layers": layers, "is_bare": not layers}

@@ -101,7 +101,7 @@ class EvidenceTable:
     def pooled(self) -> tuple[PooledRow, ...]:
         """Pooled half-lives and gains of the coated samples asked for, under each stressor.
 
-        The spreads between papers, shells and classes are learned from all tests that count.
+        The spreads between papers and within are learned from all tests that count.
 
         Raises:
             FitError: A fit did not converge.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from perovshell.data.shells import ShellMaterial
 from perovshell.models.evidence import Neighbour
@@ -14,6 +14,9 @@ from perovshell.models.shell_evidence import HALF_LIFE, ShellEvidence
 from perovshell.targets.declared import GAIN, LIFETIME, POINTS
 from perovshell.targets.target import ENDS
 from perovshell.texts import counted, number
+
+_SHOWN: Final = 15
+"""Measured samples that are shown."""
 
 
 def answer_lines(
@@ -51,7 +54,11 @@ def _measured(answer: Answer) -> list[str]:
         return ["  no paper on this core and shell"]
     papers = len({one.paper for one in answer.measured})
     head = f"  {counted(len(answer.measured), 'sample')} of {counted(papers, 'paper')}:"
-    return [head, *(f"  {_neighbour(one)}" for one in answer.measured)]
+    more = len(answer.measured) - _SHOWN
+    rest = (
+        [f"  and {counted(more, 'more sample')}: perovshell evidence shows all"] if more > 0 else []
+    )
+    return [head, *(f"  {_neighbour(one)}" for one in answer.measured[:_SHOWN]), *rest]
 
 
 def _neighbour(one: Neighbour) -> str:

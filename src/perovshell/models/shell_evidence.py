@@ -2,9 +2,9 @@
 
 A half-life, a gain (their logarithms) or a PLQY (its residual) is the mean of all coated samples
 plus effects of the class of the shell, of the shell, of the combination of core and shell, and of
-the paper. A lower bound of a combination takes off the error of what is known of it: a shell that
-nobody tested carries the whole spread between the shells of its class, a class that nobody tested
-that between classes as well.
+the paper. Layers of a stack share the effects of their classes and of themselves, and the stack has
+one of its own. A lower bound of a combination takes off the error of what is known of it: a shell
+that nobody tested carries the whole spread between the shells of its class and between classes.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class ShellFit:
     def known_of(self, core: str, shell: str, material_class: str) -> Known:
         """Return the same, of a shell and its classes as joined texts."""
         row = effect_row(core, shell, material_class)
-        variance, effects = self.effects.variance(row), self.effects.effects
-        if f"shell:{shell}" not in effects and f"class:{material_class}" in effects:
+        variance = self.effects.variance(row)
+        if not any(f"shell:{name}" in self.effects.effects for name in _shells_of(shell)):
             # The shells of a class that papers have are those that worked: one that nobody tried
             # may be of another kind, whatever its class.
             variance += self.effects.spreads["class"] ** 2
@@ -88,11 +88,12 @@ class ShellFit:
 
     def level(self, core: str, layers: Sequence[ShellMaterial]) -> str:
         """Return the narrowest group with tests that a combination belongs to, in words."""
-        shell, material_class = shell_text(layers), class_text(layers)
+        shell, classes = shell_text(layers), class_text(layers).split(JOINT)
         groups = {
             f"combination:{core} / {shell}": "tests of the combination",
             f"shell:{shell}": "tests of the shell on other cores",
-            f"class:{material_class}": f"tests of other shells of its class ({material_class})",
+            **{f"shell:{name}": "tests of its layers" for name in _shells_of(shell)[1:]},
+            **{f"class:{name}": f"tests of other shells of class {name}" for name in classes},
         }
         known = (text for name, text in groups.items() if name in self.effects.effects)
         return next(known, "tests of shells of other classes")
@@ -115,7 +116,7 @@ class ShellFit:
 
 
 def effect_row(core: str, shell: str, material_class: str, paper: str = "") -> dict[str, float]:
-    """Return the effects that a value has, each once.
+    """Return the amount of each effect that a value has; those of layers are shared.
 
     Args:
         core: Standard formula of the core.
@@ -123,9 +124,17 @@ def effect_row(core: str, shell: str, material_class: str, paper: str = "") -> d
         material_class: Classes of the layers joined by `|`.
         paper: The paper; empty for a new one, whose effect is not asked for.
     """
-    names = ["mean:all", f"class:{material_class}", f"shell:{shell}"]
-    names.append(f"combination:{core} / {shell}")
-    return dict.fromkeys([*names, *([f"paper:{paper}"] if paper else [])], 1.0)
+    classes, (_, *layers) = material_class.split(JOINT), _shells_of(shell)
+    row = {"mean:all": 1.0, **{f"class:{name}": 1.0 / len(classes) for name in classes}}
+    row |= {f"shell:{name}": 1.0 / len(layers) for name in layers}
+    row |= {f"shell:{shell}": 1.0, f"combination:{core} / {shell}": 1.0}
+    return row | ({f"paper:{paper}": 1.0} if paper else {})
+
+
+def _shells_of(shell: str) -> list[str]:
+    """Return a shell, and of a stack its different layers behind it."""
+    layers = list(dict.fromkeys(shell.split(JOINT)))
+    return [shell, *(layers if len(layers) > 1 else [])]
 
 
 def class_text(layers: Sequence[ShellMaterial]) -> str:
@@ -139,8 +148,9 @@ class ShellEvidence:
 
     Attributes:
         fits: By number, such as `half-life water` or `plqy`.
-        usual_variance: Variance of the mean of a coated combination of the data for a new paper,
-            on average: what the intervals of the PLQY, validated on left-out papers, have in them.
+        usual_variance: Variance of the mean of the shells of the data on a new core, on average
+            over papers: about what the intervals of the PLQY, validated on left-out papers, have in
+            them. A paper is not left out of it: it is a little small, and intervals a little wide.
     """
 
     fits: Mapping[str, ShellFit] = field(default_factory=dict)

@@ -50,7 +50,7 @@ def with_plqy(
     predictions: CandidatePredictions, plqy: list[float], scale: list[float]
 ) -> CandidatePredictions:
     """Return predictions with another PLQY that ranks, and difficulty of it."""
-    changed = {"plqy_pooled": np.array(plqy), "plqy_scale": np.array(scale)}
+    changed = {"plqy_pooled": np.array(plqy), "plqy_pooled_scale": np.array(scale)}
     before = predictions.predicted
     predicted = Predicted({**before.columns, **changed}, before.categories)
     return dataclasses.replace(predictions, predicted=predicted)
@@ -104,7 +104,7 @@ def test_a_combination_of_a_mondrian_category_draws_from_its_scores(
         drawn = objective.residuals(chosen.predicted, levels)
         for index, row in enumerate(rows):
             level = levels.combination[objective.level_row, index]
-            scale = chosen.predicted.columns[f"{target}_scale"][index]
+            scale = objective.scale(chosen.predicted)[index]
             expected = signed_residual(category if row == 1 else point.scores, level) * scale
             np.testing.assert_array_equal(drawn[index], expected)
 
@@ -123,7 +123,8 @@ def test_the_outcomes_of_a_mondrian_category_agree_with_its_interval(model: Mode
     columns = predictions.predicted.columns
     levels = random_levels(predictions.items, 1, draws=20_000)
     residual = own.plqy.residuals(predictions.predicted, levels)
-    half = columns["plqy_percent_upper"] - columns["plqy_percent"]
+    width = columns["plqy_pooled_scale"] / columns["plqy_scale"]  # By what papers measured.
+    half = width * (columns["plqy_percent_upper"] - columns["plqy_percent"])
     assert np.mean(np.abs(residual) <= half + 1e-9) == pytest.approx(0.9, abs=0.02)
 
 

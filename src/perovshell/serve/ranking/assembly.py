@@ -10,12 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Combination
 from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.candidates import CandidatePredictions
 from perovshell.serve.ranking.caveats import statements
-from perovshell.serve.ranking.next_experiments import experiments
+from perovshell.serve.ranking.next_experiments import LOOKED_AT, Experiment, experiments
 from perovshell.serve.ranking.objectives import Objectives
 from perovshell.serve.ranking.rank_probabilities import p_above_next, p_pareto
 from perovshell.serve.ranking.results import Candidate, Overview, Ranking
@@ -59,7 +60,6 @@ class RankingBuilder:
         lines = self._lines(predictions, [*index, *extra], tied)
         by_index = dict(zip((*index, *extra), lines, strict=True))
         candidates, measured = tuple(lines[: len(index)]), tuple(self._measured(top))
-        shown = predictions.rows(range(len(index)))
         return Ranking(
             space=space,
             model=self.model,
@@ -69,7 +69,7 @@ class RankingBuilder:
             front=tuple(by_index[n] for n in result.front_index[front].tolist()),
             batch=tuple(by_index[n] for n in chosen),
             overview=self._overview(),
-            suggest_experiments=experiments(self.objectives, shown),
+            suggest_experiments=self._experiments(),
             total=result.ranked,
             seen=result.seen,
             removed=result.removed,
@@ -78,20 +78,22 @@ class RankingBuilder:
 
     @cached_property
     def _tied(self) -> dict[int, list[int]]:
-        """The first combination of each line, best first, with all those of its score."""
-        by_score: dict[float, list[int]] = {}
+        """The first combination of each line, best first, with all of its shell and score."""
+        contexts, shells = len(self.space.contexts), len(self.space.shells)
+        groups: dict[tuple[float, int], list[int]] = {}
         pairs = zip(self.result.top_score.tolist(), self.result.top_index.tolist(), strict=True)
         for score, at in pairs:
-            by_score.setdefault(score, []).append(at)
-        return {group[0]: group for group in by_score.values()}
+            groups.setdefault((score, at // contexts % shells), []).append(at)
+        return {group[0]: group for group in groups.values()}
 
     def _measured(self, top: int) -> Iterator[Candidate]:
         """Yield the lines of what was measured, best first."""
         measured = self.scorer.measured
+        ranks = _ranks(measured.scores)
         for row, item in enumerate(measured.items[:top]):
             yield self._candidate(
                 item,
-                rank=row + 1,
+                rank=ranks[row],
                 score=math.exp(measured.scores[row]),
                 desirabilities=_row_of(measured.desirable, row),
                 values=_row_of(measured.predictions.predicted.columns, row),
@@ -112,10 +114,11 @@ class RankingBuilder:
         desirable = self.objectives.desirabilities(predictions.predicted)
         pareto, above = self._probabilities(predictions, index, len(tied))
         front, score = set(self.result.front_index.tolist()), self._scores()
+        ranks = _ranks([score[number] for number in tied])
         return [
             self._candidate(
                 item,
-                rank=row + 1 if row < len(tied) else 0,
+                rank=ranks[row] if row < len(tied) else 0,
                 score=math.exp(score[number]),
                 desirabilities=_row_of(desirable, row),
                 values=_row_of(predictions.predicted.columns, row),
@@ -189,6 +192,12 @@ class RankingBuilder:
             **parts,
         )
 
+    def _experiments(self) -> tuple[Experiment, ...]:
+        """Return experiments on the first lines, whatever the number of lines asked for."""
+        items = [self.space.item(number) for number in islice(self._tied, LOOKED_AT)]
+        flags = [len(self.model.predictor.flags(item, self.space.stressors)) for item in items]
+        return experiments(self.objectives, CandidatePredictions.of(self.objectives, items), flags)
+
     def _is_off_topic(self, row: Neighbour) -> tuple[bool, bool]:
         """Whether a sample was not tested under a stressor asked for, and has no PLQY."""
         is_tested = any(f"{name}:" in row.stability for name in self.space.stressors)
@@ -207,23 +216,22 @@ class RankingBuilder:
         )
         if bare:
             parts.append(f"bare core in {_papers_of(bare)}")
-        parts += self._tests(item, "papers" if of_shell else "its class")
+        parts += self._tests(item)
         return "; ".join(parts)
 
-    def _tests(self, item: Combination, over: str) -> list[str]:
-        """Return what is known at least of gains and half-lives, by stressor."""
+    def _tests(self, item: Combination) -> list[str]:
+        """Return what is known at least of gains and half-lives, by the tests that it is from."""
         pair = (item.core.formula if item.core else "", item.layers)
-        texts = []
+        texts: dict[str, list[str]] = {}
         for objective in self.objectives.every:
             if isinstance(objective, StabilityObjective) and self.space.weights[objective.name]:
-                known = zip(self.space.stressors, objective.known(pair), strict=True)
                 unit = f" {objective.target.unit}" if objective.target.unit else ""
-                texts += [
-                    f"{objective.label} under {name} at least {number(_short(one.at_least))}{unit}"
-                    for name, one in known
-                    if one is not None
-                ]
-        return [f"pooled over {over}: {', '.join(texts)}"] if texts else []
+                for stressor, fit in zip(self.space.stressors, objective.fits, strict=True):
+                    if fit is not None:
+                        least = number(_short(fit.known(*pair).at_least))
+                        text = f"{objective.label} under {stressor} {least}{unit}"
+                        texts.setdefault(fit.level(*pair), []).append(text)
+        return [f"at least {', '.join(some)} (by {level})" for level, some in texts.items()]
 
     # A batch ---------------------------------------------------------------------------------
 
@@ -274,6 +282,15 @@ class RankingBuilder:
 
 def _papers_of(rows: Sequence[Neighbour]) -> str:
     return counted(len({row.paper for row in rows}), "paper")
+
+
+def _ranks(scores: Sequence[float] | Floats) -> list[int]:
+    """Return ranks from 1 of falling scores; equal ones share the first of theirs."""
+    ranks: list[int] = []
+    for place, score in enumerate(scores):
+        is_tie = place > 0 and score == scores[place - 1]
+        ranks.append(ranks[-1] if is_tie else place + 1)
+    return ranks
 
 
 def _row_of(columns: Mapping[str, Any], row: int) -> dict[str, float]:

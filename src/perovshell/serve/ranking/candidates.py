@@ -122,7 +122,8 @@ class MeasuredCombinations:
         for desirable in (values, bounds):
             if PL.name in desirable:
                 desirable[PL.name] = np.where(has_peak, 1.0, desirable[PL.name])
-        scores = objectives.log_score(values if order_by == "value" else bounds)
+        # What is expected of new combinations is compared with what is expected of these.
+        scores = objectives.log_score(bounds if order_by == "lower-bound" else values)
         scores = np.broadcast_to(scores, (len(kept),))
         order = np.argsort(-scores, kind="stable")
         desirable = {name: column[order] for name, column in values.items()}

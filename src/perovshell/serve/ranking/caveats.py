@@ -12,7 +12,7 @@ from perovshell.serve.ranking.scoring import MIN_IMPROVEMENT, Scorer
 from perovshell.serve.ranking.stability_objectives import StabilityObjective
 from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.targets.target import NOT_REACHED, StabilityTarget, Target
-from perovshell.texts import listed
+from perovshell.texts import counted, listed
 
 
 def statements(
@@ -25,6 +25,11 @@ def statements(
     texts = [_incomplete(scorer, result), _order(scorer, result), _outside(lines)]
     texts.append(_not_reached([*measured, *lines]))
     texts += [_skill(scorer, o.target) for o in scorer.objectives.active if o.target]
+    if not scorer.objectives.look_at_cores and scorer.space.cores.size > 1:
+        texts.append(
+            "No objective tells cores apart: a line of the second list stands for its shell on "
+            "every core without a further flag."
+        )
     texts += [_untested(o) for o in scorer.objectives.active if isinstance(o, StabilityObjective)]
     return (*filter(None, texts), *scorer.space.notes)
 
@@ -43,9 +48,11 @@ def _outside(lines: Sequence[Candidate]) -> str:
     outside = sum(bool(line.reasons) for line in lines)
     if not outside:
         return ""
+    verb = "is" if outside == 1 else "are"
     return (
-        f"{outside} of the {len(lines)} candidates are outside the domain of a target: there its "
-        "predictions are extrapolations, its intervals cover less, and its skill is not known."
+        f"{outside} of {counted(len(lines), 'candidate')} {verb} outside the domain of a target: "
+        "there its predictions are extrapolations, its intervals cover less, and its skill is not "
+        "known."
     )
 
 
@@ -66,7 +73,10 @@ def _skill(scorer: Scorer, target: Target) -> str:
     name = target.quantity if isinstance(target, StabilityTarget) else target.title
     sentence = f"{name[0].upper()}{name[1:]}: {verdict['sentence']}."
     if isinstance(target, StabilityTarget):
-        return f"{sentence} Its model orders nothing here: measurements do, pooled over papers."
+        return (
+            f"{sentence} Its model orders nothing here: measurements do, pooled over papers, since "
+            "the model tells shells apart hardly better than their class does."
+        )
     if verdict["has_skill"]:
         return f"{sentence} Its differences order the list in full."
     return (
@@ -79,22 +89,23 @@ def _untested(objective: StabilityObjective) -> str:
     names = objective.untested
     if not names:
         return ""
-    return f"No paper measured the {objective.label} under {listed(names)}: it orders nothing."
+    return (
+        f"Fewer than three papers measured the {objective.label} under {listed(names)}: it orders "
+        "nothing."
+    )
 
 
 def _order(scorer: Scorer, result: TaskResult) -> str:
     by = scorer.options.order_by
     if by == "explore":
         return _improvement(scorer, result)
+    flags = "In the second list each flag halves the score."
     if by == "value":
-        return (
-            "Ordered by value: a weighted geometric mean of the desirabilities of the expected "
-            "values."
-        )
+        return f"Ordered by value: a weighted geometric mean of desirabilities. {flags}"
     return (
-        "Ordered by what is known at least (90 %), so that ignorance costs: a shell that papers "
-        "found good stands above one that nobody tried. Each flag halves the score of a "
-        "combination that nobody made."
+        "Ordered by what is known at least (90 %), so that ignorance costs: within a list and a "
+        "core, a shell that papers found good stands above one of its class that nobody tried. "
+        f"{flags}"
     )
 
 

@@ -12,7 +12,7 @@ that every expectation is a product of sums and none is a draw.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,7 @@ from perovshell.models.point import PointModel
 from perovshell.models.shell_evidence import ShellFit
 from perovshell.serve.ranking.candidates import CandidatePredictions
 from perovshell.serve.ranking.objective import (
+    FLAG,
     MIN_DESIRABILITY,
     Levels,
     PointObjective,
@@ -71,12 +72,18 @@ class Experiment:
 
 
 def experiments(
-    objectives: Objectives, predictions: CandidatePredictions
+    objectives: Objectives, predictions: CandidatePredictions, flags: Sequence[int] = ()
 ) -> tuple[Experiment, ...]:
-    """Return experiments on the top candidates of a ranking, the most telling first."""
+    """Return experiments on the top candidates of a ranking, the most telling first.
+
+    Args:
+        objectives: The objectives.
+        predictions: The candidates, at most `LOOKED_AT`.
+        flags: Number of flags of each, which lower its score as in a ranking; none by default.
+    """
     if not predictions.items:
         return ()
-    judge = _Judge(objectives, predictions.rows(range(min(LOOKED_AT, len(predictions.items)))))
+    judge = _Judge(objectives, predictions, flags or [0] * len(predictions.items))
     possible = [*judge.combinations(), *judge.bare_controls(), *judge.stability_tests()]
     return tuple(sorted(possible, key=lambda e: (-e.p_changes, -e.worth, e.kind, e.what)))
 
@@ -84,9 +91,12 @@ def experiments(
 class _Judge:
     """Computes the value of experiments on the top candidates of a ranking."""
 
-    def __init__(self, objectives: Objectives, predictions: CandidatePredictions) -> None:
+    def __init__(
+        self, objectives: Objectives, predictions: CandidatePredictions, flags: Sequence[int]
+    ) -> None:
         self.objectives = objectives
         self.predictions = predictions
+        self._factor = FLAG ** np.array(flags, dtype=float)
         self._cores = [item.core.formula if item.core else "" for item in predictions.items]
         self._shells = [shell_text(item.layers) for item in predictions.items]
         # Share of a bare core's residual in that of its coated sample, by point target.
@@ -97,7 +107,7 @@ class _Judge:
         # The part of each objective in the score, by outcome: (n, outcomes).
         self._parts = self._powers(predictions.predicted, _normals(_NODES))
         self._means = {name: part.mean(axis=1) for name, part in self._parts.items()}
-        self._expected = self._product(self._means)
+        self._expected = self._product(self._means) * self._factor
 
     def _powers(self, predicted: Predicted, normal: Floats) -> dict[str, Floats]:
         """Return each desirability to the power of its weight, at outcomes (k,) or (n, k)."""
@@ -149,6 +159,7 @@ class _Judge:
 
     def _centred(self, rows: list[int], known: Floats) -> Floats:
         """Return expectations moved to agree on average with those before the experiment."""
+        known = known * self._factor[rows, None]
         shift = self._expected[rows, None] - known.mean(axis=1, keepdims=True)
         return np.asarray(known + shift)
 

@@ -25,6 +25,8 @@ Pair = tuple[str, Layers]
 Branches = Iterable[tuple[Any, Any]]
 """Probabilities and desirabilities of the outcomes that an expectation is over."""
 
+FLAG: Final = 0.5
+"""Factor on the score of a combination that nobody measured, for each flag."""
 MIN_DESIRABILITY: Final = 1e-9
 """Floor of desirabilities, so that a logarithm exists."""
 

@@ -28,7 +28,11 @@ from perovshell.serve.ranking.objective import (
     Predicted,
 )
 from perovshell.serve.ranking.point_objectives import PeakObjective, YieldObjective
-from perovshell.serve.ranking.stability_objectives import GainObjective, HalfLifeObjective
+from perovshell.serve.ranking.stability_objectives import (
+    GainObjective,
+    HalfLifeObjective,
+    StabilityObjective,
+)
 from perovshell.serve.space.space import DesignSpace
 
 ORDERS: Final = ("lower-bound", "value", "explore")
@@ -98,6 +102,11 @@ class Objectives:
     def plqy(self) -> YieldObjective:
         """The objective of the PLQY."""
         return next(o for o in self.every if isinstance(o, YieldObjective))
+
+    @property
+    def look_at_cores(self) -> bool:
+        """Whether any objective with a weight tells cores apart."""
+        return any(not isinstance(one, StabilityObjective) for one in self.active)
 
     def share(self, name: str) -> float:
         """Return the share of an objective in the weights of all."""

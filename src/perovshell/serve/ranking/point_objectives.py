@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -33,6 +33,9 @@ _OUTCOMES: Final = 9
 """Equally likely PLQY outcomes that an expected improvement is the mean over."""
 PLQY_POOLED: Final = "plqy_pooled"
 PLQY_AT_LEAST: Final = "plqy_at_least"
+P_PLQY_ABOVE: Final = "p_plqy_pooled_above"
+"""Column of the probability to exceed the threshold, by the pooled PLQY."""
+_SPREAD: Final = "plqy_pooled_scale"
 
 
 class PeakObjective(PointObjective):
@@ -113,9 +116,9 @@ class YieldObjective(PointObjective):
         """The PLQY that ranks, as predicted, and the probability of the threshold."""
         axes = [(PLQY_POOLED, "PLQY used for ranking (%)", False)]
         axes.append((PLQY.column, "PLQY, predicted (%)", False))
-        if self.space.plqy_above is not None and PLQY.threshold is not None:
+        if self.space.plqy_above is not None:
             label = f"P(PLQY above {self.space.plqy_above:g} %)"
-            axes.append((PLQY.threshold.column, label, False))
+            axes.append((P_PLQY_ABOVE, label, False))
         return axes
 
     # What papers measured --------------------------------------------------------------------
@@ -147,7 +150,12 @@ class YieldObjective(PointObjective):
         columns = predicted.columns
         value = PLQY.scale.hold(self._shrunk(columns[PLQY.column]) + beyond)
         columns[PLQY_POOLED] = value
-        columns[PLQY_AT_LEAST] = value + self.bound * width * self.scale(predicted)
+        columns[_SPREAD] = width * columns[PLQY.scale_column]
+        columns[PLQY_AT_LEAST] = value + self.bound * columns[_SPREAD]
+
+    def scale(self, predicted: Predicted) -> Any:
+        """Return the difficulty of the predictions, by how little papers measured of the shell."""
+        return predicted.columns[_SPREAD]
 
     @cached_property
     def bound(self) -> float:
@@ -156,8 +164,8 @@ class YieldObjective(PointObjective):
 
     def add_probability(self, predicted: Predicted) -> None:
         """Add the probability to exceed the threshold, where there is one."""
-        if self.space.plqy_above is not None and PLQY.threshold is not None:
-            predicted.columns[PLQY.threshold.column] = self.desirability(predicted)
+        if self.space.plqy_above is not None:
+            predicted.columns[P_PLQY_ABOVE] = self.desirability(predicted)
 
     def desirability(self, predicted: Predicted, *, at_lower_bound: bool = False) -> Floats:
         """Return the share of 100 %, or the probability to exceed the threshold."""

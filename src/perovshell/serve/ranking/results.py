@@ -17,7 +17,7 @@ from perovshell.models.outputs import Thresholds, bound_columns
 from perovshell.optional import import_optional
 from perovshell.serve.ranking.next_experiments import Experiment
 from perovshell.serve.ranking.objectives import Objectives
-from perovshell.serve.ranking.point_objectives import PLQY_AT_LEAST, PLQY_POOLED
+from perovshell.serve.ranking.point_objectives import P_PLQY_ABOVE, PLQY_AT_LEAST, PLQY_POOLED
 from perovshell.serve.ranking.scoring import Options
 from perovshell.serve.ranking.stability_objectives import StabilityObjective
 from perovshell.serve.space.space import DesignSpace
@@ -35,7 +35,8 @@ class Candidate:
     """One line of a ranking.
 
     Attributes:
-        rank: Rank in its list, from 1; 0 for a candidate of the Pareto front outside the list.
+        rank: Rank in its list, from 1; lines with one score share it. 0 for a candidate of the
+            Pareto front outside the list.
         item: The combination.
         score: The ordering value: a weighted geometric mean of desirabilities, of lower bounds
             or of values, or an expected improvement.
@@ -119,8 +120,8 @@ class Ranking:
         model: The model that ranked it.
         options: How it was ranked.
         measured: The best combinations that papers measured.
-        candidates: The best lines of combinations without a paper, each a line with those that
-            nothing known tells apart from it.
+        candidates: The best lines of combinations of which no paper measured what is asked, each
+            with those that nothing known tells apart from it.
         front: The lines that no other combination beats in all objectives, best score first.
         batch: The candidates of a diverse batch, if one was requested.
         overview: Best scores by family of cores and shell.
@@ -203,8 +204,9 @@ class Ranking:
             target.column(stressor) for stressor in self.space.stressors for target in STABILITY
         ]
         columns = [f"{column}{end}" for column in with_ends for end in ENDS]
-        thresholds = Thresholds(self.space.pl_window_nm, self.space.plqy_above)
-        columns += [*thresholds.columns(()), PLQY_POOLED, PLQY_AT_LEAST]
+        columns += Thresholds(self.space.pl_window_nm).columns(())
+        columns += [P_PLQY_ABOVE] if self.space.plqy_above is not None else []
+        columns += [PLQY_POOLED, PLQY_AT_LEAST]
         stability = [o for o in self.objectives.every if isinstance(o, StabilityObjective)]
         for pairs in zip(*(objective.columns() for objective in stability), strict=True):
             columns += [name for pair in pairs for name in pair]

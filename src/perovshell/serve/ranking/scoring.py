@@ -24,7 +24,7 @@ from perovshell.serve.ranking.candidates import (
     answering_combinations,
 )
 from perovshell.serve.ranking.filters import Filters
-from perovshell.serve.ranking.objective import Predicted
+from perovshell.serve.ranking.objective import FLAG, Predicted
 from perovshell.serve.ranking.objectives import ORDERS, DomainObjective, Objectives
 from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.serve.ranking.ties import tie_groups
@@ -39,8 +39,7 @@ _AT_ONCE: Final = 100_000
 _MOST_CORES, _FEWEST_CORES = 2048, 64
 _MOST_CELLS: Final = 200_000
 MIN_IMPROVEMENT: Final = 1e-300
-LOG_FLAG: Final = float(np.log(0.5))
-"""Logarithm of the factor on a score for each flag."""
+LOG_FLAG: Final = float(np.log(FLAG))
 _DIGITS: Final = 10
 """Decimals of a score's logarithm: later ones depend on the order of summation."""
 
@@ -321,6 +320,8 @@ class Scorer:
         desirable = self.objectives.desirabilities(predicted)
         log_score = self._log_score(predicted, desirable) + self._penalty(part, shells)
         score = np.where(alive, np.round(log_score, _DIGITS), -np.inf)
+        if not self.objectives.look_at_cores:
+            score = _one_of_equal(score)
         top.add(part, shells, score, desirable, self._count(alive, shells))
 
     def _predicted(self, part: CoreBlock, shells: range) -> Predicted:
@@ -356,3 +357,17 @@ class Scorer:
         if order == "lower-bound":
             desirable = objectives.desirabilities(predicted, at_lower_bound=True)
         return objectives.log_score(desirable)
+
+
+def _one_of_equal(score: Floats) -> Floats:
+    """Keep the first of equal scores of each shell, shape (n_shells, n_contexts, n_cores).
+
+    Where no objective looks at the core, all cores of a shell have few scores, and one shell
+    would fill a list.
+    """
+    rows = score.reshape(len(score), -1)
+    kept = np.full(rows.shape, -np.inf)
+    for row, of_shell in enumerate(rows):
+        _, first = np.unique(of_shell, return_index=True)
+        kept[row, first] = of_shell[first]
+    return kept.reshape(score.shape)

@@ -61,13 +61,13 @@ class StabilityObjective(Objective):
 
     @property
     def fits(self) -> list[ShellFit | None]:
-        """What papers measured, by stressor; None where no paper did."""
+        """What papers measured, by stressor; None where hardly any paper did."""
         evidence = self.predictor.shell_evidence
         return [evidence.fit(self.quantity, name) for name in self.space.stressors]
 
     @property
     def untested(self) -> tuple[str, ...]:
-        """The stressors under which no paper measured the quantity: they order nothing."""
+        """The stressors under which hardly any paper measured the quantity: they order nothing."""
         pairs = zip(self.space.stressors, self.fits, strict=True)
         return tuple(name for name, fit in pairs if fit is None)
 

@@ -59,7 +59,7 @@ def _facts(layers: Layers, stressors: Sequence[str], *, by_lattice: bool) -> Has
     lattice = layers[0].properties.get("lattice_a_angstrom") if by_lattice else None
     return (
         class_text(layers),
-        tuple(layer.in_water for layer in layers),
+        tuple((layer.in_water, bool(layer.formula)) for layer in layers),
         flags,
         f"{min(gap_of(layers), _WIDE_EV):g}",
         len(destroyed),

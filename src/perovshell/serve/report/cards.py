@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from perovshell.evidence.light import light_colour
 from perovshell.models.evidence import Neighbour
-from perovshell.serve.ranking.point_objectives import PLQY_AT_LEAST, PLQY_POOLED
+from perovshell.serve.ranking.point_objectives import P_PLQY_ABOVE, PLQY_AT_LEAST, PLQY_POOLED
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.ranking.stability_objectives import GAIN_SCALE
 from perovshell.serve.report.charts import Scale, chance, whole_decades
@@ -119,7 +119,7 @@ def _chances(ranking: Ranking, line: Candidate) -> list[tuple[str, str]]:
         lines.append(("P(PL in the window)", chance(line.values["p_pl_in_window"])))
     if ranking.space.plqy_above is not None:
         label = f"P(PLQY above {ranking.space.plqy_above:g} %)"
-        lines.append((label, chance(line.values["p_plqy_above"])))
+        lines.append((label, chance(line.values[P_PLQY_ABOVE])))
     return [
         *lines,
         ("P(Pareto)", chance(line.p_pareto)),

@@ -74,7 +74,7 @@ def markdown_text(ranking: Ranking) -> str:
 def _titled(ranking: Ranking) -> list[tuple[str, tuple[Candidate, ...]]]:
     """Return the two lists with their titles."""
     return [
-        ("Measured: what papers made, by what they show at least", ranking.measured),
+        (f"Measured: what papers made, {_ORDERS[ranking.options.order_by]}", ranking.measured),
         ("Worth trying: nobody measured what is asked", ranking.candidates),
     ]
 
@@ -110,13 +110,11 @@ def _markdown_table(lines: Sequence[Candidate]) -> list[str]:
 
 def shell_name(line: Candidate) -> str:
     """Return the shell of a line, or how many that nothing known tells apart."""
-    if line.measured:
-        return line.shell
     if not line.ties:
-        return line.shell + _context(line)
+        return line.shell + ("" if line.measured else _context(line))
     others = ", ".join(line.ties[:NAMED])
     more = f", {len(line.ties) - NAMED} more" if len(line.ties) > NAMED else ""
-    return f"any of {len(line.ties) + 1}: {line.shell}, {others}{more}"
+    return f"any of {len(line.ties) + 1}: {line.shell}, {others}{more}{_context(line)}"
 
 
 def measured_texts(line: Candidate) -> list[str]:
@@ -193,6 +191,11 @@ def write_parquet(ranking: Ranking, path: Path) -> bool:
     return True
 
 
+_ORDERS: Final = {
+    "lower-bound": "by what they show at least",
+    "value": "by what is expected",
+    "explore": "by what is expected",
+}
 SUMMARY_LINES = 10
 _EXPERIMENTS = 2
 """Experiments of each kind named on the command line."""
@@ -208,7 +211,9 @@ def summary(ranking: Ranking, *, suggest_experiments: bool) -> list[str]:
     for title, some in _titled(ranking):
         count = f" ({counted(len(some), 'line')})" if len(some) > SUMMARY_LINES else ""
         lines += [f"{title}{count}:"]
-        lines += [text for line in some[:SUMMARY_LINES] for text in _line_texts(line)] or ["  none"]
+        is_idea = some is ranking.candidates
+        shown = [_line_texts(line, is_idea=is_idea) for line in some[:SUMMARY_LINES]]
+        lines += [text for texts in shown for text in texts] or ["  none"]
         lines.append("")
     lines += batch_texts(ranking)
     if suggest_experiments:
@@ -216,19 +221,18 @@ def summary(ranking: Ranking, *, suggest_experiments: bool) -> list[str]:
     return [*lines, *ranking.statements, *filter(None, [removed_text(ranking)])]
 
 
-def _line_texts(line: Candidate) -> list[str]:
+def _line_texts(line: Candidate, *, is_idea: bool) -> list[str]:
     """Return a line of a list with what stands behind it."""
     head = f"{line.rank:>3}  {line.core} / {shell_name(line)}"
-    if line.measured:
-        told = [f"     {text}" for text in measured_texts(line)[:NAMED]]
-        more = len(line.measured) - NAMED
-        told += [f"     and {counted(more, 'more sample')}"] if more > 0 else []
-    else:
+    told = [f"     {text}" for text in measured_texts(line)[:NAMED]]
+    more = len(line.measured) - NAMED
+    told += [f"     and {counted(more, 'more sample')}"] if more > 0 else []
+    if is_idea:
         peak, plqy = interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")
         told = [f"     model: PL {peak} nm, PLQY {plqy} %", f"     {line.evidence}"]
         told.append(f"     papers: {papers_text(line)}")
     told += [f"     flag: {flag}" for flag in line.flags]
-    if line.reasons and not line.measured:
+    if line.reasons and is_idea:
         told.append(f"     out of domain: {'; '.join(line.reasons)}")
     return [head, *told]
 
@@ -268,7 +272,7 @@ CONSTRAINTS: Final[Mapping[str, str]] = {
     "band_alignment": "band alignment",
     "exclude": "left out by name",
     "include": "of those named alone",
-    "measured": "not measured yet",
+    "measured": "measured by papers",
     "shell_is_core": "shell other than the core",
 }
 """What combinations must satisfy, in words; the last two hold for the second list always."""
@@ -276,8 +280,18 @@ CONSTRAINTS: Final[Mapping[str, str]] = {
 
 def removed_text(ranking: Ranking) -> str:
     """Return how many combinations each constraint removed, in a sentence; empty if none did."""
-    parts = [f"{CONSTRAINTS[name]} {count:,}" for name, count in ranking.removed.items()]
-    return f"Removed by constraints: {', '.join(parts)}." if parts else ""
+    parts = [
+        f"{CONSTRAINTS[name]} {count:,}"
+        for name, count in ranking.removed.items()
+        if name != "measured"
+    ]
+    texts = [f"Removed by constraints: {', '.join(parts)}."] if parts else []
+    if measured := ranking.removed.get("measured", 0):
+        texts.append(
+            f"Of {counted(measured, 'other combination')} papers measured what is asked: the first "
+            "list has those with a peak that may be in the window."
+        )
+    return " ".join(texts)
 
 
 def _context(line: Candidate) -> str:

@@ -25,6 +25,8 @@ from perovshell.models.shell_evidence import (
 )
 from perovshell.training.fit.problems import PointProblem
 
+MIN_PAPERS: Final = 3
+"""Papers from which a quantity under a stressor orders anything."""
 _KINDS: Final = ("class", "shell", "combination", "paper")
 _LOG_PRIORS: Final = {
     # Any value at all.
@@ -57,7 +59,7 @@ def fit_shell_evidence(dataset: Dataset, plqy: PointProblem, predicted: Floats) 
         some = [test for test in tests if test.stressor == stressor]
         for quantity in QUANTITIES:
             known = [value.at_least for _, value in values(some, quantity)]
-            if any(not value.is_open_below for value in known):
+            if len({value.paper for value in known if not value.is_open_below}) >= MIN_PAPERS:
                 fits[number_key(quantity, stressor)] = fit_logarithms(known)
     coated = [row for row, item in enumerate(plqy.items) if item.layers]
     if not coated:
