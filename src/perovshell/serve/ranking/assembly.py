@@ -78,13 +78,22 @@ class RankingBuilder:
 
     @cached_property
     def _tied(self) -> dict[int, list[int]]:
-        """The first combination of each line, best first, with all of its shell and score."""
+        """The first combination of each line, with all of its shell and score.
+
+        They are best first; of equal scores, shells that papers have come first.
+        """
         contexts, shells = len(self.space.contexts), len(self.space.shells)
         groups: dict[tuple[float, int], list[int]] = {}
         pairs = zip(self.result.top_score.tolist(), self.result.top_index.tolist(), strict=True)
         for score, at in pairs:
             groups.setdefault((score, at // contexts % shells), []).append(at)
-        return {group[0]: group for group in groups.values()}
+        papers_of = self.model.predictor.literature.papers_of_shell
+
+        def place(key: tuple[float, int]) -> tuple[float, bool]:
+            score, shell = key
+            return -score, not papers_of(self.space.shells[shell])
+
+        return {groups[key][0]: groups[key] for key in sorted(groups, key=place)}
 
     def _measured(self, top: int) -> Iterator[Candidate]:
         """Yield the lines of what was measured, best first."""
