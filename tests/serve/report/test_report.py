@@ -200,11 +200,11 @@ def test_the_answer_has_the_question_and_the_first_of_both_lists(
 
 def test_every_line_is_a_row_with_its_papers(html: str, ranking: Ranking) -> None:
     page = Page(html)
-    for line in ranking.measured[:SHOWN]:
-        assert f"measured-{line.rank}" in page.ids
+    for place, line in enumerate(ranking.measured[:SHOWN], 1):
+        assert f"measured-{place}" in page.ids
         assert all(paper in page.said for paper in line.combination_papers)
-    for line in ranking.candidates[:SHOWN]:
-        assert f"idea-{line.rank}" in page.ids
+    for place, line in enumerate(ranking.candidates[:SHOWN], 1):
+        assert f"idea-{place}" in page.ids
         shell = shell_name(line) if line.ties else line.shell
         texts = (shell, interval_text(line, "plqy_percent"), *line.ties, *line.flags)
         assert all(text in page.said for text in (*texts, *papers_of(line)[1]))

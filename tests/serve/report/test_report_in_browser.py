@@ -95,7 +95,7 @@ def test_the_scatter_has_axes_to_choose_and_points_to_walk_by_keys(
     browser: Browser, address: str
 ) -> None:
     page = opened(browser, address)
-    page.locator(".fold > summary").press("Enter")
+    page.locator(".fold > summary").last.press("Enter")
     labels = page.locator("#scatter .axes text")
     page.get_by_label("up").select_option("score")
     expect(labels.last).to_have_text("score")

@@ -238,7 +238,8 @@ def test_rank_a_small_green_space_and_read_both_lists(open_page: Open, server: S
     total = len(answer["measured"]) + len(answer["candidates"])
     assert page.locator("#ranking .point").count() == total
     assert page.locator("#ranking rect.mark").count() == len(answer["measured"])
-    front = [f"candidates-{line['rank']}" for line in answer["candidates"] if line["is_pareto"]]
+    rows_of = {f"candidates-{place}": line for place, line in enumerate(answer["candidates"], 1)}
+    front = [name for name, line in rows_of.items() if line["is_pareto"]]
     marked = page.locator("#ranking tr").filter(has_text="Pareto front")
     assert marked.evaluate_all("rows => rows.map((own) => own.id)") == front
     assert page.locator("#ranking .ring").count() == len(front) > 0
@@ -248,18 +249,18 @@ def test_rank_a_small_green_space_and_read_both_lists(open_page: Open, server: S
     shown = page.locator("#measured-1").inner_text()
     assert all(sample["paper"] in shown for sample in first["samples"][:3])
     # Shells that nothing known tells apart are one line.
-    tied = next(line for line in answer["candidates"] if len(line["ties"]) > 1)
-    row = page.locator(f"#candidates-{tied['rank']}")
+    name, tied = next((name, line) for name, line in rows_of.items() if len(line["ties"]) > 1)
+    row = page.locator(f"#{name}")
     folded = row.locator("details.ties")
     expect(folded.locator("summary")).to_contain_text(f"any of {len(tied['ties'])} others")
     folded.locator("summary").click()
     assert folded.locator("li").all_inner_texts() == tied["ties"]
     # Papers are links, named by what they are on.
-    on_shell = next(line for line in answer["candidates"] if line["shell_papers"])
-    cell = page.locator(f"#candidates-{on_shell['rank']}")
+    on_shell = next(name for name, line in rows_of.items() if line["shell_papers"])
+    cell = page.locator(f"#{on_shell}")
     expect(cell).to_contain_text("On the shell, other cores:")
-    other = next(line for line in answer["candidates"] if not line["shell_papers"])
-    cell = page.locator(f"#candidates-{other['rank']}")
+    other = next(name for name, line in rows_of.items() if not line["shell_papers"])
+    cell = page.locator(f"#{other}")
     expect(cell).to_contain_text("None on this shell. Nearest, on other shells:")
 
 
@@ -272,8 +273,8 @@ def test_sort_candidates_and_take_one_to_the_comparison(open_page: Open, server:
     page.keyboard.press("Enter")
     expect(head).to_have_attribute("aria-sort", "ascending")
     ids = table.locator("tbody tr").evaluate_all("rows => rows.map(own => own.id)")
-    peaks = {f"candidates-{line['rank']}": line["pl_peak_nm"] for line in answer["candidates"]}
-    assert [peaks[name] for name in ids] == sorted(peaks.values())
+    peaks = [line["pl_peak_nm"] for line in answer["candidates"]]
+    assert [peaks[int(name.split("-")[1]) - 1] for name in ids] == sorted(peaks)
     page.keyboard.press("Enter")
     expect(head).to_have_attribute("aria-sort", "descending")
 

@@ -119,9 +119,10 @@ def _forests(
     ]
 
 
-def _sample_plots(evidence: EvidenceTable) -> list[Markup]:
+def _sample_plots(evidence: EvidenceTable) -> list[dict[str, Any]]:
     """Return the plots of all measured samples: PL by composition and size, PLQY by shell."""
-    return [_markup(plot) for plot in (peak_map(evidence), yield_plot(evidence)) if plot]
+    plots = (peak_map(evidence), yield_plot(evidence))
+    return [{"title": plot.title, "drawing": _markup(plot)} for plot in plots if plot]
 
 
 def _markup(plot: Picture) -> Markup:
@@ -133,7 +134,7 @@ def _statistics(ranking: Ranking, candidates: tuple[Candidate, ...]) -> dict[str
     """Return what the folded part of the page shows."""
     cards = candidates[:CARDS]
     scales = CardScales.of(ranking, cards)
-    elements = {id(line): f"idea-{line.rank}" for line in candidates}
+    elements = {id(line): f"idea-{place}" for place, line in enumerate(candidates, 1)}
     is_map = min(ranking.overview.score.shape) > 1
     return {
         "weights": [

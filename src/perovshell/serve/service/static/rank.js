@@ -97,7 +97,7 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
 
   const show = (asked, answer) => {
     const removed = Object.entries(answer.removed).map(([name, number]) => `${REMOVED[name] ?? words(name)} ${count(number)}`);
-    const named = (name) => answer[name].map((line) => ({ ...line, id: `${name}-${line.rank}` }));
+    const named = (name) => answer[name].map((line, at) => ({ ...line, id: `${name}-${at + 1}` }));
     const [made, candidates] = [named("measured"), named("candidates")];
     const ranking = createRanking({ colourOf, onPick, targets, stressors: asked.space.stressors });
     out.replaceChildren(
