@@ -24,7 +24,7 @@ from perovshell.workspace.registry import download
 
 if TYPE_CHECKING:
     from perovshell.laboratory import Laboratory
-    from perovshell.models.explain import Reason
+    from perovshell.models.reason import Reason
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,7 @@ class Model:
             >>> reasons[0].target, reasons[0].unit
             ('pl_peak_nm', 'eV')
         """
-        from perovshell.models.explain import explain
-
-        return explain(self.predictor, to_record(row), stressors)
+        return self.predictor.explain(to_record(row), stressors)
 
     def predict(
         self,

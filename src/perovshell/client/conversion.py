@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from perovshell.data.tables import float_of
 from perovshell.models.evidence import Neighbour
-from perovshell.models.explain import Reason
 from perovshell.models.inputs import INPUT_COLUMNS, cell_text
 from perovshell.models.outputs import Answer, Evidence, Thresholds, check_options
+from perovshell.models.reason import Reason
 
 _OPEN: Final = "_open"
 

@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from perovshell.arrays import Floats
 from perovshell.data.shells import ShellMaterial
 from perovshell.features.combinations import Combination
+from perovshell.features.featurizer import Featurizer
 from perovshell.models.contributions import ForestContributions
 from perovshell.models.mixed import kind_of
-from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, check_options
+from perovshell.models.outputs import DEFAULT_COVERAGE
 from perovshell.models.point import PointModel
 from perovshell.models.prediction_batch import PredictionBatch
-from perovshell.models.predictor import Predictor
-from perovshell.models.requests import Requests
+from perovshell.models.reason import Reason
 from perovshell.models.stability import (
     TEST_DESCRIPTORS,
     base_effects,
@@ -51,47 +51,28 @@ _SHOWN = 4
 """Groups named in a sentence; that of a gain names all."""
 
 
-@dataclass(frozen=True)
-class Reason:
-    """Feature contributions to one target of one prediction.
+class Explained(Protocol):
+    """The models whose predictions are explained: a `Predictor`."""
 
-    Attributes:
-        target: Output column, such as `pl_peak_nm`.
-        unit: Unit of `start` and `moved`: eV, percent, log h, or log.
-        start: The mean over the training rows that the groups start from.
-        moved: How far each descriptor group, and a measured bare value, moved it, largest first;
-            start plus all of them is the prediction.
-        sentence: The same in words.
-    """
+    @property
+    def featurizer(self) -> Featurizer:
+        """The descriptors."""
 
-    target: str
-    unit: str
-    start: float
-    moved: Mapping[str, float]
-    sentence: str
+    @property
+    def points(self) -> Mapping[str, PointModel]:
+        """Models of the PL peak and the PLQY, by target name."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON data."""
-        return {**vars(self), "moved": dict(self.moved)}
+    @property
+    def stability(self) -> StabilityModel:
+        """Model of lifetimes and gains."""
 
-
-def explain(
-    predictor: Predictor, row: Mapping[str, Any], stressors: Sequence[str] = DEFAULT_STRESSORS
-) -> list[Reason]:
-    """Return the feature contributions to the prediction of one request, one reason per target.
-
-    Under each stressor there is a reason of the gain and one of the half-life.
-
-    Raises:
-        InputError: The request cannot be read, or a stressor is not allowed.
-    """
-    check_options(stressors, DEFAULT_COVERAGE)
-    batch = predictor.batch(Requests.read_one(row, predictor.featurizer.reader))
-    return reasons_of(predictor, batch, predictor.stability_of(batch, stressors))
+    @property
+    def contributions(self) -> Mapping[str, ForestContributions]:
+        """Contributions of the trees of each target."""
 
 
 def reasons_of(
-    predictor: Predictor, batch: PredictionBatch, stability: StabilityPrediction
+    predictor: Explained, batch: PredictionBatch, stability: StabilityPrediction
 ) -> list[Reason]:
     """Return the reasons of one request that is answered already.
 
@@ -106,7 +87,7 @@ def reasons_of(
     return reasons
 
 
-def _point_reason(model: PointModel, predictor: Predictor, batch: PredictionBatch) -> Reason:
+def _point_reason(model: PointModel, predictor: Explained, batch: PredictionBatch) -> Reason:
     """Return the feature contributions of a point target, as modelled, in words as reported."""
     target, scale, item = model.target, model.target.scale, batch.requests.item(0)
     described = (target.column, scale.unit, target.title)
@@ -137,7 +118,7 @@ def _null_reason(of: tuple[str, str, str], value: float, why: str) -> Reason:
 
 
 def _stressed(
-    predictor: Predictor, batch: PredictionBatch, stability: StabilityPrediction
+    predictor: Explained, batch: PredictionBatch, stability: StabilityPrediction
 ) -> list[_Stressed]:
     """Return one request under each stressor."""
     model, item, stressors = predictor.stability, batch.requests.item(0), stability.stressors
@@ -163,7 +144,7 @@ class _Stressed:
         rows: What the trees see of the combination and of its bare core, shape (2, n_columns).
     """
 
-    predictor: Predictor
+    predictor: Explained
     item: Combination
     stressor: str
     temperature: float

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +15,10 @@ from perovshell.arrays import Floats
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
 from perovshell.models.evidence import Neighbour
+from perovshell.models.reason import Reason
 from perovshell.targets.declared import POINTS, STABILITY
 from perovshell.targets.target import ENDS, PointTarget, StabilityTarget
 from perovshell.texts import excerpt
-
-if TYPE_CHECKING:
-    from perovshell.models.explain import Reason
 
 DEFAULT_STRESSORS = ("water", "light", "heat")
 DEFAULT_COVERAGE = 0.9

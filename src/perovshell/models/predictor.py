@@ -18,6 +18,7 @@ from perovshell.models.domain import Domain
 from perovshell.models.domain_flags import DomainFlags
 from perovshell.models.domain_index import DomainIndex, NeighbourHits
 from perovshell.models.evidence import Literature
+from perovshell.models.explain import reasons_of
 from perovshell.models.outputs import (
     DEFAULT_COVERAGE,
     DEFAULT_STRESSORS,
@@ -32,13 +33,13 @@ from perovshell.models.outputs import (
 )
 from perovshell.models.point import PointModel
 from perovshell.models.prediction_batch import CategoryCores, PredictionBatch
+from perovshell.models.reason import Reason
 from perovshell.models.requests import Requests
 from perovshell.models.shell_evidence import ShellEvidence
 from perovshell.models.stability_model import StabilityModel, StabilityPrediction
 from perovshell.targets.declared import GAIN, LIFETIME
 
 if TYPE_CHECKING:
-    from perovshell.models.explain import Reason
     from perovshell.models.product_linear import FactoredModels
 
 ROWS_AT_ONCE = 512
@@ -149,9 +150,21 @@ class Predictor:
         known: tuple[PredictionBatch, StabilityPrediction] | None,
     ) -> list[Reason]:
         """Return the reasons of an answer, from what is known of it where that is kept."""
-        from perovshell.models.explain import explain, reasons_of
+        return self.explain(row, stressors) if known is None else reasons_of(self, *known)
 
-        return explain(self, row, stressors) if known is None else reasons_of(self, *known)
+    def explain(
+        self, row: Mapping[str, Any], stressors: Sequence[str] = DEFAULT_STRESSORS
+    ) -> list[Reason]:
+        """Return the feature contributions to the prediction of one request, one by target.
+
+        Under each stressor there is a reason of the gain and one of the half-life.
+
+        Raises:
+            InputError: The request cannot be read, or a stressor is not allowed.
+        """
+        check_options(stressors, DEFAULT_COVERAGE)
+        batch = self.batch(Requests.read_one(row, self.featurizer.reader))
+        return reasons_of(self, batch, self.stability_of(batch, stressors))
 
     @cached_property
     def needs_elements(self) -> bool:

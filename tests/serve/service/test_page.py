@@ -410,7 +410,7 @@ def test_what_was_measured_leads_to_the_literature(open_page: Open) -> None:
     page = open_page("/?c=CsPbBr3/SiO2")
     part(page, "measured").get_by_role("link", name="Tests and plots in the literature").click()
     rows = page.get_by_role("region", name="Tests").locator("tbody tr")
-    expect(rows.first).to_be_visible()
+    expect(rows.first).to_be_visible(timeout=20_000)
     assert {text.strip() for text in rows.locator("th > div").all_inner_texts()} == {"CsPbBr3"}
 
 
