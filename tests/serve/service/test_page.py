@@ -220,6 +220,9 @@ def ranked_green(page: Page, server: Server) -> dict[str, Any]:
     with page.expect_request("**/v1/rank") as sent:
         ranked(page)
     assert sent.value.post_data_json["space"]["weights"]["half_life"] == 0
+    # Presets leave cadmium out, and the box says so.
+    assert page.get_by_label("no cadmium").is_checked()
+    assert sent.value.post_data_json["space"]["constraints"]["cadmium_free"] is True
     body, headers = sent.value.post_data_buffer, {"content-type": "application/json"}
     with urlopen(Request(f"{server.url}/v1/rank", body, headers), timeout=60) as response:
         answer: dict[str, Any] = json.load(response)
