@@ -13,7 +13,8 @@ from perovshell.data.vocabulary import ENCAPSULATIONS, MEDIA, MORPHOLOGIES, STRE
 from perovshell.model import Model
 from perovshell.models.reached import Reached, evidence_keys
 from perovshell.models.requests import Requests
-from perovshell.models.stability_model import StabilityModel, StabilityPrediction
+from perovshell.models.stability_model import StabilityModel
+from perovshell.models.stability_prediction import StabilityPrediction
 
 Row = dict[str, object]
 

@@ -27,7 +27,8 @@ from perovshell.models.stability import (
     difference,
     side_effects,
 )
-from perovshell.models.stability_model import LN2, StabilityModel, StabilityPrediction
+from perovshell.models.stability_model import LN2, StabilityModel
+from perovshell.models.stability_prediction import StabilityPrediction
 from perovshell.targets.declared import GAIN, LIFETIME
 from perovshell.targets.target import StabilityTarget
 from perovshell.texts import number

@@ -36,7 +36,8 @@ from perovshell.models.prediction_batch import CategoryCores, PredictionBatch
 from perovshell.models.reason import Reason
 from perovshell.models.requests import Requests
 from perovshell.models.shell_evidence import ShellEvidence
-from perovshell.models.stability_model import StabilityModel, StabilityPrediction
+from perovshell.models.stability_model import StabilityModel
+from perovshell.models.stability_prediction import StabilityPrediction
 from perovshell.targets.declared import GAIN, LIFETIME
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from perovshell.models.point import PointPrediction
 from perovshell.models.predictor import Predictor
 from perovshell.models.product_domain import CoreReach, ProductDomain
 from perovshell.models.product_linear import LinearSide, ProductRegression
-from perovshell.models.stability_model import StabilityPrediction
+from perovshell.models.stability_prediction import StabilityPrediction
 from perovshell.targets.declared import GAIN, LIFETIME
 
 Layers = tuple[ShellMaterial, ...]

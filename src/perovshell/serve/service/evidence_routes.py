@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from perovshell.serve.service import schemas
+from perovshell.serve.service import evidence_schemas
 from perovshell.serve.service.evidence_desk import EvidenceDesk
 from perovshell.serve.service.json_routes import RESPONSES, JsonRoute, refused
 from perovshell.serve.service.papers import Turns
@@ -22,9 +22,9 @@ _TYPES: Final = {
 }
 
 
-_Query = Annotated[schemas.EvidenceIn, Query()]
-_Plot = Annotated[schemas.PlotIn, Query()]
-_Papers = Annotated[schemas.CitationsIn, Query()]
+_Query = Annotated[evidence_schemas.EvidenceIn, Query()]
+_Plot = Annotated[evidence_schemas.PlotIn, Query()]
+_Papers = Annotated[evidence_schemas.CitationsIn, Query()]
 
 
 def _desk(request: Request) -> tuple[Turns, EvidenceDesk]:
@@ -32,7 +32,7 @@ def _desk(request: Request) -> tuple[Turns, EvidenceDesk]:
     return state.turns, state.evidence
 
 
-@router.get("", responses={200: {"model": schemas.EvidenceOut}})
+@router.get("", responses={200: {"model": evidence_schemas.EvidenceOut}})
 async def evidence(query: _Query, request: Request) -> Response:
     """Say what papers measured: tests and samples, and half-lives and gains pooled over papers."""
     turns, desk = _desk(request)
@@ -50,7 +50,7 @@ async def plot(query: _Plot, request: Request) -> Response:
     return Response(text, media_type="image/svg+xml")
 
 
-async def _citations(name: str, query: schemas.CitationsIn, request: Request) -> Response:
+async def _citations(name: str, query: evidence_schemas.CitationsIn, request: Request) -> Response:
     turns, desk = _desk(request)
     form, media_type = _TYPES[name]
     if query.paper and query.words:

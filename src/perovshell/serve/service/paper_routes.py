@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from perovshell.serve.service import schemas
+from perovshell.serve.service import paper_schemas
 from perovshell.serve.service.admission import refuse_strangers
 from perovshell.serve.service.json_routes import RESPONSES, JsonRoute, refused
 from perovshell.serve.service.papers import PaperDesk, Turns
@@ -23,8 +23,8 @@ def _desk(request: Request) -> tuple[Turns, PaperDesk]:
     return state.turns, state.desk
 
 
-@router.post("/draft", responses={200: {"model": schemas.DraftOut}})
-async def draft(asked: schemas.DraftIn, request: Request) -> Response:
+@router.post("/draft", responses={200: {"model": paper_schemas.DraftOut}})
+async def draft(asked: paper_schemas.DraftIn, request: Request) -> Response:
     """Draft a paper from the text of an abstract or a paper; nothing is written.
 
     Rules read it. A value that is not certain to be of one sample is left open.
@@ -33,8 +33,8 @@ async def draft(asked: schemas.DraftIn, request: Request) -> Response:
     return reply(await turns.run(desk.draft, asked.text))
 
 
-@router.post("/check", responses={200: {"model": schemas.CheckOut}})
-async def check(asked: schemas.CheckIn, request: Request) -> Response:
+@router.post("/check", responses={200: {"model": paper_schemas.CheckOut}})
+async def check(asked: paper_schemas.CheckIn, request: Request) -> Response:
     """Check a paper: its faults, how it is understood, and what is asked; nothing is written.
 
     The status is 200 also where there are faults.
@@ -47,11 +47,11 @@ async def check(asked: schemas.CheckIn, request: Request) -> Response:
     "",
     status_code=201,
     responses={
-        201: {"model": schemas.AddedOut},
+        201: {"model": paper_schemas.AddedOut},
         403: refused("Who asks may not add papers"),
     },
 )
-async def add(asked: schemas.AddIn, request: Request) -> Response:
+async def add(asked: paper_schemas.AddIn, request: Request) -> Response:
     """Add a paper to the workspace, with a key or, where there is none, from the machine itself."""
     refuse_strangers(request, request.app.state.keys)
     turns, desk = _desk(request)

@@ -55,7 +55,7 @@ Cell = Annotated[
     WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
 ]
 """The model decides whether it can be read, row by row."""
-_STRICT = ConfigDict(extra="forbid", strict=True)
+STRICT = ConfigDict(extra="forbid", strict=True)
 
 
 def _cell(column: Input) -> Any:
@@ -72,13 +72,13 @@ else:
     A cell that cannot be read is no fault of the request: the answer gives the reason in `error`.
     Numbers may be text, such as "6.5".
     """
-    Row.__pydantic_config__ = _STRICT
+    Row.__pydantic_config__ = STRICT
 
 
 class ThresholdsIn(BaseModel):
     """Thresholds whose probability is asked; each adds columns to the answer."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     pl_window_nm: Annotated[
         list[Annotated[Number, Field(gt=0)]] | None,
@@ -100,7 +100,7 @@ class ThresholdsIn(BaseModel):
 class ShellIn(BaseModel):
     """A shell that no table has; it is predicted from its class and its formula."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     name: Text
     material_class: Annotated[Text, Field(alias="class", description="Such as polymer.")]
@@ -119,7 +119,7 @@ class PredictIn(BaseModel):
     """Combinations to predict."""
 
     model_config = ConfigDict(
-        **_STRICT,
+        **STRICT,
         json_schema_extra={
             "examples": [
                 {"rows": [{"core": "CsPbBr3", "shell": "SiO2"}]},
@@ -153,78 +153,7 @@ class PredictIn(BaseModel):
     ] = False
 
 
-class DraftIn(BaseModel):
-    """The text of an abstract or a paper; its first line is the title."""
-
-    model_config = _STRICT
-
-    text: Annotated[str, Field(min_length=1, max_length=limits.DRAFT_TEXT)]
-
-
-PaperMapping: TypeAlias = Annotated[
-    dict[str, Any],
-    Field(
-        description="A paper with the keys of a paper file; see `perovshell data template`.",
-        examples=[
-            {
-                "paper_id": "smith2026",
-                "source": "primary abstract",
-                "samples": [
-                    {"name": "S1", "core": "CsPbBr3", "shell": "SiO2", "structure": "core/shell"}
-                ],
-            }
-        ],
-    ),
-]
 Pointer: TypeAlias = Annotated[str, Field(description="A JSON pointer in the paper.")]
-
-
-class CheckIn(BaseModel):
-    """A paper to check."""
-
-    model_config = _STRICT
-
-    paper: PaperMapping
-    replace: Annotated[
-        bool, Field(description="Whether it corrects the paper of the same paper_id.")
-    ] = False
-
-
-class AddIn(CheckIn):
-    """A paper to add."""
-
-    accept_outliers: Annotated[
-        bool, Field(description="Whether values are taken that look wrong.")
-    ] = False
-
-
-class OpenOut(BaseModel):
-    """A key that the text leaves open."""
-
-    pointer: Pointer
-    detail: Annotated[str, Field(description="What is not clear, or what is needed.")]
-
-
-class DraftOut(BaseModel):
-    """A drafted paper."""
-
-    paper: dict[str, Any]
-    sentences: Annotated[
-        dict[str, list[str]], Field(description="Where each value was read, by JSON pointer.")
-    ]
-    open: list[OpenOut]
-    unclear: Annotated[
-        list[str], Field(description="Statements that are of no sample for certain.")
-    ]
-    summary: str
-    yaml: Annotated[str, Field(description="The paper file as `perovshell draft` writes it.")]
-
-
-class FaultOut(BaseModel):
-    """A fault of a paper."""
-
-    pointer: Pointer
-    detail: Annotated[str, Field(description="What is allowed.")]
 
 
 class QuestionOut(BaseModel):
@@ -237,36 +166,6 @@ class QuestionOut(BaseModel):
     expected: str
     reason: str
     is_outlier: Annotated[bool, Field(description="Whether it needs an explicit acceptance.")]
-
-
-class CheckOut(BaseModel):
-    """What is wrong with a paper, how it is understood, and what is asked."""
-
-    faults: list[FaultOut]
-    understood: list[str]
-    questions: list[QuestionOut]
-    changes: Annotated[list[str], Field(description="What a correction changes.")]
-    unchanged: Annotated[list[str], Field(description="Papers that are in the workspace already.")]
-    yaml: Annotated[str, Field(description="The paper file.")]
-
-
-class DatasetOut(BaseModel):
-    """The dataset of the workspace after a change."""
-
-    papers: int
-    samples: int
-    stability_tests: int
-    hash: str
-
-
-class AddedOut(BaseModel):
-    """A paper that was added."""
-
-    paper_id: str
-    understood: list[str]
-    dataset: DatasetOut
-    next: Annotated[str, Field(description="What is to be done so that the model knows it.")]
-    yaml: Annotated[str, Field(description="The paper file.")]
 
 
 class Problem(BaseModel):
@@ -378,96 +277,11 @@ class PredictOut(BaseModel):
     problems: Annotated[list[Problem], Field(description="Why, a problem a row.")]
 
 
-_Word: TypeAlias = Annotated[str, Field(max_length=300)]
-_Year: TypeAlias = Annotated[int | None, Field(ge=1900, le=2200)]
-
-
-class EvidenceIn(BaseModel):
-    """What is asked of the literature; what is left out asks for everything."""
-
-    # Numbers of an address are text, so they are read.
-    model_config = ConfigDict(extra="forbid")
-
-    core: Annotated[_Word, Field(description="Formula of the core.")] = ""
-    family: Annotated[_Word, Field(description="lead, tin or lead-free.")] = ""
-    halide: Annotated[_Word, Field(description="Cl, Br or I: the main halide.")] = ""
-    shell: Annotated[_Word, Field(description="Name, layers joined by |, or a class.")] = ""
-    stressor: Annotated[_Word, Field(description="Such as water, light, heat.")] = ""
-    medium: Annotated[_Word, Field(description="Medium of the emission measurement.")] = ""
-    structure: Annotated[_Word, Field(description="Such as core/shell, matrix.")] = ""
-    quality: Annotated[_Word, Field(description="How a number was stated.")] = ""
-    since: Annotated[_Year, Field(description="First year of publication.")] = None
-    until: Annotated[_Year, Field(description="Last year of publication.")] = None
-
-    @property
-    def words(self) -> dict[str, Any]:
-        """What is asked for, by name."""
-        return {name: word for name, word in self if word not in ("", None)}
-
-
-class PlotIn(EvidenceIn):
-    """A query, and what is drawn of it."""
-
-    show: Annotated[
-        Literal["stability", "pl", "plqy"],
-        Field(description="Forest plots; PL by composition and size; PLQY by shell."),
-    ] = "stability"
-
-    @property
-    def words(self) -> dict[str, Any]:
-        """What is asked for, by name, without what is drawn."""
-        return {name: word for name, word in super().words.items() if name != "show"}
-
-
-class CitationsIn(EvidenceIn):
-    """Papers to cite: those that are named, or those behind a query."""
-
-    paper: Annotated[
-        list[_Word],
-        Field(max_length=limits.CITED, description="DOI or paper_id; instead of a query."),
-    ] = []
-
-    @property
-    def words(self) -> dict[str, Any]:
-        """What is asked for, by name, without the papers."""
-        return {name: word for name, word in super().words.items() if name != "paper"}
-
-
-class PooledOut(BaseModel):
-    """A half-life (h) or a gain of a combination, a shell or a class, pooled over papers."""
-
-    quantity: Annotated[str, Field(description="half-life or gain.")]
-    stressor: str
-    level: Annotated[str, Field(description="combination, shell, class or all.")]
-    name: str
-    tests: int
-    papers: int
-    at_least: Annotated[float, Field(description="Lower bound with a probability of 90 %.")]
-    median: Annotated[float | None, Field(description="null where it was not reached.")]
-    at_most: Annotated[float | None, Field(description="Upper bound; null without a median.")]
-    spread: Annotated[float, Field(description="Factor by which papers differ.")]
-
-
-class EvidenceOut(BaseModel):
-    """What papers measured."""
-
-    schema_version: int
-    query: Annotated[dict[str, str], Field(description="What was asked for.")]
-    tests: Annotated[
-        list[dict[str, str | int | float | None]],
-        Field(description="Stability tests; half-lives in hours, null where there is no end."),
-    ]
-    samples: Annotated[
-        list[dict[str, str | int | float | None]], Field(description="Samples with PL and PLQY.")
-    ]
-    pooled: list[PooledOut]
-
-
 class RankIn(BaseModel):
     """A design space to rank, and how."""
 
     model_config = ConfigDict(
-        **_STRICT,
+        **STRICT,
         json_schema_extra={
             "examples": [
                 {"space": DEFAULT_PRESET, "top": 20},

@@ -14,3 +14,14 @@ export const tick = (root, name, values) => {
     box.checked = values.includes(box.value);
   }
 };
+
+// Says beside a form what went wrong; a key that was refused is asked for again.
+export const faultTeller = ({ status, fault, onFault }) => (problem) => {
+  status.textContent = "";
+  if (problem.status === 401) {
+    onFault(problem);
+    return;
+  }
+  fault.textContent = problem.message;
+  fault.hidden = false;
+};

@@ -4,6 +4,7 @@ import { fillForm, formValues, keepAddress, queryText } from "./address.js";
 import { latest, read, readText } from "./api.js";
 import { combobox, coreSuggestions, shellSuggestions } from "./combobox.js";
 import { button, el } from "./dom.js";
+import { faultTeller } from "./fields.js";
 import { csvOf, saveFile, savePicture } from "./files.js";
 import { figure, hours, sentenceCase, short } from "./format.js";
 import { citations, paper } from "./papers.js";
@@ -105,13 +106,7 @@ export const createLiterature = ({ onFault }) => {
   const query = () =>
     queryText(new URLSearchParams(Object.entries(formValues(form)).flatMap(([name, [value]]) => (value?.trim() ? [[name, value.trim()]] : []))));
 
-  const tell = (problem) => {
-    status.textContent = "";
-    if (problem.status === 401) return onFault(problem);
-    fault.textContent = problem.message;
-    fault.hidden = false;
-    return undefined;
-  };
+  const tell = faultTeller({ status, fault, onFault });
 
   // A table with a field that filters it.
   const filtered = (label, columns, rows, ...tools) => {

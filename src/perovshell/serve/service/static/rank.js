@@ -3,7 +3,7 @@
 import { changedValues, fillForm, formValues, keepAddress, queryText } from "./address.js";
 import { ask, askHtml, latest } from "./api.js";
 import { button, el } from "./dom.js";
-import { check } from "./fields.js";
+import { check, faultTeller } from "./fields.js";
 import { saveFile } from "./files.js";
 import { combination, sentenceCase, words } from "./format.js";
 import { firstSpace, spaces } from "./given.js";
@@ -116,13 +116,7 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
     status.textContent = `${count(answer.ranked)} ranked. ${first.map(([title, [line]]) => `${title}: ${combination(line)}.`).join(" ")}`;
   };
 
-  const tell = (problem) => {
-    status.textContent = "";
-    if (problem.status === 401) return onFault(problem);
-    fault.textContent = problem.message;
-    fault.hidden = false;
-    return undefined;
-  };
+  const tell = faultTeller({ status, fault, onFault });
 
   const run = latest((signal, asked) => ask("rank", asked, signal));
 
