@@ -14,6 +14,7 @@ from perovshell.data.records import Sample, StabilityTest
 from perovshell.data.structure_types import STRUCTURE_TYPES
 from perovshell.data.targets import Interval
 from perovshell.data.vocabulary import TREATMENTS, WORDS
+from perovshell.evidence.table import half_life
 from perovshell.files import finite
 from perovshell.models.domain import FEWEST_SIZES, Domain
 from perovshell.models.domain_index import DomainIndex
@@ -147,7 +148,7 @@ def _optics(sample: Sample) -> dict[str, Any]:
 
 
 def tests_said(tests: Sequence[StabilityTest]) -> str:
-    """Say what stability tests of a sample showed: the gain, or else the lifetime."""
+    """Say what stability tests of a sample showed: the gain, or else the half-life."""
     parts = []
     for test in tests:
         gain = test.gain()
@@ -155,8 +156,9 @@ def tests_said(tests: Sequence[StabilityTest]) -> str:
             parts.append(f"{test.stressor}: gain {_between(gain)}")
             continue
         reading = test.coated if test.coated.is_given else test.bare
-        if not math.isnan(reading.duration_h):
-            parts.append(f"{test.stressor}: lifetime {_between(reading.lifetime())} h")
+        life = half_life(reading)
+        if life is not None:
+            parts.append(f"{test.stressor}: half-life {_between(life)} h")
     return "; ".join(dict.fromkeys(parts))
 
 

@@ -149,7 +149,7 @@ const underStressor = ({ answer, skill, scales, coverage }, stressor) => (target
   const given = interval(answer, under(target, stressor));
   const head = el("p", { class: "name" }, sentenceCase(target.title), verdictOf(answer, target));
   if (lacks(skill, target) && !isFixed(given)) {
-    const word = target.unit ? "lifetime" : "gain";
+    const word = target.unit ? "half-life" : "gain";
     const model = `at least ${lasting(target, given.low)} (${percent(coverage)}), ${estimate(target, given)}`;
     return [head, ...noSkill(testsUnder(answer.details.measured, stressor, word), target, model)];
   }
