@@ -24,6 +24,10 @@ _IN_WORDS: Final = {
     "humidity_percent": re.compile(r"\d+(?:\.\d+)?\s?%\s?(?:RH|relative humidity|humidity)"),
 }
 """Numbers of a condition that have a column."""
+_DISPERSED: Final = re.compile(
+    r"\b(?:dispersions?|colloid(?:s|al)?|in (?:toluene|hexane|octane|cyclohexane))\b", re.IGNORECASE
+)
+_DRY: Final = re.compile(r"\b(?:powders?|films?|pellets?)\b", re.IGNORECASE)
 _CONTRADICTION: Final = 2.0
 """Factor by which each of two intervals may be wrong before they exclude each other."""
 
@@ -42,6 +46,7 @@ def checks_of_tests(tests: Sequence[StabilityTest], predictor: Predictor | None)
     speaks_for = any(gain is not None and gain.low > 1.0 for _, gain in gains)
     for test, gain in gains:
         yield from _beyond_usual(test)
+        yield from _two_forms(test)
         if gain is not None and gain.high < 1.0 and speaks_for:
             reason = "another test of the sample has a gain above 1: are coated and bare swapped?"
             expected = f"a gain of 1 or more, not {interval_text(gain)}"
@@ -50,6 +55,15 @@ def checks_of_tests(tests: Sequence[StabilityTest], predictor: Predictor | None)
             yield from _lifetime_checks(test, predictor)
         yield from _unstated(test)
     yield from _contradictions(tests)
+
+
+def _two_forms(test: StabilityTest) -> Iterator[Check]:
+    """Yield a comparison of a dispersion with a solid: its gain is that of the form as well."""
+    dispersed, dry = (form.search(test.condition) for form in (_DISPERSED, _DRY))
+    if test.is_two_sided and dispersed and dry:
+        expected = "both sides in one form, or a test of its own for the uncoated sample"
+        reason = f"the condition names both {dispersed[0]!r} and {dry[0]!r}: are the sides alike?"
+        yield _test_check(test, "bare", expected, reason, is_outlier=False)
 
 
 def _unstated(test: StabilityTest) -> Iterator[Check]:

@@ -398,7 +398,7 @@ def test_what_was_measured_is_listed_whatever_the_domain(model: Model) -> None:
     lta = found.measured[1]
     assert lta.reasons
     assert lta.combination_papers == lta.shell_papers == ("lta2021",)
-    assert "48,448 to 59,585 h" in lta.measured[0].stability
+    assert "half-life 33,582 to 41,301 h" in lta.measured[0].stability
 
 
 def test_a_measured_peak_outside_the_window_rules_out_and_one_inside_is_certain(
