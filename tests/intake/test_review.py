@@ -741,6 +741,19 @@ def test_numbers_in_the_words_of_a_condition_are_asked_about(dataset: Dataset) -
     assert not {"temperature_c (heat)", "humidity_percent (heat)"} & {*stated}
 
 
+def test_a_dispersion_beside_a_powder_is_asked_about(dataset: Dataset) -> None:
+    test = (
+        "stressor: water, measure: remnant PL, condition: {}, "
+        "coated: {{duration: 84 d, percent: 85}}"
+    )
+    bare = ", bare: {duration: 15 min, percent: 0}"
+    two_forms = test.format("coated powder against a dispersion in toluene")
+    reason = checks_of(dataset, coated(two_forms + bare))["bare_percent (water)"]
+    assert "both 'dispersion' and 'powder'" in reason
+    for other in (two_forms, test.format("dried powders in water") + bare):
+        assert "bare_percent (water)" not in checks_of(dataset, coated(other))
+
+
 def test_a_percent_that_is_words_is_asked_about(dataset: Dataset) -> None:
     test = "stressor: water, measure: remnant PL, quality: verbal"
     checks = checks_of(dataset, coated(f'{test}, coated: {{duration: 30 d, percent: "~100"}}'))
