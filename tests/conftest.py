@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,36 +20,52 @@ from perovshell.workspace.folder import WorkspaceFolder
 from shared import Shared, copied
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of tests without coverage."""
+    config.addinivalue_line("markers", "unmeasured: other tests run its lines, in less time.")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep coverage out of properties: hundreds of examples run the same lines."""
+    """Leave coverage out of properties: hundreds of examples run the same lines."""
     for item in items:
         if is_hypothesis_test(getattr(item, "obj", None)):
-            item.add_marker(pytest.mark.no_cover)
+            item.add_marker(pytest.mark.unmeasured)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _unmeasured_processes(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Keep coverage out of the processes of modules that say so."""
-    is_so = getattr(request.module, "UNMEASURED_PROCESSES", False)
-    with unmeasured() if is_so else nullcontext():
-        yield
-
-
-@pytest.fixture(autouse=True)
-def _unmeasured_processes_of_a_test(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Keep coverage out of the processes of tests that are not measured themselves."""
-    with unmeasured() if request.node.get_closest_marker("no_cover") else nullcontext():
-        yield
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Leave coverage out of tests that are marked, and of the processes of modules that say so."""
+    is_unmeasured = item.get_closest_marker("unmeasured") is not None
+    module = getattr(item, "module", None)
+    with ExitStack() as stack:
+        if is_unmeasured:
+            stack.enter_context(_untraced())
+        if is_unmeasured or getattr(module, "UNMEASURED_PROCESSES", False):
+            stack.enter_context(_unmeasured_processes())
+        return (yield)
 
 
 @contextmanager
-def unmeasured() -> Iterator[None]:
+def _untraced() -> Iterator[None]:
+    """Stop coverage here.
+
+    The marker of pytest-cov does not do so in the processes of pytest-xdist: coverage has started
+    there three times, and another one goes on.
+    """
+    here, of_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]
+    yield
+    threading.settrace(of_threads)  # type: ignore[arg-type]
+    sys.settrace(here)
+
+
+@contextmanager
+def _unmeasured_processes() -> Iterator[None]:
     """Start processes without coverage: it would be most of their time."""
     kept = {name: os.environ.pop(name) for name in list(os.environ) if "COVERAGE" in name}
-    try:
-        yield
-    finally:
-        os.environ.update(kept)
+    yield
+    os.environ.update(kept)
 
 
 @pytest.fixture(scope="session")

@@ -359,7 +359,7 @@ def interrupted(command: list[str], cwd: Path, seconds: float) -> tuple[str, int
         return printed, process.returncode
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 def test_control_c_keeps_what_is_ranked_and_resume_goes_on(home: str, tmp_path: Path) -> None:
     """The whole group of processes is interrupted, as a terminal does."""
     # Three tasks: some are done when it is stopped, and some are left.

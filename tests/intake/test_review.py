@@ -219,7 +219,7 @@ def test_the_paper_as_it_is_has_none(reviewed: Callable[[str], Review], paper_id
 
 
 # Hundreds of papers run the lines that those above run, and coverage would double their time.
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 def test_few_papers_have_outliers_or_checks(
     reviewed: Callable[[str], Review], dataset: Dataset
 ) -> None:

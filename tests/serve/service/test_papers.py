@@ -317,7 +317,7 @@ PAPERS = st.dictionaries(KEYS, VALUES, max_size=6) | st.lists(sample_like(), max
 )
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("path", ["/v1/papers/check", "/v1/papers"])
 def test_any_mapping_is_answered(client: TestClient, path: str) -> None:
     known = {key.name for key in paper_reader().keys}
