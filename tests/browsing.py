@@ -12,12 +12,15 @@ _ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+_MILLISECONDS = 30_000
 Open = Callable[..., Page]
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Run a browser until the block ends."""
+    # Long enough for a busy machine.
+    expect.set_options(timeout=_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=[*_ARGUMENTS])
         yield browser
@@ -29,7 +32,7 @@ def opening(browser: Browser, url: str, size: tuple[int, int]) -> Iterator[Open]
     """Open pages of a service; at the end nothing may have failed, or left its own origin."""
     faults: list[str] = []
     context = browser.new_context()
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(_MILLISECONDS)
 
     def watch(page: Page) -> None:
         page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)

@@ -22,8 +22,6 @@ from perovshell.workspace.registry import NAME, tracking
 
 UNMEASURED_PROCESSES = True
 
-UNMEASURED_PROCESSES = True
-
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 
