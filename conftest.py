@@ -8,7 +8,7 @@
   applied. A YAML block of another kind is a design space or must at least be YAML.
 
 A page finds the workspace of `perovshell train --quick` unless it trains one itself, and that of
-`make run` where it tells of it; the page that runs it makes it.
+`make run`, which runs once, where it runs or tells of it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent
 MAKE_RUN, WORKSPACE = "make run", "perovshell-workspace"
-TRAINED = "trained-workspace"
+PRINTED = "printed.txt"
 NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv", ".*_cache", "__pycache__", "*.egg-info", "build", "dist", "mutants",
     WORKSPACE, ".coverage*", ".hypothesis",
@@ -152,15 +152,17 @@ def run_shell(example: Example) -> None:
 
 
 def _make_run(page: Page, shared: Shared) -> None:
-    """Run `make run`; pages that only tell of it use its workspace."""
+    """Run `make run`, once for all pages: others have its workspace and what it printed."""
 
-    def keep(folder: Path) -> None:
+    def make(place: Path) -> None:
         page.run(MAKE_RUN)
-        shutil.copytree(page.folder / WORKSPACE, folder)
+        shutil.copytree(page.folder / WORKSPACE, place / WORKSPACE)
+        (place / PRINTED).write_text(page.printed)
 
-    shared.made(TRAINED, keep)
+    made = shared.made("make-run", make)
     if not (page.folder / WORKSPACE).exists():
-        page.run(MAKE_RUN)
+        shutil.copytree(made / WORKSPACE, page.folder / WORKSPACE)
+    page.printed = (made / PRINTED).read_text()
 
 
 def run_python(example: Example) -> None:
@@ -216,11 +218,12 @@ def page_of(example: Example) -> Page:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(ROOT, folder, symlinks=True, ignore=NOT_COPIED)
         (folder / ".venv").symlink_to(Path(sys.executable).parent.parent)
-        if not re.search(rf"^({MAKE_RUN}|perovshell train)\b", example.document.text, re.MULTILINE):
-            tells = MAKE_RUN in example.document.text
-            trained = shared.made(TRAINED, _train) if tells else shared.workspace()
-            shutil.copytree(trained, folder / WORKSPACE)
         space["__page__"] = page = Page(folder, shared.folder)
+        if not re.search(rf"^({MAKE_RUN}|perovshell train)\b", example.document.text, re.MULTILINE):
+            if MAKE_RUN in example.document.text:
+                _make_run(page, shared)
+            else:
+                shutil.copytree(shared.workspace(), folder / WORKSPACE)
         if "createdb" in example.document.text:
             page.database = page.held.enter_context(postgres())
     page: Page = space["__page__"]
@@ -272,11 +275,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Shared:
     folder = (own if worker_id == "master" else own.parent) / "shared"
     folder.mkdir(exist_ok=True)
     return Shared(folder)
-
-
-def _train(workspace: Path) -> None:
-    command = [sys.executable, "-m", "perovshell", "train", "--workspace", workspace]
-    subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
 
 
 pytest_collect_file = Sybil(
