@@ -1,5 +1,6 @@
 """What is known of shells: means, errors and bounds worked out by hand, and storage."""
 
+import dataclasses
 import json
 import math
 
@@ -30,7 +31,7 @@ EFFECTS = {
 def fit(factor: float = 1.5) -> ShellFit:
     variances = np.diag([0.04, 0.09, 0.01, 0.02, 0.5])
     effects = MixedEffects(EFFECTS, variances, SPREADS, sigma=0.6)
-    return ShellFit.of(effects, papers=12, factor=factor)
+    return ShellFit.of(effects, factor=factor)
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +51,9 @@ def reader() -> FormulaReader:
         ("", "HfO2", 2.4, 0.04 + 0.09 + 0.3**2 + 0.2**2 + 0.5**2),
         # A class that nobody tried: never better known than a shell of a known class.
         ("", "PS", 2.0, 0.04 + 2 * 0.5**2 + 0.3**2 + 0.2**2),
-        # Layers share their effects, and the stack has one of its own.
-        (
-            "",
-            "SiO2|PS",
-            2.0 + 0.2 - 0.05,
-            0.04 + (0.09 + 0.5**2) / 4 + (0.01 + 0.3**2) / 4 + 0.3**2 + 0.2**2,
-        ),
+        # Layers share their effects; a stack is known no better than its least known layer.
+        ("", "SiO2|PS", 2.0 + 0.2 - 0.05, 0.04 + 2 * 0.5**2 + 0.3**2 + 0.2**2),
+        ("", "SiO2|HfO2", 2.4 - 0.05, 0.04 + 0.09 + 0.3**2 + 0.2**2 + 0.5**2),
     ],
 )
 def test_a_bound_carries_what_is_not_known(
@@ -87,23 +84,35 @@ def test_what_was_measured_of_a_combination_is_told_by_its_narrowest_group(
         ("CsPbBr3", "SiO2"): "tests of the combination",
         ("CsPbI3", "SiO2"): "tests of the shell on other cores",
         ("CsPbBr3", "HfO2"): "tests of other shells of class oxide",
+        ("CsPbBr3", "SiO2|HfO2"): "tests of its layers",
+        ("CsPbBr3", "PS|PMMA"): "tests of shells of other classes",
         ("CsPbBr3", "PS"): "tests of shells of other classes",
     }
     for (core, shell), text in levels.items():
         assert fit().level(core, reader.read_shell(shell)) == text
-    assert fit().has("CsPbBr3", "SiO2")
-    assert not fit().has("CsPbI3", "SiO2")
+    layer = dataclasses.replace(fit(), effects=fit().effects.without(("combination",)))
+    for core in ("CsPbBr3", "CsPbI3"):
+        text = layer.level(core, reader.read_shell("SiO2"))
+        assert text == "tests of stacks that hold the shell"
 
 
 def test_evidence_is_stored_and_read_again(reader: FormulaReader) -> None:
     evidence = ShellEvidence(
-        {number_key("gain", "water"): fit(), number_key("plqy"): fit(1.3)}, 0.2
+        {number_key("gain", "water"): fit(), number_key("plqy"): fit(1.3)},
+        {number_key("gain", "water"): frozenset({"CsPbBr3 / SiO2"})},
+        {"SiO2": ("a", "b")},
+        0.2,
     )
     data, arrays = evidence.to_parts()
     again = ShellEvidence.from_parts(json.loads(json.dumps(data)), arrays)
     assert again.usual_variance == 0.2
     for one in (evidence, again):
         assert one.fit("gain", "light") is None
+        assert one.has("CsPbBr3", "SiO2", "gain", "water")
+        assert not one.has("CsPbBr3", "SiO2", "gain", "light")
+        assert not one.has("CsPbI3", "SiO2", "gain", "water")
+        assert one.papers_of(reader.read_shell("SiO2")) == ("a", "b")
+        assert one.papers_of(reader.read_shell("PS")) == ()
         known = one.fit("gain", "water").known("", reader.read_shell("HfO2"))
         assert known == Known(known.mean, known.error, 1.5)
     kept, read = (

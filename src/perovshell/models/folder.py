@@ -40,7 +40,7 @@ from perovshell.models.shell_evidence import ShellEvidence
 from perovshell.models.stability_model import StabilityModel
 from perovshell.targets.declared import POINTS, TARGETS
 
-FORMAT = 9
+FORMAT = 10
 KIND = "perovshell-model"
 MANIFEST = "manifest.json"
 _VALIDATION = "validation.npz"

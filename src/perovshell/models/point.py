@@ -76,6 +76,10 @@ class PointModel:
         """Return the difficulty of predicted descriptor rows, as modelled, shape (n,)."""
         return self.difficulty.of(self.prior, matrix, predicted)
 
+    def shrunk(self, predicted: Floats, factor: float) -> Floats:
+        """Return predictions, as modelled, with their differences from the null model shrunk."""
+        return np.asarray(self.null_value + factor * (predicted - self.null_value))
+
     def quantiles(
         self, coverage: float, categories: Mapping[str, Any], shape: tuple[int, ...]
     ) -> Floats:

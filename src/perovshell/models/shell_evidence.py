@@ -11,21 +11,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy.typing as npt
 
 from perovshell.data.shells import ShellMaterial, shell_text
+from perovshell.models.evidence import NAME_JOINT
 from perovshell.models.mixed import MixedEffects
 
 HALF_LIFE: Final = "half-life"
 GAIN: Final = "gain"
 PLQY: Final = "plqy"
+MIN_PAPERS: Final = 3
+"""Papers with a lower end from which a quantity under a stressor orders anything."""
 LEVEL: Final = 0.9
 """Probability that a lower bound is below the mean of a combination over papers."""
 JOINT: Final = "|"
 _SHARED: Final = ("paper",)
+_COMBINATION: Final = "combination:"
 
 
 @dataclass(frozen=True)
@@ -54,18 +59,16 @@ class ShellFit:
 
     Attributes:
         effects: The effects; see `effect_row`.
-        papers: Papers behind them.
         factor: Errors from a mean to its bound.
     """
 
     effects: MixedEffects
-    papers: int
     factor: float
 
     @classmethod
-    def of(cls, effects: MixedEffects, papers: int, factor: float) -> ShellFit:
+    def of(cls, effects: MixedEffects, factor: float) -> ShellFit:
         """Keep what predicts other papers."""
-        return cls(effects.without(_SHARED), papers, factor)
+        return cls(effects.without(_SHARED), factor)
 
     def known(self, core: str, layers: Sequence[ShellMaterial]) -> Known:
         """Return what is known of a combination.
@@ -74,7 +77,13 @@ class ShellFit:
             core: Standard formula of the core; empty for one that nobody coated with the shell.
             layers: Layers of the shell.
         """
-        return self.known_of(core, shell_text(layers), class_text(layers))
+        shell = shell_text(layers)
+        known = self.known_of(core, shell, class_text(layers))
+        if len(layers) == 1 or shell in self._shells:
+            return known
+        # A stack that nobody tried is known no better than its least known layer.
+        alone = [self.known_of(core, one.name, one.material_class).error for one in layers]
+        return replace(known, error=max(known.error, *alone))
 
     def known_of(self, core: str, shell: str, material_class: str) -> Known:
         """Return the same, of a shell and its classes as joined texts."""
@@ -88,19 +97,28 @@ class ShellFit:
 
     def level(self, core: str, layers: Sequence[ShellMaterial]) -> str:
         """Return the narrowest group with tests that a combination belongs to, in words."""
-        shell, classes = shell_text(layers), class_text(layers).split(JOINT)
-        groups = {
-            f"combination:{core} / {shell}": "tests of the combination",
-            f"shell:{shell}": "tests of the shell on other cores",
-            **{f"shell:{name}": "tests of its layers" for name in _shells_of(shell)[1:]},
-            **{f"class:{name}": f"tests of other shells of class {name}" for name in classes},
-        }
-        known = (text for name, text in groups.items() if name in self.effects.effects)
-        return next(known, "tests of shells of other classes")
+        shell, known = shell_text(layers), self.effects.effects
+        if f"{_COMBINATION}{core}{NAME_JOINT}{shell}" in known:
+            return "tests of the combination"
+        if shell in self._shells:
+            return "tests of the shell on other cores"
+        if f"shell:{shell}" in known:
+            return "tests of stacks that hold the shell"
+        if any(f"shell:{name}" in known for name in _shells_of(shell)):
+            return "tests of its layers"
+        classes = [one.material_class for one in layers if f"class:{one.material_class}" in known]
+        return (
+            f"tests of other shells of class {classes[0]}"
+            if classes
+            else "tests of shells of other classes"
+        )
 
-    def has(self, core: str, shell: str) -> bool:
-        """Whether a paper measured it of a combination, its shell as joined layers."""
-        return f"combination:{core} / {shell}" in self.effects.effects
+    @cached_property
+    def _shells(self) -> frozenset[str]:
+        """The shells that papers tested as a whole."""
+        names = [name.removeprefix(_COMBINATION) for name in self.effects.effects]
+        pairs = [name.partition(NAME_JOINT) for name in names if NAME_JOINT in name]
+        return frozenset(shell for _, _, shell in pairs)
 
     @property
     def noise_variance(self) -> float:
@@ -127,7 +145,7 @@ def effect_row(core: str, shell: str, material_class: str, paper: str = "") -> d
     classes, (_, *layers) = material_class.split(JOINT), _shells_of(shell)
     row = {"mean:all": 1.0, **{f"class:{name}": 1.0 / len(classes) for name in classes}}
     row |= {f"shell:{name}": 1.0 / len(layers) for name in layers}
-    row |= {f"shell:{shell}": 1.0, f"combination:{core} / {shell}": 1.0}
+    row |= {f"shell:{shell}": 1.0, f"{_COMBINATION}{core}{NAME_JOINT}{shell}": 1.0}
     return row | ({f"paper:{paper}": 1.0} if paper else {})
 
 
@@ -147,42 +165,70 @@ class ShellEvidence:
     """What papers measured of shells: half-lives and gains under stressors, and PLQY.
 
     Attributes:
-        fits: By number, such as `half-life water` or `plqy`.
+        fits: By number, such as `half-life water` or `plqy`, where enough papers measured it.
+        measured: By number, the combinations of core and shell that any paper measured it of.
+        papers: By shell, layers joined by `|`, the papers that put it on any core, open ones too.
         usual_variance: Variance of the mean of the shells of the data on a new core, on average
             over papers: about what the intervals of the PLQY, validated on left-out papers, have in
             them. A paper is not left out of it: it is a little small, and intervals a little wide.
     """
 
     fits: Mapping[str, ShellFit] = field(default_factory=dict)
+    measured: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    papers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     usual_variance: float = 0.0
 
     def fit(self, quantity: str, stressor: str = "") -> ShellFit | None:
-        """Return the fit of a number; None where no paper measured it."""
+        """Return the fit of a number; None where hardly any paper measured it."""
         return self.fits.get(number_key(quantity, stressor))
+
+    def has(self, core: str, shell: str, quantity: str, stressor: str = "") -> bool:
+        """Whether a paper measured a number of a combination, its shell as joined layers."""
+        names = self.measured.get(number_key(quantity, stressor), frozenset())
+        return f"{core}{NAME_JOINT}{shell}" in names
+
+    def papers_of(self, layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
+        """Return the papers that put a shell on any core."""
+        return self.papers.get(shell_text(layers), ())
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """Return JSON data and arrays for storage."""
         data = {
-            name: {**fit.effects.to_json(), "papers": fit.papers, "factor": fit.factor}
-            for name, fit in self.fits.items()
+            "fits": {
+                name: {**fit.effects.to_json(), "factor": fit.factor}
+                for name, fit in self.fits.items()
+            },
+            "measured": {name: sorted(names) for name, names in self.measured.items()},
+            "papers": {shell: list(papers) for shell, papers in self.papers.items()},
+            "usual_variance": self.usual_variance,
         }
-        arrays = {name: fit.effects.covariance for name, fit in self.fits.items()}
-        return {"fits": data, "usual_variance": self.usual_variance}, arrays
+        return data, {name: fit.effects.covariance for name, fit in self.fits.items()}
 
     @classmethod
     def from_parts(
         cls, data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
     ) -> ShellEvidence:
         """Rebuild from stored parts."""
-        fits = {
-            name: ShellFit(
-                MixedEffects.from_json(one, arrays[name]), int(one["papers"]), float(one["factor"])
-            )
-            for name, one in data["fits"].items()
-        }
-        return cls(fits, float(data["usual_variance"]))
+        return cls(
+            fits={
+                name: ShellFit(MixedEffects.from_json(fit, arrays[name]), float(fit["factor"]))
+                for name, fit in data["fits"].items()
+            },
+            measured={name: frozenset(names) for name, names in data["measured"].items()},
+            papers={shell: tuple(papers) for shell, papers in data["papers"].items()},
+            usual_variance=float(data["usual_variance"]),
+        )
 
 
 def number_key(quantity: str, stressor: str = "") -> str:
     """Return the key of a number: a quantity, with its stressor where it has one."""
     return f"{quantity} {stressor}".strip()
+
+
+def shrinkage(verdict: Mapping[str, Any]) -> float:
+    """Return the factor on differences of a target in rankings: 1 where it has skill.
+
+    Args:
+        verdict: Whether the target has skill, and the by-paper slope of observed on predicted.
+    """
+    return 1.0 if verdict["has_skill"] else float(verdict["slope"])

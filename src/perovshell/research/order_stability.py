@@ -21,6 +21,7 @@ from perovshell.features.combinations import Combination
 from perovshell.model import Model
 from perovshell.models.evidence import Literature
 from perovshell.models.point import PointModel
+from perovshell.models.shell_evidence import shrinkage
 from perovshell.serve.ranking.candidates import CandidatePredictions
 from perovshell.serve.ranking.scoring import Options, Scorer
 from perovshell.serve.space.space import DesignSpace
@@ -117,7 +118,8 @@ def without_paper(trained: TrainedModel, dataset: Dataset, paper_id: str, seed: 
         points[name] = _refitted(point, problem, rows, seed)
     plqy = trained.problems.points[PLQY.name]
     rows = _others(plqy, dataset, paper_id)
-    predicted = trained.results[PLQY.name].model[0][rows]
+    factor = shrinkage(model.info.skill[PLQY.name])
+    predicted = points[PLQY.name].shrunk(trained.results[PLQY.name].model[0][rows], factor)
     predictor = replace(
         model.predictor,
         points=points,

@@ -24,6 +24,7 @@ from perovshell.models.folder import write_folder
 from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.models.reached import Reached, evidence_keys
+from perovshell.models.shell_evidence import shrinkage
 from perovshell.models.stability import SHARED_KINDS
 from perovshell.models.stability_model import StabilityModel
 from perovshell.targets.declared import GAIN, LIFETIME, PLQY, POINTS
@@ -117,12 +118,14 @@ def train(
     results = in_variant(tried, variants)
     figures = headline(problems, results) | pair_counts(problems.points)
     figures |= forward_figures(dataset, problems, variants, settings, advance)
-    predictor, native = final_fit(dataset, problems, results, variants, settings)
+    verdicts = skill(problems, results, figures)
+    factor = shrinkage(verdicts[PLQY.name])
+    predictor, native = final_fit(dataset, problems, results, variants, settings, factor)
     info = {
         "dataset": {"hash": dataset.content_hash, **dataset.counts},
         "settings": recorded_settings(settings),
         "figures": figures,
-        "skill": skill(problems, results, figures),
+        "skill": verdicts,
         "variants": sentences_of(variants),
     }
     record = validated(dataset, problems, results)
@@ -224,8 +227,18 @@ def final_fit(
     results: dict[str, nested.OutOfFold],
     variants: Mapping[str, ModelVariant],
     settings: nested.Settings,
+    plqy_factor: float = 1.0,
 ) -> tuple[Predictor, dict[str, bytes]]:
     """Fit all targets on all rows, with intervals from out-of-fold residuals.
+
+    Args:
+        dataset: The dataset.
+        problems: Its training problems.
+        results: Out-of-fold predictions by target.
+        variants: Which targets have trees.
+        settings: Seed and number of boosters.
+        plqy_factor: Factor on differences of the PLQY in rankings: what papers measured beyond it
+            is fitted.
 
     Returns:
         The predictor, and the native file of each booster by name.
@@ -251,7 +264,9 @@ def final_fit(
         domains={},
         literature=Literature(literature_rows(dataset), problems.featurizer.reader),
         shell_evidence=fit_shell_evidence(
-            dataset, problems.points[PLQY.name], results[PLQY.name].model[0]
+            dataset,
+            problems.points[PLQY.name],
+            points[PLQY.name].shrunk(results[PLQY.name].model[0], plqy_factor),
         ),
     )
     return replace(predictor, domains=domains_of(dataset, predictor.literature)), native

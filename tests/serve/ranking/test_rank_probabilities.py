@@ -11,7 +11,7 @@ from perovshell.model import Model
 from perovshell.models.conformal import ConformityScores
 from perovshell.models.normal import normal_cdf, normal_quantile
 from perovshell.serve.ranking.candidates import CandidatePredictions
-from perovshell.serve.ranking.next_experiments import experiments, shared_part
+from perovshell.serve.ranking.next_experiments import experiments, settled, shared_part
 from perovshell.serve.ranking.objective import (
     PointObjective,
     Predicted,
@@ -179,12 +179,23 @@ def test_a_stability_test_of_what_is_not_known_is_worth_something(model: Model) 
     names = [("CsPbBr3", "PET"), ("CsPbBr3", "PS")]
     found = experiments(own, CandidatePredictions.of(own, items(model, *names)))
     tests = {one.what: one for one in found if one.kind == "stability test"}
-    untested = tests["PET under water, coated against bare, until it fails"]
-    tested = tests["PS under water, coated against bare, until it fails"]
+    untested = tests["CsPbBr3 / PET under water, coated against bare, until it fails"]
+    tested = tests["CsPbBr3 / PS under water, coated against bare, until it fails"]
     assert len(tests) == 4
     assert untested.worth > tested.worth
     assert untested.worth > 1e-3
     assert "moves what is known of its half-life by a factor of about" in untested.line
+
+
+def test_a_test_tells_less_of_other_cores(model: Model) -> None:
+    """What belongs to the combination alone stays unknown of the others."""
+    fit = model.predictor.shell_evidence.fit("half-life", "water")
+    (silica,) = {item.layers for item in items(model, ("CsPbBr3", "SiO2"))}
+    error = np.full(2, fit.known("", silica).error)
+    moved, left = settled(error, fit, np.array([True, False]))
+    assert moved[0] > moved[1] > 0.0
+    assert left[0] < left[1] < error[1]
+    assert moved**2 + left**2 == pytest.approx(error**2)
 
 
 def test_a_bare_core_that_shares_nothing_is_worth_nothing(

@@ -18,8 +18,9 @@ from perovshell.models.outputs import bound_columns
 from perovshell.models.shell_evidence import GAIN as GAIN_EVIDENCE
 from perovshell.models.shell_evidence import HALF_LIFE, PLQY, ShellEvidence
 from perovshell.serve.ranking.candidates import CandidatePredictions
-from perovshell.serve.ranking.objective import Predicted
+from perovshell.serve.ranking.objective import Levels, Predicted
 from perovshell.serve.ranking.objectives import Objectives
+from perovshell.serve.ranking.rank_probabilities import p_above_next
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Candidate, Ranking
 from perovshell.serve.ranking.scoring import LOG_FLAG, Options, Scorer
@@ -189,7 +190,7 @@ def test_what_no_paper_measured_orders_nothing_and_is_said(model: Model) -> None
     blind = dataclasses.replace(model, predictor=predictor)
     found = rank(with_(weights={"gain": 1}), model=blind, top=1000)
     assert all(line.score == pytest.approx(halved(line)) for line in found.candidates)
-    said = "Fewer than three papers measured the gain under water: it orders nothing."
+    said = "Fewer than 3 papers give a lower end of the gain under water: it orders nothing."
     assert said in found.statements
 
 
@@ -508,6 +509,107 @@ def test_no_shell_fills_the_list_where_no_objective_tells_cores_apart(model: Mod
     assert any("No objective tells cores apart" in text for text in found.statements)
 
 
+def test_no_shell_fills_the_list_across_blocks_of_cores(model: Model) -> None:
+    """More cores than a block has, and as many scores as a shell has flags."""
+    grid = {"A": {"ions": ["Cs", "FA", "MA"], "step": 0.05, "at_most": 3}, "B": {"ions": ["Pb"]},
+            "X": {"ions": ["Br", "I"], "step": 0.05}}  # fmt: skip
+    space = {"cores": grid, "shells": "all known", "weights": {"half_life": 1}}
+    found = rank(space, model=model, top=200)
+    assert read_space(space, model.predictor.featurizer.reader).cores.size > 2 * 2048
+    single = rank({**space, "cores": ["CsPbI3"]}, model=model, top=200)
+    assert {line.shell for line in single.candidates} <= {line.shell for line in found.candidates}
+    assert all(" / " not in name for line in found.candidates for name in line.ties)
+
+
+def test_sizes_that_are_alike_fill_no_list(model: Model) -> None:
+    space = {
+        "cores": ["CsPbBr3", "CsPbI3"], "shells": "all known", "weights": {"plqy": 1},
+        "sizes_nm": [60 + 0.1 * step for step in range(400)],
+    }  # fmt: skip
+    found = rank(space, model=model, top=50).candidates
+    assert len(found) == 50
+    assert any("core of 60.1 nm" in name for name in found[0].ties)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "stressor"),
+    [("PDMS", "PP", "light"), ("SiO2|PET", "ZrO2|PET", "water")],
+)
+def test_shells_of_different_evidence_are_no_tie_in_any_order(
+    model: Model, first: str, second: str, stressor: str
+) -> None:
+    """PDMS was tested as a layer; the stacks share a layer of two."""
+    scores = []
+    for shells in ([first, second], [second, first]):
+        data = {"cores": ["CsPbBr3"], "shells": shells, "stressors": [stressor]}
+        found = rank({**data, "weights": {"half_life": 1}, "constraints": DRY}, model=model)
+        assert [line.ties for line in found.candidates] == [(), ()]
+        scores.append({line.shell: line.score for line in found.candidates})
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize("weights", [{"pl": 1, "domain": 1}, {"domain": 1}])
+def test_what_was_measured_stands_apart_where_only_the_domain_counts(
+    model: Model, weights: dict[str, float]
+) -> None:
+    data = {"cores": ["CsPbBr3"], "shells": ["SiO2", "HfO2"], "pl_window_nm": [510, 530]}
+    found = rank({**data, "weights": weights}, model=model)
+    assert [line.shell for line in found.measured] == ["SiO2"]
+    assert [line.shell for line in found.candidates] == ["HfO2"]
+
+
+@pytest.mark.parametrize(
+    ("stressor", "shell"), [("sonication", "SiO2"), ("polar-solvent", "PbSO4")]
+)
+def test_a_test_under_a_thin_stressor_was_measured(model: Model, stressor: str, shell: str) -> None:
+    data = {"cores": ["CsPbBr3"], "shells": ["SiO2", "PbSO4", "HfO2"], "stressors": [stressor]}
+    found = rank({**data, "weights": {"gain": 1}, "constraints": DRY}, model=model)
+    assert [line.shell for line in found.measured] == [shell]
+    assert shell not in {line.shell for line in found.candidates}
+
+
+def test_a_window_that_nobody_asks_for_hides_no_measurement(model: Model) -> None:
+    data = {
+        "cores": ["CsPbBr3", "CsPbI3"], "shells": ["SiO2", "HfO2"], "pl_window_nm": [510, 530],
+    }  # fmt: skip
+    asked = rank({**data, "weights": {"pl": 1, "plqy": 1}}, model=model).measured
+    assert [(line.core, line.shell) for line in asked] == [("CsPbBr3", "SiO2")]
+    only = {"pl_in_window": True}
+    held = rank({**data, "weights": {"plqy": 1}, "constraints": only}, model=model).measured
+    assert [(line.core, line.shell) for line in held] == [("CsPbBr3", "SiO2")]
+    free = rank({**data, "weights": {"plqy": 1}}, model=model).measured
+    assert {(line.core, line.shell) for line in free} == {("CsPbBr3", "SiO2"), ("CsPbI3", "SiO2")}
+
+
+def test_draws_of_a_peak_without_skill_agree_with_its_probability(model: Model) -> None:
+    shrunk = claim_skill(model, "pl", has_skill=False, slope=0.0)
+    scored = objectives(shrunk, cores=["CsPbI3"], shells=["HfO2"], pl_window_nm=[510, 530])
+    line = rank(
+        with_(cores=["CsPbI3"], shells=["HfO2"], pl_window_nm=[510, 530]), model=shrunk
+    ).candidates[0]
+    predictions = CandidatePredictions.of(scored, [line.item])
+    peak = next(one for one in scored.active if one.name == "pl")
+    level = (np.arange(2000) + 0.5) / 2000
+    levels = Levels(np.broadcast_to(level, (2, 1, 2000)), np.zeros((2, 1, 1, 2000)))
+    drawn = peak.outcomes(predictions.predicted, levels).mean()
+    assert drawn == pytest.approx(float(peak.desirability(predictions.predicted)[0]), abs=0.05)
+
+
+def test_flags_count_in_the_probability_of_the_order(model: Model) -> None:
+    """Of two shells alike but for a flag, the flagged one is hardly ever above."""
+    scored = objectives(model, cores=["CsPbBr3"], shells=["SiO2", "SnO2"], stressors=["light"])
+    lines = rank(
+        with_(cores=["CsPbBr3"], shells=["HfO2", "SnO2"], stressors=["light"]), model=model
+    ).candidates
+    assert [bool(line.flags) for line in lines] == [False, True]
+    predictions = CandidatePredictions.of(scored, [line.item for line in lines])
+    (above,) = p_above_next(scored, predictions)
+    turned = CandidatePredictions.of(scored, [line.item for line in reversed(lines)])
+    (below,) = p_above_next(scored, turned)
+    assert above + below == pytest.approx(1.0)
+    assert lines[0].p_above_next > 0.6
+
+
 def test_a_stack_is_known_by_its_layers(model: Model) -> None:
     fit = model.predictor.shell_evidence.fit(HALF_LIFE, "water")
     read = model.predictor.featurizer.reader.read_shell
@@ -524,13 +626,19 @@ def test_exploring_compares_what_is_expected_with_what_is_expected(model: Model)
     assert by["explore"].shell == by["value"].shell
 
 
-def test_ignorance_costs_in_the_probability_of_a_threshold(model: Model) -> None:
+def test_ignorance_costs_where_a_threshold_is_asked(model: Model) -> None:
+    """What is not known of a poor shell makes it more probable above the threshold, not better."""
     scored = objectives(model, cores=["CsPbBr3"], shells=["SiO2"], plqy_above=80)
     columns = {"plqy_percent": np.full(2, 60.0), "plqy_scale": np.full(2, 10.0)}
     predicted = Predicted(columns, {"plqy": {}})
     scored.plqy.add_values(predicted, np.array([[0.0, 0.0], [1.0, 1.5]]))
     known, unknown = scored.plqy.desirability(predicted)
-    assert known < unknown  # Below the threshold, what is not known may still be above it.
+    assert known < unknown
+    known, unknown = scored.plqy.desirability(predicted, at_lower_bound=True)
+    assert unknown < known < 1.0
+    predicted.columns["plqy_at_least"] = np.array([79.0, 95.0])
+    below, above = scored.plqy.desirability(predicted, at_lower_bound=True)
+    assert below < above == 1.0
 
 
 def test_no_line_of_the_front_is_beaten(ranking: Ranking) -> None:
@@ -685,7 +793,7 @@ def test_markdown_has_a_row_a_line_and_no_stray_bars(model: Model) -> None:
 def test_the_summary_says_what_to_measure_next(model: Model) -> None:
     said = summary(rank(SPACE, model=model, batch=2), suggest_experiments=True)
     text = "\n".join(said)
-    for part in ("Measured: ", "Worth trying: ", "A batch of 2", "changes the first choice with"):
+    for part in ("Measured: ", "Worth trying: ", "A batch of 2", "changes the choice from"):
         assert part in text
 
 

@@ -148,7 +148,7 @@ def hostile(ranking: Ranking) -> Ranking:
         front=(),
         batch=lines[:2],
         overview=Overview((HOSTILE, "f"), (HOSTILE, "s"), np.full((2, 2), 0.5)),
-        suggest_experiments=(Experiment(HOSTILE, HOSTILE, 0.1, 0.5, HOSTILE),),
+        suggest_experiments=(Experiment(HOSTILE, HOSTILE, 0.1, 0.5, HOSTILE, HOSTILE),),
         statements=(HOSTILE, "A statement."),
     )
 

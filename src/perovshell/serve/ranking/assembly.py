@@ -87,7 +87,7 @@ class RankingBuilder:
         pairs = zip(self.result.top_score.tolist(), self.result.top_index.tolist(), strict=True)
         for score, at in pairs:
             groups.setdefault((score, at // contexts % shells), []).append(at)
-        papers_of = self.model.predictor.literature.papers_of_shell
+        papers_of = self.model.predictor.shell_evidence.papers_of
 
         def place(key: tuple[float, int]) -> tuple[float, bool]:
             score, shell = key
@@ -186,7 +186,7 @@ class RankingBuilder:
         literature = predictor.literature
         measured = sorted(literature.measured(item), key=self._is_off_topic)
         bare = literature.measured(item.bare)
-        of_shell = literature.papers_of_shell(item.layers)
+        of_shell = predictor.shell_evidence.papers_of(item.layers)
         return Candidate(
             item=item,
             bounds=predictor.stability.bounds(self.space.stressors, item.layers),
@@ -204,8 +204,7 @@ class RankingBuilder:
     def _experiments(self) -> tuple[Experiment, ...]:
         """Return experiments on the first lines, whatever the number of lines asked for."""
         items = [self.space.item(number) for number in islice(self._tied, LOOKED_AT)]
-        flags = [len(self.model.predictor.flags(item, self.space.stressors)) for item in items]
-        return experiments(self.objectives, CandidatePredictions.of(self.objectives, items), flags)
+        return experiments(self.objectives, CandidatePredictions.of(self.objectives, items))
 
     def _is_off_topic(self, row: Neighbour) -> tuple[bool, bool]:
         """Whether a sample was not tested under a stressor asked for, and has no PLQY."""
@@ -309,7 +308,8 @@ def _row_of(columns: Mapping[str, Any], row: int) -> dict[str, float]:
 def _name(other: Combination, layers: Layers, first: Combination) -> str:
     """Return what differs of a tied combination: its shell, and core and context where they do."""
     core = f"{other.core.formula} / " if other.core and other.core != first.core else ""
-    context = [other.structure] if other.structure != first.structure else []
+    words = ((one.structure, one.encapsulation, one.medium) for one in (other, first))
+    context = [new for new, old in zip(*words, strict=True) if new != old]
     size = other.core_size_nm
     if f"{size:g}" != f"{first.core_size_nm:g}":
         context.append("size unknown" if math.isnan(size) else f"core of {size:g} nm")

@@ -154,9 +154,12 @@ def answering_combinations(
 ) -> Iterator[tuple[Composition, str, list[Neighbour]]]:
     """Yield the coated combinations of which papers measured what is asked.
 
-    That is any objective, but for the peak where more is asked.
+    That is any objective, but for the peak where more is asked, or anything where papers measure
+    no objective.
     """
-    wanted = [one for one in objectives.active if one.name != PL.name] or objectives.active
+    asked = [one for one in objectives.active if one.can_be_measured]
+    wanted = [one for one in asked if one.name != PL.name] or asked
+    wanted = wanted or [one for one in objectives.every if one.can_be_measured]
     for core, shell, samples in objectives.model.predictor.literature.combinations():
         if shell != NONE and any(one.is_measured(samples) for one in wanted):
             yield core, shell, samples
@@ -170,10 +173,9 @@ def _with_peak(
     Of samples with a measured peak these are those in the window, where one is asked for.
     """
     known = [one for one in samples if one.pl_peak_nm is not None]
-    window = objectives.space.pl_window_nm
     fitting = known
-    if window is not None:
-        low, high = window
+    if objectives.ask_for_window:
+        low, high = objectives.space.pl_window_nm or (-math.inf, math.inf)
         fitting = [one for one in known if low <= (one.pl_peak_nm or 0.0) <= high]
     told = fitting if known else list(samples)
     told = sorted(told, key=lambda one: -(one.plqy_percent or 0.0))
@@ -182,7 +184,8 @@ def _with_peak(
 
 def _may_be_in_window(objectives: Objectives, predictions: CandidatePredictions) -> Mask:
     """Return which predicted intervals of the peak reach into the window, shape (n,)."""
-    columns, window = predictions.predicted.columns, objectives.space.pl_window_nm
+    columns = predictions.predicted.columns
+    window = objectives.space.pl_window_nm if objectives.ask_for_window else None
     low, high = window or (-math.inf, math.inf)
     shortest, longest = (columns[f"{PL.column}{end}"] for end in ENDS[1:])
     return np.asarray((shortest <= high) & (longest >= low))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from perovshell.models.evidence import combination_name
+from perovshell.models.shell_evidence import MIN_PAPERS
 from perovshell.serve.ranking.results import Candidate
 from perovshell.serve.ranking.scoring import MIN_IMPROVEMENT, Scorer
 from perovshell.serve.ranking.stability_objectives import StabilityObjective
 from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.targets.target import NOT_REACHED, StabilityTarget, Target
 from perovshell.texts import counted, listed
+
+_FLAGS: Final = "In the second list each flag halves the score."
 
 
 def statements(
@@ -73,10 +77,7 @@ def _skill(scorer: Scorer, target: Target) -> str:
     name = target.quantity if isinstance(target, StabilityTarget) else target.title
     sentence = f"{name[0].upper()}{name[1:]}: {verdict['sentence']}."
     if isinstance(target, StabilityTarget):
-        return (
-            f"{sentence} Its model orders nothing here: measurements do, pooled over papers, since "
-            "the model tells shells apart hardly better than their class does."
-        )
+        return f"{sentence} Its model orders nothing here: measurements do, pooled over papers."
     if verdict["has_skill"]:
         return f"{sentence} Its differences order the list in full."
     return (
@@ -90,8 +91,8 @@ def _untested(objective: StabilityObjective) -> str:
     if not names:
         return ""
     return (
-        f"Fewer than three papers measured the {objective.label} under {listed(names)}: it orders "
-        "nothing."
+        f"Fewer than {MIN_PAPERS} papers give a lower end of the {objective.label} under "
+        f"{listed(names)}: it orders nothing."
     )
 
 
@@ -99,13 +100,12 @@ def _order(scorer: Scorer, result: TaskResult) -> str:
     by = scorer.options.order_by
     if by == "explore":
         return _improvement(scorer, result)
-    flags = "In the second list each flag halves the score."
     if by == "value":
-        return f"Ordered by value: a weighted geometric mean of desirabilities. {flags}"
+        return f"Ordered by value: a weighted geometric mean of desirabilities. {_FLAGS}"
     return (
         "Ordered by what is known at least (90 %), so that ignorance costs: within a list and a "
         "core, a shell that papers found good stands above one of its class that nobody tried. "
-        f"{flags}"
+        f"{_FLAGS}"
     )
 
 
@@ -115,6 +115,7 @@ def _improvement(scorer: Scorer, result: TaskResult) -> str:
         best = scorer.measured.items[0]
         over = f"the best measured combination ({combination_name(best)})"
     text = f"Ordered by expected improvement over {over}: what to make next, not what is best."
+    text += f" {_FLAGS}"
     if not (np.exp(result.top_score) > 2 * MIN_IMPROVEMENT).any():
         text += " None is expected to be better: the order has no meaning."
     return text

@@ -36,7 +36,7 @@ from perovshell.files import write_file
 from perovshell.model import Model
 from perovshell.optional import import_optional
 from perovshell.serve.ranking.scoring import Options, Scorer
-from perovshell.serve.ranking.task_result import TaskResult
+from perovshell.serve.ranking.task_result import TaskResult, TopList
 from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
 
@@ -87,7 +87,7 @@ class Job:
         """Score tasks and join their results."""
         scorer = _scorer(self)
         results = [scorer.run_task(task) for task in tasks]
-        return joined(results, scorer.options.keep)
+        return joined(results, scorer.top_list)
 
 
 @lru_cache(maxsize=1)
@@ -105,12 +105,12 @@ def _scorer(job: Job) -> Scorer:
     return Scorer(space, model, Options(**json.loads(job.options)))
 
 
-def joined(results: Sequence[TaskResult], keep: int) -> TaskResult:
+def joined(results: Sequence[TaskResult], top: TopList) -> TaskResult:
     """Join results in a tree, two by two."""
     parts = list(results)
     while len(parts) > 1:
         pairs = [parts[first : first + 2] for first in range(0, len(parts), 2)]
-        parts = [pair[0].joined(pair[1], keep) if len(pair) > 1 else pair[0] for pair in pairs]
+        parts = [pair[0].joined(pair[1], top) if len(pair) > 1 else pair[0] for pair in pairs]
     return parts[0]
 
 
@@ -288,7 +288,7 @@ def _local_cluster(workers: int) -> Iterator[Any]:
         yield cluster
 
 
-def on_dask(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
+def on_dask(client: Any, job: Job, tasks: Sequence[int], top: TopList) -> Results:
     """Score tasks on a Dask cluster: groups of them joined in a tree there.
 
     A lost worker costs its own tasks only: Dask gives them to another.
@@ -303,7 +303,7 @@ def on_dask(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
         raise ClusterError(msg) from error
     _refuse_other_versions(client, job.version)
     try:
-        yield from _on_workers(client, job, tasks, keep)
+        yield from _on_workers(client, job, tasks, top)
     except ClusterError:
         raise
     except Exception as error:
@@ -335,7 +335,7 @@ def _refuse_other_versions(client: Any, needed: str) -> None:
         raise ClusterError(msg)
 
 
-def _on_workers(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Results:
+def _on_workers(client: Any, job: Job, tasks: Sequence[int], top: TopList) -> Results:
     from distributed import as_completed
 
     workers = len(client.scheduler_info(n_workers=-1)["workers"])
@@ -348,7 +348,7 @@ def _on_workers(client: Any, job: Job, tasks: Sequence[int], keep: int) -> Resul
         while len(parts) > 1:
             pairs = [parts[first : first + 2] for first in range(0, len(parts), 2)]
             parts = [
-                client.submit(_join, *pair, keep, pure=False) if len(pair) > 1 else pair[0]
+                client.submit(_join, *pair, top, pure=False) if len(pair) > 1 else pair[0]
                 for pair in pairs
             ]
         return parts[0]
@@ -375,8 +375,8 @@ def _run_task(job: Job, task: int) -> TaskResult:
     return job.run_tasks([task])
 
 
-def _join(first: TaskResult, second: TaskResult, keep: int) -> TaskResult:
-    return first.joined(second, keep)
+def _join(first: TaskResult, second: TaskResult, top: TopList) -> TaskResult:
+    return first.joined(second, top)
 
 
 # Progress ----------------------------------------------------------------------------------
@@ -417,7 +417,7 @@ class Progress:
         """Join the result of tasks."""
         done = self._state[1].copy()
         done[list(tasks)] = True
-        self._state = self.result.joined(result, self._scorer.options.keep), done
+        self._state = self.result.joined(result, self._scorer.top_list), done
         if self._path is not None and time.monotonic() - self._saved > _SAVE_EVERY_S:
             self.save()
 

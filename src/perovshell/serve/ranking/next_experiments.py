@@ -5,27 +5,26 @@ The worth of an experiment is its knowledge gradient (Frazier, Powell and Dayani
 is known. Beside it is the probability that the choice is another one then. Three kinds are
 compared, all in the laboratory of the user: making a candidate; measuring the bare core, whose
 residual a coated sample shares in part; and testing a shell under a stressor until it fails, which
-changes what is known of all its combinations. PL, PLQY and stability are taken as independent, so
-that every expectation is a product of sums and none is a draw.
+changes what is known of all its combinations, most of the one tested. PL, PLQY and stability are
+taken as independent, so that every expectation is a product of sums and none is a draw.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from perovshell.arrays import Floats
+from perovshell.arrays import Floats, Mask
 from perovshell.data.shells import shell_text
 from perovshell.models.normal import normal_cdf, normal_quantile
 from perovshell.models.point import PointModel
 from perovshell.models.shell_evidence import ShellFit
 from perovshell.serve.ranking.candidates import CandidatePredictions
 from perovshell.serve.ranking.objective import (
-    FLAG,
     MIN_DESIRABILITY,
     Levels,
     PointObjective,
@@ -55,6 +54,7 @@ class Experiment:
         what: What to make or test.
         worth: Expected rise of the score of the best choice.
         p_changes: Probability that it changes the best choice.
+        choice: The best choice before: the candidate with the highest expected score.
         why: What it would settle.
     """
 
@@ -62,28 +62,28 @@ class Experiment:
     what: str
     worth: float
     p_changes: float
+    choice: str
     why: str
 
     @property
     def line(self) -> str:
         """The experiment as a line of text."""
-        changes = f"changes the first choice with {self.p_changes:.0%}"
+        changes = f"changes the choice from {self.choice} with probability {self.p_changes:.0%}"
         return f"{self.kind}: {self.what}: {changes}; {self.why}"
 
 
 def experiments(
-    objectives: Objectives, predictions: CandidatePredictions, flags: Sequence[int] = ()
+    objectives: Objectives, predictions: CandidatePredictions
 ) -> tuple[Experiment, ...]:
     """Return experiments on the top candidates of a ranking, the most telling first.
 
     Args:
         objectives: The objectives.
         predictions: The candidates, at most `LOOKED_AT`.
-        flags: Number of flags of each, which lower its score as in a ranking; none by default.
     """
     if not predictions.items:
         return ()
-    judge = _Judge(objectives, predictions, flags or [0] * len(predictions.items))
+    judge = _Judge(objectives, predictions)
     possible = [*judge.combinations(), *judge.bare_controls(), *judge.stability_tests()]
     return tuple(sorted(possible, key=lambda e: (-e.p_changes, -e.worth, e.kind, e.what)))
 
@@ -91,12 +91,10 @@ def experiments(
 class _Judge:
     """Computes the value of experiments on the top candidates of a ranking."""
 
-    def __init__(
-        self, objectives: Objectives, predictions: CandidatePredictions, flags: Sequence[int]
-    ) -> None:
+    def __init__(self, objectives: Objectives, predictions: CandidatePredictions) -> None:
         self.objectives = objectives
         self.predictions = predictions
-        self._factor = FLAG ** np.array(flags, dtype=float)
+        self._factor = objectives.flag_factors(predictions.items)
         self._cores = [item.core.formula if item.core else "" for item in predictions.items]
         self._shells = [shell_text(item.layers) for item in predictions.items]
         # Share of a bare core's residual in that of its coated sample, by point target.
@@ -129,18 +127,17 @@ class _Judge:
             total = total * part
         return total
 
-    def _worth(self, rows: list[int], known: Floats) -> tuple[float, float]:
-        """Return the worth of knowing the expectations (n_rows, k) of some combinations.
-
-        Returns:
-            The expected rise of the best one, and the probability that another one is best then.
-        """
+    def _experiment(
+        self, kind: str, what: str, rows: list[int], known: Floats, why: str
+    ) -> Experiment:
+        """Return an experiment that makes the expectations (n_rows, k) of combinations known."""
         after = np.repeat(self._expected[:, None], known.shape[1], axis=1)
         after[rows] = known
         first = int(self._expected.argmax())
         rise = float(after.max(axis=0).mean() - self._expected[first])
         changes = (after > (1.0 + _LEAST) * after[first]).any(axis=0)
-        return max(rise, 0.0), float(changes.mean())
+        choice = f"{self._cores[first]} / {self._shells[first]}"
+        return Experiment(kind, what, max(rise, 0.0), float(changes.mean()), choice, why)
 
     def combinations(self) -> list[Experiment]:
         """Making and measuring each combination."""
@@ -149,12 +146,12 @@ class _Judge:
             known: Floats = np.ones(1)
             for part in self._parts.values():
                 known = np.multiply.outer(known, _few(part[row])).ravel()
-            worth = self._worth([row], self._centred([row], known[None]))
+            known = self._centred([row], known[None])
             size = "" if math.isnan(item.core_size_nm) else f", {item.core_size_nm:g} nm"
             medium = "" if item.medium == "unknown" else f", {item.medium}"
             what = f"{self._cores[row]} / {self._shells[row]} ({item.structure}{size}{medium})"
             why = "settles its PL, PLQY and stability"
-            experiments.append(Experiment("combination", what, *worth, why))
+            experiments.append(self._experiment("combination", what, [row], known, why))
         return experiments
 
     def _centred(self, rows: list[int], known: Floats) -> Floats:
@@ -177,8 +174,7 @@ class _Judge:
                 f"residuals of a bare and a coated sample correlate by {listed(shares)}; "
                 f"{_lines(rows)}"
             )
-            worth = self._worth(rows, known)
-            experiments.append(Experiment("bare control", core, *worth, why))
+            experiments.append(self._experiment("bare control", core, rows, known, why))
         return experiments
 
     def _given_bare(self, rows: list[int]) -> Floats:
@@ -203,7 +199,7 @@ class _Judge:
         return np.stack(means, axis=1)
 
     def stability_tests(self) -> list[Experiment]:
-        """Testing each shell under each stressor until it fails, coated against bare."""
+        """Testing each shell under each stressor until it fails, on its best core."""
         experiments = []
         for shell in dict.fromkeys(self._shells):
             rows = [row for row, name in enumerate(self._shells) if name == shell]
@@ -214,10 +210,9 @@ class _Judge:
                 known = self._centred(rows, self._after_test(rows, number))
                 texts = [f"{label} by a factor of about {factor:.2g}" for label, factor in moved]
                 why = f"moves what is known of its {listed(texts)}; {_lines(rows)}"
-                what = f"{shell} under {stressor}, coated against bare, until it fails"
-                experiments.append(
-                    Experiment("stability test", what, *self._worth(rows, known), why)
-                )
+                tested = f"{self._cores[rows[0]]} / {shell}"
+                what = f"{tested} under {stressor}, coated against bare, until it fails"
+                experiments.append(self._experiment("stability test", what, rows, known, why))
         return experiments
 
     @property
@@ -231,19 +226,21 @@ class _Judge:
         for objective in self._stability:
             fit, spread = objective.fits[stressor], objective.spread(predicted)[stressor]
             if fit is not None:
-                moves.append((objective.label, math.exp(_test(spread[1], fit)[0][0])))
+                moved, _ = settled(spread[1], fit, np.array([True]))
+                moves.append((objective.label, math.exp(moved[0])))
         return moves
 
     def _after_test(self, rows: list[int], stressor: int) -> Floats:
         """Return expectations after the outcomes of a test, shape (n_rows, k)."""
         predicted = self.predictions.rows(rows).predicted
+        is_tested = np.array([self._cores[row] == self._cores[rows[0]] for row in rows])
         expected = {name: mean[rows, None] for name, mean in self._means.items()}
         for objective in self._stability:
             fit = objective.fits[stressor]
             if fit is None:
                 continue
             value, least = objective.columns()[stressor]
-            moved, left = _test(objective.spread(predicted)[stressor][1], fit)
+            moved, left = settled(objective.spread(predicted)[stressor][1], fit, is_tested)
             means = []
             for z in _normals(_KNOWN):
                 after = predicted.columns[value] * np.exp(z * moved)
@@ -255,16 +252,20 @@ class _Judge:
         return np.broadcast_to(self._product(expected), (len(rows), _KNOWN))
 
 
-def _test(error: Floats, fit: ShellFit) -> tuple[Floats, Floats]:
-    """Return how far a test is expected to move a mean, and the error that it leaves.
+def settled(error: Floats, fit: ShellFit, is_tested: Mask) -> tuple[Floats, Floats]:
+    """Return how far a test of the first combination moves each mean, and the errors it leaves.
+
+    Combinations with other cores share the error of the shell and its class with it.
 
     Args:
-        error: Error of the logarithm of the mean before, shape (n,).
+        error: Errors of the logarithms of the means before, shape (n,).
         fit: What papers measured of the quantity.
+        is_tested: Whether the core is the one that is tested, shape (n,).
     """
-    noise = fit.noise_variance
-    moved = error**2 / np.sqrt(error**2 + noise)
-    return moved, error * np.sqrt(noise / (error**2 + noise))
+    own = fit.effects.spreads["combination"] ** 2
+    shared = np.where(is_tested, error**2, np.maximum(error**2 - own, 0.0))
+    moved = shared / np.sqrt(error[0] ** 2 + fit.noise_variance)
+    return moved, np.sqrt(np.maximum(error**2 - moved**2, 0.0))
 
 
 def shared_part(model: PointModel) -> float:

@@ -16,6 +16,7 @@ from perovshell.models.conformal import ConformityScores
 from perovshell.models.evidence import Neighbour
 from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
+from perovshell.models.shell_evidence import shrinkage
 from perovshell.serve.space.space import DesignSpace
 from perovshell.targets.target import PointTarget, StabilityTarget
 
@@ -71,12 +72,13 @@ class Objective(ABC):
     label: ClassVar[str]
     """Label on a card."""
     target: ClassVar[PointTarget | StabilityTarget | None] = None
+    can_be_measured: ClassVar[bool] = True
+    """Whether a paper can measure it."""
 
     def __init__(self, space: DesignSpace, model: Model) -> None:
         self.space = space
         self.predictor: Predictor = model.predictor
-        verdict = model.info.skill[self.target.name] if self.target else {"has_skill": True}
-        self.slope = 1.0 if verdict["has_skill"] else float(verdict["slope"])
+        self.slope = shrinkage(model.info.skill[self.target.name]) if self.target else 1.0
         """Factor on the differences of the target: 1 where it has skill."""
 
     @property
@@ -112,9 +114,9 @@ class Objective(ABC):
             at_lower_bound: Whether the lower bound counts instead of the value.
         """
 
-    @abstractmethod
-    def is_measured(self, samples: Sequence[Neighbour]) -> bool:
+    def is_measured(self, samples: Sequence[Neighbour]) -> bool:  # noqa: ARG002
         """Whether papers measured what the objective asks, by the samples of a combination."""
+        return False
 
     @abstractmethod
     def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
@@ -136,6 +138,10 @@ class PointObjective(Objective):
     def model(self) -> PointModel:
         """The model of the target."""
         return self.predictor.points[self.target.name]
+
+    def shrunk(self, predicted: Floats) -> Floats:
+        """Return predictions, as modelled, as far from the null model as the target has skill."""
+        return self.model.shrunk(predicted, self.slope)
 
     def scale(self, predicted: Predicted) -> Any:
         """Return the difficulty of the predictions, as modelled."""

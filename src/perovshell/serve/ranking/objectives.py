@@ -19,9 +19,10 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from perovshell.arrays import Floats
+from perovshell.features.combinations import Combination
 from perovshell.model import Model
-from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.objective import (
+    FLAG,
     MIN_DESIRABILITY,
     Levels,
     Objective,
@@ -45,17 +46,13 @@ class DomainObjective(Objective):
     name = "domain"
     label = "near the data"
     phrase = "similarity to the training data"
+    can_be_measured = False
     axes: ClassVar = [("domain_distance", "distance from the data", False)]
 
     def desirability(self, predicted: Predicted, *, at_lower_bound: bool = False) -> Floats:
         """Return 0.5 to the power of the distance in units of the domain's reach."""
         del at_lower_bound
         return np.asarray(0.5 ** predicted.columns["domain_distance"])
-
-    def is_measured(self, samples: Sequence[Neighbour]) -> bool:
-        """Return False: no paper measures it."""
-        del samples
-        return False
 
     def outcomes(self, predicted: Predicted, levels: Levels) -> Floats:
         """Return the similarity, which is certain, in each draw."""
@@ -104,6 +101,14 @@ class Objectives:
         return next(o for o in self.every if isinstance(o, YieldObjective))
 
     @property
+    def ask_for_window(self) -> bool:
+        """Whether a weight or a constraint asks for a peak in the window."""
+        space = self.space
+        return space.pl_window_nm is not None and (
+            space.weights[PeakObjective.name] > 0 or space.constraints.pl_in_window
+        )
+
+    @property
     def look_at_cores(self) -> bool:
         """Whether any objective with a weight tells cores apart."""
         return any(not isinstance(one, StabilityObjective) for one in self.active)
@@ -126,6 +131,11 @@ class Objectives:
         for name, value in desirable.items():
             total = total + self.share(name) * np.log(np.maximum(value, MIN_DESIRABILITY))
         return np.asarray(total)
+
+    def flag_factors(self, items: Sequence[Combination]) -> Floats:
+        """Return the factors on scores for what speaks against coatings, shape (n,)."""
+        flags = self.model.predictor.flags
+        return np.array([FLAG ** len(flags(item, self.space.stressors)) for item in items])
 
     def improvement(self, predicted: Predicted, best_known: float) -> Floats:
         """Return the expected improvement of the score over the best known combination.

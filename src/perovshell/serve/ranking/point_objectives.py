@@ -72,15 +72,15 @@ class PeakObjective(PointObjective):
         del at_lower_bound
         if self.slope == 1.0 and PL.threshold is not None:
             return np.asarray(predicted.columns[PL.threshold.column])
-        null = self.model.null_value
-        energy = null + self.slope * (self._energy(predicted) - null)
         return probability_between(
-            PL.scale, lambda residual: self.cdf(predicted, residual), energy, *self._window
+            PL.scale,
+            lambda residual: self.cdf(predicted, residual),
+            self._energy(predicted),
+            *self._window,
         )
 
-    @staticmethod
-    def _energy(predicted: Predicted) -> Floats:
-        return PL.scale.to_model(predicted.columns[PL.column])
+    def _energy(self, predicted: Predicted) -> Floats:
+        return self.shrunk(PL.scale.to_model(predicted.columns[PL.column]))
 
     def is_measured(self, samples: Sequence[Neighbour]) -> bool:
         """Whether a paper measured the peak of a combination."""
@@ -138,17 +138,13 @@ class YieldObjective(PointObjective):
         more = (errors**2 - evidence.usual_variance) / fit.total_variance
         return np.array([[one.mean for one in known], np.sqrt(1.0 + more)]).reshape(2, len(pairs))
 
-    def _shrunk(self, predicted: Floats) -> Floats:
-        center = self.model.null_value
-        return np.asarray(center + self.slope * (predicted - center))
-
     # Values ----------------------------------------------------------------------------------
 
     def add_values(self, predicted: Predicted, terms: Floats) -> None:
         """Add the PLQY pooled with what papers measured, and what 90 % of new papers exceed."""
         beyond, width = terms
         columns = predicted.columns
-        value = PLQY.scale.hold(self._shrunk(columns[PLQY.column]) + beyond)
+        value = PLQY.scale.hold(self.shrunk(columns[PLQY.column]) + beyond)
         columns[PLQY_POOLED] = value
         columns[_SPREAD] = width * columns[PLQY.scale_column]
         columns[PLQY_AT_LEAST] = value + self.bound * columns[_SPREAD]
@@ -168,18 +164,21 @@ class YieldObjective(PointObjective):
             predicted.columns[P_PLQY_ABOVE] = self.desirability(predicted)
 
     def desirability(self, predicted: Predicted, *, at_lower_bound: bool = False) -> Floats:
-        """Return the share of 100 %, or the probability to exceed the threshold."""
+        """Return the share of 100 %, or the probability to exceed the threshold.
+
+        A lower bound counts as its share of what is asked: for a probability, the less is known
+        of a poor shell the better.
+        """
         above, columns = self.space.plqy_above, predicted.columns
-        if above is not None:
-            return probability_between(
-                PLQY.scale,
-                lambda residual: self.cdf(predicted, residual),
-                columns[PLQY_POOLED],
-                above,
-                math.inf,
-            )
-        value = columns[PLQY_AT_LEAST if at_lower_bound else PLQY_POOLED]
-        return np.asarray(np.maximum(value, 0.0) / 100.0)
+        if at_lower_bound:
+            asked = 100.0 if above is None else above
+            return np.asarray(np.clip(columns[PLQY_AT_LEAST] / asked, 0.0, 1.0))
+        value = columns[PLQY_POOLED]
+        if above is None:
+            return np.asarray(np.maximum(value, 0.0) / 100.0)
+        return probability_between(
+            PLQY.scale, lambda residual: self.cdf(predicted, residual), value, above, math.inf
+        )
 
     def _of_percent(self, percent: Floats) -> Floats:
         """Return the desirability of known PLQYs in percent."""

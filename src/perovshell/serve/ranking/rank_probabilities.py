@@ -59,15 +59,19 @@ def _random(*names: str) -> np.random.Generator:
 def p_above_next(objectives: Objectives, predictions: CandidatePredictions) -> Floats:
     """Return the probability that each score is above that of the next, shape (n - 1,).
 
-    A tie counts half.
+    Flags count as in the order. A tie counts half.
     """
-    score = np.exp(objectives.log_score(_drawn(objectives, predictions)))
+    flags = objectives.flag_factors(predictions.items)
+    score = np.exp(objectives.log_score(_drawn(objectives, predictions))) * flags[:, None]
     above = (score[:-1] > score[1:]) + 0.5 * (score[:-1] == score[1:])
     return np.asarray(above.mean(axis=1))
 
 
 def p_pareto(objectives: Objectives, predictions: CandidatePredictions) -> Floats:
-    """Return P(Pareto): that no other of n combinations is better in all objectives, (n,)."""
+    """Return P(Pareto): that no other of n combinations dominates, shape (n,).
+
+    One that dominates is at least as good in all objectives, and better in one.
+    """
     drawn = _drawn(objectives, predictions)
     return non_dominated_share(np.stack([drawn[name] for name in objectives.names]))
 

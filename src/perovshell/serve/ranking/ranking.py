@@ -138,7 +138,7 @@ def _results(scorer: Scorer, run: Run, tasks: list[int]) -> engines.Results:
     if run.engine == "dask":
         job = engines.Job.of(scorer.space, scorer.model, scorer.options)
         with engines.dask_client(run.scheduler, run.jobs) as client:
-            yield from engines.on_dask(client, job, tasks, scorer.options.keep)
+            yield from engines.on_dask(client, job, tasks, scorer.top_list)
     elif run.jobs > 1 and len(tasks) > 1:
         job = engines.Job.of(scorer.space, scorer.model, scorer.options)
         yield from engines.in_processes(job, tasks, run.jobs)

@@ -125,7 +125,7 @@ class Ranking:
         front: The lines that no other combination beats in all objectives, best score first.
         batch: The candidates of a diverse batch, if one was requested.
         overview: Best scores by family of cores and shell.
-        suggest_experiments: Experiments that would help to choose, most worth first.
+        suggest_experiments: Experiments that would help to choose, the most telling first.
         total: Number of combinations ranked.
         seen: Number of combinations looked at, those that constraints removed included.
         removed: How many combinations each constraint removed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -26,14 +26,16 @@ from perovshell.serve.ranking.candidates import (
 from perovshell.serve.ranking.filters import Filters
 from perovshell.serve.ranking.objective import FLAG, Predicted
 from perovshell.serve.ranking.objectives import ORDERS, DomainObjective, Objectives
-from perovshell.serve.ranking.task_result import TaskResult
+from perovshell.serve.ranking.task_result import TaskResult, TopList
 from perovshell.serve.ranking.ties import tie_groups
 from perovshell.serve.ranking.top_k import CoreBlock, TopK
 from perovshell.serve.space.space import DesignSpace, Layers
 from perovshell.targets.declared import PL
 
 POOL: Final = 1000
-"""Least length of the top list while a space is scored."""
+"""Least number of lines of the top list while a space is scored."""
+ALIKE: Final = 20
+"""Most combinations of a line that are kept."""
 _AT_ONCE: Final = 100_000
 """Combinations of a block: their columns fit a processor's cache."""
 _MOST_CORES, _FEWEST_CORES = 2048, 64
@@ -50,7 +52,7 @@ class Options:
 
     Attributes:
         order_by: One of `ORDERS`.
-        keep: Length of the top list.
+        keep: Lines of the top list.
         task_size: Combinations of one task: a second or two. It does not change the result.
     """
 
@@ -82,6 +84,10 @@ class Scorer:
         space: The design space.
         model: The model.
         options: How it is ranked.
+
+    Attributes:
+        ties: By the number of a shell that is scored, those that nothing known tells from it,
+            itself first.
     """
 
     def __init__(self, space: DesignSpace, model: Model, options: Options) -> None:
@@ -93,18 +99,21 @@ class Scorer:
         faults = [self._filters.shell_fault(layers) for layers in space.shells]
         self._shell_faults = Counter(fault for fault in faults if fault)
         kept = [number for number, fault in enumerate(faults) if not fault]
-        self.ties = self._tied(kept)
+        pairs = [("", space.shells[number]) for number in kept]
+        terms = {one.name: one.terms(pairs) for one in self.objectives.active}
+        groups = self._tied([layers for _, layers in pairs], np.concatenate([*terms.values()]))
+        self.ties = {kept[group[0]]: [kept[member] for member in group] for group in groups}
         self._kept = list(self.ties)
         self._shells: list[Layers] = [space.shells[number] for number in self._kept]
-        self._members = np.array([len(group) for group in self.ties.values()], dtype=np.int64)
-        pairs = [("", layers) for layers in self._shells]
-        self._terms = {one.name: one.terms(pairs) for one in self.objectives.active}
+        self._members = np.array([len(group) for group in groups], dtype=np.int64)
+        first = [group[0] for group in groups]
+        self._terms = {name: term[:, first] for name, term in terms.items()}
         self._shell_flags = np.array(
             [len(shell_flags(layers, space.stressors)) for layers in self._shells]
         )
 
-    def _tied(self, kept: list[int]) -> dict[int, list[int]]:
-        """Return by the number of a shell those that nothing known tells from it, itself first."""
+    def _tied(self, shells: Sequence[Layers], evidence: Floats) -> list[list[int]]:
+        """Return groups of shells that nothing known tells apart."""
         holds = self.space.constraints
         named = {*holds.include.shells, *holds.exclude.shells}
         named |= {
@@ -112,14 +121,13 @@ class Scorer:
             for selection in (holds.include, holds.exclude)
             for _, shell in selection.combinations
         }
-        groups = tie_groups(
-            [self.space.shells[number] for number in kept],
-            frozenset(self.model.predictor.literature.shell_names.tolist()),
+        return tie_groups(
+            shells,
+            evidence,
             self.space.stressors,
-            apart=named,
+            apart=named | set(self.model.predictor.literature.shell_names.tolist()),
             by_lattice=holds.lattice_mismatch_below is not None,
         )
-        return {kept[group[0]]: [kept[member] for member in group] for group in groups}
 
     @cached_property
     def measured(self) -> MeasuredCombinations:
@@ -149,10 +157,9 @@ class Scorer:
 
     def scores_of(self, predictions: CandidatePredictions) -> Floats:
         """Return the logarithms of the scores of named combinations, shape (n,)."""
-        predicted, stressors = predictions.predicted, self.space.stressors
+        predicted = predictions.predicted
         scores = self._log_score(predicted, self.objectives.desirabilities(predicted))
-        flags = [len(self.model.predictor.flags(item, stressors)) for item in predictions.items]
-        return np.asarray(scores + LOG_FLAG * np.array(flags))
+        return np.asarray(scores + np.log(self.objectives.flag_factors(predictions.items)))
 
     # Tasks -----------------------------------------------------------------------------------
 
@@ -208,9 +215,16 @@ class Scorer:
         objectives, shells = len(self.objectives.names), len(self.space.shells)
         return TaskResult.empty(objectives, len(self.families), shells)
 
-    def _top_k(self) -> TopK:
+    @property
+    def top_list(self) -> TopList:
+        """How much is kept of the ranking."""
+        # Where no objective tells cores apart, a line is its shell on any core.
+        alike = ALIKE if self.objectives.look_at_cores else 1
         counts = len(self.space.shells), len(self.space.contexts)
-        return TopK(self.empty, self.options.keep, self._kept, *counts)
+        return TopList(self.options.keep, alike, *counts)
+
+    def _top_k(self) -> TopK:
+        return TopK(self.empty, self.top_list, self._kept)
 
     def run_task(self, task: int) -> TaskResult:
         """Score the combinations of one task and return the best of them."""
@@ -320,8 +334,6 @@ class Scorer:
         desirable = self.objectives.desirabilities(predicted)
         log_score = self._log_score(predicted, desirable) + self._penalty(part, shells)
         score = np.where(alive, np.round(log_score, _DIGITS), -np.inf)
-        if not self.objectives.look_at_cores:
-            score = _one_of_equal(score)
         top.add(part, shells, score, desirable, self._count(alive, shells))
 
     def _predicted(self, part: CoreBlock, shells: range) -> Predicted:
@@ -357,17 +369,3 @@ class Scorer:
         if order == "lower-bound":
             desirable = objectives.desirabilities(predicted, at_lower_bound=True)
         return objectives.log_score(desirable)
-
-
-def _one_of_equal(score: Floats) -> Floats:
-    """Keep the first of equal scores of each shell, shape (n_shells, n_contexts, n_cores).
-
-    Where no objective looks at the core, all cores of a shell have few scores, and one shell
-    would fill a list.
-    """
-    rows = score.reshape(len(score), -1)
-    kept = np.full(rows.shape, -np.inf)
-    for row, of_shell in enumerate(rows):
-        _, first = np.unique(of_shell, return_index=True)
-        kept[row, first] = of_shell[first]
-    return kept.reshape(score.shape)

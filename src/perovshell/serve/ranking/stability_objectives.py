@@ -85,8 +85,12 @@ class StabilityObjective(Objective):
 
     def is_measured(self, samples: Sequence[Neighbour]) -> bool:
         """Whether a paper tested a combination under a stressor that is asked for."""
-        names = {(one.core, one.shell) for one in samples}
-        return any(fit is not None and fit.has(*name) for fit in self.fits for name in names)
+        evidence = self.predictor.shell_evidence
+        return any(
+            evidence.has(core, shell, self.quantity, stressor)
+            for core, shell in {(sample.core, sample.shell) for sample in samples}
+            for stressor in self.space.stressors
+        )
 
     def known(self, pair: Pair) -> list[Known | None]:
         """Return what is known of the logarithm of a combination, by stressor."""

@@ -20,6 +20,45 @@ _NONE: Final = -np.inf
 
 
 @dataclass(frozen=True)
+class TopList:
+    """How much of a ranking is kept: lines, each of one shell with one score.
+
+    Cores and contexts that a score does not tell apart would fill a list of combinations.
+
+    Attributes:
+        lines: Most lines.
+        alike: Most combinations of a line; of more, those with the lowest numbers are kept.
+        shells: Number of shells of the space.
+        contexts: Number of contexts of the space.
+    """
+
+    lines: int
+    alike: int
+    shells: int
+    contexts: int
+
+    def best(self, score: Floats, index: Integers) -> tuple[Floats, Integers, int]:
+        """Return what is kept of n combinations, best first, and the number of lines.
+
+        Of equal scores, lines come by the number of their shell, and combinations by their own.
+
+        Args:
+            score: Scores, shape (n,).
+            index: Numbers of the combinations, shape (n,).
+        """
+        if not len(score):
+            return score, index, 0
+        shell = index // self.contexts % self.shells
+        order = np.lexsort((index, shell, -score))
+        score, index, shell = score[order], index[order], shell[order]
+        is_first = np.r_[True, (np.diff(score) != 0) | (np.diff(shell) != 0)]
+        line = np.cumsum(is_first) - 1
+        place = np.arange(len(score)) - np.flatnonzero(is_first)[line]
+        kept = np.flatnonzero((line < self.lines) & (place < self.alike))
+        return score[kept], index[kept], int(min(line[-1] + 1, self.lines))
+
+
+@dataclass(frozen=True)
 class TaskResult:
     """The best of a part of a design space.
 
@@ -27,7 +66,7 @@ class TaskResult:
         ranked: Number of combinations ranked.
         removed: How many combinations each constraint removed.
         top_score: Score (a logarithm) of the best combinations, falling, shape (n_top,).
-        top_index: Their numbers; equal scores in rising order.
+        top_index: Their numbers, in the order of `TopList.best`.
         front: Desirabilities of the combinations on the Pareto front, in whole steps of
             `FRONT_STEP`, shape (n_front, n_objectives).
         front_score: Their scores.
@@ -67,17 +106,16 @@ class TaskResult:
         """Number of combinations enumerated, with those that constraints removed."""
         return self.ranked + sum(self.removed.values())
 
-    def joined(self, other: TaskResult, keep: int) -> TaskResult:
+    def joined(self, other: TaskResult, top: TopList) -> TaskResult:
         """Join two parts: associative and commutative, so that any tree of parts gives the same.
 
         Args:
             other: Another part of the same ranking.
-            keep: Length of the top list.
+            top: How much is kept.
         """
-        score, index = best(
+        score, index, _ = top.best(
             np.concatenate([self.top_score, other.top_score]),
             np.concatenate([self.top_index, other.top_index]),
-            keep,
         )
         front = non_dominated(
             np.concatenate([self.front, other.front]),
@@ -133,12 +171,6 @@ class TaskResult:
 _ARRAYS: Final = (
     "top_score", "top_index", "front", "front_score", "front_index", "cell_score", "cell_index",
 )  # fmt: skip
-
-
-def best(score: Floats, index: Integers, keep: int) -> tuple[Floats, Integers]:
-    """Return the best so many, falling; equal scores by rising number."""
-    order = np.lexsort((index, -score))[:keep]
-    return score[order], index[order]
 
 
 def non_dominated(

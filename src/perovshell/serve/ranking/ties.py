@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Sequence
 from typing import Final
 
+from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
 from perovshell.features.coating import (
     FORMAMIDINIUM_LIMIT_C,
@@ -24,7 +25,7 @@ _WIDE_EV: Final = 4.5
 
 def tie_groups(
     shells: Sequence[Layers],
-    tested: Collection[str],
+    evidence: Floats,
     stressors: Sequence[str],
     *,
     apart: Collection[str] = (),
@@ -32,23 +33,24 @@ def tie_groups(
 ) -> list[list[int]]:
     """Group shells that nothing known tells apart, in the order of their first members.
 
-    Shells in no paper are of one group where they have the same classes, flags, and gaps as far as
-    a core can tell. What a model makes of their other descriptors is no
+    Shells are of one group where papers say the same of them, and they have the same classes,
+    flags, and gaps as far as a core can tell. What a model makes of their other descriptors is no
     knowledge: it has seen none of them.
 
     Args:
-        shells: Layers of each shell.
-        tested: Shells that papers have, layers joined by `|`.
+        shells: Layers of each of n shells.
+        evidence: What papers say of each: the numbers that order a ranking, shape (k, n).
         stressors: Stressors asked for.
-        apart: Shells that a request names: each is a group of its own.
+        apart: Shells that papers have or a request names, layers joined by `|`: each is a group of
+            its own.
         by_lattice: Whether the lattice constant matters.
     """
     groups: dict[Hashable, list[int]] = {}
     for number, layers in enumerate(shells):
         text = shell_text(layers)
-        is_known = text in apart or text in tested
-        key = text if is_known else _facts(layers, stressors, by_lattice=by_lattice)
-        groups.setdefault(key, []).append(number)
+        known = tuple(f"{value:.9g}" for value in evidence[:, number].tolist())
+        facts = _facts(layers, stressors, by_lattice=by_lattice)
+        groups.setdefault(text if text in apart else (known, facts), []).append(number)
     return list(groups.values())
 
 

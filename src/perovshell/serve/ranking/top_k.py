@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,13 @@ from perovshell.serve.ranking.task_result import (
     FRONT_STEP,
     STRONG,
     TaskResult,
-    best,
+    TopList,
     non_dominated,
     not_dominated,
 )
+
+_AMONG: Final = 4
+"""The best so many times the lines of a list are looked at first."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +45,18 @@ class TopK:
 
     Args:
         empty: An empty result, of the shape of the ranking.
-        keep: Length of the top list.
+        top: How much is kept.
         shells: Number of each shell that may be ranked among those of the space.
-        n_shells: Number of shells of the space.
-        n_contexts: Number of contexts of the space.
     """
 
-    def __init__(
-        self, empty: TaskResult, keep: int, shells: Sequence[int], n_shells: int, n_contexts: int
-    ) -> None:
-        self._keep = keep
+    def __init__(self, empty: TaskResult, top: TopList, shells: Sequence[int]) -> None:
+        self._list = top
         self._shells = np.asarray(shells, dtype=np.int64)
-        self._n_shells, self._n_contexts = n_shells, n_contexts
         self._removed: Counter[str] = Counter()
         self._ranked = 0
         self._result = empty
         self._top = (self._result.top_score, self._result.top_index)
+        self._lines = 0
         self._front = (self._result.front, self._result.front_score, self._result.front_index)
 
     def remove(self, name: str, count: int) -> None:
@@ -90,8 +89,8 @@ class TopK:
 
     def _number(self, shell: Any, context: Any, core: Any) -> Integers:
         """Return the numbers of combinations: contexts run fastest, then shells, then cores."""
-        row = core * self._n_shells + self._shells[shell]
-        return np.asarray(row * self._n_contexts + context)
+        row = core * self._list.shells + self._shells[shell]
+        return np.asarray(row * self._list.contexts + context)
 
     def _numbers(
         self, part: CoreBlock, shells: range, flat: Indices, shape: tuple[int, ...]
@@ -100,16 +99,31 @@ class TopK:
         return self._number(shell + shells.start, context, part.numbers[core])
 
     def _add_top(self, part: CoreBlock, shells: range, score: Floats) -> None:
-        scores, index = self._top
-        limit = scores[-1] if len(scores) == self._keep else -np.inf
-        flat = score.ravel()
-        if len(flat) > 4 * self._keep and len(scores) < self._keep:
-            limit = max(limit, float(np.partition(flat, -self._keep)[-self._keep]))
-        good = np.flatnonzero((flat >= limit) & (flat > -np.inf))
-        if len(good):
-            numbers = self._numbers(part, shells, good, score.shape)
-            joined = np.concatenate([scores, flat[good]]), np.concatenate([index, numbers])
-            self._top = best(*joined, self._keep)
+        flat, among = score.ravel(), _AMONG * self._list.lines
+        if self._lowest == -np.inf and len(flat) > among:
+            # Most of a block is below this. Where its best are of few lines, others follow.
+            limit = float(np.partition(flat, -among)[-among])
+            self._join(part, shells, score, flat >= limit)
+            self._join(part, shells, score, (flat >= self._lowest) & (flat < limit))
+        else:
+            self._join(part, shells, score, flat >= self._lowest)
+
+    @property
+    def _lowest(self) -> float:
+        """Score below which nothing is kept."""
+        return float(self._top[0][-1]) if self._lines == self._list.lines else -np.inf
+
+    def _join(self, part: CoreBlock, shells: range, score: Floats, chosen: Mask) -> None:
+        """Join some combinations of a block with the top list."""
+        flat = np.flatnonzero(chosen & (score.ravel() > -np.inf))
+        if len(flat):
+            scores, index = self._top
+            joined = (
+                np.concatenate([scores, score.ravel()[flat]]),
+                np.concatenate([index, self._numbers(part, shells, flat, score.shape)]),
+            )
+            scores, index, self._lines = self._list.best(*joined)
+            self._top = scores, index
 
     def _add_front(
         self, part: CoreBlock, shells: range, score: Floats, desirable: Mapping[str, Floats]
@@ -145,7 +159,7 @@ class TopK:
         cells, index = self._result.cell_score, self._result.cell_index
         rows = np.arange(len(shells))
         first = self._number(np.array(shells), 0, 0)
-        column = first // self._n_contexts
+        column = first // self._list.contexts
         for family in np.unique(part.family):
             members = np.flatnonzero(part.family == family)
             scores = score[:, :, members].reshape(len(rows), -1)

@@ -11,11 +11,11 @@ import numpy as np
 from perovshell.arrays import Floats
 from perovshell.data.dataset import Dataset
 from perovshell.evidence.pooling import SETTINGS, Value, t_quantile
-from perovshell.evidence.query import EvidenceQuery
-from perovshell.evidence.table import QUANTITIES, EvidenceTable, values
+from perovshell.evidence.table import QUANTITIES, values
 from perovshell.models.mixed import Normal, fit_mixed
 from perovshell.models.shell_evidence import (
     LEVEL,
+    MIN_PAPERS,
     PLQY,
     ShellEvidence,
     ShellFit,
@@ -25,8 +25,6 @@ from perovshell.models.shell_evidence import (
 )
 from perovshell.training.fit.problems import PointProblem
 
-MIN_PAPERS: Final = 3
-"""Papers from which a quantity under a stressor orders anything."""
 _KINDS: Final = ("class", "shell", "combination", "paper")
 _LOG_PRIORS: Final = {
     # Any value at all.
@@ -48,24 +46,37 @@ def fit_shell_evidence(dataset: Dataset, plqy: PointProblem, predicted: Floats) 
     Args:
         dataset: The dataset.
         plqy: The rows of the PLQY.
-        predicted: Their PLQY in percent as predicted with their papers left out, shape (n,).
+        predicted: Their PLQY in percent, as rankings shrink it, with their papers left out, (n,).
 
     Raises:
         FitError: A fit did not converge.
     """
-    tests = EvidenceTable(dataset, EvidenceQuery()).all_tests
     fits: dict[str, ShellFit] = {}
-    for stressor in sorted({test.stressor for test in tests}):
-        some = [test for test in tests if test.stressor == stressor]
+    measured: dict[str, frozenset[str]] = {}
+    for stressor in sorted({test.stressor for test in dataset.tests}):
+        some = [test for test in dataset.tests if test.stressor == stressor]
         for quantity in QUANTITIES:
             known = [value.at_least for _, value in values(some, quantity)]
+            key = number_key(quantity, stressor)
+            if known:
+                measured[key] = frozenset(value.name("combination") for value in known)
             if len({value.paper for value in known if not value.is_open_below}) >= MIN_PAPERS:
-                fits[number_key(quantity, stressor)] = fit_logarithms(known)
+                fits[key] = fit_logarithms(known)
+    papers = _papers(dataset)
     coated = [row for row, item in enumerate(plqy.items) if item.layers]
     if not coated:
-        return ShellEvidence(fits)
+        return ShellEvidence(fits, measured, papers)
     fits[PLQY] = _fit_plqy(plqy, predicted, coated)
-    return ShellEvidence(fits, _usual_variance(fits[PLQY], plqy, coated))
+    return ShellEvidence(fits, measured, papers, _usual_variance(fits[PLQY], plqy, coated))
+
+
+def _papers(dataset: Dataset) -> dict[str, tuple[str, ...]]:
+    """Return the papers that put each shell on any core, as answers name them."""
+    papers: dict[str, dict[str, None]] = {}
+    for sample in dataset.samples.values():
+        if not sample.is_bare:
+            papers.setdefault(sample.shell, {})[dataset.papers[sample.paper_id].label] = None
+    return {shell: tuple(names) for shell, names in papers.items()}
 
 
 def fit_logarithms(known: Sequence[Value]) -> ShellFit:
@@ -108,7 +119,7 @@ def _fitted(
         rows, low, high, priors, learned=_KINDS, noise=noise, sigma=sigma, settings=SETTINGS
     )
     papers = len({name for row in rows for name in row if name.startswith("paper:")})
-    return ShellFit.of(effects, papers, t_quantile(LEVEL, max(papers - 1, 1)))
+    return ShellFit.of(effects, t_quantile(LEVEL, max(papers - 1, 1)))
 
 
 def _usual_variance(fit: ShellFit, problem: PointProblem, coated: Sequence[int]) -> float:
