@@ -64,7 +64,9 @@ from perovshell.training.validation.model_selection import (
 )
 from perovshell.training.validation.out_of_fold_scores import ValidationRecord, validated
 
-QUICK = nested.Settings(folds=4, repeats=1, jobs=1, boosters=1, baseline_trees=20, assignments=2)
+QUICK = nested.Settings(
+    folds=4, repeats=1, jobs=1, boosters=1, baseline_trees=20, assignments=2, years=3
+)
 """A smoke-sized validation: for trying things, not for figures."""
 
 

@@ -65,6 +65,18 @@ def test_a_split_with_few_training_papers_is_left_out(problems: Problems) -> Non
     assert large_enough(problem, [(ten[:9], test), (ten, test[:0]), (collected, test)]) == []
 
 
+def test_the_most_recent_years_are_predicted(problems: Problems, dataset: Dataset) -> None:
+    plqy = replace(problems, points={"plqy": problems.points["plqy"]})
+    last = forward_splits(problems.points["plqy"], dataset)[-1:]
+    steps = [
+        forward_steps(plqy, dataset, replace(QUICK, folds=3, years=years)) for years in (1, 2, 0)
+    ]
+    assert steps[0] < steps[1] < steps[2]
+    run = forward_runs(plqy, dataset, replace(QUICK, folds=3, years=1))["plqy"]
+    predicted = np.flatnonzero(np.isfinite(run.mean))
+    np.testing.assert_array_equal(predicted, np.sort(last[0][1]))
+
+
 def test_intervals_of_a_year_are_calibrated_without_later_papers(
     problems: Problems, dataset: Dataset
 ) -> None:
@@ -75,7 +87,7 @@ def test_intervals_of_a_year_are_calibrated_without_later_papers(
     target[last] = 100.0 - target[last]
     changed = replace(problems, points={"plqy": replace(plqy, target=target)})
     same = replace(problems, points={"plqy": plqy})
-    settings, steps = replace(QUICK, folds=3), []
+    settings, steps = replace(QUICK, folds=3, years=3), []
     runs = [
         forward_runs(one, dataset, settings, lambda: steps.append(1))["plqy"]
         for one in (same, changed)

@@ -39,6 +39,7 @@ from perovshell.data.vocabulary import (
     is_nothing,
 )
 from perovshell.errors import DesignSpaceError, Fault
+from perovshell.features.coating import WET
 from perovshell.models.inputs import INPUT_NUMBERS
 from perovshell.serve.space.cores import CoreGrid, CoreList, Cores
 from perovshell.serve.space.mixtures import SiteGrid
@@ -59,7 +60,6 @@ WEIGHTS: Final = {"pl": 1, "plqy": 1, "gain": 0.5, "half_life": 0.5}
 MIN_LEVEL: Final = 1e-4
 """Least level of a dopant, as a fraction of its site."""
 _MIN_STEP: Final = Fraction(1, 1000)
-_WET: Final = frozenset({"water", "humidity"})
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 _NAME_RULE: Final = "letters, digits, '-', '_' and '.', a letter first"
 _STEP_RULE: Final = "a number from 0.001 to 1 that divides 1, such as 0.05 or 1/3"
@@ -419,7 +419,7 @@ def _built_constraints(formulas: FormulaReader, values: Values, cores: Cores) ->
     asked = values["constraints"]
     settings: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     # A shell that dissolves is no answer to water, even where the model predicts a gain.
-    settings.setdefault("insoluble_in_water", not _WET.isdisjoint(values["stressors"]))
+    settings.setdefault("insoluble_in_water", not WET.isdisjoint(values["stressors"]))
     # Cadmium is restricted in displays and lamps (2011/65/EU): it is ranked where it is named.
     are_all = len(values["shells"]) == len(formulas.shells.materials)
     settings.setdefault("cadmium_free", are_all and not cores.has_ion("Cd"))

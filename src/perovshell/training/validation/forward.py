@@ -79,7 +79,7 @@ def _years(
     years = {
         name: [
             ((known, test), _paper_splits_of(fit, known, folds))
-            for known, test in forward_splits(fit, dataset)
+            for known, test in forward_splits(fit, dataset)[-settings.years :]
         ]
         for name, fit in problems.fits.items()
     }

@@ -50,6 +50,7 @@ class Settings:
         baseline_trees: Trees of the random forest that is a baseline.
         assignments: Assignments of papers to folds that an evaluation averages over, the fixed one
             included; a training run uses the fixed one alone.
+        years: Most recent years that are predicted forward in time; 0 for all.
     """
 
     seed: int = 0
@@ -59,6 +60,7 @@ class Settings:
     boosters: int = 3
     baseline_trees: int = 200
     assignments: int = 10
+    years: int = 0
 
     @property
     def seeds(self) -> tuple[int, ...]:
