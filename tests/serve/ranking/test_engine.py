@@ -19,7 +19,7 @@ import pytest
 
 from perovshell.errors import ClusterError, WorkspaceError
 from perovshell.model import Model
-from perovshell.serve.ranking.engine import Job
+from perovshell.serve.ranking.job import Job
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Ranking
 from perovshell.serve.ranking.scoring import Options
@@ -184,7 +184,7 @@ def test_another_program_at_the_address_of_a_scheduler_is_named(
     model: Model, monkeypatch: pytest.MonkeyPatch, greeting: bytes
 ) -> None:
     """An old scheduler does the same: it can be reached, and is not understood."""
-    monkeypatch.setattr("perovshell.serve.ranking.engine._CONNECT_S", 1.0)
+    monkeypatch.setattr("perovshell.serve.ranking.cluster._CONNECT_S", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -239,7 +239,7 @@ def test_a_local_cluster_is_started_where_none_is_named(
 def test_a_scheduler_that_is_not_there_is_named_before_work_begins(
     model: Model, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perovshell.serve.ranking.engine._CONNECT_S", 1.0)
+    monkeypatch.setattr("perovshell.serve.ranking.cluster._CONNECT_S", 1.0)
     with pytest.raises(ClusterError, match=f"scheduler '{address}': cannot be reached"):
         rank(SPACE, model=model, run=run(engine="dask", scheduler=address))
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perovshell.serve.ranking.engine import joined
+from perovshell.serve.ranking.job import joined
 from perovshell.serve.ranking.task_result import (
     TaskResult,
     TopList,

@@ -1,4 +1,8 @@
-"""Ranking the combinations of a design space."""
+"""Ranking the combinations of a design space: in this process, in several, on a Dask cluster.
+
+Tasks depend on the space alone and their results join in any order to the same result, so every
+engine gives the same ranking.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,18 @@ from typing import Any, Final
 
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model, load
-from perovshell.serve.ranking import engine as engines
 from perovshell.serve.ranking.assembly import RankingBuilder
+from perovshell.serve.ranking.cluster import dask_client, on_dask
+from perovshell.serve.ranking.job import Job, Results
+from perovshell.serve.ranking.processes import in_processes
+from perovshell.serve.ranking.progress import Progress
 from perovshell.serve.ranking.results import Ranking
 from perovshell.serve.ranking.scoring import POOL, Options, Scorer
 from perovshell.serve.ranking.task_result import TaskResult
 from perovshell.serve.space.file import read_space
 from perovshell.serve.space.space import DesignSpace
 
+ENGINES: Final = ("local", "dask")
 MEMORY_MB: Final = 300
 """Memory of a process, whatever the size of the space: it is scored in blocks."""
 
@@ -26,7 +34,7 @@ class Run:
     """Where and how a ranking is computed; it has no influence on the result.
 
     Attributes:
-        engine: One of `engine.ENGINES`.
+        engine: One of `ENGINES`.
         jobs: Processes, or workers of a local cluster.
         scheduler: Address of a Dask scheduler; None starts a local cluster.
         keep_in: File for the result, while it runs and after its end, so that no later fault loses
@@ -46,8 +54,8 @@ class Run:
 
     def __post_init__(self) -> None:
         """Refuse an unknown engine."""
-        if self.engine not in engines.ENGINES:
-            msg = f"engine {self.engine!r}: allowed: {', '.join(engines.ENGINES)}"
+        if self.engine not in ENGINES:
+            msg = f"engine {self.engine!r}: allowed: {', '.join(ENGINES)}"
             raise DesignSpaceError(msg)
         if self.scheduler is not None and self.engine != "dask":
             msg = f"scheduler {self.scheduler!r}: needs engine='dask', not {self.engine!r}"
@@ -119,7 +127,7 @@ def _check_counts(top: int, batch: int) -> None:
 
 def _run(scorer: Scorer, run: Run, advance: Callable[[int], None]) -> TaskResult:
     """Score all tasks by an engine; an interrupt keeps the result so far."""
-    progress = engines.Progress(scorer, run.keep_in, resume=run.resume)
+    progress = Progress(scorer, run.keep_in, resume=run.resume)
     if progress.result.ranked:
         advance(progress.result.seen)
     try:
@@ -134,13 +142,13 @@ def _run(scorer: Scorer, run: Run, advance: Callable[[int], None]) -> TaskResult
     return progress.result
 
 
-def _results(scorer: Scorer, run: Run, tasks: list[int]) -> engines.Results:
+def _results(scorer: Scorer, run: Run, tasks: list[int]) -> Results:
     if run.engine == "dask":
-        job = engines.Job.of(scorer.space, scorer.model, scorer.options)
-        with engines.dask_client(run.scheduler, run.jobs) as client:
-            yield from engines.on_dask(client, job, tasks, scorer.top_list)
+        job = Job.of(scorer.space, scorer.model, scorer.options)
+        with dask_client(run.scheduler, run.jobs) as client:
+            yield from on_dask(client, job, tasks, scorer.top_list)
     elif run.jobs > 1 and len(tasks) > 1:
-        job = engines.Job.of(scorer.space, scorer.model, scorer.options)
-        yield from engines.in_processes(job, tasks, run.jobs)
+        job = Job.of(scorer.space, scorer.model, scorer.options)
+        yield from in_processes(job, tasks, run.jobs)
     else:
-        yield from engines.in_this_process(scorer, tasks)
+        yield from (((task,), scorer.run_task(task)) for task in tasks)
