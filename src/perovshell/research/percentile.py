@@ -271,13 +271,13 @@ def concordances(published: Sequence[Published]) -> dict[str, Estimate]:
     # How far each row scores above each column, shape (n, n).
     step = {name: values[:, None] - values for name, values in scores.items()}
 
-    def share(resampled: Floats, baseline: str) -> float:
+    def share(resampled: Floats, baseline: str) -> Floats:
         weights = resampled * unit_weights(papers)
-        return sum(
-            sign * concordance(step[name], good, good, same_year, weights)
-            for name, sign in (("ranking", 1), (baseline, -1))
-            if name
+        ranking, other = (
+            concordance(step[name], good, good, same_year, weights) if name else 0.0
+            for name in ("ranking", baseline)
         )
+        return np.asarray(ranking - other)
 
     metrics = {}
     for baseline in ("", *BASELINES):

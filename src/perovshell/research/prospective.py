@@ -198,7 +198,7 @@ def concordances(prefix: str, problem: LifetimeProblem, logs: Floats) -> Figures
     step = logs[:, None] - logs[None, :]
     low, high = problem.low / INTERVAL_INFLATION, problem.high * INTERVAL_INFLATION
     return {
-        f"{prefix}.{figure}": finite(concordance(step, low, high, pairs, problem.share))
+        f"{prefix}.{figure}": finite(float(concordance(step, low, high, pairs, problem.share)))
         for figure, pairs in compared_pairs(problem).items()
     }
 

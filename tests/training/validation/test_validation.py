@@ -124,8 +124,8 @@ def test_only_plqy_knows_how_values_were_stated(
 def test_lifetimes_are_one_row_a_side_and_weigh_one_an_experiment(
     lifetime: LifetimeProblem,
 ) -> None:
-    assert len(lifetime.low) == 199
-    assert lifetime.share.sum() == pytest.approx(182)
+    assert len(lifetime.low) == 198
+    assert lifetime.share.sum() == pytest.approx(183)
     assert len(set(lifetime.papers.tolist())) == 82
 
 
@@ -143,7 +143,7 @@ def test_the_bare_side_of_a_coated_sample_has_no_shell(lifetime: LifetimeProblem
 
 def test_gains_are_two_sided_tests_ratio_only_ones_included(problems: Problems) -> None:
     gain, lifetime = problems.stability.gain, problems.stability.lifetime
-    assert len(gain.low) == 42
+    assert len(gain.low) == 41
     assert gain.share.sum() == pytest.approx(34)
     assert len(set(gain.papers.tolist())) == 22
     only_ratios = set(gain.tests.tolist()) - set(lifetime.tests.tolist())
@@ -213,12 +213,30 @@ def test_concordance_counts_only_intervals_that_do_not_overlap() -> None:
 
     def measured(*scores: float) -> float:
         step = np.subtract.outer(scores, scores)
-        return concordance(step, low, high, everything, weights)
+        return float(concordance(step, low, high, everything, weights))
 
     assert measured(1, 2, 3) == 1.0
     assert measured(1, 0, 3) == 0.5
     assert measured(0, 0, 0) == 0.5
     assert measured(math.nan, 2, 3) != measured(math.nan, 2, 3)  # nothing comparable is left
+
+
+def test_concordances_of_many_weights_are_those_of_each() -> None:
+    random = np.random.default_rng(0)
+    low = random.random(12)
+    high, step = low + 0.1 * random.random(12), random.normal(size=(12, 12)).round(1)
+    step[3, 5] = math.nan
+    allowed, weights = random.random((12, 12)) < 0.8, random.integers(0, 3, (7, 12)).astype(float)
+    every = concordance(step, low, high, allowed, weights)
+    for row, value in zip(weights, every, strict=True):
+        pairs = [
+            (row[a] * row[b], 1.0 if step[a, b] > 0 else 0.5 * (step[a, b] == 0))
+            for a in range(12)
+            for b in range(12)
+            if low[a] > high[b] and allowed[a, b] and not math.isnan(step[a, b])
+        ]
+        expected = sum(w * right for w, right in pairs) / sum(w for w, _ in pairs)
+        assert value == pytest.approx(expected)
 
 
 def test_mean_and_median_error_by_hand() -> None:

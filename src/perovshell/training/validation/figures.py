@@ -85,10 +85,15 @@ class PaperBootstrap:
         whole = share(*totals.sum(axis=1, keepdims=True))
         return float(whole[0]), *_ends(drawn[np.isfinite(drawn)])
 
-    def statistic(self, compute: Callable[[Floats], float], resamples: int = 300) -> list[float]:
-        """Return a statistic of row weights, with its interval: for what is no mean."""
-        whole = compute(np.ones(len(self.paper)))
-        drawn = np.array([compute(row[self.paper]) for row in self.counts[:resamples]])
+    def statistic(self, compute: Callable[[Floats], Floats], resamples: int = 300) -> list[float]:
+        """Return a statistic of row weights, with its interval: for what is no mean.
+
+        Args:
+            compute: Returns the statistic, shape (k,), for weights of the rows, shape (k, n).
+            resamples: Number of resamples.
+        """
+        drawn = compute(self.counts[:resamples, self.paper])
+        whole = float(compute(np.ones((1, len(self.paper))))[0])
         return [whole, *_ends(drawn[np.isfinite(drawn)])]
 
 
@@ -143,8 +148,8 @@ def coverage_figures(
     return figures
 
 
-def concordance(step: Floats, low: Floats, high: Floats, allowed: Mask, weights: Floats) -> float:
-    """Return the share of comparable pairs that a model puts in the right order.
+def concordance(step: Floats, low: Floats, high: Floats, allowed: Mask, weights: Floats) -> Floats:
+    """Return the share of comparable pairs that a model puts in the right order, shape (...).
 
     Two intervals are comparable where one ends before the other begins. A tie counts half.
 
@@ -153,13 +158,15 @@ def concordance(step: Floats, low: Floats, high: Floats, allowed: Mask, weights:
         low: Lower ends, shape (n,).
         high: Upper ends, shape (n,).
         allowed: Which pairs count, shape (n, n).
-        weights: Row weights, shape (n,).
+        weights: Row weights, shape (..., n).
+
+    Returns:
+        Shares, NaN where no pair is comparable.
     """
-    longer = (low[:, None] > high[None, :]) & allowed & ~np.isnan(step)
-    pair = longer * weights[:, None] * weights[None, :]
-    right = (step > _TIE) + 0.5 * (np.abs(step) <= _TIE)
-    total = float(pair.sum())
-    return float((pair * right).sum() / total) if total > 0 else math.nan
+    longer = ((low[:, None] > high[None, :]) & allowed & ~np.isnan(step)).astype(float)
+    right = longer * ((step > _TIE) + 0.5 * (np.abs(step) <= _TIE))
+    total, ordered = (((weights @ pairs) * weights).sum(axis=-1) for pairs in (longer, right))
+    return np.asarray(ordered / np.where(total > 0, total, np.nan))
 
 
 def by_paper_slope(observed: Floats, predicted: Floats, weights: Floats) -> float:

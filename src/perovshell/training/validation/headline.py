@@ -223,10 +223,10 @@ def _concordances(
         return figures
     bootstrap, model = PaperBootstrap.of(problem.papers), result.steps["model"]
 
-    def measured(step: Floats, allowed: Mask, weights: Floats) -> float:
+    def measured(step: Floats, allowed: Mask, weights: Floats) -> Floats:
         return concordance(step, low, high, allowed, weights * problem.share)
 
-    def difference(step: Floats, allowed: Mask, weights: Floats) -> float:
+    def difference(step: Floats, allowed: Mask, weights: Floats) -> Floats:
         both = allowed & ~np.isnan(step)
         return measured(model, both, weights) - measured(step, both, weights)
 
