@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,12 +81,24 @@ def test_values_without_a_lower_end_have_an_upper_bound_alone() -> None:
     assert beside["B"].median is not None
 
 
-def test_values_of_one_experiment_weigh_as_one() -> None:
-    once = [value(4.0, "A", "p", number=0), value(6.0, "A", "q", number=1)]
-    thrice = [value(4.0, "A", "p", number=0)] * 3 + once[1:]
-    (first,), (second,) = pool(once, "shell"), pool(thrice, "shell")
-    assert second.tests == first.tests == 2
-    assert second.median == pytest.approx(first.median, rel=0.25)
+@pytest.mark.parametrize("times", [2, 3, 8])
+def test_values_of_one_experiment_weigh_as_one(times: int) -> None:
+    """Exact values, intervals and open ones, each repeated within its experiment."""
+    once = exact(2)
+    once[::3] = [replace(one, high=2.0 * one.low) for one in once[::3]]
+    once[::5] = [replace(one, high=math.inf) for one in once[::5]]
+    first, second = pool(once, "shell"), pool(once * times, "shell")
+    assert len(first) == 2
+    for one, other in zip(first, second, strict=True):
+        assert (other.tests, other.papers) == (one.tests, one.papers)
+        numbers = [(a.at_least, a.median, a.at_most, a.spread) for a in (one, other)]
+        assert numbers[1] == pytest.approx(numbers[0])
+
+
+def test_the_share_of_open_values_is_that_of_experiments() -> None:
+    open_ends = [value(3.0, "A", "p", number=0, high=math.inf)] * 4
+    (pooled,) = pool([*open_ends, value(2.0, "A", "q", number=1)], "shell")
+    assert pooled.median is not None
 
 
 def test_a_longer_measured_life_never_lowers_the_bound() -> None:
