@@ -133,7 +133,10 @@ def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def _optics(sample: Sample) -> dict[str, Any]:
-    """Return the band-edge emission of a sample: each number with its bound and its quality."""
+    """Return the band-edge emission of a sample, each number with its bound and its quality.
+
+    A number that was printed as a range has its ends, too.
+    """
     numbers = {
         "pl_peak_nm": sample.pl_peak,
         "fwhm_nm": sample.fwhm,
@@ -144,6 +147,8 @@ def _optics(sample: Sample) -> dict[str, Any]:
         stem = name.rpartition("_")[0]
         columns[name] = finite(number.value) if sample.role == "core" else None
         columns |= {f"{stem}_bound": number.bound, f"{stem}_quality": number.quality}
+        if not math.isnan(number.low):
+            columns |= {f"{stem}_low": number.low, f"{stem}_high": number.high}
     return columns
 
 
