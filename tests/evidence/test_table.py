@@ -238,6 +238,26 @@ def test_a_plot_of_chosen_combinations_has_few_lines(dataset: Dataset) -> None:
     assert combination_plots(everything, ["CsPbBr3 / nothing"], ["water"]) == []
 
 
+def test_a_combination_of_many_tests_has_as_many_as_there_is_room_for(dataset: Dataset) -> None:
+    name = "CsPbBr3 / SiO2"
+    of_name = [
+        test for test in dataset.tests
+        if test.stressor == "water" and f"{test.sample.core_text} / {test.sample.shell}" == name
+    ]  # fmt: skip
+    copies = tuple(
+        replace(of_name[copy % len(of_name)], shared_group="", number=len(dataset.tests) + copy)
+        for copy in range(60)
+    )
+    many = EvidenceTable(replace(dataset, tests=(*dataset.tests, *copies)), EvidenceQuery())
+    plots = combination_plots(many, ["CsPbBr3 / ZrO2", name], ["water"])
+    assert [plot.quantity for plot in plots] == ["half-life", "gain"]
+    assert len(plots[0].lines) == MOST_LINES
+    (at,) = [row for row, one in enumerate(plots[0].lines) if one.label.startswith(f"{name},")]
+    shown, tests = len(plots[0].lines) - at - 1, len(of_name) + len(copies)
+    assert plots[0].lines[at].label.endswith(f", {shown} of {tests} tests shown")
+    assert shown > 20
+
+
 def test_a_narrow_plot_keeps_labels_clear_of_values() -> None:
     lines = (Line("a" * 60, 1.0, 2000.0), Line("short", 1.0, 2.0))
     drawn = ET.fromstring(ForestPlot("t", "half-life", lines, NARROW).svg())
