@@ -57,6 +57,31 @@ def test_a_query_of_shell_and_stressor_finds_their_tests_alone(dataset: Dataset)
     assert {row["shell"] for row in found.sample_rows()} <= {"SiO2", "SiO2|phospholipid"}
 
 
+def test_every_core_of_the_tables_is_found_as_it_is_listed(dataset: Dataset) -> None:
+    """Open ones too: CsPbX3, CsPb(Br/I)3."""
+    listed: dict[str, set[str]] = {}
+    for sample in dataset.samples.values():
+        listed.setdefault(sample.core_text, set()).add(sample.sample_id)
+    assert {"CsPbX3", "CsPb(Br/I)3", "CsPbMnX3"} <= listed.keys()
+    for core, names in listed.items():
+        found = table(dataset, core=core)
+        assert names <= {sample.sample_id for sample in found.samples}
+        keys = {dataset.samples[name].core_key for name in names}
+        assert {sample.core_key for sample in found.samples} == keys
+    assert table(dataset, core=" CsPbX3 ").query.words == {"core": "CsPbX3"}
+
+
+def test_an_open_core_is_found_in_any_spelling_and_not_as_another(dataset: Dataset) -> None:
+    mixed, spelled, other = (
+        {sample.core_text for sample in table(dataset, core=core).samples}
+        for core in ("CsPb(Br/I)3", "CsPb(BrxI1-x)3", "CsPb(Cl/Br)3")
+    )
+    assert mixed == spelled == {"CsPb(Br/I)3", "CsPb(BrxI1-x)3"}
+    assert mixed.isdisjoint(other)
+    with pytest.raises(InputError, match="core 'SiX2'"):
+        table(dataset, core="SiX2")
+
+
 def test_all_is_found_where_nothing_is_asked(dataset: Dataset) -> None:
     everything = EvidenceTable(dataset, EvidenceQuery())
     assert everything.tests == dataset.tests
