@@ -62,8 +62,7 @@ def _measured(answer: Answer) -> list[str]:
 
 
 def _neighbour(one: Neighbour) -> str:
-    size = "" if one.core_size_nm is None else f"{one.core_size_nm:g} nm"
-    facts = [f"{one.core} / {one.shell}", size, *one.results]
+    facts = [f"{one.core} / {one.shell}", one.core_size, *one.results]
     return f"{', '.join(filter(None, facts))} ({one.paper})"
 
 

@@ -19,7 +19,7 @@ from perovshell.data.records import Measurement
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.data.structure_types import StructureTypes
 from perovshell.data.summary import measured_text
-from perovshell.data.vocabulary import MORPHOLOGIES, TREATMENTS, WORDS
+from perovshell.data.vocabulary import MORPHOLOGIES, QUALITIES, TREATMENTS, WORDS
 from perovshell.features.combinations import Combination
 from perovshell.targets.declared import DOMAINS
 
@@ -52,6 +52,7 @@ class Neighbour:
         medium: Medium of its emission measurement.
         morphology: Its shape.
         core_size_nm: Its core size in nm, or None.
+        core_size: The core size as it was printed, or that of its monolayers; empty if unknown.
     """
 
     sample_id: str
@@ -67,6 +68,7 @@ class Neighbour:
     medium: str = "unknown"
     morphology: str = MORPHOLOGIES[0]
     core_size_nm: float | None = None
+    core_size: str = ""
 
     @property
     def results(self) -> list[str]:
@@ -337,15 +339,15 @@ def printed_text(row: Mapping[str, Any], name: str, unit: str) -> str:
 
     Args:
         row: The sample, see `training.fit.domains.literature_rows`.
-        name: `pl_peak_nm` or `plqy_percent`.
+        name: `pl_peak_nm`, `plqy_percent` or `core_size_nm`.
         unit: Its unit.
     """
     if row[name] is None:
         return ""
     stem = name.rpartition("_")[0]
-    # Only a number that was printed as a range has ends.
+    # Only a number that was printed as a range has ends; folders of before have sizes alone.
     low, high = (row.get(f"{stem}_{end}", math.nan) for end in ("low", "high"))
-    bound, quality = row[f"{stem}_bound"], row[f"{stem}_quality"]
+    bound, quality = row.get(f"{stem}_bound", ""), row.get(f"{stem}_quality", QUALITIES[1])
     return measured_text(Measurement(row[name], bound, low, high, quality), unit)
 
 
@@ -364,4 +366,5 @@ def _neighbour(row: dict[str, Any], distance: float) -> Neighbour:
         medium=row["medium"],
         morphology=row["morphology"],
         core_size_nm=row["core_size_nm"],
+        core_size=printed_text(row, "core_size_nm", "nm"),
     )

@@ -59,7 +59,7 @@ def test_values_that_differ_are_no_control() -> None:
 def test_a_sample_differs_by_core_shell_size_shape_and_medium() -> None:
     rows = [
         row("a", "SiO2"),
-        row("b", "none", core="CsPbI3", core_size_nm=9.0),
+        row("b", "none", core="CsPbI3", core_size_nm=9.0, core_size_bound="~"),
         row("c", "ZnS", morphology="nanowire", medium="film"),
     ]
     literature = Literature(rows, FormulaReader.bundled())
@@ -67,9 +67,9 @@ def test_a_sample_differs_by_core_shell_size_shape_and_medium() -> None:
     asked = {"core": "CsPb(Br)3", "shell": "silica", "medium": "solution"}
     assert differences(literature.reader, asked, samples) == [
         [],
-        ["core CsPbI3", "bare", "core of 9 nm"],
+        ["core CsPbI3", "bare", "core of ~9 nm"],
         ["shell ZnS", "nanowire", "medium film"],
     ]
     sized = differences(literature.reader, {**asked, "core_size_nm": 12}, samples)
-    assert sized[1][-1] == "core of 9 nm, not 12 nm"
+    assert sized[1][-1] == "core of ~9 nm, not 12 nm"
     assert differences(literature.reader, {**asked, "core_size_nm": 9}, samples)[1][-1] == "bare"

@@ -49,6 +49,10 @@ def test_a_neighbour_has_each_number_as_it_was_printed(dataset: Dataset) -> None
     for at, row in enumerate(rows):
         sample, near = dataset.samples[row["sample_id"]], literature.neighbour(at, 0.0)
         is_core = sample.role == "core"
+        if sample.core_size.is_given:
+            assert near.core_size == measured_text(sample.core_size, "nm")
+        else:
+            assert near.core_size == (f"{near.core_size_nm:g} nm" if near.core_size_nm else "")
         for text, number, unit in ((near.pl, sample.pl_peak, "nm"), (near.plqy, sample.plqy, "%")):
             is_known = is_core and number.is_given
             assert text == (measured_text(number, unit) if is_known else "")

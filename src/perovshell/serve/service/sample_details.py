@@ -85,7 +85,7 @@ def differences(
             texts.append("bare" if sample.shell == _BARE else f"shell {sample.shell}")
         if sample.core_size_nm is not None and sample.core_size_nm != size:
             asked = "" if math.isnan(size) else f", not {size:g} nm"
-            texts.append(f"core of {sample.core_size_nm:g} nm{asked}")
+            texts.append(f"core of {sample.core_size}{asked}")
         if sample.morphology != morphology:
             texts.append(sample.morphology)
         if sample.medium not in {_UNKNOWN, medium}:

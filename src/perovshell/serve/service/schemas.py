@@ -204,6 +204,7 @@ class NeighbourOut(BaseModel):
     medium: Annotated[str, Field(description="In what its emission was measured.")] = "unknown"
     morphology: Annotated[str, Field(description="Its shape.")] = "nanocrystal"
     core_size_nm: Annotated[float | None, Field(description="Its core size in nm.")] = None
+    core_size: Annotated[str, Field(description="The core size as printed.")] = ""
 
 
 class ComparedSampleOut(NeighbourOut):
