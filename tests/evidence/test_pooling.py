@@ -11,7 +11,18 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 
 from perovshell.evidence.pooling import LEVEL, Value, fit_groups, pool, t_quantile
 from perovshell.models.mixed import FitSettings
-from perovshell.research.pooled_bounds import OPEN_FROM, SPREADS, share_below, worth_of_best
+from perovshell.research.pooled_bounds import (
+    CORES,
+    MANY_SHELLS,
+    OPEN_FROM,
+    RANKED,
+    SPREADS,
+    TRIED_SHELLS,
+    drawn_combinations,
+    share_below,
+    shares_of_ranking,
+    worth_of_best,
+)
 
 NO_PRIOR = FitSettings(
     spread_prior=0.0, noise_prior=0.0, by_information=True, tolerance=1e-7, updates=20_000
@@ -131,6 +142,34 @@ def test_quantiles_of_student_are_those_of_scipy(probability: float, freedom: in
 def test_bounds_hold_as_often_as_they_say(spread: float, open_from: str) -> None:
     """Known means, 40 data sets: `make pooling` draws 500 of each."""
     assert share_below(40, spread, OPEN_FROM[open_from]) > LEVEL - 0.05
+
+
+@pytest.mark.parametrize("open_from", OPEN_FROM)
+@pytest.mark.parametrize("case", RANKED)
+def test_bounds_that_order_rankings_hold_nearly_as_often_as_they_say(
+    case: str, open_from: str
+) -> None:
+    """Of all combinations, 10 data sets; the best by their bounds are those that were lucky."""
+    shares = shares_of_ranking(10, RANKED[case], OPEN_FROM[open_from])
+    for group in ("tested", "shell tested", "shell not tested"):
+        assert shares[group] > LEVEL - 0.1
+    assert shares["first others"] > LEVEL - 0.2
+    assert shares["first tested"] > 0.5
+
+
+def test_combinations_of_tried_shells_alone_are_tested() -> None:
+    values, truth = drawn_combinations(np.random.default_rng(1), RANKED["as the prior"], 99.0)
+    assert len(truth) == CORES * MANY_SHELLS
+    tested = {(one.core, one.shell, one.material_class) for one in values}
+    assert tested < truth.keys()
+    assert len({shell for _, shell, _ in tested}) <= TRIED_SHELLS
+    logs = {name: [] for name in tested}
+    for one in values:
+        logs[one.core, one.shell, one.material_class].append(math.log(one.low))
+    off = [np.mean(some) - truth[name] for name, some in logs.items()]
+    # Effects of papers and noise: a spread of 1.3 and less.
+    assert abs(np.mean(off)) < 0.6
+    assert np.std(off) < 1.6
 
 
 def test_where_papers_differ_the_best_by_lower_bound_are_worth_more_than_by_value() -> None:
