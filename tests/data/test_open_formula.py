@@ -90,6 +90,9 @@ def test_spellings_of_one_formula_have_one_key() -> None:
     keys = {READER.read_open(text).key for text in ("CsPb(Br/I)3", "CsPb(I,Br)3", "CsPbBrxI3-x")}
     assert len(keys) == 1
     assert READER.read_open("CsPbX3").key not in keys
+    assert READER.read_open("Cs4Pb(Br/I)6").key not in keys
+    assert READER.read_open("APbX3").key != READER.read_open("A4PbX6").key
+    assert READER.read_open("A4PbX6").key == READER.read_open("A8Pb2X12").key
     assert READER.read_open("CsPb(Br0.7I0.3)3").key != READER.read_open("CsPb(Br0.6I0.4)3").key
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,18 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 
 from perovshell.evidence.pooling import LEVEL, Value, fit_groups, pool, t_quantile
 from perovshell.models.mixed import FitSettings
-from perovshell.research.pooled_bounds import OPEN_FROM, SPREADS, share_below, worth_of_best
+from perovshell.research.pooled_bounds import (
+    CORES,
+    MANY_SHELLS,
+    OPEN_FROM,
+    RANKED,
+    SPREADS,
+    TRIED_SHELLS,
+    drawn_combinations,
+    share_below,
+    shares_of_ranking,
+    worth_of_best,
+)
 
 NO_PRIOR = FitSettings(
     spread_prior=0.0, noise_prior=0.0, by_information=True, tolerance=1e-7, updates=20_000
@@ -80,12 +92,24 @@ def test_values_without_a_lower_end_have_an_upper_bound_alone() -> None:
     assert beside["B"].median is not None
 
 
-def test_values_of_one_experiment_weigh_as_one() -> None:
-    once = [value(4.0, "A", "p", number=0), value(6.0, "A", "q", number=1)]
-    thrice = [value(4.0, "A", "p", number=0)] * 3 + once[1:]
-    (first,), (second,) = pool(once, "shell"), pool(thrice, "shell")
-    assert second.tests == first.tests == 2
-    assert second.median == pytest.approx(first.median, rel=0.25)
+@pytest.mark.parametrize("times", [2, 3, 8])
+def test_values_of_one_experiment_weigh_as_one(times: int) -> None:
+    """Exact values, intervals and open ones, each repeated within its experiment."""
+    once = exact(2)
+    once[::3] = [replace(one, high=2.0 * one.low) for one in once[::3]]
+    once[::5] = [replace(one, high=math.inf) for one in once[::5]]
+    first, second = pool(once, "shell"), pool(once * times, "shell")
+    assert len(first) == 2
+    for one, other in zip(first, second, strict=True):
+        assert (other.tests, other.papers) == (one.tests, one.papers)
+        numbers = [(a.at_least, a.median, a.at_most, a.spread) for a in (one, other)]
+        assert numbers[1] == pytest.approx(numbers[0])
+
+
+def test_the_share_of_open_values_is_that_of_experiments() -> None:
+    open_ends = [value(3.0, "A", "p", number=0, high=math.inf)] * 4
+    (pooled,) = pool([*open_ends, value(2.0, "A", "q", number=1)], "shell")
+    assert pooled.median is not None
 
 
 def test_a_longer_measured_life_never_lowers_the_bound() -> None:
@@ -118,6 +142,34 @@ def test_quantiles_of_student_are_those_of_scipy(probability: float, freedom: in
 def test_bounds_hold_as_often_as_they_say(spread: float, open_from: str) -> None:
     """Known means, 40 data sets: `make pooling` draws 500 of each."""
     assert share_below(40, spread, OPEN_FROM[open_from]) > LEVEL - 0.05
+
+
+@pytest.mark.parametrize("open_from", OPEN_FROM)
+@pytest.mark.parametrize("case", RANKED)
+def test_bounds_that_order_rankings_hold_nearly_as_often_as_they_say(
+    case: str, open_from: str
+) -> None:
+    """Of all combinations, 10 data sets; the best by their bounds are those that were lucky."""
+    shares = shares_of_ranking(10, RANKED[case], OPEN_FROM[open_from])
+    for group in ("tested", "shell tested", "shell not tested"):
+        assert shares[group] > LEVEL - 0.1
+    assert shares["first others"] > LEVEL - 0.2
+    assert shares["first tested"] > 0.5
+
+
+def test_combinations_of_tried_shells_alone_are_tested() -> None:
+    values, truth = drawn_combinations(np.random.default_rng(1), RANKED["as the prior"], 99.0)
+    assert len(truth) == CORES * MANY_SHELLS
+    tested = {(one.core, one.shell, one.material_class) for one in values}
+    assert tested < truth.keys()
+    assert len({shell for _, shell, _ in tested}) <= TRIED_SHELLS
+    logs = {name: [] for name in tested}
+    for one in values:
+        logs[one.core, one.shell, one.material_class].append(math.log(one.low))
+    off = [np.mean(some) - truth[name] for name, some in logs.items()]
+    # Effects of papers and noise: a spread of 1.3 and less.
+    assert abs(np.mean(off)) < 0.6
+    assert np.std(off) < 1.6
 
 
 def test_where_papers_differ_the_best_by_lower_bound_are_worth_more_than_by_value() -> None:

@@ -57,6 +57,31 @@ def test_a_query_of_shell_and_stressor_finds_their_tests_alone(dataset: Dataset)
     assert {row["shell"] for row in found.sample_rows()} <= {"SiO2", "SiO2|phospholipid"}
 
 
+def test_every_core_of_the_tables_is_found_as_it_is_listed(dataset: Dataset) -> None:
+    """Open ones too: CsPbX3, CsPb(Br/I)3."""
+    listed: dict[str, set[str]] = {}
+    for sample in dataset.samples.values():
+        listed.setdefault(sample.core_text, set()).add(sample.sample_id)
+    assert {"CsPbX3", "CsPb(Br/I)3", "CsPbMnX3"} <= listed.keys()
+    for core, names in listed.items():
+        found = table(dataset, core=core)
+        assert names <= {sample.sample_id for sample in found.samples}
+        keys = {dataset.samples[name].core_key for name in names}
+        assert {sample.core_key for sample in found.samples} == keys
+    assert table(dataset, core=" CsPbX3 ").query.words == {"core": "CsPbX3"}
+
+
+def test_an_open_core_is_found_in_any_spelling_and_not_as_another(dataset: Dataset) -> None:
+    mixed, spelled, other = (
+        {sample.core_text for sample in table(dataset, core=core).samples}
+        for core in ("CsPb(Br/I)3", "CsPb(BrxI1-x)3", "CsPb(Cl/Br)3")
+    )
+    assert mixed == spelled == {"CsPb(Br/I)3", "CsPb(BrxI1-x)3"}
+    assert mixed.isdisjoint(other)
+    with pytest.raises(InputError, match="core 'SiX2'"):
+        table(dataset, core="SiX2")
+
+
 def test_all_is_found_where_nothing_is_asked(dataset: Dataset) -> None:
     everything = EvidenceTable(dataset, EvidenceQuery())
     assert everything.tests == dataset.tests
@@ -236,6 +261,26 @@ def test_a_plot_of_chosen_combinations_has_few_lines(dataset: Dataset) -> None:
     assert all(0 < len(plot.lines) <= MOST_LINES for plot in plots)
     assert len(plots[0].lines) > MOST_LINES - 8
     assert combination_plots(everything, ["CsPbBr3 / nothing"], ["water"]) == []
+
+
+def test_a_combination_of_many_tests_has_as_many_as_there_is_room_for(dataset: Dataset) -> None:
+    name = "CsPbBr3 / SiO2"
+    of_name = [
+        test for test in dataset.tests
+        if test.stressor == "water" and f"{test.sample.core_text} / {test.sample.shell}" == name
+    ]  # fmt: skip
+    copies = tuple(
+        replace(of_name[copy % len(of_name)], shared_group="", number=len(dataset.tests) + copy)
+        for copy in range(60)
+    )
+    many = EvidenceTable(replace(dataset, tests=(*dataset.tests, *copies)), EvidenceQuery())
+    plots = combination_plots(many, ["CsPbBr3 / ZrO2", name], ["water"])
+    assert [plot.quantity for plot in plots] == ["half-life", "gain"]
+    assert len(plots[0].lines) == MOST_LINES
+    (at,) = [row for row, one in enumerate(plots[0].lines) if one.label.startswith(f"{name},")]
+    shown, tests = len(plots[0].lines) - at - 1, len(of_name) + len(copies)
+    assert plots[0].lines[at].label.endswith(f", {shown} of {tests} tests shown")
+    assert shown > 20
 
 
 def test_a_narrow_plot_keeps_labels_clear_of_values() -> None:

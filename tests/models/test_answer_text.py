@@ -22,6 +22,13 @@ def test_what_was_measured_and_what_is_known_at_least_come_first(model: Model) -
     assert lines[known + 1].endswith(" h, from tests of the combination")
 
 
+def test_measured_values_are_told_as_printed(model: Model) -> None:
+    lines = words(model, core="CsPbI3", shell="Cs4PbI6|ZnS")
+    assert any(", PLQY >90 %" in line for line in lines[: lines.index("")])
+    lines = words(model, core="CsPbBr3", shell="KBr")
+    assert any("PLQY ~83 % (best value)" in line for line in lines[: lines.index("")])
+
+
 def test_a_bound_names_the_tests_it_is_from(model: Model) -> None:
     ends = {"PVC": "of the shell on other cores", "PET": "of other shells of class polymer",
             "zinc stearate": "of shells of other classes"}  # fmt: skip

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from perovshell.errors import FitError
-from perovshell.models.mixed import FitSettings, MixedEffects, Normal, fit_mixed, truncated
+from perovshell.models.mixed import (
+    FitSettings,
+    MixedEffects,
+    Normal,
+    fit_mixed,
+    shared_weights,
+    truncated,
+)
 
 # Truncated normals ---------------------------------------------------------------------------
 
@@ -260,6 +267,37 @@ def test_a_noisier_row_counts_for_less() -> None:
     noisy = fit_mixed(rows, logs, logs, priors, noise=np.repeat([1.0, 3.0], 8))
     assert plain.effects["mean:all"] == pytest.approx(2.0, abs=0.02)
     assert noisy.effects["mean:all"] == pytest.approx(4.0 / 10.0, abs=0.02)
+
+
+@given(
+    times=st.lists(st.integers(1, 9), min_size=12, max_size=12),
+    seed=st.integers(0, 2**16),
+    by_information=st.booleans(),
+)
+def test_a_row_repeated_with_shares_of_its_weight_changes_nothing(
+    times: list[int], seed: int, *, by_information: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    low = random.normal(2.0, 1.0, 12)
+    # A third each are exact, intervals, and open above.
+    high = low + np.tile([0.0, 0.8, math.inf], 4)
+    rows = [{"mean:all": 1.0, f"paper:{number // 2}": 1.0} for number in range(12)]
+    at = np.repeat(np.arange(12), times)
+    settings = FitSettings(by_information=by_information)
+    once = fit_mixed(rows, low, high, PRIORS, learned=("paper",), settings=settings)
+    again = fit_mixed(
+        [rows[row] for row in at],
+        low[at],
+        high[at],
+        PRIORS,
+        learned=("paper",),
+        weights=shared_weights([str(row) for row in at]),
+        settings=settings,
+    )
+    assert again.effects == pytest.approx(once.effects)
+    assert again.spreads == pytest.approx(once.spreads)
+    assert again.sigma == pytest.approx(once.sigma)
+    assert again.covariance == pytest.approx(once.covariance)
 
 
 COATED = ({}, {"side:coated": 1.0}, {"side:coated": 1.0})

@@ -210,6 +210,13 @@ def test_a_measured_combination_is_named_with_its_values(model: Model) -> None:
     assert one(model, core="CsPbBr3", shell="MgO")["measured"] == []
 
 
+def test_measured_values_keep_their_signs_and_qualities(model: Model) -> None:
+    (text,) = one(model, core="CsPbI3", shell="Cs4PbI6|ZnS")["measured"]
+    assert "PLQY >90 %" in text
+    (text,) = one(model, core="CsPbBr3", shell="PBMA")["measured"]
+    assert "PLQY ~9.2 % (second-hand)" in text
+
+
 WATER_BASED = "PVA is put on from water, which destroys the core"
 
 

@@ -227,6 +227,26 @@ def test_combinations_are_looked_up_once_per_paper(dataset: Dataset, model: Mode
         assert all(0.0 <= value <= 1.0 for value in percentiles)
 
 
+def test_unclear_are_the_combinations_whose_bound_leaves_open_if_they_are_good(
+    dataset: Dataset, model: Model
+) -> None:
+    """A core as its own shell is not ranked, and not unclear."""
+    before = papers_before(dataset, YEAR)
+    first, second, *_ = [one for one in measured_in(dataset, YEAR) if one.core is not None]
+    own = dataset.reader.read_shell(first.core.formula) if first.core else ()
+    changed = {
+        first.sample_id: replace(first, layers=own),
+        second.sample_id: replace(second, plqy=Measurement(module.GOOD_PERCENT - 1, ">")),
+    }
+    samples = {
+        name: changed.get(name, sample)
+        for name, sample in dataset.samples.items()
+        if name in changed or name not in {one.sample_id for one in measured_in(dataset, YEAR)}
+    }
+    year = look_up(model, before, replace(dataset, samples=samples), YEAR)
+    assert (len(year.published), year.unclear) == (0, 1)
+
+
 # Leaks -----------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from perovshell.data.dataset import Dataset
+from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
 from perovshell.research.order_stability import Order, summary, with_laboratory, without_paper
 from perovshell.serve.space.file import read_space
@@ -40,7 +41,14 @@ def space(model: Model) -> DesignSpace:
     return read_space(SPACE, model.predictor.featurizer.reader)
 
 
-def test_nothing_of_a_paper_that_is_left_out_orders(
+def test_a_space_of_which_nothing_is_left_has_no_order(model: Model) -> None:
+    declaration = {**SPACE, "shells": ["PS"], "constraints": {"exclude": {"classes": ["polymer"]}}}
+    space = read_space(declaration, model.predictor.featurizer.reader)
+    with pytest.raises(DesignSpaceError, match="no combination satisfies the constraints"):
+        Order.of(space, model)
+
+
+def test_models_evidence_and_domains_of_a_paper_that_is_left_out_order_nothing(
     trained: TrainedModel, dataset: Dataset, model: Model, space: DesignSpace
 ) -> None:
     before = Order.of(space, model)
@@ -52,6 +60,14 @@ def test_nothing_of_a_paper_that_is_left_out_orders(
         "shell:zeolite:LTA"
         in model.predictor.shell_evidence.fit("half-life", "water").effects.effects
     )
+    (layer,) = model.predictor.featurizer.reader.read_shell("zeolite:LTA")
+    fewer, everyone = (
+        one.predictor.domains["PLQY"].class_papers.get(layer.material_class, 0)
+        for one in (without, model)
+    )
+    assert fewer < everyone
+    # What validation made stays.
+    assert without.info.skill == model.info.skill
     after = Order.of(space, without)
     assert after.names == before.names
     assert 0.9 < before.correlation(after) < 1.0

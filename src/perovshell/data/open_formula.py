@@ -54,6 +54,7 @@ _BLANKS: Final = re.compile(r"(?<=[/,+-])\s+|\s+(?=[/,+-])")
 _HEAD: Final = re.compile(r"core(?: '[^']*'| \"[^\"]*\")?: ")
 _EXAMPLES: Final = ("CsPbX3", "CsPb(Br/I)3", "MAPbX3", "FAPbX3", "APbX3", "Cs2SnX6")
 _LIKENESS: Final = 0.5
+_KEY_DIGITS: Final = 6
 
 Compose: TypeAlias = Callable[[str], Composition]
 """Reads a formula that leaves nothing open."""
@@ -123,7 +124,21 @@ class OpenFormula:
     @property
     def key(self) -> tuple[object, ...]:
         """Equal for all spellings of one formula."""
-        return self.sites if self.definite is None else self.definite.key
+        if self.definite is not None:
+            return self.definite.key
+        # Cs4Pb(Br/I)6 has the sites of CsPb(Br/I)3.
+        return (*self.sites, self._ratio)
+
+    @property
+    def _ratio(self) -> tuple[float, ...]:
+        """How many of the ions are on each site."""
+        amounts = [amount for _, amount in self.stand_in.amounts]
+        sites = [ion.site for ion in self.stand_in.ions]
+        of_site = {
+            name: sum(one for one, site in zip(amounts, sites, strict=True) if site == name)
+            for name in SITES
+        }
+        return tuple(round(one / sum(amounts), _KEY_DIGITS) for one in of_site.values())
 
 
 def read_open(text: str, ions: Ions, compose: Compose, known_cores: Spellings) -> OpenFormula:

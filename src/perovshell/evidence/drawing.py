@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from perovshell.optional import import_optional
 
 INK: Final = "#1b1b1b"
 GRID: Final = "#d8d8d8"
 _FONT: Final = "DejaVu Sans"
+_FOREIGN: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Picture(Protocol):
@@ -34,10 +36,10 @@ def as_svg(title: str, width: int, height: int, elements: Iterable[str]) -> str:
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" font-family="sans-serif" font-size="12" '
-        f'role="img" aria-label="{escape(title)}">'
+        f'role="img" aria-label={quoteattr(_plain(title))}>'
     )
     ground = f'<rect width="{width}" height="{height}" fill="white"/>'
-    parts = [head, f"<title>{escape(title)}</title>", ground, *elements, "</svg>"]
+    parts = [head, tooltip(title), ground, *elements, "</svg>"]
     return "\n".join(parts) + "\n"
 
 
@@ -47,8 +49,22 @@ def text_at(
     """Return a text as an element."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}" '
-        f'font-size="{size}">{escape(text)}</text>'
+        f'font-size="{size}">{_escaped(text)}</text>'
     )
+
+
+def tooltip(text: str) -> str:
+    """Return the element that tells what the element around it shows."""
+    return f"<title>{_escaped(text)}</title>"
+
+
+def _escaped(text: str) -> str:
+    return escape(_plain(text))
+
+
+def _plain(text: str) -> str:
+    """Return a text with a mark for each character that no XML file may hold."""
+    return _FOREIGN.sub("\ufffd", text)
 
 
 def svg_page(plots: Sequence[Picture]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from perovshell.data.records import StabilityTest
@@ -209,7 +209,8 @@ def combination_plots(
     """Return the forest plots of chosen combinations, each with its tests, under stressors.
 
     The spreads between papers are learned from all tests of the table that count. A plot has at
-    most `MOST_LINES` lines: those of the first combinations that fit.
+    most `MOST_LINES` lines: those of the first combinations. The last of them has the tests for
+    which there is room, and says of how many.
 
     Args:
         table: The evidence.
@@ -236,9 +237,13 @@ def _combination_plot(
             for test, value in measured
             if value.name("combination") == name
         ]
-        if len(lines) + 1 + len(tests) > MOST_LINES:
+        room = MOST_LINES - len(lines) - 1
+        if room < 1:
             break
-        lines += [_pooled_line(groups[name]), *tests]
+        pooled, rest = _pooled_line(groups[name]), len(tests) - room
+        if rest > 0:
+            pooled = replace(pooled, label=f"{pooled.label}, {room} of {len(tests)} tests shown")
+        lines += [pooled, *tests[:room]]
     return ForestPlot(f"{_AXES[quantity].capitalize()} under {stressor}", quantity, tuple(lines))
 
 

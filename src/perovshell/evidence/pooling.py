@@ -9,14 +9,13 @@ but for a weak prior of the spreads.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from perovshell.models.mixed import FitSettings, MixedEffects, Normal, fit_mixed
+from perovshell.models.mixed import FitSettings, MixedEffects, Normal, fit_mixed, shared_weights
 from perovshell.models.shell_evidence import LEVEL
 
 LEVELS: Final = ("combination", "shell", "class", "all")
@@ -205,10 +204,11 @@ def fit_groups(values: Sequence[Value], level: str, settings: FitSettings) -> Mi
     """
     with np.errstate(divide="ignore"):
         low, high = np.log([one.low for one in values]), np.log([one.high for one in values])
-    counts = Counter(value.experiment for value in values)
     rows = [{f"group:{value.name(level)}": 1.0, f"paper:{value.paper}": 1.0} for value in values]
-    noise = np.sqrt([float(counts[value.experiment]) for value in values])
-    return fit_mixed(rows, low, high, _PRIORS, learned=["paper"], noise=noise, settings=settings)
+    weights = shared_weights([value.experiment for value in values])
+    return fit_mixed(
+        rows, low, high, _PRIORS, learned=["paper"], weights=weights, settings=settings
+    )
 
 
 def _has_low(values: Sequence[Value]) -> bool:
@@ -228,9 +228,8 @@ def _has_median(values: Sequence[Value]) -> bool:
 
 def _share(values: Sequence[Value], chosen: Sequence[bool]) -> float:
     """Return the share of experiments that chosen values are."""
-    counts = Counter(value.experiment for value in values)
-    weights = [1.0 / counts[value.experiment] for value in values]
-    return sum(w for w, is_chosen in zip(weights, chosen, strict=True) if is_chosen) / len(counts)
+    weights = shared_weights([value.experiment for value in values])
+    return float(weights @ np.array(chosen, dtype=float) / weights.sum())
 
 
 def t_quantile(probability: float, freedom: int) -> float:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from perovshell.data.composition import Composition
 from perovshell.data.dataset import Dataset
 from perovshell.data.formula import FormulaReader
+from perovshell.data.open_formula import OpenFormula, leaves_open
 from perovshell.data.records import Sample, StabilityTest
 from perovshell.data.shells import NONE, ShellMaterial
 from perovshell.data.spelling import near_name
@@ -34,7 +35,8 @@ class EvidenceQuery:
     """What is asked of the literature; what is left out asks for everything.
 
     Attributes:
-        core: Composition of the core.
+        core: The core; of one whose composition is open, the samples whose papers leave the same
+            open.
         family: One of `FAMILIES`.
         halide: One of `HALIDES`: the halide of which the core has most.
         is_bare: Whether only samples without a shell are asked for.
@@ -48,7 +50,7 @@ class EvidenceQuery:
         until: Last year of publication.
     """
 
-    core: Composition | None = None
+    core: Composition | OpenFormula | None = None
     family: str = ""
     halide: str = ""
     is_bare: bool = False
@@ -69,7 +71,7 @@ class EvidenceQuery:
 
         Args:
             reader: Reads the formulas.
-            core: Formula of the core, or empty.
+            core: Formula of the core, or empty. It may leave open what papers do: `CsPb(Br/I)3`.
             shell: Name or alias of a shell, its layers joined by `|`, a class, or `none` for bare
                 samples; empty is any.
             others: Other attributes, but for `layers` and `material_class`.
@@ -84,14 +86,14 @@ class EvidenceQuery:
             msg = f"since {given['since']}: later than until {given['until']}"
             raise InputError(msg)
         shells = _read_shell(shell, reader) if shell.strip() else {}
-        of_core: dict[str, Any] = {"core": reader.read_core(core.strip())} if core.strip() else {}
+        of_core: dict[str, Any] = {"core": _read_core(core, reader)} if core.strip() else {}
         return cls(**of_core, **shells, **given)
 
     @property
     def words(self) -> dict[str, str]:
         """What is asked for, by attribute, as texts."""
         texts = {
-            "core": self.core.formula if self.core else "",
+            "core": _core_text(self.core),
             "shell": NONE if self.is_bare else _LAYERS.join(layer.name for layer in self.layers),
             "class": self.material_class,
             **{name: getattr(self, name) for name in _WORDS},
@@ -119,7 +121,7 @@ class EvidenceQuery:
         return self._has_core(sample) and self._has_shell(sample)
 
     def _has_core(self, sample: Sample) -> bool:
-        if self.core is not None and (sample.core is None or sample.core.key != self.core.key):
+        if self.core is not None and sample.core_key != self.core.key:
             return False
         if not (self.family or self.halide):
             return True
@@ -149,6 +151,16 @@ def _refuse_word(name: str, word: str, words: Sequence[str]) -> None:
         hint = f"; nearest: {near}" if near else ""
         msg = f"{name} {word!r}: allowed: {', '.join(words)}{hint}"
         raise InputError(msg)
+
+
+def _read_core(text: str, reader: FormulaReader) -> Composition | OpenFormula:
+    return reader.read_open(text) if leaves_open(text) else reader.read_core(text.strip())
+
+
+def _core_text(core: Composition | OpenFormula | None) -> str:
+    if core is None:
+        return ""
+    return core.formula if isinstance(core, Composition) else core.text
 
 
 def _read_shell(text: str, reader: FormulaReader) -> dict[str, Any]:

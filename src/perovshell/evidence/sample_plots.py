@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import mean, median
 from typing import Final
-from xml.sax.saxutils import escape
 
 from perovshell.data.records import Sample
 from perovshell.data.shells import NONE
-from perovshell.evidence.drawing import GRID, INK, as_svg, text_at
+from perovshell.data.summary import measured_text
+from perovshell.evidence.drawing import GRID, INK, as_svg, text_at, tooltip
 from perovshell.evidence.light import light_colour
 from perovshell.evidence.table import EvidenceTable
-from perovshell.texts import counted, excerpt, number
+from perovshell.texts import counted, excerpt
 
 WIDTH: Final = 900
 _LEFT, _RIGHT, _TOP, _BOTTOM = 90, 130, 44, 56
@@ -29,6 +29,9 @@ _HALIDES: Final = {"Cl": 0.0, "Br": 1.0, "I": 2.0}
 _LEGEND_NM: Final = (420, 460, 500, 540, 580, 620, 660, 700)
 _SHELL_LEFT, _ROW = 240, 20
 _LONGEST_NAME: Final = 24
+_SAMPLE: Final = "#0b6e99"
+_POINTED: Final = {">": 1, "<": -1}
+"""Bounds that a triangle shows, by where it points."""
 MOST_SHELLS: Final = 40
 """Shells of a plot: those in most papers."""
 
@@ -79,13 +82,13 @@ class PeakMap:
             if math.isnan(sample.core_size_nm):
                 # Side by side in the lane, so that they do not hide one another.
                 y += (number_of % 5 - 2) * 5
-            peak = sample.pl_peak_nm
-            size = "" if math.isnan(sample.core_size_nm) else f", {sample.core_size_nm:g} nm"
-            text = f"{sample.core_text} / {sample.shell}{size}: PL {number(peak)} nm ({paper})"
+            peak = measured_text(sample.pl_peak, "nm")
+            text = f"{sample.core_text} / {sample.shell}{_size(sample)}: PL {peak} ({paper})"
             edge = INK if sample.is_bare else "white"
+            colour = light_colour(sample.pl_peak_nm)
             yield (
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{light_colour(peak)}" '
-                f'stroke="{edge}"><title>{escape(text)}</title></circle>'
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}" '
+                f'stroke="{edge}">{tooltip(text)}</circle>'
             )
 
     def _legend(self) -> Iterator[str]:
@@ -115,6 +118,9 @@ class PeakMap:
 class YieldPlot:
     """Measured PLQY by shell: a point a sample, a mark at the median over papers.
 
+    A value with a sign is a triangle that points to where it lies. A median that such values leave
+    open is a line.
+
     Attributes:
         title: Its title.
         rows: Shells with their samples, best median first.
@@ -142,9 +148,16 @@ class YieldPlot:
             x = self._x(percent)
             yield f'<path d="M{x:.1f} {_TOP - 6}V{base}" stroke="{GRID}"/>'
             yield text_at(x, base + 16, str(percent), anchor="middle")
-        yield text_at(self._x(50), base + 36, "PLQY in percent", anchor="middle")
+        axis = f"PLQY in percent{self._legend}"
+        yield text_at(self._x(50), base + 36, axis, anchor="middle")
         for row, (shell, samples) in enumerate(self.rows):
             yield from self._row(shell, samples, _TOP + _ROW * (row + 0.5))
+
+    @property
+    def _legend(self) -> str:
+        is_bounded = any(one.plqy.bound in _POINTED for _, some in self.rows for one in some)
+        text = "triangle: at least or at most; line: median that these leave open"
+        return f" ({text})" if is_bounded else ""
 
     def _row(self, shell: str, samples: Sequence[Sample], y: float) -> Iterator[str]:
         papers = {self.papers[one.sample_id] for one in samples}
@@ -152,13 +165,12 @@ class YieldPlot:
         yield text_at(8, y + 4, f"{name}, {counted(len(papers), 'paper')}")
         for one in samples:
             paper = self.papers[one.sample_id]
-            text = f"{one.core_text} / {shell}: {one.plqy_percent:g} % ({paper})"
-            yield (
-                f'<circle cx="{self._x(one.plqy_percent):.1f}" cy="{y}" r="4" fill="#0b6e99" '
-                f'fill-opacity="0.6"><title>{escape(text)}</title></circle>'
-            )
-        middle = self._x(_median(samples, self.papers))
-        yield f'<path d="M{middle:.1f} {y - 8}v16" stroke="{INK}" stroke-width="2"/>'
+            text = f"{one.core_text} / {shell}: {measured_text(one.plqy, '%')} ({paper})"
+            yield _mark(self._x(one.plqy_percent), y, one.plqy.bound, text)
+        low, high = map(self._x, _median(samples, self.papers))
+        yield f'<path d="M{low:.1f} {y - 8}v16" stroke="{INK}" stroke-width="2"/>'
+        if high > low:
+            yield f'<path d="M{low:.1f} {y}H{high:.1f}" stroke="{INK}" stroke-width="2"/>'
 
     def _x(self, percent: float) -> float:
         return _SHELL_LEFT + percent / 100.0 * (self.width - _SHELL_LEFT - 30)
@@ -188,7 +200,10 @@ def peak_map(table: EvidenceTable) -> PeakMap | None:
 
 
 def yield_plot(table: EvidenceTable) -> YieldPlot | None:
-    """Return the measured PLQY of a table by shell; None where there is none."""
+    """Return the measured PLQY of a table by shell, the best of what it is at least first.
+
+    None where there is none.
+    """
     chosen = [one for one in table.samples if one.role == "core" and one.plqy.is_given]
     if not chosen:
         return None
@@ -201,19 +216,46 @@ def yield_plot(table: EvidenceTable) -> YieldPlot | None:
         return len({papers[one.sample_id] for one in by_shell[shell]})
 
     shells = sorted(by_shell, key=lambda shell: (-count(shell), shell))[:MOST_SHELLS]
-    shells.sort(key=lambda shell: (-_median(by_shell[shell], papers), shell))
+    medians = {shell: _median(by_shell[shell], papers) for shell in shells}
+    shells.sort(key=lambda shell: (*(-end for end in medians[shell]), shell))
     more = len(by_shell) - len(shells)
     rest = f" (the {MOST_SHELLS} in most papers)" if more else ""
     title = f"Measured PLQY by shell{_asked(table)}{rest}"
     return YieldPlot(title, tuple((shell, tuple(by_shell[shell])) for shell in shells), papers)
 
 
-def _median(samples: Sequence[Sample], papers: dict[str, str]) -> float:
-    """Return the median over papers of their mean PLQY."""
-    by_paper: dict[str, list[float]] = {}
+def _median(samples: Sequence[Sample], papers: dict[str, str]) -> tuple[float, float]:
+    """Return the least and the most that the median over papers of their mean PLQY can be."""
+    by_paper: dict[str, list[tuple[float, float]]] = {}
     for one in samples:
-        by_paper.setdefault(papers[one.sample_id], []).append(one.plqy_percent)
-    return median(sum(some) / len(some) for some in by_paper.values())
+        by_paper.setdefault(papers[one.sample_id], []).append(_ends(one))
+    means = [tuple(map(mean, zip(*some, strict=True))) for some in by_paper.values()]
+    low, high = (median(ends) for ends in zip(*means, strict=True))
+    return low, high
+
+
+def _ends(sample: Sample) -> tuple[float, float]:
+    """Return the least and the most that the PLQY of a sample can be, in percent."""
+    value = sample.plqy_percent
+    return {">": (value, 100.0), "<": (0.0, value)}.get(sample.plqy.bound, (value, value))
+
+
+def _mark(x: float, y: float, bound: str, text: str) -> str:
+    """Return the mark of a sample: a point, or a triangle that points to where its value lies."""
+    look = f'fill="{_SAMPLE}" fill-opacity="0.6"'
+    sign = _POINTED.get(bound)
+    if sign is None:
+        shape, end = f'<circle cx="{x:.1f}" cy="{y}" r="4" {look}>', "</circle>"
+    else:
+        shape, end = f'<path d="M{x:.1f} {y - 5}v10l{8 * sign} -5z" {look}>', "</path>"
+    return f"{shape}{tooltip(text)}{end}"
+
+
+def _size(sample: Sample) -> str:
+    """Return the core size of a sample as printed, or as its monolayers have it."""
+    if sample.core_size.is_given:
+        return f", {measured_text(sample.core_size, 'nm')}"
+    return "" if math.isnan(sample.core_size_nm) else f", {sample.core_size_nm:g} nm"
 
 
 def _asked(table: EvidenceTable) -> str:

@@ -62,14 +62,7 @@ def _measured(answer: Answer) -> list[str]:
 
 
 def _neighbour(one: Neighbour) -> str:
-    size = "" if one.core_size_nm is None else f"{one.core_size_nm:g} nm"
-    facts = [
-        f"{one.core} / {one.shell}",
-        size,
-        "" if one.pl_peak_nm is None else f"PL {one.pl_peak_nm:g} nm",
-        "" if one.plqy_percent is None else f"PLQY {one.plqy_percent:g} %",
-        one.stability,
-    ]
+    facts = [f"{one.core} / {one.shell}", one.core_size, *one.results]
     return f"{', '.join(filter(None, facts))} ({one.paper})"
 
 

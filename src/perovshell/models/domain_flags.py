@@ -129,14 +129,7 @@ class DomainFlags:
 
 def _describe(sample: Neighbour) -> str:
     """Return a paper and its measured values."""
-    values = []
-    if sample.pl_peak_nm is not None:
-        values.append(f"PL {sample.pl_peak_nm:g} nm")
-    if sample.plqy_percent is not None:
-        values.append(f"PLQY {sample.plqy_percent:g} %")
-    if sample.stability:
-        values.append(sample.stability)
-    return f"{sample.paper} ({', '.join(values) or 'stability'})"
+    return f"{sample.paper} ({', '.join(sample.results) or 'stability'})"
 
 
 def _known(numbers: Floats) -> list[int]:

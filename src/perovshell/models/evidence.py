@@ -15,9 +15,11 @@ from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.composition import Composition, CompositionBatch, CompositionKey
 from perovshell.data.formula import FormulaReader
 from perovshell.data.ions import SITES
+from perovshell.data.records import Measurement
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.data.structure_types import StructureTypes
-from perovshell.data.vocabulary import MORPHOLOGIES, TREATMENTS, WORDS
+from perovshell.data.summary import measured_text
+from perovshell.data.vocabulary import MORPHOLOGIES, QUALITIES, TREATMENTS, WORDS
 from perovshell.features.combinations import Combination
 from perovshell.targets.declared import DOMAINS
 
@@ -43,10 +45,14 @@ class Neighbour:
         shell: Its layers joined by `|`.
         pl_peak_nm: Measured PL peak in nm (role core), or None.
         plqy_percent: Measured PLQY in percent (role core), or None.
+        pl: The PL peak as it was printed, with sign, range and quality, such as `~515 nm`; empty
+            if unknown.
+        plqy: The PLQY as it was printed, such as `>90 %`; empty if unknown.
         stability: Results of its stability tests, in words; empty if there is none.
         medium: Medium of its emission measurement.
         morphology: Its shape.
         core_size_nm: Its core size in nm, or None.
+        core_size: The core size as it was printed, or that of its monolayers; empty if unknown.
     """
 
     sample_id: str
@@ -56,10 +62,20 @@ class Neighbour:
     shell: str
     pl_peak_nm: float | None
     plqy_percent: float | None
+    pl: str = ""
+    plqy: str = ""
     stability: str = ""
     medium: str = "unknown"
     morphology: str = MORPHOLOGIES[0]
     core_size_nm: float | None = None
+    core_size: str = ""
+
+    @property
+    def results(self) -> list[str]:
+        """What was measured of it, each number as it was printed, as texts."""
+        optics = {"PL": self.pl, "PLQY": self.plqy}
+        texts = [f"{name} {text}" for name, text in optics.items() if text]
+        return [*texts, self.stability] if self.stability else texts
 
 
 def combination_name(item: Combination) -> str:
@@ -318,6 +334,23 @@ def _shells_apart(first: tuple[str, frozenset[str]], second: tuple[str, frozense
     return 0.0 if first[0] == second[0] else 0.5 if first[1] & second[1] else 1.0
 
 
+def printed_text(row: Mapping[str, Any], name: str, unit: str) -> str:
+    """Return a number of a literature sample as it was printed; empty if unknown.
+
+    Args:
+        row: The sample, see `training.fit.domains.literature_rows`.
+        name: `pl_peak_nm`, `plqy_percent` or `core_size_nm`.
+        unit: Its unit.
+    """
+    if row[name] is None:
+        return ""
+    stem = name.rpartition("_")[0]
+    # Only a number that was printed as a range has ends; folders of before have sizes alone.
+    low, high = (row.get(f"{stem}_{end}", math.nan) for end in ("low", "high"))
+    bound, quality = row.get(f"{stem}_bound", ""), row.get(f"{stem}_quality", QUALITIES[1])
+    return measured_text(Measurement(row[name], bound, low, high, quality), unit)
+
+
 def _neighbour(row: dict[str, Any], distance: float) -> Neighbour:
     return Neighbour(
         sample_id=row["sample_id"],
@@ -327,8 +360,11 @@ def _neighbour(row: dict[str, Any], distance: float) -> Neighbour:
         shell=row["shell"],
         pl_peak_nm=row["pl_peak_nm"],
         plqy_percent=row["plqy_percent"],
+        pl=printed_text(row, "pl_peak_nm", "nm"),
+        plqy=printed_text(row, "plqy_percent", "%"),
         stability=row["stability"],
         medium=row["medium"],
         morphology=row["morphology"],
         core_size_nm=row["core_size_nm"],
+        core_size=printed_text(row, "core_size_nm", "nm"),
     )

@@ -11,6 +11,7 @@ are the restricted-maximum-likelihood equations of a random-effects model
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -134,8 +135,22 @@ def kind_of(name: str) -> str:
     return name.split(":", 1)[0]
 
 
+def shared_weights(groups: Sequence[str]) -> Floats:
+    """Return weights with which the values of each group weigh 1 together, shape (n,).
+
+    Args:
+        groups: Group of each value, such as the experiment that it is of.
+
+    Example:
+        >>> shared_weights(["a", "b", "a"]).tolist()
+        [0.5, 1.0, 0.5]
+    """
+    counts = Counter(groups)
+    return np.array([1.0 / counts[name] for name in groups])
+
+
 @on_one_thread
-def fit_mixed(
+def fit_mixed(  # noqa: PLR0913
     rows: Sequence[Mapping[str, float]],
     low: Floats,
     high: Floats,
@@ -143,6 +158,7 @@ def fit_mixed(
     *,
     learned: Collection[str] = (),
     noise: Floats | None = None,
+    weights: Floats | None = None,
     sigma: float = 1.0,
     settings: FitSettings = FitSettings(),
 ) -> MixedEffects:
@@ -155,6 +171,8 @@ def fit_mixed(
         priors: Prior of the effects of each kind.
         learned: Kinds whose spread is learned, by a prior about `priors`.
         noise: Standard deviation of each row in units of sigma, shape (n,); None is 1.
+        weights: Weight of the log likelihood of each row, shape (n,); None is 1. A row repeated k
+            times with a weight of 1 / k is that row.
         sigma: First guess of the standard deviation of what is left.
         settings: How they are fitted.
 
@@ -168,6 +186,7 @@ def fit_mixed(
         design=_design(rows, names) / scale[:, None],
         low=low / scale,
         high=high / scale,
+        weights=np.ones(len(rows)) if weights is None else weights,
         kinds=kinds,
         mean=np.array([priors[kind].mean for kind in kinds.tolist()]),
         priors=priors,
@@ -206,6 +225,7 @@ class _State:
     design: Floats
     low: Floats
     high: Floats
+    weights: Floats
     kinds: npt.NDArray[np.str_]
     mean: Floats
     priors: Mapping[str, Normal]
@@ -219,7 +239,8 @@ class _State:
 
     def covariance(self, known: Floats) -> Floats:
         """Return the covariance of the effects given the spreads and the information of rows."""
-        hessian = (self.design * known[:, None]).T @ self.design / self.sigma**2
+        information = (self.weights * known)[:, None]
+        hessian = (self.design * information).T @ self.design / self.sigma**2
         hessian[np.diag_indices_from(hessian)] += self._precision
         return np.asarray(np.linalg.inv(hessian))
 
@@ -230,7 +251,7 @@ class _State:
     def pull(self, effects: Floats) -> Floats:
         """Return what the data and the prior pull the effects to, times their precision."""
         values, _ = truncated(self.design @ effects, self.sigma, self.low, self.high)
-        return self.design.T @ values / self.sigma**2 + self._precision * self.mean
+        return self.design.T @ (self.weights * values) / self.sigma**2 + self._precision * self.mean
 
     def with_spreads(
         self,
@@ -244,9 +265,10 @@ class _State:
         fitted = self.design @ effects
         values, variances = truncated(fitted, self.sigma, self.low, self.high)
         # An unknown value moves with the effects, so these add to its residual by its information.
-        spread = known**2 @ ((self.design @ covariance) * self.design).sum(axis=1)
-        squares = ((values - fitted) ** 2 + variances).sum() + spread + settings.noise_prior
-        sigma = math.sqrt(squares / (len(fitted) + settings.noise_prior))
+        spread = known**2 * ((self.design @ covariance) * self.design).sum(axis=1)
+        squares = self.weights @ ((values - fitted) ** 2 + variances + spread)
+        total_weight = self.weights.sum() + settings.noise_prior
+        sigma = math.sqrt((squares + settings.noise_prior) / total_weight)
         spreads = dict(self.spreads)
         for kind in learned:
             of_kind = self.kinds == kind

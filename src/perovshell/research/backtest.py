@@ -54,7 +54,7 @@ from perovshell.targets.declared import GAIN, PLQY
 from perovshell.training.train import recorded_settings, train, validation_steps
 from perovshell.training.validation.nested import Problems, Settings
 
-Combination = tuple[tuple[tuple[str, float], ...], str]
+Pair = tuple[tuple[tuple[str, float], ...], str]
 """Amounts of the core, empty where it is open, and the shell."""
 
 SETTINGS: Final = Settings(folds=10, repeats=1)
@@ -145,15 +145,19 @@ def look_up(model: Model, before: Dataset, dataset: Dataset, year: int) -> Year:
     shells = [shell_text(layers) for layers in space.shells]
     cores = [space.cores.composition(row) for row in range(space.cores.size)]
     row_of = {core.key: row for row, core in enumerate(cores)}
-    measured_before = {_combination(sample) for sample in before.samples.values()}
-    samples: dict[tuple[str, Combination], list[Sample]] = defaultdict(list)
+    measured_before = {_pair(sample) for sample in before.samples.values()}
+    samples: dict[tuple[str, Pair], list[Sample]] = defaultdict(list)
     for sample in tested:
-        samples[sample.paper_id, _combination(sample)].append(sample)
+        samples[sample.paper_id, _pair(sample)].append(sample)
     published = []
+    unclear = 0
     for (paper_id, (core, shell)), replicates in samples.items():
         row, column = row_of[core], shells.index(shell)
         is_good = reaches_threshold(replicates)
-        if is_good is None or math.isnan(scores["ranking"][row, column]):
+        if math.isnan(scores["ranking"][row, column]):
+            continue  # A core as its own shell is not ranked.
+        if is_good is None:
+            unclear += 1
             continue
         published.append(
             Published(
@@ -174,11 +178,10 @@ def look_up(model: Model, before: Dataset, dataset: Dataset, year: int) -> Year:
                 },
             )
         )
-    unclear = len(samples) - len(published)
     return Year(year, len(before.papers), len(cores), len(shells), tuple(published), unclear)
 
 
-def _combination(sample: Sample) -> Combination:
+def _pair(sample: Sample) -> Pair:
     return sample.core.key if sample.core else (), sample.shell
 
 
@@ -329,5 +332,5 @@ def equal_numbers(one: Sample, other: Sample) -> int:
     """Return how many numbers two samples of one combination share; 0 where any differs."""
     pairs = [(getattr(one, name), getattr(other, name)) for name in _NUMBERS]
     stated = [(a, b) for a, b in pairs if not math.isnan(a) and not math.isnan(b)]
-    same = _combination(one) == _combination(other) and one.structure == other.structure
+    same = _pair(one) == _pair(other) and one.structure == other.structure
     return len(stated) if same and all(a == b for a, b in stated) else 0

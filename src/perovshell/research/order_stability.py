@@ -17,6 +17,7 @@ import numpy as np
 from perovshell.arrays import Floats, Indices
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import read_papers
+from perovshell.errors import DesignSpaceError
 from perovshell.features.combinations import Combination
 from perovshell.model import Model
 from perovshell.models.evidence import Literature
@@ -27,7 +28,7 @@ from perovshell.serve.ranking.scoring import Options, Scorer
 from perovshell.serve.space.space import DesignSpace
 from perovshell.targets.declared import PLQY
 from perovshell.training.fit import learners
-from perovshell.training.fit.domains import literature_rows
+from perovshell.training.fit.domains import domains_of, literature_rows
 from perovshell.training.fit.problems import PointProblem
 from perovshell.training.fit.shell_evidence import fit_shell_evidence
 from perovshell.training.train import TrainedModel
@@ -58,9 +59,16 @@ class Order:
 
     @classmethod
     def of(cls, space: DesignSpace, model: Model) -> Order:
-        """Score the combinations of a space, in its first context."""
+        """Score the combinations of a space, in its first context.
+
+        Raises:
+            DesignSpaceError: No combination satisfies the constraints.
+        """
         scorer = Scorer(space, model, Options())
         items = [item for item in _items(space) if scorer.satisfies(item)]
+        if not items:
+            msg = f"design space {space.name}: no combination satisfies the constraints"
+            raise DesignSpaceError(msg)
         scores = scorer.scores_of(CandidatePredictions.of(scorer.objectives, items))
         return cls(tuple(map(_name, items)), scores)
 
@@ -98,10 +106,14 @@ def _ranks(scores: Floats) -> Floats:
 
 
 def without_paper(trained: TrainedModel, dataset: Dataset, paper_id: str, seed: int = 0) -> Model:
-    """Return the model with a paper left out of everything that orders a ranking.
+    """Return the model with a paper left out of what is fitted in a moment.
 
-    Priors, trees, what papers measured of shells and the literature are fitted anew; how wide
-    intervals are stays.
+    Fitted anew are priors and trees of PL and PLQY, what papers measured of shells, domains and the
+    literature. What validation made stays, though the paper took part in it: the conformity scores
+    of intervals and their Mondrian categories, the skill of targets and the slope by which their
+    predictions are shrunk, and the predictions of other papers, made without themselves but with
+    this paper, from which the PLQY of shells is counted. So do the median of all samples and the
+    model of lifetimes. An order without any trace of a paper can differ a little more.
 
     Args:
         trained: A trained model.
@@ -120,10 +132,12 @@ def without_paper(trained: TrainedModel, dataset: Dataset, paper_id: str, seed: 
     rows = _others(plqy, dataset, paper_id)
     factor = shrinkage(model.info.skill[PLQY.name])
     predicted = points[PLQY.name].shrunk(trained.results[PLQY.name].model[0][rows], factor)
+    literature = Literature(literature_rows(rest), model.predictor.featurizer.reader)
     predictor = replace(
         model.predictor,
         points=points,
-        literature=Literature(literature_rows(rest), model.predictor.featurizer.reader),
+        domains=domains_of(rest, literature),
+        literature=literature,
         shell_evidence=fit_shell_evidence(rest, plqy.take(rows), predicted),
     )
     return replace(model, predictor=predictor)

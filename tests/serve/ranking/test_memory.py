@@ -24,7 +24,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no mallopt")
 def test_memory_that_was_freed_is_not_asked_for_again() -> None:
-    """Arrays of 8 MB, one after the other: the first has the pages of all, or each asks for new ones."""
+    """Of arrays of 8 MB, one after the other, the first asks for pages, or each does."""
     environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}
     faults = {
         how: int(

@@ -262,6 +262,24 @@ def test_tests_have_readings_conditions_and_forest_plots_where_the_dataset_is_at
     assert "forest" not in plain.classes
 
 
+def test_measured_values_are_shown_as_printed(ranking: Ranking) -> None:
+    first = ranking.measured[0]
+    near = dataclasses.replace(
+        first.measured[0], plqy_percent=90.0, plqy=">90 % (best value)", pl_peak_nm=None, pl=""
+    )
+    other = dataclasses.replace(near, plqy="90 %")
+    for samples, shown in (
+        ((near,), ">90 % (best value)"),
+        ((near, other), "90 % up to >90 % (best value)"),
+    ):
+        line = dataclasses.replace(first, measured=samples)
+        changed = dataclasses.replace(ranking, measured=(line, *ranking.measured[1:]))
+        said = Page(render(changed)).said
+        assert f"PL not measured; PLQY {shown}" in said
+        assert said.count(shown) > 1  # in the row of the combination as well
+        assert "PLQY >90 % (best value)" in markdown_text(changed)
+
+
 def test_a_fit_that_does_not_converge_costs_the_plots_alone(
     ranking: Ranking, evidence: EvidenceTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,8 @@ def test_predict_a_combination_and_find_the_papers_that_measured_it(
     measured = answer["details"]["measured"]
     assert len(measured) > 1
     assert all(sample["paper"] in shown for sample in measured)
+    assert any(sample["plqy"][:1] in {"~", ">"} for sample in measured)
+    assert all(sample[name] in shown for sample in measured for name in ("pl", "plqy"))
     tests = [test for sample in measured for test in sample["stability"].split("; ") if test]
     assert len(tests) > 1
     assert all(test in shown.lower() for test in map(str.lower, tests))

@@ -6,17 +6,19 @@ from perovshell.data.formula import FormulaReader
 from perovshell.models.evidence import Literature
 from perovshell.serve.service.sample_details import bare_controls, differences
 
-NOTHING = {"bare_pl_peak_nm": None, "bare_plqy_percent": None}
+NOTHING = {"bare_pl_peak_nm": None, "bare_plqy_percent": None, "bare_pl": "", "bare_plqy": ""}
 
 
 def row(sample_id: str, shell: str, **changes: Any) -> dict[str, Any]:
     known = {"paper": "10.1/a", "core": "CsPbBr3", "structure": "core/shell", "medium": "solution"}
     known |= {"morphology": "nanocrystal", "ligand": "", "dopant": "", "core_size_nm": None}
-    known |= {"pl_peak_nm": None, "plqy_percent": None, "stability": ""}
+    for stem, column in (("pl_peak", "pl_peak_nm"), ("plqy", "plqy_percent")):
+        known |= {column: None, f"{stem}_bound": "", f"{stem}_quality": "printed"}
+    known["stability"] = ""
     return {"sample_id": sample_id, "shell": shell, **known, **changes}
 
 
-def controls_of(*rows: dict[str, Any]) -> list[dict[str, float | None]]:
+def controls_of(*rows: dict[str, Any]) -> list[dict[str, float | str | None]]:
     literature = Literature(rows, FormulaReader.bundled())
     coated = [literature.neighbour(k, 0.0) for k, one in enumerate(rows) if one["shell"] != "none"]
     return bare_controls(literature, coated)
@@ -25,7 +27,16 @@ def controls_of(*rows: dict[str, Any]) -> list[dict[str, float | None]]:
 def test_the_control_is_the_bare_core_of_the_same_paper() -> None:
     coated = row("a", "SiO2", pl_peak_nm=517.0, plqy_percent=80.0)
     bare = row("b", "none", pl_peak_nm=520.0, plqy_percent=60.0)
-    assert controls_of(coated, bare) == [{"bare_pl_peak_nm": 520.0, "bare_plqy_percent": 60.0}]
+    values = {"bare_pl_peak_nm": 520.0, "bare_plqy_percent": 60.0}
+    assert controls_of(coated, bare) == [{**values, "bare_pl": "520 nm", "bare_plqy": "60 %"}]
+
+
+def test_a_control_is_told_as_it_was_printed() -> None:
+    bare = row("b", "none", plqy_percent=60.0, plqy_bound=">", plqy_quality="best value")
+    (control,) = controls_of(row("a", "SiO2"), bare)
+    assert control == {**NOTHING, "bare_plqy_percent": 60.0, "bare_plqy": ">60 % (best value)"}
+    # The same number with another sign is another value.
+    assert controls_of(row("a", "SiO2"), bare, {**bare, "plqy_bound": "~"}) == [NOTHING]
 
 
 def test_another_paper_core_shape_treatment_or_size_is_no_control() -> None:
@@ -41,13 +52,14 @@ def test_values_that_differ_are_no_control() -> None:
     bare = [row("b", "none", pl_peak_nm=520.0), row("c", "none", pl_peak_nm=505.0)]
     assert controls_of(coated, *bare) == [NOTHING]
     bare[1]["pl_peak_nm"] = None
-    assert controls_of(coated, *bare) == [{**NOTHING, "bare_pl_peak_nm": 520.0}]
+    control = {**NOTHING, "bare_pl_peak_nm": 520.0, "bare_pl": "520 nm"}
+    assert controls_of(coated, *bare) == [control]
 
 
 def test_a_sample_differs_by_core_shell_size_shape_and_medium() -> None:
     rows = [
         row("a", "SiO2"),
-        row("b", "none", core="CsPbI3", core_size_nm=9.0),
+        row("b", "none", core="CsPbI3", core_size_nm=9.0, core_size_bound="~"),
         row("c", "ZnS", morphology="nanowire", medium="film"),
     ]
     literature = Literature(rows, FormulaReader.bundled())
@@ -55,9 +67,9 @@ def test_a_sample_differs_by_core_shell_size_shape_and_medium() -> None:
     asked = {"core": "CsPb(Br)3", "shell": "silica", "medium": "solution"}
     assert differences(literature.reader, asked, samples) == [
         [],
-        ["core CsPbI3", "bare", "core of 9 nm"],
+        ["core CsPbI3", "bare", "core of ~9 nm"],
         ["shell ZnS", "nanowire", "medium film"],
     ]
     sized = differences(literature.reader, {**asked, "core_size_nm": 12}, samples)
-    assert sized[1][-1] == "core of 9 nm, not 12 nm"
+    assert sized[1][-1] == "core of ~9 nm, not 12 nm"
     assert differences(literature.reader, {**asked, "core_size_nm": 9}, samples)[1][-1] == "bare"

@@ -120,6 +120,8 @@ def test_details_tell_papers_and_reasons(client: TestClient, model: Model) -> No
     details = answer["details"]
     assert [one["paper"] for one in details["nearest"]] == [one.paper for one in wanted.nearest]
     assert len(details["measured"]) == len(answer["measured"]) > 0
+    printed = [(one["pl"], one["plqy"]) for one in details["measured"]]
+    assert printed == [(one.pl, one.plqy) for one in wanted.measured]
     assert {reason["target"] for reason in details["reasons"]} >= {"pl_peak_nm", "plqy_percent"}
     assert refused["details"] == {"nearest": [], "measured": [], "conditions": {}, "reasons": []}
     assert "details" not in client.post("/v1/predict", json={"rows": [ROW]}).json()["answers"][0]

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 
 from perovshell.data.dataset import Dataset
+from perovshell.data.summary import measured_text
 from perovshell.features.combinations import Combination
 from perovshell.models.evidence import Literature
 from perovshell.training.fit.domains import literature_rows
@@ -39,6 +40,24 @@ def test_a_literature_row_holds_what_was_measured_and_how_it_was_stated(dataset:
     assert (emission_of_the_shell["pl_peak_nm"], emission_of_the_shell["plqy_percent"]) == (
         None,
     ) * 2
+
+
+def test_a_neighbour_has_each_number_as_it_was_printed(dataset: Dataset) -> None:
+    rows = json.loads(json.dumps(literature_rows(dataset)))
+    literature = Literature(rows, dataset.reader)
+    signs = set()
+    for at, row in enumerate(rows):
+        sample, near = dataset.samples[row["sample_id"]], literature.neighbour(at, 0.0)
+        is_core = sample.role == "core"
+        if sample.core_size.is_given:
+            assert near.core_size == measured_text(sample.core_size, "nm")
+        else:
+            assert near.core_size == (f"{near.core_size_nm:g} nm" if near.core_size_nm else "")
+        for text, number, unit in ((near.pl, sample.pl_peak, "nm"), (near.plqy, sample.plqy, "%")):
+            is_known = is_core and number.is_given
+            assert text == (measured_text(number, unit) if is_known else "")
+            signs |= {number.bound, number.quality, "range" if " to " in text else ""}
+    assert signs >= {"~", ">", "range", "best value", "second-hand"}
 
 
 def test_a_neighbour_says_what_makes_it_different(dataset: Dataset) -> None:

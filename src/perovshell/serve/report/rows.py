@@ -102,8 +102,8 @@ def measured_row(ranking: Ranking, line: Candidate, tests: MeasuredTests) -> dic
     return {
         "line": line,
         "light": light_colour(line.values["pl_peak_nm"]),
-        "peak": measured_range(line, "pl_peak_nm"),
-        "plqy": measured_range(line, "plqy_percent"),
+        "peak": measured_range(line, "pl"),
+        "plqy": measured_range(line, "plqy"),
         "tests": done,
         "short": [
             f"{name}: {first[name].result}" for name in ranking.space.stressors if name in first

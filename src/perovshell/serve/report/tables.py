@@ -14,6 +14,8 @@ from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.results import CANDIDATES, MEASURED, Candidate, Ranking
 from perovshell.texts import counted, number, table_cell
 
+_SIGNS: Final = {"<": -1, ">": 1}
+"""On which side of a printed number its value is."""
 MARKDOWN_LINES = 50
 """Lines of the Markdown table; the CSV has all."""
 
@@ -124,22 +126,28 @@ def measured_texts(line: Candidate) -> list[str]:
 
 def measured_text(row: Neighbour) -> str:
     """Return what a paper measured of a sample, with the paper."""
-    parts = [f"PL {number(row.pl_peak_nm)} nm"] if row.pl_peak_nm is not None else []
-    parts += [f"PLQY {number(row.plqy_percent)} %"] if row.plqy_percent is not None else []
-    parts += [row.stability] if row.stability else []
-    return f"{', '.join(parts) or 'measured'} ({row.paper})"
+    return f"{', '.join(row.results) or 'measured'} ({row.paper})"
 
 
 def measured_range(line: Candidate, name: str) -> str:
-    """Return the range of a number that papers measured of a combination; empty if none did.
+    """Return the least and the most that papers measured of a combination, as printed.
 
     Args:
         line: The line.
-        name: `pl_peak_nm` or `plqy_percent`.
+        name: `pl` or `plqy`.
+
+    Returns:
+        A text such as `66 % up to >90 %`; empty if no paper measured it.
     """
-    values = [getattr(row, name) for row in line.measured if getattr(row, name) is not None]
-    ends = dict.fromkeys(map(number, (min(values), max(values)))) if values else {}
-    return " to ".join(ends)
+    column = {"pl": "pl_peak_nm", "plqy": "plqy_percent"}[name]
+    texts = [
+        # Of equal numbers the one with a sign is the end.
+        (getattr(row, column), _SIGNS.get(text[0], 0), text)
+        for row in line.measured
+        if (text := getattr(row, name))
+    ]
+    ends = (min(texts), max(texts)) if texts else ()
+    return " up to ".join(dict.fromkeys(text for _, _, text in ends))
 
 
 def papers_of(line: Candidate) -> tuple[str, tuple[str, ...]]:

@@ -88,10 +88,9 @@ def _best_measured(ranking: Ranking) -> Answer:
     if not ranking.measured:
         return Answer(title, None, "no paper measured what is asked in this space.")
     line = ranking.measured[0]
-    parts = []
-    for name, key, unit in (("PL", "pl_peak_nm", "nm"), ("PLQY", "plqy_percent", "%")):
-        measured = measured_range(line, key)
-        parts.append(f"{name} {measured} {unit}" if measured else f"{name} not measured")
+    parts = [
+        f"{name} {measured_range(line, name.lower()) or 'not measured'}" for name in ("PL", "PLQY")
+    ]
     known = known_at_least(ranking, line)
     parts += [f"known at least of {known_of(line)}: {'; '.join(known)}"] if known else []
     return Answer(title, line, f"{'; '.join(parts)}.", "", line.combination_papers)
@@ -167,7 +166,7 @@ def _untested(ranking: Ranking) -> list[str]:
 def _unmeasured(ranking: Ranking) -> list[str]:
     """Return what of the two lists nobody measured."""
     measured, ideas = ranking.measured, ranking.candidates
-    no_plqy = sum(not measured_range(line, "plqy_percent") for line in measured)
+    no_plqy = sum(not measured_range(line, "plqy") for line in measured)
     no_paper = sum(not line.shell_papers for line in ideas)
     outside = sum(bool(line.reasons) for line in ideas)
     texts = [

@@ -9,10 +9,11 @@ from typing import Any, Final
 from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import shell_text
 from perovshell.data.vocabulary import MEDIA, MORPHOLOGIES, TREATMENTS, WORDS
-from perovshell.models.evidence import Literature, Neighbour
+from perovshell.models.evidence import Literature, Neighbour, printed_text
 from perovshell.models.requests import Requests
 
-_VALUES: Final = ("pl_peak_nm", "plqy_percent")
+_VALUES: Final = {"pl": ("pl_peak_nm", "nm"), "plqy": ("plqy_percent", "%")}
+"""Column and unit of each value by its name."""
 _SAME: Final = ("paper", "core", "morphology", *TREATMENTS)
 _BARE: Final = "none"
 _SIZE: Final = "core_size_nm"
@@ -21,7 +22,7 @@ _UNKNOWN: Final = "unknown"
 
 def bare_controls(
     literature: Literature, coated: Iterable[Neighbour]
-) -> list[dict[str, float | None]]:
+) -> list[dict[str, float | str | None]]:
     """Return the PL peak and the PLQY of the bare control of each coated sample.
 
     A control is of the same paper, core, shape, ligand and dopant, and of no other size. A value is
@@ -32,7 +33,8 @@ def bare_controls(
         coated: Samples of it.
 
     Returns:
-        For each sample `bare_pl_peak_nm` (nm) and `bare_plqy_percent` (percent).
+        For each sample `bare_pl_peak_nm` (nm) and `bare_plqy_percent` (percent), and `bare_pl` and
+        `bare_plqy` as they were printed, empty where unknown.
     """
     rows = {row["sample_id"]: row for row in literature.samples}
     bare = [row for row in literature.samples if row["shell"] == _BARE]
@@ -41,7 +43,7 @@ def bare_controls(
 
 def _control(
     coated: Mapping[str, Any], bare: Iterable[Mapping[str, Any]]
-) -> dict[str, float | None]:
+) -> dict[str, float | str | None]:
     if coated["shell"] == _BARE:
         bare = ()
     controls = [
@@ -50,13 +52,13 @@ def _control(
         if all(row[name] == coated[name] for name in _SAME)
         and (row[_SIZE] == coated[_SIZE] or None in {row[_SIZE], coated[_SIZE]})
     ]
-    return {f"bare_{name}": _only([row[name] for row in controls]) for name in _VALUES}
-
-
-def _only(values: Iterable[float | None]) -> float | None:
-    """Return the one known value, or None."""
-    known = {value for value in values if value is not None}
-    return known.pop() if len(known) == 1 else None
+    values: dict[str, float | str | None] = {}
+    for name, (column, unit) in _VALUES.items():
+        known = {printed_text(row, column, unit): row[column] for row in controls}
+        known.pop("", None)
+        text, value = known.popitem() if len(known) == 1 else ("", None)
+        values |= {f"bare_{column}": value, f"bare_{name}": text}
+    return values
 
 
 def differences(
@@ -83,7 +85,7 @@ def differences(
             texts.append("bare" if sample.shell == _BARE else f"shell {sample.shell}")
         if sample.core_size_nm is not None and sample.core_size_nm != size:
             asked = "" if math.isnan(size) else f", not {size:g} nm"
-            texts.append(f"core of {sample.core_size_nm:g} nm{asked}")
+            texts.append(f"core of {sample.core_size}{asked}")
         if sample.morphology != morphology:
             texts.append(sample.morphology)
         if sample.medium not in {_UNKNOWN, medium}:

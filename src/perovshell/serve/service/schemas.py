@@ -198,10 +198,13 @@ class NeighbourOut(BaseModel):
     shell: str
     pl_peak_nm: float | None
     plqy_percent: float | None
+    pl: Annotated[str, Field(description="The PL peak as printed, with sign and quality.")] = ""
+    plqy: Annotated[str, Field(description="The PLQY as printed, with sign and quality.")] = ""
     stability: Annotated[str, Field(description="What its stability tests showed.")] = ""
     medium: Annotated[str, Field(description="In what its emission was measured.")] = "unknown"
     morphology: Annotated[str, Field(description="Its shape.")] = "nanocrystal"
     core_size_nm: Annotated[float | None, Field(description="Its core size in nm.")] = None
+    core_size: Annotated[str, Field(description="The core size as printed.")] = ""
 
 
 class ComparedSampleOut(NeighbourOut):
@@ -219,6 +222,8 @@ class MeasuredSampleOut(ComparedSampleOut):
     bare_plqy_percent: Annotated[
         float | None, Field(description="PLQY of the bare core that the same paper measured.")
     ]
+    bare_pl: Annotated[str, Field(description="The same PL as printed; empty if unknown.")]
+    bare_plqy: Annotated[str, Field(description="The same PLQY as printed; empty if unknown.")]
 
 
 class ReasonOut(BaseModel):

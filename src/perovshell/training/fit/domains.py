@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.records import Sample, StabilityTest
+from perovshell.data.records import Measurement, Sample, StabilityTest
 from perovshell.data.structure_types import STRUCTURE_TYPES
 from perovshell.data.targets import Interval
 from perovshell.data.vocabulary import TREATMENTS, WORDS
@@ -123,6 +123,7 @@ def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
             "shell": sample.shell,
             **{name: getattr(sample, name) for name in (*WORDS, *TREATMENTS)},
             "core_size_nm": finite(sample.core_size_nm),
+            **_how_printed("core_size", sample.core_size),
             **_optics(sample),
             "tested": sample.sample_id in tests,
             "stability": tests_said(tests.get(sample.sample_id, ())),
@@ -133,7 +134,7 @@ def literature_rows(dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def _optics(sample: Sample) -> dict[str, Any]:
-    """Return the band-edge emission of a sample: each number with its bound and its quality."""
+    """Return the band-edge emission of a sample, each number with how it was printed."""
     numbers = {
         "pl_peak_nm": sample.pl_peak,
         "fwhm_nm": sample.fwhm,
@@ -143,7 +144,15 @@ def _optics(sample: Sample) -> dict[str, Any]:
     for name, number in numbers.items():
         stem = name.rpartition("_")[0]
         columns[name] = finite(number.value) if sample.role == "core" else None
-        columns |= {f"{stem}_bound": number.bound, f"{stem}_quality": number.quality}
+        columns |= _how_printed(stem, number)
+    return columns
+
+
+def _how_printed(stem: str, number: Measurement) -> dict[str, Any]:
+    """Return the bound and the quality of a number, and the ends of one printed as a range."""
+    columns: dict[str, Any] = {f"{stem}_bound": number.bound, f"{stem}_quality": number.quality}
+    if not math.isnan(number.low):
+        columns |= {f"{stem}_low": number.low, f"{stem}_high": number.high}
     return columns
 
 

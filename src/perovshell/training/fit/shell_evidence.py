@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -12,7 +11,7 @@ from perovshell.arrays import Floats
 from perovshell.data.dataset import Dataset
 from perovshell.evidence.pooling import SETTINGS, Value, t_quantile
 from perovshell.evidence.table import QUANTITIES, values
-from perovshell.models.mixed import Normal, fit_mixed
+from perovshell.models.mixed import Normal, fit_mixed, shared_weights
 from perovshell.models.shell_evidence import (
     LEVEL,
     MIN_PAPERS,
@@ -113,10 +112,15 @@ def _fitted(
     sigma: float = 1.0,
 ) -> ShellFit:
     """Fit effects; the values of one experiment weigh 1 together."""
-    counts = Counter(experiments)
-    noise = np.sqrt([float(counts[name]) for name in experiments])
     effects = fit_mixed(
-        rows, low, high, priors, learned=_KINDS, noise=noise, sigma=sigma, settings=SETTINGS
+        rows,
+        low,
+        high,
+        priors,
+        learned=_KINDS,
+        weights=shared_weights(experiments),
+        sigma=sigma,
+        settings=SETTINGS,
     )
     papers = len({name for row in rows for name in row if name.startswith("paper:")})
     return ShellFit.of(effects, t_quantile(LEVEL, max(papers - 1, 1)))

@@ -31,12 +31,16 @@ const flagCase = (text) => (/^[a-z]+ /.test(text) ? sentenceCase(text) : text);
 // What papers measured ------------------------------------------------------------------------
 
 // By how much a shell changed a value: known only where the same paper measured the bare core.
-const change = (row, { column, unit, error_unit: points }) => {
+const change = (row, { column, name, error_unit: points }) => {
   const [value, bare] = [row[column], row[`bare_${column}`]];
   if (!Number.isFinite(value) || !Number.isFinite(bare)) return "";
+  const printed = [row[name], row[`bare_${name}`]];
+  // The difference of a bound is not known.
+  if (printed.some((text) => /^[<>]/.test(text))) return `bare core ${printed[1]}`;
+  const about = printed.some((text) => text.startsWith("~") || text.includes(" to ")) ? "~" : "";
   const difference = value - bare;
   const sign = difference > 0 ? "+" : difference < 0 ? "\u2212" : "±";
-  return `${sign}${figure(Math.abs(difference))} ${points} by the shell (bare core ${figure(bare)} ${unit})`;
+  return `${about}${sign}${figure(Math.abs(difference))} ${points} by the shell (bare core ${printed[1]})`;
 };
 
 const sampleOf = (targets, { isNamed = false } = {}) => (row) => {
@@ -116,8 +120,8 @@ const pointPart = (target) => ({ answer, skill, coverage }) => {
   const badge = verdictOf(answer, target);
   const ends = `${between(given, whole, unit)} (${percent(coverage)})`;
   if (lacks(skill, target)) {
-    const known = answer.details.measured.map((row) => row[target.column]).filter(Number.isFinite);
-    return [badge, ...noSkill(known.map((value) => `${figure(value)}${unit}`), target, `${whole(given.value)}${unit}, ${ends}`)];
+    const known = answer.details.measured.map((row) => row[target.name]).filter(Boolean);
+    return [badge, ...noSkill(known, target, `${whole(given.value)}${unit}, ${ends}`)];
   }
   return [
     figureLine(`${whole(given.value)}${unit}`, ends),

@@ -31,11 +31,11 @@ export const lasting = ({ unit }, value, sign = "") =>
 export const estimate = (target, { value, sign }) =>
   sign ? `${notReached[sign]}: ${lasting(target, value, sign)}` : `estimate ${lasting(target, value)}`;
 
-// What was measured of a sample; `none` where nothing was.
+// What was measured of a sample, as printed; `none` where nothing was.
 export const measured = (row, points, none = "stability only") =>
   points
-    .filter(({ column }) => isKnown(row[column]))
-    .map(({ title, column, unit }) => `${title} ${figure(row[column])} ${unit}`)
+    .filter(({ name }) => row[name])
+    .map(({ title, name }) => `${title} ${row[name]}`)
     .concat(row.stability || [])
     .join(", ") || none;
 
