@@ -16,6 +16,8 @@ from perovshell.serve.ranking.results import CANDIDATES, MEASURED, Candidate, Ra
 from perovshell.serve.ranking.stability_objectives import GAIN_SCALE, HALF_LIFE_SCALE_H
 from perovshell.texts import counted, number, table_cell
 
+SCHEMA_VERSION: Final = 1
+"""Version of the keys of the JSON of a ranking."""
 MARKDOWN_LINES = 50
 """Lines of a Markdown table."""
 _SCORE: Final = (
@@ -89,6 +91,33 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.6g}"
     return str(table_cell(value))
+
+
+def ranking_json(ranking: Ranking, *, suggest_experiments: bool = False) -> dict[str, Any]:
+    """Return JSON data of a ranking, as the command line and HTTP give it, without its model.
+
+    An unknown number and no limit are null.
+
+    Args:
+        ranking: The ranking.
+        suggest_experiments: Whether to list the suggested experiments; else the list is empty.
+    """
+    lists = json_lists(ranking)
+    for row, line in zip(lists[MEASURED], ranking.measured, strict=True):
+        row["samples"] = [vars(sample) for sample in line.measured]
+    experiments = ranking.suggest_experiments if suggest_experiments else ()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "space": ranking.space.name,
+        "order_by": ranking.options.order_by,
+        "complete": ranking.is_complete,
+        "ranked": ranking.total,
+        "removed": dict(ranking.removed),
+        "statements": list(ranking.statements),
+        **lists,
+        "batch": [{"core": line.core, "shell": line.shell} for line in ranking.batch],
+        "suggest_experiments": [vars(experiment) for experiment in experiments],
+    }
 
 
 def json_lists(ranking: Ranking) -> dict[str, list[dict[str, Any]]]:
