@@ -14,8 +14,11 @@ import pytest
 import rispy
 
 import perovshell
+from perovshell.data.dataset import Dataset
 from perovshell.data.tables import bundled_rows
 from perovshell.models.outputs import bound_columns
+from perovshell.serve.report.tables import ranking_json
+from perovshell.serve.space.preset import presets
 from perovshell.targets.target import NOT_REACHED
 from perovshell.workspace.folder import WorkspaceFolder
 
@@ -121,21 +124,51 @@ def answer_papers(home: str) -> tuple[str, ...]:
     [
         (["--core", "CsPbBr"], "not neutral"),
         (["--core", "CsPbBr3", "in.csv"], "leave out the file"),
-        (["--core", "CsPbBr3", "--input", "structur=janus"], "NAME=VALUE is needed; names: core"),
+        (
+            ["--core", "CsPbBr3", "--input", "structur=janus"],
+            "NAME=VALUE is needed; names: structure",
+        ),
         (["--core", "CsPbBr3", "--input", "structure"], "NAME=VALUE is needed"),
         ([], "name IN.csv and -o OUT.csv, or --core and --shell"),
-        (["in.csv", "-o", "out.csv", "--ris", "a.ris"], "--bibtex and --ris are for --core"),
+        (["in.csv", "-o", "out.csv", "--ris", "a.ris"], "--ris: only with --core"),
+        (
+            ["in.csv", "-o", "out.csv", "--shell", "SiO2", "--input", "structure=janus"],
+            "--shell, --input: only with --core",
+        ),
+        (["--core", "CsPbBr3", "--input", "core=CsPbI3"], "--input core=CsPbI3: write --core"),
+        (
+            ["--core", "CsPbBr3", "--input", "medium=film", "--input", "medium=water"],
+            "--input medium=water: medium is film already",
+        ),
+        (["--core", "CsPbBr3", "--rename-clashes"], "--rename-clashes: not with --core"),
     ],
 )
 def test_what_predict_cannot_read_is_told(arguments, told, home: str, tmp_path: Path) -> None:
     assert told in run("predict", *arguments, "--workspace", home, cwd=tmp_path, code=2)
 
 
+def test_the_probabilities_of_thresholds_are_printed(home: str, tmp_path: Path) -> None:
+    thresholds = ["--pl-window", "510-540", "--plqy-above", "80", "--gain-above", "5"]
+    ask = ["predict", "--core", "CsPbBr3", "--shell", "SiO2", "--stressors", "water,light"]
+    lines = run(*ask, *thresholds, "--workspace", home, cwd=tmp_path).splitlines()
+    for name in (
+        "PL peak within 510 to 540 nm",
+        "PLQY above 80 %",
+        "stability gain under water above 5",
+        "stability gain under light above 5",
+    ):
+        assert sum(line.startswith(f"P({name}): ") for line in lines) == 1
+
+
 def test_predict_tells_scripts_in_json(home: str, table: Path, tmp_path: Path) -> None:
     printed = run("predict", "in.csv", "-o", "o.csv", "--workspace", home, "--json", cwd=tmp_path)
     summary = json.loads(printed)
-    assert (summary["rows"], summary["failed"]) == (2, 0)
+    assert (summary["schema_version"], summary["rows"], summary["failed"]) == (1, 2, 0)
     assert len(summary["dataset_hash"]) == 64
+    ask = ["predict", "--core", "CsPbBr3", "--json", "--workspace", home]
+    answer = json.loads(run(*ask, cwd=tmp_path))
+    assert answer["schema_version"] == 1
+    assert all(answer[name] == summary[name] for name in ("model_id", "dataset_hash"))
 
 
 def test_answers_on_the_standard_output_are_a_table_and_nothing_else(
@@ -269,11 +302,20 @@ def test_rank_prints_both_lists_with_papers_and_writes_a_report(home: str, tmp_p
 
 def test_rank_tells_scripts_in_json(home: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "perovshell", "rank", "--json", "--top", "3", "--workspace", home,
-         "-o", "report"],
+        [sys.executable, "-m", "perovshell", "rank", "--json", "--top", "3", "--batch", "2",
+         "--workspace", home, "-o", "report"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     data = json.loads(done.stdout)
+    model = perovshell.load(workspace=home)
+    assert data["schema_version"] == 1
+    assert data["model"]["id"] == model.info.model_id
+    assert data["model"]["dataset_hash"] == model.info.dataset["hash"]
+    ranking = perovshell.rank("green-emitter", model=model, top=3, batch=2)
+    assert len(ranking.batch) == 2
+    expected = json.loads(json.dumps(ranking_json(ranking)))
+    assert {name: data[name] for name in expected} == expected
+    assert data.keys() - expected == {"model", "report", "csv"}
     for lines in (data["measured"], data["candidates"]):
         assert [line["rank"] for line in lines] == [1, 2, 3]
         for line in lines:
@@ -282,6 +324,47 @@ def test_rank_tells_scripts_in_json(home: str, tmp_path: Path) -> None:
             names = ("combination_papers", "shell_papers", "flags", "ties")
             assert all(isinstance(line[name], list) for name in names)
     assert all(line["combination_papers"] for line in data["measured"])
+
+
+def test_json_has_a_version_and_documented_keys(home: str, table: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "reference" / "json.md").read_text()
+    paper = str(filled_template(tmp_path))
+    for command in (
+        ("predict", "in.csv", "-o", "out.csv"),
+        ("rank", "--top", "1", "-o", "report"),
+        ("evidence", "--core", "CsSnI3"),
+        ("models", "list"),
+        ("models", "show"),
+        ("add", paper, "--dry-run"),
+    ):
+        words = [sys.executable, "-m", "perovshell", *command, "--json", "--workspace", home]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+        data = json.loads(done.stdout)
+        assert next(iter(data)) == "schema_version"
+        assert data["schema_version"] == 1
+        assert [name for name in data if f"`{name}`" not in page] == []
+
+
+def test_the_presets_are_named_in_the_help(tmp_path: Path) -> None:
+    text = " ".join(run("rank", "--help", cwd=tmp_path).split())
+    assert all(name in text for name in presets())
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (("--show", "pl"), "--show: only with --plot"),
+        (("--show", "nonsense"), "--show: only with --plot"),
+        (("--show", "nonsense", "--plot", "p.svg"), "'nonsense': allowed: stability, pl, plqy"),
+        (("--core", "CsSnI3", "--plot", "p.svg"), "nothing to plot"),
+    ],
+)
+def test_what_evidence_would_not_show_is_refused(
+    options: tuple[str, ...], fault: str, tmp_path: Path
+) -> None:
+    ask = ["evidence", *options, "--bibtex", "a.bib", "--workspace", "ws"]
+    assert fault in run(*ask, cwd=tmp_path, code=2)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unwritable_folder_is_refused_before_work_begins(home: str, tmp_path: Path) -> None:
@@ -329,6 +412,11 @@ constraints: {no_quenching_shell: true, insoluble_in_water: true}
         (
             "cores: [CsPbBr3]\npl_window_nm: [515, 535]",
             ("--engine", "dask", "--scheduler", "nonsense"), "'nonsense': cannot be reached",
+        ),
+        (
+            "cores: [CsPbBr3]\npl_window_nm: [515, 535]",
+            ("--engine", "dask", "--scheduler", "tcp://127.0.0.1:1", "--jobs", "4"),
+            "--jobs: not with --scheduler",
         ),
         ("cores: [CsPbBr3]\npl_window_nm: [515, 535]", ("--resume",), "nothing to go on from"),
         ("cores: [CsPbBr3]\npl_window_nm: [515, 535]", ("--order-by", "luck"), "order_by 'luck'"),
@@ -502,7 +590,7 @@ def test_a_paper_is_asked_about_added_shown_and_removed(home: str, tmp_path: Pat
     shown = run("data", "show", "smith2026", *own, cwd=tmp_path)
     assert "not in the data" in shown
     assert "only a trial" in shown
-    assert "content hash bc7c96a52306" in run("data", "check", *own, cwd=tmp_path)
+    assert Dataset.bundled().content_hash in run("data", "check", *own, cwd=tmp_path)
 
 
 def test_a_dry_run_of_an_addition_shows_it_and_adds_nothing(home: str, tmp_path: Path) -> None:

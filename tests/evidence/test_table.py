@@ -28,7 +28,7 @@ from perovshell.evidence.forest_plot import (
     forest_plots,
 )
 from perovshell.evidence.query import EvidenceQuery
-from perovshell.evidence.table import EvidenceTable
+from perovshell.evidence.table import EvidenceTable, PooledRow
 from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.source import Champion, Source
 from perovshell.training.train import TrainedModel
@@ -174,6 +174,52 @@ def test_every_row_of_every_stressor_has_a_bound_below_its_median(dataset: Datas
         assert one.at_least >= 0.0
         if one.median is not None and one.at_most is not None:
             assert one.at_least <= one.median * 1.01 <= one.at_most * 1.01
+
+
+def test_the_spread_is_not_known_where_no_group_has_two_papers(dataset: Dataset) -> None:
+    """A prior is no measurement: without groups of two papers it would be that alone."""
+    levels: dict[tuple[str, str, str], list[PooledRow]] = {}
+    everything = EvidenceTable(dataset, EvidenceQuery())
+    for row in everything.pooled:
+        levels.setdefault((row.quantity, row.stressor, row.pooled.level), []).append(row)
+    kinds = {any(one.pooled.papers > 1 for one in rows) for rows in levels.values()}
+    assert kinds == {True, False}
+    for rows in levels.values():
+        is_known = any(one.pooled.papers > 1 for one in rows)
+        assert all((one.spread is not None) == is_known for one in rows)
+        assert all((one.to_json()["spread"] is not None) == is_known for one in rows)
+        assert all(("not known how papers differ" in one.line()) != is_known for one in rows)
+
+
+# Text ----------------------------------------------------------------------------------------
+
+
+def test_each_test_and_each_sample_is_a_line_with_its_paper(dataset: Dataset) -> None:
+    films = table(dataset, medium="film")
+    head, *rest = films.lines()
+    assert f"{len(films.tests)} tests, {len(films.samples)} samples" in head
+    at_tests, at_samples = rest.index("Tests:"), rest.index("Samples:")
+    tests, samples = rest[at_tests + 1 : at_samples - 1], rest[at_samples + 1 :]
+    for rows, lines in ((films.test_rows(), tests), (films.sample_rows(), samples)):
+        for row, line in zip(rows, lines, strict=True):
+            assert line.startswith(f"  {row['core']} / {row['shell']}")
+            year = f", {row['year']}" if row["year"] else ""
+            assert f"({row['doi'] or row['paper_id']}{year})" in line
+    for row, line in zip(films.test_rows(), tests, strict=True):
+        assert row["condition"] in line
+        assert ("; half-life " in line) == (row["half_life_h_low"] is not None)
+        assert (row["quality"] in line) or row["quality"] == "printed"
+    for row, line in zip(films.sample_rows(), samples, strict=True):
+        assert row["pl"] in line
+        assert row["plqy"] in line
+
+
+def test_samples_without_a_test_are_listed(dataset: Dataset) -> None:
+    lines = table(dataset, core="CsSnI3").lines()
+    assert lines[0] == "core CsSnI3: 0 tests, 2 samples of 2 papers"
+    assert lines[2] == "Samples:"
+    assert "  CsSnI3 / none, solution, size 7 nm: PL 938 nm, PLQY unknown" in lines[3]
+    assert len(lines) == 5
 
 
 # Citations -----------------------------------------------------------------------------------

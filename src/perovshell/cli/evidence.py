@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,8 @@ from perovshell.cli.options import (
     RisOption,
     WorkspaceOption,
     note,
+    print_json,
+    refuse_ignored,
     result,
     write_citations,
 )
@@ -28,6 +29,7 @@ _PICTURES = (".svg", ".png")
 
 @commands.command()
 def evidence(  # noqa: PLR0913
+    context: typer.Context,
     *,
     core: Annotated[str, typer.Option(help="Formula of the core.")] = "",
     family: Annotated[str, typer.Option(help="lead, tin or lead-free.")] = "",
@@ -63,17 +65,20 @@ def evidence(  # noqa: PLR0913
     if plot is not None and plot.suffix not in _PICTURES:
         msg = f"--plot {plot}: a file that ends with {' or '.join(_PICTURES)} is needed"
         raise InputError(msg)
+    if plot is None:
+        refuse_ignored(context, "only with --plot", "show")
     home = Workspace(workspace, data=data)
     table = home.evidence_table(
         core=core, family=family, halide=halide, shell=shell, stressor=stressor, medium=medium,
         structure=structure, quality=quality, since=since, until=until,
     )  # fmt: skip
+    # What cannot be plotted is refused before anything is printed or written.
+    plots = [] if plot is None else pictures(table, show)
     if as_json:
-        typer.echo(json.dumps(table.to_json(), ensure_ascii=False))
+        print_json(table.to_json())
     else:
         result(table.lines())
     write_citations(home, table.paper_ids, bibtex, ris)
     if plot is not None:
-        plots = pictures(table, show)
         write_file(plot, png_page(plots) if plot.suffix == ".png" else svg_page(plots))
         note(f"{counted(len(plots), 'plot')} in {plot}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from perovshell.cli.options import (
     WaitOption,
     WorkspaceOption,
     note,
+    print_json,
     result,
     stages,
 )
@@ -94,7 +94,7 @@ def add(  # noqa: PLR0913
         raise typer.Exit(SOME_FAILED)
     added = Addition(proposal, ()) if dry_run else home.accept(proposal, replace=replace)
     if as_json:
-        typer.echo(json.dumps(added.to_json()))
+        print_json(added.to_json())
         return
     result(added.lines())
     if not dry_run:
@@ -138,7 +138,7 @@ def retrain(
     for taken in retraining.inbox:
         note(str(taken))
     if as_json:
-        typer.echo(json.dumps(retraining.to_json()))
+        print_json(retraining.to_json())
     else:
         result(retraining.lines())
     if any(taken.outcome == "rejected" for taken in retraining.inbox):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from perovshell.cli.options import JsonOption, WaitOption, WhyOption, WorkspaceOption, result
+from perovshell.cli.options import (
+    JsonOption,
+    WaitOption,
+    WhyOption,
+    WorkspaceOption,
+    print_json,
+    result,
+)
 
 commands = typer.Typer(
     help="List and compare trained models, promote one, go back.", no_args_is_help=True
@@ -24,8 +30,7 @@ def list_models(*, workspace: WorkspaceOption = None, as_json: JsonOption = Fals
     if as_json:
         listed = [model.to_json() for model in models]
         history = [promotion.to_json() for promotion in promotions]
-        content = {"models": listed, "champion": champion, "promotions": history}
-        typer.echo(json.dumps(content))
+        print_json({"models": listed, "champion": champion, "promotions": history})
         return
     if not models:
         result(["No models yet; Workspace.train() makes the first."])
@@ -70,7 +75,7 @@ def show(
 
     info = Workspace(workspace).load(name).info
     if as_json:
-        typer.echo(json.dumps(vars(info)))
+        print_json(vars(info))
         return
     typer.echo("\n".join([f"Model {info.model_id}", *card_lines(vars(info))]))
 

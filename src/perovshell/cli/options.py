@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from perovshell.errors import InputError
 from perovshell.files import write_output
 from perovshell.texts import counted
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 FAULT, SOME_FAILED = 2, 1
 """Exit codes: the command was refused; some rows failed, or a ranking stopped early."""
+SCHEMA_VERSION: Final = 1
+"""Version of the keys of `--json`; of content that has none itself."""
 
 WorkspaceOption = Annotated[
     Path | None,
@@ -81,6 +85,32 @@ def _option(argument: str) -> str:
     return f"--{argument.replace('_', '-')}"
 
 
+def refuse_ignored(context: typer.Context, why: str, *names: str) -> None:
+    """Refuse options that were set, though the command would not read them.
+
+    Args:
+        context: The command as it was called.
+        why: When it reads them, or why not, such as `only with --core`.
+        names: Parameters of the command.
+
+    Raises:
+        InputError: Any of them was set.
+    """
+    options = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names and _is_set(context, parameter.name)
+    ]
+    if options:
+        msg = f"{', '.join(options)}: {why}"
+        raise InputError(msg)
+
+
+def _is_set(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def note(line: str) -> None:
     """Print a line that is not the result on the error stream."""
     typer.echo(in_options(line), err=True)
@@ -94,6 +124,12 @@ def write_citations(
         if path is not None:
             write_output(path, home.citations(papers, form).encode())
             note(f"{counted(len(papers), 'paper')} in {path}")
+
+
+def print_json(content: Mapping[str, Any], *, is_err: bool = False) -> None:
+    """Print a result as one line of JSON, with the version of its keys first."""
+    data = {"schema_version": SCHEMA_VERSION, **content}
+    typer.echo(json.dumps(data, ensure_ascii=False), err=is_err)
 
 
 def result(lines: list[str]) -> None:

@@ -17,6 +17,7 @@ from perovshell.cli.options import (
     SeedOption,
     WorkspaceOption,
     note,
+    print_json,
     progress,
     result,
     stages,
@@ -49,7 +50,7 @@ def train(
             quick=quick, seed=seed, jobs=jobs, track=not no_track, progress=show
         )
     if as_json:
-        typer.echo(json.dumps(training.to_json()))
+        print_json(training.to_json())
     else:
         result(training.lines())
 
@@ -80,7 +81,7 @@ def evaluate(
     if replay:
         json_path, html_path, lines = _replay(dataset, folder, seed, jobs, quick=quick)
         if as_json:
-            typer.echo(json_path.read_text().rstrip())
+            print_json(json.loads(json_path.read_text()))
             return
         typer.echo("\n".join([*lines, f"Report: {html_path}", f"Figures: {json_path}"]))
         return
@@ -89,7 +90,7 @@ def evaluate(
         evaluated = evaluation.evaluate(dataset, settings, advance)
     json_path, html_path = write_evaluation(evaluated, folder)
     if as_json:
-        typer.echo(json_path.read_text().rstrip())
+        print_json(json.loads(json_path.read_text()))
         return
     lines = [*validation_lines(evaluated.about()), f"Report: {html_path}", f"Figures: {json_path}"]
     typer.echo("\n".join(lines))
@@ -114,7 +115,10 @@ def prospective(
     dataset = Workspace(workspace, data=data).dataset()
     with progress("Training on earlier rounds", steps(dataset, number, settings)) as advance:
         result = record(dataset, number, settings, lambda: advance(1))
-    typer.echo(json.dumps(result.to_json()) if as_json else "\n".join(result.lines()))
+    if as_json:
+        print_json(result.to_json())
+    else:
+        typer.echo("\n".join(result.lines()))
 
 
 @commands.command()
@@ -134,10 +138,9 @@ def backtest(
     refuse_output(path, [home.folder.papers, *([data] if data else [])])
     with progress("Ranking the past", backtests.steps(dataset)) as advance:
         result = backtests.backtest(dataset, advance=lambda: advance(1))
-    text = json.dumps(result.to_json(), indent=1)
-    write_file(path, text)
+    write_file(path, json.dumps(result.to_json(), indent=1))
     if as_json:
-        typer.echo(text)
+        print_json(result.to_json(), is_err=descriptor_of(path) == 1)
         return
     say = note if descriptor_of(path) == 1 else typer.echo
     say("\n".join(result.lines()))

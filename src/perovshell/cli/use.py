@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,17 +21,19 @@ from perovshell.cli.options import (
     RisOption,
     WorkspaceOption,
     note,
+    print_json,
+    refuse_ignored,
     result,
     write_citations,
 )
 from perovshell.errors import DesignSpaceError, InputError
 from perovshell.files import descriptor_of, refuse_output, refuse_unwritable
 from perovshell.models.inputs import INPUT_COLUMNS, REQUIRED
+from perovshell.serve.space.preset import DEFAULT_PRESET, presets
 
 if TYPE_CHECKING:
     from perovshell.model import Model
     from perovshell.models.outputs import Thresholds
-    from perovshell.serve.ranking.results import Ranking
 
 commands = typer.Typer()
 _ROWS = (
@@ -43,6 +43,7 @@ _ROWS = (
 
 @commands.command()
 def predict(  # noqa: PLR0913
+    context: typer.Context,
     source: Annotated[Path | None, typer.Argument(metavar="[IN.csv]", help=_ROWS)] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="OUT.csv", help="Answers.")
@@ -90,6 +91,10 @@ def predict(  # noqa: PLR0913
     if core and (source or output):
         msg = "--core asks for one combination: leave out the file and --output"
         raise InputError(msg)
+    if core:
+        refuse_ignored(context, "not with --core", "rename_clashes")
+    else:
+        refuse_ignored(context, "only with --core", "shell", "inputs", "bibtex", "ris")
     home = Workspace(workspace)
     names = [name.strip() for name in stressors.split(",") if name.strip()]
     thresholds = Thresholds(_window(pl_window), plqy_above, gain_above)
@@ -99,9 +104,6 @@ def predict(  # noqa: PLR0913
         papers = _predict_one(home.load(model), row, options, reasons=reasons, as_json=as_json)
         write_citations(home, papers, bibtex, ris)
         return
-    if bibtex or ris:
-        msg = "--bibtex and --ris are for --core"
-        raise InputError(msg)
     if source is None or output is None:
         msg = "predict: name IN.csv and -o OUT.csv, or --core and --shell"
         raise InputError(msg)
@@ -117,31 +119,38 @@ def predict(  # noqa: PLR0913
         reasons=reasons,
     )
     # Answers and a summary in one stream would be no CSV.
-    say = note if descriptor_of(output) == 1 else typer.echo
+    is_err = descriptor_of(output) == 1
     info = loaded.info
     version = home.folder.version_of(info.model_id)
     if as_json:
-        summary = {
-            "rows": rows, "failed": failed, "model_id": info.model_id, "version": version,
-        }  # fmt: skip
-        say(json.dumps({**summary, "dataset_hash": info.dataset["hash"]}))
+        summary = {"rows": rows, "failed": failed, "model_id": info.model_id, "version": version}
+        print_json({**summary, "dataset_hash": info.dataset["hash"]}, is_err=is_err)
     else:
         what = f"{rows - failed} of {rows} rows answered"
         named = f"model {info.model_id}" + (f" version {version}" if version else "")
-        say(f"{what} by {named} (dataset {info.dataset['hash'][:12]})")
-        say(f"Written to {output}")
+        typer.echo(f"{what} by {named} (dataset {info.dataset['hash'][:12]})", err=is_err)
+        typer.echo(f"Written to {output}", err=is_err)
     if failed:
         raise typer.Exit(SOME_FAILED)
 
 
 def _pairs(inputs: Iterable[str]) -> dict[str, str]:
     """Read further inputs, written as NAME=VALUE."""
-    pairs = [text.partition("=") for text in inputs]
-    for name, sign, _ in pairs:
-        if not sign or name not in INPUT_COLUMNS:
-            msg = f"--input {name}{sign}: NAME=VALUE is needed; names: {', '.join(INPUT_COLUMNS)}"
+    names = INPUT_COLUMNS[len(REQUIRED) :]
+    pairs: dict[str, str] = {}
+    for text in inputs:
+        name, sign, value = text.partition("=")
+        if name in REQUIRED:
+            msg = f"--input {text}: write --{name} {value}"
             raise InputError(msg)
-    return {name: value for name, _, value in pairs}
+        if not sign or name not in names:
+            msg = f"--input {name}{sign}: NAME=VALUE is needed; names: {', '.join(names)}"
+            raise InputError(msg)
+        if name in pairs:
+            msg = f"--input {text}: {name} is {pairs[name]} already"
+            raise InputError(msg)
+        pairs[name] = value
+    return pairs
 
 
 def _predict_one(
@@ -159,10 +168,11 @@ def _predict_one(
     (answer,) = model.answer([row], stressors=stressors, coverage=coverage, thresholds=thresholds)
     if answer.values["error"]:
         raise InputError(answer.values["error"])
-    why = [one.sentence for one in answer.reasons] if reasons else []
+    why = [reason.sentence for reason in answer.reasons] if reasons else []
     if as_json:
-        data = {"model_id": model.info.model_id, **answer.to_json()}
-        typer.echo(json.dumps(data | ({"reasons": why} if reasons else {}), ensure_ascii=False))
+        info = model.info
+        data = {"model_id": info.model_id, "dataset_hash": info.dataset["hash"]}
+        print_json(data | answer.to_json() | ({"reasons": why} if reasons else {}))
         return answer.papers
     predictor = model.predictor
     reader = predictor.featurizer.reader
@@ -171,9 +181,26 @@ def _predict_one(
     lines = [
         f"{row['core']} / {row['shell']}",
         *answer_lines(answer, row, stressors, coverage, pooled),
+        *_threshold_lines(answer.values, thresholds, stressors),
     ]
     result([*lines, *(["Why:"] if why else []), *(f"  {line}" for line in why)])
     return answer.papers
+
+
+def _threshold_lines(
+    values: Mapping[str, Any], thresholds: Thresholds, stressors: Sequence[str]
+) -> Iterator[str]:
+    """Yield the probabilities that were asked for."""
+    from perovshell.serve.report.charts import chance
+
+    window, plqy, gain = thresholds.pl_window_nm, thresholds.plqy_above, thresholds.gain_above
+    asked = [] if window is None else [f"P(PL peak within {window[0]:g} to {window[1]:g} nm)"]
+    asked += [] if plqy is None else [f"P(PLQY above {plqy:g} %)"]
+    if gain is not None:
+        asked += [f"P(stability gain under {name} above {gain:g})" for name in stressors]
+    columns = thresholds.columns(stressors)
+    for text, column in zip(asked, columns, strict=True):
+        yield f"{text}: {chance(values[column])}"
 
 
 def _window(text: str | None) -> tuple[float, float] | None:
@@ -190,12 +217,13 @@ def _window(text: str | None) -> tuple[float, float] | None:
 
 @commands.command()
 def rank(  # noqa: PLR0913
+    context: typer.Context,
     space: Annotated[
         str | None,
         typer.Argument(
             metavar="[SPACE.yaml]",
-            help="Design space, or a preset: green-emitter (the default), red-emitter, "
-            "blue-emitter, lead-free. docs/reference/design-space.md has its keys.",
+            help=f"YAML file of a design space, or a preset: {', '.join(presets())}; else "
+            f"{DEFAULT_PRESET}.",
         ),
     ] = None,
     *,
@@ -228,10 +256,13 @@ def rank(  # noqa: PLR0913
     """Show what was measured in a design space and what is worth trying; write a report."""
     from perovshell.serve.ranking import ranking as ranks
     from perovshell.serve.ranking.scoring import Options
+    from perovshell.serve.report import tables
     from perovshell.serve.report.report import FILES, write_report
     from perovshell.serve.space.file import read_space
     from perovshell.workbench import Workspace
 
+    if scheduler is not None:
+        refuse_ignored(context, "not with --scheduler, which has its own workers", "jobs")
     home = Workspace(workspace)
     loaded = home.load(model)
     checked = read_space(space, loaded.predictor.featurizer.reader)
@@ -261,39 +292,23 @@ def rank(  # noqa: PLR0913
     csv_path, html_path = write_report(ranking, folder, evidence)
     if ranking.is_complete:
         kept.unlink(missing_ok=True)
-    _say_ranking(
-        ranking, csv_path, html_path, suggest_experiments=suggest_experiments, as_json=as_json
-    )
+    if as_json:
+        info = loaded.info
+        model_name = {
+            "id": info.model_id,
+            "version": home.folder.version_of(info.model_id),
+            "dataset_hash": info.dataset["hash"],
+        }
+        content = tables.ranking_json(ranking, suggest_experiments=suggest_experiments)
+        paths = {"report": str(html_path), "csv": str(csv_path)}
+        print_json({"model": model_name, **content, **paths})
+    else:
+        lines = tables.summary(ranking, suggest_experiments=suggest_experiments)
+        typer.echo("\n".join([*lines, f"Both lists: {csv_path}", f"Report: {html_path}"]))
     write_citations(home, ranking.papers, bibtex, ris)
     if not ranking.is_complete:
         typer.echo("Stopped early; go on with --resume.", err=True)
         raise typer.Exit(SOME_FAILED)
-
-
-def _say_ranking(
-    ranking: Ranking, csv_path: Path, html_path: Path, *, suggest_experiments: bool, as_json: bool
-) -> None:
-    from perovshell.serve.report import tables
-
-    if not as_json:
-        for text in tables.summary(ranking, suggest_experiments=suggest_experiments):
-            typer.echo(text)
-        typer.echo(f"Both lists: {csv_path}\nReport: {html_path}")
-        return
-    data = {
-        "report": str(html_path),
-        "csv": str(csv_path),
-        "complete": ranking.is_complete,
-        "ranked": ranking.total,
-        "removed": dict(ranking.removed),
-        "statements": list(ranking.statements),
-        **tables.json_lists(ranking),
-    }
-    if suggest_experiments:
-        data["suggest_experiments"] = [
-            asdict(experiment) for experiment in ranking.suggest_experiments
-        ]
-    typer.echo(json.dumps(data))
 
 
 @contextmanager

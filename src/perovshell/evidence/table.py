@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Paper, Sample, StabilityTest
-from perovshell.data.summary import measured_text, reading_text
+from perovshell.data.summary import context_texts, measured_text, optics_texts, reading_text
 from perovshell.data.targets import Interval, Reading
 from perovshell.evidence.citations import citations_of
 from perovshell.evidence.pooling import LEVELS, Pooled, Value, pool
@@ -32,27 +32,35 @@ class PooledRow:
         quantity: One of `QUANTITIES`.
         stressor: The stressor.
         pooled: The pooled value.
+        spread: Factor by which papers differ, `pooled.spread`; None where no group of the level
+            has two papers, so that it would be that of the prior.
     """
 
     quantity: str
     stressor: str
     pooled: Pooled
+    spread: float | None
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON data."""
-        return {"quantity": self.quantity, "stressor": self.stressor, **asdict(self.pooled)}
+        about = {"quantity": self.quantity, "stressor": self.stressor}
+        return about | asdict(self.pooled) | {"spread": self.spread}
 
     def line(self) -> str:
         """Return it as a line of text."""
-        one, unit = self.pooled, " h" if self.quantity == "half-life" else ""
-        missing = (
-            "not reached" if one.at_most is None else f"below {number(_short(one.at_most))}{unit}"
-        )
-        median = missing if one.median is None else f"{number(_short(one.median))}{unit}"
-        counts = f"{counted(one.tests, 'test')}, {counted(one.papers, 'paper')}"
+        pooled, unit = self.pooled, " h" if self.quantity == HALF_LIFE else ""
+        median = "not reached"
+        if pooled.median is not None:
+            median = f"{number(_short(pooled.median))}{unit}"
+        elif pooled.at_most is not None:
+            median = f"below {number(_short(pooled.at_most))}{unit}"
+        spread = "not known how papers differ"
+        if self.spread is not None:
+            spread = f"papers differ by x {number(_short(self.spread))}"
+        counts = f"{counted(pooled.tests, 'test')}, {counted(pooled.papers, 'paper')}"
         return (
-            f"{one.name}: {self.quantity} at least {number(_short(one.at_least))}{unit}, "
-            f"median {median}, papers differ by x {number(_short(one.spread))} ({counts})"
+            f"{pooled.name}: {self.quantity} at least {number(_short(pooled.at_least))}{unit}, "
+            f"median {median}, {spread} ({counts})"
         )
 
 
@@ -116,9 +124,12 @@ class EvidenceTable:
                 asked = [one for test, one in known if self.query.shows(test.sample)]
                 for level in LEVELS:
                     names = {one.name(level) for one in asked}
-                    for pooled in pool([one for _, one in known], level):
-                        if pooled.name in names:
-                            yield PooledRow(quantity, stressor, pooled)
+                    groups = pool([one for _, one in known], level)
+                    is_known = any(group.papers > 1 for group in groups)
+                    for group in groups:
+                        if group.name in names:
+                            spread = group.spread if is_known else None
+                            yield PooledRow(quantity, stressor, group, spread)
 
     # Output ----------------------------------------------------------------------------------
 
@@ -155,6 +166,10 @@ class EvidenceTable:
             }
             for sample in self.samples
         ]
+
+    def _sample_lines(self) -> list[str]:
+        rows = zip(self.sample_rows(), self.samples, strict=True)
+        return [f"  {_sample_line(row, sample)}" for row, sample in rows]
 
     def _about(self, sample: Sample) -> dict[str, Any]:
         paper = self.dataset.papers[sample.paper_id]
@@ -210,7 +225,7 @@ class EvidenceTable:
         }
 
     def lines(self) -> list[str]:
-        """Return counts, pooled values and tests as text."""
+        """Return counts, pooled values, tests and samples as text."""
         asked = ", ".join(f"{name} {text}" for name, text in self.query.words.items())
         counts = f"{counted(len(self.tests), 'test')}, {counted(len(self.samples), 'sample')}"
         head = f"{asked or 'all'}: {counts} of {counted(len(self.paper_ids), 'paper')}"
@@ -220,6 +235,8 @@ class EvidenceTable:
             lines += [f"  {row.line()}" for row in self.pooled if row.stressor == stressor]
         if self.tests:
             lines += ["", "Tests:", *(f"  {_test_line(row)}" for row in self.test_rows())]
+        if self.samples:
+            lines += ["", "Samples:", *self._sample_lines()]
         return lines
 
 
@@ -265,15 +282,39 @@ def half_life(reading: Reading) -> Interval | None:
 
 def _test_line(row: Mapping[str, Any]) -> str:
     readings = [f"{side} {row[side]}" for side in ("coated", "bare") if row[side]]
-    gain = [] if row["stability_gain_low"] is None else [f"gain {_range(row, 'stability_gain')}"]
-    paper = row["doi"] or row["paper_id"]
+    bounds = [
+        f"{title} {_range(row, name)}{unit}"
+        for title, name, unit in (
+            ("half-life", "half_life_h", " h"),
+            ("bare half-life", "bare_half_life_h", " h"),
+            ("gain", "stability_gain", ""),
+        )
+        if row[f"{name}_low"] is not None
+    ]
+    parts = [*filter(None, [row["condition"]]), *readings, *bounds]
     sample = f"{row['core']} / {row['shell']}, {row['stressor']}"
-    return f"{sample}: {'; '.join([*readings, *gain])} ({paper})"
+    quality = [] if row["quality"] == "printed" else [row["quality"]]
+    return f"{sample}: {'; '.join([*parts, *quality])} ({_source(row)})"
+
+
+def _sample_line(row: Mapping[str, Any], sample: Sample) -> str:
+    medium = [] if sample.medium == "unknown" else [sample.medium]
+    name = ", ".join([f"{row['core']} / {row['shell']}", *medium, *context_texts(sample)])
+    role = [] if sample.role == "core" else [f"emission of the {sample.role}"]
+    return f"{name}: {', '.join([*optics_texts(sample), *role])} ({_source(row)})"
+
+
+def _source(row: Mapping[str, Any]) -> str:
+    """Return the paper of a row, with its year where it is known."""
+    paper = row["doi"] or row["paper_id"]
+    return paper if row["year"] is None else f"{paper}, {row['year']}"
 
 
 def _range(row: Mapping[str, Any], name: str) -> str:
     low, high = (row[f"{name}_{end}"] for end in _ENDS)
-    return f"above {low:.3g}" if high is None else f"{low:.3g} to {high:.3g}"
+    if high is None:
+        return f"above {number(low)}"
+    return f"{number(low)} to {number(high)}" if low else f"below {number(high)}"
 
 
 def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:

@@ -31,7 +31,8 @@ from perovshell.serve.report.tables import (
     summary,
     write_parquet,
 )
-from perovshell.serve.space.file import presets, read_space
+from perovshell.serve.space.file import read_space
+from perovshell.serve.space.preset import presets
 from perovshell.targets.declared import STABILITY
 from perovshell.targets.target import ENDS, NOT_REACHED
 

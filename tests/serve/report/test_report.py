@@ -25,6 +25,7 @@ from perovshell.evidence.table import EvidenceTable
 from perovshell.model import Model
 from perovshell.pages import SCRIPTS
 from perovshell.serve.ranking.next_experiments import Experiment
+from perovshell.serve.ranking.objectives import ORDERS
 from perovshell.serve.ranking.ranking import rank
 from perovshell.serve.ranking.results import Candidate, Overview, Ranking
 from perovshell.serve.report.charts import Scale, chance, colour, ink, padded, whole_decades
@@ -36,10 +37,12 @@ from perovshell.serve.report.tables import (
     csv_text,
     interval_text,
     markdown_text,
+    order_text,
     papers_of,
     shell_name,
+    summary,
 )
-from perovshell.serve.report.words import unknowns
+from perovshell.serve.report.words import known_at_least, unknowns
 from perovshell.serve.space.cores import CoreGrid
 from perovshell.serve.space.mixtures import SiteGrid
 from perovshell.serve.space.space import Constraints, Selection
@@ -194,8 +197,75 @@ def test_the_answer_has_the_question_and_the_first_of_both_lists(
     start, end = said.index("Best measured:"), said.index("Best idea to try:")
     assert f"{best.core} / {best.shell}" in said[start:end]
     assert all(paper in said[start:end] for paper in best.combination_papers[:4])
-    assert said[end:].startswith(f"Best idea to try: {idea.core} / {idea.shell}: nobody made it;")
+    assert said[end:].startswith(
+        f"Best idea to try: {idea.core} / {idea.shell}: no paper in the data has it;"
+    )
     assert interval_text(idea, "pl_peak_nm") in said[end:]
+    p_window = chance(idea.values["p_pl_in_window"])
+    assert f"P(PL in the window) {p_window};" in said[end:]
+
+
+@pytest.mark.parametrize("name", ["measured", "candidates"])
+def test_bounds_name_the_tests_that_they_are_from(model: Model, name: str) -> None:
+    space = {**SPACE, "shells": [*SPACE["shells"], "PVDF", "PLA"], "stressors": ["water", "light"]}
+    ranking = rank(space, model=model)
+    lines: tuple[Candidate, ...] = getattr(ranking, name)
+    levels = [set(re.findall(r"\(by ([^)]+)\)", line.evidence)) for line in lines]
+    assert len(set.union(*levels)) >= 2
+    assert any("other shells of class" in level for level in set.union(*levels))
+    for line, of_evidence in zip(lines, levels, strict=True):
+        known = known_at_least(ranking, line)
+        assert {group.level for group in known} == of_evidence
+        bounds = [bound for group in known for bound in group.bounds]
+        assert {bound.partition(":")[0] for bound in bounds} == {"water", "light"}
+        for bound in re.findall(r"(?:gain|half-life) [\d.,]+", " ".join(bounds)):
+            kind, value = bound.split(" ")
+            assert re.search(f"{kind} under \\w+ {re.escape(value.rstrip(','))}\\b", line.evidence)
+    said = Page(render(ranking)).said
+    assert all(
+        str(group) in said for line in lines[:SHOWN] for group in known_at_least(ranking, line)
+    )
+
+
+@pytest.mark.parametrize("order_by", ORDERS)
+def test_the_order_and_its_number_are_named_as_they_are(model: Model, order_by: str) -> None:
+    ranking = rank(SPACE, model=model, order_by=order_by)
+    page, text = Page(render(ranking)), order_text(ranking)
+    said = " ".join(page.said.split())
+    assert f"made and measured, {text.measured}." in said
+    assert f"measured what is asked, {text.ideas};" in said
+    assert text.meaning[1:] in said
+    assert f"Shells and cores by {text.number}" in said
+    assert json.loads(page.data)["axes"][-1]["label"] == text.number
+    first = number(ranking.candidates[0].score)
+    assert f"{text.number.capitalize()} {first};" in said
+    is_improvement = order_by == "explore"
+    assert (f"Score {first};" in said) != is_improvement
+    assert ("best score" in render(ranking)) != is_improvement
+    measured, ideas = (part for part in markdown_text(ranking).split("## ") if "| # |" in part)
+    assert f"made, {text.measured}" in measured
+    assert text.ideas in ideas
+    assert "| score |" in measured
+    assert f"| {text.number} |" in ideas
+
+
+def test_what_is_not_shown_is_counted(model: Model) -> None:
+    """The total is that of all combinations; the CSV is named only where it is."""
+    whole, cut = rank(SPACE, model=model), rank(SPACE, model=model, top=1)
+    assert (cut.n_measured, len(cut.measured), cut.total) == (len(whole.measured), 1, whole.total)
+    said = Page(render(cut, has_csv=True)).said
+    assert f"The first 1 line of {whole.n_measured} combinations." in said
+    assert f"The first 1 line of {whole.total} combinations." in said
+    assert "ranking.csv" not in said
+    kept = len(whole.candidates)
+    assert kept > SHOWN
+    rest = f"The first {SHOWN} lines of {whole.total} combinations"
+    assert f"{rest}; ranking.csv has {kept}." in Page(render(whole, has_csv=True)).said
+    assert f"{rest}." in Page(render(whole)).said
+    assert "ranking.csv" not in render(whole)
+    assert f"(first 10 lines of {whole.total} combinations)" in "".join(
+        summary(whole, suggest_experiments=False)
+    )
 
 
 def test_every_line_is_a_row_with_its_papers(html: str, ranking: Ranking) -> None:
@@ -327,7 +397,7 @@ def test_empty_lists_are_named(ranking: Ranking) -> None:
     nothing = dataclasses.replace(ranking, measured=(), candidates=(), front=(), batch=())
     page = Page(render(nothing))
     assert "no paper measured what is asked in this space" in page.said
-    assert "nothing is left that nobody measured" in page.said
+    assert "no other combination is left" in page.said
     assert "scatter" not in page.ids
 
 
@@ -481,7 +551,7 @@ def test_the_files_are_those_of_the_tables(
     assert (csv_path, html_path) == (folder / "ranking.csv", folder / "report.html")
     assert csv_path.read_text() == csv_text(ranking)
     assert (folder / "ranking.md").read_text() == markdown_text(ranking)
-    assert html_path.read_text() == render(ranking, evidence) + "\n"
+    assert html_path.read_text() == render(ranking, evidence, has_csv=True) + "\n"
     names = {path.name for path in folder.iterdir()}
     assert names - {"ranking.parquet"} == {"ranking.csv", "ranking.md", "report.html"}
 

@@ -19,6 +19,7 @@ from perovshell.errors import ModelFolderError, ServiceError, WorkspaceError
 from perovshell.model import Model
 from perovshell.models.inputs import INPUT_COLUMNS, INPUTS
 from perovshell.models.outputs import NO_THRESHOLDS, Answer, bound_columns
+from perovshell.serve.report.tables import ranking_json
 from perovshell.serve.service import batching, limits, schemas
 from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.batching import Asked, Batcher
@@ -416,6 +417,9 @@ def test_a_ranking_suggests_experiments_and_a_batch(client: TestClient, model: M
     experiments = [vars(one) for one in wanted.suggest_experiments]
     assert body["suggest_experiments"] == experiments != []
     assert [one["shell"] for one in body["batch"]] == [line.shell for line in wanted.batch]
+    expected = json.loads(json.dumps(ranking_json(wanted, suggest_experiments=True)))
+    assert {name: body[name] for name in expected} == expected
+    assert body.keys() - expected == {"model"}
 
 
 def test_named_papers_are_cited(client: TestClient) -> None:

@@ -20,7 +20,8 @@ from perovshell.data.schema import key_table
 from perovshell.data.shells import Shells
 from perovshell.errors import DesignSpaceError
 from perovshell.serve.space.declaration import space_reader
-from perovshell.serve.space.file import presets, read_space
+from perovshell.serve.space.file import read_space
+from perovshell.serve.space.preset import presets
 from perovshell.serve.space.space import DesignSpace
 
 SMALL: dict[str, Any] = {

@@ -65,6 +65,7 @@ class RankingBuilder:
             model=self.model,
             options=self.scorer.options,
             measured=measured,
+            n_measured=len(self.scorer.measured.items),
             candidates=candidates,
             front=tuple(by_index[n] for n in result.front_index[front].tolist()),
             batch=tuple(by_index[n] for n in chosen),

@@ -120,6 +120,7 @@ class Ranking:
         model: The model that ranked it.
         options: How it was ranked.
         measured: The best combinations that papers measured.
+        n_measured: Number of all combinations that papers measured.
         candidates: The best lines of combinations of which no paper measured what is asked, each
             with those that nothing known tells apart from it.
         front: The lines that no other combination beats in all objectives, best score first.
@@ -136,6 +137,7 @@ class Ranking:
     model: Model
     options: Options
     measured: tuple[Candidate, ...]
+    n_measured: int
     candidates: tuple[Candidate, ...]
     front: tuple[Candidate, ...]
     batch: tuple[Candidate, ...]

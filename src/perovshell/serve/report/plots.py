@@ -20,6 +20,7 @@ from perovshell.serve.report.charts import (
     padded,
 )
 from perovshell.serve.report.rows import context
+from perovshell.serve.report.tables import order_text
 from perovshell.serve.report.words import known_at_least
 from perovshell.texts import number
 
@@ -32,7 +33,6 @@ WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 62, 742, 14, 372
 _LEAST_SHOWN: Final = 0.1
 """Maps whose best score is below this one have no numbers in their cells."""
-
 _NEGLIGIBLE: Final = 1e-6
 """Smaller scores are written as 0."""
 
@@ -89,7 +89,7 @@ def axes(ranking: Ranking) -> list[Axis]:
     """Return the numbers that may stand on an axis."""
     every = ranking.objectives.every
     axes = [Axis(*axis) for objective in every for axis in objective.axes]
-    return [*axes, Axis("score", "score")]
+    return [*axes, Axis("score", order_text(ranking).number)]
 
 
 def scatter(ranking: Ranking, places: Mapping[int, str]) -> Scatter:
@@ -179,7 +179,7 @@ def _label(ranking: Ranking, line: Candidate) -> list[str]:
         f"PLQY {_interval(values, 'plqy_percent')} %",
         f"PLQY pooled with papers: {number(values[PLQY_POOLED])} %",
         *(f"known at least: {text}" for text in known_at_least(ranking, line)),
-        f"score {number(line.score)}, P(Pareto) {chance(line.p_pareto)}",
+        f"{order_text(ranking).number} {number(line.score)}, P(Pareto) {chance(line.p_pareto)}",
     ]
 
 
@@ -191,8 +191,13 @@ def _interval(values: Mapping[str, float], column: str) -> str:
 # The map -------------------------------------------------------------------------------------
 
 
-def heat_map(overview: Overview) -> dict[str, Any]:
-    """Return the map of the best scores of shells (columns) with families of cores (rows)."""
+def heat_map(overview: Overview, quantity: str = "score") -> dict[str, Any]:
+    """Return the map of the best scores of shells (columns) with families of cores (rows).
+
+    Args:
+        overview: The best scores.
+        quantity: Name of the number that they are, as in `OrderText`.
+    """
     score = overview.score[:FAMILIES, :SHELLS]
     families, shells = overview.families[:FAMILIES], overview.shells[:SHELLS]
     known = score[~np.isnan(score)]
@@ -201,7 +206,7 @@ def heat_map(overview: Overview) -> dict[str, Any]:
         {
             "family": family,
             "cells": [
-                _heat_cell(family, shell, float(value), (low, high))
+                _heat_cell(f"{family} / {shell}: best {quantity}", float(value), (low, high))
                 for shell, value in zip(shells, row, strict=True)
             ],
         }
@@ -224,17 +229,19 @@ def heat_map(overview: Overview) -> dict[str, Any]:
     }
 
 
-def _heat_cell(
-    family: str, shell: str, value: float, ends: tuple[float, float]
-) -> dict[str, str] | None:
+def _heat_cell(label: str, value: float, ends: tuple[float, float]) -> dict[str, str] | None:
     """Return a cell, or None where nothing was ranked."""
     if math.isnan(value):
         return None
     low, high = ends
     share = (value - low) / (high - low) if high > low else 1.0
     text = f"{value:.2f}".removeprefix("0") if high >= _LEAST_SHOWN else ""
-    label = f"{family} / {shell}: best score {_score_text(value)}"
-    return {"text": text, "label": label, "colour": colour(share), "ink": ink(share)}
+    return {
+        "text": text,
+        "label": f"{label} {_score_text(value)}",
+        "colour": colour(share),
+        "ink": ink(share),
+    }
 
 
 def _score_text(score: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from perovshell.evidence.sample_plots import peak_map, yield_plot
 from perovshell.evidence.table import EvidenceTable
 from perovshell.files import write_file
 from perovshell.pages import card_page, environment
-from perovshell.serve.ranking.results import Candidate, Ranking
+from perovshell.serve.ranking.results import CANDIDATES, MEASURED, Candidate, Ranking
 from perovshell.serve.report.cards import SPECTRUM_NM, CardScales, card
 from perovshell.serve.report.charts import chance
 from perovshell.serve.report.plots import heat_map, scatter
@@ -25,7 +26,9 @@ from perovshell.serve.report.tables import (
     batch_texts,
     csv_text,
     experiment_texts,
+    extent_text,
     markdown_text,
+    order_text,
     removed_text,
     write_parquet,
 )
@@ -36,7 +39,7 @@ FILES: Final = ("ranking.csv", "ranking.md", "report.html", "ranking.parquet")
 CARDS: Final = 6
 """Candidates with a card."""
 SHOWN: Final = 25
-"""Lines of each table of the report; ranking.csv has all."""
+"""Lines of each table of the report."""
 
 
 def write_report(
@@ -58,12 +61,14 @@ def write_report(
     table, markdown, page, parquet = (folder / name for name in FILES)
     write_file(table, csv_text(ranking))
     write_file(markdown, markdown_text(ranking))
-    write_file(page, render(ranking, evidence))
+    write_file(page, render(ranking, evidence, has_csv=True))
     write_parquet(ranking, parquet)
     return table, page
 
 
-def render(ranking: Ranking, evidence: EvidenceTable | None = None) -> str:
+def render(
+    ranking: Ranking, evidence: EvidenceTable | None = None, *, has_csv: bool = False
+) -> str:
     """Return the report as HTML.
 
     Args:
@@ -71,6 +76,7 @@ def render(ranking: Ranking, evidence: EvidenceTable | None = None) -> str:
         evidence: What papers measured, of all cores and shells. With it the report has the
             readings and conditions of the tests, and forest plots (none where a fit of pooled
             values does not converge); a model has results only.
+        has_csv: Whether ranking.csv is beside it, so that it may be named.
     """
     pages = environment("perovshell.serve.report")
     pages.filters |= {"number": number, "chance": chance, "count": "{:,}".format}
@@ -93,6 +99,11 @@ def render(ranking: Ranking, evidence: EvidenceTable | None = None) -> str:
         removed=removed_text(ranking),
         paper_link=paper_link,
         card=card_page(vars(ranking.model.info)),
+        order=order_text(ranking),
+        extents={
+            name: extent_text(ranking, name, SHOWN, has_csv=has_csv)
+            for name in (MEASURED, CANDIDATES)
+        },
         **_statistics(ranking, candidates),
     )
 
@@ -111,7 +122,7 @@ def _forests(
         return []
     return [
         {
-            "title": plot.title,
+            "id": _identifier(plot.title),
             "wide": _markup(plot),
             "narrow": _markup(replace(plot, layout=NARROW)),
         }
@@ -122,7 +133,16 @@ def _forests(
 def _sample_plots(evidence: EvidenceTable) -> list[dict[str, Any]]:
     """Return the plots of all measured samples: PL by composition and size, PLQY by shell."""
     plots = (peak_map(evidence), yield_plot(evidence))
-    return [{"title": plot.title, "drawing": _markup(plot)} for plot in plots if plot]
+    return [
+        {"id": _identifier(plot.title), "title": plot.title, "drawing": _markup(plot)}
+        for plot in plots
+        if plot
+    ]
+
+
+def _identifier(title: str) -> str:
+    """Return the title of a plot as the id of its figure, which names its file."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def _markup(plot: Picture) -> Markup:
@@ -143,7 +163,7 @@ def _statistics(ranking: Ranking, candidates: tuple[Candidate, ...]) -> dict[str
         "statements": [one for one in ranking.statements if one not in ranking.space.notes],
         "cards": [card(ranking, line, scales) for line in cards],
         "plot": scatter(ranking, elements) if ranking.candidates else None,
-        "heat": heat_map(ranking.overview) if is_map else None,
+        "heat": heat_map(ranking.overview, order_text(ranking).number) if is_map else None,
         "spectrum": _spectrum(),
     }
 

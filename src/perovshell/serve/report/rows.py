@@ -20,7 +20,7 @@ from perovshell.serve.report.tables import (
     papers_of,
     shell_name,
 )
-from perovshell.serve.report.words import known_at_least, known_of
+from perovshell.serve.report.words import known_at_least
 from perovshell.texts import number
 
 _PRINTED: Final = "printed"
@@ -125,7 +125,6 @@ def candidate_row(ranking: Ranking, line: Candidate) -> dict[str, Any]:
         "peak": interval_text(line, "pl_peak_nm"),
         "plqy": interval_text(line, "plqy_percent"),
         "known": known_at_least(ranking, line),
-        "known_of": known_of(line),
         "measured": measured_texts(line),
         "papers_on": papers_on or "on the combination",
         "papers": [paper_link(name) for name in papers],

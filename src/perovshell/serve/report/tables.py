@@ -6,18 +6,76 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from perovshell.files import write_file
 from perovshell.models.evidence import Neighbour
 from perovshell.serve.ranking.results import CANDIDATES, MEASURED, Candidate, Ranking
+from perovshell.serve.ranking.stability_objectives import GAIN_SCALE, HALF_LIFE_SCALE_H
 from perovshell.texts import counted, number, table_cell
 
 _SIGNS: Final = {"<": -1, ">": 1}
 """On which side of a printed number its value is."""
+SCHEMA_VERSION: Final = 1
+"""Version of the keys of the JSON of a ranking."""
 MARKDOWN_LINES = 50
-"""Lines of the Markdown table; the CSV has all."""
+"""Lines of a Markdown table."""
+_SCORE: Final = (
+    "score: the weighted geometric mean of desirabilities from 0 to 1, {at}: of the PL its "
+    "probability to be in the window, of the PLQY its share of 100 % or {plqy} "
+    f"the threshold, of a gain 0.5 at {GAIN_SCALE:g}, of a half-life 0.5 at "
+    f"{HALF_LIFE_SCALE_H:g} h"
+)
+_PASS: Final = "the probability to pass"
+
+
+@dataclass(frozen=True)
+class OrderText:
+    """An order of a ranking in words.
+
+    Attributes:
+        measured: What orders the combinations that papers measured.
+        ideas: What orders those that are worth trying.
+        number: Name of the number that orders the ideas.
+        meaning: What that number is.
+    """
+
+    measured: str
+    ideas: str
+    number: str
+    meaning: str
+
+
+ORDER_TEXTS: Final[Mapping[str, OrderText]] = {
+    "lower-bound": OrderText(
+        "by what they show at least",
+        "by what is known at least",
+        "score",
+        _SCORE.format(at="at lower bounds", plqy="of"),
+    ),
+    "value": OrderText(
+        "by expected values",
+        "by expected values",
+        "score",
+        _SCORE.format(at="at expected values", plqy=_PASS),
+    ),
+    "explore": OrderText(
+        "by expected values",
+        "by expected improvement over the best measured combination",
+        "expected improvement",
+        "expected improvement: by how much the score is expected to exceed that of the best "
+        f"measured combination; a lower score counts as none. {_SCORE[0].upper()}"
+        f"{_SCORE[1:].format(at='at expected values', plqy=_PASS)}",
+    ),
+}
+"""By `Options.order_by`."""
+
+
+def order_text(ranking: Ranking) -> OrderText:
+    """Return the order of a ranking in words."""
+    return ORDER_TEXTS[ranking.options.order_by]
 
 
 def csv_text(ranking: Ranking) -> str:
@@ -36,6 +94,33 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.6g}"
     return str(table_cell(value))
+
+
+def ranking_json(ranking: Ranking, *, suggest_experiments: bool = False) -> dict[str, Any]:
+    """Return JSON data of a ranking, as the command line and HTTP give it, without its model.
+
+    An unknown number and no limit are null.
+
+    Args:
+        ranking: The ranking.
+        suggest_experiments: Whether to list the suggested experiments; else the list is empty.
+    """
+    lists = json_lists(ranking)
+    for row, line in zip(lists[MEASURED], ranking.measured, strict=True):
+        row["samples"] = [vars(sample) for sample in line.measured]
+    experiments = ranking.suggest_experiments if suggest_experiments else ()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "space": ranking.space.name,
+        "order_by": ranking.options.order_by,
+        "complete": ranking.is_complete,
+        "ranked": ranking.total,
+        "removed": dict(ranking.removed),
+        "statements": list(ranking.statements),
+        **lists,
+        "batch": [{"core": line.core, "shell": line.shell} for line in ranking.batch],
+        "suggest_experiments": [vars(experiment) for experiment in experiments],
+    }
 
 
 def json_lists(ranking: Ranking) -> dict[str, list[dict[str, Any]]]:
@@ -66,26 +151,51 @@ def markdown_text(ranking: Ranking) -> str:
             for statement in filter(None, (*ranking.statements, removed_text(ranking)))
         ),
     ]
-    for title, some in _titled(ranking):
-        lines += ["", f"## {title}", "", *_markdown_table(some)]
+    numbers = {MEASURED: "score", CANDIDATES: order_text(ranking).number}
+    for name, title, some in _titled(ranking):
+        extent = extent_text(ranking, name, MARKDOWN_LINES, has_csv=True)
+        lines += ["", f"## {title}", "", *_markdown_table(some, numbers[name])]
+        lines += ["", f"The {extent}."] if extent else []
     for title, *entries in filter(None, (batch_texts(ranking), experiment_texts(ranking))):
         lines += ["", title, "", *(f"- {entry.strip()}" for entry in entries)]
     return "\n".join([*lines, ""])
 
 
-def _titled(ranking: Ranking) -> list[tuple[str, tuple[Candidate, ...]]]:
-    """Return the two lists with their titles."""
+def _titled(ranking: Ranking) -> list[tuple[str, str, tuple[Candidate, ...]]]:
+    """Return the names, the titles and the lines of the two lists."""
+    order = order_text(ranking)
     return [
-        (f"Measured: what papers made, {_ORDERS[ranking.options.order_by]}", ranking.measured),
-        ("Worth trying: nobody measured what is asked", ranking.candidates),
+        (MEASURED, f"Measured: what papers made, {order.measured}", ranking.measured),
+        (CANDIDATES, f"Worth trying: not measured yet, {order.ideas}", ranking.candidates),
     ]
 
 
-def _markdown_table(lines: Sequence[Candidate]) -> list[str]:
+def extent_text(ranking: Ranking, name: str, shown: int, *, has_csv: bool) -> str:
+    """Return how much of a list is shown, in a few words; empty if all of it is.
+
+    Args:
+        ranking: The ranking.
+        name: `MEASURED` or `CANDIDATES`.
+        shown: Most lines shown.
+        has_csv: Whether ranking.csv was written beside it.
+    """
+    if name == MEASURED:
+        lines, total = ranking.measured, ranking.n_measured
+        held = len(lines[:shown])
+    else:
+        lines, total = ranking.candidates, ranking.total
+        held = sum(1 + len(line.ties) for line in lines[:shown])
+    if held >= total:
+        return ""
+    first = f"first {counted(len(lines[:shown]), 'line')} of {counted(total, 'combination')}"
+    return f"{first}; ranking.csv has {len(lines):,}" if has_csv and len(lines) > shown else first
+
+
+def _markdown_table(lines: Sequence[Candidate], score: str) -> list[str]:
     if not lines:
         return ["None."]
     head = ["#", "core", "shell", "what papers measured", "PL nm [90 %]", "PLQY % [90 %]"]
-    head += ["flags", "score", "papers"]
+    head += ["flags", score, "papers"]
     rows = [
         [
             str(line.rank),
@@ -100,14 +210,7 @@ def _markdown_table(lines: Sequence[Candidate]) -> list[str]:
         ]
         for line in lines[:MARKDOWN_LINES]
     ]
-    more = [f"The first {MARKDOWN_LINES}; ranking.csv has all."]
-    rest = ["", *more] if len(lines) > MARKDOWN_LINES else []
-    return [
-        _markdown_row(head),
-        _markdown_row(["---"] * len(head)),
-        *map(_markdown_row, rows),
-        *rest,
-    ]
+    return [_markdown_row(head), _markdown_row(["---"] * len(head)), *map(_markdown_row, rows)]
 
 
 def shell_name(line: Candidate) -> str:
@@ -199,11 +302,6 @@ def write_parquet(ranking: Ranking, path: Path) -> bool:
     return True
 
 
-_ORDERS: Final = {
-    "lower-bound": "by what they show at least",
-    "value": "by what is expected",
-    "explore": "by what is expected",
-}
 SUMMARY_LINES = 10
 _EXPERIMENTS = 2
 """Experiments of each kind named on the command line."""
@@ -216,11 +314,10 @@ NAMED = 4
 def summary(ranking: Ranking, *, suggest_experiments: bool) -> list[str]:
     """Return what was measured, what is worth trying, and the statements, for a terminal."""
     lines: list[str] = []
-    for title, some in _titled(ranking):
-        count = f" ({counted(len(some), 'line')})" if len(some) > SUMMARY_LINES else ""
-        lines += [f"{title}{count}:"]
-        is_idea = some is ranking.candidates
-        shown = [_line_texts(line, is_idea=is_idea) for line in some[:SUMMARY_LINES]]
+    for name, title, some in _titled(ranking):
+        extent = extent_text(ranking, name, SUMMARY_LINES, has_csv=False)
+        lines += [f"{title}{f' ({extent})' if extent else ''}:"]
+        shown = [_line_texts(line, is_idea=name == CANDIDATES) for line in some[:SUMMARY_LINES]]
         lines += [text for texts in shown for text in texts] or ["  none"]
         lines.append("")
     lines += batch_texts(ranking)
@@ -232,17 +329,17 @@ def summary(ranking: Ranking, *, suggest_experiments: bool) -> list[str]:
 def _line_texts(line: Candidate, *, is_idea: bool) -> list[str]:
     """Return a line of a list with what stands behind it."""
     head = f"{line.rank:>3}  {line.core} / {shell_name(line)}"
-    told = [f"     {text}" for text in measured_texts(line)[:NAMED]]
+    texts = [f"     {text}" for text in measured_texts(line)[:NAMED]]
     more = len(line.measured) - NAMED
-    told += [f"     and {counted(more, 'more sample')}"] if more > 0 else []
+    texts += [f"     and {counted(more, 'more sample')}"] if more > 0 else []
     if is_idea:
         peak, plqy = interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")
-        told = [f"     model: PL {peak} nm, PLQY {plqy} %", f"     {line.evidence}"]
-        told.append(f"     papers: {papers_text(line)}")
-    told += [f"     flag: {flag}" for flag in line.flags]
+        texts = [f"     model: PL {peak} nm, PLQY {plqy} %", f"     {line.evidence}"]
+        texts.append(f"     papers: {papers_text(line)}")
+    texts += [f"     flag: {flag}" for flag in line.flags]
     if line.reasons and is_idea:
-        told.append(f"     out of domain: {'; '.join(line.reasons)}")
-    return [head, *told]
+        texts.append(f"     out of domain: {'; '.join(line.reasons)}")
+    return [head, *texts]
 
 
 def batch_texts(ranking: Ranking) -> list[str]:

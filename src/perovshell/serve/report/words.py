@@ -38,6 +38,23 @@ class Answer:
     papers: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class KnownAtLeast:
+    """What is known at least of gains and half-lives, pooled from tests of one group.
+
+    Attributes:
+        level: The narrowest group with tests, such as `tests of the combination`.
+        bounds: The lower bounds in words, a text a stressor.
+    """
+
+    level: str
+    bounds: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return the bounds with their tests."""
+        return f"{'; '.join(self.bounds)} (by {self.level})"
+
+
 def question(ranking: Ranking) -> list[str]:
     """Return the question: what is asked, of which space, under which constraints."""
     space = ranking.space
@@ -92,23 +109,24 @@ def _best_measured(ranking: Ranking) -> Answer:
         f"{name} {measured_range(line, name.lower()) or 'not measured'}" for name in ("PL", "PLQY")
     ]
     known = known_at_least(ranking, line)
-    parts += [f"known at least of {known_of(line)}: {'; '.join(known)}"] if known else []
+    parts += [f"known at least under {'; '.join(map(str, known))}"] if known else []
     return Answer(title, line, f"{'; '.join(parts)}.", "", line.combination_papers)
 
 
 def _best_idea(ranking: Ranking) -> Answer:
     title = "Best idea to try"
     if not ranking.candidates:
-        return Answer(title, None, "nothing is left that nobody measured.")
+        return Answer(title, None, "no other combination is left.")
     line = ranking.candidates[0]
     peak, plqy = interval_text(line, "pl_peak_nm"), interval_text(line, "plqy_percent")
-    parts = ["nobody measured what is asked of it" if line.measured else "nobody made it"]
+    lacking = "measured what is asked of it" if line.measured else "has it"
+    parts = [f"no paper in the data {lacking}"]
     parts += [f"nothing known tells {len(line.ties)} others apart from it"] if line.ties else []
     parts.append(f"the model predicts PL {peak} nm and PLQY {plqy} %")
     if ranking.space.pl_window_nm:
-        parts.append(f"PL in the window with {chance(line.values['p_pl_in_window'])}")
+        parts.append(f"P(PL in the window) {chance(line.values['p_pl_in_window'])}")
     known = known_at_least(ranking, line)
-    parts += [f"known at least of {known_of(line)}: {'; '.join(known)}"] if known else []
+    parts += [f"known at least under {'; '.join(map(str, known))}"] if known else []
     parts += [f"out of domain: {'; '.join(line.reasons)}"] if line.reasons else []
     return Answer(title, line, f"{'; '.join(parts)}.", *papers_of(line))
 
@@ -118,25 +136,21 @@ def stability_of(ranking: Ranking) -> list[StabilityObjective]:
     return [one for one in ranking.objectives.every if isinstance(one, StabilityObjective)]
 
 
-def known_of(line: Candidate) -> str:
-    """Return what the pooled tests of a line are of."""
-    if line.combination_papers:
-        return "the combination, its shell and its class"
-    return "the shell" if line.shell_papers else "the class of the shell"
-
-
-def known_at_least(ranking: Ranking, line: Candidate) -> list[str]:
-    """Return the pooled gain and half-life that are exceeded with 90 %, a text a stressor."""
-    texts = []
+def known_at_least(ranking: Ranking, line: Candidate) -> list[KnownAtLeast]:
+    """Return the pooled gains and half-lives that are exceeded with 90 %, by their tests."""
+    pair = (line.core, line.item.layers)
+    levels: dict[str, dict[str, list[str]]] = {}
     for row, stressor in enumerate(ranking.space.stressors):
-        parts = []
         for objective in stability_of(ranking):
-            value = line.values[objective.columns()[row][1]]
-            if not math.isnan(value):
-                shown = objective.target.shown(float(f"{value:.2g}"))
-                parts.append(f"{objective.label} {shown}")
-        texts += [f"{stressor}: {', '.join(parts)}"] if parts else []
-    return texts
+            fit, (_, column) = objective.fits[row], objective.columns()[row]
+            if fit is not None:
+                shown = objective.target.shown(float(f"{line.values[column]:.2g}"))
+                bounds = levels.setdefault(fit.level(*pair), {}).setdefault(stressor, [])
+                bounds.append(f"{objective.label} {shown}")
+    return [
+        KnownAtLeast(level, tuple(f"{name}: {', '.join(some)}" for name, some in bounds.items()))
+        for level, bounds in levels.items()
+    ]
 
 
 # What is not known ---------------------------------------------------------------------------
@@ -164,7 +178,7 @@ def _untested(ranking: Ranking) -> list[str]:
 
 
 def _unmeasured(ranking: Ranking) -> list[str]:
-    """Return what of the two lists nobody measured."""
+    """Return what of the two lists no paper in the data measured."""
     measured, ideas = ranking.measured, ranking.candidates
     no_plqy = sum(not measured_range(line, "plqy") for line in measured)
     no_paper = sum(not line.shell_papers for line in ideas)

@@ -66,7 +66,10 @@ class PooledOut(BaseModel):
     at_least: Annotated[float, Field(description="Lower bound with a probability of 90 %.")]
     median: Annotated[float | None, Field(description="null where it was not reached.")]
     at_most: Annotated[float | None, Field(description="Upper bound; null without a median.")]
-    spread: Annotated[float, Field(description="Factor by which papers differ.")]
+    spread: Annotated[
+        float | None,
+        Field(description="Factor by which papers differ; null where no group has two papers."),
+    ]
 
 
 class EvidenceOut(BaseModel):

@@ -21,7 +21,7 @@ from perovshell.evidence.query import FAMILIES, HALIDES
 from perovshell.pages import SCRIPTS, environment
 from perovshell.serve.service import limits
 from perovshell.serve.service.paper_form import paper_form
-from perovshell.serve.space.file import DEFAULT_PRESET, presets
+from perovshell.serve.space.preset import DEFAULT_PRESET, presets
 from perovshell.targets.declared import POINTS, TARGETS
 from perovshell.targets.target import NOT_REACHED
 

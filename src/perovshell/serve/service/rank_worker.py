@@ -15,10 +15,11 @@ from typing import Any, Final
 from perovshell.errors import DesignSpaceError, InputError
 from perovshell.model import Model
 from perovshell.serve.ranking import ranking as ranks
-from perovshell.serve.ranking.results import MEASURED, Ranking
+from perovshell.serve.ranking.results import Ranking
 from perovshell.serve.report import tables
 from perovshell.serve.service import limits
-from perovshell.serve.space.file import presets, read_space
+from perovshell.serve.space.file import read_space
+from perovshell.serve.space.preset import presets
 from perovshell.serve.space.space import DesignSpace
 
 _NICENESS: Final = 10
@@ -58,9 +59,8 @@ def _answer(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
         return {"kind": "invalid-request", "detail": str(error)}
     if asked["html"]:
         return {"kind": "ranking", "ranking": _report(ranking)}
-    experiments = ranking.suggest_experiments if asked["suggest_experiments"] else ()
-    lists = {**_json(ranking), "suggest_experiments": [vars(one) for one in experiments]}
-    return {"kind": "ranking", "ranking": lists}
+    content = tables.ranking_json(ranking, suggest_experiments=asked["suggest_experiments"])
+    return {"kind": "ranking", "ranking": content}
 
 
 def _space(given: Any, model: Model) -> DesignSpace:
@@ -76,20 +76,6 @@ def _report(ranking: Ranking) -> str:
     from perovshell.serve.report.report import render
 
     return render(ranking)
-
-
-def _json(ranking: Ranking) -> dict[str, Any]:
-    lists = tables.json_lists(ranking)
-    for line, candidate in zip(lists[MEASURED], ranking.measured, strict=True):
-        line["samples"] = [vars(sample) for sample in candidate.measured]
-    return {
-        "space": ranking.space.name,
-        "ranked": ranking.total,
-        "removed": dict(ranking.removed),
-        "statements": list(ranking.statements),
-        **lists,
-        "batch": [{"core": line.core, "shell": line.shell} for line in ranking.batch],
-    }
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from perovshell.serve.service.replies import reply
 from perovshell.serve.service.sample_details import bare_controls, differences
 from perovshell.serve.service.source import Champion, Served
 from perovshell.serve.service.writing import Written, write
-from perovshell.serve.space.file import presets
+from perovshell.serve.space.preset import presets
 
 _CLIENT_LEFT = 499
 

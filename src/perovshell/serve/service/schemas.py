@@ -20,7 +20,7 @@ from perovshell.models.inputs import INPUTS, Input
 from perovshell.models.outputs import DEFAULT_COVERAGE, DEFAULT_STRESSORS, Thresholds
 from perovshell.serve.ranking.objectives import ORDERS
 from perovshell.serve.service import limits
-from perovshell.serve.space.file import DEFAULT_PRESET
+from perovshell.serve.space.preset import DEFAULT_PRESET
 from perovshell.targets.declared import MIN_GAIN
 from perovshell.targets.target import NOT_REACHED
 
@@ -391,8 +391,11 @@ class ChosenOut(BaseModel):
 class RankOut(BaseModel):
     """A ranking; with `Accept: text/html` its report is answered instead."""
 
+    schema_version: Annotated[int, Field(description="Version of these keys.")]
     model: ModelName
     space: str
+    order_by: Order
+    complete: Annotated[bool, Field(description="Whether the whole space was ranked.")]
     ranked: Annotated[int, Field(description="Combinations without a paper that were ranked.")]
     removed: Annotated[dict[str, int], Field(description="Left out, by constraint.")]
     statements: Annotated[list[str], Field(description="What orders the lists, and why.")]

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
-from typing import Final
 
 from perovshell.data.formula import FormulaReader
 from perovshell.data.nodes import Node, parse_json, parse_yaml
 from perovshell.errors import DesignSpaceError, DocumentError
 from perovshell.serve.space.declaration import space_reader
+from perovshell.serve.space.preset import DEFAULT_PRESET, PRESETS, presets
 from perovshell.serve.space.space import DesignSpace
-
-DEFAULT_PRESET: Final = "green-emitter"
-_PRESETS: Final = resources.files("perovshell.serve.space") / "presets"
-
-
-def presets() -> list[str]:
-    """Return the names of the presets."""
-    return sorted(path.name.removesuffix(".yaml") for path in _PRESETS.iterdir())
 
 
 def read_space(source: object, reader: FormulaReader) -> DesignSpace:
@@ -53,7 +44,7 @@ def _document(source: object) -> Node:
     if source is not None and not isinstance(source, str | Path):
         return Node(source, "design space")
     name = DEFAULT_PRESET if source is None else str(source)
-    preset = _PRESETS / f"{name}.yaml"
+    preset = PRESETS / f"{name}.yaml"
     try:
         text = (preset if preset.is_file() else Path(name)).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:

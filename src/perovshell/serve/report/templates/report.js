@@ -184,10 +184,9 @@ const download = (chart, name) => {
   setTimeout(() => URL.revokeObjectURL(href));
 };
 
-document.querySelectorAll("figure.chart").forEach((figure, k) => {
+document.querySelectorAll("figure.chart").forEach((figure) => {
   const chart = figure.querySelector("svg");
-  const name = figure.id || `tests-${k + 1}`;
-  figure.append(button("Download as SVG", () => download(chart, name), { class: "download" }));
+  figure.append(button("Download as SVG", () => download(chart, figure.id), { class: "download" }));
 });
 const points = document.getElementById("ranking-data");
 if (points) drawScatter(document.getElementById("scatter"), JSON.parse(points.textContent));
