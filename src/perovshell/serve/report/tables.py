@@ -28,7 +28,7 @@ _SCORE: Final = (
     f"the threshold, of a gain 0.5 at {GAIN_SCALE:g}, of a half-life 0.5 at "
     f"{HALF_LIFE_SCALE_H:g} h"
 )
-_PASS: Final = "the probability to pass"
+_ABOVE: Final = "the probability to pass"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ ORDER_TEXTS: Final[Mapping[str, OrderText]] = {
         "by expected values",
         "by expected values",
         "score",
-        _SCORE.format(at="at expected values", plqy=_PASS),
+        _SCORE.format(at="at expected values", plqy=_ABOVE),
     ),
     "explore": OrderText(
         "by expected values",
@@ -67,7 +67,7 @@ ORDER_TEXTS: Final[Mapping[str, OrderText]] = {
         "expected improvement",
         "expected improvement: by how much the score is expected to exceed that of the best "
         f"measured combination; a lower score counts as none. {_SCORE[0].upper()}"
-        f"{_SCORE[1:].format(at='at expected values', plqy=_PASS)}",
+        f"{_SCORE[1:].format(at='at expected values', plqy=_ABOVE)}",
     ),
 }
 """By `Options.order_by`."""
