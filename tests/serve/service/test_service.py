@@ -121,7 +121,8 @@ def test_details_tell_papers_and_reasons(client: TestClient, model: Model) -> No
     assert [one["paper"] for one in details["nearest"]] == [one.paper for one in wanted.nearest]
     assert len(details["measured"]) == len(answer["measured"]) > 0
     assert {reason["target"] for reason in details["reasons"]} >= {"pl_peak_nm", "plqy_percent"}
-    assert refused["details"] == {"nearest": [], "measured": [], "conditions": {}, "reasons": []}
+    nothing = {"nearest": [], "measured": [], "conditions": {}, "domain": {}, "reasons": []}
+    assert refused["details"] == nothing
     assert "details" not in client.post("/v1/predict", json={"rows": [ROW]}).json()["answers"][0]
 
 
