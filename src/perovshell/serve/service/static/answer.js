@@ -76,7 +76,7 @@ const flags = ({ answer, one }) => {
 const isInside = (answer, { kind, domain_column: column }, stressor) =>
   answer[kind === "point" ? column : under({ column }, stressor)];
 const badgeOf = (...asked) => (isInside(...asked)
-  ? el("span", { class: "badge inside" }, "in domain")
+  ? el("span", { class: "badge good" }, "in domain")
   : el("span", { class: "badge" }, "out of domain"));
 
 // What is in domain and what is not, by name.
