@@ -390,7 +390,7 @@ NEAR = {
 }  # fmt: skip
 DETAILED: dict[str, Any] = {
     "pl_peak_nm": 517.0, "error": "",
-    "details": {"nearest": [NEAR], "measured": [], "conditions": {}, "reasons": []},
+    "details": {"nearest": [NEAR], "measured": [], "conditions": {}, "domain": {}, "reasons": []},
 }  # fmt: skip
 
 

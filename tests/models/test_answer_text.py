@@ -51,6 +51,16 @@ def test_a_target_without_skill_has_no_number(model: Model) -> None:
     assert any("Half-life under water" in line for line in predicted)
 
 
+def test_each_number_out_of_domain_is_marked(model: Model) -> None:
+    def marked(core: str, shell: str) -> list[str]:
+        lines = words(model, core=core, shell=shell)
+        return [line.split(":")[0].strip() for line in lines if line.endswith(" (out of domain)")]
+
+    assert marked("CsPbBr3", "SiO2") == []
+    assert marked("FAPbBr3", "SiO2") == ["Half-life under water"]
+    assert marked("AuCu", "SiO2") == ["PL peak", "PLQY", "Half-life under water"]
+
+
 def test_a_shells_effect_is_told_where_the_bare_core_was_measured(model: Model) -> None:
     row = {"core": "CsPbBr3", "shell": "SiO2"}
     assert not any("change by the shell" in line for line in words(model, **row))

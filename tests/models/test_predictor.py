@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from perovshell.errors import InputError
 from perovshell.model import Model
 from perovshell.models.answer_text import answer_lines
+from perovshell.models.domain_verdict import domain_columns
 from perovshell.models.outputs import TEXTS, Answer, Thresholds, output_columns, rounded
 from perovshell.models.predictor import ROWS_AT_ONCE
 from perovshell.models.requests import Requests
@@ -259,7 +260,8 @@ def test_reasons_notes_and_measured_samples_are_lists_of_each_answer(model: Mode
         for name in TEXTS:
             assert all(isinstance(text, str) and " | " not in text for text in answer[name])
             assert not any(text.startswith("note") for text in answer[name])
-        assert answer["in_domain"] == (not answer["domain_reasons"] and not answer["error"])
+        named = " ".join(answer["domain_reasons"])
+        assert answer["in_domain"] == ("PL" not in named and not answer["error"])
     # What a caller does with one answer changes no other.
     first, second = answers[:2]
     before = {name: list(second[name]) for name in TEXTS}
@@ -284,6 +286,8 @@ def test_an_open_shell_says_why_it_is_outside(model: Model) -> None:
 def test_a_thin_stressor_says_null_model(model: Model) -> None:
     answer = model.predict([{"core": "CsPbBr3", "shell": "SiO2"}], stressors=["sonication"])[0]
     assert "baseline prediction" in answer["domain_reasons"][0]
+    assert not answer["in_domain_stability_sonication"]
+    assert all(answer[name] for name in ("in_domain", "in_domain_pl", "in_domain_plqy"))
     assert answer["half_life_h_sonication"] > 0
 
 
@@ -318,6 +322,57 @@ def test_what_is_outside_says_why(model: Model, row: dict[str, str], reason: str
     answer = one(model, **row)
     assert not answer["in_domain"]
     assert any(reason in text for text in answer["domain_reasons"])
+
+
+def test_a_verdict_is_that_of_its_target(model: Model) -> None:
+    """Each target is out of domain where its own domain, or its stressor, says so."""
+    stressors = ("water", "sonication")
+    rows = [
+        {"core": "CsPbBr3", "shell": "SiO2"},
+        {"core": "FAPbBr3", "shell": "SiO2"},
+        {"core": "RbPbBr3", "shell": "SiO2"},
+        {"core": "CsPbBr3", "shell": "Au"},
+        {"core": "CsPbBr3", "shell": "amorphous CsPbBrx"},
+        {"core": "AuCu", "shell": "SiO2"},
+    ]
+    answers = model.answer(rows, stressors=stressors)
+    reader, index = model.predictor.featurizer.reader, model.predictor.domain_index
+    for row, answer in zip(rows, answers, strict=True):
+        outside = index.outside(Requests.read_one(row, reader).item(0))
+        values, reasons = answer.values, answer.domain
+        assert values["in_domain_pl"] is ("PL" not in outside)
+        assert values["in_domain_plqy"] is ("PLQY" not in outside)
+        assert values["in_domain"] is (values["in_domain_pl"] and values["in_domain_plqy"])
+        assert values["in_domain_stability_water"] is ("stability" not in outside)
+        assert values["in_domain_stability_sonication"] is False
+        assert list(reasons) == list(domain_columns(stressors)[1:])
+        assert {name: not texts for name, texts in reasons.items()} == {
+            name: values[name] for name in reasons
+        }
+        assert reasons["in_domain_plqy"] == [text for text in [outside.get("PLQY")] if text]
+        thin = reasons["in_domain_stability_sonication"][-1]
+        assert thin == "sonication: baseline prediction (1 paper only)"
+        assert set(values["domain_reasons"]) == set().union(*reasons.values())
+    verdicts = {tuple(answer.values[name] for name in answer.domain) for answer in answers}
+    assert len(verdicts) >= 3
+
+
+def test_one_target_out_of_domain_marks_no_other(model: Model) -> None:
+    (answer,) = model.answer([{"core": "FAPbBr3", "shell": "SiO2"}], stressors=["water"])
+    assert answer.values["in_domain"]
+    assert not answer.values["in_domain_stability_water"]
+    (reason,) = answer.values["domain_reasons"]
+    assert reason.startswith("stability: FA in the core is known from ")
+    assert answer.domain == {
+        "in_domain_pl": [], "in_domain_plqy": [], "in_domain_stability_water": [reason],
+    }  # fmt: skip
+    assert answer.to_json()["details"]["domain"] == answer.domain
+
+
+def test_a_row_without_an_answer_is_in_no_domain(model: Model) -> None:
+    (answer,) = model.answer([{"core": "XX", "shell": "SiO2"}], stressors=["water"])
+    assert [answer.values[name] for name in domain_columns(["water"])] == [False] * 4
+    assert answer.domain == {}
 
 
 def test_a_sample_beyond_the_reach_of_the_papers_is_outside(model: Model) -> None:
@@ -410,7 +465,7 @@ MIXED: list[dict[str, object]] = [
 
 def told(answer: Answer) -> str:
     """Return all that an answer holds as a text, in which NaN equals NaN."""
-    parts = (answer.values, answer.nearest, answer.measured, answer.conditions)
+    parts = (answer.values, answer.nearest, answer.measured, answer.conditions, answer.domain)
     return repr(parts)
 
 
@@ -425,7 +480,7 @@ def test_a_batch_gives_the_answers_of_single_requests(
         assert told(answer) == told(model.answer([row], **asked)[0])
     assert sum(bool(answer.values["error"]) for answer in together) == 7
     inside = sum(answer.values["in_domain"] for answer in together)
-    assert (5 < inside < 15) == ("sonication" not in stressors)
+    assert 5 < inside < 15
 
 
 def test_a_batch_of_many_blocks_keeps_its_order(model: Model) -> None:
@@ -453,8 +508,7 @@ def test_reasons_of_many_are_those_of_each(model: Model) -> None:
     good = [row for place, row in enumerate(MIXED) if place not in errors]
     for place, row in enumerate(good):
         item = Requests.read_one(row, predictor.featurizer.reader).item(0)
-        reasons = list(dict.fromkeys(found.reasons.get(place, [])))
-        assert reasons == predictor.outside(item, ())
+        assert found.outside.get(place, {}) == predictor.verdict(item, ()).outside
         nearest = predictor.literature.nearest(predictor.literature.distances(item))
         assert predictor.domain_index.neighbours(found, place) == nearest
         assert found.measured.get(place, []) == predictor.literature.measured(item)

@@ -17,6 +17,7 @@ from perovshell.errors import ModelFolderError
 from perovshell.features.featurizer import Combination
 from perovshell.model import Model
 from perovshell.models.conformal import ConformityScores
+from perovshell.models.domain_verdict import domain_columns
 from perovshell.models.forest import Forest
 from perovshell.models.outputs import Thresholds
 from perovshell.models.predictor import Predictor
@@ -137,10 +138,13 @@ def test_equal_to_rows_for_100000_members_of_random_spaces(
     for name, scale in predictor.difficulties(items).items():
         found = columns[f"{name}_scale"][tuple(places)]
         np.testing.assert_allclose(found, scale, rtol=1e-8, err_msg=name)
-    inside = np.broadcast_to(columns["in_domain"], shape)[tuple(places)]
     some = slice(0, 200)
-    verdicts = [not predictor.outside(item, stressors) for item in items[some]]
-    assert inside[some].tolist() == verdicts
+    inside = [
+        np.broadcast_to(columns[name], shape)[tuple(places)][some].tolist()
+        for name in domain_columns(stressors)
+    ]
+    verdicts = [predictor.verdict(item, stressors).values for item in items[some]]
+    assert list(zip(*inside, strict=True)) == verdicts
 
 
 def test_equal_to_the_boosters_own_batch_prediction(model: Model, model_folder: Path) -> None:

@@ -17,6 +17,7 @@ from perovshell.models import factored
 from perovshell.models.conformal import ConformityScores
 from perovshell.models.difficulty import TERMS, Difficulty
 from perovshell.models.domain import Domain
+from perovshell.models.domain_verdict import domain_columns
 from perovshell.models.evidence import Literature
 from perovshell.models.forest import Forest
 from perovshell.models.mixed import MixedEffects
@@ -389,10 +390,28 @@ def test_a_contrast_outside_of_the_trees_is_refused(part: str) -> None:
 
 def test_verdicts_are_those_of_the_rows() -> None:
     own = predictor()
-    found = columns_of(product(stressors=("water",)))["in_domain"].ravel()
-    expected = [not own.outside(item, ("water",)) for item in items(own.featurizer)]
-    assert found.tolist() == expected
-    assert 10 <= sum(expected) <= len(expected) - 10
+    columns = columns_of(product())
+    names = domain_columns(STRESSORS)
+    found = [np.broadcast_to(columns[name], SHAPE).ravel().tolist() for name in names]
+    expected = [own.verdict(item, STRESSORS).values for item in items(own.featurizer)]
+    assert list(zip(*found, strict=True)) == expected
+    shares = dict(zip(names, np.mean(expected, axis=0).tolist(), strict=True))
+    assert shares.pop("in_domain_stability_anion_exchange") == 0.0
+    assert all(0.1 < share < 1.0 for share in shares.values())
+    assert len(set(expected)) > 4
+
+
+def test_a_combination_is_in_all_of_the_domains_that_are_asked_for() -> None:
+    made = product()
+    side, columns = side_of(made), columns_of(made)
+    for labels, names in (
+        (("PL",), ("in_domain_pl",)),
+        (("PL", "PLQY"), ("in_domain",)),
+        (("PLQY", "stability"), ("in_domain_plqy", "in_domain_stability_water")),
+    ):
+        expected = np.logical_and.reduce([columns[name] for name in names])
+        assert made.are_inside(side, labels).tolist() == expected.tolist()
+        assert made.are_inside(side, labels, 1, 3).tolist() == expected[1:3].tolist()
 
 
 def test_distances_are_those_of_the_rows() -> None:
@@ -424,12 +443,15 @@ def test_a_distance_of_one_is_that_within_which_most_papers_have_a_sample() -> N
     assert zinc == pytest.approx(max(0.1 / 1.1, 1.0 / 1.6, 0.1 / 1.7))
 
 
-def test_a_thin_stressor_is_outside() -> None:
+def test_a_thin_stressor_marks_its_own_stability_alone() -> None:
     own = predictor()
-    thin = replace(own.stability, papers={"water": 4})
-    assert columns_of(product(stressors=("water",)))["in_domain"].any()
-    changed = replace(own, stability=thin)
-    assert not columns_of(product(changed, stressors=("water",)))["in_domain"].any()
+    changed = replace(own, stability=replace(own.stability, papers={"water": 4}))
+    known, thin = (columns_of(product(one, stressors=("water",))) for one in (own, changed))
+    assert known["in_domain_stability_water"].any()
+    assert not thin["in_domain_stability_water"].any()
+    for name in ("in_domain", "in_domain_pl", "in_domain_plqy"):
+        assert thin[name].tolist() == known[name].tolist()
+        assert thin[name].any()
 
 
 def test_a_thin_stressor_is_answered_from_the_null_model() -> None:
@@ -508,7 +530,7 @@ def test_verdicts_alone_are_those_of_the_columns() -> None:
     made = product(stressors=("water",))
     side = side_of(made)
     whole, alone, part = made.columns(side), made.verdicts(side), made.verdicts(side, 1, 3)
-    assert alone.keys() == {"in_domain", "domain_distance"}
+    assert alone.keys() == {*domain_columns(("water",)), "domain_distance"}
     for name, column in alone.items():
         assert column.tolist() == whole[name].tolist()
         assert part[name].tolist() == whole[name][1:3].tolist()

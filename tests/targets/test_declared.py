@@ -9,10 +9,11 @@ import pytest
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.vocabulary import STRESSORS, column_name
+from perovshell.models.domain_verdict import domain_columns
 from perovshell.models.inputs import INPUT_NUMBERS
 from perovshell.models.outputs import NO_THRESHOLDS, TEXTS, Thresholds, output_columns
 from perovshell.serve.ranking.objectives import CLASSES
-from perovshell.serve.service.schemas import AnswerOut, Row, ThresholdsIn
+from perovshell.serve.service.schemas import AnswerOut, RankedOut, Row, ThresholdsIn
 from perovshell.serve.space.space import OBJECTIVES
 from perovshell.targets.declared import (
     DOMAINS,
@@ -123,6 +124,10 @@ def test_output_columns_are_those_of_the_targets() -> None:
     verdict = [
         *signs,
         "in_domain",
+        "in_domain_pl",
+        "in_domain_plqy",
+        "in_domain_stability_water",
+        "in_domain_stability_light",
         "domain_reasons",
         "flags",
         "notes",
@@ -147,8 +152,9 @@ def test_the_service_answers_and_asks_for_every_target() -> None:
     columns = {point.column for point in POINTS}
     columns |= {point.effect.column for point in POINTS if point.effect is not None}
     assert columns <= AnswerOut.model_fields.keys()
-    texts = {"in_domain", *TEXTS, "nearest_papers", "error"}
+    texts = {*domain_columns([]), *TEXTS, "nearest_papers", "error"}
     assert texts <= AnswerOut.model_fields.keys()
+    assert {*domain_columns([]), "domain_reasons"} <= RankedOut.model_fields.keys()
     assert list(ThresholdsIn.model_fields) == [one.argument for one in thresholds()]
 
 

@@ -77,7 +77,7 @@ def answer_of(answer: dict[str, Any]) -> Answer:
     nearest, measured = (
         [_neighbour(sample) for sample in details[name]] for name in ("nearest", "measured")
     )
-    evidence = Evidence(nearest, measured, details["conditions"])
+    evidence = Evidence(nearest, measured, details["conditions"], details["domain"])
     reasons = [_reason(one) for one in details["reasons"]]
     return Answer(values_of(answer), lambda: evidence, lambda: reasons)
 

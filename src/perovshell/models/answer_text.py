@@ -97,7 +97,8 @@ def _predicted(
     values: Mapping[str, Any], asked: Mapping[str, str], stressors: Sequence[str]
 ) -> Iterator[str]:
     for point in POINTS:
-        yield f"{point.title}: {_interval(values, point.column, point.unit)}"
+        verdict = _verdict(values, point.domain.column)
+        yield f"{point.title}: {_interval(values, point.column, point.unit)}{verdict}"
         effect = point.effect
         # Without a measured bare sample the interval of a shell's effect is that of two papers.
         if effect is not None and asked.get(effect.anchor):
@@ -111,7 +112,13 @@ def _predicted(
             shown = target.shown(values[column], values[target.bound_column(stressor)])
             least = target.shown(values[f"{column}_lower"])
             name = f"{target.quantity[0].upper()}{target.quantity[1:]}"
-            yield f"{name} under {stressor}: {shown}, at least {least}"
+            (verdict_column,) = target.domain.columns([stressor])
+            verdict = _verdict(values, verdict_column)
+            yield f"{name} under {stressor}: {shown}, at least {least}{verdict}"
+
+
+def _verdict(values: Mapping[str, Any], column: str) -> str:
+    return "" if values[column] else " (out of domain)"
 
 
 def _interval(values: Mapping[str, Any], column: str, unit: str) -> str:

@@ -103,8 +103,9 @@ def describe_targets(info: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Returns:
         For each target `name`, `title`, `unit`, `error_unit`, `kind` (point or stability), `column`
-        (without the stressor), `effect` (column of the shell's effect) and `no_skill`. What is
-        validated but not answered has no unit, column or effect.
+        (without the stressor), `effect` (column of the shell's effect), `domain_column` (that of
+        its domain verdict, without the stressor) and `no_skill`. What is validated but not answered
+        has no unit and no columns.
     """
     only_validated = [
         {
@@ -115,6 +116,7 @@ def describe_targets(info: Mapping[str, Any]) -> list[dict[str, Any]]:
             "error_unit": recorded["error_unit"],
             "column": None,
             "effect": None,
+            "domain_column": None,
             "no_skill": "",
         }
         for name, recorded in _point_targets(info).items()
@@ -127,6 +129,7 @@ def describe_targets(info: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _described(target: PointTarget | StabilityTarget) -> dict[str, Any]:
     """Return an answered target as pages and scripts need it."""
     entry = {key: getattr(target, key) for key in ("name", "unit", "error_unit", "no_skill")}
+    entry["domain_column"] = target.domain.column
     if isinstance(target, StabilityTarget):
         specific = {
             "title": target.quantity,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from perovshell.features.coating import CoreFacts, Flag, row_flags
 from perovshell.features.combinations import Layers
 from perovshell.models.domain import few_papers
 from perovshell.models.domain_index import NeighbourHits
+from perovshell.models.domain_verdict import DomainVerdict
 from perovshell.models.evidence import Literature, Neighbour
 from perovshell.models.requests import Requests
 from perovshell.models.stability import thin_stressors
@@ -21,16 +22,18 @@ from perovshell.models.stability_model import StabilityModel
 
 
 class DomainTexts(NamedTuple):
-    """Texts of an answer, a list each.
+    """Verdicts of an answer and its texts, a list each.
 
     Attributes:
-        reasons: Why it is out of domain; empty in domain.
+        inside: Which targets are in domain; see `DomainVerdict.values`.
+        reasons: Why others are not; empty in domain.
         flags: What speaks against the coating; see `features.coating`.
         notes: Inputs that are ignored, shells that are not in the training data, targets without
             skill.
         measured: The measured samples of the combination with their papers.
     """
 
+    inside: tuple[bool, ...]
     reasons: list[str]
     flags: list[str]
     notes: list[str]
@@ -39,7 +42,7 @@ class DomainTexts(NamedTuple):
 
 @dataclass(frozen=True)
 class DomainFlags:
-    """Writes reasons, flags, notes and measured samples of answers.
+    """Writes verdicts, reasons, flags, notes and measured samples of answers.
 
     Attributes:
         literature: The training samples.
@@ -54,7 +57,7 @@ class DomainFlags:
     def describe(
         self, requests: Requests, hits: NeighbourHits, gaps: Floats, stressors: Sequence[str]
     ) -> list[DomainTexts]:
-        """Return reasons, flags, notes and measured samples of each request.
+        """Return verdicts, reasons, flags, notes and measured samples of each request.
 
         Args:
             requests: n requests.
@@ -62,8 +65,13 @@ class DomainFlags:
             gaps: Estimated bulk gap of each core in eV, NaN where unknown, shape (n,).
             stressors: The stressors asked for.
         """
-        # Most requests differ in their shell only: what a shell says is put together once.
-        thin = self.thin(stressors)
+        # Most requests differ in their shell only: what a shell says is put together once, and
+        # so is the verdict on all requests that are inside.
+        inside = self.verdict({}, stressors)
+        verdicts = [(inside.values, inside.texts)] * len(requests)
+        for row, outside in hits.outside.items():
+            verdict = DomainVerdict(outside, inside.thin, inside.stressors)
+            verdicts[row] = (verdict.values, verdict.texts)
         of_shell = [self._shell_notes(layers) for layers in requests.items.shells]
         of_input, sample_texts = self._input_notes(requests), self._sample_texts
         flags, shell_of = (
@@ -72,11 +80,11 @@ class DomainFlags:
         )
         # Each answer has new lists: what a caller does with them changes no other answer.
         texts = [
-            DomainTexts(thin.copy(), [flag.text for flag in of_row], of_shell[shell].copy(), [])
-            for of_row, shell in zip(flags, shell_of, strict=True)
+            DomainTexts(
+                values, reasons.copy(), [flag.text for flag in of_row], of_shell[shell].copy(), []
+            )
+            for (values, reasons), of_row, shell in zip(verdicts, flags, shell_of, strict=True)
         ]
-        for row, reasons in hits.reasons.items():
-            texts[row].reasons[:] = dict.fromkeys([*reasons, *texts[row].reasons])
         for row, notes in of_input.items():
             texts[row].notes[:0] = notes
         for row, samples in hits.measured.items():
@@ -117,14 +125,20 @@ class DomainFlags:
             )
         return notes
 
-    def thin(self, stressors: Sequence[str]) -> list[str]:
-        """Return the stressors with baseline predictions, and why."""
+    def verdict(self, outside: Mapping[str, str], stressors: Sequence[str]) -> DomainVerdict:
+        """Return the verdict on a combination.
+
+        Args:
+            outside: Why it is out of domains, by their labels.
+            stressors: The stressors asked for.
+        """
         papers = self.stability.papers
-        return [
-            f"{stressor}: baseline prediction ({few_papers(papers.get(stressor, 0))})"
+        thin = {
+            stressor: f"{stressor}: baseline prediction ({few_papers(papers.get(stressor, 0))})"
             for stressor, is_thin in zip(stressors, thin_stressors(papers, stressors), strict=True)
             if is_thin
-        ]
+        }
+        return DomainVerdict(outside, thin, tuple(stressors))
 
 
 def _describe(sample: Neighbour) -> str:

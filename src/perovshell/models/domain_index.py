@@ -55,7 +55,7 @@ class NeighbourHits:
         nearest: Sample of each of the nearest papers, shape (n, up to `N_NEAREST`).
         distances: Distances of those, infinite for the core of a metal.
         papers: The nearest papers joined by `;`, for each request.
-        reasons: Why requests are out of domain, of those that are: a text per domain.
+        outside: Why requests are out of domain, of those that are, by label of the domain.
         measured: Samples of the same combination, of the requests that have some.
     """
 
@@ -63,7 +63,7 @@ class NeighbourHits:
     nearest: Indices
     distances: Floats
     papers: list[str]
-    reasons: dict[int, list[str]]
+    outside: dict[int, dict[str, str]]
     measured: dict[int, list[Neighbour]]
 
 
@@ -151,15 +151,15 @@ class DomainIndex:
         metals = (~is_salt[items.core]).nonzero()[0].tolist()
         if metals:
             distances[metals] = np.inf
-        reasons: dict[int, list[str]] = {}
-        for row, _, reason in self._reasons(items, cores, distances):
-            reasons.setdefault(row, []).append(reason)
+        outside: dict[int, dict[str, str]] = {}
+        for row, domain, reason in self._reasons(items, cores, distances):
+            outside.setdefault(row, {})[self._labels[domain]] = reason
         nearest, nearest_distances, papers = self._nearest(distances)
         for row in metals:
-            reasons[row], papers[row] = [METAL], ""
+            outside[row], papers[row] = dict.fromkeys(self._labels, METAL), ""
         close = (nearest_distances[:, 0] < _MEASURED_WITHIN).nonzero()[0].tolist()
         measured = self._measured(requests, [*close, *metals])
-        return NeighbourHits(cores.fractions, nearest, nearest_distances, papers, reasons, measured)
+        return NeighbourHits(cores.fractions, nearest, nearest_distances, papers, outside, measured)
 
     def cores(self, batch: CompositionBatch) -> CoreHits:
         """Compare cores with all known ones, independent of their shells."""

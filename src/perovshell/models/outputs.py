@@ -14,6 +14,7 @@ import numpy as np
 from perovshell.arrays import Floats
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
+from perovshell.models.domain_verdict import domain_columns
 from perovshell.models.evidence import Neighbour
 from perovshell.models.reason import Reason
 from perovshell.targets.declared import POINTS, STABILITY
@@ -104,7 +105,8 @@ def _output_columns(stressors: tuple[str, ...], thresholds: Thresholds) -> tuple
     values += [target.column(stressor) for stressor in stressors for target in STABILITY]
     numbers = [f"{name}{end}" for name in values for end in ENDS]
     numbers += thresholds.columns(stressors)
-    return (*numbers, *bound_columns(stressors), "in_domain", *TEXTS, "nearest_papers", "error")
+    signs, verdicts = bound_columns(stressors), domain_columns(stressors)
+    return (*numbers, *signs, *verdicts, *TEXTS, "nearest_papers", "error")
 
 
 def bound_columns(stressors: Sequence[str]) -> tuple[str, ...]:
@@ -114,17 +116,19 @@ def bound_columns(stressors: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The literature behind an answer.
+    """What is behind an answer.
 
     Attributes:
         nearest: The nearest literature samples, one per paper.
         measured: Literature samples of the same core and shell.
         conditions: Conditions assumed for each stressor's half-life.
+        domain: Why targets are out of domain, by output column of the verdict; none in domain.
     """
 
     nearest: list[Neighbour]
     measured: list[Neighbour]
     conditions: dict[str, dict[str, float]]
+    domain: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,14 @@ class Answer:
         """Conditions assumed for each stressor's half-life."""
         return self._evidence.conditions
 
+    @property
+    def domain(self) -> dict[str, list[str]]:
+        """Why targets are out of domain, by output column of the verdict (`in_domain_pl`).
+
+        A target in domain has no reasons; a request without an answer has no columns.
+        """
+        return self._evidence.domain
+
     def to_json(self) -> dict[str, Any]:
         """Return JSON data with the evidence under `details`.
 
@@ -187,6 +199,7 @@ class Answer:
             "nearest": [vars(item) for item in self.nearest],
             "measured": [vars(item) for item in self.measured],
             "conditions": self.conditions,
+            "domain": self.domain,
         }
         return data
 
@@ -231,8 +244,9 @@ def unanswered(error: str, stressors: Sequence[str], thresholds: Thresholds) -> 
     values: dict[str, Any] = dict.fromkeys(output_columns(stressors, thresholds), math.nan)
     texts: dict[str, list[str]] = {name: [] for name in TEXTS}
     signs = dict.fromkeys(bound_columns(stressors), "")
-    verdict = {"in_domain": False, **texts, "nearest_papers": "", "error": error}
-    return Answer(values | signs | verdict, partial(Evidence, [], [], {}))
+    verdicts = dict.fromkeys(domain_columns(stressors), False)
+    rest = {**texts, "nearest_papers": "", "error": error}
+    return Answer(values | signs | verdicts | rest, partial(Evidence, [], [], {}, {}))
 
 
 def rounded(values: Floats) -> Floats:

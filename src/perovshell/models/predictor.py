@@ -17,6 +17,7 @@ from perovshell.models.contributions import ForestContributions
 from perovshell.models.domain import Domain
 from perovshell.models.domain_flags import DomainFlags
 from perovshell.models.domain_index import DomainIndex, NeighbourHits
+from perovshell.models.domain_verdict import DomainVerdict
 from perovshell.models.evidence import Literature
 from perovshell.models.explain import reasons_of
 from perovshell.models.outputs import (
@@ -130,8 +131,8 @@ class Predictor:
         described = self.domain_flags.describe(requests, hits, gaps, stressors)
         of_row = zip(numbers, kind.tolist(), described, hits.papers, strict=True)
         values = [
-            (*row, *signs[one], not texts.reasons, *texts, papers, "")
-            for row, one, texts, papers in of_row
+            (*row, *signs[one], *inside, *texts, papers, "")
+            for row, one, (inside, *texts), papers in of_row
         ]
         # The arrays of many rows are not kept for the reasons of one.
         known = (batch, stability) if len(requests) == 1 else None
@@ -286,12 +287,13 @@ class Predictor:
         return DomainFlags(self.literature, self.stability, self.notes)
 
     def _evidence(self, hits: NeighbourHits, row: int, stressors: Sequence[str]) -> Evidence:
-        """Return the literature evidence of an answer."""
+        """Return what is behind an answer."""
         conditions = self.stability.conditions
         return Evidence(
             self.domain_index.neighbours(hits, row),
             hits.measured.get(row, []),
             {stressor: dict(conditions.get(stressor, {})) for stressor in stressors},
+            self.domain_flags.verdict(hits.outside.get(row, {}), stressors).reasons,
         )
 
     def flags(self, item: Combination, stressors: Sequence[str]) -> tuple[Flag, ...]:
@@ -308,16 +310,14 @@ class Predictor:
         facts = CoreFacts(fractions, literature.symbols, rows[:, self._gap_column])
         return coating_flags(item.layers, facts, stressors)
 
-    def outside(self, item: Combination, stressors: Sequence[str]) -> list[str]:
-        """Return the reasons that a combination is out of domain; empty inside.
+    def verdict(self, item: Combination, stressors: Sequence[str]) -> DomainVerdict:
+        """Return which targets of a combination are out of domain, and why.
 
         Args:
             item: The combination.
             stressors: The stressors asked for.
         """
-        reasons = [*self.domain_index.outside(item).values()]
-        reasons += self.domain_flags.thin(stressors)
-        return list(dict.fromkeys(reasons))
+        return self.domain_flags.verdict(self.domain_index.outside(item), stressors)
 
     def outside_of(self, target: str, item: Combination) -> str:
         """Return the reason that a combination is out of a domain; empty inside."""

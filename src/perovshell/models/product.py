@@ -8,7 +8,7 @@ uncertainty of the prior joins them; the trees are those of `factored.FactoredFo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,7 @@ from perovshell.features.coating import CoreFacts
 from perovshell.features.combinations import Combination, Combinations
 from perovshell.features.featurizer import context_block, size_block
 from perovshell.models.domain import ROUNDING
+from perovshell.models.domain_verdict import POINT_DOMAINS
 from perovshell.models.evidence import NAME_JOINT, combination_name
 from perovshell.models.outputs import Thresholds
 from perovshell.models.point import PointPrediction
@@ -31,7 +32,8 @@ from perovshell.models.predictor import Predictor
 from perovshell.models.product_domain import CoreReach, ProductDomain
 from perovshell.models.product_linear import LinearSide, ProductRegression
 from perovshell.models.stability_prediction import StabilityPrediction
-from perovshell.targets.declared import GAIN, LIFETIME
+from perovshell.targets.declared import DOMAINS, GAIN, LIFETIME
+from perovshell.targets.target import IN_DOMAIN
 
 Layers = tuple[ShellMaterial, ...]
 Columns = dict[str, npt.NDArray[Any]]
@@ -126,12 +128,11 @@ class Product:
         self._domain = ProductDomain(
             predictor.literature, predictor.domains, predictor.domain_index
         )
-        self._shell_known = np.array(
-            [self._domain.shell_is_known(layers) for layers in self.shells]
-        )
-        self._size_known = np.array(
-            [self._domain.size_is_known(context) for context in self.contexts]
-        )
+        self._known_shells = self._domain.known_shells(self.shells)
+        self._known_sizes = self._domain.known_sizes(self.contexts)
+        structures = [context.structure for context in self.contexts]
+        self._structures = list(dict.fromkeys(structures))
+        self._structure_of = [self._structures.index(name) for name in structures]
 
     def _context_side(self, target: ProductRegression) -> LinearSide:
         return target.linear("context", self._context_rows)
@@ -389,24 +390,58 @@ class Product:
         return slice(first, len(self.shells) if last is None else last)
 
     def verdicts(self, cores: CoreSide, first: int = 0, last: int | None = None) -> Columns:
-        """Return `in_domain` and `domain_distance` alone; arguments as in `columns`."""
-        chosen = self._range(first, last)
-        structures = list(dict.fromkeys(context.structure for context in self.contexts))
-        near = np.array(
-            [
-                [self._domain.distance(cores.reach, layers, name) for name in structures]
-                for layers in self.shells[chosen]
-            ]
-        )
-        distance = near[:, [structures.index(context.structure) for context in self.contexts]]
-        inside = distance <= 1.0 + ROUNDING
-        inside &= cores.reach.known
-        inside &= self._shell_known[chosen, None, None] & self._size_known[:, None]
-        return {"in_domain": inside & self._stressors_known, "domain_distance": distance}
+        """Return the columns of `domain_columns` and `domain_distance`, which is the largest.
 
-    @cached_property
-    def _stressors_known(self) -> bool:
-        return not self.predictor.stability.under(self.stressors).is_thin.any()
+        Arguments are as in `columns`.
+        """
+        chosen = self._range(first, last)
+        distances = self._distances(cores, chosen)
+        inside = self._inside(cores, chosen, distances)
+        of_label = dict(zip(self._domain.labels, inside, strict=True))
+        known = ~self.predictor.stability.under(self.stressors).is_thin
+        columns: Columns = {
+            IN_DOMAIN: np.logical_and.reduce([of_label[label] for label in POINT_DOMAINS]),
+            "domain_distance": distances.max(axis=0)[:, self._structure_of],
+        }
+        for rule in DOMAINS.values():
+            is_known = known.tolist() if rule.by_stressor else [True]
+            for name, one in zip(rule.columns(self.stressors), is_known, strict=True):
+                columns[name] = of_label[rule.label] & one
+        return columns
+
+    def are_inside(
+        self, cores: CoreSide, labels: Collection[str], first: int = 0, last: int | None = None
+    ) -> Mask:
+        """Return which combinations are in all of some domains, whatever the stressors.
+
+        Args:
+            cores: The cores.
+            labels: Labels of the domains, of `targets.declared.DOMAINS`.
+            first: First shell.
+            last: One behind the last shell; None is all.
+
+        Returns:
+            A mask of shape (n_shells, n_contexts, n_cores).
+        """
+        chosen = self._range(first, last)
+        inside = self._inside(cores, chosen, self._distances(cores, chosen))
+        rows = [label in labels for label in self._domain.labels]
+        return np.asarray(inside[rows].all(axis=0))
+
+    def _distances(self, cores: CoreSide, shells: slice) -> Floats:
+        """Return relative distances, shape (n_domains, n_shells, n_structures, n_cores)."""
+        near = [
+            [self._domain.distance(cores.reach, layers, name) for name in self._structures]
+            for layers in self.shells[shells]
+        ]
+        return np.moveaxis(np.array(near), 2, 0)
+
+    def _inside(self, cores: CoreSide, shells: slice, distances: Floats) -> Mask:
+        """Return which combinations are in each domain, (n_domains, n_shells, n_x, n_cores)."""
+        inside = distances <= 1.0 + ROUNDING
+        inside &= cores.reach.known[:, None, None]
+        inside &= self._known_shells[:, shells, None, None]
+        return inside[:, :, self._structure_of] & self._known_sizes[:, None, :, None]
 
 
 def predict_items(

@@ -85,7 +85,7 @@ PLQY: Final = PointTarget(
     ),
     no_skill="the PLQY is predicted no better than by the median",
 )
-_STABILITY: Final = DomainRule("stability", _trains_stability, "tested")
+_STABILITY: Final = DomainRule("stability", _trains_stability, "tested", by_stressor=True)
 LIFETIME: Final = StabilityTarget(
     name="lifetime",
     title="lifetime",

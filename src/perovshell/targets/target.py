@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,9 @@ ENDS = ("", "_lower", "_upper")
 """Endings of the output columns of a value and its interval."""
 
 
+IN_DOMAIN: Final = "in_domain"
+"""Column of whether all targets that are one number a sample are in domain; those of single targets
+begin with it."""
 NOT_REACHED: Final[Mapping[str, str]] = {
     ">": "median not reached",
     "<": "median of the bare core not reached",
@@ -43,11 +46,30 @@ class DomainRule:
         label: Name of the domain, also in messages.
         spans: Whether a sample, tested for stability or not, belongs to the training data.
         measured: Key of a literature sample in a model folder that holds the measured value.
+        by_stressor: Whether there is a verdict for each stressor.
     """
 
     label: str
     spans: Callable[[Sample, bool], bool]
     measured: str
+    by_stressor: bool = False
+
+    @property
+    def column(self) -> str:
+        """Output column of the verdict; that under a stressor has `_S` behind it."""
+        return f"{IN_DOMAIN}_{self.label.lower()}"
+
+    def columns(self, stressors: Sequence[str]) -> tuple[str, ...]:
+        """Return the output columns of the verdict, in the order of the stressors.
+
+        Examples:
+            >>> from perovshell.targets.declared import LIFETIME, PL
+            >>> PL.domain.columns(["water"]), LIFETIME.domain.columns(["polar-solvent"])
+            (('in_domain_pl',), ('in_domain_stability_polar_solvent',))
+        """
+        if not self.by_stressor:
+            return (self.column,)
+        return tuple(f"{self.column}_{column_name(stressor)}" for stressor in stressors)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pyarrow import parquet
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model
+from perovshell.models.domain_verdict import domain_columns
 from perovshell.models.outputs import bound_columns
 from perovshell.models.shell_evidence import GAIN as GAIN_EVIDENCE
 from perovshell.models.shell_evidence import HALF_LIFE, PLQY, ShellEvidence
@@ -219,7 +220,9 @@ def test_the_numbers_are_those_of_predict(model: Model, ranking: Ranking) -> Non
         answer = model.predict([row], stressors=["water"])[0]
         for name in ("pl_peak_nm", "plqy_percent", "half_life_h_water", "pl_peak_nm_lower"):
             assert line.values[name] == pytest.approx(answer[name], rel=1e-4)
-        assert answer["in_domain"] is not bool(line.reasons)
+        expected = tuple(answer[name] for name in domain_columns(["water"]))
+        assert line.domain.values == expected
+        assert answer["domain_reasons"] == list(line.reasons)
 
 
 def test_values_and_signs_under_all_stressors_are_those_of_predict(model: Model) -> None:
@@ -381,6 +384,36 @@ def test_inside_the_domain_alone(model: Model, ranking: Ranking) -> None:
     found = rank(with_(constraints={**DRY, "in_domain": True}), model=model, top=1000)
     assert not any(line.reasons for line in found.candidates)
     assert found.removed["in_domain"] == sum(bool(line.reasons) for line in ranking.candidates)
+
+
+def test_the_domain_of_stability_removes_where_stability_has_a_weight(model: Model) -> None:
+    """Two papers tested cores with FA; PL and PLQY know many."""
+    asked = {
+        "cores": ["FAPbBr3", "CsPbBr3"], "shells": ["MgO", "PVDF", "HfO2"],
+        "constraints": {**DRY, "in_domain": True},
+    }  # fmt: skip
+    weighed = rank(with_(**asked), model=model, top=1000)
+    assert {line.core for line in weighed.candidates} == {"CsPbBr3"}
+    optical = {"pl": 1, "plqy": 1, "gain": 0, "half_life": 0}
+    found = rank(with_(**asked, weights=optical), model=model, top=1000)
+    lines = [line for line in found.candidates if line.core == "FAPbBr3"]
+    assert lines
+    assert all(line.domain.values == (True, True, True, False) for line in lines)
+
+
+def test_a_stressor_with_few_papers_removes_nothing(model: Model) -> None:
+    asked = {
+        "cores": ["CsPbBr3"], "shells": ["MgO", "PVDF", "HfO2", "Ag"],
+        "constraints": {**DRY, "in_domain": True},
+    }  # fmt: skip
+    water, thin = (
+        rank(with_(**asked, stressors=stressors), model=model, top=1000)
+        for stressors in (["water"], ["water", "sonication"])
+    )
+    assert thin.removed["in_domain"] == water.removed["in_domain"]
+    assert thin.candidates
+    for line in thin.candidates:
+        assert line.domain.values == (True, True, True, True, False)
 
 
 def test_cores_that_are_not_neutral_are_counted(model: Model) -> None:
@@ -756,7 +789,8 @@ def test_light_on_mixed_halides_is_a_flag(model: Model) -> None:
 def test_the_table_has_the_promised_columns(ranking: Ranking) -> None:
     header, rows = ranking.table()
     assert header[:5] == ["list", "rank", "core", "shell", "structure"]
-    assert header[-3:] == ["in_domain", "domain_reasons", "nearest_papers"]
+    verdicts = domain_columns(ranking.space.stressors)
+    assert header[-len(verdicts) - 2 :] == [*verdicts, "domain_reasons", "nearest_papers"]
     assert {"ties", "flags", "combination_papers", "shell_papers", "score"} <= set(header)
     assert {len(row) for row in rows} == {len(header)}
     names = [row[0] for row in rows]

@@ -138,7 +138,7 @@ def hostile(ranking: Ranking) -> Ranking:
             nearest=(near,),
             measured=(near,),
             bare=(near,),
-            reasons=(HOSTILE,),
+            domain=line.domain._replace(outside={"PL": HOSTILE}),
             evidence=HOSTILE,
         )
 
@@ -403,7 +403,8 @@ def test_empty_lists_are_named(ranking: Ranking) -> None:
 
 def test_a_line_out_of_domain_and_its_ties_are_named_in_the_answer(ranking: Ranking) -> None:
     first = ranking.candidates[0]
-    line = dataclasses.replace(first, reasons=("far away",), ties=tuple("abcdefgh"))
+    domain = first.domain._replace(outside={"PL": "far away"})
+    line = dataclasses.replace(first, domain=domain, ties=tuple("abcdefgh"))
     said = Page(render(dataclasses.replace(ranking, candidates=(line,), front=(), batch=()))).said
     answer = said.partition("What has been measured")[0]
     assert "out of domain: far away" in answer

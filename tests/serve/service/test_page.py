@@ -454,6 +454,36 @@ def test_see_why_a_combination_is_out_of_domain(open_page: Open, server: Server)
     assert "out of domain" in page.locator("#status").inner_text()
 
 
+def test_each_part_has_the_verdict_on_its_own_target(open_page: Open, server: Server) -> None:
+    page = open_page("/?c=FAPbBr3/SiO2&s=water,polar-solvent")
+    (answer,) = asked(
+        server, {"core": "FAPbBr3", "shell": "SiO2"}, stressors=["water", "polar-solvent"]
+    )
+    assert answer["in_domain"]
+    assert not answer["in_domain_stability_water"]
+    settled(page)
+    _, outside, inside, reason, *_ = lines(part(page, "domain"))
+    names = "stability under water and polar solvent"
+    assert outside == f"Out of domain, do not rely on: {names}"
+    assert inside == "In domain: PL peak and PLQY"
+    assert reason == answer["domain_reasons"][0].replace("stability", "Stability")
+    for name in ("pl", "plqy"):
+        expect(part(page, name).locator(".badge")).to_have_text("in domain")
+    assert part(page, "stability").locator(".badge").all_inner_texts() == ["out of domain"] * 2
+    assert f"out of domain: {names}" in page.locator("#status").inner_text()
+
+
+def test_a_stressor_with_few_papers_is_out_of_domain_alone(open_page: Open) -> None:
+    page = open_page("/?c=CsPbBr3/SiO2&s=water,sonication")
+    settled(page)
+    heads = part(page, "stability").locator("h4").all_inner_texts()
+    assert [head.endswith(" in domain") for head in heads] == [True, False]
+    assert heads[1].endswith(" out of domain")
+    _, outside, inside, *_ = lines(part(page, "domain"))
+    assert outside == "Out of domain, do not rely on: stability under sonication"
+    assert inside == "In domain: PL peak, PLQY and stability under water"
+
+
 def test_see_what_speaks_against_a_coating(open_page: Open, server: Server) -> None:
     page = open_page("/?c=CsPbBr3/PVA")
     settled(page)
@@ -509,9 +539,10 @@ def test_a_third_validated_target_is_in_the_card(
     assert list(targets) == ["pl", "plqy", "fwhm", "gain", "lifetime"]
     assert targets["pl"]["effect"] == "pl_shift_nm"
     assert targets["gain"]["column"] == "stability_gain"
+    assert targets["gain"]["domain_column"] == "in_domain_stability"
     assert targets["fwhm"] == {
         "name": "fwhm", "title": "line width", "kind": "point", "unit": None, "error_unit": "nm",
-        "column": None, "effect": None, "no_skill": "",
+        "column": None, "effect": None, "domain_column": None, "no_skill": "",
     }  # fmt: skip
 
 

@@ -194,7 +194,7 @@ class RankingBuilder:
             flags=tuple(flag.text for flag in predictor.flags(item, self.space.stressors)),
             combination_papers=tuple(dict.fromkeys(row.paper for row in measured)),
             shell_papers=of_shell,
-            reasons=tuple(predictor.outside(item, self.space.stressors)),
+            domain=predictor.verdict(item, self.space.stressors),
             evidence=self._evidence(item, measured, bare, of_shell),
             nearest=tuple(literature.nearest(literature.distances(item))),
             measured=tuple(measured),

@@ -21,6 +21,7 @@ import numpy as np
 from perovshell.arrays import Floats
 from perovshell.features.combinations import Combination
 from perovshell.model import Model
+from perovshell.models.domain_verdict import POINT_DOMAINS
 from perovshell.serve.ranking.objective import (
     FLAG,
     MIN_DESIRABILITY,
@@ -99,6 +100,15 @@ class Objectives:
     def plqy(self) -> YieldObjective:
         """The objective of the PLQY."""
         return next(o for o in self.every if isinstance(o, YieldObjective))
+
+    @cached_property
+    def domains(self) -> frozenset[str]:
+        """Labels of the domains that `constraints.in_domain` asks for.
+
+        Those of PL and PLQY, and of what else has a weight.
+        """
+        weighed = [one.target.domain.label for one in self.active if one.target is not None]
+        return frozenset({*POINT_DOMAINS, *weighed})
 
     @property
     def ask_for_window(self) -> bool:

@@ -12,6 +12,7 @@ from perovshell.arrays import Floats
 from perovshell.data.shells import shell_text
 from perovshell.features.combinations import Combination
 from perovshell.model import Model
+from perovshell.models.domain_verdict import DomainVerdict, domain_columns
 from perovshell.models.evidence import Neighbour
 from perovshell.models.outputs import Thresholds, bound_columns
 from perovshell.optional import import_optional
@@ -53,7 +54,7 @@ class Candidate:
         flags: What speaks against the coating.
         combination_papers: Papers that measured the combination.
         shell_papers: Papers that measured the shell on any core.
-        reasons: Why it is outside the domain; empty inside.
+        domain: Which targets of it are out of domain, and why.
         evidence: Summary of the evidence.
         nearest: The nearest literature samples.
         measured: Literature samples of the same core and shell.
@@ -73,7 +74,7 @@ class Candidate:
     flags: tuple[str, ...]
     combination_papers: tuple[str, ...]
     shell_papers: tuple[str, ...]
-    reasons: tuple[str, ...]
+    domain: DomainVerdict
     evidence: str
     nearest: tuple[Neighbour, ...]
     measured: tuple[Neighbour, ...]
@@ -88,6 +89,11 @@ class Candidate:
     def shell(self) -> str:
         """The layers joined by `|`."""
         return shell_text(self.item.layers)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why targets of it are out of domain."""
+        return tuple(self.domain.texts)
 
     @property
     def papers(self) -> tuple[str, ...]:
@@ -191,7 +197,8 @@ class Ranking:
             "list", "rank", "core", "shell", "structure", "encapsulation", "medium",
             "core_size_nm", scored, *objectives, "ties", "flags", "combination_papers",
             "shell_papers", "evidence", "p_above_next", "p_pareto", "is_pareto", *numbers,
-            *bound_columns(self.space.stressors), "in_domain", "domain_reasons", "nearest_papers",
+            *bound_columns(self.space.stressors), *domain_columns(self.space.stressors),
+            "domain_reasons", "nearest_papers",
         ]  # fmt: skip
         lists = ((MEASURED, self.measured), (CANDIDATES, self.candidates))
         return header, [self._row(name, one, numbers) for name, lines in lists for one in lines]
@@ -237,7 +244,7 @@ class Ranking:
             candidate.is_pareto,
             *(_rounded(candidate.values[column]) for column in numbers),
             *(candidate.bounds[column] for column in bound_columns(self.space.stressors)),
-            not candidate.reasons,
+            *candidate.domain.values,
             list(candidate.reasons),
             ";".join(row.paper for row in candidate.nearest),
         ]

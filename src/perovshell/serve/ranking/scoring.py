@@ -313,7 +313,8 @@ class Scorer:
             pairs &= passes
         alive: Mask = np.repeat(pairs[:, None, :], contexts, axis=1)
         if self.space.constraints.in_domain and pairs.any():
-            inside = self._product.verdicts(part.cores, shells.start, shells.stop)["in_domain"]
+            ends = shells.start, shells.stop
+            inside = self._product.are_inside(part.cores, self.objectives.domains, *ends)
             top.remove("in_domain", self._count(alive & ~inside, shells))
             alive &= inside
         return alive

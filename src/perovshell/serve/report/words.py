@@ -186,7 +186,7 @@ def _unmeasured(ranking: Ranking) -> list[str]:
     texts = [
         f"{no_plqy} of {counted(len(measured), 'measured combination')}: PLQY not measured.",
         f"{no_paper} of {counted(len(ideas), 'idea')}: no paper has the shell.",
-        f"{outside} of {counted(len(ideas), 'idea')}: out of domain; intervals cover less there.",
+        f"{outside} of {counted(len(ideas), 'idea')}: a target is out of domain.",
     ]
     counts = (no_plqy, no_paper, outside)
     kept = [text for text, count in zip(texts, counts, strict=True) if count]

@@ -22,7 +22,7 @@ from perovshell.pages import SCRIPTS, environment
 from perovshell.serve.service import limits
 from perovshell.serve.service.paper_form import paper_form
 from perovshell.serve.space.preset import DEFAULT_PRESET, presets
-from perovshell.targets.declared import POINTS, TARGETS
+from perovshell.targets.declared import POINTS
 from perovshell.targets.target import NOT_REACHED
 
 router = APIRouter(include_in_schema=False)
@@ -112,7 +112,6 @@ def _html() -> str:
             "first_space": DEFAULT_PRESET,
             "paper": paper_form(),
             "not_reached": dict(NOT_REACHED),
-            "domains": {target.name: target.domain.label for target in TARGETS.values()},
         },
         scripts=sorted(path.name for folder in _FOLDERS for path in folder.glob("*.js")),
         points=POINTS,

@@ -244,6 +244,10 @@ class DetailsOut(BaseModel):
     conditions: Annotated[
         dict[str, dict[str, float]], Field(description="Assumed for each stressor.")
     ]
+    domain: Annotated[
+        dict[str, list[str]],
+        Field(description="Why targets are out of domain, by column of the verdict."),
+    ]
     reasons: Annotated[list[ReasonOut], Field(description="The feature contributions.")]
 
 
@@ -252,8 +256,8 @@ class AnswerOut(BaseModel):
 
     For each stressor S there are `half_life_h_S` and `stability_gain_S`, each with NAME_bound: `>`
     where its median was not reached and the value is a lower bound, `<` or `~` where that is so of
-    the bare core, else empty. An unknown number is null; so is an end without a limit, which also
-    has `NAME_open: true`.
+    the bare core, else empty, and the domain verdict `in_domain_stability_S`. An unknown number is
+    null; so is an end without a limit, which also has `NAME_open: true`.
     """
 
     __pydantic_extra__: dict[str, float | bool | Sign | None] = Field(init=False)
@@ -263,8 +267,12 @@ class AnswerOut(BaseModel):
     plqy_percent: float | None
     pl_shift_nm: float | None
     plqy_change: float | None
-    in_domain: bool
-    domain_reasons: Annotated[list[str], Field(description="Why not; empty in domain.")]
+    in_domain: Annotated[bool, Field(description="Whether PL and PLQY are in domain.")]
+    in_domain_pl: bool
+    in_domain_plqy: bool
+    domain_reasons: Annotated[
+        list[str], Field(description="Why targets are out of domain; empty where all are in.")
+    ]
     flags: Annotated[list[str], Field(description="What speaks against the coating.")]
     notes: Annotated[list[str], Field(description="Ignored inputs, unknown shells, no skill.")]
     measured: Annotated[list[str], Field(description="Samples of the same core and shell.")]
@@ -358,8 +366,12 @@ class RankedOut(BaseModel):
     plqy_percent: float | None
     plqy_pooled: Annotated[float | None, Field(description="Model and papers together, in %.")]
     plqy_at_least: Annotated[float | None, Field(description="Lower bound, 90 %, in %.")]
-    in_domain: bool
-    domain_reasons: Annotated[list[str], Field(description="Why not; empty in domain.")]
+    in_domain: Annotated[bool, Field(description="Whether PL and PLQY are in domain.")]
+    in_domain_pl: bool
+    in_domain_plqy: bool
+    domain_reasons: Annotated[
+        list[str], Field(description="Why targets are out of domain; empty where all are in.")
+    ]
     p_above_next: Annotated[float | None, Field(description="P(better than the next line).")]
     p_pareto: float | None
     is_pareto: Annotated[bool, Field(description="Whether it is on the Pareto front.")]
@@ -427,6 +439,10 @@ class TargetOut(BaseModel):
         Field(description="Column of the answer, with _S for stressor S; null if not answered."),
     ]
     effect: Annotated[str | None, Field(description="Column of the shell's effect, or null.")]
+    domain_column: Annotated[
+        str | None,
+        Field(description="Column of its domain verdict, with _S as `column`; or null."),
+    ]
     no_skill: Annotated[str, Field(description="What it means if the target has no skill.")]
 
 

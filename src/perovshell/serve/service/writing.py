@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from perovshell.models.outputs import Answer
+from perovshell.targets.target import IN_DOMAIN
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Written:
         answers: The answers as JSON objects with commas between them.
         rows: How many there are.
         failed: Place and error of each row that could not be answered.
-        outside: How many of the answered rows are outside the domain.
+        outside: How many of the answered rows are outside the domain of PL or PLQY.
     """
 
     answers: bytes
@@ -42,7 +43,7 @@ def write(answers: Sequence[Answer], written: Sequence[Mapping[str, Any]] | None
         for row, answer in enumerate(answers)
         if answer.values["error"]
     ]
-    inside = sum(answer.values["in_domain"] for answer in answers)
+    inside = sum(answer.values[IN_DOMAIN] for answer in answers)
     outside = len(answers) - inside - len(failed)
     return Written(orjson.dumps(data)[1:-1], len(answers), tuple(failed), outside)
 

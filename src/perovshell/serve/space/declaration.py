@@ -338,7 +338,12 @@ def _constraints(formulas: FormulaReader) -> Reader[Values]:
             default=False,
             help="no shell that may take carriers from the core",
         ),
-        Key("in_domain", flag(), default=False, help="inside the domain of all targets"),
+        Key(
+            "in_domain",
+            flag(),
+            default=False,
+            help="PL and PLQY are in domain, and stability where it has a weight",
+        ),
         Key("pl_in_window", flag(), default=False, help="the predicted PL lies in the window"),
         Key("tolerance_factor", _interval(0.1, 3), help="least and largest Goldschmidt factor"),
         Key(

@@ -88,7 +88,8 @@ class Constraints:
         insoluble_in_water: The outermost layer is known as insoluble, and no layer dissolves.
         no_quenching_shell: The innermost layer cannot take carriers by what is known of its gap;
             see `features.coating.quenching`.
-        in_domain: Inside the domain of all targets.
+        in_domain: Inside the domains of PL and PLQY, and of stability where it has a weight; a
+            stressor with too few papers removes nothing.
         pl_in_window: The predicted PL lies in the wanted window.
         tolerance_factor: Least and largest Goldschmidt factor, or None.
         lattice_mismatch_below: Largest mismatch of innermost layer and core, or None; a layer

@@ -3,7 +3,7 @@
 import { bar, spectrum } from "./charts.js";
 import { el } from "./dom.js";
 import { combination, conditions, estimate, figure, interval, lasting, measured, percent, pointsOf, sentenceCase, stabilityOf, under, whole, words } from "./format.js";
-import { domains, light } from "./given.js";
+import { light } from "./given.js";
 import { folded, paper } from "./papers.js";
 import { scale, wholeDecades } from "./scales.js";
 
@@ -76,29 +76,45 @@ const flags = ({ answer, one }) => {
 
 // What the model says -------------------------------------------------------------------------
 
-// The verdict, its reasons and the notes. Which target has no skill is said where its value is.
+// The verdict on a target, under a stressor where it is a lifetime or a gain.
+const isInside = (answer, { kind, domain_column: column }, stressor) =>
+  answer[kind === "point" ? column : under({ column }, stressor)];
+const badgeOf = (...asked) => (isInside(...asked)
+  ? el("span", { class: "badge good" }, "in domain")
+  : el("span", { class: "badge" }, "out of domain"));
+
+// What is in domain and what is not, by name.
+const listed = new Intl.ListFormat("en-GB");
+const namesOf = (answer, targets, wanted) => {
+  const points = pointsOf(targets).filter((target) => target.column && isInside(answer, target) === wanted);
+  const stressors = Object.keys(answer.details.conditions)
+    .filter((stressor) => stabilityOf(targets).every((target) => isInside(answer, target, stressor) === wanted));
+  const stability = stressors.length ? [`stability under ${listed.format(stressors.map(words))}`] : [];
+  return listed.format([...points.map(({ title }) => title), ...stability]);
+};
+
+const verdicts = (answer, targets) => {
+  const [inside, outside] = [true, false].map((wanted) => namesOf(answer, targets, wanted));
+  if (!outside) return [el("p", { class: "verdict inside" }, "In domain")];
+  if (!inside) return [el("p", { class: "verdict outside" }, "Out of domain: do not rely on these numbers.")];
+  return [
+    el("p", { class: "verdict outside" }, `Out of domain, do not rely on: ${outside}`),
+    el("p", { class: "verdict inside" }, `In domain: ${inside}`),
+  ];
+};
+
+// The verdicts, their reasons and the notes. Which target has no skill is said where its value is.
 const domain = ({ answer, targets }) => {
   const papers = new Set(answer.details.measured.map(({ paper: name }) => name)).size;
   const known = papers ? [`measured in ${papers} ${papers === 1 ? "paper" : "papers"}`] : [];
   const notes = answer.notes.filter((note) => !targets.some((target) => target.no_skill === note));
   const entries = [...known, ...notes].map(entryCase);
   return [
-    answer.in_domain
-      ? el("p", { class: "verdict inside" }, "In domain")
-      : el("p", { class: "verdict outside" }, "Out of domain: do not rely on these numbers."),
+    ...verdicts(answer, targets),
     answer.domain_reasons.length ? list(answer.domain_reasons.map(entryCase), "plain reasons") : null,
     entries.length ? list(entries, "plain notes") : null,
   ];
 };
-
-// A reason begins with the target that it is of, or is of all.
-const labels = new Set(Object.values(domains));
-const isOutside = (answer, { name }) =>
-  answer.domain_reasons.some((reason) => {
-    const [start] = reason.split(": ");
-    return !labels.has(start) || start === domains[name];
-  });
-const verdictOf = (answer, target) => (isOutside(answer, target) ? el("span", { class: "badge" }, "out of domain") : null);
 
 // A target without skill: what papers measured, and the model's number in small type.
 const noSkill = (texts, target, model) => [
@@ -117,15 +133,15 @@ const emission = (given) => {
 const pointPart = (target) => ({ answer, skill, coverage }) => {
   const given = interval(answer, target.column);
   const unit = ` ${target.unit}`;
-  const badge = verdictOf(answer, target);
+  const badge = badgeOf(answer, target);
   const ends = `${between(given, whole, unit)} (${percent(coverage)})`;
   if (lacks(skill, target)) {
     const known = answer.details.measured.map((row) => row[target.name]).filter(Boolean);
     return [badge, ...noSkill(known, target, `${whole(given.value)}${unit}, ${ends}`)];
   }
   return [
-    figureLine(`${whole(given.value)}${unit}`, ends),
     badge,
+    figureLine(`${whole(given.value)}${unit}`, ends),
     ...(target.column === "pl_peak_nm" ? emission(given) : [bar(PERCENT, given)]),
   ];
 };
@@ -151,7 +167,7 @@ const testsUnder = (rows, stressor, word) =>
 
 const underStressor = ({ answer, skill, scales, coverage }, stressor) => (target) => {
   const given = interval(answer, under(target, stressor));
-  const head = el("p", { class: "name" }, sentenceCase(target.title), verdictOf(answer, target));
+  const head = el("p", { class: "name" }, sentenceCase(target.title));
   if (lacks(skill, target) && !isFixed(given)) {
     const word = target.unit ? "half-life" : "gain";
     const model = `at least ${lasting(target, given.low)} (${percent(coverage)}), ${estimate(target, given)}`;
@@ -163,10 +179,12 @@ const underStressor = ({ answer, skill, scales, coverage }, stressor) => (target
 const stability = (given) => {
   const { answer, stressors, targets } = given;
   if (!stressors.length) return [el("p", { class: "small" }, "Choose a stressor above.")];
+  // All targets under a stressor share its verdict.
+  const [first] = stabilityOf(targets);
   const parts = stressors.flatMap((stressor) => {
     const assumed = conditions(answer.details.conditions[stressor]);
     return [
-      el("h4", {}, words(stressor), assumed ? el("small", {}, ` at ${assumed}`) : null),
+      el("h4", {}, words(stressor), assumed ? el("small", {}, ` at ${assumed}`) : null, " ", badgeOf(answer, first, stressor)),
       ...stabilityOf(targets).flatMap(underStressor(given, stressor)),
     ];
   });
@@ -204,5 +222,6 @@ export const sentence = (one, answer, targets, skill) => {
     return `${target.title} ${whole(given.value)} ${target.unit}, ${between(given, whole, "")}; `;
   });
   const count = answer.details.measured.length;
-  return `${combination(one)}: ${count ? "measured; " : ""}${values.join("")}${answer.in_domain ? "in domain" : "out of domain"}.`;
+  const outside = namesOf(answer, targets, false);
+  return `${combination(one)}: ${count ? "measured; " : ""}${values.join("")}${outside ? `out of domain: ${outside}` : "in domain"}.`;
 };

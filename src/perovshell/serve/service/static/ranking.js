@@ -44,7 +44,7 @@ const shellCell = (line) => {
   return [line.shell, el("details", { class: "ties" }, el("summary", {}, `or any of ${line.ties.length} others that nothing known tells apart`), list)];
 };
 
-const against = (line) => [...line.flags, ...(line.in_domain ? [] : [`out of domain: ${line.domain_reasons.join("; ")}`])];
+const against = (line) => [...line.flags, ...(line.domain_reasons.length ? [`out of domain: ${line.domain_reasons.join("; ")}`] : [])];
 const againstCell = (line) =>
   (against(line).length
     ? el("ul", { class: "plain flags" }, against(line).map((text) => el("li", {}, text)))
