@@ -86,17 +86,23 @@ class ShellFit:
             variance += self.effects.spreads["class"] ** 2
         return Known(self.effects.predict(row), math.sqrt(variance), self.factor)
 
-    def level(self, core: str, layers: Sequence[ShellMaterial]) -> str:
-        """Return the narrowest group with tests that a combination belongs to, in words."""
+    def level(self, core: str, layers: Sequence[ShellMaterial], kind: str = "tests") -> str:
+        """Return the narrowest group with tests that a combination belongs to, in words.
+
+        Args:
+            core: Standard formula of the core.
+            layers: Layers of the shell.
+            kind: What papers reported: `tests`, or `samples` of a PLQY.
+        """
         shell, classes = shell_text(layers), class_text(layers).split(JOINT)
         groups = {
-            f"combination:{core} / {shell}": "tests of the combination",
-            f"shell:{shell}": "tests of the shell on other cores",
-            **{f"shell:{name}": "tests of its layers" for name in _shells_of(shell)[1:]},
-            **{f"class:{name}": f"tests of other shells of class {name}" for name in classes},
+            f"combination:{core} / {shell}": f"{kind} of the combination",
+            f"shell:{shell}": f"{kind} of the shell on other cores",
+            **{f"shell:{name}": f"{kind} of its layers" for name in _shells_of(shell)[1:]},
+            **{f"class:{name}": f"{kind} of other shells of class {name}" for name in classes},
         }
         known = (text for name, text in groups.items() if name in self.effects.effects)
-        return next(known, "tests of shells of other classes")
+        return next(known, f"{kind} of shells of other classes")
 
     def has(self, core: str, shell: str) -> bool:
         """Whether a paper measured it of a combination, its shell as joined layers."""

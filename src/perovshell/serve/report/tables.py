@@ -74,7 +74,7 @@ def markdown_text(ranking: Ranking) -> str:
 def _titled(ranking: Ranking) -> list[tuple[str, tuple[Candidate, ...]]]:
     """Return the two lists with their titles."""
     return [
-        (f"Measured: what papers made, {_ORDERS[ranking.options.order_by]}", ranking.measured),
+        (f"Measured: what papers made, {ORDERED_BY[ranking.options.order_by]}", ranking.measured),
         ("Worth trying: nobody measured what is asked", ranking.candidates),
     ]
 
@@ -191,11 +191,12 @@ def write_parquet(ranking: Ranking, path: Path) -> bool:
     return True
 
 
-_ORDERS: Final = {
+ORDERED_BY: Final = {
     "lower-bound": "by what they show at least",
     "value": "by what is expected",
     "explore": "by what is expected",
 }
+"""What the measured combinations are ordered by."""
 SUMMARY_LINES = 10
 _EXPERIMENTS = 2
 """Experiments of each kind named on the command line."""

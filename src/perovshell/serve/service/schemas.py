@@ -231,6 +231,15 @@ class ReasonOut(BaseModel):
     sentence: str
 
 
+class KnownAtLeastOut(BaseModel):
+    """What papers show at least of a half-life (h) or a gain, pooled over papers."""
+
+    target: Annotated[str, Field(description="Name of the target in `/v1/model`.")]
+    stressor: str
+    at_least: Annotated[float, Field(description="Lower bound with a probability of 90 %.")]
+    evidence: Annotated[str, Field(description="The tests that it is from.")]
+
+
 class DetailsOut(BaseModel):
     """What is behind an answer."""
 
@@ -240,6 +249,10 @@ class DetailsOut(BaseModel):
         dict[str, dict[str, float]], Field(description="Assumed for each stressor.")
     ]
     reasons: Annotated[list[ReasonOut], Field(description="The feature contributions.")]
+    known_at_least: Annotated[
+        list[KnownAtLeastOut],
+        Field(description="Under the stressors asked for; empty for a bare core."),
+    ] = []
 
 
 class AnswerOut(BaseModel):
@@ -349,6 +362,9 @@ class RankedOut(BaseModel):
     shell_papers: Annotated[_Papers, Field(description="They measured the shell on any core.")]
     nearest_papers: Annotated[str, Field(description="Papers nearest to it, joined by ;.")]
     evidence: Annotated[str, Field(description="Summary of the evidence.")]
+    at_least_evidence: Annotated[
+        dict[str, str], Field(description="What each lower bound is from, by its column.")
+    ]
     pl_peak_nm: float | None
     plqy_percent: float | None
     plqy_pooled: Annotated[float | None, Field(description="Model and papers together, in %.")]
@@ -383,6 +399,13 @@ class ChosenOut(BaseModel):
     shell: str
 
 
+class ListOrderOut(BaseModel):
+    """What a list of a ranking is ordered by."""
+
+    phrase: Annotated[str, Field(description="In words, such as `by pooled values`.")]
+    number: Annotated[str, Field(description="Name of the number that orders it.")]
+
+
 class RankOut(BaseModel):
     """A ranking; with `Accept: text/html` its report is answered instead."""
 
@@ -390,6 +413,10 @@ class RankOut(BaseModel):
     space: str
     ranked: Annotated[int, Field(description="Combinations without a paper that were ranked.")]
     removed: Annotated[dict[str, int], Field(description="Left out, by constraint.")]
+    removed_text: Annotated[str, Field(description="The same as sentences; empty if none.")]
+    order: Annotated[
+        dict[str, ListOrderOut], Field(description="Of the lists `measured` and `candidates`.")
+    ]
     statements: Annotated[list[str], Field(description="What orders the lists, and why.")]
     measured: Annotated[
         list[MeasuredOut], Field(description="What papers measured of what is asked.")
