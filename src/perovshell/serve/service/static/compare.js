@@ -49,7 +49,7 @@ const showFault = (form, error, id) => {
   field.closest(".field").append(el("p", { class: "fault", id }, error));
 };
 
-export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
+export const createCompare = ({ colourOf, say, onFault, onAnswer, onIgnored }) => {
   const root = document.getElementById("columns");
   const pattern = document.getElementById("column").content.firstElementChild;
   root.style.setProperty("--rows", pattern.querySelectorAll(".group > *").length);
@@ -83,7 +83,6 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
     const full = columns.length >= MOST;
     add.disabled = full;
     add.title = full ? `At most ${MOST} side by side` : "";
-    root.style.setProperty("--columns", columns.length);
     for (const { article } of columns) {
       article.querySelector('[data-do="duplicate"]').disabled = full;
       article.querySelector('[data-do="remove"]').disabled = columns.length === 1;
@@ -135,7 +134,7 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
     } catch (fault) {
       root.classList.add("stale");
       root.setAttribute("aria-busy", "false");
-      onFault(fault);
+      onFault(fault, predict);
     }
   };
   const predictSoon = debounce(predict, PAUSE);
@@ -241,7 +240,10 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
     add: addOne,
     learnWords: (vocabulary) => {
       known = vocabulary;
-      state.stressors = state.stressors.filter((word) => known.stressors.includes(word));
+      const [words, others] = [true, false].map((is) => state.stressors.filter((word) => known.stressors.includes(word) === is));
+      state.stressors = words;
+      const misspelt = columns.flatMap(({ one }) => Object.entries(known.words).filter(([name, allowed]) => one[name] && !allowed.includes(one[name])).map(([name]) => `${name}=${one[name]}`));
+      onIgnored([...state.ignored, ...others, ...misspelt]);
       const box = document.getElementById("stressors");
       box.replaceChildren(box.firstElementChild, ...known.stressors.map((word) => check("stressor", word)));
       tick(options, "stressor", state.stressors);

@@ -8,6 +8,7 @@ const NUMBERS = OPTIONS.filter((name) => /_(nm|percent)$/.test(name));
 // What a shell does shows best beside the bare core.
 const FIRST = [{ core: "CsPbBr3", shell: "SiO2" }, { core: "CsPbBr3", shell: "none" }];
 const STRESSORS = ["water", "light", "heat"];
+const COVERAGES = [0.8, 0.9, 0.95];
 
 // CsPbBr3/SiO2;medium=film: formulas and shells have neither slash nor semicolon.
 export const writeOne = (one) =>
@@ -20,13 +21,23 @@ export const readOne = (text) => {
   return { core, shell, ...Object.fromEntries(options) };
 };
 
+const unknownOptions = (text) => text.split(";").slice(1).filter((entry) => !OPTIONS.includes(entry.split("=")[0]));
+
 export const readState = (search) => {
-  const given = new URLSearchParams(search);
-  const combinations = given.getAll("c").slice(0, MOST).map(readOne);
+  const params = new URLSearchParams(search);
+  const texts = params.getAll("c");
+  const combinations = texts.slice(0, MOST).map(readOne);
+  const coverage = COVERAGES.find((share) => share === Number(params.get("p")));
   return {
     combinations: combinations.length ? combinations : FIRST,
-    stressors: given.has("s") ? given.get("s").split(",").filter(Boolean) : STRESSORS,
-    coverage: [0.8, 0.9, 0.95].find((share) => share === Number(given.get("p"))) ?? 0.9,
+    stressors: params.has("s") ? params.get("s").split(",").filter(Boolean) : STRESSORS,
+    coverage: coverage ?? 0.9,
+    // What the address has beyond what can be shown.
+    ignored: [
+      ...texts.slice(0, MOST).flatMap(unknownOptions),
+      ...texts.slice(MOST),
+      ...(params.has("p") && !coverage ? [`p=${params.get("p")}`] : []),
+    ],
   };
 };
 

@@ -63,7 +63,8 @@ export const dataTable = ({ label, caption, columns, rows, attributes = () => ({
     const wanted = text.toLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;
     for (const { line } of lines) {
-      const content = line.textContent.toLowerCase();
+      // The titles that narrow windows show beside the cells are no content.
+      const content = [...line.cells].map((cell) => cell.lastElementChild.textContent.toLowerCase()).join(" ");
       line.hidden = !wanted.every((word) => content.includes(word));
       count += Number(!line.hidden);
     }
