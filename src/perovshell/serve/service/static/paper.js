@@ -70,23 +70,23 @@ export const createPaper = ({ onFault, onRefusal }) => {
 
   const insert = (listPath, item, after = null) => {
     const list = valueAt(state.paper, listPath) ?? [];
-    const place = after ? after.at(-1) + 1 : list.length;
+    const index = after ? after.at(-1) + 1 : list.length;
     if (after && item.name) item.name = `${item.name}-copy`;
-    list.splice(place, 0, item);
+    list.splice(index, 0, item);
     setAt(state.paper, listPath, list);
     for (const tree of [state.sentences, state.open]) {
-      valueAt(tree, listPath)?.splice(place, 0, after ? structuredClone(valueAt(tree, after) ?? {}) : {});
+      valueAt(tree, listPath)?.splice(index, 0, after ? structuredClone(valueAt(tree, after) ?? {}) : {});
     }
     redraw();
-    focusOn([...listPath, place, firstKey[listPath.at(-1)]]);
+    focusOn([...listPath, index, firstKey[listPath.at(-1)]]);
   };
 
   const remove = (path) => {
-    const [listPath, place] = [path.slice(0, -1), path.at(-1)];
-    for (const tree of [state.paper, state.sentences, state.open]) valueAt(tree, listPath)?.splice(place, 1);
+    const [listPath, index] = [path.slice(0, -1), path.at(-1)];
+    for (const tree of [state.paper, state.sentences, state.open]) valueAt(tree, listPath)?.splice(index, 1);
     redraw();
     const left = valueAt(state.paper, listPath).length;
-    const next = left ? document.getElementById(`${idOf([...listPath, Math.min(place, left - 1)])}-title`) : form.querySelector(`[data-do="add${pointerOf(listPath)}"]`);
+    const next = left ? document.getElementById(`${idOf([...listPath, Math.min(index, left - 1)])}-title`) : form.querySelector(`[data-do="add${pointerOf(listPath)}"]`);
     next?.focus();
   };
 

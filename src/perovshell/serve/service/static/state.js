@@ -11,8 +11,8 @@ const STRESSORS = ["water", "light", "heat"];
 const COVERAGES = [0.8, 0.9, 0.95];
 
 // CsPbBr3/SiO2;medium=film: formulas and shells have neither slash nor semicolon.
-export const writeOne = (one) =>
-  [`${one.core}/${one.shell}`, ...OPTIONS.filter((name) => one[name]).map((name) => `${name}=${one[name]}`)].join(";");
+export const writeOne = (inputs) =>
+  [`${inputs.core}/${inputs.shell}`, ...OPTIONS.filter((name) => inputs[name]).map((name) => `${name}=${inputs[name]}`)].join(";");
 
 export const readOne = (text) => {
   const [pair, ...rest] = text.split(";");
@@ -42,18 +42,18 @@ export const readState = (search) => {
 };
 
 export const writeState = ({ combinations, stressors, coverage }) => {
-  const made = new URLSearchParams();
-  for (const one of combinations) made.append("c", writeOne(one));
-  if (stressors.join() !== STRESSORS.join()) made.set("s", stressors.join());
-  if (coverage !== 0.9) made.set("p", coverage);
-  return `?${queryText(made)}`;
+  const params = new URLSearchParams();
+  for (const inputs of combinations) params.append("c", writeOne(inputs));
+  if (stressors.join() !== STRESSORS.join()) params.set("s", stressors.join());
+  if (coverage !== 0.9) params.set("p", coverage);
+  return `?${queryText(params)}`;
 };
 
 // The row of a request; an empty field is left out.
-export const rowOf = (one) => {
-  const row = { core: one.core.trim(), shell: one.shell.trim() };
+export const rowOf = (inputs) => {
+  const row = { core: inputs.core.trim(), shell: inputs.shell.trim() };
   for (const name of OPTIONS) {
-    if (one[name]) row[name] = NUMBERS.includes(name) ? Number(one[name]) : one[name];
+    if (inputs[name]) row[name] = NUMBERS.includes(name) ? Number(inputs[name]) : inputs[name];
   }
   return row;
 };
