@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from perovshell.data.shells import ShellMaterial
@@ -12,7 +13,7 @@ from perovshell.models.outputs import Answer
 from perovshell.models.shell_evidence import GAIN as GAIN_EVIDENCE
 from perovshell.models.shell_evidence import HALF_LIFE, ShellEvidence
 from perovshell.targets.declared import GAIN, LIFETIME, POINTS
-from perovshell.targets.target import ENDS
+from perovshell.targets.target import ENDS, StabilityTarget
 from perovshell.texts import counted, number
 
 _SHOWN: Final = 15
@@ -66,12 +67,44 @@ def _neighbour(one: Neighbour) -> str:
     return f"{', '.join(filter(None, facts))} ({one.paper})"
 
 
-def pooled_lines(
+@dataclass(frozen=True)
+class PooledBound:
+    """What is known at least of a half-life or a gain of a combination, pooled over papers.
+
+    Attributes:
+        target: Half-life or gain.
+        stressor: The stressor.
+        at_least: Lower bound with a probability of 90 %, in hours or as a factor.
+        evidence: The tests that it is from: of the combination, of its shell, or of its class.
+    """
+
+    target: StabilityTarget
+    stressor: str
+    at_least: float
+    evidence: str
+
+    def line(self) -> str:
+        """Return it as a line of text."""
+        unit = f" {self.target.unit}" if self.target.unit else ""
+        name = f"{self.target.quantity[0].upper()}{self.target.quantity[1:]}"
+        return f"{name} under {self.stressor}: {number(self.at_least)}{unit}, from {self.evidence}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data; the target by its name."""
+        return {
+            "target": self.target.name,
+            "stressor": self.stressor,
+            "at_least": self.at_least,
+            "evidence": self.evidence,
+        }
+
+
+def pooled_bounds(
     evidence: ShellEvidence,
     core: str,
     layers: Sequence[ShellMaterial],
     stressors: Sequence[str],
-) -> list[str]:
+) -> list[PooledBound]:
     """Return what is known at least of half-lives and gains of a combination.
 
     Args:
@@ -80,17 +113,25 @@ def pooled_lines(
         layers: Layers of the shell; none has nothing.
         stressors: The stressors.
     """
-    lines = []
+    bounds = []
     for stressor in stressors if layers else ():
         for target, quantity in ((LIFETIME, HALF_LIFE), (GAIN, GAIN_EVIDENCE)):
             fit = evidence.fit(quantity, stressor)
             if fit is None:
                 continue
-            least = number(float(f"{math.exp(fit.known(core, layers).at_least):.2g}"))
-            unit = f" {target.unit}" if target.unit else ""
-            name = f"{target.quantity[0].upper()}{target.quantity[1:]}"
-            lines.append(f"{name} under {stressor}: {least}{unit}, from {fit.level(core, layers)}")
-    return lines
+            at_least = float(f"{math.exp(fit.known(core, layers).at_least):.2g}")
+            bounds.append(PooledBound(target, stressor, at_least, fit.level(core, layers)))
+    return bounds
+
+
+def pooled_lines(
+    evidence: ShellEvidence,
+    core: str,
+    layers: Sequence[ShellMaterial],
+    stressors: Sequence[str],
+) -> list[str]:
+    """Return the same as lines of text."""
+    return [bound.line() for bound in pooled_bounds(evidence, core, layers, stressors)]
 
 
 def _predicted(

@@ -95,22 +95,28 @@ class ShellFit:
             variance += self.effects.spreads["class"] ** 2
         return Known(self.effects.predict(row), math.sqrt(variance), self.factor)
 
-    def level(self, core: str, layers: Sequence[ShellMaterial]) -> str:
-        """Return the narrowest group with tests that a combination belongs to, in words."""
+    def level(self, core: str, layers: Sequence[ShellMaterial], kind: str = "tests") -> str:
+        """Return the narrowest group with tests that a combination belongs to, in words.
+
+        Args:
+            core: Standard formula of the core.
+            layers: Layers of the shell.
+            kind: What papers reported: `tests`, or `samples` of a PLQY.
+        """
         shell, known = shell_text(layers), self.effects.effects
         if f"{_COMBINATION}{core}{NAME_JOINT}{shell}" in known:
-            return "tests of the combination"
+            return f"{kind} of the combination"
         if shell in self._shells:
-            return "tests of the shell on other cores"
+            return f"{kind} of the shell on other cores"
         if f"shell:{shell}" in known:
-            return "tests of stacks that hold the shell"
+            return f"{kind} of stacks that hold the shell"
         if any(f"shell:{name}" in known for name in _shells_of(shell)):
-            return "tests of its layers"
+            return f"{kind} of its layers"
         classes = [one.material_class for one in layers if f"class:{one.material_class}" in known]
         return (
-            f"tests of other shells of class {classes[0]}"
+            f"{kind} of other shells of class {classes[0]}"
             if classes
-            else "tests of shells of other classes"
+            else f"{kind} of shells of other classes"
         )
 
     @cached_property

@@ -407,6 +407,25 @@ def test_the_download_has_what_is_typed_faults_or_not(open_page: Open) -> None:
     assert "core: CsPbX" in Path(download.value.path()).read_text()
 
 
+def test_an_old_check_is_not_downloaded(open_page: Open) -> None:
+    page = open_page("/#paper")
+    typed(page, core="CsPbX")
+    expect(status(page)).not_to_be_empty()
+    refusal = {"detail": "Nine papers are checked or wait."}
+    page.route("**/v1/papers/check", lambda route: route.fulfill(status=503, json=refusal))
+    downloads: list[str] = []
+    page.on("download", lambda download: downloads.append(download.suggested_filename))
+    at(page, "/samples/0/core").fill("CsPbI3")
+    page.get_by_role("button", name="Download as YAML").click()
+    expect(status(page)).to_have_text("Not checked: nothing is saved.")
+    assert downloads == []
+    page.unroute("**/v1/papers/check")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Try again").click()
+    assert "core: CsPbI3" in Path(download.value.path()).read_text()
+    forgive(open_page, "status of 503")
+
+
 def test_a_shell_that_no_table_has_is_added_with_its_paper(
     open_page: Open, workspace: WorkspaceFolder
 ) -> None:

@@ -19,7 +19,9 @@ from perovshell.errors import ModelFolderError, ServiceError, WorkspaceError
 from perovshell.model import Model
 from perovshell.models.inputs import INPUT_COLUMNS, INPUTS
 from perovshell.models.outputs import NO_THRESHOLDS, Answer, bound_columns
-from perovshell.serve.report.tables import ranking_json
+from perovshell.serve.ranking.objectives import ORDERS
+from perovshell.serve.report.report import render
+from perovshell.serve.report.tables import ORDER_TEXTS, ranking_json
 from perovshell.serve.service import batching, limits, schemas
 from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.batching import Asked, Batcher
@@ -443,11 +445,23 @@ def test_a_ranking_has_no_options_of_old(client: TestClient, option: str) -> Non
     assert option in reply.json()["detail"]
 
 
-def test_rank_answers_its_report(client: TestClient) -> None:
+def test_every_order_has_its_texts() -> None:
+    assert tuple(ORDER_TEXTS) == ORDERS
+
+
+def test_rank_answers_its_report(client: TestClient, model: Model, tmp_path: Path) -> None:
+    import perovshell
+
     asked = {"space": SMALL}
     reply = client.post("/v1/rank", json=asked, headers={"accept": "text/html"})
     assert reply.headers["content-type"].startswith("text/html")
     assert 'id="scatter"' in reply.text
+    # It has the plots of the literature, as the report of the command line.
+    evidence = perovshell.Workspace(tmp_path).evidence_table()
+    wanted = render(perovshell.rank(SMALL, model=model, top=50), evidence)
+    for kind in ("forest", "samples"):
+        figure = f'<figure class="chart {kind}">'
+        assert reply.text.count(figure) == wanted.count(figure) > 0
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,14 @@ from typing import Any, Final
 
 from perovshell.files import write_file
 from perovshell.models.evidence import Neighbour
+from perovshell.models.shell_evidence import PLQY
+from perovshell.serve.ranking.point_objectives import PLQY_AT_LEAST
 from perovshell.serve.ranking.results import CANDIDATES, MEASURED, Candidate, Ranking
-from perovshell.serve.ranking.stability_objectives import GAIN_SCALE, HALF_LIFE_SCALE_H
+from perovshell.serve.ranking.stability_objectives import (
+    GAIN_SCALE,
+    HALF_LIFE_SCALE_H,
+    StabilityObjective,
+)
 from perovshell.texts import counted, number, table_cell
 
 _SIGNS: Final = {"<": -1, ">": 1}
@@ -36,32 +42,37 @@ class OrderText:
     """An order of a ranking in words.
 
     Attributes:
+        choice: The order in a list of orders.
         measured: What orders the combinations that papers measured.
-        ideas: What orders those that are worth trying.
-        number: Name of the number that orders the ideas.
+        candidates: What orders those that are worth trying.
+        number: Name of the number that orders the candidates.
         meaning: What that number is.
     """
 
+    choice: str
     measured: str
-    ideas: str
+    candidates: str
     number: str
     meaning: str
 
 
 ORDER_TEXTS: Final[Mapping[str, OrderText]] = {
     "lower-bound": OrderText(
+        "what is known at least",
         "by what they show at least",
         "by what is known at least",
         "score",
         _SCORE.format(at="at lower bounds", plqy="of"),
     ),
     "value": OrderText(
+        "values, with no price on ignorance",
         "by expected values",
         "by expected values",
         "score",
         _SCORE.format(at="at expected values", plqy=_ABOVE),
     ),
     "explore": OrderText(
+        "what may turn out best",
         "by expected values",
         "by expected improvement over the best measured combination",
         "expected improvement",
@@ -106,6 +117,9 @@ def ranking_json(ranking: Ranking, *, suggest_experiments: bool = False) -> dict
         suggest_experiments: Whether to list the suggested experiments; else the list is empty.
     """
     lists = json_lists(ranking)
+    for name, lines in ((MEASURED, ranking.measured), (CANDIDATES, ranking.candidates)):
+        for row, line in zip(lists[name], lines, strict=True):
+            row["at_least_evidence"] = _bounds_from(ranking, line)
     for row, line in zip(lists[MEASURED], ranking.measured, strict=True):
         row["samples"] = [vars(sample) for sample in line.measured]
     experiments = ranking.suggest_experiments if suggest_experiments else ()
@@ -113,14 +127,39 @@ def ranking_json(ranking: Ranking, *, suggest_experiments: bool = False) -> dict
         "schema_version": SCHEMA_VERSION,
         "space": ranking.space.name,
         "order_by": ranking.options.order_by,
+        "order": _order_json(ranking),
         "complete": ranking.is_complete,
         "ranked": ranking.total,
         "removed": dict(ranking.removed),
+        "removed_text": removed_text(ranking),
         "statements": list(ranking.statements),
         **lists,
         "batch": [{"core": line.core, "shell": line.shell} for line in ranking.batch],
         "suggest_experiments": [vars(experiment) for experiment in experiments],
     }
+
+
+def _order_json(ranking: Ranking) -> dict[str, dict[str, str]]:
+    """Return what each list is ordered by; what was measured has no expected improvement."""
+    order = order_text(ranking)
+    return {
+        MEASURED: {"phrase": order.measured, "number": "score"},
+        CANDIDATES: {"phrase": order.candidates, "number": order.number},
+    }
+
+
+def _bounds_from(ranking: Ranking, line: Candidate) -> dict[str, str]:
+    """Return the tests or samples that each lower bound of a line is from, by its column."""
+    pair = (line.core, line.item.layers)
+    texts = {}
+    for objective in ranking.objectives.every:
+        if isinstance(objective, StabilityObjective):
+            for (_, at_least), fit in zip(objective.columns(), objective.fits, strict=True):
+                if fit is not None:
+                    texts[at_least] = fit.level(*pair)
+    if plqy := ranking.model.predictor.shell_evidence.fit(PLQY):
+        texts[PLQY_AT_LEAST] = f"model and {plqy.level(*pair, kind='samples')}"
+    return texts
 
 
 def json_lists(ranking: Ranking) -> dict[str, list[dict[str, Any]]]:
@@ -166,7 +205,7 @@ def _titled(ranking: Ranking) -> list[tuple[str, str, tuple[Candidate, ...]]]:
     order = order_text(ranking)
     return [
         (MEASURED, f"Measured: what papers made, {order.measured}", ranking.measured),
-        (CANDIDATES, f"Worth trying: not measured yet, {order.ideas}", ranking.candidates),
+        (CANDIDATES, f"Worth trying: not measured yet, {order.candidates}", ranking.candidates),
     ]
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from perovshell.data.dataset import Dataset
 from perovshell.errors import InputError
+from perovshell.evidence import forest_plot
 from perovshell.evidence.citations import citations_of
 from perovshell.evidence.drawing import svg_page
-from perovshell.evidence.pictures import NothingToPlotError, pictures
+from perovshell.evidence.pictures import PICTURES, NothingToPlotError, pictures
 from perovshell.evidence.query import EvidenceQuery
 from perovshell.evidence.table import EvidenceTable
 from perovshell.files import stamp_of
@@ -24,7 +26,25 @@ from perovshell.workspace.papers import PaperStore
 
 _KEPT: Final = 64
 """Answers that are remembered."""
+_NARROW_PX: Final = 600
+"""Width of a plot that has no layout for a phone; its texts would overlap below it."""
 Answer = TypeVar("Answer")
+
+
+def _plots(table: EvidenceTable) -> list[str]:
+    """Return the plots that have something to show."""
+    return [show for show, plots_of in PICTURES.items() if plots_of(table)]
+
+
+def _narrowed(plots: Sequence[Any]) -> list[Any]:
+    """Return plots as they are drawn for a phone."""
+    return [
+        # What is asked stands beside it; there is no room for it in the title.
+        replace(plot, layout=forest_plot.NARROW, title=plot.title.partition(": ")[0])
+        if isinstance(plot, forest_plot.ForestPlot)
+        else replace(plot, width=_NARROW_PX)
+        for plot in plots
+    ]
 
 
 class EvidenceDesk:
@@ -42,24 +62,35 @@ class EvidenceDesk:
         self._dataset: Dataset | None = None
 
     def json(self, words: dict[str, Any]) -> dict[str, Any]:
-        """Return the tests, the samples and the pooled values of a query.
+        """Return the tests, the samples and the pooled values of a query, and which plots it has.
 
         Raises:
             Problem: The query has a word that is not known.
         """
-        return self._answer(words, EvidenceTable.to_json)
+        return self._answer(words, lambda table: {**table.to_json(), "plots": _plots(table)})
 
-    def svg(self, words: dict[str, Any], show: str) -> str:
+    def table(self) -> EvidenceTable:
+        """Return what papers measured of all cores and shells."""
+        with self._lock:
+            return self._table({})
+
+    def svg(self, words: dict[str, Any], show: str, *, is_narrow: bool = False) -> str:
         """Return the plots of a query.
 
         Args:
             words: The query.
             show: One of `pictures.PICTURES`.
+            is_narrow: Whether they are drawn for a phone.
 
         Raises:
             Problem: The query has a word that is not known, or there is nothing to plot.
         """
-        return self._answer(words, lambda table: svg_page(pictures(table, show)))
+
+        def draw(table: EvidenceTable) -> str:
+            plots = pictures(table, show)
+            return svg_page(_narrowed(plots) if is_narrow else plots)
+
+        return self._answer(words, draw)
 
     def citations(self, words: dict[str, Any], form: str) -> str:
         """Return the papers behind a query as citations.

@@ -46,7 +46,8 @@ async def evidence(query: _Query, request: Request) -> Response:
 async def plot(query: _Plot, request: Request) -> Response:
     """Draw forest plots of half-lives and gains, PL by composition and size, or PLQY by shell."""
     turns, desk = _desk(request)
-    text = await turns.run(desk.svg, query.words, query.show)
+    is_narrow = query.layout == "narrow"
+    text = await turns.run(desk.svg, query.words, query.show, is_narrow=is_narrow)
     return Response(text, media_type="image/svg+xml")
 
 

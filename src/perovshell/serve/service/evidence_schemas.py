@@ -43,6 +43,9 @@ class PlotIn(EvidenceIn):
         Literal["stability", "pl", "plqy"],
         Field(description="Forest plots; PL by composition and size; PLQY by shell."),
     ] = "stability"
+    layout: Annotated[
+        Literal["wide", "narrow"], Field(description="For a desk, or for a phone.")
+    ] = "wide"
 
 
 class CitationsIn(EvidenceIn):
@@ -85,3 +88,4 @@ class EvidenceOut(BaseModel):
         list[dict[str, str | int | float | None]], Field(description="Samples with PL and PLQY.")
     ]
     pooled: list[PooledOut]
+    plots: Annotated[list[str], Field(description="Values of `show` that have a plot.")]

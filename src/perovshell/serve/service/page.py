@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,9 +20,11 @@ from perovshell.data.vocabulary import MEDIA, QUALITIES, STRESSORS, STRUCTURES
 from perovshell.evidence.light import VISIBLE_NM, light_colour
 from perovshell.evidence.query import FAMILIES, HALIDES
 from perovshell.pages import SCRIPTS, environment
+from perovshell.serve.report.tables import CONSTRAINTS, ORDER_TEXTS
 from perovshell.serve.service import limits
 from perovshell.serve.service.paper_form import paper_form
 from perovshell.serve.space.preset import DEFAULT_PRESET, presets
+from perovshell.serve.space.space import Constraints
 from perovshell.targets.declared import POINTS
 from perovshell.targets.target import NOT_REACHED
 
@@ -42,6 +45,10 @@ _EVIDENCE_WORDS: Final = {
     "halide": HALIDES,
 }
 """Words that a query of the literature may hold."""
+_CHECKED: Final = tuple(
+    key.name for key in fields(Constraints) if isinstance(getattr(Constraints, key.name), bool)
+)
+"""Constraints that hold or do not: each is a check box."""
 _SLASH: Final = 'if (!location.pathname.endsWith("/")) location.pathname += "/";'
 """All addresses of the page are relative to its folder. A proxy that strips its prefix asks for `/`
 whether a browser asked for the prefix with a slash at its end or without one: only the browser
@@ -112,10 +119,12 @@ def _html() -> str:
             "first_space": DEFAULT_PRESET,
             "paper": paper_form(),
             "not_reached": dict(NOT_REACHED),
+            "constraints": {name: CONSTRAINTS[name] for name in _CHECKED},
         },
         scripts=sorted(path.name for folder in _FOLDERS for path in folder.glob("*.js")),
         points=POINTS,
         evidence_words=_EVIDENCE_WORDS,
+        orders=ORDER_TEXTS,
         draft_text=limits.DRAFT_TEXT,
         slash=_SLASH,
     )

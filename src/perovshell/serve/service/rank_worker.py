@@ -21,6 +21,7 @@ from perovshell.serve.service import limits
 from perovshell.serve.space.file import read_space
 from perovshell.serve.space.preset import presets
 from perovshell.serve.space.space import DesignSpace
+from perovshell.workspace.folder import WorkspaceFolder
 
 _NICENESS: Final = 10
 _TASK: Final = 200_000
@@ -55,10 +56,10 @@ def _answer(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
         run = ranks.Run(task_size=_TASK)
         options = {name: asked[name] for name in ("top", "order_by", "batch")}
         ranking = ranks.rank(space, model=model, run=run, advance=advance, **options)
+        if asked["html"]:
+            return {"kind": "ranking", "ranking": _report(ranking, Path(asked["workspace"]))}
     except InputError as error:
         return {"kind": "invalid-request", "detail": str(error)}
-    if asked["html"]:
-        return {"kind": "ranking", "ranking": _report(ranking)}
     content = tables.ranking_json(ranking, suggest_experiments=asked["suggest_experiments"])
     return {"kind": "ranking", "ranking": content}
 
@@ -71,11 +72,12 @@ def _space(given: Any, model: Model) -> DesignSpace:
     return read_space(given, model.predictor.featurizer.reader)
 
 
-def _report(ranking: Ranking) -> str:
-    # Only this needs its templates.
+def _report(ranking: Ranking, workspace: Path) -> str:
+    # Only this needs its templates, and the literature.
     from perovshell.serve.report.report import render
+    from perovshell.serve.service.evidence_desk import EvidenceDesk
 
-    return render(ranking)
+    return render(ranking, EvidenceDesk(WorkspaceFolder(workspace)).table())
 
 
 if __name__ == "__main__":

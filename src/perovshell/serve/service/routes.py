@@ -14,9 +14,11 @@ from fastapi.responses import HTMLResponse, Response
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
 from perovshell.model import Model
+from perovshell.models.answer_text import pooled_bounds
 from perovshell.models.card import SUBSETS, card_sections, describe_targets
 from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.models.outputs import Answer, check_options
+from perovshell.models.requests import Requests
 from perovshell.serve.service import limits, schemas
 from perovshell.serve.service.batching import Asked, Batcher, Rows
 from perovshell.serve.service.json_routes import RESPONSES, JsonRoute
@@ -110,6 +112,7 @@ def _detailed(how: Asked, rows: Rows, answers: Sequence[Answer]) -> list[dict[st
         if not answer.values["error"]:
             data["details"]["reasons"] = [reason.to_json() for reason in answer.reasons]
             data["details"] |= _samples(how.served.model, row, answer)
+            data["details"]["known_at_least"] = _known_at_least(how, row)
         detailed.append(data)
     return detailed
 
@@ -131,6 +134,16 @@ def _samples(model: Model, row: Mapping[str, Any], answer: Answer) -> dict[str, 
     }
 
 
+def _known_at_least(how: Asked, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what papers show at least of a combination, with the tests that it is from."""
+    predictor = how.served.model.predictor
+    reader = predictor.featurizer.reader
+    request = Requests.read_one(row, reader)
+    core, layers = reader.read_core(request.formulas[0]).formula, request.items.shells[0]
+    bounds = pooled_bounds(predictor.shell_evidence, core, layers, how.stressors)
+    return [bound.to_json() for bound in bounds]
+
+
 @router.post(
     "/rank",
     responses={
@@ -142,12 +155,16 @@ async def rank(asked: schemas.RankIn, request: Request) -> Response:
 
     Answers JSON, or the ranking's report where `Accept` asks for `text/html` first.
     """
-    served = _champion(request).served
+    champion = _champion(request)
+    served = champion.served
     wants_html = request.headers.get("accept", "").strip().startswith("text/html")
     try:
-        ranking = await _ranker(request).rank(
-            served, {**asked.model_dump(by_alias=True), "html": wants_html}, request
-        )
+        job = {
+            **asked.model_dump(by_alias=True),
+            "html": wants_html,
+            "workspace": str(champion.source.workspace.root),
+        }
+        ranking = await _ranker(request).rank(served, job, request)
     except ClientLeftError:
         return Response(status_code=_CLIENT_LEFT)
     return HTMLResponse(ranking) if wants_html else reply({"model": served.named, **ranking})

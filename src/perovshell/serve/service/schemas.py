@@ -236,6 +236,15 @@ class ReasonOut(BaseModel):
     sentence: str
 
 
+class KnownAtLeastOut(BaseModel):
+    """What papers show at least of a half-life (h) or a gain, pooled over papers."""
+
+    target: Annotated[str, Field(description="Name of the target in `/v1/model`.")]
+    stressor: str
+    at_least: Annotated[float, Field(description="Lower bound with a probability of 90 %.")]
+    evidence: Annotated[str, Field(description="The tests that it is from.")]
+
+
 class DetailsOut(BaseModel):
     """What is behind an answer."""
 
@@ -249,6 +258,10 @@ class DetailsOut(BaseModel):
         Field(description="Why targets are out of domain, by column of the verdict."),
     ]
     reasons: Annotated[list[ReasonOut], Field(description="The feature contributions.")]
+    known_at_least: Annotated[
+        list[KnownAtLeastOut],
+        Field(description="Under the stressors asked for; empty for a bare core."),
+    ] = []
 
 
 class AnswerOut(BaseModel):
@@ -362,6 +375,9 @@ class RankedOut(BaseModel):
     shell_papers: Annotated[_Papers, Field(description="They measured the shell on any core.")]
     nearest_papers: Annotated[str, Field(description="Papers nearest to it, joined by ;.")]
     evidence: Annotated[str, Field(description="Summary of the evidence.")]
+    at_least_evidence: Annotated[
+        dict[str, str], Field(description="What each lower bound is from, by its column.")
+    ]
     pl_peak_nm: float | None
     plqy_percent: float | None
     plqy_pooled: Annotated[float | None, Field(description="Model and papers together, in %.")]
@@ -390,6 +406,7 @@ class ExperimentOut(BaseModel):
     what: Annotated[str, Field(description="What to make or test.")]
     worth: Annotated[float, Field(description="Expected rise of the score of the best choice.")]
     p_changes: Annotated[float, Field(description="P(it changes the best choice).")]
+    choice: Annotated[str, Field(description="The best choice before, by its expected score.")]
     why: Annotated[str, Field(description="What it would settle.")]
 
 
@@ -398,6 +415,13 @@ class ChosenOut(BaseModel):
 
     core: str
     shell: str
+
+
+class ListOrderOut(BaseModel):
+    """What a list of a ranking is ordered by."""
+
+    phrase: Annotated[str, Field(description="In words, such as `by pooled values`.")]
+    number: Annotated[str, Field(description="Name of the number that orders it.")]
 
 
 class RankOut(BaseModel):
@@ -410,6 +434,10 @@ class RankOut(BaseModel):
     complete: Annotated[bool, Field(description="Whether the whole space was ranked.")]
     ranked: Annotated[int, Field(description="Combinations without a paper that were ranked.")]
     removed: Annotated[dict[str, int], Field(description="Left out, by constraint.")]
+    removed_text: Annotated[str, Field(description="The same as sentences; empty if none.")]
+    order: Annotated[
+        dict[str, ListOrderOut], Field(description="Of the lists `measured` and `candidates`.")
+    ]
     statements: Annotated[list[str], Field(description="What orders the lists, and why.")]
     measured: Annotated[
         list[MeasuredOut], Field(description="What papers measured of what is asked.")

@@ -33,11 +33,23 @@ export const changedValues = (values, defaults) => {
   return params;
 };
 
+const BOXES = ["checkbox", "radio"];
+// Writes a value into a field; one that the field cannot hold leaves it as it was.
+const write = (field, value) => {
+  const before = field.value;
+  field.value = value;
+  if (field.value !== value) field.value = before;
+};
+
+// Returns what the form could not take, as texts.
 export const fillForm = (form, params) => {
-  for (const field of form.elements) {
-    if (!params.has(field.name)) continue;
-    const entries = params.getAll(field.name);
-    if (["checkbox", "radio"].includes(field.type)) field.checked = entries.includes(field.value);
-    else [field.value] = entries;
+  const fields = [...form.elements].filter(({ name }) => params.has(name));
+  for (const field of fields) {
+    if (BOXES.includes(field.type)) field.checked = params.getAll(field.name).includes(field.value);
+    else write(field, params.get(field.name));
   }
+  const isTaken = (name, value) =>
+    fields.some((field) => field.name === name && field.value === value && (!BOXES.includes(field.type) || field.checked));
+  const isEmptied = (name, value) => value === "" && fields.some((field) => field.name === name);
+  return [...params].filter(([name, value]) => !isTaken(name, value) && !isEmptied(name, value)).map(([name, value]) => `${name}=${value}`);
 };

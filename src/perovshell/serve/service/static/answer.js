@@ -165,9 +165,20 @@ const testsUnder = (rows, stressor, word) =>
     .filter(([name, result]) => name === stressor && result.startsWith(word))
     .map(([, result]) => result);
 
+// What papers show at least under a stressor: it comes before what the model says.
+const knownUnder = ({ answer, targets }, stressor) => {
+  const bounds = answer.details.known_at_least.filter((bound) => bound.stressor === stressor);
+  if (!bounds.length) return [];
+  const line = ({ target: name, at_least: least, evidence }) => {
+    const target = targets.find((other) => other.name === name);
+    return [`${sentenceCase(target.title)} ${lasting(target, least)} `, el("span", { class: "small" }, `from ${evidence}`)];
+  };
+  return [el("p", { class: "name" }, "Known at least (90 %), pooled over papers"), list(bounds.map(line), "plain known-at-least")];
+};
+
 const underStressor = ({ answer, skill, scales, coverage }, stressor) => (target) => {
   const given = interval(answer, under(target, stressor));
-  const head = el("p", { class: "name" }, sentenceCase(target.title));
+  const head = el("p", { class: "name" }, `Model: ${target.title}`);
   if (lacks(skill, target) && !isFixed(given)) {
     const word = target.unit ? "half-life" : "gain";
     const model = `at least ${lasting(target, given.low)} (${percent(coverage)}), ${estimate(target, given)}`;
@@ -185,6 +196,7 @@ const stability = (given) => {
     const assumed = conditions(answer.details.conditions[stressor]);
     return [
       el("h4", {}, words(stressor), assumed ? el("small", {}, ` at ${assumed}`) : null, " ", badgeOf(answer, first, stressor)),
+      ...knownUnder(given, stressor),
       ...stabilityOf(targets).flatMap(underStressor(given, stressor)),
     ];
   });

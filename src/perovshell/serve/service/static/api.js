@@ -9,6 +9,12 @@ export class ServiceError extends Error {
   }
 }
 
+// What is done when the service has answered something.
+let act = () => {};
+export const whenAnswered = (action) => {
+  act = action;
+};
+
 export const keepKey = (key) => sessionStorage.setItem(KEY, key);
 
 const explain = async (response) => {
@@ -29,6 +35,7 @@ const send = async (path, options = {}) => {
     throw new ServiceError(0, "The service cannot be reached. It may have been stopped, or the network is down.");
   }
   if (!response.ok) throw await explain(response);
+  act();
   return response;
 };
 
@@ -48,15 +55,15 @@ export const askHtml = async (path, body, signal) => (await post(path, body, { s
 // Runs one task at a time: a new one cancels the old, whose result is then undefined, never late.
 export const latest = (task) => {
   let running = null;
-  const run = async (...given) => {
+  const run = async (...values) => {
     running?.abort();
-    const own = new AbortController();
-    running = own;
+    const controller = new AbortController();
+    running = controller;
     try {
-      const found = await task(own.signal, ...given);
-      return own.signal.aborted ? undefined : found;
+      const result = await task(controller.signal, ...values);
+      return controller.signal.aborted ? undefined : result;
     } catch (fault) {
-      if (own.signal.aborted) return undefined;
+      if (controller.signal.aborted) return undefined;
       throw fault;
     }
   };

@@ -49,7 +49,7 @@ const showFault = (form, error, id) => {
   field.closest(".field").append(el("p", { class: "fault", id }, error));
 };
 
-export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
+export const createCompare = ({ colourOf, say, onFault, onAnswer, onIgnored }) => {
   const root = document.getElementById("columns");
   const pattern = document.getElementById("column").content.firstElementChild;
   root.style.setProperty("--rows", pattern.querySelectorAll(".group > *").length);
@@ -65,8 +65,8 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
   let edited = null;
 
   const fold = (name, title, ...content) => {
-    const made = el("details", { "data-fold": name, open: open.has(name) }, el("summary", {}, title), ...content);
-    return made;
+    const details = el("details", { "data-fold": name, open: open.has(name) }, el("summary", {}, title), ...content);
+    return details;
   };
   // What is opened in one column is opened in all: it is there to be compared.
   root.addEventListener("toggle", (event) => {
@@ -78,35 +78,34 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
   }, true);
 
   const keep = () => {
-    state.combinations = columns.map(({ one }) => one);
+    state.combinations = columns.map(({ inputs }) => inputs);
     history.replaceState(null, "", writeState(state) + location.hash);
     const full = columns.length >= MOST;
     add.disabled = full;
     add.title = full ? `At most ${MOST} side by side` : "";
-    root.style.setProperty("--columns", columns.length);
     for (const { article } of columns) {
       article.querySelector('[data-do="duplicate"]').disabled = full;
       article.querySelector('[data-do="remove"]').disabled = columns.length === 1;
     }
   };
 
-  const title = ({ one, article }) => {
-    const name = combination({ core: one.core.trim() || "?", shell: one.shell.trim() || "?" });
+  const title = ({ inputs, article }) => {
+    const name = combination({ core: inputs.core.trim() || "?", shell: inputs.shell.trim() || "?" });
     article.querySelector("h2").textContent = name;
     for (const tool of article.querySelectorAll("[data-do]")) tool.setAttribute("aria-label", `${tool.textContent} ${name}`);
   };
 
-  const show = ({ article, form, one }, answer, scales) => {
+  const show = ({ article, form, inputs }, answer, scales) => {
     showFault(form, answer.error, `${article.id}-fault`);
     article.classList.toggle("failed", Boolean(answer.error));
     const swatch = article.querySelector(".swatch");
     swatch.style.background = answer.error ? "" : colourOf(answer.pl_peak_nm);
-    const given = { answer, one, scales, skill, targets, fold, stressors: state.stressors, coverage: state.coverage };
+    const context = { answer, one: inputs, scales, skill, targets, fold, stressors: state.stressors, coverage: state.coverage };
     for (const [name, part] of Object.entries(partsOf(targets))) {
-      const content = answer.error ? [el("p", { class: "small" }, "No answer yet: see the field in red.")] : part(given);
-      const place = article.querySelector(`[data-part="${name}"]`);
-      place.querySelector(".body").replaceChildren(...content.filter(Boolean));
-      place.hidden = Boolean(answer.error) && name !== "domain";
+      const content = answer.error ? [el("p", { class: "small" }, "No answer yet: see the field in red.")] : part(context);
+      const section = article.querySelector(`[data-part="${name}"]`);
+      section.querySelector(".body").replaceChildren(...content.filter(Boolean));
+      section.hidden = Boolean(answer.error) && name !== "domain";
     }
   };
 
@@ -122,25 +121,25 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
     root.setAttribute("aria-busy", "true");
     const asked = [...columns];
     try {
-      const found = await request();
-      if (!found) return;
-      const good = found.answers.filter((answer) => !answer.error);
+      const reply = await request();
+      if (!reply) return;
+      const good = reply.answers.filter((answer) => !answer.error);
       const scales = sharedScales(good, state.stressors, targets);
-      asked.forEach((own, k) => show(own, found.answers[k], scales));
-      const told = Math.max(asked.indexOf(edited), 0);
-      say(sentence(asked[told].one, found.answers[told], targets, skill));
+      asked.forEach((column, k) => show(column, reply.answers[k], scales));
+      const index = Math.max(asked.indexOf(edited), 0);
+      say(sentence(asked[index].inputs, reply.answers[index], targets, skill));
       root.classList.remove("stale");
       root.setAttribute("aria-busy", "false");
-      onAnswer(found.model);
+      onAnswer(reply.model);
     } catch (fault) {
       root.classList.add("stale");
       root.setAttribute("aria-busy", "false");
-      onFault(fault);
+      onFault(fault, predict);
     }
   };
   const predictSoon = debounce(predict, PAUSE);
-  const changed = (own) => {
-    edited = own;
+  const changed = (column) => {
+    edited = column;
     // An answer on its way is of what was asked before.
     request.cancel();
     root.setAttribute("aria-busy", "true");
@@ -148,23 +147,23 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
     predictSoon();
   };
 
-  const readForm = (own) => {
-    const { elements } = own.form;
-    for (const name of ["core", "shell", ...OPTIONS]) own.one[name] = elements[name].value;
-    title(own);
+  const readForm = (column) => {
+    const { elements } = column.form;
+    for (const name of ["core", "shell", ...OPTIONS]) column.inputs[name] = elements[name].value;
+    title(column);
   };
 
-  const onInput = (own, field) => {
-    const { elements } = own.form;
+  const onInput = (column, field) => {
+    const { elements } = column.form;
     const family = parseFamily(elements.core.value);
     if (family && HALIDES.includes(field.name)) {
       elements.core.value = writeFamily({ ...family, halides: moveHalide(family.halides, field.name, Number(field.value)) });
     } else if (family && field.name === "a") {
       elements.core.value = writeFamily({ ...family, a: field.value });
     }
-    showSliders(own.form);
-    readForm(own);
-    changed(own);
+    showSliders(column.form);
+    readForm(column);
+    changed(column);
   };
 
   const fillChoices = ({ form }) => {
@@ -176,51 +175,51 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
       form.elements[name]?.setAttribute("placeholder", `${low} to ${high}`);
     }
   };
-  const fillForm = (own) => {
-    fillChoices(own);
-    for (const name of ["core", "shell", ...OPTIONS]) own.form.elements[name].value = own.one[name] ?? "";
-    showSliders(own.form);
-    title(own);
+  const fillForm = (column) => {
+    fillChoices(column);
+    for (const name of ["core", "shell", ...OPTIONS]) column.form.elements[name].value = column.inputs[name] ?? "";
+    showSliders(column.form);
+    title(column);
   };
 
-  const insert = (one, place) => {
+  const insert = (inputs, position) => {
     const article = pattern.cloneNode(true);
-    const own = { one: { ...one }, article, form: article.querySelector("form") };
+    const column = { inputs: { ...inputs }, article, form: article.querySelector("form") };
     count += 1;
     article.id = `column-${count}`;
     article.querySelector("h2").id = `${article.id}-title`;
     article.setAttribute("aria-labelledby", `${article.id}-title`);
     article.querySelector("details").open = open.has("more");
-    root.insertBefore(article, columns[place]?.article ?? null);
-    columns.splice(place, 0, own);
-    combobox(own.form.elements.core, `${article.id}-cores`, (text) => coreSuggestions(known.cores)(text));
-    combobox(own.form.elements.shell, `${article.id}-shells`, (text) => shellSuggestions(known.shells)(text));
-    own.form.addEventListener("input", (event) => onInput(own, event.target));
-    own.form.addEventListener("submit", (event) => event.preventDefault());
-    article.querySelector('[data-do="duplicate"]').addEventListener("click", () => addOne(own.one, columns.indexOf(own) + 1));
-    article.querySelector('[data-do="remove"]').addEventListener("click", () => remove(own));
-    fillForm(own);
-    return own;
+    root.insertBefore(article, columns[position]?.article ?? null);
+    columns.splice(position, 0, column);
+    combobox(column.form.elements.core, `${article.id}-cores`, (text) => coreSuggestions(known.cores)(text));
+    combobox(column.form.elements.shell, `${article.id}-shells`, (text) => shellSuggestions(known.shells)(text));
+    column.form.addEventListener("input", (event) => onInput(column, event.target));
+    column.form.addEventListener("submit", (event) => event.preventDefault());
+    article.querySelector('[data-do="duplicate"]').addEventListener("click", () => addOne(column.inputs, columns.indexOf(column) + 1));
+    article.querySelector('[data-do="remove"]').addEventListener("click", () => remove(column));
+    fillForm(column);
+    return column;
   };
 
-  const addOne = (one, place = columns.length) => {
+  const addOne = (inputs, position = columns.length) => {
     if (columns.length >= MOST) {
       say(`The comparison is full: remove one of its ${MOST} combinations first.`);
       return false;
     }
-    const own = insert(one, place);
-    changed(own);
+    const column = insert(inputs, position);
+    changed(column);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    own.article.scrollIntoView({ inline: "nearest", block: "nearest", behavior: still ? "auto" : "smooth" });
-    own.form.elements.shell.focus({ preventScroll: true });
+    column.article.scrollIntoView({ inline: "nearest", block: "nearest", behavior: still ? "auto" : "smooth" });
+    column.form.elements.shell.focus({ preventScroll: true });
     return true;
   };
 
-  const remove = (own) => {
-    const place = columns.indexOf(own);
-    own.article.remove();
-    columns = columns.filter((other) => other !== own);
-    const next = columns[Math.min(place, columns.length - 1)];
+  const remove = (column) => {
+    const position = columns.indexOf(column);
+    column.article.remove();
+    columns = columns.filter((other) => other !== column);
+    const next = columns[Math.min(position, columns.length - 1)];
     changed(next);
     next.form.elements.shell.focus();
   };
@@ -232,8 +231,8 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
     state.stressors = checked(options, "stressor");
     changed(edited ?? columns[0]);
   });
-  add.addEventListener("click", () => addOne(columns.at(-1).one));
-  state.combinations.forEach((one, place) => insert(one, place));
+  add.addEventListener("click", () => addOne(columns.at(-1).inputs));
+  state.combinations.forEach((inputs, position) => insert(inputs, position));
   keep();
 
   return {
@@ -241,7 +240,10 @@ export const createCompare = ({ colourOf, say, onFault, onAnswer }) => {
     add: addOne,
     learnWords: (vocabulary) => {
       known = vocabulary;
-      state.stressors = state.stressors.filter((word) => known.stressors.includes(word));
+      const [words, others] = [true, false].map((is) => state.stressors.filter((word) => known.stressors.includes(word) === is));
+      state.stressors = words;
+      const misspelt = columns.flatMap(({ inputs }) => Object.entries(known.words).filter(([name, allowed]) => inputs[name] && !allowed.includes(inputs[name])).map(([name]) => `${name}=${inputs[name]}`));
+      onIgnored([...state.ignored, ...others, ...misspelt]);
       const box = document.getElementById("stressors");
       box.replaceChildren(box.firstElementChild, ...known.stressors.map((word) => check("stressor", word)));
       tick(options, "stressor", state.stressors);

@@ -15,11 +15,11 @@ export const tick = (root, name, values) => {
   }
 };
 
-// Says beside a form what went wrong; a key that was refused is asked for again.
-export const faultTeller = ({ status, fault, onFault }) => (problem) => {
+// Says beside a form what went wrong; a key that was refused is asked for again, and then it is retried.
+export const faultTeller = ({ status, fault, onFault }) => (problem, retry) => {
   status.textContent = "";
   if (problem.status === 401) {
-    onFault(problem);
+    onFault(problem, retry);
     return;
   }
   fault.textContent = problem.message;

@@ -2,24 +2,33 @@
 
 import { el } from "./dom.js";
 
+const READ_WITHIN = 60_000;
+
 export const saveFile = (name, content, type) => {
   const blob = content instanceof Blob ? content : new Blob([content], { type });
   const link = el("a", { href: URL.createObjectURL(blob), download: name });
   link.click();
-  URL.revokeObjectURL(link.href);
+  // Some browsers read it after the click only.
+  setTimeout(() => URL.revokeObjectURL(link.href), READ_WITHIN);
 };
 
-// An SVG as a PNG of twice its size.
-export const savePicture = (name, svg) => {
-  const picture = new Image();
-  picture.addEventListener("load", () => {
-    const canvas = el("canvas", { width: 2 * picture.naturalWidth, height: 2 * picture.naturalHeight });
+const drawn = (picture, scale) =>
+  new Promise((resolve) => {
+    const canvas = el("canvas", { width: scale * picture.naturalWidth, height: scale * picture.naturalHeight });
     const context = canvas.getContext("2d");
-    context.scale(2, 2);
+    context.scale(scale, scale);
     context.drawImage(picture, 0, 0);
-    canvas.toBlob((blob) => saveFile(name, blob, "image/png"));
+    canvas.toBlob(resolve);
   });
+
+// An SVG as a PNG of twice its size; throws an Error where that is more than the browser can draw.
+export const savePicture = async (name, svg) => {
+  const picture = new Image();
   picture.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
+  await picture.decode();
+  const blob = (await drawn(picture, 2)) ?? (await drawn(picture, 1));
+  if (!blob) throw new Error("The plot is too large for a PNG: download it as SVG.");
+  saveFile(name, blob, "image/png");
 };
 
 const cell = (value) => {

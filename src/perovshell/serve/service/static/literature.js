@@ -1,7 +1,7 @@
 // What papers measured: a search of the literature, its pooled values, tests and plots.
 
 import { fillForm, formValues, keepAddress, queryText } from "./address.js";
-import { latest, read, readText } from "./api.js";
+import { latest, read, readText, ServiceError } from "./api.js";
 import { combobox, coreSuggestions, shellSuggestions } from "./combobox.js";
 import { button, el } from "./dom.js";
 import { faultTeller } from "./fields.js";
@@ -70,23 +70,17 @@ const SAMPLES = [
 ];
 
 // Both sides are of one service: its SVG is taken as it is.
-const pictureOf = (text) => {
-  const picture = document.importNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement, true);
-  picture.removeAttribute("height");
-  picture.setAttribute("width", "100%");
-  return picture;
-};
+const pictureOf = (text) => document.importNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement, true);
 
-const HALIDES = /Cl|Br|I/u;
-
-// The plots, and whether an answer has anything for them.
+// The plots in their order; the service says which of them a query has.
 const PLOTS = [
-  { show: "stability", title: "Forest plots", caption: "A line for each test, with an arrow where it is open; a diamond for each pooled value.", isKnown: ({ pooled }) => pooled.length > 0 },
-  { show: "pl", title: "PL by composition and size", caption: "A point for each sample, in the colour of its light.", isKnown: ({ samples }) => samples.some((row) => row.pl && row.role === "core" && HALIDES.test(row.core) && !row.core.includes("X")) },
-  { show: "plqy", title: "PLQY by shell", caption: "A point for each sample; the mark is the median over papers.", isKnown: ({ samples }) => samples.some((row) => row.plqy && row.role === "core") },
+  { show: "stability", title: "Forest plots", caption: "A line for each test, with an arrow where it is open; a diamond for each pooled value." },
+  { show: "pl", title: "PL by composition and size", caption: "A point for each sample, in the colour of its light." },
+  { show: "plqy", title: "PLQY by shell", caption: "A point for each sample; the mark is the median over papers." },
 ];
+const isNarrow = matchMedia("(max-width: 640px)");
 
-export const createLiterature = ({ onFault }) => {
+export const createLiterature = ({ onFault, onIgnored }) => {
   const form = document.getElementById("literature");
   const out = document.getElementById("evidence");
   const fault = document.getElementById("literature-fault");
@@ -119,22 +113,39 @@ export const createLiterature = ({ onFault }) => {
     return [el("div", { class: "toolbar" }, el("label", {}, `Filter the ${label.toLowerCase()} `, field), counted, tools), table.element];
   };
 
-  const plot = ({ show: name, title, caption }, text) => [
-    el("h2", {}, title),
-    el("figure", { class: "front forest" },
-      pictureOf(text),
+  // A plot that is not there is said in its place: the tables do not hang on it.
+  const plot = ({ show: name, title, caption }, text) => {
+    const saved = el("span", { role: "status" });
+    const savePng = async () => {
+      try {
+        await savePicture(`${name}.png`, text);
+        saved.textContent = "";
+      } catch (problem) {
+        saved.textContent = ` ${problem.message}`;
+      }
+    };
+    const drawing = () => [
+      el("div", { class: "picture", tabindex: 0, role: "region", "aria-label": title }, pictureOf(text)),
       el("figcaption", { class: "small" }, `${caption} `,
         button("Download as SVG", () => saveFile(`${name}.svg`, text, "image/svg+xml")),
-        button("Download as PNG", () => savePicture(`${name}.png`, text)))),
-  ];
+        button("Download as PNG", savePng),
+        saved),
+    ];
+    return [
+      el("h2", {}, title),
+      el("figure", { class: `front forest ${name}` }, text instanceof ServiceError ? el("p", { class: "notice" }, `No plot: ${text.message}`) : drawing()),
+    ];
+  };
 
-  const show = (text, { tests, samples, pooled }, pictures) => {
+  const show = (text, { tests, samples, pooled, plots }) => {
+    const boxes = PLOTS.filter(({ show: name }) => plots.includes(name)).map((kind) => [kind, el("div", { "aria-busy": "true" })]);
     const papers = new Set([...tests, ...samples].map(nameOf)).size;
+    const ofPapers = `${papers} ${papers === 1 ? "paper" : "papers"}`;
     const counts = [[tests, "stability test"], [samples, "sample"]].map(([rows, name]) => `${rows.length} ${name}${rows.length === 1 ? "" : "s"}`);
     const save = button("Download the tests (CSV)", () => saveFile("tests.csv", csvOf(tests), "text/csv"));
     out.replaceChildren(
       ...[
-        el("div", { class: "result-head" }, el("h2", { tabindex: -1 }, `${sentenceCase(counts.join(", "))}`), papers ? citations(papers, text) : null),
+        el("div", { class: "result-head" }, el("h2", { tabindex: -1 }, `${sentenceCase(counts.join(", "))}`), papers ? citations(ofPapers, text) : null),
         ...(pooled.length
           ? [
             el("h2", {}, "Pooled over papers"),
@@ -143,19 +154,26 @@ export const createLiterature = ({ onFault }) => {
           ]
           : []),
         ...(tests.length ? [el("h2", {}, "Tests"), ...filtered("Tests", TESTS, tests, save)] : []),
-        ...pictures.flatMap(([kind, text]) => plot(kind, text)),
+        ...boxes.map(([, box]) => box),
         ...(samples.length ? [el("h2", {}, "Samples"), ...filtered("Samples", SAMPLES, samples)] : []),
       ].filter(Boolean),
     );
-    status.textContent = `${counts.join(" and ")} of ${papers} ${papers === 1 ? "paper" : "papers"}.`;
+    status.textContent = `${counts.join(" and ")} of ${ofPapers}.`;
+    return boxes;
   };
 
-  const ask = latest(async (signal, text) => {
-    const answer = await read(`evidence?${text}`, signal);
-    const known = PLOTS.filter(({ isKnown }) => isKnown(answer));
-    const texts = await Promise.all(known.map(({ show: name }) => readText(`evidence/plot.svg?${text ? `${text}&` : ""}show=${name}`, signal)));
-    return [answer, known.map((kind, index) => [kind, texts[index]])];
-  });
+  const ask = latest((signal, text) => read(`evidence?${text}`, signal));
+
+  const draw = latest((signal, text, boxes) =>
+    Promise.all(boxes.map(async ([kind, box]) => {
+      const params = new URLSearchParams([...new URLSearchParams(text), ["show", kind.show], ["layout", isNarrow.matches ? "narrow" : "wide"]]);
+      const svg = await readText(`evidence/plot.svg?${queryText(params)}`, signal).catch((problem) => {
+        if (problem instanceof ServiceError) return problem;
+        throw problem;
+      });
+      box.replaceChildren(...plot(kind, svg));
+      box.removeAttribute("aria-busy");
+    })));
 
   const search = async () => {
     const text = query();
@@ -164,24 +182,31 @@ export const createLiterature = ({ onFault }) => {
     fault.hidden = true;
     status.textContent = "Searching…";
     out.setAttribute("aria-busy", "true");
+    draw.cancel();
     try {
       const answer = await ask(text);
       // Another query was asked meanwhile, or the form was cleared.
       if (!answer) return;
-      show(text, ...answer);
+      const boxes = show(text, answer);
+      out.setAttribute("aria-busy", "false");
+      await draw(text, boxes);
     } catch (problem) {
       out.replaceChildren();
-      tell(problem);
+      out.setAttribute("aria-busy", "false");
+      // Its address may be opened again.
+      shown = null;
+      tell(problem, search);
     }
-    out.setAttribute("aria-busy", "false");
   };
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    onIgnored([]);
     search();
   });
   form.addEventListener("reset", () => {
     ask.cancel();
+    draw.cancel();
     out.setAttribute("aria-busy", "false");
     out.replaceChildren();
     fault.hidden = true;
@@ -194,9 +219,8 @@ export const createLiterature = ({ onFault }) => {
     // Shows what an address asks for, if it is not shown yet.
     enter: (text) => {
       if (!text || text === shown) return;
-      const params = new URLSearchParams(text);
-      for (const { name } of form.elements) if (name && !params.has(name)) params.append(name, "");
-      fillForm(form, params);
+      for (const field of form.elements) if (field.name) field.value = "";
+      onIgnored(fillForm(form, new URLSearchParams(text)));
       search();
     },
     learnWords: (vocabulary) => {

@@ -70,23 +70,23 @@ export const createPaper = ({ onFault, onRefusal }) => {
 
   const insert = (listPath, item, after = null) => {
     const list = valueAt(state.paper, listPath) ?? [];
-    const place = after ? after.at(-1) + 1 : list.length;
+    const index = after ? after.at(-1) + 1 : list.length;
     if (after && item.name) item.name = `${item.name}-copy`;
-    list.splice(place, 0, item);
+    list.splice(index, 0, item);
     setAt(state.paper, listPath, list);
     for (const tree of [state.sentences, state.open]) {
-      valueAt(tree, listPath)?.splice(place, 0, after ? structuredClone(valueAt(tree, after) ?? {}) : {});
+      valueAt(tree, listPath)?.splice(index, 0, after ? structuredClone(valueAt(tree, after) ?? {}) : {});
     }
     redraw();
-    focusOn([...listPath, place, firstKey[listPath.at(-1)]]);
+    focusOn([...listPath, index, firstKey[listPath.at(-1)]]);
   };
 
   const remove = (path) => {
-    const [listPath, place] = [path.slice(0, -1), path.at(-1)];
-    for (const tree of [state.paper, state.sentences, state.open]) valueAt(tree, listPath)?.splice(place, 1);
+    const [listPath, index] = [path.slice(0, -1), path.at(-1)];
+    for (const tree of [state.paper, state.sentences, state.open]) valueAt(tree, listPath)?.splice(index, 1);
     redraw();
     const left = valueAt(state.paper, listPath).length;
-    const next = left ? document.getElementById(`${idOf([...listPath, Math.min(place, left - 1)])}-title`) : form.querySelector(`[data-do="add${pointerOf(listPath)}"]`);
+    const next = left ? document.getElementById(`${idOf([...listPath, Math.min(index, left - 1)])}-title`) : form.querySelector(`[data-do="add${pointerOf(listPath)}"]`);
     next?.focus();
   };
 
@@ -187,19 +187,27 @@ export const createPaper = ({ onFault, onRefusal }) => {
   // Checking ------------------------------------------------------------------------------
 
   const request = latest((signal) => ask("papers/check", { paper: paper(), replace: state.replace }, signal));
-  // Whether it was the newest check to its end.
-  const check = async () => {
+  // Returns the answer; null without one, undefined where a newer check took the place of this one.
+  const check = async ({ refuse = onFault, retry = check } = {}) => {
     try {
       const result = await request();
-      if (!result) return false;
+      if (!result) return undefined;
       answer = result;
       show();
+      return result;
     } catch (problem) {
-      // Whoever is typing is not interrupted.
       status.textContent = "Not checked.";
-      onFault(problem);
+      refuse(problem, retry);
+      return null;
     }
-    return true;
+  };
+  // What was typed just before may be checked meanwhile. Whoever is typing is not interrupted by a
+  // refusal; whoever asked for more than a check is.
+  const checkLast = async (retry) => {
+    let result;
+    do result = await check({ refuse: onRefusal, retry });
+    while (result === undefined);
+    return result;
   };
   // An untouched form is not checked.
   const checkIfKept = () => sessionStorage.getItem(STORE) && check();
@@ -261,8 +269,7 @@ export const createPaper = ({ onFault, onRefusal }) => {
     state.text = textForm.elements.text.value;
     keep();
   });
-  textForm.addEventListener("submit", async (event) => {
-    event.preventDefault();
+  const draft = async () => {
     const before = structuredClone(state);
     try {
       const drafted = await ask("papers/draft", { text: state.text });
@@ -279,17 +286,23 @@ export const createPaper = ({ onFault, onRefusal }) => {
       redraw();
       offerUndo(before, `Drafted: ${drafted.summary}. Compare each value with its sentence. `);
     } catch (problem) {
-      onRefusal(problem);
+      onRefusal(problem, draft);
     }
+  };
+  textForm.addEventListener("submit", (event) => {
+    event.preventDefault();
+    draft();
   });
 
   // Adding --------------------------------------------------------------------------------
 
   const download = (name, yaml) => saveFile(`${name || "paper"}.yaml`, yaml, "application/yaml");
-  document.getElementById("paper-download").addEventListener("click", async () => {
-    await check();
-    if (answer) download(state.paper.paper_id, answer.yaml);
-  });
+    const downloadPaper = async () => {
+    const result = await checkLast(downloadPaper);
+    if (result) download(state.paper.paper_id, result.yaml);
+    else status.textContent = "Not checked: nothing is saved.";
+  };
+  document.getElementById("paper-download").addEventListener("click", downloadPaper);
 
   const showAdded = ({ paper_id: name, understood, dataset, next, yaml }) => {
     const title = el("h2", { tabindex: -1 }, `${name} is added`);
@@ -305,22 +318,24 @@ export const createPaper = ({ onFault, onRefusal }) => {
   };
 
   const tell = (problem) => {
-    if (problem.status === 401) return onRefusal(problem);
+    if (problem.status === 401) return onRefusal(problem, addPaper);
     part("refused").replaceChildren(el("p", { class: "notice bad", tabindex: -1 }, forPeople(problem.message)));
     part("refused").firstElementChild.focus();
     return undefined;
   };
 
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
+  const addPaper = async () => {
     part("refused").replaceChildren();
     attempted = true;
     addButton.disabled = true;
-    // A check of what was typed just before may have taken the place of this one.
-    while (!(await check()));
-    if (answer?.faults.length) form.querySelector('[aria-invalid="true"], .item:has(> .remark.fault) > header > [tabindex]')?.focus();
-    else await send();
+    const result = await checkLast(addPaper);
+    if (result?.faults.length) form.querySelector('[aria-invalid="true"], .item:has(> .remark.fault) > header > [tabindex]')?.focus();
+    else if (result) await send();
     addButton.disabled = false;
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    addPaper();
   });
 
   const send = async () => {

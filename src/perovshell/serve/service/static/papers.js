@@ -21,8 +21,8 @@ export const folded = (entries, { shown = SHOWN, kind = "plain", fold = (title, 
 
 const FORMATS = { "papers.bib": "BibTeX", "papers.ris": "RIS", "papers.txt": "text" };
 
-// Buttons for the citations of a query of the literature.
-export const citations = (count, query) => {
+// Buttons for the citations of a query of the literature; the label says of how many papers.
+export const citations = (label, query) => {
   const format = el("select", { "aria-label": "Format of the citations" }, Object.entries(FORMATS).map(([name, title]) => el("option", { value: name }, title)));
   const status = el("span", { role: "status", class: "small" });
   const act = (use) => async () => {
@@ -43,7 +43,7 @@ export const citations = (count, query) => {
   return el(
     "div",
     { class: "citations", role: "group", "aria-label": "Citations" },
-    el("span", {}, `${count} ${count === 1 ? "paper" : "papers"}`),
+    el("span", {}, label),
     format,
     // Browsers give the clipboard to secure pages only.
     navigator.clipboard ? button("Copy citations", copy) : null,

@@ -6,17 +6,25 @@ import { button, el } from "./dom.js";
 import { check, faultTeller } from "./fields.js";
 import { saveFile } from "./files.js";
 import { combination, sentenceCase, words } from "./format.js";
-import { firstSpace, spaces } from "./given.js";
+import { constraints, firstSpace, spaces } from "./given.js";
 import { citations } from "./papers.js";
 import { createRanking, papersOf } from "./ranking.js";
-import { CONSTRAINTS, IONS, readSpace, showParts, showSpace } from "./space.js";
+import { inFormWords, IONS, readSpace, showParts, showSpace } from "./space.js";
 
 const VIEW = "rank";
 const HOW = ["top", "order_by", "suggest"];
-const REMOVED = { ...CONSTRAINTS, measured: "measured (listed as such)" };
 const count = (number) => number.toLocaleString("en");
+const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 
-export const createRank = ({ colourOf, onFault, onPick }) => {
+// How much of a list is shown; one of as many lines as were asked for may go on.
+const measuredCount = (lines, top) => `${lines.length < top ? "" : "The first "}${counted(lines.length, "combination")}.`;
+const candidateCount = (lines, top, ranked) => {
+  const isAll = lines.length < top;
+  const shared = lines.some(({ ties }) => ties.length) ? " Those that nothing known tells apart share a line." : "";
+  return `${isAll ? "" : "The first "}${counted(lines.length, "line")} of ${counted(ranked, "combination")} that were ranked.${shared}`;
+};
+
+export const createRank = ({ colourOf, onFault, onIgnored, onPick }) => {
   const form = document.getElementById("space");
   const out = document.getElementById("ranking");
   const fault = document.getElementById("rank-fault");
@@ -43,7 +51,7 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
       form.querySelector(`[data-site="${site}"] .chips`).append(...ions.map((ion) => check(site, ion)));
     }
     document.getElementById("constraints").append(
-      ...Object.entries(CONSTRAINTS).map(([name, text]) => check("constraint", name, {}, text)),
+      ...Object.entries(constraints).map(([name, text]) => check("constraint", name, {}, text)),
     );
     const values = formValues(form);
     how = Object.fromEntries(HOW.map((name) => [name, values[name]]));
@@ -55,29 +63,34 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
     params.delete("preset");
     return queryText(new URLSearchParams([["preset", form.elements.preset.value], ...params]));
   };
+  // Returns what of an address is not known.
   const restore = (text) => {
     const params = new URLSearchParams(text);
     const preset = params.get("preset");
-    form.elements.preset.value = preset in spaces ? preset : firstSpace;
+    const isKnown = preset === null || Object.hasOwn(spaces, preset);
+    form.elements.preset.value = isKnown && preset !== null ? preset : firstSpace;
     params.delete("preset");
     for (const [name, values] of Object.entries(how)) fillForm(form, new URLSearchParams(values.length ? values.map((value) => [name, value]) : [[name, ""]]));
     showPreset();
-    fillForm(form, params);
+    const unknown = fillForm(form, params);
     showParts(form);
+    return isKnown ? unknown : [`preset=${preset}`, ...unknown];
   };
 
   // All of it -----------------------------------------------------------------------------
 
   const report = (asked) => {
-    const download = button("Download the full report", async () => {
+    const save = async () => {
       download.disabled = true;
+      fault.hidden = true;
       try {
         saveFile(`${asked.space.name}.html`, await askHtml("rank", asked));
       } catch (problem) {
-        tell(problem);
+        tell(problem, save);
       }
       download.disabled = false;
-    });
+    };
+    const download = button("Download the full report", save);
     return download;
   };
 
@@ -85,38 +98,44 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
     (suggested.length
       ? [
         el("h2", {}, "Experiments that would help to choose"),
-        el("ul", {}, suggested.slice(0, 6).map((one) =>
-          el("li", {}, `${sentenceCase(one.kind)}: ${one.what}: changes the first choice with ${Math.round(100 * one.p_changes)} %; ${one.why}.`))),
+        el("ul", {}, suggested.slice(0, 6).map((experiment) =>
+          el("li", {}, `${sentenceCase(experiment.kind)}: ${experiment.what}: changes the choice from ${experiment.choice} with probability ${Math.round(100 * experiment.p_changes)} %; ${experiment.why}.`))),
       ]
       : []);
 
   const cite = (answer) => {
-    const papers = papersOf(answer).slice(0, cited);
-    return papers.length ? citations(papers.length, queryText(new URLSearchParams(papers.map((name) => ["paper", name])))) : null;
+    const all = papersOf(answer);
+    const papers = all.slice(0, cited);
+    const label = papers.length < all.length ? `The first ${papers.length} of ${counted(all.length, "paper")}` : counted(all.length, "paper");
+    return papers.length ? citations(label, queryText(new URLSearchParams(papers.map((name) => ["paper", name])))) : null;
   };
 
   const show = (asked, answer) => {
-    const removed = Object.entries(answer.removed).map(([name, number]) => `${REMOVED[name] ?? words(name)} ${count(number)}`);
     const named = (name) => answer[name].map((line, at) => ({ ...line, id: `${name}-${at + 1}` }));
-    const [made, candidates] = [named("measured"), named("candidates")];
-    const ranking = createRanking({ colourOf, onPick, targets, stressors: asked.space.stressors });
+    const [measured, candidates] = [named("measured"), named("candidates")];
+    const { order } = answer;
+    const ranking = createRanking({ colourOf, onPick, targets, order, stressors: asked.space.stressors });
     out.replaceChildren(
       el("div", { class: "result-head" }, el("h2", { tabindex: -1 }, "Measured: what papers made"), el("div", { class: "chips" }, cite(answer), report(asked))),
-      el("p", { class: "small" }, "Combinations of this space that papers made and tested, by what the evidence shows at least."),
-      ranking.measuredTable(made),
+      el("p", { class: "small" }, `${measuredCount(measured, asked.top)} Combinations of this space that papers made and tested, ${order.measured.phrase}.`),
+      ranking.measuredTable(measured),
       el("h2", {}, "Worth trying: nobody measured what is asked"),
-      el("p", { class: "small" }, `The first ${candidates.length} of ${count(answer.ranked)}. ${removed.length ? `Left out: ${removed.join(", ")}.` : "No constraint removed any."}`),
+      el("p", { class: "small" }, `${candidateCount(candidates, asked.top, answer.ranked)} In order ${order.candidates.phrase}. ${answer.removed_text || "No constraint removed any."}`),
       ranking.candidatesTable(candidates),
       ...experiments(answer),
-      ranking.plot([...made, ...candidates]),
+      ranking.plot([...measured, ...candidates]),
       el("h2", {}, "How reliable the order is"),
       ...answer.statements.map((text) => el("p", { class: "notice" }, text)),
     );
-    const first = [["Best measured", made], ["To try first", candidates]].filter(([, lines]) => lines.length);
+    const first = [["Best measured", measured], ["To try first", candidates]].filter(([, lines]) => lines.length);
     status.textContent = `${count(answer.ranked)} ranked. ${first.map(([title, [line]]) => `${title}: ${combination(line)}.`).join(" ")}`;
   };
 
-  const tell = faultTeller({ status, fault, onFault });
+  const tellFault = faultTeller({ status, fault, onFault });
+  const tell = (problem, retry) => {
+    problem.message = inFormWords(form, problem.message);
+    tellFault(problem, retry);
+  };
 
   const run = latest((signal, asked) => ask("rank", asked, signal));
 
@@ -124,6 +143,11 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
     submit.disabled = is;
     cancel.hidden = !is;
     out.setAttribute("aria-busy", is);
+  };
+
+  // What is not shown may be asked for by the same address again.
+  const forget = (text) => {
+    if (shown === text) shown = "";
   };
 
   const rank = async () => {
@@ -144,17 +168,23 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
       const answer = await run(asked);
       // Another address was opened meanwhile.
       if (text !== shown) return;
-      if (answer) show(asked, answer);
-      else status.textContent = "Cancelled.";
+      if (answer) {
+        show(asked, answer);
+      } else {
+        status.textContent = "Cancelled.";
+        forget(text);
+      }
     } catch (problem) {
       out.replaceChildren();
-      tell(problem);
+      forget(text);
+      tell(problem, rank);
     }
     busy(false);
   };
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    onIgnored([]);
     rank();
   });
   cancel.addEventListener("click", () => {
@@ -175,7 +205,7 @@ export const createRank = ({ colourOf, onFault, onPick }) => {
     // Shows what an address asks for, if it is not shown yet.
     enter: (text) => {
       if (!text || text === shown) return;
-      restore(text);
+      onIgnored(restore(text));
       rank();
     },
     learnModel: (model) => {

@@ -24,7 +24,7 @@ const scoreOf = (line) => line.score ?? line.expected_improvement;
 // Cells ---------------------------------------------------------------------------------------
 
 const unknown = () => el("span", { class: "small" }, "unknown");
-const bounded = (least, small) => [least, el("small", {}, small)];
+const bounded = (least, small, evidence = "") => [least, el("small", {}, small), evidence ? el("small", { class: "evidence" }, `from ${evidence}`) : null];
 
 const papersOn = (title, names) => [el("p", { class: "small" }, title), ...folded(names.map(paper))];
 const nearest = (line) => line.nearest_papers.split(";").filter(Boolean);
@@ -34,8 +34,9 @@ const papersCell = (line) => {
   return nearest(line).length ? papersOn("None on this shell. Nearest, on other shells:", nearest(line)) : unknown();
 };
 
+const SAMPLES = 2;
 const samplesCell = (points) => (line) =>
-  folded(line.samples.map((row) => [`${measured(row, points)} (`, paper(row.paper), ")"]));
+  folded(line.samples.map((row) => [`${measured(row, points)} (`, paper(row.paper), ")"]), { shown: SAMPLES });
 
 const shellCell = (line) => {
   if (!line.ties.length) return line.shell;
@@ -44,10 +45,11 @@ const shellCell = (line) => {
   return [line.shell, el("details", { class: "ties" }, el("summary", {}, `or any of ${line.ties.length} others that nothing known tells apart`), list)];
 };
 
-const against = (line) => [...line.flags, ...(line.domain_reasons.length ? [`out of domain: ${line.domain_reasons.join("; ")}`] : [])];
+const outside = (line) => el("details", {}, el("summary", {}, "out of domain"), line.domain_reasons.join("; "));
+const against = (line) => [...line.flags, ...(line.domain_reasons.length ? [outside(line)] : [])];
 const againstCell = (line) =>
   (against(line).length
-    ? el("ul", { class: "plain flags" }, against(line).map((text) => el("li", {}, text)))
+    ? el("ul", { class: "plain flags" }, against(line).map((content) => el("li", {}, content)))
     : el("span", { class: "small" }, "nothing known"));
 
 const context = (line) =>
@@ -63,7 +65,7 @@ const numbers = (targets, stressors) => [
     of: (line) => line[least],
     cell: (line) =>
       (isKnown(line[least])
-        ? bounded(`≥ ${lasting(target, line[least])}`, isKnown(line[pooled]) ? `pooled ${lasting(target, line[pooled])}` : "median not reached")
+        ? bounded(`≥ ${lasting(target, line[least])}`, isKnown(line[pooled]) ? `pooled ${lasting(target, line[pooled])}` : "median not reached", line.at_least_evidence[least])
         : unknown()),
   })),
   {
@@ -71,7 +73,7 @@ const numbers = (targets, stressors) => [
     kind: "n",
     first: "descending",
     of: (line) => line.plqy_at_least,
-    cell: (line) => (isKnown(line.plqy_at_least) ? bounded(`≥ ${whole(line.plqy_at_least)} %`, `pooled ${whole(line.plqy_pooled)} %`) : unknown()),
+    cell: (line) => (isKnown(line.plqy_at_least) ? bounded(`≥ ${whole(line.plqy_at_least)} %`, `pooled ${whole(line.plqy_pooled)} %`, line.at_least_evidence.plqy_at_least) : unknown()),
   },
   {
     title: "PL peak, model",
@@ -81,29 +83,28 @@ const numbers = (targets, stressors) => [
   },
 ];
 
-export const createRanking = ({ colourOf, onPick, targets, stressors }) => {
+export const createRanking = ({ colourOf, onPick, targets, order, stressors }) => {
   const swatch = (line) => {
-    const made = el("span", { class: "swatch", "aria-hidden": "true" });
-    made.style.background = colourOf(line.pl_peak_nm);
-    return made;
+    const spot = el("span", { class: "swatch", "aria-hidden": "true" });
+    spot.style.background = colourOf(line.pl_peak_nm);
+    return spot;
   };
   const use = (line) => button("Predict", () => onPick(line), { "aria-label": `Predict ${combination(line)}` });
-  const columns = (special) => [
+  const columns = (special, number) => [
     { title: "#", of: (line) => line.rank, cell: (line) => [String(line.rank), line.is_pareto ? el("small", {}, "Pareto front") : null] },
-    { title: "Core", isHead: true, of: (line) => line.core, cell: (line) => [swatch(line), line.core, el("small", {}, context(line))] },
-    { title: "Shell", of: (line) => line.shell, cell: shellCell },
+    { title: "Core", isHead: true, of: (line) => line.core, cell: (line) => [swatch(line), line.core, el("small", {}, context(line)), use(line)] },
+    { title: "Shell", kind: "shell", of: (line) => line.shell, cell: shellCell },
     special,
     { title: "Speaks against it", kind: "flagged", first: "descending", of: (line) => against(line).length, cell: againstCell },
     ...numbers(targets, stressors),
-    { title: "Score", kind: "n", first: "descending", of: scoreOf, cell: (line) => figure(scoreOf(line)) },
-    { title: "Compare", cell: use },
+    { title: sentenceCase(number), kind: "n", first: "descending", of: scoreOf, cell: (line) => figure(scoreOf(line)) },
   ];
-  const table = (lines, label, special) =>
+  const table = (lines, label, special, { number }) =>
     (lines.length
       ? dataTable({
         label,
         caption: "≥ is a lower bound with a probability of 90 %, of all that papers measured, pooled; intervals of the model cover 90 %.",
-        columns: columns(special),
+        columns: columns(special, number),
         rows: lines,
         attributes: ({ id }) => ({ id, tabindex: -1 }),
       }).element
@@ -119,7 +120,7 @@ export const createRanking = ({ colourOf, onPick, targets, stressors }) => {
     })),
     { label: "PLQY at least (%)", of: (line) => line.plqy_at_least, say: (line) => `PLQY at least ${whole(line.plqy_at_least)} %` },
     { label: "PL peak (nm)", of: (line) => line.pl_peak_nm, say: (line) => `PL peak ${whole(line.pl_peak_nm)} nm` },
-    { label: "Score", of: scoreOf, say: (line) => `score ${figure(scoreOf(line))}` },
+    { label: sentenceCase(order.candidates.number), of: scoreOf, say: (line) => `${order.candidates.number} ${figure(scoreOf(line))}` },
   ];
 
   const plot = (lines) => {
@@ -156,15 +157,15 @@ export const createRanking = ({ colourOf, onPick, targets, stressors }) => {
   };
 
   return {
-    measuredTable: (lines) => table(lines, "Measured", { title: "What papers measured", kind: "wide", cell: samplesCell(points) }),
-    candidatesTable: (lines) => table(lines, "Worth trying", { title: "Papers", kind: "wide", first: "descending", of: (line) => line.shell_papers.length, cell: papersCell }),
+    measuredTable: (lines) => table(lines, "Measured", { title: "What papers measured", kind: "wide", cell: samplesCell(points) }, order.measured),
+    candidatesTable: (lines) => table(lines, "Worth trying", { title: "Papers", kind: "wide", first: "descending", of: (line) => line.shell_papers.length, cell: papersCell }, order.candidates),
     plot,
   };
 };
 
 // The papers that two lists name, most telling first.
-export const papersOf = ({ measured: made, candidates }) => [...new Set([
-  ...made.flatMap((line) => line.combination_papers),
+export const papersOf = ({ measured: lines, candidates }) => [...new Set([
+  ...lines.flatMap((line) => line.combination_papers),
   ...candidates.flatMap((line) => line.shell_papers),
   ...candidates.filter((line) => !line.shell_papers.length).flatMap(nearest),
 ])];

@@ -1,16 +1,9 @@
 // A design space: the mapping that the service takes, and the form that shows it.
 
 import { checked, tick } from "./fields.js";
+import { constraints } from "./given.js";
 
 export const IONS = { A: ["Cs", "FA", "MA"], B: ["Pb", "Sn", "Ge"], X: ["Cl", "Br", "I"] };
-export const CONSTRAINTS = {
-  insoluble_in_water: "shell insoluble in water",
-  no_quenching_shell: "no quenching shell",
-  in_domain: "in domain",
-  pl_in_window: "PL in the window",
-  lead_free: "no lead",
-  cadmium_free: "no cadmium",
-};
 const entries = (text) => text.split(/[\n,;]+/).map((entry) => entry.trim()).filter(Boolean);
 const number = (text) => (text === "" ? null : Number(text));
 // What is no number is sent as it is: the service says what is wrong with it.
@@ -37,7 +30,7 @@ export const readSpace = (form, spaces) => {
     stressors: checked(form, "rank-stressor"),
     weights,
     ...(asked.length ? { sizes_nm: asked } : {}),
-    constraints: { ...base.constraints, ...Object.fromEntries(Object.keys(CONSTRAINTS).map((name) => [name, held.includes(name)])) },
+    constraints: { ...base.constraints, ...Object.fromEntries(Object.keys(constraints).map((name) => [name, held.includes(name)])) },
   };
 };
 
@@ -71,7 +64,7 @@ export const showSpace = (form, space) => {
   elements.sizes.value = (space.sizes_nm ?? []).join(", ");
   for (const name of OBJECTIVES) elements[`weight_${name}`].value = (space.weights ?? { pl: 1, plqy: 1, gain: 1 })[name] ?? 0;
   tick(form, "rank-stressor", space.stressors ?? [space.stressor ?? "water"]);
-  tick(form, "constraint", Object.keys(CONSTRAINTS).filter((name) => space.constraints?.[name]));
+  tick(form, "constraint", Object.keys(constraints).filter((name) => space.constraints?.[name]));
   showParts(form);
 };
 
@@ -80,4 +73,12 @@ export const showParts = (form) => {
   for (const kind of ["cores", "shells"]) {
     for (const part of form.querySelectorAll(`[data-${kind}]`)) part.hidden = part.dataset[kind] !== form.elements[kind].value;
   }
+};
+
+// The service names keys of a design space; here they are fields, with words of their own.
+export const inFormWords = (form, text) => {
+  const [, key, rest] = /^design space, key ([\w.]+): (.*)$/su.exec(text) ?? [];
+  const parts = (key ?? "").split(".");
+  const field = parts.map((_, k) => form.querySelector(`[data-key="${parts.slice(0, parts.length - k).join(".")}"]`)).find(Boolean);
+  return field ? `${field.dataset.words}: ${rest.replace(/^\[\]: /u, "nothing is chosen; needed is ")}.` : text;
 };

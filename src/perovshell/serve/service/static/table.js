@@ -4,14 +4,14 @@ import { el } from "./dom.js";
 
 const NEXT = { ascending: "descending", descending: "ascending" };
 const isUnknown = (value) => value === null || value === undefined || value === "" || Number.isNaN(value);
-const compared = (one, other) =>
-  (typeof one === "number" && typeof other === "number" ? one - other : String(one).localeCompare(String(other), "en", { numeric: true }));
+const compared = (first, second) =>
+  (typeof first === "number" && typeof second === "number" ? first - second : String(first).localeCompare(String(second), "en", { numeric: true }));
 
 // Unknown values come last in either direction.
 const sorted = (rows, of, direction) => {
   const sign = direction === "ascending" ? 1 : -1;
-  return [...rows].sort((one, other) => {
-    const [a, b] = [of(one.row), of(other.row)];
+  return [...rows].sort((first, second) => {
+    const [a, b] = [of(first.row), of(second.row)];
     if (isUnknown(a) || isUnknown(b)) return Number(isUnknown(a)) - Number(isUnknown(b));
     return sign * compared(a, b);
   });
@@ -63,7 +63,8 @@ export const dataTable = ({ label, caption, columns, rows, attributes = () => ({
     const wanted = text.toLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;
     for (const { line } of lines) {
-      const content = line.textContent.toLowerCase();
+      // The titles that narrow windows show beside the cells are no content.
+      const content = [...line.cells].map((cell) => cell.lastElementChild.textContent.toLowerCase()).join(" ");
       line.hidden = !wanted.every((word) => content.includes(word));
       count += Number(!line.hidden);
     }
