@@ -12,6 +12,7 @@ from perovshell.errors import ModelFolderError
 from perovshell.features.featurizer import Featurizer
 from perovshell.model import Model
 from perovshell.models.folder import FORMAT, MANIFEST, read_folder, read_validation, write_folder
+from perovshell.models.older import OLDEST
 
 INFO = ("dataset", "settings", "figures", "skill", "variants")
 
@@ -45,10 +46,15 @@ def test_a_missing_file_is_named(copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "words"), [(1, "is newer .* update Perovshell"), (-1, "is older .* train again")]
+    ("version", "words"),
+    [
+        (FORMAT + 1, "is newer .* update Perovshell"),
+        (OLDEST - 1, "is older .* train again"),
+        ("8", "is newer"),
+    ],
 )
-def test_another_format_says_what_to_do(copy: Path, step: int, words: str) -> None:
-    change_manifest(copy, format=FORMAT + step)
+def test_another_format_says_what_to_do(copy: Path, version: object, words: str) -> None:
+    change_manifest(copy, format=version)
     with pytest.raises(ModelFolderError, match=words):
         read_folder(copy)
 

@@ -34,6 +34,7 @@ from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
 from perovshell.models.domain import Domain
 from perovshell.models.evidence import Literature
+from perovshell.models.older import OLDEST, SHELLS, Parts, renew
 from perovshell.models.point import PointModel
 from perovshell.models.predictor import Predictor
 from perovshell.models.shell_evidence import ShellEvidence
@@ -48,8 +49,6 @@ _UNFIT = (AttributeError, EOFError, LookupError, TypeError, ValueError, zipfile.
 """What reading contents of another kind raises."""
 _STABILITY = "stability"
 """Name of the model of lifetimes and gains."""
-_SHELLS = "shells"
-"""Name of what papers measured of shells."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def write_folder(
     models: dict[str, PointModel | StabilityModel | ShellEvidence] = {
         **predictor.points,
         _STABILITY: predictor.stability,
-        _SHELLS: predictor.shell_evidence,
+        SHELLS: predictor.shell_evidence,
     }
     parts = {name: model.to_parts() for name, model in models.items()}
     files: dict[str, bytes] = {
@@ -131,10 +130,10 @@ def read_folder(folder: Path) -> tuple[Predictor, ModelInfo]:
         InputError: The materials of the workspace cannot be read.
         ModelFolderError: The folder is missing, foreign, of another format or damaged.
     """
-    files, model_id = _checked_files(folder)
+    files, manifest = _checked_files(folder)
     materials = read_materials(folder.parent.parent / MATERIALS)
     with _fitting(folder):
-        return _rebuild(files, model_id, materials)
+        return _rebuild(files, manifest, materials)
 
 
 def read_validation(folder: Path) -> dict[str, npt.NDArray[Any]]:
@@ -169,18 +168,19 @@ def _fitting(folder: Path) -> Iterator[None]:
         raise ModelFolderError(msg) from error
 
 
-def _checked_files(folder: Path) -> tuple[dict[str, bytes], str]:
+def _checked_files(folder: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Return the files of a folder by name, and its manifest."""
     manifest = _manifest(folder)
     if manifest.get("kind") != KIND:
         msg = f"model folder {folder}: {MANIFEST} is not that of a Perovshell model"
         raise ModelFolderError(msg)
     version = manifest.get("format")
-    if version != FORMAT:
-        older = isinstance(version, int) and version < FORMAT
+    if not isinstance(version, int) or not OLDEST <= version <= FORMAT:
+        older = isinstance(version, int) and version < OLDEST
         age, what = ("older", "train again") if older else ("newer", "update Perovshell")
         msg = (
             f"model folder {folder}: format {version!r} is {age} than this Perovshell reads "
-            f"({FORMAT}); {what}"
+            f"({OLDEST} to {FORMAT}); {what}"
         )
         raise ModelFolderError(msg)
     checksums, model_id = manifest.get("checksums"), manifest.get("model_id")
@@ -200,7 +200,7 @@ def _checked_files(folder: Path) -> tuple[dict[str, bytes], str]:
     if hashlib.sha256(_json(checksums)).hexdigest()[:12] != model_id:
         msg = f"model folder {folder}: {MANIFEST} is damaged (its model id differs)"
         raise ModelFolderError(msg)
-    return files, model_id
+    return files, manifest
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -219,16 +219,20 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _rebuild(
-    files: Mapping[str, bytes], model_id: str, materials: Materials
+    files: Mapping[str, bytes], manifest: Mapping[str, Any], materials: Materials
 ) -> tuple[Predictor, ModelInfo]:
     model = json.loads(files["model.json"])
     skill = model["skill"]
     tables = json.loads(files["tables.json"])
+    parts: Parts = {
+        name: (data, _arrays(files[f"{name}.npz"])) for name, data in model["models"].items()
+    }
+    if manifest["format"] < FORMAT:
+        renew(manifest["format"], parts, tables)
     tables |= materials.joined(tables)
     table = ElementTable(_arrays(files["elements.npz"])["values"])
     featurizer = Featurizer.from_tables(tables, table)
     _refuse_others(tables["descriptors"], featurizer.names)
-    parts = {name: (data, _arrays(files[f"{name}.npz"])) for name, data in model["models"].items()}
     predictor = Predictor(
         featurizer=featurizer,
         points={point.name: PointModel.from_parts(point, *parts[point.name]) for point in POINTS},
@@ -239,10 +243,10 @@ def _rebuild(
         },
         literature=Literature(tables["literature"], featurizer.reader),
         notes=_notes(skill),
-        shell_evidence=ShellEvidence.from_parts(*parts[_SHELLS]),
+        shell_evidence=ShellEvidence.from_parts(*parts[SHELLS]),
     )
     keys = ("dataset", "settings", "figures", "skill", "variants")
-    return predictor, ModelInfo(model_id, **{key: model[key] for key in keys})
+    return predictor, ModelInfo(manifest["model_id"], **{key: model[key] for key in keys})
 
 
 def _notes(skill: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:

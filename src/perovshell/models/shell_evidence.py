@@ -30,7 +30,7 @@ LEVEL: Final = 0.9
 """Probability that a lower bound is below the mean of a combination over papers."""
 JOINT: Final = "|"
 _SHARED: Final = ("paper",)
-_COMBINATION: Final = "combination:"
+COMBINATION: Final = "combination:"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class ShellFit:
             kind: What papers reported: `tests`, or `samples` of a PLQY.
         """
         shell, known = shell_text(layers), self.effects.effects
-        if f"{_COMBINATION}{core}{NAME_JOINT}{shell}" in known:
+        if f"{COMBINATION}{core}{NAME_JOINT}{shell}" in known:
             return f"{kind} of the combination"
         if shell in self._shells:
             return f"{kind} of the shell on other cores"
@@ -122,7 +122,7 @@ class ShellFit:
     @cached_property
     def _shells(self) -> frozenset[str]:
         """The shells that papers tested as a whole."""
-        names = [name.removeprefix(_COMBINATION) for name in self.effects.effects]
+        names = [name.removeprefix(COMBINATION) for name in self.effects.effects]
         pairs = [name.partition(NAME_JOINT) for name in names if NAME_JOINT in name]
         return frozenset(shell for _, _, shell in pairs)
 
@@ -151,7 +151,7 @@ def effect_row(core: str, shell: str, material_class: str, paper: str = "") -> d
     classes, (_, *layers) = material_class.split(JOINT), _shells_of(shell)
     row = {"mean:all": 1.0, **{f"class:{name}": 1.0 / len(classes) for name in classes}}
     row |= {f"shell:{name}": 1.0 / len(layers) for name in layers}
-    row |= {f"shell:{shell}": 1.0, f"{_COMBINATION}{core}{NAME_JOINT}{shell}": 1.0}
+    row |= {f"shell:{shell}": 1.0, f"{COMBINATION}{core}{NAME_JOINT}{shell}": 1.0}
     return row | ({f"paper:{paper}": 1.0} if paper else {})
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from perovshell.errors import OutdatedModelError, TrackingError, WorkspaceError
-from perovshell.models.folder import FORMAT, KIND, MANIFEST, read_dataset_of, read_folder
+from perovshell.models.folder import KIND, MANIFEST, read_dataset_of, read_folder
+from perovshell.models.older import OLDEST
 from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.promotions import Promotion
 from perovshell.workspace.registry import (
@@ -161,7 +162,7 @@ def is_outdated(folder: Path) -> bool:
     """Whether a model folder was written by an older Perovshell than can be read."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        return bool(manifest["kind"] == KIND and manifest["format"] < FORMAT)
+        return bool(manifest["kind"] == KIND and manifest["format"] < OLDEST)
     except (OSError, LookupError, TypeError, ValueError):
         return False
 

@@ -34,7 +34,14 @@ def statements(
             "No objective tells cores apart: a line of the second list stands for its shell on "
             "every core without a further flag."
         )
-    texts += [_untested(o) for o in scorer.objectives.active if isinstance(o, StabilityObjective)]
+    if scorer.model.predictor.shell_evidence.fits:
+        weighed = [o for o in scorer.objectives.active if isinstance(o, StabilityObjective)]
+        texts += [_untested(objective) for objective in weighed]
+    else:
+        texts.append(
+            "The model holds nothing of what papers measured of shells: an older Perovshell "
+            "trained it, or on no coated sample. Gains and half-lives order nothing; train again."
+        )
     return (*filter(None, texts), *scorer.space.notes)
 
 
