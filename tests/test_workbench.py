@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -67,6 +68,20 @@ def outdated(folder: Path) -> Path:
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
     return folder
+
+
+def write_folder_with(source: Path, folder: Path, **tables: object) -> None:
+    """Copy a model folder with other contents of its tables, checksums and id as they should be."""
+    shutil.copytree(source, folder)
+    path = folder / "tables.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **tables}))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    sums = manifest["checksums"] | {"tables.json": sha256(path.read_bytes()).hexdigest()}
+    text = json.dumps(sums, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+    model_id = sha256(text.encode()).hexdigest()[:12]
+    (folder / "manifest.json").write_text(
+        json.dumps({**manifest, "checksums": sums, "model_id": model_id})
+    )
 
 
 # Papers --------------------------------------------------------------------------------------
@@ -170,18 +185,50 @@ def test_training_keeps_another_champion(settled: Workspace, quick: None, tmp_pa
     assert training.lines()[-1] == f"The champion stays {other.name}."
 
 
-def test_training_replaces_a_champion_of_an_older_format(
-    settled: Workspace, quick: None, trained: TrainedModel
-) -> None:
+@pytest.fixture
+def with_old_champion(settled: Workspace, trained: TrainedModel) -> Workspace:
+    """A workspace whose champion an older Perovshell wrote."""
     old = settled.folder.models / "0123456789ab"
     shutil.copytree(trained.folder, old)
     settled.folder.set_champion(outdated(old).name, "better")
-    with pytest.raises(ModelFolderError, match=r"older than this Perovshell reads .* train again"):
-        settled.retrain(jobs=1)
-    training = settled.train(quick=True, jobs=1)
-    assert training.champion == trained.model_id == settled.load().info.model_id
+    return settled
+
+
+def test_training_replaces_a_champion_of_an_older_format(
+    with_old_champion: Workspace, quick: None, trained: TrainedModel
+) -> None:
+    with pytest.raises(
+        OutdatedModelError, match=r"older than this Perovshell reads .* train again"
+    ):
+        with_old_champion.retrain(jobs=1, dry_run=True)
+    training = with_old_champion.train(quick=True, jobs=1)
+    assert training.champion == trained.model_id == with_old_champion.load().info.model_id
     assert "written by an older Perovshell" in training.lines()[-1]
-    assert settled.promotions[-1].previous == old.name
+    assert with_old_champion.promotions[-1].previous == "0123456789ab"
+
+
+def test_retraining_replaces_a_champion_of_an_older_format(
+    with_old_champion: Workspace, quick: None, trained: TrainedModel
+) -> None:
+    retraining = with_old_champion.retrain(jobs=1)
+    assert retraining.champion == trained.model_id
+    assert retraining.is_promoted
+    assert retraining.to_json()["promoted"]
+    said = str(retraining)
+    assert "written by an older Perovshell and cannot be read" in said
+    assert "was trained on this very data" in said
+
+
+def test_a_champion_of_other_descriptors_is_replaced_too(
+    settled: Workspace, quick: None, trained: TrainedModel
+) -> None:
+    """Its format is read, its columns are not those of today."""
+    old = settled.folder.models / "0123456789ab"
+    write_folder_with(trained.folder, old, descriptors=["another", "of", "then"])
+    settled.folder.set_champion(old.name, "better")
+    with pytest.raises(OutdatedModelError, match="trained with other descriptors"):
+        settled.load()
+    assert settled.train(quick=True, jobs=1).champion == trained.model_id
 
 
 def test_training_replaces_an_outdated_champion_of_a_shared_registry(

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perovshell.errors import InputError, PerovshellWarning
+from perovshell.errors import InputError, OutdatedModelError, PerovshellWarning
 from perovshell.model import Model, load
 from perovshell.workspace import championship
 from perovshell.workspace.championship import KnownModel
@@ -100,27 +100,34 @@ class Retraining:
     Attributes:
         challenge: The challenger and its comparison with the champion; None where there is a
             reason not to train.
-        reason: Why nothing was trained; empty where something was.
+        reason: Why nothing was compared; empty where something was.
         champion: Model id of the champion now.
         inbox: What became of the files of the inbox.
+        replacement: The training that replaced a champion of an older Perovshell, which cannot be
+            read; None where there was none.
     """
 
     challenge: Challenge | None
     reason: str
     champion: str
     inbox: tuple[Taken, ...] = ()
+    replacement: Training | None = None
 
     @property
     def is_promoted(self) -> bool:
-        """Whether the challenger is the champion now."""
-        return self.challenge is not None and self.challenge.challenger == self.champion
+        """Whether the model that was trained is the champion now."""
+        trained = self.replacement.model_id if self.replacement else None
+        if self.challenge is not None:
+            trained = self.challenge.challenger
+        return trained == self.champion
 
     def lines(self) -> list[str]:
-        """Return the comparison, the verdict and the champion, or why nothing was trained."""
+        """Return the comparison, the verdict and the champion, or why nothing was compared."""
+        replaced = self.replacement.lines() if self.replacement else []
         if self.challenge is None:
-            return [self.reason]
+            return [*replaced, self.reason]
         report = f"Report: {self.challenge.report}"
-        return [*self.challenge.lines(), f"Champion: {self.champion}", report]
+        return [*replaced, *self.challenge.lines(), f"Champion: {self.champion}", report]
 
     def __str__(self) -> str:
         """Return the lines as text."""
@@ -133,6 +140,7 @@ class Retraining:
         return {
             **about,
             "now_champion": self.champion,
+            "promoted": self.is_promoted,
             "inbox": [asdict(one) for one in self.inbox],
         }
 
@@ -468,6 +476,8 @@ class Workspace:
     ) -> Retraining:
         """Train a challenger on all papers and promote it if it is not worse than the champion.
 
+        A champion that an older Perovshell wrote and this one cannot read is replaced first.
+
         Args:
             inbox: Folder whose paper files are taken in first.
             dry_run: Whether to compare and report only.
@@ -480,7 +490,8 @@ class Workspace:
             InputError: An inbox is given for a dry run, or is not there.
             WorkspaceError: There is no champion, another process changes the models, or somebody
                 else promoted another champion in the meantime.
-            ModelFolderError: The champion cannot be read: damaged, or of another format.
+            ModelFolderError: The champion is damaged or of a newer format; or of an older one, and
+                a dry run replaces none.
             TrackingError: MLflow refused or cannot be reached; the champion is unchanged.
 
         Examples:
@@ -494,6 +505,7 @@ class Workspace:
         if dry_run and inbox is not None:
             msg = "retrain: inbox adds papers, dry_run=True changes nothing: give one of them"
             raise InputError(msg)
+        replacement = None if dry_run else self._replaced(wait=wait, jobs=jobs, progress=progress)
         with self._models_locked(wait=wait):
             champion = retraining.champion_of(self.folder, follow=not dry_run)
             if not dry_run:
@@ -505,7 +517,18 @@ class Workspace:
                 challenge = retraining.retrain(
                     self.folder, dataset, champion, progress, jobs=jobs, dry_run=dry_run
                 )
-        return Retraining(challenge, reason, self.folder.champion_id or "", taken)
+        return Retraining(challenge, reason, self.folder.champion_id or "", taken, replacement)
+
+    def _replaced(self, *, wait: bool, jobs: int, progress: Progress) -> Training | None:
+        """Train where the champion was written by an older Perovshell and cannot be read."""
+        from perovshell.training import retrain as retraining
+
+        try:
+            with self._models_locked(wait=wait):
+                retraining.champion_of(self.folder)
+        except OutdatedModelError:
+            return self.train(jobs=jobs, progress=progress)
+        return None
 
     def _taken_in(self, inbox: Path | str, champion: Model) -> tuple[Taken, ...]:
         from perovshell.intake.inbox import take_in

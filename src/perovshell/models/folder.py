@@ -162,7 +162,7 @@ def _fitting(folder: Path) -> Iterator[None]:
         yield
     except ModelFolderError as error:
         msg = f"model folder {folder}: {error}"
-        raise ModelFolderError(msg) from error
+        raise type(error)(msg) from error
     except _UNFIT as error:
         msg = f"model folder {folder}: its contents do not fit format {FORMAT} ({error!r})"
         raise ModelFolderError(msg) from error
@@ -182,7 +182,7 @@ def _checked_files(folder: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
             f"model folder {folder}: format {version!r} is {age} than this Perovshell reads "
             f"({OLDEST} to {FORMAT}); {what}"
         )
-        raise ModelFolderError(msg)
+        raise OutdatedModelError(msg) if older else ModelFolderError(msg)
     checksums, model_id = manifest.get("checksums"), manifest.get("model_id")
     if not isinstance(checksums, dict) or not isinstance(model_id, str):
         msg = f"model folder {folder}: {MANIFEST} is damaged (no checksums or no model id)"

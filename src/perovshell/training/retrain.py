@@ -242,7 +242,8 @@ def settings_of(champion: Model, jobs: int = 1) -> Settings:
     """Return the settings of the champion's validation, so that both have the same splits."""
     known = champion.info.settings
     names = ("seed", "folds", "repeats", "boosters", "baseline_trees")
-    return Settings(**{name: int(known[name]) for name in names}, jobs=jobs)
+    years = int(known.get("years", 0))  # Of older models: all.
+    return Settings(**{name: int(known[name]) for name in names}, years=years, jobs=jobs)
 
 
 def footprints(champion: Model, challenger: Model) -> tuple[Footprint, Footprint]:

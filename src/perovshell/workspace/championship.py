@@ -9,16 +9,19 @@ promotion and follows the promotions of others.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from perovshell.errors import OutdatedModelError, TrackingError, WorkspaceError
-from perovshell.models.folder import KIND, MANIFEST, read_dataset_of, read_folder
-from perovshell.models.older import OLDEST
+from perovshell.errors import (
+    ModelFolderError,
+    OutdatedModelError,
+    TrackingError,
+    WorkspaceError,
+)
+from perovshell.models.folder import read_dataset_of, read_folder
 from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.promotions import Promotion
 from perovshell.workspace.registry import (
@@ -161,10 +164,12 @@ def ensure_champion(workspace: WorkspaceFolder, model_id: str, version: str | No
 def is_outdated(folder: Path) -> bool:
     """Whether a model folder was written by an older Perovshell than can be read."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-        return bool(manifest["kind"] == KIND and manifest["format"] < OLDEST)
-    except (OSError, LookupError, TypeError, ValueError):
+        read_folder(folder)
+    except OutdatedModelError:
+        return True
+    except ModelFolderError:
         return False
+    return False
 
 
 def fetch(workspace: WorkspaceFolder, version: Version) -> Path:
