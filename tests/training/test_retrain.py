@@ -136,6 +136,11 @@ def test_the_same_data_is_not_trained_again(home, learned):
     assert "was trained on this very data" in home.run("retrain")
 
 
+def test_a_script_can_tell_that_the_champion_stays(home, learned):
+    said = home.run("retrain", "--fail-if-not-promoted", "--json", code=3)
+    assert json.loads(said)["promoted"] is False
+
+
 def test_a_corrected_band_gap_is_other_data(session_workspace, model, dataset):
     assert "trained on this very data" in reason_not_to(session_workspace, dataset, model)
     gap = {"band_gap_ev": "2.5"}

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from perovshell.cli.options import (
+    NOT_PROMOTED,
     SOME_FAILED,
     DataOption,
     JobsOption,
@@ -111,7 +112,7 @@ def _confirmed() -> bool:
 
 
 @commands.command()
-def retrain(
+def retrain(  # noqa: PLR0913
     *,
     workspace: WorkspaceOption = None,
     data: DataOption = None,
@@ -123,6 +124,13 @@ def retrain(
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Retrain even if this dataset was already evaluated.")
+    ] = False,
+    fail_if_not_promoted: Annotated[
+        bool,
+        typer.Option(
+            "--fail-if-not-promoted",
+            help=f"Exit with {NOT_PROMOTED} where the champion stays: for scripts.",
+        ),
     ] = False,
     wait: WaitOption = False,
     jobs: JobsOption = 2,
@@ -143,3 +151,5 @@ def retrain(
         result(retraining.lines())
     if any(taken.outcome == "rejected" for taken in retraining.inbox):
         raise typer.Exit(SOME_FAILED)
+    if fail_if_not_promoted and not retraining.is_promoted:
+        raise typer.Exit(NOT_PROMOTED)

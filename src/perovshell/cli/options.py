@@ -19,8 +19,8 @@ from perovshell.texts import counted
 if TYPE_CHECKING:
     from perovshell.workbench import Progress, Workspace
 
-FAULT, SOME_FAILED = 2, 1
-"""Exit codes: the command was refused; some rows failed, or a ranking stopped early."""
+FAULT, SOME_FAILED, NOT_PROMOTED = 2, 1, 3
+"""Exit codes: the command was refused; a part failed or was stopped; the champion stays."""
 SCHEMA_VERSION: Final = 1
 """Version of the keys of `--json`; of content that has none itself."""
 
