@@ -6,6 +6,7 @@ they are put together here.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import warnings
@@ -14,7 +15,7 @@ from typing import Annotated, TextIO
 import typer
 
 from perovshell.cli import data, evidence, learning, materials, models, serving, training, use
-from perovshell.cli.options import FAULT, in_options, note
+from perovshell.cli.options import FAULT, in_options, note, unknown_settings
 from perovshell.errors import PerovshellError, PerovshellWarning
 
 app = typer.Typer(
@@ -77,6 +78,8 @@ def _show_warning(
 def _version(
     *, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
 ) -> None:
+    for line in unknown_settings(os.environ):
+        note(line)
     if version:
         import perovshell
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -21,6 +22,18 @@ if TYPE_CHECKING:
 
 FAULT, SOME_FAILED, NOT_PROMOTED = 2, 1, 3
 """Exit codes: the command was refused; a part failed or was stopped; the champion stays."""
+SETTINGS: Final = (
+    "PEROVSHELL_HOME",
+    "PEROVSHELL_HOST",
+    "PEROVSHELL_PORT",
+    "PEROVSHELL_MODEL",
+    "PEROVSHELL_RATE",
+    "PEROVSHELL_ROOT_PATH",
+    "PEROVSHELL_INSECURE",
+    "PEROVSHELL_LOG_LEVEL",
+    "PEROVSHELL_ACCESS_LOG",
+)
+"""Settings by environment: the workspace of all commands, and options of `serve`."""
 SCHEMA_VERSION: Final = 1
 """Version of the keys of `--json`; of content that has none itself."""
 
@@ -109,6 +122,24 @@ def refuse_ignored(context: typer.Context, why: str, *names: str) -> None:
 def _is_set(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def unknown_settings(environment: Iterable[str]) -> list[str]:
+    """Return a line for each variable that looks like a setting and is none.
+
+    >>> unknown_settings(["PEROVSHELL_PROT", "PEROVSHELL_PORT", "HOME"])
+    ['PEROVSHELL_PROT in the environment is no setting; the nearest is PEROVSHELL_PORT']
+    """
+    names = sorted(name for name in environment if name.startswith("PEROVSHELL_"))
+    return [
+        f"{name} in the environment is no setting; the nearest is {_nearest(name)}"
+        for name in names
+        if name not in SETTINGS
+    ]
+
+
+def _nearest(name: str) -> str:
+    return difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.0)[0]
 
 
 def note(line: str) -> None:

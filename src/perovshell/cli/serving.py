@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from perovshell.cli.options import ModelOption, WorkspaceOption
+from perovshell.cli.options import WorkspaceOption
 from perovshell.errors import MissingExtraError
 from perovshell.workspace.folder import WorkspaceFolder
 
@@ -17,33 +18,72 @@ commands.add_typer(keys_app, name="keys")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Who the key is for.")]
 
 
+class LogLevel(StrEnum):
+    """Levels of log lines."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 @commands.command()
-def serve(
+def serve(  # noqa: PLR0913
     *,
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = 8000,
-    model: ModelOption = None,
+    host: Annotated[
+        str, typer.Option(envvar="PEROVSHELL_HOST", help="Address to listen at.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(
+            envvar="PEROVSHELL_PORT", min=0, max=65535, help="Port; 0 takes any free one."
+        ),
+    ] = 8000,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PEROVSHELL_MODEL",
+            help="Model id, version, model folder or MLflow URI; else the champion.",
+        ),
+    ] = None,
     workspace: WorkspaceOption = None,
     rate: Annotated[
-        float | None, typer.Option(min=0.01, help="Maximum requests per second per client.")
+        float | None,
+        typer.Option(
+            envvar="PEROVSHELL_RATE", min=0.01, help="Maximum requests per second per client."
+        ),
     ] = None,
     root_path: Annotated[
-        str, typer.Option(help="Path prefix of a proxy, such as /perovshell.")
+        str,
+        typer.Option(
+            envvar="PEROVSHELL_ROOT_PATH", help="Path prefix of a proxy, such as /perovshell."
+        ),
     ] = "",
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Accept remote connections without an API key.")
+        bool,
+        typer.Option(
+            "--insecure",
+            envvar="PEROVSHELL_INSECURE",
+            help="Accept remote connections without an API key.",
+        ),
     ] = False,
+    log_level: Annotated[
+        LogLevel, typer.Option(envvar="PEROVSHELL_LOG_LEVEL", help="Least level of log lines.")
+    ] = LogLevel.INFO,
+    access_log: Annotated[
+        bool, typer.Option(envvar="PEROVSHELL_ACCESS_LOG", help="Log each request.")
+    ] = True,
 ) -> None:
     """Serve predictions over HTTP, with a page for people at /.
 
     The champion of the workspace is served, and a newer one as soon as it is promoted. Log lines
-    go to the error stream as JSON.
+    go to the error stream as JSON. Options may be set by the environment.
     """
     folder = WorkspaceFolder.locate(workspace)
     try:
         from perovshell.serve.service import server
         from perovshell.serve.service.app import Settings
         from perovshell.serve.service.keys import KeyRing
+        from perovshell.serve.service.logs import log_config
         from perovshell.serve.service.source import Champion, Source
     except ImportError as error:
         msg = f"serving needs {error.name}: pip install 'perovshell[serve]'"
@@ -56,7 +96,7 @@ def serve(
     with server.listen(host, port) as listener:
         url = f"http://{host}:{listener.getsockname()[1]}"
         typer.echo(f"Serving model {champion.served.model.info.model_id} at {url}", err=True)
-        server.run(champion, settings, listener)
+        server.run(champion, settings, listener, log_config(log_level.value, requests=access_log))
 
 
 @keys_app.command("add")

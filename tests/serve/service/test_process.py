@@ -1,6 +1,7 @@
 """The service as a process: start, end, and what stops it from starting."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,7 +14,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from typer.main import get_command
 
+from perovshell.cli import app
+from perovshell.cli.options import SETTINGS
 from perovshell.model import Model
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.folder import WorkspaceFolder
@@ -69,6 +73,42 @@ def test_told_to_stop_it_answers_what_it_has_begun(server: Server, how: int) -> 
     events = server.events()
     assert [event["event"] for event in events] == ["serving", "request", "request", "stopped"]
     assert events[-2]["rows"] == 10_000
+
+
+def test_settings_come_from_the_environment(
+    workspace: WorkspaceFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEROVSHELL_ACCESS_LOG", "0")
+    monkeypatch.setenv("PEROVSHELL_ROOT_PATH", "/lab")
+    monkeypatch.setenv("PEROVSHELL_PROT", "80")
+    with serving(workspace.root, tmp_path / "log") as server:
+        assert _predict(server.url).status_code == 200
+        assert httpx2.get(f"{server.url}/lab/healthz").status_code == 200
+        server.stop()
+        assert [event["event"] for event in server.events()] == ["serving", "stopped"]
+        assert "PEROVSHELL_PROT in the environment is no setting" in server.log.read_text()
+    monkeypatch.setenv("PEROVSHELL_LOG_LEVEL", "warning")
+    with serving(workspace.root, tmp_path / "quiet") as server:
+        server.stop()
+        assert server.events() == []
+
+
+def test_an_option_comes_before_the_environment(
+    workspace: WorkspaceFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEROVSHELL_ACCESS_LOG", "0")
+    with serving(workspace.root, tmp_path / "log", "--access-log") as server:
+        _predict(server.url)
+        server.stop()
+        assert "request" in [event["event"] for event in server.events()]
+
+
+def test_settings_are_those_of_the_options_and_of_the_page() -> None:
+    serve = get_command(app).commands["serve"]  # type: ignore[attr-defined]
+    variables = {option.envvar for option in serve.params if option.envvar}
+    assert variables | {"PEROVSHELL_HOME"} == set(SETTINGS)
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "serve.md").read_text()
+    assert re.findall(r"^\| `(PEROVSHELL_\w+)`", page, re.MULTILINE) == list(SETTINGS)
 
 
 def test_a_ranking_ends_with_its_client(server: Server) -> None:

@@ -7,12 +7,14 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 _LOG: Final = logging.getLogger("perovshell.service")
 TALLY_SECONDS: Final = 10.0
+REQUESTS: Final = "perovshell.service.requests"
+"""The logger of requests."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -31,15 +33,25 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def log_config() -> dict[str, object]:
-    """Return the configuration of `logging.config`: everything as JSON on the error stream."""
+def log_config(level: str = "info", *, requests: bool = True) -> dict[str, Any]:
+    """Return the configuration of `logging.config`: everything as JSON on the error stream.
+
+    Args:
+        level: Least level of the service's lines: `info`, `warning` or `error`.
+        requests: Whether each request has a line, of the level `info`.
+    """
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": JsonFormatter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "loggers": {
-            "perovshell.service": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+            "perovshell.service": {
+                "handlers": ["stderr"],
+                "level": level.upper(),
+                "propagate": False,
+            },
+            REQUESTS: {"level": "NOTSET" if requests else "WARNING"},
             "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         },
     }

@@ -15,12 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from perovshell.serve.service import limits
 from perovshell.serve.service.keys import KeyRing
-from perovshell.serve.service.logs import Tally
+from perovshell.serve.service.logs import REQUESTS, Tally
 from perovshell.serve.service.metrics import Metrics
 from perovshell.serve.service.prefix import route_path, under_prefix
 from perovshell.serve.service.problems import Problem
 
 _LOG: Final = logging.getLogger("perovshell.service")
+_REQUESTS: Final = logging.getLogger(REQUESTS)
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 GUARDED: Final = ("/v1/", "/metrics")
 """What needs a key where there are keys: not the page, its parts, health and the description."""
@@ -164,7 +165,7 @@ class Guard:
             self._metrics.failed.inc(counts.failed)
             self._metrics.outside.inc(counts.outside)
             self._tally.add(counts.rows, counts.failed, counts.outside)
-        _LOG.info("request", extra={"fields": fields})
+        _REQUESTS.info("request", extra={"fields": fields})
 
 
 class RequestContext:

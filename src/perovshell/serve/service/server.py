@@ -6,14 +6,13 @@ import errno
 import logging.config
 import signal
 import socket
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
 from perovshell.errors import ServiceError
 from perovshell.serve.service.admission import is_loopback
 from perovshell.serve.service.app import Settings, create_app
-from perovshell.serve.service.logs import log_config
 from perovshell.serve.service.source import Champion
 
 _LOG: Final = logging.getLogger("perovshell.service")
@@ -58,15 +57,18 @@ def listen(host: str, port: int) -> socket.socket:
         raise ServiceError(msg) from error
 
 
-def run(champion: Champion, settings: Settings, listener: socket.socket) -> None:
+def run(
+    champion: Champion, settings: Settings, listener: socket.socket, logs: dict[str, Any]
+) -> None:
     """Serve until the process is stopped; started requests are answered.
 
     Args:
         champion: Holds the model, open.
         settings: How the service runs.
         listener: Where it listens.
+        logs: How it logs; see `logs.log_config`.
     """
-    logging.config.dictConfig(log_config())
+    logging.config.dictConfig(logs)
     config = uvicorn.Config(
         create_app(champion, settings),
         log_config=None,
