@@ -27,11 +27,11 @@ from perovshell.serve.ranking.candidates import CandidatePredictions
 from perovshell.serve.ranking.objective import (
     MIN_DESIRABILITY,
     Levels,
+    Objective,
     PointObjective,
     Predicted,
 )
 from perovshell.serve.ranking.objectives import Objectives
-from perovshell.serve.ranking.rank_probabilities import outcomes
 from perovshell.serve.ranking.stability_objectives import StabilityObjective
 from perovshell.texts import listed
 
@@ -103,12 +103,15 @@ class _Judge:
             for model in objectives.model.predictor.points.values()
         }
         # The part of each objective in the score, by outcome: (n, outcomes).
-        self._parts = self._powers(predictions.predicted, _normals(_NODES))
+        self._parts = {
+            one.name: self._power(one, predictions.predicted, _normals(_NODES))
+            for one in objectives.active
+        }
         self._means = {name: part.mean(axis=1) for name, part in self._parts.items()}
         self._expected = self._product(self._means) * self._factor
 
-    def _powers(self, predicted: Predicted, normal: Floats) -> dict[str, Floats]:
-        """Return each desirability to the power of its weight, at outcomes (k,) or (n, k)."""
+    def _power(self, objective: Objective, predicted: Predicted, normal: Floats) -> Floats:
+        """Return a desirability to the power of its weight, at outcomes (k,) or (n, k)."""
         count = len(predicted.columns["domain_distance"])
         level = np.broadcast_to(normal_cdf(normal), (count, normal.shape[-1]))
         stressors = len(self.objectives.space.stressors)
@@ -116,10 +119,8 @@ class _Judge:
             np.broadcast_to(level, (2, *level.shape)),
             np.broadcast_to(level, (2, stressors, *level.shape)),
         )
-        return {
-            name: np.maximum(value, MIN_DESIRABILITY) ** self.objectives.share(name)
-            for name, value in outcomes(self.objectives, predicted, levels).items()
-        }
+        value = np.maximum(objective.outcomes(predicted, levels), MIN_DESIRABILITY)
+        return np.asarray(value ** self.objectives.share(objective.name))
 
     def _product(self, parts: Mapping[str, Floats]) -> Floats:
         total: Floats = np.ones(1)
@@ -193,7 +194,7 @@ class _Judge:
         share = self._share[objective.target.name]
         rest = math.sqrt(1.0 - share**2) * _normals(_NODES)
         means = [
-            self._powers(predicted, share * shared + rest)[objective.name].mean(axis=1)
+            self._power(objective, predicted, share * shared + rest).mean(axis=1)
             for shared in _normals(_KNOWN)
         ]
         return np.stack(means, axis=1)
@@ -246,7 +247,7 @@ class _Judge:
                 after = predicted.columns[value] * np.exp(z * moved)
                 columns = {value: after, least: after * np.exp(-fit.factor * left)}
                 told = Predicted({**predicted.columns, **columns}, predicted.categories)
-                means.append(self._powers(told, _normals(_NODES))[objective.name].mean(axis=1))
+                means.append(self._power(objective, told, _normals(_NODES)).mean(axis=1))
             expected[objective.name] = np.stack(means, axis=1)
         # One test tells all quantities: a sample that lasts has a long half-life and a high gain.
         return np.broadcast_to(self._product(expected), (len(rows), _KNOWN))
