@@ -104,11 +104,18 @@ class Requests:
         batch = reader.read_many(list(index_of))
         layers, shell, unread = _shells(shells, reader)
         coats = [layers[index] for index in shell]
-        words = {kind: _words(rows, kind, coats) for kind in WORDS}
-        numbers = {name: _numbers(rows, name) for name in INPUT_NUMBERS}
+        # Most columns are in no row.
+        given = set().union(*rows)
+        words = {
+            kind: _words(rows, kind, coats) if kind in given else _usual(kind, coats)
+            for kind in WORDS
+        }
+        numbers = {
+            name: _numbers(rows, name) if name in given else [math.nan] * len(rows)
+            for name in INPUT_NUMBERS
+        }
         treated = {
-            kind: _indices([row.get(kind) for row in rows], partial(_is_used, kind))
-            for kind in TREATMENTS
+            kind: _treated(rows, kind) if kind in given else [0] * len(rows) for kind in TREATMENTS
         }
         faults = {
             "core": {**_by_row(batch.errors, core), **unsplit},
@@ -218,9 +225,15 @@ def _shells(
     return list(distinct) or [()], shell, refused
 
 
+def _usual(kind: str, coats: Sequence[Layers]) -> list[int]:
+    """Return the indices of the words that are used where none is given."""
+    coated, bare = _DEFAULTS[kind]
+    return [coated if coat else bare for coat in coats]
+
+
 def _words(rows: Sequence[Row], kind: str, coats: Sequence[Layers]) -> list[int]:
     """Return the indices of words in their vocabulary."""
-    words, (coated, bare) = WORDS[kind], _DEFAULTS[kind]
+    words = WORDS[kind]
 
     def read(cell: Any) -> int:
         word = read_word(cell_text(cell), words, "")
@@ -233,8 +246,13 @@ def _words(rows: Sequence[Row], kind: str, coats: Sequence[Layers]) -> list[int]
         indices = [_EMPTY if coat and word == _NO_PARTICLE else word for word, coat in pairs]
     if _EMPTY not in indices:
         return indices
-    pairs = zip(indices, coats, strict=True)
-    return [(coated if coat else bare) if word == _EMPTY else word for word, coat in pairs]
+    filled = zip(indices, _usual(kind, coats), strict=True)
+    return [usual if word == _EMPTY else word for word, usual in filled]
+
+
+def _treated(rows: Sequence[Row], kind: str) -> list[int]:
+    """Return whether rows name a treatment, `_FAULTY` where that can be no name."""
+    return _indices([row.get(kind) for row in rows], partial(_is_used, kind))
 
 
 def _is_used(kind: str, cell: Any) -> int:
