@@ -456,5 +456,6 @@ def test_the_command_prints_json_for_scripts(
 ) -> None:
     monkeypatch.setattr(module, "replay", lambda *_: replayed)
     options = ["--replay", "--json", "-o", str(tmp_path / "out"), "--workspace", str(tmp_path)]
-    printed = CliRunner().invoke(commands, ["evaluate", *options]).stdout
-    assert json.loads(printed) == json.loads((tmp_path / "out" / "replay.json").read_text())
+    printed = json.loads(CliRunner().invoke(commands, ["evaluate", *options]).stdout)
+    assert printed.pop("schema_version") == 1
+    assert printed == json.loads((tmp_path / "out" / "replay.json").read_text())

@@ -233,7 +233,7 @@ def test_the_order_and_its_number_are_named_as_they_are(model: Model, order_by: 
     page, text = Page(render(ranking)), order_text(ranking)
     said = " ".join(page.said.split())
     assert f"made and measured, {text.measured}." in said
-    assert f"measured what is asked, {text.ideas};" in said
+    assert f"measured what is asked, {text.candidates};" in said
     assert text.meaning[1:] in said
     assert f"Shells and cores by {text.number}" in said
     assert json.loads(page.data)["axes"][-1]["label"] == text.number
@@ -244,7 +244,7 @@ def test_the_order_and_its_number_are_named_as_they_are(model: Model, order_by: 
     assert ("best score" in render(ranking)) != is_improvement
     measured, ideas = (part for part in markdown_text(ranking).split("## ") if "| # |" in part)
     assert f"made, {text.measured}" in measured
-    assert text.ideas in ideas
+    assert text.candidates in ideas
     assert "| score |" in measured
     assert f"| {text.number} |" in ideas
 

@@ -460,7 +460,7 @@ def test_rank_answers_its_report(client: TestClient, model: Model, tmp_path: Pat
     evidence = perovshell.Workspace(tmp_path).evidence_table()
     wanted = render(perovshell.rank(SMALL, model=model, top=50), evidence)
     for kind in ("forest", "samples"):
-        figure = f'<figure class="chart {kind}">'
+        figure = f'<figure class="chart {kind}"'
         assert reply.text.count(figure) == wanted.count(figure) > 0
 
 
