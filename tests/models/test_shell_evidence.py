@@ -65,6 +65,14 @@ def test_a_bound_carries_what_is_not_known(
     assert known.at_least == pytest.approx(mean - 1.5 * math.sqrt(variance))
 
 
+def test_a_shell_that_was_a_layer_alone_is_one_that_nobody_tried(reader: FormulaReader) -> None:
+    silica = reader.read_shell("SiO2")
+    as_layer = dataclasses.replace(fit(), effects=fit().effects.without(("combination",)))
+    known, alone = as_layer.known("CsPbI3", silica), fit().known("CsPbI3", silica)
+    assert known.mean == alone.mean
+    assert known.error**2 - alone.error**2 == pytest.approx(0.5**2)
+
+
 def test_a_paper_predicts_no_other_paper() -> None:
     assert not any(name.startswith("paper") for name in fit().effects.effects)
     assert fit().noise_variance == pytest.approx(0.6**2 + 1.0**2)

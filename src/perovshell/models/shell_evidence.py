@@ -89,9 +89,9 @@ class ShellFit:
         """Return the same, of a shell and its classes as joined texts."""
         row = effect_row(core, shell, material_class)
         variance = self.effects.variance(row)
-        if not any(f"shell:{name}" in self.effects.effects for name in _shells_of(shell)):
+        if self._shells.isdisjoint(_shells_of(shell)):
             # The shells of a class that papers have are those that worked: one that nobody tried
-            # may be of another kind, whatever its class.
+            # by itself may be of another kind, whatever its class.
             variance += self.effects.spreads["class"] ** 2
         return Known(self.effects.predict(row), math.sqrt(variance), self.factor)
 
