@@ -37,6 +37,7 @@ from perovshell.serve.report.tables import (
     csv_text,
     interval_text,
     markdown_text,
+    measured_range,
     order_text,
     papers_of,
     shell_name,
@@ -340,7 +341,7 @@ def test_measured_values_are_shown_as_printed(ranking: Ranking) -> None:
     other = dataclasses.replace(near, plqy="90 %")
     for samples, shown in (
         ((near,), ">90 % (best value)"),
-        ((near, other), "90 % up to >90 % (best value)"),
+        ((near, other), "90 % to >90 % (best value)"),
     ):
         line = dataclasses.replace(first, measured=samples)
         changed = dataclasses.replace(ranking, measured=(line, *ranking.measured[1:]))
@@ -695,3 +696,19 @@ def test_a_scale_of_nothing_is_there() -> None:
     assert padded([]) == padded([math.nan]) == (-0.05, 1.05)
     assert whole_decades([], 1, 1000) == (1, 1000)
     assert Scale(0, 10, 0, 100)(50) == 100
+
+
+def test_the_range_of_what_papers_measured_keeps_signs_and_qualities(ranking: Ranking) -> None:
+    line = ranking.measured[0]
+    row = line.measured[0]
+
+    def said(*values: tuple[float, str]) -> str:
+        rows = [dataclasses.replace(row, plqy_percent=value, plqy=text) for value, text in values]
+        return measured_range(dataclasses.replace(line, measured=tuple(rows)), "plqy")
+
+    assert said() == ""
+    assert said((66.0, "66 %")) == "66 %"
+    assert said((90.0, ">90 %"), (66.0, "66 %"), (70.0, "70 %")) == "66 to >90 %"
+    assert said((90.0, "90 % (best value)"), (66.0, "66 %")) == "66 % to 90 % (best value)"
+    second = " (second-hand)"
+    assert said((90.0, f"90 %{second}"), (66.0, f"~66 %{second}")) == f"~66 to 90 %{second}"

@@ -58,6 +58,8 @@ def test_the_page_fits_its_window_with_low_rows_and_is_accessible(
     rows = page.locator("table.lines tbody tr").evaluate_all(heights)
     assert len(rows) > 20
     assert max(rows) <= _HIGHEST[size]
+    too_wide = "all => all.filter(c => c.scrollWidth > c.clientWidth + 1).map(c => c.innerText)"
+    assert page.locator("table.lines :is(td, th)").evaluate_all(too_wide) == []
     page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
     assert overflow(page) == 0
     assert violations(page) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from perovshell.texts import counted, number, table_cell
 
 _SIGNS: Final = {"<": -1, ">": 1}
 """On which side of a printed number its value is."""
+_QUALITY: Final = re.compile(r"(.*?)( \(.*\))?")
+"""A value as printed, and its quality."""
 SCHEMA_VERSION: Final = 1
 """Version of the keys of the JSON of a ranking."""
 MARKDOWN_LINES = 50
@@ -279,7 +282,7 @@ def measured_range(line: Candidate, name: str) -> str:
         name: `pl` or `plqy`.
 
     Returns:
-        A text such as `66 % up to >90 %`; empty if no paper measured it.
+        A text such as `66 to >90 % (second-hand)`; empty if no paper measured it.
     """
     column = {"pl": "pl_peak_nm", "plqy": "plqy_percent"}[name]
     texts = [
@@ -288,8 +291,17 @@ def measured_range(line: Candidate, name: str) -> str:
         for row in line.measured
         if (text := getattr(row, name))
     ]
-    ends = (min(texts), max(texts)) if texts else ()
-    return " up to ".join(dict.fromkeys(text for _, _, text in ends))
+    if not texts:
+        return ""
+    (low, quality), (high, other) = (
+        _QUALITY.fullmatch(text).groups("")  # type: ignore[union-attr]
+        for _, _, text in (min(texts), max(texts))
+    )
+    if (low, quality) == (high, other):
+        return low + quality
+    if quality == other:
+        return f"{low.rpartition(' ')[0]} to {high}{quality}"
+    return f"{low}{quality} to {high}{other}"
 
 
 def papers_of(line: Candidate) -> tuple[str, tuple[str, ...]]:
