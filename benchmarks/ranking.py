@@ -30,11 +30,13 @@ ROUNDS, ONE_BY_ONE, BATCH = 3, 300, 100_000
 
 
 def space(kind: str) -> dict[str, object]:
-    """Return a space of about 10^6, 10^7 or 10^8 combinations.
-
-    All have the same shells: the tables of a shell take memory, whatever the number of cores.
-    """
-    steps = {"small": (5, 5), "usual": (10, 10), "large": (20, 20)}[kind]
+    """Return a space of about 10^6, 10^7 or 10^8 combinations."""
+    steps = {"small": (10, 5), "usual": (10, 10), "large": (20, 20)}[kind]
+    shells = {
+        "small": {"classes": ["oxide", "polymer"]},
+        "usual": "all known",
+        "large": "all known",
+    }
     return {
         "name": kind,
         "cores": {
@@ -42,7 +44,7 @@ def space(kind: str) -> dict[str, object]:
             "B": {"ions": ["Pb", "Sn"], "step": f"1/{steps[1]}"},
             "X": {"ions": ["Cl", "Br", "I"], "step": f"1/{steps[0]}"},
         },
-        "shells": "all known",
+        "shells": shells[kind],
         "structures": ["core/shell", "janus"],
         "sizes_nm": ["unknown", 10],
         "pl_window_nm": [515, 535],
