@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from perovshell.environment import environment
 from perovshell.errors import PerovshellError, TrackingError
 from perovshell.optional import import_optional
 from perovshell.workspace.database import EXPERIMENT
@@ -54,7 +55,7 @@ def connect(workspace: WorkspaceFolder, *, read_only: bool = False) -> Iterator[
             settings["_MLFLOW_SERVER_ARTIFACT_ROOT"] = workspace.database.artifacts_uri
         if uri != workspace.tracking_uri:
             settings["MLFLOW_SQLALCHEMYSTORE_POOLCLASS"] = "NullPool"  # It keeps no file open.
-        with _environment(settings):
+        with environment(settings):
             mlflow = import_optional("mlflow", "the model registry", "train")
             with _quiet():
                 mlflow.set_tracking_uri(uri)
@@ -197,20 +198,6 @@ def is_embedded(workspace: WorkspaceFolder) -> bool:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-@contextmanager
-def _environment(settings: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

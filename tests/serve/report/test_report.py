@@ -29,6 +29,7 @@ from perovshell.serve.ranking.objectives import ORDERS
 from perovshell.serve.ranking.ranking import rank
 from perovshell.serve.ranking.results import Candidate, Overview, Ranking
 from perovshell.serve.report.charts import Scale, chance, colour, ink, padded, whole_decades
+from perovshell.serve.report.orders import order_text
 from perovshell.serve.report.plots import FAMILIES, PLOTTED, SHELLS, axes, heat_map
 from perovshell.serve.report.report import CARDS, SHOWN, render, write_report
 from perovshell.serve.report.rows import MeasuredTests
@@ -38,7 +39,6 @@ from perovshell.serve.report.tables import (
     interval_text,
     markdown_text,
     measured_range,
-    order_text,
     papers_of,
     shell_name,
     summary,

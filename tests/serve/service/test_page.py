@@ -19,7 +19,8 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from browsing import Open, chromium, forgive, hold_first, opening, overflow
 from perovshell.models.card import POINT_TARGETS
 from perovshell.models.folder import read_folder, read_validation, write_folder
-from perovshell.serve.report.tables import CONSTRAINTS, ORDER_TEXTS
+from perovshell.serve.report.orders import ORDER_TEXTS
+from perovshell.serve.report.tables import CONSTRAINTS
 from perovshell.targets.target import NOT_REACHED
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.folder import WorkspaceFolder

@@ -20,8 +20,9 @@ from perovshell.model import Model
 from perovshell.models.inputs import INPUT_COLUMNS, INPUTS
 from perovshell.models.outputs import NO_THRESHOLDS, Answer, bound_columns
 from perovshell.serve.ranking.objectives import ORDERS
+from perovshell.serve.report.orders import ORDER_TEXTS
 from perovshell.serve.report.report import render
-from perovshell.serve.report.tables import ORDER_TEXTS, ranking_json
+from perovshell.serve.report.tables import ranking_json
 from perovshell.serve.service import batching, limits, schemas
 from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.batching import Asked, Batcher
@@ -29,7 +30,7 @@ from perovshell.serve.service.keys import KeyRing, Keys, add_key, remove_key
 from perovshell.serve.service.middleware import Rate
 from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.problems import pointer
-from perovshell.serve.service.schemas import RankOut
+from perovshell.serve.service.rank_schemas import RankOut
 from perovshell.serve.service.server import listen, refuse_open_doors
 from perovshell.serve.service.source import Champion, Served, Source, settle
 from perovshell.targets.target import NOT_REACHED

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
-import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Final
 
+from perovshell.environment import environment
 from perovshell.errors import ClusterError
 from perovshell.serve.ranking.job import UNGUARDED, Job, Results
 from perovshell.serve.ranking.task_result import TaskResult
@@ -18,8 +17,9 @@ from perovshell.serve.ranking.task_result import TaskResult
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
 
-_THREADS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-ONE_THREAD_EACH: Final = dict.fromkeys(_THREADS, "1")
+ONE_THREAD_EACH: Final = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+)
 """Environment of processes of which there is one for each core."""
 
 
@@ -33,7 +33,7 @@ def in_processes(job: Job, tasks: Sequence[int], jobs: int) -> Results:
     context = multiprocessing.get_context("spawn")
     has_begun = context.Event()
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(has_begun,))
-    with one_thread_each(), pool:
+    with environment(ONE_THREAD_EACH), pool:
         try:
             yield from _as_completed(
                 tasks, 1, 2 * jobs, lambda group: pool.submit(job.run_tasks, group)
@@ -80,18 +80,3 @@ def _as_completed(
         done, _ = wait(flying, return_when=FIRST_COMPLETED)
         for future in done:
             yield flying.pop(future), future.result()
-
-
-@contextlib.contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Let new processes use one thread each: there is one for each core."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(ONE_THREAD_EACH)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

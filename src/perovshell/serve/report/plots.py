@@ -19,8 +19,8 @@ from perovshell.serve.report.charts import (
     ink,
     padded,
 )
+from perovshell.serve.report.orders import order_text
 from perovshell.serve.report.rows import context
-from perovshell.serve.report.tables import order_text
 from perovshell.serve.report.words import known_at_least
 from perovshell.texts import number
 

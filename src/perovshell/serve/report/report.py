@@ -20,6 +20,7 @@ from perovshell.pages import card_page, environment
 from perovshell.serve.ranking.results import CANDIDATES, MEASURED, Candidate, Ranking
 from perovshell.serve.report.cards import SPECTRUM_NM, CardScales, card
 from perovshell.serve.report.charts import chance
+from perovshell.serve.report.orders import order_text
 from perovshell.serve.report.plots import heat_map, scatter
 from perovshell.serve.report.rows import MeasuredTests, candidate_row, measured_row, paper_link
 from perovshell.serve.report.tables import (
@@ -28,7 +29,6 @@ from perovshell.serve.report.tables import (
     experiment_texts,
     extent_text,
     markdown_text,
-    order_text,
     removed_text,
     write_parquet,
 )

@@ -20,7 +20,8 @@ from perovshell.data.vocabulary import MEDIA, QUALITIES, STRESSORS, STRUCTURES
 from perovshell.evidence.light import VISIBLE_NM, light_colour
 from perovshell.evidence.query import FAMILIES, HALIDES
 from perovshell.pages import SCRIPTS, environment
-from perovshell.serve.report.tables import CONSTRAINTS, ORDER_TEXTS
+from perovshell.serve.report.orders import ORDER_TEXTS
+from perovshell.serve.report.tables import CONSTRAINTS
 from perovshell.serve.service import limits
 from perovshell.serve.service.paper_form import paper_form
 from perovshell.serve.space.preset import DEFAULT_PRESET, presets

@@ -19,7 +19,7 @@ from perovshell.models.card import SUBSETS, card_sections, describe_targets
 from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS
 from perovshell.models.outputs import Answer, check_options
 from perovshell.models.requests import Requests
-from perovshell.serve.service import limits, schemas
+from perovshell.serve.service import limits, rank_schemas, schemas
 from perovshell.serve.service.batching import Asked, Batcher, Rows
 from perovshell.serve.service.json_routes import RESPONSES, JsonRoute
 from perovshell.serve.service.middleware import RequestMetrics
@@ -147,10 +147,10 @@ def _known_at_least(how: Asked, row: Mapping[str, Any]) -> list[dict[str, Any]]:
 @router.post(
     "/rank",
     responses={
-        200: {"model": schemas.RankOut, "content": {"text/html": {}}},
+        200: {"model": rank_schemas.RankOut, "content": {"text/html": {}}},
     },
 )
-async def rank(asked: schemas.RankIn, request: Request) -> Response:
+async def rank(asked: rank_schemas.RankIn, request: Request) -> Response:
     """Rank the core/shell combinations of a small design space.
 
     Answers JSON, or the ranking's report where `Accept` asks for `text/html` first.
