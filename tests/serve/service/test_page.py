@@ -427,6 +427,10 @@ def test_ask_the_literature_for_silica_in_water(open_page: Open, server: Server)
     shown = rows.filter(has=page.get_by_role("rowheader", name="SiO2 the shell")).first.inner_text()
     assert f"{float(format(pooled['at_least'], '.2g')):g} h" in shown
     assert f"× {pooled['spread']:.2g}" in shown
+    # Where no group has two papers, nothing is known of how they differ.
+    count = sum(group["spread"] is None for group in answer["pooled"])
+    assert rows.get_by_text("not known", exact=True).count() == count > 0
+    assert rows.get_by_text("unknown").count() == 0
     assert tests.locator("tbody tr").count() == len(answer["tests"])
     texts = tests.locator("tbody tr").all_inner_texts()
     for row, text in zip(answer["tests"], texts, strict=True):

@@ -33,7 +33,7 @@ const POOLED = [
   { title: "Quantity", of: ({ quantity }) => quantity, cell: ({ quantity }) => quantity },
   { title: "At least", kind: "n", first: "descending", of: (row) => row.at_least, cell: (row) => unitOf(row)(row.at_least) },
   { title: "Median", kind: "n", first: "descending", of: (row) => row.median, cell: (row) => (isKnown(row.median) ? unitOf(row)(row.median) : isKnown(row.at_most) ? `below ${unitOf(row)(row.at_most)}` : "not reached") },
-  { title: "Papers differ by", kind: "n", first: "descending", of: ({ spread }) => spread, cell: ({ spread }) => `× ${short(spread)}` },
+  { title: "Papers differ by", kind: "n", first: "descending", of: ({ spread }) => spread, cell: ({ spread }) => (spread === null ? "not known" : `× ${short(spread)}`) },
   { title: "Tests", kind: "n", first: "descending", of: ({ tests }) => tests, cell: ({ tests }) => String(tests) },
   { title: "Papers", kind: "n", first: "descending", of: ({ papers }) => papers, cell: ({ papers }) => String(papers) },
 ];
