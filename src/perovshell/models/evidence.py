@@ -264,17 +264,6 @@ class Literature:
         """Return the samples of the same core and shell."""
         return [] if item.core is None else self.samples_of(item.core.key, item.layers)
 
-    def papers_of_shell(self, layers: Sequence[ShellMaterial]) -> tuple[str, ...]:
-        """Return the papers that put a shell on any core."""
-        return self._by_shell.get(shell_text(layers), ())
-
-    @cached_property
-    def _by_shell(self) -> dict[str, tuple[str, ...]]:
-        papers: dict[str, dict[str, None]] = {}
-        for row in self.samples:
-            papers.setdefault(row["shell"], {})[row["paper"]] = None
-        return {shell: tuple(names) for shell, names in papers.items()}
-
     def samples_of(self, core: CompositionKey, layers: Sequence[ShellMaterial]) -> list[Neighbour]:
         """Return the samples of a core, by its `Composition.key`, with a shell."""
         return self._by_combination.get((core, shell_text(layers)), [])
