@@ -13,7 +13,8 @@ from perovshell.models.domain_verdict import domain_columns
 from perovshell.models.inputs import INPUT_NUMBERS
 from perovshell.models.outputs import NO_THRESHOLDS, TEXTS, Thresholds, output_columns
 from perovshell.serve.ranking.objectives import CLASSES
-from perovshell.serve.service.schemas import AnswerOut, RankedOut, Row, ThresholdsIn
+from perovshell.serve.service.rank_schemas import RankedOut
+from perovshell.serve.service.schemas import AnswerOut, Row, ThresholdsIn
 from perovshell.serve.space.space import OBJECTIVES
 from perovshell.targets.declared import (
     DOMAINS,
