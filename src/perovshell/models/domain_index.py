@@ -124,10 +124,17 @@ class DomainIndex:
         return np.array([sizes, [domain.reach + ROUNDING for domain in self._domains]])
 
     @cached_property
-    def _not_measured(self) -> Floats:
-        """0 for samples with a measured value of a domain, else inf, (n_domains, n_samples)."""
+    def _measured_samples(self) -> tuple[Indices, Indices]:
+        """Samples with a measured value of each domain, one domain after another, and its first."""
         measured = self._literature.measured_of
-        return np.array([np.where(measured[label], 0.0, np.inf) for label in self._labels])
+        samples = [measured[label].nonzero()[0] for label in self._labels]
+        return np.concatenate(samples), np.cumsum([0, *map(len, samples[:-1])])
+
+    @cached_property
+    def _ion_reasons(self) -> list[list[str]]:
+        """The reason that few papers of a domain have an ion, by domain and standard order."""
+        order = self._literature.standard_order
+        return [[domain.describe_ion(ion) for ion in order] for domain in self._domains]
 
     @cached_property
     def _papers(self) -> tuple[list[str], Indices, Mask]:
@@ -242,17 +249,17 @@ class DomainIndex:
             cores: What the literature knows of the cores.
             distances: Distances from the samples, shape (n, n_samples).
         """
-        domains, order, unseen = self._domains, self._literature.standard_order, cores.unseen
         core, sizes, limits = items.core, items.contexts.sizes, self._limits
         reach = cores.reach[core]
-        nearest = (distances[:, None] + self._not_measured).min(axis=2)
+        measured, starts = self._measured_samples
+        nearest = np.minimum.reduceat(distances.take(measured, axis=1), starts, axis=1)
         shells = [self._reasons_of_shell(layers) for layers in items.shells]
         is_odd = np.array([list(map(bool, reasons)) for reasons in shells])[items.shell]
         # One check per leading entry, in the order in which reasons are stated: (6, n, n_domains).
         failed = np.array(
             [
                 cores.is_odd_type[core],
-                np.asarray(unseen.any(axis=2))[core],
+                np.asarray(cores.unseen.any(axis=2))[core],
                 reach > MIXING_REACH + ROUNDING,
                 sizes[:, None] < limits[0],
                 is_odd,
@@ -261,9 +268,10 @@ class DomainIndex:
         )
         if not failed.any():
             return []
+        of_core, ion, domains = core.tolist(), cores.unseen.argmax(axis=2), self._domains
         describe: tuple[Callable[[int, int], str], ...] = (
             lambda row, at: domains[at].describe_type(STRUCTURE_TYPES[cores.types[core[row]]]),
-            lambda row, at: domains[at].describe_ion(order[unseen[core[row], at].argmax()]),
+            lambda row, at: self._ion_reasons[at][ion[of_core[row], at]],
             lambda row, at: domains[at].describe_mixing(float(reach[row, at])),
             lambda row, at: domains[at].describe_size(float(sizes[row])),
             lambda row, at: shells[items.shell[row]][at],

@@ -29,7 +29,7 @@ NAME_JOINT = " / "
 """Separator of core and shell in the name of a combination."""
 _MAX_REMEMBERED = 10_000
 _TINY = 1e-300
-_ROWS_AT_ONCE = 512
+_ROWS_AT_ONCE = 128
 """Cores that are compared at once: their block fits a processor's cache."""
 
 

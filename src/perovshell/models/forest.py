@@ -24,7 +24,7 @@ Masks = npt.NDArray[Any]
 _ROWS_AT_ONCE = 128
 """Rows of a block: they fit a processor's cache."""
 _BITS = 8
-_SHIFTS = np.arange(_BITS, dtype=np.uint8)[:, None, None]
+_SHIFTS = np.arange(_BITS, dtype=np.uint64)[:, None, None]
 MAX_LEAVES = 64
 _SHORT = 32
 """Largest number of leaves for which a 32-bit mask suffices, which takes half the memory."""
@@ -80,15 +80,18 @@ class Forest:
         Each row is stored twice, with missing values as -inf and as +inf; a condition reads the
         copy that sends a missing value to its default side, so missing values need no branch. A
         table holds the leaves that remain for each value of a byte.
+
+        The results of eight rows, bytes of 0 or 1, are moved as one word: no bit leaves its byte.
         """
-        splits, columns, count = self._splits, rows.T, rows.shape[1]
-        both = np.empty((2 * count, len(rows)), dtype=np.float32)
-        np.fmax(columns, _LOW, out=both[:count])
-        np.fmin(columns, _HIGH, out=both[count:])
+        splits, size, count = self._splits, len(rows), rows.shape[1]
+        both = np.zeros((2 * count, size + -size % _BITS), dtype=np.float32)
+        np.fmax(rows.T, _LOW, out=both[:count, :size])
+        np.fmin(rows.T, _HIGH, out=both[count:, :size])
         read = both.take(splits.cells(count), axis=0)
-        goes_right = (read >= splits.threshold[:, None]).view(np.uint8)
-        bits = (goes_right << _SHIFTS).reshape(-1, len(rows)).take(splits.nodes, axis=0)
-        byte = np.bitwise_or.reduce(bits, axis=0)
+        goes_right = (read >= splits.threshold[:, None]).view(np.uint64)
+        words = (goes_right << _SHIFTS).reshape(-1, goes_right.shape[1])
+        bits = words.take(splits.nodes, axis=0)
+        byte = np.bitwise_or.reduce(bits, axis=0).view(np.uint8)[:, :size]
         masks = splits.remaining_leaves.take(splits.first_mask[:, None] + byte)
         remaining = masks[: splits.bytes_each[0]]
         start = len(remaining)
