@@ -19,9 +19,11 @@ from typing import Any, Final
 
 from perovshell.model import Model
 from perovshell.models.outputs import Thresholds
+from perovshell.serve.ranking.memory import keep_memory
 from perovshell.serve.service import limits
 from perovshell.serve.service.batching import Asked
 from perovshell.serve.service.problems import busy
+from perovshell.serve.service.source import settle
 from perovshell.serve.service.writing import Written, joined, write
 
 LARGE: Final = 512
@@ -66,7 +68,7 @@ class Pool:
     def _started(self) -> ProcessPoolExecutor:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(
-                _PROCESSES, multiprocessing.get_context("spawn"), _end_with_the_service
+                _PROCESSES, multiprocessing.get_context("spawn"), _begin
             )
         return self._executor
 
@@ -87,6 +89,11 @@ async def _on(executor: ProcessPoolExecutor, asked: Asked, rows: Rows) -> Writte
         for start in range(0, len(rows), _PART)
     ]
     return joined(await asyncio.gather(*parts))
+
+
+def _begin() -> None:
+    keep_memory()
+    _end_with_the_service()
 
 
 def _end_with_the_service() -> None:
@@ -119,4 +126,6 @@ def _answered(
 def _model(folder: Path, _materials: str) -> Model:
     # Two, so that batches around a promotion do not load them in turns. A model that is loaded
     # again reads other materials of the workspace.
-    return Model.from_folder(folder)
+    model = Model.from_folder(folder)
+    settle()
+    return model
