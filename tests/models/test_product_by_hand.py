@@ -520,7 +520,7 @@ def test_numbers_do_not_depend_on_how_many_shells_are_held_at_once(
     monkeypatch: pytest.MonkeyPatch, shells: int
 ) -> None:
     whole, made = columns_of(product()), product()
-    of_trees = len(CONTEXTS) * len(side_of(made).trees["pl"])
+    of_trees = len(CONTEXTS) * len(side_of(made).trees["pl"].holds)
     monkeypatch.setattr(factored, "_CELLS", shells * of_trees)
     found = columns_of(made)
     np.testing.assert_allclose(found["pl_peak_nm"], whole["pl_peak_nm"], rtol=1e-12)

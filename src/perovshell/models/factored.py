@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -134,7 +135,7 @@ class Conditions:
             rows: One row a descriptor of the side, NaN where missing, shape (n_columns, n).
         """
         # Thresholds are float32, and so is the comparison in the trees.
-        value = rows.take(self.column, axis=0).astype(np.float32)
+        value = rows.astype(np.float32).take(self.column, axis=0)
         passes = np.empty((len(self.column) + 1, rows.shape[1]), dtype=bool)
         passes[-1] = True
         inside = np.greater_equal(value, self.low[:, None], out=passes[:-1])
@@ -146,6 +147,23 @@ class Conditions:
         for column in self.members.T[1:]:
             holds &= passes.take(column, axis=0)
         return holds
+
+    def of_leaves(self, chosen: Mask) -> Conditions:
+        """Return the conditions of some leaves, without the sets and intervals of no other."""
+        sets, of_leaf = np.unique(self.of_leaf[chosen], return_inverse=True)
+        padding = len(self.column)
+        used = np.unique(self.members[sets])
+        used = used[used < padding]
+        number = np.full(padding + 1, len(used), dtype=np.intp)
+        number[used] = np.arange(len(used))
+        return Conditions(
+            self.column[used],
+            self.low[used],
+            self.high[used],
+            self.missing_passes[used],
+            number[self.members[sets]],
+            of_leaf,
+        )
 
 
 @dataclass(frozen=True)
@@ -211,46 +229,95 @@ class FactoredForest:
         core_starts = _changes(core[pair_starts])
         return cls(value, **conditions, pair_starts=pair_starts, core_starts=core_starts)
 
+    def on_cores(self, rows: Floats) -> ForestOnCores:
+        """Return the trees on n cores.
+
+        Args:
+            rows: One row a descriptor of the core, shape (n_columns, n).
+        """
+        holds = self.core.hold(rows)
+        reached = np.asarray(holds.any(axis=1))
+        return ForestOnCores(self._of_leaves(reached[self.core.of_leaf]), holds[reached])
+
+    def _of_leaves(self, chosen: Mask) -> FactoredForest:
+        """Return the forest without the other leaves."""
+        if chosen.all():
+            return self
+        pair = np.repeat(np.arange(len(self.pair_starts)), self._leaves_of_pair)[chosen]
+        parts = {name: getattr(self, name).of_leaves(chosen) for name in SIDES}
+        pair_starts = _changes(pair)
+        core_starts = _changes(parts["core"].of_leaf[pair_starts])
+        return FactoredForest(
+            self.value[chosen], **parts, pair_starts=pair_starts, core_starts=core_starts
+        )
+
+    @cached_property
+    def _leaves_of_pair(self) -> Indices:
+        return np.diff(self.pair_starts, append=len(self.value))
+
+
+@dataclass(frozen=True)
+class ForestOnCores:
+    """The trees of a product on n cores: the leaves that any of them may reach.
+
+    Attributes:
+        forest: The forest without the other leaves.
+        holds: Which of its core sets hold, shape (n_core_sets, n).
+    """
+
+    forest: FactoredForest
+    holds: Mask
+
+    @cached_property
+    def _of_all(self) -> Mask:
+        """Which core sets hold for all cores."""
+        return np.asarray(self.holds.all(axis=1))
+
+    @cached_property
+    def _of_some(self) -> Floats:
+        """Whether the other core sets hold, as 0 and 1."""
+        return self.holds[~self._of_all].astype(np.float64)
+
     def predict(
-        self,
-        core_on: Floats,
-        shell_on: Mask,
-        context_on: Mask,
-        contrast_rows: Callable[[int], Floats],
+        self, shells: Floats, contexts: Floats, contrast_rows: Callable[[int], Floats]
     ) -> Floats:
         """Sum the leaves that each member of a product reaches.
 
         Args:
-            core_on: Which core sets hold, as 0 and 1, shape (n_core_sets, n_cores).
-            shell_on: Which shell sets hold, shape (n_shell_sets, n_shells).
-            context_on: Which context sets hold, shape (n_context_sets, n_contexts).
+            shells: Shell descriptors, shape (n_shells, n_columns).
+            contexts: Context descriptors, shape (n_contexts, n_columns).
             contrast_rows: Returns the contrast descriptors of one shell, by its index, with all
                 cores, shape (n_columns, n_cores), or (n_columns, 1) where they are equal.
 
         Returns:
             The margin without its offset, shape (n_shells, n_contexts, n_cores).
         """
-        n_shells, n_contexts, n_cores = shell_on.shape[1], context_on.shape[1], core_on.shape[1]
-        if not len(self.value):
-            return np.zeros((n_shells, n_contexts, n_cores))
+        forest, n_shells, n_contexts = self.forest, len(shells), len(contexts)
+        total = np.zeros((n_shells, n_contexts, self.holds.shape[1]))
+        if not len(forest.value):
+            return total
+        shell_on, context_on = forest.shell.hold(shells.T), forest.context.hold(contexts.T)
         # (n_leaves, n_contexts): the value of a leaf where its context condition holds, else 0.
-        by_context = self.value[:, None] * context_on[self.context.of_leaf]
-        total = np.empty((n_shells, n_contexts, n_cores))
-        step = max(1, _CELLS // (n_contexts * len(core_on)))
+        by_context = forest.value[:, None] * context_on[forest.context.of_leaf]
+        step = max(1, _CELLS // (n_contexts * len(self.holds)))
         for first in range(0, n_shells, step):
-            shells = range(first, min(first + step, n_shells))
+            chosen = range(first, min(first + step, n_shells))
             parts = [
                 self._one_shell(
-                    by_context * shell_on[self.shell.of_leaf, shell, None], contrast_rows(shell)
+                    by_context * shell_on[forest.shell.of_leaf, shell, None], contrast_rows(shell)
                 )
-                for shell in shells
+                for shell in chosen
             ]
             # (shells x contexts, core sets) @ (core sets, cores): all that no contrast decides.
             settled = np.concatenate([part.settled for part in parts])
-            total[first : shells.stop] = (settled @ core_on).reshape(-1, n_contexts, n_cores)
-            for shell, part in zip(shells, parts, strict=True):
+            of_all = settled[:, self._of_all].sum(axis=1)
+            of_some = settled[:, ~self._of_all] @ self._of_some
+            total[first : chosen.stop] = (of_some + of_all[:, None]).reshape(
+                -1, n_contexts, self.holds.shape[1]
+            )
+            for shell, part in zip(chosen, parts, strict=True):
                 if len(part.core):
-                    total[shell] += part.weight.T @ (core_on[part.core] * part.holds)
+                    total[shell] += part.weight.T @ (self.holds[part.core] & part.holds)
         return total
 
     def _one_shell(self, value: Floats, contrast_rows: Floats) -> _OneShell:
@@ -261,17 +328,18 @@ class FactoredForest:
                 (n_leaves, n_contexts).
             contrast_rows: Contrast descriptors of the shell with the cores.
         """
-        weight = np.add.reduceat(value, self.pair_starts, axis=0)
-        contrast = self.contrast.of_leaf[self.pair_starts]
-        holds = self.contrast.hold(contrast_rows)
+        forest = self.forest
+        weight = np.add.reduceat(value, forest.pair_starts, axis=0)
+        contrast = forest.contrast.of_leaf[forest.pair_starts]
+        holds = forest.contrast.hold(contrast_rows)
         always = np.asarray(holds.all(axis=1))
         differs = np.asarray(holds.any(axis=1)) & ~always
         pairs = np.flatnonzero(differs[contrast] & weight.any(axis=1))
         settled = weight * always[contrast, None]
         return _OneShell(
-            settled=np.add.reduceat(settled, self.core_starts, axis=0).T,
+            settled=np.add.reduceat(settled, forest.core_starts, axis=0).T,
             weight=weight[pairs],
-            core=self.core.of_leaf[self.pair_starts[pairs]],
+            core=forest.core.of_leaf[forest.pair_starts[pairs]],
             holds=holds[contrast[pairs]],
         )
 

@@ -26,6 +26,7 @@ from perovshell.features.featurizer import context_block, size_block
 from perovshell.models.domain import ROUNDING
 from perovshell.models.domain_verdict import POINT_DOMAINS
 from perovshell.models.evidence import NAME_JOINT, combination_name
+from perovshell.models.factored import ForestOnCores
 from perovshell.models.outputs import Thresholds
 from perovshell.models.point import PointPrediction
 from perovshell.models.predictor import Predictor
@@ -49,7 +50,7 @@ class CoreSide:
         rows: Core descriptors, shape (n, n_core_descriptors).
         negativity: Mean electronegativity of each core, shape (n,).
         reach: What the domain knows of them.
-        trees: By target, which core conditions of its trees hold, as 0 and 1.
+        trees: By target, its trees on them.
         linear: By target, what its prior and difficulty need.
         mondrian: By target and Mondrian category, the index of its core.
         facts: What flags of coatings need of them.
@@ -58,7 +59,7 @@ class CoreSide:
     rows: Floats
     negativity: Floats
     reach: CoreReach
-    trees: Mapping[str, Floats]
+    trees: Mapping[str, ForestOnCores]
     linear: Mapping[str, LinearSide]
     mondrian: Mapping[str, Mapping[str, int]]
     facts: CoreFacts
@@ -154,10 +155,7 @@ class Product:
             rows=rows,
             negativity=featurizer.mean_negativity(batch),
             reach=self._domain.cores(batch),
-            trees={
-                name: forest.core.hold(rows.T).astype(np.float64)
-                for name, forest in self._forests.items()
-            },
+            trees={name: forest.on_cores(rows.T) for name, forest in self._forests.items()},
             linear={name: target.linear("core", rows) for name, target in self._points.items()},
             mondrian={
                 name: {
@@ -281,10 +279,7 @@ class Product:
         return categories
 
     def _trees(self, name: str, cores: CoreSide, chosen: slice, contexts: Floats) -> Floats:
-        forest = self._forests[name]
         shells = self._shell_rows[chosen]
-        if not len(forest.value):
-            return np.zeros((len(shells), len(contexts), cores.size))
         contrast = self.predictor.featurizer.contrast_block
 
         def rows(index: int) -> Floats:
@@ -293,9 +288,7 @@ class Product:
             shell = shells[index : index + 1]
             return contrast(cores.rows[:count], cores.negativity[:count], shell).T
 
-        return forest.predict(
-            cores.trees[name], forest.shell.hold(shells.T), forest.context.hold(contexts.T), rows
-        )
+        return cores.trees[name].predict(shells, contexts, rows)
 
     @cached_property
     def _has_no_contrast(self) -> Mask:
@@ -338,7 +331,7 @@ class Product:
 
     def _bare_trees(self, cores: CoreSide) -> Floats:
         """Return what the trees add to those of the bare cores, (n_stressors, 1, n_x, n_cores)."""
-        forest, featurizer = self._forests[LIFETIME.name], self.predictor.featurizer
+        trees, featurizer = cores.trees[LIFETIME.name], self.predictor.featurizer
         bare = [context.bare for context in self.contexts]
         contexts = np.hstack([size_block(bare), context_block(bare)])
         shell = featurizer.shell_block([()])
@@ -347,15 +340,7 @@ class Product:
         contrast = featurizer.contrast_block(cores.rows[:1], cores.negativity[:1], shell).T
 
         return np.stack(
-            [
-                forest.predict(
-                    cores.trees[LIFETIME.name],
-                    forest.shell.hold(shell.T),
-                    forest.context.hold(part.T),
-                    lambda _: contrast,
-                )
-                for part in self._test_rows(contexts)
-            ]
+            [trees.predict(shell, part, lambda _: contrast) for part in self._test_rows(contexts)]
         )
 
     def _test_rows(self, contexts: Floats) -> list[Floats]:
