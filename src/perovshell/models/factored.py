@@ -142,15 +142,43 @@ class Conditions:
         inside &= value < self.high[:, None]
         if np.isnan(rows).any():
             inside |= np.isnan(value) & self.missing_passes[:, None]
-        # A set holds where all its intervals do; padding points to the last row, which always does.
+        return self._of_sets(passes)
+
+    def settled(self, rows: Floats) -> tuple[Mask, Mask]:
+        """Return which sets hold for all rows, and which may hold for some, by their ranges alone.
+
+        Args:
+            rows: As in `hold`.
+        """
+        value = rows.astype(np.float32)
+        is_missing = np.isnan(value)
+        some, any_missing = ~is_missing.all(axis=1), is_missing.any(axis=1)
+        least, most = np.fmin.reduce(value, axis=1), np.fmax.reduce(value, axis=1)
+        least, most, some, any_missing = (
+            of_column.take(self.column) for of_column in (least, most, some, any_missing)
+        )
+        all_pass, some_pass = np.ones((2, len(self.column) + 1), dtype=bool)
+        all_pass[:-1] = (least >= self.low) & (most < self.high) | ~some
+        all_pass[:-1] &= self.missing_passes | ~any_missing
+        some_pass[:-1] = (most >= self.low) & (least < self.high)
+        some_pass[:-1] |= self.missing_passes & any_missing
+        return self._of_sets(all_pass), self._of_sets(some_pass)
+
+    def _of_sets(self, passes: Mask) -> Mask:
+        """Return which sets hold from which intervals are passed; the last one always is."""
+        # A set holds where all its intervals do; padding points to the last row.
         holds = passes.take(self.members[:, 0], axis=0)
         for column in self.members.T[1:]:
             holds &= passes.take(column, axis=0)
         return holds
 
     def of_leaves(self, chosen: Mask) -> Conditions:
-        """Return the conditions of some leaves, without the sets and intervals of no other."""
-        sets, of_leaf = np.unique(self.of_leaf[chosen], return_inverse=True)
+        """Return the conditions of some leaves alone."""
+        return self.of_sets(self.of_leaf[chosen])
+
+    def of_sets(self, of_leaf: Indices) -> Conditions:
+        """Return the conditions of leaves with the given sets, without other sets and intervals."""
+        sets, of_leaf = np.unique(of_leaf, return_inverse=True)
         padding = len(self.column)
         used = np.unique(self.members[sets])
         used = used[used < padding]
@@ -331,16 +359,16 @@ class ForestOnCores:
         forest = self.forest
         weight = np.add.reduceat(value, forest.pair_starts, axis=0)
         contrast = forest.contrast.of_leaf[forest.pair_starts]
-        holds = forest.contrast.hold(contrast_rows)
-        always = np.asarray(holds.all(axis=1))
-        differs = np.asarray(holds.any(axis=1)) & ~always
-        pairs = np.flatnonzero(differs[contrast] & weight.any(axis=1))
+        # The contrasts of neighbouring cores are alike: few conditions tell them apart.
+        always, possible = forest.contrast.settled(contrast_rows)
+        pairs = np.flatnonzero((possible & ~always)[contrast] & weight.any(axis=1))
+        open_sets = forest.contrast.of_sets(contrast[pairs])
         settled = weight * always[contrast, None]
         return _OneShell(
             settled=np.add.reduceat(settled, forest.core_starts, axis=0).T,
             weight=weight[pairs],
             core=forest.core.of_leaf[forest.pair_starts[pairs]],
-            holds=holds[contrast[pairs]],
+            holds=open_sets.hold(contrast_rows)[open_sets.of_leaf],
         )
 
 
