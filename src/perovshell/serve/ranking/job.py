@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -24,6 +25,8 @@ Results = Iterator[tuple[Sequence[int], TaskResult]]
 UNGUARDED: Final = (
     "a script that starts processes needs its code below `if __name__ == '__main__':`"
 )
+
+_UNPACKING: Final = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class Job:
 
     def run_tasks(self, tasks: Sequence[int]) -> TaskResult:
         """Score tasks and join their results."""
-        scorer = _scorer(self)
+        with _UNPACKING:  # Threads of one worker share it.
+            scorer = _scorer(self)
         results = [scorer.run_task(task) for task in tasks]
         return joined(results, scorer.top_list)
 
