@@ -43,7 +43,9 @@ class RankingLine(AbstractContextManager["RankingLine"]):
         if progress.event:
             self._erase()
             self._write(f"{progress.event}\n")
-        if self._clock() < self._next:
+        # A log does not say that workers have begun.
+        is_quiet = not self._is_terminal and progress.workers > 0 and not progress.rate
+        if is_quiet or self._clock() < self._next:
             return
         self._next = self._clock() + (_REDRAW_S if self._is_terminal else _LOG_EVERY_S)
         if self._is_terminal:

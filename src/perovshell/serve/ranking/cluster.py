@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import socket
 import time
 import warnings
@@ -41,7 +42,7 @@ def dask_client(scheduler: str | None, workers: int) -> Iterator[Any]:
         ClusterError: The scheduler cannot be reached, or the local cluster does not start.
     """
     distributed = import_optional("distributed", "the dask engine", "scale")
-    with contextlib.ExitStack() as started:
+    with _without_log("distributed.client"), contextlib.ExitStack() as started:
         try:
             with warnings.catch_warnings():
                 # What has to be the same is checked: see `Workers`.
@@ -58,6 +59,18 @@ def dask_client(scheduler: str | None, workers: int) -> Iterator[Any]:
             msg = f"{what} ({_one_line(error) or type(error).__name__})"
             raise ClusterError(msg) from error
         yield started.enter_context(client)
+
+
+@contextlib.contextmanager
+def _without_log(name: str) -> Iterator[None]:
+    """Leave out the messages of a logger: a lost connection is raised as an error, too."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _why_not_connected(scheduler: str | None, dask: str) -> str:

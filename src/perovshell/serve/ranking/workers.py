@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -116,20 +115,13 @@ class Workers:
         return same
 
     def _warn_of_digits(self, addresses: Collection[str]) -> None:
-        """Warn of workers whose numpy or Python is another: theirs may round otherwise."""
-        here = {"numpy": version("numpy"), "Python": platform.python_version()}
-        there = {
-            "numpy": self._ask(addresses, version, "numpy"),
-            "Python": self._ask(addresses, platform.python_version),
-        }
-        for name, versions in there.items():
-            others = {address: found for address, found in versions.items() if found != here[name]}
-            if others:
-                address, found = next(iter(others.items()))
-                more = f" ({len(others)} such workers)" if len(others) > 1 else ""
+        """Warn of workers with another numpy: it may round otherwise."""
+        here = version("numpy")
+        for address, found in self._ask(addresses, version, "numpy").items():
+            if found != here:
                 _warn(
-                    f"worker {address} has {name} {found}{more}, here it is {here[name]}: last "
-                    "digits may differ from a ranking without it"
+                    f"worker {address} has numpy {found}, here it is {here}: last digits may "
+                    "differ; install the same"
                 )
 
 
