@@ -1,4 +1,4 @@
-"""What a ranking has found: saved from time to time, so that a stopped one resumes from there."""
+"""The result so far: saved from time to time, so that a stopped one resumes from there."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import tempfile
 import threading
@@ -65,6 +67,7 @@ class Job:
 def _scorer(job: Job) -> Scorer:
     """Unpack a ranking once in each process."""
     keep_memory()
+    use_one_thread()
     installed = version("perovshell")
     if installed != job.version:
         msg = f"a worker has Perovshell {installed}, the ranking {job.version}: install the same"
@@ -75,6 +78,16 @@ def _scorer(job: Job) -> Scorer:
         model = Model.from_folder(folder)
     space = read_space(json.loads(job.space), model.predictor.featurizer.reader)
     return Scorer(space, model, Options(**json.loads(job.options)))
+
+
+def use_one_thread() -> None:
+    """Let linear algebra of this process use one thread, where threadpoolctl is installed.
+
+    There is a process or a thread for each core. A worker that Dask starts without a nanny has the
+    threads of the machine, which wait for each other: it was several times slower.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("threadpoolctl").threadpool_limits(1)
 
 
 def joined(results: Sequence[TaskResult], top: TopList) -> TaskResult:

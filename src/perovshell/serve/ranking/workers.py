@@ -54,14 +54,14 @@ class Workers:
         present = self._present()
         on_workers = self._ask(present, version, "perovshell")
         installed = {"the scheduler": on_scheduler}
-        installed |= {f"worker {address}": found for address, found in on_workers.items()}
-        others = {who: found for who, found in installed.items() if found != self._needed}
+        installed |= {f"worker {address}": answer for address, answer in on_workers.items()}
+        others = {who: answer for who, answer in installed.items() if answer != self._needed}
         if others:
-            who, found = next(iter(others.items()))
+            who, answer = next(iter(others.items()))
             more = f" ({len(others)} of {len(installed)} such)" if len(others) > 1 else ""
             msg = (
-                f"scheduler {self._client.scheduler.address}: {who} {_has(found)}{more}; scheduler "
-                "and workers need that of the ranking: pip install "
+                f"scheduler {self._client.scheduler.address}: {who} {_has(answer)}{more}; "
+                "scheduler and workers need that of the ranking: pip install "
                 f"perovshell=={self._needed}"
             )
             raise ClusterError(msg)
@@ -99,12 +99,12 @@ class Workers:
 
     def _admit(self, present: Mapping[str, int], installed: Mapping[str, Any]) -> list[str]:
         """Admit workers with the Perovshell that is needed; return their addresses."""
-        same = [address for address, found in installed.items() if found == self._needed]
-        for address, found in installed.items():
-            if isinstance(found, str | PackageNotFoundError) and found != self._needed:
+        same = [address for address, answer in installed.items() if answer == self._needed]
+        for address, answer in installed.items():
+            if isinstance(answer, str | PackageNotFoundError) and answer != self._needed:
                 self._refused.add(address)
                 _warn(
-                    f"worker {address} {_has(found)}, not {self._needed} of the ranking: it gets "
+                    f"worker {address} {_has(answer)}, not {self._needed} of the ranking: it gets "
                     "no tasks"
                 )
         if same:
@@ -117,10 +117,10 @@ class Workers:
     def _warn_of_digits(self, addresses: Collection[str]) -> None:
         """Warn of workers with another numpy: it may round otherwise."""
         here = version("numpy")
-        for address, found in self._ask(addresses, version, "numpy").items():
-            if found != here:
+        for address, answer in self._ask(addresses, version, "numpy").items():
+            if answer != here:
                 _warn(
-                    f"worker {address} has numpy {found}, here it is {here}: last digits may "
+                    f"worker {address} has numpy {answer}, here it is {here}: last digits may "
                     "differ; install the same"
                 )
 
@@ -129,10 +129,10 @@ async def _take_part(dask_worker: Any) -> None:
     await dask_worker.set_resources(**{RESOURCE: _PLENTY})
 
 
-def _has(found: Any) -> str:
-    if isinstance(found, str):
-        return f"has Perovshell {found}"
-    return "has no Perovshell" if isinstance(found, PackageNotFoundError) else "does not answer"
+def _has(answer: Any) -> str:
+    if isinstance(answer, str):
+        return f"has Perovshell {answer}"
+    return "has no Perovshell" if isinstance(answer, PackageNotFoundError) else "does not answer"
 
 
 def _warn(text: str) -> None:
