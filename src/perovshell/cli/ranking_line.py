@@ -35,7 +35,8 @@ class RankingLine(AbstractContextManager["RankingLine"]):
         self._stream = stream
         self._clock = clock
         self._is_terminal = stream.isatty()
-        self._next = clock() + _SHOW_AFTER_S
+        self._start = clock()
+        self._next = self._start + _SHOW_AFTER_S
         self._is_drawn = False
 
     def __call__(self, progress: Progress) -> None:
@@ -43,11 +44,12 @@ class RankingLine(AbstractContextManager["RankingLine"]):
         if progress.event:
             self._erase()
             self._write(f"{progress.event}\n")
-        # A log does not say that workers have begun.
-        is_quiet = not self._is_terminal and progress.workers > 0 and not progress.rate
-        if is_quiet or self._clock() < self._next:
+        now = self._clock()
+        # A log waits for the first result, unless that takes long.
+        is_quiet = not (self._is_terminal or progress.rate or now > self._start + _LOG_EVERY_S)
+        if is_quiet or now < self._next:
             return
-        self._next = self._clock() + (_REDRAW_S if self._is_terminal else _LOG_EVERY_S)
+        self._next = now + (_REDRAW_S if self._is_terminal else _LOG_EVERY_S)
         if self._is_terminal:
             width = shutil.get_terminal_size().columns - 1
             self._write(ERASE_LINE + progress_text(progress)[:width])

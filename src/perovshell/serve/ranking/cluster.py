@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import signal
 import socket
 import time
 import warnings
@@ -120,19 +121,32 @@ def _local_cluster(workers: int) -> Iterator[Any]:
     end_second_run()
     dask = import_optional("dask", "the dask engine", "scale")
     distributed = import_optional("distributed", "the dask engine", "scale")
-    with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": ONE_THREAD_EACH}),
-        distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            # Any free port: that of another ranking may be taken.
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            silence_logs=50,
-        ) as cluster,
-    ):
-        yield cluster
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": ONE_THREAD_EACH}):
+        with _children_without_interrupts():
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                # Any free port: that of another ranking may be taken.
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=50,
+            )
+        with cluster:
+            yield cluster
+
+
+@contextlib.contextmanager
+def _children_without_interrupts() -> Iterator[None]:
+    """Start threads and processes that Ctrl-C does not reach: it is for this process alone."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def on_dask(
@@ -189,13 +203,14 @@ class _Submission:
                 group = self._flying.pop(future)
                 yield group, self._result_of(future, group)
             if time.monotonic() - looked > _LOOK_S:
-                was_empty = not self._workers.count
+                before = self._workers.addresses
                 events = self._workers.update()
-                meter.show_workers(self._workers.count, events)
                 looked = time.monotonic()
-                if was_empty and self._workers.count:
-                    # Dask does not give them tasks that wait: they came before they were admitted.
+                if self._workers.count and not before & self._workers.addresses:
+                    # All are new. Tasks that waited as they came do not go to them, since they
+                    # were not admitted then.
                     shared = self._submit_again()
+                meter.show_workers(self._workers.count, events)
 
     def _next_finished(self) -> Any:
         """Return a group's result that is there; None if there is none for a while."""

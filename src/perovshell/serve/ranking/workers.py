@@ -32,6 +32,11 @@ class Workers:
         self._refused: set[str] = set()
 
     @property
+    def addresses(self) -> frozenset[str]:
+        """Addresses of the admitted workers."""
+        return frozenset(self._admitted)
+
+    @property
     def count(self) -> int:
         """Number of admitted workers."""
         return len(self._admitted)
