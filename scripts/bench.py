@@ -1,4 +1,4 @@
-"""Run every benchmark and write docs/benchmarks.md: `make bench`, about 25 minutes.
+"""Run every benchmark and write docs/benchmarks.md: `make bench`, about 35 minutes.
 
 Each benchmark runs both sides in one go, on inputs that are all different, and prints its figures
 as JSON in its last line. What is asked of them stands here.
@@ -17,7 +17,7 @@ from pathlib import Path
 from perovshell.files import write_file
 
 TOP = Path(__file__).parent.parent
-BENCHMARKS = ("descriptors", "prediction", "ranking", "serving", "training")
+BENCHMARKS = ("descriptors", "prediction", "ranking", "cluster", "serving", "training")
 COUNTS_FROM = 1000
 """Figures from here on are written as counts."""
 PACKAGES = ("perovshell", "numpy", "xgboost-cpu", "scikit-learn", "matminer", "mlflow", "fastapi")
@@ -62,6 +62,10 @@ ROWS = (
         "ratio_batch_predict", "times", least=4),
     Row("peak memory of a ranking", "ranking", "peak_memory_mb", "MB", most=400),
     Row("that memory at 10^8 over that at 10^6", "ranking", "memory_growth", "times", most=1.1),
+    Row("2 x 10^8 by processes, a local Dask cluster, a cluster: slowest over fastest", "cluster",
+        "ratio_slowest_fastest", "times", most=1.3),
+    Row("rankings among these that are not the same, byte by byte", "cluster",
+        "different_tables", "rankings", most=0),
     Row("service: single predictions, one worker, 8 connections", "serving",
         "requests_per_s", "requests/s", least=1500),
     Row("99 % of them within", "serving", "p99_ms", "ms", most=15),

@@ -16,6 +16,7 @@ import typer
 
 from perovshell.cli import data, evidence, learning, materials, models, serving, training, use
 from perovshell.cli.options import FAULT, in_options, note, unknown_settings
+from perovshell.cli.ranking_line import ERASE_LINE
 from perovshell.errors import PerovshellError, PerovshellWarning
 
 app = typer.Typer(
@@ -67,6 +68,8 @@ def _show_warning(
 ) -> None:
     """Print a warning of Perovshell as one line, and others as Python does."""
     if issubclass(category, PerovshellWarning):
+        if sys.stderr.isatty():
+            typer.echo(ERASE_LINE, nl=False, err=True)  # That of a running command.
         note(str(message))
     else:
         typer.echo(

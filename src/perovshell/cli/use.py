@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +24,7 @@ from perovshell.cli.options import (
     result,
     write_citations,
 )
+from perovshell.cli.ranking_line import RankingLine
 from perovshell.errors import DesignSpaceError, InputError
 from perovshell.files import descriptor_of, refuse_output, refuse_unwritable
 from perovshell.models.inputs import INPUT_COLUMNS, REQUIRED
@@ -279,7 +278,7 @@ def rank(  # noqa: PLR0913
     refuse_unwritable(folder)
     for name in FILES:
         refuse_output(folder / name, [Path(space)] if space else [])
-    with _rate_bar(checked.size) as advance:
+    with RankingLine(sys.stderr) as progress:
         ranking = ranks.rank(
             checked,
             model=loaded,
@@ -287,7 +286,7 @@ def rank(  # noqa: PLR0913
             order_by=order_by,
             batch=batch,
             run=run,
-            advance=advance,
+            progress=progress,
         )
     csv_path, html_path = write_report(ranking, folder, evidence)
     if ranking.is_complete:
@@ -309,20 +308,3 @@ def rank(  # noqa: PLR0913
     if not ranking.is_complete:
         typer.echo("Stopped early; go on with --resume.", err=True)
         raise typer.Exit(SOME_FAILED)
-
-
-@contextmanager
-def _rate_bar(size: int) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar with rate and time left."""
-    start, done = time.monotonic(), 0
-    with typer.progressbar(length=size, label="Ranking", file=sys.stderr) as bar:
-
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            rate = done / max(time.monotonic() - start, 1e-3)
-            if sys.stderr.isatty():
-                bar.label = f"Ranking ({rate / 1e6:.2f} million/s)"
-            bar.update(count)
-
-        yield advance

@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from perovshell.errors import ClusterError, WorkspaceError
+from perovshell.errors import ClusterError, PerovshellWarning, WorkspaceError
 from perovshell.model import Model
 from perovshell.serve.ranking.job import Job
+from perovshell.serve.ranking.progress import Progress
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Ranking
 from perovshell.serve.ranking.scoring import Options
@@ -109,18 +110,18 @@ def test_a_cluster_that_loses_a_worker_half_way_gives_the_same(
     address, workers = cluster
     with Client(address, timeout=30) as client:
         client.wait_for_workers(3, timeout=60)
-    seen, killed_at = 0, 0
+    seen: list[Progress] = []
 
-    def advance(count: int) -> None:
-        nonlocal seen, killed_at
-        seen += count
-        if not killed_at:
+    def progress(now: Progress) -> None:
+        if now.done and not any(before.done for before in seen):
             workers[0].send_signal(signal.SIGKILL)
-            killed_at = seen
+        seen.append(now)
 
-    found = rank(SPACE, model=model, run=run(engine="dask", scheduler=address), advance=advance)
+    found = rank(SPACE, model=model, run=run(engine="dask", scheduler=address), progress=progress)
     assert workers[0].wait(timeout=10) == -signal.SIGKILL
-    assert 0 < killed_at < seen == found.space.size
+    assert 0 < next(now.done for now in seen if now.done) < seen[-1].done == found.space.size
+    assert seen[0].workers == 0
+    assert seen[1].workers == 3
     assert result(found) == alone
     assert result(rank(SPACE, model=model, run=run(engine="dask", scheduler=address))) == alone
 
@@ -147,6 +148,11 @@ if INSTALLED is None:
     sys.modules["perovshell"] = None
 """
 """Makes a Python that has another Perovshell, or none."""
+OTHER_NUMPY = """
+import importlib.metadata
+real = importlib.metadata.version
+importlib.metadata.version = lambda name: "1.0.0" if name == "numpy" else real(name)
+"""
 
 
 @pytest.mark.parametrize("who", ["the scheduler", "worker"])
@@ -179,6 +185,55 @@ def test_a_cluster_with_another_perovshell_or_none_is_refused_in_one_line(
     )
 
 
+WORKER = ("--no-nanny", "--nthreads", "2", "--host", "127.0.0.1", "--local-directory", "/tmp")
+
+
+def test_late_workers_take_part_if_they_can_and_a_lost_scheduler_loses_no_result(
+    model: Model, alone: tuple[Any, ...], tmp_path: Path
+) -> None:
+    """The only worker is lost; one without Perovshell joins, then one with another numpy."""
+    without, other = tmp_path / "without", tmp_path / "other"
+    for folder, text in ((without, f"INSTALLED = None\n{OTHERWISE}"), (other, OTHER_NUMPY)):
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(text)
+    port, kept = free_port(), tmp_path / "ranking.part.npz"
+    address = f"tcp://127.0.0.1:{port}"
+    scheduler = start("scheduler", "--host", "127.0.0.1", "--port", str(port))
+    processes = [scheduler, start("worker", address, *WORKER)]
+    events: list[str] = []
+
+    def progress(now: Progress) -> None:
+        events.extend([now.event] if now.event else [])
+        if now.done and len(events) == 0 and len(processes) == 2:
+            processes[1].kill()
+            processes.append(start("worker", address, *WORKER, path=without))
+        elif len(events) == 1 and len(processes) == 3:
+            processes.append(start("worker", address, *WORKER, path=other))
+        elif len(events) == 2:
+            scheduler.kill()
+
+    cluster = run(engine="dask", scheduler=address, keep_in=kept)
+    try:
+        with (
+            pytest.warns(PerovshellWarning) as warned,
+            pytest.raises(ClusterError) as caught,
+        ):
+            rank(SPACE, model=model, run=cluster, progress=progress)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert str(caught.value) == f"scheduler {address}: the connection was lost; try resume=True"
+    worker = r"worker tcp://127\.0\.0\.1:\d+"
+    assert re.fullmatch(f"lost {worker}; others repeat its tasks", events[0])
+    assert re.fullmatch(f"{worker} joined", events[1])
+    texts = "\n".join(str(warning.message) for warning in warned)
+    assert "no worker is left: the ranking waits for one" in texts
+    assert re.search(f"{worker} has no Perovshell, not [0-9.]+ of the ranking: it gets no", texts)
+    assert re.search(f"{worker} has numpy 1.0.0, here it is [0-9.]+: last digits may", texts)
+    assert result(rank(SPACE, model=model, run=run(keep_in=kept, resume=True))) == alone
+
+
 @pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-x\r\n"])
 def test_another_program_at_the_address_of_a_scheduler_is_named(
     model: Model, monkeypatch: pytest.MonkeyPatch, greeting: bytes
@@ -204,6 +259,7 @@ def test_another_program_at_the_address_of_a_scheduler_is_named(
 UNGUARDED_SCRIPT = """
 import sys
 import perovshell
+from perovshell.serve.ranking.progress import Progress
 from perovshell.serve.ranking.ranking import Run
 
 space = {"cores": ["CsPbBr3", "CsPbI3"], "shells": ["SiO2", "ZrO2"], "pl_window_nm": [510, 540]}
@@ -255,38 +311,38 @@ def _interrupts_are_heard() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def stop_after(calls: int) -> Callable[[int], None]:
+def stop_after(tasks: int) -> Callable[[Progress], None]:
     """Interrupt a ranking as Ctrl-C does, after so many tasks."""
-    left = calls
+    done: set[int] = set()
 
-    def advance(_: int) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
+    def progress(now: Progress) -> None:
+        if now.done:
+            done.add(now.done)
+        if len(done) == tasks:
+            done.clear()
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.01)  # The interpreter raises before the next task is done.
 
-    return advance
+    return progress
 
 
 def test_an_interrupted_ranking_keeps_what_it_found_and_goes_on(
     model: Model, alone: tuple[Any, ...], tmp_path: Path
 ) -> None:
     kept = tmp_path / "ranking.part.npz"
-    part = rank(SPACE, model=model, run=run(keep_in=kept), advance=stop_after(3))
+    part = rank(SPACE, model=model, run=run(keep_in=kept), progress=stop_after(3))
     assert not part.is_complete
     assert 0 < part.seen < part.space.size
     assert "Stopped after" in part.statements[0]
     assert kept.is_file()
-    seen: list[int] = []
-    whole = rank(SPACE, model=model, run=run(keep_in=kept, resume=True), advance=seen.append)
-    assert seen[0] == part.seen
-    assert sum(seen) == whole.space.size
+    seen: list[Progress] = []
+    whole = rank(SPACE, model=model, run=run(keep_in=kept, resume=True), progress=seen.append)
+    assert (seen[0].done, seen[-1].done) == (part.seen, whole.space.size)
     assert result(whole) == alone
     # What comes after a ranking, as its report, cannot lose it: it only has to be finished again.
-    again: list[int] = []
-    finished = rank(SPACE, model=model, run=run(keep_in=kept, resume=True), advance=again.append)
-    assert again == [whole.space.size]
+    again: list[Progress] = []
+    finished = rank(SPACE, model=model, run=run(keep_in=kept, resume=True), progress=again.append)
+    assert [now.done for now in again] == [whole.space.size]
     assert result(finished) == alone
 
 
@@ -294,7 +350,7 @@ def test_processes_can_be_interrupted_too(
     model: Model, alone: tuple[Any, ...], tmp_path: Path
 ) -> None:
     kept = tmp_path / "ranking.part.npz"
-    part = rank(SPACE, model=model, run=run(jobs=2, keep_in=kept), advance=stop_after(2))
+    part = rank(SPACE, model=model, run=run(jobs=2, keep_in=kept), progress=stop_after(2))
     assert 0 < part.seen < part.space.size
     again = run(jobs=2, keep_in=kept, resume=True)
     assert result(rank(SPACE, model=model, run=again)) == alone
@@ -304,7 +360,7 @@ def test_an_interrupt_before_anything_is_found_is_passed_on(model: Model) -> Non
     nothing = {"pl_window_nm": [1900, 1950], "constraints": {"pl_in_window": True}}
     space = {**SPACE, **nothing}
     with pytest.raises(KeyboardInterrupt):
-        rank(space, model=model, run=run(), advance=stop_after(1))
+        rank(space, model=model, run=run(), progress=stop_after(1))
 
 
 def test_there_must_be_something_to_resume(model: Model, tmp_path: Path) -> None:
@@ -318,7 +374,7 @@ def test_there_must_be_something_to_resume(model: Model, tmp_path: Path) -> None
 
 def test_another_space_or_order_is_not_gone_on_with(model: Model, tmp_path: Path) -> None:
     kept = tmp_path / "ranking.part.npz"
-    rank(SPACE, model=model, run=run(keep_in=kept), advance=stop_after(2))
+    rank(SPACE, model=model, run=run(keep_in=kept), progress=stop_after(2))
     for changed in ({"order_by": "value"}, {"order_by": "explore"}):
         with pytest.raises(WorkspaceError, match="of another space, model, order"):
             rank(SPACE, model=model, run=run(keep_in=kept, resume=True), **changed)
@@ -326,15 +382,12 @@ def test_another_space_or_order_is_not_gone_on_with(model: Model, tmp_path: Path
 
 def test_a_failure_keeps_what_was_found(model: Model, tmp_path: Path) -> None:
     kept = tmp_path / "ranking.part.npz"
-    calls = 0
 
-    def advance(_: int) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
+    def progress(now: Progress) -> None:
+        if now.done:
             msg = "the screen is gone"
             raise RuntimeError(msg)
 
     with pytest.raises(RuntimeError, match="the screen is gone"):
-        rank(SPACE, model=model, run=run(keep_in=kept), advance=advance)
+        rank(SPACE, model=model, run=run(keep_in=kept), progress=progress)
     assert rank(SPACE, model=model, run=run(keep_in=kept, resume=True)).is_complete

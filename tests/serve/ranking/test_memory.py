@@ -1,4 +1,4 @@
-"""Workers keep the memory of arrays, in the environment that Dask starts them in as well."""
+"""Workers keep the memory of arrays and use one thread, in the environment of Dask as well."""
 
 import os
 import platform
@@ -37,3 +37,23 @@ def test_memory_that_was_freed_is_not_asked_for_again() -> None:
     }  # fmt: skip
     assert faults["kept"] < 100
     assert faults["returned"] > 5_000
+
+
+_THREADS = """
+import numpy, threadpoolctl
+from perovshell.serve.ranking.job import use_one_thread
+
+threads = lambda: max(one["num_threads"] for one in threadpoolctl.threadpool_info())
+before = threads()
+use_one_thread()
+print(before, threads())
+"""
+
+
+def test_a_worker_computes_with_one_thread() -> None:
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", _THREADS],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["2", "1"]

@@ -21,6 +21,7 @@ from perovshell.models.shell_evidence import HALF_LIFE, PLQY, ShellEvidence
 from perovshell.serve.ranking.candidates import CandidatePredictions
 from perovshell.serve.ranking.objective import Levels, Predicted
 from perovshell.serve.ranking.objectives import Objectives
+from perovshell.serve.ranking.progress import Progress
 from perovshell.serve.ranking.rank_probabilities import p_above_next
 from perovshell.serve.ranking.ranking import Run, rank
 from perovshell.serve.ranking.results import Candidate, Ranking
@@ -487,9 +488,11 @@ def test_two_rankings_are_equal_and_the_first_lines_do_not_depend_on_top(
 
 
 def test_progress_counts_every_combination(model: Model) -> None:
-    steps: list[int] = []
-    found = rank(with_(constraints={"in_domain": True}), model=model, advance=steps.append)
-    assert sum(steps) == found.space.size
+    seen: list[Progress] = []
+    found = rank(with_(constraints={"in_domain": True}), model=model, progress=seen.append)
+    assert (seen[0].done, seen[-1].done, seen[-1].total) == (0, *[found.space.size] * 2)
+    assert seen[-1].fraction == 1
+    assert seen[-1].workers == 1
 
 
 def test_each_line_names_its_evidence(model: Model) -> None:

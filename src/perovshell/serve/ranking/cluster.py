@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import functools
+import logging
+import signal
 import socket
+import time
 import warnings
+from collections import deque
 from collections.abc import Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,12 +19,17 @@ from perovshell.errors import ClusterError
 from perovshell.optional import import_optional
 from perovshell.serve.ranking.job import UNGUARDED, Job, Results
 from perovshell.serve.ranking.processes import ONE_THREAD_EACH, end_second_run
+from perovshell.serve.ranking.progress import ProgressMeter
 from perovshell.serve.ranking.task_result import TaskResult, TopList
+from perovshell.serve.ranking.workers import RESOURCE, Workers
 
 _GROUP: Final = 8
-"""Tasks whose results are joined on the cluster before they are sent."""
-_IN_FLIGHT: Final = 4
-"""Groups submitted to each worker ahead of time."""
+"""Most tasks whose results are joined on the cluster before they are sent."""
+_AHEAD: Final = 4
+"""Groups submitted ahead of time for each thread of the workers."""
+_LOOK_S: Final = 1.0
+"""Time between two looks at who works."""
+_NEEDED: Final = {RESOURCE: 1}
 _CONNECT_S: Final = 10.0
 _WORKER_S: Final = 30.0
 
@@ -34,10 +43,10 @@ def dask_client(scheduler: str | None, workers: int) -> Iterator[Any]:
         ClusterError: The scheduler cannot be reached, or the local cluster does not start.
     """
     distributed = import_optional("distributed", "the dask engine", "scale")
-    with contextlib.ExitStack() as started:
+    with _without_log("distributed.client"), contextlib.ExitStack() as started:
         try:
             with warnings.catch_warnings():
-                # What has to be the same is checked: see `_refuse_other_versions`.
+                # What has to be the same is checked: see `Workers`.
                 mismatch = distributed.versions.VersionMismatchWarning
                 warnings.simplefilter("ignore", mismatch)
                 if scheduler is None:
@@ -51,6 +60,18 @@ def dask_client(scheduler: str | None, workers: int) -> Iterator[Any]:
             msg = f"{what} ({_one_line(error) or type(error).__name__})"
             raise ClusterError(msg) from error
         yield started.enter_context(client)
+
+
+@contextlib.contextmanager
+def _without_log(name: str) -> Iterator[None]:
+    """Leave out the messages of a logger: a lost connection is raised as an error, too."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _why_not_connected(scheduler: str | None, dask: str) -> str:
@@ -100,20 +121,37 @@ def _local_cluster(workers: int) -> Iterator[Any]:
     end_second_run()
     dask = import_optional("dask", "the dask engine", "scale")
     distributed = import_optional("distributed", "the dask engine", "scale")
-    with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": ONE_THREAD_EACH}),
-        distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=None,
-            silence_logs=50,
-        ) as cluster,
-    ):
-        yield cluster
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": ONE_THREAD_EACH}):
+        with _children_without_interrupts():
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                # Any free port: that of another ranking may be taken.
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=50,
+            )
+        with cluster:
+            yield cluster
 
 
-def on_dask(client: Any, job: Job, tasks: Sequence[int], top: TopList) -> Results:
+@contextlib.contextmanager
+def _children_without_interrupts() -> Iterator[None]:
+    """Start threads and processes that Ctrl-C does not reach: it is for this process alone."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def on_dask(
+    client: Any, job: Job, tasks: Sequence[int], top: TopList, meter: ProgressMeter
+) -> Results:
     """Score tasks on a Dask cluster: groups of them joined in a tree there.
 
     A lost worker costs its own tasks only: Dask gives them to another.
@@ -121,79 +159,109 @@ def on_dask(client: Any, job: Job, tasks: Sequence[int], top: TopList) -> Result
     Raises:
         ClusterError: The cluster has no worker, one without this Perovshell, or lost too many.
     """
+    where = f"scheduler {client.scheduler.address}"
     try:
         client.wait_for_workers(1, timeout=_WORKER_S)  # They may just be starting.
     except TimeoutError as error:
-        msg = f"scheduler {client.scheduler.address}: it has no worker after {_WORKER_S:g} s"
+        msg = f"{where}: it has no worker after {_WORKER_S:g} s"
         raise ClusterError(msg) from error
-    _refuse_other_versions(client, job.version)
     try:
-        yield from _on_workers(client, job, tasks, top)
+        workers = Workers(client, job.version)
+        workers.admit_all()
+        meter.show_workers(workers.count)
+        yield from _Submission(client, job, top, workers).results(tasks, meter)
     except ClusterError:
         raise
     except Exception as error:
-        msg = f"scheduler {client.scheduler.address}: {_one_line(error) or type(error).__name__}"
+        lost = client.scheduler_comm is None or client.scheduler_comm.closed()
+        why = "the connection was lost" if lost else _one_line(error) or type(error).__name__
+        msg = f"{where}: {why}; try resume=True"
         raise ClusterError(msg) from error
 
 
-def _refuse_other_versions(client: Any, needed: str) -> None:
-    """Refuse a cluster whose scheduler or workers have no Perovshell or another one.
+class _Submission:
+    """Groups of tasks on a cluster, a few of them ahead of its workers."""
 
-    They are asked by a function of Python, which they have.
-    """
-    try:
-        on_scheduler: Any = client.run_on_scheduler(version, "perovshell")
-    except PackageNotFoundError as error:
-        on_scheduler = error
-    installed = {"the scheduler": on_scheduler}
-    on_workers = client.run(version, "perovshell", on_error="return")
-    installed |= {f"worker {address}": found for address, found in on_workers.items()}
-    others = {who: found for who, found in installed.items() if found != needed}
-    if others:
-        who, found = next(iter(others.items()))
-        has = f"has Perovshell {found}" if isinstance(found, str) else "has no Perovshell"
-        more = f" ({len(others)} of {len(installed)} such)" if len(others) > 1 else ""
-        msg = (
-            f"scheduler {client.scheduler.address}: {who} {has}{more}; scheduler and workers need "
-            f"that of the ranking: pip install perovshell=={needed}"
-        )
-        raise ClusterError(msg)
+    def __init__(self, client: Any, job: Job, top: TopList, workers: Workers) -> None:
+        self._client = client
+        self._job = job
+        self._top = top
+        self._workers = workers
+        self._flying: dict[Any, Sequence[int]] = {}
+        self._finished: SimpleQueue[Any] = SimpleQueue()
 
+    def results(self, tasks: Sequence[int], meter: ProgressMeter) -> Results:
+        """Yield the joined result of each group."""
+        left = deque(tasks)
+        shared = self._share()
+        looked = time.monotonic()
+        while left or self._flying:
+            while left and len(self._flying) < _AHEAD * self._workers.threads:
+                self._submit(shared, self._next_group(left))
+            future = self._next_finished()
+            if future is not None:
+                group = self._flying.pop(future)
+                yield group, self._result_of(future, group)
+            if time.monotonic() - looked > _LOOK_S:
+                before = self._workers.addresses
+                events = self._workers.update()
+                looked = time.monotonic()
+                if self._workers.count and not before & self._workers.addresses:
+                    # All are new. Tasks that waited as they came do not go to them, since they
+                    # were not admitted then.
+                    shared = self._submit_again()
+                meter.show_workers(self._workers.count, events)
 
-def _on_workers(client: Any, job: Job, tasks: Sequence[int], top: TopList) -> Results:
-    from distributed import as_completed
+    def _next_finished(self) -> Any:
+        """Return a group's result that is there; None if there is none for a while."""
+        with contextlib.suppress(Empty):
+            future = self._finished.get(timeout=_LOOK_S)
+            return future if future in self._flying else None
+        return None
 
-    workers = len(client.scheduler_info(n_workers=-1)["workers"])
-    # No hash as its key: the data of an earlier ranking may just be released.
-    shared = client.scatter(job, broadcast=True, hash=False)
-    groups = iter([tasks[first : first + _GROUP] for first in range(0, len(tasks), _GROUP)])
+    def _result_of(self, future: Any, group: Sequence[int]) -> TaskResult:
+        try:
+            result: TaskResult = future.result()
+        except Exception as error:
+            if not self._client.futures:
+                raise  # All at once are lost with the connection.
+            where = f"scheduler {self._client.scheduler.address}"
+            msg = f"{where}: tasks {group[0]} to {group[-1]}: {_one_line(error)}; try resume=True"
+            raise ClusterError(msg) from error
+        return result
 
-    def submit(group: Sequence[int]) -> Any:
-        parts = [client.submit(_run_task, shared, task, retries=3, pure=False) for task in group]
+    def _share(self) -> Any:
+        # As a task, Dask can repeat it where all workers that hold the job are lost.
+        return self._client.submit(_held, self._job, pure=False, resources=_NEEDED)
+
+    def _next_group(self, left: deque[int]) -> Sequence[int]:
+        # A few workers send each result, so that progress is smooth; many join theirs first.
+        size = min(_GROUP, max(1, self._workers.threads // _GROUP), len(left))
+        return [left.popleft() for _ in range(size)]
+
+    def _submit(self, shared: Any, group: Sequence[int]) -> None:
+        submit = functools.partial(self._client.submit, pure=False, resources=_NEEDED, retries=3)
+        parts = [submit(_run_task, shared, task) for task in group]
         while len(parts) > 1:
             pairs = [parts[first : first + 2] for first in range(0, len(parts), 2)]
             parts = [
-                client.submit(_join, *pair, top, pure=False) if len(pair) > 1 else pair[0]
-                for pair in pairs
+                submit(_join, *pair, self._top) if len(pair) > 1 else pair[0] for pair in pairs
             ]
-        return parts[0]
+        self._flying[parts[0]] = group
+        parts[0].add_done_callback(self._finished.put)
 
-    flying = {submit(group): group for group in itertools.islice(groups, _IN_FLIGHT * workers)}
-    completed = as_completed(list(flying))
-    for future in completed:
-        group = flying.pop(future)
-        try:
-            result = future.result()
-        except Exception as error:
-            msg = f"scheduler {client.scheduler.address}: tasks {group[0]} to {group[-1]}: "
-            msg += _one_line(error)
-            raise ClusterError(msg) from error
-        following = next(groups, None)
-        if following is not None:
-            again = submit(following)
-            flying[again] = following
-            completed.add(again)
-        yield group, result
+    def _submit_again(self) -> Any:
+        groups = list(self._flying.values())
+        self._client.cancel(list(self._flying))
+        self._flying.clear()
+        shared = self._share()
+        for group in groups:
+            self._submit(shared, group)
+        return shared
+
+
+def _held(job: Job) -> Job:
+    return job
 
 
 def _run_task(job: Job, task: int) -> TaskResult:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -24,6 +27,8 @@ Results = Iterator[tuple[Sequence[int], TaskResult]]
 UNGUARDED: Final = (
     "a script that starts processes needs its code below `if __name__ == '__main__':`"
 )
+
+_UNPACKING: Final = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ class Job:
 
     def run_tasks(self, tasks: Sequence[int]) -> TaskResult:
         """Score tasks and join their results."""
-        scorer = _scorer(self)
+        with _UNPACKING:  # Threads of one worker share it.
+            scorer = _scorer(self)
         results = [scorer.run_task(task) for task in tasks]
         return joined(results, scorer.top_list)
 
@@ -61,6 +67,7 @@ class Job:
 def _scorer(job: Job) -> Scorer:
     """Unpack a ranking once in each process."""
     keep_memory()
+    use_one_thread()
     installed = version("perovshell")
     if installed != job.version:
         msg = f"a worker has Perovshell {installed}, the ranking {job.version}: install the same"
@@ -71,6 +78,16 @@ def _scorer(job: Job) -> Scorer:
         model = Model.from_folder(folder)
     space = read_space(json.loads(job.space), model.predictor.featurizer.reader)
     return Scorer(space, model, Options(**json.loads(job.options)))
+
+
+def use_one_thread() -> None:
+    """Let linear algebra of this process use one thread, where threadpoolctl is installed.
+
+    There is a process or a thread for each core. A worker that Dask starts without a nanny has the
+    threads of the machine, which wait for each other: it was several times slower.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("threadpoolctl").threadpool_limits(1)
 
 
 def joined(results: Sequence[TaskResult], top: TopList) -> TaskResult:

@@ -1,104 +1,94 @@
-"""How far a ranking is: saved from time to time, so that an interrupted one resumes from there."""
+"""How far a ranking is, for whoever waits for it."""
 
 from __future__ import annotations
 
-import io
-import json
 import time
-import zipfile
-from collections.abc import Sequence
-from dataclasses import asdict
-from importlib.metadata import version
-from pathlib import Path
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
-from perovshell.errors import WorkspaceError
-from perovshell.files import write_file
-from perovshell.serve.ranking.scoring import Scorer
-from perovshell.serve.ranking.task_result import TaskResult
-
-_SAVE_EVERY_S: Final = 20.0
+_WINDOW_S: Final = 30.0
+"""Time over which the rate is a mean: workers of a cluster come and go."""
 
 
+@dataclass(frozen=True)
 class Progress:
-    """The result so far and the finished tasks; saved in a file if one is given.
+    """How far a ranking is.
 
-    Args:
-        scorer: The ranking.
-        path: File to save it in; None saves nothing.
-        resume: Whether to start from that file.
-
-    Raises:
-        WorkspaceError: There is nothing to resume, or the file is of another ranking.
+    Attributes:
+        done: Combinations done, with those of a resumed ranking.
+        total: All combinations of the space.
+        rate: Combinations per second during the last half minute; 0 until the first are done.
+        workers: Processes that compute, or workers of the cluster; 0 until there is one.
+        elapsed_s: Seconds since the ranking began.
+        event: What has just happened on a cluster, such as a lost worker; empty as a rule.
     """
 
-    def __init__(self, scorer: Scorer, path: Path | None, *, resume: bool) -> None:
-        self._scorer = scorer
-        self._path = path
-        # One object, so that an interrupt cannot separate the result from its tasks.
-        self._state = scorer.empty, np.zeros(scorer.tasks, dtype=bool)
-        self._saved = time.monotonic()
-        if resume:
-            self._load()
+    done: int
+    total: int
+    rate: float
+    workers: int
+    elapsed_s: float
+    event: str = ""
 
     @property
-    def result(self) -> TaskResult:
-        """The joined result of the finished tasks."""
-        return self._state[0]
+    def fraction(self) -> float:
+        """The part that is done, from 0 to 1."""
+        return self.done / self.total if self.total else 1.0
 
     @property
-    def left(self) -> list[int]:
-        """The unfinished tasks."""
-        return np.flatnonzero(~self._state[1]).tolist()
+    def seconds_left(self) -> float | None:
+        """Time left at this rate; None where there is no rate yet."""
+        return (self.total - self.done) / self.rate if self.rate else None
 
-    def add(self, tasks: Sequence[int], result: TaskResult) -> None:
-        """Join the result of tasks."""
-        done = self._state[1].copy()
-        done[list(tasks)] = True
-        self._state = self.result.joined(result, self._scorer.top_list), done
-        if self._path is not None and time.monotonic() - self._saved > _SAVE_EVERY_S:
-            self.save()
 
-    def save(self) -> None:
-        """Write the file, if any task is finished.
+class ProgressMeter:
+    """Counts combinations and workers, and reports each change.
 
-        Raises:
-            WorkspaceError: The folder is not writable.
-        """
-        if self._path is None or not self._state[1].any():
-            return
-        extra = {"done": np.packbits(self._state[1]), "ranking": np.array(self._fingerprint)}
-        write_file(self._path, self.result.to_bytes(extra))
-        self._saved = time.monotonic()
+    Args:
+        total: All combinations of the space.
+        done: Those of a resumed ranking.
+        report: Called at the beginning, with each result, and about once a second on a cluster.
+        clock: Seconds, from any beginning.
+    """
 
-    @property
-    def _fingerprint(self) -> str:
-        scorer = self._scorer
-        data = [version("perovshell"), scorer.model.info.model_id, scorer.space.to_mapping()]
-        data.append(asdict(scorer.options))
-        return json.dumps(data, sort_keys=True)
+    def __init__(
+        self,
+        total: int,
+        done: int,
+        report: Callable[[Progress], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._total = total
+        self._done = done
+        self._report = report
+        self._clock = clock
+        self._workers = 0
+        self._start = clock()
+        self._marks = deque([(self._start, done)])
+        self._tell()
 
-    def _load(self) -> None:
-        path = self._path
-        try:
-            content = path.read_bytes() if path is not None else b""
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                saved = dict(arrays)
-            same = str(saved["ranking"]) == self._fingerprint
-            result = TaskResult.from_arrays(saved)
-        except FileNotFoundError as error:
-            msg = f"resume=True: there is nothing to go on from ({path} is missing)"
-            raise WorkspaceError(msg) from error
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            msg = f"resume=True: {path} cannot be read ({error}); rank again without it"
-            raise WorkspaceError(msg) from error
-        if not same:
-            msg = (
-                f"resume=True: {path} is of another space, model, order, length of list or version "
-                "of Perovshell; rank without it"
-            )
-            raise WorkspaceError(msg)
-        done = np.unpackbits(saved["done"], count=self._scorer.tasks).astype(bool)
-        self._state = result, done
+    def advance(self, count: int) -> None:
+        """Report so many more combinations."""
+        self._done += count
+        self._marks.append((self._clock(), self._done))
+        self._tell()
+
+    def show_workers(self, count: int, events: Iterable[str] = ()) -> None:
+        """Report the number of workers, and what happened to them."""
+        if not self._workers:
+            # The time without any, such as that of their start, is no part of the rate.
+            self._marks = deque([(self._clock(), self._done)])
+        self._workers = count
+        for event in events or ("",):
+            self._tell(event)
+
+    def _tell(self, event: str = "") -> None:
+        now = self._clock()
+        while len(self._marks) > 1 and self._marks[1][0] <= now - _WINDOW_S:
+            self._marks.popleft()
+        then, before = self._marks[0]
+        rate = (self._done - before) / (now - then) if now > then else 0.0
+        elapsed = now - self._start
+        self._report(Progress(self._done, self._total, rate, self._workers, elapsed, event))

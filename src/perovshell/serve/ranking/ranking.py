@@ -14,10 +14,11 @@ from typing import Any, Final
 from perovshell.errors import DesignSpaceError
 from perovshell.model import Model, load
 from perovshell.serve.ranking.assembly import RankingBuilder
+from perovshell.serve.ranking.checkpoint import Checkpoint
 from perovshell.serve.ranking.cluster import dask_client, on_dask
 from perovshell.serve.ranking.job import Job, Results
 from perovshell.serve.ranking.processes import in_processes
-from perovshell.serve.ranking.progress import Progress
+from perovshell.serve.ranking.progress import Progress, ProgressMeter
 from perovshell.serve.ranking.results import Ranking
 from perovshell.serve.ranking.scoring import POOL, Options, Scorer
 from perovshell.serve.ranking.task_result import TaskResult
@@ -70,7 +71,7 @@ def rank(
     order_by: str = "lower-bound",
     batch: int = 0,
     run: Run | None = None,
-    advance: Callable[[int], None] = lambda _: None,
+    progress: Callable[[Progress], None] = lambda _: None,
 ) -> Ranking:
     """Rank the combinations of a design space.
 
@@ -84,7 +85,8 @@ def rank(
             combination.
         batch: Number of combinations in a diverse batch.
         run: How it is computed; None is in this process.
-        advance: Called with the number of combinations enumerated since the last call.
+        progress: Called with the combinations done, their rate and the number of workers: at the
+            beginning, after each task, and about once a second on a cluster.
 
     Returns:
         What was measured in the space, and what is worth trying; if the user interrupts it, of the
@@ -112,7 +114,7 @@ def rank(
     options = Options(order_by, max(top, POOL), run.task_size)
     scorer = Scorer(space, model, options)
     scorer.refuse_contradiction()
-    result = _run(scorer, run, advance)
+    result = _run(scorer, run, progress)
     if not result.ranked and not scorer.measured.items:
         raise DesignSpaceError(space.nothing_left(result.removed))
     return RankingBuilder(scorer, result).ranking(top, batch)
@@ -125,30 +127,33 @@ def _check_counts(top: int, batch: int) -> None:
             raise DesignSpaceError(msg)
 
 
-def _run(scorer: Scorer, run: Run, advance: Callable[[int], None]) -> TaskResult:
+def _run(scorer: Scorer, run: Run, report: Callable[[Progress], None]) -> TaskResult:
     """Score all tasks by an engine; an interrupt keeps the result so far."""
-    progress = Progress(scorer, run.keep_in, resume=run.resume)
-    if progress.result.ranked:
-        advance(progress.result.seen)
+    checkpoint = Checkpoint(scorer, run.keep_in, resume=run.resume)
+    meter = ProgressMeter(scorer.space.size, checkpoint.result.seen, report)
     try:
-        for tasks, part in _results(scorer, run, progress.left):
-            progress.add(tasks, part)
-            advance(part.seen)
+        for tasks, part in _results(scorer, run, checkpoint.left, meter):
+            checkpoint.add(tasks, part)
+            meter.advance(part.seen)
     except KeyboardInterrupt:
-        if not progress.result.ranked:
+        if not checkpoint.result.ranked:
             raise
     finally:
-        progress.save()
-    return progress.result
+        checkpoint.save()
+    return checkpoint.result
 
 
-def _results(scorer: Scorer, run: Run, tasks: list[int]) -> Results:
+def _results(scorer: Scorer, run: Run, tasks: list[int], meter: ProgressMeter) -> Results:
+    if not tasks:
+        return
     if run.engine == "dask":
         job = Job.of(scorer.space, scorer.model, scorer.options)
         with dask_client(run.scheduler, run.jobs) as client:
-            yield from on_dask(client, job, tasks, scorer.top_list)
+            yield from on_dask(client, job, tasks, scorer.top_list, meter)
     elif run.jobs > 1 and len(tasks) > 1:
         job = Job.of(scorer.space, scorer.model, scorer.options)
+        meter.show_workers(run.jobs)
         yield from in_processes(job, tasks, run.jobs)
     else:
+        meter.show_workers(1)
         yield from (((task,), scorer.run_task(task)) for task in tasks)

@@ -35,7 +35,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # A terminal sends it to all its processes.
     asked = json.loads(sys.stdin.buffer.read())
 
-    def advance(_: int) -> None:
+    def advance(_: object) -> None:
         if os.getppid() != service:
             sys.exit(1)
 
@@ -55,7 +55,7 @@ def _answer(asked: dict[str, Any], advance: Any) -> dict[str, Any]:
             return {"kind": "space-too-large", "detail": detail}
         run = ranks.Run(task_size=_TASK)
         options = {name: asked[name] for name in ("top", "order_by", "batch")}
-        ranking = ranks.rank(space, model=model, run=run, advance=advance, **options)
+        ranking = ranks.rank(space, model=model, run=run, progress=advance, **options)
         if asked["html"]:
             return {"kind": "ranking", "ranking": _report(ranking, Path(asked["workspace"]))}
     except InputError as error:
