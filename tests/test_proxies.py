@@ -360,7 +360,7 @@ class Quitter:
                     asked = connection.recv(65536).split(b" HTTP")[0].decode()
                     if asked == "GET /healthz":
                         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-                    else:
+                    elif asked:  # Caddy makes connections beforehand.
                         self.requests.append(asked)
 
     def close(self) -> None:
