@@ -134,8 +134,8 @@ def test_a_model_is_promoted_and_rolled_back_and_that_the_registry_is_not_told_i
     said = home.did("promote", home.second, "--why", "better in use")
     assert said == (
         f"Champion: {home.second} (before: {home.first})\n"
-        "mlflow is not installed: the registry of the workspace is not told; the next train, "
-        "retrain, promote or rollback where it is installed tells it\n"
+        "mlflow is not installed: the registry is not told; the next train, retrain, promote or "
+        "rollback in this workspace where it is installed tells it\n"
     )
     assert home.champions == (home.second, home.first)
     assert "is not told" in home.did("rollback")
@@ -150,6 +150,12 @@ def test_a_registry_of_a_team_is_named(home: Home) -> None:
     finally:
         del home.without["MLFLOW_TRACKING_URI"]
     assert "the registry of MLFLOW_TRACKING_URI is not told" in said
+    assert home.folder.promotions[-1].untold
+
+
+def test_a_registry_is_known_from_the_version_of_a_champion(home: Home) -> None:
+    home.folder.database.file.unlink()
+    home.did("promote", home.third, "--why", "better")
     assert home.folder.promotions[-1].untold
 
 
@@ -183,6 +189,8 @@ def test_what_cannot_be_served_is_refused(home: Home, words: tuple[str, ...], fa
 
 def test_without_a_registry_there_is_nobody_to_tell(home: Home) -> None:
     home.folder.database.file.unlink()
+    home.folder.promotions_file.unlink()
+    home.folder.set_champion(home.first, "trained without tracking")
     assert "mlflow" not in home.did("promote", home.second, "--why", "better")
     assert not home.folder.promotions[-1].untold
 

@@ -189,15 +189,20 @@ def _tell(workspace: WorkspaceFolder, registered: Version | None) -> str:
 
 
 def _cannot_ask(workspace: WorkspaceFolder) -> bool:
-    """Whether there is a registry, and no mlflow to ask it."""
-    return is_tracked(workspace) and not is_installed()
+    """Whether there is a registry, and no mlflow to ask it.
+
+    Where only models are served, that a champion has a version may be all that tells of it.
+    """
+    if is_installed():
+        return False
+    return is_tracked(workspace) or any(entry.version for entry in workspace.promotions)
 
 
 def _warn_untold(workspace: WorkspaceFolder) -> None:
-    which = "of the workspace" if is_embedded(workspace) else "of MLFLOW_TRACKING_URI"
+    which = "registry" if is_embedded(workspace) else "registry of MLFLOW_TRACKING_URI"
     text = (
-        f"mlflow is not installed: the registry {which} is not told; the next train, retrain, "
-        "promote or rollback where it is installed tells it"
+        f"mlflow is not installed: the {which} is not told; the next train, retrain, promote or "
+        "rollback in this workspace where it is installed tells it"
     )
     warnings.warn(text, PerovshellWarning, stacklevel=4)
 
