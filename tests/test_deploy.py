@@ -1,5 +1,6 @@
 """The files of deploy/: linted and parsed, and what linters do not look at."""
 
+import asyncio
 import configparser
 import inspect
 import json
@@ -14,12 +15,17 @@ from typing import Any
 
 import pytest
 import yaml
+from starlette.testclient import TestClient
 from typer.main import get_command
 
 from perovshell.cli import app
 from perovshell.cli.options import FAULT
 from perovshell.serve.service import limits, metrics, operations
+from perovshell.serve.service.app import create_app
 from perovshell.serve.service.server import GRACE_SECONDS
+from perovshell.serve.service.source import Champion, Source
+from perovshell.training.train import TrainedModel
+from servers import workspace_of
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
@@ -300,6 +306,20 @@ def test_probes_ask_routes_that_are_there(container: dict[str, Any]) -> None:
     }
     assert {one["path"] for one in asked.values()} <= paths
     assert {one["port"] for one in asked.values()} == {"http"}
+
+
+def test_a_broken_champion_takes_no_pod_out(
+    container: dict[str, Any], trained: TrainedModel, tmp_path: Path
+) -> None:
+    workspace = workspace_of(trained, tmp_path)
+    champion = Champion(Source(workspace))
+    with TestClient(create_app(champion)) as client:
+        (workspace.models / "ffffffffffff").mkdir()
+        workspace.set_champion("ffffffffffff", "broken")
+        asyncio.run(champion.refresh())
+        assert "ffffffffffff" in client.get("/readyz").json()["fault"]
+        for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert client.get(container[name]["httpGet"]["path"]).status_code == 200
 
 
 def test_ports_and_names_meet(

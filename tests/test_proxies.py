@@ -72,7 +72,9 @@ def replaced(text: str, changes: dict[str, str]) -> str:
     return text
 
 
-def nginx(folder: Path, port: int, ports: tuple[int, int], pair: tuple[Path, Path]) -> list[str]:
+def nginx(
+    found: str, folder: Path, port: int, ports: tuple[int, int], pair: tuple[Path, Path]
+) -> list[str]:
     changes = {
         "listen 80;": f"listen 127.0.0.1:{free_port()};",
         "listen 443": f"listen 127.0.0.1:{port}",
@@ -92,14 +94,16 @@ def nginx(folder: Path, port: int, ports: tuple[int, int], pair: tuple[Path, Pat
         f"{user} worker_processes 2; pid {folder}/pid; error_log {folder}/error.log; events {{}}\n"
         f"http {{ access_log off; {temporary} include {folder}/site.conf; }}\n"
     )
-    program = ["nginx", "-e", f"{folder}/error.log", "-p", str(folder), "-c", f"{folder}/main.conf"]
+    program = [found, "-e", f"{folder}/error.log", "-p", str(folder), "-c", f"{folder}/main.conf"]
     done = subprocess.run([*program, "-t"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr
     return [*program, "-g", "daemon off;"]
 
 
-def caddy(folder: Path, port: int, ports: tuple[int, int], pair: tuple[Path, Path]) -> list[str]:
+def caddy(
+    found: str, folder: Path, port: int, ports: tuple[int, int], pair: tuple[Path, Path]
+) -> list[str]:
     changes = {
         "perovshell.example.org {": f"localhost:{port} {{",
         "tls /etc/ssl/perovshell.pem /etc/ssl/perovshell.key": f"tls {pair[0]} {pair[1]}",
@@ -109,12 +113,10 @@ def caddy(folder: Path, port: int, ports: tuple[int, int], pair: tuple[Path, Pat
     text = replaced((DEPLOY / "Caddyfile").read_text(), changes)
     (folder / "Caddyfile").write_text(options + text)
     where = ["--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
-    done = subprocess.run(
-        ["caddy", "validate", *where], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([found, "validate", *where], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "not formatted" not in done.stderr
-    return ["caddy", "run", *where]
+    return [found, "run", *where]
 
 
 PROGRAMS: dict[str, Callable[..., list[str]]] = {"nginx": nginx, "caddy": caddy}
@@ -125,10 +127,12 @@ def proxied(
     program: str, folder: Path, ports: tuple[int, int], pair: tuple[Path, Path]
 ) -> Iterator[Proxy]:
     """Run a proxy with the file of deploy/ before two ports."""
-    assert shutil.which(program), f"{program} is needed: 'make tools' installs it"
+    path = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
+    found = shutil.which(program, path=path)
+    assert found is not None, f"{program} is needed: 'make tools' installs it"
     folder.mkdir()
     port = free_port()
-    command = PROGRAMS[program](folder, port, ports, pair)
+    command = PROGRAMS[program](found, folder, port, ports, pair)
     home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
