@@ -127,7 +127,7 @@ def _known(
         is_here=is_here,
         dataset_hash=dataset.get("hash", tags.get("dataset_hash", "")),
         papers=dataset.get("papers"),
-        figures={key: figures[key] for key in _SHOWN if figures.get(key) is not None},
+        figures={key: figures[key] for key in _SHOWN if isinstance(figures.get(key), float)},
         verdict=tags.get("verdict", ""),
         is_asked=is_asked,
     )
