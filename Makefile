@@ -26,6 +26,9 @@ tools:
 	command -v chromium > /dev/null || missing="$$missing chromium"; \
 	command -v node > /dev/null || missing="$$missing nodejs"; \
 	command -v wrk > /dev/null || missing="$$missing wrk"; \
+	command -v caddy > /dev/null || missing="$$missing caddy"; \
+	command -v openssl > /dev/null || missing="$$missing openssl"; \
+	PATH="$$PATH:/usr/sbin" command -v nginx > /dev/null || missing="$$missing nginx-light"; \
 	ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || command -v initdb > /dev/null || \
 	  missing="$$missing postgresql"; \
 	test -z "$$missing" || { apt-get update -qq && \

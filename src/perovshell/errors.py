@@ -53,6 +53,10 @@ class WorkspaceError(PerovshellError):
     """A workspace cannot be used: not writable, or without a champion."""
 
 
+class UntoldError(WorkspaceError):
+    """The registry cannot be told of a promotion that was made without it: a person decides."""
+
+
 class FitError(PerovshellError):
     """A fit did not converge within its iterations."""
 

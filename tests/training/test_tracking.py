@@ -448,7 +448,10 @@ def test_models_are_listed_with_version_data_and_place(
     align(second)
     mine = variant(two.champion, second, seed=8)
     about = two.champion.info["dataset"]
-    data, papers = f"data {about['hash'][:12]}", f"{about['papers']} papers"
+    figures = two.champion.info["figures"]
+    errors = f"PL {figures['pl.paper.all.mae']:.1f} nm, PLQY {figures['plqy.paper.all.mae']:.1f}"
+    data = f"data {about['hash'][:12]}"
+    papers = f"{about['papers']} papers, errors {errors} points"
     assert [str(model) for model in known_models(second)] == [
         f"{two.challenger.model_id}  version 2  {data}  @challenger  (in the registry alone)",
         f"{two.champion.model_id}  version 1  {data}, {papers}  @champion",

@@ -147,12 +147,13 @@ def read_validation(folder: Path) -> dict[str, npt.NDArray[Any]]:
         return _arrays(files[_VALIDATION])
 
 
-def read_dataset_of(folder: Path) -> dict[str, Any]:
-    """Return hash and counts of the dataset of a model, unchecked; empty where unreadable."""
+def read_about(folder: Path) -> dict[str, Any]:
+    """Return what a model says of its data and its validation, unchecked; empty if unreadable."""
     try:
-        return dict(json.loads((folder / "model.json").read_bytes())["dataset"])
-    except (OSError, KeyError, TypeError, ValueError):
+        about = dict(json.loads((folder / "model.json").read_bytes()))
+    except (OSError, TypeError, ValueError):
         return {}
+    return {key: value for key, value in about.items() if isinstance(value, dict)}
 
 
 @contextmanager

@@ -5,12 +5,18 @@ of the model registry is a copy, which a team that shares a tracking server shar
 moves the alias first and the file last, each in one step, so whatever ends a promotion half-way
 leaves both at whole models. `align` takes over what the alias says, and so finishes an interrupted
 promotion and follows the promotions of others.
+
+Where mlflow is not installed, a promotion changes the file alone and says so in it. `align` then
+tells the registry, if its alias is where this workspace last left it; if somebody else has moved
+it, a person decides.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +24,14 @@ from typing import Any
 from perovshell.errors import (
     ModelFolderError,
     OutdatedModelError,
+    PerovshellWarning,
     TrackingError,
+    UntoldError,
     WorkspaceError,
 )
-from perovshell.models.folder import read_dataset_of, read_folder
+from perovshell.models.folder import read_about, read_folder
 from perovshell.workspace.folder import WorkspaceFolder
-from perovshell.workspace.promotions import Promotion
+from perovshell.workspace.promotions import Promotion, is_untold, last_told
 from perovshell.workspace.registry import (
     CHALLENGER,
     CHAMPION,
@@ -31,6 +39,7 @@ from perovshell.workspace.registry import (
     Version,
     download,
     is_embedded,
+    is_installed,
     is_tracked,
     tracking,
     version_with,
@@ -38,6 +47,8 @@ from perovshell.workspace.registry import (
 )
 
 _UNCHANGED = "the champion is unchanged"
+_SHOWN = {"pl.paper.all.mae": "PL {:.1f} nm", "plqy.paper.all.mae": "PLQY {:.1f} points"}
+"""Figures of a listed model, by their keys: mean absolute errors by paper."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,10 @@ class KnownModel:
         is_here: Whether its folder is in the workspace.
         dataset_hash: Content hash of the dataset it was trained on; empty where unknown.
         papers: Number of papers it was trained on, or None where it is not here.
+        figures: Mean absolute errors of PL peak and PLQY of papers left out, as far as known.
         verdict: Of the promotion check, where it was a challenger; else empty.
+        is_asked: Whether the registry was asked for its version; where mlflow is not installed, the
+            version is that of its promotion.
     """
 
     model_id: str
@@ -60,13 +74,18 @@ class KnownModel:
     is_here: bool
     dataset_hash: str
     papers: int | None
+    figures: Mapping[str, float]
     verdict: str
+    is_asked: bool = True
 
     def __str__(self) -> str:
         """Return it on one line."""
-        version = f"version {self.version}" if self.version else "not registered"
+        unknown = "not registered" if self.is_asked else "version unknown"
+        version = f"version {self.version}" if self.version else unknown
         papers = f", {self.papers} papers" if self.papers is not None else ""
+        errors = ", ".join(_SHOWN[key].format(value) for key, value in self.figures.items())
         data = f"data {self.dataset_hash[:12] or 'unknown'}{papers}"
+        data += f", errors {errors}" if errors else ""
         where = "" if self.is_here else "  (in the registry alone)"
         aliases = f"  @{' @'.join(self.aliases)}" if self.aliases else ""
         return f"{self.model_id}  {version}  {data}{aliases}{where}"
@@ -79,12 +98,15 @@ class KnownModel:
 def known_models(workspace: WorkspaceFolder) -> list[KnownModel]:
     """Return the models of the workspace and of its registry, the newest version first.
 
+    Where mlflow is not installed, those of the workspace.
+
     Raises:
         TrackingError: The registry cannot be reached.
     """
     registered: dict[str, Version] = {}
-    for version in _registered(workspace, "nothing is changed", read_only=True):
-        registered.setdefault(version.model_id, version)
+    if not _cannot_ask(workspace):
+        for version in _registered(workspace, "nothing is changed", read_only=True):
+            registered.setdefault(version.model_id, version)
     here = workspace.model_ids()
     names = [*registered, *(name for name in here if name not in registered)]
     return [_known(workspace, name, registered.get(name), is_here=name in here) for name in names]
@@ -93,27 +115,40 @@ def known_models(workspace: WorkspaceFolder) -> list[KnownModel]:
 def _known(
     workspace: WorkspaceFolder, model_id: str, version: Version | None, *, is_here: bool
 ) -> KnownModel:
-    dataset = read_dataset_of(workspace.models / model_id) if is_here else {}
+    about = read_about(workspace.models / model_id) if is_here else {}
+    dataset, figures = about.get("dataset", {}), about.get("figures", {})
     tags = version.tags if version else {}
+    is_asked = not _cannot_ask(workspace)
+    number = None if is_asked else workspace.version_of(model_id)
     return KnownModel(
         model_id=model_id,
-        version=version.number if version else None,
+        version=version.number if version else number,
         aliases=version.aliases if version else (),
         is_here=is_here,
         dataset_hash=dataset.get("hash", tags.get("dataset_hash", "")),
         papers=dataset.get("papers"),
+        figures={key: figures[key] for key in _SHOWN if isinstance(figures.get(key), float)},
         verdict=tags.get("verdict", ""),
+        is_asked=is_asked,
     )
 
 
 def align(workspace: WorkspaceFolder) -> str:
     """Follow the champion of the registry; return what was taken over, or an empty text.
 
+    Where the workspace got another champion without the registry, that is told it instead.
+
     Raises:
+        MissingExtraError: mlflow is not installed.
         TrackingError: The registry cannot be reached, or its champion cannot be fetched.
         ModelFolderError: Its champion is damaged or of another format.
+        UntoldError: Both got another champion, or the registry does not know that of the workspace.
     """
+    if not is_tracked(workspace):
+        return ""
     version = _registered_champion(workspace)
+    if is_untold(workspace.promotions):
+        return _tell(workspace, version)
     if version is None or version.model_id == workspace.champion_id:
         return ""
     fetch(workspace, version)
@@ -123,6 +158,53 @@ def align(workspace: WorkspaceFolder) -> str:
     else:
         workspace.set_champion(version.model_id, why, version.number)
     return f"The champion is now {version.model_id}: version {version.number} of the registry."
+
+
+def _tell(workspace: WorkspaceFolder, registered: Version | None) -> str:
+    """Move the alias to the champion of the workspace, which the registry was not told of.
+
+    Args:
+        workspace: The workspace; the caller holds its lock `models`.
+        registered: The champion of the registry.
+    """
+    promotions = workspace.promotions
+    model_id = promotions[-1].model_id
+    if registered is not None and registered.model_id not in {model_id, last_told(promotions)}:
+        other = registered.model_id
+        msg = (
+            f"two champions: {model_id} was promoted in the workspace {workspace.root} while the "
+            f"registry was not told ({promotions[-1].why}), and version {registered.number} "
+            f"({other}) has become champion of the registry; decide: "
+            f"Workspace.promote('{model_id}', why=...) or Workspace.promote('{other}', why=...)"
+        )
+        raise UntoldError(msg)
+    try:
+        _, version = resolve(workspace, model_id)
+    except WorkspaceError as error:
+        msg = f"champion {model_id}: promoted while the registry was not told; {error}"
+        raise UntoldError(msg) from error
+    _move_alias(workspace, version)
+    workspace.note_told(version)
+    return f"The registry is told that {model_id} is the champion."
+
+
+def _cannot_ask(workspace: WorkspaceFolder) -> bool:
+    """Whether there is a registry, and no mlflow to ask it.
+
+    Where only models are served, that a champion has a version may be all that tells of it.
+    """
+    if is_installed():
+        return False
+    return is_tracked(workspace) or any(entry.version for entry in workspace.promotions)
+
+
+def _warn_untold(workspace: WorkspaceFolder) -> None:
+    which = "registry" if is_embedded(workspace) else "registry of MLFLOW_TRACKING_URI"
+    text = (
+        f"mlflow is not installed: the {which} is not told; the next train, retrain, promote or "
+        "rollback in this workspace where it is installed tells it"
+    )
+    warnings.warn(text, PerovshellWarning, stacklevel=4)
 
 
 def ensure_champion(workspace: WorkspaceFolder, model_id: str, version: str | None) -> str:
@@ -150,6 +232,9 @@ def ensure_champion(workspace: WorkspaceFolder, model_id: str, version: str | No
         outdated = champion is not None and is_outdated(workspace.models / champion)
     except OutdatedModelError:
         outdated = True
+    except UntoldError as error:
+        # It is no fault of the new model, and the champion of the workspace stays.
+        warnings.warn(str(error), PerovshellWarning, stacklevel=2)
     if outdated:
         why = "the champion before was written by an older Perovshell and cannot be read"
     elif champion not in {None, model_id}:
@@ -226,6 +311,8 @@ def promote(
         over: The champion that it was compared with: where the registry has got another since, it
             is not promoted.
 
+    Where mlflow is not installed, the registry is not told, with a `PerovshellWarning`.
+
     Raises:
         WorkspaceError: There is no such model, it is champion already, or it was compared with a
             champion of the past.
@@ -233,10 +320,16 @@ def promote(
         TrackingError: The registry cannot be reached; nothing is changed.
     """
     model_id, version = resolve(workspace, name)
-    if model_id == workspace.champion_id:
+    untold = _cannot_ask(workspace)
+    # One that the registry was not told of may be promoted there, too.
+    if model_id == workspace.champion_id and (untold or not is_untold(workspace.promotions)):
         msg = f"model {model_id}: is the champion already"
         raise WorkspaceError(msg)
     read_folder(workspace.models / model_id)
+    if untold:
+        workspace.set_champion(model_id, why, version, untold=True)
+        _warn_untold(workspace)
+        return workspace.promotions[-1]
     if over is not None:
         _refuse_if_changed(workspace, model_id, over)
     _move_alias(workspace, version)
@@ -248,7 +341,8 @@ def roll_back(workspace: WorkspaceFolder, why: str) -> Promotion:
     """Make the champion before the present one champion again.
 
     The present one is that of the registry, which somebody else may have promoted. Where the
-    registry is back already, since a rollback was killed on its way, that one is finished.
+    registry is back already, since a rollback was killed on its way, that one is finished. Where
+    mlflow is not installed, the registry is not told, with a `PerovshellWarning`.
 
     Args:
         workspace: The workspace; the caller holds its lock `models`.
@@ -259,6 +353,11 @@ def roll_back(workspace: WorkspaceFolder, why: str) -> Promotion:
         ModelFolderError: Its folder is damaged.
         TrackingError: The registry cannot be reached; nothing is changed.
     """
+    if _cannot_ask(workspace):
+        read_folder(workspace.models / workspace.before_champion())
+        promotion = workspace.roll_back(why, untold=True)
+        _warn_untold(workspace)
+        return promotion
     registered = _registered_champion(workspace)
     if registered is None or not workspace.comes_after(registered.model_id):
         align(workspace)
@@ -273,12 +372,14 @@ def resolve(workspace: WorkspaceFolder, name: str) -> tuple[str, str | None]:
     """Return model id and registered version of a model, its folder being in the workspace.
 
     A model that was trained without tracking has no version: where others share the registry, it
-    is refused.
+    is refused. Where mlflow is not installed, the versions of promotions are known.
 
     Raises:
         WorkspaceError: There is no such model, or the registry does not know it.
         TrackingError: The registry cannot be reached.
     """
+    if _cannot_ask(workspace):
+        return _resolve_here(workspace, name)
     registered = _registered(workspace, _UNCHANGED, read_only=True)
     version = next((one for one in registered if name in {one.number, one.model_id}), None)
     if version is not None:
@@ -292,6 +393,20 @@ def resolve(workspace: WorkspaceFolder, name: str) -> tuple[str, str | None]:
     else:
         known = ", ".join(workspace.model_ids()) or "none"
         msg = f"model {name!r}: not in the workspace {workspace.root}; known: {known}"
+    raise WorkspaceError(msg)
+
+
+def _resolve_here(workspace: WorkspaceFolder, name: str) -> tuple[str, str | None]:
+    """Resolve a model of the workspace by its id, or by the version of a promotion."""
+    known = {model_id: workspace.version_of(model_id) for model_id in workspace.model_ids()}
+    for model_id, version in known.items():
+        if name in {model_id, version}:
+            return model_id, version
+    names = [f"{version} ({one})" if version else one for one, version in known.items()]
+    msg = (
+        f"model {name!r}: not in the workspace {workspace.root}; known: "
+        f"{', '.join(names) or 'none'}; the registry is not asked, since mlflow is not installed"
+    )
     raise WorkspaceError(msg)
 
 

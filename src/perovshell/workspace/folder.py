@@ -22,6 +22,7 @@ from perovshell.workspace.promotions import (
     read_promotions,
     rolled_back,
     to_bytes,
+    told,
 )
 
 if TYPE_CHECKING:
@@ -162,13 +163,16 @@ class WorkspaceFolder:
             raise WorkspaceError(msg)
         return self.models / name
 
-    def set_champion(self, model_id: str, why: str, version: str | None = None) -> None:
+    def set_champion(
+        self, model_id: str, why: str, version: str | None = None, *, untold: bool = False
+    ) -> None:
         """Point to another champion in one step.
 
         Args:
             model_id: A model of the workspace.
             why: The reason, kept with it.
             version: Its version in the model registry.
+            untold: Whether the registry is not told, though there is one.
 
         Raises:
             WorkspaceError: There is no such model, or the workspace is not writable.
@@ -176,7 +180,7 @@ class WorkspaceFolder:
         if not (self.models / model_id).is_dir():
             msg = f"workspace {self.root}: no model {model_id!r}; known: {self.model_ids()}"
             raise WorkspaceError(msg)
-        self._write_promotions(promoted(self.promotions, model_id, why, version))
+        self._write_promotions(promoted(self.promotions, model_id, why, version, untold=untold))
 
     def before_champion(self) -> str:
         """Return the model id that a rollback leads to.
@@ -191,15 +195,30 @@ class WorkspaceFolder:
         promotions = self.promotions
         return bool(promotions) and promotions[-1].previous == model_id
 
-    def roll_back(self, why: str) -> Promotion:
+    def roll_back(self, why: str, *, untold: bool = False) -> Promotion:
         """Point to the champion before the present one in one step.
+
+        Args:
+            why: The reason, kept with it.
+            untold: Whether the registry is not told, though there is one.
 
         Raises:
             WorkspaceError: There is none, or the workspace is not writable.
         """
-        promotions = rolled_back(self.promotions, why)
+        promotions = rolled_back(self.promotions, why, untold=untold)
         self._write_promotions(promotions)
         return promotions[-1]
+
+    def note_told(self, version: str | None) -> None:
+        """Note that the registry has been told of the champion.
+
+        Args:
+            version: The champion's version there.
+
+        Raises:
+            WorkspaceError: The workspace is not writable.
+        """
+        self._write_promotions(told(self.promotions, version))
 
     def _write_promotions(self, promotions: Sequence[Promotion]) -> None:
         path = self.promotions_file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ class Promotion:
         version: Its version in the model registry; None where it is not tracked.
         why: The reason.
         when: Time in UTC, ISO 8601.
+        untold: Whether the registry was not told of it: mlflow was not installed.
     """
 
     model_id: str
@@ -29,12 +30,14 @@ class Promotion:
     version: str | None
     why: str
     when: str
+    untold: bool = False
 
     def __str__(self) -> str:
         """Return it on one line."""
-        return f"{self.when}  {self.model_id} became champion: {self.why}"
+        untold = " (the registry was not told)" if self.untold else ""
+        return f"{self.when}  {self.model_id} became champion: {self.why}{untold}"
 
-    def to_json(self) -> dict[str, str | None]:
+    def to_json(self) -> dict[str, str | bool | None]:
         """Return JSON data."""
         return asdict(self)
 
@@ -70,18 +73,34 @@ def _promotion(entry: Any) -> Promotion:
     if not isinstance(promotion.model_id, str) or not promotion.model_id.isalnum():
         msg = f"{promotion.model_id!r} is no model id"
         raise ValueError(msg)
+    if not isinstance(promotion.untold, bool):
+        msg = f"untold is {promotion.untold!r}, not true or false"
+        raise TypeError(msg)
     return promotion
 
 
 def promoted(
-    before: Sequence[Promotion], model_id: str, why: str, version: str | None = None
+    before: Sequence[Promotion],
+    model_id: str,
+    why: str,
+    version: str | None = None,
+    *,
+    untold: bool = False,
 ) -> tuple[Promotion, ...]:
-    """Return the promotions with one more: a champion's predecessor is the champion so far."""
-    previous = before[-1].model_id if before else None
-    return (*before, Promotion(model_id, previous, version, why, _now()))
+    """Return the promotions with one more: a champion's predecessor is the champion so far.
+
+    The champion itself may be promoted again: the way back is as before.
+    """
+    last = before[-1] if before else None
+    previous = last.model_id if last else None
+    if last is not None and last.model_id == model_id:
+        previous = last.previous
+    return (*before, Promotion(model_id, previous, version, why, _now(), untold))
 
 
-def rolled_back(before: Sequence[Promotion], why: str) -> tuple[Promotion, ...]:
+def rolled_back(
+    before: Sequence[Promotion], why: str, *, untold: bool = False
+) -> tuple[Promotion, ...]:
     """Return the promotions with one more: back to the champion before the present one.
 
     Raises:
@@ -93,12 +112,35 @@ def rolled_back(before: Sequence[Promotion], why: str) -> tuple[Promotion, ...]:
         raise WorkspaceError(msg)
     # Rolled back twice, it goes two champions back: what led to the target counts again.
     first = next(entry for entry in reversed(before) if entry.model_id == target)
-    return (*before, Promotion(target, first.previous, first.version, why, _now()))
+    return (*before, Promotion(target, first.previous, first.version, why, _now(), untold))
+
+
+def is_untold(promotions: Sequence[Promotion]) -> bool:
+    """Whether the registry has still to be told of the champion.
+
+    Back at the champion that it was last told of, it has not.
+    """
+    known = last_told(promotions)
+    return bool(promotions) and promotions[-1].untold and promotions[-1].model_id != known
+
+
+def last_told(promotions: Sequence[Promotion]) -> str | None:
+    """Return the model id of the last champion that the registry was told of, or None."""
+    return next((one.model_id for one in reversed(promotions) if not one.untold), None)
+
+
+def told(promotions: Sequence[Promotion], version: str | None) -> tuple[Promotion, ...]:
+    """Return the promotions when the registry has been told of the last, as a version of it."""
+    return (*promotions[:-1], replace(promotions[-1], version=version, untold=False))
 
 
 def to_bytes(promotions: Sequence[Promotion]) -> bytes:
     """Return the contents of the file."""
-    return (json.dumps([entry.to_json() for entry in promotions], indent=1) + "\n").encode()
+    entries = [entry.to_json() for entry in promotions]
+    for entry in entries:
+        if not entry["untold"]:
+            del entry["untold"]  # An older Perovshell knows no such key.
+    return (json.dumps(entries, indent=1) + "\n").encode()
 
 
 def _now() -> str:

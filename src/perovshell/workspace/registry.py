@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,12 @@ class Version:
 def is_tracked(workspace: WorkspaceFolder) -> bool:
     """Whether the workspace has a registry: a server, or its database."""
     return not is_embedded(workspace) or workspace.database.file.exists()
+
+
+def is_installed() -> bool:
+    """Whether MLflow is installed: a machine that only serves models needs none."""
+    found = find_spec("mlflow")
+    return found is not None and found.origin is not None  # None: a folder of that name.
 
 
 def versions(mlflow: Any) -> list[Version]:
