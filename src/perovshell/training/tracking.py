@@ -38,6 +38,8 @@ _OWNER = "perovshell.workspace"
 """Tag of a run: which workspace made it."""
 _NOTE = "mlflow.note.content"
 """Tag of a run or an experiment: its note."""
+_EXAMPLE = [{"core": "CsPbBr3", "shell": "SiO2", "structure": "core/shell"}]
+"""Rows that a registered model shows as an example of its input."""
 _RUN, _MODEL = "MLFLOW_RUN_ID", "MLFLOW_ACTIVE_MODEL_ID"
 
 
@@ -95,7 +97,7 @@ def track(
             number = known.number
             for key, value in tags.items():
                 client.set_model_version_tag(NAME, number, key, value)
-        if known is None or verdict is not None:
+        if known is None or (verdict is not None and compared_with != trained.model_id):
             about = version_description(trained, verdict, compared_with)
             before = client.get_model_version(NAME, number).description or ""
             client.update_model_version(NAME, number, described(about, before))
@@ -236,8 +238,10 @@ def _log_model(mlflow: Any, trained: TrainedModel) -> str:
         # As a path, mlflow would read a %20 in it as a blank.
         artifacts={"folder": trained.folder.resolve().as_uri()},
         pip_requirements=[f"perovshell=={version}"],
-        # With a signature, MLflow would drop columns whose name is nearly that of an input.
+        # With a signature, MLflow would drop columns whose name is nearly that of an input; the
+        # example shows how to ask, and restricts nothing.
         signature=False,
+        input_example=_EXAMPLE,
         metadata={"inputs": {name: one.allowed for name, one in INPUTS.items()}},
     )
     return str(logged.model_uri)

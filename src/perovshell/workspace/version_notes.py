@@ -50,9 +50,8 @@ def note_promotion(
         why: The reason.
         by: Who promoted it; empty for the person who works here.
     """
-    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    who = by or person()
-    when += f", by {who}" if who else ""
+    when, who = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), by or person()
+    hand = f", by {who}" if who else ""
     champion, instead = "a model that is not registered", ""
     if before is not None and before.number != number:
         instead = f" in place of version {before.number} ({before.model_id})"
@@ -61,17 +60,17 @@ def note_promotion(
         champion = f"version {number} ({version.tags.get('model_id')})"
         if not instead and (version.description or "").startswith(_CHAMPION):
             return
-        _add(client, version, f"{_CHAMPION} since {when}{instead}", why)
+        _add(client, version, f"{_CHAMPION} since {when}{instead}{hand}", why)
     if before is not None and instead:
         replaced = client.get_model_version(NAME, before.number)
-        _add(client, replaced, f"Replaced by {champion} on {when}", why)
-    _describe_model(client, f"{_CHAMPION}: **{champion}** since {when}{instead}: {why}")
+        _add(client, replaced, f"Replaced by {champion} on {when}{hand}", why)
+    _describe_model(client, f"{_CHAMPION}: **{champion}** since {when}{instead}{hand}: {why}")
 
 
 def _add(client: Any, version: Any, promotion: str, why: str) -> None:
     """Put a promotion in front of the description of a version, which may say why already."""
     before = version.description or ""
-    end = "." if why in before else f": {why}"
+    end = "." if f"**{why}**" in before else f": {why}"
     joint = "\n\n" if _RULE in before else _RULE
     text = _shortened(f"{promotion}{end}{joint}{before}")
     client.update_model_version(NAME, version.version, text)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from perovshell.data.records import Paper
 from perovshell.evidence.citations import plain
-from perovshell.models.card import FORWARD, card_sections
+from perovshell.models.card import FORWARD, POINT_TARGETS, card_sections
 from perovshell.targets.declared import GAIN, LIFETIME, TARGETS
 from perovshell.texts import counted
 from perovshell.training.promotion.verdict import Verdict
@@ -52,12 +52,11 @@ def run_note(trained: TrainedModel, verdict: Verdict | None, compared_with: str)
         compared_with: Model id of that champion.
     """
     limits = dict(card_sections(trained.info))["Limits"]
-    compared = verdict.lines()[1:-1] if verdict else []
     sections = [
         _sentence(verdict, compared_with),
         _data(trained, verdict),
         f"### Validation by paper\n\n{_figures(trained.info)}",
-        *([f"### Promotion check\n\n{_bullets(compared)}"] if compared else []),
+        *([f"### Promotion check\n\n{_comparison(verdict)}"] if verdict else []),
         f"### How to use it\n\n{_usage(trained.model_id)}",
         f"### Limits\n\n{_bullets(limits)}",
     ]
@@ -70,7 +69,7 @@ def version_description(trained: TrainedModel, verdict: Verdict | None, compared
     return "\n\n".join(
         [
             _sentence(verdict, compared_with),
-            f"Trained on {trained.dataset.counts_text} ({run_name(trained, verdict)}).",
+            f"Trained on {trained.dataset.counts_text}.",
             _figures(trained.info),
         ]
     )
@@ -81,6 +80,11 @@ def _sentence(verdict: Verdict | None, compared_with: str) -> str:
         return "Not compared with a champion: `perovshell retrain` does so."
     against = f" Compared with champion {compared_with}." if compared_with else ""
     return f"**{verdict.sentence}**{against}"
+
+
+def _comparison(verdict: Verdict) -> str:
+    _, title, *lines, _ = verdict.lines()
+    return f"{title}\n\n{_bullets(lines)}"
 
 
 def _data(trained: TrainedModel, verdict: Verdict | None) -> str:
@@ -109,7 +113,8 @@ def _papers(trained: TrainedModel, names: Collection[str]) -> str:
 
 def _figures(info: Mapping[str, Any]) -> str:
     """Return the headline as a table: a target a row."""
-    figures, units = info["figures"], info["settings"]["point_targets"]
+    figures, units = info["figures"], info["settings"][POINT_TARGETS]
+    quick = "A quick validation, for trying: its figures are not those of a full one.\n\n"
     rows = [
         "| target | figure [90 % interval over papers] | coverage | forward in time | skill |",
         "|---|---|---|---|---|",
@@ -134,7 +139,7 @@ def _figures(info: Mapping[str, Any]) -> str:
             _number(figures, later),
         ]
         rows.append(_row(TARGETS[name].title, cells, info, name))
-    return "\n".join(rows)
+    return (quick if is_quick(info["settings"]) else "") + "\n".join(rows)
 
 
 def _row(title: str, cells: list[str], info: Mapping[str, Any], name: str) -> str:

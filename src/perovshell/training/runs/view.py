@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 from typing import Final
 
-_COLUMNS: Final = (
-    "metrics.`papers`",
-    "metrics.`PL MAE in nm`",
-    "metrics.`PLQY MAE in points`",
-    "metrics.`PLQY R2`",
-    "metrics.`lifetime concordance within a stressor`",
-    "metrics.`lifetime log-likelihood over null`",
-    "metrics.`gain log-likelihood over null`",
-)
-_STATE: Final = {"selectedColumns": _COLUMNS, "columnOrder": [], "columnWidths": {"runName": 260}}
+_METRICS: Final = {
+    "papers": 80,
+    "PL MAE in nm": 120,
+    "PLQY MAE in points": 160,
+    "PLQY R2": 90,
+    "lifetime concordance within a stressor": 280,
+    "gain log-likelihood over null": 220,
+}
+"""Metrics in the view, and the widths of their columns."""
+_WIDTHS: Final = {
+    "attributes.`Run Name`": 260,
+    "attributes.`Created`": 140,
+    "attributes.`Duration`": 90,
+    **{f"metrics.`{name}`": width for name, width in _METRICS.items()},
+}
+_STATE: Final = {
+    "selectedColumns": [f"metrics.`{name}`" for name in _METRICS],
+    "columnOrder": [*_WIDTHS],
+    "columnWidths": _WIDTHS,
+}
 TAG: Final = "mlflow.sharedViewState.perovshell-headline"
 """Tag of an experiment that holds the view; the end is its key in an address."""
 
