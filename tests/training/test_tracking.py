@@ -379,7 +379,9 @@ def test_a_note_names_the_new_papers_the_verdict_and_how_to_load_the_model(
 ) -> None:
     note = run_of(challenged).data.tags["mlflow.note.content"]
     paper = challenged.challenger.dataset.papers["hu2018"]
-    assert note.startswith(f"**{BETTER}** Compared with champion {challenged.champion.model_id}.")
+    assert note.startswith(
+        f"Promotion check against champion {challenged.champion.model_id}: **{BETTER}**"
+    )
     assert "New: 1 paper" in note
     assert paper.title in note
     assert str(paper.year) in note
@@ -429,7 +431,7 @@ def test_a_version_that_is_there_already_gets_the_new_verdict(
     newest, _ = registered(two.workspace)
     assert newest.number == made.version
     assert (newest.tags["promote"], newest.tags["verdict"]) == ("false", "The champion stays.")
-    assert descriptions(two.workspace)["2"].startswith("**The champion stays.**")
+    assert descriptions(two.workspace)["2"].startswith("Promotion check: **The champion stays.**")
 
 
 def test_the_alias_goes_to_the_latest_challenger(
@@ -472,7 +474,7 @@ def test_versions_say_why_the_champion_changed(
         rf"Champion since \d{{4}}-.* UTC in place of version 1 \({first}\), {by}"
         + (r"\." if is_checked else f": {why}"), head
     )  # fmt: skip
-    assert about.startswith(f"**{BETTER}** Compared with champion {first}.")
+    assert about.startswith(f"Promotion check against champion {first}: **{BETTER}**")
     assert re.match(rf"Replaced by version 2 \({second}\) on .*, {by}: {why}\n", said["1"])
     assert "the first model of the workspace" in said["1"]
     assert re.match(rf"Champion: \*\*version 2 \({second}\)\*\* .*, {by}: {why}\n", said[NAME])

@@ -78,8 +78,8 @@ def version_description(trained: TrainedModel, verdict: Verdict | None, compared
 def _sentence(verdict: Verdict | None, compared_with: str) -> str:
     if verdict is None:
         return "Not compared with a champion: `perovshell retrain` does so."
-    against = f" Compared with champion {compared_with}." if compared_with else ""
-    return f"**{verdict.sentence}**{against}"
+    against = f" against champion {compared_with}" if compared_with else ""
+    return f"Promotion check{against}: **{verdict.sentence}**"
 
 
 def _comparison(verdict: Verdict) -> str:

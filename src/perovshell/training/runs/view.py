@@ -6,17 +6,17 @@ import json
 from typing import Final
 
 _METRICS: Final = {
-    "papers": 80,
-    "PL MAE in nm": 120,
-    "PLQY MAE in points": 160,
-    "PLQY R2": 90,
+    "papers": 70,
+    "PL MAE in nm": 115,
+    "PLQY MAE in points": 155,
+    "PLQY R2": 85,
     "lifetime concordance within a stressor": 280,
     "gain log-likelihood over null": 220,
 }
 """Metrics in the view, and the widths of their columns."""
 _WIDTHS: Final = {
     "attributes.`Run Name`": 260,
-    "attributes.`Created`": 140,
+    "attributes.`Created`": 130,
     "attributes.`Duration`": 90,
     **{f"metrics.`{name}`": width for name, width in _METRICS.items()},
 }
