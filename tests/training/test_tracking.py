@@ -22,7 +22,9 @@ from perovshell.errors import PerovshellWarning, TrackingError, WorkspaceError
 from perovshell.model import Model
 from perovshell.serve.batch import cell
 from perovshell.training.promotion.check import judge
-from perovshell.training.promotion.verdict import Verdict
+from perovshell.training.promotion.verdict import Changes, Verdict
+from perovshell.training.runs import figures, view
+from perovshell.training.runs.note import run_name
 from perovshell.training.tracking import Registered, refuse_surroundings, settings_tag, track
 from perovshell.training.train import TrainedModel
 from perovshell.workbench import Workspace
@@ -46,6 +48,7 @@ from registries import variant, without_plots
 
 SYSTEMS = Path(__file__).parent.parent / "data" / "systems.csv"
 OWNER = "perovshell.workspace"
+BETTER = "Promoted: better is all."
 ROWS = [{"core": "CsPbBr3", "shell": "SiO2"}, {"core": "CsPbI3", "shell": "none"}]
 
 
@@ -54,7 +57,8 @@ def verdict(trained: TrainedModel) -> Verdict:
     marks = trained.validated.scores
     nothing = {name: own.take(np.zeros(0, int)) for name, own in marks.items()}
     found = judge(trained.validated, trained.validated, nothing)
-    return replace(found, promote=True, sentence="Promoted: better is all.")
+    changes = Changes(added=("hu2018",), replaced=(), gone=())
+    return replace(found, promote=True, sentence=BETTER, changes=changes)
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,9 @@ def challenged(
     (folder / "report" / "index.html").write_text("compared")
     challenger = variant(trained, workspace, seed=7)
     with without_plots():
-        made = track(challenger, workspace, verdict, folder / "report")
+        made = track(
+            challenger, workspace, verdict, folder / "report", compared_with=trained.model_id
+        )
     return Challenged(workspace, trained, challenger, made)
 
 
@@ -126,6 +132,28 @@ def only_run(workspace: WorkspaceFolder) -> Any:
     return run
 
 
+def artifact(workspace: WorkspaceFolder, run: str, name: str, folder: Path) -> Any:
+    """Return a JSON artifact of a run."""
+    with asked(workspace) as client:
+        return json.loads(Path(client.download_artifacts(run, name, str(folder))).read_text())
+
+
+def table(workspace: WorkspaceFolder, run: str, folder: Path) -> list[dict[str, str]]:
+    """Return the rows that trained the model of a run."""
+    with asked(workspace) as client:
+        path = client.download_artifacts(run, "data/training_rows.csv", str(folder))
+    with Path(path).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def descriptions(workspace: WorkspaceFolder) -> dict[str, str]:
+    """Return the description of each version, and that of the model under its name."""
+    with asked(workspace) as client:
+        named = {v.version: v.description for v in client.search_model_versions(f"name='{NAME}'")}
+        return {**{str(k): v for k, v in named.items()},
+                NAME: client.get_registered_model(NAME).description}  # fmt: skip
+
+
 def run_of(two: Challenged) -> Any:
     with asked(two.workspace) as client:
         return client.get_run(two.made.run_id)
@@ -146,26 +174,108 @@ def test_a_version_has_its_tags(tracked: WorkspaceFolder, trained: TrainedModel)
         "model_id": trained.model_id,
         "dataset_hash": trained.info["dataset"]["hash"],
         "settings": settings_tag(trained.info["settings"]),
-        "pl.paper.all.mae": f"{trained.info['figures']['pl.paper.all.mae']:.4g}",
-        "pl.paper.lead_no_cspbcl3.mae": (
-            f"{trained.info['figures']['pl.paper.lead_no_cspbcl3.mae']:.4g}"
-        ),
-        "plqy.paper.all.mae": f"{trained.info['figures']['plqy.paper.all.mae']:.4g}",
+        "PL MAE in nm": f"{trained.info['figures']['pl.paper.all.mae']:.4g}",
+        "PLQY MAE in points": f"{trained.info['figures']['plqy.paper.all.mae']:.4g}",
     }
 
 
-def test_a_run_has_parameters_figures_dataset_and_plots(
+def test_a_run_has_a_name_parameters_tags_and_plots(
     tracked: WorkspaceFolder, trained: TrainedModel
 ) -> None:
     run = only_run(tracked)
-    assert run.info.status == "FINISHED"
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "train: 307 papers (quick)")
     assert run.data.params["folds"] == "4"
-    figures = {key: value for key, value in trained.info["figures"].items() if value is not None}
-    assert run.data.metrics == pytest.approx(figures)
+    assert run.data.params["validation"] == "quick"
+    assert len(run.data.params) == 15
+    assert run.data.tags["model_id"] == trained.model_id
     assert run.data.tags["dataset_hash"] == trained.info["dataset"]["hash"]
+    assert run.data.tags["mlflow.source.name"] == "perovshell train"
     with asked(tracked) as client:
         names = {item.path for item in client.list_artifacts(run.info.run_id, "plots")}
     assert names == {"plots/parity.png", "plots/calibration.png"}
+
+
+def test_the_headline_of_a_run_has_known_names(
+    tracked: WorkspaceFolder, trained: TrainedModel
+) -> None:
+    logged, known = only_run(tracked).data.metrics, trained.info["figures"]
+    assert list(figures.metrics(trained, None)) == [
+        "PL MAE in nm",
+        "PL coverage",
+        "PLQY MAE in points",
+        "PLQY R2",
+        "PLQY coverage",
+        "lifetime concordance within a stressor",
+        "lifetime log-likelihood over null",
+        "lifetime coverage at least",
+        "gain log-likelihood over null",
+        "gain coverage at least",
+        "papers",
+        "training seconds",
+        "peak memory in MB",
+    ]
+    assert logged == figures.metrics(trained, None)
+    assert logged["PL MAE in nm"] == pytest.approx(known["pl.paper.all.mae"], rel=5e-4)
+    assert logged["papers"] == 307
+    assert logged["peak memory in MB"] > 50
+
+
+def test_all_figures_of_a_training_are_in_one_document(
+    tracked: WorkspaceFolder, trained: TrainedModel, tmp_path: Path
+) -> None:
+    document = artifact(tracked, only_run(tracked).info.run_id, "figures.json", tmp_path)
+    assert document["figures"] == trained.info["figures"]
+    assert document["skill"]["pl"]["has_skill"] is trained.info["skill"]["pl"]["has_skill"]
+    assert document["settings"]["averaged"].keys() == {"pl", "plqy", "lifetime"}
+    assert document["cost"]["seconds"] == trained.cost.seconds
+
+
+def test_a_run_lasts_as_long_as_its_training(
+    tracked: WorkspaceFolder, trained: TrainedModel
+) -> None:
+    info, cost = only_run(tracked).info, trained.cost
+    assert info.start_time == pytest.approx(cost.started * 1000, abs=1)
+    assert info.end_time - info.start_time == pytest.approx(cost.seconds * 1000, abs=2)
+
+
+def test_a_run_names_its_data_by_our_hash(
+    tracked: WorkspaceFolder, trained: TrainedModel, tmp_path: Path
+) -> None:
+    run = only_run(tracked)
+    (data,) = run.inputs.dataset_inputs
+    assert (data.dataset.name, data.tags[0].value) == ("literature", "training")
+    assert trained.info["dataset"]["hash"].startswith(data.dataset.digest)
+    profile = json.loads(data.dataset.profile)
+    counts = {"papers": 307, "samples": 505, "stability_tests": 163}
+    assert counts.items() <= profile.items()
+    assert str(tracked.root) not in data.dataset.source
+    rows = table(tracked, run.info.run_id, tmp_path)
+    assert len(rows) == profile["num_rows"]
+    columns = [entry["name"] for entry in json.loads(data.dataset.schema)["mlflow_colspec"]]
+    assert columns == list(rows[0])
+
+
+def test_rows_of_a_run_are_what_trains(
+    tracked: WorkspaceFolder, trained: TrainedModel, tmp_path: Path
+) -> None:
+    rows = table(tracked, only_run(tracked).info.run_id, tmp_path)
+    problem, peaks = trained.problems.points["pl"], [r for r in rows if r["target"] == "PL peak"]
+    assert [row["sample"] for row in peaks] == list(problem.sample_ids)
+    assert [row["paper"] for row in peaks] == problem.papers.tolist()
+    lowest = [float(row["lower"]) for row in peaks if row["lower"] == row["upper"]]
+    assert lowest == pytest.approx(problem.values[problem.is_exact])
+    gains, learned = [r for r in rows if r["side"] == "both"], trained.problems.stability.gain
+    assert [float(row["lower"]) for row in gains] == pytest.approx(learned.low)
+    assert [row["upper"] == "" for row in gains] == np.isinf(learned.high).tolist()
+
+
+def test_the_experiment_has_a_view_that_shows_figures(tracked: WorkspaceFolder) -> None:
+    with asked(tracked) as client:
+        tags = client.get_experiment_by_name(NAME).tags
+    shown = json.loads(json.loads(tags[view.TAG])["state"])["selectedColumns"]
+    logged = {f"metrics.`{name}`" for name in only_run(tracked).data.metrics}
+    assert len(shown) == 6
+    assert set(shown) < logged
 
 
 def test_a_run_does_not_tell_where_the_workspace_is(tracked: WorkspaceFolder) -> None:
@@ -191,11 +301,10 @@ def test_figures_are_sent_together_and_belong_to_the_model_too(
     made = track(variant(trained, workspace, seed=7), workspace)
     with asked(workspace) as client:
         outputs = client.get_run(made.run_id).outputs
-        figures = client.get_logged_model(outputs.model_outputs[0].model_id).metrics
+        logged = client.get_logged_model(outputs.model_outputs[0].model_id).metrics
     assert asked_for == []
-    assert {figure.key for figure in figures} == {
-        key for key, value in trained.info["figures"].items() if value is not None
-    }
+    assert {one.key for one in logged} == set(figures.metrics(trained, None))
+    assert {one.dataset_name for one in logged} == {"literature"}
 
 
 def test_a_model_is_registered_once(two: Challenged, no_plots: None) -> None:
@@ -248,11 +357,61 @@ def test_a_challenger_has_its_verdict_and_its_alias(challenged: Challenged) -> N
     assert first.aliases == (CHAMPION,)
 
 
-def test_the_figures_of_a_verdict_are_logged(challenged: Challenged, verdict: Verdict) -> None:
+def test_the_figures_of_a_verdict_are_logged(
+    challenged: Challenged, verdict: Verdict, tmp_path: Path
+) -> None:
     metrics = run_of(challenged).data.metrics
-    figures = {key: value for key, value in metrics.items() if key.startswith("promotion.")}
-    assert figures == pytest.approx(verdict.figures())
-    assert figures["promotion.pl.better_by"] == 0.0
+    compared = {name: value for name, value in metrics.items() if "champion" in name}
+    assert compared == {
+        "PL better than champion in nm": 0.0,
+        "PLQY better than champion in points": 0.0,
+        "lifetime better than champion": 0.0,
+        "gain better than champion": 0.0,
+    }
+    assert len(metrics) == 17
+    document = artifact(challenged.workspace, challenged.made.run_id, "figures.json", tmp_path)
+    assert verdict.figures().items() <= document["figures"].items()
+    assert document["verdict"]["sentence"] == BETTER
+
+
+def test_a_note_names_the_new_papers_the_verdict_and_how_to_load_the_model(
+    challenged: Challenged,
+) -> None:
+    note = run_of(challenged).data.tags["mlflow.note.content"]
+    paper = challenged.challenger.dataset.papers["hu2018"]
+    assert note.startswith(
+        f"Promotion check against champion {challenged.champion.model_id}: **{BETTER}**"
+    )
+    assert "New: 1 paper" in note
+    assert paper.title in note
+    assert str(paper.year) in note
+    assert f"--model {challenged.challenger.model_id}" in note
+    assert f'.load("{challenged.challenger.model_id}")' in note
+    assert "| PL peak | MAE" in note
+    assert "better than the median" in note
+    assert "### Limits" in note
+
+
+def test_new_papers_are_a_second_input(challenged: Challenged) -> None:
+    inputs = run_of(challenged).inputs.dataset_inputs
+    by_context = {one.tags[0].value: one.dataset for one in inputs}
+    assert by_context.keys() == {"training", "added"}
+    assert json.loads(by_context["added"].profile)["papers"] == 1
+    assert by_context["added"].digest != by_context["training"].digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "promote", "name"),
+    [
+        (Changes(("hu2018",), (), ()), True, "promoted: +hu2018 (quick)"),
+        (Changes(("a", "b"), ("c",), ("d",)), True, "promoted: +2 papers -d 1 corrected (quick)"),
+        (Changes((), (), ()), False, "not promoted: same papers (quick)"),
+    ],
+)
+def test_the_name_of_a_retraining_says_what_is_new_and_what_became_of_it(
+    trained: TrainedModel, verdict: Verdict, changes: Changes, name: str, *, promote: bool
+) -> None:
+    assert run_name(trained, replace(verdict, changes=changes, promote=promote)) == name
 
 
 def test_the_report_of_a_comparison_is_kept_with_the_run(
@@ -272,6 +431,7 @@ def test_a_version_that_is_there_already_gets_the_new_verdict(
     newest, _ = registered(two.workspace)
     assert newest.number == made.version
     assert (newest.tags["promote"], newest.tags["verdict"]) == ("false", "The champion stays.")
+    assert descriptions(two.workspace)["2"].startswith("Promotion check: **The champion stays.**")
 
 
 def test_the_alias_goes_to_the_latest_challenger(
@@ -296,6 +456,44 @@ def test_a_promotion_moves_both_aliases_and_the_workspace(
     assert [version.aliases for version in registered(two.workspace)] == [(CHAMPION,), ()]
     assert two.workspace.champion_id == two.challenger.model_id
     assert (made.previous, made.version, made.why) == (two.champion.model_id, "2", "better")
+
+
+@pytest.mark.parametrize(
+    ("why", "is_checked"), [(BETTER, True), ("I know better", False)], ids=["check", "by hand"]
+)
+def test_versions_say_why_the_champion_changed(
+    two: Challenged, monkeypatch: pytest.MonkeyPatch, why: str, *, is_checked: bool
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
+    first, second = two.champion.model_id, two.challenger.model_id
+    promote(two.workspace, "2", why, over=first if is_checked else None)
+    said = descriptions(two.workspace)
+    by = "by the promotion check" if is_checked else "by ann"
+    head, _, about = said["2"].partition("\n\n---\n\n")
+    assert re.fullmatch(
+        rf"Champion since \d{{4}}-.* UTC in place of version 1 \({first}\), {by}"
+        + (r"\." if is_checked else f": {why}"), head
+    )  # fmt: skip
+    assert about.startswith(f"Promotion check against champion {first}: **{BETTER}**")
+    assert re.match(rf"Replaced by version 2 \({second}\) on .*, {by}: {why}\n", said["1"])
+    assert "the first model of the workspace" in said["1"]
+    assert re.match(rf"Champion: \*\*version 2 \({second}\)\*\* .*, {by}: {why}\n", said[NAME])
+
+
+def test_a_rollback_is_added_to_what_versions_say(two: Challenged) -> None:
+    promote(two.workspace, "2", "better")
+    roll_back(two.workspace, "worse in use")
+    said = descriptions(two.workspace)
+    assert re.match(r"Champion since .* in place of version 2 .*: worse in use\n", said["1"])
+    assert re.match(r"Replaced by version 1 .*: worse in use\n\nChampion since", said["2"])
+    assert "worse in use" in said[NAME]
+
+
+def test_the_description_of_a_person_stays(two: Challenged) -> None:
+    with asked(two.workspace) as client:
+        client.update_registered_model(NAME, "Ours. Ask Ann.")
+    promote(two.workspace, "2", "better")
+    assert descriptions(two.workspace)[NAME] == "Ours. Ask Ann."
 
 
 def test_a_promotion_leaves_the_alias_of_another_challenger(
@@ -503,8 +701,8 @@ def test_a_failure_leaves_no_run_running(two: Challenged, failing: None) -> None
         track(two.challenger, two.workspace)
     with asked(two.workspace) as client:
         experiment = client.get_experiment_by_name(NAME).experiment_id
-        newest, *_ = client.search_runs([experiment])
-    assert newest.info.status == "FAILED"
+        statuses = [run.info.status for run in client.search_runs([experiment])]
+    assert sorted(statuses) == ["FAILED", "FINISHED", "FINISHED"]
 
 
 def test_a_failure_leaves_the_surroundings_as_they_were(two: Challenged, failing: None) -> None:
@@ -597,6 +795,15 @@ def test_command_line_python_and_pyfunc_give_the_same_numbers(
 def test_a_registered_model_loads_by_its_uri(tracked: WorkspaceFolder, model: Model) -> None:
     loaded = perovshell.load("models:/perovshell@champion", workspace=tracked.root)
     assert loaded.info.model_id == model.info.model_id
+
+
+def test_a_registered_model_shows_an_example_and_restricts_no_columns(
+    tracked: WorkspaceFolder,
+) -> None:
+    with asked(tracked):
+        about = mlflow.models.get_model_info("models:/perovshell@champion")
+    assert about.signature is None
+    assert about.saved_input_example_info is not None
 
 
 def test_an_unknown_model_of_the_registry_is_named(tracked: WorkspaceFolder) -> None:

@@ -16,6 +16,11 @@ from typing import Any
 from perovshell.errors import PerovshellWarning, TrackingError
 from perovshell.models.inputs import INPUTS
 from perovshell.training.promotion.verdict import Verdict
+from perovshell.training.runs import figures
+from perovshell.training.runs.data import ROWS_FILE, added_data, training_data
+from perovshell.training.runs.note import run_name, run_note, version_description
+from perovshell.training.runs.view import TAG as VIEW_TAG
+from perovshell.training.runs.view import saved_view
 from perovshell.training.train import TrainedModel
 from perovshell.training.validation.plots import write_plots
 from perovshell.workspace.folder import WorkspaceFolder
@@ -27,9 +32,14 @@ from perovshell.workspace.registry import (
     tracking,
     version_of,
 )
+from perovshell.workspace.version_notes import described, person
 
 _OWNER = "perovshell.workspace"
 """Tag of a run: which workspace made it."""
+_NOTE = "mlflow.note.content"
+"""Tag of a run or an experiment: its note."""
+_EXAMPLE = [{"core": "CsPbBr3", "shell": "SiO2", "structure": "core/shell"}]
+"""Rows that a registered model shows as an example of its input."""
 _RUN, _MODEL = "MLFLOW_RUN_ID", "MLFLOW_ACTIVE_MODEL_ID"
 
 
@@ -71,21 +81,26 @@ def track(
         client = mlflow.MlflowClient()
         experiment = _experiment(client, workspace)
         _end_killed_runs(client, experiment, workspace)
-        tags = {**_version_tags(trained), **_verdict_tags(verdict)}
-        tags |= {"compared_with": compared_with} if compared_with else {}
+        verdict_tags = _verdict_tags(verdict, compared_with)
+        tags = {**_version_tags(trained), **verdict_tags}
         known = version_of(mlflow, trained.model_id)
-        # The owner from the first moment on: a run killed later is identified by it, and ended.
-        owner, name = {_OWNER: _owner(workspace)}, trained.model_id
-        with mlflow.start_run(experiment_id=experiment, run_name=name, tags=owner) as run:
+        with _run(mlflow, experiment, workspace, trained, verdict) as run:
             # The model first: mlflow reads figures that are there before it back one by one.
             uri = "" if known else _log_model(mlflow, trained)
+            mlflow.set_tags({**verdict_tags, _NOTE: run_note(trained, verdict, compared_with)})
             _log(mlflow, trained, verdict, report)
+        # Its end, too, is that of the training.
+        client.set_terminated(run.info.run_id, end_time=_milliseconds(trained.cost.ended))
         if known is None:
             number = str(mlflow.register_model(uri, NAME, tags=tags).version)
         else:
             number = known.number
             for key, value in tags.items():
                 client.set_model_version_tag(NAME, number, key, value)
+        if known is None or (verdict is not None and compared_with != trained.model_id):
+            about = version_description(trained, verdict, compared_with)
+            before = client.get_model_version(NAME, number).description or ""
+            client.update_model_version(NAME, number, described(about, before))
         if verdict is not None:
             client.set_registered_model_alias(NAME, CHALLENGER, number)
     return Registered(number, run.info.run_id)
@@ -164,22 +179,49 @@ def settings_tag(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _log(
+def _run(
     mlflow: Any,
+    experiment: str,
+    workspace: WorkspaceFolder,
     trained: TrainedModel,
     verdict: Verdict | None,
-    report: Path | None,
-) -> None:
-    """Log the figures of a training into the active run."""
-    info = trained.info
-    tags = {"model_id": trained.model_id, "dataset_hash": info["dataset"]["hash"]}
-    mlflow.set_tags({**tags, **_verdict_tags(verdict)})
-    mlflow.log_params(_parameters(info))
-    mlflow.log_metrics({k: v for k, v in info["figures"].items() if v is not None})
-    mlflow.log_dict(info["dataset"], "dataset.json")
-    mlflow.log_dict(info["skill"], "skill.json")
-    if verdict is not None:
-        mlflow.log_metrics(verdict.figures())
+) -> Any:
+    """Start the run of a training, as at the time when that began."""
+    name, info = run_name(trained, verdict), trained.info
+    # The owner from the first moment on: a run killed later is identified by it, and ended.
+    tags = {
+        _OWNER: _owner(workspace),
+        "model_id": trained.model_id,
+        "dataset_hash": info["dataset"]["hash"],
+        "perovshell_version": info["settings"]["versions"]["perovshell"],
+    }
+    if who := person():
+        tags |= {"trained_by": who, "mlflow.user": who}
+    # In place of the path of the program, which is of this machine alone.
+    command = "train" if verdict is None else "retrain"
+    tags |= {"mlflow.source.name": f"perovshell {command}", "mlflow.source.type": "LOCAL"}
+    run_id = None
+    if not os.environ.get(_RUN):  # Else mlflow goes on with that one.
+        start = _milliseconds(trained.cost.started)
+        run_id = mlflow.MlflowClient().create_run(experiment, start, tags, name).info.run_id
+    return mlflow.start_run(run_id, experiment, name, tags=tags)
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _log(mlflow: Any, trained: TrainedModel, verdict: Verdict | None, report: Path | None) -> None:
+    """Log data, parameters and figures of a training into the active run."""
+    run_id = mlflow.active_run().info.run_id
+    data = training_data(trained)
+    added = verdict.changes.added if verdict else ()
+    inputs = [data, *([added_data(trained, added)] if added else [])]
+    mlflow.MlflowClient().log_inputs(run_id, [one.as_input(run_id) for one in inputs])
+    mlflow.log_text(data.rows.to_csv(index=False), ROWS_FILE)
+    mlflow.log_params(figures.parameters(trained))
+    mlflow.log_metrics(figures.metrics(trained, verdict), dataset=data.as_dataset(run_id))
+    mlflow.log_dict(figures.document(trained, verdict), "figures.json")
     if report is not None:
         mlflow.log_artifacts(str(report), "report")
     with tempfile.TemporaryDirectory() as folder:
@@ -196,8 +238,10 @@ def _log_model(mlflow: Any, trained: TrainedModel) -> str:
         # As a path, mlflow would read a %20 in it as a blank.
         artifacts={"folder": trained.folder.resolve().as_uri()},
         pip_requirements=[f"perovshell=={version}"],
-        # With a signature, MLflow would drop columns whose name is nearly that of an input.
+        # With a signature, MLflow would drop columns whose name is nearly that of an input; the
+        # example shows how to ask, and restricts nothing.
         signature=False,
+        input_example=_EXAMPLE,
         metadata={"inputs": {name: one.allowed for name, one in INPUTS.items()}},
     )
     return str(logged.model_uri)
@@ -220,45 +264,38 @@ def _end_killed_runs(client: Any, experiment: str, workspace: WorkspaceFolder) -
         client.set_terminated(run.info.run_id, "KILLED")
 
 
-def _verdict_tags(verdict: Verdict | None) -> dict[str, str]:
+def _verdict_tags(verdict: Verdict | None, compared_with: str) -> dict[str, str]:
     if verdict is None:
         return {}
-    return {"promote": str(verdict.promote).lower(), "verdict": verdict.sentence}
+    tags = {"promote": str(verdict.promote).lower(), "verdict": verdict.sentence}
+    return {**tags, **({"compared_with": compared_with} if compared_with else {})}
 
 
 def _experiment(client: Any, workspace: WorkspaceFolder) -> str:
+    """Return the id of the experiment, with its saved view; it is made where there is none."""
     from mlflow.exceptions import MlflowException
 
     experiment = client.get_experiment_by_name(NAME)
     if experiment is None:
         artifacts = workspace.database.artifacts_uri if is_embedded(workspace) else None
         try:
-            return str(client.create_experiment(NAME, artifact_location=artifacts))
+            return str(client.create_experiment(NAME, artifacts, {VIEW_TAG: saved_view()}))
         except MlflowException:
             # Somebody else's first training may have made it in between.
             experiment = client.get_experiment_by_name(NAME)
             if experiment is None:
                 raise
+    if experiment.tags.get(VIEW_TAG) != saved_view():
+        client.set_experiment_tag(experiment.experiment_id, VIEW_TAG, saved_view())
     return str(experiment.experiment_id)
 
 
-def _parameters(info: dict[str, Any]) -> dict[str, Any]:
-    settings = info["settings"]
-    parameters = {key: settings[key] for key in ("seed", "folds", "repeats", "boosters")}
-    for target, boosters in settings["averaged"].items():
-        for number, booster in enumerate(boosters, start=1):
-            given = {**booster, "groups": len(booster["groups"])}
-            parameters |= {f"{target}.{number}.{key}": value for key, value in given.items()}
-    versions = {f"version.{name}": value for name, value in settings["versions"].items()}
-    return {**parameters, **versions}
-
-
 def _version_tags(trained: TrainedModel) -> dict[str, str]:
-    figures = trained.info["figures"]
-    shown = ("pl.paper.all.mae", "pl.paper.lead_no_cspbcl3.mae", "plqy.paper.all.mae")
+    shown = ("PL MAE in nm", "PLQY MAE in points")
+    known = figures.metrics(trained, None)
     return {
         "model_id": trained.model_id,
         "dataset_hash": trained.info["dataset"]["hash"],
         "settings": settings_tag(trained.info["settings"]),
-        **{key: f"{figures[key]:.4g}" for key in shown if figures.get(key) is not None},
+        **{name: f"{known[name]:.4g}" for name in shown if name in known},
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -71,6 +73,41 @@ QUICK = nested.Settings(
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a training cost.
+
+    Attributes:
+        started: When it began, in seconds since 1970.
+        seconds: How long it took.
+        peak_memory_mb: Peak memory of the process that trained until then, without the processes
+            that it started; None where the system does not tell.
+    """
+
+    started: float
+    seconds: float
+    peak_memory_mb: float | None
+
+    @property
+    def ended(self) -> float:
+        """When it ended, in seconds since 1970."""
+        return self.started + self.seconds
+
+    @classmethod
+    def since(cls, started: float) -> Cost:
+        """Return the cost of a training that ends now."""
+        return cls(started, time.time() - started, _peak_memory_mb())
+
+
+def _peak_memory_mb() -> float | None:
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+@dataclass(frozen=True)
 class TrainedModel:
     """The result of a training run.
 
@@ -81,6 +118,8 @@ class TrainedModel:
         results: Out-of-fold predictions by target.
         problems: The training problems.
         validated: The out-of-fold scores of the validation, as in the folder.
+        dataset: What it was trained on.
+        cost: Time and memory.
     """
 
     folder: Path
@@ -89,6 +128,8 @@ class TrainedModel:
     results: dict[str, nested.OutOfFold]
     problems: nested.Problems
     validated: ValidationRecord
+    dataset: Dataset
+    cost: Cost
 
 
 def train(
@@ -114,6 +155,7 @@ def train(
         InputError: The papers of a target lie in one fold.
         WorkspaceError: The folder cannot be written.
     """
+    started = time.time()
     problems = problems_of(dataset)
     tried = nested.out_of_fold(problems, settings, advance)
     variants = choose_variants(problems, tried)
@@ -132,7 +174,8 @@ def train(
     }
     record = validated(dataset, problems, results)
     folder, model_id = _write(models, predictor, info, native, record)
-    return TrainedModel(folder, model_id, info, results, problems, record)
+    cost = Cost.since(started)
+    return TrainedModel(folder, model_id, info, results, problems, record, dataset, cost)
 
 
 def validation_steps(dataset: Dataset, settings: nested.Settings) -> int:

@@ -45,6 +45,7 @@ from perovshell.workspace.registry import (
     version_with,
     versions,
 )
+from perovshell.workspace.version_notes import PROMOTION_CHECK, note_promotion
 
 _UNCHANGED = "the champion is unchanged"
 _SHOWN = {"pl.paper.all.mae": "PL {:.1f} nm", "plqy.paper.all.mae": "PLQY {:.1f} points"}
@@ -240,7 +241,7 @@ def ensure_champion(workspace: WorkspaceFolder, model_id: str, version: str | No
     elif champion not in {None, model_id}:
         return ""
     if version is not None:
-        _move_alias(workspace, version)
+        _move_alias(workspace, version, why)
     if champion != model_id:
         workspace.set_champion(model_id, why, version)
     return why
@@ -332,7 +333,7 @@ def promote(
         return workspace.promotions[-1]
     if over is not None:
         _refuse_if_changed(workspace, model_id, over)
-    _move_alias(workspace, version)
+    _move_alias(workspace, version, why, by="" if over is None else PROMOTION_CHECK)
     workspace.set_champion(model_id, why, version)
     return workspace.promotions[-1]
 
@@ -364,7 +365,7 @@ def roll_back(workspace: WorkspaceFolder, why: str) -> Promotion:
     target = workspace.before_champion()
     _, version = resolve(workspace, target)
     read_folder(workspace.models / target)
-    _move_alias(workspace, version)
+    _move_alias(workspace, version, why)
     return workspace.roll_back(why)
 
 
@@ -439,17 +440,19 @@ def _refuse_if_changed(workspace: WorkspaceFolder, model_id: str, over: str) -> 
         raise WorkspaceError(msg)
 
 
-def _move_alias(workspace: WorkspaceFolder, version: str | None) -> None:
+def _move_alias(workspace: WorkspaceFolder, version: str | None, why: str, *, by: str = "") -> None:
     """Move the alias to a version; for a model without one, nothing is left that it points to."""
     if not is_tracked(workspace):
         return
     with tracking(workspace, _UNCHANGED) as mlflow:
-        client = mlflow.MlflowClient()
+        client, before = mlflow.MlflowClient(), version_with(mlflow, CHAMPION)
         if version is None:
-            if version_with(mlflow, CHAMPION) is not None:
+            if before is not None:
                 client.delete_registered_model_alias(NAME, CHAMPION)
+                note_promotion(client, None, before, why, by)
             return
         client.set_registered_model_alias(NAME, CHAMPION, version)
         challenger = version_with(mlflow, CHALLENGER)
         if challenger is not None and challenger.number == version:
             client.delete_registered_model_alias(NAME, CHALLENGER)
+        note_promotion(client, version, before, why, by)
