@@ -184,7 +184,7 @@ def _tell(workspace: WorkspaceFolder, registered: Version | None) -> str:
     except WorkspaceError as error:
         msg = f"champion {model_id}: promoted while the registry was not told; {error}"
         raise UntoldError(msg) from error
-    _move_alias(workspace, version)
+    _move_alias(workspace, version, promotions[-1].why)
     workspace.note_told(version)
     return f"The registry is told that {model_id} is the champion."
 
