@@ -5,32 +5,13 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pytest
-
-from perovshell.model import Model
-from perovshell.models.folder import read_validation, write_folder
 from perovshell.training.train import TrainedModel
 
 UNMEASURED_PROCESSES = True
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
-
-
-@pytest.fixture(scope="module")
-def other_model(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that answers other numbers: its PLQY has wider intervals."""
-    model = Model.from_folder(trained.folder)
-    plqy = model.predictor.points["plqy"]
-    wider = replace(plqy, scores=replace(plqy.scores, values=np.asarray(plqy.scores.values) * 1.5))
-    info = {name: value for name, value in vars(model.info).items() if name != "model_id"}
-    folder = tmp_path_factory.mktemp("other") / "model"
-    predictor = replace(model.predictor, points={**model.predictor.points, "plqy": wider})
-    write_folder(folder, predictor, info, {}, read_validation(trained.folder))
-    return folder
 
 
 def test_models_swapped_under_load_lose_and_mix_nothing(

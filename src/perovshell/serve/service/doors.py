@@ -8,6 +8,8 @@ another one only if that one does not come.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +19,7 @@ import uvicorn
 
 from perovshell.serve.service.commons import Commons
 
+_LOG: Final = logging.getLogger("perovshell.service")
 _YIELD_SECONDS: Final = 0.005
 """How long a connection is left to a worker that has fewer."""
 _FULL_SECONDS: Final = 1.0
@@ -65,7 +68,8 @@ class Door:
         if self._is_next():
             self._take()
         else:
-            self._pause(_YIELD_SECONDS, self._take_and_watch)
+            self._pause(_LOG: Final = logging.getLogger("perovshell.service")
+_YIELD_SECONDS, self._take_and_watch)
 
     def _take_and_watch(self) -> None:
         if self._is_open:
@@ -114,6 +118,7 @@ class WorkerServer(uvicorn.Server):
         self.servers: list[Any] = [
             Door(listener, self._connected, self._is_next) for listener in sockets or ()
         ]
+        _LOG.info("worker started", extra={"fields": {"pid": os.getpid()}})
 
     async def on_tick(self, counter: int) -> bool:
         """Do what is done ten times a second."""

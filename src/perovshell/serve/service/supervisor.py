@@ -56,11 +56,10 @@ def run(
     """
     logging.config.dictConfig(logs)
     listener.setblocking(False)  # A worker that sees a connection may find it taken.
-    with Commons(workers) as commons:
+    with _until_stopped() as stopped, Commons(workers) as commons:
         config = server.prepare(create_app(champion, settings, commons))
         supervisor = Supervisor(champion, config, listener, logs, commons)
-        with _until_stopped() as stopped:
-            supervisor.run(workers, settings.look_seconds, stopped)
+        supervisor.run(workers, settings.look_seconds, stopped)
     _LOG.info("stopped")
 
 
@@ -168,8 +167,6 @@ class Supervisor:
         process.start()
         heard.close()
         self._commons.note(number, process.pid or 0)
-        fields = {"worker": number, "pid": process.pid}
-        _LOG.info("worker started", extra={"fields": fields})
         return _Worker(number, process, orders, time.monotonic(), delay)
 
     def _work(self, number: int, heard: Connection, orders: Connection) -> None:
