@@ -68,8 +68,7 @@ class Door:
         if self._is_next():
             self._take()
         else:
-            self._pause(_LOG: Final = logging.getLogger("perovshell.service")
-_YIELD_SECONDS, self._take_and_watch)
+            self._pause(_YIELD_SECONDS, self._take_and_watch)
 
     def _take_and_watch(self) -> None:
         if self._is_open:
