@@ -107,6 +107,7 @@ class Traffic:
     promoted: str = ""
     latest: float = 0.0
     faults: list[str] = field(default_factory=list)
+    _asked: float = 0.0
     _first: float = math.inf
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _is_over: threading.Event = field(default_factory=threading.Event)
@@ -114,7 +115,7 @@ class Traffic:
     def promote(self, model_id: str) -> None:
         """Take note of a promotion."""
         with self._lock:
-            self.promoted, self._first = model_id, math.inf
+            self.promoted, self._asked, self._first = model_id, time.time(), math.inf
 
     @contextmanager
     def flowing(self) -> Iterator[None]:
@@ -162,7 +163,9 @@ class Traffic:
         self.by_model[model_id] += 1
         self.last[model_id] = now
         if model_id == self.promoted:
-            self._first = min(self._first, now)
+            # Not a request of the time before it was replaced.
+            if began > self._asked:
+                self._first = min(self._first, now)
         else:
             self.latest = max(self.latest, began - self._first)
 
