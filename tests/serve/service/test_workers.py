@@ -116,6 +116,7 @@ def test_a_killed_worker_takes_its_own_connections_alone(server: Server) -> None
     again = _wait_for(lambda: _events(server, "worker started")[2:])
 
     def answers_again() -> bool:
+        _predict(server.url)  # A new connection: it has the fewest.
         lines = server.events()
         later = lines[lines.index(again[0]) :]
         return any((one["event"], one["worker"]) == ("request", killed["worker"]) for one in later)
@@ -210,8 +211,11 @@ def test_told_to_stop_all_answer_what_they_have_begun(server: Server) -> None:
 
 def test_workers_end_with_a_killed_supervisor(server: Server) -> None:
     workers = [event["pid"] for event in _events(server, "worker started")]
+    files = [path.resolve() for path in Path(f"/proc/{workers[0]}/fd").iterdir()]
+    folder = next(path.parent for path in files if path.name == "locks")
     assert server.stop(signal.SIGKILL) == -signal.SIGKILL
     _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    assert not folder.exists()
 
 
 def test_a_rate_is_that_of_the_service(workspace: WorkspaceFolder, tmp_path: Path) -> None:

@@ -68,12 +68,12 @@ class Door:
         if self._is_next():
             self._take()
         else:
-            self._pause(_YIELD_SECONDS, self._take_and_watch)
+            self._pause(_YIELD_SECONDS, self._come_back)
 
-    def _take_and_watch(self) -> None:
+    def _come_back(self) -> None:
         if self._is_open:
-            self._take()
             self._watch()
+            self._take()
 
     def _pause(self, seconds: float, then: Callable[[], None]) -> None:
         self._loop.remove_reader(self._listener.fileno())

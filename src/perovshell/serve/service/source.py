@@ -165,7 +165,7 @@ class Champion:
         try:
             served = self.source.load()
         except Exception as error:  # noqa: BLE001 - the old model stays for any fault
-            self._keep(error)
+            self.refuse(error)
             return None
         self._stamp = stamp
         return served
@@ -182,7 +182,8 @@ class Champion:
             fields = {"from": before.named, "to": self.served.named}
             _LOG.info(f"{what} changed", extra={"fields": fields})
 
-    def _keep(self, error: Exception) -> None:
+    def refuse(self, error: Exception) -> None:
+        """Keep the model, since a newer one cannot be served."""
         fault = str(error) if isinstance(error, PerovshellError) else repr(error)
         if fault != self.fault:
             fields: dict[str, Any] = {"fault": fault, "serving": self.served.named}

@@ -30,7 +30,7 @@ from perovshell.serve.service.source import Champion, Served
 from perovshell.serve.service.worker import Order
 
 _LOG: Final = logging.getLogger("perovshell.service")
-_PREPARE_SECONDS: Final = 20.0
+_PREPARE_SECONDS: Final = 30.0
 """How long a worker may take to prepare another model."""
 _END_SECONDS: Final = server.GRACE_SECONDS + 5
 """How long a worker may take to end."""
@@ -189,7 +189,12 @@ class Supervisor:
             if one.starts is None and one.process.exitcode is not None:
                 self._bury(one, now)
             if one.starts is not None and one.starts <= now:
-                self._workers[place] = self._started(one.number, one.delay)
+                try:
+                    self._workers[place] = self._started(one.number, one.delay)
+                except OSError as error:  # Too many processes, or no memory.
+                    one.starts = now + _LONGEST_DELAY
+                    fields = {"worker": one.number, "why": str(error)}
+                    _LOG.error("worker cannot start", extra={"fields": fields})
 
     def _bury(self, one: _Worker, now: float) -> None:
         one.orders.close()
@@ -200,8 +205,12 @@ class Supervisor:
         one.delay = min(max(2 * one.delay, _FIRST_DELAY), _LONGEST_DELAY) if is_short else 0.0
         # The first time may be chance.
         one.starts = now + (one.delay if one.delay > _FIRST_DELAY else 0.0)
-        how = signal.Signals(-code).name if code < 0 else code
-        fields = {"worker": one.number, "pid": ended, "exit": how, "starts_in_s": one.starts - now}
+        fields = {
+            "worker": one.number,
+            "pid": ended,
+            "exit": _exit_of(code),
+            "starts_in_s": one.starts - now,
+        }
         _LOG.warning("worker ended", extra={"fields": fields})
 
     def _look(self, stopped: socket.socket) -> None:
@@ -212,7 +221,7 @@ class Supervisor:
         served = self._champion.load_next()
         if served is not None:
             self._change(served, stopped)
-        elif self._champion.fault != fault:
+        if self._champion.fault not in {fault, ""}:
             for one in self._workers:
                 one.tell(Order.FAULT, self._champion.fault)
 
@@ -222,7 +231,11 @@ class Supervisor:
         A worker that cannot is killed: the next one is a copy of this process, which has the model.
         """
         path = self._commons.folder / "model"
-        path.write_bytes(pickle.dumps(served))
+        try:
+            path.write_bytes(pickle.dumps(served))
+        except OSError as error:
+            self._champion.refuse(error)
+            return
         waiting = [one for one in self._workers if one.starts is None]
         for one in waiting:
             one.tell(Order.PREPARE, str(path))
@@ -239,11 +252,11 @@ class Supervisor:
                         ready.append(one)
         path.unlink()
         before = self._champion.take(served)
-        for one in ready:
-            one.tell(Order.SWITCH)
         for one in self._workers:
             if one.starts is None and one not in ready:
                 one.process.kill()
+        for one in ready:
+            one.tell(Order.SWITCH)
         self._champion.announce(before)
         del before
         gc.collect()
@@ -260,3 +273,10 @@ class Supervisor:
                 if one.process.exitcode is None:
                     one.process.kill()
                     one.process.join()
+
+
+def _exit_of(code: int) -> int | str:
+    """Return how a process ended: its exit code, or the name of the signal that ended it."""
+    with suppress(ValueError):
+        return signal.Signals(-code).name
+    return code
