@@ -30,6 +30,7 @@ class Commons:
 
     Attributes:
         folder: Folder of files that last as long as the service.
+        supervisor: Process id of the supervisor, which makes this.
         buckets: Token buckets of the clients.
     """
 
