@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= perovshell-workspace
 
-.PHONY: run test check tools lint types docs figures wheel lock licences audit pythons bench power pooling order kills swap \
+.PHONY: run test check tools lint types docs figures wheel lock licences audit pythons bench power pooling order kills swap mixed \
   fuzz mutation clean
 
 run: $(VENV)/.run
@@ -85,7 +85,8 @@ pythons:
 
 # Long campaigns: power of the promotion check on simulated additions; whether the bounds of pooled
 # evidence hold where the truth is known; how far a paper or a laboratory moves the order of
-# rankings; whether anything is lost when commands are killed; whether the service drops or mixes answers while models change; whether any
+# rankings; whether anything is lost when commands are killed; whether the service drops or mixes answers while models change, and
+# while workers are killed; whether any
 # request makes it fail. `make test` runs a short form of each.
 power: $(VENV)/.all
 	$(BIN)/python scripts/power.py
@@ -101,6 +102,11 @@ kills: $(VENV)/.all
 
 swap: $(VENV)/.all
 	$(BIN)/python scripts/swap_under_load.py
+
+# Two workers under mixed load, while models change and workers are killed.
+MIXED_MINUTES ?= 90
+mixed: $(VENV)/.all
+	$(BIN)/python scripts/mixed_load.py --minutes $(MIXED_MINUTES)
 
 FUZZ_SECONDS ?= 600
 fuzz: $(VENV)/.all

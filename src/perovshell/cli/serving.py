@@ -46,6 +46,15 @@ def serve(  # noqa: PLR0913
         ),
     ] = None,
     workspace: WorkspaceOption = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            envvar="PEROVSHELL_WORKERS",
+            min=1,
+            max=64,
+            help="Processes that answer requests, at most one a core.",
+        ),
+    ] = 1,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -91,12 +100,19 @@ def serve(  # noqa: PLR0913
 
     settings = Settings(KeyRing(folder.keys_file), rate=rate or math.inf, root_path=root_path)
     server.refuse_open_doors(host, settings, insecure=insecure)
+    server.refuse_workers(workers)
     champion = Champion(Source(folder, model))
     champion.open()
     with server.listen(host, port) as listener:
         url = f"http://{host}:{listener.getsockname()[1]}"
         typer.echo(f"Serving model {champion.served.model.info.model_id} at {url}", err=True)
-        server.run(champion, settings, listener, log_config(log_level.value, requests=access_log))
+        logs = log_config(log_level.value, requests=access_log)
+        if workers == 1:
+            server.run(champion, settings, listener, logs)
+            return
+        from perovshell.serve.service import supervisor
+
+        supervisor.run(champion, settings, listener, logs, workers)
 
 
 @keys_app.command("add")

@@ -2,10 +2,17 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
+
+from perovshell.model import Model
+from perovshell.models.folder import read_validation, write_folder
+from perovshell.training.train import TrainedModel
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,3 +30,16 @@ def _described_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FastAPI, "openapi", described)
         yield
+
+
+@pytest.fixture(scope="session")
+def other_model(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that answers other numbers: its PLQY has wider intervals."""
+    model = Model.from_folder(trained.folder)
+    plqy = model.predictor.points["plqy"]
+    wider = replace(plqy, scores=replace(plqy.scores, values=np.asarray(plqy.scores.values) * 1.5))
+    info = {name: value for name, value in vars(model.info).items() if name != "model_id"}
+    folder = tmp_path_factory.mktemp("other") / "model"
+    predictor = replace(model.predictor, points={**model.predictor.points, "plqy": wider})
+    write_folder(folder, predictor, info, {}, read_validation(trained.folder))
+    return folder

@@ -5,14 +5,10 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from perovshell.model import Model
-from perovshell.models.folder import read_validation, write_folder
 from perovshell.training.train import TrainedModel
 
 UNMEASURED_PROCESSES = True
@@ -20,29 +16,31 @@ UNMEASURED_PROCESSES = True
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
 
-@pytest.fixture(scope="module")
-def other_model(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that answers other numbers: its PLQY has wider intervals."""
-    model = Model.from_folder(trained.folder)
-    plqy = model.predictor.points["plqy"]
-    wider = replace(plqy, scores=replace(plqy.scores, values=np.asarray(plqy.scores.values) * 1.5))
-    info = {name: value for name, value in vars(model.info).items() if name != "model_id"}
-    folder = tmp_path_factory.mktemp("other") / "model"
-    predictor = replace(model.predictor, points={**model.predictor.points, "plqy": wider})
-    write_folder(folder, predictor, info, {}, read_validation(trained.folder))
-    return folder
-
-
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_models_swapped_under_load_lose_and_mix_nothing(
-    trained: TrainedModel, other_model: Path
+    workers: str, trained: TrainedModel, other_model: Path
 ) -> None:
     command = [sys.executable, SCRIPTS / "swap_under_load.py", "--seconds", "6"]
-    command += ["--promotions", "2", "--models", trained.folder, other_model]
+    command += ["--promotions", "2", "--workers", workers]
+    command += ["--models", trained.folder, other_model]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["answers"] > 100
     assert (figures["failed"], figures["mixed"], figures["promotions"]) == (0, 0, 2)
+
+
+def test_mixed_load_with_killed_workers_has_right_answers(
+    trained: TrainedModel, other_model: Path
+) -> None:
+    command = [sys.executable, SCRIPTS / "mixed_load.py", "--minutes", "0.15", "--promotions", "1"]
+    command += ["--kills", "1", "--models", trained.folder, other_model]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["requests"] > 50
+    assert (figures["wrong"], figures["errors"]) == (0, 0)
+    assert (figures["promotions"], figures["kills"]) == (1, 1)
 
 
 def test_random_requests_are_answered_as_described(trained: TrainedModel) -> None:

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
@@ -32,13 +33,18 @@ from perovshell.serve.service.evidence_desk import EvidenceDesk
 from perovshell.serve.service.keys import KeyRing
 from perovshell.serve.service.logs import Tally
 from perovshell.serve.service.metrics import Metrics
-from perovshell.serve.service.middleware import GUARDED, Guard, Rate
+from perovshell.serve.service.middleware import GUARDED, Guard
 from perovshell.serve.service.papers import PaperDesk, Turns
-from perovshell.serve.service.pool import Pool
+from perovshell.serve.service.places import Slots
+from perovshell.serve.service.pool import PROCESSES, Pool
 from perovshell.serve.service.prefix import check_prefix, route_path
 from perovshell.serve.service.problems import Problem, pointer
 from perovshell.serve.service.ranker import Ranker
-from perovshell.serve.service.source import Champion, settle
+from perovshell.serve.service.rates import Buckets, Rate
+from perovshell.serve.service.source import Champion
+
+if TYPE_CHECKING:
+    from perovshell.serve.service.commons import Commons
 
 _SQUEEZED_FROM: Final = 2048
 """Bytes from which an answer is compressed for those who take it so: a single answer is not."""
@@ -70,16 +76,21 @@ class Settings:
         check_prefix(self.root_path)
 
 
-def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
+def create_app(
+    champion: Champion, settings: Settings | None = None, commons: Commons | None = None
+) -> FastAPI:
     """Make the application; the model is loaded when it starts.
 
     Args:
         champion: Holds the model.
         settings: How it runs.
+        commons: What it shares with the other workers, where there are several.
     """
     settings = settings or Settings()
+    slots = Slots if commons is None else commons.slots
+    rate = Rate(settings.rate, Buckets() if commons is None else commons.buckets)
     tally = Tally(champion.source.workspace.request_log if champion.source.given is None else None)
-    pool = Pool()
+    pool = Pool(slots, PROCESSES if commons is None else 1)
     app = FastAPI(
         docs_url=None,
         redoc_url=None,
@@ -90,7 +101,7 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
         title="Perovshell",
         summary="What a shell does to a halide-perovskite nanocrystal, from published papers.",
         version=version("perovshell"),
-        lifespan=_running(champion, settings.look_seconds, tally, pool),
+        lifespan=_running(champion, tally, pool),
         exception_handlers={
             Problem: _problem,
             RequestValidationError: _invalid,
@@ -98,22 +109,22 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
         },
     )
     app.state.champion = champion
+    app.state.watch = partial(champion.watch, settings.look_seconds)
     app.state.batcher = Batcher()
     app.state.pool = pool
-    app.state.ranker = Ranker()
+    app.state.ranker = Ranker(slots)
     app.state.keys = settings.keys
-    app.state.turns = Turns()
+    app.state.turns = Turns(slots)
     app.state.desk = PaperDesk(champion)
     app.state.evidence = EvidenceDesk(champion.source.workspace)
     app.state.metrics = Metrics(champion)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.BODY_BYTES)
     app.add_middleware(GZipMiddleware, minimum_size=_SQUEEZED_FROM, compresslevel=1)
-    rate, metrics = Rate(settings.rate), app.state.metrics
     app.add_middleware(
         Guard,
         keys=settings.keys,
         rate=rate,
-        metrics=metrics,
+        metrics=app.state.metrics,
         tally=tally,
         root_path=settings.root_path,
     )
@@ -128,17 +139,14 @@ def create_app(champion: Champion, settings: Settings | None = None) -> FastAPI:
 
 
 def _running(
-    champion: Champion, look_seconds: float, tally: Tally, pool: Pool
+    champion: Champion, tally: Tally, pool: Pool
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Return the context of background tasks, from the start to the end of the application."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(champion.open)
-        settle()
-        background = [asyncio.create_task(tally.keep())]
-        if champion.source.given is None:
-            background.append(asyncio.create_task(champion.watch(look_seconds)))
+        background = [asyncio.create_task(work) for work in (tally.keep(), app.state.watch())]
         yield
         for task in background:
             task.cancel()

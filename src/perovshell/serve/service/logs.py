@@ -18,7 +18,15 @@ REQUESTS: Final = "perovshell.service.requests"
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one line of JSON; `fields` are further members."""
+    """Writes a record as one line of JSON; `fields` are further members.
+
+    Args:
+        worker: Number of the worker that writes it, where there are several.
+    """
+
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._worker = {} if worker is None else {"worker": worker}
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -26,6 +34,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
+            **self._worker,
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
@@ -55,6 +64,11 @@ def log_config(level: str = "info", *, requests: bool = True) -> dict[str, Any]:
             "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         },
     }
+
+
+def config_of_worker(config: dict[str, Any], worker: int) -> dict[str, Any]:
+    """Return a configuration whose lines name a worker."""
+    return {**config, "formatters": {"json": {"()": JsonFormatter, "worker": worker}}}
 
 
 @dataclass

@@ -7,7 +7,7 @@ import math
 import re
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.datastructures import Headers
@@ -19,14 +19,13 @@ from perovshell.serve.service.logs import REQUESTS, Tally
 from perovshell.serve.service.metrics import Metrics
 from perovshell.serve.service.prefix import route_path, under_prefix
 from perovshell.serve.service.problems import Problem
+from perovshell.serve.service.rates import Rate
 
 _LOG: Final = logging.getLogger("perovshell.service")
 _REQUESTS: Final = logging.getLogger(REQUESTS)
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 GUARDED: Final = ("/v1/", "/metrics")
 """What needs a key where there are keys: not the page, its parts, health and the description."""
-_BURST_SECONDS: Final = 2.0
-_MOST_CLIENTS: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -44,32 +43,6 @@ class RequestMetrics:
     failed: int
     outside: int
     model: str
-
-
-@dataclass
-class Rate:
-    """A token bucket for each client.
-
-    Attributes:
-        per_second: Requests a second of one client in the long run; inf is no limit.
-    """
-
-    per_second: float = math.inf
-    _buckets: dict[str, tuple[float, float]] = field(default_factory=dict)
-
-    def seconds_to_wait(self, client: str) -> float:
-        """Take a token; return 0, or the seconds until there is one."""
-        if math.isinf(self.per_second):
-            return 0.0
-        most, now = max(self.per_second * _BURST_SECONDS, 1.0), time.monotonic()
-        left, last = self._buckets.pop(client, (most, now))
-        left = min(left + (now - last) * self.per_second, most)
-        wait = max(1.0 - left, 0.0) / self.per_second
-        self._buckets[client] = (left if wait else left - 1.0, now)
-        if len(self._buckets) > _MOST_CLIENTS:
-            # The least recently seen client: each moves to the end when it is seen.
-            del self._buckets[next(iter(self._buckets))]
-        return wait
 
 
 class Guard:

@@ -23,7 +23,8 @@ from perovshell.intake.adding import IN_THE_DATA, SOURCE, Proposal, accept, prop
 from perovshell.intake.checks import Check
 from perovshell.serve.service import limits
 from perovshell.serve.service.paper_text import PaperText, Path
-from perovshell.serve.service.problems import Problem, busy, pointer, writable
+from perovshell.serve.service.places import MakeSlots, Places, Slots
+from perovshell.serve.service.problems import Problem, pointer, writable
 from perovshell.serve.service.source import Champion
 from perovshell.workspace.materials import MaterialStore
 from perovshell.workspace.papers import PaperStore
@@ -35,11 +36,14 @@ Paper = Mapping[str, Any]
 
 
 class Turns:
-    """Runs work on papers in a thread, a little at a time: predictions do not wait for it."""
+    """Runs work on papers in a thread, a little at a time: predictions do not wait for it.
 
-    def __init__(self) -> None:
-        self._places = asyncio.Semaphore(limits.PAPERS)
-        self._inside = 0
+    Args:
+        slots: Makes the slots of its places.
+    """
+
+    def __init__(self, slots: MakeSlots = Slots) -> None:
+        self._places = Places(limits.PAPERS, limits.PAPERS_WAITING, slots)
 
     async def run(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """Run some work when it has its turn.
@@ -47,14 +51,9 @@ class Turns:
         Raises:
             Problem: Too many wait.
         """
-        if self._inside >= limits.PAPERS + limits.PAPERS_WAITING:
-            raise busy(f"{self._inside} papers are checked or wait.", 2)
-        self._inside += 1
-        try:
-            async with self._places:
-                return await asyncio.to_thread(work, *args, **options)
-        finally:
-            self._inside -= 1
+        most = limits.PAPERS + limits.PAPERS_WAITING
+        async with self._places.one(f"{most} papers are checked or wait.", 2):
+            return await asyncio.to_thread(work, *args, **options)
 
 
 class PaperDesk:

@@ -22,7 +22,7 @@ from perovshell.models.outputs import Thresholds
 from perovshell.serve.ranking.memory import keep_memory
 from perovshell.serve.service import limits
 from perovshell.serve.service.batching import Asked
-from perovshell.serve.service.problems import busy
+from perovshell.serve.service.places import MakeSlots, Places, Slots
 from perovshell.serve.service.source import settle
 from perovshell.serve.service.writing import Written, joined, write
 
@@ -30,17 +30,23 @@ LARGE: Final = 512
 """Rows above which a batch goes to the pool."""
 _PART: Final = 1250
 """Rows of one piece of work: enough for numpy, and enough pieces for all processes."""
-_PROCESSES: Final = 2
+PROCESSES: Final = 2
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 class Pool:
-    """Answers large batches."""
+    """Answers large batches.
 
-    def __init__(self) -> None:
+    Args:
+        slots: Makes the slots of its places.
+        processes: How many it may start.
+    """
+
+    def __init__(self, slots: MakeSlots = Slots, processes: int = PROCESSES) -> None:
         self._executor: ProcessPoolExecutor | None = None
-        self._inside = 0
+        self._places = Places(limits.BATCHES, slots=slots)
+        self._processes = processes
 
     async def answer(self, asked: Asked, rows: Rows) -> Written:
         """Answer rows; where a process was killed, once more by new ones.
@@ -52,23 +58,19 @@ class Pool:
         Raises:
             Problem: Too many batches are computed or wait.
         """
-        if self._inside >= limits.BATCHES:
-            raise busy(f"{self._inside} large batches are computed or wait.", 2)
-        self._inside += 1
-        executor = self._started()
-        try:
-            return await _on(executor, asked, rows)
-        except BrokenProcessPool:
-            if self._executor is executor:  # No other batch has seen it before.
-                self.close()
-            return await _on(self._started(), asked, rows)
-        finally:
-            self._inside -= 1
+        async with self._places.one(f"{limits.BATCHES} large batches are computed or wait.", 2):
+            executor = self._started()
+            try:
+                return await _on(executor, asked, rows)
+            except BrokenProcessPool:
+                if self._executor is executor:  # No other batch has seen it before.
+                    self.close()
+                return await _on(self._started(), asked, rows)
 
     def _started(self) -> ProcessPoolExecutor:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(
-                _PROCESSES, multiprocessing.get_context("spawn"), _begin
+                self._processes, multiprocessing.get_context("spawn"), _begin
             )
         return self._executor
 

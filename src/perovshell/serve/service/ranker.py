@@ -12,6 +12,7 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from perovshell.serve.service import limits
+from perovshell.serve.service.places import MakeSlots, Places, Slots
 from perovshell.serve.service.problems import Problem, busy
 from perovshell.serve.service.source import Served
 
@@ -26,11 +27,14 @@ class ClientLeftError(Exception):
 
 
 class Ranker:
-    """Runs rankings, a few at a time; the others wait, and too many are sent away."""
+    """Runs rankings, a few at a time; the others wait, and too many are sent away.
 
-    def __init__(self) -> None:
-        self._places = asyncio.Semaphore(limits.RANKINGS)
-        self._inside = 0
+    Args:
+        slots: Makes the slots of its places.
+    """
+
+    def __init__(self, slots: MakeSlots = Slots) -> None:
+        self._places = Places(limits.RANKINGS, limits.RANKINGS_WAITING, slots)
 
     async def rank(self, served: Served, asked: dict[str, Any], request: Request) -> Any:
         """Rank a design space.
@@ -47,14 +51,7 @@ class Ranker:
             Problem: Too many wait, the space is not allowed, or it took too long.
             ClientLeftError: Nobody waits for the answer any more.
         """
-        if self._inside >= limits.RANKINGS + limits.RANKINGS_WAITING:
-            detail = f"{self._inside} rankings are running or waiting."
-            raise busy(detail, 5)
-        self._inside += 1
-        try:
-            return await self._while_wanted(self._run(served, asked), request)
-        finally:
-            self._inside -= 1
+        return await self._while_wanted(self._run(served, asked), request)
 
     async def _while_wanted(self, work: Any, request: Request) -> Any:
         """Await some work, unless the client leaves."""
@@ -69,7 +66,8 @@ class Ranker:
             task.cancel()
 
     async def _run(self, served: Served, asked: dict[str, Any]) -> Any:
-        async with self._places:
+        most = limits.RANKINGS + limits.RANKINGS_WAITING
+        async with self._places.one(f"{most} rankings are running or waiting.", 5):
             job = {**asked, "folder": str(served.model.folder)}
             answer = await self._output(json.dumps(job).encode())
         if answer["kind"] != "ranking":

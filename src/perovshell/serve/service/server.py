@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import errno
 import logging.config
+import os
 import signal
 import socket
 from typing import Any, Final
 
 import uvicorn
+from fastapi import FastAPI
 
 from perovshell.errors import ServiceError
 from perovshell.serve.service.admission import is_loopback
 from perovshell.serve.service.app import Settings, create_app
-from perovshell.serve.service.source import Champion
+from perovshell.serve.service.source import Champion, settle
 
 _LOG: Final = logging.getLogger("perovshell.service")
 GRACE_SECONDS: Final = 10
@@ -36,6 +38,17 @@ def refuse_open_doors(host: str, settings: Settings, *, insecure: bool) -> None:
         "'perovshell keys add NAME', or give insecure=True"
     )
     raise ServiceError(msg)
+
+
+def refuse_workers(workers: int) -> None:
+    """Refuse several workers where the system cannot copy processes.
+
+    Raises:
+        ServiceError: It cannot.
+    """
+    if workers > 1 and not hasattr(os, "fork"):
+        msg = f"workers={workers}: this system cannot fork processes; use workers=1"
+        raise ServiceError(msg)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -69,19 +82,37 @@ def run(
         logs: How it logs; see `logs.log_config`.
     """
     logging.config.dictConfig(logs)
+    config = prepare(create_app(champion, settings))
+    _LOG.info("serving", extra={"fields": introduction(champion, listener)})
+    answer(uvicorn.Server(config), listener)
+    _LOG.info("stopped")
+
+
+def introduction(champion: Champion, listener: socket.socket) -> dict[str, Any]:
+    """Return what the log says of a service that begins."""
+    host, port = listener.getsockname()[:2]
+    return {"address": f"http://{host}:{port}", "model": champion.served.named}
+
+
+def prepare(app: FastAPI) -> uvicorn.Config:
+    """Load everything that answering takes, and leave it out of later garbage collections."""
     config = uvicorn.Config(
-        create_app(champion, settings),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=_IDLE_SECONDS,
     )
-    host, port = listener.getsockname()[:2]
-    fields = {"address": f"http://{host}:{port}", "model": champion.served.named}
-    _LOG.info("serving", extra={"fields": fields})
+    config.load()
+    config.get_loop_factory()
+    settle()
+    return config
+
+
+def answer(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Answer requests until this process is stopped."""
     # The server sends itself again the signal that ended it; that it ended well is no failure.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: None)
-    uvicorn.Server(config).run(sockets=[listener])
-    _LOG.info("stopped")
+    server.run(sockets=[listener])

@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 from perovshell.errors import PerovshellError
 from perovshell.files import stamp_of
@@ -34,6 +34,12 @@ class Served:
 
     model: Model
     version: str | None
+
+    def warmed(self) -> Self:
+        """Make the first prediction, which fills what is computed once."""
+        self.model.answer([_WARMING])
+        self.model.explain(_WARMING)
+        return self
 
     @property
     def named(self) -> dict[str, str | None]:
@@ -68,7 +74,7 @@ class Source:
     given: str | None = None
 
     def load(self) -> Served:
-        """Load the model and make its first prediction, which fills what is computed once.
+        """Load the model and warm it.
 
         Raises:
             PerovshellError: There is no model, or it is damaged or of another format.
@@ -79,9 +85,7 @@ class Source:
             model = Model.from_folder(self.workspace.models / model_id)
         else:
             model, version = load(self.given, workspace=self.workspace.root), None
-        model.answer([_WARMING])
-        model.explain(_WARMING)
-        return Served(model, version)
+        return Served(model, version).warmed()
 
     @property
     def stamp(self) -> Stamp:
@@ -140,25 +144,46 @@ class Champion:
         """Look for another champion and for other materials now and again, for ever."""
         while True:
             await asyncio.sleep(seconds)
-            if self.fault or self.source.stamp != self._stamp:
+            if self.is_behind:
                 await self.refresh()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there may be another champion, or other materials; cheap to ask for."""
+        return bool(self.fault) or self.source.stamp != self._stamp
 
     async def refresh(self) -> None:
         """Load the champion, then replace the served model; a broken one changes nothing."""
+        served = await asyncio.to_thread(self.load_next)
+        if served is not None:
+            self.announce(self.take(served))
+            settle()  # The old model, which nothing refers to any more, is collected.
+
+    def load_next(self) -> Served | None:
+        """Load the champion, and return it; None, and the fault is kept, where it is broken."""
         stamp = self.source.stamp
         try:
-            served = await asyncio.to_thread(self.source.load)
+            served = self.source.load()
         except Exception as error:  # noqa: BLE001 - the old model stays for any fault
-            self._keep(error)
-            return
-        before, is_changed = self.served.named, self.served.etag != served.etag
-        self._served, self.fault, self._stamp = served, "", stamp
-        settle()  # The old model, which nothing refers to any more, is collected.
-        if is_changed:
-            what = "materials" if before == served.named else "model"
-            _LOG.info(f"{what} changed", extra={"fields": {"from": before, "to": served.named}})
+            self.refuse(error)
+            return None
+        self._stamp = stamp
+        return served
 
-    def _keep(self, error: Exception) -> None:
+    def take(self, served: Served) -> Served:
+        """Serve another model from now on; return the one before."""
+        before, self._served, self.fault = self.served, served, ""
+        return before
+
+    def announce(self, before: Served) -> None:
+        """Log what has changed since another model was served, if anything has."""
+        if before.etag != self.served.etag:
+            what = "materials" if before.named == self.served.named else "model"
+            fields = {"from": before.named, "to": self.served.named}
+            _LOG.info(f"{what} changed", extra={"fields": fields})
+
+    def refuse(self, error: Exception) -> None:
+        """Keep the model, since a newer one cannot be served."""
         fault = str(error) if isinstance(error, PerovshellError) else repr(error)
         if fault != self.fault:
             fields: dict[str, Any] = {"fault": fault, "serving": self.served.named}
