@@ -11,7 +11,7 @@ import os
 import struct
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from types import TracebackType
 from typing import Final, Self
 
@@ -40,6 +40,8 @@ class Commons:
             prefix="perovshell-", dir=place, ignore_cleanup_errors=True
         )
         self.folder = Path(self._temporary.name)
+        # It has no name: only this process and the workers, its copies, can write and read it.
+        self._message = TemporaryFile(dir=self.folder)  # noqa: SIM115 - as long as this
         self._locks = _Locks(self.folder / "locks")
         self._processes = _shared_numbers(workers)
         self._connections = _shared_numbers(workers)
@@ -62,6 +64,22 @@ class Commons:
     def remove(self) -> None:
         """Remove the folder."""
         self._temporary.cleanup()
+
+    def put(self, message: bytes) -> None:
+        """Leave a message for the workers, in place of the one before.
+
+        Raises:
+            OSError: There is no room for it.
+        """
+        self._message.seek(0)
+        self._message.truncate()
+        self._message.write(message)
+        self._message.flush()
+
+    def get(self) -> bytes:
+        """Return the message that the supervisor left."""
+        file = self._message.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0)
 
     def slots(self, number: int) -> Slots:
         """Make slots that the workers share; each must be made before the first worker."""

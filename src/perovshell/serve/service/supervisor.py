@@ -230,15 +230,14 @@ class Supervisor:
 
         A worker that cannot is killed: the next one is a copy of this process, which has the model.
         """
-        path = self._commons.folder / "model"
         try:
-            path.write_bytes(pickle.dumps(served))
+            self._commons.put(pickle.dumps(served))
         except OSError as error:
             self._champion.refuse(error)
             return
         waiting = [one for one in self._workers if one.starts is None]
         for one in waiting:
-            one.tell(Order.PREPARE, str(path))
+            one.tell(Order.PREPARE)
         until = time.monotonic() + _PREPARE_SECONDS
         ready: list[_Worker] = []
         while waiting and (seconds := until - time.monotonic()) > 0:
@@ -250,7 +249,7 @@ class Supervisor:
                 with suppress(EOFError, OSError):
                     if one.orders.recv():
                         ready.append(one)
-        path.unlink()
+        self._commons.put(b"")
         before = self._champion.take(served)
         for one in self._workers:
             if one.starts is None and one not in ready:

@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -31,7 +30,7 @@ class Order(StrEnum):
     """What a supervisor tells its workers."""
 
     PREPARE = "prepare"
-    """Make the model of a file ready, and say whether it is."""
+    """Make the model that the supervisor left ready, and say whether it is."""
     SWITCH = "switch"
     """Serve the model that is ready."""
     FAULT = "fault"
@@ -65,7 +64,7 @@ class Worker:
             order, content = one
             match order:
                 case Order.PREPARE:
-                    is_ready = await asyncio.to_thread(self._prepare, Path(content))
+                    is_ready = await asyncio.to_thread(self._prepare)
                     with suppress(OSError):  # The supervisor has ended.
                         self.orders.send(is_ready)
                 case Order.SWITCH if self._ready is not None:
@@ -88,11 +87,11 @@ class Worker:
             loop.remove_reader(self.orders.fileno())
             told.put_nowait(None)
 
-    def _prepare(self, path: Path) -> bool:
-        """Make the model of a file ready; return whether it is."""
+    def _prepare(self) -> bool:
+        """Make the model that the supervisor left ready; return whether it is."""
         try:
-            # The supervisor has just written it, into a folder of its own.
-            served: Served = pickle.loads(path.read_bytes())  # noqa: S301
+            # Nobody else can have written it.
+            served: Served = pickle.loads(self.commons.get())  # noqa: S301
             self._ready = served.warmed()
         except Exception:  # noqa: BLE001 - the supervisor replaces this process
             _LOG.exception("model cannot be prepared")
