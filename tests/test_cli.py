@@ -7,13 +7,18 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import bibtexparser
 import pytest
 import rispy
+import typer
+from typer.testing import CliRunner
 
 import perovshell
+from perovshell.cli import app
 from perovshell.data.dataset import Dataset
 from perovshell.data.tables import bundled_rows
 from perovshell.models.outputs import bound_columns
@@ -343,6 +348,62 @@ def test_json_has_a_version_and_documented_keys(home: str, table: Path, tmp_path
         assert next(iter(data)) == "schema_version"
         assert data["schema_version"] == 1
         assert [name for name in data if f"`{name}`" not in page] == []
+
+
+def commands_of(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, bool]]:
+    """Yield each command, and whether it has the option `--json`."""
+    for name, command in group.commands.items():
+        words = (*path, name)
+        if hasattr(command, "commands"):
+            yield from commands_of(command, words)
+        else:
+            options = {option for one in command.params for option in one.opts}
+            yield " ".join(words), "--json" in options
+
+
+def test_every_command_prints_json_for_scripts() -> None:
+    found = dict(commands_of(typer.main.get_command(app)))
+    assert {name for name, has_json in found.items() if not has_json} == {"data template", "serve"}
+    page = (Path(__file__).parents[1] / "docs" / "reference" / "json.md").read_text()
+    assert [name for name, has_json in found.items() if has_json and f"`{name}" not in page] == []
+
+
+def test_json_of_what_is_listed_checked_and_changed(home: str, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "reference" / "json.md").read_text()
+    copy = tmp_path / "home"
+    shutil.copytree(home, copy)
+    champion = WorkspaceFolder(copy).champion_id
+    (tmp_path / "abstract.txt").write_text("A title. The CsPbBr3@SiO2 NCs emit at 518 nm.")
+
+    def said(*command: str) -> dict[str, Any]:
+        place = () if command[0] == "draft" or command[:2] == ("data", "shells") else (
+            "--workspace", str(copy),
+        )  # fmt: skip
+        done = CliRunner().invoke(app, [*command, "--json", *place])
+        assert done.exit_code == 0, done.output
+        data: dict[str, Any] = json.loads(done.stdout)
+        assert data.pop("schema_version") == 1
+        assert [name for name in data if f"`{name}`" not in page] == []
+        return data
+
+    assert said("data", "check")["papers"] == len(Dataset.bundled().papers)
+    [listed] = said("data", "list", "hu2018")["papers"]
+    assert listed["paper_id"] == "hu2018"
+    assert said("data", "show", "hu2018")["samples"][0]["paper_id"] == "hu2018"
+    assert "Al2O3" in {row["name"] for row in said("data", "shells", "oxide")["shells"]}
+    assert said("data", "remove", "hu2018", "--why", "a test")["out"] == ["hu2018"]
+    shell = ("PVK", "--class", "polymer", "--source", "10.1000/x")
+    assert said("materials", "add-shell", *shell)["row"]["name"] == "PVK"
+    assert said("materials", "list")["shells"][0]["name"] == "PVK"
+    assert said("materials", "show", "SiO2")["rows"][0]["class"] == "oxide"
+    assert said("materials", "check")["shells"] == 1
+    compared = said("models", "compare", champion, champion)["comparisons"]
+    assert compared[0]["better_by"] == [0.0, 0.0, 0.0]
+    assert said("keys", "add", "lab")["key"]
+    assert said("keys", "list")["keys"] == ["lab"]
+    assert said("keys", "remove", "lab") == {"removed": "lab"}
+    drafted = said("draft", str(tmp_path / "abstract.txt"), "-o", str(tmp_path / "paper.yaml"))
+    assert drafted["paper"]["samples"][0]["core"] == "CsPbBr3"
 
 
 def test_the_presets_are_named_in_the_help(tmp_path: Path) -> None:

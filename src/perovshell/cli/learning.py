@@ -42,13 +42,17 @@ def draft(
     ],
     *,
     paper_id: Annotated[str, typer.Option(help="Its paper_id, such as smith2026.")] = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Draft a paper file from a text, by rules; check it before 'perovshell add'."""
     from perovshell.drafting.draft import draft_file
 
     drafted = draft_file(source, output, paper_id=paper_id)
-    say = note if descriptor_of(output) == 1 else typer.echo
-    say(drafted.summary)
+    is_err = descriptor_of(output) == 1
+    if as_json:
+        print_json({"file": str(output), **drafted.to_json()}, is_err=is_err)
+    else:
+        typer.echo(drafted.summary, err=is_err)
 
 
 @commands.command()

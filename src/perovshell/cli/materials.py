@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perovshell.cli.options import WorkspaceOption, result
+from perovshell.cli.options import JsonOption, WorkspaceOption, result
 from perovshell.errors import InputError
 from perovshell.texts import counted
 
@@ -36,6 +36,7 @@ def add_shell(
     alias: AliasOption = None,
     in_water: Annotated[str, typer.Option(help="Behaviour in water, such as insoluble.")] = "",
     workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Add a shell material of a known class."""
     from perovshell.workbench import Workspace
@@ -49,11 +50,12 @@ def add_shell(
         aliases=alias or (),
         in_water=in_water,
     )
-    result([f"Added: shell {row['name']}, {row['class']}", _NEXT])
+    lines = [f"Added: shell {row['name']}, {row['class']}", _NEXT]
+    result(lines, {"row": row} if as_json else None)
 
 
 @commands.command("add-ion")
-def add_ion(
+def add_ion(  # noqa: PLR0913
     symbol: Annotated[str, typer.Argument(help="Abbreviation in formulas.")],
     *,
     formula: Annotated[str, typer.Option(help="Formula, such as C4H12N.")],
@@ -63,6 +65,7 @@ def add_ion(
     radius: Annotated[float | None, typer.Option(help="Effective ionic radius in pm.")] = None,
     alias: AliasOption = None,
     workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Add an ion of several atoms."""
     from perovshell.workbench import Workspace
@@ -77,7 +80,8 @@ def add_ion(
         radius_pm=radius,
         aliases=alias or (),
     )
-    result([f"Added: ion {row['ion']}, {row['formula']}", _NEXT])
+    lines = [f"Added: ion {row['ion']}, {row['formula']}", _NEXT]
+    result(lines, {"row": row} if as_json else None)
 
 
 @commands.command("add-property", context_settings={"ignore_unknown_options": True})
@@ -88,12 +92,14 @@ def add_property(
     *,
     source: SourceOption,
     workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Add a property of a shell, or replace the bundled one."""
     from perovshell.workbench import Workspace
 
     row = Workspace(workspace).materials.add_property(shell, name, value, source=source)
-    result([f"Added: {row['name']}, {name} {row[name]}", _LEARNED])
+    lines = [f"Added: {row['name']}, {name} {row[name]}", _LEARNED]
+    result(lines, {"row": row} if as_json else None)
 
 
 @commands.command("correct-shell")
@@ -105,6 +111,7 @@ def correct_shell(
     *,
     source: SourceOption,
     workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Correct class, formula, behaviour in water, route, solvent, ... of a shell."""
     from perovshell.workbench import Workspace
@@ -117,7 +124,8 @@ def correct_shell(
     store = Workspace(workspace).materials
     by_column = {column: text for column, _, text in pairs}
     row = store.correct_shell(shell, source=source, **by_column)
-    result([f"Corrected: shell {row['name']}", *_correction_lines(store.read()), _LEARNED])
+    lines = [f"Corrected: shell {row['name']}", *_correction_lines(store.read()), _LEARNED]
+    result(lines, {"row": row} if as_json else None)
 
 
 def _correction_lines(materials: Materials) -> list[str]:
@@ -130,7 +138,7 @@ def _correction_lines(materials: Materials) -> list[str]:
 
 
 @commands.command("list")
-def list_materials(*, workspace: WorkspaceOption = None) -> None:
+def list_materials(*, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the materials of the workspace, and its corrections, each with its source."""
     from perovshell.data.material_rows import property_of
     from perovshell.workbench import Workspace
@@ -148,7 +156,9 @@ def list_materials(*, workspace: WorkspaceOption = None) -> None:
         for row in materials.shell_materials
         for shell, name in [property_of(row)]
     ]
-    result(lines or ["The workspace has no materials; 'perovshell data shells' lists the bundled."])
+    lines = lines or ["The workspace has no materials; 'perovshell data shells' lists the bundled."]
+    content = {**materials.tables, "corrections": materials.corrections}
+    result(lines, content if as_json else None)
 
 
 @commands.command()
@@ -156,6 +166,7 @@ def show(
     name: Annotated[str, typer.Argument(help="Name of a shell or symbol of an ion.")],
     *,
     workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what is known of a material, bundled or of the workspace."""
     from perovshell.workbench import Workspace
@@ -168,13 +179,14 @@ def show(
         msg = f"no shell and no ion is named {name!r}"
         raise InputError(msg)
     lines = [f"{column}: {cell}" for row in known for column, cell in row.items() if cell]
-    properties = {} if shell is None else shell.properties
-    lines += [f"{name}: {value:g}" for name, value in properties.items() if not math.isnan(value)]
-    result(lines)
+    stated = {} if shell is None else shell.properties
+    properties = {name: value for name, value in stated.items() if not math.isnan(value)}
+    lines += [f"{name}: {value:g}" for name, value in properties.items()]
+    result(lines, {"rows": known, "properties": properties} if as_json else None)
 
 
 @commands.command()
-def check(*, workspace: WorkspaceOption = None) -> None:
+def check(*, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Check the tables of the workspace."""
     from perovshell.workbench import Workspace
 
@@ -187,4 +199,6 @@ def check(*, workspace: WorkspaceOption = None) -> None:
         "correction": len(corrections),
     }
     stated = [counted(count, noun) for noun, count in counts.items() if count]
-    result([f"No faults: {', '.join(stated) or 'no materials'}", *corrections])
+    lines = [f"No faults: {', '.join(stated) or 'no materials'}", *corrections]
+    content = {f"{noun.replace(' ', '_')}s": count for noun, count in counts.items()}
+    result(lines, content if as_json else None)

@@ -14,6 +14,7 @@ from perovshell.cli.options import (
     print_json,
     result,
 )
+from perovshell.files import jsonable
 
 commands = typer.Typer(
     help="List and compare trained models, promote one, go back.", no_args_is_help=True
@@ -48,6 +49,7 @@ def compare(
     after: Annotated[str, typer.Argument(metavar="OTHER", help="The same of another model.")],
     *,
     workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare the validations of two models on the papers in both training sets, paired by paper.
 
@@ -56,8 +58,9 @@ def compare(
     """
     from perovshell.workbench import Workspace
 
-    for comparison in Workspace(workspace).compare(before, after):
-        typer.echo(comparison.line())
+    comparisons = Workspace(workspace).compare(before, after)
+    content = {"comparisons": jsonable(comparisons)} if as_json else None
+    result([one.line() for one in comparisons], content)
 
 
 @commands.command()
@@ -87,12 +90,14 @@ def promote(
     why: WhyOption,
     workspace: WorkspaceOption = None,
     wait: WaitOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a model champion, whatever the result of the promotion check."""
     from perovshell.workbench import Workspace
 
     promotion = Workspace(workspace).promote(name, why, wait=wait)
-    typer.echo(f"Champion: {promotion.model_id} (before: {promotion.previous})")
+    line = f"Champion: {promotion.model_id} (before: {promotion.previous})"
+    result([line], promotion.to_json() if as_json else None)
 
 
 @commands.command()
@@ -101,10 +106,12 @@ def rollback(
     why: WhyOption = "rolled back",
     workspace: WorkspaceOption = None,
     wait: WaitOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make the previous champion the champion again."""
     from perovshell.workbench import Workspace
 
     home = Workspace(workspace)
     promotion = home.rollback(why, wait=wait)
-    typer.echo(f"Champion: {promotion.model_id} again (was: {home.promotions[-2].model_id})")
+    line = f"Champion: {promotion.model_id} again (was: {home.promotions[-2].model_id})"
+    result([line], promotion.to_json() if as_json else None)

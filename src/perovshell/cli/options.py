@@ -164,9 +164,12 @@ def print_json(content: Mapping[str, Any], *, is_err: bool = False) -> None:
     typer.echo(json.dumps(data, ensure_ascii=False), err=is_err)
 
 
-def result(lines: list[str]) -> None:
-    """Print the lines of a result."""
-    typer.echo(in_options("\n".join(lines)))
+def result(lines: Sequence[str], content: Mapping[str, Any] | None = None) -> None:
+    """Print a result: its content as JSON where that is given, else its lines."""
+    if content is not None:
+        print_json(content)
+    else:
+        typer.echo(in_options("\n".join(lines)))
 
 
 @contextmanager

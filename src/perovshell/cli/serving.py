@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from perovshell.cli.options import WorkspaceOption
+from perovshell.cli.options import JsonOption, WorkspaceOption, result
 from perovshell.errors import MissingExtraError
 from perovshell.workspace.folder import WorkspaceFolder
 
@@ -116,26 +116,32 @@ def serve(  # noqa: PLR0913
 
 
 @keys_app.command("add")
-def keys_add(name: NameArgument, *, workspace: WorkspaceOption = None) -> None:
+def keys_add(
+    name: NameArgument, *, workspace: WorkspaceOption = None, as_json: JsonOption = False
+) -> None:
     """Make a key and print it, this once."""
     from perovshell.serve.service.keys import add_key
 
-    typer.echo(add_key(WorkspaceFolder.locate(workspace), name))
+    key = add_key(WorkspaceFolder.locate(workspace), name)
+    result([key], {"name": name, "key": key} if as_json else None)
 
 
 @keys_app.command("list")
-def keys_list(*, workspace: WorkspaceOption = None) -> None:
+def keys_list(*, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Print the names of the keys."""
     from perovshell.serve.service.keys import Keys
 
-    for name in Keys.read(WorkspaceFolder.locate(workspace).keys_file).hashes:
-        typer.echo(name)
+    names = [*Keys.read(WorkspaceFolder.locate(workspace).keys_file).hashes]
+    if names or as_json:
+        result(names, {"keys": names} if as_json else None)
 
 
 @keys_app.command("remove")
-def keys_remove(name: NameArgument, *, workspace: WorkspaceOption = None) -> None:
+def keys_remove(
+    name: NameArgument, *, workspace: WorkspaceOption = None, as_json: JsonOption = False
+) -> None:
     """Remove a key; a running service refuses it at once."""
     from perovshell.serve.service.keys import remove_key
 
     remove_key(WorkspaceFolder.locate(workspace), name)
-    typer.echo(f"Removed {name}")
+    result([f"Removed {name}"], {"removed": name} if as_json else None)

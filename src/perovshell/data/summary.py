@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.records import Measurement, Sample, StabilityTest
+from perovshell.data.records import Measurement, Paper, Sample, StabilityTest
 from perovshell.data.shells import Shells
 from perovshell.data.targets import TIME_TO_FAILURE, Interval, Reading
 from perovshell.data.vocabulary import MORPHOLOGIES
@@ -17,21 +18,21 @@ from perovshell.texts import counted
 _SIGNS: Final = "~\u2248<>\u2264\u2265= "
 
 
-def paper_lines(dataset: Dataset, name: str) -> list[str]:
-    """Return the samples and tests of one paper as lines of text.
-
-    Args:
-        dataset: The dataset.
-        name: paper_id or DOI.
+def paper_named(dataset: Dataset, name: str) -> Paper:
+    """Return a paper by its paper_id or DOI.
 
     Raises:
         InputError: There is no such paper.
     """
-    papers = [p for p in dataset.papers.values() if name in {p.paper_id, p.doi}]
-    if not papers:
-        msg = f"paper {name!r}: neither a paper_id nor a DOI of the dataset"
-        raise InputError(msg)
-    paper = papers[0]
+    for paper in dataset.papers.values():
+        if name in {paper.paper_id, paper.doi}:
+            return paper
+    msg = f"paper {name!r}: neither a paper_id nor a DOI of the dataset"
+    raise InputError(msg)
+
+
+def paper_lines(dataset: Dataset, paper: Paper) -> list[str]:
+    """Return the samples and tests of a paper as lines of text."""
     lines = [f"{paper.paper_id}: {paper.label}, {paper.year or 'year unknown'}"]
     cited = ", ".join(filter(None, (paper.authors, paper.title, paper.journal)))
     lines += [f"  {cited}"] if cited else []
@@ -42,21 +43,28 @@ def paper_lines(dataset: Dataset, name: str) -> list[str]:
     return lines
 
 
-def listed_papers(dataset: Dataset, text: str = "") -> list[str]:
-    """Return the papers, a line each: paper_id, number of samples, year, DOI and title.
+def listed_papers(dataset: Dataset, text: str = "") -> list[dict[str, Any]]:
+    """Return the papers in the order of their names: the fields of `Paper`, and `samples`.
 
     Args:
         dataset: The dataset.
         text: Text that the paper_id, DOI, year or title must have, in any case.
     """
     counts = Counter(sample.paper_id for sample in dataset.samples.values())
-    lines = [
-        f"{name:<28} {counted(counts[name], 'sample'):>11}  "
-        f"{paper.year or '?':<4}  {paper.doi}  {paper.title}"
+    return [
+        {**vars(paper), "samples": counts[name]}
         for name, paper in sorted(dataset.papers.items())
         if text.casefold() in f"{name} {paper.doi} {paper.year} {paper.title}".casefold()
     ]
-    return [line.rstrip() for line in lines]
+
+
+def paper_line(paper: Mapping[str, Any]) -> str:
+    """Return a listed paper as a line: paper_id, number of samples, year, DOI and title."""
+    line = (
+        f"{paper['paper_id']:<28} {counted(paper['samples'], 'sample'):>11}  "
+        f"{paper['year'] or '?':<4}  {paper['doi']}  {paper['title']}"
+    )
+    return line.rstrip()
 
 
 def _sample_line(sample: Sample) -> str:
@@ -153,16 +161,20 @@ def interval_text(interval: Interval) -> str:
     return f"[{interval.low:.3g}, {interval.high:.3g}]"
 
 
-def shell_lines(shells: Shells, wanted: str = "") -> list[str]:
-    """Return every known shell with its class, its behaviour in water and its other names.
+def listed_shells(shells: Shells, wanted: str = "") -> list[dict[str, str]]:
+    """Return the rows of known shells.
 
     Args:
         shells: The shell table.
-        wanted: Text that a name, an alias or the class must have, in any case.
+        wanted: Text that a name, an alias, the class or the behaviour in water must have, in any
+            case.
     """
-    aliases = {row["name"]: row["aliases"].replace(";", ", ") for row in shells.shell_rows}
-    lines = [
-        f"{name:<28} {shell.material_class:<16} {shell.in_water or 'unknown':<18} {aliases[name]}"
-        for name, shell in shells.materials.items()
+    return [
+        dict(row) for row in shells.shell_rows if wanted.casefold() in shell_line(row).casefold()
     ]
-    return [line.rstrip() for line in lines if wanted.casefold() in line.casefold()]
+
+
+def shell_line(row: Mapping[str, str]) -> str:
+    """Return a shell as a line: name, class, behaviour in water and other names."""
+    aliases, water = row["aliases"].replace(";", ", "), row["in_water"] or "unknown"
+    return f"{row['name']:<28} {row['class']:<16} {water:<18} {aliases}".rstrip()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from perovshell.data.formula import FormulaReader
 from perovshell.data.tables import read_bytes
@@ -85,6 +85,21 @@ class Draft:
             f"{counted(len(doubts), 'unclear statement')}; "
             f"{f'to be filled in: {opened}' if opened else 'no required key is empty'}"
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data: the paper, the sentence of each value, and what is open or unclear."""
+        located = [*self.document.located()]
+        return {
+            "paper": self.document.mapping,
+            "sentences": {path: list(sentences) for path, _, sentences in located if sentences},
+            "open": [
+                {"pointer": path, "detail": value.doubt}
+                for path, value, _ in located
+                if not value.value
+            ],
+            "unclear": list(self.unclear),
+            "summary": self.summary,
+        }
 
 
 def draft(text: str, *, paper_id: str = "", formulas: FormulaReader | None = None) -> Draft:

@@ -74,19 +74,7 @@ class PaperDesk:
             Problem: The materials of the workspace cannot be read.
         """
         drafted = draft(text, formulas=self._base().reader)
-        located = [*drafted.document.located()]
-        return {
-            "paper": drafted.document.mapping,
-            "sentences": {path: list(sentences) for path, _, sentences in located if sentences},
-            "open": [
-                {"pointer": path, "detail": value.doubt}
-                for path, value, _ in located
-                if not value.value
-            ],
-            "unclear": list(drafted.unclear),
-            "summary": drafted.summary,
-            "yaml": drafted.yaml,
-        }
+        return {**drafted.to_json(), "yaml": drafted.yaml}
 
     def check(self, paper: Paper, *, replace: bool) -> dict[str, Any]:
         """Return the faults of a paper, how it is understood, and what is asked.
