@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -18,6 +16,7 @@ from perovshell.errors import WorkspaceError
 from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
 from perovshell.features.gaps import BulkGaps
+from perovshell.files import hidden_folder
 from perovshell.models.card import FORWARD, POINT_TARGETS
 from perovshell.models.evidence import Literature
 from perovshell.models.folder import write_folder
@@ -209,14 +208,11 @@ def _write(
     """Write into a temporary folder and rename it: no half-written folder has a model's name."""
     try:
         models.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=models, prefix=".writing-"))
-        try:
+        with hidden_folder(models) as temporary:
             model_id = write_folder(temporary / "model", predictor, info, native, record.arrays())
             folder = models / model_id
             if not folder.exists():
                 (temporary / "model").rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         msg = f"model folder in {models}: cannot be written ({error.strerror})"
         raise WorkspaceError(msg) from error

@@ -9,8 +9,6 @@ promotion and follows the promotions of others.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from perovshell.errors import (
     TrackingError,
     WorkspaceError,
 )
+from perovshell.files import hidden_folder
 from perovshell.models.folder import read_dataset_of, read_folder
 from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.promotions import Promotion
@@ -183,8 +182,7 @@ def fetch(workspace: WorkspaceFolder, version: Version) -> Path:
     folder = workspace.models / version.model_id
     if version.model_id not in workspace.model_ids():
         workspace.prepare()
-        incoming = Path(tempfile.mkdtemp(dir=workspace.models, prefix=".writing-"))
-        try:
+        with hidden_folder(workspace.models) as incoming:
             fetched = download(f"models:/{NAME}/{version.number}", workspace, incoming)
             _refuse_outdated(workspace, version, fetched)
             _, info = read_folder(fetched)
@@ -195,8 +193,6 @@ def fetch(workspace: WorkspaceFolder, version: Version) -> Path:
                 )
                 raise TrackingError(msg)
             fetched.rename(folder)
-        finally:
-            shutil.rmtree(incoming, ignore_errors=True)
     _refuse_outdated(workspace, version, folder)
     return folder
 
