@@ -1,4 +1,7 @@
-"""The ring of one trial: a copy of a workspace, and a command that is killed in it."""
+"""The ring of one trial: a copy of a workspace, and a command that is disturbed in it.
+
+It is killed, or the disk gets full.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import random
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +35,7 @@ _CHANGES: Final = {
     "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.link", "os.symlink",
     "os.truncate", "shutil.rmtree",
 }  # fmt: skip
+_POOL: Final = "MLFLOW_SQLALCHEMYSTORE_POOLCLASS"
 _WRITING: Final = os.O_WRONLY | os.O_RDWR
 
 
@@ -42,11 +47,13 @@ class Command:
         name: What the table calls it.
         words: Its words; paths are below the ring.
         done: What it may refuse with where it had done its work before it was killed.
+        is_swept: Whether it is killed before each of its disk operations, too.
     """
 
     name: str
     words: tuple[str, ...]
     done: str = ""
+    is_swept: bool = True
 
     @property
     def is_staged(self) -> bool:
@@ -106,15 +113,28 @@ class Process:
 
 @dataclass(frozen=True)
 class Ring:
-    """A copy of the workspace and of the outputs beside it, in a folder of its own."""
+    """A copy of the workspace and of the outputs beside it, in a folder of its own.
+
+    Attributes:
+        folder: The folder.
+        side: Another one, of what is no part of the trial, such as what a command says.
+    """
 
     folder: Path
+    side: Path
 
     @classmethod
-    def of(cls, root: Path) -> Ring:
-        """Copy what is in a folder."""
-        ring = cls(Path(tempfile.mkdtemp(dir=root, prefix="trial-")).resolve())
-        (ring.folder / "tmp").mkdir()
+    def of(cls, root: Path, disk_mb: int = 0) -> Ring:
+        """Copy what is in a folder, onto a disk of its own where a size in MB is given.
+
+        Raises:
+            CalledProcessError: Such a disk needs root.
+        """
+        places = (tempfile.mkdtemp(dir=root, prefix=f"{kind}-") for kind in ("trial", "side"))
+        ring = cls(*(Path(place).resolve() for place in places))
+        if disk_mb:
+            size = ["-t", "tmpfs", "-o", f"size={disk_mb}m", "tmpfs"]
+            subprocess.run(["mount", *size, ring.folder], check=True, capture_output=True)
         for name in ("workspace", OUTPUTS):
             if (root / name).is_dir():
                 shutil.copytree(root / name, ring.folder / name)
@@ -125,6 +145,18 @@ class Ring:
         )
         return ring
 
+    def remove(self) -> None:
+        """Remove all of it."""
+        if self.folder.is_mount():
+            subprocess.run(["umount", self.folder], check=True)
+        for folder in (self.folder, self.side):
+            shutil.rmtree(folder)
+
+    @property
+    def ballast(self) -> Path:
+        """What fills the disk."""
+        return self.folder / "ballast"
+
     @property
     def workspace(self) -> WorkspaceFolder:
         """The copied workspace."""
@@ -133,29 +165,34 @@ class Ring:
     @property
     def log(self) -> Path:
         """Where a watched command leaves its number of writes."""
-        return self.folder / "writes"
+        return self.side / "writes"
 
     @property
     def said(self) -> str:
         """What the latest command said."""
-        return (self.folder / "said").read_text()
+        return (self.side / "said").read_text(errors="replace")
 
-    def start(self, command: Command, kill_at: int = 0) -> Process:
-        """Start a command; watched, where `kill_at` is not 0, and killed before that write.
+    def start(self, command: Command, at: int = 0, *, fill: bool = False) -> Process:
+        """Start a command.
 
         It is forked, so that no time goes into importing what this process has imported.
+
+        Args:
+            command: The command.
+            at: The disk operation before which it is killed; -1 only counts them, 0 does not.
+            fill: Whether the disk is filled instead.
         """
         sys.stdout.flush()
         sys.stderr.flush()
-        (self.folder / "said").write_bytes(b"")
+        (self.side / "said").write_bytes(b"")
         pid = os.fork()
         if pid:
             return Process(pid)
         code = 70
         try:
             self._enter()
-            watch = Watch(self.folder, kill_at)
-            if kill_at:
+            watch = Watch(self, at, fill)
+            if at:
                 watch.begin()
             code = _run(command)
             self.log.write_text(str(watch.count))
@@ -164,12 +201,13 @@ class Ring:
 
     def _enter(self) -> None:
         os.setsid()
-        said = os.open(self.folder / "said", os.O_WRONLY | os.O_APPEND)
+        said = os.open(self.side / "said", os.O_WRONLY | os.O_APPEND)
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (said, 1), (said, 2)):
             os.dup2(source, target)
         os.chdir(self.folder)
-        os.environ["TMPDIR"] = os.environ["JOBLIB_TEMP_FOLDER"] = str(self.folder / "tmp")
+        os.environ["TMPDIR"] = os.environ["JOBLIB_TEMP_FOLDER"] = str(self.side)
+        os.environ.pop(_POOL, None)
         tempfile.tempdir = None
 
     def killed(self, rehearsal: Rehearsal, draw: random.Random, at: int) -> str:
@@ -200,19 +238,21 @@ class Ring:
 
 @dataclass
 class Watch:
-    """Counts what a process changes on disk, and kills it before one of these operations.
+    """Counts what a process changes on disk, and disturbs it before one of these operations.
 
     What counts are the calls by which files and folders below the ring are opened for writing,
     renamed, made or removed, and each transaction of a database.
 
     Attributes:
-        folder: The folder of the ring.
-        kill_at: The operation; -1 is none.
+        ring: The ring.
+        at: The operation; -1 is none.
+        fill: Whether the disk is filled; else the process is killed.
         count: Operations so far.
     """
 
-    folder: Path
-    kill_at: int
+    ring: Ring
+    at: int
+    fill: bool
     count: int = 0
 
     def begin(self) -> None:
@@ -229,13 +269,28 @@ class Watch:
         if not isinstance(given[0], (str, bytes, os.PathLike)):
             return
         path = os.path.abspath(os.fsdecode(given[0]))  # noqa: PTH100 - of bytes, too
-        if any(path.startswith(f"{self.folder}/{name}/") for name in ("workspace", OUTPUTS)):
+        if any(path.startswith(f"{self.ring.folder}/{name}/") for name in ("workspace", OUTPUTS)):
             self._pass()
 
     def _pass(self) -> None:
         self.count += 1
-        if self.count == self.kill_at:
+        if self.count != self.at:
+            return
+        if self.fill:
+            fill_disk(self.ring.ballast)
+        else:
             os.killpg(0, signal.SIGKILL)
+
+
+def fill_disk(ballast: Path) -> None:
+    """Write until not one byte more fits."""
+    size = 1 << 20
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while size:
+            try:
+                file.write(b"\0" * size)
+            except OSError:
+                size //= 2
 
 
 def _run(command: Command) -> int:
@@ -258,6 +313,8 @@ def _run(command: Command) -> int:
 
 def import_all() -> None:
     """Import what the commands use, so that those that are forked need not do it."""
+    # A connection that stays open must not be taken over by a fork.
+    os.environ[_POOL] = "NullPool"
     for name in ("mlflow", "sqlalchemy", "xgboost", "matplotlib.figure", "pyarrow.parquet"):
         importlib.import_module(name)
     for module in pkgutil.walk_packages(perovshell.__path__, "perovshell."):

@@ -14,7 +14,6 @@ a line that tells a stage of a retraining.
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import json
 import math
@@ -32,9 +31,9 @@ from typing import Final
 
 from _campaign import forget_settings
 from _ring import Command, Rehearsal, Ring, import_all
+from _small import few_papers, write_tables
 from _whole import KEPT_KEY, OUTPUTS, Found, State, check, check_finished
 
-from perovshell.data.columns import TABLES
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import to_yaml
 from perovshell.model import Model
@@ -50,11 +49,10 @@ from perovshell.workspace.materials import MaterialStore
 from perovshell.workspace.papers import PaperStore
 
 SIDE_BY_SIDE: Final = 2
-PAPERS: Final = 40
-"""Papers of the small dataset: enough to train every target within seconds."""
 LEARNED, WAITING, NEW, SET = "hu2018", "leng2018", "liu2023", ("chen2023", "lv2019_meyns")
-"""Papers that are no part of it: learned by the champion, added but not learned yet, and those
-that the trials add."""
+"""Papers that are no part of the small dataset: learned by the champion, added but not learned yet,
+and those that the trials add."""
+OTHERS: Final = {LEARNED, WAITING, NEW, *SET}
 SWEPT: Final = 3 / 4
 """Share of the kills before disk operations where there are too few for all of them."""
 SPACE: Final = """\
@@ -85,7 +83,8 @@ def main() -> None:
     half = [f"{one}: half-written: {what}" for one in trials for what in one.found.half_written]
     print("\n".join([*table(trials), *lost, *half]))
     said = {"kills": len(trials), "lost": len(lost), "half_written": len(half)}
-    said |= {"operations": operations, "operations_hit": sum(one.at > 0 for one in trials)}
+    hit = {(one.command, one.at) for one in trials if one.at}
+    said |= {"operations": operations, "operations_hit": len(hit)}
     print(json.dumps({**said, "seed": asked.seed, "seconds": round(time.monotonic() - began)}))
     if lost or half:
         print(f"the workspaces at fault are kept in {folder}", file=sys.stderr)
@@ -108,7 +107,7 @@ class Trial:
         found: What is wrong.
     """
 
-    command: str
+    command: Command
     stage: str
     at: int
     is_done: bool
@@ -116,7 +115,7 @@ class Trial:
 
     def __str__(self) -> str:
         """Say what was killed and when."""
-        return f"{self.command}, {self.stage}{f' {self.at}' if self.at else ''}"
+        return f"{self.command.name}, {self.stage}{f' {self.at}' if self.at else ''}"
 
 
 def campaign(
@@ -132,9 +131,7 @@ def campaign(
     forking = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(1, forking) as builder:
         arena = builder.submit(Arena.built, folder).result()
-    commands = arena.commands()
-    if only:
-        commands = [one for one in commands if one.name in only]
+    commands = arena.commands(only)
     random.Random(seed).shuffle(commands)
     with ProcessPoolExecutor(SIDE_BY_SIDE, forking) as pool:
         rehearsed = list(pool.map(arena.rehearse, commands[:kills]))
@@ -153,20 +150,26 @@ def campaign(
             print(
                 f"{len(trials)} of {kills} kills: {trials[-1]}: {how}", file=sys.stderr, flush=True
             )
-    return trials, sum(one.writes for one in rehearsed)
+    return trials, len(turns(rehearsed, seed))
 
 
 def plan(rehearsed: Sequence[Rehearsal], kills: int, seed: int) -> list[tuple[Rehearsal, int]]:
     """Return what is killed and before which operation; 0 is a random moment."""
+    swept = turns(rehearsed, seed)
+    if len(swept) > kills:
+        swept = swept[: math.ceil(kills * SWEPT)]
+    moments = [(one, 0) for one in itertools.islice(itertools.cycle(rehearsed), kills - len(swept))]
+    return [*swept, *moments]
+
+
+def turns(rehearsed: Sequence[Rehearsal], seed: int) -> list[tuple[Rehearsal, int]]:
+    """Return every disk operation of all commands, the commands taking turns."""
     draw = random.Random(seed)
-    sweeps = [[(one, at) for at in range(1, one.writes + 1)] for one in rehearsed]
+    swept = [one for one in rehearsed if one.command.is_swept]
+    sweeps = [[(one, at) for at in range(1, one.writes + 1)] for one in swept]
     for sweep in sweeps:
         draw.shuffle(sweep)
-    turns = [one for turn in itertools.zip_longest(*sweeps) for one in turn if one is not None]
-    if len(turns) > kills:
-        turns = turns[: math.ceil(kills * SWEPT)]
-    moments = [(one, 0) for one in itertools.islice(itertools.cycle(rehearsed), kills - len(turns))]
-    return [*turns, *moments]
+    return [one for turn in itertools.zip_longest(*sweeps) for one in turn if one is not None]
 
 
 def table(trials: Sequence[Trial]) -> list[str]:
@@ -175,7 +178,7 @@ def table(trials: Sequence[Trial]) -> list[str]:
     lines = [f"{'command':<24}{'moment of the kill':<38}" + "".join(f"{h:>13}" for h in heads)]
     groups: dict[tuple[str, str], list[Trial]] = {}
     for one in sorted(trials, key=str):
-        groups.setdefault((one.command, one.stage), []).append(one)
+        groups.setdefault((one.command.name, one.stage), []).append(one)
     for (command, stage), own in [*groups.items(), (("all", ""), list(trials))]:
         counts = (
             len(own),
@@ -208,9 +211,9 @@ class Arena:
     def built(cls, root: Path) -> Arena:
         """Build a workspace with two registered models, the later one champion, and a new paper."""
         bundled, workspace = Dataset.bundled(), WorkspaceFolder(root / "workspace")
-        base = bundled.subset(_few_papers(bundled))
-        _write_tables(root / "data", base)
-        _write_tables(root / "set", bundled.subset(SET))
+        base = bundled.subset(few_papers(bundled, OTHERS))
+        write_tables(root / "data", base)
+        write_tables(root / "set", bundled.subset(SET))
         learned, waiting = bundled.entry(LEARNED), bundled.entry(WAITING)
         corrected = replace(learned, paper={**learned.paper, "title": "Corrected"})
         (root / "corrected.yaml").write_text(to_yaml(corrected))
@@ -227,8 +230,11 @@ class Arena:
         _prepare_others(root, workspace)
         return cls(root, State.of(workspace))
 
-    def commands(self) -> list[Command]:
-        """Return the commands to kill; some have variants."""
+    def commands(self, only: Sequence[str] | None = None) -> list[Command]:
+        """Return the commands that write, or those of some names; some have variants."""
+        return [one for one in self._commands() if only is None or one.name in only]
+
+    def _commands(self) -> list[Command]:
         home = ("--workspace", "workspace")
         data, source = ("--data", str(self.root / "data")), ("--source", "10.1000/test", *home)
         known, why = ("--yes", "--accept-outliers", *data, *home), ("--why", "a trial", *home)
@@ -277,7 +283,7 @@ class Arena:
             Command("draft", ("draft", str(self.root / "text.txt"), "-o", f"{OUTPUTS}/paper.yaml")),
             Command("train", (*train, "--jobs", "1")),
             Command("retrain", (*retrain, "--jobs", "1"), "on this very data"),
-            Command("retrain", (*retrain, "--jobs", "2"), "on this very data"),
+            Command("retrain", (*retrain, "--jobs", "2"), "on this very data", is_swept=False),
             Command("promote", ("models", "promote", "1", *why), "champion already"),
             Command("rollback", ("models", "rollback", *why), "no champion before"),
         ]  # fmt: skip
@@ -285,18 +291,18 @@ class Arena:
     @property
     def bundled(self) -> str:
         """A paper of the dataset, not of the workspace."""
-        return _few_papers(Dataset.bundled())[0]
+        return few_papers(Dataset.bundled(), OTHERS)[0]
 
     def rehearse(self, command: Command) -> Rehearsal:
         """Run a command to its end."""
         ring = Ring.of(self.root)
         began = time.monotonic()
-        if ring.start(command, kill_at=-1).wait():
+        if ring.start(command, -1).wait():
             msg = f"{' '.join(command.words)} fails by itself: {ring.said}"
             raise RuntimeError(msg)
         seconds, writes = time.monotonic() - began, int(ring.log.read_text())
         after = State.of(ring.workspace)
-        shutil.rmtree(ring.folder)
+        ring.remove()
         return Rehearsal(command, seconds, writes, after)
 
     def kill(self, rehearsal: Rehearsal, at: int, seed: str) -> Trial:
@@ -304,7 +310,7 @@ class Arena:
         draw, ring = random.Random(seed), Ring.of(self.root)
         while not (stage := ring.killed(rehearsal, draw, at)):
             # It was quicker than usual and came to its end.
-            shutil.rmtree(ring.folder)
+            ring.remove()
             ring = Ring.of(self.root)
         command, after = rehearsal.command, rehearsal.after
         found = check(ring.workspace, self.before, after)
@@ -320,8 +326,8 @@ class Arena:
             found.lost += other.lost
             found.half_written += other.half_written
         if found == Found():
-            shutil.rmtree(ring.folder)
-        return Trial(command.name, stage, at, is_done, found)
+            ring.remove()
+        return Trial(command, stage, at, is_done, found)
 
 
 def _is_done(workspace: WorkspaceFolder, before: State, after: State) -> bool:
@@ -348,27 +354,6 @@ def _prepare_others(root: Path, workspace: WorkspaceFolder) -> None:
     progress = Progress(scorer, workspace.reports / "small" / "ranking.part.npz", resume=False)
     progress.add([0], scorer.run_task(0))
     progress.save()
-
-
-def _few_papers(bundled: Dataset) -> list[str]:
-    """Return papers that train every target: those with two-sided tests first."""
-    two_sided = {
-        test.sample.paper_id
-        for test in bundled.tests
-        if not math.isnan(test.coated.percent + test.bare.percent)
-    }
-    others = {LEARNED, WAITING, NEW, *SET}
-    known = [k for k in bundled.papers if k not in others and not bundled.in_collection(k)]
-    return sorted(known, key=lambda name: name not in two_sided)[:PAPERS]
-
-
-def _write_tables(folder: Path, dataset: Dataset) -> None:
-    folder.mkdir()
-    for name in TABLES:
-        with (folder / name).open("w", newline="") as file:
-            writer = csv.DictWriter(file, TABLES[name].names)
-            writer.writeheader()
-            writer.writerows(dataset.rows[name])
 
 
 if __name__ == "__main__":

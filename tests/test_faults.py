@@ -18,6 +18,7 @@ from perovshell.data.columns import TABLES
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import to_yaml
 from perovshell.errors import WorkspaceError
+from perovshell.files import hidden_folder, write_atomically
 from perovshell.models.folder import read_folder, write_folder
 from perovshell.training.tracking import track
 from perovshell.training.train import QUICK, TrainedModel, train
@@ -372,15 +373,40 @@ def test_half_written_files_go_with_the_next_lock_and_no_others(home: Home) -> N
         assert left_over(home) == [".notes-of-mine.yaml"]
 
 
-def test_a_model_folder_in_the_making_stays_until_it_is_abandoned(home: Home) -> None:
-    folder = home.workspace.models / ".writing-0a1b_2cd"
-    (folder / "model").mkdir(parents=True)
+@pytest.mark.parametrize("hours", [-24, 0, 24])
+def test_a_model_folder_in_the_making_stays_until_its_maker_is_gone_whatever_the_clock(
+    home: Home, hours: float
+) -> None:
+    then = time.time() + hours * 3600
+    with hidden_folder(home.workspace.models) as folder:
+        os.utime(folder, (then, then))
+        with home.workspace.locked("models"):
+            assert folder.is_dir()
+    abandoned = home.workspace.models / ".writing-0a1b_2cd"
+    (abandoned / "model").mkdir(parents=True)
+    os.utime(abandoned, (then, then))
     with home.workspace.locked("models"):
-        assert folder.is_dir()
-    long_ago = time.time() - 7200
-    os.utime(folder, (long_ago, long_ago))
-    with home.workspace.locked("models"):
-        assert not folder.exists()
+        assert not abandoned.exists()
+
+
+def test_a_file_in_the_making_stays_and_what_a_killed_process_left_beside_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, left, other = (tmp_path / name for name in ("a.csv", ".a.csv-0a1b2c3d", ".a.csv-mine"))
+    for one in (left, other):
+        one.write_text("half")
+    whole, seen = os.fsync, []
+
+    def meanwhile(handle: int) -> None:
+        whole(handle)
+        if not seen:
+            seen.append("")
+            write_atomically(path, b"second")
+
+    monkeypatch.setattr("os.fsync", meanwhile)
+    write_atomically(path, b"first")
+    assert path.read_bytes() == b"first"
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".a.csv-mine", "a.csv"]
 
 
 def test_a_rollback_killed_on_its_way_is_finished_by_the_next(two: Home) -> None:
