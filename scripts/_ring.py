@@ -128,13 +128,13 @@ class Ring:
         """Copy what is in a folder, onto a disk of its own where a size in MB is given.
 
         Raises:
-            CalledProcessError: Such a disk needs root.
+            CalledProcessError: Such a disk needs root, and the right to mount.
         """
         places = (tempfile.mkdtemp(dir=root, prefix=f"{kind}-") for kind in ("trial", "side"))
         ring = cls(*(Path(place).resolve() for place in places))
         if disk_mb:
             size = ["-t", "tmpfs", "-o", f"size={disk_mb}m", "tmpfs"]
-            subprocess.run(["mount", *size, ring.folder], check=True, capture_output=True)
+            subprocess.run(["mount", *size, ring.folder], check=True)
         for name in ("workspace", OUTPUTS):
             if (root / name).is_dir():
                 shutil.copytree(root / name, ring.folder / name)

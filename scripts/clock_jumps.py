@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -20,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -50,16 +48,18 @@ def main() -> None:
     parser.add_argument("--hours", type=float, nargs="+", default=JUMPS, help="the jumps")
     parser.add_argument("--no-retrain", action="store_true", help="leave retraining out")
     parser.add_argument("--patience", type=float, default=SEEN_SECONDS, help="to be seen, in s")
+    parser.add_argument("--folder", type=Path, help="where the workspace is made, once, and kept")
     asked = parser.parse_args()
     forget_settings()
     library = faketime_library()
-    with tempfile.TemporaryDirectory(prefix="clock-") as folder:
-        forking = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(1, forking) as builder:
-            arena = builder.submit(Arena.built, Path(folder)).result()
-        ring = Ring.of(arena.root)
-        campaign = Campaign(arena, ring, Clock(ring.side / "offset", library), asked.patience)
-        campaign.run(asked.hours, retrain=not asked.no_retrain)
+    folder = asked.folder or Path(tempfile.mkdtemp(prefix="clock-"))
+    arena = Arena.at(folder)
+    ring = Ring.of(arena.root)
+    campaign = Campaign(arena, ring, Clock(ring.side / "offset", library), asked.patience)
+    campaign.run(asked.hours, retrain=not asked.no_retrain)
+    ring.remove()
+    if asked.folder is None:
+        shutil.rmtree(folder)
     for what, count in sorted(campaign.done.items()):
         print(f"{what:<30}{count:>6}")
     figures = {"jumps": len(asked.hours), "commands": campaign.done.total()}

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import random
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +27,7 @@ from typing import Final
 from _campaign import forget_settings
 from _ring import Command, Rehearsal, Ring, import_all
 from _whole import Found, check, check_finished
-from kills import SIDE_BY_SIDE, Arena, turns
+from kills import FORKING, SIDE_BY_SIDE, Arena, turns
 
 DISK_MB: Final = 200
 FAULT: Final = 2
@@ -43,14 +41,12 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=0, help="number of trials; 0 is all")
     parser.add_argument("--seed", type=int, default=0, help="seed of their order")
     parser.add_argument("--only", nargs="+", help="commands; else all")
+    parser.add_argument("--folder", type=Path, help="where the workspace is made, once, and kept")
     asked = parser.parse_args()
     forget_settings()
-    began, folder = time.monotonic(), Path(tempfile.mkdtemp(prefix="full-disk-"))
+    began, folder = time.monotonic(), asked.folder or Path(tempfile.mkdtemp(prefix="full-disk-"))
     import_all()
-    try:
-        trials = campaign(folder, asked)
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"a disk of its own cannot be mounted: {error.stderr.decode().strip()}")
+    trials = campaign(Arena.at(folder), asked)
     counts = Counter((one.command.name, one.outcome) for one in trials)
     for (command, outcome), count in sorted(counts.items()):
         print(f"{command:<24}{outcome:<34}{count:>6}")
@@ -60,7 +56,8 @@ def main() -> None:
     said = {"trials": len(trials), "faults": len(faults), "seed": asked.seed}
     print("\n".join(faults))
     print(json.dumps({**said, "seconds": round(time.monotonic() - began)}))
-    shutil.rmtree(folder)
+    if asked.folder is None:
+        shutil.rmtree(folder)
     sys.exit(bool(faults))
 
 
@@ -81,15 +78,12 @@ class Trial:
     faults: list[str] = field(default_factory=list)
 
 
-def campaign(folder: Path, asked: argparse.Namespace) -> list[Trial]:
-    """Build a workspace, rehearse the commands, and fill the disk before their operations."""
-    forking = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(1, forking) as builder:
-        arena = builder.submit(Arena.built, folder).result()
+def campaign(arena: Arena, asked: argparse.Namespace) -> list[Trial]:
+    """Rehearse the commands, and fill the disk before their operations."""
     commands = arena.commands(asked.only)
     random.Random(asked.seed).shuffle(commands)
     trials: list[Trial] = []
-    with ProcessPoolExecutor(SIDE_BY_SIDE, forking) as pool:
+    with ProcessPoolExecutor(SIDE_BY_SIDE, FORKING) as pool:
         rehearsed = list(pool.map(arena.rehearse, commands))
         planned = turns(rehearsed, asked.seed)[: asked.trials or None]
         waiting = [pool.submit(trial, arena, *one) for one in planned]

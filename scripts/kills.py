@@ -49,6 +49,8 @@ from perovshell.workspace.materials import MaterialStore
 from perovshell.workspace.papers import PaperStore
 
 SIDE_BY_SIDE: Final = 2
+FORKING: Final = multiprocessing.get_context("fork")
+"""So that each process has what the first one has imported."""
 LEARNED, WAITING, NEW, SET = "hu2018", "leng2018", "liu2023", ("chen2023", "lv2019_meyns")
 """Papers that are no part of the small dataset: learned by the champion, added but not learned yet,
 and those that the trials add."""
@@ -74,11 +76,12 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100, help="number of kills")
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
     parser.add_argument("--only", nargs="+", help="commands to kill; else all")
+    parser.add_argument("--folder", type=Path, help="where the workspace is made, once, and kept")
     asked = parser.parse_args()
     forget_settings()
-    began, folder = time.monotonic(), Path(tempfile.mkdtemp(prefix="kills-"))
+    began, folder = time.monotonic(), asked.folder or Path(tempfile.mkdtemp(prefix="kills-"))
     import_all()
-    trials, operations = campaign(folder, asked.kills, asked.seed, asked.only)
+    trials, operations = campaign(Arena.at(folder), asked.kills, asked.seed, asked.only)
     lost = [f"{one}: lost: {what}" for one in trials for what in one.found.lost]
     half = [f"{one}: half-written: {what}" for one in trials for what in one.found.half_written]
     print("\n".join([*table(trials), *lost, *half]))
@@ -89,7 +92,8 @@ def main() -> None:
     if lost or half:
         print(f"the workspaces at fault are kept in {folder}", file=sys.stderr)
         sys.exit(1)
-    shutil.rmtree(folder)
+    if asked.folder is None:
+        shutil.rmtree(folder)
 
 
 # What is killed ------------------------------------------------------------------------------
@@ -119,21 +123,16 @@ class Trial:
 
 
 def campaign(
-    folder: Path, kills: int, seed: int, only: Sequence[str] | None
+    arena: Arena, kills: int, seed: int, only: Sequence[str] | None
 ) -> tuple[list[Trial], int]:
-    """Build a workspace, rehearse the commands, and kill them as often as asked.
+    """Rehearse the commands, and kill them as often as asked.
 
     Returns:
         The trials, and the number of disk operations of the commands.
     """
-    # Forked, so that each has what this process has imported; this one itself fits no model, since
-    # the threads of a fit do not outlive a fork.
-    forking = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(1, forking) as builder:
-        arena = builder.submit(Arena.built, folder).result()
     commands = arena.commands(only)
     random.Random(seed).shuffle(commands)
-    with ProcessPoolExecutor(SIDE_BY_SIDE, forking) as pool:
+    with ProcessPoolExecutor(SIDE_BY_SIDE, FORKING) as pool:
         rehearsed = list(pool.map(arena.rehearse, commands[:kills]))
         for one in rehearsed:
             told = f"{one.writes} disk operations, {one.seconds:.1f} s"
@@ -208,8 +207,21 @@ class Arena:
     before: State
 
     @classmethod
-    def built(cls, root: Path) -> Arena:
+    def at(cls, root: Path) -> Arena:
+        """Return what stands in a folder, and build it where nothing does."""
+        # In another process, since the threads that fit a model do not outlive a fork.
+        with ProcessPoolExecutor(1, FORKING) as builder:
+            is_built = (root / OUTPUTS).is_dir()
+            return builder.submit(cls._read if is_built else cls._built, root).result()
+
+    @classmethod
+    def _read(cls, root: Path) -> Arena:
+        return cls(root, State.of(WorkspaceFolder(root / "workspace")))
+
+    @classmethod
+    def _built(cls, root: Path) -> Arena:
         """Build a workspace with two registered models, the later one champion, and a new paper."""
+        root.mkdir(exist_ok=True)
         bundled, workspace = Dataset.bundled(), WorkspaceFolder(root / "workspace")
         base = bundled.subset(few_papers(bundled, OTHERS))
         write_tables(root / "data", base)
@@ -228,7 +240,7 @@ class Arena:
         store.put(replace(waiting, paper={**waiting.paper, "title": "As it was at first"}))
         store.put(waiting, replace=True)
         _prepare_others(root, workspace)
-        return cls(root, State.of(workspace))
+        return cls._read(root)
 
     def commands(self, only: Sequence[str] | None = None) -> list[Command]:
         """Return the commands that write, or those of some names; some have variants."""

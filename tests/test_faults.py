@@ -1,7 +1,10 @@
 """A full disk, two at once, damaged files: said in one line, and nothing is lost."""
 
 import csv
+import json
+import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +23,7 @@ from perovshell.data.paper_file import to_yaml
 from perovshell.errors import WorkspaceError
 from perovshell.files import hidden_folder, write_atomically
 from perovshell.models.folder import read_folder, write_folder
+from perovshell.serve.service.logs import Tally
 from perovshell.training.tracking import track
 from perovshell.training.train import QUICK, TrainedModel, train
 from perovshell.workspace.championship import align, ensure_champion, promote, roll_back
@@ -30,7 +34,7 @@ from perovshell.workspace.registry import CHAMPION, NAME, tracking, version_with
 UNMEASURED_PROCESSES = True
 
 ADDED, NEW = "hu2018", "mo2020"
-LOCKS = {".models.lock", ".papers.lock"}
+LOCKS = {".models.lock", ".papers.lock", ".keys.lock"}
 FULL_DISK = """
 import resource, runpy, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -48,7 +52,7 @@ class Home:
         self.store = PaperStore(self.workspace)
 
     def words(self, *given: str) -> list[str]:
-        own = ["--workspace", str(self.workspace.root)]
+        own = [] if given[0] == "draft" else ["--workspace", str(self.workspace.root)]
         if given[0] in {"add", "retrain"}:
             own += ["--data", str(self.root / "data")]
         return [*given, *own]
@@ -242,6 +246,73 @@ def test_what_a_refused_write_under_a_lock_is_of_is_named(tmp_path: Path) -> Non
         raise OSError(5, "Input/output error", "/far/off")
     with workspace.locked("models"):
         pass
+
+
+WRITING = {
+    "data remove": ("data", "remove", ADDED, "--why", "wrong"),
+    "materials": ("materials", "add-shell", "Newglass", "--class", "oxide", "--source", "10.1/x"),
+    "keys": ("keys", "add", "lab"),
+    "predict": ("predict", "in.csv", "-o", "out.csv"),
+    "rank": ("rank", "space.yaml", "-o", "ranked"),
+    "evidence": ("evidence", "--core", "CsPbBr3", "--bibtex", "cited.bib"),
+    "draft": ("draft", "new.yaml", "-o", "drafted.yaml"),
+}
+
+
+def test_every_command_that_writes_says_that_the_disk_is_full(home: Home, dataset: Dataset) -> None:
+    home.store.put(dataset.entry(ADDED))
+    space = "name: small\ncores: [CsPbBr3]\nshells: [SiO2, PMMA]\npl_window_nm: [500, 530]\n"
+    (home.root / "space.yaml").write_text(space)
+    before = home.contents()
+    processes = {name: home.start(*words, code=FULL_DISK) for name, words in WRITING.items()}
+    for name, process in processes.items():
+        code, said = ended(process)
+        *_, last = said.splitlines()
+        assert (code, "Traceback" in said) == (2, False), said
+        assert last.startswith("perovshell: "), said
+        assert "File too large" in last, said
+        assert re.search(r"\.(yaml|csv|json|bib|npz)", last), f"{name} names no file: {last}"
+    assert home.contents() == before
+    # Not one file is half-written.
+    assert [one.name for one in home.root.glob(".*")] == []
+    assert not any((home.root / name).exists() for name in ("out.csv", "cited.bib", "drafted.yaml"))
+
+
+def test_a_request_log_on_a_full_disk_is_told_once_and_written_when_there_is_room(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("perovshell.service"), "propagate", True)
+    path = tmp_path / "requests.jsonl"
+    path.symlink_to("/dev/full")
+    tally = Tally(path)
+    for _ in range(3):
+        tally.add(rows=2, failed=1, outside=0)
+        tally.write()
+    assert [one.getMessage() for one in caplog.records] == ["request log cannot be written"]
+    path.unlink()
+    tally.write()
+    counts = json.loads(path.read_text())
+    assert (counts["requests"], counts["rows"], counts["failed"]) == (3, 6, 3)
+
+
+FULL_LOG = """
+import resource, signal, sys
+from pathlib import Path
+from perovshell.serve.service.logs import Tally
+tally = Tally(Path(sys.argv[1]))
+tally.add(1, 0, 0)
+tally.write()
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (150, 150))
+tally.add(1, 0, 0)
+tally.write()
+"""
+
+
+def test_a_line_of_the_request_log_is_whole_or_absent(tmp_path: Path) -> None:
+    path = tmp_path / "requests.jsonl"
+    subprocess.run([sys.executable, "-c", FULL_LOG, path], check=True, capture_output=True)
+    assert [json.loads(line)["rows"] for line in path.read_text().splitlines()] == [1]
 
 
 def full(_: int) -> None:

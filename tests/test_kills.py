@@ -27,18 +27,45 @@ UNMEASURED_PROCESSES = True
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 
-QUICK = ("add", "keys remove", "materials add-shell", "predict", "rank --resume", "promote")
+QUICK = ("add", "keys remove", "materials add-shell", "predict", "promote")
 
 
-def test_commands_killed_at_any_moment_lose_nothing(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first campaign makes the workspace that all copy."""
+    return tmp_path_factory.mktemp("arena") / "arena"
+
+
+def campaign(name: str, arena: Path, *options: str) -> dict[str, int]:
+    """Run a campaign to its end; return its figures."""
     done = subprocess.run(
-        [sys.executable, SCRIPTS / "kills.py", "--kills", "12", "--seed", "1", "--only", *QUICK],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
+        [sys.executable, SCRIPTS / f"{name}.py", "--folder", arena, *options],
+        cwd=arena.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    said = json.loads(done.stdout.splitlines()[-1])
-    assert (said["kills"], said["lost"], said["half_written"]) == (12, 0, 0)
-    assert said["operations"] > said["operations_hit"] == 9
+    figures: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def test_commands_killed_at_any_moment_lose_nothing(arena: Path) -> None:
+    said = campaign("kills", arena, "--kills", "8", "--seed", "1", "--only", *QUICK)
+    assert (said["kills"], said["lost"], said["half_written"]) == (8, 0, 0)
+    assert said["operations"] > said["operations_hit"] == 6
+
+
+def test_a_disk_that_gets_full_at_any_moment_loses_nothing(arena: Path, tmp_path: Path) -> None:
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path], check=False).returncode:
+        pytest.skip("a disk of its own cannot be mounted")
+    subprocess.run(["umount", tmp_path], check=True)
+    said = campaign("full_disk", arena, "--trials", "5", "--only", *QUICK)
+    assert (said["trials"], said["faults"]) == (5, 0)
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
+def test_a_clock_put_back_by_a_day_changes_nothing(arena: Path) -> None:
+    said = campaign("clock_jumps", arena, "--hours", "-24", "--no-retrain", "--patience", "60")
+    assert (said["jumps"], said["faults"]) == (1, 0)
+    assert said["commands"] == 8
 
 
 # What is lost is seen ------------------------------------------------------------------------
