@@ -174,10 +174,10 @@ class Campaign:
 
     def _leave_half_written(self, hours: float) -> None:
         """Leave what a killed process leaves, with the time of the clock."""
-        folder = self.workspace.models / ".writing-0a1b2c3d"
+        folder = self.workspace.models / ".writing-a0b1c2d3"
         folder.mkdir()
-        (self.workspace.papers / ".hu2018.yaml-0a1b2c3d").write_text("#")
-        (self.ring.folder / OUTPUTS / ".out.csv-0a1b2c3d").write_text("#")
+        (self.workspace.papers / ".hu2018.yaml-a0b1c2d3").write_text("#")
+        (self.ring.folder / OUTPUTS / ".out.csv-a0b1c2d3").write_text("#")
         self._age(hours)
 
     def _age(self, hours: float, since: float = 0.0) -> None:

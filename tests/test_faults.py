@@ -463,9 +463,9 @@ def test_a_model_folder_in_the_making_stays_until_its_maker_is_gone_whatever_the
 def test_a_file_in_the_making_stays_and_what_a_killed_process_left_beside_it_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, left, other = (tmp_path / name for name in ("a.csv", ".a.csv-0a1b2c3d", ".a.csv-mine"))
-    for one in (left, other):
-        one.write_text("half")
+    path, mine = tmp_path / "a.csv", [".a.csv-20261129", ".a.csv-notes"]
+    for name in [".a.csv-a0b1c2d3", *mine]:
+        (tmp_path / name).write_text("half")
     whole, seen = os.fsync, []
 
     def meanwhile(handle: int) -> None:
@@ -477,7 +477,7 @@ def test_a_file_in_the_making_stays_and_what_a_killed_process_left_beside_it_goe
     monkeypatch.setattr("os.fsync", meanwhile)
     write_atomically(path, b"first")
     assert path.read_bytes() == b"first"
-    assert sorted(one.name for one in tmp_path.iterdir()) == [".a.csv-mine", "a.csv"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == [*mine, "a.csv"]
 
 
 def test_a_rollback_killed_on_its_way_is_finished_by_the_next(two: Home) -> None:

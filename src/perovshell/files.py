@@ -25,6 +25,9 @@ from perovshell.errors import InputError, WorkspaceError
 _NOT_REPLACEABLE: Final = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY}
 """The folder is read-only, the owner cannot be kept, or the file is mounted by itself."""
 
+_MARK: Final = "[a-f]" + 7 * "[0-9a-f]"
+"""What the name of a file in the making ends with."""
+
 
 def stamp_of(path: Path) -> tuple[int, ...]:
     """Return what changes when a file is replaced; cheap, and empty where there is no file."""
@@ -74,10 +77,12 @@ def _half_written(path: Path, mode: int) -> Iterator[tuple[Path, int]]:
     """Yield a new hidden file beside another and its descriptor; those of killed processes go."""
     # A name may have 255 bytes, and a letter up to four.
     start = f".{path.name[:50]}-"
-    for other in path.parent.glob(f"{glob.escape(start)}????????"):
+    for other in path.parent.glob(glob.escape(start) + _MARK):
         remove_abandoned(other)
     while True:
-        temporary = path.with_name(f"{start}{secrets.token_hex(4)}")
+        # It begins with a letter, which no date does that somebody else puts there.
+        mark = secrets.choice("abcdef") + secrets.token_hex(4)[1:]
+        temporary = path.with_name(f"{start}{mark}")
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             if _is_held(handle):
