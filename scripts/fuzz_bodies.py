@@ -39,6 +39,7 @@ from perovshell.workspace.folder import WorkspaceFolder
 PROBE_EVERY: Final = 250
 """Spoiled bodies of a connection between two valid ones."""
 TOLD_EVERY_S: Final = 60.0
+SAMPLES: Final = 20
 MOST_GROWTH: Final = 0.10
 SETTLED: Final = 50_000
 """Bodies from which on the growth of the memory means something."""
@@ -163,7 +164,7 @@ class Campaign:
         while any(thread.is_alive() for thread in threads):
             time.sleep(0.2)
             if not self.memory and self.sent >= bodies / 10:
-                self.memory.append(memory_mb(service))
+                self.memory.append(least_memory_mb(service))
             if time.monotonic() - told > TOLD_EVERY_S:
                 told = time.monotonic()
                 rate = self.sent / (told - began)
@@ -172,7 +173,7 @@ class Campaign:
                 )
                 print(f"{said}, {memory_mb(service):.0f} MB", file=sys.stderr, flush=True)
         self.seconds = time.monotonic() - began
-        self.memory.append(memory_mb(service))
+        self.memory.append(least_memory_mb(service))
         first, last = self.memory[0], self.memory[-1]
         if bodies >= SETTLED and last > first * (1 + MOST_GROWTH):
             self.fault(f"the memory of the service grew from {first:.0f} to {last:.0f} MB")
@@ -280,6 +281,15 @@ class Connection:
             msg = f"the connection was closed after {bytes(data[:100])!r}"
             raise ConnectionError(msg)
         data += part
+
+
+def least_memory_mb(service: int) -> float:
+    """Return the memory of the service without the rankings, which come and go."""
+    found = []
+    for _ in range(SAMPLES):
+        found.append(memory_mb(service))
+        time.sleep(0.1)
+    return min(found)
 
 
 def is_fault(status: int) -> bool:
