@@ -265,7 +265,7 @@ class Arena:
             Command("add", ("add", str(self.root / "set"), *known), again),
             Command("add", ("add", str(self.root / "new.yaml"), *known), again),
             Command("data remove", ("data", "remove", LEARNED, *data, *why), gone),
-            Command("data remove", ("data", "remove", self.bundled, *data, *why), "withdrawn"),
+            Command("data remove", ("data", "remove", self.bundled, *data, *why), "this reason"),
             Command("materials add-shell", ("materials", *shell, *source), here),
             Command(
                 "materials add-ion",
@@ -278,7 +278,7 @@ class Arena:
             Command(
                 "materials correct-shell",
                 ("materials", "correct-shell", "ZnS", "in_water=soluble", *source),
-                "changes nothing",
+                "these already",
             ),
             Command("keys add", ("keys", "add", "another", *home), "exists already"),
             Command("keys remove", ("keys", "remove", "gone", *home), "there is none"),

@@ -82,3 +82,17 @@ def test_an_answer_that_is_not_as_described_is_seen() -> None:
     assert "no JSON" in fault_of("/v1/predict", 422, kind, problem[:-1])
     assert "of type" in fault_of("/v1/predict", 422, "application/json", problem)
     assert "not as described" in fault_of("/v1/predict", 200, "application/json", b'{"model": {}}')
+
+
+def test_two_services_and_two_retrainings_share_a_workspace() -> None:
+    command = [sys.executable, SCRIPTS / "two_of_each.py", "--minutes", "0.01", "--patience", "120"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert (figures["rounds"], figures["papers"], figures["failed"], figures["mixed"]) == (
+        1,
+        2,
+        0,
+        0,
+    )
+    assert figures["models_served"] >= 2
