@@ -217,8 +217,8 @@ class PaperStore:
         path = self.path_of(paper_id)
         if self._is_removed(path, why) and paper_id in base.papers:
             msg = (
-                f"paper {paper_id!r}: removed already for this reason; to remove it again or to take "
-                "that back, another reason is needed"
+                f"paper {paper_id!r}: removed already for this reason; to remove it again, or to "
+                "take that back, give another reason"
             )
             raise InputError(msg)
         if path.exists():
