@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= perovshell-workspace
 
-.PHONY: run test check tools lint types docs figures wheel lock licences audit pythons bench power pooling order kills swap mixed \
-  fuzz mutation clean
+.PHONY: run test check tools lint types docs figures wheel lock licences audit pythons bench power pooling order kills swap \
+  mixed two full-disk clocks fuzz mutation clean
 
 run: $(VENV)/.run
 	$(BIN)/perovshell train --workspace $(WORKSPACE)
@@ -29,6 +29,7 @@ tools:
 	command -v caddy > /dev/null || missing="$$missing caddy"; \
 	command -v openssl > /dev/null || missing="$$missing openssl"; \
 	PATH="$$PATH:/usr/sbin" command -v nginx > /dev/null || missing="$$missing nginx-light"; \
+	command -v faketime > /dev/null || missing="$$missing faketime"; \
 	ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || command -v initdb > /dev/null || \
 	  missing="$$missing postgresql"; \
 	test -z "$$missing" || { apt-get update -qq && \
@@ -85,9 +86,10 @@ pythons:
 
 # Long campaigns: power of the promotion check on simulated additions; whether the bounds of pooled
 # evidence hold where the truth is known; how far a paper or a laboratory moves the order of
-# rankings; whether anything is lost when commands are killed; whether the service drops or mixes answers while models change, and
-# while workers are killed; whether any
-# request makes it fail. `make test` runs a short form of each.
+# rankings; whether anything is lost when commands are killed, when the disk gets full or when the
+# clock jumps; whether the service drops or mixes answers while models change and workers are killed,
+# also where two services and two retrainings share a workspace; whether any request makes it fail.
+# `make test` runs a short form of each; docs/explanation/campaigns.md has what they found.
 power: $(VENV)/.all
 	$(BIN)/python scripts/power.py
 
@@ -97,8 +99,9 @@ pooling: $(VENV)/.all
 order: $(VENV)/.all
 	$(BIN)/python scripts/order_stability.py
 
+KILLS ?= 1000
 kills: $(VENV)/.all
-	$(BIN)/python scripts/kills.py
+	$(BIN)/python scripts/kills.py --kills $(KILLS)
 
 swap: $(VENV)/.all
 	$(BIN)/python scripts/swap_under_load.py
@@ -107,10 +110,22 @@ swap: $(VENV)/.all
 MIXED_MINUTES ?= 90
 mixed: $(VENV)/.all
 	$(BIN)/python scripts/mixed_load.py --minutes $(MIXED_MINUTES)
+TWO_MINUTES ?= 30
+two: $(VENV)/.all
+	$(BIN)/python scripts/two_of_each.py --minutes $(TWO_MINUTES)
+
+# As root, since each trial has a small disk of its own.
+full-disk: $(VENV)/.all
+	$(BIN)/python scripts/full_disk.py
+
+clocks: $(VENV)/.all tools
+	$(BIN)/python scripts/clock_jumps.py
 
 FUZZ_SECONDS ?= 600
+FUZZ_BODIES ?= 1000000
 fuzz: $(VENV)/.all
 	sh scripts/fuzz.sh $(BIN)/python --max-time $(FUZZ_SECONDS)
+	$(BIN)/python scripts/fuzz_bodies.py --bodies $(FUZZ_BODIES)
 
 # Small faults are put into the modules that carry the science, one at a time: how many do their
 # tests find? Half an hour or so on two free cores. `mutmut results` names the others, `mutmut show`

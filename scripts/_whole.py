@@ -1,7 +1,11 @@
-"""Whether a workspace is whole: papers, models, champion and registry."""
+"""Whether a workspace is whole: papers, models, champion, registry, materials, keys, reports.
+
+So are the files that commands write beside it.
+"""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +30,13 @@ from perovshell.workspace.registry import (
 
 _TAGS = {"model_id", "dataset_hash"}
 _VERDICT_TAGS = {"promote", "verdict"}
-_LOCKS = {".models.lock", ".papers.lock", ".inbox.lock"}
+_LOCKS = {".models.lock", ".papers.lock", ".inbox.lock", ".keys.lock"}
+OUTPUTS = "out"
+"""Folder beside the workspace that commands write into."""
+KEPT_KEY = "kept"
+"""Name of a key that no command changes."""
+_PART = "ranking.part.npz"
+"""How far a ranking is: what it holds depends on when it was saved."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,8 @@ class State:
         promotions: The promotions, the champion's last.
         models: Ids of the model folders.
         versions: Tags of the registered versions by number.
+        files: Contents of other files that commands write, by path: materials, keys, reports and
+            outputs.
     """
 
     papers: Mapping[str, bytes]
@@ -46,6 +58,7 @@ class State:
     promotions: tuple[Promotion, ...]
     models: frozenset[str]
     versions: Mapping[str, Mapping[str, str]]
+    files: Mapping[str, bytes]
 
     @property
     def champion(self) -> str:
@@ -67,6 +80,7 @@ class State:
             promotions=workspace.promotions,
             models=frozenset(workspace.model_ids()),
             versions=registered,
+            files=_other_files(workspace),
         )
 
 
@@ -91,17 +105,22 @@ def check(workspace: WorkspaceFolder, before: State, after: State) -> Found:
     _check_champion(workspace, before, after, found)
     _check_models(workspace, before, found)
     _check_registry(workspace, before, after, found)
+    _check_files(_other_files(workspace), before, after, found)
     return found
 
 
 def check_finished(workspace: WorkspaceFolder, after: State) -> Found:
     """Say what is left over or undone once the command has run again to its end."""
     found = Found()
-    for path in workspace.root.rglob(".*"):
-        if path.name not in _LOCKS:
-            found.half_written.append(f"left over: {path.relative_to(workspace.root)}")
-    if dict(State.of(workspace).papers) != dict(after.papers):
+    for folder in (workspace.root, workspace.root.parent / OUTPUTS):
+        for path in folder.rglob(".*"):
+            if path.name not in _LOCKS:
+                found.half_written.append(f"left over: {path.relative_to(folder)}")
+    now = State.of(workspace)
+    if dict(now.papers) != dict(after.papers):
         found.lost.append("the papers are not those that the command leads to")
+    unlike = {name for name, _ in now.files.items() ^ after.files.items()}
+    found.lost += [f"{name} is not what the command leads to" for name in sorted(unlike)]
     missing = after.models - set(workspace.model_ids())
     found.lost += [f"model {name} was not made" for name in missing]
     with tracking(workspace, "nothing is changed") as mlflow:
@@ -127,11 +146,13 @@ def check_finished(workspace: WorkspaceFolder, after: State) -> Found:
 def _check_papers(workspace: WorkspaceFolder, before: State, after: State, found: Found) -> None:
     now, history = _files(workspace.papers), _files(workspace.papers / "history")
     for name, content in before.papers.items():
+        is_kept = any(one.startswith(content) for one in history.values())
         if name not in now:
-            found.lost.append(f"papers/{name}")
-        elif now[name] not in {content, after.papers[name]}:
+            if name in after.papers or not is_kept:
+                found.lost.append(f"papers/{name}")
+        elif now[name] not in {content, after.papers.get(name)}:
             found.half_written.append(f"papers/{name}")
-        elif now[name] != content and not any(one.startswith(content) for one in history.values()):
+        elif now[name] != content and not is_kept:
             found.lost.append(f"what papers/{name} was before")
     for name in now.keys() - before.papers.keys():
         if now[name] != after.papers.get(name):
@@ -172,6 +193,17 @@ def _check_models(workspace: WorkspaceFolder, before: State, found: Found) -> No
             found.half_written.append(str(error))
 
 
+def _check_files(now: Mapping[str, bytes], before: State, after: State, found: Found) -> None:
+    """Each file is as before or as after."""
+    for name in sorted({*now, *before.files, *after.files}):
+        if now.get(name) in (before.files.get(name), after.files.get(name)):
+            continue
+        if name not in now:
+            found.lost.append(name)
+        elif not name.endswith(_PART):
+            found.half_written.append(name)
+
+
 def _check_registry(workspace: WorkspaceFolder, before: State, after: State, found: Found) -> None:
     with tracking(workspace, "nothing is changed") as mlflow:
         known = {one.number: one for one in versions(mlflow)}
@@ -207,3 +239,18 @@ def _check_version(workspace: WorkspaceFolder, version: Version, found: Found) -
 
 def _files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("[!.]*") if path.is_file()}
+
+
+def _other_files(workspace: WorkspaceFolder) -> dict[str, bytes]:
+    """Return the files beside papers, models and registry; of new keys the names alone."""
+    root, found = workspace.root, {}
+    for folder in (root / "materials", workspace.reports, root.parent / OUTPUTS):
+        for path in folder.rglob("[!.]*"):
+            # How long predictions took, as these tell, is never the same.
+            if path.is_file() and not path.parent.name.startswith("retrain-"):
+                found[str(path.relative_to(root.parent))] = path.read_bytes()
+    if workspace.keys_file.exists():
+        hashes = json.loads(workspace.keys_file.read_bytes())
+        known = [(name, value if name == KEPT_KEY else "") for name, value in hashes.items()]
+        found[workspace.keys_file.name] = json.dumps(known).encode()
+    return found

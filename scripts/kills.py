@@ -1,18 +1,20 @@
-"""Kill add, retrain, promote and rollback at any moment, and show that nothing is lost.
+"""Kill every command that writes, at any moment, and show that nothing is lost.
 
 Each trial copies one workspace, starts a real command in it, kills its whole process group with
-SIGKILL, and checks that papers, models, champion and registry are whole and as before or as after;
-then that the command works when it is given again, and that nothing half-written is left.
+SIGKILL, and checks that papers, models, champion, registry, materials, keys, reports and outputs
+are whole and as before or as after; then that the command works when it is given again, and that
+nothing half-written is left.
 
-A kill comes at a uniformly random moment of the command's usual duration; or shortly after a line
-that tells a stage of a retraining; or, since such moments rarely hit a write, just before one of
-the operations by which the command changes the workspace on disk.
+First, each command is killed once just before each of the operations by which it changes the disk:
+a file opened for writing, renamed or removed, a folder made, a transaction of the database. The
+other kills come at random moments: uniformly within the command's usual duration, or shortly after
+a line that tells a stage of a retraining.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
+import itertools
 import json
 import math
 import multiprocessing
@@ -21,36 +23,51 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from _campaign import forget_settings
-from _ring import Command, Rehearsal, Ring
-from _whole import Found, State, check, check_finished
+from _ring import Command, Rehearsal, Ring, import_all
+from _small import few_papers, write_tables
+from _whole import KEPT_KEY, OUTPUTS, Found, State, check, check_finished
 
-from perovshell.data.columns import TABLES
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import to_yaml
+from perovshell.model import Model
+from perovshell.serve.ranking.progress import Progress
+from perovshell.serve.ranking.scoring import Options, Scorer
+from perovshell.serve.service.keys import add_key
+from perovshell.serve.space.file import read_space
 from perovshell.training.tracking import track
 from perovshell.training.train import QUICK, train
 from perovshell.workspace.championship import align, ensure_champion, promote
 from perovshell.workspace.folder import WorkspaceFolder
+from perovshell.workspace.materials import MaterialStore
 from perovshell.workspace.papers import PaperStore
 
 SIDE_BY_SIDE: Final = 2
-TURNS: Final = (
-    "retrain", "add", "promote", "add", "rollback", "add", "retrain", "promote", "retrain",
-    "retrain",
-)  # fmt: skip
-"""The order of the commands: 40 % retrain, 30 % add, 30 % promote and rollback."""
-PAPERS: Final = 40
-"""Papers of the small dataset: enough to train every target within seconds."""
+FORKING: Final = multiprocessing.get_context("fork")
+"""So that each process has what the first one has imported."""
 LEARNED, WAITING, NEW, SET = "hu2018", "leng2018", "liu2023", ("chen2023", "lv2019_meyns")
-"""Papers that are no part of it: learned by the champion, added but not learned yet, and those
-that the trials add."""
+"""Papers that are no part of the small dataset: learned by the champion, added but not learned yet,
+and those that the trials add."""
+OTHERS: Final = {LEARNED, WAITING, NEW, *SET}
+SWEPT: Final = 3 / 4
+"""Share of the kills before disk operations where there are too few for all of them."""
+SPACE: Final = """\
+name: small
+cores: [CsPbBr3, CsPbI3]
+shells: [SiO2, ZrO2, PMMA]
+pl_window_nm: [500, 700]
+"""
+TEXT: Final = """\
+Silica-coated perovskite nanocrystals
+CsPbBr3 nanocrystals were coated with SiO2. The CsPbBr3/SiO2 nanocrystals emit at 517 nm with a
+PLQY of 78%. After 7 days in water they kept 80% of their PL intensity, bare CsPbBr3 18%.
+"""
 
 
 def main() -> None:
@@ -58,19 +75,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100, help="number of kills")
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
+    parser.add_argument("--only", nargs="+", help="commands to kill; else all")
+    parser.add_argument("--folder", type=Path, help="where the workspace is made, once, and kept")
     asked = parser.parse_args()
     forget_settings()
-    began, folder = time.monotonic(), Path(tempfile.mkdtemp(prefix="kills-"))
-    trials = campaign(folder, asked.kills, asked.seed)
+    began, folder = time.monotonic(), asked.folder or Path(tempfile.mkdtemp(prefix="kills-"))
+    import_all()
+    trials, operations = campaign(Arena.at(folder), asked.kills, asked.seed, asked.only)
     lost = [f"{one}: lost: {what}" for one in trials for what in one.found.lost]
     half = [f"{one}: half-written: {what}" for one in trials for what in one.found.half_written]
     print("\n".join([*table(trials), *lost, *half]))
     said = {"kills": len(trials), "lost": len(lost), "half_written": len(half)}
+    hit = {(one.command, one.at) for one in trials if one.at}
+    said |= {"operations": operations, "operations_hit": len(hit)}
     print(json.dumps({**said, "seed": asked.seed, "seconds": round(time.monotonic() - began)}))
     if lost or half:
         print(f"the workspaces at fault are kept in {folder}", file=sys.stderr)
         sys.exit(1)
-    shutil.rmtree(folder)
+    if asked.folder is None:
+        shutil.rmtree(folder)
 
 
 # What is killed ------------------------------------------------------------------------------
@@ -83,44 +106,78 @@ class Trial:
     Attributes:
         command: The command killed.
         stage: How far it was.
+        at: Number of the disk operation before which it was killed; 0 is a random moment.
         is_done: Whether it had done its work.
         found: What is wrong.
     """
 
-    command: str
+    command: Command
     stage: str
+    at: int
     is_done: bool
     found: Found
 
     def __str__(self) -> str:
         """Say what was killed and when."""
-        return f"{self.command}, {self.stage}"
+        return f"{self.command.name}, {self.stage}{f' {self.at}' if self.at else ''}"
 
 
-def campaign(folder: Path, kills: int, seed: int) -> list[Trial]:
-    """Build a workspace, rehearse the commands, and kill them as often as asked."""
-    arena = Arena.built(folder)
-    chosen = arena.in_turns(kills)
-    # Forked, so that each has what the building imported.
-    with multiprocessing.get_context("fork").Pool(SIDE_BY_SIDE) as pool:
-        unlike = list(dict.fromkeys(chosen))
-        rehearsed = dict(zip(unlike, pool.map(arena.rehearse, unlike, chunksize=1), strict=True))
-        given = [(rehearsed[one], f"{seed}-{number}") for number, one in enumerate(chosen)]
+def campaign(
+    arena: Arena, kills: int, seed: int, only: Sequence[str] | None
+) -> tuple[list[Trial], int]:
+    """Rehearse the commands, and kill them as often as asked.
+
+    Returns:
+        The trials, and the number of disk operations of the commands.
+    """
+    commands = arena.commands(only)
+    random.Random(seed).shuffle(commands)
+    with ProcessPoolExecutor(SIDE_BY_SIDE, FORKING) as pool:
+        rehearsed = list(pool.map(arena.rehearse, commands[:kills]))
+        for one in rehearsed:
+            told = f"{one.writes} disk operations, {one.seconds:.1f} s"
+            print(f"{' '.join(one.command.words)}: {told}", file=sys.stderr, flush=True)
         trials: list[Trial] = []
-        for trial in pool.imap_unordered(arena.kill, given):
-            trials.append(trial)
-            how = "whole" if trial.found == Found() else trial.found
-            print(f"{len(trials)} of {kills} kills: {trial}: {how}", file=sys.stderr, flush=True)
-    return trials
+        waiting = [
+            pool.submit(arena.kill, rehearsal, at, f"{seed}-{number}")
+            for number, (rehearsal, at) in enumerate(plan(rehearsed, kills, seed))
+        ]
+        for done in as_completed(waiting):
+            trials.append(done.result())
+            found = trials[-1].found
+            how = "whole" if found == Found() else found
+            print(
+                f"{len(trials)} of {kills} kills: {trials[-1]}: {how}", file=sys.stderr, flush=True
+            )
+    return trials, len(turns(rehearsed, seed))
+
+
+def plan(rehearsed: Sequence[Rehearsal], kills: int, seed: int) -> list[tuple[Rehearsal, int]]:
+    """Return what is killed and before which operation; 0 is a random moment."""
+    swept = turns(rehearsed, seed)
+    if len(swept) > kills:
+        swept = swept[: math.ceil(kills * SWEPT)]
+    moments = [(one, 0) for one in itertools.islice(itertools.cycle(rehearsed), kills - len(swept))]
+    return [*swept, *moments]
+
+
+def turns(rehearsed: Sequence[Rehearsal], seed: int) -> list[tuple[Rehearsal, int]]:
+    """Return every disk operation of all commands, the commands taking turns."""
+    draw = random.Random(seed)
+    swept = [one for one in rehearsed if one.command.is_swept]
+    sweeps = [[(one, at) for at in range(1, one.writes + 1)] for one in swept]
+    for sweep in sweeps:
+        draw.shuffle(sweep)
+    return [one for turn in itertools.zip_longest(*sweeps) for one in turn if one is not None]
 
 
 def table(trials: Sequence[Trial]) -> list[str]:
     """Return what was found, a line for each command and stage."""
     heads = ("kills", "whole", "old state", "new state", "lost", "half-written")
-    lines = [f"{'command':<10}{'stage at the kill':<26}" + "".join(f"{h:>13}" for h in heads)]
+    lines = [f"{'command':<24}{'moment of the kill':<38}" + "".join(f"{h:>13}" for h in heads)]
     groups: dict[tuple[str, str], list[Trial]] = {}
     for one in sorted(trials, key=str):
-        groups.setdefault((one.command, one.stage), []).append(one)
+        groups.setdefault((one.command.name, one.stage), []).append(one)
     for (command, stage), own in [*groups.items(), (("all", ""), list(trials))]:
         counts = (
             len(own),
@@ -130,7 +187,7 @@ def table(trials: Sequence[Trial]) -> list[str]:
             sum(bool(one.found.lost) for one in own),
             sum(bool(one.found.half_written) for one in own),
         )
-        lines.append(f"{command:<10}{stage:<26}" + "".join(f"{count:>13}" for count in counts))
+        lines.append(f"{command:<24}{stage:<38}" + "".join(f"{count:>13}" for count in counts))
     return lines
 
 
@@ -150,12 +207,25 @@ class Arena:
     before: State
 
     @classmethod
-    def built(cls, root: Path) -> Arena:
+    def at(cls, root: Path) -> Arena:
+        """Return what stands in a folder, and build it where nothing does."""
+        # In another process, since the threads that fit a model do not outlive a fork.
+        with ProcessPoolExecutor(1, FORKING) as builder:
+            is_built = (root / OUTPUTS).is_dir()
+            return builder.submit(cls._read if is_built else cls._built, root).result()
+
+    @classmethod
+    def _read(cls, root: Path) -> Arena:
+        return cls(root, State.of(WorkspaceFolder(root / "workspace")))
+
+    @classmethod
+    def _built(cls, root: Path) -> Arena:
         """Build a workspace with two registered models, the later one champion, and a new paper."""
+        root.mkdir(exist_ok=True)
         bundled, workspace = Dataset.bundled(), WorkspaceFolder(root / "workspace")
-        base = bundled.subset(_few_papers(bundled))
-        _write_tables(root / "data", base)
-        _write_tables(root / "set", bundled.subset(SET))
+        base = bundled.subset(few_papers(bundled, OTHERS))
+        write_tables(root / "data", base)
+        write_tables(root / "set", bundled.subset(SET))
         learned, waiting = bundled.entry(LEARNED), bundled.entry(WAITING)
         corrected = replace(learned, paper={**learned.paper, "title": "Corrected"})
         (root / "corrected.yaml").write_text(to_yaml(corrected))
@@ -169,62 +239,97 @@ class Arena:
         promote(workspace, track(second, workspace).version, "one paper more")
         store.put(replace(waiting, paper={**waiting.paper, "title": "As it was at first"}))
         store.put(waiting, replace=True)
-        return cls(root, State.of(workspace))
+        _prepare_others(root, workspace)
+        return cls._read(root)
 
-    def in_turns(self, kills: int) -> list[Command]:
-        """Return the commands to kill in their order, each of its variants in turn."""
-        data = ("--data", str(self.root / "data"))
-        known, why = ("--yes", "--accept-outliers", *data), ("--why", "a trial")
-        add, retrain = "word for word", "on this very data"
-        alone = Command("retrain", ("retrain", "--jobs", "1", *data), retrain)
-        variants = {
-            "add": [
-                Command(
-                    "add", ("add", str(self.root / "corrected.yaml"), "--replace", *known), add
-                ),
-                Command("add", ("add", str(self.root / "set"), *known), add),
-                Command("add", ("add", str(self.root / "new.yaml"), *known), add),
-            ],
-            "retrain": [alone, alone, replace(alone, words=("retrain", "--jobs", "2", *data))],
-            "promote": [Command("promote", ("models", "promote", "1", *why), "champion already")],
-            "rollback": [Command("rollback", ("models", "rollback", *why), "no champion before")],
-        }
-        taken: Counter[str] = Counter()
-        chosen = []
-        for number in range(kills):
-            name = TURNS[number % len(TURNS)]
-            chosen.append(variants[name][taken[name] % len(variants[name])])
-            taken[name] += 1
-        return chosen
+    def commands(self, only: Sequence[str] | None = None) -> list[Command]:
+        """Return the commands that write, or those of some names; some have variants."""
+        return [one for one in self._commands() if only is None or one.name in only]
+
+    def _commands(self) -> list[Command]:
+        home = ("--workspace", "workspace")
+        data, source = ("--data", str(self.root / "data")), ("--source", "10.1000/test", *home)
+        known, why = ("--yes", "--accept-outliers", *data, *home), ("--why", "a trial", *home)
+        again, gone, here = "word for word", "not in the data", "is known already"
+        retrain, train = (
+            ("retrain", *data, *home),
+            ("train", "--quick", "--seed", "1", *data, *home),
+        )
+        evidence = ("evidence", *data, *home)
+        predict = ("predict", str(self.root / "in.csv"), *home)
+        rank = ("rank", str(self.root / "space.yaml"), "--jobs", "1", *home)
+        cited = ("--bibtex", f"{OUTPUTS}/cited.bib", "--ris", f"{OUTPUTS}/new.ris")
+        shell, ion = ("add-shell", "Newglass", "--class", "oxide"), ("add-ion", "NEWA")
+        return [
+            Command("add", ("add", str(self.root / "corrected.yaml"), "--replace", *known), again),
+            Command("add", ("add", str(self.root / "set"), *known), again),
+            Command("add", ("add", str(self.root / "new.yaml"), *known), again),
+            Command("data remove", ("data", "remove", LEARNED, *data, *why), gone),
+            Command("data remove", ("data", "remove", self.bundled, *data, *why), "this reason"),
+            Command("materials add-shell", ("materials", *shell, *source), here),
+            Command(
+                "materials add-ion",
+                ("materials", *ion, "--formula", "C7H16N", "--charge", "1", *source), here,
+            ),
+            Command(
+                "materials add-property",
+                ("materials", "add-property", "SiO2", "refractive_index", "1.5", *source),
+            ),
+            Command(
+                "materials correct-shell",
+                ("materials", "correct-shell", "ZnS", "in_water=soluble", *source),
+                "these already",
+            ),
+            Command("keys add", ("keys", "add", "another", *home), "exists already"),
+            Command("keys remove", ("keys", "remove", "gone", *home), "there is none"),
+            Command("rank", (*rank, "-o", f"{OUTPUTS}/ranked", *cited)),
+            Command("rank --resume", (*rank, "--resume"), "nothing to go on from"),
+            Command("predict", (*predict, "-o", f"{OUTPUTS}/out.csv")),
+            Command("predict", (*predict, "-o", f"{OUTPUTS}/new.csv")),
+            Command(
+                "predict",
+                ("predict", "--core", "CsPbBr3", "--shell", "SiO2", *cited, *home),
+            ),
+            Command("evidence", (*evidence, *cited, "--plot", f"{OUTPUTS}/plot.svg")),
+            Command("evidence", (*evidence, "--plot", f"{OUTPUTS}/plot.png")),
+            Command("draft", ("draft", str(self.root / "text.txt"), "-o", f"{OUTPUTS}/paper.yaml")),
+            Command("train", (*train, "--jobs", "1")),
+            Command("retrain", (*retrain, "--jobs", "1"), "on this very data"),
+            Command("retrain", (*retrain, "--jobs", "2"), "on this very data", is_swept=False),
+            Command("promote", ("models", "promote", "1", *why), "champion already"),
+            Command("rollback", ("models", "rollback", *why), "no champion before"),
+        ]  # fmt: skip
+
+    @property
+    def bundled(self) -> str:
+        """A paper of the dataset, not of the workspace."""
+        return few_papers(Dataset.bundled(), OTHERS)[0]
 
     def rehearse(self, command: Command) -> Rehearsal:
         """Run a command to its end."""
         ring = Ring.of(self.root)
         began = time.monotonic()
-        process = ring.start(command, kill_at=-1)
-        if process.wait():
+        if ring.start(command, -1).wait():
             msg = f"{' '.join(command.words)} fails by itself: {ring.said}"
             raise RuntimeError(msg)
         seconds, writes = time.monotonic() - began, int(ring.log.read_text())
         after = State.of(ring.workspace)
-        shutil.rmtree(ring.folder)
+        ring.remove()
         return Rehearsal(command, seconds, writes, after)
 
-    def kill(self, given: tuple[Rehearsal, str]) -> Trial:
+    def kill(self, rehearsal: Rehearsal, at: int, seed: str) -> Trial:
         """Kill a command at a moment drawn with a seed; check, give it again, check again."""
-        rehearsal, seed = given
         draw, ring = random.Random(seed), Ring.of(self.root)
-        while not (stage := ring.killed(rehearsal, draw)):
+        while not (stage := ring.killed(rehearsal, draw, at)):
             # It was quicker than usual and came to its end.
-            shutil.rmtree(ring.folder)
+            ring.remove()
             ring = Ring.of(self.root)
         command, after = rehearsal.command, rehearsal.after
         found = check(ring.workspace, self.before, after)
         is_done = _is_done(ring.workspace, self.before, after)
-        ring.let_time_pass()
         if command.name in {"retrain", "promote"} and draw.random() < 1 / 2:
             align(ring.workspace)
-        if ring.start(command).wait() and command.done not in ring.said:
+        if ring.start(command).wait() and (not command.done or command.done not in ring.said):
             found.lost.append(f"it cannot be given again: {ring.said}")
         for other in (
             check(ring.workspace, self.before, after),
@@ -233,35 +338,34 @@ class Arena:
             found.lost += other.lost
             found.half_written += other.half_written
         if found == Found():
-            shutil.rmtree(ring.folder)
-        return Trial(command.name, stage, is_done, found)
+            ring.remove()
+        return Trial(command, stage, at, is_done, found)
 
 
 def _is_done(workspace: WorkspaceFolder, before: State, after: State) -> bool:
     now = State.of(workspace)
     champion_is_new = after.champion in {now.champion, before.champion}
-    return champion_is_new and dict(now.papers) == dict(after.papers)
+    # What a trial makes alone, such as a model or a registered version, is not looked at.
+    return champion_is_new and (now.papers, now.files) == (after.papers, after.files)
 
 
-def _few_papers(bundled: Dataset) -> list[str]:
-    """Return papers that train every target: those with two-sided tests first."""
-    two_sided = {
-        test.sample.paper_id
-        for test in bundled.tests
-        if not math.isnan(test.coated.percent + test.bare.percent)
-    }
-    others = {LEARNED, WAITING, NEW, *SET}
-    known = [k for k in bundled.papers if k not in others and not bundled.in_collection(k)]
-    return sorted(known, key=lambda name: name not in two_sided)[:PAPERS]
-
-
-def _write_tables(folder: Path, dataset: Dataset) -> None:
-    folder.mkdir()
-    for name in TABLES:
-        with (folder / name).open("w", newline="") as file:
-            writer = csv.DictWriter(file, TABLES[name].names)
-            writer.writeheader()
-            writer.writerows(dataset.rows[name])
+def _prepare_others(root: Path, workspace: WorkspaceFolder) -> None:
+    """Write what is neither paper nor model: keys, materials, a stopped ranking, old outputs."""
+    for name in (KEPT_KEY, "gone"):
+        add_key(workspace, name)
+    MaterialStore(workspace).add_shell("Oldglass", "oxide", source="10.1000/old")
+    (root / "in.csv").write_text("core,shell\nCsPbBr3,SiO2\nCsPbI3,none\n")
+    (root / "text.txt").write_text(TEXT)
+    (root / "space.yaml").write_text(SPACE)
+    (root / OUTPUTS).mkdir()
+    for name in ("out.csv", "cited.bib", "paper.yaml"):
+        (root / OUTPUTS / name).write_text("what was here before\n")
+    model = Model.from_folder(workspace.champion())
+    space = read_space(root / "space.yaml", model.predictor.featurizer.reader)
+    scorer = Scorer(space, model, Options())
+    progress = Progress(scorer, workspace.reports / "small" / "ranking.part.npz", resume=False)
+    progress.add([0], scorer.run_task(0))
+    progress.save()
 
 
 if __name__ == "__main__":

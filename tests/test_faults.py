@@ -1,7 +1,10 @@
 """A full disk, two at once, damaged files: said in one line, and nothing is lost."""
 
 import csv
+import json
+import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,7 +21,9 @@ from perovshell.data.columns import TABLES
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import to_yaml
 from perovshell.errors import WorkspaceError
+from perovshell.files import hidden_folder, write_atomically
 from perovshell.models.folder import read_folder, write_folder
+from perovshell.serve.service.logs import Tally
 from perovshell.training.tracking import track
 from perovshell.training.train import QUICK, TrainedModel, train
 from perovshell.workspace.championship import align, ensure_champion, promote, roll_back
@@ -29,7 +34,7 @@ from perovshell.workspace.registry import CHAMPION, NAME, tracking, version_with
 UNMEASURED_PROCESSES = True
 
 ADDED, NEW = "hu2018", "mo2020"
-LOCKS = {".models.lock", ".papers.lock"}
+LOCKS = {".models.lock", ".papers.lock", ".keys.lock"}
 FULL_DISK = """
 import resource, runpy, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -47,7 +52,7 @@ class Home:
         self.store = PaperStore(self.workspace)
 
     def words(self, *given: str) -> list[str]:
-        own = ["--workspace", str(self.workspace.root)]
+        own = [] if given[0] == "draft" else ["--workspace", str(self.workspace.root)]
         if given[0] in {"add", "retrain"}:
             own += ["--data", str(self.root / "data")]
         return [*given, *own]
@@ -243,6 +248,73 @@ def test_what_a_refused_write_under_a_lock_is_of_is_named(tmp_path: Path) -> Non
         pass
 
 
+WRITING = {
+    "data remove": ("data", "remove", ADDED, "--why", "wrong"),
+    "materials": ("materials", "add-shell", "Newglass", "--class", "oxide", "--source", "10.1/x"),
+    "keys": ("keys", "add", "lab"),
+    "predict": ("predict", "in.csv", "-o", "out.csv"),
+    "rank": ("rank", "space.yaml", "-o", "ranked"),
+    "evidence": ("evidence", "--core", "CsPbBr3", "--bibtex", "cited.bib"),
+    "draft": ("draft", "new.yaml", "-o", "drafted.yaml"),
+}
+
+
+def test_every_command_that_writes_says_that_the_disk_is_full(home: Home, dataset: Dataset) -> None:
+    home.store.put(dataset.entry(ADDED))
+    space = "name: small\ncores: [CsPbBr3]\nshells: [SiO2, PMMA]\npl_window_nm: [500, 530]\n"
+    (home.root / "space.yaml").write_text(space)
+    before = home.contents()
+    processes = {name: home.start(*words, code=FULL_DISK) for name, words in WRITING.items()}
+    for name, process in processes.items():
+        code, said = ended(process)
+        *_, last = said.splitlines()
+        assert (code, "Traceback" in said) == (2, False), said
+        assert last.startswith("perovshell: "), said
+        assert "File too large" in last, said
+        assert re.search(r"\.(yaml|csv|json|bib|npz)", last), f"{name} names no file: {last}"
+    assert home.contents() == before
+    # Not one file is half-written.
+    assert [one.name for one in home.root.glob(".*")] == []
+    assert not any((home.root / name).exists() for name in ("out.csv", "cited.bib", "drafted.yaml"))
+
+
+def test_a_request_log_on_a_full_disk_is_told_once_and_written_when_there_is_room(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("perovshell.service"), "propagate", True)
+    path = tmp_path / "requests.jsonl"
+    path.symlink_to("/dev/full")
+    tally = Tally(path)
+    for _ in range(3):
+        tally.add(rows=2, failed=1, outside=0)
+        tally.write()
+    assert [one.getMessage() for one in caplog.records] == ["request log cannot be written"]
+    path.unlink()
+    tally.write()
+    counts = json.loads(path.read_text())
+    assert (counts["requests"], counts["rows"], counts["failed"]) == (3, 6, 3)
+
+
+FULL_LOG = """
+import resource, signal, sys
+from pathlib import Path
+from perovshell.serve.service.logs import Tally
+tally = Tally(Path(sys.argv[1]))
+tally.add(1, 0, 0)
+tally.write()
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (150, 150))
+tally.add(1, 0, 0)
+tally.write()
+"""
+
+
+def test_a_line_of_the_request_log_is_whole_or_absent(tmp_path: Path) -> None:
+    path = tmp_path / "requests.jsonl"
+    subprocess.run([sys.executable, "-c", FULL_LOG, path], check=True, capture_output=True)
+    assert [json.loads(line)["rows"] for line in path.read_text().splitlines()] == [1]
+
+
 def full(_: int) -> None:
     raise OSError(28, "No space left on device")
 
@@ -372,15 +444,40 @@ def test_half_written_files_go_with_the_next_lock_and_no_others(home: Home) -> N
         assert left_over(home) == [".notes-of-mine.yaml"]
 
 
-def test_a_model_folder_in_the_making_stays_until_it_is_abandoned(home: Home) -> None:
-    folder = home.workspace.models / ".writing-0a1b_2cd"
-    (folder / "model").mkdir(parents=True)
+@pytest.mark.parametrize("hours", [-24, 0, 24])
+def test_a_model_folder_in_the_making_stays_until_its_maker_is_gone_whatever_the_clock(
+    home: Home, hours: float
+) -> None:
+    then = time.time() + hours * 3600
+    with hidden_folder(home.workspace.models) as folder:
+        os.utime(folder, (then, then))
+        with home.workspace.locked("models"):
+            assert folder.is_dir()
+    abandoned = home.workspace.models / ".writing-0a1b_2cd"
+    (abandoned / "model").mkdir(parents=True)
+    os.utime(abandoned, (then, then))
     with home.workspace.locked("models"):
-        assert folder.is_dir()
-    long_ago = time.time() - 7200
-    os.utime(folder, (long_ago, long_ago))
-    with home.workspace.locked("models"):
-        assert not folder.exists()
+        assert not abandoned.exists()
+
+
+def test_a_file_in_the_making_stays_and_what_a_killed_process_left_beside_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, mine = tmp_path / "a.csv", [".a.csv-20261129", ".a.csv-notes"]
+    for name in [".a.csv-a0b1c2d3", *mine]:
+        (tmp_path / name).write_text("half")
+    whole, seen = os.fsync, []
+
+    def meanwhile(handle: int) -> None:
+        whole(handle)
+        if not seen:
+            seen.append("")
+            write_atomically(path, b"second")
+
+    monkeypatch.setattr("os.fsync", meanwhile)
+    write_atomically(path, b"first")
+    assert path.read_bytes() == b"first"
+    assert sorted(one.name for one in tmp_path.iterdir()) == [*mine, "a.csv"]
 
 
 def test_a_rollback_killed_on_its_way_is_finished_by_the_next(two: Home) -> None:

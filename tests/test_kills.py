@@ -13,10 +13,12 @@ from types import ModuleType
 import pytest
 
 from perovshell.data.dataset import Dataset
+from perovshell.serve.service.keys import add_key
 from perovshell.training.tracking import track
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.championship import ensure_champion
 from perovshell.workspace.folder import WorkspaceFolder
+from perovshell.workspace.materials import MaterialStore
 from perovshell.workspace.papers import PaperStore
 from perovshell.workspace.registry import NAME, tracking
 
@@ -25,15 +27,45 @@ UNMEASURED_PROCESSES = True
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 
-def test_commands_killed_at_any_moment_lose_nothing(tmp_path: Path) -> None:
+QUICK = ("add", "keys remove", "materials add-shell", "predict", "promote")
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first campaign makes the workspace that all copy."""
+    return tmp_path_factory.mktemp("arena") / "arena"
+
+
+def campaign(name: str, arena: Path, *options: str) -> dict[str, int]:
+    """Run a campaign to its end; return its figures."""
     done = subprocess.run(
-        [sys.executable, SCRIPTS / "kills.py", "--kills", "4", "--seed", "1"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
+        [sys.executable, SCRIPTS / f"{name}.py", "--folder", arena, *options],
+        cwd=arena.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    *_, told = done.stdout.splitlines()
-    said = json.loads(told)
-    assert (said["kills"], said["lost"], said["half_written"]) == (4, 0, 0)
+    figures: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def test_commands_killed_at_any_moment_lose_nothing(arena: Path) -> None:
+    said = campaign("kills", arena, "--kills", "8", "--seed", "1", "--only", *QUICK)
+    assert (said["kills"], said["lost"], said["half_written"]) == (8, 0, 0)
+    assert said["operations"] > said["operations_hit"] == 6
+
+
+def test_a_disk_that_gets_full_at_any_moment_loses_nothing(arena: Path, tmp_path: Path) -> None:
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path], check=False).returncode:
+        pytest.skip("a disk of its own cannot be mounted")
+    subprocess.run(["umount", tmp_path], check=True)
+    said = campaign("full_disk", arena, "--trials", "5", "--only", *QUICK)
+    assert (said["trials"], said["faults"]) == (5, 0)
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
+def test_a_clock_put_back_by_a_day_changes_nothing(arena: Path) -> None:
+    said = campaign("clock_jumps", arena, "--hours", "-24", "--no-retrain", "--patience", "60")
+    assert (said["jumps"], said["faults"]) == (1, 0)
+    assert said["commands"] == 8
 
 
 # What is lost is seen ------------------------------------------------------------------------
@@ -71,6 +103,10 @@ def built(
     entry = dataset.entry("hu2018")
     PaperStore(workspace).put(replace(entry, withdrawn="first"))
     PaperStore(workspace).put(entry, replace=True)
+    MaterialStore(workspace).add_shell("Newglass", "oxide", source="10.1000/new")
+    add_key(workspace, "kept")
+    (workspace.reports / "small").mkdir()
+    (workspace.reports / "small" / "ranking.csv").write_text("rank,core\n1,CsPbBr3\n")
     return workspace
 
 
@@ -103,6 +139,11 @@ LOST = {
         lambda own: rewrite(own.models / "champions.json", b"the first model", b"a change of it"),
         "promotions",
     ),
+    "a table of materials": Loss(
+        lambda own: (own.root / "materials" / "shells.csv").unlink(), "materials/shells.csv"
+    ),
+    "the keys": Loss(lambda own: own.keys_file.unlink(), "api-keys.json"),
+    "a report": Loss(lambda own: shutil.rmtree(own.reports / "small"), "small/ranking.csv"),
     "a tag of a version": Loss(
         lambda own: change_registry(
             own, lambda client: client.delete_model_version_tag(NAME, "1", "dataset_hash")
@@ -121,6 +162,11 @@ HALF_WRITTEN = {
     "a version of a paper": Loss(
         lambda own: (own.papers / "history" / "hu2018.2.yaml").write_text("#"), "hu2018.2.yaml"
     ),
+    "a table of materials": Loss(
+        lambda own: cut(own.root / "materials" / "shells.csv"), "materials/shells.csv"
+    ),
+    "a key": Loss(lambda own: rewrite(own.keys_file, b'": "', b'": "0'), "api-keys.json"),
+    "a report": Loss(lambda own: cut(own.reports / "small" / "ranking.csv"), "small/ranking.csv"),
     "a model": Loss(lambda own: cut(only(own.models) / "pl.npz"), "pl.npz is damaged"),
     "a model without a manifest": Loss(
         lambda own: (own.models / "0123456789ab").mkdir(), "no manifest.json"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import glob
 import json
 import math
 import os
 import re
 import secrets
+import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +24,9 @@ from perovshell.errors import InputError, WorkspaceError
 
 _NOT_REPLACEABLE: Final = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY}
 """The folder is read-only, the owner cannot be kept, or the file is mounted by itself."""
+
+_MARK: Final = "[a-f]" + 7 * "[0-9a-f]"
+"""What the name of a file in the making ends with."""
 
 
 def stamp_of(path: Path) -> tuple[int, ...]:
@@ -46,20 +52,86 @@ def write_atomically(
     Raises:
         OSError: It cannot be written, or cannot have that owner.
     """
-    # A name may have 255 bytes, and a letter up to four.
-    temporary = path.with_name(f".{path.name[:50]}-{secrets.token_hex(4)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        handle = os.open(temporary, flags, 0o600 if like else mode)
-        with os.fdopen(handle, "wb") as file:
+    with _naming(path), _half_written(path, 0o600 if like else mode) as (temporary, handle):
+        with os.fdopen(handle, "wb", closefd=False) as file:
             if like is not None:
                 _make_alike(handle, like)
             file.write(content)
             file.flush()
             os.fsync(handle)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error name a file: that of a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+@contextmanager
+def _half_written(path: Path, mode: int) -> Iterator[tuple[Path, int]]:
+    """Yield a new hidden file beside another and its descriptor; those of killed processes go."""
+    # A name may have 255 bytes, and a letter up to four.
+    start = f".{path.name[:50]}-"
+    for other in path.parent.glob(glob.escape(start) + _MARK):
+        remove_abandoned(other)
+    while True:
+        # It begins with a letter, which no date does that somebody else puts there.
+        mark = secrets.choice("abcdef") + secrets.token_hex(4)[1:]
+        temporary = path.with_name(f"{start}{mark}")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            if _is_held(handle):
+                yield temporary, handle
+                return
+        finally:
+            temporary.unlink(missing_ok=True)
+            os.close(handle)
+
+
+@contextmanager
+def hidden_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder to write a model into, and remove what is left of it at the end."""
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=".writing-"))
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            if _is_held(handle):
+                yield folder
+                return
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(handle)
+
+
+def _is_held(handle: int) -> bool:
+    """Hold what was just made for as long as it is open; whether nobody has removed it yet.
+
+    A killed process lets go, so that others need no clock to tell what is abandoned. Where the
+    file system knows no such locks, nothing is removed.
+    """
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    return os.fstat(handle).st_nlink > 0
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove a hidden file or folder, unless a process is still writing it."""
+    # Whoever is at it removes it, or gives it its name, at any moment.
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        finally:
+            os.close(handle)
 
 
 def _make_alike(handle: int, like: os.stat_result) -> None:

@@ -150,3 +150,8 @@ def test_a_dopant_of_a_shell_is_told_apart(shell, advice):
 def test_water_in_brackets_is_told_apart():
     with pytest.raises(FormulaError, match="'H2O' is beside the core; write Cs2InCl5"):
         READER.read_core("Cs2InCl5(H2O)")
+
+
+def test_a_long_word_is_answered_at_once() -> None:
+    with pytest.raises(FormulaError):
+        READER.read_core("a" * 190 + "1")

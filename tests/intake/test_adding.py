@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,6 +194,20 @@ def test_a_file_on_its_way_waits(hu, workspace, base, model, tmp_path):
     (inbox / "new.yaml").write_text(hu.read_text())
     assert [one.outcome for one in take_in(inbox, workspace, base, model.predictor)] == ["waiting"]
     assert (inbox / "new.yaml").exists()
+
+
+@pytest.mark.parametrize(("is_written", "outcome"), [(False, "added"), (True, "waiting")])
+def test_a_file_from_the_future_is_watched_not_awaited(
+    hu, workspace, base, model, tmp_path, monkeypatch, is_written, outcome
+):
+    path = inbox_with(tmp_path) / "new.yaml"
+    path.write_text(hu.read_text())
+    tomorrow = time.time() + 86400
+    os.utime(path, (tomorrow, tomorrow))
+    # Somebody is still writing it while it is watched.
+    monkeypatch.setattr("time.sleep", lambda _: is_written and path.write_text(hu.read_text()))
+    taken = take_in(path.parent, workspace, base, model.predictor)
+    assert [one.outcome for one in taken] == [outcome]
 
 
 def test_an_inbox_that_is_not_there_is_named(workspace, base, model, tmp_path):

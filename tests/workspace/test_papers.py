@@ -115,6 +115,25 @@ def test_a_bundled_paper_is_withdrawn_and_comes_back(store, dataset):
     assert store.merged(dataset).dataset.content_hash == dataset.content_hash
 
 
+@pytest.mark.parametrize("reasons", [["retracted"], ["retracted", "it was not"]])
+def test_the_same_removal_given_again_is_refused(store, dataset, reasons):
+    for why in reasons:
+        store.remove("hu2018", why, dataset)
+    before = store.merged(dataset).dataset.content_hash
+    with pytest.raises(InputError, match="removed already for this reason"):
+        store.remove("hu2018", reasons[-1], dataset)
+    assert store.merged(dataset).dataset.content_hash == before
+
+
+def test_the_removal_of_a_correction_given_again_leaves_the_bundled_paper(store, dataset):
+    corrected = replace(dataset.entry("hu2018"), distinct_from=())
+    store.put(replace(corrected, paper={**corrected.paper, "title": "Corrected"}))
+    store.remove("hu2018", "a slip", dataset)
+    with pytest.raises(InputError, match="removed already for this reason"):
+        store.remove("hu2018", "a slip", dataset)
+    assert "hu2018" in store.merged(dataset).dataset.papers
+
+
 def test_a_paper_that_is_not_there_cannot_be_removed(store, dataset):
     with pytest.raises(InputError, match="paper 'nobody2020': not in the data"):
         store.remove("nobody2020", "why", dataset)

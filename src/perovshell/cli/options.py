@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from perovshell.errors import InputError
-from perovshell.files import write_output
+from perovshell.files import write_file
 from perovshell.texts import counted
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def write_citations(
     """Write papers into the files of the options `--bibtex` and `--ris`."""
     for form, path in (("bibtex", bibtex), ("ris", ris)):
         if path is not None:
-            write_output(path, home.citations(papers, form).encode())
+            write_file(path, home.citations(papers, form))
             note(f"{counted(len(papers), 'paper')} in {path}")
 
 

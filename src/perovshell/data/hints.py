@@ -63,8 +63,8 @@ _KINDS: Final = re.compile(
     r"P?(?:NC|NP|NR|NS|NW|QD|NPL)s?|nano.*|quantum|dots?|films?|powders?|[0-3]D", re.IGNORECASE
 )
 """Words that tell the kind of a sample, often joined to its formula."""
-_NAME: Final = re.compile(r"(?:[A-Za-z]?[a-z]{4,}[\s-]*)+")
-"""Words such as `cesium lead bromide`."""
+_NAME: Final = re.compile(r"(?:[A-Z]?[a-z]{4,}+[\s-]*+)+")
+"""Words such as `cesium lead bromide`. Nothing is tried twice, which would take for ever."""
 _SAY_NOTHING: Final = re.compile(
     r"core|shell(?:s|ed)?|coat(?:s|ings?|ed)?|(?:bi|tri|mono)?layer(?:s|ed)?|matri(?:x|ces)|hosts?"
     r"|films?|(?:nano)?composites?|nano(?:particle|crystal|sphere)s?|(?:NC|NP|QD)s?"

@@ -79,7 +79,7 @@ def _take_in(path: Path, workspace: WorkspaceFolder, base: Dataset, predictor: P
     is_paper = path.suffix.lower() in _SUFFIXES or (path / "papers.csv").is_file()
     if not is_paper:
         return Taken(path.name, "ignored", reason="neither a YAML or JSON file nor a set of tables")
-    if time.time() - _changed(path) < SETTLED_SECONDS:
+    if not _is_settled(path):
         return Taken(path.name, "waiting", reason="just changed; the next time takes it")
     try:
         papers, checks = _accepted(path, workspace, base, predictor)
@@ -92,10 +92,20 @@ def _take_in(path: Path, workspace: WorkspaceFolder, base: Dataset, predictor: P
     return Taken(path.name, "added", papers, checks=checks)
 
 
-def _changed(path: Path) -> float:
-    """Return when a file, or the last file of a folder, was changed."""
-    inside = path.iterdir() if path.is_dir() else ()
-    return max(float(file.stat().st_mtime) for file in (path, *inside))
+def _is_settled(path: Path) -> bool:
+    """Whether a file, or all files of a folder, have not changed for some seconds."""
+    before = _changes(path)
+    age = time.time() - max(before)
+    if age >= 0:
+        return age >= SETTLED_SECONDS
+    # The clock was put back, or the file is of another machine: it is looked at for as long.
+    time.sleep(SETTLED_SECONDS)
+    return _changes(path) == before
+
+
+def _changes(path: Path) -> list[float]:
+    inside = sorted(path.iterdir()) if path.is_dir() else []
+    return [file.stat().st_mtime for file in (path, *inside)]
 
 
 def _accepted(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +18,7 @@ from perovshell.errors import WorkspaceError
 from perovshell.features.elements import ElementTable
 from perovshell.features.featurizer import Featurizer
 from perovshell.features.gaps import BulkGaps
+from perovshell.files import hidden_folder
 from perovshell.models.card import FORWARD, POINT_TARGETS
 from perovshell.models.evidence import Literature
 from perovshell.models.folder import write_folder
@@ -252,14 +251,11 @@ def _write(
     """Write into a temporary folder and rename it: no half-written folder has a model's name."""
     try:
         models.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=models, prefix=".writing-"))
-        try:
+        with hidden_folder(models) as temporary:
             model_id = write_folder(temporary / "model", predictor, info, native, record.arrays())
             folder = models / model_id
             if not folder.exists():
                 (temporary / "model").rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         msg = f"model folder in {models}: cannot be written ({error.strerror})"
         raise WorkspaceError(msg) from error

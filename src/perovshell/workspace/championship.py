@@ -13,8 +13,6 @@ it, a person decides.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -29,6 +27,7 @@ from perovshell.errors import (
     UntoldError,
     WorkspaceError,
 )
+from perovshell.files import hidden_folder
 from perovshell.models.folder import read_about, read_folder
 from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.promotions import Promotion, is_untold, last_told
@@ -269,8 +268,7 @@ def fetch(workspace: WorkspaceFolder, version: Version) -> Path:
     folder = workspace.models / version.model_id
     if version.model_id not in workspace.model_ids():
         workspace.prepare()
-        incoming = Path(tempfile.mkdtemp(dir=workspace.models, prefix=".writing-"))
-        try:
+        with hidden_folder(workspace.models) as incoming:
             fetched = download(f"models:/{NAME}/{version.number}", workspace, incoming)
             _refuse_outdated(workspace, version, fetched)
             _, info = read_folder(fetched)
@@ -281,8 +279,6 @@ def fetch(workspace: WorkspaceFolder, version: Version) -> Path:
                 )
                 raise TrackingError(msg)
             fetched.rename(folder)
-        finally:
-            shutil.rmtree(incoming, ignore_errors=True)
     _refuse_outdated(workspace, version, folder)
     return folder
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from perovshell.errors import WorkspaceError
-from perovshell.files import write_atomically
+from perovshell.files import remove_abandoned, write_atomically
 from perovshell.workspace.database import Database
 from perovshell.workspace.promotions import (
     Promotion,
@@ -34,7 +32,11 @@ _LOCK_SECONDS = 1.0
 """How long a lock is tried: another process may be just about to let go."""
 _HALF_WRITTEN: Final = {
     "keys": (".api-keys.json-????????",),
-    "papers": ("papers/.*.yaml-????????", "papers/history/.*.yaml-????????"),
+    "papers": (
+        "papers/.*.yaml-????????",
+        "papers/history/.*.yaml-????????",
+        "materials/.*.csv-????????",
+    ),
     "models": (
         "models/.champions.json-????????",
         "models/.writing-????????",
@@ -43,9 +45,6 @@ _HALF_WRITTEN: Final = {
     ),
 }
 """What is written under each lock before it gets its name."""
-_ABANDONED_SECONDS: Final = 3600.0
-"""A model folder is written within seconds, but a first training does so before it takes the lock:
-one that is not older may be in the making."""
 
 
 @dataclass(frozen=True)
@@ -282,14 +281,4 @@ class WorkspaceFolder:
         """Remove what killed processes left half-written; the caller holds the lock."""
         patterns = _HALF_WRITTEN.get(what, ())
         for path in [path for pattern in patterns for path in self.root.glob(pattern)]:
-            if path.is_dir():
-                _remove_abandoned(path)
-            else:
-                path.unlink(missing_ok=True)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    # Whoever is at it removes it, or gives it its name, at any moment.
-    with suppress(FileNotFoundError):
-        if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
-            shutil.rmtree(folder)
+            remove_abandoned(path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -203,14 +204,23 @@ class PaperStore:
         """Take a paper out of the data; its rows are kept.
 
         A paper of the workspace goes to the history. One of the base dataset, which is never
-        written, gets a file that withdraws it.
+        written, gets a file that withdraws it; that file goes to the history if it is removed for
+        another reason. The same removal given again, since nobody knows whether it was done, is
+        refused.
 
         Raises:
-            InputError: There is no such paper, it is withdrawn already, or the reason is empty.
+            InputError: There is no such paper, it was removed for this reason already, or the
+                reason is empty.
             WorkspaceError: The workspace is not writable.
         """
         why = reason_text(why)
         path = self.path_of(paper_id)
+        if self._is_removed(path, why) and paper_id in base.papers:
+            msg = (
+                f"paper {paper_id!r}: removed already for this reason; to remove it again, or to "
+                "take that back, give another reason"
+            )
+            raise InputError(msg)
         if path.exists():
             kept = self._keep(path, f"removed: {why}")
             _unlink(path)
@@ -219,6 +229,15 @@ class PaperStore:
             raise InputError(_unknown(paper_id, base, self.stored().entries))
         entry = base.entry(paper_id)
         return self.put(PaperEntry(entry.paper, (), (), withdrawn=why))
+
+    def _is_removed(self, path: Path, why: str) -> bool:
+        """Whether the last that was done to a paper is its removal for a reason."""
+        if path.exists():
+            with suppress(DocumentError):
+                return _read(path).withdrawn == why
+            return False
+        versions = list(self._versions(path.stem).values())
+        return bool(versions) and EarlierPaper.of(versions[-1]).what.endswith(f" removed: {why}")
 
     def versions(self, paper_id: str) -> list[EarlierPaper]:
         """Return what a paper was before, the oldest first."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +83,7 @@ class Tally:
 
     Attributes:
         path: The log; None keeps none.
+        fault: Why the last line could not be written; empty where it could.
     """
 
     path: Path | None
@@ -88,6 +91,7 @@ class Tally:
     rows: int = 0
     failed: int = 0
     outside: int = 0
+    fault: str = ""
 
     def add(self, rows: int, failed: int, outside: int) -> None:
         """Count one request."""
@@ -103,7 +107,11 @@ class Tally:
             self.write()
 
     def write(self) -> None:
-        """Write what was counted since the last time; a full disk costs the line alone."""
+        """Write what was counted since the last time.
+
+        Where that fails, as on a full disk, the log of the service says so once, and the counts
+        wait for the next time.
+        """
         if self.path is None or not self.requests:
             return
         line = {
@@ -113,10 +121,29 @@ class Tally:
             "failed": self.failed,
             "outside_domain": self.outside,
         }
-        self.requests = self.rows = self.failed = self.outside = 0
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
-                file.write(orjson.dumps(line) + b"\n")
+            _append(self.path, orjson.dumps(line) + b"\n")
         except OSError as error:
-            _LOG.warning("request log cannot be written", extra={"fields": {"why": str(error)}})
+            if not self.fault:
+                fields = {"why": str(error), "path": str(self.path)}
+                _LOG.warning("request log cannot be written", extra={"fields": fields})
+            self.fault = str(error)
+            return
+        if self.fault:
+            _LOG.info("request log is written again", extra={"fields": {"path": str(self.path)}})
+        self.requests = self.rows = self.failed = self.outside = 0
+        self.fault = ""
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Write a line at the end of a file, or none of it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with path.open("ab", buffering=0) as file:
+        written = file.write(line)
+        if written < len(line):
+            file.truncate(file.tell() - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
