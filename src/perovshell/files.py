@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import glob
 import json
 import math
@@ -21,6 +20,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from perovshell.errors import InputError, WorkspaceError
+
+if sys.platform != "win32":
+    import fcntl
 
 _NOT_REPLACEABLE: Final = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY}
 """The folder is read-only, the owner cannot be kept, or the file is mounted by itself."""
@@ -53,7 +55,8 @@ def write_atomically(
         OSError: It cannot be written, or cannot have that owner.
     """
     with _naming(path), _half_written(path, 0o600 if like else mode) as (temporary, handle):
-        with os.fdopen(handle, "wb", closefd=False) as file:
+        # Closed first where open files cannot be renamed.
+        with os.fdopen(handle, "wb", closefd=sys.platform == "win32") as file:
             if like is not None:
                 _make_alike(handle, like)
             file.write(content)
@@ -90,7 +93,8 @@ def _half_written(path: Path, mode: int) -> Iterator[tuple[Path, int]]:
                 return
         finally:
             temporary.unlink(missing_ok=True)
-            os.close(handle)
+            with suppress(OSError):
+                os.close(handle)
 
 
 @contextmanager
@@ -98,29 +102,33 @@ def hidden_folder(parent: Path) -> Iterator[Path]:
     """Make a folder to write a model into, and remove what is left of it at the end."""
     while True:
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=".writing-"))
-        handle = os.open(folder, os.O_RDONLY)
+        handle = None if sys.platform == "win32" else os.open(folder, os.O_RDONLY)
         try:
-            if _is_held(handle):
+            if handle is None or _is_held(handle):
                 yield folder
                 return
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            os.close(handle)
+            if handle is not None:
+                os.close(handle)
 
 
 def _is_held(handle: int) -> bool:
     """Hold what was just made for as long as it is open; whether nobody has removed it yet.
 
     A killed process lets go, so that others need no clock to tell what is abandoned. Where the
-    file system knows no such locks, nothing is removed.
+    system or the file system knows no such locks, nothing is removed.
     """
-    with suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_SH)
+    if sys.platform != "win32":
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_SH)
     return os.fstat(handle).st_nlink > 0
 
 
 def remove_abandoned(path: Path) -> None:
     """Remove a hidden file or folder, unless a process is still writing it."""
+    if sys.platform == "win32":
+        return
     # Whoever is at it removes it, or gives it its name, at any moment.
     with suppress(OSError):
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
