@@ -173,10 +173,15 @@ def on_dask(
     except ClusterError:
         raise
     except Exception as error:
-        lost = client.scheduler_comm is None or client.scheduler_comm.closed()
-        why = "the connection was lost" if lost else _one_line(error) or type(error).__name__
+        why = _one_line(error) or type(error).__name__
+        why = "the connection was lost" if _is_lost(client) else why
         msg = f"{where}: {why}; try resume=True"
         raise ClusterError(msg) from error
+
+
+def _is_lost(client: Any) -> bool:
+    """Whether the connection to the scheduler is lost."""
+    return client.scheduler_comm is None or bool(client.scheduler_comm.closed())
 
 
 class _Submission:
@@ -221,14 +226,24 @@ class _Submission:
 
     def _result_of(self, future: Any, group: Sequence[int]) -> TaskResult:
         try:
-            result: TaskResult = future.result()
+            return self._fetched(future)
         except Exception as error:
-            if not self._client.futures:
+            if not self._client.futures or _is_lost(self._client):
                 raise  # All at once are lost with the connection.
             where = f"scheduler {self._client.scheduler.address}"
             msg = f"{where}: tasks {group[0]} to {group[-1]}: {_one_line(error)}; try resume=True"
             raise ClusterError(msg) from error
-        return result
+
+    def _fetched(self, future: Any) -> TaskResult:
+        """Fetch a result; one that is fetched while the scheduler is lost never comes."""
+        while True:
+            try:
+                result: TaskResult = future.result(timeout=_CONNECT_S)
+            except TimeoutError:
+                if _is_lost(self._client) or future.status == "error":
+                    raise
+            else:
+                return result
 
     def _share(self) -> Any:
         # As a task, Dask can repeat it where all workers that hold the job are lost.
