@@ -29,6 +29,8 @@ _AHEAD: Final = 4
 """Groups submitted ahead of time for each thread of the workers."""
 _LOOK_S: Final = 1.0
 """Time between two looks at who works."""
+_FETCH_S: Final = 3.0
+"""How long a result that is there may take to come."""
 _NEEDED: Final = {RESOURCE: 1}
 _CONNECT_S: Final = 10.0
 _WORKER_S: Final = 30.0
@@ -205,8 +207,11 @@ class _Submission:
                 self._submit(shared, self._next_group(left))
             future = self._next_finished()
             if future is not None:
-                group = self._flying.pop(future)
-                yield group, self._result_of(future, group)
+                result = self._result_of(future)
+                if result is None:
+                    self._finished.put(future)
+                else:
+                    yield self._flying.pop(future), result
             if time.monotonic() - looked > _LOOK_S:
                 before = self._workers.addresses
                 events = self._workers.update()
@@ -224,26 +229,23 @@ class _Submission:
             return future if future in self._flying else None
         return None
 
-    def _result_of(self, future: Any, group: Sequence[int]) -> TaskResult:
+    def _result_of(self, future: Any) -> TaskResult | None:
+        """Fetch a group's result; None if it does not come.
+
+        What was lost with its worker is computed again, by workers that may have to be admitted.
+        """
         try:
-            return self._fetched(future)
+            result: TaskResult = future.result(timeout=_FETCH_S)
         except Exception as error:
             if not self._client.futures or _is_lost(self._client):
                 raise  # All at once are lost with the connection.
+            if isinstance(error, TimeoutError) and future.status != "error":
+                return None
+            group = self._flying[future]
             where = f"scheduler {self._client.scheduler.address}"
             msg = f"{where}: tasks {group[0]} to {group[-1]}: {_one_line(error)}; try resume=True"
             raise ClusterError(msg) from error
-
-    def _fetched(self, future: Any) -> TaskResult:
-        """Fetch a result; one that is fetched while the scheduler is lost never comes."""
-        while True:
-            try:
-                result: TaskResult = future.result(timeout=_CONNECT_S)
-            except TimeoutError:
-                if _is_lost(self._client) or future.status == "error":
-                    raise
-            else:
-                return result
+        return result
 
     def _share(self) -> Any:
         # As a task, Dask can repeat it where all workers that hold the job are lost.
