@@ -37,7 +37,7 @@ from _whole import KEPT_KEY, OUTPUTS, Found, State, check, check_finished
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_file import to_yaml
 from perovshell.model import Model
-from perovshell.serve.ranking.progress import Progress
+from perovshell.serve.ranking.checkpoint import Checkpoint
 from perovshell.serve.ranking.scoring import Options, Scorer
 from perovshell.serve.service.keys import add_key
 from perovshell.serve.space.file import read_space
@@ -363,9 +363,9 @@ def _prepare_others(root: Path, workspace: WorkspaceFolder) -> None:
     model = Model.from_folder(workspace.champion())
     space = read_space(root / "space.yaml", model.predictor.featurizer.reader)
     scorer = Scorer(space, model, Options())
-    progress = Progress(scorer, workspace.reports / "small" / "ranking.part.npz", resume=False)
-    progress.add([0], scorer.run_task(0))
-    progress.save()
+    begun = Checkpoint(scorer, workspace.reports / "small" / "ranking.part.npz", resume=False)
+    begun.add([0], scorer.run_task(0))
+    begun.save()
 
 
 if __name__ == "__main__":

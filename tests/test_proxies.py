@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from threading import Thread
 
 import httpx2
@@ -190,6 +191,15 @@ class Services:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}
 
+    def logged(self, request: str) -> list[dict[str, Any]]:
+        """Return the log lines of a request; they come after its answer."""
+        for _ in range(100):
+            events = [*self.first.events(), *self.second.events()]
+            if found := [one for one in events if one.get("id") == request]:
+                return found
+            time.sleep(0.05)
+        return []
+
     def start_second(self) -> None:
         options = ("--port", str(self.second.port))
         log = self.folder / f"again-{time.monotonic_ns()}"
@@ -286,8 +296,7 @@ def test_a_request_keeps_the_address_of_its_client_and_its_id(
     with proxy.client(headers=given) as client:
         answer = client.get("/v1/model")
     assert answer.headers["x-request-id"] == name
-    events = [*services.first.events(), *services.second.events()]
-    (event,) = [one for one in events if one.get("id") == name]
+    (event,) = services.logged(name)
     # What the client says of itself is not believed.
     assert event["client"] == "127.0.0.1"
 

@@ -53,9 +53,12 @@ def test_the_library_never_prints_nor_unpickles(path: Path) -> None:
 
 
 def _allowed(path: Path) -> set[str]:
-    """Return what may import joblib: what runs folds in processes, never to load."""
+    """Return what may import joblib, to run folds in processes, and pickle, for its own copies."""
     runs_folds = {"nested.py", "pairs.py", "power.py", "simulation.py"}
-    return {"joblib"} if path.name in runs_folds else set()
+    hands_over = {"supervisor.py", "worker.py"}  # A model, by a file that has no name.
+    return (
+        {"joblib"} if path.name in runs_folds else {"pickle"} if path.name in hands_over else set()
+    )
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(SOURCE)))
@@ -68,7 +71,9 @@ def test_messages_name_arguments_and_methods_not_options_and_commands(path: Path
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         and node not in statements  # docstrings
     ]  # fmt: skip
-    assert [text for text in texts if re.search(r"(^|\s)--[a-z]|'perovshell ", text)] == []
+    # What MLflow shows to people says both.
+    if path.name not in {"note.py", "version_notes.py"}:
+        assert [text for text in texts if re.search(r"(^|\s)--[a-z]|'perovshell ", text)] == []
 
 
 def test_public_names_resolve() -> None:

@@ -123,7 +123,9 @@ class Person:
 
     def remove(self, paper: str) -> None:
         """Take a paper out of the data, or a withdrawn one in again."""
-        self.run("data", "remove", paper, "--why", "a test", "--data", str(self.data)).succeeded()
+        # The same removal for the same reason, given again, is refused.
+        why = f"a test, {time.monotonic_ns()}"
+        self.run("data", "remove", paper, "--why", why, "--data", str(self.data)).succeeded()
 
     def retrain(self) -> subprocess.Popen[str]:
         """Start a retraining; one process trains on so few papers as fast as two."""
