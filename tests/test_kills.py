@@ -61,7 +61,6 @@ def test_a_disk_that_gets_full_at_any_moment_loses_nothing(arena: Path, tmp_path
     assert (said["trials"], said["faults"]) == (5, 0)
 
 
-@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
 def test_a_clock_put_back_by_a_day_changes_nothing(arena: Path) -> None:
     said = campaign("clock_jumps", arena, "--hours", "-24", "--no-retrain", "--patience", "60")
     assert (said["jumps"], said["faults"]) == (1, 0)

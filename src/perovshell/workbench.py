@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from perovshell.errors import InputError, OutdatedModelError, PerovshellWarning
 from perovshell.model import Model, load
 from perovshell.workspace import championship
-from perovshell.workspace.championship import KnownModel
 from perovshell.workspace.folder import WorkspaceFolder
+from perovshell.workspace.known_models import KnownModel, known_models
 from perovshell.workspace.promotions import Promotion
 
 # A prediction needs neither the dataset nor the papers: they are imported where they are used.
@@ -612,7 +612,7 @@ class Workspace:
             >>> [model.papers for model in perovshell.Workspace().models()]
             [307]
         """
-        return tuple(championship.known_models(self.folder))
+        return tuple(known_models(self.folder))
 
     @property
     def promotions(self) -> tuple[Promotion, ...]:

@@ -30,11 +30,11 @@ from perovshell.training.train import TrainedModel
 from perovshell.workbench import Workspace
 from perovshell.workspace.championship import (
     align,
-    known_models,
     promote,
     roll_back,
 )
 from perovshell.workspace.folder import WorkspaceFolder
+from perovshell.workspace.known_models import known_models
 from perovshell.workspace.registry import (
     CHALLENGER,
     CHAMPION,

@@ -18,11 +18,11 @@ from perovshell.training.train import TrainedModel
 from perovshell.workspace.championship import (
     align,
     ensure_champion,
-    known_models,
     promote,
     roll_back,
 )
 from perovshell.workspace.folder import WorkspaceFolder
+from perovshell.workspace.known_models import known_models
 from perovshell.workspace.registry import CHAMPION, connect, version_with
 from registries import variant, without_plots
 

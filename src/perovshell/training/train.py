@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -29,6 +28,7 @@ from perovshell.models.shell_evidence import shrinkage
 from perovshell.models.stability import SHARED_KINDS
 from perovshell.models.stability_model import StabilityModel
 from perovshell.targets.declared import GAIN, LIFETIME, PLQY, POINTS
+from perovshell.training.cost import Cost
 from perovshell.training.fit import learners
 from perovshell.training.fit.domains import domains_of, literature_rows
 from perovshell.training.fit.problems import (
@@ -69,41 +69,6 @@ QUICK = nested.Settings(
     folds=4, repeats=1, jobs=1, boosters=1, baseline_trees=20, assignments=2, years=3
 )
 """A smoke-sized validation: for trying things, not for figures."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a training cost.
-
-    Attributes:
-        started: When it began, in seconds since 1970.
-        seconds: How long it took.
-        peak_memory_mb: Peak memory of the process that trained until then, without the processes
-            that it started; None where the system does not tell.
-    """
-
-    started: float
-    seconds: float
-    peak_memory_mb: float | None
-
-    @property
-    def ended(self) -> float:
-        """When it ended, in seconds since 1970."""
-        return self.started + self.seconds
-
-    @classmethod
-    def since(cls, started: float) -> Cost:
-        """Return the cost of a training that ends now."""
-        return cls(started, time.time() - started, _peak_memory_mb())
-
-
-def _peak_memory_mb() -> float | None:
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 @dataclass(frozen=True)

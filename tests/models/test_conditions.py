@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
 from perovshell.arrays import Floats
-from perovshell.models.factored import Conditions
+from perovshell.models.conditions import Conditions
 
 COLUMNS, SETS = 3, 6
 LIMITS = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 1.0, 2.0, np.inf])
