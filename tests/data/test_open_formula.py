@@ -7,11 +7,11 @@ from contextlib import suppress
 from importlib import resources
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perovshell.data.formula import FormulaReader
-from perovshell.data.open_formula import OpenFormula, OpenSite
+from perovshell.data.open_formula import OpenFormula, OpenSite, leaves_open
 from perovshell.data.paper_file import read_yaml
 from perovshell.errors import DocumentError, FormulaError
 
@@ -123,10 +123,33 @@ def test_every_bundled_open_core_is_read() -> None:
     assert all(str(READER.read_open(core)) for core in cores)
 
 
-@given(st.text("CsPbBrIXAFMx1-3()/, n+", max_size=30))
+PARTS = (
+    "Cs", "FA", "Pb", "Sn", "Br", "I", "Cl", "F", "X", "A", "(", ")", "[", "/", ",", "+", "-",
+    " ", ".", "0.5", ".5", "3", "x", "y", "n", "m", "δ", "1-x", "2n+1",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
+@example("Pb(.x)I3")
+@example("CsPb(ClBr)(IF)X3")
 def test_any_text_is_read_or_refused_with_a_formula_error(text: str) -> None:
     with suppress(FormulaError):
         assert {site.name for site in READER.read_open(text).sites} <= {"A", "B", "X"}
+    for read in (READER.read_core, READER.read_shell):
+        with suppress(FormulaError):
+            read(text)
+
+
+@pytest.mark.parametrize("text", ["Pb(.x)I3", "CsPb(Br.xI)3", "Cs(1-.x)PbI3"])
+def test_a_point_is_no_number(text: str) -> None:
+    assert not leaves_open(text)
+
+
+def test_letter_of_a_site_beside_all_its_ions_is_refused() -> None:
+    with pytest.raises(
+        FormulaError, match="X stands for any halide, but Br, I, Cl and F are named"
+    ):
+        READER.read_open("CsPb(ClBr)(IF)X3")
 
 
 @pytest.mark.parametrize("shell", ["CsxFA1-xPbI3", "CsPbX3", "Cs4Pb(Br/I)6"])

@@ -16,10 +16,10 @@ def words(model: Model, **row: str) -> list[str]:
 def test_what_was_measured_and_what_is_known_at_least_come_first(model: Model) -> None:
     lines = words(model, core="CsPbBr3", shell="PS")
     assert lines[0] == "Measured:"
-    known = lines.index("Known at least (90 %), pooled over papers:")
+    known = lines.index("Known at least (90 %), pooled over papers and like shells:")
     assert known < lines.index("Predicted, with 90 % intervals:")
     assert lines[known + 1].startswith("  Half-life under water: ")
-    assert lines[known + 1].endswith(" h, from tests of the combination")
+    assert lines[known + 1].endswith(" h (nearest: tests of the combination)")
 
 
 def test_measured_values_are_told_as_printed(model: Model) -> None:
@@ -29,15 +29,15 @@ def test_measured_values_are_told_as_printed(model: Model) -> None:
     assert any("PLQY ~83 % (best value)" in line for line in lines[: lines.index("")])
 
 
-def test_a_bound_names_the_tests_it_is_from(model: Model) -> None:
+def test_a_bound_names_the_nearest_tests(model: Model) -> None:
     ends = {"PVC": "of the shell on other cores", "PET": "of other shells of class polymer",
             "zinc stearate": "of shells of other classes"}  # fmt: skip
     for shell, end in ends.items():
         lines = words(model, core="CsPbBr3", shell=shell)
         [line] = [
-            one for one in lines if one.startswith("  Half-life under water: ") and "from" in one
+            one for one in lines if one.startswith("  Half-life under water: ") and "nearest" in one
         ]
-        assert line.endswith(f"from tests {end}")
+        assert line.endswith(f"(nearest: tests {end})")
     read = model.predictor.featurizer.reader.read_shell
     assert pooled_lines(ShellEvidence(), "CsPbBr3", read("PS"), ["water"]) == []
     assert pooled_lines(model.predictor.shell_evidence, "CsPbBr3", (), ["water"]) == []

@@ -18,7 +18,7 @@ from perovshell.texts import listed
 
 _ANY: Final = {"A": "any A-site ion", "B": "any metal", "X": "any halide"}
 """What a letter for a whole site means."""
-_STAND_INS: Final = {"A": ("Cs", "Rb", "K"), "X": ("Br", "I", "Cl")}
+_STAND_INS: Final = {"A": ("Cs", "Rb", "K"), "X": ("Br", "I", "Cl", "F")}
 """Ions by which the letter of a site is read; one that the formula does not name."""
 _LETTERS: Final = {
     "A": re.compile(r"^A(?=\d|[xyz]|[A-Z][a-z])"),
@@ -36,14 +36,15 @@ _VALUES: Final[Mapping[str, tuple[float, ...]]] = {
 }
 """What is put in for each letter of an amount."""
 _FEW: Final = (0.02, 0.01)
-_TERM: Final = r"(?:\d*\.?\d*[xyzδnm]|\d+(?:\.\d+)?)"
+_NUMBER: Final = r"(?:\d+(?:\.\d*)?|\.\d+)"
+_TERM: Final = rf"(?:{_NUMBER}?[xyzδnm]|\d+(?:\.\d+)?)"
 _LINEAR: Final = rf"{_TERM}(?:[+-]{_TERM})*"
 _AMOUNT: Final = re.compile(
     rf"(?<=[A-Za-z)\]}}])(?:(?P<factor>\d+(?:\.\d+)?)?\((?P<inner>{_LINEAR})\)|(?P<outer>{_LINEAR}))"
     r"(?![a-z0-9.])"
 )
 """`x`, `1-x`, `3n+1`, `3(1-x)` behind an ion or a bracket."""
-_PARTS: Final = re.compile(r"([+-]?)(\d*\.?\d*)([xyzδnm]?)")
+_PARTS: Final = re.compile(rf"([+-]?)({_NUMBER}?)([xyzδnm]?)")
 _LAYERS: Final = re.compile(r"[nm][+-]1(?!\d)")
 _MIXED: Final = re.compile(
     r"[(\[{]((?:[^()\[\]{}]|\([^()]*\))*?[/,](?:[^()\[\]{}]|\([^()]*\))*)[)\]}]"
@@ -191,7 +192,17 @@ def _is_open(text: str, match: re.Match[str]) -> bool:
 
 
 def _stand_in(text: str, site: str) -> str:
-    return next(symbol for symbol in (*_STAND_INS[site], "F") if symbol not in text)
+    """Return the ion by which the letter of a site is read.
+
+    Raises:
+        FormulaError: The formula names all of them beside the letter.
+    """
+    free = [symbol for symbol in _STAND_INS[site] if symbol not in text]
+    if not free:
+        named = listed(list(_STAND_INS[site]))
+        msg = f"core {text!r}: {site} stands for {_ANY[site]}, but {named} are named beside it"
+        raise FormulaError(msg)
+    return free[0]
 
 
 def _shared(text: str, ions: Ions) -> str:

@@ -78,7 +78,7 @@ def find_stresses(text: str, quantities: Iterable[Quantity]) -> list[Stress]:
         for match in _STRESSOR.finditer(text)
     ]
     for quantity in quantities:
-        degrees = re.search(r"[\d.]+(?=\s\u00b0)", quantity.text)
+        degrees = re.search(r"\d+(?:\.\d+)?(?=\s\u00b0)", quantity.text)
         if quantity.kind == TEMPERATURE and degrees and float(degrees[0]) >= _HOT_C:
             stresses.append(Stress(quantity.start, quantity.end, "heat"))
     return sorted(stresses, key=lambda stress: stress.start)

@@ -231,7 +231,7 @@ class EvidenceTable:
         head = f"{asked or 'all'}: {counts} of {counted(len(self.paper_ids), 'paper')}"
         lines = [head]
         for stressor in dict.fromkeys(row.stressor for row in self.pooled):
-            lines += ["", f"Pooled over papers, {stressor}:"]
+            lines += ["", f"Pooled over papers, {stressor}, each line from its own tests alone:"]
             lines += [f"  {row.line()}" for row in self.pooled if row.stressor == stressor]
         if self.tests:
             lines += ["", "Tests:", *(f"  {_test_line(row)}" for row in self.test_rows())]

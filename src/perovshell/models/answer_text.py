@@ -38,7 +38,7 @@ def answer_lines(
     """
     values = answer.values
     lines = ["Measured:", *_measured(answer)]
-    lines += ["Known at least (90 %), pooled over papers:"] if pooled else []
+    lines += ["Known at least (90 %), pooled over papers and like shells:"] if pooled else []
     lines += [f"  {line}" for line in pooled]
     lines += ["", f"Predicted, with {100 * coverage:g} % intervals:"]
     lines += [f"  {line}" for line in _predicted(values, asked, stressors)]
@@ -69,13 +69,16 @@ def _neighbour(one: Neighbour) -> str:
 
 @dataclass(frozen=True)
 class PooledBound:
-    """What is known at least of a half-life or a gain of a combination, pooled over papers.
+    """What is known at least of a half-life or a gain of a combination.
+
+    It is pooled over papers, with tests of like shells and cores counting too; tests of the
+    combination alone are pooled by `evidence`.
 
     Attributes:
         target: Half-life or gain.
         stressor: The stressor.
         at_least: Lower bound with a probability of 90 %, in hours or as a factor.
-        evidence: The tests that it is from: of the combination, of its shell, or of its class.
+        evidence: The nearest tests: of the combination, of its shell, or of its class.
     """
 
     target: StabilityTarget
@@ -87,7 +90,8 @@ class PooledBound:
         """Return it as a line of text."""
         unit = f" {self.target.unit}" if self.target.unit else ""
         name = f"{self.target.quantity[0].upper()}{self.target.quantity[1:]}"
-        return f"{name} under {self.stressor}: {number(self.at_least)}{unit}, from {self.evidence}"
+        at_least = f"{number(self.at_least)}{unit}"
+        return f"{name} under {self.stressor}: {at_least} (nearest: {self.evidence})"
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON data; the target by its name."""

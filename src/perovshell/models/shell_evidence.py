@@ -96,7 +96,7 @@ class ShellFit:
         return Known(self.effects.predict(row), math.sqrt(variance), self.factor)
 
     def level(self, core: str, layers: Sequence[ShellMaterial], kind: str = "tests") -> str:
-        """Return the narrowest group with tests that a combination belongs to, in words.
+        """Return the tests nearest to a combination in words: of the narrowest group with any.
 
         Args:
             core: Standard formula of the core.

@@ -505,11 +505,11 @@ def test_each_line_names_its_evidence(model: Model) -> None:
     assert set(silica.combination_papers) < set(silica.shell_papers)
     assert "shell in no paper; bare core in" in fluoride.evidence
     assert "at least half-life under water " in fluoride.evidence
-    assert fluoride.evidence.endswith("(by tests of shells of other classes)")
+    assert fluoride.evidence.endswith("(nearest: tests of shells of other classes)")
     assert fluoride.combination_papers == fluoride.shell_papers == ()
     assert "shell in 1 paper" in pvdf.evidence
     assert pvdf.shell_papers == ("lv2019_zhou",)
-    assert pvdf.evidence.endswith("(by tests of other shells of class polymer)")
+    assert pvdf.evidence.endswith("(nearest: tests of other shells of class polymer)")
     assert len(silica.nearest) == len(fluoride.nearest) > 0
 
 

@@ -211,7 +211,7 @@ def test_bounds_name_the_tests_that_they_are_from(model: Model, name: str) -> No
     space = {**SPACE, "shells": [*SPACE["shells"], "PVDF", "PLA"], "stressors": ["water", "light"]}
     ranking = rank(space, model=model)
     lines: tuple[Candidate, ...] = getattr(ranking, name)
-    levels = [set(re.findall(r"\(by ([^)]+)\)", line.evidence)) for line in lines]
+    levels = [set(re.findall(r"\(nearest: ([^)]+)\)", line.evidence)) for line in lines]
     assert len(set.union(*levels)) >= 2
     assert any("other shells of class" in level for level in set.union(*levels))
     for line, of_evidence in zip(lines, levels, strict=True):

@@ -705,6 +705,32 @@ def test_a_fault_reaches_those_who_asked_alone(model: Model) -> None:
     assert isinstance(third, list)
 
 
+def test_rows_with_a_fault_spoil_no_other_request_of_their_turn(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Asked.answer
+
+    def faulty(self: Asked, rows: batching.Rows) -> list[Answer]:
+        if any(row["core"] == "fault" for row in rows):
+            raise RuntimeError
+        return real(self, rows)
+
+    monkeypatch.setattr(Asked, "answer", faulty)
+    how = Asked(Served(model, "1"), ("water",), 0.9, NO_THRESHOLDS)
+
+    async def ask() -> list[object]:
+        batcher = Batcher()
+        asked = [
+            batcher.answer(how, [ROW | {"core": one}]) for one in ("CsPbBr3", "fault", "CsPbI3")
+        ]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    first, second, third = asyncio.run(ask())
+    assert isinstance(second, RuntimeError)
+    assert isinstance(first, list)
+    assert isinstance(third, list)
+
+
 def test_more_than_can_wait_is_asked_to_come_back(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -240,7 +240,7 @@ class RankingBuilder:
                         least = number(_short(fit.known(*pair).at_least))
                         text = f"{objective.label} under {stressor} {least}{unit}"
                         texts.setdefault(fit.level(*pair), []).append(text)
-        return [f"at least {', '.join(some)} (by {level})" for level, some in texts.items()]
+        return [f"at least {', '.join(some)} (nearest: {level})" for level, some in texts.items()]
 
     # A batch ---------------------------------------------------------------------------------
 

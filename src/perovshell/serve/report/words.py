@@ -40,10 +40,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class KnownAtLeast:
-    """What is known at least of gains and half-lives, pooled from tests of one group.
+    """What is known at least of gains and half-lives, pooled over papers and like shells.
 
     Attributes:
-        level: The narrowest group with tests, such as `tests of the combination`.
+        level: The nearest tests, such as `tests of the combination`.
         bounds: The lower bounds in words, a text a stressor.
     """
 
@@ -52,7 +52,7 @@ class KnownAtLeast:
 
     def __str__(self) -> str:
         """Return the bounds with their tests."""
-        return f"{'; '.join(self.bounds)} (by {self.level})"
+        return f"{'; '.join(self.bounds)} (nearest: {self.level})"
 
 
 def question(ranking: Ranking) -> list[str]:

@@ -123,10 +123,12 @@ def _answer(asked: Asked, parts: Sequence[tuple[_Waiting, Rows]]) -> None:
     """Answer the rows of requests with equal options in one call, and give each its answers."""
     try:
         answers = iter(asked.answer([row for _, rows in parts for row in rows]))
-    except Exception as error:  # noqa: BLE001 - it belongs to those who asked
-        for waiting, _ in parts:
-            if not waiting.done.done():
-                waiting.done.set_exception(error)
+    except Exception as error:  # noqa: BLE001 - it belongs to the one whose rows made it
+        if len(parts) > 1:
+            for part in parts:
+                _answer(asked, [part])
+        elif not parts[0][0].done.done():
+            parts[0][0].done.set_exception(error)
         return
     for waiting, rows in parts:
         waiting.answers += [next(answers) for _ in rows]

@@ -114,7 +114,7 @@ class Guard:
             detail = f"{visit.client}: more than {self._rate.per_second:g} requests a second"
             raise Problem(429, "too-many-requests", detail, headers=headers)
         length = visit.headers.get("content-length", "")
-        if length.isdigit() and int(length) > limits.BODY_BYTES:
+        if length.isdecimal() and int(length) > limits.BODY_BYTES:
             detail = f"{length} bytes; at most {limits.BODY_BYTES} are read"
             raise Problem(413, "body-too-large", detail)
 

@@ -234,12 +234,12 @@ class ReasonOut(BaseModel):
 
 
 class KnownAtLeastOut(BaseModel):
-    """What papers show at least of a half-life (h) or a gain, pooled over papers."""
+    """What is known at least of a half-life (h) or a gain, pooled over papers and like shells."""
 
     target: Annotated[str, Field(description="Name of the target in `/v1/model`.")]
     stressor: str
     at_least: Annotated[float, Field(description="Lower bound with a probability of 90 %.")]
-    evidence: Annotated[str, Field(description="The tests that it is from.")]
+    evidence: Annotated[str, Field(description="The nearest tests in it.")]
 
 
 class DetailsOut(BaseModel):

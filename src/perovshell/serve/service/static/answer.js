@@ -171,9 +171,9 @@ const knownUnder = ({ answer, targets }, stressor) => {
   if (!bounds.length) return [];
   const line = ({ target: name, at_least: least, evidence }) => {
     const target = targets.find((other) => other.name === name);
-    return [`${sentenceCase(target.title)} ${lasting(target, least)} `, el("span", { class: "small" }, `from ${evidence}`)];
+    return [`${sentenceCase(target.title)} ${lasting(target, least)} `, el("span", { class: "small" }, `(nearest: ${evidence})`)];
   };
-  return [el("p", { class: "name" }, "Known at least (90 %), pooled over papers"), list(bounds.map(line), "plain known-at-least")];
+  return [el("p", { class: "name" }, "Known at least (90 %), pooled over papers and like shells"), list(bounds.map(line), "plain known-at-least")];
 };
 
 const underStressor = ({ answer, skill, scales, coverage }, stressor) => (target) => {

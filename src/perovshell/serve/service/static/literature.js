@@ -149,7 +149,7 @@ export const createLiterature = ({ onFault, onIgnored }) => {
         ...(pooled.length
           ? [
             el("h2", {}, "Pooled over papers"),
-            el("p", { class: "small" }, "At least: a lower bound with a probability of 90 %. The spread between papers is learned from all tests under the stressor."),
+            el("p", { class: "small" }, "Each line is from its own tests alone. At least: a lower bound with a probability of 90 %. The spread between papers is learned from all tests under the stressor."),
             dataTable({ label: "Pooled values", columns: POOLED, rows: pooled }).element,
           ]
           : []),
