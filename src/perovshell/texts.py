@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
+
+_PASSWORD: Final = re.compile(r"(?<=://)([^/?#:@\s]*:)[^/?#@\s]*(?=@)")
 
 
 def counted(count: int, noun: str) -> str:
@@ -69,3 +71,23 @@ def excerpt(text: str, longest: int = 100) -> str:
         ('SiO2', 'aaa...')
     """
     return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+def error_line(error: Exception) -> str:
+    """Return the text of an error on one line, without passwords.
+
+    Examples:
+        >>> error_line(ValueError("two   lines of http://me:secret@lab/"))
+        'two lines of http://me:***@lab/'
+    """
+    return without_passwords(" ".join(str(error).split()))
+
+
+def without_passwords(text: str) -> str:
+    """Return a text in which the passwords of addresses are not shown.
+
+    Examples:
+        >>> without_passwords("postgresql://me:secret@lab:5432/mlflow")
+        'postgresql://me:***@lab:5432/mlflow'
+    """
+    return _PASSWORD.sub(r"\1***", text)

@@ -736,6 +736,15 @@ def test_a_server_that_is_away_leaves_the_folder_whole(two: Challenged, away: st
     assert whole.info.model_id == two.challenger.model_id
 
 
+def test_a_failure_does_not_tell_the_password_of_a_server(
+    two: Challenged, away: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:s3cret@127.0.0.1:9")
+    with pytest.raises(TrackingError, match=r"http://me:\*\*\*@127") as caught:
+        track(two.challenger, two.workspace)
+    assert "s3cret" not in str(caught.value)
+
+
 ATTEMPTS = {
     "promote": lambda two: promote(two.workspace, two.challenger.model_id, "wanted"),
     "rollback": lambda two: roll_back(two.workspace, "wanted"),

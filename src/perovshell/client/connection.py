@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from perovshell.errors import InputError, PerovshellError, ServiceError
 from perovshell.optional import import_optional
+from perovshell.texts import without_passwords
 
 if TYPE_CHECKING:
     import httpx2 as httpx
@@ -107,7 +108,8 @@ class Connection:
     ) -> ServiceError:
         """Return an error that names the service, the route and how often it was tried."""
         times = f" (tried {tried} times)" if tried > 1 else ""
-        return ServiceError(f"service at {self._url}, {path}: {what}{times}", status)
+        url = without_passwords(self._url)
+        return ServiceError(f"service at {url}, {path}: {what}{times}", status)
 
     def _pause(self, error: Exception) -> bool | float:
         """Return whether a request is to be tried again, or after how many seconds."""

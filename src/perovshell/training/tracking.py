@@ -126,13 +126,13 @@ def refuse_surroundings(workspace: WorkspaceFolder) -> None:
     number = experiment.experiment_id if experiment else None
     if experiment is not None and experiment.lifecycle_stage == "deleted":
         msg = (
-            f"experiment {NAME!r} (id {number}) is deleted in {workspace.tracking_uri}: restore it "
-            "with 'mlflow experiments restore', set MLFLOW_TRACKING_URI to another registry, or "
+            f"experiment {NAME!r} (id {number}) is deleted in {workspace.tracking_shown}: restore "
+            "it with 'mlflow experiments restore', set MLFLOW_TRACKING_URI to another registry, or "
             "leave MLflow out: Workspace.train(track=False); nothing was trained"
         )
         raise TrackingError(msg)
     if run is None or run.info.experiment_id != number:
-        _refuse_variable(_RUN, f"no run of experiment {NAME!r} in {workspace.tracking_uri}")
+        _refuse_variable(_RUN, f"no run of experiment {NAME!r} in {workspace.tracking_shown}")
     _refuse_variable(_MODEL, "not the model to train")
     _warn_of_other_experiments(number)
 

@@ -186,7 +186,7 @@ def fetch(workspace: WorkspaceFolder, version: Version) -> Path:
 
 
 def _named(workspace: WorkspaceFolder, version: Version) -> str:
-    return f"version {version.number} of {NAME} in {workspace.tracking_uri}"
+    return f"version {version.number} of {NAME} in {workspace.tracking_shown}"
 
 
 def _refuse_outdated(workspace: WorkspaceFolder, version: Version, folder: Path) -> None:
@@ -288,7 +288,7 @@ def resolve(workspace: WorkspaceFolder, name: str) -> tuple[str, str | None]:
         return name, None
     if is_tracked(workspace):
         numbers = ", ".join(f"{one.number} ({one.model_id})" for one in registered) or "none"
-        msg = f"model {name!r}: not in the registry {workspace.tracking_uri}; known: {numbers}"
+        msg = f"model {name!r}: not in the registry {workspace.tracking_shown}; known: {numbers}"
     else:
         known = ", ".join(workspace.model_ids()) or "none"
         msg = f"model {name!r}: not in the workspace {workspace.root}; known: {known}"

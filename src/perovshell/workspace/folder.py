@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from perovshell.errors import WorkspaceError
 from perovshell.files import remove_abandoned, write_atomically
+from perovshell.texts import without_passwords
 from perovshell.workspace.database import Database
 from perovshell.workspace.promotions import (
     Promotion,
@@ -97,6 +98,11 @@ class WorkspaceFolder:
         """MLFLOW_TRACKING_URI, else the embedded database."""
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         return uri if uri and not self.database.is_at(uri) else self.database.uri
+
+    @property
+    def tracking_shown(self) -> str:
+        """The same for messages: without a password."""
+        return without_passwords(self.tracking_uri)
 
     def prepare(self) -> None:
         """Create the folders and try to write.

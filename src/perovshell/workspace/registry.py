@@ -16,6 +16,7 @@ from typing import Any
 from perovshell.environment import environment
 from perovshell.errors import PerovshellError, TrackingError
 from perovshell.optional import import_optional
+from perovshell.texts import error_line
 from perovshell.workspace.database import EXPERIMENT
 from perovshell.workspace.folder import WorkspaceFolder
 
@@ -99,7 +100,7 @@ def download(uri: str, workspace: WorkspaceFolder, into: Path | None = None) -> 
     except PerovshellError:
         raise
     except Exception as error:
-        msg = f"{uri} cannot be loaded from {workspace.tracking_uri}: {_one_line(error)}"
+        msg = f"{uri} cannot be loaded from {workspace.tracking_shown}: {error_line(error)}"
         raise TrackingError(msg) from error
     manifests = sorted(Path(folder).glob("**/manifest.json"))
     if not manifests:
@@ -194,17 +195,13 @@ def tracking(workspace: WorkspaceFolder, undone: str, *, read_only: bool = False
     except PerovshellError:
         raise
     except Exception as error:
-        msg = f"tracking at {workspace.tracking_uri} failed ({_one_line(error)}); {undone}"
+        msg = f"tracking at {workspace.tracking_shown} failed ({error_line(error)}); {undone}"
         raise TrackingError(msg) from error
 
 
 def is_embedded(workspace: WorkspaceFolder) -> bool:
     """Whether tracking goes to the database of the workspace."""
     return workspace.tracking_uri == workspace.database.uri
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from perovshell.serve.ranking.processes import ONE_THREAD_EACH, end_second_run
 from perovshell.serve.ranking.progress import ProgressMeter
 from perovshell.serve.ranking.task_result import TaskResult, TopList
 from perovshell.serve.ranking.workers import RESOURCE, Workers
+from perovshell.texts import error_line
 
 _GROUP: Final = 8
 """Most tasks whose results are joined on the cluster before they are sent."""
@@ -59,7 +60,7 @@ def dask_client(scheduler: str | None, workers: int) -> Iterator[Any]:
                     client = distributed.Client(scheduler, timeout=_CONNECT_S)
         except Exception as error:
             what = _why_not_connected(scheduler, distributed.__version__)
-            msg = f"{what} ({_one_line(error) or type(error).__name__})"
+            msg = f"{what} ({error_line(error) or type(error).__name__})"
             raise ClusterError(msg) from error
         yield started.enter_context(client)
 
@@ -112,10 +113,6 @@ def _refuse_silence(address: str) -> None:
 def _opened(address: str) -> socket.socket:
     parts = urlsplit(address)
     return socket.create_connection((parts.hostname or "", parts.port or 0), _CONNECT_S)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 @contextlib.contextmanager
@@ -175,7 +172,7 @@ def on_dask(
     except ClusterError:
         raise
     except Exception as error:
-        why = _one_line(error) or type(error).__name__
+        why = error_line(error) or type(error).__name__
         why = "the connection was lost" if _is_lost(client) else why
         msg = f"{where}: {why}; try resume=True"
         raise ClusterError(msg) from error
@@ -243,7 +240,7 @@ class _Submission:
                 return None
             group = self._flying[future]
             where = f"scheduler {self._client.scheduler.address}"
-            msg = f"{where}: tasks {group[0]} to {group[-1]}: {_one_line(error)}; try resume=True"
+            msg = f"{where}: tasks {group[0]} to {group[-1]}: {error_line(error)}; try resume=True"
             raise ClusterError(msg) from error
         return result
 
