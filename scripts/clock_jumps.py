@@ -32,7 +32,7 @@ from _whole import OUTPUTS, State, check, check_finished
 from kills import Arena
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_file import to_yaml
+from perovshell.data.paper_writing import to_yaml
 from perovshell.workspace.folder import WorkspaceFolder
 
 JUMPS: Final = (1.0, -1.0, 24.0, -24.0, 365 * 24.0, -48.0)

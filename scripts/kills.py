@@ -35,7 +35,7 @@ from _small import few_papers, write_tables
 from _whole import KEPT_KEY, OUTPUTS, Found, State, check, check_finished
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_file import to_yaml
+from perovshell.data.paper_writing import to_yaml
 from perovshell.model import Model
 from perovshell.serve.ranking.checkpoint import Checkpoint
 from perovshell.serve.ranking.scoring import Options, Scorer

@@ -32,7 +32,7 @@ from _load import PATIENCE, free_port, get, row, running
 from _small import few_papers, write_tables
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_file import to_yaml
+from perovshell.data.paper_writing import to_yaml
 from perovshell.model import Model
 from perovshell.serve.service.writing import write
 from perovshell.training.train import QUICK, train

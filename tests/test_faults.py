@@ -19,7 +19,7 @@ import pytest
 from perovshell.cli import main
 from perovshell.data.columns import TABLES
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_file import to_yaml
+from perovshell.data.paper_writing import to_yaml
 from perovshell.errors import WorkspaceError
 from perovshell.files import hidden_folder, write_atomically
 from perovshell.models.folder import read_folder, write_folder

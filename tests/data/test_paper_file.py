@@ -20,8 +20,8 @@ from perovshell.data.paper_file import (
     read_papers,
     read_yaml,
     template_text,
-    to_yaml,
 )
+from perovshell.data.paper_writing import to_yaml
 from perovshell.data.tables import bundled, read_table
 from perovshell.data.vocabulary import is_unknown
 from perovshell.errors import DocumentError, InputError

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_file import read_yaml, template_text, to_yaml
+from perovshell.data.paper_file import read_yaml, template_text
+from perovshell.data.paper_writing import to_yaml
 from perovshell.errors import DatasetError, DocumentError, InputError
 from perovshell.intake.adding import accept, propose
 from perovshell.intake.inbox import take_in

@@ -12,7 +12,7 @@ import pytest
 
 from perovshell.data.columns import TABLES
 from perovshell.data.dataset import Dataset
-from perovshell.data.paper_file import to_yaml
+from perovshell.data.paper_writing import to_yaml
 from perovshell.model import Model
 from perovshell.training.retrain import reason_not_to
 from perovshell.workspace.folder import WorkspaceFolder

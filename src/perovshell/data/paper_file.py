@@ -1,4 +1,4 @@
-"""Paper files: one paper as YAML, as JSON, or as rows in a folder of the dataset's tables."""
+"""Paper files, read: one paper as YAML, as JSON, or as rows in a folder of the dataset's tables."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
-
-import yaml
 
 from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Table
 from perovshell.data.formula import FormulaReader
@@ -29,7 +27,6 @@ from perovshell.data.paper_fields import (
     sample_fields,
     side_fields,
     stability_fields,
-    write_cells,
 )
 from perovshell.data.schema import (
     Check,
@@ -44,7 +41,6 @@ from perovshell.data.schema import (
 )
 from perovshell.data.shells import WATER_WORDS, is_none
 from perovshell.data.tables import Row
-from perovshell.data.targets import TIME_TO_FAILURE
 from perovshell.data.validation import core_fault, read_tables, shell_fault
 from perovshell.data.vocabulary import MEASURES
 from perovshell.errors import DocumentError, Fault, InputError
@@ -56,10 +52,11 @@ _ALLOWED = (
     "a paper is a .yaml or .yml file, a .json file (one paper or a list of papers), or a folder "
     "with papers.csv, samples.csv and stability.csv"
 )
-_OTHERS: Final = {
+OTHERS: Final = {
     "supersedes": "The paper_ids whose rows it replaces: the same study, read in a review.",
     "distinct_from": "The paper_ids of papers with the same numbers that are other studies.",
 }
+"""Keys that name other papers, with their descriptions."""
 _DEFAULTS: Final = {
     "composition": "exact",
     "medium": "unknown",
@@ -133,42 +130,6 @@ def read_yaml(text: str, name: str, formulas: FormulaReader | None = None) -> Pa
     return paper_reader(formulas).read(parse_yaml(text, name))
 
 
-def to_yaml(entry: PaperEntry) -> str:
-    """Write an entry as YAML that is read as the same entry; empty cells are left out."""
-    data: dict[str, object] = dict(write_cells(paper_fields(), entry.paper, {}))
-    data |= {key: list(names) for key in _OTHERS if (names := getattr(entry, key))}
-    data |= {"withdrawn": entry.withdrawn} if entry.withdrawn else {}
-    if entry.samples or not entry.withdrawn:
-        data["samples"] = [_sample_data(entry, index) for index in range(len(entry.samples))]
-    return _yaml_text(data)
-
-
-def mapping_to_yaml(paper: Mapping[str, Any]) -> str:
-    """Write the mapping of a paper as YAML, valid or not; empty values are left out."""
-    return _yaml_text(_as_text(paper))
-
-
-def _yaml_text(data: object) -> str:
-    return yaml.dump(
-        data,
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        default_flow_style=False,
-        width=float("inf"),
-    )
-
-
-def _as_text(value: object) -> object:
-    """Return a value with its numbers as text, and without what is empty."""
-    if isinstance(value, Mapping):
-        texts = {str(key): _as_text(inner) for key, inner in value.items()}
-        return {key: text for key, text in texts.items() if text not in ("", {})}
-    if isinstance(value, list | tuple):
-        return [_as_text(item) for item in value]
-    return Node(value, "").text or ""
-
-
 def template_text() -> str:
     """Return a commented example of a paper file."""
     source = resources.files("perovshell.data") / "example_paper.yaml"
@@ -230,7 +191,7 @@ def _declared(formulas: FormulaReader | None) -> Reader[PaperEntry]:
     reason = text("why its results no longer count", prose=True).then(reason_text)
     return record(
         *_keys(paper_fields()),
-        *(Key(key, names, help=what) for key, what in _OTHERS.items()),
+        *(Key(key, names, help=what) for key, what in OTHERS.items()),
         Key("withdrawn", reason, help="Why its results no longer count, as after a retraction."),
         Key("shells", listing(_shell_reader(), at_least=0), help="Shells that no table has yet."),
         Key("samples", listing(_sample_reader(formulas), at_least=0), help="Its samples."),
@@ -402,7 +363,7 @@ def _entry(values: Values) -> PaperEntry:
     """Return the entry of a paper."""
     rows = _Rows()
     paper = rows.add(PAPERS, values)
-    for key in _OTHERS.keys() & values.nodes.keys():
+    for key in OTHERS.keys() & values.nodes.keys():
         rows.lines[PAPERS.file, 0, key] = values.nodes[key].line
     seen: dict[str, int] = {}
     with all_faults() as faults:
@@ -458,72 +419,3 @@ def whole_name(paper_id: str, name: str) -> str:
     """
     head = f"{paper_id}-"
     return name if name.startswith(head) and name != head else head + name
-
-
-# Writing -------------------------------------------------------------------------------------
-
-
-class _Flow(dict[str, str]):
-    """A mapping that is written on one line."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes every value as text, in quotes only where it would be read as something else."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, Any]]] = {  # noqa: RUF012
-        sign: [(tag, form) for tag, form in pairs if tag.endswith(":null")]
-        for sign, pairs in yaml.SafeDumper.yaml_implicit_resolvers.items()
-    }
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
-        """Write equal values out each time."""
-        return True
-
-
-def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    # Escapes keep blanks and line breaks as they are.
-    style = None if text.isprintable() else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-def _flow_node(dumper: yaml.SafeDumper, data: _Flow) -> yaml.Node:
-    return dumper.represent_mapping("tag:yaml.org,2002:map", data, flow_style=True)
-
-
-_Dumper.add_representer(str, _text_node)
-_Dumper.add_representer(_Flow, _flow_node)
-
-
-def _sample_data(entry: PaperEntry, index: int) -> dict[str, object]:
-    row, printed = entry.samples[index], entry.printed_row(SAMPLES.file, index)
-    short = {column: key for key, column in NAMES.items()}
-    fields = [field for field in sample_fields() if field.key not in NAMES]
-    data: dict[str, object] = {}
-    for key, cell in write_cells(fields, row, printed).items():
-        name = cell.removeprefix(f"{entry.paper_id}-")
-        is_whole = name == name.strip() != "" and whole_name(entry.paper_id, name) == cell
-        is_short = key in short and is_whole and name != cell
-        data |= {short[key]: name} if is_short else {key: cell}
-    tests = [
-        _test_data(test, entry.printed_row(TESTS.file, number))
-        for number, test in enumerate(entry.tests)
-        if test["sample_id"] == row["sample_id"]
-    ]
-    return data | ({"stability": tests} if tests else {})
-
-
-def _test_data(row: Row, printed: Mapping[str, str]) -> dict[str, object]:
-    bound = "bound" if row["measure"] == TIME_TO_FAILURE else DURATION_BOUND
-    fields = side_fields(bound=bound)
-    data: dict[str, object] = dict(write_cells(stability_fields(), row, printed))
-    for side in SIDES:
-        cells, texts = _of_side(row, side), _of_side(printed, side)
-        if written := write_cells(fields, cells, texts):
-            data |= {side: _Flow(written)}
-    return data
-
-
-def _of_side(cells: Mapping[str, str], side: str) -> dict[str, str]:
-    """Return the cells of one side, by column without it."""
-    head = f"{side}_"
-    return {name.removeprefix(head): cell for name, cell in cells.items() if name.startswith(head)}

@@ -20,7 +20,8 @@ from urllib.parse import quote
 
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_entry import PaperEntry
-from perovshell.data.paper_file import read_yaml, reason_text, to_yaml
+from perovshell.data.paper_file import read_yaml, reason_text
+from perovshell.data.paper_writing import to_yaml
 from perovshell.errors import DatasetError, DocumentError, Fault, InputError, WorkspaceError
 from perovshell.files import write_atomically
 from perovshell.workspace.folder import WorkspaceFolder

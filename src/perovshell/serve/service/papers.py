@@ -11,7 +11,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from perovshell.data.dataset import Dataset
 from perovshell.data.paper_entry import PaperEntry
 from perovshell.data.paper_fields import key_path
-from perovshell.data.paper_file import mapping_to_yaml
+from perovshell.data.paper_writing import mapping_to_yaml
 from perovshell.drafting.draft import draft
 from perovshell.errors import (
     DocumentError,
