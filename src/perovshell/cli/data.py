@@ -115,7 +115,7 @@ def shells(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """List the shells that requests and design spaces may name: class, water, other names."""
+    """List the bundled shells: class, behaviour in water, other names."""
     from perovshell.data.shells import Shells
     from perovshell.data.summary import listed_shells, shell_line
 

@@ -66,7 +66,8 @@ def compare(
 @commands.command()
 def show(
     name: Annotated[
-        str | None, typer.Argument(help="Model id or version; else the champion.")
+        str | None,
+        typer.Argument(help="Model id, version, model folder or MLflow URI; else the champion."),
     ] = None,
     *,
     workspace: WorkspaceOption = None,
