@@ -48,14 +48,14 @@ types: $(VENV)/.all
 docs: $(VENV)/.all
 	$(BIN)/sphinx-build -q -W --keep-going -E docs build/docs
 
-# Plots, figures and the model card in docs/, from the whole validation: four minutes.
+# Plots, figures and the model card in docs/, from the whole validation: ten minutes.
 figures: $(VENV)/.all
 	$(BIN)/python scripts/figures.py
 
 wheel: $(VENV)/.all
 	sh scripts/check_wheel.sh $(BIN)/python
 
-# Every budget beside what it is measured against, into docs/benchmarks.md: 25 minutes.
+# Every budget beside what it is measured against, into docs/benchmarks.md: about 35 minutes.
 bench: $(VENV)/.all tools
 	$(BIN)/python scripts/bench.py
 

@@ -1,4 +1,4 @@
-"""Ask a prediction service with Perovshell's client: pip install 'perovshell[client]'.
+"""Ask a prediction service with Perovshell's client: pip install '.[client]'.
 
 Start one with `perovshell serve`, then run this with its address, and a key where it wants one:
 
