@@ -23,6 +23,7 @@ from perovshell.data.paper_writing import to_yaml
 from perovshell.errors import WorkspaceError
 from perovshell.files import hidden_folder, write_atomically
 from perovshell.models.folder import read_folder, write_folder
+from perovshell.serve.service import logs
 from perovshell.serve.service.logs import Tally
 from perovshell.training.tracking import track
 from perovshell.training.train import QUICK, TrainedModel, train
@@ -295,9 +296,26 @@ def test_a_request_log_on_a_full_disk_is_told_once_and_written_when_there_is_roo
     assert (counts["requests"], counts["rows"], counts["failed"]) == (3, 6, 3)
 
 
+def test_a_full_request_log_becomes_the_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MOST_BYTES", 400)
+    path, older = tmp_path / "requests.jsonl", tmp_path / "requests.old.jsonl"
+    workers = [Tally(path, older), Tally(path, older)]
+    for number in range(20):
+        workers[number % 2].add(rows=number, failed=0, outside=0)
+        workers[number % 2].write()
+    texts = [log.read_text() for log in (older, path) if log.exists()]
+    assert max(map(len, texts)) < 600
+    rows = [json.loads(line)["rows"] for text in texts for line in text.splitlines()]
+    assert rows == list(range(rows[0], 20))
+    assert len(rows) >= 4
+
+
 FULL_LOG = """
 import resource, signal, sys
 from pathlib import Path
+from perovshell.serve.service import logs
 from perovshell.serve.service.logs import Tally
 tally = Tally(Path(sys.argv[1]))
 tally.add(1, 0, 0)

@@ -219,7 +219,7 @@ def compare(
     costs = footprints(champion, other)
     verdict = judge(known, challenger.validated, new, costs, changes)
     altered = added | set(changes.replaced)
-    moved = drift(dataset, challenger.problems.featurizer, altered, workspace.request_log)
+    moved = drift(dataset, challenger.problems.featurizer, altered, workspace.request_logs)
     return Judgement(verdict, moved, new)
 
 

@@ -74,9 +74,13 @@ class WorkspaceFolder:
         return self.root / "papers"
 
     @property
-    def request_log(self) -> Path:
-        """Log of the prediction service: one JSON object a line; see `training.promotion.drift`."""
-        return self.root / "logs" / "requests.jsonl"
+    def request_logs(self) -> tuple[Path, Path]:
+        """Log of the prediction service, and the older one that it becomes when it is full.
+
+        One JSON object a line; see `training.promotion.drift`.
+        """
+        logs = self.root / "logs"
+        return logs / "requests.jsonl", logs / "requests.old.jsonl"
 
     @property
     def keys_file(self) -> Path:

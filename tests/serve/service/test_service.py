@@ -771,7 +771,7 @@ def test_the_request_log_is_what_a_training_reads(workspace: WorkspaceFolder) ->
     with TestClient(create_app(Champion(Source(workspace)))) as made:
         made.post("/v1/predict", json={"rows": [ROW, {"core": "AuCu", "shell": "CsPbCl3"}]})
         made.post("/v1/predict", json={"rows": [ROW]})
-    counted = _requests(workspace.request_log)
+    counted = _requests(workspace.request_logs[:1])
     assert (counted.rows, counted.outside, counted.unreadable) == (3, 1, 0)
 
 

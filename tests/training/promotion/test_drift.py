@@ -61,10 +61,12 @@ def test_the_log_of_the_service_is_counted(dataset, featurizer, tmp_path):
     log = tmp_path / "requests.jsonl"
     lines = [{"rows": 10, "outside_domain": 3}, {"rows": 2, "outside_domain": 0}]
     log.write_text("\n".join([*map(json.dumps, lines), '{"rows": 5, "outs']))
-    found = drift(dataset, featurizer, set(), log)
-    assert (found.requests.rows, found.requests.outside, found.requests.unreadable) == (12, 3, 1)
-    assert str(found.requests).startswith("12 rows asked of the service, 25% outside the domain")
-    assert drift(dataset, featurizer, set(), tmp_path / "none").requests is None
+    older = tmp_path / "requests.old.jsonl"
+    older.write_text('{"rows": 8, "outside_domain": 2}\n')
+    found = drift(dataset, featurizer, set(), [log, older])
+    assert (found.requests.rows, found.requests.outside, found.requests.unreadable) == (20, 5, 1)
+    assert str(found.requests).startswith("20 rows asked of the service, 25% outside the domain")
+    assert drift(dataset, featurizer, set(), [tmp_path / "none"]).requests is None
 
 
 def test_false_discoveries_are_corrected_by_hand():

@@ -89,7 +89,8 @@ def create_app(
     settings = settings or Settings()
     slots = Slots if commons is None else commons.slots
     rate = Rate(settings.rate, Buckets() if commons is None else commons.buckets)
-    tally = Tally(champion.source.workspace.request_log if champion.source.given is None else None)
+    source = champion.source
+    tally = Tally(*source.workspace.request_logs) if source.given is None else Tally(None)
     pool = Pool(slots, PROCESSES if commons is None else 1)
     app = FastAPI(
         docs_url=None,

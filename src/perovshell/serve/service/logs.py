@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ import orjson
 
 _LOG: Final = logging.getLogger("perovshell.service")
 TALLY_SECONDS: Final = 10.0
+MOST_BYTES: Final = 32_000_000
+"""Size of a full request log: a month of a busy service."""
 REQUESTS: Final = "perovshell.service.requests"
 """The logger of requests."""
 
@@ -79,14 +82,16 @@ class Tally:
 
     The log is read when a model is trained anew: it tells how often the domain is left (see
     `training.promotion.drift`). A line counts all requests since the last one, so that a busy
-    service does not fill the disk.
+    service does not fill the disk. A log that is full becomes the older one; there are two.
 
     Attributes:
         path: The log; None keeps none.
+        older: What the log becomes when it is full; None lets it grow.
         fault: Why the last line could not be written; empty where it could.
     """
 
     path: Path | None
+    older: Path | None = None
     requests: int = 0
     rows: int = 0
     failed: int = 0
@@ -123,7 +128,7 @@ class Tally:
         }
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            _append(self.path, orjson.dumps(line) + b"\n")
+            _append(self.path, self.older, orjson.dumps(line) + b"\n")
         except OSError as error:
             if not self.fault:
                 fields = {"why": str(error), "path": str(self.path)}
@@ -136,8 +141,8 @@ class Tally:
         self.fault = ""
 
 
-def _append(path: Path, line: bytes) -> None:
-    """Write a line at the end of a file, or none of it.
+def _append(path: Path, older: Path | None, line: bytes) -> None:
+    """Write a line at the end of a log, or none of it; a full log becomes the older one.
 
     Raises:
         OSError: It cannot be written.
@@ -147,3 +152,7 @@ def _append(path: Path, line: bytes) -> None:
         if written < len(line):
             file.truncate(file.tell() - written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        if older is not None and file.tell() > MOST_BYTES:
+            with suppress(OSError):  # Another process has done it, or it stays as it is.
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    path.replace(older)

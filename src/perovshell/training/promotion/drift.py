@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -106,7 +107,7 @@ class Drift:
 
 
 def drift(
-    dataset: Dataset, featurizer: Featurizer, new: set[str], request_log: Path | None = None
+    dataset: Dataset, featurizer: Featurizer, new: set[str], request_logs: Sequence[Path] = ()
 ) -> Drift:
     """Compare new papers with the others of a dataset.
 
@@ -114,7 +115,7 @@ def drift(
         dataset: The dataset with the new papers.
         featurizer: Describes its samples.
         new: The new papers.
-        request_log: Log of the prediction service; need not exist.
+        request_logs: Logs of the prediction service; they need not exist.
     """
     known = {dataset.group_of(paper) for paper in dataset.papers.keys() - new}
     groups = {dataset.group_of(paper) for paper in new} - known
@@ -138,7 +139,7 @@ def drift(
         tested=len(tested),
         moved=tuple(sorted(moved, key=lambda one: (one.chance, one.name))),
         novel=tuple(_novel(dataset, new)),
-        requests=_requests(request_log) if request_log and request_log.is_file() else None,
+        requests=_requests([log for log in request_logs if log.is_file()]),
     )
 
 
@@ -211,10 +212,11 @@ _WORDS: Final[dict[str, Callable[[Sample], list[str]]]] = {
 }
 
 
-def _requests(log: Path) -> Requests:
-    """Count the log of the service: each line tells `rows` and `outside_domain` of one request."""
+def _requests(logs: Sequence[Path]) -> Requests | None:
+    """Count the logs of the service: each line tells `rows` and `outside_domain`."""
     rows = outside = unreadable = 0
-    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+    texts = [log.read_text(encoding="utf-8", errors="replace") for log in logs]
+    for line in chain.from_iterable(text.splitlines() for text in texts):
         try:
             entry = json.loads(line)
             asked, out = int(entry["rows"]), int(entry["outside_domain"])
@@ -222,4 +224,4 @@ def _requests(log: Path) -> Requests:
             unreadable += 1
             continue
         rows, outside = rows + asked, outside + out
-    return Requests(rows, outside, unreadable)
+    return Requests(rows, outside, unreadable) if logs else None
