@@ -376,9 +376,7 @@ def test_json_of_what_is_listed_checked_and_changed(home: str, tmp_path: Path) -
     (tmp_path / "abstract.txt").write_text("A title. The CsPbBr3@SiO2 NCs emit at 518 nm.")
 
     def said(*command: str) -> dict[str, Any]:
-        place = () if command[0] == "draft" or command[:2] == ("data", "shells") else (
-            "--workspace", str(copy),
-        )  # fmt: skip
+        place = () if command[0] == "draft" else ("--workspace", str(copy))
         done = CliRunner().invoke(app, [*command, "--json", *place])
         assert done.exit_code == 0, done.output
         data: dict[str, Any] = json.loads(done.stdout)
@@ -395,9 +393,10 @@ def test_json_of_what_is_listed_checked_and_changed(home: str, tmp_path: Path) -
     shell = ("PVK", "--class", "polymer", "--source", "10.1000/x")
     assert said("materials", "add-shell", *shell)["row"]["name"] == "PVK"
     assert said("materials", "list")["shells"][0]["name"] == "PVK"
+    assert [row["name"] for row in said("data", "shells", "PVK")["shells"]] == ["PVK"]
     assert said("materials", "show", "SiO2")["rows"][0]["class"] == "oxide"
     assert said("materials", "check")["shells"] == 1
-    compared = said("models", "compare", champion, champion)["comparisons"]
+    compared = said("models", "compare", champion, str(copy / "models" / champion))["comparisons"]
     assert compared[0]["better_by"] == [0.0, 0.0, 0.0]
     assert said("keys", "add", "lab")["key"]
     assert said("keys", "list")["keys"] == ["lab"]

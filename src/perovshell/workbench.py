@@ -642,14 +642,17 @@ class Workspace:
             >>> 480 < answer["pl_peak_nm"] < 560
             True
         """
-        if name is not None and _NAME.fullmatch(str(name)) and not Path(name).exists():
-            return Model.from_folder(self._folder_of(str(name)))
-        return load(name, workspace=self.folder.root)
+        source = self._folder_of(name) if name is not None and _is_name(name) else name
+        return load(source, workspace=self.folder.root)
 
-    def _folder_of(self, name: str) -> Path:
-        if name not in self.folder.model_ids():
-            name, _ = championship.resolve(self.folder, name)
-        return self.folder.models / name
+    def _folder_of(self, name: Path | str) -> Path:
+        """Return the folder of a model id, a version or a model folder."""
+        if not _is_name(name):
+            return Path(name)
+        model_id = str(name)
+        if model_id not in self.folder.model_ids():
+            model_id, _ = championship.resolve(self.folder, model_id)
+        return self.folder.models / model_id
 
     def compare(self, before: Path | str, after: Path | str) -> tuple[Comparison, ...]:
         """Compare the validations of two models, paired on the papers of both training sets.
@@ -657,11 +660,13 @@ class Workspace:
         Nothing is fitted and nothing predicted, so models of other descriptors can be compared.
 
         Args:
-            before: Model id or folder of one model.
+            before: Model id, version of the registry or model folder of one model.
             after: The same of the other.
 
         Raises:
             ModelFolderError: A folder is missing, foreign, of another format or damaged.
+            TrackingError: The registry has no such version, or cannot be reached.
+            WorkspaceError: There is no such model.
 
         Examples:
             >>> import perovshell
@@ -672,13 +677,14 @@ class Workspace:
         """
         from perovshell.training.retrain import compare_validations
 
-        folders = [
-            path if path.is_dir() else self.folder.models / path
-            for path in (Path(before), Path(after))
-        ]
-        return compare_validations(*folders)
+        return compare_validations(self._folder_of(before), self._folder_of(after))
 
     @contextmanager
     def _models_locked(self, *, wait: bool) -> Iterator[None]:
         with self.folder.locked("models", wait=wait, hint=_WAIT):
             yield
+
+
+def _is_name(name: Path | str) -> bool:
+    """Whether it is a model id or a version, and no folder."""
+    return bool(_NAME.fullmatch(str(name))) and not Path(name).exists()

@@ -9,7 +9,9 @@ from perovshell.data.dataset import Dataset
 from perovshell.data.formula import FormulaReader
 from perovshell.data.paper_entry import PaperEntry
 from perovshell.data.paper_file import read_papers
-from perovshell.errors import InputError, WorkspaceError
+from perovshell.data.paper_writing import to_yaml
+from perovshell.errors import DocumentError, InputError, WorkspaceError
+from perovshell.workbench import Workspace
 from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.papers import PaperStore
 
@@ -67,6 +69,19 @@ def test_names_are_safe_on_every_file_system(store, entry):
     assert len(store.stored().entries) == 3
     with pytest.raises(InputError, match="too long for a file name"):
         store.put(named(entry, "x" * 96))
+
+
+@pytest.mark.parametrize(
+    "name", ["1" + "0" * 400, "é" * 90, "🧪" * 30], ids=["digits", "é", "test tube"]
+)
+def test_a_name_too_long_for_a_file_is_a_fault_at_every_door(store, entry, name):
+    text = to_yaml(named(entry, name))
+    with pytest.raises(DocumentError, match="paper_id.*too long for a file name"):
+        Workspace(store.workspace.root).propose(text)
+    with pytest.raises(InputError, match="too long for a file name"):
+        store.remove(name, "a test", Dataset.bundled())
+    with pytest.raises(InputError, match="too long for a file name"):
+        store.versions(name)
 
 
 @pytest.mark.parametrize(

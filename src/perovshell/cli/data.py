@@ -113,13 +113,14 @@ def remove(
 def shells(
     text: Annotated[str, typer.Argument(help="Part of a name, an alias or a class.")] = "",
     *,
+    workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the bundled shells: class, behaviour in water, other names."""
-    from perovshell.data.shells import Shells
+    """List the known shells, those of the workspace too: class, behaviour in water, other names."""
     from perovshell.data.summary import listed_shells, shell_line
+    from perovshell.workbench import Workspace
 
-    rows = listed_shells(Shells.bundled(), text)
+    rows = listed_shells(Workspace(workspace).base.reader.shells, text)
     if not rows:
         msg = f"no shell has {text!r} in its name, aliases or class"
         raise InputError(msg)

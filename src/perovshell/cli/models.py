@@ -45,7 +45,9 @@ def list_models(*, workspace: WorkspaceOption = None, as_json: JsonOption = Fals
 
 @commands.command()
 def compare(
-    before: Annotated[str, typer.Argument(metavar="MODEL", help="Model id, or a model folder.")],
+    before: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Model id, version, or model folder.")
+    ],
     after: Annotated[str, typer.Argument(metavar="OTHER", help="The same of another model.")],
     *,
     workspace: WorkspaceOption = None,

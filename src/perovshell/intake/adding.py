@@ -26,7 +26,7 @@ from perovshell.intake.review import Review, review
 from perovshell.models.predictor import Predictor
 from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.materials import MaterialStore
-from perovshell.workspace.papers import LONGEST_ID, MergedDataset, PaperStore
+from perovshell.workspace.papers import MergedDataset, PaperStore, file_name_fault
 
 Source = Path | str | Mapping[str, Any]
 """Papers to add: a file or folder, the text of a YAML file (several lines), or its mapping."""
@@ -218,7 +218,7 @@ def _checked(
     names = {entry.paper_id for entry in entries}
     kept = [entry for entry in merged.entries if entry.paper_id not in names]
     # One that is damaged, and so not in use, can be replaced too.
-    there = [name for name in names if store.path_of(name).exists()]
+    there = [name for name in names if not file_name_fault(name) and store.path_of(name).exists()]
     added = {*(entry.paper_id for entry in merged.entries), *there}
     faults = list(_identity_faults(entries, merged.dataset, added, replace=replace))
     try:
@@ -343,8 +343,7 @@ def _identity_faults(
 
     for entry in entries:
         paper_id = entry.paper_id
-        if len(paper_id) > LONGEST_ID:
-            rule = f"too long for a file name; at most {LONGEST_ID} characters"
+        if rule := file_name_fault(paper_id):
             yield fault(entry, "paper_id", paper_id, rule)
         if paper_id in names and not replace:
             yield fault(entry, "paper_id", paper_id, IN_THE_DATA)

@@ -24,11 +24,12 @@ from perovshell.data.paper_file import read_yaml, reason_text
 from perovshell.data.paper_writing import to_yaml
 from perovshell.errors import DatasetError, DocumentError, Fault, InputError, WorkspaceError
 from perovshell.files import write_atomically
+from perovshell.texts import excerpt
 from perovshell.workspace.folder import WorkspaceFolder
 
 _SEAL: Final = "# perovshell paper, SHA-256 of the lines below: "
 _SEALED: Final = re.compile(rf"{_SEAL}([0-9a-f]{{64}})\n(.*)", re.DOTALL)
-LONGEST_ID: Final = 95
+_LONGEST: Final = 95
 """Longest name of a paper, as it stands in a file name."""
 _CHANGED = (
     "the file is damaged, or was changed by hand; add the paper again with replace=True, or "
@@ -146,11 +147,15 @@ class PaperStore:
         return self.workspace.papers / "history"
 
     def path_of(self, paper_id: str) -> Path:
-        """Return where a paper stands; its name is safe on every file system."""
-        name = quote(paper_id, safe="")
-        # A dot in front would hide the file, among what is half-written.
-        name = f"%2E{name[1:]}" if name.startswith(".") else name
-        return self.workspace.papers / f"{name}.yaml"
+        """Return where a paper stands; its name is safe on every file system.
+
+        Raises:
+            InputError: The paper_id is too long for one.
+        """
+        if fault := file_name_fault(paper_id):
+            msg = f"paper_id {excerpt(paper_id)!r}: {fault}"
+            raise InputError(msg)
+        return self.workspace.papers / f"{_file_name(paper_id)}.yaml"
 
     def stored(self) -> StoredPapers:
         """Read every paper; a file that is at fault does not keep the others from being used."""
@@ -189,9 +194,6 @@ class PaperStore:
             WorkspaceError: The workspace is not writable.
         """
         path = self.path_of(entry.paper_id)
-        if len(path.stem) > LONGEST_ID:
-            msg = f"paper_id {entry.paper_id!r}: too long for a file name; at most {LONGEST_ID}"
-            raise InputError(msg)
         if path.exists() and not replace:
             msg = (
                 f"paper {entry.paper_id}: in the workspace already; a correction needs replace=True"
@@ -266,6 +268,19 @@ class PaperStore:
         when = datetime.now(UTC).isoformat(timespec="seconds")
         _write(kept, content + f"# {when} {note}\n".encode())
         return kept
+
+
+def file_name_fault(paper_id: str) -> str:
+    """Return what is allowed where a paper_id is too long for a file name; else an empty text."""
+    if len(_file_name(paper_id)) <= _LONGEST:
+        return ""
+    return f"too long for a file name; at most {_LONGEST} letters or digits, other signs count more"
+
+
+def _file_name(paper_id: str) -> str:
+    name = quote(paper_id, safe="", errors="surrogatepass")
+    # A dot in front would hide the file, among what is half-written.
+    return f"%2E{name[1:]}" if name.startswith(".") else name
 
 
 def _unknown(paper_id: str, base: Dataset, entries: Iterable[PaperEntry]) -> str:
