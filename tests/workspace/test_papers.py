@@ -76,7 +76,7 @@ def test_names_are_safe_on_every_file_system(store, entry):
 )
 def test_a_name_too_long_for_a_file_is_a_fault_at_every_door(store, entry, name):
     text = to_yaml(named(entry, name))
-    with pytest.raises(DocumentError, match="paper_id.*too long for a file name"):
+    with pytest.raises(DocumentError, match=r"paper_id.*too long for a file name"):
         Workspace(store.workspace.root).propose(text)
     with pytest.raises(InputError, match="too long for a file name"):
         store.remove(name, "a test", Dataset.bundled())
