@@ -21,6 +21,7 @@ import perovshell
 from perovshell.cli import app
 from perovshell.data.dataset import Dataset
 from perovshell.data.tables import bundled_rows
+from perovshell.models.answer_details import detailed
 from perovshell.models.outputs import bound_columns
 from perovshell.serve.report.tables import ranking_json
 from perovshell.serve.space.preset import presets
@@ -107,10 +108,10 @@ def test_one_combination_is_predicted_without_a_file(home: str, tmp_path: Path) 
     assert lines.index("Measured:") < lines.index("Predicted, with 90 % intervals:")
     assert "gain 6.52 to 9.3" in printed
     data = json.loads(run(*ask, "--json", "--workspace", home, cwd=tmp_path))
-    answer = perovshell.load(workspace=home).answer(
-        [{"core": "CsPbBr3", "shell": "SiO2"}], stressors=["water"]
-    )[0]
-    expected = json.loads(json.dumps(answer.to_json()))
+    model, row = perovshell.load(workspace=home), {"core": "CsPbBr3", "shell": "SiO2"}
+    [answer] = model.answer([row], stressors=["water"])
+    expected = json.loads(json.dumps(detailed(model.predictor, row, answer, ["water"])))
+    assert expected["details"]["reasons"]
     assert {name: data[name] for name in expected} == expected
     assert not list(tmp_path.iterdir())
     run(*ask, "--bibtex", "papers.bib", "--workspace", home, cwd=tmp_path)

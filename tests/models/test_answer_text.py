@@ -1,15 +1,16 @@
 """An answer in words: measured first, no number without skill, effects of measured cores."""
 
+from dataclasses import replace
+
 from perovshell.model import Model
-from perovshell.models.answer_text import answer_lines, pooled_lines
+from perovshell.models.answer_details import known_at_least
+from perovshell.models.answer_text import answer_lines
 from perovshell.models.shell_evidence import ShellEvidence
 
 
 def words(model: Model, **row: str) -> list[str]:
-    reader = model.predictor.featurizer.reader
     [answer] = model.answer([row], stressors=["water"])
-    known = reader.read_core(row["core"]).formula, reader.read_shell(row["shell"])
-    pooled = pooled_lines(model.predictor.shell_evidence, *known, ["water"])
+    pooled = [bound.line() for bound in known_at_least(model.predictor, row, ["water"])]
     return answer_lines(answer, row, ["water"], 0.9, pooled)
 
 
@@ -38,9 +39,10 @@ def test_a_bound_names_the_nearest_tests(model: Model) -> None:
             one for one in lines if one.startswith("  Half-life under water: ") and "nearest" in one
         ]
         assert line.endswith(f"(nearest: tests {end})")
-    read = model.predictor.featurizer.reader.read_shell
-    assert pooled_lines(ShellEvidence(), "CsPbBr3", read("PS"), ["water"]) == []
-    assert pooled_lines(model.predictor.shell_evidence, "CsPbBr3", (), ["water"]) == []
+    row = {"core": "CsPbBr3", "shell": "PS"}
+    ignorant = replace(model.predictor, shell_evidence=ShellEvidence())
+    assert known_at_least(ignorant, row, ["water"]) == []
+    assert known_at_least(model.predictor, row | {"shell": "none"}, ["water"]) == []
 
 
 def test_a_target_without_skill_has_no_number(model: Model) -> None:

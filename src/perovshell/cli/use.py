@@ -161,22 +161,20 @@ def _predict_one(
     as_json: bool,
 ) -> tuple[str, ...]:
     """Print the answer to one combination; return the papers behind it."""
-    from perovshell.models.answer_text import answer_lines, pooled_lines
+    from perovshell.models.answer_details import detailed, known_at_least
+    from perovshell.models.answer_text import answer_lines
 
     stressors, coverage, thresholds = options
     (answer,) = model.answer([row], stressors=stressors, coverage=coverage, thresholds=thresholds)
     if answer.values["error"]:
         raise InputError(answer.values["error"])
-    why = [reason.sentence for reason in answer.reasons] if reasons else []
+    info, predictor = model.info, model.predictor
     if as_json:
-        info = model.info
         data = {"model_id": info.model_id, "dataset_hash": info.dataset["hash"]}
-        print_json(data | answer.to_json() | ({"reasons": why} if reasons else {}))
+        print_json(data | detailed(predictor, row, answer, stressors))
         return answer.papers
-    predictor = model.predictor
-    reader = predictor.featurizer.reader
-    known = reader.read_core(row["core"]).formula, reader.read_shell(row["shell"])
-    pooled = pooled_lines(predictor.shell_evidence, *known, stressors)
+    why = [reason.sentence for reason in answer.reasons] if reasons else []
+    pooled = [bound.line() for bound in known_at_least(predictor, row, stressors)]
     lines = [
         f"{row['core']} / {row['shell']}",
         *answer_lines(answer, row, stressors, coverage, pooled),

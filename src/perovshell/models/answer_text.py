@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-from perovshell.data.shells import ShellMaterial
 from perovshell.models.evidence import Neighbour
 from perovshell.models.outputs import Answer
-from perovshell.models.shell_evidence import GAIN as GAIN_EVIDENCE
-from perovshell.models.shell_evidence import HALF_LIFE, ShellEvidence
 from perovshell.targets.declared import GAIN, LIFETIME, POINTS
-from perovshell.targets.target import ENDS, StabilityTarget
+from perovshell.targets.target import ENDS
 from perovshell.texts import counted, number
 
 _SHOWN: Final = 15
@@ -34,7 +29,7 @@ def answer_lines(
         asked: The inputs that it was asked with.
         stressors: The stressors it was asked for.
         coverage: Coverage of its intervals.
-        pooled: What is known at least; see `pooled_lines`.
+        pooled: What is known at least; see `answer_details.known_at_least`.
     """
     values = answer.values
     lines = ["Measured:", *_measured(answer)]
@@ -65,77 +60,6 @@ def _measured(answer: Answer) -> list[str]:
 def _neighbour(one: Neighbour) -> str:
     facts = [f"{one.core} / {one.shell}", one.core_size, *one.results]
     return f"{', '.join(filter(None, facts))} ({one.paper})"
-
-
-@dataclass(frozen=True)
-class PooledBound:
-    """What is known at least of a half-life or a gain of a combination.
-
-    It is pooled over papers, with tests of like shells and cores counting too; tests of the
-    combination alone are pooled by `evidence`.
-
-    Attributes:
-        target: Half-life or gain.
-        stressor: The stressor.
-        at_least: Lower bound with a probability of 90 %, in hours or as a factor.
-        evidence: The nearest tests: of the combination, of its shell, or of its class.
-    """
-
-    target: StabilityTarget
-    stressor: str
-    at_least: float
-    evidence: str
-
-    def line(self) -> str:
-        """Return it as a line of text."""
-        unit = f" {self.target.unit}" if self.target.unit else ""
-        name = f"{self.target.quantity[0].upper()}{self.target.quantity[1:]}"
-        at_least = f"{number(self.at_least)}{unit}"
-        return f"{name} under {self.stressor}: {at_least} (nearest: {self.evidence})"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON data; the target by its name."""
-        return {
-            "target": self.target.name,
-            "stressor": self.stressor,
-            "at_least": self.at_least,
-            "evidence": self.evidence,
-        }
-
-
-def pooled_bounds(
-    evidence: ShellEvidence,
-    core: str,
-    layers: Sequence[ShellMaterial],
-    stressors: Sequence[str],
-) -> list[PooledBound]:
-    """Return what is known at least of half-lives and gains of a combination.
-
-    Args:
-        evidence: What papers measured of shells.
-        core: Standard formula of the core.
-        layers: Layers of the shell; none has nothing.
-        stressors: The stressors.
-    """
-    bounds = []
-    for stressor in stressors if layers else ():
-        for target, quantity in ((LIFETIME, HALF_LIFE), (GAIN, GAIN_EVIDENCE)):
-            fit = evidence.fit(quantity, stressor)
-            if fit is None:
-                continue
-            at_least = float(f"{math.exp(fit.known(core, layers).at_least):.2g}")
-            bounds.append(PooledBound(target, stressor, at_least, fit.level(core, layers)))
-    return bounds
-
-
-def pooled_lines(
-    evidence: ShellEvidence,
-    core: str,
-    layers: Sequence[ShellMaterial],
-    stressors: Sequence[str],
-) -> list[str]:
-    """Return the same as lines of text."""
-    return [bound.line() for bound in pooled_bounds(evidence, core, layers, stressors)]
 
 
 def _predicted(

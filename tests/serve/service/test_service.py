@@ -127,8 +127,8 @@ def test_details_tell_papers_and_reasons(client: TestClient, model: Model) -> No
     printed = [(one["pl"], one["plqy"]) for one in details["measured"]]
     assert printed == [(one.pl, one.plqy) for one in wanted.measured]
     assert {reason["target"] for reason in details["reasons"]} >= {"pl_peak_nm", "plqy_percent"}
-    nothing = {"nearest": [], "measured": [], "conditions": {}, "domain": {}, "reasons": []}
-    assert refused["details"] == nothing
+    lists = {key: [] for key in ("nearest", "measured", "reasons", "known_at_least")}
+    assert refused["details"] == {**lists, "conditions": {}, "domain": {}}
     assert "details" not in client.post("/v1/predict", json={"rows": [ROW]}).json()["answers"][0]
 
 

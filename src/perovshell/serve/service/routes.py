@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,20 +13,18 @@ from fastapi.responses import HTMLResponse, Response
 from perovshell.data.vocabulary import STRESSORS
 from perovshell.errors import InputError
 from perovshell.model import Model
-from perovshell.models.answer_text import pooled_bounds
+from perovshell.models.answer_details import detailed
 from perovshell.models.card import SUBSETS, card_sections, describe_targets
 from perovshell.models.inputs import INPUT_NUMBERS, INPUT_WORDS
-from perovshell.models.outputs import Answer, check_options
-from perovshell.models.requests import Requests
+from perovshell.models.outputs import check_options
 from perovshell.serve.service import limits, rank_schemas, schemas
-from perovshell.serve.service.batching import Asked, Batcher, Rows
+from perovshell.serve.service.batching import Asked, Batcher
 from perovshell.serve.service.json_routes import RESPONSES, JsonRoute
 from perovshell.serve.service.middleware import RequestMetrics
 from perovshell.serve.service.pool import LARGE, Pool
 from perovshell.serve.service.problems import Problem, pointer, problem
 from perovshell.serve.service.ranker import ClientLeftError, Ranker
 from perovshell.serve.service.replies import reply
-from perovshell.serve.service.sample_details import bare_controls, differences
 from perovshell.serve.service.source import Champion, Served
 from perovshell.serve.service.writing import Written, write
 from perovshell.serve.space.preset import presets
@@ -100,48 +97,10 @@ async def _written(request: Request, how: Asked, asked: schemas.PredictIn) -> Wr
         return await pool.answer(how, asked.rows)
     batcher: Batcher = request.app.state.batcher
     answers = await batcher.answer(how, asked.rows)
-    return write(answers, _detailed(how, asked.rows, answers) if asked.details else None)
-
-
-def _detailed(how: Asked, rows: Rows, answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    """Return answers with nearest samples, measured values, conditions and reasons."""
-    detailed = []
-    for row, answer in zip(rows, answers, strict=True):
-        data = answer.to_json()
-        data["details"]["reasons"] = []
-        if not answer.values["error"]:
-            data["details"]["reasons"] = [reason.to_json() for reason in answer.reasons]
-            data["details"] |= _samples(how.served.model, row, answer)
-            data["details"]["known_at_least"] = _known_at_least(how, row)
-        detailed.append(data)
-    return detailed
-
-
-def _samples(model: Model, row: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
-    """Return nearest and measured samples with what makes them differ, and bare controls."""
-    literature, reader = model.predictor.literature, model.predictor.featurizer.reader
-    nearest, measured = (
-        [
-            {**vars(sample), "differs": differs}
-            for sample, differs in zip(some, differences(reader, row, some), strict=True)
-        ]
-        for some in (answer.nearest, answer.measured)
-    )
-    controls = bare_controls(literature, answer.measured)
-    return {
-        "nearest": nearest,
-        "measured": [a | b for a, b in zip(measured, controls, strict=True)],
-    }
-
-
-def _known_at_least(how: Asked, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what papers show at least of a combination, with the tests that it is from."""
-    predictor = how.served.model.predictor
-    reader = predictor.featurizer.reader
-    request = Requests.read_one(row, reader)
-    core, layers = reader.read_core(request.formulas[0]).formula, request.items.shells[0]
-    bounds = pooled_bounds(predictor.shell_evidence, core, layers, how.stressors)
-    return [bound.to_json() for bound in bounds]
+    if not asked.details:
+        return write(answers)
+    predictor, pairs = how.served.model.predictor, zip(asked.rows, answers, strict=True)
+    return write(answers, [detailed(predictor, *pair, how.stressors) for pair in pairs])
 
 
 @router.post(

@@ -3,8 +3,8 @@
 from typing import Any
 
 from perovshell.data.formula import FormulaReader
+from perovshell.models.answer_details import bare_controls, differences
 from perovshell.models.evidence import Literature
-from perovshell.serve.service.sample_details import bare_controls, differences
 
 NOTHING = {"bare_pl_peak_nm": None, "bare_plqy_percent": None, "bare_pl": "", "bare_plqy": ""}
 
