@@ -690,6 +690,33 @@ def test_requests_are_answered_together_and_each_gets_its_own(
     assert len(sizes) < 10
 
 
+def test_short_requests_do_not_keep_a_long_one_waiting(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "ROWS_A_TURN", 8)
+    monkeypatch.setattr(Asked, "answer", lambda _, rows: list(rows))
+    how = Asked(Served(model, "1"), ("water",), 0.9, NO_THRESHOLDS)
+
+    async def ask() -> tuple[int, list[Answer]]:
+        batcher = Batcher()
+        long = asyncio.create_task(batcher.answer(how, [ROW] * 20))
+        short: set[asyncio.Task[list[Answer]]] = set()
+        answered = 0
+        while not long.done() and answered < 1000:
+            # Many more of them wait than are answered in one turn.
+            short |= {
+                asyncio.create_task(batcher.answer(how, [ROW] * 2)) for _ in range(40 - len(short))
+            }
+            done, short = await asyncio.wait(short, return_when=asyncio.FIRST_COMPLETED)
+            answered += len(done)
+        await asyncio.gather(*short)
+        return answered, await long
+
+    answered, answers = asyncio.run(ask())
+    assert answered < 200
+    assert answers == [ROW] * 20
+
+
 def test_a_fault_reaches_those_who_asked_alone(model: Model) -> None:
     good = Asked(Served(model, "1"), ("water",), 0.9, NO_THRESHOLDS)
     bad = Asked(Served(model, "1"), ("boredom",), 0.9, NO_THRESHOLDS)

@@ -2,13 +2,13 @@
 
 Rows cost much less in one call than in many, and the more requests wait, the more rows there are.
 So the requests that arrive during a turn are computed in the next. A turn is small, so that nobody
-waits long; short requests go first, and a long one fills the rest.
+waits long; short requests go first, and the one that waits longest has a part of each turn.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +18,9 @@ from perovshell.serve.service.problems import busy
 from perovshell.serve.service.source import Served
 
 ROWS_A_TURN: Final = 256
+_OLDEST_SHARE: Final = 4
+"""One row of so many of a turn is kept for the request that waits longest: many short ones would
+else keep a long one waiting for as long as they come."""
 _QUIET_PASSES, _MOST_PASSES = 2, 12
 """A turn begins when so many passes of the event loop in a row have brought no request, or so many
 have gone by: requests that came together are on their way through it together."""
@@ -105,18 +108,26 @@ class Batcher:
             self._call(loop)
             return
         self._passes = 0
-        room = ROWS_A_TURN
         alike: dict[Asked, list[tuple[_Waiting, Rows]]] = {}
-        for waiting in sorted(self._waiting, key=lambda request: request.left):
-            rows = waiting.next_rows(room)
+        for waiting, rows in self._next_rows():
             alike.setdefault(waiting.asked, []).append((waiting, rows))
-            room -= len(rows)
-            if room == 0:
-                break
         for asked, parts in alike.items():
             _answer(asked, parts)
         self._waiting = [request for request in self._waiting if not request.done.done()]
         self._call(loop)
+
+    def _next_rows(self) -> Iterator[tuple[_Waiting, Rows]]:
+        """Yield the requests of a turn, each with its rows that are computed in it."""
+        oldest, *others = self._waiting  # In the order in which they came.
+        kept = min(oldest.left, ROWS_A_TURN // _OLDEST_SHARE)
+        room = ROWS_A_TURN - kept
+        for waiting in sorted(others, key=lambda request: request.left):
+            if room == 0:
+                break
+            rows = waiting.next_rows(room)
+            room -= len(rows)
+            yield waiting, rows
+        yield oldest, oldest.next_rows(kept + room)
 
 
 def _answer(asked: Asked, parts: Sequence[tuple[_Waiting, Rows]]) -> None:
