@@ -1,5 +1,6 @@
 """The service with several workers, as processes: what they share, and what ends them."""
 
+import asyncio
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 
 from perovshell.model import Model
 from perovshell.serve.service.commons import Commons
+from perovshell.serve.service.places import Places
 from perovshell.serve.service.rates import Rate
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.folder import WorkspaceFolder
@@ -263,3 +265,31 @@ def test_what_a_killed_worker_held_is_free() -> None:
         assert slots.take() == 0
     os.close(reader)
     os.close(writer)
+
+
+def test_a_busy_worker_leaves_places_to_the_others() -> None:
+    async def work(places: Places) -> None:
+        async with places.one("busy", 1):
+            await asyncio.sleep(0.1)
+
+    async def stay_busy(places: Places) -> None:
+        async def again() -> None:
+            while True:
+                await work(places)
+
+        await asyncio.gather(again(), again())
+
+    with Commons(2) as commons:
+        places = Places(1, 4, commons.slots)
+        worker = os.fork()
+        if not worker:
+            try:
+                asyncio.run(stay_busy(places))
+            finally:
+                os._exit(1)
+        try:
+            time.sleep(0.3)
+            asyncio.run(asyncio.wait_for(work(places), 3))
+        finally:
+            os.kill(worker, signal.SIGKILL)
+            os.waitpid(worker, 0)

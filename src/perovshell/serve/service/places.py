@@ -11,6 +11,9 @@ from perovshell.serve.service.problems import busy
 
 _LOOK_SECONDS: Final = 0.05
 """How often a place is asked for that another process has."""
+_PAUSE_SECONDS: Final = 2 * _LOOK_SECONDS
+"""How long a process leaves a place to others that may wait for it: it would else take the place
+again before they look, as long as it has work of its own."""
 
 
 class Slots:
@@ -35,6 +38,15 @@ class Slots:
         """Give a slot back."""
         self._give_back(number)
         self._free.append(number)
+
+    @property
+    def are_taken_elsewhere(self) -> bool:
+        """Whether other processes have some of the slots."""
+        for number in self._free:
+            if not self._take(number):
+                return True
+            self._give_back(number)
+        return False
 
     def _take(self, _: int) -> bool:
         """Take a slot from the other processes, where there are some."""
@@ -76,12 +88,22 @@ class Places:
         if seat is None:
             raise busy(detail, seconds)
         try:
-            async with self._turns:  # Within a process, who came first goes first.
+            await self._turns.acquire()  # Within a process, who came first goes first.
+            try:
                 while (place := self._running.take()) is None:  # noqa: ASYNC110 - of a process
                     await asyncio.sleep(_LOOK_SECONDS)
                 try:
                     yield
                 finally:
                     self._running.give_back(place)
+            finally:
+                self._end_turn()
         finally:
             self._inside.give_back(seat)
+
+    def _end_turn(self) -> None:
+        """Let the next one of this process go, after those of other processes."""
+        if self._inside.are_taken_elsewhere:
+            asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._turns.release)
+        else:
+            self._turns.release()
