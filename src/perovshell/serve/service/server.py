@@ -15,12 +15,14 @@ from fastapi import FastAPI
 from perovshell.errors import ServiceError
 from perovshell.serve.service.admission import is_loopback
 from perovshell.serve.service.app import Settings, create_app
+from perovshell.serve.service.connections import Connection
 from perovshell.serve.service.source import Champion, settle
 
 _LOG: Final = logging.getLogger("perovshell.service")
 GRACE_SECONDS: Final = 10
 """How long a stopping service waits for requests that it has begun."""
 _IDLE_SECONDS: Final = 30
+"""How long a connection is kept on which nothing is asked."""
 _WAITING: Final = 512
 """Connections that the system holds for the service until it takes them."""
 
@@ -58,7 +60,7 @@ def listen(host: str, port: int) -> socket.socket:
         ServiceError: It cannot be had.
     """
     try:
-        return socket.create_server(
+        listener = socket.create_server(
             (host, port),
             family=socket.AF_INET6 if ":" in host else socket.AF_INET,
             backlog=_WAITING,
@@ -68,6 +70,9 @@ def listen(host: str, port: int) -> socket.socket:
         why = "another process listens there; choose another port" if taken else error.strerror
         msg = f"address {host}:{port}: {why}"
         raise ServiceError(msg) from error
+    # Its connections have this, too: that of a client whose machine is gone ends some time.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return listener
 
 
 def run(
@@ -98,6 +103,7 @@ def prepare(app: FastAPI) -> uvicorn.Config:
     """Load everything that answering takes, and leave it out of later garbage collections."""
     config = uvicorn.Config(
         app,
+        http=Connection,
         log_config=None,
         access_log=False,
         server_header=False,

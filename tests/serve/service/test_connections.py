@@ -1,0 +1,118 @@
+"""Connections that ask nothing, or too much, before there is a request; over a real socket."""
+
+import asyncio
+import re
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from perovshell.serve.service import server
+
+HEAD = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n"
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect = Callable[[], Coroutine[Any, Any, Streams]]
+
+
+def _with_service(talk: Callable[[Connect], Coroutine[Any, Any, None]]) -> None:
+    """Talk with a service of its own."""
+
+    async def run() -> None:
+        with server.listen("127.0.0.1", 0) as listener:
+            serving = uvicorn.Server(server.prepare(FastAPI()))
+            task = asyncio.create_task(serving.serve(sockets=[listener]))
+            await talk(lambda: asyncio.open_connection(*listener.getsockname()))
+            serving.should_exit = True
+            await task
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
+async def _answer(streams: Streams) -> bytes:
+    reader, writer = streams
+    writer.write(HEAD + b"\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in head.split(b"\r\n") if line.startswith(b"content-length"))
+    await reader.readexactly(int(length.partition(b":")[2]))
+    return head
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n", HEAD])
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_connection_without_a_request_ends(
+    sent: bytes, before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_IDLE_SECONDS", 1)
+
+    async def talk(connect: Connect) -> None:
+        reader, writer = await connect()
+        for _ in range(before):
+            assert (await _answer((reader, writer))).startswith(b"HTTP/1.1 200")
+        began = time.monotonic()
+        writer.write(sent)
+        assert await reader.read() == b""
+        assert 0.5 < time.monotonic() - began < 10
+        writer.close()
+
+    _with_service(talk)
+
+
+def test_a_connection_with_requests_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_IDLE_SECONDS", 1)
+
+    async def talk(connect: Connect) -> None:
+        streams = await connect()
+        for _ in range(4):
+            await asyncio.sleep(0.5)
+            assert (await _answer(streams)).startswith(b"HTTP/1.1 200")
+        streams[1].close()
+
+    _with_service(talk)
+
+
+def test_a_head_without_end_is_refused() -> None:
+    async def talk(connect: Connect) -> None:
+        _, writer = await connect()
+
+        async def send() -> None:
+            writer.write(HEAD)
+            for number in range(20_000):
+                writer.write(b"a%d: %s\r\n" % (number, b"x" * 2**10))
+                await writer.drain()
+
+        with pytest.raises(ConnectionError):
+            await send()
+        writer.close()
+
+    _with_service(talk)
+
+
+def test_long_bodies_are_no_heads() -> None:
+    async def talk(connect: Connect) -> None:
+        reader, writer = await connect()
+        for _ in range(2):
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4000000\r\n\r\n")
+            writer.write(b"x" * 4_000_000)
+            await writer.drain()
+        writer.write(HEAD + b"\r\n")
+        answers = b""
+        while answers.count(b"HTTP/1.1") < 3:
+            answers += await reader.read(2**16)
+        assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"404", b"404", b"200"]
+        writer.close()
+
+    _with_service(talk)
+
+
+def test_connections_of_machines_that_are_gone_end_some_time() -> None:
+    with (
+        server.listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+    ):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
