@@ -450,6 +450,14 @@ def test_every_order_has_its_texts() -> None:
     assert tuple(ORDER_TEXTS) == ORDERS
 
 
+def test_a_ranking_takes_no_module_from_the_current_folder(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "csv.py").write_text("raise RuntimeError")
+    monkeypatch.chdir(tmp_path)
+    assert client.post("/v1/rank", json={"space": SMALL, "top": 1}).status_code == 200
+
+
 def test_rank_answers_its_report(client: TestClient, model: Model, tmp_path: Path) -> None:
     import perovshell
 

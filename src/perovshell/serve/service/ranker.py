@@ -76,8 +76,9 @@ class Ranker:
 
     async def _output(self, asked: bytes) -> Any:
         pipe = asyncio.subprocess.PIPE
+        # -P: a file of the current folder, such as csv.py, is not taken for a module.
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", _WORKER, stdin=pipe, stdout=pipe, stderr=pipe
+            sys.executable, "-P", "-m", _WORKER, stdin=pipe, stdout=pipe, stderr=pipe
         )
         try:
             async with asyncio.timeout(limits.RANK_SECONDS):
