@@ -129,6 +129,18 @@ def test_a_ranking_ends_with_its_client(server: Server) -> None:
     assert _wait_for(lambda: [event["status"] for event in server.events()[1:]] == [200, 499])
 
 
+def test_a_client_that_leaves_in_the_middle_of_its_request_is_no_fault(server: Server) -> None:
+    head = (
+        "POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        "content-length: 1000\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port)) as asking:
+        asking.sendall(head.encode() + b'{"rows": [')
+    assert _wait_for(lambda: len(server.events()) > 1)
+    (event,) = server.events()[1:]
+    assert (event["level"], event["status"]) == ("info", 499)
+
+
 def _children(parent: int) -> list[str]:
     return Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
 

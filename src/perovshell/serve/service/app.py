@@ -18,6 +18,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from perovshell.serve.service import (
@@ -107,6 +108,7 @@ def create_app(
             Problem: _problem,
             RequestValidationError: _invalid,
             HTTPException: _refused,
+            ClientDisconnect: _left,
         },
     )
     app.state.champion = champion
@@ -195,6 +197,11 @@ async def _refused(request: Request, error: Any) -> Response:
     kind = _KINDS.get(status, "invalid-request")
     detail = f"{request.method} {request.url.path}: {error.detail}"
     return Problem(status, kind, detail, headers=headers).response()
+
+
+async def _left(_: Request, __: Any) -> Response:
+    """Say for log and figures that a client has left in the middle of its request: no fault."""
+    return Response(status_code=routes.CLIENT_LEFT)
 
 
 def _allowed(methods: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, Request
@@ -29,8 +29,8 @@ from perovshell.serve.service.source import Champion, Served
 from perovshell.serve.service.writing import Written, write
 from perovshell.serve.space.preset import presets
 
-_CLIENT_LEFT = 499
-
+CLIENT_LEFT: Final = 499
+"""Status of a request whose client has not waited, in the log and the figures."""
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute, responses=RESPONSES)
 
@@ -125,7 +125,7 @@ async def rank(asked: rank_schemas.RankIn, request: Request) -> Response:
         }
         ranking = await _ranker(request).rank(served, job, request)
     except ClientLeftError:
-        return Response(status_code=_CLIENT_LEFT)
+        return Response(status_code=CLIENT_LEFT)
     return HTMLResponse(ranking) if wants_html else reply({"model": served.named, **ranking})
 
 
