@@ -1,6 +1,7 @@
 """The application: routes, problems, keys, limits, hot swap; in this process."""
 
 import asyncio
+import errno
 import gc
 import json
 import logging
@@ -558,6 +559,24 @@ def test_keys_that_get_damaged_change_nothing(workspace: WorkspaceFolder) -> Non
     ring = KeyRing(workspace.keys_file)
     workspace.keys_file.write_text("{")
     assert ring.name_of(key) == "lab"
+
+
+def test_keys_that_cannot_be_read_for_a_while_are_read_then(
+    workspace: WorkspaceFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = add_key(workspace, "lab")
+    ring = KeyRing(workspace.keys_file)
+    remove_key(workspace, "lab")
+    with monkeypatch.context() as patch:
+        # Such as by too many open files, or by a file of another user.
+        patch.setattr(Path, "read_bytes", _not_allowed)
+        assert [ring.name_of(key) for _ in range(3)] == ["lab"] * 3
+    assert ring.name_of(key) is None
+    assert len(caplog.records) == 1
+
+
+def _not_allowed(path: Path) -> bytes:
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
 
 def test_a_rate_is_held(monkeypatch: pytest.MonkeyPatch) -> None:

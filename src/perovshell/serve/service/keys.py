@@ -79,6 +79,7 @@ class KeyRing:
         self._path = path
         self._stamp = stamp_of(path) if path else ()
         self._keys = Keys.read(path) if path else Keys({})
+        self._fault = ""
         self.is_needed = bool(self._keys.hashes)
 
     @property
@@ -107,14 +108,18 @@ class KeyRing:
     def _current(self) -> Keys:
         """The keys of the file as it is now."""
         if self._path and (stamp := stamp_of(self._path)) != self._stamp:
-            self._stamp = stamp
             try:
                 self._keys = Keys.read(self._path)
             except WorkspaceError as error:
-                _LOG.error(
-                    "keys cannot be read, the previous ones stay valid",
-                    extra={"fields": {"why": str(error)}},
-                )
+                # It is read again for the next request: that it may be read now changes no stamp.
+                if str(error) != self._fault:
+                    _LOG.error(
+                        "keys cannot be read, the previous ones stay valid",
+                        extra={"fields": {"why": str(error)}},
+                    )
+                self._fault = str(error)
+            else:
+                self._stamp, self._fault = stamp, ""
         return self._keys
 
 
