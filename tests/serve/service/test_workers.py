@@ -1,11 +1,13 @@
 """The service with several workers, as processes: what they share, and what ends them."""
 
 import asyncio
+import errno
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,9 +19,12 @@ import httpx2
 import pytest
 
 from perovshell.model import Model
+from perovshell.serve.service import supervisor
 from perovshell.serve.service.commons import Commons
 from perovshell.serve.service.places import Places
 from perovshell.serve.service.rates import Rate
+from perovshell.serve.service.server import listen
+from perovshell.serve.service.supervisor import Supervisor
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.folder import WorkspaceFolder
 from servers import Server, serving, workspace_of
@@ -293,3 +298,25 @@ def test_a_busy_worker_leaves_places_to_the_others() -> None:
         finally:
             os.kill(worker, signal.SIGKILL)
             os.waitpid(worker, 0)
+
+
+def test_workers_end_where_not_all_of_them_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    start = Supervisor._started
+
+    def limited(self: Supervisor, number: int) -> Any:
+        if started:
+            raise OSError(errno.EAGAIN, "no more processes")
+        started.append(start(self, number))
+        return started[0]
+
+    monkeypatch.setattr(Supervisor, "_started", limited)
+    monkeypatch.setattr(Supervisor, "_work", lambda *_: time.sleep(60))
+    monkeypatch.setattr(supervisor, "_END_SECONDS", 0.1)
+    reader, writer = socket.socketpair()
+    with Commons(2) as commons, listen("127.0.0.1", 0) as listener, reader, writer:
+        nothing: Any = None
+        made = Supervisor(nothing, nothing, listener, {}, commons)
+        with pytest.raises(OSError, match="no more processes"):
+            made.run(2, 60.0, reader)
+        assert not Path(f"/proc/{started[0].process.pid}").exists()

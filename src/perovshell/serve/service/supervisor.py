@@ -141,10 +141,17 @@ class Supervisor:
             look_seconds: How often to look for another champion.
             stopped: Can be read from once the process is to stop.
         """
-        for number in range(workers):
-            self._workers.append(self._started(number))
-        fields = server.introduction(self._champion, self._listener)
-        _LOG.info("serving", extra={"fields": fields | {"workers": workers}})
+        try:
+            for number in range(workers):
+                self._workers.append(self._started(number))
+            fields = server.introduction(self._champion, self._listener)
+            _LOG.info("serving", extra={"fields": fields | {"workers": workers}})
+            self._keep(look_seconds, stopped)
+        finally:  # Also where the system does not let all of them start.
+            self._end()
+
+    def _keep(self, look_seconds: float, stopped: socket.socket) -> None:
+        """Keep the workers until the process is to stop."""
         next_look = time.monotonic() + look_seconds
         while True:
             alive = [one for one in self._workers if one.starts is None]
@@ -156,7 +163,6 @@ class Supervisor:
             if time.monotonic() >= next_look:
                 self._look(stopped)
                 next_look = time.monotonic() + look_seconds
-        self._end()
 
     def _started(self, number: int, delay: float = 0.0) -> _Worker:
         """Start a worker."""
