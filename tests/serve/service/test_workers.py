@@ -216,10 +216,33 @@ def test_told_to_stop_all_answer_what_they_have_begun(server: Server) -> None:
     assert not _events(server, "worker ended")
 
 
+def _folder(worker: int) -> Path:
+    """Return the folder of what a worker shares with the others."""
+    files = [path.resolve() for path in Path(f"/proc/{worker}/fd").iterdir()]
+    return next(path.parent for path in files if path.name == "locks")
+
+
+def test_the_service_goes_on_where_its_folder_is_removed(server: Server) -> None:
+    first, _ = _events(server, "worker started")
+    shutil.rmtree(_folder(first["pid"]))
+    os.kill(first["pid"], signal.SIGKILL)
+    _wait_for(lambda: _events(server, "worker started")[2:])
+    connections = [HTTPConnection("127.0.0.1", server.port, timeout=30) for _ in range(4)]
+    for connection in connections * 2:
+        connection.request("GET", "/metrics")
+        reply = connection.getresponse()
+        assert reply.status == 200
+        assert b"perovshell_workers 2" in reply.read()
+    for connection in connections:
+        connection.close()
+    assert {event["worker"] for event in _events(server, "request")} == {0, 1}
+    assert not [line for line in server.events() if line["level"] == "error"]
+    assert server.stop() == 0
+
+
 def test_workers_end_with_a_killed_supervisor(server: Server) -> None:
     workers = [event["pid"] for event in _events(server, "worker started")]
-    files = [path.resolve() for path in Path(f"/proc/{workers[0]}/fd").iterdir()]
-    folder = next(path.parent for path in files if path.name == "locks")
+    folder = _folder(workers[0])
     assert server.stop(signal.SIGKILL) == -signal.SIGKILL
     _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
     assert not folder.exists()

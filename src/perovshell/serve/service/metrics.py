@@ -45,6 +45,9 @@ class Metrics:
         """
         from perovshell.serve.service.processes import Processes
 
+        # When a user logs out, systemd may clear what is theirs in shared memory. What the others
+        # have counted is lost then, and the service goes on.
+        commons.folder.mkdir(mode=0o700, exist_ok=True)
         # This process only: the class is chosen by whoever imports the library first.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(commons.folder)
         values.ValueClass = values.MultiProcessValue(lambda: worker)  # type: ignore[no-untyped-call]
@@ -54,6 +57,7 @@ class Metrics:
         path = str(commons.folder)
         MultiProcessCollector(self._registry, path)  # type: ignore[no-untyped-call]
         self._count(None)
+        self.seconds.labels("other")  # So that all files are open, whatever becomes of their names.
 
     def _count(self, registry: CollectorRegistry | None) -> None:
         """Make what counts, and show it in a registry."""
