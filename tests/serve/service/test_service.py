@@ -669,6 +669,33 @@ def test_the_watch_sees_a_promotion(workspace: WorkspaceFolder) -> None:
     asyncio.run(look())
 
 
+def test_the_watch_goes_on_after_a_fault(
+    workspace: WorkspaceFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion = Champion(Source(workspace))
+    champion.open()
+    before, faults = champion.served, []
+
+    async def no_thread(_: object) -> Served | None:
+        faults.append("can't start new thread")
+        raise RuntimeError(faults[-1])
+
+    async def watch() -> None:
+        watching = asyncio.create_task(champion.watch(0.01))
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio, "to_thread", no_thread)
+            workspace.set_champion(workspace.champion().name, "again")
+            while len(faults) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            assert "can't start new thread" in champion.fault
+        while champion.served is before:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        watching.cancel()
+
+    asyncio.run(asyncio.wait_for(watch(), 10))
+    assert not champion.fault
+
+
 def test_a_given_folder_never_changes(workspace: WorkspaceFolder, trained: TrainedModel) -> None:
     source = Source(workspace, str(trained.folder))
     assert source.stamp == ()

@@ -149,8 +149,12 @@ class Champion:
         """Look for another champion and for other materials now and again, for ever."""
         while True:
             await asyncio.sleep(seconds)
-            if self.is_behind:
+            if not self.is_behind:
+                continue
+            try:
                 await self.refresh()
+            except Exception as error:  # noqa: BLE001 - such as that no thread can start
+                self.refuse(error)
 
     @property
     def is_behind(self) -> bool:

@@ -64,7 +64,10 @@ class Worker:
             order, content = one
             match order:
                 case Order.PREPARE:
-                    is_ready = await asyncio.to_thread(self._prepare)
+                    try:
+                        is_ready = await asyncio.to_thread(self._prepare)
+                    except RuntimeError:  # No thread can start; the supervisor replaces this.
+                        is_ready = False
                     with suppress(OSError):  # The supervisor has ended.
                         self.orders.send(is_ready)
                 case Order.SWITCH if self._ready is not None:
