@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -116,3 +118,26 @@ def test_connections_of_machines_that_are_gone_end_some_time() -> None:
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_the_server_runs_ends_it(how: int) -> None:
+    class Early(uvicorn.Server):
+        def run(self, sockets: list[socket.socket] | None = None) -> None:
+            signal.raise_signal(how)
+            super().run(sockets)
+
+    endings = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(ending) for ending in endings]
+    early = Early(server.prepare(FastAPI()))
+    late = threading.Timer(5, setattr, (early, "should_exit", True))
+    late.start()
+    try:
+        with server.listen("127.0.0.1", 0) as listener:
+            began = time.monotonic()
+            server.answer(early, listener)
+        assert time.monotonic() - began < 4
+    finally:
+        late.cancel()
+        for ending, handler in zip(endings, before, strict=True):
+            signal.signal(ending, handler)

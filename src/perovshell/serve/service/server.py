@@ -118,7 +118,8 @@ def prepare(app: FastAPI) -> uvicorn.Config:
 
 def answer(server: uvicorn.Server, listener: socket.socket) -> None:
     """Answer requests until this process is stopped."""
-    # The server sends itself again the signal that ended it; that it ended well is no failure.
+    # The server sends itself again the signal that ended it; that it ended well is no failure. One
+    # that comes before the server listens to signals ends it, too.
     for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, lambda *_: None)
+        signal.signal(ending, server.handle_exit)
     server.run(sockets=[listener])
