@@ -1,6 +1,7 @@
 """The service with several workers, as processes: what they share, and what ends them."""
 
 import asyncio
+import ctypes
 import errno
 import json
 import os
@@ -144,6 +145,29 @@ def test_a_killed_worker_takes_its_own_connections_alone(server: Server) -> None
     # What the killed one was about may be counted or not.
     assert abs(after["perovshell_rows_total"] - len(answered)) <= 4
     assert server.stop() == 0
+
+
+def _adopt_orphans() -> None:
+    """Have this process get the children of those that end, as the first one of a container."""
+    set_child_subreaper = 36
+    ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
+def test_killed_workers_leave_no_processes(workspace: WorkspaceFolder, tmp_path: Path) -> None:
+    def children() -> list[str]:
+        return Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+
+    with serving(workspace.root, tmp_path / "log", *TWO, preexec_fn=_adopt_orphans) as server:
+        _await_workers(server)
+        supervisor = server.process.pid
+        assert _predict(server.url, 600).status_code == 200
+        (large,) = [event for event in _events(server, "request") if event["rows"] == 600]
+        started = {event["worker"]: event["pid"] for event in _events(server, "worker started")}
+        os.kill(started[large["worker"]], signal.SIGKILL)
+        _wait_for(lambda: len(children()) > 2)
+        _wait_for(lambda: len(children()) == 2 and _events(server, "worker started")[2:])
+        assert _figures(server)["perovshell_workers"] == 2
+        assert server.stop() == 0
 
 
 def test_all_workers_change_the_model_at_a_time(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import logging.config
 import multiprocessing
+import os
 import pickle
 import signal
 import socket
@@ -201,6 +202,19 @@ class Supervisor:
                     one.starts = now + _LONGEST_DELAY
                     fields = {"worker": one.number, "why": str(error)}
                     _LOG.error("worker cannot start", extra={"fields": fields})
+
+        self._reap_strangers()
+
+    def _reap_strangers(self) -> None:
+        """Let go of ended processes that killed workers have left.
+
+        In a container the supervisor is the first process, whose children they become then.
+        """
+        own = {one.process.pid for one in self._workers if one.starts is None}
+        seen = os.WEXITED | os.WNOHANG | os.WNOWAIT  # It is only looked who has ended.
+        with suppress(ChildProcessError):  # There is none at all.
+            while (ended := os.waitid(os.P_ALL, 0, seen)) and ended.si_pid not in own:
+                os.waitpid(ended.si_pid, 0)
 
     def _bury(self, one: _Worker, now: float) -> None:
         one.orders.close()
