@@ -447,6 +447,18 @@ def test_a_ranking_has_no_options_of_old(client: TestClient, option: str) -> Non
     assert option in reply.json()["detail"]
 
 
+def test_materials_that_cannot_be_read_are_told_to_who_asks_for_papers(
+    fresh: TestClient, workspace: WorkspaceFolder
+) -> None:
+    table = workspace.root / "materials" / "shells.csv"
+    table.parent.mkdir()
+    table.write_text("nothing")
+    for query in ("core=CsPbBr3", "paper=10.1021/jacs.7b11003"):
+        reply = fresh.get(f"/v1/evidence/papers.txt?{query}")
+        assert reply.status_code == 422
+        assert "shells.csv: columns nothing" in reply.json()["detail"]
+
+
 def test_every_order_has_its_texts() -> None:
     assert tuple(ORDER_TEXTS) == ORDERS
 

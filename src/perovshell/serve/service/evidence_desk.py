@@ -108,11 +108,11 @@ class EvidenceDesk:
             form: One of `citations.FORMATS`.
 
         Raises:
-            Problem: A paper is not in the data.
+            Problem: A paper is not in the data, or the materials of the workspace cannot be read.
         """
-        with self._lock:
-            papers = self._in_use().papers.values()
         try:
+            with self._lock:
+                papers = self._in_use().papers.values()
             return citations_of(papers, names, form)
         except InputError as error:
             raise Problem(422, "invalid-request", str(error)) from error
