@@ -149,6 +149,11 @@ def test_no_text_is_read_as_something_that_is_no_number(text: str) -> None:
         )
 
 
+@pytest.mark.parametrize("text", ["w\u0131thin 5", "w\u0130thin 5", "max\u0131mum 5"])
+def test_letters_of_other_alphabets_make_no_sign(text: str) -> None:
+    assert read_printed(text, UNITS["nm"]) == {"value": text}
+
+
 @pytest.mark.parametrize(
     ("duration", "percent", "joined"),
     [

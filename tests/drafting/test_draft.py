@@ -198,6 +198,17 @@ def test_stressors(sentence: str, stressor: str, coated: str) -> None:
     assert test["coated"]["percent"] == coated  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("words", "duration"),
+    [("two weeks", "2 weeks"), ("Two Hours", "2 Hours"), ("SIX DAYS", "6 DAYS"),
+     ("n\u0131ne days", None), ("two m\u0131nutes", None)],
+)  # fmt: skip
+def test_spelled_durations_in_capitals(words: str, duration: str | None) -> None:
+    text = f"{CsPbBr3}The CsPbBr3@SiO2 NCs keep 90% of their PL in water for {words}."
+    [test] = stability(text)
+    assert (test["coated"].get("duration") or None) == duration  # type: ignore[attr-defined]
+
+
 def test_words_without_a_percentage_are_a_time_to_failure() -> None:
     text = CsPbBr3 + "The coated NCs show no change of the PL in water for 30 d."
     [test] = stability(text)

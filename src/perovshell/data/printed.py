@@ -27,6 +27,7 @@ _SIGN_OF: Final = {
     sign.replace("_", " "): bound for bound, signs in _SIGNS.items() for sign in signs.split()
 }
 _SIGN: Final = "|".join(re.escape(sign) for sign in sorted(_SIGN_OF, key=len, reverse=True))
+"""Read with the capitals of ASCII alone: in Unicode a dotless i is an i in another case."""
 _DIGITS: Final = r"(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})(?:[eE][-+]?[0-9]{1,3})?"
 _DASH: Final = r"(?:[-\u2010-\u2015~\u223c]|\bto\b|\.\.\.?|\u2026)"
 _DEVIATION: Final = r"(?:\u00b1|\+\s?/?\s?-)"
@@ -106,7 +107,7 @@ ENERGIES: Final = {"ev": Scale(0.0)}
 _NAMES: Final = sorted({*ENERGIES, *(unit for units in UNITS.values() for unit in units)}, key=len)
 _UNIT: Final = rf"(?:{'|'.join(map(re.escape, reversed(_NAMES)))})(?![^\W\d_])|[^\W\d_]+"
 _PRINTED: Final = re.compile(
-    rf"(?P<sign>{_SIGN})?\s?(?P<first>[-+\u2212]?{_DIGITS})\s?(?P<unit1>{_UNIT})?\s?"
+    rf"(?P<sign>(?ai:{_SIGN}))?\s?(?P<first>[-+\u2212]?{_DIGITS})\s?(?P<unit1>{_UNIT})?\s?"
     rf"(?:{_DEVIATION}\s?(?P<deviation>{_DIGITS})|{_DASH}\s?(?P<last>{_DIGITS}))?"
     rf"\s?(?P<unit2>{_UNIT})?",
     re.IGNORECASE,

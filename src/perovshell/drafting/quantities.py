@@ -57,10 +57,11 @@ _QUANTITY: Final = re.compile(
     rf"(?:(?P<joint>{_JOINT})(?P<last>{_NUMBER}))?(?:\s|\s?-)?(?P<unit>{_UNIT})(?![/\u00b7^]\s?[A-Za-z])",
 )
 _SPELLED: Final = re.compile(
-    rf"(?P<sign>\b{_SIGN}\s)?\b(?P<number>{'|'.join(sorted(_WORDS, key=len, reverse=True))})"
-    rf"[\s-](?P<unit>(?:second|minute|hour|day|week|month|year)s?)\b",
-    re.IGNORECASE,
+    rf"(?P<sign>\b(?i:{_SIGN})\s)?\b"
+    rf"(?P<number>(?ai:{'|'.join(sorted(_WORDS, key=len, reverse=True))}))"
+    r"[\s-](?P<unit>(?ai:(?:second|minute|hour|day|week|month|year)s?))\b",
 )
+"""In capitals too, but of ASCII alone: in Unicode a dotless i is an i in another case."""
 _BEFORE: Final = re.compile(rf"(?<![\w.]){_NUMBER}(?=(?:,|,?\s(?:and|or)\s|,\s|\s?/\s?)\s?$)")
 _WINDOW: Final = 24
 """Characters in front of a number in which one without a unit is looked for."""
@@ -152,7 +153,8 @@ def _listed_before(text: str, last: Quantity, unit: str, floor: int) -> list[Qua
 
 
 def _unit_of(written: str) -> str:
-    return next(unit for unit, form in _UNITS.items() if re.fullmatch(form, written))
+    # No two of them differ in capitals alone.
+    return next(unit for unit, form in _UNITS.items() if re.fullmatch(form, written, re.IGNORECASE))
 
 
 # What each is a number of --------------------------------------------------------------------
