@@ -154,6 +154,8 @@ def test_yaml_that_is_dumped_gives_the_same_nodes(data: Any) -> None:
         ("a: 1\n---\nb: 2", "not YAML"),
         ("a: \x00", "U.0000"),
         ("[" * 5000, "nested too deeply"),
+        ('a: "\\U00110000"', "not YAML"),
+        ('a: "\\UFFFFFFFF"', "not YAML"),
     ],
 )
 def test_what_is_no_document_is_refused(text: str, rule: str) -> None:

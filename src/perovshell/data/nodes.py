@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from numbers import Real
 from typing import Any, Final
@@ -182,7 +183,7 @@ class Node:
         """The Python object, with arrays and numbers of numpy as Python's; a YAML node is none."""
         value: Any = None if isinstance(self.raw, yaml.Node) else self.raw
         value = value.tolist() if hasattr(value, "tolist") else value
-        if isinstance(value, int) and math.isinf(float_of(value)):
+        if isinstance(value, int | Fraction) and math.isinf(float_of(value)):
             return float_of(value)
         return value
 
@@ -231,6 +232,9 @@ def parse_yaml(text: str, name: str) -> Node:
         line = text.count("\n", 0, error.position) + 1
         rule = f"not YAML ({error.reason}: U+{ord(text[error.position]):04X})"
         raise _unreadable(name, rule, line) from error
+    except (ValueError, OverflowError) as error:
+        # An escape such as \U00110000 is of no character.
+        raise _unreadable(name, f"not YAML ({error})") from error
     except RecursionError as error:
         raise _unreadable(name, _TOO_DEEP) from error
     if node is None:

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -123,8 +124,8 @@ def numbered(rows: Iterable[Row]) -> Iterable[tuple[int, Row]]:
     return enumerate(rows, start=2)
 
 
-def float_of(number: int) -> float:
-    """Return a whole number as a float, one that no float holds as infinity.
+def float_of(number: int | Fraction) -> float:
+    """Return a whole number or a fraction as a float, one that no float holds as infinity.
 
     Examples:
         >>> float_of(-(10**400))

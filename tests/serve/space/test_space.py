@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,7 @@ def test_what_is_doubtful_about_a_space_is_noted(reader: FormulaReader) -> None:
         ("cores.A.ions", ["Pb"], "cores.A.ions: 'Pb': an ion of site A, such as Cs, FA, MA"),
         ("cores.A.step", 0.3, "cores.A.step: 0.3: a number from 0.001 to 1 that divides 1"),
         ("cores.A.step", 0, "cores.A.step: 0: a number from 0.001 to 1 that divides 1"),
+        ("cores.A.step", "1e-999999999", "1e-999999999.?: a number from 0.001 to 1 that divides 1"),
         ("cores.A.at_most", 2.5, "cores.A.at_most: 2.5: a whole number from 1 to 100"),
         ("cores.A.amounts", 2, "key cores.A.amounts: unknown key"),
         ("shells", ["kryptonite"], "shells: shell 'kryptonite': unknown shell"),
@@ -143,6 +145,7 @@ def test_what_is_doubtful_about_a_space_is_noted(reader: FormulaReader) -> None:
         ("Medium", "film", "key Medium: unknown key; nearest: medium"),
         ("size_nm", [8], "key size_nm: unknown key; nearest: sizes_nm"),
         ("medium", "no", "medium: 'no': one of "),
+        ("pl_window_nm", [Fraction(10**400, 3), 515], "pl_window_nm: inf: a number from 200"),
         ("pl_window_nm", [True, 515], "pl_window_nm: True: a number"),
         ("weights", {"pl": 0}, "weights: at least one weight must be above 0"),
         ("weights", {"pl": math.nan}, "weights.pl: nan: a number from 0 to 100"),
@@ -218,7 +221,9 @@ def test_a_huge_space_is_told_and_needs_a_yes(reader: FormulaReader) -> None:
     space.refuse_size(yes=True)
 
 
-@pytest.mark.parametrize(("step", "mixtures"), [("1/3", 4), (0.25, 5), ("0.2", 6), (1, 2)])
+@pytest.mark.parametrize(
+    ("step", "mixtures"), [("1/3", 4), (0.25, 5), ("0.2", 6), ("2e-1", 6), (1, 2)]
+)
 def test_a_step_is_a_number_or_a_fraction(
     reader: FormulaReader, step: object, mixtures: int
 ) -> None:

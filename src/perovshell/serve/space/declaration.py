@@ -60,6 +60,8 @@ WEIGHTS: Final = {"pl": 1, "plqy": 1, "gain": 0.5, "half_life": 0.5}
 MIN_LEVEL: Final = 1e-4
 """Least level of a dopant, as a fraction of its site."""
 _MIN_STEP: Final = Fraction(1, 1000)
+_STEP: Final = re.compile(r"[0-9./]{1,40}(?:[eE][-+]?[0-9]{1,2})?")
+"""What may be a step: a fraction of a large exponent takes for ever."""
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 _NAME_RULE: Final = "letters, digits, '-', '_' and '.', a letter first"
 _STEP_RULE: Final = "a number from 0.001 to 1 that divides 1, such as 0.05 or 1/3"
@@ -246,7 +248,7 @@ def _ion(formulas: FormulaReader, site: str = "") -> Reader[str]:
 def _steps(written: str) -> int:
     """Read a step such as 0.05 or 1/3; return how many make up 1."""
     try:
-        step = Fraction(written)
+        step = Fraction(written if _STEP.fullmatch(written) else 0)
     except (ValueError, ZeroDivisionError):
         step = Fraction(0)
     if not _MIN_STEP <= step <= 1 or (1 / step).denominator != 1:
