@@ -94,6 +94,7 @@ def test_one_column_without_a_name_is_kept(tmp_path: Path) -> None:
             b"PK\x03\x04\x14\0",
             r"in\.csv: cannot be read as an Excel workbook .*; save it as CSV",
         ),
+        ('"x\ncore,shell\n"\na,b\n', r"quotes enclose the line of the column names; remove those"),
         (b"\xd0\xcf\x11\xe0", r"in\.csv: an old or encrypted workbook; save it as \.xlsx"),
     ],
 )
@@ -108,6 +109,12 @@ def test_what_can_be_read_in_several_ways_is_refused(
 def test_a_table_without_the_wanted_columns_has_a_header_alone(tmp_path: Path) -> None:
     sheet = sheet_of(tmp_path, "core;medium\nCsPbBr3;film\n")
     assert (sheet.header, sheet.rows, sheet.separator) == (["core", "medium"], [], ";")
+
+
+def test_a_line_that_is_too_long_for_a_cell_is_no_header(tmp_path: Path) -> None:
+    assert sheet_of(tmp_path, "a" * 200_000).header == []
+    with pytest.raises(InputError, match=r"in\.csv: not a CSV table \(line 1: field larger"):
+        sheet_of(tmp_path, f"{'a' * 200_000}\n{TEXT}")
 
 
 @pytest.mark.parametrize(

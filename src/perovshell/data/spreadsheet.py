@@ -158,7 +158,10 @@ def _below_title(
     Raises:
         InputError: More than a title is above the column names, or a row does not fit them.
     """
-    at = next(index for index, (_, cells) in enumerate(lines) if is_header(cells))
+    at = next((index for index, (_, cells) in enumerate(lines) if is_header(cells)), None)
+    if at is None:
+        msg = f"{name}: quotes enclose the line of the column names; remove those above it"
+        raise InputError(msg)
     for above, cells in lines[:at]:
         if sum(map(bool, cells)) > 1:
             where = f"the column names are in row {lines[at][0]}"
@@ -175,7 +178,10 @@ def _separator(lines: Sequence[str], signs: str, is_header: Callable[[Sequence[s
 
 
 def _cells(line: str, separator: str) -> list[str]:
-    return [cell.strip() for cells in csv.reader([line], delimiter=separator) for cell in cells]
+    """Return the cells of a line; none where one is longer than the reader takes."""
+    with suppress(csv.Error):
+        return [cell.strip() for cells in csv.reader([line], delimiter=separator) for cell in cells]
+    return []
 
 
 def _table(
