@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from perovshell.errors import DocumentError
 from perovshell.model import Model
 from perovshell.models.outputs import DEFAULT_STRESSORS, Thresholds, output_columns
 from perovshell.models.predictor import Predictor
@@ -26,6 +27,12 @@ def test_a_frame_with_missing_values_of_pandas_is_answered(model: Model) -> None
     assert list(answers.index) == ["a", "b"]
     assert list(answers["error"]) == ["", ""]
     pd.testing.assert_frame_equal(answers, model.predict(frame))
+
+
+@pytest.mark.parametrize("shells", [None, 5, "PVK", [None]])
+def test_what_is_no_list_of_shells_is_refused(model: Model, shells: Any) -> None:
+    with pytest.raises(DocumentError, match=r"^shells, key shells"):
+        model.with_shells(shells)
 
 
 def test_a_frame_without_rows_is_answered_with_the_columns(model: Model) -> None:

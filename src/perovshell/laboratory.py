@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
 
+from perovshell.arrays import Floats
+from perovshell.data.columns import SAMPLES
+from perovshell.errors import InputError
 from perovshell.models.folder import read_validation
 from perovshell.models.frames import to_records
-from perovshell.models.inputs import cell_number, cell_text
+from perovshell.models.inputs import INPUT_COLUMNS, cell_text
 from perovshell.models.laboratory import Offset, offsets_of
+from perovshell.models.outputs import check_options
 from perovshell.targets.declared import PL, PLQY
+from perovshell.texts import excerpt, listed
 
 
 class Predicting(Protocol):
@@ -88,19 +93,41 @@ class Laboratory:
 
 def calibrate(model: Predicting, measured: Any, coverage: float) -> Laboratory:
     """Return a model with the offsets of a laboratory; see `Model.calibrate`."""
+    check_options((), coverage)
     rows = to_records(measured)
-    given = {name: np.array([cell_number(row.get(name)) for row in rows]) for name in _COLUMNS}
-    requests = [{key: cell for key, cell in row.items() if key not in _COLUMNS} for row in rows]
+    if rows and not any(name in row for row in rows for name in _COLUMNS):
+        msg = f"rows: no measured values; needed: {listed(_COLUMNS, 'or')}"
+        raise InputError(msg)
+    given = {name: _values(rows, name) for name in _COLUMNS}
+    # The number of a sample makes no combination of its own.
+    requests = [{name: row[name] for name in INPUT_COLUMNS if name in row} for row in rows]
     answers = model.predict(requests)
-    predicted = {
-        name: np.array([np.nan if answer["error"] else answer[name] for answer in answers])
-        for name in _COLUMNS
-    }
-    groups = [
-        tuple(sorted((key, cell_text(cell)) for key, cell in row.items())) for row in requests
-    ]
+    faults = [f"rows[{at}]: {one['error']}" for at, one in enumerate(answers) if one["error"]]
+    if faults:
+        raise InputError("\n".join(faults))
+    predicted = {name: np.array([answer[name] for answer in answers]) for name in _COLUMNS}
+    groups = [tuple((name, cell_text(row.get(name))) for name in INPUT_COLUMNS) for row in rows]
     priors = {column: _prior(model, target) for column, (target, _) in _COLUMNS.items()}
     return Laboratory(model, offsets_of(given, predicted, groups, priors, coverage))
+
+
+def _values(rows: Sequence[Mapping[str, Any]], name: str) -> Floats:
+    """Return the measured values of a column, NaN where there is none.
+
+    Raises:
+        InputError: One is no such value.
+    """
+    column = SAMPLES[name]
+    texts = [cell_text(row.get(name)) for row in rows]
+    known = ["" if column.is_unknown(text) else text for text in texts]
+    faults = [
+        f"rows[{at}]: {name} {excerpt(text)!r}: {rule}"
+        for at, text in enumerate(known)
+        if (rule := column.fault(text))
+    ]
+    if faults:
+        raise InputError("\n".join(faults))
+    return np.array([column.number(text) for text in known])
 
 
 def _prior(model: Predicting, target: str) -> float:

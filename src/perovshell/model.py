@@ -84,7 +84,8 @@ class Model:
             coverage: Coverage of the intervals of the offsets.
 
         Raises:
-            InputError: The rows are no table, or a column nearly has the name of an input.
+            InputError: The rows are no table or have no measured values, one of them cannot be
+                read, a column nearly has the name of an input, or the coverage is not allowed.
 
         Examples:
             >>> import perovshell

@@ -44,6 +44,7 @@ NO_TABLES: dict[str, tuple[Any, str]] = {
     "strings": ([ROW, "CsPbBr3"], r"rows\[1\]: 'CsPbBr3'; a list of dictionaries"),
     "rows of a frame": ([FRAME.iloc[0]], r"rows\[0\]: a Series; a list of dictionaries"),
     "array": (np.zeros((2, 2)), r"rows\[0\]: a ndarray; a list of dictionaries"),
+    "array of no axis": (np.array(5.0), "rows: a ndarray; a list of dictionaries"),
     "structured array": (FRAME.to_records(), r"rows: a recarray; write pandas.DataFrame\(rows\)"),
     "columns": ({"core": ["CsPbBr3"]}, r"rows: a single dictionary; write pandas.DataFrame"),
     "set": ({"CsPbBr3"}, r"rows\[0\]: 'CsPbBr3'; a list of dictionaries"),

@@ -1,6 +1,7 @@
 """The offset of a laboratory: recovered from simulated measurements, within its interval."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,6 +112,43 @@ def test_a_laboratory_without_an_offset_has_none(model: Model) -> None:
 def test_too_few_combinations_give_no_offset(model: Model) -> None:
     rows = [{**COMBINATIONS[0], "pl_peak_nm": 520.0}] * 5
     assert model.calibrate(rows).offsets == {}
+
+
+def test_the_number_of_a_sample_makes_no_combination(model: Model) -> None:
+    rows = measured(model, lambda peak: peak + 8.0)
+    named = [{**row, "sample_id": f"s{at}", 3: at} for at, row in enumerate(rows)]
+    assert model.calibrate(named).offsets == model.calibrate(rows).offsets
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"pl_peak_nm": "520 nm"},
+            r"^rows\[0\]: pl_peak_nm '520 nm': a number from 200 to 2000 nm",
+        ),
+        ({"pl_peak_nm": 2.4}, r"pl_peak_nm '2\.4': a number from 200 to 2000 nm, or empty"),
+        ({"plqy_percent": -1}, "plqy_percent '-1': a number from 0"),
+        ({"core": "CsPbBr4"}, r"^rows\[0\]: core 'CsPbBr4': not neutral"),
+    ],
+)
+def test_measurements_that_cannot_be_read_are_refused(
+    model: Model, changed: dict[str, object], message: str
+) -> None:
+    rows = [{**row, "pl_peak_nm": 520.0} for row in COMBINATIONS]
+    with pytest.raises(InputError, match=message):
+        model.calibrate([rows[0] | changed, *rows[1:]])
+
+
+def test_rows_without_measured_values_are_refused(model: Model) -> None:
+    with pytest.raises(InputError, match="no measured values; needed: pl_peak_nm or plqy_percent"):
+        model.calibrate([{**row, "pl_peak": 520.0} for row in COMBINATIONS])
+
+
+@pytest.mark.parametrize("coverage", [0, 1, 90, float("nan"), "0.9", None])
+def test_a_coverage_is_a_probability(model: Model, coverage: Any) -> None:
+    with pytest.raises(InputError, match=r"coverage .*: a number above 0 and below 1"):
+        model.calibrate([{**row, "pl_peak_nm": 520.0} for row in COMBINATIONS], coverage=coverage)
 
 
 def test_plqy_stays_a_percent(model: Model) -> None:

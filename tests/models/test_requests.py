@@ -14,7 +14,7 @@ from perovshell.features.featurizer import Featurizer
 from perovshell.models.inputs import INPUT_COLUMNS, INPUT_NUMBERS, INPUT_WORDS, cell_text
 from perovshell.models.requests import Requests
 
-UNKNOWN = [None, "", "  ", math.nan, np.float64("nan"), pd.NA, pd.NaT]
+UNKNOWN = [None, "", "  ", math.nan, np.float64("nan"), pd.NA, pd.NaT, decimal.Decimal("sNaN")]
 FAULTY = ["1_0", "٥", "1e999", "inf", math.inf, -math.inf, 10**400, True, "5 nm", [5], 0.0,
           "no", "False", False, "nothing", "1,5", "x" * 5000, 10**5000]  # fmt: skip
 READ = [5, "5", " 5.0 ", 5.0, np.float64(5), np.int64(5), decimal.Decimal(5)]

@@ -218,7 +218,8 @@ def read_shells(shells: Sequence[Mapping[str, Any]]) -> list[Row]:
     Raises:
         DocumentError: They break the declaration; all faults are listed.
     """
-    return list(listing(_shell_reader(), at_least=0).read(Node(list(shells), "shells", "shells")))
+    given = list(shells) if isinstance(shells, Iterable) else shells
+    return list(listing(_shell_reader(), at_least=0).read(Node(given, "shells", "shells")))
 
 
 def _shell_of(values: Values) -> Row:

@@ -60,7 +60,9 @@ def _remedy(rows: Any) -> str:
             return f"write rows.{method}()"
     if getattr(getattr(rows, "dtype", None), "names", None):
         return "write pandas.DataFrame(rows)"
-    return "" if isinstance(rows, Iterable) and not isinstance(rows, str | bytes) else _WANTED
+    is_scalar = getattr(rows, "ndim", 1) == 0  # An array of numpy without an axis.
+    is_series = isinstance(rows, Iterable) and not is_scalar and not isinstance(rows, str | bytes)
+    return "" if is_series else _WANTED
 
 
 def _kind(thing: Any) -> str:

@@ -227,8 +227,8 @@ def cell_text(cell: Any) -> str:
         return ""
     try:
         is_missing = bool(cell != cell)  # noqa: PLR0124
-    except TypeError:
-        is_missing = True  # NA: whether it equals itself is NA too.
+    except (TypeError, ArithmeticError):
+        is_missing = True  # NA: whether it equals itself is NA too; Decimal("sNaN").
     except ValueError:
         is_missing = False  # An array: its text is refused with a message that shows it.
     return "" if is_missing else _text(cell)
