@@ -7,13 +7,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from perovshell.data.grammar import element_amounts
+from perovshell.data.grammar import MAX_LENGTH, SPREADSHEET, element_amounts
 from perovshell.data.ions import ELEMENTS
-from perovshell.data.shells import PROPERTIES, ROUTES, WATER_WORDS, YES_NO
+from perovshell.data.shells import PROPERTIES, ROUTES, WATER_WORDS, YES_NO, is_none
 from perovshell.data.tables import Row, bundled_rows, plain_number
+from perovshell.data.vocabulary import is_unknown
 from perovshell.errors import FormulaError, InputError
 
 _NAME: Final = re.compile(r"[^\s,;|@][^,;|@]*")
+_NAME_RULE: Final = (
+    "a name without , ; | @ that does not begin with = + - and is no word for none or unknown"
+)
+_MOST_ATOMS: Final = 10_000.0
+"""Largest amount of an element in a formula."""
 _SYMBOL: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,11}")
 _WORDS: Final = {
     "in_water": WATER_WORDS,
@@ -127,6 +133,18 @@ def corrections(row: Row, known: Row) -> str:
     return ", ".join(changes)
 
 
+def _is_name(text: str) -> bool:
+    """Return whether a text can be the name of a shell: one that is read as that shell."""
+    return (
+        _NAME.fullmatch(text) is not None
+        and text.isprintable()
+        and len(text) <= MAX_LENGTH
+        and not text.startswith(tuple(SPREADSHEET))
+        and not is_none(text)
+        and not is_unknown(text)
+    )
+
+
 def _composition(material_class: str, formula: str) -> str:
     exact = "repeat unit" if material_class == "polymer" else "exact"
     return exact if formula else "open"
@@ -172,7 +190,8 @@ def shell_row(
         >>> shell_row("PVK", "polymer", source="10.1000/x", formula="C14H11N")["composition"]
         'repeat unit'
     """
-    _need("shell", "name", name, _NAME.fullmatch(name) is not None, "a name without , ; | @")
+    for key, text in [("name", name), *(("alias", alias) for alias in aliases)]:
+        _need("shell", key, text, _is_name(text), _NAME_RULE)
     _need("shell", "source", source, bool(source.strip()), "a DOI or an address")
     _check_facts({"class": material_class, "in_water": in_water, "formula": formula})
     cells = {
@@ -246,9 +265,11 @@ def _need(what: str, key: str, given: object, is_allowed: bool, allowed: str) ->
 
 def _elements(what: str, formula: str) -> None:
     try:
-        symbols = element_amounts(formula) if formula else {}
+        amounts = element_amounts(formula) if formula else {}
     except FormulaError as error:
         msg = f"{what} {error}"
         raise InputError(msg) from error
-    wrong = [symbol for symbol in symbols if symbol not in ELEMENTS]
+    wrong = [symbol for symbol in amounts if symbol not in ELEMENTS]
     _need(what, "formula", formula, not wrong, f"element symbols; not {', '.join(wrong)}")
+    is_possible = all(0.0 < amount <= _MOST_ATOMS for amount in amounts.values())
+    _need(what, "formula", formula, is_possible, f"amounts above 0, and up to {_MOST_ATOMS:,.0f}")
