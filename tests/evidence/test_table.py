@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from perovshell.data.dataset import Dataset
 from perovshell.data.records import Paper
 from perovshell.errors import InputError
-from perovshell.evidence.citations import FORMATS, bibtex, plain, ris
+from perovshell.evidence.citations import FORMATS, bibtex, citations_of, plain, ris
 from perovshell.evidence.drawing import png_page, svg_page
 from perovshell.evidence.forest_plot import (
     MOST_LINES,
@@ -118,6 +118,12 @@ def test_years_leave_undated_papers_out(dataset: Dataset) -> None:
     assert set(years) == {2020, 2021}
 
 
+def test_what_is_none_asks_for_everything(dataset) -> None:
+    every = table(dataset, core=None, shell=None, medium=None, since=None).sample_rows()
+    assert every == table(dataset).sample_rows()
+    assert table(dataset, since=10**5).sample_rows() == []
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -127,6 +133,10 @@ def test_years_leave_undated_papers_out(dataset: Dataset) -> None:
         ({"halide": "F"}, "allowed: Cl, Br, I"),
         ({"family": "gold"}, "allowed: lead, tin, lead-free"),
         ({"since": 2022, "until": 2020}, "later than until 2020"),
+        ({"since": "2022"}, "since '2022': a year is needed"),
+        ({"until": True}, "until True: a year is needed"),
+        ({"core": 5}, "core 5: a text is needed"),
+        ({"medium": ["film"]}, r"medium \['film'\]: allowed: solution"),
     ],
 )
 def test_what_is_not_known_is_refused_with_what_is(dataset, words, named) -> None:
@@ -244,6 +254,22 @@ def test_signs_of_tex_are_escaped() -> None:
     assert entry["ID"] == "a_b"
     assert r"50 \% \{a\} \_b\_ \$5 \#1" in entry["title"]
     assert entry["note"] == r"a\&b, read in https://doi.org/10.1/x\_y"
+
+
+def test_lines_and_brackets_of_texts_stay_within_their_field() -> None:
+    title, doi = "One\nER  - \nTY  - JOUR", "10.1000/a{b"
+    paper = Paper("a", doi, "", 2020, title, "Smith,\r\nA.; Li, B.", "J", None)
+    (entry,) = bibtexparser.loads(bibtex([paper])).entries
+    assert (entry["doi"], entry["journal"]) == ("10.1000/a%7Bb", "J")
+    (record,) = rispy.loads(ris([paper]))
+    assert record["title"] == "One ER - TY - JOUR"
+    assert record["authors"] == ["Smith, A.", "Li, B."]
+    assert plain([paper]).count("\n") == 1
+
+
+def test_a_single_name_is_no_list_of_papers(dataset: Dataset) -> None:
+    with pytest.raises(InputError, match="papers 'hu2018': a list is needed"):
+        citations_of(dataset.papers.values(), "hu2018")
 
 
 def test_an_unknown_format_is_refused(dataset: Dataset) -> None:

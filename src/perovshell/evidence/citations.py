@@ -8,12 +8,15 @@ from typing import Final
 
 from perovshell.data.records import Paper
 from perovshell.errors import InputError
+from perovshell.texts import excerpt
 
 _SPECIAL: Final = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}", **{sign: f"\\{sign}" for sign in "&%$#_"},
 }  # fmt: skip
 """What BibTeX reads as commands, and how it is written."""
+_IN_DOI: Final = {"\\": "%5C", "{": "%7B", "}": "%7D"}
+"""What a DOI may have, and no field of BibTeX alone; it is written as in an address."""
 _DOI: Final = "https://doi.org/"
 
 
@@ -42,7 +45,7 @@ def _bibtex(paper: Paper) -> str:
         "title": f"{{{_escaped(paper.title)}}}" if paper.title else "",
         "journal": _escaped(paper.journal),
         "year": str(paper.year or ""),
-        "doi": paper.doi,
+        "doi": "".join(_IN_DOI.get(sign, sign) for sign in paper.doi),
         "note": _escaped(_read_in(paper)),
     }
     kind = "article" if paper.journal else "misc"
@@ -66,7 +69,7 @@ def _ris(paper: Paper) -> str:
         ("N1", _read_in(paper)),
         ("ER", ""),
     ]
-    return "".join(f"{tag}  - {text}\n" for tag, text in lines if text or tag == "ER")
+    return "".join(f"{tag}  - {_line(text)}\n" for tag, text in lines if text or tag == "ER")
 
 
 def plain(papers: Iterable[Paper]) -> str:
@@ -77,7 +80,7 @@ def plain(papers: Iterable[Paper]) -> str:
 def _plain(paper: Paper) -> str:
     known = ["; ".join(_authors(paper)), paper.title, paper.journal, str(paper.year or "")]
     where = f"{_DOI}{paper.doi}" if paper.doi else _read_in(paper)
-    texts = [text.rstrip(".") for text in (*known, where) if text]
+    texts = [_line(text).rstrip(".") for text in (*known, where) if text]
     return ". ".join(texts or [paper.paper_id])
 
 
@@ -100,6 +103,9 @@ def citations_of(papers: Iterable[Paper], names: Iterable[str], form: str = "bib
     Raises:
         InputError: There is no such paper, or no such format.
     """
+    if isinstance(names, str):
+        msg = f"papers {excerpt(names)!r}: a list is needed, such as ['hu2018']"
+        raise InputError(msg)
     if form not in FORMATS:
         msg = f"citations {form!r}: allowed: {', '.join(FORMATS)}"
         raise InputError(msg)
@@ -129,4 +135,9 @@ def _key(paper: Paper) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(_SPECIAL.get(sign, sign) for sign in text)
+    return "".join(_SPECIAL.get(sign, sign) for sign in _line(text))
+
+
+def _line(text: str) -> str:
+    """Return a text on one line: another would begin a field, or end the record."""
+    return " ".join(text.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Final
 
 from perovshell.data.composition import Composition
@@ -15,6 +16,7 @@ from perovshell.data.shells import NONE, ShellMaterial
 from perovshell.data.spelling import near_name
 from perovshell.data.vocabulary import MEDIA, QUALITIES, STRESSORS, STRUCTURES
 from perovshell.errors import FormulaError, InputError
+from perovshell.texts import excerpt
 
 HALIDES: Final = ("Cl", "Br", "I")
 FAMILIES: Final = ("lead", "tin", "lead-free")
@@ -65,29 +67,37 @@ class EvidenceQuery:
 
     @classmethod
     def read(
-        cls, reader: FormulaReader, *, core: str = "", shell: str = "", **others: Any
+        cls, reader: FormulaReader, *, core: str | None = "", shell: str | None = "", **others: Any
     ) -> EvidenceQuery:
         """Read a query.
 
         Args:
             reader: Reads the formulas.
-            core: Formula of the core, or empty. It may leave open what papers do: `CsPb(Br/I)3`.
+            core: Formula of the core, or nothing. It may leave open what papers do: `CsPb(Br/I)3`.
             shell: Name or alias of a shell, its layers joined by `|`, a class, or `none` for bare
-                samples; empty is any.
+                samples; nothing is any.
             others: Other attributes, but for `layers` and `material_class`.
 
         Raises:
-            InputError: A formula, a shell or a word is not known; the message names what is.
+            InputError: A formula, a shell or a word is not known, or a year is none; the message
+                names what is.
         """
-        given = {name: value for name, value in others.items() if value not in {"", None}}
+        given = {
+            name: value
+            for name, value in {"core": core, "shell": shell, **others}.items()
+            if value is not None and not (isinstance(value, str) and not value.strip())
+        }
+        for name in ("core", "shell"):
+            if not isinstance(given.get(name, ""), str):
+                msg = f"{name} {excerpt(repr(given[name]))}: a text is needed"
+                raise InputError(msg)
         for name, words in _WORDS.items():
             _refuse_word(name, given.get(name, ""), words)
-        if given.get("since", 0) > given.get("until", 9999):
-            msg = f"since {given['since']}: later than until {given['until']}"
-            raise InputError(msg)
-        shells = _read_shell(shell, reader) if shell.strip() else {}
-        of_core: dict[str, Any] = {"core": _read_core(core, reader)} if core.strip() else {}
-        return cls(**of_core, **shells, **given)
+        _refuse_years(given)
+        shells = _read_shell(given.pop("shell"), reader) if "shell" in given else {}
+        if "core" in given:
+            given["core"] = _read_core(given["core"], reader)
+        return cls(**shells, **given)
 
     @property
     def words(self) -> dict[str, str]:
@@ -145,11 +155,22 @@ class EvidenceQuery:
         return not self.layers or self.layers == sample.layers
 
 
-def _refuse_word(name: str, word: str, words: Sequence[str]) -> None:
-    if word and word not in words:
-        near = near_name(word, words)
+def _refuse_word(name: str, word: object, words: Sequence[str]) -> None:
+    if not isinstance(word, str) or word not in {"", *words}:
+        near = near_name(word, words) if isinstance(word, str) else ""
         hint = f"; nearest: {near}" if near else ""
-        msg = f"{name} {word!r}: allowed: {', '.join(words)}{hint}"
+        msg = f"{name} {excerpt(repr(word))}: allowed: {', '.join(words)}{hint}"
+        raise InputError(msg)
+
+
+def _refuse_years(given: Mapping[str, Any]) -> None:
+    years = {name: given[name] for name in ("since", "until") if name in given}
+    for name, year in years.items():
+        if not isinstance(year, Integral) or isinstance(year, bool):
+            msg = f"{name} {excerpt(repr(year))}: a year is needed, such as 2021"
+            raise InputError(msg)
+    if len(years) > 1 and years["since"] > years["until"]:
+        msg = f"since {years['since']}: later than until {years['until']}"
         raise InputError(msg)
 
 
