@@ -123,6 +123,10 @@ def test_a_workspace_without_any_reads_the_bundled_alone(tmp_path: Path) -> None
         ({"name": "new", "material_class": "oxide", "in_water": "wet"}, "shell in_water 'wet'"),
         ({"name": "new", "material_class": "oxide", "formula": "Qx2"}, "element symbols; not Qx"),
         ({"name": "new", "material_class": "oxide", "formula": "a-b"}, "only elements, decimals"),
+        (
+            {"name": "new", "material_class": "oxide", "source": "10.1/\udcff"},
+            "shell source '10.1/",
+        ),
         ({"name": "new", "material_class": "oxide", "source": " "}, "shell source ' ': allowed"),
     ],
 )
@@ -143,6 +147,7 @@ def test_a_shell_at_fault_is_refused(tmp_path: Path, row: dict, message: str) ->
         ({"symbol": "AZR", "formula": ""}, "ion formula ''"),
         ({"symbol": "AZR", "radius_pm": 2.5}, "ion radius_pm 2.5: allowed: 50 to 1000 pm"),
         ({"symbol": "AZR", "source": ""}, "ion source ''"),
+        ({"symbol": "AZR", "name": "a\nb"}, "ion name 'a\\nb': allowed: a text on one line"),
     ],
 )
 def test_an_ion_at_fault_is_refused(tmp_path: Path, row: dict, message: str) -> None:

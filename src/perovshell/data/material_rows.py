@@ -70,7 +70,7 @@ def property_row(shell: str, name: str, value: float | str, *, source: str) -> R
     number = plain_number(str(value))
     limits = f"a number from {low:g} to {high:g} {PROPERTIES[name]}"
     _need("property", name, value, low <= number <= high, limits)
-    _need("property", "source", source, bool(source.strip()), "a DOI or an address")
+    _need_source("property", source)
     cells = {"name": shell, name: f"{number:g}", "source_url": source}
     return dict.fromkeys(bundled("shell_materials")[0], "") | cells
 
@@ -100,7 +100,7 @@ def corrected_row(row: Row, facts: Mapping[str, str], *, source: str) -> Row:
         InputError: A value is not allowed, or nothing changes.
     """
     name = row["name"]
-    _need("shell", "source", source, bool(source.strip()), "a DOI or an address")
+    _need_source("shell", source)
     wrong = [column for column in facts if column not in CORRECTABLE]
     _need("shell", "facts", ", ".join(wrong), not wrong, ", ".join(CORRECTABLE))
     changed = {column: text for column, text in facts.items() if text != row[column]}
@@ -161,6 +161,8 @@ def _check_facts(facts: Mapping[str, str]) -> None:
     temperature = facts.get("process_temperature_c", "")
     is_number = not temperature or math.isfinite(plain_number(temperature))
     _need("shell", "process_temperature_c", temperature, is_number, "a number in deg C, or empty")
+    solvent = facts.get("solvent", "")
+    _need("shell", "solvent", solvent, solvent.isprintable(), "a text on one line, or empty")
     _elements("shell", facts.get("formula", ""))
 
 
@@ -192,7 +194,7 @@ def shell_row(
     """
     for key, text in [("name", name), *(("alias", alias) for alias in aliases)]:
         _need("shell", key, text, _is_name(text), _NAME_RULE)
-    _need("shell", "source", source, bool(source.strip()), "a DOI or an address")
+    _need_source("shell", source)
     _check_facts({"class": material_class, "in_water": in_water, "formula": formula})
     cells = {
         "name": name,
@@ -239,7 +241,9 @@ def ion_row(
     _need("ion", "symbol", symbol, is_free, "a capital and up to 11 letters or digits, no element")
     _need("ion", "charge", charge, charge in {-2, -1, 1, 2, 3}, "-2, -1, 1, 2 or 3")
     _need("ion", "formula", formula, bool(formula), "a formula such as C4H12N")
-    _need("ion", "source", source, bool(source.strip()), "a DOI or an address")
+    _need_source("ion", source)
+    for key, text in [("name", name), *(("alias", alias) for alias in aliases)]:
+        _need("ion", key, text, text.isprintable(), "a text on one line")
     radius_fits = radius_pm is None or 50 <= radius_pm <= 1000  # noqa: PLR2004
     _need("ion", "radius_pm", radius_pm, radius_fits, "50 to 1000 pm, or nothing")
     _elements("ion", formula)
@@ -261,6 +265,11 @@ def _need(what: str, key: str, given: object, is_allowed: bool, allowed: str) ->
     if not is_allowed:
         msg = f"{what} {key} {given!r}: allowed: {allowed}"
         raise InputError(msg)
+
+
+def _need_source(what: str, source: str) -> None:
+    is_source = bool(source.strip()) and source.isprintable()
+    _need(what, "source", source, is_source, "a DOI or an address")
 
 
 def _elements(what: str, formula: str) -> None:
