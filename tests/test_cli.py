@@ -72,6 +72,29 @@ def edit(path: Path, row: int, **cells: str) -> None:
         writer.writerows(rows)
 
 
+# Streams -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("draft - -o out.yaml <&-", 2), ("data list >&-", 0), ("data show nowhere 2>&-", 2)],
+)
+def test_standard_streams_may_be_closed(tmp_path: Path, command: str, code: int) -> None:
+    words = f"{sys.executable} -m perovshell {command}"
+    done = subprocess.run(["sh", "-c", words], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == code
+    assert (b"no text in it" in done.stderr) == command.startswith("draft")
+
+
+def test_a_ranking_needs_no_error_stream(tmp_path: Path, home: str) -> None:
+    (tmp_path / "two.yaml").write_text(
+        "cores: [CsPbBr3]\nshells: [SiO2, ZnS]\npl_window_nm: [500, 540]\n"
+    )
+    words = f"{sys.executable} -m perovshell rank two.yaml --workspace {home} -o report 2>&-"
+    done = subprocess.run(["sh", "-c", words], cwd=tmp_path, stdout=subprocess.PIPE, check=True)
+    assert b"Report: report" in done.stdout
+
+
 # Help ----------------------------------------------------------------------------------------
 
 
@@ -553,7 +576,9 @@ def test_a_paper_is_shown(tmp_path: Path) -> None:
     paper = bundled_rows("literature", "papers.csv")[0]
     shown = run("data", "show", paper["paper_id"], cwd=tmp_path)
     assert paper["title"] in shown
-    assert "neither a paper_id nor a DOI" in run("data", "show", "nobody2020", cwd=tmp_path, code=2)
+    for name in ("nobody2020", ""):
+        said = run("data", "show", name, cwd=tmp_path, code=2)
+        assert f"paper '{name}': neither a paper_id nor a DOI" in said
 
 
 def test_all_faults_of_a_dataset_are_listed_at_once(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
@@ -39,6 +40,7 @@ app.add_typer(models.commands, name="models")
 
 def main() -> None:
     """Run the command line; an error of Perovshell or of the disk is one line and exit code 2."""
+    _open_closed_streams()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", PerovshellWarning)
@@ -56,6 +58,14 @@ def main() -> None:
     finally:
         # All is done: an interrupt while the interpreter ends would make it look undone.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _open_closed_streams() -> None:
+    """Let standard streams that whoever started the command has closed be empty."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, stream)
 
 
 def _show_warning(

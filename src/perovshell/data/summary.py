@@ -25,7 +25,7 @@ def paper_named(dataset: Dataset, name: str) -> Paper:
         InputError: There is no such paper.
     """
     for paper in dataset.papers.values():
-        if name in {paper.paper_id, paper.doi}:
+        if name and name in {paper.paper_id, paper.doi}:
             return paper
     msg = f"paper {name!r}: neither a paper_id nor a DOI of the dataset"
     raise InputError(msg)
