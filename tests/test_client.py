@@ -682,6 +682,12 @@ def test_a_service_may_be_below_a_path(busy: Busy) -> None:
     [
         ({"url": "127.0.0.1:8000"}, "url '127.0.0.1:8000': an address such as"),
         ({"url": "ftp://here"}, "an address such as"),
+        ({"url": None}, "url None: an address such as"),
+        ({"url": "http://..:8000"}, "an address such as"),
+        ({"key": 5}, "key: not as"),
+        ({"retries": None}, "retries None: a number from 0 up"),
+        ({"timeout": None}, "timeout None: seconds above 0"),
+        ({"timeout": float("nan")}, "timeout nan: seconds above 0"),
         ({"url": "http://"}, "an address such as"),
         ({"url": "http://here:port"}, "an address such as"),
         ({"url": "http://here/?x=1"}, "an address such as"),

@@ -43,8 +43,11 @@ class Connection:
     def __init__(self, url: str, key: str | None, timeout: float, retries: int) -> None:
         self._httpx = import_optional("httpx2", "the client", "client")
         self._stamina = import_optional("stamina", "the client", "client")
-        if retries < 0:
-            msg = f"retries {retries}: a number from 0 up is needed"
+        if not isinstance(retries, int) or retries < 0:
+            msg = f"retries {retries!r}: a number from 0 up is needed"
+            raise InputError(msg)
+        if not isinstance(timeout, int | float) or not timeout > 0:
+            msg = f"timeout {timeout!r}: seconds above 0 are needed"
             raise InputError(msg)
         self._url = url
         self._timeout = timeout
@@ -164,9 +167,9 @@ class Connection:
     def _checked(self, url: str) -> httpx.URL:
         try:
             address: httpx.URL = self._httpx.URL(url)
-        except self._httpx.InvalidURL:
+        except (self._httpx.InvalidURL, TypeError):
             address = self._httpx.URL("")
-        is_plain = not (address.query or address.fragment)
+        is_plain = not (address.query or address.fragment or ".." in address.host)
         if address.scheme in {"http", "https"} and address.host and is_plain:
             return address
         msg = f"url {url!r}: an address such as http://127.0.0.1:8000 is needed"
@@ -177,7 +180,7 @@ def _headers(key: str | None) -> dict[str, str]:
     headers = {"accept": "application/json", "content-type": "application/json"}
     if key is None:
         return headers
-    if not (key and key.isascii() and key.isprintable()):
+    if not (isinstance(key, str) and key and key.isascii() and key.isprintable()):
         msg = "key: not as 'perovshell keys add' prints it (one ASCII word)"
         raise InputError(msg)
     return {**headers, "authorization": f"Bearer {key}"}
