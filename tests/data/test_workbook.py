@@ -65,6 +65,13 @@ def test_a_number_keeps_its_value(tmp_path_factory: pytest.TempPathFactory, valu
     assert float(sheet.rows[0]["plqy"]) == pytest.approx(value, rel=1e-14)
 
 
+@pytest.mark.parametrize("far", ["A1048576", "XFD1048576"])
+def test_a_stray_cell_far_away_is_refused_at_once(tmp_path: Path, far: str) -> None:
+    path = saved(tmp_path / "in.xlsx", [HEADER, ["CsPbBr3", "SiO2", 1]], percent=(far,))
+    with pytest.raises(InputError, match=r"sheet 'S0': 1,048,576 rows and .* delete the rows and"):
+        read(path)
+
+
 def test_rows_keep_their_numbers_below_a_title_and_empty_rows(tmp_path: Path) -> None:
     rows = [["Batch of May"], [], HEADER, ["CsPbBr3", "SiO2", 1], [], ["CsPbI3", "SiO2", 2]]
     sheet = read(saved(tmp_path / "in.xlsx", rows))

@@ -16,6 +16,9 @@ ZIP: Final = b"PK\x03\x04"
 OLD: Final = b"\xd0\xcf\x11\xe0"
 """How an `.xls` file begins, and an encrypted `.xlsx` file."""
 
+_MOST_CELLS: Final = 2_000_000
+"""Most cells of a sheet, the empty ones among them: each takes time and memory."""
+
 Lines = list[tuple[int, list[str]]]
 """Numbered rows of cells."""
 
@@ -31,7 +34,7 @@ def read_workbook(name: str, content: bytes) -> Mapping[str, Lines]:
         content: The file.
 
     Raises:
-        InputError: It is no workbook, or a formula has no stored value.
+        InputError: It is no workbook, a sheet is too large, or a formula has no stored value.
         MissingExtraError: openpyxl is not installed.
     """
     openpyxl = import_optional("openpyxl", "reading an Excel workbook", "excel")
@@ -42,6 +45,14 @@ def read_workbook(name: str, content: bytes) -> Mapping[str, Lines]:
         # openpyxl raises errors of many kinds where a file is damaged.
         msg = f"{name}: cannot be read as an Excel workbook ({error}); save it as CSV in UTF-8"
         raise InputError(msg) from error
+    for sheet in values.worksheets:
+        if sheet.max_row * sheet.max_column > _MOST_CELLS:
+            msg = (
+                f"{name}, sheet {sheet.title!r}: {sheet.max_row:,} rows and {sheet.max_column:,} "
+                f"columns up to the last cell, at most {_MOST_CELLS:,} cells are read; delete the "
+                f"rows and columns beyond the table"
+            )
+            raise InputError(msg)
     return {
         sheet.title: [
             (row, [_text(f"{name}, sheet {sheet.title!r}", *pair) for pair in pairs])
