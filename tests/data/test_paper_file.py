@@ -1,7 +1,9 @@
 """Paper files: what each key means, faults with their lines, and writing what is read."""
 
 import csv
+import gc
 import json
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -968,3 +970,13 @@ def test_an_identity_with_its_paper_twice_is_kept_when_it_is_written(tmp_path):
     entry = read_yaml(text, "x.yaml")
     assert entry.samples[0]["sample_id"] == "x-x-s1"
     assert read_yaml(to_yaml(entry), "x.yaml") == entry
+
+
+def test_readers_of_other_workspaces_are_not_kept_for_ever():
+    readers = [FormulaReader(FORMULAS.ions, FORMULAS.shells) for _ in range(20)]
+    alive = [weakref.ref(reader) for reader in readers]
+    for reader in readers:
+        paper_reader(reader)
+    del readers, reader
+    gc.collect()
+    assert sum(one() is not None for one in alive) <= 4

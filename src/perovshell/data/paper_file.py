@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -182,7 +182,7 @@ def _introduced(node: Node, formulas: FormulaReader) -> list[Row]:
     return rows
 
 
-@cache
+@lru_cache(maxsize=4)
 def _declared(formulas: FormulaReader | None) -> Reader[PaperEntry]:
     name = text("a paper_id")
     names = one_or_many(
