@@ -246,6 +246,15 @@ def test_a_service_that_lasts_has_its_health_and_starts_again(name: str) -> None
         compile(words[-1], "healthcheck", "exec")
 
 
+def test_a_machine_with_many_cores_has_room_for_threads(
+    service: configparser.SectionProxy,
+) -> None:
+    # The service, two processes for large batches and a ranking, each with a thread a core.
+    threads = 4 * 128
+    assert int(service["TasksMax"]) > threads
+    assert SERVICES["serve"]["pids_limit"] > threads
+
+
 def test_a_service_has_time_to_end() -> None:
     assert int(SERVICES["serve"]["stop_grace_period"].removesuffix("s")) > GRACE_SECONDS
 
