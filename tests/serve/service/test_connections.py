@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from perovshell.serve.service import server
 
@@ -20,12 +20,14 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Coroutine[Any, Any, Streams]]
 
 
-def _with_service(talk: Callable[[Connect], Coroutine[Any, Any, None]]) -> None:
+def _with_service(
+    talk: Callable[[Connect], Coroutine[Any, Any, None]], app: FastAPI | None = None
+) -> None:
     """Talk with a service of its own."""
 
     async def run() -> None:
         with server.listen("127.0.0.1", 0) as listener:
-            serving = uvicorn.Server(server.prepare(FastAPI()))
+            serving = uvicorn.Server(server.prepare(app or FastAPI()))
             task = asyncio.create_task(serving.serve(sockets=[listener]))
             await talk(lambda: asyncio.open_connection(*listener.getsockname()))
             serving.should_exit = True
@@ -74,6 +76,32 @@ def test_a_connection_with_requests_is_kept(monkeypatch: pytest.MonkeyPatch) -> 
         streams[1].close()
 
     _with_service(talk)
+
+
+def test_a_body_that_stops_ends_and_one_that_goes_on_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_IDLE_SECONDS", 1)
+    app = FastAPI()
+
+    @app.post("/size")
+    async def size(request: Request) -> int:
+        return len(await request.body())
+
+    async def talk(connect: Connect) -> None:
+        reader, writer = await connect()
+        writer.write(b"POST /size HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\n\r\n")
+        for _ in range(6):
+            await asyncio.sleep(0.4)
+            writer.write(b"x")
+        assert (await reader.readuntil(b"\r\n\r\n6")).startswith(b"HTTP/1.1 200")
+        writer.write(b"POST /size HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\n\r\nxxx")
+        began = time.monotonic()
+        assert await reader.read() == b""
+        assert 0.5 < time.monotonic() - began < 10
+        writer.close()
+
+    _with_service(talk, app)
 
 
 def test_a_head_without_end_is_refused() -> None:
