@@ -58,10 +58,16 @@ class Server:
 
 @contextmanager
 def serving(
-    workspace: Path, log: Path, *options: str, preexec_fn: Callable[[], None] | None = None
+    workspace: Path,
+    log: Path,
+    *options: str,
+    preexec_fn: Callable[[], None] | None = None,
+    before: str = "",
 ) -> Iterator[Server]:
-    """Run `perovshell serve` on a free port until the block ends."""
-    command = [sys.executable, "-m", "perovshell", "serve", "--workspace", str(workspace)]
+    """Run `perovshell serve` on a free port until the block ends; `before` is Python run first."""
+    program = ["-c", f"{before}\nfrom perovshell.cli import main\nmain()"]
+    command = [sys.executable, *(program if before else ["-m", "perovshell"])]
+    command += ["serve", "--workspace", str(workspace)]
     if "--port" not in options:
         command += ["--port", "0"]
     with log.open("wb") as file:

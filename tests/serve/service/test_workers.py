@@ -147,6 +147,20 @@ def test_a_killed_worker_takes_its_own_connections_alone(server: Server) -> None
     assert server.stop() == 0
 
 
+def test_a_worker_that_hangs_is_replaced(workspace: WorkspaceFolder, tmp_path: Path) -> None:
+    impatient = "from perovshell.serve.service import pulse\npulse.PATIENCE_SECONDS = 6.0"
+    with serving(workspace.root, tmp_path / "log", *TWO, before=impatient) as server:
+        _await_workers(server)
+        hung, other = [event["pid"] for event in _events(server, "worker started")]
+        os.kill(hung, signal.SIGSTOP)
+        _wait_for(lambda: _events(server, "worker started")[2:], 40)
+        assert [event["pid"] for event in _events(server, "worker hangs")] == [hung]
+        assert [event["exit"] for event in _events(server, "worker ended")] == ["SIGKILL"]
+        assert _figures(server)["perovshell_workers"] == 2
+        os.kill(other, 0)
+        assert server.stop() == 0
+
+
 def _adopt_orphans() -> None:
     """Have this process get the children of those that end, as the first one of a container."""
     set_child_subreaper = 36

@@ -22,6 +22,9 @@ _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the folder that is made there 
 """Where files are kept in memory: a full disk then stops no worker."""
 
 
+_MOST_BEATS: Final = 2**31
+
+
 class Commons:
     """What the workers share; made before the first of them.
 
@@ -45,6 +48,7 @@ class Commons:
         self._locks = _Locks(self.folder / "locks")
         self._processes = _shared_numbers(workers)
         self._connections = _shared_numbers(workers)
+        self._beats = _shared_numbers(workers)
         self.supervisor = os.getpid()
         self.buckets = SharedBuckets(self._locks)
 
@@ -94,6 +98,14 @@ class Commons:
         """Note the process of a worker; 0 where it has none."""
         self._processes[worker] = process
         self._connections[worker] = 0
+
+    def beat(self, worker: int) -> None:
+        """Count that a worker can answer."""
+        self._beats[worker] = (self._beats[worker] + 1) % _MOST_BEATS
+
+    def beats(self, worker: int) -> int:
+        """Return how often a worker has counted."""
+        return self._beats[worker]
 
     def note_connections(self, worker: int, count: int) -> int:
         """Note the connections of a worker; return the fewest that one has."""

@@ -27,6 +27,7 @@ import uvicorn
 from perovshell.serve.service import server, worker
 from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.commons import Commons
+from perovshell.serve.service.pulse import LOOK_SECONDS, Pulse
 from perovshell.serve.service.source import Champion, Served
 from perovshell.serve.service.worker import Order
 
@@ -133,6 +134,7 @@ class Supervisor:
         self._logs = logs
         self._commons = commons
         self._workers: list[_Worker] = []
+        self._pulse = Pulse()
 
     def run(self, workers: int, look_seconds: float, stopped: socket.socket) -> None:
         """Keep workers until the process is to stop.
@@ -158,9 +160,11 @@ class Supervisor:
             alive = [one for one in self._workers if one.starts is None]
             late = [one.starts for one in self._workers if one.starts is not None]
             seconds = max(0.0, min([next_look, *late]) - time.monotonic())
+            seconds = min(seconds, LOOK_SECONDS)
             if stopped in wait([stopped, *(one.process.sentinel for one in alive)], seconds):
                 break
             self._replace_ended()
+            self._end_hung()
             if time.monotonic() >= next_look:
                 self._look(stopped)
                 next_look = time.monotonic() + look_seconds
@@ -174,6 +178,7 @@ class Supervisor:
         process.start()
         heard.close()
         self._commons.note(number, process.pid or 0)
+        self._commons.beat(number)  # It has its time from now on.
         return _Worker(number, process, orders, time.monotonic(), delay)
 
     def _work(self, number: int, heard: Connection, orders: Connection) -> None:
@@ -188,6 +193,16 @@ class Supervisor:
             self._listener,
             self._logs,
         )
+
+    def _end_hung(self) -> None:
+        """Kill workers that answer nothing any more; each is then replaced."""
+        alive = {one.number: one for one in self._workers if one.starts is None}
+        counts = {number: self._commons.beats(number) for number in alive}
+        for number in self._pulse.still(counts, time.monotonic()):
+            fields = {"worker": number, "pid": alive[number].process.pid}
+            _LOG.error("worker hangs", extra={"fields": fields})
+            alive[number].process.kill()
+            alive[number].process.join(1.0)
 
     def _replace_ended(self) -> None:
         """Start workers again that have ended: at once, or later where that happens again."""

@@ -21,6 +21,7 @@ from perovshell.serve.service import server
 from perovshell.serve.service.commons import Commons
 from perovshell.serve.service.doors import WorkerServer
 from perovshell.serve.service.logs import config_of_worker
+from perovshell.serve.service.pulse import BEAT_SECONDS
 from perovshell.serve.service.source import Champion, Served
 
 _LOG: Final = logging.getLogger("perovshell.service")
@@ -58,6 +59,7 @@ class Worker:
     async def follow(self) -> None:
         """Do what the supervisor says, for ever; end where it has ended."""
         loop = asyncio.get_running_loop()
+        loop.call_soon(self._beat, loop)
         told: asyncio.Queue[tuple[Order, str] | None] = asyncio.Queue()
         loop.add_reader(self.orders.fileno(), self._hear, loop, told)
         while (one := await told.get()) is not None:
@@ -80,6 +82,11 @@ class Worker:
                     os.kill(os.getpid(), signal.SIGTERM)
         self.commons.remove()
         os.kill(os.getpid(), signal.SIGTERM)
+
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Show the supervisor, now and again, that requests can be answered."""
+        self.commons.beat(self.number)
+        loop.call_later(BEAT_SECONDS, self._beat, loop)
 
     def _hear(self, loop: asyncio.AbstractEventLoop, told: asyncio.Queue[Any]) -> None:
         """Take in what the supervisor says; nothing more where it has ended."""
