@@ -56,7 +56,8 @@ PAPER: Final = {
 }  # fmt: skip
 EVIDENCE: Final = ("?shell=SiO2&stressor=water", "?core=CsPbI3", "?stressor=heat")
 RESET_SECONDS: Final = 10.0
-"""How long after the death of a worker its connections may be found broken."""
+"""How long after the death of a worker its connections may be found broken; one that was idle for
+longer is not used again."""
 MOST_SECONDS: Final = 15.0
 """Longest time from a promotion to the first /readyz of its model."""
 MEMORY_LOOKS: Final = 200
@@ -180,8 +181,11 @@ class Campaign:
         moments = random.Random(kind.name)
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         for number in itertools.cycle(range(len(kind.requests))):
-            if self._is_over.wait(moments.expovariate(1 / kind.pause)):
+            pause = moments.expovariate(1 / kind.pause)
+            if self._is_over.wait(pause):
                 break
+            if pause > RESET_SECONDS:  # The service, or its end, may have closed it since.
+                connection.close()
             method, path, body = kind.requests[number]
             headers = {"Content-Type": "application/json"} if body else {}
             began = time.monotonic()

@@ -21,8 +21,6 @@ from perovshell.workspace.materials import MaterialStore
 _LOG: Final = logging.getLogger("perovshell.service")
 Stamp: TypeAlias = tuple[tuple[int, ...], ...]
 _WARMING: Final = {"core": "CsPbBr3", "shell": "SiO2"}
-_OBJECTS: Final = 20_000
-"""New objects after which garbage is looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,16 +97,13 @@ class Source:
 
 
 def settle() -> None:
-    """Leave what is loaded out of later garbage collections, and make these rare.
+    """Leave what is loaded out of later garbage collections.
 
-    Looking through a model and the libraries takes 50 ms, during which nobody is answered. Answers
-    hold many small lists and no cycles: by the usual threshold of 700 objects, a fifth of the time
-    of a batch went into looking through them in vain.
+    Looking through a model and the libraries takes 50 ms, during which nobody is answered.
     """
     gc.unfreeze()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_OBJECTS)
 
 
 class Champion:
