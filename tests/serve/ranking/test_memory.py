@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,41 @@ def test_memory_that_was_freed_is_not_asked_for_again() -> None:
     }  # fmt: skip
     assert faults["kept"] < 100
     assert faults["returned"] > 5_000
+
+
+_PLACES = """
+import ctypes, sys, threading
+from perovshell.serve.ranking.memory import share_memory
+
+if sys.argv[1] == "shared":
+    share_memory()
+barrier = threading.Barrier(4)
+
+def work():
+    barrier.wait()
+    made = [bytearray(1000) for _ in range(1000)]
+    barrier.wait()
+
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+file = ctypes.c_void_p(libc.fopen(sys.argv[2].encode(), b"w"))
+libc.malloc_info(0, file)
+libc.fclose(file)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no mallopt")
+@pytest.mark.parametrize("how", ["shared", "apart"])
+def test_threads_take_memory_from_one_place(how: str, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    subprocess.run([sys.executable, "-c", _PLACES, how, report], check=True)
+    places = report.read_text().count("<heap nr=")
+    assert places == 1 if how == "shared" else places > 1
 
 
 _THREADS = """

@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from perovshell.errors import ServiceError
+from perovshell.serve.ranking.memory import share_memory
 from perovshell.serve.service.admission import is_loopback
 from perovshell.serve.service.app import Settings, create_app
 from perovshell.serve.service.connections import Connection
@@ -101,6 +102,7 @@ def introduction(champion: Champion, listener: socket.socket) -> dict[str, Any]:
 
 def prepare(app: FastAPI) -> uvicorn.Config:
     """Load everything that answering takes, and leave it out of later garbage collections."""
+    share_memory()
     config = uvicorn.Config(
         app,
         http=Connection,
