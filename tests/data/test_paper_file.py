@@ -972,6 +972,11 @@ def test_an_identity_with_its_paper_twice_is_kept_when_it_is_written(tmp_path):
     assert read_yaml(to_yaml(entry), "x.yaml") == entry
 
 
+def test_a_missing_paper_without_a_suffix_is_told_as_missing(tmp_path):
+    with pytest.raises(InputError, match="no such file; a paper is"):
+        read_papers(tmp_path / "smith2026", FORMULAS)
+
+
 def test_readers_of_other_workspaces_are_not_kept_for_ever():
     readers = [FormulaReader(FORMULAS.ions, FORMULAS.shells) for _ in range(20)]
     alive = [weakref.ref(reader) for reader in readers]

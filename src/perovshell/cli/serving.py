@@ -104,7 +104,7 @@ def serve(  # noqa: PLR0913
     champion = Champion(Source(folder, model))
     champion.open()
     with server.listen(host, port) as listener:
-        url = f"http://{host}:{listener.getsockname()[1]}"
+        url = server.address(host, listener)
         typer.echo(f"Serving model {champion.served.model.info.model_id} at {url}", err=True)
         logs = log_config(log_level.value, requests=access_log)
         if workers == 1:

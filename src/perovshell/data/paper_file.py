@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -91,7 +92,8 @@ def read_papers(path: Path, formulas: FormulaReader) -> list[PaperEntry]:
         folder = f"{path.name}/"
         tables = read_tables(files, formulas, folder, unknown_words=True)
         return list(split_papers(tables, folder).values())
-    msg = f"{path}: {_ALLOWED}"
+    missing = "" if os.path.lexists(path) else "no such file; "
+    msg = f"{path}: {missing}{_ALLOWED}"
     raise InputError(msg)
 
 

@@ -32,7 +32,7 @@ from perovshell.serve.service.middleware import Rate
 from perovshell.serve.service.pool import Pool
 from perovshell.serve.service.problems import pointer
 from perovshell.serve.service.rank_schemas import RankOut
-from perovshell.serve.service.server import listen, refuse_open_doors
+from perovshell.serve.service.server import address, listen, refuse_open_doors
 from perovshell.serve.service.source import Champion, Served, Source, settle
 from perovshell.targets.target import NOT_REACHED
 from perovshell.training.train import TrainedModel
@@ -706,6 +706,14 @@ def test_the_watch_goes_on_after_a_fault(
 
     asyncio.run(asyncio.wait_for(watch(), 10))
     assert not champion.fault
+
+
+def test_the_address_of_a_version_6_host_has_brackets() -> None:
+    with listen("::1", 0) as listener:
+        port = listener.getsockname()[1]
+        assert address("::1", listener) == f"http://[::1]:{port}"
+    with listen("127.0.0.1", 0) as listener:
+        assert address("127.0.0.1", listener).startswith("http://127.0.0.1:")
 
 
 def test_a_given_folder_never_changes(workspace: WorkspaceFolder, trained: TrainedModel) -> None:

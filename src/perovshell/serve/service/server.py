@@ -96,8 +96,14 @@ def run(
 
 def introduction(champion: Champion, listener: socket.socket) -> dict[str, Any]:
     """Return what the log says of a service that begins."""
-    host, port = listener.getsockname()[:2]
-    return {"address": f"http://{host}:{port}", "model": champion.served.named}
+    host = listener.getsockname()[0]
+    return {"address": address(host, listener), "model": champion.served.named}
+
+
+def address(host: str, listener: socket.socket) -> str:
+    """Return the address of a service that listens at a host."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"
 
 
 def prepare(app: FastAPI) -> uvicorn.Config:
