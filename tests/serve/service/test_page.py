@@ -272,7 +272,7 @@ def test_rank_a_small_green_space_and_read_both_lists(open_page: Open, server: S
     expect(cell).to_contain_text("None on this shell. Nearest, on other shells:")
 
 
-def test_each_bound_names_what_it_is_from(open_page: Open, server: Server) -> None:
+def test_each_bound_names_its_nearest_tests(open_page: Open, server: Server) -> None:
     page = open_page("/#rank")
     answer = ranked_green(page, server)
     for name in ("measured", "candidates"):
@@ -294,7 +294,7 @@ def test_each_bound_names_what_it_is_from(open_page: Open, server: Server) -> No
     assert {bound["target"] for bound in known} == {"lifetime", "gain"}
     settled(page)
     shown = part(page, "stability").inner_text()
-    assert all(f"from {bound['evidence']}" in shown for bound in known)
+    assert all(f"(nearest: {bound['evidence']})" in shown for bound in known)
     assert shown.index("Known at least") < shown.index("Model:")
     # A bare core has no shell that papers could have tested.
     (bare,) = asked(server, {"core": "CsPbBr3", "shell": "none"})
