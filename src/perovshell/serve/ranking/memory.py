@@ -28,7 +28,7 @@ def keep_memory() -> None:
 
 
 def share_memory() -> None:
-    """Have all threads that start from here on take memory from one place.
+    """Have all threads that start from here on share the memory that is free.
 
     By default each has its own, and what one frees the others cannot use: a service in which some
     threads check papers takes more memory from hour to hour, although nothing is kept.
