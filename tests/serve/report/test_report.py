@@ -223,9 +223,10 @@ def test_bounds_name_the_tests_that_they_are_from(model: Model, name: str) -> No
             kind, value = bound.split(" ")
             assert re.search(f"{kind} under \\w+ {re.escape(value.rstrip(','))}\\b", line.evidence)
     said = Page(render(ranking)).said
-    assert all(
-        str(group) in said for line in lines[:SHOWN] for group in known_at_least(ranking, line)
-    )
+    for line in lines[:SHOWN]:
+        for group in known_at_least(ranking, line):
+            level = group.level.removeprefix("tests of ")
+            assert f"{'; '.join(group.bounds)} (nearest: {level})" in said
 
 
 @pytest.mark.parametrize("order_by", ORDERS)

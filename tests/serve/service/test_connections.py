@@ -15,9 +15,20 @@ from fastapi import FastAPI, Request
 
 from perovshell.serve.service import server
 
-HEAD = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n"
+HEAD = b"GET /ok HTTP/1.1\r\nhost: x\r\n"
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Coroutine[Any, Any, Streams]]
+
+
+def _app() -> FastAPI:
+    """Make an application with one route and no description, which would be kept for others."""
+    app = FastAPI(openapi_url=None)
+
+    @app.get("/ok")
+    async def ok() -> str:
+        return "ok"
+
+    return app
 
 
 def _with_service(
@@ -27,7 +38,7 @@ def _with_service(
 
     async def run() -> None:
         with server.listen("127.0.0.1", 0) as listener:
-            serving = uvicorn.Server(server.prepare(app or FastAPI()))
+            serving = uvicorn.Server(server.prepare(app or _app()))
             task = asyncio.create_task(serving.serve(sockets=[listener]))
             await talk(lambda: asyncio.open_connection(*listener.getsockname()))
             serving.should_exit = True
@@ -82,7 +93,7 @@ def test_a_body_that_stops_ends_and_one_that_goes_on_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server, "_IDLE_SECONDS", 1)
-    app = FastAPI()
+    app = _app()
 
     @app.post("/size")
     async def size(request: Request) -> int:
@@ -157,7 +168,7 @@ def test_a_signal_before_the_server_runs_ends_it(how: int) -> None:
 
     endings = (signal.SIGTERM, signal.SIGINT)
     before = [signal.getsignal(ending) for ending in endings]
-    early = Early(server.prepare(FastAPI()))
+    early = Early(server.prepare(_app()))
     late = threading.Timer(5, setattr, (early, "should_exit", True))
     late.start()
     try:
