@@ -10,7 +10,8 @@ from itertools import pairwise
 from typing import Final
 
 from perovshell.drafting.mentions import Material
-from perovshell.drafting.quantities import SIZE, Quantity, named_quantities
+from perovshell.drafting.naming import named_quantities
+from perovshell.drafting.quantities import SIZE, Quantity
 from perovshell.drafting.references import Reference, Samples
 from perovshell.drafting.stressors import find_stresses
 

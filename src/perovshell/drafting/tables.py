@@ -9,7 +9,7 @@ from typing import Final
 
 from perovshell.drafting.binding import Reading
 from perovshell.drafting.mentions import Material, MaterialFinder
-from perovshell.drafting.quantities import named_quantities
+from perovshell.drafting.naming import named_quantities
 from perovshell.drafting.references import Reference, Samples
 from perovshell.drafting.sentences import TextTable
 
