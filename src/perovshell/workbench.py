@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perovshell.errors import InputError, OutdatedModelError, PerovshellWarning
 from perovshell.model import Model, load
+from perovshell.outcomes import Retraining, Training
 from perovshell.workspace import championship
 from perovshell.workspace.folder import WorkspaceFolder
 from perovshell.workspace.known_models import KnownModel, known_models
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from perovshell.intake.adding import Addition, Proposal, Source
     from perovshell.intake.inbox import Taken
     from perovshell.training.promotion.verdict import Comparison
-    from perovshell.training.retrain import Challenge
     from perovshell.training.train import TrainedModel
     from perovshell.workspace.materials import MaterialStore
     from perovshell.workspace.papers import MergedDataset, Removal
@@ -41,108 +41,6 @@ Progress = Callable[[str, int, int], None]
 
 def _silent(stage: str, done: int, total: int) -> None:
     """Show no progress."""
-
-
-def validation_lines(info: Mapping[str, Any]) -> list[str]:
-    """Return the validation of a model, and which targets have skill, as lines of text."""
-    from perovshell.models.card import card_sections
-
-    lines = []
-    for title, section in card_sections(info)[2:4]:
-        lines += [f"{title}:", *(f"  {line}" for line in section)]
-    return lines
-
-
-@dataclass(frozen=True)
-class Training:
-    """A trained model, and whether it became champion.
-
-    Attributes:
-        model_id: The model.
-        folder: Its folder.
-        info: Its dataset, settings, figures and skill.
-        version: Its version in the registry; None where it is not tracked.
-        champion: Model id of the champion now.
-        why: Why it became champion; empty where another stays.
-    """
-
-    model_id: str
-    folder: Path
-    info: dict[str, Any]
-    version: str | None
-    champion: str
-    why: str
-
-    def lines(self) -> list[str]:
-        """Return its validation, where it is and whether it is the champion."""
-        lines = [*validation_lines(self.info), f"Model {self.model_id} in {self.folder}"]
-        if self.version is not None:
-            lines.append(f"Registered in MLflow as perovshell version {self.version}")
-        if self.champion != self.model_id:
-            return [*lines, f"The champion stays {self.champion}."]
-        why = f" ({self.why})" if self.why else ""
-        return [*lines, f"It is the champion{why}: predict and rank use it."]
-
-    def __str__(self) -> str:
-        """Return the lines as text."""
-        return "\n".join(self.lines())
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON data."""
-        about = {"model_id": self.model_id, "folder": str(self.folder), **self.info}
-        return {**about, "version": self.version, "champion": self.champion}
-
-
-@dataclass(frozen=True)
-class Retraining:
-    """The result of a retraining.
-
-    Attributes:
-        challenge: The challenger and its comparison with the champion; None where there is a
-            reason not to train.
-        reason: Why nothing was compared; empty where something was.
-        champion: Model id of the champion now.
-        inbox: What became of the files of the inbox.
-        replacement: The training that replaced a champion of an older Perovshell, which cannot be
-            read; None where there was none.
-    """
-
-    challenge: Challenge | None
-    reason: str
-    champion: str
-    inbox: tuple[Taken, ...] = ()
-    replacement: Training | None = None
-
-    @property
-    def is_promoted(self) -> bool:
-        """Whether the model that was trained is the champion now."""
-        trained = self.replacement.model_id if self.replacement else None
-        if self.challenge is not None:
-            trained = self.challenge.challenger
-        return trained == self.champion
-
-    def lines(self) -> list[str]:
-        """Return the comparison, the verdict and the champion, or why nothing was compared."""
-        replaced = self.replacement.lines() if self.replacement else []
-        if self.challenge is None:
-            return [*replaced, self.reason]
-        report = f"Report: {self.challenge.report}"
-        return [*replaced, *self.challenge.lines(), f"Champion: {self.champion}", report]
-
-    def __str__(self) -> str:
-        """Return the lines as text."""
-        return "\n".join(self.lines())
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON data."""
-        nothing = {"challenger": None, "reason": self.reason}
-        about = self.challenge.to_json() if self.challenge else nothing
-        return {
-            **about,
-            "now_champion": self.champion,
-            "promoted": self.is_promoted,
-            "inbox": [asdict(one) for one in self.inbox],
-        }
 
 
 class Workspace:

@@ -70,9 +70,10 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Validate everything that is predicted, and write a report: ten minutes."""
+    from perovshell.models.card import validation_lines
     from perovshell.research.evaluation import evaluate as evaluation
     from perovshell.research.evaluation.report import write_evaluation
-    from perovshell.workbench import Workspace, validation_lines
+    from perovshell.workbench import Workspace
 
     home = Workspace(workspace, data=data)
     dataset = home.dataset()

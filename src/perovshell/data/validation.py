@@ -3,83 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeAlias
 
-from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Column, Table
+from perovshell.data.columns import PAPERS, SAMPLES, TABLES, TESTS, Column
+from perovshell.data.copies import SAME_STUDY, copied_samples, copied_tests, report_copies
+from perovshell.data.fault_list import FaultList, Locate, in_table
 from perovshell.data.formula import FormulaReader
-from perovshell.data.paper_fields import key_path
-from perovshell.data.shells import is_none, shell_text
-from perovshell.data.spelling import near_name
-from perovshell.data.tables import Row, Source, numbered, plain_number, read_table
+from perovshell.data.shells import is_none
+from perovshell.data.tables import Row, Source, numbered, read_table
 from perovshell.data.targets import TIME_TO_FAILURE
 from perovshell.data.vocabulary import PLATELET, TREATMENTS, treatment, treatment_fault
-from perovshell.errors import DatasetError, Fault, FormulaError, InputError, line_text
+from perovshell.errors import DatasetError, Fault, FormulaError, InputError
 
 _HIGHEST_OF_CORE = 100.0
 """Largest PLQY in percent; quantum cutting by a dopant passes it."""
-_SAME_STUDY = "if it is the same study, name it in supersedes"
-_ANSWER = f"{_SAME_STUDY}; if not, in distinct_from"
-
-Locate: TypeAlias = Callable[[str, int, str], tuple[str, int]]
-"""Returns the file and line where a cell was read, by table, row and column (empty: the row)."""
-
-
-def in_table(table: str, row: int, _column: str) -> tuple[str, int]:
-    """Locate a cell in the table itself."""
-    return table, row
-
-
-@dataclass
-class FaultList:
-    """Collects the faults of one file; `row` is the line in the file."""
-
-    file: str
-    faults: list[Fault] = field(default_factory=list)
-    locate: Locate = in_table
-
-    def add(self, row: int, column: str, value: str, rule: str) -> None:
-        """Note one fault."""
-        file, line = self.locate(self.file, row, column)
-        name = column if file.endswith(".csv") else key_path(self.file, column)
-        self.faults.append(Fault(file, line, name, value, rule))
-
-    def row_text(self, row: int, other: int) -> str:
-        """Return the position of a row in words, for a message about another row."""
-        file, line = self.locate(self.file, row, "")
-        files = [] if file == self.locate(self.file, other, "")[0] else [file]
-        return ", ".join([*files, *([line_text(file, line)] if line else [])]) or file
-
-    def columns(self, header: Sequence[str], table: Table) -> bool:
-        """Check the header; return whether the rows can be read at all."""
-        for name in table.missing(header):
-            self.add(1, name, "", "this column is missing")
-        for name in header:
-            if name not in table.by_name:
-                near = near_name(name, table.names)
-                hint = f"; nearest: {near}" if near else ""
-                self.add(1, name, "", f"unknown column{hint}; allowed: {', '.join(table.names)}")
-        return not table.missing(header)
-
-    def cells(self, row: int, cells: Row, table: Table) -> Mapping[str, float]:
-        """Check each cell by itself; return the numbers, NaN where empty or at fault."""
-        for column in table.columns:
-            rule = column.fault(cells[column.name])
-            if rule:
-                self.add(row, column.name, cells[column.name], rule)
-        numbers = (column for column in table.columns if column.kind == "number")
-        return {column.name: column.number(cells[column.name]) for column in numbers}
-
-    def unique(self, row: int, cells: Row, column: str, seen: dict[str, int]) -> None:
-        """Check that no other row has the identity of this one."""
-        text = cells[column]
-        if text and text in seen:
-            self.add(row, column, text, f"given already in {self.row_text(seen[text], row)}")
-        seen.setdefault(text, row)
 
 
 def read_tables(
@@ -163,9 +101,7 @@ def check_papers(
         doi = cells["doi"].casefold()
         if doi and doi in dois:
             first, paper = dois[doi]
-            rule = (
-                f"given already in {faults.row_text(first, row)} (paper {paper!r}); {_SAME_STUDY}"
-            )
+            rule = f"given already in {faults.row_text(first, row)} (paper {paper!r}); {SAME_STUDY}"
             faults.add(row, "doi", cells["doi"], rule)
         dois.setdefault(doi, (row, cells["paper_id"]))
     if not rows:
@@ -210,12 +146,12 @@ def check_samples(
         _check_bare(faults, row, cells, by_id)
     if not rows:
         faults.add(0, "", "", "no rows; at least one sample is needed")
-    copied = _copied_samples(rows, reader)
+    copied = copied_samples(rows, reader)
 
     def are_apart(paper: str, other: str) -> bool:
         return frozenset((paper, other)) in distinct
 
-    _report_copies(faults, copied, are_apart, "core, shell and numbers")
+    report_copies(faults, copied, are_apart, "core, shell and numbers")
     return faults.faults
 
 
@@ -355,13 +291,13 @@ def check_stability(
         if sample is not None and is_none(sample["shell"]) and _has_reading(cells, "coated"):
             rule = "empty for an uncoated sample: its readings belong in the bare columns"
             faults.add(row, "coated_duration_h", cells["coated_duration_h"], rule)
-    copied = _copied_tests(rows, samples, reader)
+    copied = copied_tests(rows, samples, reader)
 
     def are_apart(paper: str, other: str) -> bool:
         both = dois.get(paper, ""), dois.get(other, "")
         return frozenset((paper, other)) in distinct or ("" not in both and both[0] != both[1])
 
-    _report_copies(faults, copied, are_apart, "core, shell, stressor and readings")
+    report_copies(faults, copied, are_apart, "core, shell, stressor and readings")
     return faults.faults
 
 
@@ -397,62 +333,3 @@ def _check_sides(faults: FaultList, row: int, cells: Row) -> None:
     elif coated and bare and durations[0] != durations[1]:
         side = "bare" if durations[0] else "coated"
         faults.add(row, f"{side}_duration_h", "", "a two-sided test states both durations or none")
-
-
-# One study under two papers ------------------------------------------------------------------
-
-_Keyed: TypeAlias = tuple[int, Row, str, Hashable]
-"""Row number, cells, paper_id, and what is equal for copies."""
-
-
-def _copied_samples(rows: Sequence[Row], reader: FormulaReader) -> Iterator[_Keyed]:
-    """The same core and shell with three equal numbers under two papers is one study read twice."""
-    numbers = ("core_size_nm", "pl_peak_nm", "fwhm_nm", "plqy_percent", "shell_thickness_nm")
-    for row, cells in numbered(rows):
-        if sum(bool(cells[column]) for column in numbers) >= 3:  # noqa: PLR2004
-            values = tuple(_value(cells[column]) for column in numbers)
-            yield row, cells, cells["paper_id"], (*_combination(cells, reader), *values)
-
-
-def _copied_tests(
-    rows: Sequence[Row], samples: dict[str, Row], reader: FormulaReader
-) -> Iterator[_Keyed]:
-    """The same core, shell, stressor, durations and percents under two papers is a fault."""
-    numbers = ("coated_duration_h", "coated_percent", "bare_duration_h", "bare_percent")
-    for row, cells in numbered(rows):
-        sample = samples.get(cells["sample_id"])
-        if sample is not None and sum(bool(cells[column]) for column in numbers) >= 2:  # noqa: PLR2004
-            values = tuple(_value(cells[column]) for column in numbers)
-            key = (*_combination(sample, reader), cells["stressor"], *values)
-            yield row, cells, sample["paper_id"], key
-
-
-def _report_copies(
-    faults: FaultList, rows: Iterable[_Keyed], are_apart: Callable[[str, str], bool], what: str
-) -> None:
-    """Note a row once for each other paper that has an equal row above it."""
-    seen: dict[Hashable, dict[str, int]] = defaultdict(dict)
-    for row, cells, paper, key in rows:
-        for other, first in seen[key].items():
-            if other != paper and not are_apart(paper, other):
-                rule = f"same {what} as {faults.row_text(first, row)} of paper {other!r}; {_ANSWER}"
-                faults.add(row, "sample_id", cells["sample_id"], rule)
-        seen[key].setdefault(paper, row)
-
-
-def _combination(cells: Row, reader: FormulaReader) -> tuple[Hashable, Hashable]:
-    """Return core and shell, equal for all their spellings; else the texts."""
-    core: Hashable = cells["core"]
-    shell: Hashable = cells["shell"]
-    read = reader.read_open if cells["composition"] == "open" else reader.read_core
-    with suppress(FormulaError):
-        core = read(cells["core"]).key
-    with suppress(FormulaError):
-        shell = shell_text(reader.read_shell(cells["shell"]))
-    return core, shell
-
-
-def _value(text: str) -> float | str:
-    """Return a number cell as a number, so that `168` and `168.0` are equal."""
-    value = plain_number(text)
-    return text if math.isnan(value) else value

@@ -68,6 +68,14 @@ def card_lines(info: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def validation_lines(info: Mapping[str, Any]) -> list[str]:
+    """Return the validation of a model, and which targets have skill, as lines of text."""
+    lines = []
+    for title, section in card_sections(info)[2:4]:
+        lines += [f"{title}:", *(f"  {line}" for line in section)]
+    return lines
+
+
 def figure_lines(info: Mapping[str, Any]) -> list[str]:
     """Return the headline figures as lines of text.
 
