@@ -282,7 +282,7 @@ def test_each_bound_names_its_nearest_tests(open_page: Open, server: Server) -> 
             texts = [
                 line["at_least_evidence"][key] for key in columns if key != "at_least_evidence"
             ]
-            assert sorted(shown) == sorted(f"from {text}" for text in texts) != []
+            assert sorted(shown) == sorted(f"(nearest: {text})" for text in texts) != []
     from_class = [
         line for line in answer["candidates"] if "class" in str(line["at_least_evidence"])
     ]
@@ -768,6 +768,12 @@ def test_typing_completes_by_keyboard(open_page: Open) -> None:
     shell.press("Enter")
     assert shell.input_value() == "ZnS|ZrO2"
     expect(shell).to_have_attribute("aria-expanded", "false")
+    shell.fill("SiO2")
+    expect(shell).to_have_attribute("aria-expanded", "true")
+    shell.press("Enter")
+    assert shell.input_value() == "SiO2"
+    expect(shell).to_have_attribute("aria-expanded", "false")
+    shell.fill("ZnS|ZrO2")
     settled(page)
     expect(page.get_by_role("heading", name="CsPbBr3 / ZnS|ZrO2")).to_be_visible()
 

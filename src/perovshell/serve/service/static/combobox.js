@@ -65,6 +65,9 @@ export const combobox = (input, id, suggest) => {
     } else if (event.key === "Enter" && at >= 0) {
       event.preventDefault();
       choose(at);
+    } else if (event.key === "Enter") {
+      // What is typed stands; the list would hide the answer to it.
+      close();
     } else if (event.key === "Escape" && !list.hidden) {
       event.preventDefault();
       close();

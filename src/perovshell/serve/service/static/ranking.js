@@ -24,7 +24,7 @@ const scoreOf = (line) => line.score ?? line.expected_improvement;
 // Cells ---------------------------------------------------------------------------------------
 
 const unknown = () => el("span", { class: "small" }, "unknown");
-const bounded = (least, small, evidence = "") => [least, el("small", {}, small), evidence ? el("small", { class: "evidence" }, `from ${evidence}`) : null];
+const bounded = (least, small, evidence = "") => [least, el("small", {}, small), evidence ? el("small", { class: "evidence" }, `(nearest: ${evidence})`) : null];
 
 const papersOn = (title, names) => [el("p", { class: "small" }, title), ...folded(names.map(paper))];
 const nearest = (line) => line.nearest_papers.split(";").filter(Boolean);
