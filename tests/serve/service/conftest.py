@@ -1,6 +1,6 @@
 """What the tests of the service share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +17,15 @@ from perovshell.training.train import TrainedModel
 
 @pytest.fixture(scope="session", autouse=True)
 def _described_once() -> Iterator[None]:
-    """Describe one application: all have the same routes, and this is most of making one."""
-    describe, known = FastAPI.openapi, []
+    """Describe the service once: all have the same routes, and this is most of making one."""
+    describe: Callable[[FastAPI], dict[str, Any]] = FastAPI.openapi
+    known: dict[str, dict[str, Any]] = {}
 
     def described(app: FastAPI) -> dict[str, Any]:
-        if not known:
-            known.append(deepcopy(describe(app)))
+        if app.title not in known:  # Applications of tests have titles of their own.
+            known[app.title] = deepcopy(describe(app))
         if app.openapi_schema is None:
-            app.openapi_schema = deepcopy(known[0])
+            app.openapi_schema = deepcopy(known[app.title])
         return app.openapi_schema
 
     with pytest.MonkeyPatch.context() as patch:

@@ -21,8 +21,8 @@ Connect = Callable[[], Coroutine[Any, Any, Streams]]
 
 
 def _app() -> FastAPI:
-    """Make an application with one route and no description, which would be kept for others."""
-    app = FastAPI(openapi_url=None)
+    """Make an application with one route."""
+    app = FastAPI()
 
     @app.get("/ok")
     async def ok() -> str:
