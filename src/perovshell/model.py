@@ -195,8 +195,8 @@ class Model:
             >>> answer["pl_peak_nm"], answer["error"]
             (517.0, '')
         """
-        answers = self.answer(rows, stressors=stressors, coverage=coverage, thresholds=thresholds)
-        return to_input_type([answer.values for answer in answers], rows, stressors, thresholds)
+        values = self.predictor.values(to_records(rows), stressors, coverage, thresholds)
+        return to_input_type(values, rows, stressors, thresholds)
 
 
 def load(source: Path | str | None = None, *, workspace: Path | str | None = None) -> Model:

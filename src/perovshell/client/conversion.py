@@ -10,7 +10,7 @@ from typing import Any, Final
 from perovshell.data.tables import float_of
 from perovshell.models.evidence import Neighbour
 from perovshell.models.inputs import INPUT_COLUMNS, cell_text
-from perovshell.models.outputs import Answer, Evidence, Thresholds, check_options
+from perovshell.models.outputs import Answer, Evidence, Found, Thresholds, check_options
 from perovshell.models.reason import Reason
 
 _OPEN: Final = "_open"
@@ -79,7 +79,7 @@ def answer_of(answer: dict[str, Any]) -> Answer:
     )
     evidence = Evidence(nearest, measured, details["conditions"], details["domain"])
     reasons = [_reason(one) for one in details["reasons"]]
-    return Answer(values_of(answer), lambda: evidence, lambda: reasons)
+    return Answer(values_of(answer), Found(evidence, reasons))
 
 
 def _reason(reason: Mapping[str, Any]) -> Reason:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from numbers import Real
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -131,23 +131,55 @@ class Evidence:
     domain: dict[str, list[str]]
 
 
+class Behind(Protocol):
+    """What is behind the answers to requests that were answered at once."""
+
+    def evidence(self, number: int, /) -> Evidence:
+        """Return the evidence of an answer, by its number among them."""
+
+    def reasons(self, number: int, /) -> list[Reason]:
+        """Return its reasons."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is behind one answer, found already.
+
+    Attributes:
+        samples: Its evidence.
+        moved: Its reasons.
+    """
+
+    samples: Evidence
+    moved: Sequence[Reason] = ()
+
+    def evidence(self, _number: int, /) -> Evidence:
+        """Return its evidence."""
+        return self.samples
+
+    def reasons(self, _number: int, /) -> list[Reason]:
+        """Return its reasons."""
+        return list(self.moved)
+
+
 @dataclass(frozen=True)
 class Answer:
     """The answer to one request.
 
     Attributes:
         values: The output columns of `output_columns` as numbers, texts and lists of texts.
-        find_evidence: Finds the evidence when it is first read: few callers need it.
-        find_reasons: Finds the reasons likewise; a request without an answer has none.
+        behind: What is behind it and those answered with it: found when it is first read, as few
+            callers need it.
+        number: Its number among those.
     """
 
     values: dict[str, Any]
-    find_evidence: Callable[[], Evidence]
-    find_reasons: Callable[[], list[Reason]] = list
+    behind: Behind
+    number: int = 0
 
     @cached_property
     def _evidence(self) -> Evidence:
-        return self.find_evidence()
+        return self.behind.evidence(self.number)
 
     @property
     def nearest(self) -> list[Neighbour]:
@@ -162,7 +194,7 @@ class Answer:
     @cached_property
     def reasons(self) -> list[Reason]:
         """How far each group of descriptors moved the predictions; see `Model.explain`."""
-        return self.find_reasons()
+        return self.behind.reasons(self.number)
 
     @property
     def papers(self) -> tuple[str, ...]:
@@ -239,14 +271,13 @@ def check_options(
         raise InputError(msg)
 
 
-def unanswered(error: str, stressors: Sequence[str], thresholds: Thresholds) -> Answer:
-    """Return the answer to a request that cannot be answered, and why."""
+def unanswered(error: str, stressors: Sequence[str], thresholds: Thresholds) -> dict[str, Any]:
+    """Return the output columns of a request that cannot be answered, and why."""
     values: dict[str, Any] = dict.fromkeys(output_columns(stressors, thresholds), math.nan)
     texts: dict[str, list[str]] = {name: [] for name in TEXTS}
     signs = dict.fromkeys(bound_columns(stressors), "")
     verdicts = dict.fromkeys(domain_columns(stressors), False)
-    rest = {**texts, "nearest_papers": "", "error": error}
-    return Answer(values | signs | verdicts | rest, partial(Evidence, [], [], {}, {}))
+    return {**values, **signs, **verdicts, **texts, "nearest_papers": "", "error": error}
 
 
 def rounded(values: Floats) -> Floats:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +25,9 @@ from perovshell.models.outputs import (
     DEFAULT_STRESSORS,
     NO_THRESHOLDS,
     Answer,
+    Behind,
     Evidence,
+    Found,
     Thresholds,
     check_options,
     output_columns,
@@ -92,30 +94,50 @@ class Predictor:
         Raises:
             InputError: A stressor, the coverage or the thresholds are not allowed.
         """
+        return [Answer(*one) for one in self._answers(rows, stressors, coverage, thresholds)]
+
+    def values(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        stressors: Sequence[str] = DEFAULT_STRESSORS,
+        coverage: float = DEFAULT_COVERAGE,
+        thresholds: Thresholds = NO_THRESHOLDS,
+    ) -> list[dict[str, Any]]:
+        """Return the output columns of answers alone; arguments and errors as for `answer`."""
+        return [values for values, *_ in self._answers(rows, stressors, coverage, thresholds)]
+
+    def _answers(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        stressors: Sequence[str],
+        coverage: float,
+        thresholds: Thresholds,
+    ) -> Iterator[tuple[dict[str, Any], Behind, int]]:
+        """Yield the fields of the answer to each row."""
         check_options(stressors, coverage, thresholds)
-        answers: list[Answer] = []
         for start in range(0, len(rows), ROWS_AT_ONCE):
             block = rows[start : start + ROWS_AT_ONCE]
             requests, errors = Requests.read(block, self.featurizer.reader)
             good = [row for number, row in enumerate(block) if number not in errors]
-            answered = iter(self._answers(requests, good, stressors, coverage, thresholds))
-            answers += [
-                unanswered(errors[row], stressors, thresholds) if row in errors else next(answered)
-                for row in range(len(block))
-            ]
-        return answers
+            answered = self._answered(requests, good, stressors, coverage, thresholds)
+            for row in range(len(block)):
+                if row in errors:
+                    nothing = Found(Evidence([], [], {}, {}))
+                    yield unanswered(errors[row], stressors, thresholds), nothing, 0
+                else:
+                    yield next(answered)
 
-    def _answers(
+    def _answered(
         self,
         requests: Requests,
         rows: Sequence[Mapping[str, Any]],
         stressors: Sequence[str],
         coverage: float,
         thresholds: Thresholds,
-    ) -> list[Answer]:
-        """Answer requests that could be read; `rows` are they before that."""
+    ) -> Iterator[tuple[dict[str, Any], Behind, int]]:
+        """Yield the same for requests that could be read; `rows` are they before that."""
         if not len(requests):
-            return []
+            return
         outputs = output_columns(stressors, thresholds)
         batch = self.batch(requests)
         stability = self.stability_of(batch, stressors)
@@ -129,30 +151,13 @@ class Predictor:
         hits = self.domain_index.find(requests)
         gaps = batch.coated[:, self._gap_column]
         described = self.domain_flags.describe(requests, hits, gaps, stressors)
-        of_row = zip(numbers, kind.tolist(), described, hits.papers, strict=True)
-        values = [
-            (*row, *signs[one], *inside, *texts, papers, "")
-            for row, one, (inside, *texts), papers in of_row
-        ]
         # The arrays of many rows are not kept for the reasons of one.
         known = (batch, stability) if len(requests) == 1 else None
-        return [
-            Answer(
-                dict(zip(outputs, row, strict=True)),
-                partial(self._evidence, hits, number, tuple(stressors)),
-                partial(self._reasons, rows[number], tuple(stressors), known),
-            )
-            for number, row in enumerate(values)
-        ]
-
-    def _reasons(
-        self,
-        row: Mapping[str, Any],
-        stressors: Sequence[str],
-        known: tuple[PredictionBatch, StabilityPrediction] | None,
-    ) -> list[Reason]:
-        """Return the reasons of an answer, from what is known of it where that is kept."""
-        return self.explain(row, stressors) if known is None else reasons_of(self, *known)
+        behind = _BehindRows(self, rows, tuple(stressors), hits, known)
+        of_row = zip(numbers, kind.tolist(), described, hits.papers, strict=True)
+        for number, (row, one, (inside, *texts), papers) in enumerate(of_row):
+            values = (*row, *signs[one], *inside, *texts, papers, "")
+            yield dict(zip(outputs, values, strict=True)), behind, number
 
     def explain(
         self, row: Mapping[str, Any], stressors: Sequence[str] = DEFAULT_STRESSORS
@@ -286,16 +291,6 @@ class Predictor:
         """The texts of answers."""
         return DomainFlags(self.literature, self.stability, self.notes)
 
-    def _evidence(self, hits: NeighbourHits, row: int, stressors: Sequence[str]) -> Evidence:
-        """Return what is behind an answer."""
-        conditions = self.stability.conditions
-        return Evidence(
-            self.domain_index.neighbours(hits, row),
-            hits.measured.get(row, []),
-            {stressor: dict(conditions.get(stressor, {})) for stressor in stressors},
-            self.domain_flags.verdict(hits.outside.get(row, {}), stressors).reasons,
-        )
-
     def flags(self, item: Combination, stressors: Sequence[str]) -> tuple[Flag, ...]:
         """Return what speaks against a coating.
 
@@ -322,3 +317,39 @@ class Predictor:
     def outside_of(self, target: str, item: Combination) -> str:
         """Return the reason that a combination is out of a domain; empty inside."""
         return self.domain_index.outside(item).get(target, "")
+
+
+@dataclass(frozen=True)
+class _BehindRows:
+    """What is behind the answers to requests that were answered at once.
+
+    Attributes:
+        predictor: What answered them.
+        rows: The requests as they were given.
+        stressors: The stressors asked for.
+        hits: What the literature knows of them.
+        known: What was computed for their reasons, where it is kept.
+    """
+
+    predictor: Predictor
+    rows: Sequence[Mapping[str, Any]]
+    stressors: tuple[str, ...]
+    hits: NeighbourHits
+    known: tuple[PredictionBatch, StabilityPrediction] | None
+
+    def evidence(self, number: int) -> Evidence:
+        """Return the nearest and the measured samples, the conditions and the domain."""
+        predictor, hits = self.predictor, self.hits
+        conditions = predictor.stability.conditions
+        return Evidence(
+            predictor.domain_index.neighbours(hits, number),
+            hits.measured.get(number, []),
+            {stressor: dict(conditions.get(stressor, {})) for stressor in self.stressors},
+            predictor.domain_flags.verdict(hits.outside.get(number, {}), self.stressors).reasons,
+        )
+
+    def reasons(self, number: int) -> list[Reason]:
+        """Return how far each group of descriptors moved the predictions."""
+        if self.known is None:
+            return self.predictor.explain(self.rows[number], self.stressors)
+        return reasons_of(self.predictor, *self.known)

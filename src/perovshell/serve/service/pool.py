@@ -124,10 +124,10 @@ def _answered(
     thresholds: Thresholds,
     rows: Rows,
 ) -> Written:
-    answers = _model(*source).answer(
+    values = _model(*source).predict(
         rows, stressors=stressors, coverage=coverage, thresholds=thresholds
     )
-    return write(answers)
+    return write(values)
 
 
 @lru_cache(maxsize=2)

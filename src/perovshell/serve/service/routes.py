@@ -97,10 +97,11 @@ async def _written(request: Request, how: Asked, asked: schemas.PredictIn) -> Wr
         return await pool.answer(how, asked.rows)
     batcher: Batcher = request.app.state.batcher
     answers = await batcher.answer(how, asked.rows)
+    values = [answer.values for answer in answers]
     if not asked.details:
-        return write(answers)
+        return write(values)
     predictor, pairs = how.served.model.predictor, zip(asked.rows, answers, strict=True)
-    return write(answers, [detailed(predictor, *pair, how.stressors) for pair in pairs])
+    return write(values, [detailed(predictor, *pair, how.stressors) for pair in pairs])
 
 
 @router.post(

@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 
-from perovshell.models.outputs import Answer
 from perovshell.targets.target import IN_DOMAIN
 
 
@@ -30,32 +29,28 @@ class Written:
     outside: int
 
 
-def write(answers: Sequence[Answer], written: Sequence[Mapping[str, Any]] | None = None) -> Written:
+def write(
+    values: Sequence[Mapping[str, Any]], written: Sequence[Mapping[str, Any]] | None = None
+) -> Written:
     """Write answers.
 
     Args:
-        answers: At least one answer; all have the same columns.
+        values: Output columns of at least one answer; all have the same.
         written: JSON data of each; their output columns if None.
     """
-    data = _columns(answers) if written is None else written
-    failed = [
-        (row, answer.values["error"])
-        for row, answer in enumerate(answers)
-        if answer.values["error"]
-    ]
-    inside = sum(answer.values[IN_DOMAIN] for answer in answers)
-    outside = len(answers) - inside - len(failed)
-    return Written(orjson.dumps(data)[1:-1], len(answers), tuple(failed), outside)
+    data = _columns(values) if written is None else written
+    failed = [(row, one["error"]) for row, one in enumerate(values) if one["error"]]
+    outside = len(values) - sum(one[IN_DOMAIN] for one in values) - len(failed)
+    return Written(orjson.dumps(data)[1:-1], len(values), tuple(failed), outside)
 
 
-def _columns(answers: Sequence[Answer]) -> list[Mapping[str, Any]]:
+def _columns(values: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the output columns; the encoder writes what is no number as null."""
-    ends = [name for name in answers[0].values if name.endswith("_upper")]
+    ends = [name for name in values[0] if name.endswith("_upper")]
     columns: list[Mapping[str, Any]] = []
-    for answer in answers:
-        values = answer.values
-        limitless = [f"{name}_open" for name in ends if values[name] == math.inf]
-        columns.append({**values, **dict.fromkeys(limitless, True)} if limitless else values)
+    for one in values:
+        limitless = [f"{name}_open" for name in ends if one[name] == math.inf]
+        columns.append({**one, **dict.fromkeys(limitless, True)} if limitless else one)
     return columns
 
 
