@@ -122,6 +122,7 @@ class Campaign:
     done: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     _key: str = ""
+    _first: str | None = None
 
     @property
     def workspace(self) -> WorkspaceFolder:
@@ -131,6 +132,7 @@ class Campaign:
     def run(self, jumps: list[float], *, retrain: bool) -> None:
         """Start the service and work through the jumps."""
         self.clock.jump(0)
+        self._first = self.workspace.champion_id
         self._key = self._command(0, "keys", "add", "caller").split()[-1]
         bundled = Dataset.bundled()
         inside = set(Dataset.from_folder(self.arena.root / "data").papers)
@@ -151,6 +153,9 @@ class Campaign:
 
     def _work(self, hours: float, paper: Path, *, retrain: bool) -> None:
         """Give every kind of command once; what was promoted before is promoted again."""
+        # The ranking that is resumed is of the first champion.
+        if self.workspace.champion_id != self._first:
+            self._command(hours, "models", "promote", self._first, "--why", f"{hours} h")
         before, data = self.workspace.promotions, ("--data", str(self.arena.root / "data"))
         self._leave_half_written(hours)
         self._command(hours, "add", str(paper), "--yes", "--accept-outliers", *data)
