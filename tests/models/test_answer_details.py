@@ -5,6 +5,7 @@ from typing import Any
 from perovshell.data.formula import FormulaReader
 from perovshell.models.answer_details import bare_controls, differences
 from perovshell.models.evidence import Literature
+from perovshell.models.requests import Requests
 
 NOTHING = {"bare_pl_peak_nm": None, "bare_plqy_percent": None, "bare_pl": "", "bare_plqy": ""}
 
@@ -64,12 +65,15 @@ def test_a_sample_differs_by_core_shell_size_shape_and_medium() -> None:
     ]
     literature = Literature(rows, FormulaReader.bundled())
     samples = [literature.neighbour(k, 0.0) for k in range(3)]
-    asked = {"core": "CsPb(Br)3", "shell": "silica", "medium": "solution"}
-    assert differences(literature.reader, asked, samples) == [
+
+    def of(**size: float) -> list[list[str]]:
+        asked = {"core": "CsPb(Br)3", "shell": "silica", "medium": "solution", **size}
+        return differences(Requests.read_one(asked, literature.reader), samples)
+
+    assert of() == [
         [],
         ["core CsPbI3", "bare", "core of ~9 nm"],
         ["shell ZnS", "nanowire", "medium film"],
     ]
-    sized = differences(literature.reader, {**asked, "core_size_nm": 12}, samples)
-    assert sized[1][-1] == "core of ~9 nm, not 12 nm"
-    assert differences(literature.reader, {**asked, "core_size_nm": 9}, samples)[1][-1] == "bare"
+    assert of(core_size_nm=12)[1][-1] == "core of ~9 nm, not 12 nm"
+    assert of(core_size_nm=9)[1][-1] == "bare"

@@ -5,12 +5,18 @@ from dataclasses import replace
 from perovshell.model import Model
 from perovshell.models.answer_details import known_at_least
 from perovshell.models.answer_text import answer_lines
+from perovshell.models.requests import Requests
 from perovshell.models.shell_evidence import ShellEvidence
+
+
+def asked(model: Model, **row: str) -> Requests:
+    return Requests.read_one(row, model.predictor.featurizer.reader)
 
 
 def words(model: Model, **row: str) -> list[str]:
     [answer] = model.answer([row], stressors=["water"])
-    pooled = [bound.line() for bound in known_at_least(model.predictor, row, ["water"])]
+    bounds = known_at_least(model.predictor, asked(model, **row), ["water"])
+    pooled = [bound.line() for bound in bounds]
     return answer_lines(answer, row, ["water"], 0.9, pooled)
 
 
@@ -39,10 +45,10 @@ def test_a_bound_names_the_nearest_tests(model: Model) -> None:
             one for one in lines if one.startswith("  Half-life under water: ") and "nearest" in one
         ]
         assert line.endswith(f"(nearest: tests {end})")
-    row = {"core": "CsPbBr3", "shell": "PS"}
+    coated, bare = (asked(model, core="CsPbBr3", shell=shell) for shell in ("PS", "none"))
     ignorant = replace(model.predictor, shell_evidence=ShellEvidence())
-    assert known_at_least(ignorant, row, ["water"]) == []
-    assert known_at_least(model.predictor, row | {"shell": "none"}, ["water"]) == []
+    assert known_at_least(ignorant, coated, ["water"]) == []
+    assert known_at_least(model.predictor, bare, ["water"]) == []
 
 
 def test_a_target_without_skill_has_no_number(model: Model) -> None:

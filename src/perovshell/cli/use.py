@@ -163,6 +163,7 @@ def _predict_one(
     """Print the answer to one combination; return the papers behind it."""
     from perovshell.models.answer_details import detailed, known_at_least
     from perovshell.models.answer_text import answer_lines
+    from perovshell.models.requests import Requests
 
     stressors, coverage, thresholds = options
     (answer,) = model.answer([row], stressors=stressors, coverage=coverage, thresholds=thresholds)
@@ -174,7 +175,8 @@ def _predict_one(
         print_json(data | detailed(predictor, row, answer, stressors))
         return answer.papers
     why = [reason.sentence for reason in answer.reasons] if reasons else []
-    pooled = [bound.line() for bound in known_at_least(predictor, row, stressors)]
+    request = Requests.read_one(row, predictor.featurizer.reader)
+    pooled = [bound.line() for bound in known_at_least(predictor, request, stressors)]
     lines = [
         f"{row['core']} / {row['shell']}",
         *answer_lines(answer, row, stressors, coverage, pooled),

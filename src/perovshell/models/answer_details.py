@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from perovshell.data.formula import FormulaReader
 from perovshell.data.shells import shell_text
 from perovshell.data.vocabulary import MEDIA, MORPHOLOGIES, TREATMENTS, WORDS
 from perovshell.models.evidence import Literature, Neighbour, printed_text
@@ -44,18 +43,18 @@ def detailed(
     details |= {"reasons": [], "known_at_least": []}
     if answer.values["error"]:
         return data
-    literature, reader = predictor.literature, predictor.featurizer.reader
+    request = Requests.read_one(row, predictor.featurizer.reader)
     for name, samples in (("nearest", answer.nearest), ("measured", answer.measured)):
-        differs = differences(reader, row, samples)
+        differs = differences(request, samples)
         details[name] = [
             vars(sample) | {"differs": texts}
             for sample, texts in zip(samples, differs, strict=True)
         ]
-    controls = bare_controls(literature, answer.measured)
+    controls = bare_controls(predictor.literature, answer.measured)
     details["measured"] = [a | b for a, b in zip(details["measured"], controls, strict=True)]
     details["reasons"] = [reason.to_json() for reason in answer.reasons]
     details["known_at_least"] = [
-        bound.to_json() for bound in known_at_least(predictor, row, stressors)
+        bound.to_json() for bound in known_at_least(predictor, request, stressors)
     ]
     return data
 
@@ -100,17 +99,16 @@ class PooledBound:
 
 
 def known_at_least(
-    predictor: Predictor, row: Mapping[str, Any], stressors: Sequence[str]
+    predictor: Predictor, request: Requests, stressors: Sequence[str]
 ) -> list[PooledBound]:
     """Return what is known at least of half-lives and gains of a combination.
 
     Args:
         predictor: What holds the evidence.
-        row: A request that can be read; a bare core has no bounds.
+        request: One request; a bare core has no bounds.
         stressors: The stressors.
     """
-    reader, evidence = predictor.featurizer.reader, predictor.shell_evidence
-    request = Requests.read_one(row, reader)
+    evidence, reader = predictor.shell_evidence, request.reader
     core, layers = reader.read_core(request.formulas[0]).formula, request.items.shells[0]
     bounds = []
     for stressor in stressors if layers else ():
@@ -167,18 +165,14 @@ def _control(
     return values
 
 
-def differences(
-    reader: FormulaReader, row: Mapping[str, Any], samples: Iterable[Neighbour]
-) -> list[list[str]]:
+def differences(request: Requests, samples: Iterable[Neighbour]) -> list[list[str]]:
     """Return what makes each literature sample another one than what is asked.
 
     Args:
-        reader: The formula reader of the model.
-        row: A row that can be read.
+        request: One request.
         samples: Samples of the literature.
     """
-    request = Requests.read_one(row, reader)
-    core = reader.read_core(request.formulas[0]).formula
+    core = request.reader.read_core(request.formulas[0]).formula
     shell = shell_text(request.items.shells[0])
     contexts = request.items.contexts
     places = dict(zip(WORDS, contexts.words[:, 0].tolist(), strict=True))
