@@ -12,6 +12,7 @@ from perovshell.errors import InputError
 from perovshell.features.combinations import Combination
 from perovshell.features.descriptor import BLOCKS, Descriptor
 from perovshell.features.featurizer import Featurizer
+from perovshell.remembered import Remembered
 from perovshell.training.fit.problems import combination_of
 
 MANY_CHARGES = (
@@ -198,11 +199,9 @@ def test_derived_columns_are_named_once_and_in_order(featurizer: Featurizer) -> 
     assert row["bulk gap estimate"] < row["bulk gap by Vegard"]
 
 
-def test_no_more_shells_are_remembered_than_a_limit(
-    featurizer: Featurizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("perovshell.features.featurizer._MAX_REMEMBERED", 5)
+def test_no_more_shells_are_remembered_than_a_limit(featurizer: Featurizer) -> None:
     own = Featurizer.from_tables(featurizer.tables(), featurizer.table)
+    own._shell_rows = Remembered(own._shell_row, most=5)
     shells = [own.reader.read_shell(f"CsPbBr{3 - k / 100:g}Cl{k / 100:g}") for k in range(1, 20)]
     rows = own.shell_block(shells)
     assert len(own._shell_rows) <= 5

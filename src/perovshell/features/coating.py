@@ -19,6 +19,7 @@ import numpy as np
 from perovshell.arrays import Floats, Indices, Mask
 from perovshell.data.shells import ShellMaterial
 from perovshell.features.combinations import Layers
+from perovshell.remembered import MOST
 
 FLAGS: Final = (
     "dissolves in water",
@@ -139,7 +140,7 @@ def shell_flags(layers: Layers, stressors: Sequence[str]) -> tuple[Flag, ...]:
     return _shell_flags(layers, not WET.isdisjoint(stressors))
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=MOST)
 def _shell_flags(layers: Layers, is_wet: bool) -> tuple[Flag, ...]:  # noqa: FBT001
     # Equal materials may differ in numbers, so that no flag in this cache may depend on a number.
     if not layers:

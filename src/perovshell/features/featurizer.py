@@ -35,9 +35,7 @@ from perovshell.features.descriptor import CONFINEMENT, REFERENCE_TABLE, REQUEST
 from perovshell.features.elements import ElementTable
 from perovshell.features.gaps import BulkGaps
 from perovshell.features.shell import shell_descriptors, shell_matrix
-
-_MAX_REMEMBERED = 10_000
-"""Shells whose columns are kept: any neutral halide formula is one, so there is no end of them."""
+from perovshell.remembered import Remembered
 
 
 class Featurizer:
@@ -56,7 +54,7 @@ class Featurizer:
         self._crystal = CrystalTable(reader, gaps)
         self._atoms = _atoms_of_species(reader)
         self._negativity = _negativity_of_species(self._atoms, table)
-        self._shell_rows: dict[tuple[ShellMaterial, ...], Floats] = {}
+        self._shell_rows = Remembered(self._shell_row)
 
     @classmethod
     def bundled(cls) -> Featurizer:
@@ -139,14 +137,10 @@ class Featurizer:
 
     def shell_block(self, shells: Sequence[tuple[ShellMaterial, ...]]) -> Floats:
         """Return the shell columns; each distinct shell is computed once."""
-        return np.array([self._shell_row(layers) for layers in shells])
+        return np.array([self._shell_rows[layers] for layers in shells])
 
     def _shell_row(self, layers: tuple[ShellMaterial, ...]) -> Floats:
-        row = self._shell_rows.get(layers)
-        if row is None:
-            if len(self._shell_rows) >= _MAX_REMEMBERED:
-                self._shell_rows.clear()
-            row = self._shell_rows[layers] = shell_matrix(self.table, [layers])[0]
+        row: Floats = shell_matrix(self.table, [layers])[0]
         return row
 
     def contrast_block(self, core: Floats, core_negativity: Floats, shell: Floats) -> Floats:

@@ -18,12 +18,14 @@ import numpy as np
 
 from perovshell.arrays import Floats
 from perovshell.errors import FitError
+from perovshell.remembered import Remembered
 
 _MAX_STEPS = 20_000
 _TOLERANCE = 1e-10
 _TINY = 1e-300
 _ROUNDING = 1e-12
 _LEVELS_KEPT = 64
+"""Coverages: single predictions ask for the same few again and again."""
 
 
 def group_masses(groups: Sequence[str], share: Floats | None = None) -> Floats:
@@ -69,23 +71,26 @@ class ConformityScores:
 
     def quantile(self, coverage: float) -> float:
         """Return the score that a new paper's rows stay within; inf where K is too small."""
-        known = self._quantiles.get(coverage)
-        if known is None:
-            index = int(np.searchsorted(self._cumulative, coverage - _ROUNDING))
-            known = float(self.values[index]) if index < len(self.values) else math.inf
-            _remember(self._quantiles, coverage, known)
-        return known
+        return self._quantiles[coverage]
+
+    @cached_property
+    def _quantiles(self) -> Remembered[float, float]:
+        return Remembered(self._quantile, _LEVELS_KEPT)
+
+    def _quantile(self, coverage: float) -> float:
+        index = int(np.searchsorted(self._cumulative, coverage - _ROUNDING))
+        return float(self.values[index]) if index < len(self.values) else math.inf
 
     def lower_quantile(self, level: float) -> float:
         """Return the score that a new paper's rows stay above with probability 1 - level.
 
         The unseen paper's mass lies at -inf.
         """
-        known = self._lower_quantiles.get(level)
-        if known is None:
-            known = self._lower_quantile(level)
-            _remember(self._lower_quantiles, level, known)
-        return known
+        return self._lower_quantiles[level]
+
+    @cached_property
+    def _lower_quantiles(self) -> Remembered[float, float]:
+        return Remembered(self._lower_quantile, _LEVELS_KEPT)
 
     def _lower_quantile(self, level: float) -> float:
         unseen = 1.0 - float(self.masses.sum())
@@ -119,23 +124,8 @@ class ConformityScores:
         )
 
     @cached_property
-    def _quantiles(self) -> dict[float, float]:
-        """Quantiles by coverage: single predictions ask for the same few again and again."""
-        return {}
-
-    @cached_property
-    def _lower_quantiles(self) -> dict[float, float]:
-        return {}
-
-    @cached_property
     def _cumulative(self) -> Floats:
         return np.cumsum(self.masses)
-
-
-def _remember(known: dict[float, float], level: float, quantile: float) -> None:
-    if len(known) >= _LEVELS_KEPT:
-        known.clear()
-    known[level] = quantile
 
 
 def censored_scores(

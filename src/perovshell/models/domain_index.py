@@ -17,8 +17,8 @@ from perovshell.features.combinations import Combination, Combinations, Layers
 from perovshell.models.domain import FEW_PAPERS, METAL, MIXING_REACH, ROUNDING, Domain
 from perovshell.models.evidence import N_NEAREST, Literature, Neighbour, core_differences
 from perovshell.models.requests import Requests
+from perovshell.remembered import Remembered
 
-_CACHE_SIZE: Final = 10_000
 _MEASURED_WITHIN: Final = 0.11
 """Within this distance of a sample (0.1 is another structure) core and shell may be the same."""
 
@@ -92,7 +92,7 @@ class DomainIndex:
         self._domain_starts = np.cumsum([0, *counts[:-1]])
         extra = [np.frombuffer(row).reshape(1, -1) for row in list(number)[len(cores) :]]
         self._known_cores = np.concatenate([cores, *extra])
-        self._shell_reasons: dict[Layers, list[str]] = {}
+        self._shell_reasons = Remembered(self._reasons_of_shell)
 
     @cached_property
     def _unseen(self) -> Mask:
@@ -253,7 +253,7 @@ class DomainIndex:
         reach = cores.reach[core]
         measured, starts = self._measured_samples
         nearest = np.minimum.reduceat(distances.take(measured, axis=1), starts, axis=1)
-        shells = [self._reasons_of_shell(layers) for layers in items.shells]
+        shells = [self._shell_reasons[layers] for layers in items.shells]
         is_odd = np.array([list(map(bool, reasons)) for reasons in shells])[items.shell]
         # One check per leading entry, in the order in which reasons are stated: (6, n, n_domains).
         failed = np.array(
@@ -284,10 +284,4 @@ class DomainIndex:
 
     def _reasons_of_shell(self, layers: Layers) -> list[str]:
         """Return why a shell is out of each domain, or empty texts."""
-        if layers not in self._shell_reasons:
-            if len(self._shell_reasons) >= _CACHE_SIZE:
-                self._shell_reasons.clear()
-            self._shell_reasons[layers] = [
-                domain.describe_shell(layers) for domain in self._domains
-            ]
-        return self._shell_reasons[layers]
+        return [domain.describe_shell(layers) for domain in self._domains]

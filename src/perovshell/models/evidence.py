@@ -21,13 +21,13 @@ from perovshell.data.structure_types import StructureTypes
 from perovshell.data.summary import measured_text
 from perovshell.data.vocabulary import MORPHOLOGIES, QUALITIES, TREATMENTS, WORDS
 from perovshell.features.combinations import Combination
+from perovshell.remembered import Remembered
 from perovshell.targets.declared import DOMAINS
 
 N_NEAREST = 3
 """Number of nearest papers of a prediction."""
 NAME_JOINT = " / "
 """Separator of core and shell in the name of a combination."""
-_MAX_REMEMBERED = 10_000
 _TINY = 1e-300
 _ROWS_AT_ONCE = 128
 """Cores that are compared at once: their block fits a processor's cache."""
@@ -126,24 +126,12 @@ class Literature:
         ions = self.reader.ions.by_symbol
         return sorted(ions, key=lambda symbol: SITES.index(ions[symbol].site))
 
-    @cached_property
-    def _shell_distances(self) -> dict[tuple[str, frozenset[str], str], Floats]:
-        return {}
-
     def fractions(self, core: Composition) -> Floats:
         """Return site fractions over the ion table, shape (n_ions,); 0 for metal cores."""
-        if core.key not in self._fractions_of:
-            row = np.zeros(len(self.symbols))
-            for symbol, share in core.fractions.items():
-                row[self.symbols[symbol]] = share
-            if len(self._fractions_of) >= _MAX_REMEMBERED:
-                self._fractions_of.clear()
-            self._fractions_of[core.key] = row
-        return self._fractions_of[core.key]
-
-    @cached_property
-    def _fractions_of(self) -> dict[object, Floats]:
-        return {}
+        row = np.zeros(len(self.symbols))
+        for symbol, share in core.fractions.items():
+            row[self.symbols[symbol]] = share
+        return row
 
     # Nearest ---------------------------------------------------------------------------------
 
@@ -230,16 +218,18 @@ class Literature:
 
     def shell_distances(self, layers: Sequence[ShellMaterial], structure: str) -> Floats:
         """Return the part of shell and structure in the distance from each sample, shape (n,)."""
-        shell = shell_text(layers)
-        classes = _classes_of(layers)
-        key = (shell, classes, structure)
-        if key not in self._shell_distances:
-            if len(self._shell_distances) >= _MAX_REMEMBERED:
-                self._shell_distances.clear()
-            others = zip(self.shell_names.tolist(), self._classes, strict=True)
-            of_shell = np.array([_shells_apart((shell, classes), other) for other in others])
-            self._shell_distances[key] = of_shell + 0.1 * (self._structures != structure)
-        return self._shell_distances[key]
+        return self._shell_distances[shell_text(layers), _classes_of(layers), structure]
+
+    @cached_property
+    def _shell_distances(self) -> Remembered[tuple[str, frozenset[str], str], Floats]:
+        return Remembered(self._distances_of)
+
+    def _distances_of(self, key: tuple[str, frozenset[str], str]) -> Floats:
+        shell, classes, structure = key
+        others = zip(self.shell_names.tolist(), self._classes, strict=True)
+        of_shell = np.array([_shells_apart((shell, classes), other) for other in others])
+        distances: Floats = of_shell + 0.1 * (self._structures != structure)
+        return distances
 
     @cached_property
     def distinct_cores(self) -> tuple[Floats, Indices]:

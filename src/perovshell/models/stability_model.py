@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -39,13 +39,13 @@ from perovshell.models.stability import (
     test_columns,
     thin_stressors,
 )
+from perovshell.remembered import Remembered
 
 LN2: Final = math.log(2.0)
 _OF_OPEN_BARE: Final = {"": "<", ">": "~"}
 """Sign of a gain whose bare median was not reached, by that of the coated half-life."""
 _STRESSORS_KEPT: Final = 64
-"""Sets of stressors, and below shells of each, that are remembered."""
-_SHELLS_KEPT: Final = 4096
+"""Sets of stressors that are remembered."""
 _TEMPERATURE: Final = [one.name for one in TEST_DESCRIPTORS].index("temperature_c")
 """Test column of the temperature."""
 _SCORES: Final = ("lifetime_scores", "gain_scores", "gain_floors")
@@ -79,7 +79,6 @@ class UnderStressors:
         base: Those of an untreated bare core by the effects, usual conditions, shape (n,).
         bare_open: Whether the median of bare cores was not reached, shape (n,).
         tests: Test columns under the conditions of the literature, shape (n, n_test_columns).
-        shells: Shells that were asked for, by layers, structure and encapsulation.
     """
 
     is_thin: Mask
@@ -87,7 +86,6 @@ class UnderStressors:
     base: Floats
     bare_open: Mask
     tests: Floats
-    shells: dict[Kind, ShellSide] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,39 +135,34 @@ class StabilityModel:
 
     def under(self, stressors: Sequence[str]) -> UnderStressors:
         """Return what all answers about the stressors share."""
-        key = tuple(stressors)
-        known = self._under.get(key)
-        if known is None:
-            if len(self._under) >= _STRESSORS_KEPT:
-                self._under.clear()
-            known = self._under[key] = UnderStressors(
-                is_thin=thin_stressors(self.papers, key),
-                null=np.array([self._null_values(name) for name in key]).reshape(-1, 2),
-                base=np.array([self.base(name) for name in key]),
-                bare_open=np.array([self.reached.is_open(name, ()) for name in key], dtype=bool),
-                tests=np.array(
-                    [test_columns(name, self.conditions.get(name, {})) for name in key]
-                ).reshape(-1, len(TEST_DESCRIPTORS)),
-            )
-        return known
+        return self._under[tuple(stressors)]
 
     @cached_property
-    def _under(self) -> dict[tuple[str, ...], UnderStressors]:
-        return {}
+    def _under(self) -> Remembered[tuple[str, ...], UnderStressors]:
+        return Remembered(self._under_these, _STRESSORS_KEPT)
+
+    def _under_these(self, stressors: tuple[str, ...]) -> UnderStressors:
+        is_open, conditions = self.reached.is_open, self.conditions
+        return UnderStressors(
+            is_thin=thin_stressors(self.papers, stressors),
+            null=np.array([self._null_values(name) for name in stressors]).reshape(-1, 2),
+            base=np.array([self.base(name) for name in stressors]),
+            bare_open=np.array([is_open(name, ()) for name in stressors], dtype=bool),
+            tests=np.array(
+                [test_columns(name, conditions.get(name, {})) for name in stressors]
+            ).reshape(-1, len(TEST_DESCRIPTORS)),
+        )
 
     def shell_side(self, stressors: Sequence[str], kind: Kind) -> ShellSide:
         """Return what the effects and the tests say of a shell under the stressors."""
-        shells = self.under(stressors).shells
-        known = shells.get(kind)
-        if known is None:
-            if len(shells) >= _SHELLS_KEPT:
-                shells.clear()
-            known = shells[kind] = self._shell_side(stressors, *kind)
-        return known
+        return self._shell_sides[tuple(stressors), kind]
 
-    def _shell_side(
-        self, stressors: Sequence[str], layers: Layers, structure: str, encapsulation: str
-    ) -> ShellSide:
+    @cached_property
+    def _shell_sides(self) -> Remembered[tuple[tuple[str, ...], Kind], ShellSide]:
+        return Remembered(self._shell_side)
+
+    def _shell_side(self, key: tuple[tuple[str, ...], Kind]) -> ShellSide:
+        stressors, (layers, structure, encapsulation) = key
         form = self.form(structure, encapsulation) if layers else 0.0
         adds = [self.coating(name, layers) + form if layers else 0.0 for name in stressors]
         is_open = [self.reached.is_open(name, layers) for name in stressors]
