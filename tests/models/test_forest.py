@@ -1,11 +1,14 @@
 """Our evaluator against the library's, on rows with missing values."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xgboost
 
 from perovshell.errors import ModelFolderError
 from perovshell.models.boosting import BoostConfig, FittedForest, fit_bounded, fit_lifetime
+from perovshell.models.contributions import ForestContributions
 from perovshell.models.forest import Forest
 
 COLUMNS = np.arange(12)
@@ -120,3 +123,36 @@ def test_a_tree_of_too_many_leaves_is_refused_when_it_is_read() -> None:
     assert Forest.from_arrays(chain(64)).predict(np.zeros((1, 1))) == pytest.approx([2.0])
     with pytest.raises(ModelFolderError, match="a tree of 65 leaves; at most 64"):
         Forest.from_arrays(chain(65))
+
+
+def by_the_rule(forest: Forest, row: np.ndarray) -> float:
+    """Walk down each tree."""
+    total = 0.0
+    for node in forest.roots.tolist():
+        while forest.children[node, 0] != node:
+            value = np.float32(row[forest.feature[node]])
+            goes_left = value < forest.threshold[node]
+            if np.isnan(value):
+                goes_left = forest.default_left[node]
+            node = int(forest.children[node, 0 if goes_left else 1])  # noqa: PLW2901
+        total += float(forest.value[node])
+    return total
+
+
+def test_missing_values_go_their_way_at_thresholds_without_limit() -> None:
+    fitted, matrix = fit(4, "bounded").forest, rows(200, 8)
+    random = np.random.default_rng(9)
+    matrix[random.random(matrix.shape) < 0.05] = np.inf
+    # Where a column is known matters, and its value does not, a threshold is -inf.
+    limit = random.choice(np.array([-np.inf, np.inf], np.float32), len(fitted.threshold))
+    chosen = random.random(len(limit)) < 0.3
+    forest = replace(
+        fitted,
+        threshold=np.where(chosen, limit, fitted.threshold),
+        default_left=random.random(len(limit)) < 0.5,
+    )
+    expected = [by_the_rule(forest, row) for row in matrix]
+    np.testing.assert_allclose(forest.predict(matrix), expected, rtol=1e-5, atol=1e-6)
+    contributions = ForestContributions.of(forest)
+    added = [contributions.expected + contributions.of_row(forest, row).sum() for row in matrix]
+    np.testing.assert_allclose(added, expected, rtol=1e-4, atol=1e-5)

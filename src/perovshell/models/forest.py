@@ -28,7 +28,7 @@ _SHIFTS = np.arange(_BITS, dtype=np.uint64)[:, None, None]
 MAX_LEAVES = 64
 _SHORT = 32
 """Largest number of leaves for which a 32-bit mask suffices, which takes half the memory."""
-_LOW, _HIGH = np.float32(-np.inf), np.float32(np.inf)
+_HIGH = np.float32(np.inf)
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,16 @@ class Forest:
     def _block(self, rows: npt.NDArray[np.float32]) -> Floats:
         """Evaluate each condition once, and eight nodes of a tree at a time, as a byte.
 
-        Each row is stored twice, with missing values as -inf and as +inf; a condition reads the
-        copy that sends a missing value to its default side, so missing values need no branch. A
-        table holds the leaves that remain for each value of a byte.
+        Each row is stored twice, with missing values as NaN, which is at or above no threshold, and
+        as +inf, which is at or above each; a condition reads the copy that sends a missing value to
+        its default side, so missing values need no branch. Some thresholds are -inf: they send each
+        known value to the right. A table holds the leaves that remain for each value of a byte.
 
         The results of eight rows, bytes of 0 or 1, are moved as one word: no bit leaves its byte.
         """
         splits, size, count = self._splits, len(rows), rows.shape[1]
         both = np.zeros((2 * count, size + -size % _BITS), dtype=np.float32)
-        np.fmax(rows.T, _LOW, out=both[:count, :size])
+        both[:count, :size] = rows.T
         np.fmin(rows.T, _HIGH, out=both[count:, :size])
         read = both.take(splits.cells(count), axis=0)
         goes_right = (read >= splits.threshold[:, None]).view(np.uint64)
