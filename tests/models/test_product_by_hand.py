@@ -67,9 +67,12 @@ def tree(random: np.random.Generator, rows: Floats, columns: Sequence[int]) -> F
     level = np.concatenate([[0], [1] * 2, random.integers(0, 3, 4), [0] * 8])
     known = [np.unique(rows[~np.isnan(rows[:, column]), column]) for column in columns]
     middles = [(own[1:] + own[:-1]) / 2 if len(own) > 1 else own for own in known]
+    limits = np.array([random.choice(middles[k]) for k in level], np.float32)
+    # Below -inf no value is: such a split asks whether the column is known.
+    limits[random.random(15) < 0.1] = -np.inf
     return Forest(
         feature=level.astype(np.int32),
-        threshold=np.array([random.choice(middles[k]) for k in level], np.float32),
+        threshold=limits,
         children=children,
         default_left=random.random(15) < 0.5,
         value=np.where(nodes < 7, 0.0, random.normal(size=15)).astype(np.float32),
