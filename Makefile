@@ -28,6 +28,8 @@ tools:
 	command -v wrk > /dev/null || missing="$$missing wrk"; \
 	command -v caddy > /dev/null || missing="$$missing caddy"; \
 	command -v openssl > /dev/null || missing="$$missing openssl"; \
+	command -v curl > /dev/null || missing="$$missing curl"; \
+	command -v patch > /dev/null || missing="$$missing patch"; \
 	PATH="$$PATH:/usr/sbin" command -v nginx > /dev/null || missing="$$missing nginx-light"; \
 	command -v faketime > /dev/null || missing="$$missing faketime"; \
 	ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || command -v initdb > /dev/null || \

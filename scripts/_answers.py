@@ -74,7 +74,7 @@ class Predictions:
         requests = [[row(next(numbers)) for _ in range(size)] for size in sizes]
         models = {name: Model.from_folder(workspace.models / name) for name in names}
         expected = {
-            name: [json.loads(b"[%b]" % write(model.answer(rows)).answers) for rows in requests]
+            name: [json.loads(b"[%b]" % write(model.predict(rows)).answers) for rows in requests]
             for name, model in models.items()
         }
         return cls([json.dumps({"rows": rows}).encode() for rows in requests], expected)

@@ -119,7 +119,7 @@ class Probes:
         """Make some, and answer them by a model."""
         rows = [[row(number)] for number in range(0, 500, 9)]
         bodies = [json.dumps({"rows": one}).encode() for one in rows]
-        answers = [json.loads(b"[%b]" % write(model.answer(one)).answers) for one in rows]
+        answers = [json.loads(b"[%b]" % write(model.predict(one)).answers) for one in rows]
         return cls([post("/v1/predict", body) for body in bodies], answers)
 
 

@@ -263,7 +263,7 @@ class Campaign:
             for (name, place), digests in caller.seen.items():
                 if name not in models:
                     models[name] = Model.from_folder(self.workspace.models / name)
-                written = write(models[name].answer([row(place)])).answers
+                written = write(models[name].predict([row(place)])).answers
                 if digests != {_digest(orjson.loads(b"[%b]" % written))}:
                     self.mixed += 1
                     self.faults.append(f"request {place} is not answered as {name} would")

@@ -27,6 +27,15 @@ def workspace_of(trained: TrainedModel, root: Path, version: str | None = None) 
     return made
 
 
+def runs(process: int | str) -> bool:
+    """Return whether a process runs; one that has ended may wait long for who is to know of it."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
 @dataclass
 class Server:
     """A running service.

@@ -12,6 +12,7 @@ from perovshell.data.open_formula import OpenFormula
 from perovshell.data.shells import ShellMaterial, shell_text
 from perovshell.data.targets import Interval, Reading, gain_interval
 from perovshell.data.vocabulary import PLATELET, TREATMENTS
+from perovshell.unknown import EqualUnknowns
 
 MONOLAYER_NM: Final = 0.59
 """Thickness of one layer of octahedra: the lattice of CsPbBr3 (10.1021/jacs.5b12124)."""
@@ -47,8 +48,8 @@ class Paper:
         return self.doi or self.paper_id
 
 
-@dataclass(frozen=True)
-class Measurement:
+@dataclass(frozen=True, eq=False)
+class Measurement(EqualUnknowns):
     """A number of a sample as it was printed; NaN where it is unknown.
 
     Attributes:
@@ -71,8 +72,8 @@ class Measurement:
         return not math.isnan(self.value)
 
 
-@dataclass(frozen=True)
-class Sample:
+@dataclass(frozen=True, eq=False)
+class Sample(EqualUnknowns):
     """One sample of one paper.
 
     Attributes:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perovshell.errors import InputError
+from perovshell.unknown import EqualUnknowns
 
 EV_NM = 1239.84
 """Photon energy times wavelength, in eV nm."""
@@ -68,8 +69,8 @@ class Interval:
         return Interval(self.low / factor, self.high * factor)
 
 
-@dataclass(frozen=True)
-class Reading:
+@dataclass(frozen=True, eq=False)
+class Reading(EqualUnknowns):
     """One side of a stability test, as printed.
 
     Attributes:

@@ -12,6 +12,7 @@ from perovshell.evidence.drawing import GRID, INK, as_svg, text_at
 from perovshell.evidence.pooling import Pooled, pool
 from perovshell.evidence.table import QUANTITIES, EvidenceTable, PooledRow, values
 from perovshell.texts import counted, excerpt, number
+from perovshell.unknown import EqualUnknowns
 
 _TOP, _BOTTOM = 44, 40
 _POOLED: Final = "#0b6e99"
@@ -53,8 +54,8 @@ NARROW: Final = Layout(360, 12, 28, 34, 5, is_stacked=True)
 """For the screen of a phone."""
 
 
-@dataclass(frozen=True)
-class Line:
+@dataclass(frozen=True, eq=False)
+class Line(EqualUnknowns):
     """One line of a plot.
 
     Attributes:

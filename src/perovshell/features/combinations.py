@@ -22,6 +22,7 @@ from perovshell.data.vocabulary import (
     TREATMENTS,
     WORDS,
 )
+from perovshell.unknown import EqualUnknowns
 
 Layers = tuple[ShellMaterial, ...]
 
@@ -43,8 +44,8 @@ _SIZE_ERROR: Final = 0.15
 as large as a cube is a quarter wider than its edge."""
 
 
-@dataclass(frozen=True)
-class Combination:
+@dataclass(frozen=True, eq=False)
+class Combination(EqualUnknowns):
     """What descriptors are computed of: a core, a shell and how they are put together.
 
     Attributes:

@@ -21,7 +21,7 @@ from perovshell.cli.options import SETTINGS
 from perovshell.model import Model
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.folder import WorkspaceFolder
-from servers import Server, serving, workspace_of
+from servers import Server, runs, serving, workspace_of
 
 UNMEASURED_PROCESSES = True
 
@@ -242,6 +242,4 @@ def test_a_large_batch_has_processes_of_its_own_that_end_with_the_service(
     assert again == asked
     second = _children(server.process.pid)
     assert server.stop(signal.SIGKILL) == -signal.SIGKILL
-    assert _wait_for(
-        lambda: not [pid for pid in {*first, *second} if Path(f"/proc/{pid}").exists()]
-    )
+    assert _wait_for(lambda: not any(runs(pid) for pid in {*first, *second}))

@@ -28,7 +28,7 @@ from perovshell.serve.service.server import listen
 from perovshell.serve.service.supervisor import Supervisor
 from perovshell.training.train import TrainedModel
 from perovshell.workspace.folder import WorkspaceFolder
-from servers import Server, serving, workspace_of
+from servers import Server, runs, serving, workspace_of
 
 UNMEASURED_PROCESSES = True
 
@@ -282,7 +282,7 @@ def test_workers_end_with_a_killed_supervisor(server: Server) -> None:
     workers = [event["pid"] for event in _events(server, "worker started")]
     folder = _folder(workers[0])
     assert server.stop(signal.SIGKILL) == -signal.SIGKILL
-    _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    _wait_for(lambda: not any(runs(pid) for pid in workers))
     assert not folder.exists()
 
 
