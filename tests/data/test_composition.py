@@ -1,8 +1,9 @@
 """What a formula means: amounts, charges, sites and atoms, by hand."""
 
+import numpy as np
 import pytest
 
-from perovshell.data.composition import amount_text
+from perovshell.data.composition import CompositionBatch, amount_text
 from perovshell.data.formula import FormulaReader
 from perovshell.data.grammar import element_amounts
 from perovshell.errors import FormulaError
@@ -192,3 +193,14 @@ def test_errors_of_many_formulas_stand_in_the_order_of_rows(count):
     filled = (batch.species >= 0).sum(axis=1)
     assert filled.tolist() == [0, 0, 3, 0, 3] * count
     assert batch.amounts.sum(axis=1).tolist() == [0, 0, 5, 0, 9] * count
+
+
+def test_a_key_has_six_digits():
+    key = READER.read_core("MAPb(Br0.1234599I0.8765401)3").key
+    assert key == (("MA", 0.2), ("Pb", 0.2), ("Br", 0.074076), ("I", 0.525924))
+
+
+def test_the_first_ion_of_the_table_is_part_of_the_key():
+    first = READER.species[0]
+    batch = CompositionBatch(np.array([[0, -1]], np.int16), np.array([[2.0, 0.0]]), {})
+    assert batch.key(0, READER.species) == ((first, 1.0),)

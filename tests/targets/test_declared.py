@@ -206,3 +206,26 @@ def test_values_of_a_target_are_modelled_as_its_scale_says() -> None:
     assert PLQY.scale.to_unit(np.array(120.0)) == 100.0
     for target in STABILITY:
         assert target.scale.to_unit(np.array(0.0)) == 1.0
+
+
+# Values for reading --------------------------------------------------------------------------
+
+
+def test_a_value_is_shown_with_its_sign_and_unit() -> None:
+    assert LIFETIME.shown(114.2) == "114 h"
+    assert LIFETIME.shown(114.2, ">") == "> 114 h"
+    assert GAIN.shown(12.04, "<") == "< 12"
+    assert GAIN.shown(3.0) == "3"
+
+
+def test_columns_name_the_stressor() -> None:
+    assert LIFETIME.bound_column("polar-solvent") == "half_life_h_polar_solvent_bound"
+    assert GAIN.bound_column("water") == "stability_gain_water_bound"
+
+
+def test_a_threshold_of_an_unusual_value_is_doubtful() -> None:
+    assert PL.threshold is not None
+    assert PLQY.threshold is not None
+    assert PLQY.threshold.doubt(0.8) == "plqy_above 0.8 is below 1 %: a fraction?"
+    assert PLQY.threshold.doubt(80) == ""
+    assert PL.threshold.doubt((0.5, 0.6)) == ""
