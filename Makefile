@@ -83,7 +83,7 @@ pythons:
 	  (cd "$$place"; \
 	    $(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements.lock; \
 	    $(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .; \
-	    $(BIN)/python -m pytest --ignore=tests/serve/service/test_page.py tests); \
+	    $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/serve/service/test_page.py tests); \
 	done
 
 # Long campaigns: power of the promotion check on simulated additions; whether the bounds of pooled
