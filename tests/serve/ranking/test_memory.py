@@ -36,8 +36,9 @@ def test_memory_that_was_freed_is_not_asked_for_again() -> None:
         )
         for how in ("kept", "returned")
     }  # fmt: skip
-    assert faults["kept"] < 100
     assert faults["returned"] > 5_000
+    # A system short of memory takes some pages back in between.
+    assert faults["kept"] < faults["returned"] / 10
 
 
 _PLACES = """
