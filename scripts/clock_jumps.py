@@ -122,7 +122,7 @@ class Campaign:
     done: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     _key: str = ""
-    _first: str | None = None
+    _first: str = ""
 
     @property
     def workspace(self) -> WorkspaceFolder:
@@ -132,7 +132,7 @@ class Campaign:
     def run(self, jumps: list[float], *, retrain: bool) -> None:
         """Start the service and work through the jumps."""
         self.clock.jump(0)
-        self._first = self.workspace.champion_id
+        self._first = self.workspace.champion_id or ""
         self._key = self._command(0, "keys", "add", "caller").split()[-1]
         bundled = Dataset.bundled()
         inside = set(Dataset.from_folder(self.arena.root / "data").papers)

@@ -31,7 +31,7 @@ def runs(process: int | str) -> bool:
     """Return whether a process runs; one that has ended may wait long for who is to know of it."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
 

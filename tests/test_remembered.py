@@ -3,29 +3,41 @@
 import gc
 import pickle
 import tracemalloc
+import weakref
 from itertools import count, islice
+
+import pytest
 
 from perovshell.model import Model
 from perovshell.remembered import MOST, Remembered
 
 
 def test_a_copy_begins_empty() -> None:
-    lengths = Remembered(len, most=3)
-    assert [lengths[text] for text in ("a", "bc", "a")] == [1, 2, 1]
+    lengths: Remembered[str, int] = Remembered(most=3)
+    assert [lengths.made(text, len) for text in ("a", "bc", "a")] == [1, 2, 1]
     copy = pickle.loads(pickle.dumps(lengths))
     assert not copy
-    assert [copy[text] for text in ("a", "bc", "def", "ghij")] == [1, 2, 3, 4]
+    assert [copy.made(text, len) for text in ("a", "bc", "def", "ghij")] == [1, 2, 3, 4]
     assert dict(copy) == {"ghij": 4}
 
 
 def test_a_value_that_cannot_be_made_is_not_kept() -> None:
-    inverses = Remembered(lambda number: 1 / number)
+    inverses: Remembered[int, float] = Remembered()
+    with pytest.raises(ZeroDivisionError):
+        inverses.made(0, lambda number: 1 / number)
+    assert not inverses
+
+
+def test_values_do_not_keep_their_owner(model: Model) -> None:
+    own = Model.from_folder(model.folder)
+    own.predict([{"core": "CsPbBr3", "shell": "SiO2"}])
+    parts = [weakref.ref(own.predictor.stability), weakref.ref(own.predictor.literature)]
+    gc.disable()
     try:
-        inverses[0]
-    except ZeroDivisionError:
-        assert not inverses
-    else:
-        raise AssertionError
+        del own
+        assert [part() for part in parts] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_memory_does_not_grow_with_the_shells_that_were_asked_for(model: Model) -> None:

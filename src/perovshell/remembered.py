@@ -17,29 +17,33 @@ class Remembered(dict[K, V]):
     A copy in another process begins empty.
 
     Args:
-        make: Makes the value of a key.
         most: How many are kept.
 
     Examples:
-        >>> squares = Remembered(lambda number: number**2, most=2)
-        >>> squares[2], squares[3], squares[2], len(squares)
-        (4, 9, 4, 2)
-        >>> squares[4], len(squares)
+        >>> squares = Remembered(most=2)
+        >>> [squares.made(number, lambda number: number**2) for number in (2, 3, 2)], len(squares)
+        ([4, 9, 4], 2)
+        >>> squares.made(4, lambda number: number**2), len(squares)
         (16, 1)
     """
 
-    def __init__(self, make: Callable[[K], V], most: int = MOST) -> None:
+    def __init__(self, most: int = MOST) -> None:
         super().__init__()
-        self._make, self._most = make, most
+        self._most = most
 
-    def __missing__(self, key: K) -> V:
-        """Make the value of a key that is not there."""
-        value = self._make(key)
-        if len(self) >= self._most:
-            self.clear()
-        self[key] = value
+    def made(self, key: K, make: Callable[[K], V]) -> V:
+        """Return the value of a key, which is made where it is not there.
+
+        What makes it is not kept: that would tie these values and their owner to each other.
+        """
+        value = self.get(key)
+        if value is None:
+            value = make(key)
+            if len(self) >= self._most:
+                self.clear()
+            self[key] = value
         return value
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what makes it, without its values."""
-        return Remembered, (self._make, self._most)
+        return Remembered, (self._most,)

@@ -9,8 +9,9 @@ from typing import Any
 class EqualUnknowns:
     """Base of a frozen dataclass, made with `eq=False`, whose unknown numbers are equal.
 
-    NaN differs from itself. Up to Python 3.12 dataclasses compare tuples, in which the same NaN is
-    equal; later ones compare field by field.
+    All fields are compared; the numbers among them may be NaN, which differs from itself. Up to
+    Python 3.12 dataclasses compare tuples, in which the same NaN is equal; later ones compare field
+    by field.
 
     Examples:
         >>> from dataclasses import dataclass

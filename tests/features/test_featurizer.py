@@ -201,7 +201,7 @@ def test_derived_columns_are_named_once_and_in_order(featurizer: Featurizer) -> 
 
 def test_no_more_shells_are_remembered_than_a_limit(featurizer: Featurizer) -> None:
     own = Featurizer.from_tables(featurizer.tables(), featurizer.table)
-    own._shell_rows = Remembered(own._shell_row, most=5)
+    own._shell_rows = Remembered(most=5)
     shells = [own.reader.read_shell(f"CsPbBr{3 - k / 100:g}Cl{k / 100:g}") for k in range(1, 20)]
     rows = own.shell_block(shells)
     assert len(own._shell_rows) <= 5

@@ -595,3 +595,13 @@ def test_the_reasons_of_an_answer_are_those_of_its_request(model: Model) -> None
     assert alone == expected == together
     [unread] = model.answer([{"core": "XX", "shell": "none"}])
     assert unread.reasons == []
+
+
+def test_answers_with_the_same_values_are_equal_and_shown_by_them(model: Model) -> None:
+    row = {"core": "CsPbBr3", "shell": "SiO2"}
+    (first,), (second,), (other,) = (
+        model.answer([one]) for one in (row, row, row | {"shell": "ZnS"})
+    )
+    assert first == second
+    assert first != other
+    assert len(repr(first)) < 10_000

@@ -54,7 +54,7 @@ class Featurizer:
         self._crystal = CrystalTable(reader, gaps)
         self._atoms = _atoms_of_species(reader)
         self._negativity = _negativity_of_species(self._atoms, table)
-        self._shell_rows = Remembered(self._shell_row)
+        self._shell_rows: Remembered[tuple[ShellMaterial, ...], Floats] = Remembered()
 
     @classmethod
     def bundled(cls) -> Featurizer:
@@ -137,7 +137,7 @@ class Featurizer:
 
     def shell_block(self, shells: Sequence[tuple[ShellMaterial, ...]]) -> Floats:
         """Return the shell columns; each distinct shell is computed once."""
-        return np.array([self._shell_rows[layers] for layers in shells])
+        return np.array([self._shell_rows.made(layers, self._shell_row) for layers in shells])
 
     def _shell_row(self, layers: tuple[ShellMaterial, ...]) -> Floats:
         row: Floats = shell_matrix(self.table, [layers])[0]

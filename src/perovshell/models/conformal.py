@@ -71,11 +71,11 @@ class ConformityScores:
 
     def quantile(self, coverage: float) -> float:
         """Return the score that a new paper's rows stay within; inf where K is too small."""
-        return self._quantiles[coverage]
+        return self._quantiles.made(coverage, self._quantile)
 
     @cached_property
     def _quantiles(self) -> Remembered[float, float]:
-        return Remembered(self._quantile, _LEVELS_KEPT)
+        return Remembered(_LEVELS_KEPT)
 
     def _quantile(self, coverage: float) -> float:
         index = int(np.searchsorted(self._cumulative, coverage - _ROUNDING))
@@ -86,11 +86,11 @@ class ConformityScores:
 
         The unseen paper's mass lies at -inf.
         """
-        return self._lower_quantiles[level]
+        return self._lower_quantiles.made(level, self._lower_quantile)
 
     @cached_property
     def _lower_quantiles(self) -> Remembered[float, float]:
-        return Remembered(self._lower_quantile, _LEVELS_KEPT)
+        return Remembered(_LEVELS_KEPT)
 
     def _lower_quantile(self, level: float) -> float:
         unseen = 1.0 - float(self.masses.sum())

@@ -92,7 +92,7 @@ class DomainIndex:
         self._domain_starts = np.cumsum([0, *counts[:-1]])
         extra = [np.frombuffer(row).reshape(1, -1) for row in list(number)[len(cores) :]]
         self._known_cores = np.concatenate([cores, *extra])
-        self._shell_reasons = Remembered(self._reasons_of_shell)
+        self._shell_reasons: Remembered[Layers, list[str]] = Remembered()
 
     @cached_property
     def _unseen(self) -> Mask:
@@ -253,7 +253,8 @@ class DomainIndex:
         reach = cores.reach[core]
         measured, starts = self._measured_samples
         nearest = np.minimum.reduceat(distances.take(measured, axis=1), starts, axis=1)
-        shells = [self._shell_reasons[layers] for layers in items.shells]
+        made, reasons_of = self._shell_reasons.made, self._reasons_of_shell
+        shells = [made(layers, reasons_of) for layers in items.shells]
         is_odd = np.array([list(map(bool, reasons)) for reasons in shells])[items.shell]
         # One check per leading entry, in the order in which reasons are stated: (6, n, n_domains).
         failed = np.array(

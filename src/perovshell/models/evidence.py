@@ -218,11 +218,12 @@ class Literature:
 
     def shell_distances(self, layers: Sequence[ShellMaterial], structure: str) -> Floats:
         """Return the part of shell and structure in the distance from each sample, shape (n,)."""
-        return self._shell_distances[shell_text(layers), _classes_of(layers), structure]
+        key = (shell_text(layers), _classes_of(layers), structure)
+        return self._shell_distances.made(key, self._distances_of)
 
     @cached_property
     def _shell_distances(self) -> Remembered[tuple[str, frozenset[str], str], Floats]:
-        return Remembered(self._distances_of)
+        return Remembered()
 
     def _distances_of(self, key: tuple[str, frozenset[str], str]) -> Floats:
         shell, classes, structure = key

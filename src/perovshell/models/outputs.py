@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from numbers import Real
 from typing import Any, Protocol
@@ -146,20 +146,20 @@ class Found:
     """What is behind one answer, found already.
 
     Attributes:
-        samples: Its evidence.
-        moved: Its reasons.
+        found_evidence: Its evidence.
+        found_reasons: Its reasons.
     """
 
-    samples: Evidence
-    moved: Sequence[Reason] = ()
+    found_evidence: Evidence
+    found_reasons: Sequence[Reason] = ()
 
     def evidence(self, _number: int, /) -> Evidence:
         """Return its evidence."""
-        return self.samples
+        return self.found_evidence
 
     def reasons(self, _number: int, /) -> list[Reason]:
         """Return its reasons."""
-        return list(self.moved)
+        return list(self.found_reasons)
 
 
 @dataclass(frozen=True)
@@ -174,8 +174,8 @@ class Answer:
     """
 
     values: dict[str, Any]
-    behind: Behind
-    number: int = 0
+    behind: Behind = field(compare=False, repr=False)
+    number: int = field(default=0, compare=False, repr=False)
 
     @cached_property
     def _evidence(self) -> Evidence:

@@ -113,7 +113,7 @@ class Predictor:
         coverage: float,
         thresholds: Thresholds,
     ) -> Iterator[tuple[dict[str, Any], Behind, int]]:
-        """Yield the fields of the answer to each row."""
+        """Yield the fields of the answer to each row; the options are checked before the first."""
         check_options(stressors, coverage, thresholds)
         for start in range(0, len(rows), ROWS_AT_ONCE):
             block = rows[start : start + ROWS_AT_ONCE]
@@ -319,7 +319,7 @@ class Predictor:
         return self.domain_index.outside(item).get(target, "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _BehindRows:
     """What is behind the answers to requests that were answered at once.
 

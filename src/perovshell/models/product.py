@@ -452,17 +452,14 @@ def predict_items(
     """
     laid_out = Combinations.of(items, predictor.featurizer.reader)
     contexts = [replace(item, core=None, layers=()) for item in items]
-    # NaN is not equal to itself, so an unknown size needs another key.
-    keys = [(repr(one.core_size_nm), replace(one, core_size_nm=0.0)) for one in contexts]
-    number = {key: index for index, key in enumerate(dict.fromkeys(keys))}
-    first = dict(zip(reversed(keys), reversed(contexts), strict=True))
+    number = {one: index for index, one in enumerate(dict.fromkeys(contexts))}
     product = Product(
         predictor,
         laid_out.shells,
-        [first[key] for key in number],
+        list(number),
         stressors,
         coverage=coverage,
         thresholds=thresholds,
     )
-    context = np.array([number[key] for key in keys], dtype=np.intp)
+    context = np.array([number[one] for one in contexts], dtype=np.intp)
     return product.at(laid_out, context)

@@ -135,11 +135,11 @@ class StabilityModel:
 
     def under(self, stressors: Sequence[str]) -> UnderStressors:
         """Return what all answers about the stressors share."""
-        return self._under[tuple(stressors)]
+        return self._under.made(tuple(stressors), self._under_these)
 
     @cached_property
     def _under(self) -> Remembered[tuple[str, ...], UnderStressors]:
-        return Remembered(self._under_these, _STRESSORS_KEPT)
+        return Remembered(_STRESSORS_KEPT)
 
     def _under_these(self, stressors: tuple[str, ...]) -> UnderStressors:
         is_open, conditions = self.reached.is_open, self.conditions
@@ -155,11 +155,11 @@ class StabilityModel:
 
     def shell_side(self, stressors: Sequence[str], kind: Kind) -> ShellSide:
         """Return what the effects and the tests say of a shell under the stressors."""
-        return self._shell_sides[tuple(stressors), kind]
+        return self._shell_sides.made((tuple(stressors), kind), self._shell_side)
 
     @cached_property
     def _shell_sides(self) -> Remembered[tuple[tuple[str, ...], Kind], ShellSide]:
-        return Remembered(self._shell_side)
+        return Remembered()
 
     def _shell_side(self, key: tuple[tuple[str, ...], Kind]) -> ShellSide:
         stressors, (layers, structure, encapsulation) = key

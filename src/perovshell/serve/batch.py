@@ -62,11 +62,14 @@ def predict_file(
     if reasons:
         outputs.insert(-1, "reasons")
     kept = _checked_header(where, header, rows, outputs, rename_clashes=rename_clashes)
-    answered = model.answer(rows, stressors=stressors, coverage=coverage, thresholds=thresholds)
-    answers = [one.values for one in answered]
+    options: Any = {"stressors": stressors, "coverage": coverage, "thresholds": thresholds}
     if reasons:
-        for one in answered:
-            one.values["reasons"] = [reason.sentence for reason in one.reasons]
+        answers = [
+            one.values | {"reasons": [reason.sentence for reason in one.reasons]}
+            for one in model.answer(rows, **options)
+        ]
+    else:
+        answers = model.predict(rows, **options)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*kept, *outputs])
