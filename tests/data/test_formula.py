@@ -12,6 +12,7 @@ from perovshell.data.grammar import MAX_LENGTH
 from perovshell.data.shells import shell_text
 from perovshell.data.tables import bundled_rows, read_table
 from perovshell.errors import FormulaError
+from perovshell.remembered import MOST
 
 HERE = Path(__file__).parent
 SPELLINGS = read_table(HERE / "spellings.csv")[1]
@@ -529,3 +530,24 @@ def test_a_whole_sample_is_read_up_to_its_length_and_refused_beyond() -> None:
     assert READER.split_whole(f"{core}@{shell}") == (core, shell)
     with pytest.raises(FormulaError, match="402 characters, at most 200 are read"):
         READER.split_whole(f"{core}@{shell}S")
+
+
+def test_no_more_shapes_of_formulas_are_remembered_than_a_limit() -> None:
+    own = FormulaReader.bundled()
+    by_site = {
+        site: [ion.symbol for ion in own.ions.by_symbol.values() if ion.site == site]
+        for site in ("A", "B", "X")
+    }
+    texts = [
+        f"({a})({b})({one})2({other})"
+        for a in by_site["A"][:12]
+        for b in by_site["B"][:12]
+        for one in by_site["X"][:5]
+        for other in by_site["X"][:5]
+    ]
+    assert len(set(texts)) > MOST
+    batch = own.read_many(texts)
+    assert len(own._templates) <= MOST
+    assert sum(row not in batch.errors for row in range(len(texts))) > 100
+    few = [own.read_many([text]) for text in texts[:100]]
+    assert [0 in one.errors for one in few] == [row in batch.errors for row in range(100)]

@@ -43,8 +43,8 @@ from perovshell.data.spelling import Spellings
 from perovshell.data.tokenizer import NUMBER, Tokenizer, to_ascii
 from perovshell.data.vocabulary import is_nothing
 from perovshell.errors import FormulaError
+from perovshell.remembered import Remembered
 
-_MAX_TEMPLATES = 100_000
 _FEW = 24
 """Fewer formulas than this are read faster one by one than by arrays."""
 
@@ -73,7 +73,7 @@ class FormulaReader:
         self._tokenizer = Tokenizer(ions)
         known = {core.casefold(): core for core in self.known_cores}
         self._hints = Hints(self._is_core, self._shell_of, known)
-        self._templates: dict[tuple[str, ...], FormulaTemplate] = {}
+        self._templates: Remembered[tuple[str, ...], FormulaTemplate] = Remembered()
         self._order = {symbol: rank for rank, symbol in enumerate(ions.by_symbol)}
 
     @classmethod
@@ -311,9 +311,9 @@ class FormulaReader:
             text = self._tokenizer.plain(text)
             parts = _NUMBER.split(text)
             tokens = self._tokenizer.tokens(text)
-            template = self._template(text, collect_terms(text, tokens))
-            if len(self._templates) < _MAX_TEMPLATES:
-                self._templates[tuple(parts[::2])] = template
+            template = self._templates.made(
+                tuple(parts[::2]), lambda _: self._template(text, collect_terms(text, tokens))
+            )
         return template, parts
 
     def _template(self, text: str, terms: dict[str, list[tuple[int, ...]]]) -> FormulaTemplate:
