@@ -27,18 +27,21 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def test_memory_that_was_freed_is_not_asked_for_again() -> None:
     """Of arrays of 8 MB, one after the other, the first asks for pages, or each does."""
     environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}
+    # The least of three: a system short of memory takes some pages back in between.
     faults = {
-        how: int(
+        how: min(
+            int(
             subprocess.run(
                 [sys.executable, "-c", _FAULTS, how],
                 env=environment, capture_output=True, text=True, check=True,
             ).stdout
+            )
+            for _ in range(3)
         )
         for how in ("kept", "returned")
     }  # fmt: skip
     assert faults["returned"] > 5_000
-    # A system short of memory takes some pages back in between.
-    assert faults["kept"] < faults["returned"] / 10
+    assert faults["kept"] < 100
 
 
 _PLACES = """
